@@ -1,0 +1,57 @@
+// An owned block of memory: aligned to a cache line, zeroed, never resized.
+//
+// It is never resized because NumPy views point into it and may outlive the model.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <utility>
+
+namespace densecore {
+
+template <class T>
+class AlignedBuffer {
+ public:
+  static constexpr std::size_t alignment = 64;
+  // Kernels may load (never store) one whole vector at the last element, so every buffer ends in
+  // this many readable zero bytes.
+  static constexpr std::size_t slack = 64;
+
+  AlignedBuffer() = default;
+
+  explicit AlignedBuffer(std::size_t size) : size_(size) {
+    if (size > (std::numeric_limits<std::size_t>::max() / 2 - slack) / sizeof(T))
+      throw std::bad_alloc();
+    const std::size_t bytes = size * sizeof(T) + slack;
+    data_ = static_cast<T*>(::operator new (bytes, std::align_val_t{alignment}));
+    std::memset(static_cast<void*>(data_), 0, bytes);
+  }
+
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+
+  AlignedBuffer(const AlignedBuffer&) = delete;
+  AlignedBuffer& operator=(const AlignedBuffer&) = delete;
+
+  ~AlignedBuffer() {
+    if (data_ != nullptr) ::operator delete (data_, std::align_val_t{alignment});
+  }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace densecore

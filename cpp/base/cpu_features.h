@@ -1,0 +1,13 @@
+// What the processor can execute, and how many processors this process may use.
+#pragma once
+
+namespace densecore {
+
+// True when both the processor and the operating system support the level: "scalar" everywhere;
+// "sse2", "avx2" (with FMA) and "avx512" (F, BW, DQ, VL) on x86-64; "neon" on aarch64.
+bool cpu_supports(const char* isa);
+
+// Processors that this process may use: its affinity mask, cut by the control group's quota.
+int usable_processors();
+
+}  // namespace densecore

@@ -1,0 +1,219 @@
+#include "base/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "base/cpu_features.h"
+
+namespace densecore {
+namespace {
+
+constexpr int max_thread_count = 1024;
+
+void relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// A thread that waits spins this long before it sleeps: longer than the gap between the regions
+// of one training step, far shorter than a scheduler's time slice.
+constexpr auto spin_time = std::chrono::microseconds(30);
+
+// Spins until `done` or until the time is up; returns whether it is done.
+template <class Condition>
+bool spin(Condition done) {
+  const auto end = std::chrono::steady_clock::now() + spin_time;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (done()) return true;
+      relax();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
+class ThreadPool {
+ public:
+  // True when the region ran; false when the pool is in use.
+  bool run(int tasks, int threads, TaskFunction function, void* context) {
+    std::unique_lock<std::mutex> lock(busy_, std::try_to_lock);
+    if (!lock.owns_lock()) return false;
+    grow(threads - 1);
+    function_ = function;
+    context_ = context;
+    tasks_ = tasks;
+    wanted_ = threads - 1;
+    next_.store(0, std::memory_order_relaxed);
+    // Opens the gate: from here on a worker may enter.
+    const std::uint64_t generation =
+        (gate_.load(std::memory_order_relaxed) >> generation_shift) + 1;
+    gate_.store(generation << generation_shift, std::memory_order_release);
+    // Sequentially consistent with the sleeper's increment: either it sees the new generation
+    // before it sleeps, or we see that it sleeps.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (sleepers_.load(std::memory_order_relaxed) > 0) gate_.notify_all();
+    work(0);
+    // Closes the gate: a worker that wakes up late finds it closed and is not waited for.
+    gate_.fetch_or(closed, std::memory_order_acq_rel);
+    const auto empty = [this] { return (gate_.load(std::memory_order_acquire) & inside) == 0; };
+    while (!spin(empty)) std::this_thread::yield();
+    return true;
+  }
+
+ private:
+  // gate_ = generation << 16 | closed flag | number of workers inside.
+  static constexpr int generation_shift = 16;
+  static constexpr std::uint64_t closed = 1u << 15;
+  static constexpr std::uint64_t inside = closed - 1;
+
+  void grow(int workers) {
+    while (static_cast<int>(threads_.size()) < workers) {
+      try {
+        const int number = static_cast<int>(threads_.size()) + 1;
+        threads_.emplace_back([this, number] { loop(number); });
+        // Never joined: destructors of static objects run after fork, at interpreter exit and
+        // under the Windows loader lock, where joining hangs.
+        threads_.back().detach();
+      } catch (const std::system_error&) {
+        return;  // no more threads to be had: the region runs with those there are
+      }
+    }
+  }
+
+  void work(int thread) {
+    for (;;) {
+      const int task = next_.fetch_add(1, std::memory_order_relaxed);
+      if (task >= tasks_) return;
+      function_(context_, task, thread);
+    }
+  }
+
+  void loop(int number) {
+    std::uint64_t seen = 0;
+    for (;;) {
+      const auto changed = [this, seen] {
+        return gate_.load(std::memory_order_acquire) >> generation_shift != seen;
+      };
+      if (!spin(changed)) {
+        sleepers_.fetch_add(1, std::memory_order_relaxed);
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        std::uint64_t gate = gate_.load(std::memory_order_acquire);
+        while (gate >> generation_shift == seen) {
+          gate_.wait(gate, std::memory_order_acquire);
+          gate = gate_.load(std::memory_order_acquire);
+        }
+        sleepers_.fetch_sub(1, std::memory_order_relaxed);
+      }
+      std::uint64_t gate = gate_.load(std::memory_order_acquire);
+      seen = gate >> generation_shift;
+      // Enter, unless the region is over already.
+      bool entered = false;
+      while ((gate & closed) == 0 && gate >> generation_shift == seen) {
+        if (gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acq_rel)) {
+          entered = true;
+          break;
+        }
+      }
+      if (!entered) continue;
+      if (number <= wanted_) work(number);
+      gate_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  std::mutex busy_;
+  std::vector<std::thread> threads_;
+  TaskFunction function_ = nullptr;
+  void* context_ = nullptr;
+  int tasks_ = 0;
+  int wanted_ = 0;
+  alignas(64) std::atomic<int> next_{0};
+  // Initially closed, so that a new worker does not enter before the first region.
+  alignas(64) std::atomic<std::uint64_t> gate_{closed};
+  alignas(64) std::atomic<int> sleepers_{0};
+};
+
+std::atomic<ThreadPool*> current_pool{nullptr};
+
+// A forked child has the memory of the pool but none of its threads. It leaks the old pool, whose
+// lock may be held for ever, and makes a new one when it needs one.
+void after_fork_in_child() { current_pool.store(nullptr); }
+
+ThreadPool& pool() {
+  ThreadPool* existing = current_pool.load(std::memory_order_acquire);
+  if (existing != nullptr) return *existing;
+  static const bool registered = [] {
+#if defined(__unix__) || defined(__APPLE__)
+    pthread_atfork(nullptr, nullptr, after_fork_in_child);
+#endif
+    return true;
+  }();
+  (void)registered;
+  auto* made = new ThreadPool;
+  if (current_pool.compare_exchange_strong(existing, made)) return *made;
+  delete made;  // another thread was first; this one has started nothing yet
+  return *existing;
+}
+
+// The value of an environment variable as a thread count, or 0 when it is not a positive number.
+// OMP_NUM_THREADS may be a list of nesting levels, "4,2": the first counts.
+int from_environment(const char* name) {
+  const char* text = std::getenv(name);
+  if (text == nullptr) return 0;
+  char* end = nullptr;
+  const long value = std::strtol(text, &end, 10);
+  if (end == text || (*end != '\0' && *end != ',') || value < 1) return 0;
+  return static_cast<int>(std::min<long>(value, max_thread_count));
+}
+
+int default_thread_count() {
+  for (const char* name : {"DENSECORE_NUM_THREADS", "OMP_NUM_THREADS"})
+    if (const int count = from_environment(name); count > 0) return count;
+  return std::min(usable_processors(), max_thread_count);
+}
+
+std::atomic<int> wanted_threads{0};  // 0: not decided yet
+
+}  // namespace
+
+int thread_count() {
+  int count = wanted_threads.load(std::memory_order_relaxed);
+  if (count == 0) {
+    count = default_thread_count();
+    wanted_threads.store(count, std::memory_order_relaxed);
+  }
+  return count;
+}
+
+void set_thread_count(int count) {
+  if (count < 1 || count > max_thread_count)
+    throw std::invalid_argument("number of threads: found " + std::to_string(count) +
+                                ", wanted 1 to " + std::to_string(max_thread_count));
+  wanted_threads.store(count, std::memory_order_relaxed);
+}
+
+void run_tasks(int tasks, int max_threads, TaskFunction function, void* context) {
+  const int threads = std::min({tasks, max_threads, thread_count()});
+  if (threads > 1 && pool().run(tasks, threads, function, context)) return;
+  for (int task = 0; task < tasks; ++task) function(context, task, 0);
+}
+
+}  // namespace densecore

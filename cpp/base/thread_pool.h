@@ -1,0 +1,30 @@
+// One process-wide pool of threads that run the independent tasks of one region together.
+//
+// Which thread runs a task never matters to the result: tasks are cut by the problem's shape, not
+// by the number of threads, and write to places of their own.
+#pragma once
+
+namespace densecore {
+
+// Upper limit of threads that a region uses, the caller included.
+int thread_count();
+// Throws std::invalid_argument unless 1 <= count <= 1024.
+void set_thread_count(int count);
+
+// The task's number, and the number of the thread that runs it (0 is the caller).
+using TaskFunction = void (*)(void* context, int task, int thread);
+
+// Runs tasks 0 .. tasks-1 and returns when all are done. Tasks must not throw. Runs everything in
+// the caller when the pool is busy (a nested region, or another Python thread's), when only one
+// thread is wanted, or when threads cannot be made.
+void run_tasks(int tasks, int max_threads, TaskFunction function, void* context);
+
+template <class Function>
+void parallel_for(int tasks, int max_threads, Function&& function) {
+  auto call = [](void* context, int task, int thread) {
+    (*static_cast<Function*>(context))(task, thread);
+  };
+  run_tasks(tasks, max_threads, call, &function);
+}
+
+}  // namespace densecore

@@ -1,0 +1,34 @@
+// Row-major matrices that belong to somebody else.
+#pragma once
+
+#include <cstddef>
+
+namespace densecore {
+
+using index_t = std::ptrdiff_t;
+
+// Element (i, j) is data[i * stride + j]; stride >= cols, in elements.
+template <class T>
+struct MatrixView {
+  T* data = nullptr;
+  index_t rows = 0;
+  index_t cols = 0;
+  index_t stride = 0;
+
+  MatrixView() = default;
+  MatrixView(T* data_, index_t rows_, index_t cols_, index_t stride_)
+      : data(data_), rows(rows_), cols(cols_), stride(stride_) {}
+  MatrixView(T* data_, index_t rows_, index_t cols_) : MatrixView(data_, rows_, cols_, cols_) {}
+  // A view of T reads as a view of const T.
+  template <class U>
+  MatrixView(const MatrixView<U>& other)
+      : MatrixView(other.data, other.rows, other.cols, other.stride) {}
+
+  T* row(index_t i) const { return data + i * stride; }
+  MatrixView slice(index_t begin, index_t end) const {
+    return {data == nullptr ? nullptr : row(begin), end - begin, cols, stride};
+  }
+  explicit operator bool() const { return data != nullptr; }
+};
+
+}  // namespace densecore

@@ -1,0 +1,108 @@
+// Views of NumPy memory. Never a copy: an array that cannot be used where it lies is refused, with
+// its name, what was found and what is wanted.
+//
+// Arguments come as py::object and are checked by hand: py::array_t would build a dtype and call
+// PyArray_FromAny for every argument, several times the cost of these checks.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/view.h"
+
+namespace densecore::bindings {
+
+namespace py = pybind11;
+
+constexpr index_t any = -1;  // a dimension of any size
+
+template <class T>
+constexpr const char* dtype_name = "float64";
+template <>
+inline constexpr const char* dtype_name<float> = "float32";
+template <>
+inline constexpr const char* dtype_name<std::int32_t> = "int32";
+
+[[noreturn]] void wrong_type(const char* name, const py::handle& found, const char* wanted);
+[[noreturn]] void wrong_shape(const char* name, const py::array& found,
+                              const std::vector<index_t>& wanted);
+[[noreturn]] void wrong_layout(const char* name, const py::array& found, std::size_t itemsize);
+
+// An array of exactly this dtype, native byte order, aligned, C-contiguous, of `wanted` dimensions.
+template <class T>
+py::array checked(const char* name, const py::object& object, std::initializer_list<index_t> wanted,
+                  bool writeable = false) {
+  if (!py::isinstance<py::array>(object)) wrong_type(name, object, "a numpy.ndarray");
+  auto array = py::reinterpret_borrow<py::array>(object);
+  const py::dtype dtype = array.dtype();
+  if (dtype.num() != py::dtype::num_of<T>() || dtype.byteorder() == '>')
+    wrong_type(name, dtype, dtype_name<T>);
+  bool fits = static_cast<std::size_t>(array.ndim()) == wanted.size();
+  index_t axis = 0;
+  for (const index_t size : wanted) {
+    fits = fits && (size == any || array.shape(axis) == size);
+    ++axis;
+  }
+  if (!fits) wrong_shape(name, array, wanted);
+  if ((array.flags() & py::array::c_style) == 0 ||
+      reinterpret_cast<std::uintptr_t>(array.data()) % alignof(T) != 0 ||
+      (writeable && !array.writeable()))
+    wrong_layout(name, array, alignof(T));
+  return array;
+}
+
+template <class T>
+MatrixView<const T> input_matrix(const char* name, const py::object& object, index_t rows,
+                                 index_t cols) {
+  const py::array array = checked<T>(name, object, {rows, cols});
+  return {static_cast<const T*>(array.data()), array.shape(0), array.shape(1)};
+}
+
+template <class T>
+MatrixView<T> output_matrix(const char* name, const py::object& object, index_t rows,
+                            index_t cols) {
+  py::array array = checked<T>(name, object, {rows, cols}, true);
+  return {static_cast<T*>(array.mutable_data()), array.shape(0), array.shape(1)};
+}
+
+// A vector of `size` elements (or `any`).
+template <class T>
+const T* input_vector(const char* name, const py::object& object, index_t size) {
+  return static_cast<const T*>(checked<T>(name, object, {size}).data());
+}
+template <class T>
+T* output_vector(const char* name, const py::object& object, index_t size) {
+  return static_cast<T*>(checked<T>(name, object, {size}, true).mutable_data());
+}
+
+// Refuses memory that both are used for writing and reading.
+void refuse_overlap(const char* name, const void* out, std::size_t out_bytes,
+                    const char* other_name, const void* other, std::size_t other_bytes);
+
+template <class T, class U>
+void refuse_overlap(const char* name, MatrixView<T> out, const char* other_name,
+                    MatrixView<U> other) {
+  refuse_overlap(name, out.data, static_cast<std::size_t>(out.rows * out.stride) * sizeof(T),
+                 other_name, other.data,
+                 static_cast<std::size_t>(other.rows * other.stride) * sizeof(U));
+}
+
+// A NumPy view of the library's own memory, which it keeps alive.
+template <class T>
+py::array view_of(const std::shared_ptr<AlignedBuffer<T>>& buffer, index_t offset,
+                  std::vector<py::ssize_t> shape, std::vector<py::ssize_t> strides = {}) {
+  using Owner = std::shared_ptr<AlignedBuffer<T>>;
+  auto owner = std::make_unique<Owner>(buffer);
+  py::capsule base(owner.get(), [](void* p) { delete static_cast<Owner*>(p); });
+  owner.release();
+  for (py::ssize_t& stride : strides) stride *= static_cast<py::ssize_t>(sizeof(T));
+  return py::array_t<T>(std::move(shape), std::move(strides), buffer->data() + offset, base);
+}
+
+}  // namespace densecore::bindings

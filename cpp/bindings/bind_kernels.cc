@@ -1,0 +1,192 @@
+// The kernels of one ISA level and dtype on NumPy arrays: what `densecore.ops` and the kernel tests
+// call.
+#include <pybind11/stl.h>
+
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+#include "kernels/dispatch.h"
+#include "network/lookup.h"
+#include "network/objective.h"
+
+namespace densecore::bindings {
+namespace {
+
+template <class T>
+class Kernels {
+ public:
+  explicit Kernels(const py::object& isa)
+      : tables_(isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>())),
+        table_(table_of<T>(tables_)) {}
+
+  std::string isa() const { return tables_.isa; }
+  int lanes() const { return table_.lanes; }
+
+  // C = A B (+ bias, or + C). A may be any strided matrix: the kernel takes its strides.
+  void gemm(const py::object& a, const py::object& b, const py::object& bias, const py::object& c,
+            bool accumulate) const {
+    if (!py::isinstance<py::array>(a)) wrong_type("a", a, "a numpy.ndarray");
+    const auto a_array = py::reinterpret_borrow<py::array>(a);
+    if (a_array.ndim() != 2) wrong_shape("a", a_array, {any, any});
+    if (a_array.dtype().num() != py::dtype::num_of<T>() || a_array.dtype().byteorder() == '>')
+      wrong_type("a", a_array.dtype(), dtype_name<T>);
+    const auto size = static_cast<index_t>(sizeof(T));
+    if (a_array.strides(0) % size != 0 || a_array.strides(1) % size != 0 ||
+        reinterpret_cast<std::uintptr_t>(a_array.data()) % sizeof(T) != 0)
+      wrong_layout("a", a_array, sizeof(T));
+    const auto b_view = input_matrix<T>("b", b, a_array.shape(1), any);
+    const auto c_view = output_matrix<T>("c", c, a_array.shape(0), b_view.cols);
+    const T* bias_data = bias.is_none() ? nullptr : input_vector<T>("bias", bias, b_view.cols);
+    table_.gemm({c_view.rows, c_view.cols, a_array.shape(1), static_cast<const T*>(a_array.data()),
+                 a_array.strides(0) / size, a_array.strides(1) / size, b_view.data, b_view.stride,
+                 bias_data, accumulate, c_view.data, c_view.stride});
+  }
+
+  void transpose(const py::object& in, const py::object& out) const {
+    const auto from = input_matrix<T>("in", in, any, any);
+    const auto to = output_matrix<T>("out", out, from.cols, from.rows);
+    refuse_overlap("out", to, "in", from);
+    table_.transpose(from.rows, from.cols, from.data, from.stride, to.data, to.stride);
+  }
+
+  void column_sum(const py::object& in, const py::object& out, bool accumulate) const {
+    const auto from = input_matrix<T>("in", in, any, any);
+    table_.column_sum(from.rows, from.cols, from.data, from.stride, accumulate,
+                      output_vector<T>("out", out, from.cols));
+  }
+
+  void add(const py::object& in, const py::object& out) const {
+    const index_t size = checked<T>("in", in, {any}).size();
+    table_.add(size, input_vector<T>("in", in, size), output_vector<T>("out", out, size));
+  }
+
+  std::vector<std::string> activations() const {
+    std::vector<std::string> names;
+    for (int i = 0; i < table_.activation_count; ++i)
+      names.emplace_back(table_.activations[i].name);
+    return names;
+  }
+
+  void activation(const std::string& name, const py::object& z, const py::object& out) const {
+    const auto& entry = find_activation(table_, name);
+    const auto from = input_matrix<T>("z", z, any, any);
+    const auto to = output_matrix<T>("out", out, from.rows, from.cols);
+    if (from.cols == 0) return;
+    entry.forward(from.rows, from.cols, from.data, from.stride, to.data, to.stride);
+  }
+
+  void activation_gradient(const std::string& name, const py::object& z, const py::object& a,
+                           const py::object& grad, const py::object& out) const {
+    const auto& entry = find_activation(table_, name);
+    const auto z_view = input_matrix<T>("z", z, any, any);
+    const auto a_view = input_matrix<T>("a", a, z_view.rows, z_view.cols);
+    const auto g_view = input_matrix<T>("grad", grad, z_view.rows, z_view.cols);
+    const auto to = output_matrix<T>("out", out, z_view.rows, z_view.cols);
+    if (z_view.cols == 0) return;
+    entry.backward(z_view.rows, z_view.cols, z_view.data, z_view.stride, a_view.data, a_view.stride,
+                   g_view.data, g_view.stride, to.data, to.stride);
+  }
+
+  // name -> the activation that the loss is fused with, or None
+  py::dict losses() const {
+    py::dict links;
+    for (int i = 0; i < table_.loss_count; ++i) {
+      const LossEntry<T>& entry = table_.losses[i];
+      links[entry.name] = entry.link == nullptr ? py::object(py::none()) : py::str(entry.link);
+    }
+    return links;
+  }
+
+  double loss(const std::string& name, bool fused, const py::object& output,
+              const py::object& target, const py::object& weight, double scale,
+              const py::object& gradient) const {
+    const auto& entry = find_loss(table_, name);
+    const auto a = input_matrix<T>("output", output, any, any);
+    LossArguments<T> p{};
+    p.rows = a.rows;
+    p.cols = a.cols;
+    p.output = a.data;
+    p.ld_output = a.stride;
+    p.scale = scale;
+    if (entry.sparse) {
+      p.labels = static_cast<const std::int32_t*>(
+          checked<std::int32_t>("target", target, {a.rows}).data());
+      for (index_t i = 0; i < a.rows; ++i)
+        if (p.labels[i] < 0 || p.labels[i] >= a.cols)
+          throw std::invalid_argument("target: found class " + std::to_string(p.labels[i]) +
+                                      " in row " + std::to_string(i) + ", wanted 0 to " +
+                                      std::to_string(a.cols - 1));
+    } else {
+      const auto y = input_matrix<T>("target", target, a.rows, a.cols);
+      p.values = y.data;
+      p.ld_values = y.stride;
+    }
+    if (!weight.is_none()) p.weight = input_vector<T>("weight", weight, a.rows);
+    if (!gradient.is_none()) {
+      const auto g = output_matrix<T>("gradient", gradient, a.rows, a.cols);
+      refuse_overlap("gradient", g, "output", a);
+      p.gradient = g.data;
+      p.ld_gradient = g.stride;
+    }
+    if (a.cols == 0) return 0;
+    const auto evaluate = fused ? entry.fused : entry.plain;
+    if (evaluate == nullptr) throw std::invalid_argument("loss '" + name + "' has no fused form");
+    return evaluate(p);
+  }
+
+  void optimizer_update(const std::string& name, const std::vector<double>& hyperparameters,
+                        std::int64_t step, const py::object& parameter, const py::object& gradient,
+                        const std::vector<py::object>& states) const {
+    const auto& entry = find_optimizer(table_, name);
+    if (static_cast<int>(hyperparameters.size()) != entry.hyperparameter_count ||
+        static_cast<int>(states.size()) != entry.state_count)
+      throw std::invalid_argument(
+          "optimizer '" + name + "': found " + std::to_string(hyperparameters.size()) +
+          " hyperparameters and " + std::to_string(states.size()) + " states, wanted " +
+          std::to_string(entry.hyperparameter_count) + " and " + std::to_string(entry.state_count));
+    const index_t size = checked<T>("parameter", parameter, {any}).size();
+    T* state[max_optimizer_states] = {};
+    for (std::size_t i = 0; i < states.size(); ++i)
+      state[i] = output_vector<T>(entry.states[i], states[i], size);
+    double scalars[max_optimizer_scalars] = {};
+    entry.prepare(hyperparameters.data(), step, scalars);
+    entry.update(size, scalars, output_vector<T>("parameter", parameter, size),
+                 input_vector<T>("gradient", gradient, size), state);
+  }
+
+ private:
+  const KernelTables& tables_;
+  const KernelTable<T>& table_;
+};
+
+template <class T>
+void register_for(py::module_& module, const char* name) {
+  using K = Kernels<T>;
+  py::class_<K>(module, name)
+      .def(py::init<const py::object&>(), py::arg("isa") = py::none())
+      .def_property_readonly("isa", &K::isa)
+      .def_property_readonly("lanes", &K::lanes)
+      .def("gemm", &K::gemm, py::arg("a"), py::arg("b"), py::arg("bias"), py::arg("c"),
+           py::arg("accumulate") = false)
+      .def("transpose", &K::transpose, py::arg("in"), py::arg("out"))
+      .def("column_sum", &K::column_sum, py::arg("in"), py::arg("out"),
+           py::arg("accumulate") = false)
+      .def("add", &K::add, py::arg("in"), py::arg("out"))
+      .def("activations", &K::activations)
+      .def("activation", &K::activation, py::arg("name"), py::arg("z"), py::arg("out"))
+      .def("activation_gradient", &K::activation_gradient, py::arg("name"), py::arg("z"),
+           py::arg("a"), py::arg("grad"), py::arg("out"))
+      .def("losses", &K::losses)
+      .def("loss", &K::loss, py::arg("name"), py::arg("fused"), py::arg("output"),
+           py::arg("target"), py::arg("weight"), py::arg("scale"), py::arg("gradient"))
+      .def("optimizer_update", &K::optimizer_update, py::arg("name"), py::arg("hyperparameters"),
+           py::arg("step"), py::arg("parameter"), py::arg("gradient"), py::arg("states"));
+}
+
+}  // namespace
+
+void register_kernels(py::module_& module) {
+  register_for<float>(module, "KernelsF32");
+  register_for<double>(module, "KernelsF64");
+}
+
+}  // namespace densecore::bindings

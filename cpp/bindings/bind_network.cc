@@ -1,0 +1,378 @@
+// A network with what it is trained by, on NumPy arrays.
+#include <pybind11/functional.h>
+#include <pybind11/stl.h>
+
+#include <atomic>
+#include <exception>
+#include <optional>
+
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+#include "network/trainer.h"
+
+namespace densecore::bindings {
+namespace {
+
+// Computations of fewer multiply-adds keep the GIL: releasing and taking it costs about 70 ns, and
+// another thread could not use so short a time anyway.
+constexpr double released_work = 1 << 20;
+
+// Asks Python for pending signals; Ctrl-C becomes KeyboardInterrupt here.
+class SignalCheck : public Interrupt {
+ public:
+  bool requested() override {
+    py::gil_scoped_acquire gil;
+    if (PyErr_CheckSignals() == 0) return false;
+    error_ = std::make_exception_ptr(py::error_already_set());
+    return true;
+  }
+  // Turns the core's Interrupted into the Python exception that caused it.
+  [[noreturn]] void rethrow() { std::rethrow_exception(error_); }
+
+ private:
+  std::exception_ptr error_;
+};
+
+// Marks a network as in use for the life of the object. With the GIL released a second Python
+// thread could get here; it must not find the workspace half written.
+class InUse {
+ public:
+  explicit InUse(std::atomic<bool>& flag) : flag_(flag) { take(); }
+  ~InUse() {
+    if (taken_) flag_.store(false, std::memory_order_release);
+  }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+
+  // While a callback of the user runs, the model is free.
+  void pause() {
+    taken_ = false;
+    flag_.store(false, std::memory_order_release);
+  }
+  void take() {
+    if (flag_.exchange(true, std::memory_order_acquire))
+      throw std::runtime_error(
+          "the model is in use by another thread; give each thread a model of its own");
+    taken_ = true;
+  }
+
+ private:
+  std::atomic<bool>& flag_;
+  bool taken_ = false;
+};
+
+using EpochEnd = std::function<bool(const std::vector<double>&, const std::vector<double>&)>;
+
+// Calls the Python function after each epoch, if there is one.
+class PythonObserver : public EpochObserver {
+ public:
+  PythonObserver(EpochEnd epoch_end, InUse& in_use)
+      : epoch_end_(std::move(epoch_end)), in_use_(in_use) {}
+  bool epoch_end(const EpochResult& result) override {
+    results.push_back(result);
+    if (!epoch_end_) return true;
+    py::gil_scoped_acquire gil;
+    in_use_.pause();
+    const bool go_on = epoch_end_(result.training, result.validation);
+    in_use_.take();
+    return go_on;
+  }
+  std::vector<EpochResult> results;
+
+ private:
+  EpochEnd epoch_end_;
+  InUse& in_use_;
+};
+
+Reduction reduction_of(const std::string& name) {
+  if (name == "mean") return Reduction::mean;
+  if (name == "sum") return Reduction::sum;
+  throw std::invalid_argument("unknown reduction '" + name + "'; known: mean, sum");
+}
+
+template <class T>
+class PyNetwork {
+ public:
+  PyNetwork(index_t inputs, const std::vector<std::tuple<index_t, std::string, bool>>& layers,
+            const py::object& isa) {
+    NetworkSpec spec;
+    spec.inputs = inputs;
+    for (const auto& [units, activation, use_bias] : layers)
+      spec.layers.push_back({units, activation, use_bias});
+    network_ = std::make_shared<Network<T>>(
+        isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()), std::move(spec));
+  }
+
+  std::string isa() const { return network_->isa(); }
+  index_t parameter_count() const { return network_->parameter_count(); }
+  py::array parameters() const {
+    return view_of<T>(network_->parameters(), 0, {network_->parameter_count()});
+  }
+  py::array gradients() const {
+    return view_of<T>(network_->gradients(), 0, {network_->parameter_count()});
+  }
+  py::array gradient_slots() const {
+    return view_of<T>(network_->gradients(), network_->parameter_count(),
+                      {Network<T>::spare_slots});
+  }
+  // (kernel, bias, kernel gradient, bias gradient) of layer l; the biases may be None.
+  py::tuple layer_views(std::size_t l) const {
+    const Dense<T>& layer = network_->layers().at(l);
+    const auto kernel = [&](const std::shared_ptr<AlignedBuffer<T>>& buffer) {
+      return view_of<T>(buffer, layer.weight_offset(), {layer.inputs(), layer.units()});
+    };
+    const auto bias = [&](const std::shared_ptr<AlignedBuffer<T>>& buffer) -> py::object {
+      if (!layer.use_bias()) return py::none();
+      return view_of<T>(buffer, layer.bias_offset(), {layer.units()});
+    };
+    return py::make_tuple(kernel(network_->parameters()), bias(network_->parameters()),
+                          kernel(network_->gradients()), bias(network_->gradients()));
+  }
+
+  void compile(const std::string& loss, const std::string& reduction,
+               std::shared_ptr<OptimizerSettings> settings,
+               const std::vector<std::string>& metric_names, std::uint64_t seed) {
+    const InUse in_use(busy_);
+    const NetworkSpec& spec = network_->spec();
+    const Objective<T> objective(network_->table(), loss, reduction_of(reduction),
+                                 spec.layers.back().activation, spec.outputs());
+    std::vector<Metric<T>> metrics;
+    for (const std::string& name : metric_names) metrics.emplace_back(name, objective.sparse());
+    trainer_.emplace(network_, objective, std::move(settings), std::move(metrics), seed);
+  }
+
+  py::dict optimizer_states() {
+    Trainer<T>& t = trainer();
+    py::dict views;
+    const index_t count = network_->parameter_count();
+    for (int i = 0; i < t.optimizer().entry().state_count; ++i)
+      views[t.optimizer().entry().states[i]] =
+          view_of<T>(t.optimizer().states(), i * count, {count});
+    return views;
+  }
+  std::int64_t steps() { return trainer().optimizer().steps; }
+  void set_steps(std::int64_t steps) { trainer().optimizer().steps = steps; }
+  std::int64_t epochs() { return trainer().epochs; }
+  void set_epochs(std::int64_t epochs) { trainer().epochs = epochs; }
+
+  py::object predict(const py::object& x, const py::object& out) {
+    const auto x_view = input_matrix<T>("x", x, any, network_->spec().inputs);
+    const py::object result = output(out, x_view.rows, network_->spec().outputs());
+    const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->spec().outputs());
+    if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    run(network_->forward_work(x_view.rows),
+        [&](Executor& executor) { network_->predict(executor, x_view, out_view); });
+    return result;
+  }
+
+  py::object forward(const py::object& x, const py::object& out) {
+    const auto x_view = input_matrix<T>("x", x, any, network_->spec().inputs);
+    const py::object result = output(out, x_view.rows, network_->spec().outputs());
+    const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->spec().outputs());
+    if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    run(network_->forward_work(x_view.rows),
+        [&](Executor& executor) { network_->forward(executor, x_view, out_view); });
+    kept_x_ = x;  // its memory is read again by `backward`
+    return result;
+  }
+
+  py::object backward(const py::object& grad_output, bool input_gradient) {
+    if (kept_x_.is_none())
+      throw std::runtime_error(
+          "backward: found no forward pass to go back through, wanted a call of forward first "
+          "(training and prediction discard it)");
+    const auto x = input_matrix<T>("x", kept_x_, any, network_->spec().inputs);
+    const auto g = input_matrix<T>("grad_output", grad_output, x.rows, network_->spec().outputs());
+    const py::object dx = input_gradient ? output(py::none(), x.rows, x.cols) : py::none();
+    const auto dx_view =
+        input_gradient ? output_matrix<T>("dx", dx, x.rows, x.cols) : MatrixView<T>();
+    const InUse in_use(busy_);
+    run(3 * network_->forward_work(x.rows),
+        [&](Executor& executor) { network_->backward(executor, x, g, dx_view); });
+    return dx;
+  }
+
+  void apply_gradients() {
+    Trainer<T>& t = trainer();
+    const InUse in_use(busy_);
+    run(8.0 * static_cast<double>(network_->parameter_count()),
+        [&](Executor& executor) { t.apply_gradients(executor); });
+  }
+
+  double train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
+    Trainer<T>& t = trainer();
+    const Data<T> batch = data(x, y, weight, labels_);
+    if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    double loss = 0;
+    run(3 * network_->forward_work(batch.x.rows),
+        [&](Executor& executor) { loss = t.train_on_batch(executor, batch); });
+    return loss;
+  }
+
+  // Appends to `results` one (training, validation) pair of lists per epoch: loss, then metrics;
+  // also when an exception ends the training early.
+  void fit(const py::object& x, const py::object& y, const py::object& weight,
+           const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
+           EpochEnd epoch_end, py::list results) {
+    Trainer<T>& t = trainer();
+    std::vector<std::int32_t> labels, validation_labels;
+    const Data<T> training = data(x, y, weight, labels);
+    std::optional<Data<T>> held_out;
+    if (!validation.is_none()) {
+      const auto parts = validation.cast<py::tuple>();
+      held_out = data(parts[0], parts[1], parts[2], validation_labels);
+    }
+    if (training.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
+    InUse in_use(busy_);
+    kept_x_ = py::none();
+    PythonObserver observer(std::move(epoch_end), in_use);
+    const auto report = [&] {
+      for (const EpochResult& result : observer.results)
+        results.append(py::make_tuple(result.training, result.validation));
+    };
+    try {
+      run(2 * released_work, [&](Executor& executor) {
+        t.fit(executor, training, held_out ? &*held_out : nullptr, {epochs, batch_size, shuffle},
+              observer);
+      });
+    } catch (...) {
+      report();
+      throw;
+    }
+    report();
+  }
+
+  std::vector<double> evaluate(const py::object& x, const py::object& y, const py::object& weight) {
+    Trainer<T>& t = trainer();
+    std::vector<std::int32_t> labels;
+    const Data<T> all = data(x, y, weight, labels);
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    std::vector<double> results;
+    run(2 * released_work, [&](Executor& executor) { results = t.evaluate(executor, all); });
+    return results;
+  }
+
+ private:
+  Trainer<T>& trainer() {
+    if (!trainer_)
+      throw std::runtime_error("the model is not compiled: call compile(optimizer=..., loss=...)");
+    return *trainer_;
+  }
+
+  static py::object output(const py::object& out, index_t rows, index_t cols) {
+    return out.is_none() ? py::object(py::array_t<T>({rows, cols})) : out;
+  }
+
+  // `labels` is where class numbers go: the core wants them as int32, checked.
+  Data<T> data(const py::object& x, const py::object& y, const py::object& weight,
+               std::vector<std::int32_t>& labels) {
+    Data<T> d;
+    d.x = input_matrix<T>("x", x, any, network_->spec().inputs);
+    if (trainer().objective().sparse()) {
+      read_labels(y, d.x.rows, labels);
+      d.targets.labels = labels.data();
+    } else {
+      d.targets.values = input_matrix<T>("y", y, d.x.rows, network_->spec().outputs());
+    }
+    if (!weight.is_none()) d.targets.weight = input_vector<T>("sample_weight", weight, d.x.rows);
+    return d;
+  }
+
+  void read_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
+    if (!py::isinstance<py::array>(y)) wrong_type("y", y, "a numpy.ndarray");
+    const int type = py::reinterpret_borrow<py::array>(y).dtype().num();
+    labels.resize(static_cast<std::size_t>(rows));
+    if (type == py::dtype::num_of<std::int32_t>())
+      copy_labels<std::int32_t>(y, rows, labels);
+    else if (type == py::dtype::num_of<std::int64_t>())
+      copy_labels<std::int64_t>(y, rows, labels);
+    else
+      wrong_type("y", py::reinterpret_borrow<py::array>(y).dtype(),
+                 "int32 or int64 (class numbers)");
+  }
+
+  template <class Integer>
+  void copy_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
+    const auto* from = static_cast<const Integer*>(checked<Integer>("y", y, {rows}).data());
+    const index_t classes = network_->spec().outputs();
+    for (index_t i = 0; i < rows; ++i) {
+      if (from[i] < 0 || from[i] >= classes)
+        throw std::invalid_argument("y: found class " + std::to_string(from[i]) + " in row " +
+                                    std::to_string(i) + ", wanted 0 to " +
+                                    std::to_string(classes - 1) + ", one per output");
+      labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(from[i]);
+    }
+  }
+
+  // Runs `body`, without the GIL when it is long enough for that to matter.
+  template <class Body>
+  void run(double work, Body&& body) {
+    if (work < released_work) {
+      Executor executor;
+      body(executor);
+      return;
+    }
+    SignalCheck signals;
+    try {
+      // Nothing below touches a Python object's reference count: arrays are held by the caller.
+      py::gil_scoped_release release;
+      Executor executor(&signals);
+      body(executor);
+    } catch (const Interrupted&) {
+      signals.rethrow();
+    }
+  }
+
+  std::shared_ptr<Network<T>> network_;
+  std::optional<Trainer<T>> trainer_;
+  std::atomic<bool> busy_{false};
+  py::object kept_x_ = py::none();
+  std::vector<std::int32_t> labels_;
+};
+
+template <class T>
+void register_for(py::module_& module, const char* name) {
+  using N = PyNetwork<T>;
+  py::class_<N>(module, name)
+      .def(py::init<index_t, const std::vector<std::tuple<index_t, std::string, bool>>&,
+                    const py::object&>(),
+           py::arg("inputs"), py::arg("layers"), py::arg("isa") = py::none())
+      .def_property_readonly("isa", &N::isa)
+      .def_property_readonly("parameter_count", &N::parameter_count)
+      .def_property_readonly("parameters", &N::parameters)
+      .def_property_readonly("gradients", &N::gradients)
+      .def_property_readonly("gradient_slots", &N::gradient_slots)
+      .def("layer_views", &N::layer_views, py::arg("layer"))
+      .def("compile", &N::compile, py::arg("loss"), py::arg("reduction"), py::arg("optimizer"),
+           py::arg("metrics"), py::arg("seed"))
+      .def("optimizer_states", &N::optimizer_states)
+      .def_property("steps", &N::steps, &N::set_steps)
+      .def_property("epochs", &N::epochs, &N::set_epochs)
+      .def("predict", &N::predict, py::arg("x"), py::arg("out") = py::none())
+      .def("forward", &N::forward, py::arg("x"), py::arg("out") = py::none())
+      .def("backward", &N::backward, py::arg("grad_output"), py::arg("input_gradient") = false)
+      .def("apply_gradients", &N::apply_gradients)
+      .def("train_on_batch", &N::train_on_batch, py::arg("x"), py::arg("y"),
+           py::arg("sample_weight") = py::none())
+      .def("fit", &N::fit, py::arg("x"), py::arg("y"), py::arg("sample_weight"),
+           py::arg("validation"), py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"),
+           py::arg("epoch_end"), py::arg("results"))
+      .def("evaluate", &N::evaluate, py::arg("x"), py::arg("y"), py::arg("sample_weight"));
+}
+
+}  // namespace
+
+void register_network(py::module_& module) {
+  register_for<float>(module, "NetworkF32");
+  register_for<double>(module, "NetworkF64");
+  module.def("metric_names", &metric_names);
+}
+
+}  // namespace densecore::bindings

@@ -1,0 +1,13 @@
+// The parts of the extension module, one per file.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace densecore::bindings {
+
+void register_runtime(pybind11::module_& module);
+void register_kernels(pybind11::module_& module);
+void register_optimizer(pybind11::module_& module);
+void register_network(pybind11::module_& module);
+
+}  // namespace densecore::bindings

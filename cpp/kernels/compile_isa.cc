@@ -1,0 +1,48 @@
+// The one unit that is compiled once per ISA level, with that level's flags. It exports one symbol.
+//
+// DENSECORE_ISA is the level's name; DENSECORE_ISA_HEADER, the header of that name in kernels/isa,
+// gives VecF32, VecF64 and the tile.
+// Rules for everything included here: anonymous namespace, no standard templates, no static
+// initialisers, no exceptions. tests/test_architecture.py inspects the object files.
+
+#define DENSECORE_STRING_(x) #x
+#define DENSECORE_STRING(x) DENSECORE_STRING_(x)
+#define DENSECORE_JOIN_(a, b) a##b
+#define DENSECORE_JOIN(a, b) DENSECORE_JOIN_(a, b)
+#include DENSECORE_ISA_HEADER
+
+#include "kernels/activation.h"
+#include "kernels/elementwise.h"
+#include "kernels/gemm.h"
+#include "kernels/loss.h"
+#include "kernels/optimizer.h"
+#include "kernels/table.h"
+
+namespace {
+
+template <class V>
+constexpr densecore::KernelTable<typename V::T> kernel_table() {
+  using ActivationList = ActivationTable<V, Activations>;
+  using LossList = LossTable<V, Losses>;
+  using OptimizerList = OptimizerTable<V, Optimizers>;
+  return {V::width,
+          gemm<V>,
+          transpose<V>,
+          column_sum<V>,
+          add<V>,
+          ActivationList::entries,
+          ActivationList::count,
+          LossList::entries,
+          LossList::count,
+          OptimizerList::entries,
+          OptimizerList::count};
+}
+
+constexpr densecore::KernelTable<float> table_f32 = kernel_table<VecF32>();
+constexpr densecore::KernelTable<double> table_f64 = kernel_table<VecF64>();
+
+}  // namespace
+
+extern "C" const densecore::KernelTables DENSECORE_JOIN(densecore_kernels_, DENSECORE_ISA);
+const densecore::KernelTables DENSECORE_JOIN(densecore_kernels_, DENSECORE_ISA) = {
+    DENSECORE_STRING(DENSECORE_ISA), &table_f32, &table_f64};

@@ -1,0 +1,108 @@
+// The loops that the other kernels are written in, and the kernels without mathematics.
+#pragma once
+
+#include "kernels/table.h"
+
+namespace {
+
+using densecore::index_t;
+
+template <class... Types>
+struct TypeList {};
+
+// A whole vector, and the first `count` lanes of one (0 < count < width): the same interface, so
+// that the main loop and its tail run the same lambda.
+template <class V>
+struct Whole {
+  using T = typename V::T;
+  static constexpr index_t count = V::width;
+  V load(const T* p) const { return V::load(p); }
+  void store(V x, T* p) const { x.store(p); }
+};
+
+template <class V>
+struct Part {
+  using T = typename V::T;
+  index_t count;
+  V load(const T* p) const { return V::load_partial(p, count); }
+  void store(V x, T* p) const { x.store_partial(p, count); }
+};
+
+// body(j, part) for the vectors at j = 0, width, 2 width, ... of n elements.
+template <class V, class Body>
+inline void for_each_vector(index_t n, Body body) {
+  index_t j = 0;
+  for (; j + V::width <= n; j += V::width) body(j, Whole<V>{});
+  if (j < n) body(j, Part<V>{n - j});
+}
+
+template <class V, class Body>
+inline void for_each_row_vector(index_t rows, index_t cols, Body body) {
+  for (index_t i = 0; i < rows; ++i)
+    for_each_vector<V>(cols, [&](index_t j, auto part) { body(i, j, part); });
+}
+
+// The sum of `term(j, part)` over a row, in double precision and in increasing j on every ISA
+// level, whatever its width: the order is part of the determinism contract.
+template <class V, class Term>
+inline double row_sum(index_t cols, Term term) {
+  double sum = 0;
+  for_each_vector<V>(cols, [&](index_t j, auto part) {
+    typename V::T lanes[V::width];
+    term(j, part).store(lanes);
+    for (index_t lane = 0; lane < part.count; ++lane) sum += static_cast<double>(lanes[lane]);
+  });
+  return sum;
+}
+
+// The largest element; a NaN may be skipped, which the callers' own arithmetic then finds.
+template <class V>
+inline typename V::T row_max(index_t cols, const typename V::T* x) {
+  using T = typename V::T;
+  T largest = x[0];
+  index_t j = 0;
+  if (cols >= V::width) {
+    V m = V::load(x);
+    for (j = V::width; j + V::width <= cols; j += V::width) m = max(m, V::load(x + j));
+    T lanes[V::width];
+    m.store(lanes);
+    for (int lane = 0; lane < V::width; ++lane)
+      largest = lanes[lane] > largest ? lanes[lane] : largest;
+  }
+  for (; j < cols; ++j) largest = x[j] > largest ? x[j] : largest;
+  return largest;
+}
+
+template <class V>
+void transpose(index_t rows, index_t cols, const typename V::T* in, index_t ld_in,
+               typename V::T* out, index_t ld_out) {
+  // Blocks of 16 x 16 elements keep both sides within a few cache lines.
+  constexpr index_t block = 16;
+  for (index_t i0 = 0; i0 < rows; i0 += block) {
+    const index_t i1 = i0 + block < rows ? i0 + block : rows;
+    for (index_t j0 = 0; j0 < cols; j0 += block) {
+      const index_t j1 = j0 + block < cols ? j0 + block : cols;
+      for (index_t i = i0; i < i1; ++i)
+        for (index_t j = j0; j < j1; ++j) out[j * ld_out + i] = in[i * ld_in + j];
+    }
+  }
+}
+
+template <class V>
+void column_sum(index_t rows, index_t cols, const typename V::T* in, index_t ld, bool accumulate,
+                typename V::T* out) {
+  for_each_vector<V>(cols, [=](index_t j, auto part) {
+    V sum = accumulate ? part.load(out + j) : V::set(0);
+    for (index_t i = 0; i < rows; ++i) sum = sum + part.load(in + i * ld + j);
+    part.store(sum, out + j);
+  });
+}
+
+template <class V>
+void add(index_t n, const typename V::T* in, typename V::T* out) {
+  for_each_vector<V>(n, [=](index_t j, auto part) {
+    part.store(part.load(out + j) + part.load(in + j), out + j);
+  });
+}
+
+}  // namespace

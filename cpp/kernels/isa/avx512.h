@@ -1,0 +1,102 @@
+// AVX-512 F, BW, DQ, VL: 16 floats or 8 doubles. Tails are masked.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+
+namespace {
+
+// 24 accumulators, 4 vectors of B and a broadcast: 29 of the 32 registers.
+constexpr int tile_rows = 6;
+constexpr int tile_vectors = 4;
+
+struct VecF32 {
+  using T = float;
+  using Mask = __mmask16;
+  static constexpr int width = 16;
+  __m512 v;
+
+  static Mask first(std::ptrdiff_t n) { return static_cast<Mask>((1u << n) - 1); }
+  static VecF32 load(const T* p) { return {_mm512_loadu_ps(p)}; }
+  static VecF32 load_partial(const T* p, std::ptrdiff_t n) {
+    return {_mm512_maskz_loadu_ps(first(n), p)};
+  }
+  void store(T* p) const { _mm512_storeu_ps(p, v); }
+  void store_partial(T* p, std::ptrdiff_t n) const { _mm512_mask_storeu_ps(p, first(n), v); }
+  static VecF32 set(T x) { return {_mm512_set1_ps(x)}; }
+
+  friend VecF32 operator+(VecF32 a, VecF32 b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend VecF32 operator-(VecF32 a, VecF32 b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend VecF32 operator*(VecF32 a, VecF32 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend VecF32 operator/(VecF32 a, VecF32 b) { return {_mm512_div_ps(a.v, b.v)}; }
+  friend VecF32 fma(VecF32 a, VecF32 b, VecF32 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  friend VecF32 fnma(VecF32 a, VecF32 b, VecF32 c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
+  friend VecF32 min(VecF32 a, VecF32 b) { return {_mm512_min_ps(a.v, b.v)}; }
+  friend VecF32 max(VecF32 a, VecF32 b) { return {_mm512_max_ps(a.v, b.v)}; }
+  friend VecF32 sqrt(VecF32 a) { return {_mm512_sqrt_ps(a.v)}; }
+  friend VecF32 abs(VecF32 a) { return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a.v)}; }
+  friend VecF32 copysign(VecF32 magnitude, VecF32 sign) {
+    const __m512 top = _mm512_set1_ps(-0.0f);
+    return {_mm512_or_ps(_mm512_andnot_ps(top, magnitude.v), _mm512_and_ps(top, sign.v))};
+  }
+  friend Mask less(VecF32 a, VecF32 b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
+  friend VecF32 select(Mask m, VecF32 a, VecF32 b) { return {_mm512_mask_blend_ps(m, b.v, a.v)}; }
+  friend VecF32 round(VecF32 a) {
+    return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  }
+  friend VecF32 pow2(VecF32 a) {
+    const __m512i n = _mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(127));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(n, 23))};
+  }
+  friend VecF32 split(VecF32 x, VecF32& e) {
+    e.v = _mm512_getexp_ps(x.v);
+    return {_mm512_getmant_ps(x.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)};
+  }
+};
+
+struct VecF64 {
+  using T = double;
+  using Mask = __mmask8;
+  static constexpr int width = 8;
+  __m512d v;
+
+  static Mask first(std::ptrdiff_t n) { return static_cast<Mask>((1u << n) - 1); }
+  static VecF64 load(const T* p) { return {_mm512_loadu_pd(p)}; }
+  static VecF64 load_partial(const T* p, std::ptrdiff_t n) {
+    return {_mm512_maskz_loadu_pd(first(n), p)};
+  }
+  void store(T* p) const { _mm512_storeu_pd(p, v); }
+  void store_partial(T* p, std::ptrdiff_t n) const { _mm512_mask_storeu_pd(p, first(n), v); }
+  static VecF64 set(T x) { return {_mm512_set1_pd(x)}; }
+
+  friend VecF64 operator+(VecF64 a, VecF64 b) { return {_mm512_add_pd(a.v, b.v)}; }
+  friend VecF64 operator-(VecF64 a, VecF64 b) { return {_mm512_sub_pd(a.v, b.v)}; }
+  friend VecF64 operator*(VecF64 a, VecF64 b) { return {_mm512_mul_pd(a.v, b.v)}; }
+  friend VecF64 operator/(VecF64 a, VecF64 b) { return {_mm512_div_pd(a.v, b.v)}; }
+  friend VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+  friend VecF64 fnma(VecF64 a, VecF64 b, VecF64 c) { return {_mm512_fnmadd_pd(a.v, b.v, c.v)}; }
+  friend VecF64 min(VecF64 a, VecF64 b) { return {_mm512_min_pd(a.v, b.v)}; }
+  friend VecF64 max(VecF64 a, VecF64 b) { return {_mm512_max_pd(a.v, b.v)}; }
+  friend VecF64 sqrt(VecF64 a) { return {_mm512_sqrt_pd(a.v)}; }
+  friend VecF64 abs(VecF64 a) { return {_mm512_andnot_pd(_mm512_set1_pd(-0.0), a.v)}; }
+  friend VecF64 copysign(VecF64 magnitude, VecF64 sign) {
+    const __m512d top = _mm512_set1_pd(-0.0);
+    return {_mm512_or_pd(_mm512_andnot_pd(top, magnitude.v), _mm512_and_pd(top, sign.v))};
+  }
+  friend Mask less(VecF64 a, VecF64 b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_LT_OQ); }
+  friend VecF64 select(Mask m, VecF64 a, VecF64 b) { return {_mm512_mask_blend_pd(m, b.v, a.v)}; }
+  friend VecF64 round(VecF64 a) {
+    return {_mm512_roundscale_pd(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  }
+  friend VecF64 pow2(VecF64 a) {
+    const __m512i n = _mm512_add_epi64(_mm512_cvtpd_epi64(a.v), _mm512_set1_epi64(1023));
+    return {_mm512_castsi512_pd(_mm512_slli_epi64(n, 52))};
+  }
+  friend VecF64 split(VecF64 x, VecF64& e) {
+    e.v = _mm512_getexp_pd(x.v);
+    return {_mm512_getmant_pd(x.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)};
+  }
+};
+
+}  // namespace

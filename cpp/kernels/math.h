@@ -1,0 +1,133 @@
+// exp, tanh, sigmoid, log over any vector type: written once for every ISA level.
+//
+// Errors in ULP, measured over random arguments on every level by tests/test_math.py: below 2 for
+// exp and log, below 3 for tanh and sigmoid. NaN passes through; infinities give the limits;
+// results underflow gradually. The polynomials come from tools/fit_polynomials.py.
+#pragma once
+
+namespace {
+
+template <class T>
+struct MathConstants;
+
+template <>
+struct MathConstants<float> {
+  // Beyond these exp is 0 or infinity, also after rounding.
+  static constexpr float exp_low = -104.0f, exp_high = 89.0f;
+  static constexpr float log2e = 1.44269504088896341f;
+  // ln 2 = high + low; high has so few bits that its product with an exponent is exact.
+  static constexpr float ln2_high = 0x1.63p-1f, ln2_low = -2.12194440e-4f;
+  // (exp(r) - 1 - r) / r^2 on |r| <= ln(2) / 2
+  static constexpr float exp_tail[] = {0.50000000619384585361f, 0.16666542992101992092f,
+                                       0.041666282013201546536f, 0.0083665839478239300844f,
+                                       0.0013946451020395553141f};
+  // (2 atanh(s) - 2 s) / s^3 in powers of s^2
+  static constexpr float log_tail[] = {0.66666776448641241061f, 0.39977532381257474786f,
+                                       0.29871996833277406845f};
+  static constexpr float smallest_normal = 0x1p-126f, smallest = 0x1p-149f;
+  static constexpr float subnormal_scale = 0x1p24f, subnormal_exponent = 24;
+  static constexpr float tanh_limit = 9.1f;  // beyond it tanh rounds to 1
+  static constexpr float infinity = __builtin_inff(), nan = __builtin_nanf("");
+};
+
+template <>
+struct MathConstants<double> {
+  static constexpr double exp_low = -746, exp_high = 710;
+  static constexpr double log2e = 1.44269504088896340736;
+  static constexpr double ln2_high = 6.93147180369123816490e-01;
+  static constexpr double ln2_low = 1.90821492927058770002e-10;
+  static constexpr double exp_tail[] = {0.50000000000000055502,     0.16666666666666685987,
+                                        0.041666666666573622342,    0.0083333333333145998945,
+                                        0.001388888893237957513,    0.00019841269903012103055,
+                                        0.000024801504445080722255, 2.755722797052178119e-6,
+                                        2.762632685412070528e-7,    2.5114467879113437491e-8};
+  static constexpr double log_tail[] = {0.66666666666667345087, 0.39999999999413962501,
+                                        0.28571428742562366355, 0.22222198553767521642,
+                                        0.18183565408003185951, 0.15314021102946471434,
+                                        0.14796261297331357735};
+  static constexpr double smallest_normal = 0x1p-1022, smallest = 0x1p-1074;
+  static constexpr double subnormal_scale = 0x1p54, subnormal_exponent = 54;
+  static constexpr double tanh_limit = 19.1;
+  static constexpr double infinity = __builtin_inf(), nan = __builtin_nan("");
+};
+
+template <class V>
+using Math = MathConstants<typename V::T>;
+
+template <class V, int count>
+inline V polynomial(const typename V::T (&coefficients)[count], V x) {
+  V sum = V::set(coefficients[count - 1]);
+  for (int i = count - 2; i >= 0; --i) sum = fma(sum, x, V::set(coefficients[i]));
+  return sum;
+}
+
+// x = n ln 2 + r with integral n and |r| <= ln(2) / 2; returns exp(r) - 1.
+template <class V>
+inline V reduced_expm1(V x, V& n) {
+  using M = Math<V>;
+  n = round(x * V::set(M::log2e));
+  const V r = fnma(n, V::set(M::ln2_low), fnma(n, V::set(M::ln2_high), x));
+  return fma(r * r, polynomial(M::exp_tail, r), r);
+}
+
+template <class V>
+inline V exp(V x) {
+  using M = Math<V>;
+  // The constant stands first in min and max: a NaN in the second operand is passed on.
+  x = max(V::set(M::exp_low), min(V::set(M::exp_high), x));
+  V n;
+  const V p = V::set(1) + reduced_expm1(x, n);
+  // 2^n in two factors: n may lie outside the exponents of normal numbers. The first product is
+  // exact, so a subnormal result is rounded once.
+  const V half = round(n * V::set(typename V::T(0.5)));
+  return (p * pow2(half)) * pow2(n - half);
+}
+
+// tanh x = e / (e + 2), e = exp(2 |x|) - 1; e is accurate near 0 because its r is.
+template <class V>
+inline V tanh(V x) {
+  const V limited = min(V::set(Math<V>::tanh_limit), abs(x));
+  V n;
+  const V t = reduced_expm1(limited + limited, n);
+  const V power = pow2(n);
+  const V e = fma(power, t, power - V::set(1));
+  return copysign(e / (e + V::set(2)), x);
+}
+
+// 1 / (1 + exp(-x)), without overflow: exp is only taken of -|x|.
+template <class V>
+inline V sigmoid(V x) {
+  const V one = V::set(1), e = exp(V::set(0) - abs(x));
+  return select(less(x, V::set(0)), e, one) / (one + e);
+}
+
+template <class V>
+inline V log(V x) {
+  using M = Math<V>;
+  const V zero = V::set(0), one = V::set(1);
+  const auto subnormal = less(x, V::set(M::smallest_normal));
+  V e;
+  V m = split(select(subnormal, x * V::set(M::subnormal_scale), x), e);
+  e = select(subnormal, e - V::set(M::subnormal_exponent), e);
+  const auto large = less(V::set(typename V::T(1.41421356237309505)), m);
+  m = select(large, m * V::set(typename V::T(0.5)), m);
+  e = select(large, e + one, e);
+  // log m = f - f^2/2 + s (f^2/2 + R), with f = m - 1 exact: no cancellation near x = 1.
+  const V f = m - one, s = f / (f + V::set(2)), z = s * s;
+  const V half_square = V::set(typename V::T(0.5)) * f * f;
+  const V tail = z * polynomial(M::log_tail, z);
+  V result = fma(s, half_square + tail, e * V::set(M::ln2_low));
+  result = fma(e, V::set(M::ln2_high), f - (half_square - result));
+  result = select(less(x, V::set(M::infinity)), result, x);  // infinity and NaN
+  result = select(less(x, V::set(M::smallest)), V::set(-M::infinity), result);
+  return select(less(x, zero), V::set(M::nan), result);
+}
+
+// log(1 + y) for -1 < y <= 1, correcting for what 1 + y loses.
+template <class V>
+inline V log1p(V y) {
+  const V one = V::set(1), u = one + y;
+  return log(u) + (y - (u - one)) / u;
+}
+
+}  // namespace

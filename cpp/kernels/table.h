@@ -1,0 +1,123 @@
+// All that the rest of the library knows of the kernels: one table of functions per ISA and dtype.
+//
+// Plain C structures only. Kernel objects are compiled with flags of their own, so a standard
+// template instantiated here could be merged by the linker into baseline code and crash old CPUs.
+//
+// Matrices are row-major; `ld*` is the distance between rows in elements.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace densecore {
+
+using index_t = std::ptrdiff_t;
+
+// C[i][j] = start + sum over k of A[i][k] * B[k][j], for i < m, j < n, k < depth.
+// A[i][k] lies at a[i * a_row + k * a_col], so that A may be a transposed matrix; B and C are
+// row-major. `start` is the old C when `accumulate`, else bias[j], else 0 (bias == nullptr).
+// Every element is one chain of fused multiply-adds in increasing k, whatever the tile it falls
+// in: the same bits for every split of m, n and (with accumulate) depth.
+template <class T>
+struct GemmArguments {
+  index_t m, n, depth;
+  const T* a;
+  index_t a_row, a_col;
+  const T* b;
+  index_t ldb;
+  const T* bias;
+  bool accumulate;
+  T* c;
+  index_t ldc;
+};
+
+// a = f(z) and dz = g * f'(z) over a matrix. In place is allowed (a == z, dz == g).
+// `z` may be null in `backward` unless the activation needs its input.
+template <class T>
+struct ActivationEntry {
+  const char* name;
+  bool needs_input;  // the derivative cannot be written in terms of the output alone
+  bool row_wise;     // an output depends on its whole row (softmax)
+  void (*forward)(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda);
+  void (*backward)(index_t rows, index_t cols, const T* z, index_t ldz, const T* a, index_t lda,
+                   const T* g, index_t ldg, T* dz, index_t lddz);
+};
+
+// The loss of `rows` rows, and its gradient where `gradient` is not null:
+//   returns      sum over r of weight[r] * loss(r)     (weight 1 when null)
+//   gradient[r]  scale * weight[r] * d loss(r) / d output[r]
+// `output` is what the loss is taken of: the network's output, or, in the fused form, the input of
+// its last activation. Targets are `values`, or class numbers in `labels`.
+template <class T>
+struct LossArguments {
+  index_t rows, cols;
+  const T* output;
+  index_t ld_output;
+  const T* values;
+  index_t ld_values;
+  const std::int32_t* labels;
+  const T* weight;
+  double scale;
+  T* gradient;
+  index_t ld_gradient;
+};
+
+template <class T>
+struct LossEntry {
+  const char* name;
+  bool sparse;       // targets are class numbers
+  const char* link;  // the activation that `fused` swallows, or null
+  double (*plain)(const LossArguments<T>&);
+  double (*fused)(const LossArguments<T>&);
+};
+
+struct Hyperparameter {
+  const char* name;
+  double initial;
+  // The values allowed: minimum <= value < maximum, or minimum < value when `open`.
+  double minimum, maximum;
+  bool open;
+};
+
+constexpr int max_optimizer_scalars = 8;
+constexpr int max_optimizer_states = 4;
+
+// One update of `n` parameters, element by element, so any split of n gives the same bits.
+template <class T>
+struct OptimizerEntry {
+  const char* name;
+  const Hyperparameter* hyperparameters;
+  int hyperparameter_count;
+  const char* const* states;  // names of the arrays that it keeps per parameter
+  int state_count;
+  // What is the same for all parameters of step number `step` (1, 2, ...), in double precision.
+  void (*prepare)(const double* hyperparameters, std::int64_t step, double* scalars);
+  void (*update)(index_t n, const double* scalars, T* parameter, const T* gradient,
+                 T* const* state);
+};
+
+template <class T>
+struct KernelTable {
+  int lanes;  // elements per vector register
+  void (*gemm)(const GemmArguments<T>&);
+  // out[j][i] = in[i][j]
+  void (*transpose)(index_t rows, index_t cols, const T* in, index_t ld_in, T* out, index_t ld_out);
+  // out[j] = (accumulate ? out[j] : 0) + the sum of column j, in the order of the rows
+  void (*column_sum)(index_t rows, index_t cols, const T* in, index_t ld, bool accumulate, T* out);
+  // out[i] += in[i]
+  void (*add)(index_t n, const T* in, T* out);
+  const ActivationEntry<T>* activations;
+  int activation_count;
+  const LossEntry<T>* losses;
+  int loss_count;
+  const OptimizerEntry<T>* optimizers;
+  int optimizer_count;
+};
+
+struct KernelTables {
+  const char* isa;
+  const KernelTable<float>* f32;
+  const KernelTable<double>* f64;
+};
+
+}  // namespace densecore

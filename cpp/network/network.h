@@ -1,0 +1,104 @@
+// A stack of dense layers over one flat buffer of parameters and one of gradients.
+//
+// Determinism: forward results of a row depend on that row alone. Gradients sum over the batch in
+// `leaves`, row ranges whose number depends on the network's and the batch's size only; leaves are
+// added pairwise in a binary tree. Which thread computes a leaf or a block does not matter.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/view.h"
+#include "kernels/dispatch.h"
+#include "network/dense.h"
+#include "network/executor.h"
+#include "network/objective.h"
+#include "network/spec.h"
+#include "network/workspace.h"
+
+namespace densecore {
+
+// A sum over rows that is not yet divided by its weight.
+struct LossSum {
+  double loss = 0;
+  double weight = 0;
+};
+
+template <class T>
+class Network {
+ public:
+  // The gradient buffer ends in four more slots (weight, loss, error, stop), so that a
+  // data-parallel engine needs one reduction per step.
+  static constexpr index_t spare_slots = 4;
+
+  // Throws std::invalid_argument for a bad specification. Parameters start at zero.
+  Network(const KernelTables& tables, NetworkSpec spec);
+
+  const NetworkSpec& spec() const { return spec_; }
+  const KernelTable<T>& table() const { return *table_; }
+  const char* isa() const { return isa_; }
+  const std::vector<Dense<T>>& layers() const { return layers_; }
+  index_t parameter_count() const { return parameter_count_; }
+  // Shared with the NumPy views, which may outlive the network.
+  const std::shared_ptr<AlignedBuffer<T>>& parameters() const { return parameters_; }
+  const std::shared_ptr<AlignedBuffer<T>>& gradients() const { return gradients_; }
+  double forward_work(index_t rows) const;
+
+  // out = f(x) for any number of rows.
+  void predict(Executor& executor, MatrixView<const T> x, MatrixView<T> out);
+
+  // Open steps. `forward` keeps what `backward` needs; `backward` wants the same x, fills the
+  // gradients, and dC/dx when `dx` is not empty.
+  void forward(Executor& executor, MatrixView<const T> x, MatrixView<T> out);
+  void backward(Executor& executor, MatrixView<const T> x, MatrixView<const T> grad_output,
+                MatrixView<T> dx);
+
+  // The loss of x, and its gradients into the gradient buffer.
+  LossSum loss_and_gradients(Executor& executor, const Objective<T>& objective,
+                             MatrixView<const T> x, const Targets<T>& targets);
+  // The loss of x alone; x has at most `evaluation_rows` rows.
+  static constexpr index_t evaluation_rows = 256;
+  LossSum loss(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
+               const Targets<T>& targets);
+  // The outputs of the rows of the last call of one of these two.
+  MatrixView<const T> outputs(const Objective<T>& objective, index_t rows);
+
+  void reserve(index_t rows) { workspace_.reserve(layers_, rows); }
+
+ private:
+  using View = MatrixView<T>;
+  using ConstView = MatrixView<const T>;
+
+  int leaf_count(index_t rows) const;
+  // Small networks run their whole chain leaf by leaf, so that a leaf's activations stay in cache;
+  // the others layer by layer, each layer cut into blocks.
+  bool chained() const { return parameter_count_ <= chained_parameters; }
+  static constexpr index_t chained_parameters = index_t{1} << 16;
+
+  ConstView input_of(std::size_t l, ConstView x, index_t begin, index_t end) {
+    return l == 0 ? x.slice(begin, end) : ConstView(workspace_.a(l - 1, begin, end));
+  }
+  // Rows [begin, end) through all layers. The last one writes to `out`, when given, and stops at z
+  // when `stop_at_z`.
+  void forward_rows(ConstView x, index_t begin, index_t end, View out, bool stop_at_z);
+  // Gradients of rows [begin, end), from dC/da of the last layer in the workspace (or dC/dz).
+  void backward_rows(ConstView x, index_t begin, index_t end, bool from_z, bool accumulate,
+                     T* gradients, View dx);
+  void forward_blocks(Executor& executor, ConstView x, View out, bool stop_at_z);
+  void backward_layers(Executor& executor, ConstView x, bool from_z, View dx);
+  void transpose_weights(Executor& executor, bool first_layer_too);
+  // leaf(number, begin, end, gradients) for every leaf, then their sum into the gradient buffer.
+  template <class Leaf>
+  void run_leaves(Executor& executor, index_t rows, Leaf&& leaf);
+
+  NetworkSpec spec_;
+  const char* isa_;
+  const KernelTable<T>* table_;
+  std::vector<Dense<T>> layers_;
+  index_t parameter_count_ = 0;
+  std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
+  Workspace<T> workspace_;
+};
+
+}  // namespace densecore

@@ -1,0 +1,100 @@
+#include "network/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+#include <stdexcept>
+
+#include "kernels/dispatch.h"
+#include "network/lookup.h"
+
+namespace densecore {
+
+OptimizerSettings::OptimizerSettings(const std::string& name) : name_(name) {
+  // Names and hyperparameters are the same in every table.
+  const auto& entry = find_optimizer(*active_kernels().f64, name);
+  for (int i = 0; i < entry.hyperparameter_count; ++i) {
+    hyperparameters_.push_back(entry.hyperparameters[i]);
+    values_.push_back(entry.hyperparameters[i].initial);
+  }
+}
+
+std::size_t OptimizerSettings::index_of(const std::string& hyperparameter) const {
+  std::string known;
+  for (std::size_t i = 0; i < hyperparameters_.size(); ++i) {
+    if (hyperparameter == hyperparameters_[i].name) return i;
+    known += (i == 0 ? "" : ", ") + std::string(hyperparameters_[i].name);
+  }
+  throw std::invalid_argument("unknown hyperparameter '" + hyperparameter + "' of optimizer '" +
+                              name_ + "'; known: " + known);
+}
+
+double OptimizerSettings::get(const std::string& hyperparameter) const {
+  return values_[index_of(hyperparameter)];
+}
+
+void OptimizerSettings::set(const std::string& hyperparameter, double value) {
+  const std::size_t i = index_of(hyperparameter);
+  const Hyperparameter& h = hyperparameters_[i];
+  const bool valid = std::isfinite(value) && value < h.maximum &&
+                     (h.open ? value > h.minimum : value >= h.minimum);
+  if (!valid) {
+    std::ostringstream text;
+    text << name_ << ": " << hyperparameter << ": found " << value << ", wanted a finite number "
+         << (h.open ? "> " : ">= ") << h.minimum;
+    if (std::isfinite(h.maximum)) text << " and < " << h.maximum;
+    throw std::invalid_argument(text.str());
+  }
+  values_[i] = value;
+}
+
+std::vector<std::string> optimizer_names() {
+  const KernelTable<double>& table = *active_kernels().f64;
+  std::vector<std::string> names;
+  for (int i = 0; i < table.optimizer_count; ++i) names.emplace_back(table.optimizers[i].name);
+  return names;
+}
+
+std::vector<std::string> optimizer_state_names(const std::string& name) {
+  const auto& entry = find_optimizer(*active_kernels().f64, name);
+  return {entry.states, entry.states + entry.state_count};
+}
+
+template <class T>
+OptimizerState<T>::OptimizerState(const KernelTable<T>& table,
+                                  std::shared_ptr<OptimizerSettings> settings, index_t parameters)
+    : entry_(&find_optimizer(table, settings->name())),
+      settings_(std::move(settings)),
+      states_(std::make_shared<AlignedBuffer<T>>(
+          static_cast<std::size_t>(parameters * entry_->state_count))),
+      parameters_(parameters) {}
+
+template <class T>
+void OptimizerState<T>::update(Executor& executor, T* parameters, const T* gradients) {
+  double scalars[max_optimizer_scalars] = {};
+  entry_->prepare(settings_->values(), ++steps, scalars);
+  // An element costs about as much as eight multiply-adds, mostly in memory traffic.
+  constexpr index_t chunk = 1 << 15;
+  const int tasks = static_cast<int>((parameters_ + chunk - 1) / chunk);
+  auto task = [&](int number) {
+    const index_t begin = number * chunk, end = std::min(begin + chunk, parameters_);
+    T* state[max_optimizer_states] = {};
+    for (int i = 0; i < entry_->state_count; ++i)
+      state[i] = states_->data() + i * parameters_ + begin;
+    entry_->update(end - begin, scalars, parameters + begin, gradients + begin, state);
+  };
+  // The update is the one part of a step that must not be left half done, hence an executor of its
+  // own, which nobody interrupts.
+  if (tasks == 1) {
+    task(0);
+  } else {
+    Executor uninterrupted;
+    uninterrupted.run(tasks, 8.0 * static_cast<double>(parameters_), task);
+  }
+  executor.check(8.0 * static_cast<double>(parameters_));
+}
+
+template class OptimizerState<float>;
+template class OptimizerState<double>;
+
+}  // namespace densecore

@@ -1,0 +1,135 @@
+#include "network/trainer.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/random.h"
+
+namespace densecore {
+
+template <class T>
+Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
+                    std::shared_ptr<OptimizerSettings> settings, std::vector<Metric<T>> metrics,
+                    std::uint64_t seed)
+    : network_(std::move(network)),
+      objective_(objective),
+      optimizer_(network_->table(), std::move(settings), network_->parameter_count()),
+      metrics_(std::move(metrics)),
+      seed_(seed) {}
+
+template <class T>
+double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch) {
+  const LossSum sum = network_->loss_and_gradients(executor, objective_, batch.x, batch.targets);
+  apply_gradients(executor);
+  return sum.loss / objective_.divisor(sum.weight);
+}
+
+template <class T>
+void Trainer<T>::apply_gradients(Executor& executor) {
+  optimizer_.update(executor, network_->parameters()->data(), network_->gradients()->data());
+}
+
+template <class T>
+void Trainer<T>::reserve_batch(const Data<T>& data, index_t rows) {
+  const auto reserve = [](auto& buffer, index_t size) {
+    using Buffer = std::remove_reference_t<decltype(buffer)>;
+    if (buffer.size() < static_cast<std::size_t>(size))
+      buffer = Buffer(static_cast<std::size_t>(size));
+  };
+  reserve(batch_x_, rows * data.x.cols);
+  reserve(batch_values_, rows * data.targets.values.cols);
+  reserve(batch_labels_, rows);
+  reserve(batch_weight_, rows);
+}
+
+template <class T>
+Data<T> Trainer<T>::gather(const Data<T>& data, const index_t* order, index_t count) {
+  const auto rows_of = [&](MatrixView<const T> from, AlignedBuffer<T>& to) {
+    for (index_t i = 0; i < count; ++i)
+      std::memcpy(to.data() + i * from.cols, from.row(order[i]),
+                  static_cast<std::size_t>(from.cols) * sizeof(T));
+    return MatrixView<const T>(to.data(), count, from.cols);
+  };
+  Data<T> batch;
+  batch.x = rows_of(data.x, batch_x_);
+  if (data.targets.values) batch.targets.values = rows_of(data.targets.values, batch_values_);
+  if (data.targets.labels != nullptr) {
+    for (index_t i = 0; i < count; ++i) batch_labels_.data()[i] = data.targets.labels[order[i]];
+    batch.targets.labels = batch_labels_.data();
+  }
+  if (data.targets.weight != nullptr) {
+    for (index_t i = 0; i < count; ++i) batch_weight_.data()[i] = data.targets.weight[order[i]];
+    batch.targets.weight = batch_weight_.data();
+  }
+  return batch;
+}
+
+template <class T>
+void Trainer<T>::add_metrics(index_t rows, const Targets<T>& targets) {
+  if (metrics_.empty()) return;
+  const MatrixView<const T> outputs = network_->outputs(objective_, rows);
+  for (Metric<T>& metric : metrics_) metric.add(outputs, targets);
+}
+
+template <class T>
+std::vector<double> Trainer<T>::results(const LossSum& sum) const {
+  std::vector<double> values = {sum.loss / objective_.divisor(sum.weight)};
+  for (const Metric<T>& metric : metrics_) values.push_back(metric.result());
+  return values;
+}
+
+template <class T>
+void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
+                     const FitOptions& options, EpochObserver& observer) {
+  const index_t rows = data.x.rows, batch_size = std::min(options.batch_size, rows);
+  network_->reserve(batch_size);
+  if (options.shuffle) reserve_batch(data, batch_size);
+  std::vector<index_t> order(options.shuffle ? static_cast<std::size_t>(rows) : 0);
+  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+    if (options.shuffle) {
+      Random random(seed_, Stream::shuffle, static_cast<std::uint64_t>(epochs));
+      permutation(random, rows, order.data());
+    }
+    LossSum total;
+    for (Metric<T>& metric : metrics_) metric.reset();
+    for (index_t begin = 0; begin < rows; begin += batch_size) {
+      const index_t end = std::min(begin + batch_size, rows);
+      const Data<T> batch = options.shuffle
+                                ? gather(data, order.data() + begin, end - begin)
+                                : Data<T>{data.x.slice(begin, end), data.targets.slice(begin, end)};
+      const LossSum sum =
+          network_->loss_and_gradients(executor, objective_, batch.x, batch.targets);
+      total.loss += sum.loss;
+      total.weight += sum.weight;
+      add_metrics(end - begin, batch.targets);
+      apply_gradients(executor);
+    }
+    ++epochs;
+    EpochResult result;
+    result.training = results(total);
+    if (validation != nullptr) result.validation = evaluate(executor, *validation);
+    if (!observer.epoch_end(result)) return;
+  }
+}
+
+template <class T>
+std::vector<double> Trainer<T>::evaluate(Executor& executor, const Data<T>& data) {
+  LossSum total;
+  for (Metric<T>& metric : metrics_) metric.reset();
+  // Blocks of a constant size: the result depends on no batch size.
+  constexpr index_t block = Network<T>::evaluation_rows;
+  for (index_t begin = 0; begin < data.x.rows; begin += block) {
+    const index_t end = std::min(begin + block, data.x.rows);
+    const Targets<T> targets = data.targets.slice(begin, end);
+    const LossSum sum = network_->loss(executor, objective_, data.x.slice(begin, end), targets);
+    total.loss += sum.loss;
+    total.weight += sum.weight;
+    add_metrics(end - begin, targets);
+  }
+  return results(total);
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace densecore

@@ -1,0 +1,77 @@
+// The training loop: shuffle, gather, forward, backward, update, epoch means.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "network/metric.h"
+#include "network/network.h"
+#include "network/optimizer.h"
+
+namespace densecore {
+
+template <class T>
+struct Data {
+  MatrixView<const T> x;
+  Targets<T> targets;
+};
+
+struct FitOptions {
+  std::int64_t epochs = 1;
+  index_t batch_size = 32;
+  bool shuffle = true;
+};
+
+// Loss, then the metrics in their order; the same of the validation data, when there are any.
+struct EpochResult {
+  std::vector<double> training, validation;
+};
+
+class EpochObserver {
+ public:
+  virtual ~EpochObserver() = default;
+  // After each epoch, in the calling thread. Returns whether training goes on.
+  virtual bool epoch_end(const EpochResult& result) = 0;
+};
+
+template <class T>
+class Trainer {
+ public:
+  Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
+          std::shared_ptr<OptimizerSettings> settings, std::vector<Metric<T>> metrics,
+          std::uint64_t seed);
+
+  Network<T>& network() { return *network_; }
+  const Objective<T>& objective() const { return objective_; }
+  OptimizerState<T>& optimizer() { return optimizer_; }
+  const std::vector<Metric<T>>& metrics() const { return metrics_; }
+
+  // Epochs trained so far, over all calls of `fit`: each has a shuffle of its own.
+  std::int64_t epochs = 0;
+
+  // One forward, backward and update. Returns the loss before the update.
+  double train_on_batch(Executor& executor, const Data<T>& batch);
+  void apply_gradients(Executor& executor);
+  // Throws Interrupted; the parameters are then those after the last whole step.
+  void fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
+           const FitOptions& options, EpochObserver& observer);
+  std::vector<double> evaluate(Executor& executor, const Data<T>& data);
+
+ private:
+  // Row numbers order[0 .. count) of `data`, copied together.
+  Data<T> gather(const Data<T>& data, const index_t* order, index_t count);
+  void reserve_batch(const Data<T>& data, index_t rows);
+  void add_metrics(index_t rows, const Targets<T>& targets);
+  std::vector<double> results(const LossSum& sum) const;
+
+  std::shared_ptr<Network<T>> network_;
+  Objective<T> objective_;
+  OptimizerState<T> optimizer_;
+  std::vector<Metric<T>> metrics_;
+  std::uint64_t seed_;
+  AlignedBuffer<T> batch_x_, batch_values_, batch_weight_;
+  AlignedBuffer<std::int32_t> batch_labels_;
+};
+
+}  // namespace densecore

@@ -1,0 +1,47 @@
+// All that a batch needs besides parameters, allocated once for the largest batch seen.
+#pragma once
+
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/view.h"
+#include "network/dense.h"
+
+namespace densecore {
+
+template <class T>
+class Workspace {
+ public:
+  // Makes room for `rows` rows; what it held is lost when it grows.
+  void reserve(const std::vector<Dense<T>>& layers, index_t rows);
+  // Makes room for the gradients of `count` leaves of `parameters` elements.
+  void reserve_partials(int count, index_t parameters);
+  // Makes room for the transposed weights of all layers.
+  void reserve_transposed(const std::vector<Dense<T>>& layers);
+
+  index_t rows() const { return rows_; }
+  // Row ranges [begin, end) of layer l's output, of its activation's input (the output itself when
+  // the derivative needs only that), and of the gradient with respect to its output.
+  MatrixView<T> a(std::size_t l, index_t begin, index_t end) { return view(a_[l], l, begin, end); }
+  MatrixView<T> z(std::size_t l, index_t begin, index_t end) {
+    return view(z_[l].data() == nullptr ? a_[l] : z_[l], l, begin, end);
+  }
+  // Layer l+1's backward pass reads one of the two buffers while it writes the other.
+  MatrixView<T> gradient(std::size_t l, index_t begin, index_t end) {
+    return view(gradient_[l % 2], l, begin, end);
+  }
+  T* partial(int leaf) { return partials_.data() + leaf * partial_stride_; }
+  T* transposed(std::size_t l) { return transposed_.data() + transposed_offset_[l]; }
+
+ private:
+  MatrixView<T> view(AlignedBuffer<T>& buffer, std::size_t l, index_t begin, index_t end) {
+    return {buffer.data() + begin * stride_[l], end - begin, units_[l], stride_[l]};
+  }
+
+  index_t rows_ = 0, partial_stride_ = 0;
+  std::vector<index_t> units_, stride_, transposed_offset_;
+  std::vector<AlignedBuffer<T>> a_, z_;
+  AlignedBuffer<T> gradient_[2], partials_, transposed_;
+};
+
+}  // namespace densecore

@@ -1,0 +1,25 @@
+"""Names: what to say to an unknown one, and how many to show."""
+
+import difflib
+from collections.abc import Iterable
+from typing import NoReturn
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> NoReturn:
+    """Raise the error for a name that is not known: it lists those that are.
+
+    Raises
+    ------
+    TypeError
+        `name` is not a string.
+    ValueError
+        It is one, but not in `known`.
+    """
+    names = list(known)
+    if not isinstance(name, str):
+        raise TypeError(
+            f"{what}: found {type(name).__name__}, wanted one of the names {', '.join(names)}"
+        )
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    raise ValueError(f"unknown {what} '{name}'{hint}; known: {', '.join(names)}")

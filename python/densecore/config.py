@@ -1,0 +1,62 @@
+"""Threads, ISA levels, and what this build of the library is."""
+
+import platform
+import sys
+from typing import Any
+
+import numpy as np
+
+from . import _core
+
+
+def set_num_threads(count: int) -> None:
+    """Set how many threads a computation may use, the caller's included.
+
+    The results have the same bits for any number; small computations use one anyway. Without this
+    call the number is that of ``DENSECORE_NUM_THREADS``, else of ``OMP_NUM_THREADS``, else of the
+    processors that the process may use (affinity and control group).
+
+    Raises
+    ------
+    ValueError
+        `count` is not between 1 and 1024.
+    """
+    if isinstance(count, bool) or not isinstance(count, int | np.integer):
+        raise TypeError(f"number of threads: found {type(count).__name__}, wanted an integer")
+    if not 1 <= count <= 1024:
+        raise ValueError(f"number of threads: found {count}, wanted 1 to 1024")
+    _core.set_num_threads(int(count))
+
+
+def get_num_threads() -> int:
+    """How many threads a computation may use."""
+    return int(_core.get_num_threads())
+
+
+def show_config(mode: str = "stdout") -> dict[str, Any] | None:
+    """Print what this installation is and which kernels it uses.
+
+    Parameters
+    ----------
+    mode : {"stdout", "dicts"}
+        ``"dicts"`` returns the same as a dictionary instead, as `numpy.show_config` does.
+    """
+    if mode not in ("stdout", "dicts"):
+        raise ValueError(f"mode: found {mode!r}, wanted 'stdout' or 'dicts'")
+    config = {
+        "densecore": _core.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "platform": f"{sys.platform} {platform.machine()}",
+        "isa": _core.isa(),
+        "isa available": _core.available_isa_levels(),
+        "isa compiled": _core.compiled_isa_levels(),
+        "threads": _core.get_num_threads(),
+        "usable processors": _core.usable_processors(),
+    }
+    if mode == "dicts":
+        return config
+    for key, value in config.items():
+        shown = ", ".join(value) if isinstance(value, list) else value
+        print(f"{key:18s} {shown}")
+    return None

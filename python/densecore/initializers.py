@@ -1,0 +1,175 @@
+"""Initializers: the distributions that parameters start from, with Keras's names and defaults.
+
+Values come from a counter-based generator (Philox4x64-10): the same seed gives the same weights on
+every machine, and a float32 model starts at the rounded values of its float64 twin.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from ._names import unknown
+
+
+class Initializer:
+    """Base class: a named distribution with its arguments.
+
+    Parameters
+    ----------
+    seed : int, optional
+        Fixes the values whatever the model's seed is; by default they follow the model's seed and
+        the tensor's place in the model.
+    """
+
+    name: str
+
+    def __init__(self, *, seed: int | None = None, **arguments: float) -> None:
+        known = _core.initializers()[self.name]
+        for argument in arguments:
+            if argument not in known:
+                unknown(f"argument of initializer '{self.name}'", argument, known)
+        self.seed = None if seed is None else check_seed(seed)
+        self.arguments = {key: float(arguments.get(key, known[key])) for key in known}
+
+    def fill(
+        self, out: NDArray[Any], fan_in: int, fan_out: int, model_seed: int, tensor: int
+    ) -> None:
+        """Fill the contiguous array `out`, tensor number `tensor` of a model, in place."""
+        seed = model_seed if self.seed is None else self.seed
+        _core.initialize(
+            out.reshape(-1), self.name, list(self.arguments.values()), fan_in, fan_out, seed, tensor
+        )
+
+    def __call__(self, shape: tuple[int, ...], dtype: str = "float32") -> NDArray[Any]:
+        """An array of `shape` (fan-in first, as Keras's kernels) with values of its own."""
+        out = np.empty(shape, dtype)
+        fan_in, fan_out = (shape[0], shape[-1]) if len(shape) > 1 else (max(out.size, 1),) * 2
+        self.fill(out, fan_in, fan_out, 0, 0)
+        return out
+
+    def get_config(self) -> dict[str, Any]:
+        """What `deserialize` needs to make an equal one; JSON-able."""
+        return {"name": self.name, "seed": self.seed, **self.arguments}
+
+    def __repr__(self) -> str:
+        shown = [f"{key}={value:g}" for key, value in self.arguments.items()]
+        shown += [] if self.seed is None else [f"seed={self.seed}"]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class GlorotUniform(Initializer):
+    """Uniform on ±sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio, 2010)."""
+
+    name = "glorot_uniform"
+
+
+class GlorotNormal(Initializer):
+    """Truncated normal of variance 2 / (fan_in + fan_out) (Glorot & Bengio, 2010)."""
+
+    name = "glorot_normal"
+
+
+class HeUniform(Initializer):
+    """Uniform on ±sqrt(6 / fan_in) (He, Zhang, Ren & Sun, 2015)."""
+
+    name = "he_uniform"
+
+
+class HeNormal(Initializer):
+    """Truncated normal of variance 2 / fan_in (He, Zhang, Ren & Sun, 2015)."""
+
+    name = "he_normal"
+
+
+class LecunNormal(Initializer):
+    """Truncated normal of variance 1 / fan_in (LeCun, Bottou, Orr & Müller, 1998)."""
+
+    name = "lecun_normal"
+
+
+class Zeros(Initializer):
+    """All zeros."""
+
+    name = "zeros"
+
+
+class Ones(Initializer):
+    """All ones."""
+
+    name = "ones"
+
+
+class Constant(Initializer):
+    """All `value`."""
+
+    name = "constant"
+
+    def __init__(self, value: float = 0.0) -> None:
+        super().__init__(value=value)
+
+
+class RandomNormal(Initializer):
+    """Normal with `mean` and standard deviation `stddev`."""
+
+    name = "random_normal"
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, *, seed: int | None = None) -> None:
+        super().__init__(seed=seed, mean=mean, stddev=stddev)
+
+
+class RandomUniform(Initializer):
+    """Uniform between `minval` and `maxval`."""
+
+    name = "random_uniform"
+
+    def __init__(
+        self, minval: float = -0.05, maxval: float = 0.05, *, seed: int | None = None
+    ) -> None:
+        super().__init__(seed=seed, minval=minval, maxval=maxval)
+
+
+_CLASSES: dict[str, type[Initializer]] = {
+    cls.name: cls for cls in Initializer.__subclasses__() if hasattr(cls, "name")
+}
+
+
+def names() -> list[str]:
+    """Every initializer by name."""
+    return list(_CLASSES)
+
+
+def get(initializer: "str | Initializer") -> Initializer:
+    """An initializer from its name, or itself.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown; the message lists the known ones.
+    """
+    if isinstance(initializer, Initializer):
+        return initializer
+    if not isinstance(initializer, str) or initializer not in _CLASSES:
+        unknown("initializer", initializer, _CLASSES)
+    return _CLASSES[initializer]()
+
+
+def deserialize(config: dict[str, Any]) -> Initializer:
+    """The initializer that `Initializer.get_config` describes."""
+    arguments = dict(config)
+    name = arguments.pop("name", None)
+    if name not in _CLASSES:
+        unknown("initializer", name, _CLASSES)
+    if arguments.get("seed") is None:
+        arguments.pop("seed", None)
+    return _CLASSES[name](**arguments)
+
+
+def check_seed(seed: Any) -> int:
+    """A seed as the core wants it: an integer from 0 to 2^64 - 1."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TypeError(f"seed: found {type(seed).__name__}, wanted an integer or None")
+    if not 0 <= int(seed) < 2**64:
+        raise ValueError(f"seed: found {seed}, wanted 0 to 2^64 - 1")
+    return int(seed)

@@ -1,0 +1,616 @@
+"""Sequential: a stack of layers, and everything that one does with it."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, losses, metrics, optimizers
+from ._arrays import as_labels, as_matrix, as_targets, as_weights
+from .history import History
+from .initializers import check_seed
+from .layers import Dense, Input, assign, check_width
+from .progress import EpochProgress
+
+Array = NDArray[Any]
+AnyLayer = Input | Dense
+_Network = _core.NetworkF32 | _core.NetworkF64
+_Result = TypeVar("_Result")
+
+_NETWORKS: dict[str, type[_core.NetworkF32] | type[_core.NetworkF64]] = {
+    "float32": _core.NetworkF32,
+    "float64": _core.NetworkF64,
+}
+
+
+class Sequential:
+    """A feed-forward network: layers one after another.
+
+    Parameters
+    ----------
+    layers : sequence of Input and Dense, optional
+        ``Input`` may stand first; without it the number of inputs is that of the first data.
+    dtype : {"float32", "float64"}
+        Of parameters and computations.
+    seed : int, optional
+        Fixes initial weights and shuffles. By default a fresh one is drawn, to be found in
+        ``model.seed``.
+    name : str, optional
+
+    Attributes
+    ----------
+    layers : list of Dense
+    metadata : dict
+        Yours: anything that JSON can hold is saved with the model and restored by ``load_model``.
+    optimizer, loss
+        As compiled; None before. The optimizer's settings may be changed at any time.
+    history : History or None
+        Of the last call of ``fit``.
+
+    Examples
+    --------
+    >>> import densecore as dc
+    >>> model = dc.Sequential([dc.Input(4), dc.Dense(8, "tanh"), dc.Dense(1)], seed=0)
+    >>> model.count_params()
+    49
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[AnyLayer] | None = None,
+        *,
+        dtype: str = "float32",
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        dtype_name = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
+        if dtype_name not in _NETWORKS:
+            raise ValueError(f"dtype: found {dtype!r}, wanted 'float32' or 'float64'")
+        self._dtype = np.dtype(dtype_name)
+        self.seed = int.from_bytes(os.urandom(6)) if seed is None else check_seed(seed)
+        self.name = name if name is not None else "sequential"
+        self.metadata: dict[str, Any] = {}
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: losses.Loss | None = None
+        self.history: History | None = None
+        self._metric_names: list[str] = []
+        self._input: Input | None = None
+        self._layers: list[Dense] = []
+        self._network_or_none: _Network | None = None
+        for layer in layers or ():
+            self._append(layer)
+        if self._input is not None and self._layers:
+            self.build()
+
+    # Structure ----------------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> str:
+        """``"float32"`` or ``"float64"``."""
+        return self._dtype.name
+
+    @property
+    def layers(self) -> list[Dense]:
+        """The layers that have parameters; ``Input`` is not one of them."""
+        return list(self._layers)
+
+    @property
+    def built(self) -> bool:
+        """Whether the parameters exist."""
+        return self._network_or_none is not None
+
+    @property
+    def input_shape(self) -> tuple[None, int]:
+        """(None, features)."""
+        if self._input is None:
+            raise RuntimeError("input_shape: the model does not know its number of inputs yet")
+        return self._input.shape
+
+    @property
+    def output_shape(self) -> tuple[None, int]:
+        """(None, units of the last layer)."""
+        if not self._layers:
+            raise RuntimeError("output_shape: the model has no layers yet")
+        return (None, self._layers[-1].units)
+
+    def add(self, layer: AnyLayer) -> None:
+        """Append a layer, as long as the model has no parameters yet.
+
+        A model that starts with ``Input`` gets its parameters at the first call that needs them.
+        """
+        if self.built and self.optimizer is not None:
+            raise RuntimeError("add: the model is compiled already; its layers are fixed")
+        self._append(layer)
+        # Parameters that exist already were never used: they are made anew for the longer stack.
+        self._network_or_none = None
+
+    def _append(self, layer: AnyLayer) -> None:
+        if isinstance(layer, Input):
+            if self._input is not None or self._layers:
+                raise ValueError("layers: found Input after the first place, wanted it to be first")
+            self._input = layer
+            return
+        if not isinstance(layer, Dense):
+            raise TypeError(
+                f"layers: found {type(layer).__name__}, wanted one of Input, Dense (densecore has "
+                "dense layers only)"
+            )
+        if layer.built or layer in self._layers:
+            raise ValueError(
+                f"layers: found {layer!r}, which belongs to a model already; wanted a new layer"
+            )
+        taken = {other.name for other in self._layers}
+        if layer.name is None:
+            number = 0
+            while (name := "dense" if number == 0 else f"dense_{number}") in taken:
+                number += 1
+            layer.name = name
+        elif layer.name in taken:
+            raise ValueError(f"layers: found the name {layer.name!r} twice, wanted each once")
+        self._layers.append(layer)
+
+    def build(self, input_shape: int | tuple[int | None, ...] | None = None) -> None:
+        """Make and initialise the parameters.
+
+        Parameters
+        ----------
+        input_shape : int or tuple, optional
+            Number of features, or Keras's (None, features). Not needed after ``Input``.
+        """
+        if input_shape is not None:
+            size = input_shape[-1] if isinstance(input_shape, tuple | list) else input_shape
+            size = check_width("build: input_shape", size)
+            if self._input is not None and self._input.size != size:
+                raise ValueError(f"build: found {size} inputs, wanted {self._input.size}, as Input")
+            self._input = self._input or Input(size)
+        self._make_parameters()
+        for index, layer in enumerate(self._layers):
+            layer._initialize(self.seed, index)
+
+    def _make_parameters(self) -> None:
+        if self._input is None:
+            raise RuntimeError(
+                "the model does not know its number of inputs: start with Input(features) or call "
+                "build(features)"
+            )
+        if not self._layers:
+            raise RuntimeError("the model has no layers: add(Dense(units)) first")
+        specification = [layer._spec() for layer in self._layers]
+        network = _NETWORKS[self.dtype](self._input.size, specification)
+        for index, layer in enumerate(self._layers):
+            layer._build(network, index)
+        self._network_or_none = network
+
+    @property
+    def _network(self) -> _Network:
+        if self._network_or_none is None:
+            self.build()
+        assert self._network_or_none is not None
+        return self._network_or_none
+
+    def _build_for(self, x: Any) -> None:
+        """Takes the number of inputs from the first data, as Keras does."""
+        if self._network_or_none is None and self._input is None:
+            shape = np.shape(x)
+            if len(shape) != 2:
+                raise ValueError(f"x: found shape {shape}, wanted (rows, features)")
+            self._input = Input(shape[1])
+        if self.optimizer is not None and not self.built:
+            self._compile()
+
+    # Parameters ---------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Array:
+        """All parameters as one flat view (count,): per layer kernel (in, out), then bias."""
+        return self._network.parameters
+
+    @property
+    def gradients(self) -> Array:
+        """∂C/∂parameters of the last backward pass, as a flat view in the same order."""
+        return self._network.gradients
+
+    def count_params(self) -> int:
+        """Number of parameters."""
+        return int(self._network.parameter_count)
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all weights in Keras's order and shapes: kernel (in, out), bias (out,), …"""
+        self._network  # noqa: B018 - builds
+        return [array for layer in self._layers for array in layer.get_weights()]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Set all weights, in the order of `get_weights`; nothing changes when one does not fit."""
+        self._network  # noqa: B018 - builds
+        views = []
+        for layer in self._layers:
+            views.append(layer.kernel)
+            if layer.bias is not None:
+                views.append(layer.bias)
+        assign(views, list(weights))
+
+    # Training -----------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: str | optimizers.Optimizer = "adam",
+        loss: str | losses.Loss | None = None,
+        metrics: Sequence[str] | None = None,
+    ) -> None:
+        """Choose what training minimises, and how.
+
+        Parameters
+        ----------
+        optimizer : str or Optimizer
+            See ``densecore.optimizers``. What it has accumulated in an earlier compilation is
+            forgotten.
+        loss : str or Loss
+            See ``densecore.losses``.
+        metrics : sequence of str, optional
+            Reported besides the loss, see ``densecore.metrics``; for instance ``"accuracy"``.
+
+        Raises
+        ------
+        ValueError
+            An unknown name, or a metric that does not suit the loss.
+        """
+        if loss is None:
+            raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
+        if isinstance(metrics, str):
+            raise TypeError(f"metrics: found the string {metrics!r}, wanted a list of names")
+        before = (self.optimizer, self.loss, self._metric_names)
+        try:
+            self.optimizer = optimizers.get(optimizer)
+            self.loss = losses.get(loss)
+            self._metric_names = list(metrics or [])
+            if self.built or self._input is not None:
+                self._compile()
+        except BaseException:
+            self.optimizer, self.loss, self._metric_names = before
+            raise
+
+    def _compile(self) -> None:
+        assert self.optimizer is not None
+        assert self.loss is not None
+        outputs = self._layers[-1].units if self._layers else 0
+        self._network.compile(
+            self.loss.name,
+            self.loss.reduction,
+            self.optimizer._settings,
+            [metrics.resolve(name, self.loss.name, outputs) for name in self._metric_names],
+            self.seed,
+        )
+
+    def _compiled_loss(self) -> losses.Loss:
+        if self.loss is None:
+            raise RuntimeError(
+                "the model is not compiled: call compile(optimizer=..., loss=...) first"
+            )
+        return self.loss
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """``"loss"``, then the metrics: the order of `evaluate`'s list."""
+        return ["loss", *self._metric_names]
+
+    def _data(
+        self, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None = None
+    ) -> tuple[Array, Array, Array | None]:
+        """What the core wants: contiguous arrays of its dtype, checked, copied at most once."""
+        loss = self._compiled_loss()
+        self._build_for(x)
+        x_array = as_matrix("x", x, self._dtype, self.input_shape[1])
+        rows, outputs = x_array.shape[0], self.output_shape[1]
+        if y is None:
+            raise ValueError("y: found None, wanted the targets")
+        if loss.sparse:
+            y_array: Array = as_labels(y, rows, outputs)
+        else:
+            y_array = as_targets(y, self._dtype, rows, outputs)
+        weight = None
+        if sample_weight is not None:
+            weight = as_weights(sample_weight, self._dtype, rows)
+        if class_weight is not None:
+            weight = self._class_weights(y_array, class_weight, weight)
+        return x_array, y_array, weight
+
+    def _class_weights(
+        self, y: Array, class_weight: dict[int, float], weight: Array | None
+    ) -> Array:
+        if y.ndim == 1:
+            labels = y
+        elif y.shape[1] > 1:
+            labels = y.argmax(axis=1)
+        else:
+            labels = (y[:, 0] > 0.5).astype(np.int32)
+        present = np.unique(labels)
+        missing = [int(label) for label in present if int(label) not in class_weight]
+        if missing:
+            raise ValueError(f"class_weight: found no weight for class {missing[0]}, wanted one each")
+        table = np.zeros(int(present.max(initial=0)) + 1)
+        for label in present:
+            table[label] = class_weight[int(label)]
+        weights = table[labels] if weight is None else table[labels] * weight
+        return as_weights(weights, self._dtype, len(labels))
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        validation_split: float = 0.0,
+        validation_data: tuple[Any, ...] | None = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+    ) -> History:
+        """Train for a number of epochs; the loop runs in the core, without the GIL.
+
+        Parameters
+        ----------
+        x : array_like (rows, features)
+            Used where it lies when it is a C-contiguous array of the model's dtype; converted once
+            otherwise.
+        y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss
+        batch_size : int, optional
+            Rows per step, by default 32. The last batch of an epoch may be smaller.
+        epochs : int
+            The epoch to end with: ``epochs - initial_epoch`` are trained.
+        verbose : {"auto", 0, 1, 2}
+            0 silent, 1 a progress line, 2 a line per epoch; "auto" is 1.
+        validation_split : float
+            The share of the last rows (before any shuffling) that is held out.
+        validation_data : tuple (x, y) or (x, y, sample_weight), optional
+            Evaluated after each epoch.
+        shuffle : bool
+            Whether each epoch has an order of its own, which follows from the model's seed.
+        class_weight : dict, optional
+            Class number → factor of its rows' weights.
+        sample_weight : array_like (rows,), optional
+            The loss divides by the weights' sum, so integer weights equal repeated rows.
+        initial_epoch : int
+            Number of the first epoch, for the history and the display.
+
+        Returns
+        -------
+        History
+            ``history.history["loss"]`` etc.: one number per epoch.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before anything is trained, naming the argument, what was found and what is wanted.
+        KeyboardInterrupt
+            On Ctrl-C, within 100 ms: the model keeps what it has learnt so far, and
+            ``model.history`` the epochs completed.
+        """
+        epochs = _at_least("epochs", epochs, 0)
+        initial_epoch = _at_least("initial_epoch", initial_epoch, 0)
+        batch_size = 32 if batch_size is None else _at_least("batch_size", batch_size, 1)
+        x_array, y_array, weight = self._data(x, y, sample_weight, class_weight)
+        if len(x_array) == 0:
+            raise ValueError("x: found no rows, wanted at least one")
+        validation = None
+        if validation_data is not None:
+            if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
+                raise ValueError("validation_data: wanted (x, y) or (x, y, sample_weight)")
+            parts = [*validation_data, None][:3]
+            validation = self._data(parts[0], parts[1], parts[2])
+            if len(validation[0]) == 0:
+                raise ValueError("validation_data: found no rows, wanted at least one")
+        elif validation_split:
+            cut = _split_point(len(x_array), validation_split)
+            validation = (x_array[cut:], y_array[cut:], None if weight is None else weight[cut:])
+            x_array, y_array = x_array[:cut], y_array[:cut]
+            weight = None if weight is None else weight[:cut]
+
+        names = self.metrics_names
+        if validation is not None:
+            names = names + ["val_" + name for name in names]
+        progress = EpochProgress(epochs, verbose)
+        done = initial_epoch
+
+        def epoch_end(training: list[float], held_out: list[float]) -> bool:
+            nonlocal done
+            progress(done, dict(zip(names, [*training, *held_out], strict=True)))
+            done += 1
+            return True
+
+        results: list[tuple[list[float], list[float]]] = []
+        try:
+            self._network.fit(
+                x_array,
+                y_array,
+                weight,
+                validation,
+                max(epochs - initial_epoch, 0),
+                batch_size,
+                bool(shuffle),
+                epoch_end if verbose != 0 else None,
+                results,
+            )
+        finally:
+            progress.close()
+            rows = [[*training, *held_out] for training, held_out in results]
+            columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+            self.history = History(
+                {name: list(column) for name, column in zip(names, columns, strict=True)},
+                list(range(initial_epoch, initial_epoch + len(rows))),
+                {"epochs": epochs, "batch_size": batch_size, "rows": len(x_array)},
+            )
+        return self.history
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        sample_weight: Any = None,
+        return_dict: bool = False,
+    ) -> float | list[float] | dict[str, float]:
+        """The loss and the metrics on given data.
+
+        Returns
+        -------
+        float, list of float, or dict
+            As Keras: a number when there are no metrics, else a list in the order of
+            ``metrics_names``; a dictionary with `return_dict`. `batch_size` and `verbose` are
+            accepted for Keras's sake and change nothing.
+        """
+        x_array, y_array, weight = self._data(x, y, sample_weight)
+        if len(x_array) == 0:
+            raise ValueError("x: found no rows, wanted at least one")
+        values = self._network.evaluate(x_array, y_array, weight)
+        if return_dict:
+            return dict(zip(self.metrics_names, values, strict=True))
+        return values if self._metric_names else values[0]
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Array:
+        """The outputs (rows, units) for any array-like x (rows, features).
+
+        A row's output has the same bits whatever other rows it comes with; `batch_size` and
+        `verbose` are accepted for Keras's sake and change nothing.
+        """
+        self._build_for(x)
+        return self._network.predict(as_matrix("x", x, self._dtype, self.input_shape[1]), None)
+
+    # Loops of one's own -------------------------------------------------------------------------
+
+    def train_on_batch(self, x: Array, y: Array, sample_weight: Array | None = None) -> float:
+        """One forward pass, backward pass and update; the arrays are used where they lie.
+
+        Parameters
+        ----------
+        x : ndarray (rows, features) of the model's dtype, C-contiguous
+        y : ndarray (rows, outputs) of the model's dtype, or (rows,) int32 or int64 class numbers
+        sample_weight : ndarray (rows,) of the model's dtype, optional
+
+        Returns
+        -------
+        float
+            The loss before the update.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array that cannot be used without a copy; the message says what is wanted.
+        """
+        if self._network_or_none is None:
+            self._build_for(x)
+        return self._network.train_on_batch(x, y, sample_weight)
+
+    def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
+        """The outputs for x, which is used where it lies, into `out` (rows, units) when given.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array that cannot be used without a copy, or an `out` that overlaps x.
+        """
+        if self._network_or_none is None:
+            self._build_for(x)
+        return self._network.predict(x, out)
+
+    def forward(self, x: Array, out: Array | None = None) -> Array:
+        """As `predict_on_batch`, and keeps what `backward` needs.
+
+        x is not copied: it must still hold the same numbers when `backward` is called.
+        """
+        if self._network_or_none is None:
+            self._build_for(x)
+        return self._network.forward(x, out)
+
+    def backward(self, grad_output: Array, input_gradient: bool = False) -> Array | None:
+        """Fill ``model.gradients`` from ∂C/∂output (rows, units) of the last `forward`.
+
+        Returns
+        -------
+        ndarray (rows, features) or None
+            ∂C/∂x, when `input_gradient`.
+
+        Raises
+        ------
+        RuntimeError
+            There was no forward pass, or training or prediction has discarded it.
+        """
+        return self._network.backward(grad_output, input_gradient)
+
+    def apply_gradients(self) -> None:
+        """One optimizer step with ``model.gradients``."""
+        self._compiled_loss()
+        self._network.apply_gradients()
+
+    # Display and files --------------------------------------------------------------------------
+
+    def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
+        """Print a table of the layers, their output shapes and numbers of parameters."""
+        (print_fn or print)(self._summary())
+
+    def _summary(self) -> str:
+        rows = [("Layer (type)", "Output shape", "Activation", "Parameters")]
+        inputs = None if self._input is None else self._input.size
+        if inputs is not None:
+            rows.append(("input (Input)", f"(None, {inputs})", "", "0"))
+        total = 0
+        for layer in self._layers:
+            count = "?"
+            if inputs is not None:
+                size = (inputs + layer.use_bias) * layer.units
+                total += size
+                count = f"{size:,}"
+            rows.append((f"{layer.name} (Dense)", f"(None, {layer.units})", layer.activation, count))
+            inputs = layer.units if inputs is not None else None
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+
+        def line(row: tuple[str, str, str, str]) -> str:
+            cells = [f"{cell:<{width}}" for cell, width in zip(row[:3], widths[:3], strict=True)]
+            return "  ".join([*cells, f"{row[3]:>{widths[3]}}"]).rstrip()
+
+        rule = "-" * (sum(widths) + 6)
+        size = total * self._dtype.itemsize
+        shown = f"{size:,} bytes" if size < 10_000 else f"{size / 1e6:.3g} MB"
+        known = f"{total:,} parameters ({shown})" if inputs is not None else "not built yet"
+        body = [line(rows[0]), rule, *(line(row) for row in rows[1:]), rule]
+        return "\n".join([f'Model "{self.name}", {self.dtype}: {known}', rule, *body])
+
+    def __repr__(self) -> str:
+        parts = ([] if self._input is None else [repr(self._input)]) + [
+            f"Dense({layer.units}, {layer.activation!r})" for layer in self._layers
+        ]
+        return f"Sequential([{', '.join(parts)}], dtype={self.dtype!r})"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write architecture, parameters, optimizer state and counters to one file.
+
+        The format is safetensors: other programs read the tensors, and nothing in it is executed.
+        An existing file is replaced in one step or not at all.
+        """
+        from .saving import save_model
+
+        save_model(self, path)
+
+
+def _at_least(name: str, value: Any, smallest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name}: found {value!r}, wanted an integer")
+    if value < smallest:
+        raise ValueError(f"{name}: found {value}, wanted at least {smallest}")
+    return int(value)
+
+
+def _split_point(rows: int, validation_split: float) -> int:
+    if not 0 < validation_split < 1:
+        raise ValueError(f"validation_split: found {validation_split}, wanted 0 <= share < 1")
+    cut = int(rows * (1 - validation_split))
+    if cut == 0 or cut == rows:
+        raise ValueError(
+            f"validation_split: found {rows} rows, too few to split off a share of "
+            f"{validation_split}"
+        )
+    return cut
