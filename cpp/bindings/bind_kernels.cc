@@ -59,6 +59,18 @@ class Kernels {
     table_.add(size, input_vector<T>("in", in, size), output_vector<T>("out", out, size));
   }
 
+  std::vector<std::string> functions() const {
+    std::vector<std::string> names;
+    for (int i = 0; i < table_.function_count; ++i) names.emplace_back(table_.functions[i].name);
+    return names;
+  }
+
+  void function(const std::string& name, const py::object& x, const py::object& out) const {
+    const auto& entry = find_entry(table_.functions, table_.function_count, "function", name);
+    const index_t size = checked<T>("x", x, {any}).size();
+    entry.apply(size, input_vector<T>("x", x, size), output_vector<T>("out", out, size));
+  }
+
   std::vector<std::string> activations() const {
     std::vector<std::string> names;
     for (int i = 0; i < table_.activation_count; ++i)
@@ -171,6 +183,8 @@ void register_for(py::module_& module, const char* name) {
       .def("column_sum", &K::column_sum, py::arg("in"), py::arg("out"),
            py::arg("accumulate") = false)
       .def("add", &K::add, py::arg("in"), py::arg("out"))
+      .def("functions", &K::functions)
+      .def("function", &K::function, py::arg("name"), py::arg("x"), py::arg("out"))
       .def("activations", &K::activations)
       .def("activation", &K::activation, py::arg("name"), py::arg("z"), py::arg("out"))
       .def("activation_gradient", &K::activation_gradient, py::arg("name"), py::arg("z"),

@@ -20,6 +20,32 @@
 
 namespace {
 
+template <class V, class Function>
+void apply_function(index_t n, const typename V::T* in, typename V::T* out) {
+  for_each_vector<V>(
+      n, [=](index_t j, auto part) { part.store(Function::apply(part.load(in + j)), out + j); });
+}
+
+#define DENSECORE_FUNCTION(f) \
+  struct Function_##f {       \
+    template <class V>        \
+    static V apply(V x) {     \
+      return f(x);            \
+    }                         \
+  };
+DENSECORE_FUNCTION(exp)
+DENSECORE_FUNCTION(log)
+DENSECORE_FUNCTION(log1p)
+DENSECORE_FUNCTION(sigmoid)
+DENSECORE_FUNCTION(tanh)
+
+template <class V>
+constexpr densecore::FunctionEntry<typename V::T> functions[] = {
+    {"exp", apply_function<V, Function_exp>},     {"log", apply_function<V, Function_log>},
+    {"log1p", apply_function<V, Function_log1p>}, {"sigmoid", apply_function<V, Function_sigmoid>},
+    {"tanh", apply_function<V, Function_tanh>},
+};
+
 template <class V>
 constexpr densecore::KernelTable<typename V::T> kernel_table() {
   using ActivationList = ActivationTable<V, Activations>;
@@ -35,7 +61,9 @@ constexpr densecore::KernelTable<typename V::T> kernel_table() {
           LossList::entries,
           LossList::count,
           OptimizerList::entries,
-          OptimizerList::count};
+          OptimizerList::count,
+          functions<V>,
+          static_cast<int>(sizeof(functions<V>) / sizeof(functions<V>[0]))};
 }
 
 constexpr densecore::KernelTable<float> table_f32 = kernel_table<VecF32>();

@@ -96,6 +96,13 @@ struct OptimizerEntry {
                  T* const* state);
 };
 
+// A mathematical function by itself: out[i] = f(in[i]). Tests of its accuracy go through here.
+template <class T>
+struct FunctionEntry {
+  const char* name;
+  void (*apply)(index_t n, const T* in, T* out);
+};
+
 template <class T>
 struct KernelTable {
   int lanes;  // elements per vector register
@@ -112,6 +119,8 @@ struct KernelTable {
   int loss_count;
   const OptimizerEntry<T>* optimizers;
   int optimizer_count;
+  const FunctionEntry<T>* functions;
+  int function_count;
 };
 
 struct KernelTables {

@@ -18,11 +18,10 @@ template <class T>
 void Workspace<T>::reserve(const std::vector<Dense<T>>& layers, index_t rows) {
   if (rows <= rows_) return;
   Workspace<T> larger;
-  index_t widest = 0;
   for (const Dense<T>& layer : layers) {
     const index_t stride = padded<T>(layer.units());
     const auto size = static_cast<std::size_t>(rows * stride);
-    widest = std::max(widest, stride);
+    larger.widest_ = std::max(larger.widest_, stride);
     larger.units_.push_back(layer.units());
     larger.stride_.push_back(stride);
     larger.a_.emplace_back(size);
@@ -30,13 +29,14 @@ void Workspace<T>::reserve(const std::vector<Dense<T>>& layers, index_t rows) {
                                                        : AlignedBuffer<T>());
   }
   for (AlignedBuffer<T>& buffer : larger.gradient_)
-    buffer = AlignedBuffer<T>(static_cast<std::size_t>(rows * widest));
+    buffer = AlignedBuffer<T>(static_cast<std::size_t>(rows * larger.widest_));
   // Nothing of the old one changes until all allocations have succeeded.
   units_ = std::move(larger.units_);
   stride_ = std::move(larger.stride_);
   a_ = std::move(larger.a_);
   z_ = std::move(larger.z_);
   std::swap(gradient_, larger.gradient_);
+  widest_ = larger.widest_;
   rows_ = rows;
 }
 

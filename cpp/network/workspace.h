@@ -26,9 +26,11 @@ class Workspace {
   MatrixView<T> z(std::size_t l, index_t begin, index_t end) {
     return view(z_[l].data() == nullptr ? a_[l] : z_[l], l, begin, end);
   }
-  // Layer l+1's backward pass reads one of the two buffers while it writes the other.
+  // Layer l+1's backward pass reads one of the two buffers while it writes the other. All layers
+  // have the same distance between rows there: a row's place is its own, whatever layer other
+  // threads have reached.
   MatrixView<T> gradient(std::size_t l, index_t begin, index_t end) {
-    return view(gradient_[l % 2], l, begin, end);
+    return {gradient_[l % 2].data() + begin * widest_, end - begin, units_[l], widest_};
   }
   T* partial(int leaf) { return partials_.data() + leaf * partial_stride_; }
   T* transposed(std::size_t l) { return transposed_.data() + transposed_offset_[l]; }
@@ -38,7 +40,7 @@ class Workspace {
     return {buffer.data() + begin * stride_[l], end - begin, units_[l], stride_[l]};
   }
 
-  index_t rows_ = 0, partial_stride_ = 0;
+  index_t rows_ = 0, widest_ = 0, partial_stride_ = 0;
   std::vector<index_t> units_, stride_, transposed_offset_;
   std::vector<AlignedBuffer<T>> a_, z_;
   AlignedBuffer<T> gradient_[2], partials_, transposed_;

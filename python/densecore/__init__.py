@@ -5,8 +5,7 @@ from ._core import __version__
 from .config import get_num_threads, set_num_threads, show_config
 from .history import History
 from .layers import Dense, Input
-from .model import Sequential
-from .saving import load_model
+from .model import Sequential, load_model
 
 __all__ = [
     "Dense",

@@ -1,6 +1,5 @@
 """Names: what to say to an unknown one, and how many to show."""
 
-import difflib
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -15,6 +14,8 @@ def unknown(what: str, name: object, known: Iterable[str]) -> NoReturn:
     ValueError
         It is one, but not in `known`.
     """
+    import difflib  # only an error pays for its import
+
     names = list(known)
     if not isinstance(name, str):
         raise TypeError(

@@ -204,9 +204,7 @@ def assign(targets: list[Array], values: list[Any]) -> None:
         if array.dtype.kind not in "biuf":
             raise TypeError(f"weights[{number}]: found dtype {array.dtype}, wanted real numbers")
         if array.shape != target.shape:
-            raise ValueError(
-                f"weights[{number}]: found shape {array.shape}, wanted {target.shape}"
-            )
+            raise ValueError(f"weights[{number}]: found shape {array.shape}, wanted {target.shape}")
         arrays.append(array)
     for target, array in zip(targets, arrays, strict=True):
         target[...] = array

@@ -1,14 +1,16 @@
 """Sequential: a stack of layers, and everything that one does with it."""
 
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core, losses, metrics, optimizers
-from ._arrays import as_labels, as_matrix, as_targets, as_weights
+from . import _core, losses, metrics, model_file, optimizers
+from ._arrays import as_matrix
+from ._data import Data, prepare
+from ._summary import table
 from .history import History
 from .initializers import check_seed
 from .layers import Dense, Input, assign, check_width
@@ -17,7 +19,8 @@ from .progress import EpochProgress
 Array = NDArray[Any]
 AnyLayer = Input | Dense
 _Network = _core.NetworkF32 | _core.NetworkF64
-_Result = TypeVar("_Result")
+
+MAX_LAYERS = 1000  # as the core
 
 _NETWORKS: dict[str, type[_core.NetworkF32] | type[_core.NetworkF64]] = {
     "float32": _core.NetworkF32,
@@ -296,44 +299,21 @@ class Sequential:
         return ["loss", *self._metric_names]
 
     def _data(
-        self, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None = None
-    ) -> tuple[Array, Array, Array | None]:
-        """What the core wants: contiguous arrays of its dtype, checked, copied at most once."""
+        self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
+    ) -> Data:
+        """What the core wants of given data; builds the model for it when that is still to do."""
         loss = self._compiled_loss()
         self._build_for(x)
-        x_array = as_matrix("x", x, self._dtype, self.input_shape[1])
-        rows, outputs = x_array.shape[0], self.output_shape[1]
-        if y is None:
-            raise ValueError("y: found None, wanted the targets")
-        if loss.sparse:
-            y_array: Array = as_labels(y, rows, outputs)
-        else:
-            y_array = as_targets(y, self._dtype, rows, outputs)
-        weight = None
-        if sample_weight is not None:
-            weight = as_weights(sample_weight, self._dtype, rows)
-        if class_weight is not None:
-            weight = self._class_weights(y_array, class_weight, weight)
-        return x_array, y_array, weight
-
-    def _class_weights(
-        self, y: Array, class_weight: dict[int, float], weight: Array | None
-    ) -> Array:
-        if y.ndim == 1:
-            labels = y
-        elif y.shape[1] > 1:
-            labels = y.argmax(axis=1)
-        else:
-            labels = (y[:, 0] > 0.5).astype(np.int32)
-        present = np.unique(labels)
-        missing = [int(label) for label in present if int(label) not in class_weight]
-        if missing:
-            raise ValueError(f"class_weight: found no weight for class {missing[0]}, wanted one each")
-        table = np.zeros(int(present.max(initial=0)) + 1)
-        for label in present:
-            table[label] = class_weight[int(label)]
-        weights = table[labels] if weight is None else table[labels] * weight
-        return as_weights(weights, self._dtype, len(labels))
+        return prepare(
+            x,
+            y,
+            sample_weight,
+            class_weight,
+            dtype=self._dtype,
+            inputs=self.input_shape[1],
+            outputs=self.output_shape[1],
+            sparse=loss.sparse,
+        )
 
     def fit(
         self,
@@ -345,7 +325,7 @@ class Sequential:
         validation_split: float = 0.0,
         validation_data: tuple[Any, ...] | None = None,
         shuffle: bool = True,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Mapping[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
     ) -> History:
@@ -392,22 +372,18 @@ class Sequential:
         epochs = _at_least("epochs", epochs, 0)
         initial_epoch = _at_least("initial_epoch", initial_epoch, 0)
         batch_size = 32 if batch_size is None else _at_least("batch_size", batch_size, 1)
-        x_array, y_array, weight = self._data(x, y, sample_weight, class_weight)
-        if len(x_array) == 0:
-            raise ValueError("x: found no rows, wanted at least one")
+        training = self._data(x, y, sample_weight, class_weight)
         validation = None
         if validation_data is not None:
             if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
                 raise ValueError("validation_data: wanted (x, y) or (x, y, sample_weight)")
             parts = [*validation_data, None][:3]
-            validation = self._data(parts[0], parts[1], parts[2])
-            if len(validation[0]) == 0:
-                raise ValueError("validation_data: found no rows, wanted at least one")
+            try:
+                validation = self._data(parts[0], parts[1], parts[2])
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"validation_data: {error}") from None
         elif validation_split:
-            cut = _split_point(len(x_array), validation_split)
-            validation = (x_array[cut:], y_array[cut:], None if weight is None else weight[cut:])
-            x_array, y_array = x_array[:cut], y_array[:cut]
-            weight = None if weight is None else weight[:cut]
+            training, validation = training.split(validation_split)
 
         names = self.metrics_names
         if validation is not None:
@@ -415,18 +391,16 @@ class Sequential:
         progress = EpochProgress(epochs, verbose)
         done = initial_epoch
 
-        def epoch_end(training: list[float], held_out: list[float]) -> bool:
+        def epoch_end(trained: list[float], held_out: list[float]) -> bool:
             nonlocal done
-            progress(done, dict(zip(names, [*training, *held_out], strict=True)))
+            progress(done, dict(zip(names, [*trained, *held_out], strict=True)))
             done += 1
             return True
 
         results: list[tuple[list[float], list[float]]] = []
         try:
             self._network.fit(
-                x_array,
-                y_array,
-                weight,
+                *training,
                 validation,
                 max(epochs - initial_epoch, 0),
                 batch_size,
@@ -436,12 +410,12 @@ class Sequential:
             )
         finally:
             progress.close()
-            rows = [[*training, *held_out] for training, held_out in results]
+            rows = [[*trained, *held_out] for trained, held_out in results]
             columns = zip(*rows, strict=True) if rows else ([] for _ in names)
             self.history = History(
                 {name: list(column) for name, column in zip(names, columns, strict=True)},
                 list(range(initial_epoch, initial_epoch + len(rows))),
-                {"epochs": epochs, "batch_size": batch_size, "rows": len(x_array)},
+                {"epochs": epochs, "batch_size": batch_size, "rows": len(training.x)},
             )
         return self.history
 
@@ -463,10 +437,7 @@ class Sequential:
             ``metrics_names``; a dictionary with `return_dict`. `batch_size` and `verbose` are
             accepted for Keras's sake and change nothing.
         """
-        x_array, y_array, weight = self._data(x, y, sample_weight)
-        if len(x_array) == 0:
-            raise ValueError("x: found no rows, wanted at least one")
-        values = self._network.evaluate(x_array, y_array, weight)
+        values = self._network.evaluate(*self._data(x, y, sample_weight))
         if return_dict:
             return dict(zip(self.metrics_names, values, strict=True))
         return values if self._metric_names else values[0]
@@ -550,34 +521,7 @@ class Sequential:
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
         """Print a table of the layers, their output shapes and numbers of parameters."""
-        (print_fn or print)(self._summary())
-
-    def _summary(self) -> str:
-        rows = [("Layer (type)", "Output shape", "Activation", "Parameters")]
-        inputs = None if self._input is None else self._input.size
-        if inputs is not None:
-            rows.append(("input (Input)", f"(None, {inputs})", "", "0"))
-        total = 0
-        for layer in self._layers:
-            count = "?"
-            if inputs is not None:
-                size = (inputs + layer.use_bias) * layer.units
-                total += size
-                count = f"{size:,}"
-            rows.append((f"{layer.name} (Dense)", f"(None, {layer.units})", layer.activation, count))
-            inputs = layer.units if inputs is not None else None
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-
-        def line(row: tuple[str, str, str, str]) -> str:
-            cells = [f"{cell:<{width}}" for cell, width in zip(row[:3], widths[:3], strict=True)]
-            return "  ".join([*cells, f"{row[3]:>{widths[3]}}"]).rstrip()
-
-        rule = "-" * (sum(widths) + 6)
-        size = total * self._dtype.itemsize
-        shown = f"{size:,} bytes" if size < 10_000 else f"{size / 1e6:.3g} MB"
-        known = f"{total:,} parameters ({shown})" if inputs is not None else "not built yet"
-        body = [line(rows[0]), rule, *(line(row) for row in rows[1:]), rule]
-        return "\n".join([f'Model "{self.name}", {self.dtype}: {known}', rule, *body])
+        (print_fn or print)(table(self.name, self.dtype, self._input, self._layers))
 
     def __repr__(self) -> str:
         parts = ([] if self._input is None else [repr(self._input)]) + [
@@ -585,15 +529,113 @@ class Sequential:
         ]
         return f"Sequential([{', '.join(parts)}], dtype={self.dtype!r})"
 
+    def get_config(self) -> dict[str, Any]:
+        """Architecture, and how it is compiled, as JSON can hold it: `from_config` reads it."""
+        config: dict[str, Any] = {
+            "name": self.name,
+            "dtype": self.dtype,
+            "seed": self.seed,
+            "inputs": None if self._input is None else self._input.size,
+            "layers": [layer.get_config() for layer in self._layers],
+        }
+        if self.optimizer is not None and self.loss is not None:
+            config["compile"] = {
+                "optimizer": self.optimizer.get_config(),
+                "loss": self.loss.get_config(),
+                "metrics": list(self._metric_names),
+            }
+        return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Sequential":
+        """A new model, with initial weights, that `get_config` describes.
+
+        Raises
+        ------
+        ValueError
+            The configuration has a missing, unknown or impossible entry.
+        """
+        try:
+            model = cls(dtype=config["dtype"], seed=config["seed"], name=config["name"])
+            if not isinstance(config["layers"], list) or len(config["layers"]) > MAX_LAYERS:
+                raise ValueError(f"layers: wanted a list of at most {MAX_LAYERS}")
+            if config["inputs"] is not None:
+                model.add(Input(config["inputs"]))
+            for layer in config["layers"]:
+                if layer["class"] != "Dense":
+                    raise ValueError(f"unknown layer {layer['class']!r}; known: Dense")
+                model.add(Dense.from_config(layer))
+            if "compile" in config:
+                compiled = config["compile"]
+                model.optimizer = optimizers.get(dict(compiled["optimizer"]))
+                model.loss = losses.get(dict(compiled["loss"]))
+                for name in compiled["metrics"]:
+                    metrics.resolve(name, model.loss.name, model.output_shape[1])
+                model._metric_names = list(compiled["metrics"])
+        except KeyError as error:
+            raise ValueError(f"configuration: found no entry {error}") from None
+        except (AttributeError, TypeError, RuntimeError) as error:
+            raise ValueError(f"configuration: {error}") from None
+        return model
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write architecture, parameters, optimizer state and counters to one file.
+        """Write architecture, parameters, optimizer state, counters and ``metadata`` to one file.
 
         The format is safetensors: other programs read the tensors, and nothing in it is executed.
         An existing file is replaced in one step or not at all.
-        """
-        from .saving import save_model
 
-        save_model(self, path)
+        Raises
+        ------
+        TypeError
+            ``metadata`` holds something that JSON cannot.
+        OSError
+            The file cannot be written; an older one is as it was.
+        """
+        network = self._network
+        progress = {}
+        if self.loss is not None:
+            progress = {"steps": network.steps, "epochs": network.epochs}
+        model_file.write(path, self.get_config(), progress, self.metadata, self._tensors())
+
+    def _tensors(self) -> dict[str, Array]:
+        """Every array that a model file holds, as views: saving reads them, loading writes them."""
+        tensors: dict[str, Array] = {}
+        for index, layer in enumerate(self._layers):
+            tensors[f"layers.{index}.kernel"] = layer.kernel
+            if layer.bias is not None:
+                tensors[f"layers.{index}.bias"] = layer.bias
+        if self.loss is not None:
+            for name, state in self._network.optimizer_states().items():
+                tensors[f"optimizer.{name}"] = state
+        return tensors
+
+
+def load_model(path: str | os.PathLike[str]) -> Sequential:
+    """Read a model that `Sequential.save` wrote; training goes on where it stopped.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        It is not a model, damaged, or written by a newer version; the message says which.
+    """
+    with model_file.open_model(path) as file:
+        try:
+            model = Sequential.from_config(file.config)
+        except ValueError as error:
+            raise ValueError(f"{file.path}: the model is damaged: {error}") from None
+        # Every size is confirmed by the file's own before anything is allocated.
+        file.check()
+        model._make_parameters()
+        if model.loss is not None:
+            model._compile()
+            model._network.steps = file.progress["steps"]
+            model._network.epochs = file.progress["epochs"]
+        for name, view in model._tensors().items():
+            file.read(name, view)
+        model.metadata = file.user
+    return model
 
 
 def _at_least(name: str, value: Any, smallest: int) -> int:
@@ -602,15 +644,3 @@ def _at_least(name: str, value: Any, smallest: int) -> int:
     if value < smallest:
         raise ValueError(f"{name}: found {value}, wanted at least {smallest}")
     return int(value)
-
-
-def _split_point(rows: int, validation_split: float) -> int:
-    if not 0 < validation_split < 1:
-        raise ValueError(f"validation_split: found {validation_split}, wanted 0 <= share < 1")
-    cut = int(rows * (1 - validation_split))
-    if cut == 0 or cut == rows:
-        raise ValueError(
-            f"validation_split: found {rows} rows, too few to split off a share of "
-            f"{validation_split}"
-        )
-    return cut

@@ -1,0 +1,79 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO
+
+StrPath = str | os.PathLike[str]
+
+
+def check_writable(path: StrPath) -> None:
+    """Raise now what writing `path` would raise later, after all the work.
+
+    Raises
+    ------
+    OSError
+        Naming the path and the reason: no such directory, a directory itself, no permission.
+    """
+    shown = os.fspath(path)
+    directory = os.path.dirname(os.path.realpath(path))
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{shown}: is a directory, wanted a file")
+    if not os.path.isdir(directory):
+        raise FileNotFoundError(f"{shown}: there is no directory {os.path.dirname(shown) or '.'}")
+    import tempfile  # as below: `import densecore` does not pay for it
+
+    # Only a try tells: permission bits say nothing to root, nor of a read-only file system.
+    try:
+        with tempfile.NamedTemporaryFile(dir=directory, prefix=".densecore-"):
+            pass
+    except OSError as error:
+        raise type(error)(f"{shown}: cannot write to its directory ({error.strerror})") from None
+
+
+def _permissions(path: str) -> int:
+    """Those of the file that is replaced, else what the process's mask leaves of 0666."""
+    with contextlib.suppress(FileNotFoundError):
+        return stat.S_IMODE(os.stat(path).st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _sync_directory(directory: str) -> None:
+    """The rename itself must reach the disk; only POSIX lets a directory be synchronised."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def atomic_writer(path: StrPath) -> Iterator[BinaryIO]:
+    """A binary file that takes the place of `path` when the block ends without an exception.
+
+    Until then, and after any exception, an existing file is as it was. A symbolic link stays one:
+    the file that it points to is replaced.
+    """
+    import tempfile
+
+    target = os.path.realpath(path)
+    directory = os.path.dirname(target)
+    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".densecore-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, _permissions(target))
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    _sync_directory(directory)

@@ -1,0 +1,300 @@
+"""The house rules that a reader relies on, read off the sources themselves."""
+
+import ast
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import densecore as dc
+
+ROOT = Path(__file__).parents[1]
+CPP = ROOT / "cpp"
+PACKAGE = ROOT / "python" / "densecore"
+
+# Folder order is dependency order; nothing points back.
+CPP_ORDER = ["base", "kernels", "network", "bindings"]
+# The same for modules: each may import those before it. A row is a level of equals, which do not
+# import each other.
+PYTHON_ORDER = [
+    {"_core", "_names", "_files"},
+    {"_arrays", "_safetensors", "activations", "config", "initializers", "losses", "metrics"},
+    {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
+    {"_summary"},
+    {"model"},
+    {"__init__"},
+    {"tables"},
+    {"preparation"},
+    {"cli"},
+    {"__main__"},
+]
+
+needs_sources = pytest.mark.skipif(not CPP.is_dir(), reason="needs the source tree")
+
+
+def sources(*patterns: str) -> list[Path]:
+    return sorted(path for pattern in patterns for path in CPP.glob(pattern))
+
+
+@needs_sources
+def test_includes_follow_the_folder_order() -> None:
+    wrong = []
+    for path in sources("*/*.h", "*/*.cc", "*/*/*.h"):
+        folder = path.relative_to(CPP).parts[0]
+        for target in re.findall(r'#include "([^"]+)"', path.read_text()):
+            assert "/" in target, f"{path}: include {target} by its path from cpp/"
+            if CPP_ORDER.index(target.split("/")[0]) > CPP_ORDER.index(folder):
+                wrong.append(f"{path.relative_to(ROOT)} -> {target}")
+    assert not wrong
+
+
+@needs_sources
+def test_network_sees_kernels_only_through_the_table() -> None:
+    allowed = {"kernels/table.h", "kernels/dispatch.h"}
+    for path in sources("network/*", "bindings/*"):
+        included = set(re.findall(r'#include "(kernels/[^"]+)"', path.read_text()))
+        assert included <= allowed, path
+
+
+@needs_sources
+def test_python_headers_stay_in_the_bindings() -> None:
+    for folder in CPP_ORDER[:-1]:
+        for path in sources(f"{folder}/*", f"{folder}/*/*"):
+            if path.is_file():
+                assert not re.search(
+                    r"#include\s*[<\"](pybind11|Python\.h|numpy)", path.read_text()
+                )
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Modules of the package that a file imports, by their first name."""
+    depth = len(path.relative_to(PACKAGE).parts)
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            if node.module:
+                found.add(node.module.split(".")[0])
+            else:
+                found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("densecore."):
+            found.add((node.module or "").split(".")[1])
+        elif isinstance(node, ast.ImportFrom) and node.module == "densecore":
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Import):
+            found.update("__init__" for alias in node.names if alias.name == "densecore")
+    return {name for name in found if any(name in level for level in PYTHON_ORDER)}
+
+
+@needs_sources
+def test_imports_follow_the_module_order() -> None:
+    level = {name: number for number, names in enumerate(PYTHON_ORDER) for name in names}
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = module_name(path)
+        assert name in level, f"{name}: give the new module a place in PYTHON_ORDER"
+        for target in imported_modules(path):
+            if target != name and level[target] >= level[name]:
+                wrong.append(f"{path.relative_to(PACKAGE)} -> {target}")
+    assert not wrong
+
+
+@needs_sources
+def test_command_line_uses_the_public_interface() -> None:
+    for path in (PACKAGE / "cli").glob("*.py"):
+        private = {name for name in imported_modules(path) if name.startswith("_")}
+        assert private <= {"_files", "__init__", "__main__"}, path
+
+
+def isa_rows() -> list[tuple[str, list[str]]]:
+    """Name and compiler options of every level, from isa.cmake."""
+    text = (CPP / "kernels" / "isa.cmake").read_text() if CPP.is_dir() else ""
+    rows = re.findall(r"densecore_isa\((\w+)([^)]*)\)", text)
+    return [(name, options.split()) for name, options in rows]
+
+
+@needs_sources
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
+@pytest.mark.skipif(shutil.which("nm") is None, reason="needs binutils")
+@pytest.mark.parametrize("name", dc._core.compiled_isa_levels())
+def test_kernel_objects_are_safe_to_link(name: str, tmp_path: Path) -> None:
+    """No weak symbols (the linker could give baseline code a copy for newer processors), none
+    undefined but memory functions, no static initialisers (they would run before dispatch)."""
+    options = dict(isa_rows())[name]
+    target = tmp_path / "kernels.o"
+    subprocess.run(
+        ["c++", "-std=c++20", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-exceptions"]
+        + [
+            "-fno-rtti",
+            "-fno-math-errno",
+            "-ffp-contract=off",
+            f"-DDENSECORE_ISA={name}",
+            f"-I{CPP}",
+            *options,
+        ]
+        + [f'-DDENSECORE_ISA_HEADER="kernels/isa/{name}.h"', "-w", "-c"]
+        + [str(CPP / "kernels" / "compile_isa.cc"), "-o", str(target)],
+        check=True,
+    )
+    symbols = subprocess.run(["nm", target], capture_output=True, text=True, check=True).stdout
+    kinds: dict[str, set[str]] = {}
+    for line in symbols.splitlines():
+        *_, kind, symbol = line.split()
+        kinds.setdefault(kind, set()).add(symbol)
+    assert not {kind: kinds[kind] for kind in "WVuiwv" if kind in kinds}
+    assert kinds.get("U", set()) <= {"memset", "memcpy", "_GLOBAL_OFFSET_TABLE_"}
+    exported = {symbol for kind, names in kinds.items() if kind in "TDRB" for symbol in names}
+    assert exported == {f"densecore_kernels_{name}"}
+    sections = subprocess.run(["objdump", "-h", target], capture_output=True, text=True, check=True)
+    assert ".init_array" not in sections.stdout
+    assert ".ctors" not in sections.stdout
+
+
+@pytest.mark.skipif(shutil.which("nm") is None, reason="needs binutils")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ELF only")
+def test_extension_hides_its_symbols() -> None:
+    listed = subprocess.run(
+        ["nm", "-D", "--defined-only", dc._core.__file__],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    names = {line.split()[-1] for line in listed.splitlines()}
+    ours = {name for name in names if "densecore" in name}
+    assert ours == {"densecore_get_num_threads", "densecore_set_num_threads"}
+    assert "PyInit__core" in names
+
+
+def public_objects() -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
+    modules = [dc, dc.ops, dc.reference, dc.losses, dc.optimizers, dc.initializers, dc.layers]
+    for module in [*modules, dc.metrics, dc.activations]:
+        assert module.__doc__, module
+        for name, value in vars(module).items():
+            ours = getattr(value, "__module__", "").startswith("densecore")
+            if not name.startswith("_") and ours and (inspect.isclass(value) or callable(value)):
+                found.append((f"{module.__name__}.{name}", value))
+    return found
+
+
+@pytest.mark.parametrize(("name", "value"), public_objects())
+def test_public_names_have_docstrings(name: str, value: object) -> None:
+    assert inspect.getdoc(value), name
+    if inspect.isclass(value):
+        for method_name, method in vars(value).items():
+            if inspect.isfunction(method) and not method_name.startswith("_"):
+                assert inspect.getdoc(method), f"{name}.{method_name}"
+
+
+def test_all_lists_what_there_is() -> None:
+    for name in dc.__all__:
+        assert getattr(dc, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Dance'"):
+        dc.Dance  # noqa: B018
+
+
+def test_stub_lists_what_the_core_has() -> None:
+    tree = ast.parse((Path(dc.__file__).parent / "_core.pyi").read_text())
+    assert (Path(dc.__file__).parent / "py.typed").exists()
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+    def members(node: ast.ClassDef) -> set[str]:
+        names = {m.name for m in node.body if isinstance(m, ast.FunctionDef)}
+        names |= {
+            m.target.id
+            for m in node.body
+            if isinstance(m, ast.AnnAssign) and isinstance(m.target, ast.Name)
+        }
+        for base in node.bases:
+            if isinstance(base, ast.Name) and base.id in classes:
+                names |= members(classes[base.id])
+        return names - {"__init__"}
+
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    public_classes = {name for name in classes if not name.startswith("_")}
+    found = {name for name in dir(dc._core) if not name.startswith("_")}
+    assert found == functions | public_classes
+    for name in public_classes:
+        has = {member for member in vars(getattr(dc._core, name)) if not member.startswith("_")}
+        assert has == members(classes[name]), name
+
+
+@needs_sources
+def test_types_are_strict() -> None:
+    pytest.importorskip("mypy")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(PACKAGE)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@needs_sources
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
+def test_ruff_is_content(command: list[str]) -> None:
+    pytest.importorskip("ruff")
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "python", "tests", "tools"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def run_python(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_import_brings_in_nothing_optional() -> None:
+    optional = "matplotlib pandas scipy sklearn torch tqdm safetensors threadpoolctl pytest".split()
+    code = f"import densecore, sys; print([m for m in {optional} if m in sys.modules])"
+    assert run_python(code).strip() == "[]"
+    # What a program does not use, it does not pay for.
+    code = "import densecore, sys; print([m for m in sys.modules if m.startswith('densecore.')])"
+    assert "densecore.reference" not in run_python(code)
+    assert "densecore.cli" not in run_python(code)
+
+
+def test_import_is_quick() -> None:
+    """At most 20 ms more than NumPy alone: the best of several tries, as machines are noisy."""
+    code = (
+        "import numpy, time; start = time.perf_counter(); import densecore; "
+        "print(time.perf_counter() - start)"
+    )
+    assert min(float(run_python(code)) for _ in range(5)) < 0.020
+
+
+@pytest.mark.parametrize("level", dc._core.available_isa_levels())
+def test_isa_can_be_forced(level: str) -> None:
+    code = (
+        f"import os; os.environ['DENSECORE_ISA'] = '{level}'; import densecore; "
+        "print(densecore.show_config('dicts')['isa'])"
+    )
+    assert run_python(code).strip() == level
+
+
+@pytest.mark.parametrize("level", ["mmx", "AVX2"])
+def test_unknown_isa_is_refused(level: str) -> None:
+    code = (
+        f"import os; os.environ['DENSECORE_ISA'] = '{level}'\n"
+        "try:\n    import densecore\nexcept Exception as error:\n    print(error)"
+    )
+    said = run_python(code)
+    assert "DENSECORE_ISA" in said
+    assert level in said
+    assert "scalar" in said

@@ -1,0 +1,303 @@
+"""Threads: the same bits for any number, no damage by fork, signals or a second Python thread."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+
+
+@pytest.fixture(autouse=True)
+def restore_threads() -> Iterator[None]:
+    before = dc.get_num_threads()
+    yield
+    dc.set_num_threads(before)
+
+
+# (inputs, layers, rows, batch): a small network with several reduction leaves, and one that is
+# large enough to be split within layers.
+NETWORKS = [
+    (17, [(64, "tanh"), (64, "tanh"), (6, "softmax")], 2500, 1100),
+    (300, [(257, "relu"), (131, "tanh"), (5, "softmax")], 900, 700),
+]
+
+
+def trained(
+    inputs: int, layers: list[tuple[int, str]], rows: int, batch: int, dtype: str, optimizer: str
+) -> list[bytes]:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, inputs)).astype(dtype)
+    y = rng.integers(0, layers[-1][0], rows)
+    model = dc.Sequential(
+        [dc.Input(inputs), *(dc.Dense(n, f) for n, f in layers)], dtype=dtype, seed=3
+    )
+    model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+    history = model.fit(x, y, batch, epochs=2, verbose=0, validation_split=0.1)
+    return [
+        model.parameters.tobytes(),
+        model.gradients.tobytes(),
+        repr(history.history).encode(),
+        model.predict(x).tobytes(),
+        repr(model.evaluate(x, y)).encode(),
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_bits_do_not_depend_on_the_number_of_threads(network: Any, dtype: str) -> None:
+    dc.set_num_threads(1)
+    expected = trained(*network, dtype, "adam")
+    for threads in (2, 3, 4, 7):
+        dc.set_num_threads(threads)
+        assert trained(*network, dtype, "adam") == expected, threads
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_row_does_not_depend_on_its_batch(network: Any) -> None:
+    inputs, layers, _, _ = network
+    model = dc.Sequential([dc.Input(inputs), *(dc.Dense(n, f) for n, f in layers)], seed=1)
+    x = np.random.default_rng(1).normal(size=(1500, inputs)).astype(np.float32)
+    whole = model.predict(x)
+    for size in (1, 2, 5, 6, 63, 64, 65, 777):
+        for begin in (0, 700):
+            part = np.ascontiguousarray(x[begin : begin + size])
+            expected = whole[begin : begin + size]
+            assert model.predict(part).tobytes() == expected.tobytes()
+            assert model.predict_on_batch(part).tobytes() == expected.tobytes()
+            assert model.forward(part).tobytes() == expected.tobytes()
+
+
+def test_gradients_through_forward_and_backward_equal_those_of_training() -> None:
+    inputs, layers, rows, _ = NETWORKS[0]
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(rows, inputs)).astype(np.float32)
+    y = rng.normal(size=(rows, 6)).astype(np.float32)
+    model = dc.Sequential([dc.Input(inputs), *(dc.Dense(n, f) for n, f in layers)], seed=1)
+    model.compile("sgd", "mse")
+    out = model.forward(x)
+    model.backward(dc.ops.mse_gradient(out, y))
+    separate = model.gradients.copy()
+    model.train_on_batch(x, y)
+    np.testing.assert_allclose(separate, model.gradients, rtol=2e-4, atol=1e-8)
+
+
+def run_script(code: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+COUNT = "import densecore as dc; print(dc.get_num_threads())"
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"DENSECORE_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"}, "3"),
+        ({"DENSECORE_NUM_THREADS": "", "OMP_NUM_THREADS": "5"}, "5"),
+        ({"DENSECORE_NUM_THREADS": "", "OMP_NUM_THREADS": "4,2"}, "4"),
+        ({"DENSECORE_NUM_THREADS": "none", "OMP_NUM_THREADS": "2"}, "2"),
+    ],
+)
+def test_environment_sets_the_number(environment: dict[str, str], expected: str) -> None:
+    assert run_script(COUNT, **environment).stdout.strip() == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs processor affinity")
+def test_affinity_limits_the_number() -> None:
+    code = f"import os; os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}}); {COUNT}"
+    done = run_script(code, DENSECORE_NUM_THREADS="", OMP_NUM_THREADS="")
+    assert done.stdout.strip() == "1"
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1025])
+def test_bad_numbers_are_refused(wrong: int) -> None:
+    with pytest.raises(ValueError, match=f"found {wrong}, wanted 1 to 1024"):
+        dc.set_num_threads(wrong)
+
+
+def test_numbers_of_the_wrong_type_are_refused() -> None:
+    for wrong in (1.5, "2", None, True):
+        with pytest.raises(TypeError, match="wanted an integer"):
+            dc.set_num_threads(wrong)  # type: ignore[arg-type]
+
+
+BIG = """
+    import sys, os, time, threading
+    import numpy as np
+    import densecore as dc
+
+    dc.set_num_threads(2)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 200)).astype(np.float32)
+    y = rng.normal(size=(2000, 3)).astype(np.float32)
+
+    def make():
+        model = dc.Sequential(
+            [dc.Input(200), dc.Dense(300, "relu"), dc.Dense(300, "tanh"), dc.Dense(3)], seed=0)
+        model.compile("adam", "mse")
+        return model
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_fork_after_training_leaves_both_processes_working() -> None:
+    done = run_script(
+        BIG
+        + """
+    import warnings; warnings.simplefilter("ignore")
+    parent = make(); parent.fit(x, y, 500, epochs=2, verbose=0)
+    pid = os.fork()
+    model = make(); model.fit(x, y, 500, epochs=2, verbose=0)
+    same = model.parameters.tobytes() == parent.parameters.tobytes()
+    if pid == 0:
+        os._exit(0 if same else 1)
+    _, status = os.waitpid(pid, 0)
+    print("child", os.waitstatus_to_exitcode(status), "parent", same)
+    """
+    )
+    assert done.stdout.strip() == "child 0 parent True", done.stderr
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing_after_training(method: str, tmp_path: Any) -> None:
+    script = tmp_path / "work.py"
+    script.write_text(
+        textwrap.dedent(BIG)
+        + textwrap.dedent(
+            f"""
+            import multiprocessing, warnings
+            warnings.simplefilter("ignore")
+
+            def work(_):
+                model = make()
+                model.fit(x, y, 500, epochs=1, verbose=0)
+                return model.parameters.tobytes()
+
+            if __name__ == "__main__":
+                mine = work(0)
+                with multiprocessing.get_context("{method}").Pool(2) as pool:
+                    print(all(other == mine for other in pool.map(work, range(4))))
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout.strip() == "True", done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize("kind", ["tiny steps", "large steps"])
+def test_interrupt_stops_training_and_keeps_the_model(kind: str) -> None:
+    tiny = kind == "tiny steps"
+    done = run_script(
+        BIG
+        + f"""
+    import signal
+    if {tiny}:
+        x, y = x[:50], y[:50]
+        model = dc.Sequential([dc.Input(200), dc.Dense(2, "tanh"), dc.Dense(3)], seed=0)
+        batch = 1
+    else:
+        x = rng.normal(size=(4000, 200)).astype(np.float32)
+        y = rng.normal(size=(4000, 3)).astype(np.float32)
+        model = dc.Sequential(
+            [dc.Input(200), dc.Dense(1500, "relu"), dc.Dense(1500, "relu"), dc.Dense(3)], seed=0)
+        batch = 4000
+    model.compile("sgd", "mse")
+    before = model.parameters.copy()
+    sent = []
+
+    def interrupt():
+        time.sleep(1.0)
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    try:
+        model.fit(x, y, batch, epochs=10**7, verbose=0)
+    except KeyboardInterrupt:
+        late = time.perf_counter() - sent[0]
+        changed = bool((model.parameters != before).any())
+        finite = bool(np.isfinite(model.parameters).all())
+        model.train_on_batch(x[:5], y[:5])
+        print(changed, finite, len(model.history.epoch) > 0, late)
+    """
+    )
+    changed, finite, epochs, late = done.stdout.split()
+    assert (changed, finite, epochs) == ("True", "True", "True"), done.stderr
+    # The promise is 100 ms; twice that allows for a busy machine.
+    assert float(late) < 0.2
+
+
+def test_one_model_in_two_threads_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20000, 50)).astype(np.float32)
+    y = rng.normal(size=(20000, 2)).astype(np.float32)
+    model = dc.Sequential([dc.Input(50), dc.Dense(200, "tanh"), dc.Dense(2)], seed=0)
+    model.compile("sgd", "mse")
+    errors: list[BaseException] = []
+    thread = threading.Thread(target=lambda: model.fit(x, y, epochs=20, verbose=0))
+    thread.start()
+    while thread.is_alive():
+        try:
+            model.train_on_batch(x[:32], y[:32])
+        except RuntimeError as error:
+            errors.append(error)
+            break
+        time.sleep(0.001)
+    thread.join()
+    assert errors
+    assert "in use by another thread" in str(errors[0])
+    model.train_on_batch(x[:32], y[:32])  # and it is free again
+
+
+def test_two_models_in_two_threads_give_their_usual_results() -> None:
+    dc.set_num_threads(2)
+    expected = trained(*NETWORKS[1], "float32", "sgd")
+    results: list[list[bytes]] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(trained(*NETWORKS[1], "float32", "sgd")))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [expected] * 4
+
+
+def test_interrupts_are_not_swallowed_by_prediction() -> None:
+    """A handler that raises ends a long prediction as it ends any Python code."""
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals reach the main thread only")
+    model = dc.Sequential([dc.Input(500), dc.Dense(2000, "relu"), dc.Dense(2000)], seed=0)
+    x = np.zeros((60000, 500), np.float32)
+
+    def handler(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    start = time.perf_counter()
+    try:
+        with pytest.raises(TimeoutError):
+            model.predict(x)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.perf_counter() - start < 1.0
