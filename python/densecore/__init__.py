@@ -1,11 +1,16 @@
 """Dense neural networks on the CPU: a C++ core under Keras's and scikit-learn's names."""
 
+from typing import TYPE_CHECKING
+
 from . import activations, initializers, layers, losses, metrics, ops, optimizers
 from ._core import __version__
 from .config import get_num_threads, set_num_threads, show_config
 from .history import History
 from .layers import Dense, Input
 from .model import Sequential, load_model
+
+if TYPE_CHECKING:
+    from . import reference
 
 __all__ = [
     "Dense",

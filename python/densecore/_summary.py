@@ -30,7 +30,8 @@ def table(name: str, dtype: str, first: Input | None, layers: Sequence[Dense]) -
 
     rule = "-" * (sum(widths) + 6)
     size = total * np.dtype(dtype).itemsize
-    shown = f"{size:,} bytes" if size < 10_000 else f"{size / 1e6:.3g} MB"
+    units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")]
+    shown = next((f"{size / u:.1f} {name}" for u, name in units if size >= u), f"{size} bytes")
     known = "not built yet" if inputs is None else f"{total:,} parameters ({shown})"
     body = [line(rows[0]), rule, *(line(row) for row in rows[1:]), rule]
     return "\n".join([f'Model "{name}", {dtype}: {known}', rule, *body])

@@ -298,6 +298,13 @@ class Sequential:
         """``"loss"``, then the metrics: the order of `evaluate`'s list."""
         return ["loss", *self._metric_names]
 
+    @property
+    def progress(self) -> dict[str, int]:
+        """``steps`` and ``epochs`` trained since the model was compiled; empty before."""
+        if self.loss is None:
+            return {}
+        return {"steps": self._network.steps, "epochs": self._network.epochs}
+
     def _data(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
     ) -> Data:
@@ -591,11 +598,8 @@ class Sequential:
         OSError
             The file cannot be written; an older one is as it was.
         """
-        network = self._network
-        progress = {}
-        if self.loss is not None:
-            progress = {"steps": network.steps, "epochs": network.epochs}
-        model_file.write(path, self.get_config(), progress, self.metadata, self._tensors())
+        tensors = self._tensors()
+        model_file.write(path, self.get_config(), self.progress, self.metadata, tensors)
 
     def _tensors(self) -> dict[str, Array]:
         """Every array that a model file holds, as views: saving reads them, loading writes them."""

@@ -1,0 +1,373 @@
+"""``densecore train``: from a table to a saved model."""
+
+import argparse
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import densecore as dc
+from densecore._files import check_writable
+from densecore.history import check_picture_path, require_matplotlib
+from densecore.preparation import (
+    ClassTarget,
+    Feature,
+    NumericFeature,
+    NumericTarget,
+    Preparation,
+    fit_feature,
+    is_numeric,
+    refuse_overflow,
+)
+from densecore.tables import SEPARATORS, Column, Table, TableError, listed, read_table
+
+# A target of whole numbers is taken as classes up to this many different ones.
+MAX_INTEGER_CLASSES = 20
+
+Indices = NDArray[np.intp]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "train",
+        help="train a network on a table and save it",
+        description="Train a dense network on a table (CSV, plain or gzip; Parquet and Excel with "
+        "pandas) and save it with all that prediction needs.",
+    )
+    parser.add_argument("data", metavar="DATA", help="the table; its first line names the columns")
+    parser.add_argument(
+        "--target",
+        metavar="COLUMN",
+        action="append",
+        required=True,
+        help="what to predict; repeat it for several numeric targets",
+    )
+    parser.add_argument(
+        "--task",
+        choices=["classification", "regression"],
+        help="by default told by the target: text, booleans and few whole numbers are classes",
+    )
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--hidden",
+        type=_widths,
+        default=[128, 64],
+        metavar="N,N",
+        help="widths of the hidden layers, '' for none (default: 128,64)",
+    )
+    network.add_argument("--activation", default="relu", metavar="NAME", help="(default: relu)")
+    network.add_argument("--dtype", default="float32", choices=["float32", "float64"])
+    training = parser.add_argument_group("training")
+    training.add_argument("--epochs", type=_positive_integer, default=150, help="(default: 150)")
+    training.add_argument("--batch-size", type=_positive_integer, default=32, help="(default: 32)")
+    training.add_argument("--optimizer", default="adam", metavar="NAME", help="(default: adam)")
+    training.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: its own)")
+    training.add_argument(
+        "--validation-split",
+        type=float,
+        default=0.2,
+        metavar="SHARE",
+        help="the share of the rows held out (default: 0.2)",
+    )
+    training.add_argument("--seed", type=int, default=0, help="of the split, the weights and the "
+                          "shuffles (default: 0)")  # fmt: skip
+    training.add_argument("--threads", type=_positive_integer, help="(default: all processors)")
+    table = parser.add_argument_group("table")
+    table.add_argument("--separator", metavar="CHAR", help="one of "
+                       f"{', '.join(SEPARATORS)} (default: found in the file)")  # fmt: skip
+    table.add_argument(
+        "--missing",
+        choices=["error", "mean"],
+        default="error",
+        help="missing numbers: refuse them, or take the column's mean (default: error)",
+    )
+    for option, text in [
+        ("--ignore", "leave a column out, for instance a row number"),
+        ("--categorical", "take a column as categories even if it holds numbers"),
+    ]:
+        table.add_argument(option, metavar="COLUMN", action="append", default=[], help=text)
+    output = parser.add_argument_group("output")
+    output.add_argument("--save", default="model.safetensors", metavar="MODEL", help="(default: "
+                        "model.safetensors)")  # fmt: skip
+    output.add_argument("--plot", metavar="FILE.png", help="draw the loss curves")
+    output.add_argument("--quiet", action="store_true", help="print the result only")
+    parser.set_defaults(run=run)
+
+
+def _widths(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")] if text.strip() else []
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found '{text}', wanted widths such as 64,32") from None
+
+
+def _positive_integer(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"found '{text}', wanted a whole number of at least 1")
+    return value
+
+
+@dataclass
+class Problem:
+    """The table, cut and scaled."""
+
+    preparation: Preparation
+    x: NDArray[Any]
+    linear_x: NDArray[np.float64] | None  # what a linear model would be given; None for classes
+    y: NDArray[Any]  # class numbers (rows,), or the targets in their own units (rows, outputs)
+    training: Indices
+    validation: Indices
+
+    @property
+    def classes(self) -> ClassTarget | None:
+        target = self.preparation.target
+        return target if isinstance(target, ClassTarget) else None
+
+    def network_targets(self) -> NDArray[Any]:
+        """What the network is trained on: class numbers, or scaled targets."""
+        target = self.preparation.target
+        return self.y if isinstance(target, ClassTarget) else target.scale(self.y)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, print, save, draw."""
+    # All that can go wrong without the data, before any work is done.
+    separator = _separator(options.separator)
+    check_writable(options.save)
+    if options.plot is not None:
+        require_matplotlib()
+        check_picture_path(options.plot)
+    if options.threads is not None:
+        dc.set_num_threads(options.threads)
+    if not 0 < options.validation_split < 1:
+        raise ValueError(
+            f"--validation-split: found {options.validation_split}, wanted a share between 0 and 1"
+        )
+    optimizer = dc.optimizers.get(options.optimizer)
+    if options.learning_rate is not None:
+        optimizer.learning_rate = options.learning_rate
+    hidden = [dc.Dense(width, options.activation, kernel_initializer=_initializer(options))
+              for width in options.hidden]  # fmt: skip
+
+    table = read_table(options.data, separator)
+    problem = prepare(table, options)
+    say = (lambda text: None) if options.quiet else print
+    for line in _description(table, problem, options):
+        say(line)
+
+    classes = problem.classes
+    last = dc.Dense(problem.preparation.target.outputs, "linear" if classes is None else "softmax")
+    model = dc.Sequential(
+        [dc.Input(problem.preparation.inputs), *hidden, last],
+        dtype=options.dtype,
+        seed=options.seed,
+        name="table",
+    )
+    loss = "mean_squared_error" if classes is None else "sparse_categorical_crossentropy"
+    model.compile(optimizer, loss, [] if classes is None else ["accuracy"])
+    y = problem.network_targets()
+    start = time.perf_counter()
+    history = model.fit(
+        problem.x[problem.training],
+        y[problem.training],
+        batch_size=options.batch_size,
+        epochs=options.epochs,
+        validation_data=(problem.x[problem.validation], y[problem.validation]),
+        verbose=0 if options.quiet else 1,
+    )
+    seconds = time.perf_counter() - start
+    if not np.isfinite(history.history["loss"][-1]):
+        raise ValueError(
+            f"{options.data}: training diverged (the loss is {history.history['loss'][-1]}); try a "
+            "smaller --learning-rate"
+        )
+    for line in _results(model, problem):
+        print(line)
+    say(f"training took {seconds:.2f} s")
+    model.metadata = {"table": problem.preparation.to_dict()}
+    model.save(options.save)
+    say(f"model saved to {options.save}")
+    if options.plot is not None:
+        history.plot(options.plot)
+        say(f"loss curves drawn to {options.plot}")
+    return 0
+
+
+def _initializer(options: argparse.Namespace) -> str:
+    # He's variance suits units that are zero half of the time; Glorot's the others.
+    return "he_normal" if options.activation == "relu" else "glorot_uniform"
+
+
+def _separator(name: str | None) -> str | None:
+    if name is None:
+        return None
+    if name in SEPARATORS:
+        return SEPARATORS[name]
+    if len(name) == 1 and not name.isalnum() and name not in "\"'\r\n.":
+        return name
+    if name == "\\t":
+        return "\t"
+    raise ValueError(f"--separator: found '{name}', wanted one of {', '.join(SEPARATORS)}")
+
+
+def prepare(table: Table, options: argparse.Namespace) -> Problem:
+    """Choose the columns, split the rows, and learn the scaling from the training part."""
+    targets = [table.column(name) for name in options.target]
+    if len(set(options.target)) != len(options.target):
+        raise ValueError("--target: the same column twice")
+    for option in ("ignore", "categorical"):
+        for name in getattr(options, option):
+            table.column(name)
+            if name in options.target:
+                raise ValueError(f"--{option}: '{name}' is the target")
+    names = [n for n in table.names if n not in options.target and n not in options.ignore]
+    if not names:
+        raise TableError(f"{table.path}: found no column besides the target, wanted at least one")
+
+    classification = _is_classification(targets, options.task)
+    labels: NDArray[np.int32] | None = None
+    if classification:
+        class_target = ClassTarget.fit(targets[0])
+        labels = class_target.labels(targets[0])
+    training, validation = _split(table, labels, options)
+    if classification:
+        target: ClassTarget | NumericTarget = class_target
+        y: NDArray[Any] = class_target.labels(targets[0])
+    else:
+        for column in targets:
+            refuse_overflow(column, options.dtype)
+        target = NumericTarget.fit(targets, training)
+        y = NumericTarget.values(targets)
+    fill = options.missing == "mean"
+    features: list[Feature] = [
+        fit_feature(table.column(name), training, fill, name in options.categorical)
+        for name in names
+    ]
+    preparation = Preparation(features, target)
+    x = preparation.transform(table, options.dtype)
+    linear_x = None if classification else preparation.linear_inputs(table)
+    return Problem(preparation, x, linear_x, y, training, validation)
+
+
+def _is_classification(targets: list[Column], task: str | None) -> bool:
+    if len(targets) > 1:
+        if task == "classification":
+            raise ValueError("--task classification: found several targets, wanted one")
+        return False
+    if task is not None:
+        return task == "classification"
+    column = targets[0]
+    booleans = {value.lower() for value in column.values} <= {"true", "false"}
+    if booleans or not is_numeric(column):
+        return True
+    values = column.numbers()
+    if np.isnan(values).any() or not (values == np.floor(values)).all():
+        return False  # a text among numbers is reported as such
+    different = np.unique(values).size
+    return different <= MAX_INTEGER_CLASSES and 5 * different <= values.size
+
+
+def _split(
+    table: Table, labels: NDArray[np.int32] | None, options: argparse.Namespace
+) -> tuple[Indices, Indices]:
+    """Row numbers of the two parts; each class in proportion when there are classes."""
+    rng = np.random.default_rng(options.seed)
+    share = options.validation_split
+    groups = [np.arange(len(table))] if labels is None else [
+        np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)
+    ]  # fmt: skip
+    training, validation = [], []
+    for group in groups:
+        order = rng.permutation(group)
+        held_out = int(len(group) * share + 0.5)
+        # Every class is to be learnt; a class of one row is only learnt.
+        held_out = min(held_out, len(group) - 1)
+        validation.append(order[:held_out])
+        training.append(order[held_out:])
+    parts = np.sort(np.concatenate(training)), np.sort(np.concatenate(validation))
+    if not len(parts[0]) or not len(parts[1]):
+        raise TableError(
+            f"{table.path}: found {len(table)} rows, too few to hold out a share of {share:g} for "
+            "validation"
+        )
+    return parts
+
+
+def _description(table: Table, problem: Problem, options: argparse.Namespace) -> list[str]:
+    features = problem.preparation.features
+    categorical = sum(not isinstance(feature, NumericFeature) for feature in features)
+    kinds = f"{len(features) - categorical} numeric" + (
+        f" and {categorical} categorical" if categorical else ""
+    )
+    target = problem.preparation.target
+    if isinstance(target, ClassTarget):
+        goal = (
+            f"classification of '{target.name}' into {len(target.classes)} classes "
+            f"({listed(target.classes, 10)})"
+        )
+    else:
+        goal = f"regression of {listed([repr(name) for name in target.names])}"
+    chosen = "" if options.task else " (--task overrides)"
+    lines = [
+        f"{table.path}: {len(table)} rows, {kinds} features",
+        f"{goal}{chosen}",
+        f"{len(problem.training)} rows to train on, {len(problem.validation)} to validate",
+    ]
+    constant = [
+        f.name
+        for f in features
+        if isinstance(f, NumericFeature)
+        and f.scale == 1
+        and np.unique(table.column(f.name).numbers()[problem.training]).size == 1
+    ]
+    if constant:
+        lines.append(f"constant in the training part, of no use: {listed(constant)}")
+    return lines
+
+
+def _results(model: dc.Sequential, problem: Problem) -> list[str]:
+    rows = problem.validation
+    outputs = model.predict(problem.x[rows])
+    target = problem.preparation.target
+    if isinstance(target, ClassTarget):
+        truth = problem.y[rows]
+        accuracy = (outputs.argmax(axis=1) == truth).mean()
+        majority = np.bincount(problem.y[problem.training]).argmax()
+        return [
+            f"validation accuracy {accuracy:.2%} "
+            f"(always '{target.classes[majority]}': {(truth == majority).mean():.2%})"
+        ]
+    predicted = target.restore(outputs)
+    linear = _linear_predictions(problem)
+    lines = []
+    for j, name in enumerate(target.names):
+        truth = problem.y[rows, j]
+        error = predicted[:, j] - truth
+        lines.append(
+            f"validation of '{name}': RMSE {np.sqrt((error**2).mean()):.4g}, "
+            f"MAE {np.abs(error).mean():.4g}, R² {_r_squared(truth, predicted[:, j])} "
+            f"(linear model: R² {_r_squared(truth, linear[:, j])})"
+        )
+    return lines
+
+
+def _linear_predictions(problem: Problem) -> NDArray[np.float64]:
+    """Least squares on the same rows: what a network has to beat."""
+    assert problem.linear_x is not None
+    x = np.column_stack([np.ones(len(problem.x)), problem.linear_x])
+    fitted = np.linalg.lstsq(x[problem.training], problem.y[problem.training], rcond=None)[0]
+    predictions: NDArray[np.float64] = x[problem.validation] @ fitted
+    return predictions
+
+
+def _r_squared(truth: NDArray[Any], predicted: NDArray[Any]) -> str:
+    spread = ((truth - truth.mean()) ** 2).sum()
+    # Undefined for a constant, which a small validation part may be.
+    return "undefined" if spread == 0 else f"{1 - ((truth - predicted) ** 2).sum() / spread:.4f}"
