@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from densecore import reference as ref
 
 Array = npt.NDArray[Any]

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from densecore import reference
 
 Vector = list[float]
@@ -527,10 +528,10 @@ def test_e2_vector_on_the_left_does_not_conform() -> None:
 def test_e3_one_term_too_many_and_the_wrong_layer() -> None:
     a2, a3, n = WORKED["a2"], WORKED["a3"], len(y)
     with pytest.raises(IndexError):
-        [(a3[i] - y[i]) ** 2 for i in range(0, n + 1)]
+        [(a3[i] - y[i]) ** 2 for i in range(n + 1)]
     with pytest.raises(ValueError, match="operands could not be broadcast"):
         np.array(a2) - np.array(y)
-    assert len(range(0, n + 1)) == CORRECTIONS["E3"]["literal: terms"]
+    assert len(range(n + 1)) == CORRECTIONS["E3"]["literal: terms"]
     assert reference.mse(np.array(a3), np.array(y)) == pytest.approx(WORKED["C"], rel=1e-14)
     assert reference_network(np.float64).loss([x], [y]) == pytest.approx(WORKED["C"], rel=1e-14)
 
@@ -545,7 +546,7 @@ def test_e4_three_factors_do_not_conform() -> None:
 def test_e5_softmax_over_n_components_without_overflow() -> None:
     z = [1000.0, 0.0]
     with pytest.raises(IndexError):
-        sum(math.exp(WORKED["z3"][j]) for j in range(0, len(y) + 1))
+        sum(math.exp(WORKED["z3"][j]) for j in range(len(y) + 1))
     with pytest.raises(OverflowError):
         math.exp(z[0])
     with np.errstate(over="ignore", invalid="ignore"):

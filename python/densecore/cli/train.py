@@ -114,6 +114,12 @@ def _positive_integer(text: str) -> int:
     return value
 
 
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**64:
+        raise argparse.ArgumentTypeError(f"found '{text}', wanted a whole number from 0 to 2^64-1")
+    return int(text)
+
+
 @dataclass
 class Problem:
     """The table, cut and scaled."""
