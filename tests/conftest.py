@@ -1,0 +1,78 @@
+"""What the kernel tests share: every ISA level of this machine, both dtypes, the NumPy oracle."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+
+LEVELS = dc._core.available_isa_levels()
+DTYPES = ["float32", "float64"]
+KERNELS = {"float32": dc._core.KernelsF32, "float64": dc._core.KernelsF64}
+NETWORKS = {"float32": dc._core.NetworkF32, "float64": dc._core.NetworkF64}
+
+
+@pytest.fixture(params=LEVELS)
+def level(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=DTYPES)
+def dtype(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def kernels(level: str, dtype: str) -> Any:
+    """The kernel table of one level and dtype."""
+    return KERNELS[dtype](level)
+
+
+class Guarded:
+    """Arrays that lie inside a larger buffer of a strange number, to catch stores out of bounds."""
+
+    strange = -7777.25
+    margin = 80  # more than a vector, and not a multiple of the cache line
+
+    def __init__(self) -> None:
+        self._buffers: list[tuple[Any, int]] = []
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        size = int(np.prod(shape))
+        buffer = np.full(size + 2 * self.margin + 3, self.strange, dtype)
+        self._buffers.append((buffer, size))
+        return buffer[self.margin + 3 : self.margin + 3 + size].reshape(shape)
+
+    def filled(self, values: Any, dtype: str) -> Any:
+        array = self.empty(np.shape(values), dtype)
+        array[...] = values
+        return array
+
+    def check(self) -> None:
+        for buffer, size in self._buffers:
+            start = self.margin + 3
+            outside = np.concatenate([buffer[:start], buffer[start + size :]])
+            assert (outside == self.strange).all(), "a kernel wrote outside its array"
+
+
+@pytest.fixture
+def guarded() -> Any:
+    guard = Guarded()
+    yield guard
+    guard.check()
+
+
+def assert_close(found: Any, expected: Any, tolerance: float, what: str = "") -> None:
+    """Largest difference relative to the largest expected element; names the worst one."""
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    assert found.shape == expected.shape
+    if found.size == 0:
+        return
+    scale = max(float(np.abs(expected).max()), np.finfo(np.float32).tiny)
+    error = np.abs(found - expected)
+    place = np.unravel_index(int(np.argmax(error)), error.shape)
+    assert error[place] <= tolerance * scale, (
+        f"{what} at {place}: found {found[place]!r}, expected {expected[place]!r}, error "
+        f"{error[place] / scale:.2e} of the largest element, allowed {tolerance:.2e}"
+    )

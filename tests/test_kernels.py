@@ -1,0 +1,262 @@
+"""Every kernel on every ISA level against the NumPy reference, at awkward sizes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from conftest import DTYPES, KERNELS, LEVELS, assert_close
+from densecore import reference
+
+# Around the vector widths 1, 4, 8, 16 and the tiles of up to 6 rows and 64 columns.
+ROWS = [0, 1, 2, 3, 5, 6, 7, 13]
+COLUMNS = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 101, 127, 129]
+DEPTHS = [0, 1, 2, 5, 17]
+
+
+def eps(dtype: str) -> float:
+    return float(np.finfo(dtype).eps)
+
+
+def random(shape: tuple[int, ...], dtype: str, seed: int = 0) -> Any:
+    return np.random.default_rng([seed, *shape]).normal(size=shape).astype(dtype)
+
+
+@pytest.mark.parametrize("start", ["zero", "bias", "accumulate"])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_gemm(kernels: Any, dtype: str, guarded: Any, start: str, transposed: bool) -> None:
+    for m in ROWS:
+        for n in COLUMNS:
+            for k in DEPTHS:
+                a = random((k, m), dtype).T if transposed else random((m, k), dtype)
+                b = random((k, n), dtype, 1)
+                bias = random((n,), dtype, 2) if start == "bias" else None
+                old = random((m, n), dtype, 3)
+                c = guarded.filled(old, dtype)
+                kernels.gemm(a, b, bias, c, start == "accumulate")
+                expected = a.astype(np.float64) @ b.astype(np.float64)
+                magnitude = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64)
+                if bias is not None:
+                    expected, magnitude = expected + bias, magnitude + np.abs(bias)
+                if start == "accumulate":
+                    expected, magnitude = expected + old, magnitude + np.abs(old)
+                # A chain of k fused multiply-adds: at most k + 1 roundings, each of a partial sum
+                # bounded by the sum of magnitudes.
+                assert (np.abs(c - expected) <= (k + 1) * eps(dtype) * magnitude).all(), (m, n, k)
+    guarded.check()
+
+
+def test_gemm_reads_any_strides(kernels: Any, dtype: str) -> None:
+    whole = random((40, 90), dtype)
+    b = random((20, 33), dtype, 1)
+    for a in (whole[:9, :20], whole[::2, ::4][:13, :20], whole[3:13, 5:65:3]):
+        c = np.empty((len(a), 33), dtype)
+        kernels.gemm(a, b, None, c)
+        contiguous = np.empty_like(c)
+        kernels.gemm(np.ascontiguousarray(a), b, None, contiguous)
+        assert c.tobytes() == contiguous.tobytes()
+
+
+def test_gemm_gives_a_row_the_same_bits_in_any_tile(kernels: Any, dtype: str) -> None:
+    a, b, bias = random((14, 23), dtype), random((23, 131), dtype, 1), random((131,), dtype, 2)
+    whole = np.empty((14, 131), dtype)
+    kernels.gemm(a, b, bias, whole)
+    for m in range(1, 14):
+        for n in (1, 5, 16, 47, 64, 100, 131):
+            part = np.empty((m, n), dtype)
+            columns = np.ascontiguousarray(b[:, 131 - n :])
+            kernels.gemm(a[14 - m :], columns, bias[131 - n :].copy(), part)
+            assert part.tobytes() == whole[14 - m :, 131 - n :].tobytes(), (m, n)
+
+
+def test_gemm_continues_a_sum(kernels: Any, dtype: str) -> None:
+    """Depth may be cut anywhere: the second part goes on with the first one's chain."""
+    a, b = random((7, 50), dtype), random((50, 19), dtype, 1)
+    whole, parts = np.empty((7, 19), dtype), np.empty((7, 19), dtype)
+    kernels.gemm(a, b, None, whole)
+    kernels.gemm(a[:, :21], b[:21], None, parts)
+    kernels.gemm(a[:, 21:], b[21:], None, parts, True)
+    assert parts.tobytes() == whole.tobytes()
+
+
+def test_transpose_and_sums(kernels: Any, dtype: str, guarded: Any) -> None:
+    for rows in [0, 1, 3, 16, 17, 33]:
+        for columns in COLUMNS:
+            x = random((rows, columns), dtype)
+            out = guarded.empty((columns, rows), dtype)
+            kernels.transpose(x, out)
+            assert (out == x.T).all()
+            total = guarded.filled(np.ones(columns), dtype)
+            for accumulate in (True, False):
+                kernels.column_sum(x, total, accumulate)
+                expected = x.astype(np.float64).sum(axis=0) + accumulate
+                bound = (rows + 1) * eps(dtype) * (np.abs(x).sum(axis=0) + 1)
+                assert (np.abs(total - expected) <= bound).all()
+    for size in [0, *COLUMNS]:
+        x, y = random((size,), dtype), random((size,), dtype, 1)
+        out = guarded.filled(y, dtype)
+        kernels.add(x, out)
+        assert (out == y + x).all()
+
+
+def test_every_activation_has_an_oracle() -> None:
+    assert set(dc.activations.names()) <= set(reference.ACTIVATIONS)
+
+
+@pytest.mark.parametrize("name", dc.activations.names())
+def test_activation(kernels: Any, dtype: str, guarded: Any, name: str) -> None:
+    oracle = reference.ACTIVATIONS[name]
+    for rows in (0, 1, 3):
+        for columns in COLUMNS:
+            z = 3 * random((rows, columns), dtype)
+            g = random((rows, columns), dtype, 1)
+            a, dz = guarded.empty(z.shape, dtype), guarded.empty(z.shape, dtype)
+            kernels.activation(name, z, a)
+            expected = oracle.forward(z.astype(np.float64))
+            # 4 ULP of the functions, and one rounding per term of a row's sum.
+            limit = (8 + columns) * eps(dtype)
+            assert_close(a, expected, limit, name)
+            kernels.activation_gradient(name, z, a, g, dz)
+            exact = oracle.backward(z.astype(np.float64), expected, g.astype(np.float64))
+            # The derivative is of order 1 and made of a: its absolute error is that of a.
+            largest = max(float(np.abs(g).max(initial=0)), 1e-30)
+            assert_close(dz / largest + 1, exact / largest + 1, 4 * limit, f"gradient of {name}")
+            in_place = guarded.filled(z, dtype)
+            kernels.activation(name, in_place, in_place)
+            assert in_place.tobytes() == a.tobytes()
+            in_place[...] = g
+            kernels.activation_gradient(name, z, a, in_place, in_place)
+            assert in_place.tobytes() == dz.tobytes()
+
+
+@pytest.mark.parametrize("name", dc.activations.names())
+def test_activation_of_extreme_numbers(kernels: Any, dtype: str, name: str) -> None:
+    largest = float(np.finfo(dtype).max)
+    for row in (
+        [0.0, -0.0, 1e4, -1e4, 88.0, -88.0],
+        [largest, 0.0, -largest, 1.0],
+        [np.nan, 1.0, 2.0],
+        [np.inf, 1.0, -1.0],
+        [-np.inf, 1.0, -1.0],
+    ):
+        z = np.array([row * 4], dtype)
+        a = np.empty_like(z)
+        kernels.activation(name, z, a)
+        with np.errstate(all="ignore"):
+            expected = reference.ACTIVATIONS[name].forward(z)
+        np.testing.assert_allclose(a, expected, rtol=16 * eps(dtype), atol=1e-300)
+
+
+def test_every_loss_has_an_oracle() -> None:
+    assert set(dc.losses.names()) <= set(reference.LOSSES)
+    for name, link in dc._core.KernelsF64().losses().items():
+        assert reference.LOSSES[name].link == link
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("name", dc.losses.names())
+def test_loss(
+    kernels: Any, dtype: str, guarded: Any, name: str, fused: bool, weighted: bool
+) -> None:
+    oracle = reference.LOSSES[name]
+    rng = np.random.default_rng(4)
+    if fused and oracle.link is None:
+        with pytest.raises(ValueError, match="has no fused form"):
+            kernels.loss(name, True, random((1, 2), dtype), random((1, 2), dtype), None, 1, None)
+        return
+    for rows in (0, 1, 5):
+        for columns in [c for c in COLUMNS if c > 1 or not name.startswith("sparse")]:
+            z = random((rows, columns), dtype) * (5 if fused else 1)
+            output = z
+            if not fused and name != "mean_squared_error":
+                output = reference.ACTIVATIONS[oracle.link or "linear"].forward(z)
+            target: Any = rng.dirichlet(np.ones(columns), rows).astype(dtype)
+            if name.startswith("sparse"):
+                target = rng.integers(0, columns, rows).astype(np.int32)
+            weight = rng.uniform(0, 2, rows).astype(dtype) if weighted else None
+            gradient = guarded.empty((rows, columns), dtype)
+            value = kernels.loss(name, fused, output, target, weight, 0.25, gradient)
+            assert value == kernels.loss(name, fused, output, target, weight, 0.25, None)
+            exact = output.astype(np.float64)
+            exact_target = target if target.ndim == 1 else target.astype(np.float64)
+            w = np.ones(rows) if weight is None else weight.astype(np.float64)
+            with np.errstate(divide="ignore"):
+                values = (oracle.fused_value if fused else oracle.value)(exact, exact_target)
+                slopes = (oracle.fused_gradient if fused else oracle.gradient)(exact, exact_target)
+            limit = (16 + columns) * eps(dtype)
+            assert value == pytest.approx(float((w * values).sum()), rel=limit, abs=limit * rows)
+            assert_close(gradient, 0.25 * w[:, None] * slopes, limit, f"gradient of {name}")
+
+
+@pytest.mark.parametrize("name", [n for n in dc.losses.names() if "cross" in n])
+def test_fused_losses_are_stable(kernels: Any, dtype: str, name: str) -> None:
+    z = np.array([[1000.0, -1000.0, 0.0], [-80.0, 80.0, 3.0]], dtype)
+    target: Any = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], dtype)
+    if name.startswith("sparse"):
+        target = np.array([1, 0], np.int32)
+    gradient = np.empty_like(z)
+    value = kernels.loss(name, True, z, target, None, 1.0, gradient)
+    oracle = reference.LOSSES[name]
+    exact_target = target if target.ndim == 1 else target.astype(np.float64)
+    exact = oracle.fused_value(z.astype(np.float64), exact_target).sum()
+    assert value == pytest.approx(exact, rel=8 * eps(dtype))
+    assert np.isfinite(gradient).all()
+
+
+def test_every_optimizer_has_an_oracle() -> None:
+    assert set(dc.optimizers.names()) <= set(reference.OPTIMIZERS)
+
+
+@pytest.mark.parametrize("name", dc.optimizers.names())
+def test_optimizer(kernels: Any, dtype: str, guarded: Any, name: str) -> None:
+    oracle = reference.OPTIMIZERS[name]
+    settings = dc.optimizers.get({"name": name, "learning_rate": 0.03})._settings.values()
+    for size in (0, *COLUMNS):
+        start = random((size,), dtype)
+        p = guarded.filled(start, dtype)
+        states = [guarded.filled(np.zeros(size), dtype) for _ in range(oracle.states)]
+        exact = start.astype(np.float64)
+        exact_states = [np.zeros(size) for _ in range(oracle.states)]
+        for step in range(1, 6):
+            g = random((size,), dtype, step)
+            kernels.optimizer_update(name, list(settings.values()), step, p, g, states)
+            oracle.update(exact, g.astype(np.float64), exact_states, step, **settings)
+            assert_close(p, exact, 20 * step * eps(dtype), f"parameter after step {step}")
+        for state, expected in zip(states, exact_states, strict=True):
+            assert_close(state, expected, 50 * eps(dtype), "state")
+
+
+@pytest.mark.skipif(not {"avx2", "avx512"} <= set(LEVELS), reason="needs both levels")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_avx2_and_avx512_give_the_same_bits(dtype: str) -> None:
+    results = []
+    for level in ("avx2", "avx512"):
+        kernels = KERNELS[dtype](level)
+        found: list[Any] = []
+        a, b, bias = random((29, 70), dtype), random((70, 83), dtype, 1), random((83,), dtype, 2)
+        c = np.empty((29, 83), dtype)
+        kernels.gemm(a, b, bias, c)
+        found.append(c)
+        for function in kernels.functions():
+            out = np.empty(1000, dtype)
+            kernels.function(function, np.abs(random((1000,), dtype)), out)
+            found.append(out)
+        for name in kernels.activations():
+            out, slope = np.empty_like(c), np.empty_like(c)
+            kernels.activation(name, c, out)
+            kernels.activation_gradient(name, c, out, random(c.shape, dtype, 5), slope)
+            found += [out, slope]
+        labels = np.arange(29, dtype=np.int32)
+        y = np.abs(random(c.shape, dtype, 6))
+        for name, link in kernels.losses().items():
+            for fused in (False, True) if link else (False,):
+                slope = np.empty_like(c)
+                target = labels if name.startswith("sparse") else y
+                output = c if fused else 1 / (1 + np.exp(-c))
+                found.append(np.array(kernels.loss(name, fused, output, target, None, 1.0, slope)))
+                found.append(slope)
+        results.append(found)
+    for one, other in zip(*results, strict=True):
+        assert one.tobytes() == other.tobytes()

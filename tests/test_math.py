@@ -1,0 +1,105 @@
+"""Accuracy of the vectorised functions, in units in the last place, on every ISA level."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+
+WIDE = np.longdouble
+Function = Callable[[Any], Any]
+
+# More precise than the result, and what arguments to ask for (per dtype).
+EXACT: dict[str, Function] = {
+    "exp": np.exp,
+    "log": np.log,
+    "log1p": np.log1p,
+    "tanh": np.tanh,
+    # For x < 0 as e^x / (1 + e^x): the other form loses what it adds to 1.
+    "sigmoid": lambda x: np.where(x < 0, np.exp(x), 1) / (1 + np.exp(-np.abs(x))),
+}
+
+needs_wide = pytest.mark.skipif(
+    np.finfo(WIDE).nmant <= np.finfo(np.float64).nmant, reason="long double is double here"
+)
+
+
+def arguments(name: str, dtype: str) -> Any:
+    rng = np.random.default_rng(7)
+    low, high = {"float32": (-104.0, 89.0), "float64": (-746.0, 710.0)}[dtype]
+    count = 200_000
+    if name == "exp":
+        x = np.concatenate([rng.uniform(low, high, count), rng.normal(size=count)])
+    elif name == "log":
+        tiny, huge = np.log(np.finfo(dtype).smallest_subnormal), np.log(np.finfo(dtype).max)
+        x = np.exp(rng.uniform(tiny * 0.999, huge * 0.999, count))
+        x = np.concatenate([x, rng.uniform(0.5, 2, count), 1 + rng.normal(size=count) * 1e-4])
+    elif name == "log1p":
+        x = np.concatenate([rng.uniform(-0.999, 1, count), np.exp(rng.uniform(-40, 0, count))])
+    else:
+        x = np.concatenate([rng.normal(size=count), rng.uniform(low, -low, count)])
+        x = np.concatenate([x, rng.choice([-1, 1], count) * np.exp(rng.uniform(-30, 3, count))])
+    return x.astype(dtype)
+
+
+def ulp_error(found: Any, exact: Any) -> Any:
+    """Difference in units of the last place that the result's dtype has there."""
+    with np.errstate(over="ignore", under="ignore"):  # the nearest float may be infinite or 0
+        spacing = np.spacing(np.abs(exact.astype(found.dtype)))
+    return np.abs(found.astype(WIDE) - exact) / spacing.astype(WIDE)
+
+
+@needs_wide
+@pytest.mark.parametrize("name", dc._core.KernelsF64().functions())
+def test_error_in_ulp(kernels: Any, dtype: str, name: str) -> None:
+    x = arguments(name, dtype)
+    found = np.empty_like(x)
+    kernels.function(name, x, found)
+    with np.errstate(over="ignore", under="ignore"):
+        exact = EXACT[name](x.astype(WIDE))
+    representable = np.abs(exact) <= np.finfo(dtype).max
+    error = ulp_error(found[representable], exact[representable])
+    worst = int(np.argmax(error))
+    limits = {"exp": 2, "log": 2, "log1p": 4, "tanh": 3, "sigmoid": 3}
+    assert error[worst] <= limits[name], (x[representable][worst], float(error[worst]))
+    assert np.isinf(found[~representable]).all()
+
+
+@pytest.mark.parametrize("name", dc._core.KernelsF64().functions())
+def test_special_arguments(kernels: Any, dtype: str, name: str) -> None:
+    x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0], dtype)
+    if name == "log1p":  # its domain is (-1, 1]
+        x = np.array([0.0, np.nan, 1.0], dtype)
+    found = np.empty_like(x)
+    kernels.function(name, x, found)
+    with np.errstate(all="ignore"):
+        expected = EXACT[name](x.astype(np.float64)).astype(dtype)
+        if name == "sigmoid":
+            expected[3] = 0
+    np.testing.assert_allclose(found, expected, rtol=4 * float(np.finfo(dtype).eps))
+    if name == "tanh":
+        assert (np.signbit(found[:2]) == [False, True]).all()
+
+
+def test_results_underflow_gradually(kernels: Any, dtype: str) -> None:
+    smallest = float(np.finfo(dtype).smallest_subnormal)
+    x = np.log(np.array([3.0, 1e3, 1e6]) * smallest).astype(dtype)
+    found = np.empty_like(x)
+    kernels.function("exp", x, found)
+    exact = np.exp(x.astype(WIDE))
+    assert (np.abs(found.astype(WIDE) - exact) <= 2 * WIDE(smallest) + 4e-7 * exact).all()
+    assert (found > 0).all()
+    assert (found < np.finfo(dtype).tiny).all()
+
+
+@pytest.mark.parametrize("name", ["exp", "tanh", "sigmoid"])
+def test_functions_do_not_jump(kernels: Any, dtype: str, name: str) -> None:
+    """Neighbouring arguments, across the seams of the range reduction."""
+    seams = np.arange(-20, 21) * np.log(2) / 2
+    x = np.sort((seams[:, None] + np.linspace(-1e-5, 1e-5, 41)).ravel()).astype(dtype)
+    found = np.empty_like(x)
+    kernels.function(name, x, found)
+    step = np.diff(found.astype(np.float64)) / np.maximum(np.abs(found[1:]), 1e-30)
+    assert (step >= -6 * np.finfo(dtype).eps).all()

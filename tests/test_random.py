@@ -1,0 +1,121 @@
+"""The counter-based generator: equal to NumPy's Philox, and the same numbers for ever."""
+
+import statistics
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from densecore import _core
+
+
+def test_philox_is_numpys() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        key = [int(k) for k in rng.integers(0, 2**64, 2, dtype=np.uint64)]
+        counter = [int(c) for c in rng.integers(1, 2**63, 4, dtype=np.uint64)]
+        # NumPy counts up before it generates.
+        before = [counter[0] - 1, *counter[1:]]
+        words = np.array([*key, *before], np.uint64)  # a list would become floats
+        expected = np.random.Philox(key=words[:2], counter=words[2:]).random_raw(4)
+        assert _core.philox(key, counter) == [int(word) for word in expected]
+
+
+def test_normal_quantile() -> None:
+    normal = statistics.NormalDist()
+    for p in [0.5, 0.1, 0.9, 0.0001, 0.9999, 1e-10, 1e-100, 1e-300, 0.42, 0.075, 1 - 1e-12]:
+        assert _core.normal_quantile(p) == pytest.approx(normal.inv_cdf(p), rel=1e-13, abs=1e-15)
+
+
+def test_permutation() -> None:
+    for n in (0, 1, 2, 10, 1000):
+        order = _core.permutation(n, 3, 4)
+        assert sorted(order) == list(range(n))
+    base = _core.permutation(1000, 3, 4)
+    assert (base == _core.permutation(1000, 3, 4)).all()
+    assert (base != _core.permutation(1000, 3, 5)).any()
+    assert (base != _core.permutation(1000, 4, 4)).any()
+    # Every element is everywhere about equally often.
+    counts = np.zeros((5, 5))
+    for epoch in range(5000):
+        counts[np.arange(5), _core.permutation(5, 0, epoch)] += 1
+    assert np.abs(counts - 1000).max() < 5 * np.sqrt(1000)
+    with pytest.raises(ValueError, match="found -1"):
+        _core.permutation(-1, 0, 0)
+
+
+# variance for fan_in 300, fan_out 200; bound
+DISTRIBUTIONS: dict[str, tuple[float, float]] = {
+    "glorot_uniform": (2 / 500, np.sqrt(6 / 500)),
+    "glorot_normal": (2 / 500, 2 * np.sqrt(2 / 500) / 0.8796),
+    "he_uniform": (2 / 300, np.sqrt(6 / 300)),
+    "he_normal": (2 / 300, 2 * np.sqrt(2 / 300) / 0.8796),
+    "lecun_normal": (1 / 300, 2 * np.sqrt(1 / 300) / 0.8796),
+    "zeros": (0, 0),
+    "ones": (0, 1),
+    "constant": (0, 0),
+    "random_normal": (0.05**2, 0.4),
+    "random_uniform": (0.1**2 / 12, 0.05),
+}
+
+
+@pytest.mark.parametrize("name", dc.initializers.names())
+def test_distributions(name: str) -> None:
+    variance, bound = DISTRIBUTIONS[name]
+    values = dc.initializers.get(name)((300, 200), "float64")
+    mean = 1 if name == "ones" else 0
+    assert np.abs(values).max() <= bound * (1 + 1e-12)
+    assert abs(values.mean() - mean) <= 5 * np.sqrt(variance / values.size)
+    assert values.var() == pytest.approx(variance, rel=0.03)
+    if "normal" in name or "uniform" in name:
+        assert np.unique(values).size == values.size
+
+
+@pytest.mark.parametrize("name", dc.initializers.names())
+def test_float32_is_rounded_float64(name: str) -> None:
+    wide = dc.initializers.get(name)((30, 20), "float64")
+    assert (dc.initializers.get(name)((30, 20), "float32") == wide.astype(np.float32)).all()
+
+
+def test_tensors_and_seeds_differ() -> None:
+    def weights(seed: int, **kwargs: Any) -> list[Any]:
+        model = dc.Sequential(
+            [dc.Input(8), dc.Dense(8, **kwargs), dc.Dense(8, **kwargs)], dtype="float64", seed=seed
+        )
+        return [layer.kernel for layer in model.layers]
+
+    first, second = weights(1)
+    assert (first != second).all()
+    assert (first != weights(2)[0]).all()
+    assert (first == weights(1)[0]).all()
+    own = dc.initializers.GlorotUniform(seed=5)
+    assert (weights(1, kernel_initializer=own)[0] == weights(2, kernel_initializer=own)[0]).all()
+
+
+def test_arguments_of_initializers() -> None:
+    values = dc.initializers.RandomUniform(2, 3, seed=1)((10, 10), "float64")
+    assert ((values > 2) & (values < 3)).all()
+    assert (dc.initializers.Constant(0.5)((3,), "float64") == 0.5).all()
+    assert repr(dc.initializers.RandomNormal(0, 1)) == "RandomNormal(mean=0, stddev=1)"
+    with pytest.raises(ValueError, match="stddev must be finite"):
+        dc.initializers.RandomNormal(stddev=float("nan"))((2, 2))
+
+
+def test_a_seed_means_the_same_weights_for_ever() -> None:
+    """Frozen: a change here changes every model that is trained from a seed."""
+    layers = [dc.Input(3), dc.Dense(2, kernel_initializer="he_normal")]
+    model = dc.Sequential(layers, dtype="float64", seed=42)
+    assert [value.hex() for value in model.layers[0].kernel.ravel()] == FROZEN_HE_NORMAL
+    assert list(_core.permutation(10, 42, 0)) == FROZEN_PERMUTATION
+
+
+FROZEN_HE_NORMAL = [
+    "-0x1.258c5bb3e66ddp-2",
+    "-0x1.836a81286ca7ap-1",
+    "0x1.665bb5a6649f5p-2",
+    "-0x1.67aeac6eafc23p-1",
+    "-0x1.00a29477fd565p-3",
+    "0x1.936222b209981p-1",
+]
+FROZEN_PERMUTATION = [1, 6, 0, 3, 2, 5, 4, 7, 9, 8]
