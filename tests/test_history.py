@@ -1,131 +1,249 @@
-"""What a user sees of a training: the progress display and the loss curves."""
+"""What training shows: the history, its picture, and the progress line in terminals and in logs."""
 
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from densecore.history import History
+import densecore as dc
 from densecore.progress import EpochProgress
 
 
+def falling(epochs: int = 20) -> dc.History:
+    """Losses over three decades; the validation part is best in epoch 11."""
+    numbers = list(range(epochs))
+    return dc.History(
+        {
+            "loss": [10.0 ** (-3 * i / epochs) for i in numbers],
+            "accuracy": [i / epochs for i in numbers],
+            "val_loss": [0.5 + (i - 10) ** 2 / 100 for i in numbers],
+            "val_accuracy": [0.9 - (i - 5) ** 2 / 1000 for i in numbers],
+        },
+        numbers,
+        {"epochs": epochs},
+    )
+
+
+def test_repr_shows_the_last_numbers() -> None:
+    assert repr(dc.History({"loss": []}, [])) == "History(no epochs)"
+    assert repr(dc.History({"loss": [2.0, 0.5]}, [0, 1])) == "History(2 epochs; last: loss=0.5)"
+
+
+# The picture -----------------------------------------------------------------------------------
+
+
+def test_picture_has_a_panel_for_each_number() -> None:
+    pytest.importorskip("matplotlib")
+    figure = falling().plot()
+    loss, accuracy = figure.axes
+    assert (loss.get_xlabel(), loss.get_ylabel()) == ("epoch", "loss")
+    assert accuracy.get_ylabel() == "accuracy"
+    assert loss.get_yscale() == "log"
+    assert accuracy.get_yscale() == "linear"
+    labels = [text.get_text() for text in loss.get_legend().get_texts()]
+    assert labels == ["training", "validation", "best: 0.5 (epoch 11)"]
+    labels = [text.get_text() for text in accuracy.get_legend().get_texts()]
+    assert labels[2] == "best: 0.9 (epoch 6)"
+    training, validation, best = loss.get_lines()
+    assert list(training.get_xdata()) == list(range(1, 21))
+    assert list(validation.get_ydata()) == falling().history["val_loss"]
+    assert best.get_xydata().tolist() == [[11, 0.5]]
+
+
+def test_picture_of_a_flat_loss_is_linear() -> None:
+    pytest.importorskip("matplotlib")
+    figure = dc.History({"loss": [2.0, 1.5, 1.2]}, [0, 1, 2]).plot()
+    assert figure.axes[0].get_yscale() == "linear"
+    assert len(figure.axes[0].get_lines()) == 1
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, float("nan")], [float("inf")] * 3, [0.0] * 4])
+def test_picture_of_strange_numbers(values: list[float], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    epochs = list(range(len(values)))
+    dc.History({"loss": values, "val_loss": values}, epochs).plot(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("a.png", b"\x89PNG"), ("a.SVG", b"<?xml"), ("a.pdf", b"%PDF")]
+)
+def test_the_ending_decides_the_format(name: str, start: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    falling().plot(tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(start)
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_bad_path_leaves_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    with pytest.raises(
+        ValueError, match=r"a\.txt: found the ending '\.txt', wanted one of .*\.png"
+    ):
+        falling().plot(tmp_path / "a.txt")
+    with pytest.raises(OSError, match="there is no directory"):
+        falling().plot(tmp_path / "none" / "a.png")
+    with pytest.raises(ValueError, match="found no epochs"):
+        dc.History({"loss": []}, []).plot(tmp_path / "a.png")
+    assert os.listdir(tmp_path) == []
+
+
+def test_drawing_touches_no_global_state() -> None:
+    pytest.importorskip("matplotlib")
+    code = (
+        "import sys, densecore as dc; dc.History({'loss': [1.0]}, [0]).plot(); "
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"pip install 'densecore\[plot\]'"):
+        falling().plot()
+
+
+# The progress line -----------------------------------------------------------------------------
+
+
 class Terminal(io.StringIO):
-    """A stream that claims to be a terminal, of 80 columns as it has no descriptor."""
+    """A stream that says that it is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
+    def shown(self) -> list[str]:
+        """The lines as they stand on the screen in the end."""
+        return [line.split("\r")[-1].rstrip() for line in self.getvalue().split("\n")]
 
-def run(verbose: int | str, stream: io.StringIO, epochs: int = 50, start: int = 0) -> str:
-    progress = EpochProgress(epochs, verbose, stream)
-    for epoch in range(start, epochs):
-        progress(epoch, {"loss": 1 / (epoch + 1), "accuracy": 0.5})
+
+def run(progress: EpochProgress, epochs: int, first: int = 0) -> None:
+    for epoch in range(first, epochs):
+        progress(epoch, {"loss": 1 / (epoch + 1), "val_loss": 2.0})
     progress.close()
-    return stream.getvalue()
 
 
-def test_log_gets_about_ten_whole_lines() -> None:
-    lines = run("auto", io.StringIO()).splitlines()
-    assert 10 <= len(lines) <= 12
-    assert lines[0].startswith("Epoch  1/50 - loss: 1.0000 - accuracy: 0.5000 - 0.0s")
-    assert lines[-1].startswith("Epoch 50/50 - ")
-    assert "\r" not in "".join(lines)
-    assert len(run(1, io.StringIO(), 3).splitlines()) == 3
-    assert len(run(1, io.StringIO(), 100, 90).splitlines()) == 10
-
-
-def test_verbose_2_is_a_line_per_epoch_and_0_is_silence() -> None:
-    assert len(run(2, io.StringIO()).splitlines()) == 50
-    assert len(run(2, Terminal()).splitlines()) == 50
-    assert run(0, io.StringIO()) == ""
-
-
-def test_terminal_gets_one_line_rewritten() -> None:
-    text = run("auto", Terminal())
-    assert text.endswith("\n")
-    assert text.count("\n") == 1
-    updates = text.rstrip("\n").split("\r")[1:]
-    assert all(len(update) == 79 for update in updates)
-    assert "Epoch 50/50" in updates[-1]
-
-
-def test_terminal_shows_the_last_epoch_even_if_interrupted() -> None:
-    stream = Terminal()
-    progress = EpochProgress(50, 1, stream)
-    progress(0, {"loss": 1.0})
-    progress(1, {"loss": 0.5})  # too soon after the first to be drawn at once
-    progress.close()
-    assert "Epoch  2/50 - loss: 0.5000" in stream.getvalue()
-    assert stream.getvalue().endswith("\n")
-
-
-def test_long_lines_are_cut_to_the_terminal() -> None:
-    stream = Terminal()
-    progress = EpochProgress(1, 1, stream)
-    progress(0, {f"metric_{i}": 0.1 for i in range(20)})
-    progress.close()
-    assert re.fullmatch(r"\r.{78}…\n", stream.getvalue())
-
-
-def test_a_closed_stream_does_not_stop_the_training() -> None:
+@pytest.mark.parametrize("verbose", [1, "auto"])
+@pytest.mark.parametrize(
+    ("epochs", "first"), [(1, 0), (3, 0), (10, 0), (100, 0), (1003, 0), (50, 40)]
+)
+def test_a_log_gets_about_ten_lines(verbose: Any, epochs: int, first: int) -> None:
     stream = io.StringIO()
-    progress = EpochProgress(10, 2, stream)
-    progress(0, {"loss": 1.0})
-    stream.close()
+    run(EpochProgress(epochs, verbose, stream), epochs, first)
+    lines = stream.getvalue().splitlines()
+    assert min(epochs - first, 10) <= len(lines) <= 12
+    assert "\r" not in stream.getvalue()
+    assert lines[0].lstrip("Epoch ").startswith(f"{first + 1}/{epochs} - loss: ")
+    assert lines[-1].startswith(f"Epoch {epochs}/{epochs} - loss: {1 / epochs:.4f} - val_loss: 2.0")
+
+
+def test_one_line_for_each_epoch() -> None:
+    stream = io.StringIO()
+    run(EpochProgress(25, 2, stream), 25)
+    assert len(stream.getvalue().splitlines()) == 25
+
+
+def test_silence() -> None:
+    for stream in (io.StringIO(), Terminal()):
+        run(EpochProgress(5, 0, stream), 5)
+        assert stream.getvalue() == ""
+
+
+def test_a_terminal_gets_one_line_that_ends_whole() -> None:
+    stream = Terminal()
+    run(EpochProgress(1000, 1, stream), 1000)
+    assert len(stream.shown()) == 2
+    assert stream.shown()[0].startswith("Epoch 1000/1000 - loss: 0.0010 - val_loss: 2.0000")
+    assert stream.shown()[1] == ""
+    # Faster than twenty updates a second nobody can read.
+    assert stream.getvalue().count("\r") < 20
+
+
+def test_a_terminal_sees_the_last_epoch_of_an_interrupted_training() -> None:
+    stream = Terminal()
+    progress = EpochProgress(1000, 1, stream)
+    run(progress, 7)
+    assert stream.shown()[0].startswith("Epoch    7/1000")
+    assert re.search(r"left$", stream.shown()[0])
+    assert stream.getvalue().endswith("\n")
+    progress.close()  # twice does no harm
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_nothing_trained_shows_nothing() -> None:
+    for stream in (io.StringIO(), Terminal()):
+        EpochProgress(5, 1, stream).close()
+        assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("columns", [5, 20, 40, 80])
+def test_a_line_never_wraps(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("densecore.progress._columns", lambda stream: columns)
+    stream = Terminal()
+    run(EpochProgress(10, 1, stream), 10)
+    for line in re.split(r"[\r\n]", stream.getvalue()):
+        assert len(line) < columns
+
+
+def test_a_longer_line_is_wiped_out() -> None:
+    stream = Terminal()
+    progress = EpochProgress(2, 1, stream)
+    progress.interval = 0
+    progress(0, {"loss": 1.0, "a_metric_with_a_name": 1.0})
     progress(1, {"loss": 1.0})
     progress.close()
+    assert "metric" not in stream.getvalue().split("\r")[-1]
+    assert len({len(line) for line in stream.getvalue().rstrip("\n").split("\r")[1:]}) == 1
 
 
-@pytest.mark.parametrize("verbose", [3, "loud", None, -1])
-def test_unknown_verbosity(verbose: object) -> None:
+def test_a_closed_stream_stops_nothing() -> None:
+    class Broken(Terminal):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    run(EpochProgress(5, 2, Broken()), 5)
+    run(EpochProgress(5, 1, Broken()), 5)
+    closed = io.StringIO()
+    progress = EpochProgress(5, 2, closed)
+    closed.close()
+    run(progress, 5)
+
+
+@pytest.mark.parametrize("verbose", [3, -1, "loud", None])
+def test_unknown_verbosity_is_refused(verbose: Any) -> None:
     with pytest.raises(ValueError, match=r"verbose: found .*, wanted 'auto', 0, 1 or 2"):
-        EpochProgress(1, verbose)  # type: ignore[arg-type]
+        EpochProgress(5, verbose)
 
 
-HISTORY = {
-    "loss": [3.0, 0.5, 0.01],
-    "accuracy": [0.3, 0.8, 0.9],
-    "val_loss": [3.0, 0.4, 0.6],
-    "val_accuracy": [0.3, 0.85, 0.8],
-}
+def test_long_trainings_show_hours() -> None:
+    from densecore.progress import _duration
+
+    assert [_duration(s) for s in (0, 59.94, 60, 3599, 3661, 90_000)] == [
+        "0.0s",
+        "59.9s",
+        "1:00",
+        "59:59",
+        "1:01:01",
+        "25:00:00",
+    ]
 
 
-def test_repr() -> None:
-    assert repr(History({"loss": [1.0, 0.5]}, [0, 1])) == "History(2 epochs; last: loss=0.5)"
-    assert repr(History({"loss": []}, [])) == "History(no epochs)"
-
-
-def test_plot(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    history = History(HISTORY, [0, 1, 2])
-    figure = history.plot(tmp_path / "loss.png")
-    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
-    loss, accuracy = figure.axes
-    assert loss.get_ylabel() == "loss"
-    assert loss.get_yscale() == "log"  # it falls by more than a factor of 30
-    assert accuracy.get_yscale() == "linear"
-    labels = [text.get_text() for text in loss.get_legend().get_texts()]
-    assert labels == ["training", "validation", "best: 0.4 (epoch 2)"]
-    assert loss.lines[0].get_xydata().tolist() == [[1, 3.0], [2, 0.5], [3, 0.01]]
-    assert accuracy.lines[2].get_xydata().tolist() == [[2, 0.85]]
-    history.plot(tmp_path / "loss.svg")
-    assert b"<svg" in (tmp_path / "loss.svg").read_bytes()
-
-
-def test_plot_without_validation_or_with_nan(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    History({"loss": [1.0]}, [0]).plot(tmp_path / "a.png")
-    nan = float("nan")
-    History({"loss": [1.0, nan], "val_loss": [nan, nan]}, [0, 1]).plot(tmp_path / "b.png")
-
-
-def test_plot_refuses(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    history = History(HISTORY, [0, 1, 2])
-    with pytest.raises(ValueError, match="found no epochs"):
-        History({"loss": []}, []).plot()
-    with pytest.raises(ValueError, match=r"found the ending '.xyz', wanted one of .*\.png"):
-        history.plot(tmp_path / "loss.xyz")
-    with pytest.raises(FileNotFoundError, match="there is no directory"):
-        history.plot(tmp_path / "missing" / "loss.png")
+def test_fit_shows_progress_and_returns_history(capsys: pytest.CaptureFixture[str]) -> None:
+    model = dc.Sequential([dc.Input(2), dc.Dense(1)], seed=0)
+    model.compile("sgd", "mse")
+    x, y = [[0.0, 1.0], [1.0, 0.0]], [[1.0], [0.0]]
+    history = model.fit(x, y, epochs=3, verbose=2, validation_data=(x, y))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert f"loss: {history.history['loss'][0]:.4f} - val_loss" in lines[0]
+    assert history.epoch == [0, 1, 2]
+    assert set(history.history) == {"loss", "val_loss"}
+    model.fit(x, y, epochs=3, verbose=0)
+    assert capsys.readouterr().out == ""

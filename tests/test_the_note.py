@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import densecore as dc
 from densecore import reference
 
 Vector = list[float]
@@ -379,11 +380,13 @@ def test_document_maps_every_equation() -> None:
         assert name in reference.__all__
         assert not method or hasattr(reference.Network, method)
     assert mapped == set(range(1, 31))
+    for path in re.findall(r"`(cpp/[\w/.]+)`", text):
+        assert (DOCUMENT.parents[1] / path).exists(), path
 
 
 # The library. A core is anything with the functions of densecore.ops.
 
-CORES: list[Any] = [reference]
+CORES: list[Any] = [reference, dc.ops]
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
 
 
@@ -453,6 +456,35 @@ def from_network(dtype: Any) -> dict[str, Any]:
     return q
 
 
+def from_compiled_network(dtype: Any) -> dict[str, Any]:
+    """The same with the compiled core: `Sequential`, once step by step and once in one call."""
+    sizes = [len(b) for b in (b1, b2, b3)]
+    layers = [dc.Dense(n, name) for n, name in zip(sizes, ACTIVATIONS, strict=True)]
+    model = dc.Sequential([dc.Input(len(x)), *layers], dtype=np.dtype(dtype).name)
+    model.compile(dc.optimizers.SGD(LEARNING_RATE), "mse")
+    for k, layer in enumerate(model.layers, 1):
+        layer.weight[...] = PARAMETERS[f"W{k}"]
+        layer.bias[...] = PARAMETERS[f"b{k}"]
+    start = model.parameters.copy()
+    row, target = np.array([x], dtype), np.array([y], dtype)
+    out = model.forward(row)
+    q: dict[str, Any] = {"a3": out[0]}
+    model.backward(dc.ops.mse_gradient(out, target))
+    stepwise = model.gradients.copy()
+    q["norm of grad C"] = np.linalg.norm(stepwise.astype(np.float64))
+    model.apply_gradients()
+    updated = model.parameters.copy()
+    model.parameters[:] = start
+    q["C"] = model.train_on_batch(row, target)
+    np.testing.assert_allclose(model.gradients, stepwise, rtol=1e-6)
+    np.testing.assert_allclose(model.parameters, updated, rtol=1e-6)
+    for k, layer in enumerate(model.layers, 1):
+        q |= {f"dC/dW{k}": layer.weight_gradient, f"dC/db{k}": layer.bias_gradient}
+        q |= {f"W{k} new": layer.weight, f"b{k} new": layer.bias}
+    q["C new"] = model.evaluate(row, target)
+    return q
+
+
 def compare(found: dict[str, Any], dtype: Any) -> None:
     assert found
     for name, value in found.items():
@@ -473,6 +505,11 @@ def test_functions_give_the_numbers(core: Any, dtype: Any) -> None:
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_network_gives_the_numbers(dtype: Any) -> None:
     compare(from_network(dtype), dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_compiled_network_gives_the_numbers(dtype: Any) -> None:
+    compare(from_compiled_network(dtype), dtype)
 
 
 def test_every_number_is_compared_with_the_library() -> None:

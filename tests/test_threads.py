@@ -214,17 +214,17 @@ def test_interrupt_stops_training_and_keeps_the_model(kind: str) -> None:
         model = dc.Sequential([dc.Input(200), dc.Dense(2, "tanh"), dc.Dense(3)], seed=0)
         batch = 1
     else:
-        x = rng.normal(size=(4000, 200)).astype(np.float32)
-        y = rng.normal(size=(4000, 3)).astype(np.float32)
+        x = rng.normal(size=(2000, 200)).astype(np.float32)
+        y = rng.normal(size=(2000, 3)).astype(np.float32)
         model = dc.Sequential(
             [dc.Input(200), dc.Dense(1500, "relu"), dc.Dense(1500, "relu"), dc.Dense(3)], seed=0)
-        batch = 4000
+        batch = 2000
     model.compile("sgd", "mse")
     before = model.parameters.copy()
     sent = []
 
     def interrupt():
-        time.sleep(1.0)
+        time.sleep(1.5)
         sent.append(time.perf_counter())
         os.kill(os.getpid(), signal.SIGINT)
 
