@@ -1,5 +1,5 @@
 // Every activation, and their list. This is the one place to add one: a structure here, its name
-// in `Activations`, and an oracle of the same name in python/densecore/reference.py.
+// in `Activations`, and an oracle of the same name in python/densecore/reference/functions.py.
 //
 // An element-wise activation gives a = `forward(z)` and dC/dz = `backward(z, a, g)` from g = dC/da.
 // When `needs_input` is false the latter uses a alone, and z need not be kept.

@@ -1,5 +1,5 @@
 // Every loss, and their list. This is the one place to add one: a structure here, its name in
-// `Losses`, and an oracle of the same name in python/densecore/reference.py.
+// `Losses`, and an oracle of the same name in python/densecore/reference/functions.py.
 //
 // A loss of a row is a double; gradients have the network's dtype. `plain` is a function of the
 // network's output a. `fused` is a function of the input z of the last activation, when that is

@@ -1,0 +1,60 @@
+"""Dense neural networks in plain NumPy: the mathematics of densecore, to be read in one sitting.
+
+The notation is that of T. Silva, *Dense Neural Networks* (2021), cited as "Eq. 1" to "Eq. 30":
+
+==========  ==================  =======================================================
+``W``       ``(n, m)``          weights of a layer with ``m`` inputs and ``n`` outputs
+``b``       ``(n,)``            bias
+``a``       ``(batch, n)``      activations, one sample per row; those of layer 0 are ``x``
+``z``       ``(batch, n)``      what the activation function is applied to
+``delta``   ``(batch, n)``      dC/dz
+``g``       ``(batch, n)``      dC/da
+``y``       ``(batch, n)``      targets
+``C``       scalar              the loss of the whole batch
+==========  ==================  =======================================================
+
+The note writes one sample as a column, ``z = W a + b``. A batch stored row by row is the
+transpose of that, ``Z = A W^T + b``. Where the note slips, this file computes what it means;
+the documentation's page on the note lists each such place.
+
+Everything works in float32 and in float64 and keeps the dtype it is given. Nothing here is
+tuned for speed: the compiled kernels are tested against this file.
+"""
+
+from ._checks import ALIASES, REDUCTIONS
+from .functions import ACTIVATIONS, LOSSES, Activation, Loss
+from .network import Network
+from .operations import (
+    OPTIMIZERS,
+    Optimizer,
+    activation,
+    activation_gradient,
+    adam_update,
+    dense,
+    matvec,
+    mse,
+    mse_gradient,
+    numerical_gradient,
+    sgd_update,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "ALIASES",
+    "LOSSES",
+    "OPTIMIZERS",
+    "REDUCTIONS",
+    "Activation",
+    "Loss",
+    "Network",
+    "Optimizer",
+    "activation",
+    "activation_gradient",
+    "adam_update",
+    "dense",
+    "matvec",
+    "mse",
+    "mse_gradient",
+    "numerical_gradient",
+    "sgd_update",
+]
