@@ -25,6 +25,7 @@ PYTHON_ORDER = [
     {"_arrays", "_safetensors", "activations", "config", "initializers", "losses", "metrics"},
     {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
     {"_summary"},
+    {"stack"},
     {"model"},
     {"__init__"},
     {"tables"},

@@ -54,7 +54,10 @@ def test_layers_added_one_by_one() -> None:
     model = dc.Sequential(seed=0)
     model.add(dc.Input((5,)))
     model.add(dc.Dense(4, "tanh"))
+    assert model.count_params() == 24  # built, and then built anew
     model.add(dc.Dense(3))
+    with pytest.raises(RuntimeError, match="has no parameters yet"):
+        model.layers[0].kernel  # noqa: B018
     np.testing.assert_array_equal(model.parameters, make(seed=0).parameters)
     model.compile("sgd", "mse")
     with pytest.raises(RuntimeError, match="compiled already"):

@@ -181,6 +181,10 @@ class Dense:
     def _build(self, network: "_core.NetworkF32 | _core.NetworkF64", index: int) -> None:
         self._views = network.layer_views(index)
 
+    def _forget(self) -> None:
+        """The model's parameters are to be made anew: views of the old ones would mislead."""
+        self._views = None
+
     def _initialize(self, seed: int, index: int) -> None:
         kernel, bias, _, _ = self._built_views()
         fan_in, fan_out = kernel.shape
