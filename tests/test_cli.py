@@ -1,5 +1,6 @@
 """The command line as its users meet it: the whole path on real data, and every kind of mistake."""
 
+import argparse
 import csv
 import gzip
 import json
@@ -156,6 +157,53 @@ def test_task_is_told_by_the_target(
     data = table("x,y\n" + "\n".join(rows))
     assert main(["train", data, "--target", "y", "--epochs", "1"]) == 0
     assert f"{expected} of 'y'" in capsys.readouterr().out
+
+
+def test_the_linear_model_is_an_honest_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(60, 2))
+    y = 50 + x @ [3.0, -200.0]
+    rows = [f"{a!r},{b!r},{c!r}" for (a, b), c in zip(x.tolist(), y.tolist(), strict=True)]
+    data = table("a,b,y\n" + "\n".join(rows))
+    assert main(["train", data, "--target", "y", "--epochs", "1", "--quiet"]) == 0
+    assert "(linear model: R² 1.0000)" in capsys.readouterr().out
+
+
+def test_results_are_those_of_the_validation_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    # Only the rows that are held out have this error, so the printed numbers tell which were used.
+    from densecore.cli.train import _split
+    from densecore.tables import read_table
+
+    data = table("x,y\n" + "\n".join(f"{i},{i * 0.25}" for i in range(50)))
+    options = argparse.Namespace(seed=4, validation_split=0.3)
+    _, held_out = _split(read_table(data), None, options)
+    assert len(held_out) == 15
+    base = ["--seed", "4", "--validation-split", "0.3", "--epochs", "3", "--quiet"]
+    assert main(["train", data, "--target", "y", *base]) == 0
+    printed = capsys.readouterr().out
+    assert main(["predict", "model.safetensors", data]) == 0
+    found = np.array([float(row["y"]) for row in read_csv(capsys.readouterr().out)])
+    truth = np.arange(50) * 0.25
+    error, spread = (found - truth)[held_out], (truth - truth[held_out].mean())[held_out]
+    expected = (
+        f"RMSE {np.sqrt((error**2).mean()):.4g}, MAE {np.abs(error).mean():.4g}, "
+        f"R² {1 - (error**2).sum() / (spread**2).sum():.4f} (linear"
+    )
+    assert expected in printed
+
+
+def test_the_split_keeps_the_proportions_of_classes() -> None:
+    from densecore.cli.train import _split
+    from densecore.tables import read_table
+
+    labels = np.array([0] * 50 + [1] * 10 + [2] * 5 + [3])
+    data = read_table(table("y\n" + "\n".join(map(str, labels))))
+    options = argparse.Namespace(seed=0, validation_split=0.2)
+    training, held_out = _split(data, labels, options)
+    assert np.bincount(labels[held_out], minlength=4).tolist() == [10, 2, 1, 0]
+    assert sorted([*training, *held_out]) == list(range(66))
+    options.seed = 1
+    assert not np.array_equal(_split(data, labels, options)[1], held_out)
 
 
 def test_task_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
@@ -394,20 +442,21 @@ TRAINING_MISTAKES: list[tuple[str | bytes | None, list[str], str]] = [
     (XY, ["--ignore", "x"], "no column besides the target"),
     (replaced(7, "oops,3"), [], "row 7, column 'x': found 'oops', wanted a number"),
     (replaced(7, "1_0,3"), [], "row 7, column 'x': found '1_0', wanted a number"),
-    (replaced(7, "3,oops"), [], "row 7, column 'y': found 'oops', wanted a number"),
+    (replaced(7, "3,oops"), [], "found 'oops', wanted a number (--task classification"),
     (replaced(9, ",3"), [], "row 9, column 'x': the value is missing"),
     (replaced(9, "3,"), [], "row 9, column 'y': the value is missing"),
-    (replaced(9, "3,"), ["--missing", "mean"], "row 9, column 'y': the value is missing"),
+    (replaced(9, "3,"), ["--missing", "mean"], "'y': the value is missing; a target must be known"),
+    (replaced(9, "3,inf"), [], "row 9, column 'y': found inf, wanted a finite number"),
     (replaced(9, "inf,3"), [], "row 9, column 'x': found inf, wanted a finite number"),
     (replaced(9, "1e39,3"), [], "row 9, column 'x': found 1e39, which overflows float32"),
     (replaced(9, "3,-1e39"), [], "row 9, column 'y': found -1e39, which overflows float32"),
     (replaced(9, "1e308,3"), ["--dtype", "float64"], "row 9, column 'x': found 1e308, too large"),
     (replaced(5, "1,2,3"), [], "row 5: found 3 values, wanted 2"),
-    (replaced(5, "1"), [], "row 5: found 1 values, wanted 2"),
+    (replaced(5, "1"), [], "row 5: found 1 value, wanted 2"),
     (replaced(5, '1,"2'), [], "row 5: unexpected end of data"),
     ("x,y\n" + "1,a\n" * 30, [], "the target 'y' has one class only, 'a'"),
-    ("x,y\n1,2.5\n", [], "found 1 rows, too few to hold out"),
-    ("x,y\n1,a\n2,b\n", [], "found 2 rows, too few to hold out"),
+    ("x,y\n1,2.5\n", [], "found 1 row, too few to hold out"),
+    ("x,y\n1,a\n2,b\n", [], "found 2 rows in 2 classes, too few to hold out"),
     ("x,y\n" + ",1.5\n" * 30, ["--missing", "mean"], "column 'x' has no value in the training"),
     ("x,y\n" + "\n".join(f"t{i},{i}.5" for i in range(200)), [], "200 different texts, more than"),
     (b"\x00\x01\x02" * 100, [], "not a text file"),
@@ -432,6 +481,7 @@ TRAINING_MISTAKES: list[tuple[str | bytes | None, list[str], str]] = [
     (XY, ["--nonsense"], "unrecognized arguments: --nonsense"),
     (XY, ["--save", "missing/model"], "missing/model: there is no directory missing"),
     (XY, ["--save", "."], ".: is a directory"),
+    (XY, ["--save", "./data.csv"], "data.csv: is both --save and DATA"),
     (XY, ["--optimizer", "sgd", "--learning-rate", "1e30"], "training diverged"),
 ]
 
@@ -540,6 +590,26 @@ def test_prediction_mistakes(
     assert Path("out.csv").read_text() == "old"
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "new.csv"])
+def test_predictions_replace_no_input(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    saved_model()
+    table("x\n1\n", "new.csv")
+    before = Path(name).read_bytes()
+    capsys.readouterr()
+    assert main(["predict", "model.safetensors", "new.csv", "--out", f"./{name}"]) == 2
+    assert "wanted different files" in capsys.readouterr().err
+    assert Path(name).read_bytes() == before
+
+
+def test_predictions_replace_a_file_in_one_step() -> None:
+    saved_model()
+    table("old", "out.csv")
+    os.link("out.csv", "kept.csv")
+    assert main(["predict", "model.safetensors", "data.csv", "--out", "out.csv"]) == 0
+    assert Path("out.csv").read_text().startswith("y\n")
+    assert Path("kept.csv").read_text() == "old"  # a new file took the name; none was overwritten
+
+
 def test_unknown_category_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     main(["train", table(flowers()), "--target", "weight", "--epochs", "1", "--quiet"])
     Path("new.csv").write_text("length,colour,wild,species\n1,green,true,rose\n")
@@ -572,6 +642,31 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     assert done.stderr == ""
 
 
+def test_the_model_is_saved_whatever_reads_the_output() -> None:
+    data = table(flowers())
+    arguments = f"train {data} --target weight --epochs 30 --save piped"
+    program = f"{sys.executable} -m densecore {arguments} | head -1"
+    done = subprocess.run(program, shell=True, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert Path("piped").exists()
+    done = command("train", data, "--target", "weight", "--epochs", 1, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "R? " in done.stdout
+    assert Path("model.safetensors").exists()
+
+
+def test_help_and_version_are_quick() -> None:
+    code = "import sys, densecore.cli; print([m for m in {optional} if m in sys.modules])"
+    optional = ["matplotlib", "pandas", "scipy", "sklearn", "importlib.metadata"]
+    done = subprocess.run(
+        [sys.executable, "-c", code.format(optional=optional)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupt_is_one_line_and_saves_nothing() -> None:
     import signal
@@ -593,5 +688,5 @@ def test_interrupt_is_one_line_and_saves_nothing() -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert errors.strip() == "densecore train: interrupted, nothing was saved"
+    assert errors == "densecore train: interrupted, nothing was saved\n"
     assert os.listdir() == ["data.csv"]

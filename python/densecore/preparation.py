@@ -4,6 +4,9 @@ What is learnt from the training part (means, deviations, categories, classes) i
 that become JSON with the model: `Preparation.to_dict` and `Preparation.from_dict`.
 """
 
+import math
+import reprlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,20 +53,25 @@ class NumericFeature:
             )
         with np.errstate(over="ignore", invalid="ignore"):
             mean, deviation = float(known.mean()), float(known.std())
+        # Rounding alone gives a constant another mean, and a deviation that is not exactly 0.
+        if known.min() == known.max():
+            mean, deviation = float(known[0]), 0.0
         if not np.isfinite(mean) or not np.isfinite(deviation):
             row = int(np.nanargmax(np.abs(values)))
             raise TableError(
                 f"{column.where(row)}: found {column.values[row]}, too large to be scaled"
             )
-        # The deviation of a constant is not exactly 0 after rounding.
-        constant = known.min() == known.max() or deviation <= 1e-12 * abs(mean)
+        constant = deviation <= 1e-12 * abs(mean)
         fill = mean if fill_missing else None
         return cls(column.name, mean, 1.0 if constant else deviation, fill)
 
     def standardise(self, column: Column) -> Array:
         """(value - mean) / scale as a matrix (rows, 1)."""
         values = numbers(column, self.fill, False)
-        return ((values - self.mean) / self.scale).reshape(-1, 1)
+        # Bent, 1e15 is 3 to the last bit already; infinity would be NaN.
+        with np.errstate(over="ignore"):
+            scaled = np.clip((values - self.mean) / self.scale, -1e15, 1e15)
+        return scaled.reshape(-1, 1)
 
     def transform(self, column: Column) -> Array:
         """The network's input as a matrix (rows, 1)."""
@@ -142,11 +150,14 @@ class ClassTarget:
 
     @classmethod
     def fit(cls, column: Column) -> "ClassTarget":
-        _refuse_missing(column, "a target must be known")
-        values = set(column.values)
+        _refuse_missing(column, _TARGET_MISSING)
+        keys = cls._keys(column)
+        # 1 and 1.0 are one class; the shorter spelling names it.
+        names: dict[str | float, str] = {}
+        for value, key in sorted(set(zip(column.values, keys, strict=True)), key=_shorter_first):
+            names.setdefault(key, value)
         # Numbers in the order of numbers: 2 before 10.
-        keys = {value: _sort_key(value) for value in values}
-        classes = sorted(values, key=lambda value: keys[value])
+        classes = sorted(names.values(), key=_sort_key)
         if len(classes) < 2:
             raise TableError(
                 f"{column.table.path}: the target '{column.name}' has one class only, "
@@ -156,8 +167,19 @@ class ClassTarget:
 
     def labels(self, column: Column) -> NDArray[np.int32]:
         """Class numbers (rows,)."""
-        place = {name: i for i, name in enumerate(self.classes)}
-        return np.array([place[value] for value in column.values], np.int32)
+        keys = self._keys(column)
+        place = {
+            key: self.classes.index(value)
+            for value, key in zip(column.values, keys, strict=True)
+            if value in self.classes
+        }
+        return np.array([place[key] for key in keys], np.int32)
+
+    @staticmethod
+    def _keys(column: Column) -> list[str | float]:
+        """What tells classes apart: the numbers when all are, else the texts."""
+        values = column.numbers()
+        return list(column.values) if np.isnan(values).any() else values.tolist()
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "classes", "name": self.name, "classes": self.classes}
@@ -177,6 +199,8 @@ class NumericTarget:
 
     @classmethod
     def fit(cls, columns: Sequence[Column], training: NDArray[np.intp]) -> "NumericTarget":
+        for column in columns:
+            numbers(column, None, False, target=True)  # refuses with what helps a target
         scaled = [NumericFeature.fit(column, training, False) for column in columns]
         return cls([s.name for s in scaled], [s.mean for s in scaled], [s.scale for s in scaled])
 
@@ -261,9 +285,13 @@ class Preparation:
             It is damaged, does not fit the network, or comes from a newer version.
         """
         try:
-            if data["version"] > VERSION:
+            version = data["version"]
+            if type(version) is not int or version < 1:
+                raise ValueError(f"found version {reprlib.repr(version)}, wanted a number")
+            if version > VERSION:
                 raise ValueError("it comes from a newer densecore: upgrade")
             features = [_read_feature(entry) for entry in data["features"]]
+            _refuse_repeated([feature.name for feature in features])
             preparation = cls(features, _read_target(data["target"]))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"damaged entry ({error})") from None
@@ -275,8 +303,10 @@ class Preparation:
         return preparation
 
 
-def numbers(column: Column, fill: float | None, allow_missing: bool) -> Array:
+def numbers(column: Column, fill: float | None, allow_missing: bool, target: bool = False) -> Array:
     """A column as finite numbers; a missing value becomes `fill`, or NaN when allowed.
+
+    `target` only changes what a message advises.
 
     Raises
     ------
@@ -287,9 +317,10 @@ def numbers(column: Column, fill: float | None, allow_missing: bool) -> Array:
     text = np.isnan(values) & ~missing
     if text.any():
         row = int(np.argmax(text))
+        advice = "--task classification" if target else f"--categorical {_quoted(column.name)}"
         raise TableError(
-            f"{column.where(row)}: found '{column.values[row]}', wanted a number (to take the "
-            f"column as categories: --categorical {_quoted(column.name)})"
+            f"{column.where(row)}: found '{column.values[row]}', wanted a number ({advice}, when "
+            f"training, takes the column as {'classes' if target else 'categories'})"
         )
     infinite = np.isinf(values)
     if infinite.any():
@@ -299,14 +330,20 @@ def numbers(column: Column, fill: float | None, allow_missing: bool) -> Array:
         if fill is not None:
             values[missing] = fill
         elif not allow_missing:
-            _refuse_missing(column, "--missing mean fills numbers in when training")
+            _refuse_missing(
+                column,
+                _TARGET_MISSING if target else "--missing mean fills numbers in when training",
+            )
     return values
+
+
+_TARGET_MISSING = "a target must be known"
 
 
 def refuse_overflow(column: Column, dtype: str) -> None:
     """Raise TableError at the first number that `dtype` cannot hold."""
     values = column.numbers()
-    large = np.abs(values) > np.finfo(dtype).max
+    large = (np.abs(values) > np.finfo(dtype).max) & np.isfinite(values)  # infinity: as `numbers`
     if large.any():
         row = int(np.argmax(large))
         hint = "; --dtype float64 takes larger numbers" if dtype == "float32" else ""
@@ -338,6 +375,10 @@ def _refuse_missing(column: Column, hint: str = "wanted one") -> None:
         raise TableError(f"{column.where(row)}: the value is missing{more}; {hint}")
 
 
+def _shorter_first(pair: tuple[str, str | float]) -> tuple[int, str]:
+    return (len(pair[0]), pair[0])
+
+
 def _sort_key(value: str) -> tuple[int, float, str]:
     try:
         return (0, float(value), value)
@@ -353,9 +394,12 @@ def _quoted(name: str) -> str:
 
 
 def _finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise ValueError(f"found {value!r}, wanted a finite number")
-    return float(value)
+    try:
+        if type(value) in (int, float) and math.isfinite(value):
+            return float(value)
+    except OverflowError:
+        pass  # an integer that no float can hold
+    raise ValueError(f"found {reprlib.repr(value)}, wanted a finite number")
 
 
 def _positive(value: Any) -> float:
@@ -367,17 +411,22 @@ def _positive(value: Any) -> float:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"found {value!r}, wanted text")
+        raise ValueError(f"found {reprlib.repr(value)}, wanted text")
     return value
 
 
 def _texts(values: Any) -> list[str]:
     if not isinstance(values, list) or not values:
-        raise ValueError(f"found {values!r}, wanted a list of texts")
+        raise ValueError(f"found {reprlib.repr(values)}, wanted a list of texts")
     texts = [_text(value) for value in values]
-    if len(set(texts)) != len(texts):
-        raise ValueError("a name occurs twice")
+    _refuse_repeated(texts)
     return texts
+
+
+def _refuse_repeated(names: list[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(f"the name {reprlib.repr(repeated[0])} occurs twice")
 
 
 def _read_feature(entry: Any) -> Feature:
@@ -387,7 +436,9 @@ def _read_feature(entry: Any) -> Feature:
     if entry["kind"] == "numeric":
         fill = None if entry["fill"] is None else _finite(entry["fill"])
         return NumericFeature(name, _finite(entry["mean"]), _positive(entry["scale"]), fill)
-    raise ValueError(f"unknown kind of feature {entry['kind']!r}; known: categorical, numeric")
+    raise ValueError(
+        f"unknown kind of feature {reprlib.repr(entry['kind'])}; known: categorical, numeric"
+    )
 
 
 def _read_target(entry: Any) -> Target:
@@ -400,4 +451,6 @@ def _read_target(entry: Any) -> Target:
         if not len(names) == len(means) == len(scales):
             raise ValueError("names, means and scales differ in length")
         return NumericTarget(names, means, scales)
-    raise ValueError(f"unknown kind of target {entry['kind']!r}; known: classes, numbers")
+    raise ValueError(
+        f"unknown kind of target {reprlib.repr(entry['kind'])}; known: classes, numbers"
+    )

@@ -102,6 +102,11 @@ def listed(names: Sequence[str], limit: int = 20) -> str:
     return shown if len(names) <= limit else f"{shown}, … ({len(names) - limit} more)"
 
 
+def counted(number: int, what: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def read_table(path: str | os.PathLike[str], separator: str | None = None) -> Table:
     """Read a table whose first line names its columns.
 
@@ -155,35 +160,39 @@ def _read_text(shown: str) -> str:
             raw = gzip.decompress(raw)
         except (OSError, EOFError, zlib.error) as error:
             raise TableError(f"{shown}: damaged gzip file ({error})") from None
-    if not raw.strip():
-        raise TableError(f"{shown}: the file is empty")
-    if b"\x00" in raw[:4096] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise TableError(f"{shown}: not a text file, wanted CSV")
     # Excel writes a byte order mark, and "Unicode text" as UTF-16.
     encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    if b"\x00" in raw and encoding != "utf-16":
+        raise TableError(f"{shown}: not a text file, wanted CSV")
     try:
-        return raw.decode(encoding)
+        text = raw.decode(encoding)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise TableError(
             f"{shown}: row {line}: not {encoding.removesuffix('-sig').upper()} text (byte "
             f"0x{raw[error.start]:02x})"
         ) from None
+    if not text.strip():
+        raise TableError(f"{shown}: the file is empty")
+    return text
 
 
 def _read_csv(shown: str, separator: str | None) -> tuple[list[str], list[list[str]], list[int]]:
     text = _read_text(shown)
     if separator is None:
         separator = _find_separator(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True,
+                        skipinitialspace=True)  # fmt: skip
     records = _records(shown, reader)
-    _, names = next(records)
+    _, names = next(records, (1, []))
+    if not names:
+        raise TableError(f"{shown}: the file is empty")
     rows, lines = [], []
     for line, record in records:
         if len(record) != len(names):
             raise TableError(
-                f"{shown}: row {line}: found {len(record)} values, wanted {len(names)} as in the "
-                "first row"
+                f"{shown}: row {line}: found {counted(len(record), 'value')}, wanted "
+                f"{len(names)} as in the first row"
             )
         rows.append(record)
         lines.append(line)
@@ -211,7 +220,10 @@ def _find_separator(text: str) -> str:
     best, most = ",", 1
     for separator in (",", ";", "\t", "|"):
         try:
-            counts = [len(record) for record in csv.reader(lines, delimiter=separator)]
+            counts = [
+                len(record)
+                for record in csv.reader(lines, delimiter=separator, skipinitialspace=True)
+            ]
         except csv.Error:
             continue
         # Decimal commas also cut lines into pieces, but not the line of names into as many.
@@ -222,7 +234,11 @@ def _find_separator(text: str) -> str:
 
 
 def _decimal_point(value: str) -> str:
-    return value.replace(",", ".") if value.count(",") == 1 and "." not in value else value
+    if value.count(",") != 1:
+        return value
+    number = value.replace(",", ".")
+    # A name such as "Miller, J" keeps its comma.
+    return value if np.isnan(_number(number)) else number
 
 
 def _read_with_pandas(shown: str, ending: str) -> tuple[list[str], list[list[str]], list[int]]:

@@ -32,8 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for module in (train, predict, info, check):
         module.add_parser(commands)
     options = parser.parse_args(arguments)
+    if options.command != "predict" and hasattr(sys.stdout, "reconfigure"):
+        # A terminal that has no "²" shows "?", and the training is not lost for it. Predictions are
+        # data: they are written as they are or not at all.
+        sys.stdout.reconfigure(errors="replace")
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()  # a closed pipe shows itself here, not at exit
+        return status
     except (ValueError, TypeError, OSError, ImportError, RuntimeError, MemoryError) as error:
         if isinstance(error, BrokenPipeError):
             # The reader of our output has gone; Python would complain again at exit.
@@ -42,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"densecore {options.command}: {_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\ndensecore {options.command}: interrupted, nothing was saved", file=sys.stderr)
+        print(f"densecore {options.command}: interrupted, nothing was saved", file=sys.stderr)
         return 130
 
 

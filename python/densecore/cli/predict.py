@@ -11,7 +11,7 @@ from densecore._files import atomic_writer, check_writable
 from densecore.preparation import ClassTarget, Preparation
 from densecore.tables import SEPARATORS, read_table
 
-from .train import _separator
+from .train import _separator, refuse_same_file
 
 
 def add_parser(commands: Any) -> None:
@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
         "--probabilities", action="store_true", help="add a column per class with its probability"
     )
     parser.add_argument("--separator", metavar="CHAR", help="one of "
-                        f"{', '.join(SEPARATORS)} (default: found in the file)")  # fmt: skip
+                        f"{' '.join(SEPARATORS)} (default: found in the file)")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -58,6 +58,8 @@ def load(path: str) -> tuple[dc.Sequential, Preparation]:
 def run(options: argparse.Namespace) -> int:
     """Predict and write."""
     if options.out is not None:
+        refuse_same_file(("--out", options.out), ("MODEL", options.model))
+        refuse_same_file(("--out", options.out), ("DATA", options.data))
         check_writable(options.out)
     model, preparation = load(options.model)
     target = preparation.target

@@ -1,6 +1,7 @@
 """``densecore train``: from a table to a saved model."""
 
 import argparse
+import os
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from densecore.preparation import (
     is_numeric,
     refuse_overflow,
 )
-from densecore.tables import SEPARATORS, Column, Table, TableError, listed, read_table
+from densecore.tables import SEPARATORS, Column, Table, TableError, counted, listed, read_table
 
 # A target of whole numbers is taken as classes up to this many different ones.
 MAX_INTEGER_CLASSES = 20
@@ -72,12 +73,12 @@ def add_parser(commands: Any) -> None:
         metavar="SHARE",
         help="the share of the rows held out (default: 0.2)",
     )
-    training.add_argument("--seed", type=int, default=0, help="of the split, the weights and the "
+    training.add_argument("--seed", type=_seed, default=0, help="of the split, the weights and the "
                           "shuffles (default: 0)")  # fmt: skip
     training.add_argument("--threads", type=_positive_integer, help="(default: all processors)")
     table = parser.add_argument_group("table")
     table.add_argument("--separator", metavar="CHAR", help="one of "
-                       f"{', '.join(SEPARATORS)} (default: found in the file)")  # fmt: skip
+                       f"{' '.join(SEPARATORS)} (default: found in the file)")  # fmt: skip
     table.add_argument(
         "--missing",
         choices=["error", "mean"],
@@ -146,6 +147,7 @@ def run(options: argparse.Namespace) -> int:
     """Train, print, save, draw."""
     # All that can go wrong without the data, before any work is done.
     separator = _separator(options.separator)
+    refuse_same_file(("--save", options.save), ("--plot", options.plot), ("DATA", options.data))
     check_writable(options.save)
     if options.plot is not None:
         require_matplotlib()
@@ -194,14 +196,16 @@ def run(options: argparse.Namespace) -> int:
             f"{options.data}: training diverged (the loss is {history.history['loss'][-1]}); try a "
             "smaller --learning-rate"
         )
+    # Files first: they are there even when the reader of our output has gone.
+    model.metadata = {"table": problem.preparation.to_dict()}
+    model.save(options.save)
+    if options.plot is not None:
+        history.plot(options.plot)
     for line in _results(model, problem):
         print(line)
     say(f"training took {seconds:.2f} s")
-    model.metadata = {"table": problem.preparation.to_dict()}
-    model.save(options.save)
     say(f"model saved to {options.save}")
     if options.plot is not None:
-        history.plot(options.plot)
         say(f"loss curves drawn to {options.plot}")
     return 0
 
@@ -209,6 +213,18 @@ def run(options: argparse.Namespace) -> int:
 def _initializer(options: argparse.Namespace) -> str:
     # He's variance suits units that are zero half of the time; Glorot's the others.
     return "he_normal" if options.activation == "relu" else "glorot_uniform"
+
+
+def refuse_same_file(*named: tuple[str, str | None]) -> None:
+    """Raise ValueError when two of the paths are one file: writing it would destroy the other."""
+    seen: dict[str, str] = {}
+    for name, path in named:
+        if path is None:
+            continue
+        real = os.path.realpath(path)
+        if real in seen:
+            raise ValueError(f"{path}: is both {seen[real]} and {name}, wanted different files")
+        seen[real] = name
 
 
 def _separator(name: str | None) -> str | None:
@@ -220,7 +236,7 @@ def _separator(name: str | None) -> str | None:
         return name
     if name == "\\t":
         return "\t"
-    raise ValueError(f"--separator: found '{name}', wanted one of {', '.join(SEPARATORS)}")
+    raise ValueError(f"--separator: found '{name}', wanted one of {' '.join(SEPARATORS)}")
 
 
 def prepare(table: Table, options: argparse.Namespace) -> Problem:
@@ -300,8 +316,9 @@ def _split(
     parts = np.sort(np.concatenate(training)), np.sort(np.concatenate(validation))
     if not len(parts[0]) or not len(parts[1]):
         raise TableError(
-            f"{table.path}: found {len(table)} rows, too few to hold out a share of {share:g} for "
-            "validation"
+            f"{table.path}: found {counted(len(table), 'row')}"
+            f"{'' if labels is None else f' in {len(groups)} classes'}, too few to hold out a "
+            f"share of {share:g} for validation"
         )
     return parts
 
