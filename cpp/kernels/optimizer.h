@@ -1,6 +1,6 @@
 // Every optimizer, and their list. This is the one place to add one: a structure here, its name in
-// `Optimizers`, an oracle of the same name in python/densecore/reference/operations.py, and a class of
-// keyword arguments in python/densecore/optimizers.py.
+// `Optimizers`, an oracle of the same name in python/densecore/reference/operations.py, and a class
+// of keyword arguments in python/densecore/optimizers.py.
 //
 // `prepare` computes in double precision what all parameters share in a step; `update` sees one
 // vector of parameters p, gradients g and states s.
