@@ -1,4 +1,5 @@
 import numpy as np
+
 import densecore as dc
 
 # Two classes that no straight line separates: a ring around a blob.

@@ -120,6 +120,13 @@ def test_numbers_categories_and_booleans(capsys: pytest.CaptureFixture[str]) -> 
     assert np.mean([row["species"] == t for row, t in zip(rows, truth, strict=True)]) > 0.9
 
 
+def test_without_hidden_layers_the_model_is_linear(capsys: pytest.CaptureFixture[str]) -> None:
+    data = table("x,y\n" + "\n".join(f"{i},{3 * i - 7}" for i in range(100)))
+    base = ["train", data, "--target", "y", "--hidden", "", "--epochs", "1000", "--quiet"]
+    assert main([*base, "--learning-rate", "0.01", "--dtype", "float64"]) == 0
+    assert "R² 1.0000 (linear model: R² 1.0000)" in capsys.readouterr().out
+
+
 def test_several_targets(capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(80, 2))
@@ -644,11 +651,22 @@ def test_a_closed_pipe_is_no_traceback() -> None:
 
 def test_the_model_is_saved_whatever_reads_the_output() -> None:
     data = table(flowers())
-    arguments = f"train {data} --target weight --epochs 30 --save piped"
-    program = f"{sys.executable} -m densecore {arguments} | head -1"
-    done = subprocess.run(program, shell=True, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
-    assert Path("piped").exists()
+    for buffered in ("", "1"):
+        arguments = f"train {data} --target weight --epochs 30 --save piped{buffered}"
+        process = subprocess.Popen(
+            f"{sys.executable} -m densecore {arguments}".split(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": buffered},
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        process.stderr.close()
+        process.wait()
+        assert Path(f"piped{buffered}").exists()
     done = command("train", data, "--target", "weight", "--epochs", 1, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert "R? " in done.stdout

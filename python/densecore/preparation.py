@@ -22,14 +22,9 @@ MAX_CATEGORIES = 100
 Array = NDArray[np.float64]
 
 
-# Standardised inputs are bent smoothly towards ±3: a pixel that is almost always 0 is otherwise an
-# input of 20 where it is not (Holzmüller, Grinsztajn & Steinwart, Better by default, NeurIPS 2024).
-BEND = 3.0
-
-
 @dataclass
 class NumericFeature:
-    """A column of numbers: s = (value - mean) / scale, then s / sqrt(1 + (s / 3)²).
+    """A column of numbers, standardised: (value - mean) / scale.
 
     A constant column has scale 1. `fill` is what a missing value becomes, None: it is refused.
     """
@@ -65,19 +60,13 @@ class NumericFeature:
         fill = mean if fill_missing else None
         return cls(column.name, mean, 1.0 if constant else deviation, fill)
 
-    def standardise(self, column: Column) -> Array:
+    def transform(self, column: Column) -> Array:
         """(value - mean) / scale as a matrix (rows, 1)."""
         values = numbers(column, self.fill, False)
         # Bent, 1e15 is 3 to the last bit already; infinity would be NaN.
         with np.errstate(over="ignore"):
             scaled = np.clip((values - self.mean) / self.scale, -1e15, 1e15)
         return scaled.reshape(-1, 1)
-
-    def transform(self, column: Column) -> Array:
-        """The network's input as a matrix (rows, 1)."""
-        standard = self.standardise(column)
-        bent: Array = standard / np.hypot(1, standard / BEND)
-        return bent
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -111,10 +100,6 @@ class CategoricalFeature:
                 f"with --ignore {_quoted(column.name)}"
             )
         return cls(column.name, categories)
-
-    def standardise(self, column: Column) -> Array:
-        """The indicators, as `transform`: they have nothing to scale."""
-        return self.transform(column)
 
     def transform(self, column: Column) -> Array:
         """The indicators as a matrix (rows, categories)."""
@@ -229,12 +214,22 @@ class NumericTarget:
 Target = ClassTarget | NumericTarget
 
 
+# Standardised numbers are bent smoothly towards ±3, to s / sqrt(1 + (s / 3)²): a pixel that is
+# almost always 0 is otherwise an input of 20 where it is not (Holzmüller, Grinsztajn & Steinwart,
+# Better by default, NeurIPS 2024).
+BEND = 3.0
+
+
 @dataclass
 class Preparation:
-    """All that a prediction needs to know of the table that the model was trained on."""
+    """All that a prediction needs to know of the table that the model was trained on.
+
+    `bend`: whether standardised numbers are bent towards ±3; not for a model that is to be linear.
+    """
 
     features: list[Feature]
     target: Target
+    bend: bool = True
 
     @property
     def inputs(self) -> int:
@@ -254,18 +249,23 @@ class Preparation:
                 f"{table.path}: no column {listed([repr(name) for name in absent])}, which the "
                 f"model needs; found: {listed(table.names)}"
             )
-        blocks = []
         for feature in self.features:
-            column = table.column(feature.name)
             if isinstance(feature, NumericFeature):
-                refuse_overflow(column, dtype)
-            blocks.append(feature.transform(column))
-        return np.ascontiguousarray(np.hstack(blocks), dtype)
+                refuse_overflow(table.column(feature.name), dtype)
+        return np.ascontiguousarray(self._inputs(table, self.bend), dtype)
 
     def linear_inputs(self, table: Table) -> Array:
         """What a linear model would be given: standardised, not bent (rows, inputs)."""
-        columns = [table.column(feature.name) for feature in self.features]
-        return np.hstack([f.standardise(c) for f, c in zip(self.features, columns, strict=True)])
+        return self._inputs(table, False)
+
+    def _inputs(self, table: Table, bend: bool) -> Array:
+        blocks = []
+        for feature in self.features:
+            block = feature.transform(table.column(feature.name))
+            if bend and isinstance(feature, NumericFeature):
+                block = block / np.hypot(1, block / BEND)
+            blocks.append(block)
+        return np.hstack(blocks)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -273,6 +273,7 @@ class Preparation:
             "version": VERSION,
             "features": [feature.to_dict() for feature in self.features],
             "target": self.target.to_dict(),
+            "bend": self.bend,
         }
 
     @classmethod
@@ -292,7 +293,9 @@ class Preparation:
                 raise ValueError("it comes from a newer densecore: upgrade")
             features = [_read_feature(entry) for entry in data["features"]]
             _refuse_repeated([feature.name for feature in features])
-            preparation = cls(features, _read_target(data["target"]))
+            if type(data["bend"]) is not bool:
+                raise ValueError(f"found bend {reprlib.repr(data['bend'])}, wanted true or false")
+            preparation = cls(features, _read_target(data["target"]), data["bend"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"damaged entry ({error})") from None
         if preparation.inputs != inputs or preparation.target.outputs != outputs:

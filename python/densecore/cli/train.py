@@ -1,6 +1,7 @@
 """``densecore train``: from a table to a saved model."""
 
 import argparse
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -166,7 +167,7 @@ def run(options: argparse.Namespace) -> int:
 
     table = read_table(options.data, separator)
     problem = prepare(table, options)
-    say = (lambda text: None) if options.quiet else print
+    say = (lambda text: None) if options.quiet else _show
     for line in _description(table, problem, options):
         say(line)
 
@@ -196,18 +197,23 @@ def run(options: argparse.Namespace) -> int:
             f"{options.data}: training diverged (the loss is {history.history['loss'][-1]}); try a "
             "smaller --learning-rate"
         )
-    # Files first: they are there even when the reader of our output has gone.
     model.metadata = {"table": problem.preparation.to_dict()}
     model.save(options.save)
     if options.plot is not None:
         history.plot(options.plot)
     for line in _results(model, problem):
-        print(line)
+        _show(line)
     say(f"training took {seconds:.2f} s")
     say(f"model saved to {options.save}")
     if options.plot is not None:
         say(f"loss curves drawn to {options.plot}")
     return 0
+
+
+def _show(line: str) -> None:
+    # A training is not lost because the reader of the pipe has gone; `main` sees that it has.
+    with contextlib.suppress(BrokenPipeError):
+        print(line, flush=True)
 
 
 def _initializer(options: argparse.Namespace) -> str:
@@ -272,7 +278,8 @@ def prepare(table: Table, options: argparse.Namespace) -> Problem:
         fit_feature(table.column(name), training, fill, name in options.categorical)
         for name in names
     ]
-    preparation = Preparation(features, target)
+    # Without hidden layers the model is to be linear in what the table says.
+    preparation = Preparation(features, target, bend=bool(options.hidden))
     x = preparation.transform(table, options.dtype)
     linear_x = None if classification else preparation.linear_inputs(table)
     return Problem(preparation, x, linear_x, y, training, validation)
