@@ -9,6 +9,10 @@
 #include <new>
 #include <utility>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace densecore {
 
 template <class T>
@@ -25,16 +29,25 @@ class AlignedBuffer {
     if (size > (std::numeric_limits<std::size_t>::max() / 2 - slack) / sizeof(T))
       throw std::bad_alloc();
     const std::size_t bytes = size * sizeof(T) + slack;
-    data_ = static_cast<T*>(::operator new (bytes, std::align_val_t{alignment}));
+    if (bytes >= huge_page) alignment_ = std::align_val_t{huge_page};
+    data_ = static_cast<T*>(::operator new (bytes, alignment_));
+#if defined(__linux__)
+    // Down the rows of a large matrix every step is another small page: more of them than the
+    // processor keeps addresses of. The advice may be ignored.
+    if (bytes >= huge_page) madvise(data_, bytes / huge_page * huge_page, MADV_HUGEPAGE);
+#endif
     std::memset(static_cast<void*>(data_), 0, bytes);
   }
 
   AlignedBuffer(AlignedBuffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        alignment_(other.alignment_) {}
 
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(alignment_, other.alignment_);
     return *this;
   }
 
@@ -42,7 +55,7 @@ class AlignedBuffer {
   AlignedBuffer& operator=(const AlignedBuffer&) = delete;
 
   ~AlignedBuffer() {
-    if (data_ != nullptr) ::operator delete (data_, std::align_val_t{alignment});
+    if (data_ != nullptr) ::operator delete (data_, alignment_);
   }
 
   T* data() { return data_; }
@@ -50,8 +63,11 @@ class AlignedBuffer {
   std::size_t size() const { return size_; }
 
  private:
+  static constexpr std::size_t huge_page = std::size_t{1} << 21;
+
   T* data_ = nullptr;
   std::size_t size_ = 0;
+  std::align_val_t alignment_{alignment};
 };
 
 }  // namespace densecore

@@ -19,6 +19,7 @@
 #include <immintrin.h>
 #endif
 
+#include "base/aligned_buffer.h"
 #include "base/cpu_features.h"
 
 namespace densecore {
@@ -108,6 +109,11 @@ class ThreadPool {
   }
 
   void loop(int number) {
+    try {
+      thread_scratch();
+    } catch (const std::bad_alloc&) {
+      return;  // regions run with the threads that could be had
+    }
     std::uint64_t seen = 0;
     for (;;) {
       const auto changed = [this, seen] {
@@ -193,6 +199,12 @@ int default_thread_count() {
 std::atomic<int> wanted_threads{0};  // 0: not decided yet
 
 }  // namespace
+
+void* thread_scratch() {
+  thread_local AlignedBuffer<char> buffer;
+  if (buffer.data() == nullptr) buffer = AlignedBuffer<char>(thread_scratch_bytes);
+  return buffer.data();
+}
 
 int thread_count() {
   int count = wanted_threads.load(std::memory_order_relaxed);

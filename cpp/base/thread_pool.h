@@ -4,7 +4,15 @@
 // by the number of threads, and write to places of their own.
 #pragma once
 
+#include <cstddef>
+
 namespace densecore {
+
+// Memory for intermediate results of the calling thread: thread_scratch_bytes, aligned to a cache
+// line, made at the thread's first call (std::bad_alloc) and kept for the thread's life. Threads of
+// the pool have theirs before they take a task.
+constexpr std::size_t thread_scratch_bytes = 512 * 1024;
+void* thread_scratch();
 
 // Upper limit of threads that a region uses, the caller included.
 int thread_count();

@@ -2,6 +2,7 @@
 // call.
 #include <pybind11/stl.h>
 
+#include "base/thread_pool.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
@@ -13,6 +14,30 @@ namespace {
 
 template <class T>
 class Kernels {
+  // A matrix of any strides, which are given in elements.
+  struct Strided {
+    const T* data;
+    index_t rows, cols, row, col;
+
+    Strided(const char* name, const py::object& object) {
+      if (!py::isinstance<py::array>(object)) wrong_type(name, object, "a numpy.ndarray");
+      const auto array = py::reinterpret_borrow<py::array>(object);
+      if (array.ndim() != 2) wrong_shape(name, array, {any, any});
+      if (array.dtype().num() != py::dtype::num_of<T>() || array.dtype().byteorder() == '>')
+        wrong_type(name, array.dtype(), dtype_name<T>);
+      const auto size = static_cast<index_t>(sizeof(T));
+      if (array.strides(0) % size != 0 || array.strides(1) % size != 0 ||
+          reinterpret_cast<std::uintptr_t>(array.data()) % sizeof(T) != 0)
+        wrong_layout(name, array, sizeof(T));
+      data = static_cast<const T*>(array.data());
+      rows = array.shape(0), cols = array.shape(1);
+      // NumPy leaves strides of nothing and along a single element undefined.
+      const bool empty = rows == 0 || cols == 0;
+      row = empty || rows == 1 ? cols : array.strides(0) / size;
+      col = empty || cols == 1 ? 1 : array.strides(1) / size;
+    }
+  };
+
  public:
   explicit Kernels(const py::object& isa)
       : tables_(isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>())),
@@ -21,24 +46,18 @@ class Kernels {
   std::string isa() const { return tables_.isa; }
   int lanes() const { return table_.lanes; }
 
-  // C = A B (+ bias, or + C). A may be any strided matrix: the kernel takes its strides.
+  // C = A B (+ bias, or + C). A may be any strided matrix: the kernel takes its strides. So may B,
+  // if its rows or its columns are contiguous.
   void gemm(const py::object& a, const py::object& b, const py::object& bias, const py::object& c,
             bool accumulate) const {
-    if (!py::isinstance<py::array>(a)) wrong_type("a", a, "a numpy.ndarray");
-    const auto a_array = py::reinterpret_borrow<py::array>(a);
-    if (a_array.ndim() != 2) wrong_shape("a", a_array, {any, any});
-    if (a_array.dtype().num() != py::dtype::num_of<T>() || a_array.dtype().byteorder() == '>')
-      wrong_type("a", a_array.dtype(), dtype_name<T>);
-    const auto size = static_cast<index_t>(sizeof(T));
-    if (a_array.strides(0) % size != 0 || a_array.strides(1) % size != 0 ||
-        reinterpret_cast<std::uintptr_t>(a_array.data()) % sizeof(T) != 0)
-      wrong_layout("a", a_array, sizeof(T));
-    const auto b_view = input_matrix<T>("b", b, a_array.shape(1), any);
-    const auto c_view = output_matrix<T>("c", c, a_array.shape(0), b_view.cols);
+    const Strided a_view("a", a), b_view("b", b);
+    if (b_view.rows != a_view.cols) wrong_shape("b", py::array(b), {a_view.cols, any});
+    if (b_view.row != 1 && b_view.col != 1) wrong_layout("b", py::array(b), sizeof(T));
+    const auto c_view = output_matrix<T>("c", c, a_view.rows, b_view.cols);
     const T* bias_data = bias.is_none() ? nullptr : input_vector<T>("bias", bias, b_view.cols);
-    table_.gemm({c_view.rows, c_view.cols, a_array.shape(1), static_cast<const T*>(a_array.data()),
-                 a_array.strides(0) / size, a_array.strides(1) / size, b_view.data, b_view.stride,
-                 bias_data, accumulate, c_view.data, c_view.stride});
+    table_.gemm({c_view.rows, c_view.cols, a_view.cols, a_view.data, a_view.row, a_view.col,
+                 b_view.data, b_view.row, b_view.col, bias_data, accumulate, c_view.data,
+                 c_view.stride, static_cast<T*>(thread_scratch())});
   }
 
   void transpose(const py::object& in, const py::object& out) const {

@@ -14,6 +14,7 @@
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
+#include "kernels/gemm_pack.h"
 #include "kernels/loss.h"
 #include "kernels/optimizer.h"
 #include "kernels/table.h"

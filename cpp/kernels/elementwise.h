@@ -74,21 +74,6 @@ inline typename V::T row_max(index_t cols, const typename V::T* x) {
 }
 
 template <class V>
-void transpose(index_t rows, index_t cols, const typename V::T* in, index_t ld_in,
-               typename V::T* out, index_t ld_out) {
-  // Blocks of 16 x 16 elements keep both sides within a few cache lines.
-  constexpr index_t block = 16;
-  for (index_t i0 = 0; i0 < rows; i0 += block) {
-    const index_t i1 = i0 + block < rows ? i0 + block : rows;
-    for (index_t j0 = 0; j0 < cols; j0 += block) {
-      const index_t j1 = j0 + block < cols ? j0 + block : cols;
-      for (index_t i = i0; i < i1; ++i)
-        for (index_t j = j0; j < j1; ++j) out[j * ld_out + i] = in[i * ld_in + j];
-    }
-  }
-}
-
-template <class V>
 void column_sum(index_t rows, index_t cols, const typename V::T* in, index_t ld, bool accumulate,
                 typename V::T* out) {
   for_each_vector<V>(cols, [=](index_t j, auto part) {

@@ -1,115 +1,145 @@
 // The matrix product behind all three products of training (table.h states its meaning):
 //   forward           Z  = X W + b       A = X           B = W (inputs, outputs)
-//   weight gradient   dW = X^T dZ        A = X^T by strides, B = dZ
-//   input gradient    dX = dZ W^T        A = dZ          B = W^T, transposed beforehand
-// A is read one element at a time and broadcast; B and C are read and written as vectors along
-// the row. No element is ever summed across lanes, hence one order of additions for every tile.
+//   weight gradient   dW = X^T dZ        A = X^T         B = dZ
+//   input gradient    dX = dZ W^T        A = dZ          B = W^T
+// A^T and B^T are read where they lie, by their strides.
+//
+// Small products read A and B where they are. Larger ones are cut into blocks that stay in the
+// second-level cache, and packed; a cut of the depth continues each element's chain through C. How
+// a product is cut does not change its bits.
 #pragma once
 
-#include "kernels/elementwise.h"
-#include "kernels/table.h"
+#include "kernels/gemm_pack.h"
+#include "kernels/gemm_tile.h"
 
 namespace {
 
 using densecore::GemmArguments;
 
-// A block of `rows` x (`vectors` registers) of C, held in registers over the whole depth. With
-// `part` only the first `tail` lanes of the last vector belong to C.
-template <class V, int rows, int vectors, bool part>
-inline void gemm_tile(const GemmArguments<typename V::T>& p, index_t i0, index_t j0, index_t tail) {
+template <class V>
+struct Blocking {
   using T = typename V::T;
-  V sum[rows][vectors];
-  const auto load = [tail](const T* from, int v) {
-    return part && v == vectors - 1 ? V::load_partial(from + v * V::width, tail)
-                                    : V::load(from + v * V::width);
-  };
-  T* c = p.c + i0 * p.ldc + j0;
-  if (p.accumulate) {
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i)
-#pragma GCC unroll 16
-      for (int v = 0; v < vectors; ++v) sum[i][v] = load(c + i * p.ldc, v);
-  } else if (p.bias != nullptr) {
-#pragma GCC unroll 16
-    for (int v = 0; v < vectors; ++v) {
-      const V bias = load(p.bias + j0, v);
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; ++i) sum[i][v] = bias;
-    }
-  } else {
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i)
-#pragma GCC unroll 16
-      for (int v = 0; v < vectors; ++v) sum[i][v] = V::set(0);
-  }
+  static constexpr index_t strip = tile_vectors * V::width;  // columns of a tile
+  // Depth of a block: deep enough that loading and storing a tile of C costs under 1 %.
+  static constexpr index_t depth = 384;
+  // Rows of a block: A's block (rows x depth) takes 390 KB, B's strip 96 KB, of 1 MB of cache.
+  static constexpr index_t rows = index_t(1036 / sizeof(T)) / tile_rows * tile_rows;
+  static constexpr index_t b_size = depth * strip;
+  static_assert((b_size + depth * rows) * sizeof(T) <= densecore::gemm_scratch_bytes);
+};
 
-  const T* a = p.a + i0 * p.a_row;
-  const T* b = p.b + j0;
-  const index_t a_row = p.a_row, a_col = p.a_col, ldb = p.ldb;
-  for (index_t k = p.depth; k > 0; --k, a += a_col, b += ldb) {
-    V b_row[vectors];
-#pragma GCC unroll 16
-    for (int v = 0; v < vectors; ++v) b_row[v] = load(b, v);
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i) {
-      const V a_i = V::set(a[i * a_row]);
-#pragma GCC unroll 16
-      for (int v = 0; v < vectors; ++v) sum[i][v] = fma(a_i, b_row[v], sum[i][v]);
-    }
-  }
-
-#pragma GCC unroll 16
-  for (int i = 0; i < rows; ++i)
-#pragma GCC unroll 16
-    for (int v = 0; v < vectors; ++v) {
-      T* to = c + i * p.ldc + v * V::width;
-      if (part && v == vectors - 1)
-        sum[i][v].store_partial(to, tail);
-      else
-        sum[i][v].store(to);
-    }
-}
-
-// All rows of one column strip: tiles of `tile_rows` rows, then the rest in powers of two.
-template <class V, int vectors, bool part>
-void gemm_strip(const GemmArguments<typename V::T>& p, index_t j0, index_t tail) {
+// All rows of one column strip, as evenly as tiles of at most `tile_rows` rows share them: 8 rows
+// are 4 + 4 and not 6 + 2, because a low tile waits for its loads. `panels`: A is packed, tile
+// after tile.
+template <class V, int vectors, bool part, Rows layout, bool panels>
+void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail) {
+  const index_t tiles = (m + tile_rows - 1) / tile_rows;
   index_t i = 0;
-  for (; i + tile_rows <= p.m; i += tile_rows)
-    gemm_tile<V, tile_rows, vectors, part>(p, i, j0, tail);
-  if constexpr (tile_rows > 4)
-    if (p.m - i >= 4) {
-      gemm_tile<V, 4, vectors, part>(p, i, j0, tail);
-      i += 4;
+  for (index_t tile = 1; tile <= tiles; ++tile) {
+    const index_t rows = m * tile / tiles - i;
+    if (panels) p.a_col = rows;
+    switch (rows) {
+      case 1: gemm_tile<V, 1, vectors, part, layout>(p, tail); break;
+      case 2: gemm_tile<V, 2, vectors, part, layout>(p, tail); break;
+      case 3: gemm_tile<V, 3, vectors, part, layout>(p, tail); break;
+      case 4: gemm_tile<V, 4, vectors, part, layout>(p, tail); break;
+      case 5: if constexpr (tile_rows > 4) gemm_tile<V, 5, vectors, part, layout>(p, tail); break;
+      default: if constexpr (tile_rows > 5) gemm_tile<V, 6, vectors, part, layout>(p, tail); break;
     }
-  if (p.m - i >= 2) {
-    gemm_tile<V, 2, vectors, part>(p, i, j0, tail);
-    i += 2;
+    i += rows;
+    p.a += panels ? rows * p.depth : rows * (layout == Rows::adjacent ? 1 : p.a_row);
+    p.c += rows * p.ldc;
   }
-  if (p.m - i >= 1) gemm_tile<V, 1, vectors, part>(p, i, j0, tail);
 }
 
-// The last strip: `cols` columns, fewer than a whole one.
-template <class V, int vectors>
-void gemm_last_strip(const GemmArguments<typename V::T>& p, index_t j0, index_t cols) {
+// A strip of `cols` columns, 0 < cols <= vectors * width.
+template <class V, int vectors, Rows layout, bool panels>
+void gemm_columns(index_t m, const TileArguments<typename V::T>& p, index_t cols) {
   if constexpr (vectors > 1) {
     if (cols <= (vectors - 1) * V::width) {
-      gemm_last_strip<V, vectors - 1>(p, j0, cols);
+      gemm_columns<V, vectors - 1, layout, panels>(m, p, cols);
       return;
     }
   }
   const index_t tail = cols - (vectors - 1) * V::width;
   if (tail == V::width)
-    gemm_strip<V, vectors, false>(p, j0, 0);
+    gemm_strip<V, vectors, false, layout, panels>(m, p, 0);
   else
-    gemm_strip<V, vectors, true>(p, j0, tail);
+    gemm_strip<V, vectors, true, layout, panels>(m, p, tail);
 }
 
 template <class V>
 void gemm(const GemmArguments<typename V::T>& p) {
-  constexpr index_t strip = tile_vectors * V::width;
-  index_t j = 0;
-  for (; j + strip <= p.n; j += strip) gemm_strip<V, tile_vectors, false>(p, j, 0);
-  if (j < p.n) gemm_last_strip<V, tile_vectors>(p, j, p.n - j);
+  using T = typename V::T;
+  using B = Blocking<V>;
+  const bool transposed_a = p.a_row == 1 && p.a_col != 1, transposed_b = p.b_row == 1 && p.b_col != 1;
+  const index_t strips = (p.n + B::strip - 1) / B::strip;
+  // Measured crossovers. Packing B pays when many rows use it and it does not lie in the
+  // first-level cache anyway. A pays only when it is read across its rows: along them six rows are
+  // six streams, which the processor follows by itself.
+  const bool pack_b = transposed_b || (p.m >= 48 && p.depth * p.n * index_t(sizeof(T)) > 48 * 1024);
+  const bool pack_a =
+      transposed_a && strips >= 2 && p.m * p.depth * index_t(sizeof(T)) > 32 * 1024;
+  if (!pack_a && !pack_b) {
+    for (index_t j = 0; j < p.n; j += B::strip) {
+      const index_t cols = p.n - j < B::strip ? p.n - j : B::strip;
+      const TileArguments<T> tile = {p.depth, p.a, p.a_row, p.a_col, p.b + j, p.b_row,
+                                     p.bias == nullptr ? nullptr : p.bias + j, p.accumulate,
+                                     p.c + j, p.ldc};
+      if (transposed_a)
+        gemm_columns<V, tile_vectors, Rows::adjacent, false>(p.m, tile, cols);
+      else
+        gemm_columns<V, tile_vectors, Rows::strided, false>(p.m, tile, cols);
+    }
+    return;
+  }
+  T* const b_packed = p.scratch;
+  T* const a_packed = p.scratch + B::b_size;
+  const index_t blocks = pack_a ? (p.m + B::rows - 1) / B::rows : 1;
+  // Blocks of equal size: 784 = 384 + 384 + 16 would load and store C for 16 products.
+  const index_t depth_blocks = p.depth <= B::depth ? 1 : (p.depth + B::depth - 1) / B::depth;
+  for (index_t slice = 0; slice < depth_blocks; ++slice) {
+    const index_t k = p.depth * slice / depth_blocks;
+    const index_t depth = p.depth * (slice + 1) / depth_blocks - k;
+    for (index_t block = 0; block < blocks; ++block) {
+      const index_t i = p.m * block / blocks, rows = p.m * (block + 1) / blocks - i;
+      const T* a = p.a + i * p.a_row + k * p.a_col;
+      if (pack_a) {
+        const index_t tiles = (rows + tile_rows - 1) / tile_rows;
+        T* out = a_packed;
+        for (index_t tile = 0, r = 0; tile < tiles; ++tile) {
+          const index_t end = rows * (tile + 1) / tiles;
+          pack_columns<V>(depth, end - r, a + r, p.a_col, out);
+          out += (end - r) * depth;
+          r = end;
+        }
+      }
+      for (index_t j = 0; j < p.n; j += B::strip) {
+        const index_t cols = p.n - j < B::strip ? p.n - j : B::strip;
+        const index_t padded = (cols + V::width - 1) / V::width * V::width;
+        const T* b = p.b + k * p.b_row + j * p.b_col;
+        index_t ldb = p.b_row;
+        if (pack_b) {
+          if (transposed_b)
+            transpose<V>(cols, depth, b, p.b_col, b_packed, padded);
+          else
+            pack_rows<V>(depth, cols, b, p.b_row, b_packed);
+          b = b_packed;
+          ldb = padded;
+        }
+        const bool first = k == 0;
+        const TileArguments<T> tile = {depth, pack_a ? a_packed : a, p.a_row, p.a_col, b, ldb,
+                                       !first || p.bias == nullptr ? nullptr : p.bias + j,
+                                       !first || p.accumulate, p.c + i * p.ldc + j, p.ldc};
+        if (pack_a)
+          gemm_columns<V, tile_vectors, Rows::adjacent, true>(rows, tile, cols);
+        else if (transposed_a)
+          gemm_columns<V, tile_vectors, Rows::adjacent, false>(rows, tile, cols);
+        else
+          gemm_columns<V, tile_vectors, Rows::strided, false>(rows, tile, cols);
+      }
+    }
+  }
 }
 
 }  // namespace

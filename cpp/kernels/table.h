@@ -14,22 +14,26 @@ namespace densecore {
 using index_t = std::ptrdiff_t;
 
 // C[i][j] = start + sum over k of A[i][k] * B[k][j], for i < m, j < n, k < depth.
-// A[i][k] lies at a[i * a_row + k * a_col], so that A may be a transposed matrix; B and C are
-// row-major. `start` is the old C when `accumulate`, else bias[j], else 0 (bias == nullptr).
+// A[i][k] lies at a[i * a_row + k * a_col] and B[k][j] at b[k * b_row + j * b_col]: both may be
+// transposed matrices (b_row or b_col is 1). C is row-major. `start` is the old C when
+// `accumulate`, else bias[j], else 0 (bias == nullptr).
 // Every element is one chain of fused multiply-adds in increasing k, whatever the tile it falls
 // in: the same bits for every split of m, n and (with accumulate) depth.
+// `scratch`: gemm_scratch_bytes of the calling thread's own, aligned to a cache line.
 template <class T>
 struct GemmArguments {
   index_t m, n, depth;
   const T* a;
   index_t a_row, a_col;
   const T* b;
-  index_t ldb;
+  index_t b_row, b_col;
   const T* bias;
   bool accumulate;
   T* c;
   index_t ldc;
+  T* scratch;
 };
+constexpr std::size_t gemm_scratch_bytes = 512 * 1024;
 
 // a = f(z) and dz = g * f'(z) over a matrix. In place is allowed (a == z, dz == g).
 // `z` may be null in `backward` unless the activation needs its input.

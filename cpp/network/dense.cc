@@ -1,19 +1,11 @@
 #include "network/dense.h"
 
-#include <algorithm>
-
+#include "base/thread_pool.h"
 #include "network/lookup.h"
 
 namespace densecore {
-namespace {
 
-// Rows whose activation follows their product at once, while they are in the first-level cache.
-// Layers whose weights exceed the second-level cache take all rows at once instead, so that each
-// strip of weights is read once.
-constexpr index_t rows_in_cache = 48;
-constexpr index_t weights_in_cache = index_t{1} << 16;
-
-}  // namespace
+static_assert(gemm_scratch_bytes <= thread_scratch_bytes);
 
 template <class T>
 Dense<T>::Dense(const KernelTable<T>& table, index_t inputs, const DenseSpec& spec, index_t offset)
@@ -25,53 +17,62 @@ Dense<T>::Dense(const KernelTable<T>& table, index_t inputs, const DenseSpec& sp
       use_bias_(spec.use_bias) {}
 
 template <class T>
-void Dense<T>::affine(const T* parameters, MatrixView<const T> x, MatrixView<T> z) const {
-  table_->gemm({x.rows, units_, inputs_, x.data, x.stride, 1, parameters + weight_offset(), units_,
-                use_bias_ ? parameters + bias_offset() : nullptr, false, z.data, z.stride});
+void Dense<T>::affine(const T* parameters, MatrixView<const T> x, Range units, MatrixView<T> z,
+                      void* scratch) const {
+  const index_t j = units.begin;
+  table_->gemm({x.rows, units.size(), inputs_, x.data, x.stride, 1,
+                parameters + weight_offset() + j, units_, 1,
+                use_bias_ ? parameters + bias_offset() + j : nullptr, false, z.data + j, z.stride,
+                static_cast<T*>(scratch)});
 }
 
 template <class T>
-void Dense<T>::forward(const T* parameters, MatrixView<const T> x, MatrixView<T> z,
-                       MatrixView<T> a) const {
-  const index_t block = weight_count() <= weights_in_cache ? rows_in_cache : x.rows;
-  for (index_t begin = 0; begin < x.rows; begin += block) {
-    const index_t end = std::min(begin + block, x.rows);
-    const MatrixView<T> z_block = z.slice(begin, end), a_block = a.slice(begin, end);
-    affine(parameters, x.slice(begin, end), z_block);
-    activation_->forward(end - begin, units_, z_block.data, z_block.stride, a_block.data,
-                         a_block.stride);
-  }
+void Dense<T>::activate(MatrixView<const T> z, Range units, MatrixView<T> a) const {
+  const index_t j = units.begin;
+  activation_->forward(z.rows, units.size(), z.data + j, z.stride, a.data + j, a.stride);
 }
 
 template <class T>
-void Dense<T>::delta(MatrixView<const T> z, MatrixView<const T> a, MatrixView<T> gradient) const {
-  activation_->backward(gradient.rows, units_, z.data, z.stride, a.data, a.stride, gradient.data,
-                        gradient.stride, gradient.data, gradient.stride);
+void Dense<T>::delta(MatrixView<const T> z, MatrixView<const T> a, Range units,
+                     MatrixView<T> gradient) const {
+  const index_t j = units.begin;
+  activation_->backward(gradient.rows, units.size(), z.data + j, z.stride, a.data + j, a.stride,
+                        gradient.data + j, gradient.stride, gradient.data + j, gradient.stride);
 }
 
 template <class T>
-void Dense<T>::weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, index_t first,
-                               index_t last, bool accumulate, T* gradients) const {
-  // A is X^T, by its strides: row i of A is column first + i of X.
-  table_->gemm({last - first, units_, x.rows, x.data + first, 1, x.stride, delta.data, delta.stride,
-                nullptr, accumulate, gradients + weight_offset() + first * units_, units_});
-  if (first == 0 && use_bias_)
-    table_->column_sum(delta.rows, units_, delta.data, delta.stride, accumulate,
-                       gradients + bias_offset());
+void Dense<T>::weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs,
+                               Range units, bool accumulate, T* gradients, void* scratch) const {
+  const index_t i = inputs.begin, j = units.begin;
+  // A is X^T, by its strides: row i of A is column i of X.
+  table_->gemm({inputs.size(), units.size(), x.rows, x.data + i, 1, x.stride, delta.data + j,
+                delta.stride, 1, nullptr, accumulate,
+                gradients + weight_offset() + i * units_ + j, units_, static_cast<T*>(scratch)});
+  if (i == 0 && use_bias_)
+    table_->column_sum(delta.rows, units.size(), delta.data + j, delta.stride, accumulate,
+                       gradients + bias_offset() + j);
 }
 
 template <class T>
-void Dense<T>::input_gradient(const T* transposed, MatrixView<const T> delta,
-                              MatrixView<T> dx) const {
-  table_->gemm({delta.rows, inputs_, units_, delta.data, delta.stride, 1, transposed, inputs_,
-                nullptr, false, dx.data, dx.stride});
+void Dense<T>::input_gradient(const T* parameters, MatrixView<const T> delta, Range inputs,
+                              MatrixView<T> dx, void* scratch) const {
+  const index_t i = inputs.begin;
+  // B is W^T, by its strides: column i of B is row i of W.
+  table_->gemm({delta.rows, inputs.size(), units_, delta.data, delta.stride, 1,
+                parameters + weight_offset() + i * units_, 1, units_, nullptr, false, dx.data + i,
+                dx.stride, static_cast<T*>(scratch)});
 }
 
 template <class T>
-void Dense<T>::transpose_weight(const T* parameters, index_t first, index_t last,
-                                T* transposed) const {
-  table_->transpose(last - first, units_, parameters + weight_offset() + first * units_, units_,
-                    transposed + first, inputs_);
+void Dense<T>::input_gradient(const T* transposed, MatrixView<const T> delta, MatrixView<T> dx,
+                              void* scratch) const {
+  table_->gemm({delta.rows, inputs_, units_, delta.data, delta.stride, 1, transposed, inputs_, 1,
+                nullptr, false, dx.data, dx.stride, static_cast<T*>(scratch)});
+}
+
+template <class T>
+void Dense<T>::transpose_weight(const T* parameters, T* transposed) const {
+  table_->transpose(inputs_, units_, parameters + weight_offset(), units_, transposed, inputs_);
 }
 
 template class Dense<float>;

@@ -12,6 +12,12 @@
 
 namespace densecore {
 
+// Columns begin .. end-1.
+struct Range {
+  index_t begin, end;
+  index_t size() const { return end - begin; }
+};
+
 template <class T>
 class Dense {
  public:
@@ -27,20 +33,31 @@ class Dense {
   index_t parameter_count() const { return weight_count() + (use_bias_ ? units_ : 0); }
   const ActivationEntry<T>& activation() const { return *activation_; }
 
-  // z = x W + b, all views over the same rows.
-  void affine(const T* parameters, MatrixView<const T> x, MatrixView<T> z) const;
-  // a = f(x W + b). z keeps f's input where the derivative needs it; else z is a itself.
-  void forward(const T* parameters, MatrixView<const T> x, MatrixView<T> z, MatrixView<T> a) const;
+  // All views below are over the same rows of the batch. `units` and `inputs` are the columns to
+  // compute; `scratch` is the calling thread's (see GemmArguments).
+
+  // z = x W + b.
+  void affine(const T* parameters, MatrixView<const T> x, Range units, MatrixView<T> z,
+              void* scratch) const;
+  // a = f(z), row by row if f needs whole rows; z may be a itself.
+  void activate(MatrixView<const T> z, Range units, MatrixView<T> a) const;
   // delta = dC/dz from dC/da, in place: the note's (dC/da)(da/dz).
-  void delta(MatrixView<const T> z, MatrixView<const T> a, MatrixView<T> gradient) const;
-  // dW = X^T delta for the inputs [first, last), and db where first is 0. `gradients` is the flat
-  // buffer; the rows' contribution is added to it when `accumulate`.
-  void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, index_t first,
-                       index_t last, bool accumulate, T* gradients) const;
-  // dC/dx = delta W^T, with `transposed` = W^T (units, inputs), made by `transpose_weight`.
-  void input_gradient(const T* transposed, MatrixView<const T> delta, MatrixView<T> dx) const;
-  // Writes the columns of W^T that belong to the inputs [first, last).
-  void transpose_weight(const T* parameters, index_t first, index_t last, T* transposed) const;
+  void delta(MatrixView<const T> z, MatrixView<const T> a, Range units,
+             MatrixView<T> gradient) const;
+  // dW = X^T delta, and db where `inputs` begins at 0. `gradients` is the flat buffer; the rows'
+  // contribution is added to it when `accumulate`.
+  void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units,
+                       bool accumulate, T* gradients, void* scratch) const;
+  // dC/dx = delta W^T.
+  void input_gradient(const T* parameters, MatrixView<const T> delta, Range inputs,
+                      MatrixView<T> dx, void* scratch) const;
+  // The same with `transposed` = W^T (units, inputs) made beforehand: for many small batches.
+  void input_gradient(const T* transposed, MatrixView<const T> delta, MatrixView<T> dx,
+                      void* scratch) const;
+  void transpose_weight(const T* parameters, T* transposed) const;
+
+  Range all_inputs() const { return {0, inputs_}; }
+  Range all_units() const { return {0, units_}; }
 
  private:
   const KernelTable<T>* table_;

@@ -20,18 +20,23 @@ class Interrupt {
 
 class Executor {
  public:
-  explicit Executor(Interrupt* interrupt = nullptr)
-      : interrupt_(interrupt), next_question_(Clock::now() + interval) {}
+  explicit Executor(Interrupt* interrupt = nullptr) : interrupt_(interrupt) {
+    if (interrupt != nullptr) next_question_ = Clock::now() + interval;
+  }
 
-  // task(number) for 0 .. tasks-1, in any order, together `work` multiply-adds.
-  // Small work runs in the caller: waking a thread costs more than it saves.
+  // Scratch memory of the calling thread, as `run` gives it to tasks.
+  void* scratch() const { return scratch_; }
+
+  // task(number, scratch) for 0 .. tasks-1, in any order, together `work` multiply-adds; `scratch`
+  // is the running thread's own. Small work runs in the caller: waking a thread costs more than it
+  // saves.
   template <class Task>
   void run(int tasks, double work, Task&& task) {
     const int threads = work < parallel_work ? 1 : tasks;
     const double share = work / tasks;
     if (threads == 1 || tasks == 1) {
       for (int i = 0; i < tasks; ++i) {
-        task(i);
+        task(i, scratch_);
         if (asked_to_stop(share)) throw Interrupted{};
       }
       return;
@@ -39,7 +44,7 @@ class Executor {
     std::atomic<bool> stop{false};
     parallel_for(tasks, threads, [&](int i, int thread) {
       if (stop.load(std::memory_order_relaxed)) return;
-      task(i);
+      task(i, thread == 0 ? scratch_ : thread_scratch());
       if (thread == 0 && asked_to_stop(share)) stop.store(true, std::memory_order_relaxed);
     });
     if (stop.load()) throw Interrupted{};
@@ -73,6 +78,7 @@ class Executor {
   }
 
   Interrupt* interrupt_;
+  void* scratch_ = thread_scratch();
   Clock::time_point next_question_;
   double gathered_ = 0;
 };

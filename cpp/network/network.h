@@ -14,6 +14,7 @@
 #include "network/dense.h"
 #include "network/executor.h"
 #include "network/objective.h"
+#include "network/optimizer.h"
 #include "network/spec.h"
 #include "network/workspace.h"
 
@@ -54,9 +55,10 @@ class Network {
   void backward(Executor& executor, MatrixView<const T> x, MatrixView<const T> grad_output,
                 MatrixView<T> dx);
 
-  // The loss of x, and its gradients into the gradient buffer.
-  LossSum loss_and_gradients(Executor& executor, const Objective<T>& objective,
-                             MatrixView<const T> x, const Targets<T>& targets);
+  // One step of training: the loss of x before it, and the parameters updated by `optimizer`. The
+  // gradients are left in the gradient buffer.
+  LossSum train(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
+                const Targets<T>& targets, OptimizerState<T>& optimizer);
   // The loss of x alone; x has at most `evaluation_rows` rows.
   static constexpr index_t evaluation_rows = 256;
   LossSum loss(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
@@ -70,27 +72,42 @@ class Network {
   using View = MatrixView<T>;
   using ConstView = MatrixView<const T>;
 
-  int leaf_count(index_t rows) const;
-  // Small networks run their whole chain leaf by leaf, so that a leaf's activations stay in cache;
-  // the others layer by layer, each layer cut into blocks.
+  // Small networks run their whole chain leaf by leaf, so that a leaf's activations stay in cache
+  // (network.cc); the others layer by layer, each product cut into blocks (layered.cc).
   bool chained() const { return parameter_count_ <= chained_parameters; }
   static constexpr index_t chained_parameters = index_t{1} << 16;
 
   ConstView input_of(std::size_t l, ConstView x, index_t begin, index_t end) {
     return l == 0 ? x.slice(begin, end) : ConstView(workspace_.a(l - 1, begin, end));
   }
-  // Rows [begin, end) through all layers. The last one writes to `out`, when given, and stops at z
-  // when `stop_at_z`.
-  void forward_rows(ConstView x, index_t begin, index_t end, View out, bool stop_at_z);
+  // Where layer l's z goes: its place in the workspace if the derivative needs it, else `a`.
+  View z_of(std::size_t l, index_t begin, index_t end, View a) {
+    return layers_[l].activation().needs_input ? workspace_.z(l, begin, end) : a;
+  }
+  // All rows of x through all layers. The last one writes to `out`, when given, and stops at z when
+  // `stop_at_z`.
+  void forward_all(Executor& executor, ConstView x, View out, bool stop_at_z);
+
+  // Chained.
+  int leaf_count(index_t rows) const;
+  void forward_rows(ConstView x, index_t begin, index_t end, View out, bool stop_at_z,
+                    void* scratch);
   // Gradients of rows [begin, end), from dC/da of the last layer in the workspace (or dC/dz).
   void backward_rows(ConstView x, index_t begin, index_t end, bool from_z, bool accumulate,
-                     T* gradients, View dx);
-  void forward_blocks(Executor& executor, ConstView x, View out, bool stop_at_z);
-  void backward_layers(Executor& executor, ConstView x, bool from_z, View dx);
-  void transpose_weights(Executor& executor, bool first_layer_too);
-  // leaf(number, begin, end, gradients) for every leaf, then their sum into the gradient buffer.
+                     T* gradients, View dx, void* scratch);
+  void transpose_weights(bool first_layer_too);
+  // leaf(number, begin, end, gradients, scratch) for every leaf, then their sum into the gradient
+  // buffer.
   template <class Leaf>
   void run_leaves(Executor& executor, index_t rows, Leaf&& leaf);
+
+  // Layer by layer.
+  void forward_layer(Executor& executor, std::size_t l, ConstView x, View a, bool stop_at_z);
+  // From dC/da of the last layer in the workspace (or dC/dz). With `update` each block of weights
+  // is updated once its gradient is complete.
+  void backward_layers(Executor& executor, ConstView x, bool from_z, View dx,
+                       const Update<T>* update);
+  void delta_rows(Executor& executor, std::size_t l, index_t rows);
 
   NetworkSpec spec_;
   const char* isa_;

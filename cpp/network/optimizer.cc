@@ -70,28 +70,32 @@ OptimizerState<T>::OptimizerState(const KernelTable<T>& table,
       parameters_(parameters) {}
 
 template <class T>
+Update<T> OptimizerState<T>::next_update(T* parameters, const T* gradients) {
+  Update<T> update{entry_, {}, parameters, gradients, {}};
+  entry_->prepare(settings_->values(), ++steps, update.scalars);
+  for (int i = 0; i < entry_->state_count; ++i) update.states[i] = states_->data() + i * parameters_;
+  return update;
+}
+
+template <class T>
 void OptimizerState<T>::update(Executor& executor, T* parameters, const T* gradients) {
-  double scalars[max_optimizer_scalars] = {};
-  entry_->prepare(settings_->values(), ++steps, scalars);
+  const Update<T> update = next_update(parameters, gradients);
   // An element costs about as much as eight multiply-adds, mostly in memory traffic.
+  const double work = 8.0 * static_cast<double>(parameters_);
   constexpr index_t chunk = 1 << 15;
   const int tasks = static_cast<int>((parameters_ + chunk - 1) / chunk);
-  auto task = [&](int number) {
-    const index_t begin = number * chunk, end = std::min(begin + chunk, parameters_);
-    T* state[max_optimizer_states] = {};
-    for (int i = 0; i < entry_->state_count; ++i)
-      state[i] = states_->data() + i * parameters_ + begin;
-    entry_->update(end - begin, scalars, parameters + begin, gradients + begin, state);
-  };
-  // The update is the one part of a step that must not be left half done, hence an executor of its
-  // own, which nobody interrupts.
   if (tasks == 1) {
-    task(0);
+    update.apply(0, parameters_);
   } else {
+    // The update is the one part of a step that must not be left half done, hence an executor of
+    // its own, which nobody interrupts.
     Executor uninterrupted;
-    uninterrupted.run(tasks, 8.0 * static_cast<double>(parameters_), task);
+    uninterrupted.run(tasks, work, [&](int number, void*) {
+      const index_t begin = number * chunk;
+      update.apply(begin, std::min(begin + chunk, parameters_) - begin);
+    });
   }
-  executor.check(8.0 * static_cast<double>(parameters_));
+  executor.check(work);
 }
 
 template class OptimizerState<float>;

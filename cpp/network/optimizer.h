@@ -37,6 +37,22 @@ std::vector<std::string> optimizer_names();
 // Names of the arrays that an optimizer keeps per parameter. Throws for an unknown name.
 std::vector<std::string> optimizer_state_names(const std::string& name);
 
+// One step's update, of any part of the parameters, in any order and from any thread.
+template <class T>
+struct Update {
+  const OptimizerEntry<T>* entry;
+  double scalars[max_optimizer_scalars];
+  T* parameters;
+  const T* gradients;
+  T* states[max_optimizer_states];
+
+  void apply(index_t begin, index_t count) const {
+    T* state[max_optimizer_states];
+    for (int i = 0; i < entry->state_count; ++i) state[i] = states[i] + begin;
+    entry->update(count, scalars, parameters + begin, gradients + begin, state);
+  }
+};
+
 // The state arrays lie one after another in one buffer, each as long as the parameters.
 template <class T>
 class OptimizerState {
@@ -50,6 +66,9 @@ class OptimizerState {
 
   std::int64_t steps = 0;  // updates made so far
 
+  // Counts a step, and says how its parameters are to be updated. The step must then be completed.
+  Update<T> next_update(T* parameters, const T* gradients);
+  // A whole step.
   void update(Executor& executor, T* parameters, const T* gradients);
 
  private:

@@ -19,8 +19,8 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
 
 template <class T>
 double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch) {
-  const LossSum sum = network_->loss_and_gradients(executor, objective_, batch.x, batch.targets);
-  apply_gradients(executor);
+  const LossSum sum =
+      network_->train(executor, objective_, batch.x, batch.targets, optimizer_);
   return sum.loss / objective_.divisor(sum.weight);
 }
 
@@ -98,11 +98,10 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
                                 ? gather(data, order.data() + begin, end - begin)
                                 : Data<T>{data.x.slice(begin, end), data.targets.slice(begin, end)};
       const LossSum sum =
-          network_->loss_and_gradients(executor, objective_, batch.x, batch.targets);
+          network_->train(executor, objective_, batch.x, batch.targets, optimizer_);
       total.loss += sum.loss;
       total.weight += sum.weight;
       add_metrics(end - begin, batch.targets);
-      apply_gradients(executor);
     }
     ++epochs;
     EpochResult result;

@@ -76,6 +76,12 @@ struct VecF32 {
     const __m256i mantissa = _mm256_and_si256(bits, _mm256_set1_epi32(0x007fffff));
     return {_mm256_castsi256_ps(_mm256_or_si256(mantissa, _mm256_set1_epi32(0x3f800000)))};
   }
+  // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
+  friend void zip(VecF32 a, VecF32 b, VecF32& low, VecF32& high) {
+    const __m256 even = _mm256_unpacklo_ps(a.v, b.v), odd = _mm256_unpackhi_ps(a.v, b.v);
+    low.v = _mm256_permute2f128_ps(even, odd, 0x20);
+    high.v = _mm256_permute2f128_ps(even, odd, 0x31);
+  }
 };
 
 struct VecF64 {
@@ -135,6 +141,11 @@ struct VecF64 {
     e.v = _mm256_sub_pd(_mm256_castsi256_pd(biased), _mm256_set1_pd(0x1p52 + 1023));
     const __m256i mantissa = _mm256_and_si256(bits, _mm256_set1_epi64x(0x000fffffffffffff));
     return {_mm256_castsi256_pd(_mm256_or_si256(mantissa, _mm256_set1_epi64x(0x3ff0000000000000)))};
+  }
+  friend void zip(VecF64 a, VecF64 b, VecF64& low, VecF64& high) {
+    const __m256d even = _mm256_unpacklo_pd(a.v, b.v), odd = _mm256_unpackhi_pd(a.v, b.v);
+    low.v = _mm256_permute2f128_pd(even, odd, 0x20);
+    high.v = _mm256_permute2f128_pd(even, odd, 0x31);
   }
 };
 

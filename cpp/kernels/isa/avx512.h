@@ -53,6 +53,13 @@ struct VecF32 {
     e.v = _mm512_getexp_ps(x.v);
     return {_mm512_getmant_ps(x.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)};
   }
+  // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
+  friend void zip(VecF32 a, VecF32 b, VecF32& low, VecF32& high) {
+    const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+    low.v = _mm512_permutex2var_ps(a.v, first, b.v);
+    high.v = _mm512_permutex2var_ps(a.v, second, b.v);
+  }
 };
 
 struct VecF64 {
@@ -96,6 +103,12 @@ struct VecF64 {
   friend VecF64 split(VecF64 x, VecF64& e) {
     e.v = _mm512_getexp_pd(x.v);
     return {_mm512_getmant_pd(x.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)};
+  }
+  friend void zip(VecF64 a, VecF64 b, VecF64& low, VecF64& high) {
+    const __m512i first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+    const __m512i second = _mm512_add_epi64(first, _mm512_set1_epi64(4));
+    low.v = _mm512_permutex2var_pd(a.v, first, b.v);
+    high.v = _mm512_permutex2var_pd(a.v, second, b.v);
   }
 };
 

@@ -70,6 +70,8 @@ struct Scalar {
     constexpr Bits mantissa = (Bits(1) << mantissa_bits) - 1;
     return from_bits((bits & mantissa) | (Bits(exponent_bias) << mantissa_bits));
   }
+  // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
+  friend void zip(Scalar a, Scalar b, Scalar& low, Scalar& high) { low = a, high = b; }
 
  private:
   static Bits to_bits(Scalar a) {

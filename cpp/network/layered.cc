@@ -1,0 +1,150 @@
+// Networks too large for the second-level cache: layer by layer, each product cut into blocks of
+// its result, which the threads share. The cut follows from the shape alone, and no element's sum
+// is cut: the result has the same bits for any number of threads.
+#include <algorithm>
+
+#include "network/network.h"
+
+namespace densecore {
+namespace {
+
+// The kernel packs each strip of W once per block of this many rows of the batch,
+constexpr index_t most_rows = 1024;
+// and each block of this many columns of X once per this many columns of a weight gradient.
+constexpr index_t most_inputs = 256, most_units = 4096;
+// Columns come in strips of a tile's width.
+constexpr index_t strip = 64;
+// Enough blocks for the threads to end at the same time; more would pack the same rows more often.
+constexpr index_t wanted_blocks = 16;
+
+index_t divide_up(index_t a, index_t b) { return (a + b - 1) / b; }
+
+// The blocks of a matrix (rows, cols).
+class Grid {
+ public:
+  // Cuts the columns first: for results with a row per row of the batch, which may be one.
+  static Grid of_rows(index_t rows, index_t cols) {
+    const index_t row_blocks = divide_up(rows, most_rows);
+    return {rows, cols, row_blocks, divide_up(wanted_blocks, row_blocks)};
+  }
+  // Cuts the rows first: for weights. Whole rows are contiguous parameters, and the columns of X,
+  // which are dear to pack, are packed once.
+  static Grid of_weights(index_t rows, index_t cols) {
+    const index_t col_blocks = divide_up(cols, most_units);
+    const index_t row_blocks =
+        std::max(divide_up(rows, most_inputs), divide_up(wanted_blocks, col_blocks));
+    return {rows, cols, std::min(row_blocks, divide_up(rows, 24)), col_blocks};
+  }
+  int size() const { return static_cast<int>(row_blocks_ * col_blocks_); }
+  // Neighbours share their columns: with B packed or not, these are what costs most to fetch.
+  Range rows(int block) const {
+    const index_t i = block % row_blocks_;
+    return {rows_ * i / row_blocks_, rows_ * (i + 1) / row_blocks_};
+  }
+  Range cols(int block) const {
+    const index_t j = block / row_blocks_;
+    return {strips_ * j / col_blocks_ * strip,
+            std::min(strips_ * (j + 1) / col_blocks_ * strip, cols_)};
+  }
+
+ private:
+  Grid(index_t rows, index_t cols, index_t row_blocks, index_t col_blocks)
+      : rows_(rows),
+        cols_(cols),
+        strips_(divide_up(cols, strip)),
+        row_blocks_(std::max<index_t>(1, row_blocks)),
+        col_blocks_(std::clamp<index_t>(col_blocks, 1, strips_)) {}
+
+  index_t rows_, cols_, strips_, row_blocks_, col_blocks_;
+};
+
+}  // namespace
+
+template <class T>
+void Network<T>::forward_layer(Executor& executor, std::size_t l, ConstView x, View a,
+                               bool stop_at_z) {
+  const Dense<T>& layer = layers_[l];
+  const index_t rows = x.rows;
+  const View z = stop_at_z ? a : z_of(l, 0, rows, a);
+  const bool row_wise = layer.activation().row_wise;
+  const Grid grid = Grid::of_rows(rows, layer.units());
+  executor.run(grid.size(), static_cast<double>(rows) * static_cast<double>(layer.weight_count()),
+               [&](int block, void* scratch) {
+                 const Range r = grid.rows(block), units = grid.cols(block);
+                 const View z_rows = z.slice(r.begin, r.end);
+                 layer.affine(parameters_->data(), x.slice(r.begin, r.end), units, z_rows, scratch);
+                 if (!stop_at_z && !row_wise)
+                   layer.activate(z_rows, units, a.slice(r.begin, r.end));
+               });
+  if (stop_at_z || !row_wise) return;
+  const Grid row_grid = Grid::of_rows(rows, 1);
+  executor.run(row_grid.size(), 0, [&](int block, void*) {
+    const Range r = row_grid.rows(block);
+    layer.activate(z.slice(r.begin, r.end), layer.all_units(), a.slice(r.begin, r.end));
+  });
+}
+
+template <class T>
+void Network<T>::delta_rows(Executor& executor, std::size_t l, index_t rows) {
+  const Grid grid = Grid::of_rows(rows, 1);
+  executor.run(grid.size(), 0, [&](int block, void*) {
+    const Range r = grid.rows(block);
+    layers_[l].delta(workspace_.z(l, r.begin, r.end), workspace_.a(l, r.begin, r.end),
+                     layers_[l].all_units(), workspace_.gradient(l, r.begin, r.end));
+  });
+}
+
+template <class T>
+void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, View dx,
+                                 const Update<T>* update) {
+  const index_t rows = x.rows;
+  if (!from_z) delta_rows(executor, layers_.size() - 1, rows);
+  for (std::size_t l = layers_.size(); l-- > 0;) {
+    const Dense<T>& layer = layers_[l];
+    const double work = static_cast<double>(rows) * static_cast<double>(layer.weight_count());
+    if (l > 0 || dx) {
+      const bool here = l > 0 && !layers_[l - 1].activation().row_wise;
+      const Grid grid = Grid::of_rows(rows, layer.inputs());
+      executor.run(grid.size(), work, [&](int block, void* scratch) {
+        const Range r = grid.rows(block), inputs = grid.cols(block);
+        const View out =
+            l > 0 ? workspace_.gradient(l - 1, r.begin, r.end) : dx.slice(r.begin, r.end);
+        layer.input_gradient(parameters_->data(), workspace_.gradient(l, r.begin, r.end), inputs,
+                             out, scratch);
+        if (here)
+          layers_[l - 1].delta(workspace_.z(l - 1, r.begin, r.end),
+                               workspace_.a(l - 1, r.begin, r.end), inputs, out);
+      });
+      if (l > 0 && !here) delta_rows(executor, l - 1, rows);
+    }
+    const ConstView input = input_of(l, x, 0, rows), delta = workspace_.gradient(l, 0, rows);
+    const Grid grid = Grid::of_weights(layer.inputs(), layer.units());
+    executor.run(grid.size(), work, [&](int block, void* scratch) {
+      const Range inputs = grid.rows(block), units = grid.cols(block);
+      layer.weight_gradient(input, delta, inputs, units, false, gradients_->data(), scratch);
+      if (update == nullptr) return;
+      // While the block is in cache.
+      if (units.size() == layer.units()) {
+        update->apply(layer.weight_offset() + inputs.begin * layer.units(),
+                      inputs.size() * layer.units());
+      } else {
+        for (index_t i = inputs.begin; i < inputs.end; ++i)
+          update->apply(layer.weight_offset() + i * layer.units() + units.begin, units.size());
+      }
+      if (inputs.begin == 0 && layer.use_bias())
+        update->apply(layer.bias_offset() + units.begin, units.size());
+    });
+  }
+}
+
+#define DENSECORE_INSTANTIATE(T)                                                                  \
+  template void Network<T>::forward_layer(Executor&, std::size_t, MatrixView<const T>,            \
+                                          MatrixView<T>, bool);                                   \
+  template void Network<T>::backward_layers(Executor&, MatrixView<const T>, bool, MatrixView<T>,  \
+                                            const Update<T>*);                                    \
+  template void Network<T>::delta_rows(Executor&, std::size_t, index_t);
+DENSECORE_INSTANTIATE(float)
+DENSECORE_INSTANTIATE(double)
+#undef DENSECORE_INSTANTIATE
+
+}  // namespace densecore
