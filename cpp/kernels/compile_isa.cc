@@ -18,6 +18,7 @@
 #include "kernels/loss.h"
 #include "kernels/optimizer.h"
 #include "kernels/table.h"
+#include "kernels/tiny.h"
 
 namespace {
 
@@ -54,6 +55,7 @@ constexpr densecore::KernelTable<typename V::T> kernel_table() {
   using OptimizerList = OptimizerTable<V, Optimizers>;
   return {V::width,
           gemm<V>,
+          tiny_train<V>,
           transpose<V>,
           column_sum<V>,
           add<V>,

@@ -100,6 +100,41 @@ struct OptimizerEntry {
                  T* const* state);
 };
 
+// Steps of SGD on single rows, for networks of at most `tiny_layers` layers of at most `lanes`
+// units each with element-wise activations (the last one's may be part of the loss: `from_z`).
+constexpr int tiny_layers = 8;
+constexpr index_t tiny_inputs = 64;
+
+struct TinyLayer {
+  index_t inputs, units;
+  index_t weight, bias;  // offsets into the parameters; bias -1: none
+  int activation;        // index in the table
+};
+
+template <class T>
+struct TinyTraining {
+  const TinyLayer* layers;
+  int layer_count;
+  T* parameters;
+  T* gradients;  // those of the last step
+  // Step i takes row order[i] of x and of the targets (row i without an order).
+  index_t steps;
+  const index_t* order;
+  const T* x;
+  index_t ldx;
+  const T* values;
+  index_t ld_values;
+  const std::int32_t* labels;
+  const T* weight;
+  double (*loss)(const LossArguments<T>&);
+  bool from_z;  // the loss takes the last z instead of a
+  bool sum;     // the loss is a sum over the outputs instead of a mean
+  double learning_rate;
+  double *total_loss, *total_weight;  // are added to
+  T* outputs;                         // (steps, units) what the loss took, or null
+  T* scratch;                         // gemm_scratch_bytes
+};
+
 // A mathematical function by itself: out[i] = f(in[i]). Tests of its accuracy go through here.
 template <class T>
 struct FunctionEntry {
@@ -111,6 +146,7 @@ template <class T>
 struct KernelTable {
   int lanes;  // elements per vector register
   void (*gemm)(const GemmArguments<T>&);
+  void (*tiny_train)(const TinyTraining<T>&);
   // out[j][i] = in[i][j]
   void (*transpose)(index_t rows, index_t cols, const T* in, index_t ld_in, T* out, index_t ld_out);
   // out[j] = (accumulate ? out[j] : 0) + the sum of column j, in the order of the rows

@@ -34,6 +34,7 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec)
   const auto count = static_cast<std::size_t>(parameter_count_);
   parameters_ = std::make_shared<AlignedBuffer<T>>(count);
   gradients_ = std::make_shared<AlignedBuffer<T>>(count + spare_slots);
+  tiny_layers_ = tiny_layers_of(*table_, layers_);
 }
 
 template <class T>
@@ -169,6 +170,13 @@ void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output
 }
 
 template <class T>
+void Network<T>::set_loss_slots(const LossSum& sum) {
+  T* slots = gradients_->data() + parameter_count_;
+  slots[0] = static_cast<T>(sum.weight);
+  slots[1] = static_cast<T>(sum.loss);
+}
+
+template <class T>
 LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, ConstView x,
                           const Targets<T>& targets, OptimizerState<T>& optimizer) {
   const std::size_t last = layers_.size() - 1;
@@ -176,6 +184,12 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   LossSum sum;
   sum.weight = Objective<T>::weight_sum(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
+  if (x.rows == 1 && trains_rows(objective, optimizer)) {
+    sum.weight = 0;
+    train_rows(objective, x, targets, nullptr, 1, optimizer, sum, nullptr);
+    set_loss_slots(sum);
+    return sum;
+  }
   reserve(x.rows);
   bool updated = false;
   if (chained()) {
@@ -212,9 +226,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
       backward_layers(executor, x, from_z, View(), nullptr);
     }
   }
-  T* slots = gradients_->data() + parameter_count_;
-  slots[0] = static_cast<T>(sum.weight);
-  slots[1] = static_cast<T>(sum.loss);
+  set_loss_slots(sum);
   if (!updated) optimizer.update(executor, parameters_->data(), gradients_->data());
   return sum;
 }

@@ -20,6 +20,11 @@
 
 namespace densecore {
 
+// The layers as the kernel for tiny networks wants them; empty when it cannot do them (tiny.cc).
+template <class T>
+std::vector<TinyLayer> tiny_layers_of(const KernelTable<T>& table,
+                                      const std::vector<Dense<T>>& layers);
+
 // A sum over rows that is not yet divided by its weight.
 struct LossSum {
   double loss = 0;
@@ -59,6 +64,13 @@ class Network {
   // gradients are left in the gradient buffer.
   LossSum train(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
                 const Targets<T>& targets, OptimizerState<T>& optimizer);
+  // Whether `train_rows` can do batches of one row.
+  bool trains_rows(const Objective<T>& objective, const OptimizerState<T>& optimizer) const;
+  // Many steps of one row each: rows order[0 .. steps) of x (the first `steps` rows when null).
+  // `outputs` (steps, units), when given, gets what `outputs` below returns.
+  void train_rows(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
+                  const index_t* order, index_t steps, OptimizerState<T>& optimizer,
+                  LossSum& total, T* outputs);
   // The loss of x alone; x has at most `evaluation_rows` rows.
   static constexpr index_t evaluation_rows = 256;
   LossSum loss(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
@@ -109,6 +121,8 @@ class Network {
                        const Update<T>* update);
   void delta_rows(Executor& executor, std::size_t l, index_t rows);
 
+  void set_loss_slots(const LossSum& sum);
+
   NetworkSpec spec_;
   const char* isa_;
   const KernelTable<T>* table_;
@@ -116,6 +130,7 @@ class Network {
   index_t parameter_count_ = 0;
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
+  std::vector<TinyLayer> tiny_layers_;  // empty when a layer is too wide
 };
 
 }  // namespace densecore

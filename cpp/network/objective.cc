@@ -35,8 +35,7 @@ double Objective<T>::divisor(double weight_sum) const {
 template <class T>
 double Objective<T>::rows(MatrixView<const T> output, const Targets<T>& targets, double scale,
                           MatrixView<T> gradient) const {
-  const auto evaluate = fused_ ? loss_->fused : loss_->plain;
-  return evaluate({output.rows, output.cols, output.data, output.stride, targets.values.data,
+  return function()({output.rows, output.cols, output.data, output.stride, targets.values.data,
                    targets.values.stride, targets.labels, targets.weight, scale, gradient.data,
                    gradient.stride});
 }

@@ -41,6 +41,8 @@ class Objective {
   // Whether `rows` wants the last layer's z instead of a, and gives dC/dz instead of dC/da.
   bool fused() const { return fused_; }
 
+  double (*function() const)(const LossArguments<T>&) { return fused_ ? loss_->fused : loss_->plain; }
+
   // The sum of the weights of rows (their number without weights).
   static double weight_sum(const T* weight, index_t rows);
   // What a row's gradient is multiplied with, and what the sum of losses is divided by.

@@ -6,6 +6,18 @@
 #include "base/random.h"
 
 namespace densecore {
+namespace {
+
+// Steps of one row that are made between two looks at the clock.
+constexpr index_t rows_at_once = 256;
+
+template <class T>
+void reserve(AlignedBuffer<T>& buffer, index_t size) {
+  if (buffer.size() < static_cast<std::size_t>(size))
+    buffer = AlignedBuffer<T>(static_cast<std::size_t>(size));
+}
+
+}  // namespace
 
 template <class T>
 Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
@@ -31,11 +43,6 @@ void Trainer<T>::apply_gradients(Executor& executor) {
 
 template <class T>
 void Trainer<T>::reserve_batch(const Data<T>& data, index_t rows) {
-  const auto reserve = [](auto& buffer, index_t size) {
-    using Buffer = std::remove_reference_t<decltype(buffer)>;
-    if (buffer.size() < static_cast<std::size_t>(size))
-      buffer = Buffer(static_cast<std::size_t>(size));
-  };
   reserve(batch_x_, rows * data.x.cols);
   reserve(batch_values_, rows * data.targets.values.cols);
   reserve(batch_labels_, rows);
@@ -92,7 +99,9 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
     }
     LossSum total;
     for (Metric<T>& metric : metrics_) metric.reset();
-    for (index_t begin = 0; begin < rows; begin += batch_size) {
+    const bool by_row = batch_size == 1 && network_->trains_rows(objective_, optimizer_);
+    if (by_row) train_rows(executor, data, options.shuffle ? order.data() : nullptr, total);
+    for (index_t begin = 0; begin < rows && !by_row; begin += batch_size) {
       const index_t end = std::min(begin + batch_size, rows);
       const Data<T> batch = options.shuffle
                                 ? gather(data, order.data() + begin, end - begin)
@@ -108,6 +117,28 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
     result.training = results(total);
     if (validation != nullptr) result.validation = evaluate(executor, *validation);
     if (!observer.epoch_end(result)) return;
+  }
+}
+
+template <class T>
+void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index_t* order,
+                            LossSum& total) {
+  const index_t outputs = network_->spec().outputs();
+  const bool watched = !metrics_.empty();
+  if (watched) {
+    reserve_batch(data, rows_at_once);
+    reserve(outputs_, rows_at_once * outputs);
+  }
+  for (index_t begin = 0; begin < data.x.rows; begin += rows_at_once) {
+    const index_t end = std::min(begin + rows_at_once, data.x.rows);
+    Data<T> rows{data.x.slice(begin, end), data.targets.slice(begin, end)};
+    const index_t* rest = order == nullptr ? nullptr : order + begin;
+    if (rest != nullptr) rows = watched ? gather(data, rest, end - begin) : data;
+    network_->train_rows(objective_, rows.x, rows.targets, watched ? nullptr : rest, end - begin,
+                         optimizer_, total, watched ? outputs_.data() : nullptr);
+    const MatrixView<const T> seen(outputs_.data(), end - begin, outputs);
+    for (Metric<T>& metric : metrics_) metric.add(seen, rows.targets);
+    executor.check(3 * network_->forward_work(end - begin) + 4096.0 * rows_at_once);
   }
 }
 

@@ -62,6 +62,8 @@ class Trainer {
   // Row numbers order[0 .. count) of `data`, copied together.
   Data<T> gather(const Data<T>& data, const index_t* order, index_t count);
   void reserve_batch(const Data<T>& data, index_t rows);
+  // An epoch of batches of one row, for networks that have a kernel for that.
+  void train_rows(Executor& executor, const Data<T>& data, const index_t* order, LossSum& total);
   void add_metrics(index_t rows, const Targets<T>& targets);
   std::vector<double> results(const LossSum& sum) const;
 
@@ -70,7 +72,7 @@ class Trainer {
   OptimizerState<T> optimizer_;
   std::vector<Metric<T>> metrics_;
   std::uint64_t seed_;
-  AlignedBuffer<T> batch_x_, batch_values_, batch_weight_;
+  AlignedBuffer<T> batch_x_, batch_values_, batch_weight_, outputs_;
   AlignedBuffer<std::int32_t> batch_labels_;
 };
 

@@ -69,6 +69,12 @@ struct VecF32 {
     const __m256i n = _mm256_add_epi32(_mm256_cvtps_epi32(a.v), _mm256_set1_epi32(127));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(n, 23))};
   }
+  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
+  // lie outside the exponents of normal numbers; the first product is exact.
+  friend VecF32 scale(VecF32 a, VecF32 n) {
+    const VecF32 half = round(n * set(0.5f));
+    return (a * pow2(half)) * pow2(n - half);
+  }
   friend VecF32 split(VecF32 x, VecF32& e) {
     const __m256i bits = _mm256_castps_si256(x.v);
     const __m256i exponent = _mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(127));
@@ -132,6 +138,12 @@ struct VecF64 {
     // bits, and the shift drops the rest.
     const __m256i n = _mm256_castpd_si256(_mm256_add_pd(a.v, _mm256_set1_pd(0x1.8p52 + 1023)));
     return {_mm256_castsi256_pd(_mm256_slli_epi64(n, 52))};
+  }
+  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
+  // lie outside the exponents of normal numbers; the first product is exact.
+  friend VecF64 scale(VecF64 a, VecF64 n) {
+    const VecF64 half = round(n * set(0.5));
+    return (a * pow2(half)) * pow2(n - half);
   }
   friend VecF64 split(VecF64 x, VecF64& e) {
     const __m256i bits = _mm256_castpd_si256(x.v);

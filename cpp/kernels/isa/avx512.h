@@ -49,6 +49,8 @@ struct VecF32 {
     const __m512i n = _mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(127));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(n, 23))};
   }
+  // a * 2^n for integral n, rounded once, also when the result is subnormal.
+  friend VecF32 scale(VecF32 a, VecF32 n) { return {_mm512_scalef_ps(a.v, n.v)}; }
   friend VecF32 split(VecF32 x, VecF32& e) {
     e.v = _mm512_getexp_ps(x.v);
     return {_mm512_getmant_ps(x.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)};
@@ -100,6 +102,7 @@ struct VecF64 {
     const __m512i n = _mm512_add_epi64(_mm512_cvtpd_epi64(a.v), _mm512_set1_epi64(1023));
     return {_mm512_castsi512_pd(_mm512_slli_epi64(n, 52))};
   }
+  friend VecF64 scale(VecF64 a, VecF64 n) { return {_mm512_scalef_pd(a.v, n.v)}; }
   friend VecF64 split(VecF64 x, VecF64& e) {
     e.v = _mm512_getexp_pd(x.v);
     return {_mm512_getmant_pd(x.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)};

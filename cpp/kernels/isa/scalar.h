@@ -63,6 +63,12 @@ struct Scalar {
     return from_bits(static_cast<Bits>(static_cast<std::int64_t>(a.v) + exponent_bias)
                      << mantissa_bits);
   }
+  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
+  // lie outside the exponents of normal numbers; the first product is exact.
+  friend Scalar scale(Scalar a, Scalar n) {
+    const Scalar half = round(n * set(T(0.5)));
+    return (a * pow2(half)) * pow2(n - half);
+  }
   // x = m * 2^e, 1 <= m < 2, for normal x > 0.
   friend Scalar split(Scalar x, Scalar& e) {
     const Bits bits = to_bits(x);

@@ -1,0 +1,77 @@
+// Networks whose layers fit into one vector register each, trained row by row: what the kernel of
+// kernels/tiny.h needs to know of them.
+#include <algorithm>
+#include <cstring>
+
+#include "network/network.h"
+
+namespace densecore {
+
+template <class T>
+std::vector<TinyLayer> tiny_layers_of(const KernelTable<T>& table,
+                                      const std::vector<Dense<T>>& layers) {
+  std::vector<TinyLayer> shapes;
+  if (layers.size() > tiny_layers || layers.front().inputs() > tiny_inputs) return shapes;
+  for (const Dense<T>& layer : layers) {
+    const bool last = &layer == &layers.back();
+    if (layer.units() > table.lanes || (layer.activation().row_wise && !last)) return {};
+    shapes.push_back({layer.inputs(), layer.units(), layer.weight_offset(),
+                      layer.use_bias() ? layer.bias_offset() : -1,
+                      static_cast<int>(&layer.activation() - table.activations)});
+  }
+  return shapes;
+}
+
+template <class T>
+bool Network<T>::trains_rows(const Objective<T>& objective,
+                             const OptimizerState<T>& optimizer) const {
+  return !tiny_layers_.empty() && std::strcmp(optimizer.entry().name, "sgd") == 0 &&
+         (objective.fused() || !layers_.back().activation().row_wise);
+}
+
+template <class T>
+void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x,
+                            const Targets<T>& targets, const index_t* order, index_t steps,
+                            OptimizerState<T>& optimizer, LossSum& total, T* outputs) {
+  if (steps == 0) return;
+  const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
+  optimizer.steps += steps - 1;
+  TinyTraining<T> p;
+  p.layers = tiny_layers_.data();
+  p.layer_count = static_cast<int>(tiny_layers_.size());
+  p.parameters = parameters_->data();
+  p.gradients = gradients_->data();
+  p.steps = steps;
+  p.order = order;
+  p.x = x.data;
+  p.ldx = x.stride;
+  p.values = targets.values.data;
+  p.ld_values = targets.values.stride;
+  p.labels = targets.labels;
+  p.weight = targets.weight;
+  p.loss = objective.function();
+  p.from_z = objective.fused();
+  p.sum = objective.reduction() == Reduction::sum;
+  p.learning_rate = update.scalars[0];
+  p.total_loss = &total.loss;
+  p.total_weight = &total.weight;
+  p.outputs = outputs;
+  p.scratch = static_cast<T*>(thread_scratch());
+  table_->tiny_train(p);
+  if (outputs != nullptr && objective.fused()) {
+    const MatrixView<T> a(outputs, steps, layers_.back().units());
+    layers_.back().activate(a, layers_.back().all_units(), a);
+  }
+}
+
+#define DENSECORE_INSTANTIATE(T)                                                                   \
+  template std::vector<TinyLayer> tiny_layers_of(const KernelTable<T>&,                            \
+                                                 const std::vector<Dense<T>>&);                    \
+  template bool Network<T>::trains_rows(const Objective<T>&, const OptimizerState<T>&) const;      \
+  template void Network<T>::train_rows(const Objective<T>&, MatrixView<const T>, const Targets<T>&, \
+                                       const index_t*, index_t, OptimizerState<T>&, LossSum&, T*);
+DENSECORE_INSTANTIATE(float)
+DENSECORE_INSTANTIATE(double)
+#undef DENSECORE_INSTANTIATE
+
+}  // namespace densecore
