@@ -9,8 +9,10 @@
 
 namespace {
 
-// 24 accumulators, 4 vectors of B and a broadcast: 29 of the 32 registers.
-constexpr int tile_rows = 6;
+// 16 accumulators, 4 vectors of B and a broadcast: 21 of the 32 registers, and as many independent
+// sums as four units of a latency of four take. Six rows would fit in 29, but GCC then spills one
+// vector in every round.
+constexpr int tile_rows = 4;
 constexpr int tile_vectors = 4;
 
 struct VecF32 {
