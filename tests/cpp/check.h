@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cinttypes>
 #include <cmath>
 #include <csignal>
 #include <cstdarg>
@@ -13,8 +14,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <string>
 
 #include "base/view.h"
+#include "kernels/table.h"
 
 namespace densecore::check {
 
@@ -198,6 +201,29 @@ double largest(MatrixView<T> matrix) {
       if (std::isfinite(matrix.row(i)[j]))
         result = std::fmax(result, std::abs(static_cast<double>(matrix.row(i)[j])));
   return result;
+}
+
+// Around the vector widths 2 to 16 and the widths of tiles.
+inline constexpr index_t widths[] = {1,  2,  3,  4,  5,  7,  8,  9,  12, 15,  16,  17,
+                                     24, 31, 32, 33, 48, 63, 64, 65, 96, 127, 128, 130};
+
+template <class T>
+struct Kernels {
+  const KernelTable<T>& tested;
+  const KernelTable<T>& portable;
+  static constexpr double eps = std::numeric_limits<T>::epsilon();
+};
+
+// Runs one check under the kernel's name and prints its hash.
+template <class Check>
+void report(const std::string& kernel, Check check) {
+  context.kernel = kernel.c_str();
+  Hash hash;
+  Numbers numbers(20240601);
+  check(numbers, hash);
+  std::printf("%s %s %s %016" PRIx64 "\n", context.level, context.dtype, kernel.c_str(),
+              hash.value());
+  std::fflush(stdout);
 }
 
 }  // namespace densecore::check
