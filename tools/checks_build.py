@@ -18,13 +18,13 @@ def find(program: str, package: str) -> str:
     # Beside the interpreter, too: a virtual environment need not be active.
     found = shutil.which(program) or shutil.which(program, path=Path(sys.executable).parent)
     if found is None:
-        raise MissingToolError(f"{program} is missing: install {package}")
+        raise MissingToolError(f"{program} is missing: {package}")
     return found
 
 
 def build(machine: str, target: str) -> Path:
     """Builds one program for a processor such as "x86_64"; returns its path."""
-    cmake = find("cmake", "cmake (pip install cmake, apt-get install cmake)")
+    cmake = find("cmake", "pip install cmake, or apt-get install cmake")
     folder = ROOT / "build" / "checks" / machine
     configure = [cmake, "-S", str(ROOT), "-B", str(folder), "-DDENSECORE_CHECKS=ON"]
     if machine != MACHINE:
