@@ -1,11 +1,14 @@
-"""What the kernel tests share: every ISA level of this machine, both dtypes, the NumPy oracle."""
+"""What the kernel tests share: every ISA level of this machine, both dtypes, guarded arrays."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import densecore as dc
+import machine_code
 
 LEVELS = dc._core.available_isa_levels()
 DTYPES = ["float32", "float64"]
@@ -27,6 +30,25 @@ def dtype(request: pytest.FixtureRequest) -> str:
 def kernels(level: str, dtype: str) -> Any:
     """The kernel table of one level and dtype."""
     return KERNELS[dtype](level)
+
+
+KernelObject = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def kernel_object(tmp_path_factory: pytest.TempPathFactory) -> KernelObject:
+    """The object file of a level's kernels, compiled when a test first asks for it."""
+    folder = tmp_path_factory.mktemp("kernels")
+
+    def compiled(name: str) -> Path:
+        level, target = machine_code.levels()[name], folder / f"{name}.o"
+        if level.compiler is None:
+            pytest.skip(f"needs a C++ compiler for {level.processor or 'this machine'}")
+        if not target.exists():
+            level.compile(machine_code.CPP / "kernels" / "compile_isa.cc", target)
+        return target
+
+    return compiled
 
 
 class Guarded:

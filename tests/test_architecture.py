@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import densecore as dc
+from conftest import KernelObject
 
 ROOT = Path(__file__).parents[1]
 CPP = ROOT / "cpp"
@@ -116,36 +117,13 @@ def test_command_line_uses_the_public_interface() -> None:
         assert private <= {"_files", "__init__", "__main__"}, path
 
 
-def isa_rows() -> list[tuple[str, list[str]]]:
-    """Name and compiler options of every level, from isa.cmake."""
-    text = (CPP / "kernels" / "isa.cmake").read_text() if CPP.is_dir() else ""
-    rows = re.findall(r"densecore_isa\((\w+)([^)]*)\)", text)
-    return [(name, options.split()) for name, options in rows]
-
-
 @needs_sources
-@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
 @pytest.mark.skipif(shutil.which("nm") is None, reason="needs binutils")
 @pytest.mark.parametrize("name", dc._core.compiled_isa_levels())
-def test_kernel_objects_are_safe_to_link(name: str, tmp_path: Path) -> None:
+def test_kernel_objects_are_safe_to_link(name: str, kernel_object: KernelObject) -> None:
     """No weak symbols (the linker could give baseline code a copy for newer processors), none
     undefined but memory functions, no static initialisers (they would run before dispatch)."""
-    options = dict(isa_rows())[name]
-    target = tmp_path / "kernels.o"
-    subprocess.run(
-        ["c++", "-std=c++20", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-exceptions"]
-        + [
-            "-fno-rtti",
-            "-fno-math-errno",
-            "-ffp-contract=off",
-            f"-DDENSECORE_ISA={name}",
-            f"-I{CPP}",
-            *options,
-        ]
-        + [f'-DDENSECORE_ISA_HEADER="kernels/isa/{name}.h"', "-w", "-c"]
-        + [str(CPP / "kernels" / "compile_isa.cc"), "-o", str(target)],
-        check=True,
-    )
+    target = kernel_object(name)
     symbols = subprocess.run(["nm", target], capture_output=True, text=True, check=True).stdout
     kinds: dict[str, set[str]] = {}
     for line in symbols.splitlines():
