@@ -102,7 +102,7 @@ inline V tanh(V x) {
   const V limited = min(V::set(Math<V>::tanh_limit), abs(x));
   V n;
   const V t = reduced_expm1(limited + limited, n);
-  const V power = scale(V::set(1), n);
+  const V power = pow2(n);
   const V e = fma(power, t, power - V::set(1));
   return copysign(e / (e + V::set(2)), x);
 }

@@ -11,15 +11,21 @@ namespace densecore::check {
 template <class T>
 void check_gemm(const Kernels<T>& kernels) {
   report("gemm", [&](Numbers& numbers, Hash& hash) {
-    constexpr index_t most = 784 * 150;
-    Guarded<T> a_(most), b_(most), bias_(most), c_(most);
+    constexpr index_t most = 784 * 200;
+    Guarded<T> a_(most), b_(most), bias_(most), c_(most), scratch_(gemm_scratch_bytes / sizeof(T));
+    const MatrixView<T> scratch =
+        scratch_.fill(1, gemm_scratch_bytes / sizeof(T), gemm_scratch_bytes / sizeof(T),
+                      [](index_t, index_t) { return std::numeric_limits<double>::quiet_NaN(); });
     const auto number = [&](index_t, index_t) { return numbers.symmetric(); };
     enum Start { zero, bias, accumulate };
-    const auto one = [&](index_t m, index_t n, index_t k, Start start, bool transposed) {
-      describe("m %td n %td depth %td, start %d, transposed %d", m, n, k, start, transposed);
+    const auto one = [&](index_t m, index_t n, index_t k, Start start, bool transposed,
+                         bool transposed_b) {
+      describe("m %td n %td depth %td, start %d, transposed %d %d", m, n, k, start, transposed,
+               transposed_b);
       const MatrixView<T> a =
           transposed ? a_.fill(k, m, m + 2, number) : a_.fill(m, k, k + 1, number);
-      const MatrixView<T> b = b_.fill(k, n, n + 3, number);
+      const MatrixView<T> b =
+          transposed_b ? b_.fill(n, k, k + 3, number) : b_.fill(k, n, n + 3, number);
       const MatrixView<T> row = bias_.fill(1, n, n, number);
       // An old C that is not wanted is NaN: whoever reads it shows it.
       const MatrixView<T> c = c_.fill(m, n, n + 5, [&](index_t, index_t) {
@@ -32,7 +38,7 @@ void check_gemm(const Kernels<T>& kernels) {
           double size = std::abs(sum);
           for (index_t l = 0; l < k; ++l) {
             const double term = static_cast<double>(transposed ? a.row(l)[i] : a.row(i)[l]) *
-                                static_cast<double>(b.row(l)[j]);
+                                static_cast<double>(transposed_b ? b.row(j)[l] : b.row(l)[j]);
             sum += term;
             size += std::abs(term);
           }
@@ -40,9 +46,11 @@ void check_gemm(const Kernels<T>& kernels) {
           magnitude[static_cast<std::size_t>(i * n + j)] = size;
         }
       kernels.tested.gemm({m, n, k, a.data, transposed ? 1 : a.stride, transposed ? a.stride : 1,
-                           b.data, b.stride, start == bias ? row.data : nullptr,
-                           start == accumulate, c.data, c.stride});
+                           b.data, transposed_b ? 1 : b.stride, transposed_b ? b.stride : 1,
+                           start == bias ? row.data : nullptr, start == accumulate, c.data,
+                           c.stride, scratch.data});
       c_.check_outside("c");
+      scratch_.check_outside("scratch");
       hash.add(c);
       for (index_t i = 0; i < m; ++i)
         for (index_t j = 0; j < n; ++j) {
@@ -56,7 +64,9 @@ void check_gemm(const Kernels<T>& kernels) {
     };
     const auto every_way = [&](index_t m, index_t n, index_t k) {
       for (const Start start : {zero, bias, accumulate})
-        for (const bool transposed : {false, true}) one(m, n, k, start, transposed);
+        for (const bool transposed : {false, true})
+          for (const bool transposed_b : {false, true})
+            one(m, n, k, start, transposed, transposed_b);
     };
     for (const index_t m : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 17, 30})
       for (const index_t n : widths)
@@ -66,6 +76,7 @@ void check_gemm(const Kernels<T>& kernels) {
         for (const index_t n : {1, 10, 37, 66}) every_way(m, n, k);
     every_way(130, 128, 130);
     every_way(32, 140, 784);
+    every_way(280, 70, 400);  // more than one block of rows and of depth
   });
 }
 

@@ -62,12 +62,23 @@ struct VecF32 {
     const int32x4_t n = vaddq_s32(vcvtq_s32_f32(a.v), vdupq_n_s32(127));
     return {vreinterpretq_f32_s32(vshlq_n_s32(n, 23))};
   }
+  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
+  // lie outside the exponents of normal numbers; the first product is exact.
+  friend VecF32 scale(VecF32 a, VecF32 n) {
+    const VecF32 half = round(n * set(0.5f));
+    return (a * pow2(half)) * pow2(n - half);
+  }
   friend VecF32 split(VecF32 x, VecF32& e) {
     const uint32x4_t bits = vreinterpretq_u32_f32(x.v);
     const int32x4_t biased = vreinterpretq_s32_u32(vshrq_n_u32(bits, 23));
     e.v = vcvtq_f32_s32(vsubq_s32(biased, vdupq_n_s32(127)));
     const uint32x4_t mantissa = vandq_u32(bits, vdupq_n_u32(0x007fffff));
     return {vreinterpretq_f32_u32(vorrq_u32(mantissa, vdupq_n_u32(0x3f800000)))};
+  }
+  // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
+  friend void zip(VecF32 a, VecF32 b, VecF32& low, VecF32& high) {
+    low.v = vzip1q_f32(a.v, b.v);
+    high.v = vzip2q_f32(a.v, b.v);
   }
 };
 
@@ -105,12 +116,23 @@ struct VecF64 {
     const int64x2_t n = vaddq_s64(vcvtq_s64_f64(a.v), vdupq_n_s64(1023));
     return {vreinterpretq_f64_s64(vshlq_n_s64(n, 52))};
   }
+  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
+  // lie outside the exponents of normal numbers; the first product is exact.
+  friend VecF64 scale(VecF64 a, VecF64 n) {
+    const VecF64 half = round(n * set(0.5));
+    return (a * pow2(half)) * pow2(n - half);
+  }
   friend VecF64 split(VecF64 x, VecF64& e) {
     const uint64x2_t bits = vreinterpretq_u64_f64(x.v);
     const int64x2_t biased = vreinterpretq_s64_u64(vshrq_n_u64(bits, 52));
     e.v = vcvtq_f64_s64(vsubq_s64(biased, vdupq_n_s64(1023)));
     const uint64x2_t mantissa = vandq_u64(bits, vdupq_n_u64(0x000fffffffffffff));
     return {vreinterpretq_f64_u64(vorrq_u64(mantissa, vdupq_n_u64(0x3ff0000000000000)))};
+  }
+  // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
+  friend void zip(VecF64 a, VecF64 b, VecF64& low, VecF64& high) {
+    low.v = vzip1q_f64(a.v, b.v);
+    high.v = vzip2q_f64(a.v, b.v);
   }
 };
 

@@ -69,11 +69,22 @@ struct VecF32 {
     const __m128i n = _mm_add_epi32(_mm_cvtps_epi32(a.v), _mm_set1_epi32(127));
     return {_mm_castsi128_ps(_mm_slli_epi32(n, 23))};
   }
+  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
+  // lie outside the exponents of normal numbers; the first product is exact.
+  friend VecF32 scale(VecF32 a, VecF32 n) {
+    const VecF32 half = round(n * set(0.5f));
+    return (a * pow2(half)) * pow2(n - half);
+  }
   friend VecF32 split(VecF32 x, VecF32& e) {
     const __m128i bits = _mm_castps_si128(x.v);
     e.v = _mm_cvtepi32_ps(_mm_sub_epi32(_mm_srli_epi32(bits, 23), _mm_set1_epi32(127)));
     const __m128i mantissa = _mm_and_si128(bits, _mm_set1_epi32(0x007fffff));
     return {_mm_castsi128_ps(_mm_or_si128(mantissa, _mm_set1_epi32(0x3f800000)))};
+  }
+  // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
+  friend void zip(VecF32 a, VecF32 b, VecF32& low, VecF32& high) {
+    low.v = _mm_unpacklo_ps(a.v, b.v);
+    high.v = _mm_unpackhi_ps(a.v, b.v);
   }
 };
 
@@ -117,6 +128,12 @@ struct VecF64 {
     const __m128i n = _mm_castpd_si128(_mm_add_pd(a.v, _mm_set1_pd(0x1.8p52 + 1023)));
     return {_mm_castsi128_pd(_mm_slli_epi64(n, 52))};
   }
+  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
+  // lie outside the exponents of normal numbers; the first product is exact.
+  friend VecF64 scale(VecF64 a, VecF64 n) {
+    const VecF64 half = round(n * set(0.5));
+    return (a * pow2(half)) * pow2(n - half);
+  }
   friend VecF64 split(VecF64 x, VecF64& e) {
     const __m128i bits = _mm_castpd_si128(x.v);
     // The biased exponent in the low bits of 2^52, as a double; then 2^52 + bias is taken off.
@@ -125,6 +142,11 @@ struct VecF64 {
     e.v = _mm_sub_pd(_mm_castsi128_pd(biased), _mm_set1_pd(0x1p52 + 1023));
     const __m128i mantissa = _mm_and_si128(bits, _mm_set1_epi64x(0x000fffffffffffff));
     return {_mm_castsi128_pd(_mm_or_si128(mantissa, _mm_set1_epi64x(0x3ff0000000000000)))};
+  }
+  // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
+  friend void zip(VecF64 a, VecF64 b, VecF64& low, VecF64& high) {
+    low.v = _mm_unpacklo_pd(a.v, b.v);
+    high.v = _mm_unpackhi_pd(a.v, b.v);
   }
 };
 
