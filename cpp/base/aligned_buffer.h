@@ -30,7 +30,7 @@ class AlignedBuffer {
       throw std::bad_alloc();
     const std::size_t bytes = size * sizeof(T) + slack;
     if (bytes >= huge_page) alignment_ = std::align_val_t{huge_page};
-    data_ = static_cast<T*>(::operator new (bytes, alignment_));
+    data_ = static_cast<T*>(::operator new(bytes, alignment_));
 #if defined(__linux__)
     // Down the rows of a large matrix every step is another small page: more of them than the
     // processor keeps addresses of. The advice may be ignored.
@@ -55,7 +55,7 @@ class AlignedBuffer {
   AlignedBuffer& operator=(const AlignedBuffer&) = delete;
 
   ~AlignedBuffer() {
-    if (data_ != nullptr) ::operator delete (data_, alignment_);
+    if (data_ != nullptr) ::operator delete(data_, alignment_);
   }
 
   T* data() { return data_; }

@@ -144,7 +144,8 @@ struct ActivationTable<V, TypeList<Activation...>> {
   static constexpr int count = sizeof...(Activation);
   static constexpr ActivationEntry<typename V::T> entries[] = {
       {Activation::name, Activation::needs_input, ActivationKernel<Activation, V>::row_wise,
-       ActivationKernel<Activation, V>::forward, ActivationKernel<Activation, V>::backward}...};
+       __is_same(Activation, Linear), ActivationKernel<Activation, V>::forward,
+       ActivationKernel<Activation, V>::backward}...};
 };
 
 }  // namespace

@@ -22,31 +22,55 @@ struct Blocking {
   static constexpr index_t strip = tile_vectors * V::width;  // columns of a tile
   // Depth of a block: deep enough that loading and storing a tile of C costs under 1 %.
   static constexpr index_t depth = 384;
-  // Rows of a block: A's block (rows x depth) takes 390 KB, B's strip 96 KB, of 1 MB of cache.
-  static constexpr index_t rows = index_t(1036 / sizeof(T)) / tile_rows * tile_rows;
+  // Rows of a block: A's block (rows x depth) takes 380 KB, B's strip 96 KB, of 1 MB of cache.
+  static constexpr index_t rows = index_t(1008 / sizeof(T)) / tile_rows * tile_rows;
+  static constexpr index_t narrow_bytes = 32 * 1024;  // the result of gemm_narrow
   static constexpr index_t b_size = depth * strip;
-  static_assert((b_size + depth * rows) * sizeof(T) <= densecore::gemm_scratch_bytes);
+  static_assert((b_size + depth * rows) * sizeof(T) + narrow_bytes <=
+                densecore::gemm_scratch_bytes);
 };
 
-// All rows of one column strip, as evenly as tiles of at most `tile_rows` rows share them: 8 rows
-// are 4 + 4 and not 6 + 2, because a low tile waits for its loads. `panels`: A is packed, tile
-// after tile.
+// m rows as evenly as tiles of at most `tile_rows` rows share them: 8 rows are 4 + 4 and not 6 + 2,
+// because a low tile waits for its loads.
+struct Tiles {
+  index_t left;  // tiles
+  explicit Tiles(index_t m)
+      : left((m + tile_rows - 1) / tile_rows),
+        low_(left == 0 ? 0 : m / left),
+        high_(m - low_ * left) {}
+  index_t rows() const { return low_ + (high_ > 0 ? 1 : 0); }
+  void next() { --left, --high_; }
+
+ private:
+  index_t low_, high_;  // rows of a low tile, and how many higher ones come first
+};
+
+// All rows of one column strip. `panels`: A is packed, tile after tile.
 template <class V, int vectors, bool part, Rows layout, bool panels>
 void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail) {
-  const index_t tiles = (m + tile_rows - 1) / tile_rows;
-  index_t i = 0;
-  for (index_t tile = 1; tile <= tiles; ++tile) {
-    const index_t rows = m * tile / tiles - i;
+  for (Tiles tiles(m); tiles.left > 0; tiles.next()) {
+    const index_t rows = tiles.rows();
     if (panels) p.a_col = rows;
     switch (rows) {
-      case 1: gemm_tile<V, 1, vectors, part, layout>(p, tail); break;
-      case 2: gemm_tile<V, 2, vectors, part, layout>(p, tail); break;
-      case 3: gemm_tile<V, 3, vectors, part, layout>(p, tail); break;
-      case 4: gemm_tile<V, 4, vectors, part, layout>(p, tail); break;
-      case 5: if constexpr (tile_rows > 4) gemm_tile<V, 5, vectors, part, layout>(p, tail); break;
-      default: if constexpr (tile_rows > 5) gemm_tile<V, 6, vectors, part, layout>(p, tail); break;
+      case 1:
+        gemm_tile<V, 1, vectors, part, layout>(p, tail);
+        break;
+      case 2:
+        gemm_tile<V, 2, vectors, part, layout>(p, tail);
+        break;
+      case 3:
+        gemm_tile<V, 3, vectors, part, layout>(p, tail);
+        break;
+      case 4:
+        gemm_tile<V, 4, vectors, part, layout>(p, tail);
+        break;
+      case 5:
+        if constexpr (tile_rows > 4) gemm_tile<V, 5, vectors, part, layout>(p, tail);
+        break;
+      default:
+        if constexpr (tile_rows > 5) gemm_tile<V, 6, vectors, part, layout>(p, tail);
+        break;
     }
-    i += rows;
     p.a += panels ? rows * p.depth : rows * (layout == Rows::adjacent ? 1 : p.a_row);
     p.c += rows * p.ldc;
   }
@@ -69,23 +93,54 @@ void gemm_columns(index_t m, const TileArguments<typename V::T>& p, index_t cols
 }
 
 template <class V>
+void gemm(const GemmArguments<typename V::T>& p);
+
+// A weight gradient of few units: as its transpose, so that vectors run along the inputs and are
+// full. The chains of additions are the same.
+template <class V>
+void gemm_narrow(const GemmArguments<typename V::T>& p) {
+  using T = typename V::T;
+  constexpr index_t block = 512;  // inputs at a time
+  T* const turned = p.scratch;    // (n, block)
+  static_assert(V::width * block * sizeof(T) <= Blocking<V>::narrow_bytes);
+  for (index_t i = 0; i < p.m; i += block) {
+    const index_t rows = p.m - i < block ? p.m - i : block;
+    T* c = p.c + i * p.ldc;
+    if (p.accumulate) transpose<V>(rows, p.n, c, p.ldc, turned, block);
+    gemm<V>({p.n, rows, p.depth, p.b, 1, p.b_row, p.a + i, p.a_col, 1, nullptr, p.accumulate,
+             turned, block, p.scratch + V::width * block});
+    transpose<V>(p.n, rows, turned, block, c, p.ldc);
+  }
+}
+
+template <class V>
 void gemm(const GemmArguments<typename V::T>& p) {
   using T = typename V::T;
   using B = Blocking<V>;
-  const bool transposed_a = p.a_row == 1 && p.a_col != 1, transposed_b = p.b_row == 1 && p.b_col != 1;
+  const bool transposed_a = p.a_row == 1 && p.a_col != 1,
+             transposed_b = p.b_row == 1 && p.b_col != 1;
+  if (transposed_a && !transposed_b && p.bias == nullptr && 4 * p.n <= 3 * V::width &&
+      p.m >= V::width)
+    return gemm_narrow<V>(p);
   const index_t strips = (p.n + B::strip - 1) / B::strip;
   // Measured crossovers. Packing B pays when many rows use it and it does not lie in the
   // first-level cache anyway. A pays only when it is read across its rows: along them six rows are
   // six streams, which the processor follows by itself.
   const bool pack_b = transposed_b || (p.m >= 48 && p.depth * p.n * index_t(sizeof(T)) > 48 * 1024);
-  const bool pack_a =
-      transposed_a && strips >= 2 && p.m * p.depth * index_t(sizeof(T)) > 32 * 1024;
+  const bool pack_a = transposed_a && strips >= 2 && p.m * p.depth * index_t(sizeof(T)) > 32 * 1024;
   if (!pack_a && !pack_b) {
     for (index_t j = 0; j < p.n; j += B::strip) {
       const index_t cols = p.n - j < B::strip ? p.n - j : B::strip;
-      const TileArguments<T> tile = {p.depth, p.a, p.a_row, p.a_col, p.b + j, p.b_row,
-                                     p.bias == nullptr ? nullptr : p.bias + j, p.accumulate,
-                                     p.c + j, p.ldc};
+      const TileArguments<T> tile = {p.depth,
+                                     p.a,
+                                     p.a_row,
+                                     p.a_col,
+                                     p.b + j,
+                                     p.b_row,
+                                     p.bias == nullptr ? nullptr : p.bias + j,
+                                     p.accumulate,
+                                     p.c + j,
+                                     p.ldc};
       if (transposed_a)
         gemm_columns<V, tile_vectors, Rows::adjacent, false>(p.m, tile, cols);
       else
@@ -105,13 +160,12 @@ void gemm(const GemmArguments<typename V::T>& p) {
       const index_t i = p.m * block / blocks, rows = p.m * (block + 1) / blocks - i;
       const T* a = p.a + i * p.a_row + k * p.a_col;
       if (pack_a) {
-        const index_t tiles = (rows + tile_rows - 1) / tile_rows;
         T* out = a_packed;
-        for (index_t tile = 0, r = 0; tile < tiles; ++tile) {
-          const index_t end = rows * (tile + 1) / tiles;
-          pack_columns<V>(depth, end - r, a + r, p.a_col, out);
-          out += (end - r) * depth;
-          r = end;
+        const T* from = a;
+        for (Tiles tiles(rows); tiles.left > 0; tiles.next()) {
+          pack_columns<V>(depth, tiles.rows(), from, p.a_col, out);
+          from += tiles.rows();
+          out += tiles.rows() * depth;
         }
       }
       for (index_t j = 0; j < p.n; j += B::strip) {
@@ -128,9 +182,16 @@ void gemm(const GemmArguments<typename V::T>& p) {
           ldb = padded;
         }
         const bool first = k == 0;
-        const TileArguments<T> tile = {depth, pack_a ? a_packed : a, p.a_row, p.a_col, b, ldb,
+        const TileArguments<T> tile = {depth,
+                                       pack_a ? a_packed : a,
+                                       p.a_row,
+                                       p.a_col,
+                                       b,
+                                       ldb,
                                        !first || p.bias == nullptr ? nullptr : p.bias + j,
-                                       !first || p.accumulate, p.c + i * p.ldc + j, p.ldc};
+                                       !first || p.accumulate,
+                                       p.c + i * p.ldc + j,
+                                       p.ldc};
         if (pack_a)
           gemm_columns<V, tile_vectors, Rows::adjacent, true>(rows, tile, cols);
         else if (transposed_a)

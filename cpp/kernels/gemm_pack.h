@@ -30,7 +30,7 @@ inline void transpose_block(V (&r)[V::width]) {
 // out[j * ld_out + i] = in[i * ld_in + j] for i < rows, j < cols.
 template <class V>
 [[gnu::noinline]] void transpose(index_t rows, index_t cols, const typename V::T* in, index_t ld_in,
-               typename V::T* out, index_t ld_out) {
+                                 typename V::T* out, index_t ld_out) {
   for (index_t i = 0; i < rows; i += V::width) {
     const index_t height = rows - i < V::width ? rows - i : V::width;
     for_each_vector<V>(cols, [=](index_t j, auto part) {
@@ -59,7 +59,7 @@ template <class V>
 // filled up with zeros.
 template <class V>
 [[gnu::noinline]] void pack_rows(index_t depth, index_t cols, const typename V::T* b, index_t ldb,
-               typename V::T* out) {
+                                 typename V::T* out) {
   for (index_t k = 0; k < depth; ++k, b += ldb)
     for_each_vector<V>(cols, [&](index_t j, auto part) {
       prefetch(b + packing_distance * ldb + j);
@@ -70,8 +70,8 @@ template <class V>
 
 // `rows` values from each of `depth` rows: out[k * rows + i] = a[k * lda + i].
 template <class V>
-[[gnu::noinline]] void pack_columns(index_t depth, index_t rows, const typename V::T* a, index_t lda,
-                  typename V::T* out) {
+[[gnu::noinline]] void pack_columns(index_t depth, index_t rows, const typename V::T* a,
+                                    index_t lda, typename V::T* out) {
   for (index_t k = 0; k < depth; ++k, a += lda, out += rows) {
     prefetch(a + V::width);
     for_each_vector<V>(rows, [=](index_t i, auto part) { part.store(part.load(a + i), out + i); });

@@ -27,6 +27,8 @@ struct MathConstants<float> {
   static constexpr float smallest_normal = 0x1p-126f, smallest = 0x1p-149f;
   static constexpr float subnormal_scale = 0x1p24f, subnormal_exponent = 24;
   static constexpr float tanh_limit = 9.1f;  // beyond it tanh rounds to 1
+  // n + this has n + 127 in its low bits, for |n| < 2^22; the addition rounds to an integer.
+  static constexpr float exponent_magic = 0x1.8p23f + 127;
   static constexpr float infinity = __builtin_inff(), nan = __builtin_nanf("");
 };
 
@@ -48,6 +50,7 @@ struct MathConstants<double> {
   static constexpr double smallest_normal = 0x1p-1022, smallest = 0x1p-1074;
   static constexpr double subnormal_scale = 0x1p54, subnormal_exponent = 54;
   static constexpr double tanh_limit = 19.1;
+  static constexpr double exponent_magic = 0x1.8p52 + 1023;
   static constexpr double infinity = __builtin_inf(), nan = __builtin_nan("");
 };
 
@@ -56,8 +59,8 @@ using Math = MathConstants<typename V::T>;
 
 template <class V, int count>
 inline V polynomial(const typename V::T (&coefficients)[count], V x) {
-  V sum = V::set(coefficients[count - 1]);
-  for (int i = count - 2; i >= 0; --i) sum = fma(sum, x, V::set(coefficients[i]));
+  V sum = V::constant(coefficients[count - 1]);
+  for (int i = count - 2; i >= 0; --i) sum = fma(sum, x, V::constant(coefficients[i]));
   return sum;
 }
 
@@ -66,8 +69,8 @@ inline V polynomial(const typename V::T (&coefficients)[count], V x) {
 template <class V, int count>
 inline V paired_polynomial(const typename V::T (&coefficients)[count], V x, V x2) {
   const auto pair = [&](int i) {
-    return i + 1 < count ? fma(V::set(coefficients[i + 1]), x, V::set(coefficients[i]))
-                         : V::set(coefficients[i]);
+    return i + 1 < count ? fma(V::constant(coefficients[i + 1]), x, V::constant(coefficients[i]))
+                         : V::constant(coefficients[i]);
   };
   constexpr int last = (count - 1) / 2 * 2;
   V sum = pair(last);
@@ -76,75 +79,93 @@ inline V paired_polynomial(const typename V::T (&coefficients)[count], V x, V x2
   return sum;
 }
 
-// x = n ln 2 + r with integral n and |r| <= ln(2) / 2; returns exp(r) - 1.
+// x = n ln 2 + r with integral n and |r| <= ln(2) / 2.
 template <class V>
-inline V reduced_expm1(V x, V& n) {
+struct Reduced {
+  V n, shifted;  // shifted = n + exponent_magic
+  V expm1;       // exp(r) - 1
+};
+
+template <class V>
+inline Reduced<V> reduce(V x) {
   using M = Math<V>;
-  n = round(x * V::set(M::log2e));
-  const V r = fnma(n, V::set(M::ln2_low), fnma(n, V::set(M::ln2_high), x));
+  const V magic = V::constant(M::exponent_magic);
+  const V shifted = fma(x, V::constant(M::log2e), magic), n = shifted - magic;
+  const V r = fnma(n, V::constant(M::ln2_low), fnma(n, V::constant(M::ln2_high), x));
   const V r2 = r * r;
-  return fma(r2, paired_polynomial(M::exp_tail, r, r2), r);
+  return {n, shifted, fma(r2, paired_polynomial(M::exp_tail, r, r2), r)};
+}
+
+// a * 2^n for integral n, rounded once, also when the result is subnormal.
+template <class V>
+inline V scaled(V a, V n) {
+  if constexpr (requires { scale(a, n); }) {
+    return scale(a, n);
+  } else {
+    // In two factors: n may lie outside the exponents of normal numbers. The first product is
+    // exact.
+    const V magic = V::constant(Math<V>::exponent_magic);
+    const V half = fma(n, V::constant(typename V::T(0.5)), magic);
+    return (a * low_bits_to_exponent(half)) * low_bits_to_exponent(n - (half - magic) + magic);
+  }
 }
 
 template <class V>
 inline V exp(V x) {
   using M = Math<V>;
   // The constant stands first in min and max: a NaN in the second operand is passed on.
-  x = max(V::set(M::exp_low), min(V::set(M::exp_high), x));
-  V n;
-  const V p = V::set(1) + reduced_expm1(x, n);
-  return scale(p, n);
+  x = max(V::constant(M::exp_low), min(V::constant(M::exp_high), x));
+  const Reduced<V> reduced = reduce(x);
+  return scaled(V::constant(1) + reduced.expm1, reduced.n);
 }
 
 // tanh x = e / (e + 2), e = exp(2 |x|) - 1; e is accurate near 0 because its r is.
 template <class V>
 inline V tanh(V x) {
-  const V limited = min(V::set(Math<V>::tanh_limit), abs(x));
-  V n;
-  const V t = reduced_expm1(limited + limited, n);
-  const V power = pow2(n);
-  const V e = fma(power, t, power - V::set(1));
-  return copysign(e / (e + V::set(2)), x);
+  const V limited = min(V::constant(Math<V>::tanh_limit), abs(x));
+  const Reduced<V> reduced = reduce(limited + limited);
+  const V power = low_bits_to_exponent(reduced.shifted);
+  const V e = fma(power, reduced.expm1, power - V::constant(1));
+  return copysign(e / (e + V::constant(2)), x);
 }
 
 // 1 / (1 + exp(-x)), without overflow: exp is only taken of -|x|.
 template <class V>
 inline V sigmoid(V x) {
   using M = Math<V>;
-  const V one = V::set(1);
-  const V negative = max(V::set(M::exp_low), copysign(x, V::set(-1)));
-  V n;
-  const V t = reduced_expm1(negative, n);
-  const V e = scale(one + t, n);
-  return select(less(x, V::set(0)), e, one) / (one + e);
+  const V one = V::constant(1);
+  const V negative = max(V::constant(M::exp_low), copysign(x, V::constant(-1)));
+  const Reduced<V> reduced = reduce(negative);
+  const V e = scaled(one + reduced.expm1, reduced.n);
+  return select(less(x, V::constant(0)), e, one) / (one + e);
 }
 
 template <class V>
 inline V log(V x) {
   using M = Math<V>;
-  const V zero = V::set(0), one = V::set(1);
-  const auto subnormal = less(x, V::set(M::smallest_normal));
+  const V zero = V::constant(0), one = V::constant(1);
+  const auto subnormal = less(x, V::constant(M::smallest_normal));
   V e;
-  V m = split(select(subnormal, x * V::set(M::subnormal_scale), x), e);
-  e = select(subnormal, e - V::set(M::subnormal_exponent), e);
-  const auto large = less(V::set(typename V::T(1.41421356237309505)), m);
-  m = select(large, m * V::set(typename V::T(0.5)), m);
+  V m = split(select(subnormal, x * V::constant(M::subnormal_scale), x), e);
+  e = select(subnormal, e - V::constant(M::subnormal_exponent), e);
+  const auto large = less(V::constant(typename V::T(1.41421356237309505)), m);
+  m = select(large, m * V::constant(typename V::T(0.5)), m);
   e = select(large, e + one, e);
   // log m = f - f^2/2 + s (f^2/2 + R), with f = m - 1 exact: no cancellation near x = 1.
-  const V f = m - one, s = f / (f + V::set(2)), z = s * s;
-  const V half_square = V::set(typename V::T(0.5)) * f * f;
+  const V f = m - one, s = f / (f + V::constant(2)), z = s * s;
+  const V half_square = V::constant(typename V::T(0.5)) * f * f;
   const V tail = z * polynomial(M::log_tail, z);
-  V result = fma(s, half_square + tail, e * V::set(M::ln2_low));
-  result = fma(e, V::set(M::ln2_high), f - (half_square - result));
-  result = select(less(x, V::set(M::infinity)), result, x);  // infinity and NaN
-  result = select(less(x, V::set(M::smallest)), V::set(-M::infinity), result);
-  return select(less(x, zero), V::set(M::nan), result);
+  V result = fma(s, half_square + tail, e * V::constant(M::ln2_low));
+  result = fma(e, V::constant(M::ln2_high), f - (half_square - result));
+  result = select(less(x, V::constant(M::infinity)), result, x);  // infinity and NaN
+  result = select(less(x, V::constant(M::smallest)), V::constant(-M::infinity), result);
+  return select(less(x, zero), V::constant(M::nan), result);
 }
 
 // log(1 + y) for -1 < y <= 1, correcting for what 1 + y loses.
 template <class V>
 inline V log1p(V y) {
-  const V one = V::set(1), u = one + y;
+  const V one = V::constant(1), u = one + y;
   return log(u) + (y - (u - one)) / u;
 }
 

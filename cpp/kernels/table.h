@@ -42,6 +42,7 @@ struct ActivationEntry {
   const char* name;
   bool needs_input;  // the derivative cannot be written in terms of the output alone
   bool row_wise;     // an output depends on its whole row (softmax)
+  bool identity;     // nothing to compute
   void (*forward)(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda);
   void (*backward)(index_t rows, index_t cols, const T* z, index_t ldz, const T* a, index_t lda,
                    const T* g, index_t ldg, T* dz, index_t lddz);
@@ -149,7 +150,8 @@ struct KernelTable {
   void (*tiny_train)(const TinyTraining<T>&);
   // out[j][i] = in[i][j]
   void (*transpose)(index_t rows, index_t cols, const T* in, index_t ld_in, T* out, index_t ld_out);
-  // out[j] = (accumulate ? out[j] : 0) + the sum of column j, in the order of the rows
+  // out[j] = (accumulate ? out[j] : 0) + the sum of column j, in an order that depends on the
+  // number of rows only
   void (*column_sum)(index_t rows, index_t cols, const T* in, index_t ld, bool accumulate, T* out);
   // out[i] += in[i]
   void (*add)(index_t n, const T* in, T* out);

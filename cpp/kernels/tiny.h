@@ -144,10 +144,9 @@ struct TinyNetwork {
     for (int l = count - 1; l >= 0; --l) {
       Layer& layer = layers[l];
       const TinyLayer& s = layer.shape;
-      const V delta = from_z && l + 1 == count
-                          ? gradient
-                          : List::backward(s.activation, V::load(layer.z), V::load(layer.a),
-                                           gradient);
+      const V delta = from_z && l + 1 == count ? gradient
+                                               : List::backward(s.activation, V::load(layer.z),
+                                                                V::load(layer.a), gradient);
       delta.store(layer.delta);
       if (l > 0) {
         gradient = tiny_product(s.units, layer.delta, layer.transposed, V::set(0));
@@ -188,12 +187,11 @@ void tiny_train(const TinyTraining<typename V::T>& p) {
       for (index_t j = 0; j < outputs; ++j) p.outputs[step * outputs + j] = output[j];
     const double weight = p.weight == nullptr ? 1 : static_cast<double>(p.weight[row]);
     *p.total_weight += weight;
-    *p.total_loss += p.loss({1, outputs, output, outputs,
-                             p.values == nullptr ? nullptr : p.values + row * p.ld_values,
-                             outputs, p.labels == nullptr ? nullptr : p.labels + row,
-                             p.weight == nullptr ? nullptr : p.weight + row,
-                             p.sum ? static_cast<double>(outputs) : (weight == 0 ? 0 : 1 / weight),
-                             gradient, outputs});
+    *p.total_loss += p.loss(
+        {1, outputs, output, outputs, p.values == nullptr ? nullptr : p.values + row * p.ld_values,
+         outputs, p.labels == nullptr ? nullptr : p.labels + row,
+         p.weight == nullptr ? nullptr : p.weight + row,
+         p.sum ? static_cast<double>(outputs) : (weight == 0 ? 0 : 1 / weight), gradient, outputs});
     network.backward(x, V::load(gradient), p.from_z, scalars);
   }
   network.write_back(p.parameters);

@@ -28,6 +28,7 @@ void Dense<T>::affine(const T* parameters, MatrixView<const T> x, Range units, M
 
 template <class T>
 void Dense<T>::activate(MatrixView<const T> z, Range units, MatrixView<T> a) const {
+  if (activation_->identity && z.data == a.data) return;
   const index_t j = units.begin;
   activation_->forward(z.rows, units.size(), z.data + j, z.stride, a.data + j, a.stride);
 }
@@ -35,6 +36,7 @@ void Dense<T>::activate(MatrixView<const T> z, Range units, MatrixView<T> a) con
 template <class T>
 void Dense<T>::delta(MatrixView<const T> z, MatrixView<const T> a, Range units,
                      MatrixView<T> gradient) const {
+  if (activation_->identity) return;
   const index_t j = units.begin;
   activation_->backward(gradient.rows, units.size(), z.data + j, z.stride, a.data + j, a.stride,
                         gradient.data + j, gradient.stride, gradient.data + j, gradient.stride);
@@ -46,8 +48,8 @@ void Dense<T>::weight_gradient(MatrixView<const T> x, MatrixView<const T> delta,
   const index_t i = inputs.begin, j = units.begin;
   // A is X^T, by its strides: row i of A is column i of X.
   table_->gemm({inputs.size(), units.size(), x.rows, x.data + i, 1, x.stride, delta.data + j,
-                delta.stride, 1, nullptr, accumulate,
-                gradients + weight_offset() + i * units_ + j, units_, static_cast<T*>(scratch)});
+                delta.stride, 1, nullptr, accumulate, gradients + weight_offset() + i * units_ + j,
+                units_, static_cast<T*>(scratch)});
   if (i == 0 && use_bias_)
     table_->column_sum(delta.rows, units.size(), delta.data + j, delta.stride, accumulate,
                        gradients + bias_offset() + j);

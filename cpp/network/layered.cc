@@ -137,11 +137,11 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
   }
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                                  \
-  template void Network<T>::forward_layer(Executor&, std::size_t, MatrixView<const T>,            \
-                                          MatrixView<T>, bool);                                   \
-  template void Network<T>::backward_layers(Executor&, MatrixView<const T>, bool, MatrixView<T>,  \
-                                            const Update<T>*);                                    \
+#define DENSECORE_INSTANTIATE(T)                                                                 \
+  template void Network<T>::forward_layer(Executor&, std::size_t, MatrixView<const T>,           \
+                                          MatrixView<T>, bool);                                  \
+  template void Network<T>::backward_layers(Executor&, MatrixView<const T>, bool, MatrixView<T>, \
+                                            const Update<T>*);                                   \
   template void Network<T>::delta_rows(Executor&, std::size_t, index_t);
 DENSECORE_INSTANTIATE(float)
 DENSECORE_INSTANTIATE(double)

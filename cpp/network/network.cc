@@ -14,8 +14,6 @@ constexpr int max_leaves = 32;
 // A backward pass of less work (some 20 ms) updates the weights as it goes: it is not interrupted,
 // or the parameters would be those of two steps.
 constexpr double uninterrupted_work = 1e9;
-// Rows whose activation follows their product at once, while they are in the first-level cache.
-constexpr index_t rows_in_cache = 48;
 
 index_t divide_up(index_t a, index_t b) { return (a + b - 1) / b; }
 
@@ -56,14 +54,11 @@ void Network<T>::forward_rows(ConstView x, index_t begin, index_t end, View out,
   const std::size_t last = layers_.size() - 1;
   for (std::size_t l = 0; l <= last; ++l) {
     const Dense<T>& layer = layers_[l];
-    for (index_t first = begin; first < end; first += rows_in_cache) {
-      const index_t next = std::min(first + rows_in_cache, end);
-      const View a = l == last && out ? out.slice(first, next) : workspace_.a(l, first, next);
-      const bool only_z = l == last && stop_at_z;
-      const View z = only_z ? a : z_of(l, first, next, a);
-      layer.affine(parameters_->data(), input_of(l, x, first, next), layer.all_units(), z, scratch);
-      if (!only_z) layer.activate(z, layer.all_units(), a);
-    }
+    const View a = l == last && out ? out.slice(begin, end) : workspace_.a(l, begin, end);
+    const bool only_z = l == last && stop_at_z;
+    const View z = only_z ? a : z_of(l, begin, end, a);
+    layer.affine(parameters_->data(), input_of(l, x, begin, end), layer.all_units(), z, scratch);
+    if (!only_z) layer.activate(z, layer.all_units(), a);
   }
 }
 
@@ -186,7 +181,8 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   const double scale = objective.gradient_scale(sum.weight);
   if (x.rows == 1 && trains_rows(objective, optimizer)) {
     sum.weight = 0;
-    train_rows(objective, x, targets, nullptr, 1, optimizer, sum, nullptr);
+    reserve(1);
+    train_rows(objective, x, targets, nullptr, 1, optimizer, sum, workspace_.a(last, 0, 1).data);
     set_loss_slots(sum);
     return sum;
   }
@@ -245,10 +241,14 @@ LossSum Network<T>::loss(Executor& executor, const Objective<T>& objective, Cons
 
 template <class T>
 MatrixView<const T> Network<T>::outputs(const Objective<T>& objective, index_t rows) {
-  const std::size_t last = layers_.size() - 1;
-  const View a = workspace_.a(last, 0, rows);
-  if (objective.fused()) layers_[last].activate(a, layers_[last].all_units(), a);
+  const View a = workspace_.a(layers_.size() - 1, 0, rows);
+  finish_outputs(objective, a);
   return a;
+}
+
+template <class T>
+void Network<T>::finish_outputs(const Objective<T>& objective, View a) const {
+  if (objective.fused()) layers_.back().activate(a, layers_.back().all_units(), a);
 }
 
 template class Network<float>;

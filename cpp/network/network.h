@@ -67,16 +67,18 @@ class Network {
   // Whether `train_rows` can do batches of one row.
   bool trains_rows(const Objective<T>& objective, const OptimizerState<T>& optimizer) const;
   // Many steps of one row each: rows order[0 .. steps) of x (the first `steps` rows when null).
-  // `outputs` (steps, units), when given, gets what `outputs` below returns.
+  // `outputs` (steps, units), when given, gets what the loss was taken of: see `finish_outputs`.
   void train_rows(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
-                  const index_t* order, index_t steps, OptimizerState<T>& optimizer,
-                  LossSum& total, T* outputs);
+                  const index_t* order, index_t steps, OptimizerState<T>& optimizer, LossSum& total,
+                  T* outputs);
   // The loss of x alone; x has at most `evaluation_rows` rows.
   static constexpr index_t evaluation_rows = 256;
   LossSum loss(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
                const Targets<T>& targets);
-  // The outputs of the rows of the last call of one of these two.
+  // The outputs of the rows of the last call of `train` or `loss`.
   MatrixView<const T> outputs(const Objective<T>& objective, index_t rows);
+  // What a loss was taken of (z, when it is fused with the activation) becomes the outputs.
+  void finish_outputs(const Objective<T>& objective, MatrixView<T> a) const;
 
   void reserve(index_t rows) { workspace_.reserve(layers_, rows); }
 

@@ -36,8 +36,8 @@ template <class T>
 double Objective<T>::rows(MatrixView<const T> output, const Targets<T>& targets, double scale,
                           MatrixView<T> gradient) const {
   return function()({output.rows, output.cols, output.data, output.stride, targets.values.data,
-                   targets.values.stride, targets.labels, targets.weight, scale, gradient.data,
-                   gradient.stride});
+                     targets.values.stride, targets.labels, targets.weight, scale, gradient.data,
+                     gradient.stride});
 }
 
 template class Objective<float>;

@@ -41,7 +41,9 @@ class Objective {
   // Whether `rows` wants the last layer's z instead of a, and gives dC/dz instead of dC/da.
   bool fused() const { return fused_; }
 
-  double (*function() const)(const LossArguments<T>&) { return fused_ ? loss_->fused : loss_->plain; }
+  double (*function() const)(const LossArguments<T>&) {
+    return fused_ ? loss_->fused : loss_->plain;
+  }
 
   // The sum of the weights of rows (their number without weights).
   static double weight_sum(const T* weight, index_t rows);

@@ -73,7 +73,8 @@ template <class T>
 Update<T> OptimizerState<T>::next_update(T* parameters, const T* gradients) {
   Update<T> update{entry_, {}, parameters, gradients, {}};
   entry_->prepare(settings_->values(), ++steps, update.scalars);
-  for (int i = 0; i < entry_->state_count; ++i) update.states[i] = states_->data() + i * parameters_;
+  for (int i = 0; i < entry_->state_count; ++i)
+    update.states[i] = states_->data() + i * parameters_;
   return update;
 }
 

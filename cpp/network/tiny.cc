@@ -58,18 +58,15 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
   p.outputs = outputs;
   p.scratch = static_cast<T*>(thread_scratch());
   table_->tiny_train(p);
-  if (outputs != nullptr && objective.fused()) {
-    const MatrixView<T> a(outputs, steps, layers_.back().units());
-    layers_.back().activate(a, layers_.back().all_units(), a);
-  }
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                                   \
-  template std::vector<TinyLayer> tiny_layers_of(const KernelTable<T>&,                            \
-                                                 const std::vector<Dense<T>>&);                    \
-  template bool Network<T>::trains_rows(const Objective<T>&, const OptimizerState<T>&) const;      \
-  template void Network<T>::train_rows(const Objective<T>&, MatrixView<const T>, const Targets<T>&, \
-                                       const index_t*, index_t, OptimizerState<T>&, LossSum&, T*);
+#define DENSECORE_INSTANTIATE(T)                                                              \
+  template std::vector<TinyLayer> tiny_layers_of(const KernelTable<T>&,                       \
+                                                 const std::vector<Dense<T>>&);               \
+  template bool Network<T>::trains_rows(const Objective<T>&, const OptimizerState<T>&) const; \
+  template void Network<T>::train_rows(const Objective<T>&, MatrixView<const T>,              \
+                                       const Targets<T>&, const index_t*, index_t,            \
+                                       OptimizerState<T>&, LossSum&, T*);
 DENSECORE_INSTANTIATE(float)
 DENSECORE_INSTANTIATE(double)
 #undef DENSECORE_INSTANTIATE

@@ -31,8 +31,7 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
 
 template <class T>
 double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch) {
-  const LossSum sum =
-      network_->train(executor, objective_, batch.x, batch.targets, optimizer_);
+  const LossSum sum = network_->train(executor, objective_, batch.x, batch.targets, optimizer_);
   return sum.loss / objective_.divisor(sum.weight);
 }
 
@@ -106,8 +105,7 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
       const Data<T> batch = options.shuffle
                                 ? gather(data, order.data() + begin, end - begin)
                                 : Data<T>{data.x.slice(begin, end), data.targets.slice(begin, end)};
-      const LossSum sum =
-          network_->train(executor, objective_, batch.x, batch.targets, optimizer_);
+      const LossSum sum = network_->train(executor, objective_, batch.x, batch.targets, optimizer_);
       total.loss += sum.loss;
       total.weight += sum.weight;
       add_metrics(end - begin, batch.targets);
@@ -136,8 +134,11 @@ void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index
     if (rest != nullptr) rows = watched ? gather(data, rest, end - begin) : data;
     network_->train_rows(objective_, rows.x, rows.targets, watched ? nullptr : rest, end - begin,
                          optimizer_, total, watched ? outputs_.data() : nullptr);
-    const MatrixView<const T> seen(outputs_.data(), end - begin, outputs);
-    for (Metric<T>& metric : metrics_) metric.add(seen, rows.targets);
+    if (watched) {
+      const MatrixView<T> seen(outputs_.data(), end - begin, outputs);
+      network_->finish_outputs(objective_, seen);
+      for (Metric<T>& metric : metrics_) metric.add(seen, rows.targets);
+    }
     executor.check(3 * network_->forward_work(end - begin) + 4096.0 * rows_at_once);
   }
 }

@@ -45,6 +45,13 @@ struct VecF32 {
     if (n & 1) _mm_store_ss(p, half);
   }
   static VecF32 set(T x) { return {_mm256_set1_ps(x)}; }
+  // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
+  // memory at every use, and the loads would take longer than the arithmetic.
+  static VecF32 constant(T x) {
+    VecF32 a = set(x);
+    asm("" : "+x"(a.v));
+    return a;
+  }
 
   friend VecF32 operator+(VecF32 a, VecF32 b) { return {_mm256_add_ps(a.v, b.v)}; }
   friend VecF32 operator-(VecF32 a, VecF32 b) { return {_mm256_sub_ps(a.v, b.v)}; }
@@ -62,18 +69,9 @@ struct VecF32 {
   }
   friend Mask less(VecF32 a, VecF32 b) { return _mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ); }
   friend VecF32 select(Mask m, VecF32 a, VecF32 b) { return {_mm256_blendv_ps(b.v, a.v, m)}; }
-  friend VecF32 round(VecF32 a) {
-    return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
-  }
-  friend VecF32 pow2(VecF32 a) {
-    const __m256i n = _mm256_add_epi32(_mm256_cvtps_epi32(a.v), _mm256_set1_epi32(127));
-    return {_mm256_castsi256_ps(_mm256_slli_epi32(n, 23))};
-  }
-  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
-  // lie outside the exponents of normal numbers; the first product is exact.
-  friend VecF32 scale(VecF32 a, VecF32 n) {
-    const VecF32 half = round(n * set(0.5f));
-    return (a * pow2(half)) * pow2(n - half);
+  // The low bits of a, moved to where the exponent is: 2^n for a = n + Math::exponent_magic.
+  friend VecF32 low_bits_to_exponent(VecF32 a) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.v), 23))};
   }
   friend VecF32 split(VecF32 x, VecF32& e) {
     const __m256i bits = _mm256_castps_si256(x.v);
@@ -113,6 +111,13 @@ struct VecF64 {
     if (n & 1) _mm_store_sd(p, half);
   }
   static VecF64 set(T x) { return {_mm256_set1_pd(x)}; }
+  // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
+  // memory at every use, and the loads would take longer than the arithmetic.
+  static VecF64 constant(T x) {
+    VecF64 a = set(x);
+    asm("" : "+x"(a.v));
+    return a;
+  }
 
   friend VecF64 operator+(VecF64 a, VecF64 b) { return {_mm256_add_pd(a.v, b.v)}; }
   friend VecF64 operator-(VecF64 a, VecF64 b) { return {_mm256_sub_pd(a.v, b.v)}; }
@@ -130,20 +135,9 @@ struct VecF64 {
   }
   friend Mask less(VecF64 a, VecF64 b) { return _mm256_cmp_pd(a.v, b.v, _CMP_LT_OQ); }
   friend VecF64 select(Mask m, VecF64 a, VecF64 b) { return {_mm256_blendv_pd(b.v, a.v, m)}; }
-  friend VecF64 round(VecF64 a) {
-    return {_mm256_round_pd(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
-  }
-  friend VecF64 pow2(VecF64 a) {
-    // There is no conversion to 64-bit integers: adding 1.5 * 2^52 leaves the integer in the low
-    // bits, and the shift drops the rest.
-    const __m256i n = _mm256_castpd_si256(_mm256_add_pd(a.v, _mm256_set1_pd(0x1.8p52 + 1023)));
-    return {_mm256_castsi256_pd(_mm256_slli_epi64(n, 52))};
-  }
-  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
-  // lie outside the exponents of normal numbers; the first product is exact.
-  friend VecF64 scale(VecF64 a, VecF64 n) {
-    const VecF64 half = round(n * set(0.5));
-    return (a * pow2(half)) * pow2(n - half);
+  // The low bits of a, moved to where the exponent is: 2^n for a = n + Math::exponent_magic.
+  friend VecF64 low_bits_to_exponent(VecF64 a) {
+    return {_mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a.v), 52))};
   }
   friend VecF64 split(VecF64 x, VecF64& e) {
     const __m256i bits = _mm256_castpd_si256(x.v);

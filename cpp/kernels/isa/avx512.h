@@ -25,6 +25,13 @@ struct VecF32 {
   void store(T* p) const { _mm512_storeu_ps(p, v); }
   void store_partial(T* p, std::ptrdiff_t n) const { _mm512_mask_storeu_ps(p, first(n), v); }
   static VecF32 set(T x) { return {_mm512_set1_ps(x)}; }
+  // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
+  // memory at every use, and the loads would take longer than the arithmetic.
+  static VecF32 constant(T x) {
+    VecF32 a = set(x);
+    asm("" : "+v"(a.v));
+    return a;
+  }
 
   friend VecF32 operator+(VecF32 a, VecF32 b) { return {_mm512_add_ps(a.v, b.v)}; }
   friend VecF32 operator-(VecF32 a, VecF32 b) { return {_mm512_sub_ps(a.v, b.v)}; }
@@ -37,17 +44,16 @@ struct VecF32 {
   friend VecF32 sqrt(VecF32 a) { return {_mm512_sqrt_ps(a.v)}; }
   friend VecF32 abs(VecF32 a) { return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a.v)}; }
   friend VecF32 copysign(VecF32 magnitude, VecF32 sign) {
-    const __m512 top = _mm512_set1_ps(-0.0f);
-    return {_mm512_or_ps(_mm512_andnot_ps(top, magnitude.v), _mm512_and_ps(top, sign.v))};
+    // Where the first operand has a 1, the second's bit, else the third's.
+    const __m512i top = _mm512_castps_si512(_mm512_set1_ps(-0.0f));
+    return {_mm512_castsi512_ps(_mm512_ternarylogic_epi32(top, _mm512_castps_si512(sign.v),
+                                                          _mm512_castps_si512(magnitude.v), 0xCA))};
   }
   friend Mask less(VecF32 a, VecF32 b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
   friend VecF32 select(Mask m, VecF32 a, VecF32 b) { return {_mm512_mask_blend_ps(m, b.v, a.v)}; }
-  friend VecF32 round(VecF32 a) {
-    return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
-  }
-  friend VecF32 pow2(VecF32 a) {
-    const __m512i n = _mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(127));
-    return {_mm512_castsi512_ps(_mm512_slli_epi32(n, 23))};
+  // The low bits of a, moved to where the exponent is: 2^n for a = n + Math::exponent_magic.
+  friend VecF32 low_bits_to_exponent(VecF32 a) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a.v), 23))};
   }
   // a * 2^n for integral n, rounded once, also when the result is subnormal.
   friend VecF32 scale(VecF32 a, VecF32 n) { return {_mm512_scalef_ps(a.v, n.v)}; }
@@ -78,6 +84,13 @@ struct VecF64 {
   void store(T* p) const { _mm512_storeu_pd(p, v); }
   void store_partial(T* p, std::ptrdiff_t n) const { _mm512_mask_storeu_pd(p, first(n), v); }
   static VecF64 set(T x) { return {_mm512_set1_pd(x)}; }
+  // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
+  // memory at every use, and the loads would take longer than the arithmetic.
+  static VecF64 constant(T x) {
+    VecF64 a = set(x);
+    asm("" : "+v"(a.v));
+    return a;
+  }
 
   friend VecF64 operator+(VecF64 a, VecF64 b) { return {_mm512_add_pd(a.v, b.v)}; }
   friend VecF64 operator-(VecF64 a, VecF64 b) { return {_mm512_sub_pd(a.v, b.v)}; }
@@ -90,17 +103,15 @@ struct VecF64 {
   friend VecF64 sqrt(VecF64 a) { return {_mm512_sqrt_pd(a.v)}; }
   friend VecF64 abs(VecF64 a) { return {_mm512_andnot_pd(_mm512_set1_pd(-0.0), a.v)}; }
   friend VecF64 copysign(VecF64 magnitude, VecF64 sign) {
-    const __m512d top = _mm512_set1_pd(-0.0);
-    return {_mm512_or_pd(_mm512_andnot_pd(top, magnitude.v), _mm512_and_pd(top, sign.v))};
+    const __m512i top = _mm512_castpd_si512(_mm512_set1_pd(-0.0));
+    return {_mm512_castsi512_pd(_mm512_ternarylogic_epi64(top, _mm512_castpd_si512(sign.v),
+                                                          _mm512_castpd_si512(magnitude.v), 0xCA))};
   }
   friend Mask less(VecF64 a, VecF64 b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_LT_OQ); }
   friend VecF64 select(Mask m, VecF64 a, VecF64 b) { return {_mm512_mask_blend_pd(m, b.v, a.v)}; }
-  friend VecF64 round(VecF64 a) {
-    return {_mm512_roundscale_pd(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
-  }
-  friend VecF64 pow2(VecF64 a) {
-    const __m512i n = _mm512_add_epi64(_mm512_cvtpd_epi64(a.v), _mm512_set1_epi64(1023));
-    return {_mm512_castsi512_pd(_mm512_slli_epi64(n, 52))};
+  // The low bits of a, moved to where the exponent is: 2^n for a = n + Math::exponent_magic.
+  friend VecF64 low_bits_to_exponent(VecF64 a) {
+    return {_mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a.v), 52))};
   }
   friend VecF64 scale(VecF64 a, VecF64 n) { return {_mm512_scalef_pd(a.v, n.v)}; }
   friend VecF64 split(VecF64 x, VecF64& e) {

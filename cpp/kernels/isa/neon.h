@@ -39,6 +39,13 @@ struct VecF32 {
     if (n & 1) vst1q_lane_f32(p, rest, 0);
   }
   static VecF32 set(T x) { return {vdupq_n_f32(x)}; }
+  // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
+  // memory at every use, and the loads would take longer than the arithmetic.
+  static VecF32 constant(T x) {
+    VecF32 a = set(x);
+    asm("" : "+w"(a.v));
+    return a;
+  }
 
   friend VecF32 operator+(VecF32 a, VecF32 b) { return {vaddq_f32(a.v, b.v)}; }
   friend VecF32 operator-(VecF32 a, VecF32 b) { return {vsubq_f32(a.v, b.v)}; }
@@ -57,16 +64,9 @@ struct VecF32 {
   }
   friend Mask less(VecF32 a, VecF32 b) { return vcltq_f32(a.v, b.v); }
   friend VecF32 select(Mask m, VecF32 a, VecF32 b) { return {vbslq_f32(m, a.v, b.v)}; }
-  friend VecF32 round(VecF32 a) { return {vrndnq_f32(a.v)}; }
-  friend VecF32 pow2(VecF32 a) {
-    const int32x4_t n = vaddq_s32(vcvtq_s32_f32(a.v), vdupq_n_s32(127));
-    return {vreinterpretq_f32_s32(vshlq_n_s32(n, 23))};
-  }
-  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
-  // lie outside the exponents of normal numbers; the first product is exact.
-  friend VecF32 scale(VecF32 a, VecF32 n) {
-    const VecF32 half = round(n * set(0.5f));
-    return (a * pow2(half)) * pow2(n - half);
+  // The low bits of a, moved to where the exponent is: 2^n for a = n + Math::exponent_magic.
+  friend VecF32 low_bits_to_exponent(VecF32 a) {
+    return {vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(a.v), 23))};
   }
   friend VecF32 split(VecF32 x, VecF32& e) {
     const uint32x4_t bits = vreinterpretq_u32_f32(x.v);
@@ -95,6 +95,13 @@ struct VecF64 {
   void store(T* p) const { vst1q_f64(p, v); }
   void store_partial(T* p, std::ptrdiff_t) const { vst1q_lane_f64(p, v, 0); }
   static VecF64 set(T x) { return {vdupq_n_f64(x)}; }
+  // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
+  // memory at every use, and the loads would take longer than the arithmetic.
+  static VecF64 constant(T x) {
+    VecF64 a = set(x);
+    asm("" : "+w"(a.v));
+    return a;
+  }
 
   friend VecF64 operator+(VecF64 a, VecF64 b) { return {vaddq_f64(a.v, b.v)}; }
   friend VecF64 operator-(VecF64 a, VecF64 b) { return {vsubq_f64(a.v, b.v)}; }
@@ -111,16 +118,9 @@ struct VecF64 {
   }
   friend Mask less(VecF64 a, VecF64 b) { return vcltq_f64(a.v, b.v); }
   friend VecF64 select(Mask m, VecF64 a, VecF64 b) { return {vbslq_f64(m, a.v, b.v)}; }
-  friend VecF64 round(VecF64 a) { return {vrndnq_f64(a.v)}; }
-  friend VecF64 pow2(VecF64 a) {
-    const int64x2_t n = vaddq_s64(vcvtq_s64_f64(a.v), vdupq_n_s64(1023));
-    return {vreinterpretq_f64_s64(vshlq_n_s64(n, 52))};
-  }
-  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
-  // lie outside the exponents of normal numbers; the first product is exact.
-  friend VecF64 scale(VecF64 a, VecF64 n) {
-    const VecF64 half = round(n * set(0.5));
-    return (a * pow2(half)) * pow2(n - half);
+  // The low bits of a, moved to where the exponent is: 2^n for a = n + Math::exponent_magic.
+  friend VecF64 low_bits_to_exponent(VecF64 a) {
+    return {vreinterpretq_f64_s64(vshlq_n_s64(vreinterpretq_s64_f64(a.v), 52))};
   }
   friend VecF64 split(VecF64 x, VecF64& e) {
     const uint64x2_t bits = vreinterpretq_u64_f64(x.v);

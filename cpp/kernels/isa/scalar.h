@@ -22,6 +22,7 @@ struct Scalar {
   void store(T* p) const { *p = v; }
   void store_partial(T* p, std::ptrdiff_t) const { *p = v; }
   static Scalar set(T x) { return {x}; }
+  static Scalar constant(T x) { return {x}; }  // see avx512.h
 
   friend Scalar operator+(Scalar a, Scalar b) { return {a.v + b.v}; }
   friend Scalar operator-(Scalar a, Scalar b) { return {a.v - b.v}; }
@@ -53,22 +54,8 @@ struct Scalar {
   }
   friend Mask less(Scalar a, Scalar b) { return a.v < b.v; }
   friend Scalar select(Mask m, Scalar a, Scalar b) { return m ? a : b; }
-  // The nearest integer, ties to even. |a| < 2^(mantissa bits - 1).
-  friend Scalar round(Scalar a) {
-    constexpr T magic = T(1.5) * static_cast<T>(Bits(1) << mantissa_bits);
-    return {(a.v + magic) - magic};
-  }
-  // 2^a for integral a within the range of normal numbers.
-  friend Scalar pow2(Scalar a) {
-    return from_bits(static_cast<Bits>(static_cast<std::int64_t>(a.v) + exponent_bias)
-                     << mantissa_bits);
-  }
-  // a * 2^n for integral n, rounded once, also when the result is subnormal. In two factors: n may
-  // lie outside the exponents of normal numbers; the first product is exact.
-  friend Scalar scale(Scalar a, Scalar n) {
-    const Scalar half = round(n * set(T(0.5)));
-    return (a * pow2(half)) * pow2(n - half);
-  }
+  // The low bits of a, moved to where the exponent is: 2^n for a = n + Math::exponent_magic.
+  friend Scalar low_bits_to_exponent(Scalar a) { return from_bits(to_bits(a) << mantissa_bits); }
   // x = m * 2^e, 1 <= m < 2, for normal x > 0.
   friend Scalar split(Scalar x, Scalar& e) {
     const Bits bits = to_bits(x);
