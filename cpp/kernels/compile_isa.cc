@@ -16,6 +16,7 @@
 #include "kernels/gemm.h"
 #include "kernels/loss.h"
 #include "kernels/optimizer.h"
+#include "kernels/peak.h"
 #include "kernels/table.h"
 
 namespace {
@@ -63,7 +64,8 @@ constexpr densecore::KernelTable<typename V::T> kernel_table() {
           OptimizerList::entries,
           OptimizerList::count,
           functions<V>,
-          static_cast<int>(sizeof(functions<V>) / sizeof(functions<V>[0]))};
+          static_cast<int>(sizeof(functions<V>) / sizeof(functions<V>[0])),
+          {multiply_adds<V>, read_all<V>, rewrite_all<V>}};
 }
 
 constexpr densecore::KernelTable<float> table_f32 = kernel_table<VecF32>();
