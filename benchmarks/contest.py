@@ -18,11 +18,10 @@ from contestant import (
     output_error,
     step_error,
 )
-from rows import Goal, Row
-from timing import Call, in_turn
-
 from densecore import machine
 from densecore.cli.workloads import WORKLOADS
+from rows import Goal, Row
+from timing import Call, in_turn
 
 
 @dataclass

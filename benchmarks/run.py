@@ -133,6 +133,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 found["rows"] += part["rows"]
                 found["versions"].update(part["versions"])
                 found["missing"].update(part["missing"])
+    found["rows"].sort(key=lambda row: (row["threads"], list(ROWS).index(row["name"])))
     if not found["rows"]:
         raise ValueError(f"--only: found {options.only}, which has no row for {options.threads} "
                          "threads")  # fmt: skip

@@ -6,12 +6,12 @@ import warnings
 from typing import Any
 
 import numpy as np
-from contestant import Array
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 import densecore as dc
+from contestant import Array
 
 EPOCHS, BATCH, HIDDEN = 50, 32, 128
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from contestant import Array, Problem, Weights
 
+from contestant import Array, Problem, Weights
 from densecore.cli.workloads import ADAM_EPSILON
 
 library = "numpy"

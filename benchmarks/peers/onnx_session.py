@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from contestant import Array, Problem
 from onnx import TensorProto, helper, numpy_helper
+
+from contestant import Array, Problem
 
 library = "onnxruntime"
 

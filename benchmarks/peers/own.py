@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from contestant import Array, Problem, Weights
 
 import densecore as dc
+from contestant import Array, Problem, Weights
 
 library = "densecore"
 

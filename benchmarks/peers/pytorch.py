@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from contestant import Array, LeftOutError, Problem, Weights
 from torch import nn
 
+from contestant import Array, LeftOutError, Problem, Weights
 from densecore.cli.workloads import ADAM_EPSILON
 
 library = "torch"

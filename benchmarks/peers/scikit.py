@@ -6,9 +6,9 @@ import warnings
 from typing import Any
 
 import numpy as np
-from contestant import LeftOutError, Problem, Weights
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
+from contestant import LeftOutError, Problem, Weights
 from densecore.cli.workloads import ADAM_EPSILON
 
 library = "scikit-learn"

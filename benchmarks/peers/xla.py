@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from contestant import Array, Problem, Weights
 
+from contestant import Array, Problem, Weights
 from densecore.cli.workloads import ADAM_EPSILON
 
 library = "jax"
