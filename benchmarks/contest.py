@@ -29,6 +29,7 @@ class Settings:
     threads: int = 1
     rounds: int = 5
     seconds: float = 0.2  # of a measurement
+    multiply_adds: float = 2e9  # of an epoch, which is what is repeated
     compile: bool = True  # whether contestants that take long to start take part
 
 
@@ -167,7 +168,7 @@ def _measure_peak(result: Result, settings: Settings) -> None:
 
 def _train(result: Result, modules: dict[str, ModuleType], settings: Settings) -> None:
     workload = WORKLOADS[result.workload]
-    problem = Problem.of(workload, settings.threads)
+    problem = Problem.of(workload, settings.threads, workload.batches(settings.multiply_adds))
     step = problem.first_batch()
     expected = expected_step(step)
     result.multiply_adds = workload.multiply_adds
@@ -254,7 +255,8 @@ def _fits(contestant: Any) -> Callable[[int], None]:
 def _busy(result: Result, modules: dict[str, ModuleType], settings: Settings) -> None:
     """As training, with another process that keeps the second processor busy; densecore's time on
     one thread is taken while that process is stopped."""
-    problem = Problem.of(WORKLOADS[result.workload], settings.threads)
+    workload = WORKLOADS[result.workload]
+    problem = Problem.of(workload, settings.threads, workload.batches(settings.multiply_adds))
     step = problem.first_batch()
     expected = expected_step(step)
     own, calls = modules["densecore"], {}

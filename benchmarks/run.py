@@ -87,6 +87,7 @@ def ask(rows: list[str], threads: int, options: argparse.Namespace) -> dict[str,
             "threads": threads,
             "rounds": options.rounds or (3 if options.quick else 7),
             "seconds": 0.02 if options.quick else 0.2,
+            "multiply_adds": 1e8 if options.quick else 2e9,
             "compile": not options.quick,
         },
     }

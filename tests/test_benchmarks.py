@@ -152,6 +152,24 @@ def test_a_check_that_cannot_fail_is_refused(contest: Any) -> None:
         step_error(problem, expected_step(problem), problem.weights)
 
 
+def test_no_relu_of_a_checked_step_is_next_to_its_kink(contest: Any) -> None:
+    from contestant import KINK, Problem
+    from densecore.cli.workloads import WORKLOADS
+
+    problem = Problem.of(WORKLOADS["skinny"], 1, 3)
+    x, y = problem.batch(0)
+    kernel, bias = problem.weights[:2]
+    # Unit 5 gets 1e-7 from row 2.
+    bias[5] = 1e-7 - x[2] @ kernel[:, 5]
+    step = problem.first_batch()
+    z = step.x.astype(np.float64) @ kernel + bias
+    assert np.abs(z).min() > KINK * np.finfo(np.float32).eps
+    assert np.array_equal(step.y, y)
+    changed = (step.x != x).any(axis=1)
+    assert changed[2]
+    assert changed.sum() < 4
+
+
 MISTAKES = [
     (["--only", "nothing"], "--only: unknown name 'nothing'; known: note, control"),
     (["--peers", "keras"], "--peers: unknown name 'keras'; known: densecore, numpy"),

@@ -53,7 +53,7 @@ def test_rates_are_plausible(dtype: str) -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(ValueError, match="unknown dtype 'float16'.*known: float32, float64"):
+    with pytest.raises(ValueError, match=r"unknown dtype 'float16'.*known: float32, float64"):
         machine.multiply_adds_per_second("float16")
     with pytest.raises(ValueError, match="threads: found 0, wanted at least 1"):
         machine.multiply_adds_per_second(threads=0)

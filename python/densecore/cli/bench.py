@@ -98,7 +98,7 @@ def _product(m: int, n: int, depth: int, peaks: dict[str, dict[str, float]]) -> 
 
 
 def _step(workload: Workload, peaks: dict[str, dict[str, float]], seconds: float) -> dict[str, Any]:
-    model, count = workload.model(), workload.batches(limit=200)
+    model, count = workload.model(), workload.batches(2e8)
     x, y = workload.data(count)
     one_x, one_y = x[: workload.batch], y[: workload.batch]
 

@@ -79,11 +79,12 @@ class Workload:
         y: Array = rng.uniform(0, 1, size=(rows, self.units[-1])).astype(self.dtype)
         return x, y
 
-    def batches(self, limit: int = 512) -> int:
-        """How many batches make an epoch: many where a step is short, one where it takes long, and
-        no more data than a processor's cache holds."""
+    def batches(self, multiply_adds: float = 2e9) -> int:
+        """How many batches make an epoch of about so many multiply-adds: up to 512 where a step is
+        short, one where it takes long, and no more data than a processor's cache holds."""
         row = (self.inputs + self.units[-1]) * np.dtype(self.dtype).itemsize
-        return max(1, min(limit, int(2e9) // self.multiply_adds, (4 << 20) // (row * self.batch)))
+        wanted = int(multiply_adds) // self.multiply_adds
+        return max(1, min(512, wanted, (4 << 20) // (row * self.batch)))
 
     def model(self) -> dc.Sequential:
         """A compiled model, with the same parameters at each call."""
