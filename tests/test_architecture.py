@@ -25,6 +25,7 @@ CPP_ORDER = ["base", "kernels", "network", "bindings"]
 PYTHON_ORDER = [
     {"_core", "_names", "_files"},
     {"_arrays", "_safetensors", "activations", "config", "initializers", "losses", "metrics"},
+    {"machine"},
     {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
     {"_summary"},
     {"stack"},
@@ -225,7 +226,17 @@ def test_types_are_strict() -> None:
 def test_ruff_is_content(command: list[str]) -> None:
     pytest.importorskip("ruff")
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", *command, "python", "tests", "tools", "examples"],
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            *command,
+            "python",
+            "tests",
+            "tools",
+            "examples",
+            "benchmarks",
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,

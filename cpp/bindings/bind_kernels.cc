@@ -184,6 +184,28 @@ class Kernels {
                  input_vector<T>("gradient", gradient, size), state);
   }
 
+  // The three of `peak` run without the GIL, so that threads of Python measure all processors.
+  index_t multiply_adds(index_t repeats, const py::object& out) const {
+    T* lanes = output_vector<T>("out", out, table_.lanes);
+    const py::gil_scoped_release release;
+    return table_.peak.multiply_adds(repeats, lanes);
+  }
+
+  void read_all(const py::object& in, const py::object& out) const {
+    const index_t size = checked<T>("in", in, {any}).size();
+    const T* data = input_vector<T>("in", in, size);
+    T* lanes = output_vector<T>("out", out, table_.lanes);
+    const py::gil_scoped_release release;
+    table_.peak.read_all(size, data, lanes);
+  }
+
+  void rewrite_all(const py::object& x) const {
+    const index_t size = checked<T>("x", x, {any}).size();
+    T* data = output_vector<T>("x", x, size);
+    const py::gil_scoped_release release;
+    table_.peak.rewrite_all(size, data);
+  }
+
  private:
   const KernelTables& tables_;
   const KernelTable<T>& table_;
@@ -212,7 +234,10 @@ void register_for(py::module_& module, const char* name) {
       .def("loss", &K::loss, py::arg("name"), py::arg("fused"), py::arg("output"),
            py::arg("target"), py::arg("weight"), py::arg("scale"), py::arg("gradient"))
       .def("optimizer_update", &K::optimizer_update, py::arg("name"), py::arg("hyperparameters"),
-           py::arg("step"), py::arg("parameter"), py::arg("gradient"), py::arg("states"));
+           py::arg("step"), py::arg("parameter"), py::arg("gradient"), py::arg("states"))
+      .def("multiply_adds", &K::multiply_adds, py::arg("repeats"), py::arg("out"))
+      .def("read_all", &K::read_all, py::arg("in"), py::arg("out"))
+      .def("rewrite_all", &K::rewrite_all, py::arg("x"));
 }
 
 }  // namespace

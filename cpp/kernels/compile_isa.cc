@@ -17,6 +17,7 @@
 #include "kernels/gemm_pack.h"
 #include "kernels/loss.h"
 #include "kernels/optimizer.h"
+#include "kernels/peak.h"
 #include "kernels/table.h"
 #include "kernels/tiny.h"
 
@@ -66,7 +67,8 @@ constexpr densecore::KernelTable<typename V::T> kernel_table() {
           OptimizerList::entries,
           OptimizerList::count,
           functions<V>,
-          static_cast<int>(sizeof(functions<V>) / sizeof(functions<V>[0]))};
+          static_cast<int>(sizeof(functions<V>) / sizeof(functions<V>[0])),
+          {multiply_adds<V>, read_all<V>, rewrite_all<V>}};
 }
 
 constexpr densecore::KernelTable<float> table_f32 = kernel_table<VecF32>();

@@ -143,6 +143,16 @@ struct FunctionEntry {
   void (*apply)(index_t n, const T* in, T* out);
 };
 
+// What the machine can reach at best, for benchmarks to compare with; `out` has `lanes` elements.
+template <class T>
+struct PeakEntry {
+  // Multiply-adds in registers; returns how many it did.
+  index_t (*multiply_adds)(index_t repeats, T* out);
+  // Memory read in order, and memory read and written back.
+  void (*read_all)(index_t n, const T* in, T* out);
+  void (*rewrite_all)(index_t n, T* x);
+};
+
 template <class T>
 struct KernelTable {
   int lanes;  // elements per vector register
@@ -163,6 +173,7 @@ struct KernelTable {
   int optimizer_count;
   const FunctionEntry<T>* functions;
   int function_count;
+  PeakEntry<T> peak;
 };
 
 struct KernelTables {

@@ -1,0 +1,80 @@
+"""``densecore bench``, and the workloads that it shares with the comparison."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from densecore.cli import main
+from densecore.cli.workloads import WORKLOADS, Workload
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_quick_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    before = dc.get_num_threads()
+    assert main(["bench", "--quick", "--threads", "1", "--json", "speed.json"]) == 0
+    assert dc.get_num_threads() == before
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert all(len(line) <= 80 for line in printed.out.splitlines())
+    assert f"densecore {dc.__version__}" in printed.out
+    found = json.loads(Path("speed.json").read_text())
+    assert set(found["multiply_adds_per_second"]) == {"float32", "float64"}
+    assert [step["name"] for step in found["steps"]] == ["note", "control", "digits"]
+    for step in found["steps"]:
+        assert 0 < step["fit"] < 0.1
+        assert 0 < step["train_on_batch"] < 0.1
+        assert 0 < step["share"] < 1.5
+        assert f"{step['name']} " in printed.out
+
+
+MISTAKES = [
+    (["--threads", "0"], "--threads: found 0, wanted 1 to 1024"),
+    (["--threads", "many"], "argument --threads"),
+    (["--json", "missing/speed.json"], "there is no directory missing"),
+    (["--json", "."], ".: is a directory"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "text"), MISTAKES, ids=[row[1][:30] for row in MISTAKES])
+def test_mistakes(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = main(["bench", "--quick", *arguments])
+    except SystemExit as stop:  # argparse's own way
+        status = stop.code  # type: ignore[assignment]
+    printed = capsys.readouterr()
+    assert status == 2
+    assert text in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize("workload", WORKLOADS.values(), ids=list(WORKLOADS))
+def test_workloads_are_what_they_say(workload: Workload) -> None:
+    x, y = workload.data(2)
+    assert x.shape == (2 * workload.batch, workload.inputs)
+    assert x.dtype == workload.dtype
+    assert len(y) == len(x)
+    assert workload.batches() >= 1
+    widths = [workload.inputs, *workload.units]
+    assert workload.shape == "-".join(map(str, widths))
+    if workload.parameter_count < 1_000_000:
+        model = workload.model()
+        assert model.count_params() == workload.parameter_count
+        assert np.array_equal(model.parameters, workload.model().parameters)
+        assert np.isfinite(model.train_on_batch(x[: workload.batch], y[: workload.batch]))
+
+
+def test_multiply_adds_of_a_step() -> None:
+    """Forward and weight gradient for both layers, the input gradient for the second."""
+    digits = WORKLOADS["digits"]
+    assert digits.multiply_adds == 32 * (2 * (64 * 128 + 128 * 10) + 128 * 10)
+    assert digits.forward_multiply_adds == 64 * 128 + 128 * 10
