@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "bindings/arrays.h"
+#include "bindings/fast_call.h"
 #include "bindings/register.h"
 #include "network/trainer.h"
 
@@ -83,6 +84,18 @@ class PythonObserver : public EpochObserver {
   EpochEnd epoch_end_;
   InUse& in_use_;
 };
+
+// None for an argument that was not given.
+py::object borrowed(PyObject* argument) {
+  return argument == nullptr ? py::object(py::none())
+                             : py::reinterpret_borrow<py::object>(argument);
+}
+
+// The type that a PyMethodDef wants, whatever the calling convention.
+template <class Function>
+PyCFunction as_function(Function* function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
 
 Reduction reduction_of(const std::string& name) {
   if (name == "mean") return Reduction::mean;
@@ -215,6 +228,24 @@ class PyNetwork {
     return loss;
   }
 
+  static PyObject* call_predict(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                                PyObject* keywords) {
+    return guarded([&] {
+      const auto [x, out] =
+          arguments("predict_on_batch", {"x", "out"}, 1, given, positional, keywords);
+      return self_of<PyNetwork>(self).predict(borrowed(x), borrowed(out)).release().ptr();
+    });
+  }
+  static PyObject* call_train_on_batch(PyObject* self, PyObject* const* given,
+                                       Py_ssize_t positional, PyObject* keywords) {
+    return guarded([&] {
+      const auto [x, y, weight] =
+          arguments("train_on_batch", {"x", "y", "sample_weight"}, 2, given, positional, keywords);
+      return PyFloat_FromDouble(
+          self_of<PyNetwork>(self).train_on_batch(borrowed(x), borrowed(y), borrowed(weight)));
+    });
+  }
+
   // Appends to `results` one (training, validation) pair of lists per epoch: loss, then metrics;
   // also when an exception ends the training early.
   void fit(const py::object& x, const py::object& y, const py::object& weight,
@@ -340,8 +371,15 @@ class PyNetwork {
 template <class T>
 void register_for(py::module_& module, const char* name) {
   using N = PyNetwork<T>;
-  py::class_<N>(module, name)
-      .def(py::init<index_t, const std::vector<std::tuple<index_t, std::string, bool>>&,
+  py::class_<N> type(module, name);
+  static PyMethodDef predict = {"predict", as_function(N::call_predict),
+                                METH_FASTCALL | METH_KEYWORDS, "predict(x, out=None)"};
+  static PyMethodDef train = {"train_on_batch", as_function(N::call_train_on_batch),
+                              METH_FASTCALL | METH_KEYWORDS,
+                              "train_on_batch(x, y, sample_weight=None)"};
+  add_method(type, &predict);
+  add_method(type, &train);
+  type.def(py::init<index_t, const std::vector<std::tuple<index_t, std::string, bool>>&,
                     const py::object&>(),
            py::arg("inputs"), py::arg("layers"), py::arg("isa") = py::none())
       .def_property_readonly("isa", &N::isa)
@@ -355,12 +393,9 @@ void register_for(py::module_& module, const char* name) {
       .def("optimizer_states", &N::optimizer_states)
       .def_property("steps", &N::steps, &N::set_steps)
       .def_property("epochs", &N::epochs, &N::set_epochs)
-      .def("predict", &N::predict, py::arg("x"), py::arg("out") = py::none())
       .def("forward", &N::forward, py::arg("x"), py::arg("out") = py::none())
       .def("backward", &N::backward, py::arg("grad_output"), py::arg("input_gradient") = false)
       .def("apply_gradients", &N::apply_gradients)
-      .def("train_on_batch", &N::train_on_batch, py::arg("x"), py::arg("y"),
-           py::arg("sample_weight") = py::none())
       .def("fit", &N::fit, py::arg("x"), py::arg("y"), py::arg("sample_weight"),
            py::arg("validation"), py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"),
            py::arg("epoch_end"), py::arg("results"))

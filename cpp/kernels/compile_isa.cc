@@ -18,6 +18,7 @@
 #include "kernels/loss.h"
 #include "kernels/optimizer.h"
 #include "kernels/peak.h"
+#include "kernels/row.h"
 #include "kernels/table.h"
 #include "kernels/tiny.h"
 
@@ -57,6 +58,9 @@ constexpr densecore::KernelTable<typename V::T> kernel_table() {
   return {V::width,
           gemm<V>,
           tiny_train<V>,
+          predict_row<V>,
+          tile_vectors * V::width < densecore::row_units ? tile_vectors * V::width
+                                                         : densecore::row_units,
           transpose<V>,
           column_sum<V>,
           add<V>,

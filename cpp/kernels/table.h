@@ -136,6 +136,20 @@ struct TinyTraining {
   T* scratch;                         // gemm_scratch_bytes
 };
 
+// One row through layers of at most 4 vectors (`lanes` each) of units. `last_by_row`: the last
+// activation when it takes whole rows, else null.
+constexpr index_t row_units = 64;
+
+template <class T>
+struct RowPrediction {
+  const TinyLayer* layers;
+  int layer_count;
+  const T* parameters;
+  const T* x;
+  void (*last_by_row)(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda);
+  T* out;
+};
+
 // A mathematical function by itself: out[i] = f(in[i]). Tests of its accuracy go through here.
 template <class T>
 struct FunctionEntry {
@@ -158,6 +172,8 @@ struct KernelTable {
   int lanes;  // elements per vector register
   void (*gemm)(const GemmArguments<T>&);
   void (*tiny_train)(const TinyTraining<T>&);
+  void (*predict_row)(const RowPrediction<T>&);
+  index_t row_units;  // the widest layer that predict_row takes
   // out[j][i] = in[i][j]
   void (*transpose)(index_t rows, index_t cols, const T* in, index_t ld_in, T* out, index_t ld_out);
   // out[j] = (accumulate ? out[j] : 0) + the sum of column j, in an order that depends on the

@@ -32,7 +32,8 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec)
   const auto count = static_cast<std::size_t>(parameter_count_);
   parameters_ = std::make_shared<AlignedBuffer<T>>(count);
   gradients_ = std::make_shared<AlignedBuffer<T>>(count + spare_slots);
-  tiny_layers_ = tiny_layers_of(*table_, layers_);
+  row_layers_ = row_layers_of(*table_, layers_);
+  tiny_ = fits_tiny(*table_, row_layers_);
 }
 
 template <class T>
@@ -129,6 +130,7 @@ void Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
 
 template <class T>
 void Network<T>::predict(Executor& executor, ConstView x, View out) {
+  if (x.rows == 1 && !row_layers_.empty()) return predict_one(x.data, out.data);
   // A task's rows use rows of the workspace of their own.
   constexpr index_t chunk = 16 * block_rows;
   reserve(std::min(x.rows, chunk));

@@ -20,10 +20,12 @@
 
 namespace densecore {
 
-// The layers as the kernel for tiny networks wants them; empty when it cannot do them (tiny.cc).
+// The layers as the kernels for single rows want them; empty when they cannot do them (tiny.cc).
 template <class T>
-std::vector<TinyLayer> tiny_layers_of(const KernelTable<T>& table,
-                                      const std::vector<Dense<T>>& layers);
+std::vector<TinyLayer> row_layers_of(const KernelTable<T>& table,
+                                     const std::vector<Dense<T>>& layers);
+template <class T>
+bool fits_tiny(const KernelTable<T>& table, const std::vector<TinyLayer>& layers);
 
 // A sum over rows that is not yet divided by its weight.
 struct LossSum {
@@ -66,6 +68,8 @@ class Network {
                 const Targets<T>& targets, OptimizerState<T>& optimizer);
   // Whether `train_rows` can do batches of one row.
   bool trains_rows(const Objective<T>& objective, const OptimizerState<T>& optimizer) const;
+  // One row of `predict`, when row_layers_ is not empty.
+  void predict_one(const T* x, T* out) const;
   // Many steps of one row each: rows order[0 .. steps) of x (the first `steps` rows when null).
   // `outputs` (steps, units), when given, gets what the loss was taken of: see `finish_outputs`.
   void train_rows(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
@@ -132,7 +136,8 @@ class Network {
   index_t parameter_count_ = 0;
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
-  std::vector<TinyLayer> tiny_layers_;  // empty when a layer is too wide
+  std::vector<TinyLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
+  bool tiny_;                          // whether table.tiny_train takes them, too
 };
 
 }  // namespace densecore

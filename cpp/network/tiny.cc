@@ -8,13 +8,12 @@
 namespace densecore {
 
 template <class T>
-std::vector<TinyLayer> tiny_layers_of(const KernelTable<T>& table,
-                                      const std::vector<Dense<T>>& layers) {
+std::vector<TinyLayer> row_layers_of(const KernelTable<T>& table,
+                                     const std::vector<Dense<T>>& layers) {
   std::vector<TinyLayer> shapes;
-  if (layers.size() > tiny_layers || layers.front().inputs() > tiny_inputs) return shapes;
   for (const Dense<T>& layer : layers) {
     const bool last = &layer == &layers.back();
-    if (layer.units() > table.lanes || (layer.activation().row_wise && !last)) return {};
+    if (layer.units() > table.row_units || (layer.activation().row_wise && !last)) return {};
     shapes.push_back({layer.inputs(), layer.units(), layer.weight_offset(),
                       layer.use_bias() ? layer.bias_offset() : -1,
                       static_cast<int>(&layer.activation() - table.activations)});
@@ -23,9 +22,23 @@ std::vector<TinyLayer> tiny_layers_of(const KernelTable<T>& table,
 }
 
 template <class T>
+bool fits_tiny(const KernelTable<T>& table, const std::vector<TinyLayer>& layers) {
+  return !layers.empty() && layers.size() <= tiny_layers && layers.front().inputs <= tiny_inputs &&
+         std::all_of(layers.begin(), layers.end(),
+                     [&](const TinyLayer& layer) { return layer.units <= table.lanes; });
+}
+
+template <class T>
+void Network<T>::predict_one(const T* x, T* out) const {
+  const ActivationEntry<T>& last = layers_.back().activation();
+  table_->predict_row({row_layers_.data(), static_cast<int>(row_layers_.size()),
+                       parameters_->data(), x, last.row_wise ? last.forward : nullptr, out});
+}
+
+template <class T>
 bool Network<T>::trains_rows(const Objective<T>& objective,
                              const OptimizerState<T>& optimizer) const {
-  return !tiny_layers_.empty() && std::strcmp(optimizer.entry().name, "sgd") == 0 &&
+  return tiny_ && std::strcmp(optimizer.entry().name, "sgd") == 0 &&
          (objective.fused() || !layers_.back().activation().row_wise);
 }
 
@@ -37,8 +50,8 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
   const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
   optimizer.steps += steps - 1;
   TinyTraining<T> p;
-  p.layers = tiny_layers_.data();
-  p.layer_count = static_cast<int>(tiny_layers_.size());
+  p.layers = row_layers_.data();
+  p.layer_count = static_cast<int>(row_layers_.size());
   p.parameters = parameters_->data();
   p.gradients = gradients_->data();
   p.steps = steps;
@@ -61,8 +74,10 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
 }
 
 #define DENSECORE_INSTANTIATE(T)                                                              \
-  template std::vector<TinyLayer> tiny_layers_of(const KernelTable<T>&,                       \
-                                                 const std::vector<Dense<T>>&);               \
+  template std::vector<TinyLayer> row_layers_of(const KernelTable<T>&,                        \
+                                                const std::vector<Dense<T>>&);                \
+  template bool fits_tiny(const KernelTable<T>&, const std::vector<TinyLayer>&);              \
+  template void Network<T>::predict_one(const T*, T*) const;                                  \
   template bool Network<T>::trains_rows(const Objective<T>&, const OptimizerState<T>&) const; \
   template void Network<T>::train_rows(const Objective<T>&, MatrixView<const T>,              \
                                        const Targets<T>&, const index_t*, index_t,            \

@@ -70,6 +70,16 @@ class Sequential(Stack):
         if self._compiled and not self.built:
             self._compile()
 
+    def _network_changed(self) -> None:
+        # The hot calls go straight to the core once there is one: a method of Python in between
+        # costs as much as a small network's step. `vars` because they stand before the class's.
+        calls = {"predict_on_batch": "predict", "train_on_batch": "train_on_batch"}
+        for name, target in calls.items():
+            if self._network_or_none is None:
+                vars(self).pop(name, None)
+            else:
+                vars(self)[name] = getattr(self._network_or_none, target)
+
     # Training -----------------------------------------------------------------------------------
 
     def compile(

@@ -83,6 +83,7 @@ class Stack:
         self._append(layer)
         # Parameters that exist already were never used: they are made anew for the longer stack.
         self._network_or_none = None
+        self._network_changed()
         for other in self._layers:
             other._forget()
 
@@ -142,6 +143,10 @@ class Stack:
         for index, layer in enumerate(self._layers):
             layer._build(network, index)
         self._network_or_none = network
+        self._network_changed()
+
+    def _network_changed(self) -> None:
+        """Called when there is a new network, or none any more."""
 
     @property
     def _network(self) -> Network:

@@ -1,0 +1,80 @@
+// Methods that are called once per step of somebody's loop: CPython's vector call without
+// pybind11's dispatcher, which costs more than a small network's whole step.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <array>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+namespace densecore::bindings {
+
+namespace py = pybind11;
+
+// The C++ object in a pybind11 instance of a class with one base. The method's descriptor has
+// checked the type; without a call of __init__ there is none.
+template <class N>
+N& self_of(PyObject* self) {
+  auto* instance = reinterpret_cast<py::detail::instance*>(self);
+  void* value = instance->simple_layout ? instance->simple_value_holder[0] : nullptr;
+  if (value == nullptr) throw std::runtime_error("the object was not initialised");
+  return *static_cast<N*>(value);
+}
+
+// Arguments by position or by name; those not given are null. Throws TypeError for too many, an
+// unknown name, or a missing one of the first `required`.
+template <std::size_t count>
+std::array<PyObject*, count> arguments(const char* function, const char* const (&names)[count],
+                                       std::size_t required, PyObject* const* given,
+                                       Py_ssize_t positional, PyObject* keywords) {
+  std::array<PyObject*, count> found{};
+  if (positional > static_cast<Py_ssize_t>(count))
+    throw py::type_error(std::string(function) + ": found " + std::to_string(positional) +
+                         " arguments, wanted at most " + std::to_string(count));
+  for (Py_ssize_t i = 0; i < positional; ++i) found[static_cast<std::size_t>(i)] = given[i];
+  const Py_ssize_t named = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
+  for (Py_ssize_t k = 0; k < named; ++k) {
+    PyObject* keyword = PyTuple_GET_ITEM(keywords, k);
+    std::size_t i = 0;
+    while (i < count && PyUnicode_CompareWithASCIIString(keyword, names[i]) != 0) ++i;
+    if (i == count || found[i] != nullptr)
+      throw py::type_error(std::string(function) + ": found " +
+                           (i == count ? "an unexpected argument '" : "twice the argument '") +
+                           py::str(keyword).cast<std::string>() + "'");
+    found[i] = given[positional + k];
+  }
+  for (std::size_t i = 0; i < required; ++i)
+    if (found[i] == nullptr)
+      throw py::type_error(std::string(function) + ": missing argument '" + names[i] + "'");
+  return found;
+}
+
+// Runs `body`, which returns a new reference; C++ exceptions become Python's as pybind11 does it.
+template <class Body>
+PyObject* guarded(Body&& body) noexcept {
+  try {
+    return body();
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const py::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::bad_alloc& error) {
+    PyErr_SetString(PyExc_MemoryError, error.what());
+  } catch (const std::invalid_argument& error) {
+    PyErr_SetString(PyExc_ValueError, error.what());
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
+
+// Adds a METH_FASTCALL method. `definition` must live as long as the class.
+inline void add_method(const py::handle& type, PyMethodDef* definition) {
+  PyObject* method = PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type.ptr()), definition);
+  if (method == nullptr) throw py::error_already_set();
+  type.attr(definition->ml_name) = py::reinterpret_steal<py::object>(method);
+}
+
+}  // namespace densecore::bindings
