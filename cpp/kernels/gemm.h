@@ -45,11 +45,33 @@ struct Tiles {
   index_t low_, high_;  // rows of a low tile, and how many higher ones come first
 };
 
+// What is packed next: `rows` rows of `length` elements. The tiles of this strip fetch it, a few
+// rows each, because the packing itself would wait for memory most of its time.
+template <class T>
+struct Ahead {
+  const T* next;
+  index_t rows, length, stride;
+
+  void fetch(index_t count) {
+    for (; count > 0 && rows > 0; --count, --rows, next += stride)
+      for (index_t j = 0; j < length; j += 64 / index_t(sizeof(T))) prefetch(next + j);
+  }
+};
+
 // All rows of one column strip. `panels`: A is packed, tile after tile.
 template <class V, int vectors, bool part, Rows layout, bool panels>
-void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail) {
+void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail,
+                Ahead<typename V::T> ahead) {
+  const index_t share = ahead.rows == 0 ? 0 : ahead.rows / Tiles(m).left + 1;
   for (Tiles tiles(m); tiles.left > 0; tiles.next()) {
     const index_t rows = tiles.rows();
+    if (share > 0) {
+      ahead.fetch(share);
+      // And the next tile's place in C, whose old lines a store would wait for.
+      if (tiles.left > 1)
+        for (index_t i = 0; i < rows; ++i)
+          for (int v = 0; v < vectors; ++v) prefetch(p.c + (rows + i) * p.ldc + v * V::width);
+    }
     if (panels) p.a_col = rows;
     switch (rows) {
       case 1:
@@ -78,18 +100,19 @@ void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail) {
 
 // A strip of `cols` columns, 0 < cols <= vectors * width.
 template <class V, int vectors, Rows layout, bool panels>
-void gemm_columns(index_t m, const TileArguments<typename V::T>& p, index_t cols) {
+void gemm_columns(index_t m, const TileArguments<typename V::T>& p, index_t cols,
+                  const Ahead<typename V::T>& ahead = {}) {
   if constexpr (vectors > 1) {
     if (cols <= (vectors - 1) * V::width) {
-      gemm_columns<V, vectors - 1, layout, panels>(m, p, cols);
+      gemm_columns<V, vectors - 1, layout, panels>(m, p, cols, ahead);
       return;
     }
   }
   const index_t tail = cols - (vectors - 1) * V::width;
   if (tail == V::width)
-    gemm_strip<V, vectors, false, layout, panels>(m, p, 0);
+    gemm_strip<V, vectors, false, layout, panels>(m, p, 0, ahead);
   else
-    gemm_strip<V, vectors, true, layout, panels>(m, p, tail);
+    gemm_strip<V, vectors, true, layout, panels>(m, p, tail, ahead);
 }
 
 template <class V>
@@ -123,10 +146,13 @@ void gemm(const GemmArguments<typename V::T>& p) {
       p.m >= V::width)
     return gemm_narrow<V>(p);
   const index_t strips = (p.n + B::strip - 1) / B::strip;
-  // Measured crossovers. Packing B pays when many rows use it and it does not lie in the
-  // first-level cache anyway. A pays only when it is read across its rows: along them six rows are
-  // six streams, which the processor follows by itself.
-  const bool pack_b = transposed_b || (p.m >= 48 && p.depth * p.n * index_t(sizeof(T)) > 48 * 1024);
+  // Measured. Packing B pays when many rows use it and its own rows are a page or more apart;
+  // nearer ones lie in the second-level cache side by side, and tiles follow them at full speed. A
+  // pays only when it is read across its rows: along them six rows are six streams, which the
+  // processor follows by itself.
+  const bool pack_b =
+      transposed_b || (p.m >= 48 && p.b_row * index_t(sizeof(T)) >= 4096 &&
+                       p.depth * p.n * index_t(sizeof(T)) > 48 * 1024);
   const bool pack_a = transposed_a && strips >= 2 && p.m * p.depth * index_t(sizeof(T)) > 32 * 1024;
   if (!pack_a && !pack_b) {
     for (index_t j = 0; j < p.n; j += B::strip) {
@@ -192,12 +218,23 @@ void gemm(const GemmArguments<typename V::T>& p) {
                                        !first || p.accumulate,
                                        p.c + i * p.ldc + j,
                                        p.ldc};
+        Ahead<T> ahead = {};
+        if (pack_b) {
+          // The next strip of this slice, else the first one of the next slice.
+          const bool more = j + B::strip < p.n;
+          const index_t next_j = more ? j + B::strip : 0, next_k = more ? k : k + depth;
+          const index_t wide = p.n - next_j < B::strip ? p.n - next_j : B::strip;
+          const index_t deep = p.depth - next_k < depth ? p.depth - next_k : depth;
+          ahead = {p.b + next_k * p.b_row + next_j * p.b_col, transposed_b ? wide : deep,
+                   transposed_b ? deep : wide, transposed_b ? p.b_col : p.b_row};
+          if (deep == 0) ahead.rows = 0;
+        }
         if (pack_a)
-          gemm_columns<V, tile_vectors, Rows::adjacent, true>(rows, tile, cols);
+          gemm_columns<V, tile_vectors, Rows::adjacent, true>(rows, tile, cols, ahead);
         else if (transposed_a)
-          gemm_columns<V, tile_vectors, Rows::adjacent, false>(rows, tile, cols);
+          gemm_columns<V, tile_vectors, Rows::adjacent, false>(rows, tile, cols, ahead);
         else
-          gemm_columns<V, tile_vectors, Rows::strided, false>(rows, tile, cols);
+          gemm_columns<V, tile_vectors, Rows::strided, false>(rows, tile, cols, ahead);
       }
     }
   }
