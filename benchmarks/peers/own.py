@@ -29,10 +29,12 @@ class Fit(_Model):
     name = "densecore fit"
 
     def epoch(self) -> None:
+        self.epochs(1)
+
+    def epochs(self, count: int) -> None:
         self.use_threads()
-        self.model.fit(
-            self.problem.x, self.problem.y, self.workload.batch, shuffle=False, verbose=0
-        )
+        x, y, batch = self.problem.x, self.problem.y, self.workload.batch
+        self.model.fit(x, y, batch, epochs=count, shuffle=False, verbose=0)
 
 
 class FitOneThread(Fit):

@@ -118,6 +118,31 @@ void gemm_columns(index_t m, const TileArguments<typename V::T>& p, index_t cols
 template <class V>
 void gemm(const GemmArguments<typename V::T>& p);
 
+// One row: a tile as wide as the registers allow, so that rows of B are read in long pieces.
+template <class V, int vectors>
+void gemm_row(const GemmArguments<typename V::T>& p) {
+  constexpr index_t strip = vectors * V::width, piece = 128;
+  const index_t whole = p.n / strip * strip;
+  // All strips of some rows, then the next rows: B is read nearly as it lies.
+  for (index_t k = 0; k < p.depth; k += piece) {
+    const index_t depth = p.depth - k < piece ? p.depth - k : piece;
+    for (index_t j = 0; j < whole; j += strip)
+      gemm_tile<V, 1, vectors, false, Rows::strided>(
+          {depth, p.a + k * p.a_col, p.a_row, p.a_col, p.b + k * p.b_row + j, p.b_row,
+           k > 0 || p.bias == nullptr ? nullptr : p.bias + j, k > 0 || p.accumulate, p.c + j,
+           p.ldc},
+          0);
+  }
+  const index_t j = whole;
+  if (j == p.n) return;
+  GemmArguments<typename V::T> rest = p;
+  rest.n -= j;
+  rest.b += j;
+  rest.c += j;
+  if (rest.bias != nullptr) rest.bias += j;
+  gemm<V>(rest);
+}
+
 // A weight gradient of few units: as its transpose, so that vectors run along the inputs and are
 // full. The chains of additions are the same.
 template <class V>
@@ -145,14 +170,17 @@ void gemm(const GemmArguments<typename V::T>& p) {
   if (transposed_a && !transposed_b && p.bias == nullptr && 4 * p.n <= 3 * V::width &&
       p.m >= V::width)
     return gemm_narrow<V>(p);
+  // Half of the registers that a whole tile takes hold sums, as many again are loaded ahead.
+  constexpr int row_vectors = tile_rows * tile_vectors * 2 / 3;
+  if (p.m == 1 && p.depth > 0 && !transposed_b && p.n >= row_vectors * V::width && V::width > 1)
+    return gemm_row<V, row_vectors>(p);
   const index_t strips = (p.n + B::strip - 1) / B::strip;
   // Measured. Packing B pays when many rows use it and its own rows are a page or more apart;
   // nearer ones lie in the second-level cache side by side, and tiles follow them at full speed. A
   // pays only when it is read across its rows: along them six rows are six streams, which the
   // processor follows by itself.
-  const bool pack_b =
-      transposed_b || (p.m >= 48 && p.b_row * index_t(sizeof(T)) >= 4096 &&
-                       p.depth * p.n * index_t(sizeof(T)) > 48 * 1024);
+  const bool pack_b = transposed_b || (p.m >= 48 && p.b_row * index_t(sizeof(T)) >= 4096 &&
+                                       p.depth * p.n * index_t(sizeof(T)) > 48 * 1024);
   const bool pack_a = transposed_a && strips >= 2 && p.m * p.depth * index_t(sizeof(T)) > 32 * 1024;
   if (!pack_a && !pack_b) {
     for (index_t j = 0; j < p.n; j += B::strip) {

@@ -4,14 +4,12 @@
 // units: always the same sets of the first-level cache), and so is every step of a transposed A.
 #pragma once
 
-#include "kernels/elementwise.h"
+#include "kernels/gemm_tile.h"
 
 namespace {
 
 // The rows that are copied are too far apart for the processor to fetch them ahead by itself.
 constexpr index_t packing_distance = 8;
-inline void prefetch(const void* p) { __builtin_prefetch(p); }
-
 // In place: r becomes the transpose of the width x width block that its vectors are the rows of.
 // log2(width) perfect shuffles: each stage sends index bits one place on.
 template <class V>

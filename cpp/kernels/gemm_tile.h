@@ -9,6 +9,8 @@
 
 namespace {
 
+inline void prefetch(const void* p) { __builtin_prefetch(p); }
+
 // A tile's operands: C[i][j] = start + sum over k of a[i * a_row + k * a_col] * b[k * ldb + j].
 template <class T>
 struct TileArguments {
@@ -61,7 +63,11 @@ inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
   for (index_t k = p.depth; k > 0; --k, a += a_col, b += ldb) {
     V b_row[vectors];
 #pragma GCC unroll 16
-    for (int v = 0; v < vectors; ++v) b_row[v] = load(b, v);
+    for (int v = 0; v < vectors; ++v) {
+      // A single row uses each vector of B once: it goes as fast as B comes.
+      if constexpr (rows == 1 && vectors >= 8) prefetch(b + 4 * ldb + v * V::width);
+      b_row[v] = load(b, v);
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
       const V a_i = V::set(a[i * a_row]);

@@ -25,7 +25,9 @@ class Grid {
   // Cuts the columns first: for results with a row per row of the batch, which may be one.
   static Grid of_rows(index_t rows, index_t cols) {
     const index_t row_blocks = divide_up(rows, most_rows);
-    return {rows, cols, row_blocks, divide_up(wanted_blocks, row_blocks)};
+    // A single row wants its weights in long pieces.
+    const index_t most_blocks = rows == 1 ? divide_up(cols, 16 * strip) : wanted_blocks;
+    return {rows, cols, row_blocks, divide_up(most_blocks, row_blocks)};
   }
   // Cuts the rows first: for weights. Whole rows are contiguous parameters, and the columns of X,
   // which are dear to pack, are packed once.
