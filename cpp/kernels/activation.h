@@ -7,6 +7,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/math.h"
+#include "kernels/row_sums.h"
 #include "kernels/table.h"
 
 namespace {
@@ -101,32 +102,48 @@ struct SoftmaxActivation {
   static constexpr bool row_wise = true;
 
   static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda) {
-    for (index_t i = 0; i < rows; ++i) {
-      T* out = a + i * lda;
-      const V m = V::set(row_max<V>(cols, z + i * ldz));
-      const double sum = row_sum<V>(cols, [=](index_t j, auto part) {
-        const V e = exp(part.load(z + i * ldz + j) - m);
-        part.store(e, out + j);
+    for_each_block(rows, cols, [=](index_t first, index_t height) {
+      const T* in = z + first * ldz;
+      T* out = a + first * lda;
+      T largest[block_height];
+      row_maxima<V>(height, cols, in, ldz, largest);
+      double sum[block_height];
+      row_sums<V>(height, cols, sum, [&](index_t i, index_t j, auto part) {
+        const V e = exp(part.load(in + i * ldz + j) - V::set(largest[i]));
+        part.store(e, out + i * lda + j);
         return e;
       });
-      const V total = V::set(static_cast<T>(sum));
-      for_each_vector<V>(
-          cols, [=](index_t j, auto part) { part.store(part.load(out + j) / total, out + j); });
-    }
+      for_each_row_vector<V>(height, cols, [&](index_t i, index_t j, auto part) {
+        T* to = out + i * lda + j;
+        part.store(part.load(to) / V::set(static_cast<T>(sum[i])), to);
+      });
+    });
   }
 
   static void backward(index_t rows, index_t cols, const T*, index_t, const T* a, index_t lda,
                        const T* g, index_t ldg, T* dz, index_t lddz) {
-    for (index_t i = 0; i < rows; ++i) {
-      const T* a_row = a + i * lda;
-      const T* g_row = g + i * ldg;
-      const double inner = row_sum<V>(
-          cols, [=](index_t j, auto part) { return part.load(a_row + j) * part.load(g_row + j); });
-      const V inner_v = V::set(static_cast<T>(inner));
-      for_each_vector<V>(cols, [=](index_t j, auto part) {
-        part.store(part.load(a_row + j) * (part.load(g_row + j) - inner_v), dz + i * lddz + j);
+    for_each_block(rows, cols, [=](index_t first, index_t height) {
+      const T* a_rows = a + first * lda;
+      const T* g_rows = g + first * ldg;
+      T* out = dz + first * lddz;
+      double inner[block_height];
+      row_sums<V>(height, cols, inner, [&](index_t i, index_t j, auto part) {
+        return part.load(a_rows + i * lda + j) * part.load(g_rows + i * ldg + j);
       });
-    }
+      for_each_row_vector<V>(height, cols, [&](index_t i, index_t j, auto part) {
+        const V difference =
+            part.load(g_rows + i * ldg + j) - V::set(static_cast<T>(inner[i]));
+        part.store(part.load(a_rows + i * lda + j) * difference, out + i * lddz + j);
+      });
+    });
+  }
+
+ private:
+  template <class Body>
+  static void for_each_block(index_t rows, index_t cols, Body body) {
+    const index_t height = rows_at_once(cols);
+    for (index_t first = 0; first < rows; first += height)
+      body(first, rows - first < height ? rows - first : height);
   }
 };
 

@@ -9,6 +9,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/math.h"
+#include "kernels/row_sums.h"
 #include "kernels/table.h"
 
 namespace {
@@ -38,37 +39,100 @@ struct Probability {
   }
 };
 
-inline double log_of(double x) {
-  double lanes[VecF64::width];
-  log(VecF64::set(x)).store(lanes);
-  return lanes[0];
+template <class T>
+T weight_of(const LossArguments<T>& p, index_t row) {
+  return p.weight == nullptr ? T(1) : p.weight[row];
 }
 
-template <class T>
-double weight_of(const LossArguments<T>& p, index_t row) {
-  return p.weight == nullptr ? 1.0 : static_cast<double>(p.weight[row]);
+// In place, for `count` numbers in an array of block_height.
+inline void log_of_rows(index_t count, double* x) {
+  for (index_t i = 0; i < count; i += VecF64::width) log(VecF64::load(x + i)).store(x + i);
 }
 
 // Losses that are a sum over the outputs of `value(a, y)`, times `share` (1/n for a mean).
 template <class V, class Terms>
-double sum_over_outputs(const LossArguments<typename V::T>& p, double share, Terms terms) {
+struct OutputSum {
   using T = typename V::T;
-  double total = 0;
-  for (index_t r = 0; r < p.rows; ++r) {
-    const T* a = p.output + r * p.ld_output;
-    const T* y = p.values + r * p.ld_values;
-    T* g = p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient;
-    const double weight = weight_of(p, r);
-    const V factor = V::set(static_cast<T>(p.scale * weight * share));
-    const double sum = row_sum<V>(p.cols, [&](index_t j, auto part) {
+  // Rows of so few outputs are packed one after the other, as one long row: alone each would leave
+  // most lanes of its vector idle, and a logarithm costs the same for one lane as for all.
+  static constexpr index_t narrow = slots<V> / 2;
+
+  const LossArguments<T>& p;
+  double share;
+  Terms terms;
+  SlotSum<V> sum;
+
+  double total() {
+    if (p.cols > narrow || p.rows == 1) {
+      for (index_t r = 0; r < p.rows; ++r) {
+        const T weight = weight_of(p, r);
+        const V factor = V::set(factor_of(weight)), weight_v = V::set(weight);
+        add(p.cols, p.output + r * p.ld_output, p.values + r * p.ld_values,
+            p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient,
+            [=](index_t, auto) { return factor; }, [=](index_t, auto) { return weight_v; });
+      }
+    } else {
+      for (index_t r = 0; r < p.rows; r += slots<V>)
+        add_packed(r, p.rows - r < slots<V> ? p.rows - r : slots<V>);
+    }
+    double lanes[VecF64::width];
+    fold<Add>(sum.folded()).store(lanes);
+    return share * lanes[0];
+  }
+
+ private:
+  T factor_of(T weight) const {
+    return static_cast<T>(p.scale * static_cast<double>(weight) * share);
+  }
+
+  template <class Factor, class Weight>
+  void add(index_t n, const T* a, const T* y, T* g, Factor factor, Weight weight) {
+    for_each_slot<V>(n, [&](index_t j, int position, auto part) {
       V gradient;
       const V value = terms(part.load(a + j), part.load(y + j), gradient);
-      if (g != nullptr) part.store(factor * gradient, g + j);
-      return value;
+      if (g != nullptr) part.store(factor(j, part) * gradient, g + j);
+      sum.add(position, part.keep(value, V::set(0)), weight(j, part));
     });
-    total += weight * (sum * share);
   }
-  return total;
+
+  // `height` rows from row `first` on. A block of slots<V> rows ends where a slot 0 begins.
+  void add_packed(index_t first, index_t height) {
+    constexpr index_t size = slots<V> * narrow + V::width;
+    T a[size], y[size], g[size], factor[size], weight[size];
+    pack(height, p.output + first * p.ld_output, p.ld_output, a);
+    pack(height, p.values + first * p.ld_values, p.ld_values, y);
+    const index_t n = height * p.cols;
+    T* gradient = p.gradient == nullptr ? nullptr : g;
+    if (p.weight == nullptr) {
+      const V one = V::set(1), all = V::set(factor_of(1));
+      add(n, a, y, gradient, [=](index_t, auto) { return all; },
+          [=](index_t, auto) { return one; });
+    } else {
+      for (index_t r = 0; r < height; ++r)
+        for (index_t j = 0; j < p.cols; ++j) {
+          weight[r * p.cols + j] = p.weight[first + r];
+          factor[r * p.cols + j] = factor_of(p.weight[first + r]);
+        }
+      add(n, a, y, gradient, [&](index_t j, auto part) { return part.load(factor + j); },
+          [&](index_t j, auto part) { return part.load(weight + j); });
+    }
+    if (gradient != nullptr)
+      for_each_row_vector<V>(height, p.cols, [&](index_t r, index_t j, auto part) {
+        part.store(V::load(g + r * p.cols + j), p.gradient + (first + r) * p.ld_gradient + j);
+      });
+  }
+
+  // Whole vectors are stored, each over what the one before wrote beyond its row.
+  void pack(index_t height, const T* x, index_t ld, T* out) const {
+    for_each_row_vector<V>(height, p.cols, [&](index_t r, index_t j, auto part) {
+      part.load(x + r * ld + j).store(out + r * p.cols + j);
+    });
+  }
+};
+
+template <class V, class Terms>
+double sum_over_outputs(const LossArguments<typename V::T>& p, double share, Terms terms) {
+  return OutputSum<V, Terms>{p, share, terms, {}}.total();
 }
 
 // (1/n) sum (a - y)^2, gradient (2/n) (a - y): the note's Eq. 8.
@@ -111,17 +175,35 @@ struct BinaryCrossentropy {
   }
 };
 
-// The softmax of a row of z: exp(z - m) is left in `out` where that is not null.
+// Some rows of a loss fused with softmax: exp(z - m), m = max z, is left in the gradient where one
+// is wanted. The arrays have room for whole vectors: their rest is not used.
 template <class V>
-double sum_of_exponentials(index_t cols, const typename V::T* z, typename V::T m,
-                           typename V::T* out) {
-  const V m_v = V::set(m);
-  return row_sum<V>(cols, [=](index_t j, auto part) {
-    const V e = exp(part.load(z + j) - m_v);
-    if (out != nullptr) part.store(e, out + j);
-    return e;
-  });
-}
+struct SoftmaxRows {
+  using T = typename V::T;
+  index_t height;
+  const T* z;
+  index_t ld_z;
+  T* gradient;
+  index_t ld_gradient;
+  T largest[block_height];
+  double sum[block_height], log_sum[block_height];
+
+  SoftmaxRows(const LossArguments<T>& p, index_t first)
+      : height(p.rows - first < rows_at_once(p.cols) ? p.rows - first : rows_at_once(p.cols)),
+        z(p.output + first * p.ld_output),
+        ld_z(p.ld_output),
+        gradient(p.gradient == nullptr ? nullptr : p.gradient + first * p.ld_gradient),
+        ld_gradient(p.ld_gradient) {
+    row_maxima<V>(height, p.cols, z, ld_z, largest);
+    row_sums<V>(height, p.cols, sum, [&](index_t i, index_t j, auto part) {
+      const V e = exp(part.load(z + i * ld_z + j) - V::set(largest[i]));
+      if (gradient != nullptr) part.store(e, gradient + i * ld_gradient + j);
+      return e;
+    });
+    for (index_t i = 0; i < block_height; ++i) log_sum[i] = sum[i];
+    log_of_rows(height, log_sum);
+  }
+};
 
 // -sum y log a; of z with a = softmax(z): sum y (lse(z) - z_i), gradient a sum(y) - y.
 struct CategoricalCrossentropy {
@@ -141,27 +223,32 @@ struct CategoricalCrossentropy {
   static double fused(const LossArguments<typename V::T>& p) {
     using T = typename V::T;
     double total = 0;
-    for (index_t r = 0; r < p.rows; ++r) {
-      const T* z = p.output + r * p.ld_output;
-      const T* y = p.values + r * p.ld_values;
-      T* g = p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient;
-      const T m = row_max<V>(p.cols, z);
-      const double sum = sum_of_exponentials<V>(p.cols, z, m, g);
-      const double y_sum =
-          row_sum<V>(p.cols, [=](index_t j, auto part) { return part.load(y + j); });
-      const V m_v = V::set(m);
+    for (index_t first = 0; first < p.rows; first += rows_at_once(p.cols)) {
+      const SoftmaxRows<V> rows(p, first);
+      const T* y = p.values + first * p.ld_values;
+      double y_sum[block_height], y_z[block_height];
+      row_sums<V>(rows.height, p.cols, y_sum, [&](index_t i, index_t j, auto part) {
+        return part.load(y + i * p.ld_values + j);
+      });
       // sum y (z - m), and not sum y z: large logits would cancel against the log-sum-exp.
-      const double y_z = row_sum<V>(p.cols, [=](index_t j, auto part) {
-        return part.load(y + j) * (part.load(z + j) - m_v);
+      row_sums<V>(rows.height, p.cols, y_z, [&](index_t i, index_t j, auto part) {
+        const V z = part.load(rows.z + i * rows.ld_z + j);
+        return part.load(y + i * p.ld_values + j) * (z - V::set(rows.largest[i]));
       });
-      const double weight = weight_of(p, r);
-      total += weight * (log_of(sum) * y_sum - y_z);
-      if (g == nullptr) continue;
-      const V share = V::set(static_cast<T>(y_sum / sum));
-      const V factor = V::set(static_cast<T>(p.scale * weight));
-      for_each_vector<V>(p.cols, [=](index_t j, auto part) {
-        part.store(factor * fma(part.load(g + j), share, V::set(0) - part.load(y + j)), g + j);
-      });
+      for (index_t i = 0; i < rows.height; ++i)
+        total += static_cast<double>(weight_of(p, first + i)) *
+                 (rows.log_sum[i] * y_sum[i] - y_z[i]);
+      if (rows.gradient == nullptr) continue;
+      for (index_t i = 0; i < rows.height; ++i) {
+        const V share = V::set(static_cast<T>(y_sum[i] / rows.sum[i]));
+        const V factor =
+            V::set(static_cast<T>(p.scale * static_cast<double>(weight_of(p, first + i))));
+        T* g = rows.gradient + i * rows.ld_gradient;
+        for_each_vector<V>(p.cols, [=](index_t j, auto part) {
+          const V target = part.load(y + i * p.ld_values + j);
+          part.store(factor * fma(part.load(g + j), share, V::set(0) - target), g + j);
+        });
+      }
     }
     return total;
   }
@@ -175,19 +262,29 @@ struct SparseCategoricalCrossentropy {
   template <class V>
   static double plain(const LossArguments<typename V::T>& p) {
     using T = typename V::T;
+    // The bounds as the network's dtype has them, as in `Probability`.
+    const double low = static_cast<T>(probability_margin);
+    const double high = static_cast<T>(1 - probability_margin);
     double total = 0;
+    for (index_t first = 0; first < p.rows; first += block_height) {
+      const index_t height = p.rows - first < block_height ? p.rows - first : block_height;
+      double logarithm[block_height];
+      for (index_t i = 0; i < block_height; ++i) {
+        const index_t r = first + (i < height ? i : 0);
+        const double a = static_cast<double>(p.output[r * p.ld_output + p.labels[r]]);
+        logarithm[i] = a < low ? low : (a > high ? high : a);
+      }
+      log_of_rows(height, logarithm);
+      for (index_t i = 0; i < height; ++i)
+        total -= static_cast<double>(weight_of(p, first + i)) * logarithm[i];
+    }
+    if (p.gradient == nullptr) return total;
     for (index_t r = 0; r < p.rows; ++r) {
       const double a = static_cast<double>(p.output[r * p.ld_output + p.labels[r]]);
-      // The bounds as the network's dtype has them, as in `Probability`.
-      const double low = static_cast<T>(probability_margin);
-      const double high = static_cast<T>(1 - probability_margin);
-      const double clipped = a < low ? low : (a > high ? high : a);
-      const double weight = weight_of(p, r);
-      total -= weight * log_of(clipped);
-      if (p.gradient == nullptr) continue;
       T* g = p.gradient + r * p.ld_gradient;
-      for (index_t j = 0; j < p.cols; ++j) g[j] = 0;
-      if (!(a < low || a > high)) g[p.labels[r]] = static_cast<T>(-p.scale * weight / a);
+      for_each_vector<V>(p.cols, [=](index_t j, auto part) { part.store(V::set(0), g + j); });
+      if (!(a < low || a > high))
+        g[p.labels[r]] = static_cast<T>(-p.scale * static_cast<double>(weight_of(p, r)) / a);
     }
     return total;
   }
@@ -195,19 +292,25 @@ struct SparseCategoricalCrossentropy {
   static double fused(const LossArguments<typename V::T>& p) {
     using T = typename V::T;
     double total = 0;
-    for (index_t r = 0; r < p.rows; ++r) {
-      const T* z = p.output + r * p.ld_output;
-      T* g = p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient;
-      const T m = row_max<V>(p.cols, z);
-      const double sum = sum_of_exponentials<V>(p.cols, z, m, g);
-      const double weight = weight_of(p, r);
-      total += weight * (log_of(sum) - static_cast<double>(z[p.labels[r]] - m));
-      if (g == nullptr) continue;
-      const double factor = p.scale * weight;
-      const V share = V::set(static_cast<T>(factor / sum));
-      for_each_vector<V>(
-          p.cols, [=](index_t j, auto part) { part.store(part.load(g + j) * share, g + j); });
-      g[p.labels[r]] -= static_cast<T>(factor);
+    for (index_t first = 0; first < p.rows; first += rows_at_once(p.cols)) {
+      const SoftmaxRows<V> rows(p, first);
+      double factor[block_height];
+      for (index_t i = 0; i < rows.height; ++i) {
+        const double weight = static_cast<double>(weight_of(p, first + i));
+        const T label = rows.z[i * rows.ld_z + p.labels[first + i]];
+        total += weight * (rows.log_sum[i] - static_cast<double>(label - rows.largest[i]));
+        factor[i] = p.scale * weight;
+      }
+      if (rows.gradient == nullptr) continue;
+      for (index_t i = 0; i < rows.height; ++i) {
+        const V share = V::set(static_cast<T>(factor[i] / rows.sum[i]));
+        T* g = rows.gradient + i * rows.ld_gradient;
+        for_each_vector<V>(
+            p.cols, [=](index_t j, auto part) { part.store(part.load(g + j) * share, g + j); });
+      }
+      // After all rows are scaled: reading a lane of what was just stored as a vector waits.
+      for (index_t i = 0; i < rows.height; ++i)
+        rows.gradient[i * rows.ld_gradient + p.labels[first + i]] -= static_cast<T>(factor[i]);
     }
     return total;
   }
