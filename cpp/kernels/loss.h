@@ -44,9 +44,24 @@ T weight_of(const LossArguments<T>& p, index_t row) {
   return p.weight == nullptr ? T(1) : p.weight[row];
 }
 
-// In place, for `count` numbers in an array of block_height.
-inline void log_of_rows(index_t count, double* x) {
-  for (index_t i = 0; i < count; i += VecF64::width) log(VecF64::load(x + i)).store(x + i);
+// out[i] = function(i, x[i]) for the first `count` numbers of a block, whole vectors at a time.
+template <class Function>
+inline void for_block(index_t count, const double* x, double* out, Function function) {
+  for (index_t i = 0; i < count; i += VecF64::width)
+    function(i, VecF64::load(x + i)).store(out + i);
+}
+
+// rows of `cols` elements each, copied as one piece: for the few widths where a loop, or a vector
+// under a mask, would cost more than the arithmetic that follows.
+template <class T, int cols = 32 / sizeof(T)>
+inline void copy_narrow_rows(index_t rows, index_t n, const T* from, index_t ld_from, T* to,
+                             index_t ld_to) {
+  if constexpr (cols > 0) {
+    if (n != cols)
+      return copy_narrow_rows<T, cols - 1>(rows, n, from, ld_from, to, ld_to);
+    for (index_t r = 0; r < rows; ++r)
+      __builtin_memcpy(to + r * ld_to, from + r * ld_from, cols * sizeof(T));
+  }
 }
 
 // Losses that are a sum over the outputs of `value(a, y)`, times `share` (1/n for a mean).
@@ -56,24 +71,27 @@ struct OutputSum {
   // Rows of so few outputs are packed one after the other, as one long row: alone each would leave
   // most lanes of its vector idle, and a logarithm costs the same for one lane as for all.
   static constexpr index_t narrow = slots<V> / 2;
+  // A packed block ends where a slot 0 begins. Its loads must wait for the stores of several rows:
+  // the more rows, the less often.
+  static constexpr index_t packed_rows = 4 * slots<V>;
 
   const LossArguments<T>& p;
   double share;
   Terms terms;
-  SlotSum<V> sum;
 
-  double total() {
-    if (p.cols > narrow || p.rows == 1) {
+  double total() const {
+    SlotSum<V> sum;
+    if (p.cols <= narrow && p.rows > 1) {
+      for (index_t r = 0; r < p.rows; r += packed_rows)
+        add_packed(r, p.rows - r < packed_rows ? p.rows - r : packed_rows, sum);
+    } else {
       for (index_t r = 0; r < p.rows; ++r) {
         const T weight = weight_of(p, r);
         const V factor = V::set(factor_of(weight)), weight_v = V::set(weight);
         add(p.cols, p.output + r * p.ld_output, p.values + r * p.ld_values,
-            p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient,
+            p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient, sum,
             [=](index_t, auto) { return factor; }, [=](index_t, auto) { return weight_v; });
       }
-    } else {
-      for (index_t r = 0; r < p.rows; r += slots<V>)
-        add_packed(r, p.rows - r < slots<V> ? p.rows - r : slots<V>);
     }
     double lanes[VecF64::width];
     fold<Add>(sum.folded()).store(lanes);
@@ -86,53 +104,53 @@ struct OutputSum {
   }
 
   template <class Factor, class Weight>
-  void add(index_t n, const T* a, const T* y, T* g, Factor factor, Weight weight) {
+  void add(index_t n, const T* a, const T* y, T* g, SlotSum<V>& sum, Factor factor,
+           Weight weight) const {
+    SlotSum<V> local = sum;  // which the stores of the gradient cannot change
     for_each_slot<V>(n, [&](index_t j, int position, auto part) {
       V gradient;
       const V value = terms(part.load(a + j), part.load(y + j), gradient);
       if (g != nullptr) part.store(factor(j, part) * gradient, g + j);
-      sum.add(position, part.keep(value, V::set(0)), weight(j, part));
+      local.add(position, part.keep(value, V::set(0)), weight(j, part));
     });
+    sum = local;
   }
 
-  // `height` rows from row `first` on. A block of slots<V> rows ends where a slot 0 begins.
-  void add_packed(index_t first, index_t height) {
-    constexpr index_t size = slots<V> * narrow + V::width;
-    T a[size], y[size], g[size], factor[size], weight[size];
-    pack(height, p.output + first * p.ld_output, p.ld_output, a);
-    pack(height, p.values + first * p.ld_values, p.ld_values, y);
+  void add_packed(index_t first, index_t height, SlotSum<V>& sum) const {
+    constexpr index_t size = packed_rows * narrow;
+    alignas(64) T a[size], y[size], g[size], factor[size], weight[size];
     const index_t n = height * p.cols;
+    copy_narrow_rows(height, p.cols, p.output + first * p.ld_output, p.ld_output, a, p.cols);
+    const T* values = p.values + first * p.ld_values;
+    if (p.ld_values != p.cols) {
+      copy_narrow_rows(height, p.cols, values, p.ld_values, y, p.cols);
+      values = y;
+    }
     T* gradient = p.gradient == nullptr ? nullptr : g;
     if (p.weight == nullptr) {
       const V one = V::set(1), all = V::set(factor_of(1));
-      add(n, a, y, gradient, [=](index_t, auto) { return all; },
+      add(n, a, values, gradient, sum, [=](index_t, auto) { return all; },
           [=](index_t, auto) { return one; });
     } else {
-      for (index_t r = 0; r < height; ++r)
+      for (index_t r = 0; r < height; ++r) {
+        const T of_row = factor_of(p.weight[first + r]);
         for (index_t j = 0; j < p.cols; ++j) {
           weight[r * p.cols + j] = p.weight[first + r];
-          factor[r * p.cols + j] = factor_of(p.weight[first + r]);
+          factor[r * p.cols + j] = of_row;
         }
-      add(n, a, y, gradient, [&](index_t j, auto part) { return part.load(factor + j); },
+      }
+      add(n, a, values, gradient, sum, [&](index_t j, auto part) { return part.load(factor + j); },
           [&](index_t j, auto part) { return part.load(weight + j); });
     }
     if (gradient != nullptr)
-      for_each_row_vector<V>(height, p.cols, [&](index_t r, index_t j, auto part) {
-        part.store(V::load(g + r * p.cols + j), p.gradient + (first + r) * p.ld_gradient + j);
-      });
-  }
-
-  // Whole vectors are stored, each over what the one before wrote beyond its row.
-  void pack(index_t height, const T* x, index_t ld, T* out) const {
-    for_each_row_vector<V>(height, p.cols, [&](index_t r, index_t j, auto part) {
-      part.load(x + r * ld + j).store(out + r * p.cols + j);
-    });
+      copy_narrow_rows(height, p.cols, g, p.cols, p.gradient + first * p.ld_gradient,
+                       p.ld_gradient);
   }
 };
 
 template <class V, class Terms>
 double sum_over_outputs(const LossArguments<typename V::T>& p, double share, Terms terms) {
-  return OutputSum<V, Terms>{p, share, terms, {}}.total();
+  return OutputSum<V, Terms>{p, share, terms}.total();
 }
 
 // (1/n) sum (a - y)^2, gradient (2/n) (a - y): the note's Eq. 8.
@@ -175,33 +193,53 @@ struct BinaryCrossentropy {
   }
 };
 
-// Some rows of a loss fused with softmax: exp(z - m), m = max z, is left in the gradient where one
-// is wanted. The arrays have room for whole vectors: their rest is not used.
+// Some rows of a loss fused with softmax: exp(z - m), m = max z, and its sum. The arrays have room
+// for whole vectors: their rest is not used.
 template <class V>
 struct SoftmaxRows {
   using T = typename V::T;
+  // Rows of up to so many columns keep their exponentials here, in whole vectors: those can be read
+  // back at once, and a store under a mask only when it has reached the cache. Longer rows leave
+  // them in the gradient, where one is wanted.
+  static constexpr index_t kept_cols = 64;
+
   index_t height;
   const T* z;
   index_t ld_z;
   T* gradient;
   index_t ld_gradient;
-  T largest[block_height];
-  double sum[block_height], log_sum[block_height];
+  T* exponential;
+  index_t ld_exponential;
+  alignas(64) T largest[block_height];
+  alignas(64) double sum[block_height];
+  alignas(64) double log_sum[block_height];
+  alignas(64) T kept[block_height * kept_cols];
 
   SoftmaxRows(const LossArguments<T>& p, index_t first)
       : height(p.rows - first < rows_at_once(p.cols) ? p.rows - first : rows_at_once(p.cols)),
         z(p.output + first * p.ld_output),
         ld_z(p.ld_output),
         gradient(p.gradient == nullptr ? nullptr : p.gradient + first * p.ld_gradient),
-        ld_gradient(p.ld_gradient) {
+        ld_gradient(p.ld_gradient),
+        exponential(gradient),
+        ld_exponential(ld_gradient) {
     row_maxima<V>(height, p.cols, z, ld_z, largest);
-    row_sums<V>(height, p.cols, sum, [&](index_t i, index_t j, auto part) {
-      const V e = exp(part.load(z + i * ld_z + j) - V::set(largest[i]));
-      if (gradient != nullptr) part.store(e, gradient + i * ld_gradient + j);
-      return e;
-    });
-    for (index_t i = 0; i < block_height; ++i) log_sum[i] = sum[i];
-    log_of_rows(height, log_sum);
+    if (p.cols <= kept_cols) {
+      exponential = kept;
+      ld_exponential = kept_cols;
+      row_sums<V>(height, p.cols, sum, [&](index_t i, index_t j, auto part) {
+        const V e = exp(part.load(z + i * ld_z + j) - V::set(largest[i]));
+        e.store(kept + i * kept_cols + j);
+        return e;
+      });
+    } else {
+      row_sums<V>(height, p.cols, sum, [&](index_t i, index_t j, auto part) {
+        const V e = exp(part.load(z + i * ld_z + j) - V::set(largest[i]));
+        if (gradient != nullptr) part.store(e, gradient + i * ld_gradient + j);
+        return e;
+      });
+    }
+    for_block(height, sum, log_sum, [](index_t, VecF64 x) { return log(x); });
   }
 };
 
@@ -226,7 +264,9 @@ struct CategoricalCrossentropy {
     for (index_t first = 0; first < p.rows; first += rows_at_once(p.cols)) {
       const SoftmaxRows<V> rows(p, first);
       const T* y = p.values + first * p.ld_values;
-      double y_sum[block_height], y_z[block_height];
+      alignas(64) double y_sum[block_height];
+      alignas(64) double y_z[block_height];
+      alignas(64) double share[block_height];
       row_sums<V>(rows.height, p.cols, y_sum, [&](index_t i, index_t j, auto part) {
         return part.load(y + i * p.ld_values + j);
       });
@@ -239,14 +279,17 @@ struct CategoricalCrossentropy {
         total += static_cast<double>(weight_of(p, first + i)) *
                  (rows.log_sum[i] * y_sum[i] - y_z[i]);
       if (rows.gradient == nullptr) continue;
+      for_block(rows.height, rows.sum, share,
+                [&](index_t i, VecF64 sum) { return VecF64::load(y_sum + i) / sum; });
       for (index_t i = 0; i < rows.height; ++i) {
-        const V share = V::set(static_cast<T>(y_sum[i] / rows.sum[i]));
+        const V share_v = V::set(static_cast<T>(share[i]));
         const V factor =
             V::set(static_cast<T>(p.scale * static_cast<double>(weight_of(p, first + i))));
+        const T* e = rows.exponential + i * rows.ld_exponential;
         T* g = rows.gradient + i * rows.ld_gradient;
         for_each_vector<V>(p.cols, [=](index_t j, auto part) {
           const V target = part.load(y + i * p.ld_values + j);
-          part.store(factor * fma(part.load(g + j), share, V::set(0) - target), g + j);
+          part.store(factor * fma(part.load(e + j), share_v, V::set(0) - target), g + j);
         });
       }
     }
@@ -274,7 +317,7 @@ struct SparseCategoricalCrossentropy {
         const double a = static_cast<double>(p.output[r * p.ld_output + p.labels[r]]);
         logarithm[i] = a < low ? low : (a > high ? high : a);
       }
-      log_of_rows(height, logarithm);
+      for_block(height, logarithm, logarithm, [](index_t, VecF64 x) { return log(x); });
       for (index_t i = 0; i < height; ++i)
         total -= static_cast<double>(weight_of(p, first + i)) * logarithm[i];
     }
@@ -294,7 +337,8 @@ struct SparseCategoricalCrossentropy {
     double total = 0;
     for (index_t first = 0; first < p.rows; first += rows_at_once(p.cols)) {
       const SoftmaxRows<V> rows(p, first);
-      double factor[block_height];
+      alignas(64) double factor[block_height] = {};
+      alignas(64) double share[block_height];
       for (index_t i = 0; i < rows.height; ++i) {
         const double weight = static_cast<double>(weight_of(p, first + i));
         const T label = rows.z[i * rows.ld_z + p.labels[first + i]];
@@ -302,15 +346,19 @@ struct SparseCategoricalCrossentropy {
         factor[i] = p.scale * weight;
       }
       if (rows.gradient == nullptr) continue;
+      for_block(rows.height, rows.sum, share,
+                [&](index_t i, VecF64 sum) { return VecF64::load(factor + i) / sum; });
       for (index_t i = 0; i < rows.height; ++i) {
-        const V share = V::set(static_cast<T>(factor[i] / rows.sum[i]));
+        const T share_i = static_cast<T>(share[i]);
+        const T* e = rows.exponential + i * rows.ld_exponential;
         T* g = rows.gradient + i * rows.ld_gradient;
-        for_each_vector<V>(
-            p.cols, [=](index_t j, auto part) { part.store(part.load(g + j) * share, g + j); });
+        const index_t label = p.labels[first + i];
+        const T of_label = e[label] * share_i - static_cast<T>(factor[i]);
+        for_each_vector<V>(p.cols, [=](index_t j, auto part) {
+          part.store(part.load(e + j) * V::set(share_i), g + j);
+        });
+        g[label] = of_label;
       }
-      // After all rows are scaled: reading a lane of what was just stored as a vector waits.
-      for (index_t i = 0; i < rows.height; ++i)
-        rows.gradient[i * rows.ld_gradient + p.labels[first + i]] -= static_cast<T>(factor[i]);
     }
     return total;
   }
