@@ -7,7 +7,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/math.h"
-#include "kernels/row_sums.h"
+#include "kernels/row_blocks.h"
 #include "kernels/table.h"
 
 namespace {
@@ -102,48 +102,41 @@ struct SoftmaxActivation {
   static constexpr bool row_wise = true;
 
   static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda) {
-    for_each_block(rows, cols, [=](index_t first, index_t height) {
-      const T* in = z + first * ldz;
-      T* out = a + first * lda;
-      T largest[block_height];
-      row_maxima<V>(height, cols, in, ldz, largest);
-      double sum[block_height];
-      row_sums<V>(height, cols, sum, [&](index_t i, index_t j, auto part) {
-        const V e = exp(part.load(in + i * ldz + j) - V::set(largest[i]));
-        part.store(e, out + i * lda + j);
+    for_each_block<V>(rows, cols, [=](index_t first, auto layout) {
+      BlockBuffer<V> z_buffer, a_buffer;
+      const Block<const T> in = layout.in(z + first * ldz, ldz, z_buffer.data);
+      const Block<T> out = layout.room(a + first * lda, lda, a_buffer.data);
+      alignas(64) T largest[block_height];
+      alignas(64) double sum[block_height];
+      layout.maxima(in, largest);
+      layout.sums(sum, [&](auto cell) {
+        const V e = exp(cell.load(in) - cell.of_row(largest));
+        cell.store(e, out);
         return e;
       });
-      for_each_row_vector<V>(height, cols, [&](index_t i, index_t j, auto part) {
-        T* to = out + i * lda + j;
-        part.store(part.load(to) / V::set(static_cast<T>(sum[i])), to);
-      });
+      alignas(64) T divisor[block_height];
+      for (index_t i = 0; i < layout.height; ++i) divisor[i] = static_cast<T>(sum[i]);
+      layout.each([&](auto cell) { cell.store(cell.load(out) / cell.of_row(divisor), out); });
+      layout.out(out, a + first * lda, lda);
     });
   }
 
   static void backward(index_t rows, index_t cols, const T*, index_t, const T* a, index_t lda,
                        const T* g, index_t ldg, T* dz, index_t lddz) {
-    for_each_block(rows, cols, [=](index_t first, index_t height) {
-      const T* a_rows = a + first * lda;
-      const T* g_rows = g + first * ldg;
-      T* out = dz + first * lddz;
-      double inner[block_height];
-      row_sums<V>(height, cols, inner, [&](index_t i, index_t j, auto part) {
-        return part.load(a_rows + i * lda + j) * part.load(g_rows + i * ldg + j);
+    for_each_block<V>(rows, cols, [=](index_t first, auto layout) {
+      BlockBuffer<V> a_buffer, g_buffer, dz_buffer;
+      const Block<const T> a_rows = layout.in(a + first * lda, lda, a_buffer.data);
+      const Block<const T> g_rows = layout.in(g + first * ldg, ldg, g_buffer.data);
+      const Block<T> out = layout.room(dz + first * lddz, lddz, dz_buffer.data);
+      alignas(64) double sum[block_height];
+      layout.sums(sum, [&](auto cell) { return cell.load(a_rows) * cell.load(g_rows); });
+      alignas(64) T inner[block_height];
+      for (index_t i = 0; i < layout.height; ++i) inner[i] = static_cast<T>(sum[i]);
+      layout.each([&](auto cell) {
+        cell.store(cell.load(a_rows) * (cell.load(g_rows) - cell.of_row(inner)), out);
       });
-      for_each_row_vector<V>(height, cols, [&](index_t i, index_t j, auto part) {
-        const V difference =
-            part.load(g_rows + i * ldg + j) - V::set(static_cast<T>(inner[i]));
-        part.store(part.load(a_rows + i * lda + j) * difference, out + i * lddz + j);
-      });
+      layout.out(out, dz + first * lddz, lddz);
     });
-  }
-
- private:
-  template <class Body>
-  static void for_each_block(index_t rows, index_t cols, Body body) {
-    const index_t height = rows_at_once(cols);
-    for (index_t first = 0; first < rows; first += height)
-      body(first, rows - first < height ? rows - first : height);
   }
 };
 

@@ -9,7 +9,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/math.h"
-#include "kernels/row_sums.h"
+#include "kernels/row_blocks.h"
 #include "kernels/table.h"
 
 namespace {
@@ -62,6 +62,14 @@ inline void copy_narrow_rows(index_t rows, index_t n, const T* from, index_t ld_
     for (index_t r = 0; r < rows; ++r)
       __builtin_memcpy(to + r * ld_to, from + r * ld_from, cols * sizeof(T));
   }
+}
+
+// out[i] = a[i] / b[i], a division for all rows of a vector.
+template <class T>
+inline void quotients(index_t count, const double* a, const double* b, T* out) {
+  alignas(64) double exact[block_height];
+  for_block(count, b, exact, [=](index_t i, VecF64 divisor) { return VecF64::load(a + i) / divisor; });
+  for (index_t i = 0; i < count; ++i) out[i] = static_cast<T>(exact[i]);
 }
 
 // Losses that are a sum over the outputs of `value(a, y)`, times `share` (1/n for a mean).
@@ -193,53 +201,29 @@ struct BinaryCrossentropy {
   }
 };
 
-// Some rows of a loss fused with softmax: exp(z - m), m = max z, and its sum. The arrays have room
-// for whole vectors: their rest is not used.
-template <class V>
+// Some rows of a loss fused with softmax, in a layout: exp(z - m), m = max z, and its sum. Arrays
+// have room for whole vectors.
+template <class V, class Layout>
 struct SoftmaxRows {
   using T = typename V::T;
-  // Rows of up to so many columns keep their exponentials here, in whole vectors: those can be read
-  // back at once, and a store under a mask only when it has reached the cache. Longer rows leave
-  // them in the gradient, where one is wanted.
-  static constexpr index_t kept_cols = 64;
-
-  index_t height;
-  const T* z;
-  index_t ld_z;
-  T* gradient;
-  index_t ld_gradient;
-  T* exponential;
-  index_t ld_exponential;
+  BlockBuffer<V> z_buffer, e_buffer;
+  Block<const T> z;
+  Block<T> e;
   alignas(64) T largest[block_height];
   alignas(64) double sum[block_height];
   alignas(64) double log_sum[block_height];
-  alignas(64) T kept[block_height * kept_cols];
 
-  SoftmaxRows(const LossArguments<T>& p, index_t first)
-      : height(p.rows - first < rows_at_once(p.cols) ? p.rows - first : rows_at_once(p.cols)),
-        z(p.output + first * p.ld_output),
-        ld_z(p.ld_output),
-        gradient(p.gradient == nullptr ? nullptr : p.gradient + first * p.ld_gradient),
-        ld_gradient(p.ld_gradient),
-        exponential(gradient),
-        ld_exponential(ld_gradient) {
-    row_maxima<V>(height, p.cols, z, ld_z, largest);
-    if (p.cols <= kept_cols) {
-      exponential = kept;
-      ld_exponential = kept_cols;
-      row_sums<V>(height, p.cols, sum, [&](index_t i, index_t j, auto part) {
-        const V e = exp(part.load(z + i * ld_z + j) - V::set(largest[i]));
-        e.store(kept + i * kept_cols + j);
-        return e;
-      });
-    } else {
-      row_sums<V>(height, p.cols, sum, [&](index_t i, index_t j, auto part) {
-        const V e = exp(part.load(z + i * ld_z + j) - V::set(largest[i]));
-        if (gradient != nullptr) part.store(e, gradient + i * ld_gradient + j);
-        return e;
-      });
-    }
-    for_block(height, sum, log_sum, [](index_t, VecF64 x) { return log(x); });
+  SoftmaxRows(const LossArguments<T>& p, index_t first, const Layout& layout) {
+    z = layout.in(p.output + first * p.ld_output, p.ld_output, z_buffer.data);
+    T* gradient = p.gradient == nullptr ? nullptr : p.gradient + first * p.ld_gradient;
+    e = layout.room(gradient, p.ld_gradient, e_buffer.data);
+    layout.maxima(z, largest);
+    layout.sums(sum, [&](auto cell) {
+      const V value = exp(cell.load(z) - cell.of_row(largest));
+      cell.store(value, e);
+      return value;
+    });
+    for_block(layout.height, sum, log_sum, [](index_t, VecF64 x) { return log(x); });
   }
 };
 
@@ -261,38 +245,33 @@ struct CategoricalCrossentropy {
   static double fused(const LossArguments<typename V::T>& p) {
     using T = typename V::T;
     double total = 0;
-    for (index_t first = 0; first < p.rows; first += rows_at_once(p.cols)) {
-      const SoftmaxRows<V> rows(p, first);
-      const T* y = p.values + first * p.ld_values;
+    for_each_block<V>(p.rows, p.cols, [&](index_t first, auto layout) {
+      SoftmaxRows<V, decltype(layout)> rows(p, first, layout);
+      BlockBuffer<V> y_buffer;
+      const Block<const T> y =
+          layout.in(p.values + first * p.ld_values, p.ld_values, y_buffer.data);
       alignas(64) double y_sum[block_height];
       alignas(64) double y_z[block_height];
-      alignas(64) double share[block_height];
-      row_sums<V>(rows.height, p.cols, y_sum, [&](index_t i, index_t j, auto part) {
-        return part.load(y + i * p.ld_values + j);
-      });
+      layout.sums(y_sum, [&](auto cell) { return cell.load(y); });
       // sum y (z - m), and not sum y z: large logits would cancel against the log-sum-exp.
-      row_sums<V>(rows.height, p.cols, y_z, [&](index_t i, index_t j, auto part) {
-        const V z = part.load(rows.z + i * rows.ld_z + j);
-        return part.load(y + i * p.ld_values + j) * (z - V::set(rows.largest[i]));
+      layout.sums(y_z, [&](auto cell) {
+        return cell.load(y) * (cell.load(rows.z) - cell.of_row(rows.largest));
       });
-      for (index_t i = 0; i < rows.height; ++i)
-        total += static_cast<double>(weight_of(p, first + i)) *
-                 (rows.log_sum[i] * y_sum[i] - y_z[i]);
-      if (rows.gradient == nullptr) continue;
-      for_block(rows.height, rows.sum, share,
-                [&](index_t i, VecF64 sum) { return VecF64::load(y_sum + i) / sum; });
-      for (index_t i = 0; i < rows.height; ++i) {
-        const V share_v = V::set(static_cast<T>(share[i]));
-        const V factor =
-            V::set(static_cast<T>(p.scale * static_cast<double>(weight_of(p, first + i))));
-        const T* e = rows.exponential + i * rows.ld_exponential;
-        T* g = rows.gradient + i * rows.ld_gradient;
-        for_each_vector<V>(p.cols, [=](index_t j, auto part) {
-          const V target = part.load(y + i * p.ld_values + j);
-          part.store(factor * fma(part.load(e + j), share_v, V::set(0) - target), g + j);
-        });
+      alignas(64) T factor[block_height];
+      for (index_t i = 0; i < layout.height; ++i) {
+        const double weight = static_cast<double>(weight_of(p, first + i));
+        total += weight * (rows.log_sum[i] * y_sum[i] - y_z[i]);
+        factor[i] = static_cast<T>(p.scale * weight);
       }
-    }
+      if (p.gradient == nullptr) return;
+      alignas(64) T share[block_height];
+      quotients(layout.height, y_sum, rows.sum, share);
+      layout.each([&](auto cell) {
+        const V part = fma(cell.load(rows.e), cell.of_row(share), V::set(0) - cell.load(y));
+        cell.store(cell.of_row(factor) * part, rows.e);
+      });
+      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
+    });
     return total;
   }
 };
@@ -335,31 +314,25 @@ struct SparseCategoricalCrossentropy {
   static double fused(const LossArguments<typename V::T>& p) {
     using T = typename V::T;
     double total = 0;
-    for (index_t first = 0; first < p.rows; first += rows_at_once(p.cols)) {
-      const SoftmaxRows<V> rows(p, first);
+    for_each_block<V>(p.rows, p.cols, [&](index_t first, auto layout) {
+      SoftmaxRows<V, decltype(layout)> rows(p, first, layout);
       alignas(64) double factor[block_height] = {};
-      alignas(64) double share[block_height];
-      for (index_t i = 0; i < rows.height; ++i) {
+      for (index_t i = 0; i < layout.height; ++i) {
         const double weight = static_cast<double>(weight_of(p, first + i));
-        const T label = rows.z[i * rows.ld_z + p.labels[first + i]];
-        total += weight * (rows.log_sum[i] - static_cast<double>(label - rows.largest[i]));
+        const T z = p.output[(first + i) * p.ld_output + p.labels[first + i]];
+        total += weight * (rows.log_sum[i] - static_cast<double>(z - rows.largest[i]));
         factor[i] = p.scale * weight;
       }
-      if (rows.gradient == nullptr) continue;
-      for_block(rows.height, rows.sum, share,
-                [&](index_t i, VecF64 sum) { return VecF64::load(factor + i) / sum; });
-      for (index_t i = 0; i < rows.height; ++i) {
-        const T share_i = static_cast<T>(share[i]);
-        const T* e = rows.exponential + i * rows.ld_exponential;
-        T* g = rows.gradient + i * rows.ld_gradient;
-        const index_t label = p.labels[first + i];
-        const T of_label = e[label] * share_i - static_cast<T>(factor[i]);
-        for_each_vector<V>(p.cols, [=](index_t j, auto part) {
-          part.store(part.load(e + j) * V::set(share_i), g + j);
-        });
-        g[label] = of_label;
-      }
-    }
+      if (p.gradient == nullptr) return;
+      alignas(64) T share[block_height];
+      quotients(layout.height, factor, rows.sum, share);
+      layout.each([&](auto cell) {
+        cell.store(cell.load(rows.e) * cell.of_row(share), rows.e);
+      });
+      for (index_t i = 0; i < layout.height; ++i)
+        layout.element(rows.e, i, p.labels[first + i]) -= static_cast<T>(factor[i]);
+      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
+    });
     return total;
   }
 };
