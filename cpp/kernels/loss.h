@@ -44,32 +44,25 @@ T weight_of(const LossArguments<T>& p, index_t row) {
   return p.weight == nullptr ? T(1) : p.weight[row];
 }
 
-// out[i] = function(i, x[i]) for the first `count` numbers of a block, whole vectors at a time.
-template <class Function>
-inline void for_block(index_t count, const double* x, double* out, Function function) {
+// Of the first `count` numbers of a block, and of what follows them up to a whole vector.
+inline void logarithms(index_t count, const double* x, double* out) {
+  for (index_t i = 0; i < count; i += VecF64::width) log(VecF64::load(x + i)).store(out + i);
+}
+inline void inverses(index_t count, const double* x, double* out) {
   for (index_t i = 0; i < count; i += VecF64::width)
-    function(i, VecF64::load(x + i)).store(out + i);
+    (VecF64::set(1) / VecF64::load(x + i)).store(out + i);
 }
 
-// rows of `cols` elements each, copied as one piece: for the few widths where a loop, or a vector
-// under a mask, would cost more than the arithmetic that follows.
+// Rows of `cols` elements, each copied as one piece: a loop over the elements, or vectors under a
+// mask, would cost more than the arithmetic that follows.
 template <class T, int cols = 32 / sizeof(T)>
 inline void copy_narrow_rows(index_t rows, index_t n, const T* from, index_t ld_from, T* to,
                              index_t ld_to) {
   if constexpr (cols > 0) {
-    if (n != cols)
-      return copy_narrow_rows<T, cols - 1>(rows, n, from, ld_from, to, ld_to);
+    if (n != cols) return copy_narrow_rows<T, cols - 1>(rows, n, from, ld_from, to, ld_to);
     for (index_t r = 0; r < rows; ++r)
       __builtin_memcpy(to + r * ld_to, from + r * ld_from, cols * sizeof(T));
   }
-}
-
-// out[i] = a[i] / b[i], a division for all rows of a vector.
-template <class T>
-inline void quotients(index_t count, const double* a, const double* b, T* out) {
-  alignas(64) double exact[block_height];
-  for_block(count, b, exact, [=](index_t i, VecF64 divisor) { return VecF64::load(a + i) / divisor; });
-  for (index_t i = 0; i < count; ++i) out[i] = static_cast<T>(exact[i]);
 }
 
 // Losses that are a sum over the outputs of `value(a, y)`, times `share` (1/n for a mean).
@@ -96,7 +89,8 @@ struct OutputSum {
       for (index_t r = 0; r < p.rows; ++r) {
         const T weight = weight_of(p, r);
         const V factor = V::set(factor_of(weight)), weight_v = V::set(weight);
-        add(p.cols, p.output + r * p.ld_output, p.values + r * p.ld_values,
+        add(
+            p.cols, p.output + r * p.ld_output, p.values + r * p.ld_values,
             p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient, sum,
             [=](index_t, auto) { return factor; }, [=](index_t, auto) { return weight_v; });
       }
@@ -137,7 +131,8 @@ struct OutputSum {
     T* gradient = p.gradient == nullptr ? nullptr : g;
     if (p.weight == nullptr) {
       const V one = V::set(1), all = V::set(factor_of(1));
-      add(n, a, values, gradient, sum, [=](index_t, auto) { return all; },
+      add(
+          n, a, values, gradient, sum, [=](index_t, auto) { return all; },
           [=](index_t, auto) { return one; });
     } else {
       for (index_t r = 0; r < height; ++r) {
@@ -147,7 +142,8 @@ struct OutputSum {
           factor[r * p.cols + j] = of_row;
         }
       }
-      add(n, a, values, gradient, sum, [&](index_t j, auto part) { return part.load(factor + j); },
+      add(
+          n, a, values, gradient, sum, [&](index_t j, auto part) { return part.load(factor + j); },
           [&](index_t j, auto part) { return part.load(weight + j); });
     }
     if (gradient != nullptr)
@@ -201,7 +197,7 @@ struct BinaryCrossentropy {
   }
 };
 
-// Some rows of a loss fused with softmax, in a layout: exp(z - m), m = max z, and its sum. Arrays
+// Some rows of a loss fused with softmax, in a layout: exp(z - m), m = max z, and their sum. Arrays
 // have room for whole vectors.
 template <class V, class Layout>
 struct SoftmaxRows {
@@ -211,6 +207,7 @@ struct SoftmaxRows {
   Block<T> e;
   alignas(64) T largest[block_height];
   alignas(64) double sum[block_height];
+  alignas(64) double inverse[block_height];
   alignas(64) double log_sum[block_height];
 
   SoftmaxRows(const LossArguments<T>& p, index_t first, const Layout& layout) {
@@ -223,7 +220,8 @@ struct SoftmaxRows {
       cell.store(value, e);
       return value;
     });
-    for_block(layout.height, sum, log_sum, [](index_t, VecF64 x) { return log(x); });
+    logarithms(layout.height, sum, log_sum);
+    inverses(layout.height, sum, inverse);
   }
 };
 
@@ -258,14 +256,14 @@ struct CategoricalCrossentropy {
         return cell.load(y) * (cell.load(rows.z) - cell.of_row(rows.largest));
       });
       alignas(64) T factor[block_height];
+      alignas(64) T share[block_height];
       for (index_t i = 0; i < layout.height; ++i) {
         const double weight = static_cast<double>(weight_of(p, first + i));
         total += weight * (rows.log_sum[i] * y_sum[i] - y_z[i]);
         factor[i] = static_cast<T>(p.scale * weight);
+        share[i] = static_cast<T>(y_sum[i] * rows.inverse[i]);
       }
       if (p.gradient == nullptr) return;
-      alignas(64) T share[block_height];
-      quotients(layout.height, y_sum, rows.sum, share);
       layout.each([&](auto cell) {
         const V part = fma(cell.load(rows.e), cell.of_row(share), V::set(0) - cell.load(y));
         cell.store(cell.of_row(factor) * part, rows.e);
@@ -296,7 +294,7 @@ struct SparseCategoricalCrossentropy {
         const double a = static_cast<double>(p.output[r * p.ld_output + p.labels[r]]);
         logarithm[i] = a < low ? low : (a > high ? high : a);
       }
-      for_block(height, logarithm, logarithm, [](index_t, VecF64 x) { return log(x); });
+      logarithms(height, logarithm, logarithm);
       for (index_t i = 0; i < height; ++i)
         total -= static_cast<double>(weight_of(p, first + i)) * logarithm[i];
     }
@@ -316,22 +314,25 @@ struct SparseCategoricalCrossentropy {
     double total = 0;
     for_each_block<V>(p.rows, p.cols, [&](index_t first, auto layout) {
       SoftmaxRows<V, decltype(layout)> rows(p, first, layout);
-      alignas(64) double factor[block_height] = {};
+      alignas(64) T share[block_height];
+      T factor[block_height];
       for (index_t i = 0; i < layout.height; ++i) {
         const double weight = static_cast<double>(weight_of(p, first + i));
         const T z = p.output[(first + i) * p.ld_output + p.labels[first + i]];
         total += weight * (rows.log_sum[i] - static_cast<double>(z - rows.largest[i]));
-        factor[i] = p.scale * weight;
+        factor[i] = static_cast<T>(p.scale * weight);
+        share[i] = static_cast<T>(p.scale * weight * rows.inverse[i]);
       }
       if (p.gradient == nullptr) return;
-      alignas(64) T share[block_height];
-      quotients(layout.height, factor, rows.sum, share);
-      layout.each([&](auto cell) {
-        cell.store(cell.load(rows.e) * cell.of_row(share), rows.e);
-      });
+      // Before the vectors are stored: none of them is read again right after one of its elements
+      // was written, or the other way round.
+      T of_label[block_height];
       for (index_t i = 0; i < layout.height; ++i)
-        layout.element(rows.e, i, p.labels[first + i]) -= static_cast<T>(factor[i]);
+        of_label[i] = layout.element(rows.e, i, p.labels[first + i]) * share[i] - factor[i];
+      layout.each([&](auto cell) { cell.store(cell.load(rows.e) * cell.of_row(share), rows.e); });
       layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
+      for (index_t i = 0; i < layout.height; ++i)
+        p.gradient[(first + i) * p.ld_gradient + p.labels[first + i]] = of_label[i];
     });
     return total;
   }

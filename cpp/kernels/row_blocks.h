@@ -11,11 +11,22 @@
 
 namespace {
 
-// A matrix in the order of a layout.
+// A matrix in the order of a layout; `whole`: rows have room for whole vectors.
 template <class T>
 struct Block {
   T* data;
   index_t ld;
+  bool whole;
+};
+
+// Rows of up to so many columns may become columns.
+constexpr index_t narrow_cols = 16;
+
+// Room for a block in any layout.
+template <class V>
+struct BlockBuffer {
+  static constexpr index_t size = narrow_cols * V::width;
+  alignas(64) typename V::T data[size];
 };
 
 template <class V>
@@ -32,15 +43,30 @@ struct AsRows {
       return part.load(x.data + i * x.ld + j);
     }
     void store(V value, Block<T> x) const {
-      if (x.data != nullptr) part.store(value, x.data + i * x.ld + j);
+      T* to = x.data + i * x.ld + j;
+      if (x.whole)
+        value.store(to);
+      else if (x.data != nullptr)
+        part.store(value, to);
     }
     V of_row(const T* values) const { return V::set(values[i]); }
   };
 
-  // A matrix in this layout, and back; `buffer` is for a layout that is not memory's.
-  Block<const T> in(const T* x, index_t ld, T*) const { return {x, ld}; }
-  Block<T> room(T* out, index_t ld, T*) const { return {out, ld}; }
-  void out(Block<T>, T*, index_t) const {}
+  // A matrix in this layout; room for one that becomes `out` (or nothing); from there to memory.
+  // Few rows wait in the buffer: a vector that was stored under a mask can be read back only when
+  // the store has reached the cache, and a single row has nothing else to do meanwhile.
+  Block<const T> in(const T* x, index_t ld, T*) const { return {x, ld, false}; }
+  Block<T> room(T* out, index_t ld, T* buffer) const {
+    const index_t ld_buffer = (cols + V::width - 1) / V::width * V::width;
+    if (height * ld_buffer <= BlockBuffer<V>::size) return {buffer, ld_buffer, true};
+    return {out, ld, false};
+  }
+  void out(Block<T> x, T* to, index_t ld_to) const {
+    if (x.whole)
+      for_each_row_vector<V>(height, cols, [=](index_t i, index_t j, auto part) {
+        part.store(V::load(x.data + i * x.ld + j), to + i * ld_to + j);
+      });
+  }
   static T& element(Block<T> x, index_t i, index_t j) { return x.data[i * x.ld + j]; }
 
   template <class Body>
@@ -55,19 +81,17 @@ struct AsRows {
       return term(Cell<decltype(part)>{i, j, part});
     });
   }
-  void maxima(Block<const T> x, T* out) const {
-    row_maxima<V>(height, cols, x.data, x.ld, out);
-  }
+  void maxima(Block<const T> x, T* out) const { row_maxima<V>(height, cols, x.data, x.ld, out); }
 };
 
 template <class V>
 struct AsColumns {
   using T = typename V::T;
   static constexpr index_t ld = V::width;
-  index_t height, cols;  // at most V::width, slots<V>
+  index_t height, cols;  // at most V::width, narrow_cols
 
   static bool is_better(index_t height, index_t cols) {
-    return cols <= slots<V> && 4 * height > V::width;
+    return cols <= narrow_cols && 4 * height > V::width;
   }
 
   struct Cell {
@@ -90,9 +114,9 @@ struct AsColumns {
 #pragma GCC unroll 16
       for (index_t i = 0; i < V::width; ++i) block[i].store(buffer + (j + i) * ld);
     });
-    return {buffer, ld};
+    return {buffer, ld, true};
   }
-  Block<T> room(T*, index_t, T* buffer) const { return {buffer, ld}; }
+  Block<T> room(T*, index_t, T* buffer) const { return {buffer, ld, true}; }
   void out(Block<T> x, T* to, index_t ld_to) const {
     for_each_vector<V>(cols, [&](index_t j, auto part) {
       V block[V::width];
@@ -110,13 +134,18 @@ struct AsColumns {
   void each(Body body) const {
     for (index_t j = 0; j < cols; ++j) body(Cell{j});
   }
-  // The slots of a row are its columns: added by halves, as `SlotSum` does.
+  // Columns are added as the slots of `SlotSum` are.
   template <class Term>
   void sums(double* out, Term term) const {
     constexpr int doubles = V::width / VecF64::width;
     VecF64 slot[slots<V>][doubles];
-    for (index_t j = 0; j < cols; ++j) widen(V::set(0) + term(Cell{j}), slot[j]);
-    index_t count = cols;
+    index_t count = cols < slots<V> ? cols : slots<V>;
+    for (index_t j = 0; j < count; ++j) widen(V::set(0) + term(Cell{j}), slot[j]);
+    for (index_t j = slots<V>; j < cols; ++j) {
+      VecF64 wide[doubles];
+      widen(term(Cell{j}), wide);
+      for (int d = 0; d < doubles; ++d) slot[j - slots<V>][d] = slot[j - slots<V>][d] + wide[d];
+    }
     for (index_t half = slots<V> / 2; half > 0; half /= 2) {
       for (index_t j = 0; j + half < count; ++j)
         for (int d = 0; d < doubles; ++d) slot[j][d] = slot[j][d] + slot[j + half][d];
@@ -129,12 +158,6 @@ struct AsColumns {
     for (index_t j = 1; j < cols; ++j) m = max(m, V::load(x.data + j * ld));
     m.store(out);
   }
-};
-
-// Room for a block in any layout.
-template <class V>
-struct BlockBuffer {
-  alignas(64) typename V::T data[slots<V> * V::width];
 };
 
 // body(first, layout) for blocks of rows, in their order.
