@@ -106,15 +106,15 @@ struct SoftmaxActivation {
       BlockBuffer<V> z_buffer, a_buffer;
       const Block<const T> in = layout.in(z + first * ldz, ldz, z_buffer.data);
       const Block<T> out = layout.room(a + first * lda, lda, a_buffer.data);
-      alignas(64) T largest[block_height];
-      alignas(64) double sum[block_height];
+      alignas(64) T largest[V::width];
+      alignas(64) double sum[V::width];
       layout.maxima(in, largest);
       layout.sums(sum, [&](auto cell) {
         const V e = exp(cell.load(in) - cell.of_row(largest));
         cell.store(e, out);
         return e;
       });
-      alignas(64) T divisor[block_height];
+      alignas(64) T divisor[V::width];
       for (index_t i = 0; i < layout.height; ++i) divisor[i] = static_cast<T>(sum[i]);
       layout.each([&](auto cell) { cell.store(cell.load(out) / cell.of_row(divisor), out); });
       layout.out(out, a + first * lda, lda);
@@ -128,9 +128,9 @@ struct SoftmaxActivation {
       const Block<const T> a_rows = layout.in(a + first * lda, lda, a_buffer.data);
       const Block<const T> g_rows = layout.in(g + first * ldg, ldg, g_buffer.data);
       const Block<T> out = layout.room(dz + first * lddz, lddz, dz_buffer.data);
-      alignas(64) double sum[block_height];
+      alignas(64) double sum[V::width];
       layout.sums(sum, [&](auto cell) { return cell.load(a_rows) * cell.load(g_rows); });
-      alignas(64) T inner[block_height];
+      alignas(64) T inner[V::width];
       for (index_t i = 0; i < layout.height; ++i) inner[i] = static_cast<T>(sum[i]);
       layout.each([&](auto cell) {
         cell.store(cell.load(a_rows) * (cell.load(g_rows) - cell.of_row(inner)), out);

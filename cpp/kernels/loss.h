@@ -96,7 +96,7 @@ struct OutputSum {
       }
     }
     double lanes[VecF64::width];
-    fold<Add>(sum.folded()).store(lanes);
+    fold<Add>(sum.fold_slots()).store(lanes);
     return share * lanes[0];
   }
 
@@ -106,19 +106,17 @@ struct OutputSum {
   }
 
   template <class Factor, class Weight>
-  void add(index_t n, const T* a, const T* y, T* g, SlotSum<V>& sum, Factor factor,
-           Weight weight) const {
-    SlotSum<V> local = sum;  // which the stores of the gradient cannot change
-    for_each_slot<V>(n, [&](index_t j, int position, auto part) {
+  [[gnu::always_inline]] void add(index_t n, const T* a, const T* y, T* g, SlotSum<V>& sum,
+                                  Factor factor, Weight weight) const {
+    for_each_slot<V>(n, [&](index_t j, int position, auto part) __attribute__((always_inline)) {
       V gradient;
       const V value = terms(part.load(a + j), part.load(y + j), gradient);
       if (g != nullptr) part.store(factor(j, part) * gradient, g + j);
-      local.add(position, part.keep(value, V::set(0)), weight(j, part));
+      sum.add(position, part.keep(value, V::set(0)), weight(j, part));
     });
-    sum = local;
   }
 
-  void add_packed(index_t first, index_t height, SlotSum<V>& sum) const {
+  [[gnu::always_inline]] void add_packed(index_t first, index_t height, SlotSum<V>& sum) const {
     constexpr index_t size = packed_rows * narrow;
     alignas(64) T a[size], y[size], g[size], factor[size], weight[size];
     const index_t n = height * p.cols;
@@ -205,10 +203,10 @@ struct SoftmaxRows {
   BlockBuffer<V> z_buffer, e_buffer;
   Block<const T> z;
   Block<T> e;
-  alignas(64) T largest[block_height];
-  alignas(64) double sum[block_height];
-  alignas(64) double inverse[block_height];
-  alignas(64) double log_sum[block_height];
+  alignas(64) T largest[V::width];
+  alignas(64) double sum[V::width];
+  alignas(64) double inverse[V::width];
+  alignas(64) double log_sum[V::width];
 
   SoftmaxRows(const LossArguments<T>& p, index_t first, const Layout& layout) {
     z = layout.in(p.output + first * p.ld_output, p.ld_output, z_buffer.data);
@@ -248,15 +246,15 @@ struct CategoricalCrossentropy {
       BlockBuffer<V> y_buffer;
       const Block<const T> y =
           layout.in(p.values + first * p.ld_values, p.ld_values, y_buffer.data);
-      alignas(64) double y_sum[block_height];
-      alignas(64) double y_z[block_height];
+      alignas(64) double y_sum[V::width];
+      alignas(64) double y_z[V::width];
       layout.sums(y_sum, [&](auto cell) { return cell.load(y); });
       // sum y (z - m), and not sum y z: large logits would cancel against the log-sum-exp.
       layout.sums(y_z, [&](auto cell) {
         return cell.load(y) * (cell.load(rows.z) - cell.of_row(rows.largest));
       });
-      alignas(64) T factor[block_height];
-      alignas(64) T share[block_height];
+      alignas(64) T factor[V::width];
+      alignas(64) T share[V::width];
       for (index_t i = 0; i < layout.height; ++i) {
         const double weight = static_cast<double>(weight_of(p, first + i));
         total += weight * (rows.log_sum[i] * y_sum[i] - y_z[i]);
@@ -286,10 +284,10 @@ struct SparseCategoricalCrossentropy {
     const double low = static_cast<T>(probability_margin);
     const double high = static_cast<T>(1 - probability_margin);
     double total = 0;
-    for (index_t first = 0; first < p.rows; first += block_height) {
-      const index_t height = p.rows - first < block_height ? p.rows - first : block_height;
-      double logarithm[block_height];
-      for (index_t i = 0; i < block_height; ++i) {
+    for (index_t first = 0; first < p.rows; first += V::width) {
+      const index_t height = p.rows - first < V::width ? p.rows - first : V::width;
+      double logarithm[V::width];
+      for (index_t i = 0; i < V::width; ++i) {
         const index_t r = first + (i < height ? i : 0);
         const double a = static_cast<double>(p.output[r * p.ld_output + p.labels[r]]);
         logarithm[i] = a < low ? low : (a > high ? high : a);
@@ -314,8 +312,8 @@ struct SparseCategoricalCrossentropy {
     double total = 0;
     for_each_block<V>(p.rows, p.cols, [&](index_t first, auto layout) {
       SoftmaxRows<V, decltype(layout)> rows(p, first, layout);
-      alignas(64) T share[block_height];
-      T factor[block_height];
+      alignas(64) T share[V::width];
+      T factor[V::width];
       for (index_t i = 0; i < layout.height; ++i) {
         const double weight = static_cast<double>(weight_of(p, first + i));
         const T z = p.output[(first + i) * p.ld_output + p.labels[first + i]];
@@ -326,7 +324,7 @@ struct SparseCategoricalCrossentropy {
       if (p.gradient == nullptr) return;
       // Before the vectors are stored: none of them is read again right after one of its elements
       // was written, or the other way round.
-      T of_label[block_height];
+      T of_label[V::width];
       for (index_t i = 0; i < layout.height; ++i)
         of_label[i] = layout.element(rows.e, i, p.labels[first + i]) * share[i] - factor[i];
       layout.each([&](auto cell) { cell.store(cell.load(rows.e) * cell.of_row(share), rows.e); });

@@ -1,9 +1,9 @@
-// Blocks of rows, for what is done along them (softmax): in one of two layouts, with the same bits.
+// Rows, for what is done along them (softmax): one by one, or narrow ones transposed. Same bits.
 //
-// `AsRows` takes rows as they lie in memory. `AsColumns` transposes up to V::width narrow rows in
-// registers, so that a row is a lane: no lane is idle whatever the rows' length, sums and maxima
-// need no shuffles, and what is one number per row is a vector. For few rows, or long ones, the
-// transposition costs more than it saves.
+// `AsColumns` transposes up to V::width narrow rows in registers, so that a row is a lane: no lane
+// is idle whatever the rows' length, sums and maxima need no shuffles, and what is one number per
+// row is a vector, of which a logarithm costs the same. For few rows, or long ones, that costs more
+// than it saves: `AsRow` takes one as it lies in memory.
 #pragma once
 
 #include "kernels/gemm_pack.h"
@@ -30,58 +30,54 @@ struct BlockBuffer {
 };
 
 template <class V>
-struct AsRows {
+struct AsRow {
   using T = typename V::T;
-  index_t height, cols;
+  static constexpr index_t height = 1;
+  index_t cols;
 
   template <class Part>
   struct Cell {
-    index_t i, j;
+    index_t j;
     Part part;
     template <class U>
     V load(Block<U> x) const {
-      return part.load(x.data + i * x.ld + j);
+      return part.load(x.data + j);
     }
     void store(V value, Block<T> x) const {
-      T* to = x.data + i * x.ld + j;
       if (x.whole)
-        value.store(to);
+        value.store(x.data + j);
       else if (x.data != nullptr)
-        part.store(value, to);
+        part.store(value, x.data + j);
     }
-    V of_row(const T* values) const { return V::set(values[i]); }
+    V of_row(const T* values) const { return V::set(values[0]); }
   };
 
   // A matrix in this layout; room for one that becomes `out` (or nothing); from there to memory.
-  // Few rows wait in the buffer: a vector that was stored under a mask can be read back only when
-  // the store has reached the cache, and a single row has nothing else to do meanwhile.
-  Block<const T> in(const T* x, index_t ld, T*) const { return {x, ld, false}; }
-  Block<T> room(T* out, index_t ld, T* buffer) const {
-    const index_t ld_buffer = (cols + V::width - 1) / V::width * V::width;
-    if (height * ld_buffer <= BlockBuffer<V>::size) return {buffer, ld_buffer, true};
-    return {out, ld, false};
+  // A short row waits in the buffer: a vector that was stored under a mask can be read back only
+  // when the store has reached the cache, and there is nothing else to do meanwhile.
+  Block<const T> in(const T* x, index_t, T*) const { return {x, 0, false}; }
+  Block<T> room(T* out, index_t, T* buffer) const {
+    if (cols <= BlockBuffer<V>::size) return {buffer, 0, true};
+    return {out, 0, false};
   }
-  void out(Block<T> x, T* to, index_t ld_to) const {
+  void out(Block<T> x, T* to, index_t) const {
     if (x.whole)
-      for_each_row_vector<V>(height, cols, [=](index_t i, index_t j, auto part) {
-        part.store(V::load(x.data + i * x.ld + j), to + i * ld_to + j);
-      });
+      for_each_vector<V>(cols,
+                         [=](index_t j, auto part) { part.store(V::load(x.data + j), to + j); });
   }
-  static T& element(Block<T> x, index_t i, index_t j) { return x.data[i * x.ld + j]; }
+  static T element(Block<T> x, index_t, index_t j) { return x.data[j]; }
 
   template <class Body>
   void each(Body body) const {
-    for_each_row_vector<V>(height, cols, [&](index_t i, index_t j, auto part) {
-      body(Cell<decltype(part)>{i, j, part});
-    });
+    for_each_vector<V>(cols, [&](index_t j, auto part) { body(Cell<decltype(part)>{j, part}); });
   }
   template <class Term>
   void sums(double* out, Term term) const {
-    row_sums<V>(height, cols, out, [&](index_t i, index_t j, auto part) {
-      return term(Cell<decltype(part)>{i, j, part});
-    });
+    row_sum<V>(cols, [&](index_t j, auto part) {
+      return term(Cell<decltype(part)>{j, part});
+    }).store(out);
   }
-  void maxima(Block<const T> x, T* out) const { row_maxima<V>(height, cols, x.data, x.ld, out); }
+  void maxima(Block<const T> x, T* out) const { row_maximum<V>(cols, x.data).store(out); }
 };
 
 template <class V>
@@ -128,7 +124,7 @@ struct AsColumns {
         if (i < height) part.store(block[i], to + i * ld_to + j);
     });
   }
-  static T& element(Block<T> x, index_t i, index_t j) { return x.data[j * x.ld + i]; }
+  static T element(Block<T> x, index_t i, index_t j) { return x.data[j * ld + i]; }
 
   template <class Body>
   void each(Body body) const {
@@ -160,18 +156,18 @@ struct AsColumns {
   }
 };
 
-// body(first, layout) for blocks of rows, in their order.
+// body(first, layout) for all rows, in their order: those from `first` on, layout.height of them.
 template <class V, class Body>
 inline void for_each_block(index_t rows, index_t cols, Body body) {
   for (index_t first = 0; first < rows;) {
-    index_t height = rows - first < V::width ? rows - first : V::width;
+    const index_t height = rows - first < V::width ? rows - first : V::width;
     if (AsColumns<V>::is_better(height, cols)) {
       body(first, AsColumns<V>{height, cols});
+      first += height;
     } else {
-      height = rows - first < rows_at_once(cols) ? rows - first : rows_at_once(cols);
-      body(first, AsRows<V>{height, cols});
+      body(first, AsRow<V>{cols});
+      ++first;
     }
-    first += height;
   }
 }
 
