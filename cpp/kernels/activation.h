@@ -121,22 +121,19 @@ struct SoftmaxActivation {
     });
   }
 
+  // Not transposed: three matrices would be, for two multiplications each.
   static void backward(index_t rows, index_t cols, const T*, index_t, const T* a, index_t lda,
                        const T* g, index_t ldg, T* dz, index_t lddz) {
-    for_each_block<V>(rows, cols, [=](index_t first, auto layout) {
-      BlockBuffer<V> a_buffer, g_buffer, dz_buffer;
-      const Block<const T> a_rows = layout.in(a + first * lda, lda, a_buffer.data);
-      const Block<const T> g_rows = layout.in(g + first * ldg, ldg, g_buffer.data);
-      const Block<T> out = layout.room(dz + first * lddz, lddz, dz_buffer.data);
-      alignas(64) double sum[V::width];
-      layout.sums(sum, [&](auto cell) { return cell.load(a_rows) * cell.load(g_rows); });
-      alignas(64) T inner[V::width];
-      for (index_t i = 0; i < layout.height; ++i) inner[i] = static_cast<T>(sum[i]);
-      layout.each([&](auto cell) {
-        cell.store(cell.load(a_rows) * (cell.load(g_rows) - cell.of_row(inner)), out);
+    for (index_t i = 0; i < rows; ++i, a += lda, g += ldg, dz += lddz) {
+      double inner[VecF64::width];
+      row_sum<V>(cols, [=](index_t j, auto part) {
+        return part.load(a + j) * part.load(g + j);
+      }).store(inner);
+      const V inner_v = V::set(static_cast<T>(inner[0]));
+      for_each_vector<V>(cols, [=](index_t j, auto part) {
+        part.store(part.load(a + j) * (part.load(g + j) - inner_v), dz + j);
       });
-      layout.out(out, dz + first * lddz, lddz);
-    });
+    }
   }
 };
 

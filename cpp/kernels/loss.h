@@ -117,7 +117,7 @@ struct OutputSum {
   }
 
   [[gnu::always_inline]] void add_packed(index_t first, index_t height, SlotSum<V>& sum) const {
-    constexpr index_t size = packed_rows * narrow;
+    constexpr index_t size = packed_rows * narrow + V::width;
     alignas(64) T a[size], y[size], g[size], factor[size], weight[size];
     const index_t n = height * p.cols;
     copy_narrow_rows(height, p.cols, p.output + first * p.ld_output, p.ld_output, a, p.cols);
@@ -133,11 +133,13 @@ struct OutputSum {
           n, a, values, gradient, sum, [=](index_t, auto) { return all; },
           [=](index_t, auto) { return one; });
     } else {
+      // Whole vectors: each writes over what the one before left beyond its row.
       for (index_t r = 0; r < height; ++r) {
-        const T of_row = factor_of(p.weight[first + r]);
-        for (index_t j = 0; j < p.cols; ++j) {
-          weight[r * p.cols + j] = p.weight[first + r];
-          factor[r * p.cols + j] = of_row;
+        const V weight_v = V::set(p.weight[first + r]),
+                factor_v = V::set(factor_of(p.weight[first + r]));
+        for (index_t j = 0; j < p.cols; j += V::width) {
+          weight_v.store(weight + r * p.cols + j);
+          factor_v.store(factor + r * p.cols + j);
         }
       }
       add(

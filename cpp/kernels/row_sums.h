@@ -64,12 +64,10 @@ template <class V, class Body>
   }
 #pragma GCC unroll 4
   for (int p = 0; p < positions; ++p, j += V::width) {
-    if (j + V::width <= n) {
-      if (positions > 1) body(j, p, Whole<V>{});
-    } else {
-      if (j < n) body(j, p, Part<V>{n - j});
-      break;
-    }
+    if (positions > 1 && j + V::width <= n)
+      body(j, p, Whole<V>{});
+    else if (j < n)
+      body(j, p, Part<V>{n - j});
   }
 }
 
