@@ -13,6 +13,10 @@ from densecore import reference
 ROWS = [0, 1, 2, 3, 5, 6, 7, 13]
 COLUMNS = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 101, 127, 129]
 DEPTHS = [0, 1, 2, 5, 17]
+# Narrow rows are packed or transposed in blocks of up to 64.
+BLOCKS = [
+    (rows, columns) for rows in (4, 9, 16, 21, 67, 130) for columns in (1, 3, 4, 5, 8, 10, 16)
+]
 
 
 def eps(dtype: str) -> float:
@@ -107,27 +111,32 @@ def test_every_activation_has_an_oracle() -> None:
 @pytest.mark.parametrize("name", dc.activations.names())
 def test_activation(kernels: Any, dtype: str, guarded: Any, name: str) -> None:
     oracle = reference.ACTIVATIONS[name]
-    for rows in (0, 1, 3):
-        for columns in COLUMNS:
-            z = 3 * random((rows, columns), dtype)
-            g = random((rows, columns), dtype, 1)
-            a, dz = guarded.empty(z.shape, dtype), guarded.empty(z.shape, dtype)
-            kernels.activation(name, z, a)
-            expected = oracle.forward(z.astype(np.float64))
-            # 4 ULP of the functions, and one rounding per term of a row's sum.
-            limit = (8 + columns) * eps(dtype)
-            assert_close(a, expected, limit, name)
-            kernels.activation_gradient(name, z, a, g, dz)
-            exact = oracle.backward(z.astype(np.float64), expected, g.astype(np.float64))
-            # The derivative is of order 1 and made of a: its absolute error is that of a.
-            largest = max(float(np.abs(g).max(initial=0)), 1e-30)
-            assert_close(dz / largest + 1, exact / largest + 1, 4 * limit, f"gradient of {name}")
-            in_place = guarded.filled(z, dtype)
-            kernels.activation(name, in_place, in_place)
-            assert in_place.tobytes() == a.tobytes()
-            in_place[...] = g
-            kernels.activation_gradient(name, z, a, in_place, in_place)
-            assert in_place.tobytes() == dz.tobytes()
+    for rows, columns in [*((rows, c) for rows in (0, 1, 3) for c in COLUMNS), *BLOCKS]:
+        z = 3 * random((rows, columns), dtype)
+        g = random((rows, columns), dtype, 1)
+        a, dz = guarded.empty(z.shape, dtype), guarded.empty(z.shape, dtype)
+        kernels.activation(name, z, a)
+        expected = oracle.forward(z.astype(np.float64))
+        # 4 ULP of the functions, and one rounding per term of a row's sum.
+        limit = (8 + columns) * eps(dtype)
+        assert_close(a, expected, limit, name)
+        kernels.activation_gradient(name, z, a, g, dz)
+        exact = oracle.backward(z.astype(np.float64), expected, g.astype(np.float64))
+        # The derivative is of order 1 and made of a: its absolute error is that of a.
+        largest = max(float(np.abs(g).max(initial=0)), 1e-30)
+        assert_close(dz / largest + 1, exact / largest + 1, 4 * limit, f"gradient of {name}")
+        in_place = guarded.filled(z, dtype)
+        kernels.activation(name, in_place, in_place)
+        assert in_place.tobytes() == a.tobytes()
+        in_place[...] = g
+        kernels.activation_gradient(name, z, a, in_place, in_place)
+        assert in_place.tobytes() == dz.tobytes()
+        for i in range(0, rows, 7):  # the same bits by itself
+            one, slope = np.empty_like(a[:1]), np.empty_like(a[:1])
+            kernels.activation(name, z[i : i + 1], one)
+            kernels.activation_gradient(name, z[i : i + 1], one, g[i : i + 1], slope)
+            assert one.tobytes() == a[i].tobytes()
+            assert slope.tobytes() == dz[i].tobytes()
 
 
 @pytest.mark.parametrize("name", dc.activations.names())
@@ -166,28 +175,34 @@ def test_loss(
         with pytest.raises(ValueError, match="has no fused form"):
             kernels.loss(name, True, random((1, 2), dtype), random((1, 2), dtype), None, 1, None)
         return
-    for rows in (0, 1, 5):
-        for columns in [c for c in COLUMNS if c > 1 or not name.startswith("sparse")]:
-            z = random((rows, columns), dtype) * (5 if fused else 1)
-            output = z
-            if not fused and name != "mean_squared_error":
-                output = reference.ACTIVATIONS[oracle.link or "linear"].forward(z)
-            target: Any = rng.dirichlet(np.ones(columns), rows).astype(dtype)
-            if name.startswith("sparse"):
-                target = rng.integers(0, columns, rows).astype(np.int32)
-            weight = rng.uniform(0, 2, rows).astype(dtype) if weighted else None
-            gradient = guarded.empty((rows, columns), dtype)
-            value = kernels.loss(name, fused, output, target, weight, 0.25, gradient)
-            assert value == kernels.loss(name, fused, output, target, weight, 0.25, None)
-            exact = output.astype(np.float64)
-            exact_target = target if target.ndim == 1 else target.astype(np.float64)
-            w = np.ones(rows) if weight is None else weight.astype(np.float64)
-            with np.errstate(divide="ignore"):
-                values = (oracle.fused_value if fused else oracle.value)(exact, exact_target)
-                slopes = (oracle.fused_gradient if fused else oracle.gradient)(exact, exact_target)
-            limit = (16 + columns) * eps(dtype)
-            assert value == pytest.approx(float((w * values).sum()), rel=limit, abs=limit * rows)
-            assert_close(gradient, 0.25 * w[:, None] * slopes, limit, f"gradient of {name}")
+    for rows, columns in [*((rows, c) for rows in (0, 1, 5) for c in COLUMNS), *BLOCKS]:
+        if columns == 1 and name.startswith("sparse"):
+            continue
+        z = random((rows, columns), dtype) * (5 if fused else 1)
+        output = z
+        if not fused and name != "mean_squared_error":
+            output = reference.ACTIVATIONS[oracle.link or "linear"].forward(z)
+        target: Any = rng.dirichlet(np.ones(columns), rows).astype(dtype)
+        if name.startswith("sparse"):
+            target = rng.integers(0, columns, rows).astype(np.int32)
+        weight = rng.uniform(0, 2, rows).astype(dtype) if weighted else None
+        gradient = guarded.empty((rows, columns), dtype)
+        value = kernels.loss(name, fused, output, target, weight, 0.25, gradient)
+        assert value == kernels.loss(name, fused, output, target, weight, 0.25, None)
+        exact = output.astype(np.float64)
+        exact_target = target if target.ndim == 1 else target.astype(np.float64)
+        w = np.ones(rows) if weight is None else weight.astype(np.float64)
+        with np.errstate(divide="ignore"):
+            values = (oracle.fused_value if fused else oracle.value)(exact, exact_target)
+            slopes = (oracle.fused_gradient if fused else oracle.gradient)(exact, exact_target)
+        limit = (16 + columns) * eps(dtype)
+        assert value == pytest.approx(float((w * values).sum()), rel=limit, abs=limit * rows)
+        assert_close(gradient, 0.25 * w[:, None] * slopes, limit, f"gradient of {name}")
+        for i in range(0, rows, 7):  # the same bits by itself
+            one = np.empty_like(gradient[:1])
+            own = None if weight is None else weight[i : i + 1]
+            kernels.loss(name, fused, output[i : i + 1], target[i : i + 1], own, 0.25, one)
+            assert one.tobytes() == gradient[i].tobytes()
 
 
 @pytest.mark.parametrize("name", [n for n in dc.losses.names() if "cross" in n])

@@ -7,6 +7,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/math.h"
+#include "kernels/row_blocks.h"
 #include "kernels/table.h"
 
 namespace {
@@ -101,30 +102,36 @@ struct SoftmaxActivation {
   static constexpr bool row_wise = true;
 
   static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda) {
-    for (index_t i = 0; i < rows; ++i) {
-      T* out = a + i * lda;
-      const V m = V::set(row_max<V>(cols, z + i * ldz));
-      const double sum = row_sum<V>(cols, [=](index_t j, auto part) {
-        const V e = exp(part.load(z + i * ldz + j) - m);
-        part.store(e, out + j);
+    for_each_block<V>(rows, cols, [=](index_t first, auto layout) {
+      BlockBuffer<V> z_buffer, a_buffer;
+      const Block<const T> in = layout.in(z + first * ldz, ldz, z_buffer.data);
+      const Block<T> out = layout.room(a + first * lda, lda, a_buffer.data);
+      alignas(64) T largest[V::width];
+      alignas(64) double sum[V::width];
+      layout.maxima(in, largest);
+      layout.sums(sum, [&](auto cell) {
+        const V e = exp(cell.load(in) - cell.of_row(largest));
+        cell.store(e, out);
         return e;
       });
-      const V total = V::set(static_cast<T>(sum));
-      for_each_vector<V>(
-          cols, [=](index_t j, auto part) { part.store(part.load(out + j) / total, out + j); });
-    }
+      alignas(64) T divisor[V::width];
+      for (index_t i = 0; i < layout.height; ++i) divisor[i] = static_cast<T>(sum[i]);
+      layout.each([&](auto cell) { cell.store(cell.load(out) / cell.of_row(divisor), out); });
+      layout.out(out, a + first * lda, lda);
+    });
   }
 
+  // Not transposed: three matrices would be, for two multiplications each.
   static void backward(index_t rows, index_t cols, const T*, index_t, const T* a, index_t lda,
                        const T* g, index_t ldg, T* dz, index_t lddz) {
-    for (index_t i = 0; i < rows; ++i) {
-      const T* a_row = a + i * lda;
-      const T* g_row = g + i * ldg;
-      const double inner = row_sum<V>(
-          cols, [=](index_t j, auto part) { return part.load(a_row + j) * part.load(g_row + j); });
-      const V inner_v = V::set(static_cast<T>(inner));
+    for (index_t i = 0; i < rows; ++i, a += lda, g += ldg, dz += lddz) {
+      double inner[VecF64::width];
+      row_sum<V>(cols, [=](index_t j, auto part) {
+        return part.load(a + j) * part.load(g + j);
+      }).store(inner);
+      const V inner_v = V::set(static_cast<T>(inner[0]));
       for_each_vector<V>(cols, [=](index_t j, auto part) {
-        part.store(part.load(a_row + j) * (part.load(g_row + j) - inner_v), dz + i * lddz + j);
+        part.store(part.load(a + j) * (part.load(g + j) - inner_v), dz + j);
       });
     }
   }

@@ -10,6 +10,9 @@ using densecore::index_t;
 template <class... Types>
 struct TypeList {};
 
+template <class T>
+alignas(64) constexpr T lane_numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 // A whole vector, and the first `count` lanes of one (0 < count < width): the same interface, so
 // that the main loop and its tail run the same lambda.
 template <class V>
@@ -18,6 +21,7 @@ struct Whole {
   static constexpr index_t count = V::width;
   V load(const T* p) const { return V::load(p); }
   void store(V x, T* p) const { x.store(p); }
+  V keep(V x, V) const { return x; }
 };
 
 template <class V>
@@ -26,6 +30,10 @@ struct Part {
   index_t count;
   V load(const T* p) const { return V::load_partial(p, count); }
   void store(V x, T* p) const { x.store_partial(p, count); }
+  // x in the lanes that count, `rest` in the others.
+  V keep(V x, V rest) const {
+    return select(less(V::load(lane_numbers<T>), V::set(static_cast<T>(count))), x, rest);
+  }
 };
 
 // body(j, part) for the vectors at j = 0, width, 2 width, ... of n elements.
@@ -40,37 +48,6 @@ template <class V, class Body>
 inline void for_each_row_vector(index_t rows, index_t cols, Body body) {
   for (index_t i = 0; i < rows; ++i)
     for_each_vector<V>(cols, [&](index_t j, auto part) { body(i, j, part); });
-}
-
-// The sum of `term(j, part)` over a row, in double precision and in increasing j on every ISA
-// level, whatever its width: the order is part of the determinism contract.
-template <class V, class Term>
-inline double row_sum(index_t cols, Term term) {
-  double sum = 0;
-  for_each_vector<V>(cols, [&](index_t j, auto part) {
-    typename V::T lanes[V::width];
-    term(j, part).store(lanes);
-    for (index_t lane = 0; lane < part.count; ++lane) sum += static_cast<double>(lanes[lane]);
-  });
-  return sum;
-}
-
-// The largest element; a NaN may be skipped, which the callers' own arithmetic then finds.
-template <class V>
-inline typename V::T row_max(index_t cols, const typename V::T* x) {
-  using T = typename V::T;
-  T largest = x[0];
-  index_t j = 0;
-  if (cols >= V::width) {
-    V m = V::load(x);
-    for (j = V::width; j + V::width <= cols; j += V::width) m = max(m, V::load(x + j));
-    T lanes[V::width];
-    m.store(lanes);
-    for (int lane = 0; lane < V::width; ++lane)
-      largest = lanes[lane] > largest ? lanes[lane] : largest;
-  }
-  for (; j < cols; ++j) largest = x[j] > largest ? x[j] : largest;
-  return largest;
 }
 
 template <class V>

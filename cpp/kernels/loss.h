@@ -9,6 +9,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/math.h"
+#include "kernels/row_blocks.h"
 #include "kernels/table.h"
 
 namespace {
@@ -38,37 +39,122 @@ struct Probability {
   }
 };
 
-inline double log_of(double x) {
-  double lanes[VecF64::width];
-  log(VecF64::set(x)).store(lanes);
-  return lanes[0];
+template <class T>
+T weight_of(const LossArguments<T>& p, index_t row) {
+  return p.weight == nullptr ? T(1) : p.weight[row];
 }
 
-template <class T>
-double weight_of(const LossArguments<T>& p, index_t row) {
-  return p.weight == nullptr ? 1.0 : static_cast<double>(p.weight[row]);
+// Of the first `count` numbers of a block, and of what follows them up to a whole vector.
+inline void logarithms(index_t count, const double* x, double* out) {
+  for (index_t i = 0; i < count; i += VecF64::width) log(VecF64::load(x + i)).store(out + i);
+}
+inline void inverses(index_t count, const double* x, double* out) {
+  for (index_t i = 0; i < count; i += VecF64::width)
+    (VecF64::set(1) / VecF64::load(x + i)).store(out + i);
+}
+
+// Rows of `cols` elements, each copied as one piece: a loop over the elements, or vectors under a
+// mask, would cost more than the arithmetic that follows.
+template <class T, int cols = 32 / sizeof(T)>
+inline void copy_narrow_rows(index_t rows, index_t n, const T* from, index_t ld_from, T* to,
+                             index_t ld_to) {
+  if constexpr (cols > 0) {
+    if (n != cols) return copy_narrow_rows<T, cols - 1>(rows, n, from, ld_from, to, ld_to);
+    for (index_t r = 0; r < rows; ++r)
+      __builtin_memcpy(to + r * ld_to, from + r * ld_from, cols * sizeof(T));
+  }
 }
 
 // Losses that are a sum over the outputs of `value(a, y)`, times `share` (1/n for a mean).
 template <class V, class Terms>
-double sum_over_outputs(const LossArguments<typename V::T>& p, double share, Terms terms) {
+struct OutputSum {
   using T = typename V::T;
-  double total = 0;
-  for (index_t r = 0; r < p.rows; ++r) {
-    const T* a = p.output + r * p.ld_output;
-    const T* y = p.values + r * p.ld_values;
-    T* g = p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient;
-    const double weight = weight_of(p, r);
-    const V factor = V::set(static_cast<T>(p.scale * weight * share));
-    const double sum = row_sum<V>(p.cols, [&](index_t j, auto part) {
+  // Rows of so few outputs are packed one after the other, as one long row: alone each would leave
+  // most lanes of its vector idle, and a logarithm costs the same for one lane as for all.
+  static constexpr index_t narrow = slots<V> / 2;
+  // A packed block ends where a slot 0 begins. Its loads must wait for the stores of several rows:
+  // the more rows, the less often.
+  static constexpr index_t packed_rows = 4 * slots<V>;
+
+  const LossArguments<T>& p;
+  double share;
+  Terms terms;
+
+  double total() const {
+    SlotSum<V> sum;
+    if (p.cols <= narrow && p.rows > 1) {
+      for (index_t r = 0; r < p.rows; r += packed_rows)
+        add_packed(r, p.rows - r < packed_rows ? p.rows - r : packed_rows, sum);
+    } else {
+      for (index_t r = 0; r < p.rows; ++r) {
+        const T weight = weight_of(p, r);
+        const V factor = V::set(factor_of(weight)), weight_v = V::set(weight);
+        add(
+            p.cols, p.output + r * p.ld_output, p.values + r * p.ld_values,
+            p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient, sum,
+            [=](index_t, auto) { return factor; }, [=](index_t, auto) { return weight_v; });
+      }
+    }
+    double lanes[VecF64::width];
+    fold<Add>(sum.fold_slots()).store(lanes);
+    return share * lanes[0];
+  }
+
+ private:
+  T factor_of(T weight) const {
+    return static_cast<T>(p.scale * static_cast<double>(weight) * share);
+  }
+
+  template <class Factor, class Weight>
+  [[gnu::always_inline]] void add(index_t n, const T* a, const T* y, T* g, SlotSum<V>& sum,
+                                  Factor factor, Weight weight) const {
+    for_each_slot<V>(n, [&](index_t j, int position, auto part) __attribute__((always_inline)) {
       V gradient;
       const V value = terms(part.load(a + j), part.load(y + j), gradient);
-      if (g != nullptr) part.store(factor * gradient, g + j);
-      return value;
+      if (g != nullptr) part.store(factor(j, part) * gradient, g + j);
+      sum.add(position, part.keep(value, V::set(0)), weight(j, part));
     });
-    total += weight * (sum * share);
   }
-  return total;
+
+  [[gnu::always_inline]] void add_packed(index_t first, index_t height, SlotSum<V>& sum) const {
+    constexpr index_t size = packed_rows * narrow + V::width;
+    alignas(64) T a[size], y[size], g[size], factor[size], weight[size];
+    const index_t n = height * p.cols;
+    copy_narrow_rows(height, p.cols, p.output + first * p.ld_output, p.ld_output, a, p.cols);
+    const T* values = p.values + first * p.ld_values;
+    if (p.ld_values != p.cols) {
+      copy_narrow_rows(height, p.cols, values, p.ld_values, y, p.cols);
+      values = y;
+    }
+    T* gradient = p.gradient == nullptr ? nullptr : g;
+    if (p.weight == nullptr) {
+      const V one = V::set(1), all = V::set(factor_of(1));
+      add(
+          n, a, values, gradient, sum, [=](index_t, auto) { return all; },
+          [=](index_t, auto) { return one; });
+    } else {
+      // Whole vectors: each writes over what the one before left beyond its row.
+      for (index_t r = 0; r < height; ++r) {
+        const V weight_v = V::set(p.weight[first + r]),
+                factor_v = V::set(factor_of(p.weight[first + r]));
+        for (index_t j = 0; j < p.cols; j += V::width) {
+          weight_v.store(weight + r * p.cols + j);
+          factor_v.store(factor + r * p.cols + j);
+        }
+      }
+      add(
+          n, a, values, gradient, sum, [&](index_t j, auto part) { return part.load(factor + j); },
+          [&](index_t j, auto part) { return part.load(weight + j); });
+    }
+    if (gradient != nullptr)
+      copy_narrow_rows(height, p.cols, g, p.cols, p.gradient + first * p.ld_gradient,
+                       p.ld_gradient);
+  }
+};
+
+template <class V, class Terms>
+double sum_over_outputs(const LossArguments<typename V::T>& p, double share, Terms terms) {
+  return OutputSum<V, Terms>{p, share, terms}.total();
 }
 
 // (1/n) sum (a - y)^2, gradient (2/n) (a - y): the note's Eq. 8.
@@ -111,17 +197,33 @@ struct BinaryCrossentropy {
   }
 };
 
-// The softmax of a row of z: exp(z - m) is left in `out` where that is not null.
-template <class V>
-double sum_of_exponentials(index_t cols, const typename V::T* z, typename V::T m,
-                           typename V::T* out) {
-  const V m_v = V::set(m);
-  return row_sum<V>(cols, [=](index_t j, auto part) {
-    const V e = exp(part.load(z + j) - m_v);
-    if (out != nullptr) part.store(e, out + j);
-    return e;
-  });
-}
+// Some rows of a loss fused with softmax, in a layout: exp(z - m), m = max z, and their sum. Arrays
+// have room for whole vectors.
+template <class V, class Layout>
+struct SoftmaxRows {
+  using T = typename V::T;
+  BlockBuffer<V> z_buffer, e_buffer;
+  Block<const T> z;
+  Block<T> e;
+  alignas(64) T largest[V::width];
+  alignas(64) double sum[V::width];
+  alignas(64) double inverse[V::width];
+  alignas(64) double log_sum[V::width];
+
+  SoftmaxRows(const LossArguments<T>& p, index_t first, const Layout& layout) {
+    z = layout.in(p.output + first * p.ld_output, p.ld_output, z_buffer.data);
+    T* gradient = p.gradient == nullptr ? nullptr : p.gradient + first * p.ld_gradient;
+    e = layout.room(gradient, p.ld_gradient, e_buffer.data);
+    layout.maxima(z, largest);
+    layout.sums(sum, [&](auto cell) {
+      const V value = exp(cell.load(z) - cell.of_row(largest));
+      cell.store(value, e);
+      return value;
+    });
+    logarithms(layout.height, sum, log_sum);
+    inverses(layout.height, sum, inverse);
+  }
+};
 
 // -sum y log a; of z with a = softmax(z): sum y (lse(z) - z_i), gradient a sum(y) - y.
 struct CategoricalCrossentropy {
@@ -141,28 +243,33 @@ struct CategoricalCrossentropy {
   static double fused(const LossArguments<typename V::T>& p) {
     using T = typename V::T;
     double total = 0;
-    for (index_t r = 0; r < p.rows; ++r) {
-      const T* z = p.output + r * p.ld_output;
-      const T* y = p.values + r * p.ld_values;
-      T* g = p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient;
-      const T m = row_max<V>(p.cols, z);
-      const double sum = sum_of_exponentials<V>(p.cols, z, m, g);
-      const double y_sum =
-          row_sum<V>(p.cols, [=](index_t j, auto part) { return part.load(y + j); });
-      const V m_v = V::set(m);
+    for_each_block<V>(p.rows, p.cols, [&](index_t first, auto layout) {
+      SoftmaxRows<V, decltype(layout)> rows(p, first, layout);
+      BlockBuffer<V> y_buffer;
+      const Block<const T> y =
+          layout.in(p.values + first * p.ld_values, p.ld_values, y_buffer.data);
+      alignas(64) double y_sum[V::width];
+      alignas(64) double y_z[V::width];
+      layout.sums(y_sum, [&](auto cell) { return cell.load(y); });
       // sum y (z - m), and not sum y z: large logits would cancel against the log-sum-exp.
-      const double y_z = row_sum<V>(p.cols, [=](index_t j, auto part) {
-        return part.load(y + j) * (part.load(z + j) - m_v);
+      layout.sums(y_z, [&](auto cell) {
+        return cell.load(y) * (cell.load(rows.z) - cell.of_row(rows.largest));
       });
-      const double weight = weight_of(p, r);
-      total += weight * (log_of(sum) * y_sum - y_z);
-      if (g == nullptr) continue;
-      const V share = V::set(static_cast<T>(y_sum / sum));
-      const V factor = V::set(static_cast<T>(p.scale * weight));
-      for_each_vector<V>(p.cols, [=](index_t j, auto part) {
-        part.store(factor * fma(part.load(g + j), share, V::set(0) - part.load(y + j)), g + j);
+      alignas(64) T factor[V::width];
+      alignas(64) T share[V::width];
+      for (index_t i = 0; i < layout.height; ++i) {
+        const double weight = static_cast<double>(weight_of(p, first + i));
+        total += weight * (rows.log_sum[i] * y_sum[i] - y_z[i]);
+        factor[i] = static_cast<T>(p.scale * weight);
+        share[i] = static_cast<T>(y_sum[i] * rows.inverse[i]);
+      }
+      if (p.gradient == nullptr) return;
+      layout.each([&](auto cell) {
+        const V part = fma(cell.load(rows.e), cell.of_row(share), V::set(0) - cell.load(y));
+        cell.store(cell.of_row(factor) * part, rows.e);
       });
-    }
+      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
+    });
     return total;
   }
 };
@@ -175,19 +282,29 @@ struct SparseCategoricalCrossentropy {
   template <class V>
   static double plain(const LossArguments<typename V::T>& p) {
     using T = typename V::T;
+    // The bounds as the network's dtype has them, as in `Probability`.
+    const double low = static_cast<T>(probability_margin);
+    const double high = static_cast<T>(1 - probability_margin);
     double total = 0;
+    for (index_t first = 0; first < p.rows; first += V::width) {
+      const index_t height = p.rows - first < V::width ? p.rows - first : V::width;
+      double logarithm[V::width];
+      for (index_t i = 0; i < V::width; ++i) {
+        const index_t r = first + (i < height ? i : 0);
+        const double a = static_cast<double>(p.output[r * p.ld_output + p.labels[r]]);
+        logarithm[i] = a < low ? low : (a > high ? high : a);
+      }
+      logarithms(height, logarithm, logarithm);
+      for (index_t i = 0; i < height; ++i)
+        total -= static_cast<double>(weight_of(p, first + i)) * logarithm[i];
+    }
+    if (p.gradient == nullptr) return total;
     for (index_t r = 0; r < p.rows; ++r) {
       const double a = static_cast<double>(p.output[r * p.ld_output + p.labels[r]]);
-      // The bounds as the network's dtype has them, as in `Probability`.
-      const double low = static_cast<T>(probability_margin);
-      const double high = static_cast<T>(1 - probability_margin);
-      const double clipped = a < low ? low : (a > high ? high : a);
-      const double weight = weight_of(p, r);
-      total -= weight * log_of(clipped);
-      if (p.gradient == nullptr) continue;
       T* g = p.gradient + r * p.ld_gradient;
-      for (index_t j = 0; j < p.cols; ++j) g[j] = 0;
-      if (!(a < low || a > high)) g[p.labels[r]] = static_cast<T>(-p.scale * weight / a);
+      for_each_vector<V>(p.cols, [=](index_t j, auto part) { part.store(V::set(0), g + j); });
+      if (!(a < low || a > high))
+        g[p.labels[r]] = static_cast<T>(-p.scale * static_cast<double>(weight_of(p, r)) / a);
     }
     return total;
   }
@@ -195,20 +312,28 @@ struct SparseCategoricalCrossentropy {
   static double fused(const LossArguments<typename V::T>& p) {
     using T = typename V::T;
     double total = 0;
-    for (index_t r = 0; r < p.rows; ++r) {
-      const T* z = p.output + r * p.ld_output;
-      T* g = p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient;
-      const T m = row_max<V>(p.cols, z);
-      const double sum = sum_of_exponentials<V>(p.cols, z, m, g);
-      const double weight = weight_of(p, r);
-      total += weight * (log_of(sum) - static_cast<double>(z[p.labels[r]] - m));
-      if (g == nullptr) continue;
-      const double factor = p.scale * weight;
-      const V share = V::set(static_cast<T>(factor / sum));
-      for_each_vector<V>(
-          p.cols, [=](index_t j, auto part) { part.store(part.load(g + j) * share, g + j); });
-      g[p.labels[r]] -= static_cast<T>(factor);
-    }
+    for_each_block<V>(p.rows, p.cols, [&](index_t first, auto layout) {
+      SoftmaxRows<V, decltype(layout)> rows(p, first, layout);
+      alignas(64) T share[V::width];
+      T factor[V::width];
+      for (index_t i = 0; i < layout.height; ++i) {
+        const double weight = static_cast<double>(weight_of(p, first + i));
+        const T z = p.output[(first + i) * p.ld_output + p.labels[first + i]];
+        total += weight * (rows.log_sum[i] - static_cast<double>(z - rows.largest[i]));
+        factor[i] = static_cast<T>(p.scale * weight);
+        share[i] = static_cast<T>(p.scale * weight * rows.inverse[i]);
+      }
+      if (p.gradient == nullptr) return;
+      // Before the vectors are stored: none of them is read again right after one of its elements
+      // was written, or the other way round.
+      T of_label[V::width];
+      for (index_t i = 0; i < layout.height; ++i)
+        of_label[i] = layout.element(rows.e, i, p.labels[first + i]) * share[i] - factor[i];
+      layout.each([&](auto cell) { cell.store(cell.load(rows.e) * cell.of_row(share), rows.e); });
+      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
+      for (index_t i = 0; i < layout.height; ++i)
+        p.gradient[(first + i) * p.ld_gradient + p.labels[first + i]] = of_label[i];
+    });
     return total;
   }
 };

@@ -134,6 +134,9 @@ void check_activations(const Kernels<T>& kernels) {
       for (const index_t rows : {0, 1, 3})
         for (const index_t cols : widths)
           one(rows, cols, [&](index_t, index_t) { return 6 * numbers.symmetric(); });
+      for (const index_t rows : {9, 21, 67})
+        for (const index_t cols : {1, 3, 10})
+          one(rows, cols, [&](index_t, index_t) { return 6 * numbers.symmetric(); });
       for (const T extreme : extreme_numbers<T>())
         one(1, 21, [&](index_t, index_t j) {
           return j == 13 ? static_cast<double>(extreme) : numbers.symmetric();
@@ -148,8 +151,8 @@ void check_losses(const Kernels<T>& kernels) {
     const LossEntry<T>& entry = kernels.tested.losses[f];
     const auto check = [&](const char* form, auto function, auto portable) {
       report(std::string("loss.") + entry.name + form, [&](Numbers& numbers, Hash& hash) {
-        Guarded<T> output_(1000), values_(1000), weight_(10), gradient_(1000), expected_(1000);
-        Guarded<std::int32_t> labels_(10);
+        Guarded<T> output_(2000), values_(2000), weight_(150), gradient_(2000), expected_(2000);
+        Guarded<std::int32_t> labels_(150);
         const auto one = [&](index_t rows, index_t cols, bool weighted, double range) {
           describe("%td x %td, weighted %d, range %g", rows, cols, weighted, range);
           // Probabilities for the plain forms: some of them 0 and 1, which are clipped.
@@ -198,6 +201,10 @@ void check_losses(const Kernels<T>& kernels) {
         const bool fused = form[0] != '\0';
         for (const index_t rows : {0, 1, 5})
           for (const index_t cols : widths)
+            for (const bool weighted : {false, true}) one(rows, cols, weighted, fused ? 5 : 0);
+        // Narrow rows are packed or transposed in blocks of up to 64.
+        for (const index_t rows : {9, 21, 67, 130})
+          for (const index_t cols : {1, 3, 4, 10})
             for (const bool weighted : {false, true}) one(rows, cols, weighted, fused ? 5 : 0);
         for (const index_t cols : {1, 10, 33})
           if (fused) one(5, cols, false, 1000);

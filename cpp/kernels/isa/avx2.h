@@ -155,4 +155,10 @@ struct VecF64 {
   }
 };
 
+// The lanes as doubles, in their order.
+inline void widen(VecF32 a, VecF64 (&out)[2]) {
+  out[0].v = _mm256_cvtps_pd(_mm256_castps256_ps128(a.v));
+  out[1].v = _mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1));
+}
+
 }  // namespace

@@ -126,4 +126,10 @@ struct VecF64 {
   }
 };
 
+// The lanes as doubles, in their order.
+inline void widen(VecF32 a, VecF64 (&out)[2]) {
+  out[0].v = _mm512_cvtps_pd(_mm512_castps512_ps256(a.v));
+  out[1].v = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1));
+}
+
 }  // namespace

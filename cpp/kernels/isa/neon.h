@@ -136,4 +136,10 @@ struct VecF64 {
   }
 };
 
+// The lanes as doubles, in their order.
+inline void widen(VecF32 a, VecF64 (&out)[2]) {
+  out[0].v = vcvt_f64_f32(vget_low_f32(a.v));
+  out[1].v = vcvt_high_f64_f32(a.v);
+}
+
 }  // namespace

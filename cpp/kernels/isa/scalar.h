@@ -82,4 +82,7 @@ struct Scalar {
 using VecF32 = Scalar<float, std::uint32_t, 23, 127>;
 using VecF64 = Scalar<double, std::uint64_t, 52, 1023>;
 
+// The lanes as doubles, in their order.
+inline void widen(VecF32 a, VecF64 (&out)[1]) { out[0].v = static_cast<double>(a.v); }
+
 }  // namespace

@@ -141,4 +141,10 @@ struct VecF64 {
   }
 };
 
+// The lanes as doubles, in their order.
+inline void widen(VecF32 a, VecF64 (&out)[2]) {
+  out[0].v = _mm_cvtps_pd(a.v);
+  out[1].v = _mm_cvtps_pd(_mm_movehl_ps(a.v, a.v));
+}
+
 }  // namespace

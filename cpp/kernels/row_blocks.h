@@ -1,0 +1,174 @@
+// Rows, for what is done along them (softmax): one by one, or narrow ones transposed. Same bits.
+//
+// `AsColumns` transposes up to V::width narrow rows in registers, so that a row is a lane: no lane
+// is idle whatever the rows' length, sums and maxima need no shuffles, and what is one number per
+// row is a vector, of which a logarithm costs the same. For few rows, or long ones, that costs more
+// than it saves: `AsRow` takes one as it lies in memory.
+#pragma once
+
+#include "kernels/gemm_pack.h"
+#include "kernels/row_sums.h"
+
+namespace {
+
+// A matrix in the order of a layout; `whole`: rows have room for whole vectors.
+template <class T>
+struct Block {
+  T* data;
+  index_t ld;
+  bool whole;
+};
+
+// Rows of up to so many columns may become columns.
+constexpr index_t narrow_cols = 16;
+
+// Room for a block in any layout.
+template <class V>
+struct BlockBuffer {
+  static constexpr index_t size = narrow_cols * V::width;
+  alignas(64) typename V::T data[size];
+};
+
+template <class V>
+struct AsRow {
+  using T = typename V::T;
+  static constexpr index_t height = 1;
+  index_t cols;
+
+  template <class Part>
+  struct Cell {
+    index_t j;
+    Part part;
+    template <class U>
+    V load(Block<U> x) const {
+      return part.load(x.data + j);
+    }
+    void store(V value, Block<T> x) const {
+      if (x.whole)
+        value.store(x.data + j);
+      else if (x.data != nullptr)
+        part.store(value, x.data + j);
+    }
+    V of_row(const T* values) const { return V::set(values[0]); }
+  };
+
+  // A matrix in this layout; room for one that becomes `out` (or nothing); from there to memory.
+  // A short row waits in the buffer: a vector that was stored under a mask can be read back only
+  // when the store has reached the cache, and there is nothing else to do meanwhile.
+  Block<const T> in(const T* x, index_t, T*) const { return {x, 0, false}; }
+  Block<T> room(T* out, index_t, T* buffer) const {
+    if (cols <= BlockBuffer<V>::size) return {buffer, 0, true};
+    return {out, 0, false};
+  }
+  void out(Block<T> x, T* to, index_t) const {
+    if (x.whole)
+      for_each_vector<V>(cols,
+                         [=](index_t j, auto part) { part.store(V::load(x.data + j), to + j); });
+  }
+  static T element(Block<T> x, index_t, index_t j) { return x.data[j]; }
+
+  template <class Body>
+  void each(Body body) const {
+    for_each_vector<V>(cols, [&](index_t j, auto part) { body(Cell<decltype(part)>{j, part}); });
+  }
+  template <class Term>
+  void sums(double* out, Term term) const {
+    row_sum<V>(cols, [&](index_t j, auto part) {
+      return term(Cell<decltype(part)>{j, part});
+    }).store(out);
+  }
+  void maxima(Block<const T> x, T* out) const { row_maximum<V>(cols, x.data).store(out); }
+};
+
+template <class V>
+struct AsColumns {
+  using T = typename V::T;
+  static constexpr index_t ld = V::width;
+  index_t height, cols;  // at most V::width, narrow_cols
+
+  static bool is_better(index_t height, index_t cols) {
+    return cols <= narrow_cols && 4 * height > V::width;
+  }
+
+  struct Cell {
+    index_t j;
+    template <class U>
+    V load(Block<U> x) const {
+      return V::load(x.data + j * ld);
+    }
+    void store(V value, Block<T> x) const { value.store(x.data + j * ld); }
+    V of_row(const T* values) const { return V::load(values); }
+  };
+
+  Block<const T> in(const T* x, index_t ld_x, T* buffer) const {
+    for_each_vector<V>(cols, [&](index_t j, auto part) {
+      V block[V::width];
+#pragma GCC unroll 16
+      for (index_t i = 0; i < V::width; ++i)
+        block[i] = i < height ? part.load(x + i * ld_x + j) : V::set(0);
+      transpose_block(block);
+#pragma GCC unroll 16
+      for (index_t i = 0; i < V::width; ++i) block[i].store(buffer + (j + i) * ld);
+    });
+    return {buffer, ld, true};
+  }
+  Block<T> room(T*, index_t, T* buffer) const { return {buffer, ld, true}; }
+  void out(Block<T> x, T* to, index_t ld_to) const {
+    for_each_vector<V>(cols, [&](index_t j, auto part) {
+      V block[V::width];
+#pragma GCC unroll 16
+      for (index_t i = 0; i < V::width; ++i) block[i] = V::load(x.data + (j + i) * ld);
+      transpose_block(block);
+#pragma GCC unroll 16
+      for (index_t i = 0; i < V::width; ++i)
+        if (i < height) part.store(block[i], to + i * ld_to + j);
+    });
+  }
+  static T element(Block<T> x, index_t i, index_t j) { return x.data[j * ld + i]; }
+
+  template <class Body>
+  void each(Body body) const {
+    for (index_t j = 0; j < cols; ++j) body(Cell{j});
+  }
+  // Columns are added as the slots of `SlotSum` are.
+  template <class Term>
+  void sums(double* out, Term term) const {
+    constexpr int doubles = V::width / VecF64::width;
+    VecF64 slot[slots<V>][doubles];
+    index_t count = cols < slots<V> ? cols : slots<V>;
+    for (index_t j = 0; j < count; ++j) widen(V::set(0) + term(Cell{j}), slot[j]);
+    for (index_t j = slots<V>; j < cols; ++j) {
+      VecF64 wide[doubles];
+      widen(term(Cell{j}), wide);
+      for (int d = 0; d < doubles; ++d) slot[j - slots<V>][d] = slot[j - slots<V>][d] + wide[d];
+    }
+    for (index_t half = slots<V> / 2; half > 0; half /= 2) {
+      for (index_t j = 0; j + half < count; ++j)
+        for (int d = 0; d < doubles; ++d) slot[j][d] = slot[j][d] + slot[j + half][d];
+      count = count < half ? count : half;
+    }
+    for (int d = 0; d < doubles; ++d) slot[0][d].store(out + d * VecF64::width);
+  }
+  void maxima(Block<const T> x, T* out) const {
+    V m = V::load(x.data);
+    for (index_t j = 1; j < cols; ++j) m = max(m, V::load(x.data + j * ld));
+    m.store(out);
+  }
+};
+
+// body(first, layout) for all rows, in their order: those from `first` on, layout.height of them.
+template <class V, class Body>
+inline void for_each_block(index_t rows, index_t cols, Body body) {
+  for (index_t first = 0; first < rows;) {
+    const index_t height = rows - first < V::width ? rows - first : V::width;
+    if (AsColumns<V>::is_better(height, cols)) {
+      body(first, AsColumns<V>{height, cols});
+      first += height;
+    } else {
+      body(first, AsRow<V>{cols});
+      ++first;
+    }
+  }
+}
+
+}  // namespace

@@ -1,0 +1,120 @@
+// Sums and maxima along rows, added in one order on every ISA level whatever its width.
+//
+// Element j of a row goes to slot j modulo `slots`, in double precision and increasing j; then slot
+// i takes on slot i + slots / 2, and so forth by halves. A level's vectors hold that many slots as
+// they are wide, so no lane is ever read by itself: one double after the other, in the order of j,
+// is 64 dependent additions for a row of 64.
+#pragma once
+
+#include "kernels/elementwise.h"
+
+namespace {
+
+inline void widen(VecF64 a, VecF64 (&out)[1]) { out[0] = a; }
+
+template <class V>
+constexpr int slots = 64 / sizeof(typename V::T);
+
+// Its functions must be inlined: GCC copies an array of vectors in pieces of half a vector, and
+// loading what was stored in pieces waits until it has reached the cache.
+template <class V>
+struct SlotSum {
+  static constexpr int positions = slots<V> / V::width;
+  static constexpr int doubles = V::width / VecF64::width;
+  static constexpr int count = positions * doubles;
+  VecF64 sum[count];
+
+  [[gnu::always_inline]] SlotSum() {
+#pragma GCC unroll 8
+    for (int i = 0; i < count; ++i) sum[i] = VecF64::set(0);
+  }
+  [[gnu::always_inline]] void add(int position, V value) {
+    VecF64 wide[doubles];
+    widen(value, wide);
+#pragma GCC unroll 2
+    for (int d = 0; d < doubles; ++d)
+      sum[position * doubles + d] = sum[position * doubles + d] + wide[d];
+  }
+  [[gnu::always_inline]] void add(int position, V value, V weight) {
+    VecF64 wide[doubles], factor[doubles];
+    widen(value, wide);
+    widen(weight, factor);
+#pragma GCC unroll 2
+    for (int d = 0; d < doubles; ++d)
+      sum[position * doubles + d] = fma(factor[d], wide[d], sum[position * doubles + d]);
+  }
+  // One vector of what is left to add; the sum is no longer one.
+  [[gnu::always_inline]] VecF64 fold_slots() {
+#pragma GCC unroll 4
+    for (int half = count / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+      for (int i = 0; i < half; ++i) sum[i] = sum[i] + sum[i + half];
+    return sum[0];
+  }
+};
+
+// body(j, position, part) for the vectors of a row; `position` counts them modulo `slots`.
+template <class V, class Body>
+[[gnu::always_inline]] inline void for_each_slot(index_t n, Body body) {
+  constexpr int positions = SlotSum<V>::positions;
+  index_t j = 0;
+  for (; j + slots<V> <= n; j += slots<V>) {
+#pragma GCC unroll 4
+    for (int p = 0; p < positions; ++p) body(j + p * V::width, p, Whole<V>{});
+  }
+#pragma GCC unroll 4
+  for (int p = 0; p < positions; ++p, j += V::width) {
+    if (positions > 1 && j + V::width <= n)
+      body(j, p, Whole<V>{});
+    else if (j < n)
+      body(j, p, Part<V>{n - j});
+  }
+}
+
+struct Add {
+  template <class V>
+  static V of(V a, V b) {
+    return a + b;
+  }
+};
+struct Max {
+  template <class V>
+  static V of(V a, V b) {
+    return max(a, b);
+  }
+};
+
+// Every lane: all lanes of one vector combined, by halves.
+template <class Operation, class V>
+inline V fold(V a) {
+#pragma GCC unroll 4
+  for (int stage = 1; stage < V::width; stage *= 2) {
+    V low, high;
+    zip(a, a, low, high);
+    a = Operation::of(low, high);
+  }
+  return a;
+}
+
+// In every lane, the sum over j of term(j, part), which is counted in its first part.count lanes.
+template <class V, class Term>
+[[gnu::always_inline]] inline VecF64 row_sum(index_t cols, Term term) {
+  SlotSum<V> sum;
+  for_each_slot<V>(cols, [&](index_t j, int position, auto part) __attribute__((always_inline)) {
+    sum.add(position, part.keep(term(j, part), V::set(0)));
+  });
+  return fold<Add>(sum.fold_slots());
+}
+
+// In every lane, the largest element; a NaN may be skipped, which the callers' own arithmetic then
+// finds.
+template <class V>
+inline V row_maximum(index_t cols, const typename V::T* x) {
+  const V lowest = V::set(-static_cast<typename V::T>(__builtin_inf()));
+  V m = lowest;
+  for_each_vector<V>(
+      cols, [&](index_t j, auto part) { m = max(m, part.keep(part.load(x + j), lowest)); });
+  return fold<Max>(m);
+}
+
+}  // namespace
