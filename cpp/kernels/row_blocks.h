@@ -100,7 +100,13 @@ struct AsColumns {
     V of_row(const T* values) const { return V::load(values); }
   };
 
+  // What the compiler cannot see: it would warn of a next vector, outside the buffer.
+  void assume_narrow() const {
+    if (cols < 1 || cols > narrow_cols || height > V::width) __builtin_unreachable();
+  }
+
   Block<const T> in(const T* x, index_t ld_x, T* buffer) const {
+    assume_narrow();
     for_each_vector<V>(cols, [&](index_t j, auto part) {
       V block[V::width];
 #pragma GCC unroll 16
@@ -114,6 +120,7 @@ struct AsColumns {
   }
   Block<T> room(T*, index_t, T* buffer) const { return {buffer, ld, true}; }
   void out(Block<T> x, T* to, index_t ld_to) const {
+    assume_narrow();
     for_each_vector<V>(cols, [&](index_t j, auto part) {
       V block[V::width];
 #pragma GCC unroll 16
