@@ -21,7 +21,7 @@ struct Blocking {
   using T = typename V::T;
   static constexpr index_t strip = tile_vectors * V::width;  // columns of a tile
   // Depth of a block: deep enough that loading and storing a tile of C costs under 1 %.
-  static constexpr index_t depth = 384;
+  static constexpr index_t depth = densecore::gemm_depth;
   // Rows of a block: A's block (rows x depth) takes 380 KB, B's strip 96 KB, of 1 MB of cache.
   static constexpr index_t rows = index_t(1008 / sizeof(T)) / tile_rows * tile_rows;
   static constexpr index_t narrow_bytes = 32 * 1024;  // the result of gemm_narrow
@@ -129,8 +129,8 @@ void gemm_row(const GemmArguments<typename V::T>& p) {
     for (index_t j = 0; j < whole; j += strip)
       gemm_tile<V, 1, vectors, false, Rows::strided>(
           {depth, p.a + k * p.a_col, p.a_row, p.a_col, p.b + k * p.b_row + j, p.b_row,
-           k > 0 || p.bias == nullptr ? nullptr : p.bias + j, k > 0 || p.accumulate, p.c + j,
-           p.ldc},
+           k > 0 || p.bias == nullptr ? nullptr : p.bias + j, k > 0 || p.accumulate, p.c + j, p.ldc,
+           nullptr},
           0);
   }
   const index_t j = whole;
@@ -154,9 +154,9 @@ void gemm_narrow(const GemmArguments<typename V::T>& p) {
   for (index_t i = 0; i < p.m; i += block) {
     const index_t rows = p.m - i < block ? p.m - i : block;
     T* c = p.c + i * p.ldc;
-    if (p.accumulate) transpose<V>(rows, p.n, c, p.ldc, turned, block);
+    if (p.accumulate || p.rate != nullptr) transpose<V>(rows, p.n, c, p.ldc, turned, block);
     gemm<V>({p.n, rows, p.depth, p.b, 1, p.b_row, p.a + i, p.a_col, 1, nullptr, p.accumulate,
-             turned, block, p.scratch + V::width * block});
+             turned, block, p.scratch + V::width * block, p.rate});
     transpose<V>(p.n, rows, turned, block, c, p.ldc);
   }
 }
@@ -165,14 +165,15 @@ template <class V>
 void gemm(const GemmArguments<typename V::T>& p) {
   using T = typename V::T;
   using B = Blocking<V>;
-  const bool transposed_a = p.a_row == 1 && p.a_col != 1,
+  const bool transposed_a = p.a_row == 1 && (p.a_col != 1 || p.rate != nullptr),
              transposed_b = p.b_row == 1 && p.b_col != 1;
   if (transposed_a && !transposed_b && p.bias == nullptr && 4 * p.n <= 3 * V::width &&
       p.m >= V::width)
     return gemm_narrow<V>(p);
   // Half of the registers that a whole tile takes hold sums, as many again are loaded ahead.
   constexpr int row_vectors = tile_rows * tile_vectors * 2 / 3;
-  if (p.m == 1 && p.depth > 0 && !transposed_b && p.n >= row_vectors * V::width && V::width > 1)
+  if (p.m == 1 && p.rate == nullptr && p.depth > 0 && !transposed_b &&
+      p.n >= row_vectors * V::width && V::width > 1)
     return gemm_row<V, row_vectors>(p);
   const index_t strips = (p.n + B::strip - 1) / B::strip;
   // Measured. Packing B pays when many rows use it and its own rows are a page or more apart;
@@ -194,7 +195,8 @@ void gemm(const GemmArguments<typename V::T>& p) {
                                      p.bias == nullptr ? nullptr : p.bias + j,
                                      p.accumulate,
                                      p.c + j,
-                                     p.ldc};
+                                     p.ldc,
+                                     p.rate};
       if (transposed_a)
         gemm_columns<V, tile_vectors, Rows::adjacent, false>(p.m, tile, cols);
       else
@@ -245,7 +247,8 @@ void gemm(const GemmArguments<typename V::T>& p) {
                                        !first || p.bias == nullptr ? nullptr : p.bias + j,
                                        !first || p.accumulate,
                                        p.c + i * p.ldc + j,
-                                       p.ldc};
+                                       p.ldc,
+                                       p.rate};
         Ahead<T> ahead = {};
         if (pack_b) {
           // The next strip of this slice, else the first one of the next slice.

@@ -11,7 +11,8 @@ namespace {
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
 
-// A tile's operands: C[i][j] = start + sum over k of a[i * a_row + k * a_col] * b[k * ldb + j].
+// A tile's operands (see GemmArguments; `rate` with adjacent rows only): C[i][j] = start + sum over
+// k of a[i * a_row + k * a_col] * b[k * ldb + j].
 template <class T>
 struct TileArguments {
   index_t depth;
@@ -23,6 +24,7 @@ struct TileArguments {
   bool accumulate;
   T* c;
   index_t ldc;
+  const T* rate;
 };
 
 // How A lies: rows next to each other (packed, or a transposed matrix: a_row is 1), or anyhow.
@@ -74,6 +76,14 @@ inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
 #pragma GCC unroll 16
       for (int v = 0; v < vectors; ++v) sum[i][v] = fma(a_i, b_row[v], sum[i][v]);
     }
+  }
+
+  if (layout == Rows::adjacent && p.rate != nullptr) {
+    const V rate = V::set(*p.rate);
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; ++v) sum[i][v] = fnma(rate, sum[i][v], load(p.c + i * p.ldc, v));
   }
 
 #pragma GCC unroll 16

@@ -19,7 +19,9 @@ using index_t = std::ptrdiff_t;
 // `accumulate`, else bias[j], else 0 (bias == nullptr).
 // Every element is one chain of fused multiply-adds in increasing k, whatever the tile it falls
 // in: the same bits for every split of m, n and (with accumulate) depth.
-// `scratch`: gemm_scratch_bytes of the calling thread's own, aligned to a cache line.
+// With `rate` the product is a gradient that nobody looks at: C[i][j] -= rate * sum, as the update
+// of plain SGD does it; `accumulate` is false, and depth at most gemm_depth. `scratch`:
+// gemm_scratch_bytes of the calling thread's own, aligned to a cache line.
 template <class T>
 struct GemmArguments {
   index_t m, n, depth;
@@ -32,7 +34,9 @@ struct GemmArguments {
   T* c;
   index_t ldc;
   T* scratch;
+  const T* rate = nullptr;
 };
+constexpr index_t gemm_depth = 384;
 constexpr std::size_t gemm_scratch_bytes = 512 * 1024;
 
 // a = f(z) and dz = g * f'(z) over a matrix. In place is allowed (a == z, dz == g).

@@ -50,7 +50,24 @@ void Dense<T>::weight_gradient(MatrixView<const T> x, MatrixView<const T> delta,
   table_->gemm({inputs.size(), units.size(), x.rows, x.data + i, 1, x.stride, delta.data + j,
                 delta.stride, 1, nullptr, accumulate, gradients + weight_offset() + i * units_ + j,
                 units_, static_cast<T*>(scratch)});
-  if (i == 0 && use_bias_)
+  if (i == 0) bias_gradient(delta, units, accumulate, gradients);
+}
+
+template <class T>
+void Dense<T>::descend(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units,
+                       T rate, T* parameters, T* gradients, void* scratch) const {
+  const index_t i = inputs.begin, j = units.begin;
+  table_->gemm({inputs.size(), units.size(), x.rows, x.data + i, 1, x.stride, delta.data + j,
+                delta.stride, 1, nullptr, false, parameters + weight_offset() + i * units_ + j,
+                units_, static_cast<T*>(scratch), &rate});
+  if (i == 0) bias_gradient(delta, units, false, gradients);
+}
+
+template <class T>
+void Dense<T>::bias_gradient(MatrixView<const T> delta, Range units, bool accumulate,
+                             T* gradients) const {
+  const index_t j = units.begin;
+  if (use_bias_)
     table_->column_sum(delta.rows, units.size(), delta.data + j, delta.stride, accumulate,
                        gradients + bias_offset() + j);
 }

@@ -48,6 +48,10 @@ class Dense {
   // contribution is added to it when `accumulate`.
   void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units,
                        bool accumulate, T* gradients, void* scratch) const;
+  // The same gradient, taken at once from the weights and not kept: W -= rate dW. At most
+  // gemm_depth rows. The bias's gradient goes to `gradients` as ever.
+  void descend(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units, T rate,
+               T* parameters, T* gradients, void* scratch) const;
   // dC/dx = delta W^T.
   void input_gradient(const T* parameters, MatrixView<const T> delta, Range inputs,
                       MatrixView<T> dx, void* scratch) const;
@@ -60,6 +64,8 @@ class Dense {
   Range all_units() const { return {0, units_}; }
 
  private:
+  void bias_gradient(MatrixView<const T> delta, Range units, bool accumulate, T* gradients) const;
+
   const KernelTable<T>* table_;
   const ActivationEntry<T>* activation_;
   index_t inputs_, units_, offset_;

@@ -98,7 +98,7 @@ void Network<T>::delta_rows(Executor& executor, std::size_t l, index_t rows) {
 
 template <class T>
 void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, View dx,
-                                 const Update<T>* update) {
+                                 const Update<T>* update, bool keep_gradients) {
   const index_t rows = x.rows;
   if (!from_z) delta_rows(executor, layers_.size() - 1, rows);
   for (std::size_t l = layers_.size(); l-- > 0;) {
@@ -123,8 +123,16 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
     const Grid grid = Grid::of_weights(layer.inputs(), layer.units());
     executor.run(grid.size(), work, [&](int block, void* scratch) {
       const Range inputs = grid.rows(block), units = grid.cols(block);
-      layer.weight_gradient(input, delta, inputs, units, false, gradients_->data(), scratch);
+      const bool descend = update != nullptr && !keep_gradients && rows <= gemm_depth;
+      if (descend)
+        layer.descend(input, delta, inputs, units, update->rate(), parameters_->data(),
+                      gradients_->data(), scratch);
+      else
+        layer.weight_gradient(input, delta, inputs, units, false, gradients_->data(), scratch);
       if (update == nullptr) return;
+      if (inputs.begin == 0 && layer.use_bias())
+        update->apply(layer.bias_offset() + units.begin, units.size());
+      if (descend) return;
       // While the block is in cache.
       if (units.size() == layer.units()) {
         update->apply(layer.weight_offset() + inputs.begin * layer.units(),
@@ -133,8 +141,6 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
         for (index_t i = inputs.begin; i < inputs.end; ++i)
           update->apply(layer.weight_offset() + i * layer.units() + units.begin, units.size());
       }
-      if (inputs.begin == 0 && layer.use_bias())
-        update->apply(layer.bias_offset() + units.begin, units.size());
     });
   }
 }
@@ -143,7 +149,7 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
   template void Network<T>::forward_layer(Executor&, std::size_t, MatrixView<const T>,           \
                                           MatrixView<T>, bool);                                  \
   template void Network<T>::backward_layers(Executor&, MatrixView<const T>, bool, MatrixView<T>, \
-                                            const Update<T>*);                                   \
+                                            const Update<T>*, bool);                             \
   template void Network<T>::delta_rows(Executor&, std::size_t, index_t);
 DENSECORE_INSTANTIATE(float)
 DENSECORE_INSTANTIATE(double)

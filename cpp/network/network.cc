@@ -65,15 +65,23 @@ void Network<T>::forward_rows(ConstView x, index_t begin, index_t end, View out,
 
 template <class T>
 void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool from_z,
-                               bool accumulate, T* gradients, View dx, void* scratch) {
+                               bool accumulate, T* gradients, View dx, void* scratch,
+                               const Update<T>* descent) {
   for (std::size_t l = layers_.size(); l-- > 0;) {
     const Dense<T>& layer = layers_[l];
     const View delta = workspace_.gradient(l, begin, end);
     if (!(from_z && l + 1 == layers_.size()))
       layer.delta(workspace_.z(l, begin, end), workspace_.a(l, begin, end), layer.all_units(),
                   delta);
-    layer.weight_gradient(input_of(l, x, begin, end), delta, layer.all_inputs(), layer.all_units(),
-                          accumulate, gradients, scratch);
+    // The input gradient uses the transposes made before the step: the order does not matter.
+    if (descent != nullptr) {
+      layer.descend(input_of(l, x, begin, end), delta, layer.all_inputs(), layer.all_units(),
+                    descent->rate(), parameters_->data(), gradients, scratch);
+      if (layer.use_bias()) descent->apply(layer.bias_offset(), layer.units());
+    } else {
+      layer.weight_gradient(input_of(l, x, begin, end), delta, layer.all_inputs(),
+                            layer.all_units(), accumulate, gradients, scratch);
+    }
     if (l > 0)
       layer.input_gradient(workspace_.transposed(l), delta, workspace_.gradient(l - 1, begin, end),
                            scratch);
@@ -154,7 +162,7 @@ void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output
   for (index_t i = 0; i < x.rows; ++i)
     std::copy(grad_output.row(i), grad_output.row(i) + grad_output.cols, g.row(i));
   if (!chained()) {
-    backward_layers(executor, x, false, dx, nullptr);
+    backward_layers(executor, x, false, dx, nullptr, true);
     return;
   }
   transpose_weights(static_cast<bool>(dx));
@@ -175,7 +183,8 @@ void Network<T>::set_loss_slots(const LossSum& sum) {
 
 template <class T>
 LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, ConstView x,
-                          const Targets<T>& targets, OptimizerState<T>& optimizer) {
+                          const Targets<T>& targets, OptimizerState<T>& optimizer,
+                          bool keep_gradients) {
   const std::size_t last = layers_.size() - 1;
   const bool from_z = objective.fused();
   LossSum sum;
@@ -190,7 +199,17 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   }
   reserve(x.rows);
   bool updated = false;
-  if (chained()) {
+  if (chained() && !keep_gradients && x.rows <= block_rows && optimizer.is_descent()) {
+    transpose_weights(false);
+    forward_rows(x, 0, x.rows, View(), from_z, executor.scratch());
+    sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
+                              workspace_.gradient(last, 0, x.rows));
+    const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
+    backward_rows(x, 0, x.rows, from_z, false, gradients_->data(), View(), executor.scratch(),
+                  &update);
+    updated = true;
+    executor.check(3 * forward_work(x.rows));
+  } else if (chained()) {
     transpose_weights(false);
     double leaf_loss[max_leaves] = {};
     run_leaves(executor, x.rows,
@@ -218,10 +237,11 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
     if (updated) {
       const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
       Executor uninterrupted;
-      backward_layers(uninterrupted, x, from_z, View(), &update);
+      backward_layers(uninterrupted, x, from_z, View(), &update,
+                      keep_gradients || !optimizer.is_descent());
       executor.check(2 * forward_work(x.rows));
     } else {
-      backward_layers(executor, x, from_z, View(), nullptr);
+      backward_layers(executor, x, from_z, View(), nullptr, true);
     }
   }
   set_loss_slots(sum);

@@ -63,9 +63,10 @@ class Network {
                 MatrixView<T> dx);
 
   // One step of training: the loss of x before it, and the parameters updated by `optimizer`. The
-  // gradients are left in the gradient buffer.
+  // gradients are left in the gradient buffer, if they are to be kept: else that of a weight may
+  // never be more than a number in a register.
   LossSum train(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
-                const Targets<T>& targets, OptimizerState<T>& optimizer);
+                const Targets<T>& targets, OptimizerState<T>& optimizer, bool keep_gradients);
   // Whether `train_rows` can do batches of one row.
   bool trains_rows(const Objective<T>& objective, const OptimizerState<T>& optimizer) const;
   // One row of `predict`, when row_layers_ is not empty.
@@ -110,9 +111,10 @@ class Network {
   int leaf_count(index_t rows) const;
   void forward_rows(ConstView x, index_t begin, index_t end, View out, bool stop_at_z,
                     void* scratch);
-  // Gradients of rows [begin, end), from dC/da of the last layer in the workspace (or dC/dz).
+  // Gradients of rows [begin, end), from dC/da of the last layer in the workspace (or dC/dz). With
+  // `descent` these rows are the whole batch, and the parameters take the step at once.
   void backward_rows(ConstView x, index_t begin, index_t end, bool from_z, bool accumulate,
-                     T* gradients, View dx, void* scratch);
+                     T* gradients, View dx, void* scratch, const Update<T>* descent = nullptr);
   void transpose_weights(bool first_layer_too);
   // leaf(number, begin, end, gradients, scratch) for every leaf, then their sum into the gradient
   // buffer.
@@ -124,7 +126,7 @@ class Network {
   // From dC/da of the last layer in the workspace (or dC/dz). With `update` each block of weights
   // is updated once its gradient is complete.
   void backward_layers(Executor& executor, ConstView x, bool from_z, View dx,
-                       const Update<T>* update);
+                       const Update<T>* update, bool keep_gradients);
   void delta_rows(Executor& executor, std::size_t l, index_t rows);
 
   void set_loss_slots(const LossSum& sum);

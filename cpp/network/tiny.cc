@@ -1,7 +1,6 @@
 // Networks whose layers fit into one vector register each, trained row by row: what the kernel of
 // kernels/tiny.h needs to know of them.
 #include <algorithm>
-#include <cstring>
 
 #include "network/network.h"
 
@@ -38,7 +37,7 @@ void Network<T>::predict_one(const T* x, T* out) const {
 template <class T>
 bool Network<T>::trains_rows(const Objective<T>& objective,
                              const OptimizerState<T>& optimizer) const {
-  return tiny_ && std::strcmp(optimizer.entry().name, "sgd") == 0 &&
+  return tiny_ && optimizer.is_descent() &&
          (objective.fused() || !layers_.back().activation().row_wise);
 }
 

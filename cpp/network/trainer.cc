@@ -31,7 +31,8 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
 
 template <class T>
 double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch) {
-  const LossSum sum = network_->train(executor, objective_, batch.x, batch.targets, optimizer_);
+  const LossSum sum =
+      network_->train(executor, objective_, batch.x, batch.targets, optimizer_, true);
   return sum.loss / objective_.divisor(sum.weight);
 }
 
@@ -105,7 +106,8 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
       const Data<T> batch = options.shuffle
                                 ? gather(data, order.data() + begin, end - begin)
                                 : Data<T>{data.x.slice(begin, end), data.targets.slice(begin, end)};
-      const LossSum sum = network_->train(executor, objective_, batch.x, batch.targets, optimizer_);
+      const LossSum sum =
+          network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false);
       total.loss += sum.loss;
       total.weight += sum.weight;
       add_metrics(end - begin, batch.targets);
