@@ -101,6 +101,16 @@ struct AsColumns {
   };
 
   Block<const T> in(const T* x, index_t ld_x, T* buffer) const {
+    transpose_in(height, cols, x, ld_x, buffer);
+    return {buffer, ld, true};
+  }
+  Block<T> room(T*, index_t, T* buffer) const { return {buffer, ld, true}; }
+  void out(Block<T> x, T* to, index_t ld_to) const {
+    transpose_out(height, cols, x.data, to, ld_to);
+  }
+  // Not inlined: each is as long as all the rest.
+  [[gnu::noinline]] static void transpose_in(index_t height, index_t cols, const T* x, index_t ld_x,
+                                             T* buffer) {
     for_each_vector<V>(cols, [&](index_t j, auto part) {
       V block[V::width];
 #pragma GCC unroll 16
@@ -110,14 +120,13 @@ struct AsColumns {
 #pragma GCC unroll 16
       for (index_t i = 0; i < V::width; ++i) block[i].store(buffer + (j + i) * ld);
     });
-    return {buffer, ld, true};
   }
-  Block<T> room(T*, index_t, T* buffer) const { return {buffer, ld, true}; }
-  void out(Block<T> x, T* to, index_t ld_to) const {
+  [[gnu::noinline]] static void transpose_out(index_t height, index_t cols, const T* x, T* to,
+                                              index_t ld_to) {
     for_each_vector<V>(cols, [&](index_t j, auto part) {
       V block[V::width];
 #pragma GCC unroll 16
-      for (index_t i = 0; i < V::width; ++i) block[i] = V::load(x.data + (j + i) * ld);
+      for (index_t i = 0; i < V::width; ++i) block[i] = V::load(x + (j + i) * ld);
       transpose_block(block);
 #pragma GCC unroll 16
       for (index_t i = 0; i < V::width; ++i)
