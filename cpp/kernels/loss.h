@@ -149,7 +149,7 @@ struct CategoricalCrossentropy {
       alignas(64) T factor[V::width];
       alignas(64) T share[V::width];
       for (index_t i = 0; i < layout.height; ++i) {
-        const double weight = static_cast<double>(weight_of(p, first + i));
+        const double weight = static_cast<double>(weight_of(p, first + layout.scalar_index(i)));
         total += weight * (rows.log_sum[i] * y_sum[i] - y_z[i]);
         factor[i] = static_cast<T>(p.scale * weight);
         share[i] = static_cast<T>(y_sum[i] * rows.inverse[i]);
@@ -181,13 +181,14 @@ struct SparseCategoricalCrossentropy {
       const index_t height = p.rows - first < V::width ? p.rows - first : V::width;
       double logarithm[V::width];
       for (index_t i = 0; i < V::width; ++i) {
-        const index_t r = first + (i < height ? i : 0);
+        const index_t r = first + (i < height ? AsColumns<V>::scalar_index(i) : 0);
         const double a = static_cast<double>(p.output[r * p.ld_output + p.labels[r]]);
         logarithm[i] = a < low ? low : (a > high ? high : a);
       }
       logarithms(height, logarithm, logarithm);
       for (index_t i = 0; i < height; ++i)
-        total -= static_cast<double>(weight_of(p, first + i)) * logarithm[i];
+        total -=
+            static_cast<double>(weight_of(p, first + AsColumns<V>::scalar_index(i))) * logarithm[i];
     }
     if (p.gradient == nullptr) return total;
     for (index_t r = 0; r < p.rows; ++r) {
@@ -208,8 +209,8 @@ struct SparseCategoricalCrossentropy {
       alignas(64) T share[V::width];
       T factor[V::width];
       for (index_t i = 0; i < layout.height; ++i) {
-        const double weight = static_cast<double>(weight_of(p, first + i));
-        const T z = p.output[(first + i) * p.ld_output + p.labels[first + i]];
+        const double weight = static_cast<double>(weight_of(p, first + layout.scalar_index(i)));
+        const T z = p.output[(first + i) * p.ld_output + p.labels[first + layout.scalar_index(i)]];
         total += weight * (rows.log_sum[i] - static_cast<double>(z - rows.largest[i]));
         factor[i] = static_cast<T>(p.scale * weight);
         share[i] = static_cast<T>(p.scale * weight * rows.inverse[i]);
@@ -219,11 +220,15 @@ struct SparseCategoricalCrossentropy {
       // was written, or the other way round.
       T of_label[V::width];
       for (index_t i = 0; i < layout.height; ++i)
-        of_label[i] = layout.element(rows.e, i, p.labels[first + i]) * share[i] - factor[i];
+        of_label[i] = layout.element(rows.e, layout.scalar_index(i),
+                                     p.labels[first + layout.scalar_index(i)]) *
+                          share[i] -
+                      factor[i];
       layout.each([&](auto cell) { cell.store(cell.load(rows.e) * cell.of_row(share), rows.e); });
       layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
       for (index_t i = 0; i < layout.height; ++i)
-        p.gradient[(first + i) * p.ld_gradient + p.labels[first + i]] = of_label[i];
+        p.gradient[(first + i) * p.ld_gradient + p.labels[first + layout.scalar_index(i)]] =
+            of_label[layout.scalar_index(i)];
     });
     return total;
   }

@@ -51,24 +51,41 @@ struct OutputSum {
   Terms terms;
 
   double total() const {
+    if (p.rows == 1 && p.cols < V::width) return one_vector();
     SlotSum<V> sum;
-    if (p.cols <= narrow && p.rows > 1)
+    if (p.cols <= narrow)
       add_packed(sum);
     else
       add_rows(sum);
+    return total_of(sum);
+  }
+
+ private:
+  // A step of a tiny network waits for the gradient: by the shortest way.
+  [[gnu::always_inline]] double one_vector() const {
+    const Part<V> part{p.cols};
+    const T weight = weight_of(p, 0);
+    V gradient;
+    const V term = terms(part.load(p.output), part.load(p.values), gradient);
+    if (p.gradient != nullptr) part.store(V::set(factor_of(weight)) * gradient, p.gradient);
+    SlotSum<V> sum;
+    sum.add(0, part.keep(term, V::set(0)), V::set(weight));
+    return total_of(sum);
+  }
+
+  [[gnu::always_inline]] double total_of(SlotSum<V>& sum) const {
     double lanes[VecF64::width];
     fold<Add>(sum.fold_slots()).store(lanes);
     return share * lanes[0];
   }
 
- private:
   T factor_of(T weight) const {
     return static_cast<T>(p.scale * static_cast<double>(weight) * share);
   }
 
   [[gnu::noinline]] void evaluate(index_t n, const T* a, const T* y, PerElement<V> factor, T* g,
                                   T* value) const {
-    fill_slots<V>(n, value, [&](index_t j, auto part) {
+    fill_slots<V>(n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
       V gradient;
       const V term = terms(part.load(a + j), part.load(y + j), gradient);
       if (g != nullptr) part.store(factor.load(j) * gradient, g + j);

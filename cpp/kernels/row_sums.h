@@ -56,10 +56,11 @@ struct SlotSum {
 // value[j] = term(j, part), with zeros up to the last slot. Terms pass through memory because their
 // sum needs code for every position among the slots, and they may be two logarithms long.
 template <class V, class Term>
-inline void fill_slots(index_t n, typename V::T* value, Term term) {
+[[gnu::always_inline]] inline void fill_slots(index_t n, typename V::T* value, Term term) {
   const V zero = V::set(0);
-  for_each_vector<V>(
-      n, [&](index_t j, auto part) { part.keep(term(j, part), zero).store(value + j); });
+  for_each_vector<V>(n, [&](index_t j, auto part) __attribute__((always_inline)) {
+    part.keep(term(j, part), zero).store(value + j);
+  });
   for (index_t j = (n + V::width - 1) & -V::width; j & (slots<V> - 1); j += V::width)
     zero.store(value + j);
 }
@@ -104,9 +105,16 @@ template <class V, class Term>
   constexpr index_t most = 16 * slots<V>;
   alignas(64) typename V::T value[most];
   SlotSum<V> sum;
+  if (cols < V::width) {  // a single row is waited for: not through memory
+    const Part<V> part{cols};
+    sum.add(0, part.keep(term(0, part), V::set(0)));
+    return fold<Add>(sum.fold_slots());
+  }
   for (index_t first = 0; first < cols; first += most) {
     const index_t n = cols - first < most ? cols - first : most;
-    fill_slots<V>(n, value, [&](index_t j, auto part) { return term(first + j, part); });
+    fill_slots<V>(n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
+      return term(first + j, part);
+    });
     for_each_slot<V>(n, [&](index_t j, int position) __attribute__((always_inline)) {
       sum.add(position, V::load(value + j));
     });
