@@ -9,12 +9,12 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/math.h"
+#include "kernels/output_sum.h"
 #include "kernels/row_blocks.h"
 #include "kernels/table.h"
 
 namespace {
 
-using densecore::LossArguments;
 using densecore::LossEntry;
 
 // Probabilities are kept this far from 0 and 1 before a logarithm (Keras's epsilon); outside the
@@ -39,11 +39,6 @@ struct Probability {
   }
 };
 
-template <class T>
-T weight_of(const LossArguments<T>& p, index_t row) {
-  return p.weight == nullptr ? T(1) : p.weight[row];
-}
-
 // Of the first `count` numbers of a block, and of what follows them up to a whole vector.
 inline void logarithms(index_t count, const double* x, double* out) {
   for (index_t i = 0; i < count; i += VecF64::width) log(VecF64::load(x + i)).store(out + i);
@@ -51,110 +46,6 @@ inline void logarithms(index_t count, const double* x, double* out) {
 inline void inverses(index_t count, const double* x, double* out) {
   for (index_t i = 0; i < count; i += VecF64::width)
     (VecF64::set(1) / VecF64::load(x + i)).store(out + i);
-}
-
-// Rows of `cols` elements, each copied as one piece: a loop over the elements, or vectors under a
-// mask, would cost more than the arithmetic that follows.
-template <class T, int cols = 32 / sizeof(T)>
-inline void copy_narrow_rows(index_t rows, index_t n, const T* from, index_t ld_from, T* to,
-                             index_t ld_to) {
-  if constexpr (cols > 0) {
-    if (n != cols) return copy_narrow_rows<T, cols - 1>(rows, n, from, ld_from, to, ld_to);
-    for (index_t r = 0; r < rows; ++r)
-      __builtin_memcpy(to + r * ld_to, from + r * ld_from, cols * sizeof(T));
-  }
-}
-
-// Losses that are a sum over the outputs of `value(a, y)`, times `share` (1/n for a mean).
-template <class V, class Terms>
-struct OutputSum {
-  using T = typename V::T;
-  // Rows of so few outputs are packed one after the other, as one long row: alone each would leave
-  // most lanes of its vector idle, and a logarithm costs the same for one lane as for all.
-  static constexpr index_t narrow = slots<V> / 2;
-  // A packed block ends where a slot 0 begins. Its loads must wait for the stores of several rows:
-  // the more rows, the less often.
-  static constexpr index_t packed_rows = 4 * slots<V>;
-
-  const LossArguments<T>& p;
-  double share;
-  Terms terms;
-
-  double total() const {
-    SlotSum<V> sum;
-    if (p.cols <= narrow && p.rows > 1) {
-      for (index_t r = 0; r < p.rows; r += packed_rows)
-        add_packed(r, p.rows - r < packed_rows ? p.rows - r : packed_rows, sum);
-    } else {
-      for (index_t r = 0; r < p.rows; ++r) {
-        const T weight = weight_of(p, r);
-        const V factor = V::set(factor_of(weight)), weight_v = V::set(weight);
-        add(
-            p.cols, p.output + r * p.ld_output, p.values + r * p.ld_values,
-            p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient, sum,
-            [=](index_t, auto) { return factor; }, [=](index_t, auto) { return weight_v; });
-      }
-    }
-    double lanes[VecF64::width];
-    fold<Add>(sum.fold_slots()).store(lanes);
-    return share * lanes[0];
-  }
-
- private:
-  T factor_of(T weight) const {
-    return static_cast<T>(p.scale * static_cast<double>(weight) * share);
-  }
-
-  template <class Factor, class Weight>
-  [[gnu::always_inline]] void add(index_t n, const T* a, const T* y, T* g, SlotSum<V>& sum,
-                                  Factor factor, Weight weight) const {
-    for_each_slot<V>(n, [&](index_t j, int position, auto part) __attribute__((always_inline)) {
-      V gradient;
-      const V value = terms(part.load(a + j), part.load(y + j), gradient);
-      if (g != nullptr) part.store(factor(j, part) * gradient, g + j);
-      sum.add(position, part.keep(value, V::set(0)), weight(j, part));
-    });
-  }
-
-  [[gnu::always_inline]] void add_packed(index_t first, index_t height, SlotSum<V>& sum) const {
-    constexpr index_t size = packed_rows * narrow + V::width;
-    alignas(64) T a[size], y[size], g[size], factor[size], weight[size];
-    const index_t n = height * p.cols;
-    copy_narrow_rows(height, p.cols, p.output + first * p.ld_output, p.ld_output, a, p.cols);
-    const T* values = p.values + first * p.ld_values;
-    if (p.ld_values != p.cols) {
-      copy_narrow_rows(height, p.cols, values, p.ld_values, y, p.cols);
-      values = y;
-    }
-    T* gradient = p.gradient == nullptr ? nullptr : g;
-    if (p.weight == nullptr) {
-      const V one = V::set(1), all = V::set(factor_of(1));
-      add(
-          n, a, values, gradient, sum, [=](index_t, auto) { return all; },
-          [=](index_t, auto) { return one; });
-    } else {
-      // Whole vectors: each writes over what the one before left beyond its row.
-      for (index_t r = 0; r < height; ++r) {
-        const V weight_v = V::set(p.weight[first + r]),
-                factor_v = V::set(factor_of(p.weight[first + r]));
-        for (index_t j = 0; j < p.cols; j += V::width) {
-          weight_v.store(weight + r * p.cols + j);
-          factor_v.store(factor + r * p.cols + j);
-        }
-      }
-      add(
-          n, a, values, gradient, sum, [&](index_t j, auto part) { return part.load(factor + j); },
-          [&](index_t j, auto part) { return part.load(weight + j); });
-    }
-    if (gradient != nullptr)
-      copy_narrow_rows(height, p.cols, g, p.cols, p.gradient + first * p.ld_gradient,
-                       p.ld_gradient);
-  }
-};
-
-template <class V, class Terms>
-double sum_over_outputs(const LossArguments<typename V::T>& p, double share, Terms terms) {
-  return OutputSum<V, Terms>{p, share, terms}.total();
 }
 
 // (1/n) sum (a - y)^2, gradient (2/n) (a - y): the note's Eq. 8.
@@ -258,7 +149,7 @@ struct CategoricalCrossentropy {
       alignas(64) T factor[V::width];
       alignas(64) T share[V::width];
       for (index_t i = 0; i < layout.height; ++i) {
-        const double weight = static_cast<double>(weight_of(p, first + i));
+        const double weight = static_cast<double>(weight_of(p, first + layout.scalar_index(i)));
         total += weight * (rows.log_sum[i] * y_sum[i] - y_z[i]);
         factor[i] = static_cast<T>(p.scale * weight);
         share[i] = static_cast<T>(y_sum[i] * rows.inverse[i]);
@@ -290,13 +181,14 @@ struct SparseCategoricalCrossentropy {
       const index_t height = p.rows - first < V::width ? p.rows - first : V::width;
       double logarithm[V::width];
       for (index_t i = 0; i < V::width; ++i) {
-        const index_t r = first + (i < height ? i : 0);
+        const index_t r = first + (i < height ? AsColumns<V>::scalar_index(i) : 0);
         const double a = static_cast<double>(p.output[r * p.ld_output + p.labels[r]]);
         logarithm[i] = a < low ? low : (a > high ? high : a);
       }
       logarithms(height, logarithm, logarithm);
       for (index_t i = 0; i < height; ++i)
-        total -= static_cast<double>(weight_of(p, first + i)) * logarithm[i];
+        total -=
+            static_cast<double>(weight_of(p, first + AsColumns<V>::scalar_index(i))) * logarithm[i];
     }
     if (p.gradient == nullptr) return total;
     for (index_t r = 0; r < p.rows; ++r) {
@@ -317,8 +209,8 @@ struct SparseCategoricalCrossentropy {
       alignas(64) T share[V::width];
       T factor[V::width];
       for (index_t i = 0; i < layout.height; ++i) {
-        const double weight = static_cast<double>(weight_of(p, first + i));
-        const T z = p.output[(first + i) * p.ld_output + p.labels[first + i]];
+        const double weight = static_cast<double>(weight_of(p, first + layout.scalar_index(i)));
+        const T z = p.output[(first + i) * p.ld_output + p.labels[first + layout.scalar_index(i)]];
         total += weight * (rows.log_sum[i] - static_cast<double>(z - rows.largest[i]));
         factor[i] = static_cast<T>(p.scale * weight);
         share[i] = static_cast<T>(p.scale * weight * rows.inverse[i]);
@@ -328,11 +220,15 @@ struct SparseCategoricalCrossentropy {
       // was written, or the other way round.
       T of_label[V::width];
       for (index_t i = 0; i < layout.height; ++i)
-        of_label[i] = layout.element(rows.e, i, p.labels[first + i]) * share[i] - factor[i];
+        of_label[i] = layout.element(rows.e, layout.scalar_index(i),
+                                     p.labels[first + layout.scalar_index(i)]) *
+                          share[i] -
+                      factor[i];
       layout.each([&](auto cell) { cell.store(cell.load(rows.e) * cell.of_row(share), rows.e); });
       layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
       for (index_t i = 0; i < layout.height; ++i)
-        p.gradient[(first + i) * p.ld_gradient + p.labels[first + i]] = of_label[i];
+        p.gradient[(first + i) * p.ld_gradient + p.labels[first + layout.scalar_index(i)]] =
+            of_label[layout.scalar_index(i)];
     });
     return total;
   }

@@ -35,6 +35,8 @@ struct AsRow {
   static constexpr index_t height = 1;
   index_t cols;
 
+  static constexpr index_t scalar_index(index_t) { return 0; }
+
   template <class Part>
   struct Cell {
     index_t j;
@@ -72,7 +74,7 @@ struct AsRow {
     for_each_vector<V>(cols, [&](index_t j, auto part) { body(Cell<decltype(part)>{j, part}); });
   }
   template <class Term>
-  void sums(double* out, Term term) const {
+  [[gnu::always_inline]] void sums(double* out, Term term) const {
     row_sum<V>(cols, [&](index_t j, auto part) {
       return term(Cell<decltype(part)>{j, part});
     }).store(out);
@@ -84,8 +86,15 @@ template <class V>
 struct AsColumns {
   using T = typename V::T;
   static constexpr index_t ld = V::width;
+  static constexpr int doubles = V::width / VecF64::width;
   index_t height, cols;  // at most V::width, narrow_cols
 
+  // The number itself, of which the compiler knows nothing: for loops over a block's rows that
+  // gather from here and there. Vectorised, they would be most of a loss's code and no faster.
+  static index_t scalar_index(index_t i) {
+    asm("" : "+r"(i));
+    return i;
+  }
   static bool is_better(index_t height, index_t cols) {
     return cols <= narrow_cols && 4 * height > V::width;
   }
@@ -100,35 +109,37 @@ struct AsColumns {
     V of_row(const T* values) const { return V::load(values); }
   };
 
-  // What the compiler cannot see: it would warn of a next vector, outside the buffer.
-  void assume_narrow() const {
-    if (cols < 1 || cols > narrow_cols || height > V::width) __builtin_unreachable();
-  }
-
   Block<const T> in(const T* x, index_t ld_x, T* buffer) const {
-    assume_narrow();
-    for_each_vector<V>(cols, [&](index_t j, auto part) {
-      V block[V::width];
-#pragma GCC unroll 16
-      for (index_t i = 0; i < V::width; ++i)
-        block[i] = i < height ? part.load(x + i * ld_x + j) : V::set(0);
-      transpose_block(block);
-#pragma GCC unroll 16
-      for (index_t i = 0; i < V::width; ++i) block[i].store(buffer + (j + i) * ld);
-    });
+    transpose_in(height, cols, x, ld_x, buffer);
     return {buffer, ld, true};
   }
   Block<T> room(T*, index_t, T* buffer) const { return {buffer, ld, true}; }
   void out(Block<T> x, T* to, index_t ld_to) const {
-    assume_narrow();
-    for_each_vector<V>(cols, [&](index_t j, auto part) {
+    transpose_out(height, cols, x.data, to, ld_to);
+  }
+  // Not inlined: each is as long as all the rest.
+  [[gnu::noinline]] static void transpose_in(index_t rows, index_t count, const T* x, index_t ld_x,
+                                             T* buffer) {
+    for_each_vector<V>(count, [&](index_t j, auto part) {
       V block[V::width];
 #pragma GCC unroll 16
-      for (index_t i = 0; i < V::width; ++i) block[i] = V::load(x.data + (j + i) * ld);
+      for (index_t i = 0; i < V::width; ++i)
+        block[i] = i < rows ? part.load(x + i * ld_x + j) : V::set(0);
+      transpose_block(block);
+#pragma GCC unroll 16
+      for (index_t i = 0; i < V::width; ++i) block[i].store(buffer + (j + i) * ld);
+    });
+  }
+  [[gnu::noinline]] static void transpose_out(index_t rows, index_t count, const T* x, T* to,
+                                              index_t ld_to) {
+    for_each_vector<V>(count, [&](index_t j, auto part) {
+      V block[V::width];
+#pragma GCC unroll 16
+      for (index_t i = 0; i < V::width; ++i) block[i] = V::load(x + (j + i) * ld);
       transpose_block(block);
 #pragma GCC unroll 16
       for (index_t i = 0; i < V::width; ++i)
-        if (i < height) part.store(block[i], to + i * ld_to + j);
+        if (i < rows) part.store(block[i], to + i * ld_to + j);
     });
   }
   static T element(Block<T> x, index_t i, index_t j) { return x.data[j * ld + i]; }
@@ -140,7 +151,6 @@ struct AsColumns {
   // Columns are added as the slots of `SlotSum` are.
   template <class Term>
   void sums(double* out, Term term) const {
-    constexpr int doubles = V::width / VecF64::width;
     VecF64 slot[slots<V>][doubles];
     index_t count = cols < slots<V> ? cols : slots<V>;
     for (index_t j = 0; j < count; ++j) widen(V::set(0) + term(Cell{j}), slot[j]);
@@ -149,6 +159,9 @@ struct AsColumns {
       widen(term(Cell{j}), wide);
       for (int d = 0; d < doubles; ++d) slot[j - slots<V>][d] = slot[j - slots<V>][d] + wide[d];
     }
+    fold_columns(count, slot, out);
+  }
+  [[gnu::noinline]] static void fold_columns(index_t count, VecF64 (*slot)[doubles], double* out) {
     for (index_t half = slots<V> / 2; half > 0; half /= 2) {
       for (index_t j = 0; j + half < count; ++j)
         for (int d = 0; d < doubles; ++d) slot[j][d] = slot[j][d] + slot[j + half][d];

@@ -53,22 +53,25 @@ struct SlotSum {
   }
 };
 
-// body(j, position, part) for the vectors of a row; `position` counts them modulo `slots`.
+// value[j] = term(j, part), with zeros up to the last slot. Terms pass through memory because their
+// sum needs code for every position among the slots, and they may be two logarithms long.
+template <class V, class Term>
+[[gnu::always_inline]] inline void fill_slots(index_t n, typename V::T* value, Term term) {
+  const V zero = V::set(0);
+  for_each_vector<V>(n, [&](index_t j, auto part) __attribute__((always_inline)) {
+    part.keep(term(j, part), zero).store(value + j);
+  });
+  for (index_t j = (n + V::width - 1) & -V::width; j & (slots<V> - 1); j += V::width)
+    zero.store(value + j);
+}
+
+// body(j, position) for the vectors of whole slots; `position` counts them modulo `slots`.
 template <class V, class Body>
 [[gnu::always_inline]] inline void for_each_slot(index_t n, Body body) {
-  constexpr int positions = SlotSum<V>::positions;
-  index_t j = 0;
-  for (; j + slots<V> <= n; j += slots<V>) {
+  for (index_t j = 0; j < n; j += slots<V>)
 #pragma GCC unroll 4
-    for (int p = 0; p < positions; ++p) body(j + p * V::width, p, Whole<V>{});
-  }
-#pragma GCC unroll 4
-  for (int p = 0; p < positions; ++p, j += V::width) {
-    if (positions > 1 && j + V::width <= n)
-      body(j, p, Whole<V>{});
-    else if (j < n)
-      body(j, p, Part<V>{n - j});
-  }
+    for (int position = 0; position < SlotSum<V>::positions; ++position)
+      body(j + position * V::width, position);
 }
 
 struct Add {
@@ -96,13 +99,26 @@ inline V fold(V a) {
   return a;
 }
 
-// In every lane, the sum over j of term(j, part), which is counted in its first part.count lanes.
+// In every lane, the sum over j of term(j, part).
 template <class V, class Term>
 [[gnu::always_inline]] inline VecF64 row_sum(index_t cols, Term term) {
+  constexpr index_t most = 16 * slots<V>;
+  alignas(64) typename V::T value[most];
   SlotSum<V> sum;
-  for_each_slot<V>(cols, [&](index_t j, int position, auto part) __attribute__((always_inline)) {
-    sum.add(position, part.keep(term(j, part), V::set(0)));
-  });
+  if (cols < V::width) {  // a single row is waited for: not through memory
+    const Part<V> part{cols};
+    sum.add(0, part.keep(term(0, part), V::set(0)));
+    return fold<Add>(sum.fold_slots());
+  }
+  for (index_t first = 0; first < cols; first += most) {
+    const index_t n = cols - first < most ? cols - first : most;
+    fill_slots<V>(n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
+      return term(first + j, part);
+    });
+    for_each_slot<V>(n, [&](index_t j, int position) __attribute__((always_inline)) {
+      sum.add(position, V::load(value + j));
+    });
+  }
   return fold<Add>(sum.fold_slots());
 }
 

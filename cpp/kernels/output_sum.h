@@ -1,0 +1,172 @@
+// Losses that are a sum over the outputs: the loop that takes their terms, whatever the rows'
+// length.
+#pragma once
+
+#include "kernels/row_sums.h"
+#include "kernels/table.h"
+
+namespace {
+
+using densecore::LossArguments;
+
+template <class T>
+T weight_of(const LossArguments<T>& p, index_t row) {
+  return p.weight == nullptr ? T(1) : p.weight[row];
+}
+
+// Rows of `cols` elements, each copied as one piece: a loop over the elements, or vectors under a
+// mask, would cost more than the arithmetic that follows.
+template <class T, int cols = 32 / sizeof(T)>
+inline void copy_narrow_rows(index_t rows, index_t n, const T* from, index_t ld_from, T* to,
+                             index_t ld_to) {
+  if constexpr (cols > 0) {
+    if (n != cols) return copy_narrow_rows<T, cols - 1>(rows, n, from, ld_from, to, ld_to);
+    for (index_t r = 0; r < rows; ++r)
+      __builtin_memcpy(to + r * ld_to, from + r * ld_from, cols * sizeof(T));
+  }
+}
+
+// A number per element, or one for all: which `mask` is 0 for, and a vector of it enough.
+template <class V>
+struct PerElement {
+  const typename V::T* data;
+  index_t mask;
+  V load(index_t j) const { return V::load(data + (j & mask)); }
+};
+
+// The sum of `terms(a, y, gradient)`, times `share` (1/n for a mean).
+template <class V, class Terms>
+struct OutputSum {
+  using T = typename V::T;
+  // Rows of so few outputs are packed one after the other, as one long row: alone each would leave
+  // most lanes of its vector idle, and a logarithm costs the same for one lane as for all.
+  static constexpr index_t narrow = slots<V> / 2;
+  // A packed block ends where a slot 0 begins. Its loads must wait for the stores of several rows:
+  // the more rows, the less often.
+  static constexpr index_t packed_rows = 4 * slots<V>;
+  static constexpr index_t most = packed_rows * narrow;  // elements that are taken at once
+
+  const LossArguments<T>& p;
+  double share;
+  Terms terms;
+
+  double total() const {
+    if (p.rows == 1 && p.cols < V::width) return one_vector();
+    SlotSum<V> sum;
+    if (p.cols <= narrow)
+      add_packed(sum);
+    else
+      add_rows(sum);
+    return total_of(sum);
+  }
+
+ private:
+  // A step of a tiny network waits for the gradient: by the shortest way.
+  [[gnu::always_inline]] double one_vector() const {
+    const Part<V> part{p.cols};
+    const T weight = weight_of(p, 0);
+    V gradient;
+    const V term = terms(part.load(p.output), part.load(p.values), gradient);
+    if (p.gradient != nullptr) part.store(V::set(factor_of(weight)) * gradient, p.gradient);
+    SlotSum<V> sum;
+    sum.add(0, part.keep(term, V::set(0)), V::set(weight));
+    return total_of(sum);
+  }
+
+  [[gnu::always_inline]] double total_of(SlotSum<V>& sum) const {
+    double lanes[VecF64::width];
+    fold<Add>(sum.fold_slots()).store(lanes);
+    return share * lanes[0];
+  }
+
+  T factor_of(T weight) const {
+    return static_cast<T>(p.scale * static_cast<double>(weight) * share);
+  }
+
+  [[gnu::noinline]] void evaluate(index_t n, const T* a, const T* y, PerElement<V> factor, T* g,
+                                  T* value) const {
+    fill_slots<V>(n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
+      V gradient;
+      const V term = terms(part.load(a + j), part.load(y + j), gradient);
+      if (g != nullptr) part.store(factor.load(j) * gradient, g + j);
+      return term;
+    });
+  }
+
+  [[gnu::always_inline]] void add(index_t n, const T* value, PerElement<V> weight,
+                                  SlotSum<V>& sum) const {
+    for_each_slot<V>(n, [&](index_t j, int position) __attribute__((always_inline)) {
+      if (weight.data == nullptr)
+        sum.add(position, V::load(value + j));
+      else
+        sum.add(position, V::load(value + j), weight.load(j));
+    });
+  }
+
+  [[gnu::always_inline]] void add_rows(SlotSum<V>& sum) const {
+    alignas(64) T value[most];
+    alignas(64) T weight[V::width];
+    alignas(64) T factor[V::width];
+    V::set(factor_of(1)).store(factor);
+    for (index_t r = 0; r < p.rows; ++r) {
+      if (p.weight != nullptr) {
+        V::set(p.weight[r]).store(weight);
+        V::set(factor_of(p.weight[r])).store(factor);
+      }
+      for (index_t j = 0; j < p.cols; j += most) {
+        const index_t n = p.cols - j < most ? p.cols - j : most;
+        evaluate(n, p.output + r * p.ld_output + j, p.values + r * p.ld_values + j, {factor, 0},
+                 p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient + j, value);
+        add(n, value, {p.weight == nullptr ? nullptr : weight, 0}, sum);
+      }
+    }
+  }
+
+  [[gnu::always_inline]] void add_packed(SlotSum<V>& sum) const {
+    alignas(64) T a[most];
+    alignas(64) T y[most];
+    alignas(64) T g[most];
+    alignas(64) T value[most];
+    alignas(64) T weight[most + V::width];
+    alignas(64) T factor[most + V::width];
+    const bool weighted = p.weight != nullptr;
+    V::set(factor_of(1)).store(factor);
+    for (index_t first = 0; first < p.rows; first += packed_rows) {
+      const index_t height = p.rows - first < packed_rows ? p.rows - first : packed_rows;
+      const index_t n = height * p.cols;
+      copy_narrow_rows(height, p.cols, p.output + first * p.ld_output, p.ld_output, a, p.cols);
+      const T* values = p.values + first * p.ld_values;
+      if (p.ld_values != p.cols) {
+        copy_narrow_rows(height, p.cols, values, p.ld_values, y, p.cols);
+        values = y;
+      }
+      if (weighted) expand_weights(first, height, weight, factor);
+      evaluate(n, a, values, {factor, weighted ? -1 : 0}, p.gradient == nullptr ? nullptr : g,
+               value);
+      add(n, value, {weighted ? weight : nullptr, -1}, sum);
+      if (p.gradient != nullptr)
+        copy_narrow_rows(height, p.cols, g, p.cols, p.gradient + first * p.ld_gradient,
+                         p.ld_gradient);
+    }
+  }
+
+  // Whole vectors: each writes over what the one before left beyond its row.
+  void expand_weights(index_t first, index_t height, T* weight, T* factor) const {
+    for (index_t r = 0; r < height; ++r) {
+      const T w = p.weight[first + r];
+      for (index_t j = 0; j < p.cols; j += V::width) {
+        V::set(w).store(weight + r * p.cols + j);
+        V::set(factor_of(w)).store(factor + r * p.cols + j);
+      }
+    }
+    // The last vector may read on to the end of its slots.
+    for (index_t j = height * p.cols; j & (slots<V> - 1); ++j) weight[j] = factor[j] = 0;
+  }
+};
+
+template <class V, class Terms>
+double sum_over_outputs(const LossArguments<typename V::T>& p, double share, Terms terms) {
+  return OutputSum<V, Terms>{p, share, terms}.total();
+}
+
+}  // namespace
