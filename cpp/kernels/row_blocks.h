@@ -109,17 +109,25 @@ struct AsColumns {
     V of_row(const T* values) const { return V::load(values); }
   };
 
+  // What the compiler cannot see: it would warn of columns outside the buffer.
+  void assume_narrow() const {
+    if (cols < 1 || cols > narrow_cols || height > V::width) __builtin_unreachable();
+  }
+
   Block<const T> in(const T* x, index_t ld_x, T* buffer) const {
+    assume_narrow();
     transpose_in(height, cols, x, ld_x, buffer);
     return {buffer, ld, true};
   }
   Block<T> room(T*, index_t, T* buffer) const { return {buffer, ld, true}; }
   void out(Block<T> x, T* to, index_t ld_to) const {
+    assume_narrow();
     transpose_out(height, cols, x.data, to, ld_to);
   }
   // Not inlined: each is as long as all the rest.
   [[gnu::noinline]] static void transpose_in(index_t rows, index_t count, const T* x, index_t ld_x,
                                              T* buffer) {
+    if (rows > V::width || count > narrow_cols) __builtin_unreachable();
     for_each_vector<V>(count, [&](index_t j, auto part) {
       V block[V::width];
 #pragma GCC unroll 16
@@ -132,6 +140,7 @@ struct AsColumns {
   }
   [[gnu::noinline]] static void transpose_out(index_t rows, index_t count, const T* x, T* to,
                                               index_t ld_to) {
+    if (rows > V::width || count > narrow_cols) __builtin_unreachable();
     for_each_vector<V>(count, [&](index_t j, auto part) {
       V block[V::width];
 #pragma GCC unroll 16
@@ -146,11 +155,13 @@ struct AsColumns {
 
   template <class Body>
   void each(Body body) const {
+    assume_narrow();
     for (index_t j = 0; j < cols; ++j) body(Cell{j});
   }
   // Columns are added as the slots of `SlotSum` are.
   template <class Term>
   void sums(double* out, Term term) const {
+    assume_narrow();
     VecF64 slot[slots<V>][doubles];
     index_t count = cols < slots<V> ? cols : slots<V>;
     for (index_t j = 0; j < count; ++j) widen(V::set(0) + term(Cell{j}), slot[j]);
