@@ -36,6 +36,17 @@ EXACT: dict[str, Function] = {
     "sigmoid": lambda x: np.where(x < 0, np.exp(x), 1) / (1 + np.exp(-np.abs(x))),
 }
 
+# Measured, in units in the last place, and hardly more.
+LIMITS = {
+    "erf": 1.5,
+    "exp": 1.1,
+    "expm1": 2.2,
+    "log": 0.9,
+    "log1p": 1.5,
+    "sigmoid": 2.5,
+    "tanh": 2.5,
+}
+
 needs_wide = pytest.mark.skipif(
     np.finfo(WIDE).nmant <= np.finfo(np.float64).nmant, reason="long double is double here"
 )
@@ -78,9 +89,7 @@ def test_error_in_ulp(kernels: Any, dtype: str, name: str) -> None:
     representable = np.abs(exact) <= np.finfo(dtype).max
     error = ulp_error(found[representable], exact[representable])
     worst = int(np.argmax(error))
-    print("ULP", name, dtype, round(float(error[worst]), 3))
-    limits = {"erf": 2, "expm1": 3, "exp": 2, "log": 2, "log1p": 4, "tanh": 3, "sigmoid": 3}
-    assert error[worst] <= limits[name], (x[representable][worst], float(error[worst]))
+    assert error[worst] <= LIMITS[name], (x[representable][worst], float(error[worst]))
     assert np.isinf(found[~representable]).all()
 
 
@@ -131,8 +140,8 @@ def test_avx2_and_avx512_give_the_same_bits(dtype: str, name: str) -> None:
     rng = np.random.default_rng(3)
     unsigned = np.dtype(f"u{info.bits // 8}")
     anything = rng.integers(0, 2**info.bits, 100_000, unsigned, endpoint=False).view(dtype)
-    edges = [0.0, info.smallest_subnormal, info.tiny, info.eps, 0.5, 1, 2, info.max, np.inf, np.nan]
-    x = np.concatenate([arguments(name, dtype), anything, edges, np.negative(edges)]).astype(dtype)
+    edges = np.array([0, info.smallest_subnormal, info.tiny, 0.5, 1, info.max, np.inf], dtype)
+    x = np.concatenate([arguments(name, dtype), anything, edges, -edges])
     one, other = np.empty_like(x), np.empty_like(x)
     KERNELS[dtype]("avx2").function(name, x, one)
     KERNELS[dtype]("avx512").function(name, x, other)
