@@ -8,6 +8,7 @@ The maximum weighted error is printed beside the coefficients.
 """
 
 from collections.abc import Callable
+from functools import cache
 
 from mpmath import lu_solve, matrix, mp, mpf
 
@@ -17,6 +18,7 @@ Function = Callable[[mpf], mpf]
 
 def remez(f: Function, weight: Function, low: mpf, high: mpf, degree: int) -> tuple[list, mpf]:
     """Coefficients (constant term first) that minimise max |weight(x) (p(x) - f(x))|."""
+    f, weight = cache(f), cache(weight)
     count = degree + 2
     middle, radius = (low + high) / 2, (high - low) / 2
     points = [middle - radius * mp.cos(mp.pi * (2 * i + 1) / (2 * count)) for i in range(count)]
@@ -62,6 +64,20 @@ def log_tail(z: mpf) -> mpf:
     return mpf(2) / 3 if z < mpf(10) ** -20 else (2 * mp.atanh(s) - 2 * s) / s**3
 
 
+def erf_near(z: mpf) -> mpf:
+    """erf(x) / x - 1 for z = x^2"""
+    x = mp.sqrt(z)
+    return 2 / mp.sqrt(mp.pi) - 1 if z < mpf(10) ** -20 else mp.erf(x) / x - 1
+
+
+ERF_CENTRE = mpf("1.75")
+
+
+def erf_far(v: mpf) -> mpf:
+    """-log(erfc(x)) for x = v + 1.75"""
+    return -mp.log(mp.erfc(v + ERF_CENTRE))
+
+
 def show(name: str, coefficients: list, error: mpf) -> None:
     print(f"{name}: weighted error {mp.nstr(error, 3)} = 2^{mp.nstr(mp.log(error, 2), 4)}")
     print("  {" + ", ".join(mp.nstr(c, 20) for c in coefficients) + "}")
@@ -74,6 +90,12 @@ def main() -> None:
     s_max = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1) * mpf("1.0001")
     for name, degree in (("log f32", 2), ("log f64", 6)):
         show(name, *remez(log_tail, lambda z: z + mpf("1e-9"), mpf(0), s_max**2, degree))
+    for name, degree in (("erf near f32", 6), ("erf near f64", 11)):
+        show(name, *remez(erf_near, lambda z: 1 / (1 + erf_near(z)), mpf(0), mpf(1), degree))
+    # Beyond the upper ends erf rounds to 1.
+    for name, high, degree in (("erf far f32", "3.93", 6), ("erf far f64", "5.93", 17)):
+        low, high_v = mpf("0.99") - ERF_CENTRE, mpf(high) - ERF_CENTRE
+        show(name, *remez(erf_far, lambda v: mp.erfc(v + ERF_CENTRE), low, high_v, degree))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ void apply_function(index_t n, const typename V::T* in, typename V::T* out) {
       return f(x);            \
     }                         \
   };
+DENSECORE_FUNCTION(erf)
 DENSECORE_FUNCTION(exp)
+DENSECORE_FUNCTION(expm1)
 DENSECORE_FUNCTION(log)
 DENSECORE_FUNCTION(log1p)
 DENSECORE_FUNCTION(sigmoid)
@@ -45,7 +47,8 @@ DENSECORE_FUNCTION(tanh)
 
 template <class V>
 constexpr densecore::FunctionEntry<typename V::T> functions[] = {
-    {"exp", apply_function<V, Function_exp>},     {"log", apply_function<V, Function_log>},
+    {"erf", apply_function<V, Function_erf>},     {"exp", apply_function<V, Function_exp>},
+    {"expm1", apply_function<V, Function_expm1>}, {"log", apply_function<V, Function_log>},
     {"log1p", apply_function<V, Function_log1p>}, {"sigmoid", apply_function<V, Function_sigmoid>},
     {"tanh", apply_function<V, Function_tanh>},
 };

@@ -1,8 +1,10 @@
-// exp, tanh, sigmoid, log over any vector type: written once for every ISA level.
+// exp, expm1, tanh, sigmoid, log, log1p, erf over any vector type: written once for every ISA
+// level.
 //
-// Errors in ULP, measured over random arguments on every level by tests/test_math.py: below 2 for
-// exp and log, below 3 for tanh and sigmoid. NaN passes through; infinities give the limits;
-// results underflow gradually. The polynomials come from tools/fit_polynomials.py.
+// Errors in ULP, measured on every level by tests/test_math.py over random arguments and by
+// tools/sweep_math.py over all floats: below 1 for log, 1.5 for exp, log1p and erf, 2.5 for expm1,
+// tanh and sigmoid. NaN passes through; infinities give the limits; results underflow gradually.
+// The polynomials come from tools/fit_polynomials.py.
 #pragma once
 
 namespace {
@@ -24,6 +26,19 @@ struct MathConstants<float> {
   // (2 atanh(s) - 2 s) / s^3 in powers of s^2
   static constexpr float log_tail[] = {0.66666776448641241061f, 0.39977532381257474786f,
                                        0.29871996833277406845f};
+  // erf(x) / x - 1 in powers of x^2, up to x = 1
+  static constexpr float erf_near[] = {0.12837916572671279921f,    -0.3761262582421307964f,
+                                       0.11283585148406229173f,    -0.026853811927888313046f,
+                                       0.0051883276737003971898f,  -0.0008010193533785524029f,
+                                       0.000078538610889747782627f};
+  // -log(erfc(x)) in powers of x - 1.75f, from x = 1
+  static constexpr float erf_far[] = {4.3178635835979419651f,     3.9596106152388295981f,
+                                      0.909936360332953436f,      0.020534853339998616559f,
+                                      -0.0046074583022252709146f, 0.00099071874427664736107f,
+                                      -0.00018677655227394376974f};
+  static constexpr float erf_centre = 1.75f, erf_limit = 3.93f;  // beyond the limit erf rounds to 1
+  // Below expm1_low the result rounds to -1; from 2^expm1_large on, 1 is below its last bit.
+  static constexpr float expm1_low = -18.0f, expm1_large = 64;
   static constexpr float smallest_normal = 0x1p-126f, smallest = 0x1p-149f;
   static constexpr float subnormal_scale = 0x1p24f, subnormal_exponent = 24;
   static constexpr float tanh_limit = 9.1f;  // beyond it tanh rounds to 1
@@ -47,6 +62,23 @@ struct MathConstants<double> {
                                         0.28571428742562366355, 0.22222198553767521642,
                                         0.18183565408003185951, 0.15314021102946471434,
                                         0.14796261297331357735};
+  // erf(x) / x - 1 in powers of x^2, up to x = 1
+  static constexpr double erf_near[] = {
+      0.12837916709551256565,    -0.37612638903183519534,    0.11283791670944184563,
+      -0.026866170643111446694,  0.0052239776061183306781,   -0.00085483259293085144877,
+      0.00012055293576741669771, -0.00001492471229925612874, 1.6447131540297692984e-6,
+      -1.6206313540173915632e-7, 1.3710979522503812057e-8,   -7.77946696398075756e-10};
+  // -log(erfc(x)) in powers of x - 1.75, from x = 1
+  static constexpr double erf_far[] = {
+      4.317863525433223136,       3.9596109008134219192,      0.90994016649668879561,
+      0.020538840381218674562,    -0.004624930498307958786,   0.00096409865515923114683,
+      -0.00017452306622807180191, 0.00002374142690064530531,  -8.2751662391470846681e-7,
+      -8.9075054138383684802e-7,  4.0190925518448653556e-7,   -1.1329641127674710371e-7,
+      2.3148815846422428514e-8,   -2.6800508090930143033e-9,  -3.4291917518613023912e-10,
+      2.6463165232634883829e-10,  -5.8933257436283475868e-11, 5.0428551947088136637e-12};
+  static constexpr double erf_centre = 1.75, erf_limit = 5.93;  // beyond the limit erf rounds to 1
+  // Below expm1_low the result rounds to -1; from 2^expm1_large on, 1 is below its last bit.
+  static constexpr double expm1_low = -38, expm1_large = 128;
   static constexpr double smallest_normal = 0x1p-1022, smallest = 0x1p-1074;
   static constexpr double subnormal_scale = 0x1p54, subnormal_exponent = 54;
   static constexpr double tanh_limit = 19.1;
@@ -119,6 +151,18 @@ inline V exp(V x) {
   return scaled(V::constant(1) + reduced.expm1, reduced.n);
 }
 
+// Scaled after 1 was subtracted, unless 1 is far below the last bit: then exp is nearer to
+// overflow.
+template <class V>
+inline V expm1(V x) {
+  using M = Math<V>;
+  V n;
+  const V t = reduced_expm1(max(V::set(M::expm1_low), min(V::set(M::exp_high), x)), n);
+  const V large = V::set(M::expm1_large), power = pow2(min(large, n));
+  const V small = fma(power, t, power - V::set(1));
+  return copysign(select(less(n, large), small, scale(V::set(1) + t, n)), x);
+}
+
 // tanh x = e / (e + 2), e = exp(2 |x|) - 1; e is accurate near 0 because its r is.
 template <class V>
 inline V tanh(V x) {
@@ -160,6 +204,22 @@ inline V log(V x) {
   result = select(less(x, V::constant(M::infinity)), result, x);  // infinity and NaN
   result = select(less(x, V::constant(M::smallest)), V::constant(-M::infinity), result);
   return select(less(x, zero), V::constant(M::nan), result);
+}
+
+// Up to 1 a polynomial that vanishes with x. Beyond, 1 - erfc, where erfc = exp(-p(x)) is so small
+// that its relative error hardly counts; its logarithm is far smoother than itself.
+template <class V>
+inline V erf(V x) {
+  using M = Math<V>;
+  const V one = V::set(1), limited = min(V::set(M::erf_limit), abs(x));
+  const V z = limited * limited;
+  const V near = fma(limited, paired_polynomial(M::erf_near, z, z * z), limited);
+  const V v = limited - V::set(M::erf_centre);
+  V n;
+  const V t = reduced_expm1(V::set(0) - paired_polynomial(M::erf_far, v, v * v), n);
+  const V power = pow2(n);
+  const V far = fnma(power, t, one - power);
+  return copysign(select(less(limited, one), near, far), x);
 }
 
 // log(1 + y) for -1 < y <= 1, correcting for what 1 + y loses.
