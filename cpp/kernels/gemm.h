@@ -165,6 +165,7 @@ template <class V>
 void gemm(const GemmArguments<typename V::T>& p) {
   using T = typename V::T;
   using B = Blocking<V>;
+  if (p.m == 0 || p.n == 0) return;
   const bool transposed_a = p.a_row == 1 && (p.a_col != 1 || p.rate != nullptr),
              transposed_b = p.b_row == 1 && p.b_col != 1;
   if (transposed_a && !transposed_b && p.bias == nullptr && 4 * p.n <= 3 * V::width &&

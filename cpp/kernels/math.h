@@ -156,11 +156,13 @@ inline V exp(V x) {
 template <class V>
 inline V expm1(V x) {
   using M = Math<V>;
-  V n;
-  const V t = reduced_expm1(max(V::set(M::expm1_low), min(V::set(M::exp_high), x)), n);
-  const V large = V::set(M::expm1_large), power = pow2(min(large, n));
-  const V small = fma(power, t, power - V::set(1));
-  return copysign(select(less(n, large), small, scale(V::set(1) + t, n)), x);
+  const V one = V::constant(1), large = V::constant(M::expm1_large);
+  const Reduced<V> reduced =
+      reduce(max(V::constant(M::expm1_low), min(V::constant(M::exp_high), x)));
+  const V power = low_bits_to_exponent(min(large, reduced.n) + V::constant(M::exponent_magic));
+  const V small = fma(power, reduced.expm1, power - one);
+  const V scaled_exp = scaled(one + reduced.expm1, reduced.n);
+  return copysign(select(less(reduced.n, large), small, scaled_exp), x);
 }
 
 // tanh x = e / (e + 2), e = exp(2 |x|) - 1; e is accurate near 0 because its r is.
@@ -211,14 +213,13 @@ inline V log(V x) {
 template <class V>
 inline V erf(V x) {
   using M = Math<V>;
-  const V one = V::set(1), limited = min(V::set(M::erf_limit), abs(x));
+  const V one = V::constant(1), limited = min(V::constant(M::erf_limit), abs(x));
   const V z = limited * limited;
   const V near = fma(limited, paired_polynomial(M::erf_near, z, z * z), limited);
-  const V v = limited - V::set(M::erf_centre);
-  V n;
-  const V t = reduced_expm1(V::set(0) - paired_polynomial(M::erf_far, v, v * v), n);
-  const V power = pow2(n);
-  const V far = fnma(power, t, one - power);
+  const V v = limited - V::constant(M::erf_centre);
+  const Reduced<V> reduced = reduce(V::set(0) - paired_polynomial(M::erf_far, v, v * v));
+  const V power = low_bits_to_exponent(reduced.shifted);
+  const V far = fnma(power, reduced.expm1, one - power);
   return copysign(select(less(limited, one), near, far), x);
 }
 
