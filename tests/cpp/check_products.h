@@ -80,7 +80,7 @@ void check_gemm(const Kernels<T>& kernels) {
   });
 }
 
-// Each is one addition after another in a stated order: exact on every level.
+// Each is additions in a stated order: exact on every level.
 template <class T>
 void check_moves_and_sums(const Kernels<T>& kernels) {
   Guarded<T> in_(40 * 150), out_(40 * 150), sum_(200);
@@ -113,8 +113,12 @@ void check_moves_and_sums(const Kernels<T>& kernels) {
         const MatrixView<T> out = out_.fill(1, cols, cols, number);
         const MatrixView<T> sum = sum_.fill(
             1, cols, cols, [&](index_t, index_t j) { return accumulate ? out.data[j] : T(0); });
-        for (index_t i = 0; i < rows; ++i)
-          for (index_t j = 0; j < cols; ++j) sum.data[j] += in.row(i)[j];
+        // Every fourth row is one sum, the first of which starts with what was there.
+        for (index_t j = 0; j < cols; ++j) {
+          T part[4] = {sum.data[j], 0, 0, 0};
+          for (index_t i = 0; i < rows; ++i) part[i % 4] += in.row(i)[j];
+          sum.data[j] = (part[0] + part[1]) + (part[2] + part[3]);
+        }
         kernels.tested.column_sum(rows, cols, in.data, in.stride, accumulate, out.data);
         out_.check_outside("out");
         hash.add(out);
