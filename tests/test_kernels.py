@@ -51,6 +51,33 @@ def test_gemm(kernels: Any, dtype: str, guarded: Any, start: str, transposed: bo
     guarded.check()
 
 
+# More than one block of rows and of depth; rows of B a page apart; a single row; few units.
+SHAPES = [(280, 70, 400), (60, 1100, 40), (1, 600, 300), (50, 5, 33), (0, 3, 4), (13, 0, 4)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_large_and_transposed_products(kernels: Any, dtype: str, shape: Any, guarded: Any) -> None:
+    """However operands lie and are packed, an element has the bits of its row by itself."""
+    m, n, k = shape
+    a, b = random((m, k), dtype), random((k, n), dtype, 1)
+    a_turned, b_turned = np.ascontiguousarray(a.T).T, np.ascontiguousarray(b.T).T
+    expected = a.astype(np.float64) @ b.astype(np.float64)
+    magnitude = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64)
+    results = []
+    for left in (a, a_turned):
+        for right in (b, b_turned):
+            c = guarded.empty((m, n), dtype)
+            kernels.gemm(left, right, None, c)
+            assert (np.abs(c - expected) <= (k + 1) * eps(dtype) * magnitude).all()
+            results.append(c.tobytes())
+    assert results == results[:1] * 4
+    row = np.empty((1, n), dtype)
+    for i in range(0, m, 37):
+        kernels.gemm(a[i : i + 1], b, None, row)
+        assert row.tobytes() == results[0][i * row.nbytes : (i + 1) * row.nbytes]
+    guarded.check()
+
+
 def test_gemm_reads_any_strides(kernels: Any, dtype: str) -> None:
     whole = random((40, 90), dtype)
     b = random((20, 33), dtype, 1)
