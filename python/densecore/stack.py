@@ -177,9 +177,9 @@ class Stack:
 
     @property
     def gradients(self) -> Array:
-        """∂C/∂parameters of the last `backward` or `train_on_batch`, as a flat view in the same order.
+        """∂C/∂parameters of the last `backward` or `train_on_batch`, flat, in the same order.
 
-        After `fit` they are not defined: with plain SGD it keeps none.
+        A view. After `fit` they are not defined: with plain SGD it keeps none.
         """
         return self._network.gradients
 
