@@ -697,6 +697,8 @@ def test_interrupt_is_one_line_and_saves_nothing() -> None:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A shell's background job ignores Ctrl-C, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -704,7 +706,10 @@ def test_interrupt_is_one_line_and_saves_nothing() -> None:
             break
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    try:
+        _, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert errors == "densecore train: interrupted, nothing was saved\n"
     assert os.listdir() == ["data.csv"]

@@ -209,6 +209,8 @@ def test_interrupt_stops_training_and_keeps_the_model(kind: str) -> None:
         BIG
         + f"""
     import signal
+    # A shell's background job ignores Ctrl-C, and so would this process.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if {tiny}:
         x, y = x[:50], y[:50]
         model = dc.Sequential([dc.Input(200), dc.Dense(2, "tanh"), dc.Dense(3)], seed=0)
