@@ -449,3 +449,37 @@ def test_verbose_prints_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> 
     assert "accuracy" in lines[0]
     model.fit(x, labels, epochs=3, verbose=0)
     assert capsys.readouterr().out == ""
+
+
+class TestHotCalls:
+    """`predict_on_batch` and `train_on_batch` skip Python's methods, and nobody may notice."""
+
+    def test_a_subclass_keeps_its_own(self) -> None:
+        class Logged(dc.Sequential):
+            def predict_on_batch(self, x: Any, out: Any = None) -> Any:
+                calls.append("predict")
+                return super().predict_on_batch(x, out)
+
+        calls: list[str] = []
+        model = Logged([dc.Input(2), dc.Dense(1)])
+        model.predict_on_batch(np.ones((1, 2), np.float32))
+        assert calls == ["predict"]
+
+    def test_errors_of_arguments(self) -> None:
+        model = dc.Sequential([dc.Input(2), dc.Dense(1)])
+        model.compile("sgd", "mse")
+        x, y = np.ones((3, 2), np.float32), np.ones((3, 1), np.float32)
+        with pytest.raises(TypeError, match=r"missing.*'y'"):
+            model.train_on_batch(x)
+        with pytest.raises(TypeError, match=r"unexpected.*'z'"):
+            model.train_on_batch(x, y, z=1)
+        with pytest.raises(TypeError, match="'y'"):
+            model.train_on_batch(x, y, y=y)
+        with pytest.raises(TypeError, match="4"):
+            model.train_on_batch(x, y, None, None)
+        assert model.train_on_batch(y=y, x=x, sample_weight=None) > 0
+
+    def test_an_object_that_was_not_initialised(self) -> None:
+        network = dc._core.NetworkF32.__new__(dc._core.NetworkF32)
+        with pytest.raises((RuntimeError, TypeError), match=r"initiali[sz]ed|__init__"):
+            network.predict(np.ones((1, 2), np.float32))

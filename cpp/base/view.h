@@ -7,6 +7,9 @@ namespace densecore {
 
 using index_t = std::ptrdiff_t;
 
+// How many parts of `part` make up `whole`, the last of which may be smaller.
+constexpr index_t divide_up(index_t whole, index_t part) { return (whole + part - 1) / part; }
+
 // Element (i, j) is data[i * stride + j]; stride >= cols, in elements.
 template <class T>
 struct MatrixView {

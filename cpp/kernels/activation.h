@@ -144,6 +144,36 @@ struct ActivationKernel<Softmax, V> : SoftmaxActivation<V> {};
 
 using Activations = TypeList<Linear, Relu, Sigmoid, Tanh, Softmax>;
 
+// Element-wise activations by their index in the list, for kernels that inline them into a loop
+// over layers: a call through the table costs more than a short row.
+template <class V, class List>
+struct ActivationByIndex;
+template <class V, class... Activation>
+struct ActivationByIndex<V, TypeList<Activation...>> {
+  static V forward(int index, V z) {
+    V a = z;
+    int i = 0;
+    ((i++ == index ? apply<Activation>(z, a) : void()), ...);
+    return a;
+  }
+  static V backward(int index, V z, V a, V g) {
+    V dz = g;
+    int i = 0;
+    ((i++ == index ? apply_backward<Activation>(z, a, g, dz) : void()), ...);
+    return dz;
+  }
+
+ private:
+  template <class A>
+  static void apply(V z, V& a) {
+    if constexpr (!ActivationKernel<A, V>::row_wise) a = A::forward(z);
+  }
+  template <class A>
+  static void apply_backward(V z, V a, V g, V& dz) {
+    if constexpr (!ActivationKernel<A, V>::row_wise) dz = A::backward(z, a, g);
+  }
+};
+
 template <class V, class List>
 struct ActivationTable;
 template <class V, class... Activation>

@@ -10,6 +10,7 @@ namespace {
 
 // The rows that are copied are too far apart for the processor to fetch them ahead by itself.
 constexpr index_t packing_distance = 8;
+
 // In place: r becomes the transpose of the width x width block that its vectors are the rows of.
 // log2(width) perfect shuffles: each stage sends index bits one place on.
 template <class V>

@@ -2,8 +2,9 @@
 // `Optimizers`, an oracle of the same name in python/densecore/reference/operations.py, and a class
 // of keyword arguments in python/densecore/optimizers.py.
 //
-// `prepare` computes in double precision what all parameters share in a step; `update` sees one
-// vector of parameters p, gradients g and states s.
+// `descent`: the update is p -= scalars[0] * g and nothing else, which a weight gradient can do by
+// itself. `prepare` computes in double precision what all parameters share in a step; `update` sees
+// one vector of parameters p, gradients g and states s.
 #pragma once
 
 #include "kernels/elementwise.h"
@@ -32,6 +33,7 @@ struct Sgd {
   static constexpr Hyperparameter hyperparameters[] = {
       {"learning_rate", 0.01, 0, unbounded, true},
   };
+  static constexpr bool descent = true;
   static constexpr const char* const* states = nullptr;
   static constexpr int state_count = 0;
   static void prepare(const double* h, std::int64_t, double* scalars) { scalars[0] = h[0]; }
@@ -52,6 +54,7 @@ struct Adam {
       {"beta_2", 0.999, 0, 1, false},
       {"epsilon", 1e-7, 0, unbounded, true},
   };
+  static constexpr bool descent = false;
   static constexpr const char* states[] = {"m", "v"};
   static constexpr int state_count = 2;
   static void prepare(const double* h, std::int64_t step, double* scalars) {
@@ -96,7 +99,7 @@ struct OptimizerTable<V, TypeList<Optimizer...>> {
   static constexpr OptimizerEntry<typename V::T> entries[] = {
       {Optimizer::name, Optimizer::hyperparameters,
        static_cast<int>(sizeof(Optimizer::hyperparameters) / sizeof(Hyperparameter)),
-       Optimizer::states, Optimizer::state_count, Optimizer::prepare,
+       Optimizer::descent, Optimizer::states, Optimizer::state_count, Optimizer::prepare,
        optimizer_update<Optimizer, V>}...};
 };
 

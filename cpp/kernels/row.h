@@ -2,16 +2,17 @@
 // matrix between them. Every element is the same chain as in the general product.
 #pragma once
 
-#include "kernels/tiny.h"
+#include "kernels/activation.h"
 
 namespace {
 
 using densecore::row_units;
+using densecore::RowLayer;
 using densecore::RowPrediction;
 
 // x W + b into whole vectors of `z`; with `part` the last one's first lanes are units.
 template <class V, int vectors, bool part>
-inline void row_product(const TinyLayer& layer, const typename V::T* parameters,
+inline void row_product(const RowLayer& layer, const typename V::T* parameters,
                         const typename V::T* x, typename V::T* z) {
   using T = typename V::T;
   const index_t units = layer.units, tail = units - (vectors - 1) * V::width;
@@ -34,7 +35,7 @@ inline void row_product(const TinyLayer& layer, const typename V::T* parameters,
 }
 
 template <class V, int vectors = tile_vectors>
-inline void row_affine(const TinyLayer& layer, const typename V::T* parameters,
+inline void row_affine(const RowLayer& layer, const typename V::T* parameters,
                        const typename V::T* x, typename V::T* z) {
   if constexpr (vectors > 1)
     if (layer.units <= (vectors - 1) * V::width)
@@ -48,11 +49,11 @@ inline void row_affine(const TinyLayer& layer, const typename V::T* parameters,
 template <class V>
 void predict_row(const RowPrediction<typename V::T>& p) {
   using T = typename V::T;
-  using List = TinyActivation<V, Activations>;
+  using List = ActivationByIndex<V, Activations>;
   alignas(64) T slots[2][row_units];
   const T* x = p.x;
   for (int l = 0; l < p.layer_count; ++l) {
-    const TinyLayer& layer = p.layers[l];
+    const RowLayer& layer = p.layers[l];
     T* a = slots[l % 2];
     row_affine<V>(layer, p.parameters, x, a);
     for (index_t j = 0; j < layer.units; j += V::width)

@@ -97,6 +97,7 @@ struct OptimizerEntry {
   const char* name;
   const Hyperparameter* hyperparameters;
   int hyperparameter_count;
+  bool descent;               // p -= scalars[0] * g: see GemmArguments::rate
   const char* const* states;  // names of the arrays that it keeps per parameter
   int state_count;
   // What is the same for all parameters of step number `step` (1, 2, ...), in double precision.
@@ -105,20 +106,21 @@ struct OptimizerEntry {
                  T* const* state);
 };
 
-// Steps of SGD on single rows, for networks of at most `tiny_layers` layers of at most `lanes`
-// units each with element-wise activations (the last one's may be part of the loss: `from_z`).
-constexpr int tiny_layers = 8;
-constexpr index_t tiny_inputs = 64;
-
-struct TinyLayer {
+// A layer for the kernels of single rows.
+struct RowLayer {
   index_t inputs, units;
   index_t weight, bias;  // offsets into the parameters; bias -1: none
   int activation;        // index in the table
 };
 
+// Steps of SGD on single rows, for networks of at most `tiny_layers` layers of at most `lanes`
+// units each with element-wise activations (the last one's may be part of the loss: `from_z`).
+constexpr int tiny_layers = 8;
+constexpr index_t tiny_inputs = 64;
+
 template <class T>
 struct TinyTraining {
-  const TinyLayer* layers;
+  const RowLayer* layers;
   int layer_count;
   T* parameters;
   T* gradients;  // those of the last step
@@ -134,7 +136,7 @@ struct TinyTraining {
   double (*loss)(const LossArguments<T>&);
   bool from_z;  // the loss takes the last z instead of a
   bool sum;     // the loss is a sum over the outputs instead of a mean
-  double learning_rate;
+  double rate;
   double *total_loss, *total_weight;  // are added to
   T* outputs;                         // (steps, units) what the loss took, or null
   T* scratch;                         // gemm_scratch_bytes
@@ -146,7 +148,7 @@ constexpr index_t row_units = 64;
 
 template <class T>
 struct RowPrediction {
-  const TinyLayer* layers;
+  const RowLayer* layers;
   int layer_count;
   const T* parameters;
   const T* x;

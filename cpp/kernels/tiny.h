@@ -13,38 +13,9 @@
 
 namespace {
 
+using densecore::RowLayer;
 using densecore::tiny_layers;
-using densecore::TinyLayer;
 using densecore::TinyTraining;
-
-// Element-wise activations by their index in the list, inlined into the loop over the layers.
-template <class V, class List>
-struct TinyActivation;
-template <class V, class... Activation>
-struct TinyActivation<V, TypeList<Activation...>> {
-  static V forward(int index, V z) {
-    V a = z;
-    int i = 0;
-    ((i++ == index ? apply<Activation>(z, a) : void()), ...);
-    return a;
-  }
-  static V backward(int index, V z, V a, V g) {
-    V dz = g;
-    int i = 0;
-    ((i++ == index ? apply_backward<Activation>(z, a, g, dz) : void()), ...);
-    return dz;
-  }
-
- private:
-  template <class A>
-  static void apply(V z, V& a) {
-    if constexpr (!ActivationKernel<A, V>::row_wise) a = A::forward(z);
-  }
-  template <class A>
-  static void apply_backward(V z, V a, V g, V& dz) {
-    if constexpr (!ActivationKernel<A, V>::row_wise) dz = A::backward(z, a, g);
-  }
-};
 
 // x (inputs,) times rows of `width` elements each, onto `start`.
 template <class V>
@@ -54,7 +25,7 @@ inline V tiny_product(index_t inputs, const typename V::T* x, const typename V::
   return start;
 }
 
-// rows[k] -= learning_rate * (x[k] * delta)
+// rows[k] -= rate * (x[k] * delta)
 template <class V>
 inline void tiny_update(index_t inputs, const typename V::T* x, V delta, const V* scalars,
                         typename V::T* rows) {
@@ -68,10 +39,10 @@ inline void tiny_update(index_t inputs, const typename V::T* x, V delta, const V
 template <class V>
 struct TinyNetwork {
   using T = typename V::T;
-  using List = TinyActivation<V, Activations>;
+  using List = ActivationByIndex<V, Activations>;
 
   struct Layer {
-    TinyLayer shape;
+    RowLayer shape;
     T *weight, *bias, *transposed;  // rows of one vector each
     T *z, *a, *a_padded, *delta;    // one vector each
     V lanes;                        // 1 in the lanes of the units, else 0
@@ -79,7 +50,7 @@ struct TinyNetwork {
   Layer layers[tiny_layers];
   int count;
 
-  // Copies the parameters into `memory` (zeroed here), one padded row each.
+  // Copies the parameters into the scratch memory (zeroed here), one padded row each.
   TinyNetwork(const TinyTraining<T>& p) : count(p.layer_count) {
     T* next = p.scratch;
     const auto take = [&next](index_t rows) {
@@ -90,7 +61,7 @@ struct TinyNetwork {
     };
     for (int l = 0; l < count; ++l) {
       Layer& layer = layers[l];
-      const TinyLayer& s = layer.shape = p.layers[l];
+      const RowLayer& s = layer.shape = p.layers[l];
       layer.weight = take(s.inputs);
       layer.bias = take(1);
       layer.transposed = take(l == 0 ? 0 : s.units);
@@ -114,7 +85,7 @@ struct TinyNetwork {
   void write_gradients(const T* x, T* gradients) {
     for (int l = 0; l < count; ++l) {
       const Layer& layer = layers[l];
-      const TinyLayer& s = layer.shape;
+      const RowLayer& s = layer.shape;
       const T* input = l == 0 ? x : layers[l - 1].a;
       for (index_t j = 0; j < s.units; ++j) {
         for (index_t i = 0; i < s.inputs; ++i)
@@ -143,7 +114,7 @@ struct TinyNetwork {
   void backward(const T* x, V gradient, bool from_z, const V* scalars) {
     for (int l = count - 1; l >= 0; --l) {
       Layer& layer = layers[l];
-      const TinyLayer& s = layer.shape;
+      const RowLayer& s = layer.shape;
       const V delta = from_z && l + 1 == count ? gradient
                                                : List::backward(s.activation, V::load(layer.z),
                                                                 V::load(layer.a), gradient);
@@ -162,7 +133,7 @@ struct TinyNetwork {
  private:
   template <class Copy>
   static void copy_parameters(const Layer& layer, T* parameters, Copy copy) {
-    const TinyLayer& s = layer.shape;
+    const RowLayer& s = layer.shape;
     for (index_t j = 0; j < s.units; ++j) {
       for (index_t i = 0; i < s.inputs; ++i)
         copy(layer.weight[i * V::width + j], parameters[s.weight + i * s.units + j]);
@@ -175,7 +146,7 @@ template <class V>
 void tiny_train(const TinyTraining<typename V::T>& p) {
   using T = typename V::T;
   TinyNetwork<V> network(p);
-  V scalars[1] = {V::set(static_cast<T>(p.learning_rate))};
+  V scalars[1] = {V::set(static_cast<T>(p.rate))};
   alignas(64) T gradient[V::width] = {};
   const index_t outputs = p.layers[p.layer_count - 1].units;
   const T* x = nullptr;

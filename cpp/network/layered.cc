@@ -17,8 +17,6 @@ constexpr index_t strip = 64;
 // Enough blocks for the threads to end at the same time; more would pack the same rows more often.
 constexpr index_t wanted_blocks = 16;
 
-index_t divide_up(index_t a, index_t b) { return (a + b - 1) / b; }
-
 // The blocks of a matrix (rows, cols).
 class Grid {
  public:

@@ -15,8 +15,6 @@ constexpr int max_leaves = 32;
 // or the parameters would be those of two steps.
 constexpr double uninterrupted_work = 1e9;
 
-index_t divide_up(index_t a, index_t b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 template <class T>
@@ -199,7 +197,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   }
   reserve(x.rows);
   bool updated = false;
-  if (chained() && !keep_gradients && x.rows <= block_rows && optimizer.is_descent()) {
+  if (chained() && !keep_gradients && x.rows <= block_rows && optimizer.entry().descent) {
     transpose_weights(false);
     forward_rows(x, 0, x.rows, View(), from_z, executor.scratch());
     sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
@@ -238,7 +236,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
       const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
       Executor uninterrupted;
       backward_layers(uninterrupted, x, from_z, View(), &update,
-                      keep_gradients || !optimizer.is_descent());
+                      keep_gradients || !optimizer.entry().descent);
       executor.check(2 * forward_work(x.rows));
     } else {
       backward_layers(executor, x, from_z, View(), nullptr, true);

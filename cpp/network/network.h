@@ -20,12 +20,13 @@
 
 namespace densecore {
 
-// The layers as the kernels for single rows want them; empty when they cannot do them (tiny.cc).
+// The layers as the kernels for single rows want them; empty when they cannot do them
+// (single_rows.cc).
 template <class T>
-std::vector<TinyLayer> row_layers_of(const KernelTable<T>& table,
-                                     const std::vector<Dense<T>>& layers);
+std::vector<RowLayer> row_layers_of(const KernelTable<T>& table,
+                                    const std::vector<Dense<T>>& layers);
 template <class T>
-bool fits_tiny(const KernelTable<T>& table, const std::vector<TinyLayer>& layers);
+bool fits_tiny(const KernelTable<T>& table, const std::vector<RowLayer>& layers);
 
 // A sum over rows that is not yet divided by its weight.
 struct LossSum {
@@ -138,8 +139,8 @@ class Network {
   index_t parameter_count_ = 0;
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
-  std::vector<TinyLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
-  bool tiny_;                          // whether table.tiny_train takes them, too
+  std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
+  bool tiny_;                         // whether table.tiny_train takes them, too
 };
 
 }  // namespace densecore

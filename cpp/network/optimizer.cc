@@ -5,6 +5,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "base/view.h"
 #include "kernels/dispatch.h"
 #include "network/lookup.h"
 
@@ -84,7 +85,7 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, const T* gradi
   // An element costs about as much as eight multiply-adds, mostly in memory traffic.
   const double work = 8.0 * static_cast<double>(parameters_);
   constexpr index_t chunk = 1 << 15;
-  const int tasks = static_cast<int>((parameters_ + chunk - 1) / chunk);
+  const int tasks = static_cast<int>(divide_up(parameters_, chunk));
   if (tasks == 1) {
     update.apply(0, parameters_);
   } else {

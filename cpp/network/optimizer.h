@@ -1,7 +1,6 @@
 // An optimizer's settings, which the user may change at any time, and its state in one network.
 #pragma once
 
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,7 +46,7 @@ struct Update {
   const T* gradients;
   T* states[max_optimizer_states];
 
-  // Of an optimizer that `is_descent`.
+  // Of an optimizer whose entry says `descent`.
   T rate() const { return static_cast<T>(scalars[0]); }
 
   void apply(index_t begin, index_t count) const {
@@ -67,9 +66,6 @@ class OptimizerState {
   const OptimizerEntry<T>& entry() const { return *entry_; }
   const std::shared_ptr<OptimizerSettings>& settings() const { return settings_; }
   const std::shared_ptr<AlignedBuffer<T>>& states() const { return states_; }
-
-  // Whether the update is p -= rate * g, which a weight gradient can do by itself.
-  bool is_descent() const { return std::strcmp(entry_->name, "sgd") == 0; }
 
   std::int64_t steps = 0;  // updates made so far
 

@@ -9,7 +9,7 @@ namespace {
 template <class T>
 index_t padded(index_t elements) {
   constexpr index_t line = 64 / sizeof(T);
-  return (elements + line - 1) / line * line;
+  return divide_up(elements, line) * line;
 }
 
 }  // namespace

@@ -72,12 +72,13 @@ class Sequential(Stack):
 
     def _network_changed(self) -> None:
         # The hot calls go straight to the core once there is one: a method of Python in between
-        # costs as much as a small network's step. `vars` because they stand before the class's.
+        # costs as much as a small network's step. `vars` because they stand before the class's,
+        # which is also why a subclass's own method must not be hidden by them.
         calls = {"predict_on_batch": "predict", "train_on_batch": "train_on_batch"}
         for name, target in calls.items():
-            if self._network_or_none is None:
-                vars(self).pop(name, None)
-            else:
+            vars(self).pop(name, None)
+            own = getattr(type(self), name) is getattr(Sequential, name)
+            if self._network_or_none is not None and own:
                 vars(self)[name] = getattr(self._network_or_none, target)
 
     # Training -----------------------------------------------------------------------------------

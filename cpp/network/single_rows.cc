@@ -1,5 +1,6 @@
-// Networks whose layers fit into one vector register each, trained row by row: what the kernel of
-// kernels/tiny.h needs to know of them.
+// Single rows of small networks: prediction by the kernel of kernels/row.h (layers of a few vector
+// registers each), training by that of kernels/tiny.h (layers of one register each), and what these
+// need to know of a network.
 #include <algorithm>
 
 #include "network/network.h"
@@ -7,9 +8,9 @@
 namespace densecore {
 
 template <class T>
-std::vector<TinyLayer> row_layers_of(const KernelTable<T>& table,
-                                     const std::vector<Dense<T>>& layers) {
-  std::vector<TinyLayer> shapes;
+std::vector<RowLayer> row_layers_of(const KernelTable<T>& table,
+                                    const std::vector<Dense<T>>& layers) {
+  std::vector<RowLayer> shapes;
   for (const Dense<T>& layer : layers) {
     const bool last = &layer == &layers.back();
     if (layer.units() > table.row_units || (layer.activation().row_wise && !last)) return {};
@@ -21,10 +22,10 @@ std::vector<TinyLayer> row_layers_of(const KernelTable<T>& table,
 }
 
 template <class T>
-bool fits_tiny(const KernelTable<T>& table, const std::vector<TinyLayer>& layers) {
+bool fits_tiny(const KernelTable<T>& table, const std::vector<RowLayer>& layers) {
   return !layers.empty() && layers.size() <= tiny_layers && layers.front().inputs <= tiny_inputs &&
          std::all_of(layers.begin(), layers.end(),
-                     [&](const TinyLayer& layer) { return layer.units <= table.lanes; });
+                     [&](const RowLayer& layer) { return layer.units <= table.lanes; });
 }
 
 template <class T>
@@ -37,7 +38,7 @@ void Network<T>::predict_one(const T* x, T* out) const {
 template <class T>
 bool Network<T>::trains_rows(const Objective<T>& objective,
                              const OptimizerState<T>& optimizer) const {
-  return tiny_ && optimizer.is_descent() &&
+  return tiny_ && optimizer.entry().descent &&
          (objective.fused() || !layers_.back().activation().row_wise);
 }
 
@@ -64,7 +65,7 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
   p.loss = objective.function();
   p.from_z = objective.fused();
   p.sum = objective.reduction() == Reduction::sum;
-  p.learning_rate = update.scalars[0];
+  p.rate = update.scalars[0];
   p.total_loss = &total.loss;
   p.total_weight = &total.weight;
   p.outputs = outputs;
@@ -73,9 +74,9 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
 }
 
 #define DENSECORE_INSTANTIATE(T)                                                              \
-  template std::vector<TinyLayer> row_layers_of(const KernelTable<T>&,                        \
-                                                const std::vector<Dense<T>>&);                \
-  template bool fits_tiny(const KernelTable<T>&, const std::vector<TinyLayer>&);              \
+  template std::vector<RowLayer> row_layers_of(const KernelTable<T>&,                         \
+                                               const std::vector<Dense<T>>&);                 \
+  template bool fits_tiny(const KernelTable<T>&, const std::vector<RowLayer>&);               \
   template void Network<T>::predict_one(const T*, T*) const;                                  \
   template bool Network<T>::trains_rows(const Objective<T>&, const OptimizerState<T>&) const; \
   template void Network<T>::train_rows(const Objective<T>&, MatrixView<const T>,              \
