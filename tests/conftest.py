@@ -16,6 +16,17 @@ KERNELS = {"float32": dc._core.KernelsF32, "float64": dc._core.KernelsF64}
 NETWORKS = {"float32": dc._core.NetworkF32, "float64": dc._core.NetworkF64}
 
 
+def network_of(
+    dtype: str, inputs: int, layers: list[tuple[int, str, bool]], level: str | None = None
+) -> Any:
+    """A network of the core from (units, activation, use_bias) of its dense layers."""
+    specs = [
+        {"kind": "dense", "units": units, "activation": activation, "use_bias": bias}
+        for units, activation, bias in layers
+    ]
+    return NETWORKS[dtype](inputs, specs, level)
+
+
 @pytest.fixture(params=LEVELS)
 def level(request: pytest.FixtureRequest) -> str:
     return str(request.param)

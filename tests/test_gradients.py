@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from conftest import NETWORKS
+from conftest import network_of
 
 OUTPUTS = 3
 STEP = 1e-5
@@ -16,8 +16,8 @@ def compiled(
     level: str, hidden: str, last: str, loss: str, reduction: str, dtype: str = "float64"
 ) -> Any:
     """A network 4-5-6-3 with parameters of order 1; inputs keep relu away from its kink."""
-    network = NETWORKS[dtype](
-        4, [(5, hidden, True), (6, hidden, False), (OUTPUTS, last, True)], level
+    network = network_of(
+        dtype, 4, [(5, hidden, True), (6, hidden, False), (OUTPUTS, last, True)], level
     )
     network.parameters[:] = np.random.default_rng(8).normal(size=network.parameter_count) * 0.7
     network.compile(loss, reduction, dc.optimizers.SGD(1e-3)._settings, [], 0)

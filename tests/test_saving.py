@@ -193,7 +193,11 @@ DAMAGE: list[tuple[str, Callable[[Path], bytes], str]] = [
     ("bias", edit(set_layer(0, use_bias=True)), "found no tensor 'layers.0.bias'"),
     ("no bias", edit(set_layer(1, use_bias=False)), "'layers.1.bias', which does not belong"),
     ("activation", edit(set_layer(0, activation="swoosh")), "unknown activation 'swoosh'; known"),
-    ("layer class", edit(set_layer(0, **{"class": "Conv"})), "unknown layer 'Conv'; known: Dense"),
+    (
+        "layer class",
+        edit(set_layer(0, **{"class": "Conv"})),
+        "unknown layer 'Conv'; known: Activation, .*Dense",
+    ),
     ("extra key", edit(set_layer(0, colour="red")), "colour"),
     ("no units", edit(lambda c: c["layers"][0].pop("units")), "units"),
     ("no layers", edit(lambda c: c.update(layers=[])), "no layers"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from conftest import NETWORKS
+from conftest import network_of
 from densecore import reference
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
@@ -24,11 +24,12 @@ def make(
     seed: int = 0,
 ) -> tuple[Any, reference.Network]:
     """The compiled network, and the reference with the same parameters."""
-    network = NETWORKS[dtype](inputs, layers, level)
+    network = network_of(dtype, inputs, layers, level)
     rng = np.random.default_rng(seed)
     triples = []
     for index, (units, activation, _) in enumerate(layers):
-        kernel, bias, _, _ = network.layer_views(index)
+        views = network.layer_views(index)[0]
+        kernel, bias = views["kernel"], views.get("bias")
         kernel[...] = rng.normal(size=kernel.shape) / np.sqrt(len(kernel))
         if bias is not None:
             bias[...] = rng.normal(size=units) * 0.1
@@ -45,8 +46,8 @@ def targets(rng: Any, loss: str, rows: int, outputs: int, dtype: str) -> Any:
 
 def assert_same_parameters(network: Any, oracle: reference.Network, tolerance: float) -> None:
     for index, (weight, bias, _) in enumerate(oracle.layers):
-        kernel, own_bias, _, _ = network.layer_views(index)
-        for found, expected in ((kernel.T, weight), (own_bias, bias)):
+        views = network.layer_views(index)[0]
+        for found, expected in ((views["kernel"].T, weight), (views.get("bias"), bias)):
             if expected is not None:
                 error = np.abs(found - expected).max() / np.abs(expected).max()
                 assert error <= tolerance, (index, error)

@@ -103,15 +103,64 @@ Reduction reduction_of(const std::string& name) {
   throw std::invalid_argument("unknown reduction '" + name + "'; known: mean, sum");
 }
 
+// A layer from a dictionary: the names of LayerSpec, those that its kind has.
+LayerSpec layer_spec_of(const py::dict& given) {
+  LayerSpec spec;
+  for (const auto& [key, value] : given) {
+    const auto name = key.cast<std::string>();
+    if (name == "kind")
+      spec.kind = value.cast<std::string>();
+    else if (name == "units")
+      spec.units = value.cast<index_t>();
+    else if (name == "activation")
+      spec.activation.name = value.cast<std::string>();
+    else if (name == "activation_parameters")
+      spec.activation.parameters = value.cast<std::vector<double>>();
+    else if (name == "use_bias")
+      spec.use_bias = value.cast<bool>();
+    else if (name == "rate")
+      spec.rate = value.cast<double>();
+    else if (name == "epsilon")
+      spec.epsilon = value.cast<double>();
+    else if (name == "momentum")
+      spec.momentum = value.cast<double>();
+    else if (name == "scale")
+      spec.scale = value.cast<bool>();
+    else if (name == "center")
+      spec.center = value.cast<bool>();
+    else if (name == "invert")
+      spec.invert = value.cast<bool>();
+    else if (name == "from")
+      spec.from = value.cast<index_t>();
+    else if (name == "trainable")
+      spec.trainable = value.cast<bool>();
+    else if (name == "penalties") {
+      const auto pairs = value.cast<std::array<std::array<double, 2>, 2>>();
+      for (std::size_t i = 0; i < 2; ++i) spec.penalties[i] = {pairs[i][0], pairs[i][1]};
+    } else {
+      throw std::invalid_argument("layer: found an unknown entry '" + name + "'");
+    }
+  }
+  return spec;
+}
+
+// A view of a matrix that lives for one call of Python.
+template <class T, class U = std::remove_const_t<T>>
+py::array_t<U> matrix_view(MatrixView<T> m) {
+  constexpr auto size = static_cast<py::ssize_t>(sizeof(T));
+  py::array_t<U> array({m.rows, m.cols}, {m.stride * size, size}, m.data, py::capsule(m.data));
+  if constexpr (std::is_const_v<T>)
+    py::detail::array_proxy(array.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  return array;
+}
+
 template <class T>
 class PyNetwork {
  public:
-  PyNetwork(index_t inputs, const std::vector<std::tuple<index_t, std::string, bool>>& layers,
-            const py::object& isa) {
+  PyNetwork(index_t inputs, const std::vector<py::dict>& layers, const py::object& isa) {
     NetworkSpec spec;
     spec.inputs = inputs;
-    for (const auto& [units, activation, use_bias] : layers)
-      spec.layers.push_back({units, activation, use_bias});
+    for (const py::dict& layer : layers) spec.layers.push_back(layer_spec_of(layer));
     network_ = std::make_shared<Network<T>>(
         isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()), std::move(spec));
   }
@@ -128,18 +177,48 @@ class PyNetwork {
     return view_of<T>(network_->gradients(), network_->parameter_count(),
                       {Network<T>::spare_slots});
   }
-  // (kernel, bias, kernel gradient, bias gradient) of layer l; the biases may be None.
+  // Of layer l: its parameters, their gradients and its other arrays, by name.
   py::tuple layer_views(std::size_t l) const {
-    const Dense<T>& layer = network_->layers().at(l);
-    const auto kernel = [&](const std::shared_ptr<AlignedBuffer<T>>& buffer) {
-      return view_of<T>(buffer, layer.weight_offset(), {layer.inputs(), layer.units()});
+    const Layer<T>& layer = *network_->layers().at(l);
+    py::dict parameters, gradients, states;
+    for (const ParameterBlock& block : layer.parameters()) {
+      const auto view = [&](const std::shared_ptr<AlignedBuffer<T>>& buffer) {
+        if (block.rows == 0) return view_of<T>(buffer, block.offset, {block.cols});
+        return view_of<T>(buffer, block.offset, {block.rows, block.cols});
+      };
+      parameters[block.name] = view(network_->parameters());
+      gradients[block.name] = view(network_->gradients());
+    }
+    for (const StateBlock<T>& block : layer.states())
+      states[block.name] = view_of<T>(block.values, 0, {layer.units()});
+    return py::make_tuple(parameters, gradients, states);
+  }
+  void set_trainable(std::size_t l, bool trainable) {
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    network_->layers().at(l);
+    network_->set_trainable(l, trainable);
+  }
+  // forward(x) -> a and derivative(x, a) -> da/dx, both (rows, units), for a layer of kind
+  // "function".
+  void set_function(std::size_t l, py::function forward, py::function derivative) {
+    const InUse in_use(busy_);
+    UserFunction<T> function;
+    function.forward = [forward](MatrixView<const T> x, MatrixView<T> a) {
+      py::gil_scoped_acquire gil;
+      const py::array_t<T> result = result_of("activation", forward(matrix_view(x)), x);
+      copy_rows(matrix_of(result), a);
     };
-    const auto bias = [&](const std::shared_ptr<AlignedBuffer<T>>& buffer) -> py::object {
-      if (!layer.use_bias()) return py::none();
-      return view_of<T>(buffer, layer.bias_offset(), {layer.units()});
+    function.backward = [derivative](MatrixView<const T> x, MatrixView<const T> a,
+                                     MatrixView<const T> g, MatrixView<T> dx) {
+      py::gil_scoped_acquire gil;
+      const py::array_t<T> slope =
+          result_of("derivative", derivative(matrix_view(x), matrix_view(a)), x);
+      const MatrixView<const T> d = matrix_of(slope);
+      for (index_t i = 0; i < g.rows; ++i)
+        for (index_t j = 0; j < g.cols; ++j) dx.row(i)[j] = g.row(i)[j] * d.row(i)[j];
     };
-    return py::make_tuple(kernel(network_->parameters()), bias(network_->parameters()),
-                          kernel(network_->gradients()), bias(network_->gradients()));
+    network_->set_function(l, std::move(function));
   }
 
   void compile(const std::string& loss, const std::string& reduction,
@@ -148,7 +227,7 @@ class PyNetwork {
     const InUse in_use(busy_);
     const NetworkSpec& spec = network_->spec();
     const Objective<T> objective(network_->table(), loss, reduction_of(reduction),
-                                 spec.layers.back().activation, spec.outputs());
+                                 spec.last_activation(), spec.outputs());
     std::vector<Metric<T>> metrics;
     for (const std::string& name : metric_names) metrics.emplace_back(name, objective.sparse());
     trainer_.emplace(network_, objective, std::move(settings), std::move(metrics), seed);
@@ -158,9 +237,11 @@ class PyNetwork {
     Trainer<T>& t = trainer();
     py::dict views;
     const index_t count = network_->parameter_count();
-    for (int i = 0; i < t.optimizer().entry().state_count; ++i)
-      views[t.optimizer().entry().states[i]] =
-          view_of<T>(t.optimizer().states(), i * count, {count});
+    index_t offset = 0;
+    for (const std::string& name : optimizer_state_names(*t.optimizer().settings())) {
+      views[py::str(name)] = view_of<T>(t.optimizer().states(), offset, {count});
+      offset += count;
+    }
     return views;
   }
   std::int64_t steps() { return trainer().optimizer().steps; }
@@ -180,7 +261,7 @@ class PyNetwork {
     return result;
   }
 
-  py::object forward(const py::object& x, const py::object& out) {
+  py::object forward(const py::object& x, const py::object& out, bool training) {
     const auto x_view = input_matrix<T>("x", x, any, network_->spec().inputs);
     const py::object result = output(out, x_view.rows, network_->spec().outputs());
     const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->spec().outputs());
@@ -188,7 +269,7 @@ class PyNetwork {
     const InUse in_use(busy_);
     kept_x_ = py::none();
     run(network_->forward_work(x_view.rows),
-        [&](Executor& executor) { network_->forward(executor, x_view, out_view); });
+        [&](Executor& executor) { network_->forward(executor, x_view, out_view, training); });
     kept_x_ = x;  // its memory is read again by `backward`
     return result;
   }
@@ -297,6 +378,19 @@ class PyNetwork {
     return *trainer_;
   }
 
+  static MatrixView<const T> matrix_of(const py::array_t<T>& array) {
+    return {array.data(), array.shape(0), array.shape(1)};
+  }
+  // What a user's function has returned, of the shape of x.
+  static py::array_t<T> result_of(const char* what, const py::object& found,
+                                  MatrixView<const T> x) {
+    auto array = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(found);
+    if (!array) throw py::error_already_set();
+    if (array.ndim() != 2 || array.shape(0) != x.rows || array.shape(1) != x.cols)
+      wrong_shape(what, array, {x.rows, x.cols});
+    return array;
+  }
+
   static py::object output(const py::object& out, index_t rows, index_t cols) {
     return out.is_none() ? py::object(py::array_t<T>({rows, cols})) : out;
   }
@@ -379,21 +473,24 @@ void register_for(py::module_& module, const char* name) {
                               "train_on_batch(x, y, sample_weight=None)"};
   add_method(type, &predict);
   add_method(type, &train);
-  type.def(py::init<index_t, const std::vector<std::tuple<index_t, std::string, bool>>&,
-                    const py::object&>(),
-           py::arg("inputs"), py::arg("layers"), py::arg("isa") = py::none())
+  type.def(py::init<index_t, const std::vector<py::dict>&, const py::object&>(), py::arg("inputs"),
+           py::arg("layers"), py::arg("isa") = py::none())
       .def_property_readonly("isa", &N::isa)
       .def_property_readonly("parameter_count", &N::parameter_count)
       .def_property_readonly("parameters", &N::parameters)
       .def_property_readonly("gradients", &N::gradients)
       .def_property_readonly("gradient_slots", &N::gradient_slots)
       .def("layer_views", &N::layer_views, py::arg("layer"))
+      .def("set_trainable", &N::set_trainable, py::arg("layer"), py::arg("trainable"))
+      .def("set_function", &N::set_function, py::arg("layer"), py::arg("forward"),
+           py::arg("derivative"))
       .def("compile", &N::compile, py::arg("loss"), py::arg("reduction"), py::arg("optimizer"),
            py::arg("metrics"), py::arg("seed"))
       .def("optimizer_states", &N::optimizer_states)
       .def_property("steps", &N::steps, &N::set_steps)
       .def_property("epochs", &N::epochs, &N::set_epochs)
-      .def("forward", &N::forward, py::arg("x"), py::arg("out") = py::none())
+      .def("forward", &N::forward, py::arg("x"), py::arg("out") = py::none(),
+           py::arg("training") = true)
       .def("backward", &N::backward, py::arg("grad_output"), py::arg("input_gradient") = false)
       .def("apply_gradients", &N::apply_gradients)
       .def("fit", &N::fit, py::arg("x"), py::arg("y"), py::arg("sample_weight"),

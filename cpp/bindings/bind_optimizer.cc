@@ -1,6 +1,9 @@
 // The settings of an optimizer, shared between the Python object and the networks that use it.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
+#include "bindings/arrays.h"
 #include "bindings/register.h"
 #include "network/optimizer.h"
 
@@ -14,14 +17,37 @@ void register_optimizer(py::module_& module) {
       .def_property_readonly("name", &OptimizerSettings::name)
       .def("get", &OptimizerSettings::get, py::arg("hyperparameter"))
       .def("set", &OptimizerSettings::set, py::arg("hyperparameter"), py::arg("value"))
-      .def("values", [](const OptimizerSettings& settings) {
-        py::dict values;
-        for (const Hyperparameter& h : settings.hyperparameters())
-          values[h.name] = settings.get(h.name);
-        return values;
-      });
+      .def("values",
+           [](const OptimizerSettings& settings) {
+             py::dict values;
+             for (const Hyperparameter& h : settings.hyperparameters())
+               values[h.name] = settings.get(h.name);
+             return values;
+           })
+      .def(
+          "set_gradient_steps",
+          [](OptimizerSettings& settings, double weight_decay, double clipvalue, double clipnorm,
+             double global_clipnorm, std::int64_t accumulation, bool ema, double ema_momentum,
+             std::int64_t ema_overwrite) {
+            settings.set_gradient_steps({weight_decay, clipvalue, clipnorm, global_clipnorm,
+                                         accumulation, ema_momentum, ema, ema_overwrite});
+          },
+          py::kw_only(), py::arg("weight_decay"), py::arg("clipvalue"), py::arg("clipnorm"),
+          py::arg("global_clipnorm"), py::arg("accumulation"), py::arg("ema"),
+          py::arg("ema_momentum"), py::arg("ema_overwrite"))
+      // rates(first, count): an array of float64 (count,), or None to end an earlier schedule.
+      .def("set_schedule",
+           [](OptimizerSettings& settings, const py::object& rates) {
+             if (rates.is_none()) return settings.set_schedule({});
+             settings.set_schedule([rates](std::int64_t first, index_t count, double* out) {
+               const py::gil_scoped_acquire gil;
+               const py::object found = rates(first, count);
+               const double* values = input_vector<double>("learning rates", found, count);
+               std::copy_n(values, count, out);
+             });
+           })
+      .def_property_readonly("states", &optimizer_state_names);
   module.def("optimizer_names", &optimizer_names);
-  module.def("optimizer_states", &optimizer_state_names, py::arg("name"));
 }
 
 }  // namespace densecore::bindings

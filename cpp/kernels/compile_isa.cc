@@ -15,7 +15,9 @@
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/gemm_pack.h"
+#include "kernels/gradients.h"
 #include "kernels/loss.h"
+#include "kernels/normalization.h"
 #include "kernels/optimizer.h"
 #include "kernels/peak.h"
 #include "kernels/row.h"
@@ -75,6 +77,11 @@ constexpr densecore::KernelTable<typename V::T> kernel_table() {
           OptimizerList::count,
           functions<V>,
           static_cast<int>(sizeof(functions<V>) / sizeof(functions<V>[0])),
+          {column_product_sum<V>, column_squares<V>, normalize_columns<V>,
+           normalize_columns_gradient<V>, normalize_rows<V>, normalize_rows_gradient<V>,
+           drop<typename V::T>, multiply<V>, sum<V>},
+          {sum_of_squares<V>, sum_of_magnitudes<V>, add_penalty_gradient<V>, scale<V>, clip<V>,
+           average<V>},
           {multiply_adds<V>, read_all<V>, rewrite_all<V>}};
 }
 

@@ -173,6 +173,52 @@ struct PeakEntry {
   void (*rewrite_all)(index_t n, T* x);
 };
 
+// Layers without products. Vectors over columns have `cols` elements.
+template <class T>
+struct NormalizationKernels {
+  // out[j] = (accumulate ? out[j] : 0) + sum over i of a[i][j] * b[i][j]
+  void (*column_product_sum)(index_t rows, index_t cols, const T* a, index_t lda, const T* b,
+                             index_t ldb, bool accumulate, T* out);
+  // out[j] = sum over i of (x[i][j] - mean[j])^2
+  void (*column_squares)(index_t rows, index_t cols, const T* x, index_t ldx, const T* mean,
+                         T* out);
+  // normalized = (x - mean) * inverse, kept unless null; y = normalized * gamma + beta
+  void (*columns)(index_t rows, index_t cols, const T* x, index_t ldx, const T* mean,
+                  const T* inverse, const T* gamma, const T* beta, T* normalized, index_t ldn, T* y,
+                  index_t ldy);
+  // dx = factor * (g - mean_g - normalized * mean_gn)
+  void (*columns_gradient)(index_t rows, index_t cols, const T* g, index_t ldg, const T* normalized,
+                           index_t ldn, const T* factor, const T* mean_g, const T* mean_gn, T* dx,
+                           index_t lddx);
+  // The same over each row, with its own mean and deviation; `normalized` has a column more, for
+  // the inverse of the deviation.
+  void (*rows)(index_t rows, index_t cols, const T* x, index_t ldx, double epsilon, const T* gamma,
+               const T* beta, T* normalized, index_t ldn, T* y, index_t ldy);
+  void (*rows_gradient)(index_t rows, index_t cols, const T* g, index_t ldg, const T* gamma,
+                        const T* normalized, index_t ldn, T* dx, index_t lddx);
+  // out[i] = random[i] < kept ? factor : 0
+  void (*drop)(index_t n, const std::uint16_t* random, std::uint32_t kept, T factor, T* out);
+  // out = a * b and out = a + b; out may be either.
+  void (*multiply)(index_t rows, index_t cols, const T* a, index_t lda, const T* b, index_t ldb,
+                   T* out, index_t ldo);
+  void (*sum)(index_t rows, index_t cols, const T* a, index_t lda, const T* b, index_t ldb, T* out,
+              index_t ldo);
+};
+
+// What is done with gradients and parameters besides an optimizer's update.
+template <class T>
+struct GradientKernels {
+  double (*sum_of_squares)(index_t n, const T* x);
+  double (*sum_of_magnitudes)(index_t n, const T* x);
+  // g += the gradient of l1 |x| + l2 x^2
+  void (*add_penalty)(index_t n, const T* x, double l1, double l2, T* g);
+  void (*scale)(index_t n, double factor, T* x);
+  // To -limit .. limit.
+  void (*clip)(index_t n, double limit, T* x);
+  // mean = momentum * mean + (1 - momentum) * x
+  void (*average)(index_t n, double momentum, const T* x, T* mean);
+};
+
 template <class T>
 struct KernelTable {
   int lanes;  // elements per vector register
@@ -195,6 +241,8 @@ struct KernelTable {
   int optimizer_count;
   const FunctionEntry<T>* functions;
   int function_count;
+  NormalizationKernels<T> normalization;
+  GradientKernels<T> gradients;
   PeakEntry<T> peak;
 };
 

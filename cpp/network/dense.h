@@ -4,11 +4,7 @@
 // Keras's kernel, so that X W needs no packing; PyTorch's (units, inputs) is the transposed view.
 #pragma once
 
-#include <string>
-
-#include "base/view.h"
-#include "kernels/table.h"
-#include "network/spec.h"
+#include "network/layer.h"
 
 namespace densecore {
 
@@ -16,22 +12,25 @@ namespace densecore {
 struct Range {
   index_t begin, end;
   index_t size() const { return end - begin; }
+  template <class T>
+  MatrixView<T> of(MatrixView<T> m) const {
+    return {m.data + begin, m.rows, size(), m.stride};
+  }
 };
 
 template <class T>
-class Dense {
+class Dense : public Layer<T> {
  public:
-  // `offset`: where the layer's parameters start in the flat buffer.
-  Dense(const KernelTable<T>& table, index_t inputs, const DenseSpec& spec, index_t offset);
+  Dense(const KernelTable<T>& table, index_t inputs, const LayerSpec& spec, index_t offset);
 
-  index_t inputs() const { return inputs_; }
-  index_t units() const { return units_; }
-  index_t weight_offset() const { return offset_; }
-  index_t weight_count() const { return inputs_ * units_; }
-  index_t bias_offset() const { return offset_ + weight_count(); }
+  const Dense* dense() const override { return this; }
+  const ActivationFunction<T>* activation() const override { return &function_; }
+  const ActivationFunction<T>& function() const { return function_; }
+  index_t kept() const override { return function_.needs_input() ? this->units() : 0; }  // z
+  index_t weight_offset() const { return this->parameter_offset(); }
+  index_t weight_count() const { return this->inputs() * this->units(); }
+  index_t bias_offset() const { return weight_offset() + weight_count(); }
   bool use_bias() const { return use_bias_; }
-  index_t parameter_count() const { return weight_count() + (use_bias_ ? units_ : 0); }
-  const ActivationEntry<T>& activation() const { return *activation_; }
 
   // All views below are over the same rows of the batch. `units` and `inputs` are the columns to
   // compute; `scratch` is the calling thread's (see GemmArguments).
@@ -60,15 +59,18 @@ class Dense {
                       void* scratch) const;
   void transpose_weight(const T* parameters, T* transposed) const;
 
-  Range all_inputs() const { return {0, inputs_}; }
-  Range all_units() const { return {0, units_}; }
+  Range all_inputs() const { return {0, this->inputs()}; }
+  Range all_units() const { return {0, this->units()}; }
+
+  // Never called: its products are cut by the network.
+  void forward(const Pass&, const T*, const LayerRows<T>&) const override {}
+  void input_gradient(const Pass&, const T*, const LayerRows<T>&, MatrixView<const T>,
+                      MatrixView<T>) const override {}
 
  private:
   void bias_gradient(MatrixView<const T> delta, Range units, bool accumulate, T* gradients) const;
 
-  const KernelTable<T>* table_;
-  const ActivationEntry<T>* activation_;
-  index_t inputs_, units_, offset_;
+  ActivationFunction<T> function_;
   bool use_bias_;
 };
 

@@ -21,7 +21,7 @@ constexpr index_t wanted_blocks = 16;
 class Grid {
  public:
   // Cuts the columns first: for results with a row per row of the batch, which may be one.
-  static Grid of_rows(index_t rows, index_t cols) {
+  static Grid of_rows(index_t rows, index_t cols = 1) {
     const index_t row_blocks = divide_up(rows, most_rows);
     // A single row wants its weights in long pieces.
     const index_t most_blocks = rows == 1 ? divide_up(cols, 16 * strip) : wanted_blocks;
@@ -35,6 +35,8 @@ class Grid {
         std::max(divide_up(rows, most_inputs), divide_up(wanted_blocks, col_blocks));
     return {rows, cols, std::min(row_blocks, divide_up(rows, 24)), col_blocks};
   }
+  // In one piece.
+  static Grid whole(index_t rows) { return {rows, 1, 1, 1}; }
   int size() const { return static_cast<int>(row_blocks_ * col_blocks_); }
   // Neighbours share their columns: with B packed or not, these are what costs most to fetch.
   Range rows(int block) const {
@@ -58,15 +60,39 @@ class Grid {
   index_t rows_, cols_, strips_, row_blocks_, col_blocks_;
 };
 
+// An element of a layer without products costs about as much as eight multiply-adds.
+double simple_work(index_t rows, index_t cols) {
+  return 8.0 * static_cast<double>(rows) * static_cast<double>(cols);
+}
+
 }  // namespace
 
 template <class T>
-void Network<T>::forward_layer(Executor& executor, std::size_t l, ConstView x, View a,
-                               bool stop_at_z) {
-  const Dense<T>& layer = layers_[l];
+void Network<T>::forward_layers(Executor& executor, ConstView x, View out, bool stop_at_z) {
+  const std::size_t last = layers_.size() - 1;
+  for (std::size_t l = 0; l <= last; ++l) {
+    const View a = l == last && out ? out : workspace_.a(l, 0, x.rows);
+    const bool only_z = l == last && stop_at_z;
+    const ConstView input = input_of(l, x, 0, x.rows);
+    if (const Dense<T>* const layer = layers_[l]->dense()) {
+      forward_layer(executor, *layer, l, input, a, only_z);
+      continue;
+    }
+    layers_[l]->begin(pass_, parameters_->data(), input);
+    const Grid grid = layers_[l]->couples_rows(pass_) ? Grid::whole(x.rows) : Grid::of_rows(x.rows);
+    executor.run(grid.size(), simple_work(x.rows, a.cols), [&](int block, void*) {
+      const Range r = grid.rows(block);
+      forward_simple(l, x, r.begin, r.end, a.slice(r.begin, r.end), only_z);
+    });
+  }
+}
+
+template <class T>
+void Network<T>::forward_layer(Executor& executor, const Dense<T>& layer, std::size_t l,
+                               ConstView x, View a, bool stop_at_z) {
   const index_t rows = x.rows;
-  const View z = stop_at_z ? a : z_of(l, 0, rows, a);
-  const bool row_wise = layer.activation().row_wise;
+  const View z = stop_at_z ? a : z_of(layer, l, 0, rows, a);
+  const bool row_wise = layer.function().row_wise();
   const Grid grid = Grid::of_rows(rows, layer.units());
   executor.run(grid.size(), static_cast<double>(rows) * static_cast<double>(layer.weight_count()),
                [&](int block, void* scratch) {
@@ -77,7 +103,7 @@ void Network<T>::forward_layer(Executor& executor, std::size_t l, ConstView x, V
                    layer.activate(z_rows, units, a.slice(r.begin, r.end));
                });
   if (stop_at_z || !row_wise) return;
-  const Grid row_grid = Grid::of_rows(rows, 1);
+  const Grid row_grid = Grid::of_rows(rows);
   executor.run(row_grid.size(), 0, [&](int block, void*) {
     const Range r = row_grid.rows(block);
     layer.activate(z.slice(r.begin, r.end), layer.all_units(), a.slice(r.begin, r.end));
@@ -86,69 +112,105 @@ void Network<T>::forward_layer(Executor& executor, std::size_t l, ConstView x, V
 
 template <class T>
 void Network<T>::delta_rows(Executor& executor, std::size_t l, index_t rows) {
-  const Grid grid = Grid::of_rows(rows, 1);
+  const Dense<T>& layer = *layers_[l]->dense();
+  const Grid grid = Grid::of_rows(rows);
   executor.run(grid.size(), 0, [&](int block, void*) {
     const Range r = grid.rows(block);
-    layers_[l].delta(workspace_.z(l, r.begin, r.end), workspace_.a(l, r.begin, r.end),
-                     layers_[l].all_units(), workspace_.gradient(l, r.begin, r.end));
+    layer.delta(workspace_.kept(l, r.begin, r.end), workspace_.a(l, r.begin, r.end),
+                layer.all_units(), workspace_.gradient(l, r.begin, r.end));
   });
 }
 
 template <class T>
+bool Network<T>::delta_at_once(std::size_t l) const {
+  const Dense<T>* const layer = layers_[l]->dense();
+  return layer != nullptr && !layer->function().row_wise() && branches_[l + 1].empty();
+}
+
+template <class T>
 void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, View dx,
-                                 const Update<T>* update, bool keep_gradients) {
+                                 const Update<T>* update, bool descend) {
   const index_t rows = x.rows;
-  if (!from_z) delta_rows(executor, layers_.size() - 1, rows);
-  for (std::size_t l = layers_.size(); l-- > 0;) {
-    const Dense<T>& layer = layers_[l];
-    const double work = static_cast<double>(rows) * static_cast<double>(layer.weight_count());
-    if (l > 0 || dx) {
-      const bool here = l > 0 && !layers_[l - 1].activation().row_wise;
-      const Grid grid = Grid::of_rows(rows, layer.inputs());
-      executor.run(grid.size(), work, [&](int block, void* scratch) {
-        const Range r = grid.rows(block), inputs = grid.cols(block);
-        const View out =
-            l > 0 ? workspace_.gradient(l - 1, r.begin, r.end) : dx.slice(r.begin, r.end);
-        layer.input_gradient(parameters_->data(), workspace_.gradient(l, r.begin, r.end), inputs,
-                             out, scratch);
-        if (here)
-          layers_[l - 1].delta(workspace_.z(l - 1, r.begin, r.end),
-                               workspace_.a(l - 1, r.begin, r.end), inputs, out);
-      });
-      if (l > 0 && !here) delta_rows(executor, l - 1, rows);
-    }
-    const ConstView input = input_of(l, x, 0, rows), delta = workspace_.gradient(l, 0, rows);
-    const Grid grid = Grid::of_weights(layer.inputs(), layer.units());
-    executor.run(grid.size(), work, [&](int block, void* scratch) {
-      const Range inputs = grid.rows(block), units = grid.cols(block);
-      const bool descend = update != nullptr && !keep_gradients && rows <= gemm_depth;
-      if (descend)
-        layer.descend(input, delta, inputs, units, update->rate(), parameters_->data(),
-                      gradients_->data(), scratch);
-      else
-        layer.weight_gradient(input, delta, inputs, units, false, gradients_->data(), scratch);
-      if (update == nullptr) return;
-      if (inputs.begin == 0 && layer.use_bias())
-        update->apply(layer.bias_offset() + units.begin, units.size());
-      if (descend) return;
-      // While the block is in cache.
-      if (units.size() == layer.units()) {
-        update->apply(layer.weight_offset() + inputs.begin * layer.units(),
-                      inputs.size() * layer.units());
-      } else {
-        for (index_t i = inputs.begin; i < inputs.end; ++i)
-          update->apply(layer.weight_offset() + i * layer.units() + units.begin, units.size());
+  const std::size_t end_layer = dx ? 0 : lowest_;
+  // Whether layer l's gradient is by its z already.
+  bool done = from_z;
+  for (std::size_t l = layers_.size(); l-- > end_layer; done = l > 0 && delta_at_once(l - 1)) {
+    View below;
+    if (l > end_layer) below = workspace_.gradient(l - 1, 0, rows);
+    if (l == 0 && dx) below = dx;
+    if (const Dense<T>* const layer = layers_[l]->dense()) {
+      if (!done) delta_rows(executor, l, rows);
+      backward_dense(executor, *layer, l, x, below, update, descend);
+    } else {
+      Layer<T>& simple = *layers_[l];
+      const bool from_here = from_z && l + 1 == layers_.size();
+      const bool whole = simple.couples_rows(pass_);
+      // The parameters' gradients are sums over all rows: in one piece, and few.
+      if (simple.trainable && !from_here)
+        simple.parameter_gradient(pass_, rows_of(l, x, 0, rows), workspace_.gradient(l, 0, rows),
+                                  false, gradients_->data());
+      if (below) {
+        const Grid grid = whole ? Grid::whole(rows) : Grid::of_rows(rows);
+        executor.run(grid.size(), simple_work(rows, below.cols), [&](int block, void*) {
+          const Range r = grid.rows(block);
+          input_gradient_simple(l, x, r.begin, r.end, from_here, below.slice(r.begin, r.end));
+        });
+        if (l > 0 && delta_at_once(l - 1)) delta_rows(executor, l - 1, rows);
       }
-    });
+      if (update != nullptr && simple.trainable)
+        update->apply(simple.parameter_offset(), simple.parameter_count());
+    }
+    if (below) add_branches(l, 0, rows, below);
   }
 }
 
+template <class T>
+void Network<T>::backward_dense(Executor& executor, const Dense<T>& layer, std::size_t l,
+                                ConstView x, View below, const Update<T>* update, bool descend) {
+  const index_t rows = x.rows;
+  const double work = static_cast<double>(rows) * static_cast<double>(layer.weight_count());
+  if (below) {
+    const Dense<T>* const next = l > 0 && delta_at_once(l - 1) ? layers_[l - 1]->dense() : nullptr;
+    const Grid grid = Grid::of_rows(rows, layer.inputs());
+    executor.run(grid.size(), work, [&](int block, void* scratch) {
+      const Range r = grid.rows(block), inputs = grid.cols(block);
+      const View out = below.slice(r.begin, r.end);
+      layer.input_gradient(parameters_->data(), workspace_.gradient(l, r.begin, r.end), inputs, out,
+                           scratch);
+      if (next != nullptr)
+        next->delta(workspace_.kept(l - 1, r.begin, r.end), workspace_.a(l - 1, r.begin, r.end),
+                    inputs, out);
+    });
+  }
+  if (!layer.trainable) return;
+  const ConstView input = input_of(l, x, 0, rows), delta = workspace_.gradient(l, 0, rows);
+  const Grid grid = Grid::of_weights(layer.inputs(), layer.units());
+  executor.run(grid.size(), work, [&](int block, void* scratch) {
+    const Range inputs = grid.rows(block), units = grid.cols(block);
+    if (descend)
+      layer.descend(input, delta, inputs, units, update->rate(), parameters_->data(),
+                    gradients_->data(), scratch);
+    else
+      layer.weight_gradient(input, delta, inputs, units, false, gradients_->data(), scratch);
+    if (update == nullptr) return;
+    if (inputs.begin == 0 && layer.use_bias())
+      update->apply(layer.bias_offset() + units.begin, units.size());
+    if (descend) return;
+    // While the block is in cache.
+    if (units.size() == layer.units()) {
+      update->apply(layer.weight_offset() + inputs.begin * layer.units(),
+                    inputs.size() * layer.units());
+    } else {
+      for (index_t i = inputs.begin; i < inputs.end; ++i)
+        update->apply(layer.weight_offset() + i * layer.units() + units.begin, units.size());
+    }
+  });
+}
+
 #define DENSECORE_INSTANTIATE(T)                                                                 \
-  template void Network<T>::forward_layer(Executor&, std::size_t, MatrixView<const T>,           \
-                                          MatrixView<T>, bool);                                  \
+  template void Network<T>::forward_layers(Executor&, MatrixView<const T>, MatrixView<T>, bool); \
   template void Network<T>::backward_layers(Executor&, MatrixView<const T>, bool, MatrixView<T>, \
-                                            const Update<T>*, bool);                             \
-  template void Network<T>::delta_rows(Executor&, std::size_t, index_t);
+                                            const Update<T>*, bool);
 DENSECORE_INSTANTIATE(float)
 DENSECORE_INSTANTIATE(double)
 #undef DENSECORE_INSTANTIATE

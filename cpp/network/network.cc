@@ -22,16 +22,79 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec)
     : spec_(std::move(spec)), isa_(tables.isa), table_(&table_of<T>(tables)) {
   spec_.check();
   index_t inputs = spec_.inputs;
-  for (const DenseSpec& layer : spec_.layers) {
-    layers_.emplace_back(*table_, inputs, layer, parameter_count_);
-    parameter_count_ += layers_.back().parameter_count();
-    inputs = layer.units;
+  branches_.resize(spec_.layers.size());
+  for (const LayerSpec& layer : spec_.layers) {
+    layers_.push_back(
+        make_layer(*table_, inputs, layer, parameter_count_, static_cast<index_t>(layers_.size())));
+    layers_.back()->trainable = layer.trainable;
+    plain_ = plain_ && layers_.back()->dense() != nullptr;
+    if (layer.kind == "add")
+      branches_[static_cast<std::size_t>(layer.from + 1)].push_back(layers_.size() - 1);
+    parameter_count_ += layers_.back()->parameter_count();
+    inputs = layers_.back()->units();
   }
   const auto count = static_cast<std::size_t>(parameter_count_);
   parameters_ = std::make_shared<AlignedBuffer<T>>(count);
   gradients_ = std::make_shared<AlignedBuffer<T>>(count + spare_slots);
+  layers_changed();
+}
+
+template <class T>
+void Network<T>::layers_changed() {
+  trained_.clear();
+  penalized_ = false;
+  lowest_ = layers_.size();
+  for (std::size_t l = layers_.size(); l-- > 0;) {
+    if (!layers_[l]->trainable || layers_[l]->parameter_count() == 0) continue;
+    lowest_ = l;
+  }
+  bool all = true;
+  for (const auto& layer : layers_) {
+    all = all && layer->trainable;
+    if (!layer->trainable) continue;
+    for (const ParameterBlock& block : layer->parameters()) {
+      trained_.push_back(block);
+      penalized_ = penalized_ || block.penalty.any();
+    }
+  }
+  // What is not trained has no gradient.
+  std::fill_n(gradients_->data(), parameter_count_, T(0));
   row_layers_ = row_layers_of(*table_, layers_);
-  tiny_ = fits_tiny(*table_, row_layers_);
+  tiny_ = all && !penalized_ && fits_tiny(*table_, row_layers_);
+}
+
+template <class T>
+void Network<T>::set_trainable(std::size_t layer, bool trainable) {
+  layers_[layer]->trainable = trainable;
+  layers_changed();
+}
+
+template <class T>
+void Network<T>::set_function(std::size_t layer, UserFunction<T> function) {
+  dynamic_cast<FunctionLayer<T>&>(*layers_[layer]).function = std::move(function);
+}
+
+template <class T>
+double Network<T>::penalty() const {
+  double sum = 0;
+  for (const ParameterBlock& block : trained_) {
+    const T* values = parameters_->data() + block.offset;
+    if (block.penalty.l1 != 0)
+      sum += block.penalty.l1 * table_->gradients.sum_of_magnitudes(block.size(), values);
+    if (block.penalty.l2 != 0)
+      sum += block.penalty.l2 * table_->gradients.sum_of_squares(block.size(), values);
+  }
+  return sum;
+}
+
+template <class T>
+void Network<T>::start(const Pass& pass) {
+  if (plain_) return;
+  pass_ = pass;
+  coupled_ = false;
+  for (const auto& layer : layers_) coupled_ = coupled_ || layer->couples_rows(pass);
+  if (!coupled_ && chained())
+    for (const auto& layer : layers_) layer->begin(pass, parameters_->data(), ConstView());
 }
 
 template <class T>
@@ -52,12 +115,16 @@ void Network<T>::forward_rows(ConstView x, index_t begin, index_t end, View out,
                               void* scratch) {
   const std::size_t last = layers_.size() - 1;
   for (std::size_t l = 0; l <= last; ++l) {
-    const Dense<T>& layer = layers_[l];
     const View a = l == last && out ? out.slice(begin, end) : workspace_.a(l, begin, end);
     const bool only_z = l == last && stop_at_z;
-    const View z = only_z ? a : z_of(l, begin, end, a);
-    layer.affine(parameters_->data(), input_of(l, x, begin, end), layer.all_units(), z, scratch);
-    if (!only_z) layer.activate(z, layer.all_units(), a);
+    const Dense<T>* const layer = layers_[l]->dense();
+    if (layer == nullptr) {
+      forward_simple(l, x, begin, end, a, only_z);
+      continue;
+    }
+    const View z = only_z ? a : z_of(*layer, l, begin, end, a);
+    layer->affine(parameters_->data(), input_of(l, x, begin, end), layer->all_units(), z, scratch);
+    if (!only_z) layer->activate(z, layer->all_units(), a);
   }
 }
 
@@ -65,26 +132,74 @@ template <class T>
 void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool from_z,
                                bool accumulate, T* gradients, View dx, void* scratch,
                                const Update<T>* descent) {
-  for (std::size_t l = layers_.size(); l-- > 0;) {
-    const Dense<T>& layer = layers_[l];
+  const std::size_t end_layer = dx ? 0 : lowest_;
+  for (std::size_t l = layers_.size(); l-- > end_layer;) {
+    const bool from_here = from_z && l + 1 == layers_.size();
     const View delta = workspace_.gradient(l, begin, end);
-    if (!(from_z && l + 1 == layers_.size()))
-      layer.delta(workspace_.z(l, begin, end), workspace_.a(l, begin, end), layer.all_units(),
-                  delta);
-    // The input gradient uses the transposes made before the step: the order does not matter.
-    if (descent != nullptr) {
-      layer.descend(input_of(l, x, begin, end), delta, layer.all_inputs(), layer.all_units(),
-                    descent->rate(), parameters_->data(), gradients, scratch);
-      if (layer.use_bias()) descent->apply(layer.bias_offset(), layer.units());
+    View below;
+    if (l > end_layer) below = workspace_.gradient(l - 1, begin, end);
+    if (l == 0 && dx) below = dx.slice(begin, end);
+    const Dense<T>* const layer = layers_[l]->dense();
+    if (layer == nullptr) {
+      backward_simple(l, x, begin, end, from_here, accumulate, gradients, below);
+      if (descent != nullptr && layers_[l]->trainable)
+        descent->apply(layers_[l]->parameter_offset(), layers_[l]->parameter_count());
     } else {
-      layer.weight_gradient(input_of(l, x, begin, end), delta, layer.all_inputs(),
-                            layer.all_units(), accumulate, gradients, scratch);
+      if (!from_here)
+        layer->delta(workspace_.kept(l, begin, end), workspace_.a(l, begin, end),
+                     layer->all_units(), delta);
+      // The input gradient uses the transposes made before the step: the order does not matter.
+      if (!layer->trainable) {
+      } else if (descent != nullptr) {
+        layer->descend(input_of(l, x, begin, end), delta, layer->all_inputs(), layer->all_units(),
+                       descent->rate(), parameters_->data(), gradients, scratch);
+        if (layer->use_bias()) descent->apply(layer->bias_offset(), layer->units());
+      } else {
+        layer->weight_gradient(input_of(l, x, begin, end), delta, layer->all_inputs(),
+                               layer->all_units(), accumulate, gradients, scratch);
+      }
+      if (below) layer->input_gradient(workspace_.transposed(l), delta, below, scratch);
     }
-    if (l > 0)
-      layer.input_gradient(workspace_.transposed(l), delta, workspace_.gradient(l - 1, begin, end),
-                           scratch);
-    else if (dx)
-      layer.input_gradient(workspace_.transposed(l), delta, dx.slice(begin, end), scratch);
+    if (below) add_branches(l, begin, end, below);
+  }
+}
+
+template <class T>
+void Network<T>::forward_simple(std::size_t l, ConstView x, index_t begin, index_t end, View a,
+                                bool stop_at_z) {
+  LayerRows<T> rows = rows_of(l, x, begin, end);
+  rows.a = a;
+  if (stop_at_z) return copy_rows(rows.x, a);
+  const index_t from = layers_[l]->from();
+  if (from == -1) rows.kept = View(const_cast<T*>(x.row(begin)), end - begin, x.cols, x.stride);
+  if (from >= 0) rows.kept = workspace_.a(static_cast<std::size_t>(from), begin, end);
+  layers_[l]->forward(pass_, parameters_->data(), rows);
+}
+
+template <class T>
+void Network<T>::backward_simple(std::size_t l, ConstView x, index_t begin, index_t end,
+                                 bool from_z, bool accumulate, T* gradients, View below) {
+  Layer<T>& layer = *layers_[l];
+  if (layer.trainable && !from_z)
+    layer.parameter_gradient(pass_, rows_of(l, x, begin, end), workspace_.gradient(l, begin, end),
+                             accumulate, gradients);
+  if (below) input_gradient_simple(l, x, begin, end, from_z, below);
+}
+
+template <class T>
+void Network<T>::input_gradient_simple(std::size_t l, ConstView x, index_t begin, index_t end,
+                                       bool from_z, View below) {
+  const View g = workspace_.gradient(l, begin, end);
+  if (from_z) return copy_rows(ConstView(g), below);
+  layers_[l]->input_gradient(pass_, parameters_->data(), rows_of(l, x, begin, end), g, below);
+}
+
+template <class T>
+void Network<T>::add_branches(std::size_t l, index_t begin, index_t end, View below) {
+  for (const std::size_t addition : branches_[l]) {
+    const View g = workspace_.kept(addition, begin, end);
+    table_->normalization.sum(below.rows, below.cols, below.data, below.stride, g.data, g.stride,
+                              below.data, below.stride);
   }
 }
 
@@ -99,18 +214,15 @@ void Network<T>::forward_all(Executor& executor, ConstView x, View out, bool sto
                  });
     return;
   }
-  const std::size_t last = layers_.size() - 1;
-  for (std::size_t l = 0; l <= last; ++l) {
-    const View a = l == last && out ? out : workspace_.a(l, 0, x.rows);
-    forward_layer(executor, l, input_of(l, x, 0, x.rows), a, l == last && stop_at_z);
-  }
+  forward_layers(executor, x, out, stop_at_z);
 }
 
 template <class T>
 void Network<T>::transpose_weights(bool first_layer_too) {
   workspace_.reserve_transposed(layers_);
-  for (std::size_t l = first_layer_too ? 0 : 1; l < layers_.size(); ++l)
-    layers_[l].transpose_weight(parameters_->data(), workspace_.transposed(l));
+  for (std::size_t l = first_layer_too ? 0 : lowest_ + 1; l < layers_.size(); ++l)
+    if (const Dense<T>* const layer = layers_[l]->dense())
+      layer->transpose_weight(parameters_->data(), workspace_.transposed(l));
 }
 
 template <class T>
@@ -137,6 +249,7 @@ void Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
 template <class T>
 void Network<T>::predict(Executor& executor, ConstView x, View out) {
   if (x.rows == 1 && !row_layers_.empty()) return predict_one(x.data, out.data);
+  start({});
   // A task's rows use rows of the workspace of their own.
   constexpr index_t chunk = 16 * block_rows;
   reserve(std::min(x.rows, chunk));
@@ -147,20 +260,21 @@ void Network<T>::predict(Executor& executor, ConstView x, View out) {
 }
 
 template <class T>
-void Network<T>::forward(Executor& executor, ConstView x, View out) {
+void Network<T>::forward(Executor& executor, ConstView x, View out, bool training) {
+  // Numbers from the other end than those of training steps.
+  start({training, seed, ~open_passes_++});
   reserve(x.rows);
   forward_all(executor, x, View(), false);
-  const ConstView a = workspace_.a(layers_.size() - 1, 0, x.rows);
-  for (index_t i = 0; i < x.rows; ++i) std::copy(a.row(i), a.row(i) + a.cols, out.row(i));
+  if (!plain_)
+    for (const auto& layer : layers_) layer->commit(pass_);
+  copy_rows(ConstView(workspace_.a(layers_.size() - 1, 0, x.rows)), out);
 }
 
 template <class T>
 void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output, View dx) {
-  const View g = workspace_.gradient(layers_.size() - 1, 0, x.rows);
-  for (index_t i = 0; i < x.rows; ++i)
-    std::copy(grad_output.row(i), grad_output.row(i) + grad_output.cols, g.row(i));
+  copy_rows(grad_output, workspace_.gradient(layers_.size() - 1, 0, x.rows));
   if (!chained()) {
-    backward_layers(executor, x, false, dx, nullptr, true);
+    backward_layers(executor, x, false, dx, nullptr, false);
     return;
   }
   transpose_weights(static_cast<bool>(dx));
@@ -180,82 +294,100 @@ void Network<T>::set_loss_slots(const LossSum& sum) {
 }
 
 template <class T>
+double Network<T>::train_block(ConstView x, index_t begin, index_t end,
+                               const Objective<T>& objective, const Targets<T>& targets,
+                               double scale, bool accumulate, T* gradients, void* scratch,
+                               const Update<T>* descent) {
+  const std::size_t last = layers_.size() - 1;
+  const bool from_z = objective.fused();
+  forward_rows(x, begin, end, View(), from_z, scratch);
+  const double loss = objective.rows(workspace_.a(last, begin, end), targets.slice(begin, end),
+                                     scale, workspace_.gradient(last, begin, end));
+  backward_rows(x, begin, end, from_z, accumulate, gradients, View(), scratch, descent);
+  return loss;
+}
+
+template <class T>
+double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective<T>& objective,
+                                const Targets<T>& targets, double scale) {
+  double loss[max_leaves] = {};
+  run_leaves(executor, x.rows,
+             [&](int i, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
+               for (index_t begin = leaf_begin; begin < leaf_end; begin += block_rows)
+                 loss[i] += train_block(x, begin, std::min(begin + block_rows, leaf_end), objective,
+                                        targets, scale, begin > leaf_begin, gradients, scratch);
+             });
+  const int leaves = leaf_count(x.rows);
+  for (int distance = 1; distance < leaves; distance *= 2)
+    for (int i = 0; i + distance < leaves; i += 2 * distance) loss[i] += loss[i + distance];
+  return loss[0];
+}
+
+template <class T>
 LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, ConstView x,
                           const Targets<T>& targets, OptimizerState<T>& optimizer,
                           bool keep_gradients) {
   const std::size_t last = layers_.size() - 1;
-  const bool from_z = objective.fused();
   LossSum sum;
-  sum.weight = Objective<T>::weight_sum(targets.weight, x.rows);
-  const double scale = objective.gradient_scale(sum.weight);
   if (x.rows == 1 && trains_rows(objective, optimizer)) {
-    sum.weight = 0;
     reserve(1);
     train_rows(objective, x, targets, nullptr, 1, optimizer, sum, workspace_.a(last, 0, 1).data);
     set_loss_slots(sum);
     return sum;
   }
+  sum.weight = Objective<T>::weight_sum(targets.weight, x.rows);
+  const double scale = objective.gradient_scale(sum.weight);
+  start({true, seed, static_cast<std::uint64_t>(optimizer.steps)});
   reserve(x.rows);
-  bool updated = false;
-  if (chained() && !keep_gradients && x.rows <= block_rows && optimizer.entry().descent) {
+  // Whether the whole gradient is wanted before any parameter is updated.
+  const bool whole = penalized_ || optimizer.wants_whole_gradient();
+  const bool descent = !keep_gradients && !whole && optimizer.entry().descent;
+  const double penalized = penalized_ ? penalty() : 0;
+  bool updated = !whole;
+  if (chained() && descent && x.rows <= block_rows) {
     transpose_weights(false);
-    forward_rows(x, 0, x.rows, View(), from_z, executor.scratch());
-    sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
-                              workspace_.gradient(last, 0, x.rows));
     const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
-    backward_rows(x, 0, x.rows, from_z, false, gradients_->data(), View(), executor.scratch(),
-                  &update);
-    updated = true;
+    sum.loss = train_block(x, 0, x.rows, objective, targets, scale, false, gradients_->data(),
+                           executor.scratch(), &update);
     executor.check(3 * forward_work(x.rows));
   } else if (chained()) {
     transpose_weights(false);
-    double leaf_loss[max_leaves] = {};
-    run_leaves(executor, x.rows,
-               [&](int i, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
-                 for (index_t begin = leaf_begin; begin < leaf_end; begin += block_rows) {
-                   const index_t end = std::min(begin + block_rows, leaf_end);
-                   forward_rows(x, begin, end, View(), from_z, scratch);
-                   leaf_loss[i] +=
-                       objective.rows(workspace_.a(last, begin, end), targets.slice(begin, end),
-                                      scale, workspace_.gradient(last, begin, end));
-                   backward_rows(x, begin, end, from_z, begin > leaf_begin, gradients, View(),
-                                 scratch);
-                 }
-               });
-    const int leaves = leaf_count(x.rows);
-    for (int distance = 1; distance < leaves; distance *= 2)
-      for (int i = 0; i + distance < leaves; i += 2 * distance)
-        leaf_loss[i] += leaf_loss[i + distance];
-    sum.loss = leaf_loss[0];
+    sum.loss = train_leaves(executor, x, objective, targets, scale);
+    updated = false;
   } else {
+    const bool from_z = objective.fused();
     forward_all(executor, x, View(), from_z);
     sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
                               workspace_.gradient(last, 0, x.rows));
-    updated = 2 * forward_work(x.rows) < uninterrupted_work;
+    updated = updated && 2 * forward_work(x.rows) < uninterrupted_work;
     if (updated) {
       const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
       Executor uninterrupted;
-      backward_layers(uninterrupted, x, from_z, View(), &update,
-                      keep_gradients || !optimizer.entry().descent);
+      backward_layers(uninterrupted, x, from_z, View(), &update, descent && x.rows <= gemm_depth);
       executor.check(2 * forward_work(x.rows));
     } else {
-      backward_layers(executor, x, from_z, View(), nullptr, true);
+      backward_layers(executor, x, from_z, View(), nullptr, false);
     }
   }
   set_loss_slots(sum);
-  if (!updated) optimizer.update(executor, parameters_->data(), gradients_->data());
+  if (!updated) optimizer.update(executor, parameters_->data(), gradients_->data(), trained_);
+  if (!plain_)
+    for (const auto& layer : layers_) layer->commit(pass_);
+  sum.loss += penalized * objective.divisor(sum.weight);
   return sum;
 }
 
 template <class T>
 LossSum Network<T>::loss(Executor& executor, const Objective<T>& objective, ConstView x,
                          const Targets<T>& targets) {
+  start({});
   reserve(x.rows);
   forward_all(executor, x, View(), objective.fused());
   LossSum sum;
   sum.weight = Objective<T>::weight_sum(targets.weight, x.rows);
   sum.loss =
       objective.rows(workspace_.a(layers_.size() - 1, 0, x.rows), targets, 1, MatrixView<T>());
+  if (penalized_) sum.loss += penalty() * objective.divisor(sum.weight);
   return sum;
 }
 
@@ -268,7 +400,7 @@ MatrixView<const T> Network<T>::outputs(const Objective<T>& objective, index_t r
 
 template <class T>
 void Network<T>::finish_outputs(const Objective<T>& objective, View a) const {
-  if (objective.fused()) layers_.back().activate(a, layers_.back().all_units(), a);
+  if (objective.fused()) layers_.back()->activation()->forward(a, a);
 }
 
 template class Network<float>;

@@ -1,4 +1,4 @@
-// A stack of dense layers over one flat buffer of parameters and one of gradients.
+// A stack of layers over one flat buffer of parameters and one of gradients.
 //
 // Determinism: forward results of a row depend on that row alone. Gradients sum over the batch in
 // `leaves`, row ranges whose number depends on the network's and the batch's size only; leaves are
@@ -15,6 +15,7 @@
 #include "network/executor.h"
 #include "network/objective.h"
 #include "network/optimizer.h"
+#include "network/simple_layers.h"
 #include "network/spec.h"
 #include "network/workspace.h"
 
@@ -23,8 +24,7 @@ namespace densecore {
 // The layers as the kernels for single rows want them; empty when they cannot do them
 // (single_rows.cc).
 template <class T>
-std::vector<RowLayer> row_layers_of(const KernelTable<T>& table,
-                                    const std::vector<Dense<T>>& layers);
+std::vector<RowLayer> row_layers_of(const KernelTable<T>& table, const Layers<T>& layers);
 template <class T>
 bool fits_tiny(const KernelTable<T>& table, const std::vector<RowLayer>& layers);
 
@@ -47,7 +47,17 @@ class Network {
   const NetworkSpec& spec() const { return spec_; }
   const KernelTable<T>& table() const { return *table_; }
   const char* isa() const { return isa_; }
-  const std::vector<Dense<T>>& layers() const { return layers_; }
+  const Layers<T>& layers() const { return layers_; }
+  // The arrays of parameters that training changes.
+  const std::vector<ParameterBlock>& trained() const { return trained_; }
+  bool penalized() const { return penalized_; }
+  // The sum of the layers' penalties.
+  double penalty() const;
+  // From the next step on.
+  void set_trainable(std::size_t layer, bool trainable);
+  void set_function(std::size_t layer, UserFunction<T> function);
+  // The seed of dropout masks.
+  std::uint64_t seed = 0;
   index_t parameter_count() const { return parameter_count_; }
   // Shared with the NumPy views, which may outlive the network.
   const std::shared_ptr<AlignedBuffer<T>>& parameters() const { return parameters_; }
@@ -58,8 +68,9 @@ class Network {
   void predict(Executor& executor, MatrixView<const T> x, MatrixView<T> out);
 
   // Open steps. `forward` keeps what `backward` needs; `backward` wants the same x, fills the
-  // gradients, and dC/dx when `dx` is not empty.
-  void forward(Executor& executor, MatrixView<const T> x, MatrixView<T> out);
+  // gradients, and dC/dx when `dx` is not empty. With `training` units drop out, and moving
+  // averages move.
+  void forward(Executor& executor, MatrixView<const T> x, MatrixView<T> out, bool training);
   void backward(Executor& executor, MatrixView<const T> x, MatrixView<const T> grad_output,
                 MatrixView<T> dx);
 
@@ -93,17 +104,33 @@ class Network {
   using ConstView = MatrixView<const T>;
 
   // Small networks run their whole chain leaf by leaf, so that a leaf's activations stay in cache
-  // (network.cc); the others layer by layer, each product cut into blocks (layered.cc).
-  bool chained() const { return parameter_count_ <= chained_parameters; }
+  // (network.cc); the others layer by layer, each product cut into blocks (layered.cc), and those
+  // with a layer that couples the rows of the batch, too.
+  bool chained() const { return parameter_count_ <= chained_parameters && !coupled_; }
   static constexpr index_t chained_parameters = index_t{1} << 16;
+  // What the following calls are for.
+  void start(const Pass& pass);
 
   ConstView input_of(std::size_t l, ConstView x, index_t begin, index_t end) {
     return l == 0 ? x.slice(begin, end) : ConstView(workspace_.a(l - 1, begin, end));
   }
-  // Where layer l's z goes: its place in the workspace if the derivative needs it, else `a`.
-  View z_of(std::size_t l, index_t begin, index_t end, View a) {
-    return layers_[l].activation().needs_input ? workspace_.z(l, begin, end) : a;
+  LayerRows<T> rows_of(std::size_t l, ConstView x, index_t begin, index_t end) {
+    return {begin, input_of(l, x, begin, end), workspace_.kept(l, begin, end),
+            workspace_.a(l, begin, end)};
   }
+  // Where a dense layer's z goes: its place in the workspace if the derivative needs it, else `a`.
+  View z_of(const Dense<T>& layer, std::size_t l, index_t begin, index_t end, View a) {
+    return layer.function().needs_input() ? workspace_.kept(l, begin, end) : a;
+  }
+  // A layer that is not dense, on some rows.
+  void forward_simple(std::size_t l, ConstView x, index_t begin, index_t end, View a,
+                      bool stop_at_z);
+  void backward_simple(std::size_t l, ConstView x, index_t begin, index_t end, bool from_z,
+                       bool accumulate, T* gradients, View below);
+  void input_gradient_simple(std::size_t l, ConstView x, index_t begin, index_t end, bool from_z,
+                             View below);
+  // Adds to `below`, the gradient of layer l's input, what additions above took from there.
+  void add_branches(std::size_t l, index_t begin, index_t end, View below);
   // All rows of x through all layers. The last one writes to `out`, when given, and stops at z when
   // `stop_at_z`.
   void forward_all(Executor& executor, ConstView x, View out, bool stop_at_z);
@@ -121,21 +148,44 @@ class Network {
   // buffer.
   template <class Leaf>
   void run_leaves(Executor& executor, index_t rows, Leaf&& leaf);
+  // The three parts of `train`; each returns the sum of the rows' losses.
+  double train_block(ConstView x, index_t begin, index_t end, const Objective<T>& objective,
+                     const Targets<T>& targets, double scale, bool accumulate, T* gradients,
+                     void* scratch, const Update<T>* descent = nullptr);
+  double train_leaves(Executor& executor, ConstView x, const Objective<T>& objective,
+                      const Targets<T>& targets, double scale);
 
   // Layer by layer.
-  void forward_layer(Executor& executor, std::size_t l, ConstView x, View a, bool stop_at_z);
+  void forward_layers(Executor& executor, ConstView x, View out, bool stop_at_z);
+  void forward_layer(Executor& executor, const Dense<T>& layer, std::size_t l, ConstView x, View a,
+                     bool stop_at_z);
   // From dC/da of the last layer in the workspace (or dC/dz). With `update` each block of weights
-  // is updated once its gradient is complete.
+  // is updated once its gradient is complete, and with `descend` as it is computed.
   void backward_layers(Executor& executor, ConstView x, bool from_z, View dx,
-                       const Update<T>* update, bool keep_gradients);
+                       const Update<T>* update, bool descend);
+  void backward_dense(Executor& executor, const Dense<T>& layer, std::size_t l, ConstView x,
+                      View dx, const Update<T>* update, bool descend);
   void delta_rows(Executor& executor, std::size_t l, index_t rows);
+  // Whether the derivative of layer l's activation can be applied as its gradient is computed.
+  bool delta_at_once(std::size_t l) const;
 
   void set_loss_slots(const LossSum& sum);
+  void layers_changed();
 
   NetworkSpec spec_;
   const char* isa_;
   const KernelTable<T>* table_;
-  std::vector<Dense<T>> layers_;
+  Layers<T> layers_;
+  std::vector<ParameterBlock> trained_;
+  bool penalized_ = false;
+  // Number of the first layer that is trained: the way back ends there.
+  std::size_t lowest_ = 0;
+  // Of each layer, the additions that take its input.
+  std::vector<std::vector<std::size_t>> branches_;
+  bool plain_ = true;  // dense layers only
+  Pass pass_;
+  bool coupled_ = false;  // of pass_
+  std::uint64_t open_passes_ = 0;
   index_t parameter_count_ = 0;
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;

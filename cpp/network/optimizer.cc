@@ -10,6 +10,19 @@
 #include "network/lookup.h"
 
 namespace densecore {
+namespace {
+
+// Steps whose learning rates are asked for at once: asking may mean a call of Python.
+constexpr index_t rates_at_once = 1024;
+
+void check_number(const char* name, double value, bool valid, const char* wanted) {
+  if (valid) return;
+  std::ostringstream text;
+  text << name << ": found " << value << ", wanted " << wanted;
+  throw std::invalid_argument(text.str());
+}
+
+}  // namespace
 
 OptimizerSettings::OptimizerSettings(const std::string& name) : name_(name) {
   // Names and hyperparameters are the same in every table.
@@ -49,6 +62,43 @@ void OptimizerSettings::set(const std::string& hyperparameter, double value) {
   values_[i] = value;
 }
 
+void OptimizerSettings::set_gradient_steps(const GradientSteps& steps) {
+  const auto not_negative = [](const char* name, double value) {
+    check_number(name, value, std::isfinite(value) && value >= 0, "a finite number >= 0");
+  };
+  not_negative("weight_decay", steps.weight_decay);
+  not_negative("clipvalue", steps.clipvalue);
+  not_negative("clipnorm", steps.clipnorm);
+  not_negative("global_clipnorm", steps.global_clipnorm);
+  check_number("gradient_accumulation_steps", static_cast<double>(steps.accumulation),
+               steps.accumulation >= 1, "an integer >= 1");
+  check_number("ema_momentum", steps.ema_momentum,
+               steps.ema_momentum >= 0 && steps.ema_momentum <= 1, "0 <= ema_momentum <= 1");
+  check_number("ema_overwrite_frequency", static_cast<double>(steps.ema_overwrite),
+               steps.ema_overwrite >= 0, "an integer >= 1, or None");
+  gradient_steps_ = steps;
+}
+
+void OptimizerSettings::set_schedule(Schedule schedule) {
+  schedule_ = std::move(schedule);
+  rates_.clear();
+}
+
+const double* OptimizerSettings::values(std::int64_t step) {
+  if (schedule_) {
+    const std::int64_t place = step - first_rate_;
+    if (place < 0 || place >= static_cast<std::int64_t>(rates_.size())) {
+      std::vector<double> rates(rates_at_once);
+      schedule_(step, rates_at_once, rates.data());
+      rates_ = std::move(rates);
+      first_rate_ = step;
+    }
+    // The first hyperparameter of every optimizer.
+    values_[0] = rates_[static_cast<std::size_t>(step - first_rate_)];
+  }
+  return values_.data();
+}
+
 std::vector<std::string> optimizer_names() {
   const KernelTable<double>& table = *active_kernels().f64;
   std::vector<std::string> names;
@@ -56,48 +106,132 @@ std::vector<std::string> optimizer_names() {
   return names;
 }
 
-std::vector<std::string> optimizer_state_names(const std::string& name) {
-  const auto& entry = find_optimizer(*active_kernels().f64, name);
-  return {entry.states, entry.states + entry.state_count};
+std::vector<std::string> optimizer_state_names(const OptimizerSettings& settings) {
+  const auto& entry = find_optimizer(*active_kernels().f64, settings.name());
+  std::vector<std::string> names(entry.states, entry.states + entry.state_count);
+  if (settings.gradient_steps().accumulation > 1) names.emplace_back("gradient_sum");
+  if (settings.gradient_steps().ema) names.emplace_back("average");
+  return names;
 }
 
 template <class T>
 OptimizerState<T>::OptimizerState(const KernelTable<T>& table,
-                                  std::shared_ptr<OptimizerSettings> settings, index_t parameters)
-    : entry_(&find_optimizer(table, settings->name())),
+                                  std::shared_ptr<OptimizerSettings> settings, const T* parameters,
+                                  index_t count)
+    : table_(&table),
+      entry_(&find_optimizer(table, settings->name())),
       settings_(std::move(settings)),
-      states_(std::make_shared<AlignedBuffer<T>>(
-          static_cast<std::size_t>(parameters * entry_->state_count))),
-      parameters_(parameters) {}
+      steps_(settings_->gradient_steps()),
+      states_(std::make_shared<AlignedBuffer<T>>(static_cast<std::size_t>(count) *
+                                                 optimizer_state_names(*settings_).size())),
+      count_(count) {
+  if (steps_.ema) std::copy_n(parameters, count, extra(steps_.accumulation > 1 ? 1 : 0));
+}
 
 template <class T>
 Update<T> OptimizerState<T>::next_update(T* parameters, const T* gradients) {
-  Update<T> update{entry_, {}, parameters, gradients, {}};
-  entry_->prepare(settings_->values(), ++steps, update.scalars);
-  for (int i = 0; i < entry_->state_count; ++i)
-    update.states[i] = states_->data() + i * parameters_;
+  Update<T> update{table_, entry_, {}, parameters, gradients, {}};
+  const double* values = settings_->values(steps);
+  entry_->prepare(values, steps / steps_.accumulation + 1, update.scalars);
+  ++steps;
+  for (int i = 0; i < entry_->state_count; ++i) update.states[i] = states_->data() + i * count_;
+  update.decay = 1 - values[0] * steps_.weight_decay;
+  if (steps_.ema) {
+    update.average = extra(steps_.accumulation > 1 ? 1 : 0);
+    update.momentum = steps_.ema_momentum;
+  }
   return update;
 }
 
 template <class T>
-void OptimizerState<T>::update(Executor& executor, T* parameters, const T* gradients) {
-  const Update<T> update = next_update(parameters, gradients);
+void OptimizerState<T>::add_penalties(const T* parameters, T* gradients,
+                                      const std::vector<ParameterBlock>& trained) const {
+  for (const ParameterBlock& block : trained)
+    if (block.penalty.any())
+      table_->gradients.add_penalty(block.size(), parameters + block.offset, block.penalty.l1,
+                                    block.penalty.l2, gradients + block.offset);
+}
+
+template <class T>
+bool OptimizerState<T>::accumulate(T* gradients, const std::vector<ParameterBlock>& trained) {
+  T* const sum = extra(0);
+  const bool complete = (steps + 1) % steps_.accumulation == 0;
+  for (const ParameterBlock& block : trained) {
+    T *const g = gradients + block.offset, *const s = sum + block.offset;
+    table_->add(block.size(), g, s);
+    if (!complete) continue;
+    std::copy_n(s, block.size(), g);
+    table_->gradients.scale(block.size(), 1 / static_cast<double>(steps_.accumulation), g);
+    std::fill_n(s, block.size(), T(0));
+  }
+  if (!complete) ++steps;
+  return complete;
+}
+
+// As Keras, one kind only: the arrays' lengths, then that of all, then the elements.
+template <class T>
+void OptimizerState<T>::clip(T* gradients, const std::vector<ParameterBlock>& trained) const {
+  const GradientKernels<T>& kernels = table_->gradients;
+  const auto shorten = [&](const ParameterBlock& block, double squares, double length) {
+    if (squares > length * length)
+      kernels.scale(block.size(), length / std::sqrt(squares), gradients + block.offset);
+  };
+  if (steps_.clipnorm != 0) {
+    for (const ParameterBlock& block : trained)
+      shorten(block, kernels.sum_of_squares(block.size(), gradients + block.offset),
+              steps_.clipnorm);
+  } else if (steps_.global_clipnorm != 0) {
+    double squares = 0;
+    for (const ParameterBlock& block : trained)
+      squares += kernels.sum_of_squares(block.size(), gradients + block.offset);
+    for (const ParameterBlock& block : trained) shorten(block, squares, steps_.global_clipnorm);
+  } else if (steps_.clipvalue != 0) {
+    for (const ParameterBlock& block : trained)
+      kernels.clip(block.size(), steps_.clipvalue, gradients + block.offset);
+  }
+}
+
+template <class T>
+void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
+                               const std::vector<ParameterBlock>& trained) {
   // An element costs about as much as eight multiply-adds, mostly in memory traffic.
-  const double work = 8.0 * static_cast<double>(parameters_);
+  const double work = 8.0 * static_cast<double>(count_);
+  // May throw, and hence comes before anything is changed.
+  settings_->values(steps);
+  add_penalties(parameters, gradients, trained);
+  if (steps_.accumulation > 1 && !accumulate(gradients, trained)) return executor.check(work);
+  clip(gradients, trained);
+  const Update<T> update = next_update(parameters, gradients);
   constexpr index_t chunk = 1 << 15;
-  const int tasks = static_cast<int>(divide_up(parameters_, chunk));
-  if (tasks == 1) {
-    update.apply(0, parameters_);
-  } else {
-    // The update is the one part of a step that must not be left half done, hence an executor of
-    // its own, which nobody interrupts.
-    Executor uninterrupted;
-    uninterrupted.run(tasks, work, [&](int number, void*) {
-      const index_t begin = number * chunk;
-      update.apply(begin, std::min(begin + chunk, parameters_) - begin);
+  // The update is the one part of a step that must not be left half done, hence an executor of
+  // its own, which nobody interrupts.
+  Executor uninterrupted;
+  for (std::size_t b = 0; b < trained.size();) {
+    // Neighbouring arrays are one stretch of parameters.
+    const index_t first = trained[b].offset;
+    index_t last = first + trained[b].size();
+    for (++b; b < trained.size() && trained[b].offset == last; ++b) last += trained[b].size();
+    if (last - first <= chunk) {
+      update.apply(first, last - first);
+      continue;
+    }
+    const int tasks = static_cast<int>(divide_up(last - first, chunk));
+    uninterrupted.run(tasks, 8.0 * static_cast<double>(last - first), [&](int number, void*) {
+      const index_t begin = first + number * chunk;
+      update.apply(begin, std::min(begin + chunk, last) - begin);
     });
   }
+  if (steps_.ema_overwrite > 0 && (steps / steps_.accumulation) % steps_.ema_overwrite == 0)
+    finish(parameters, trained);
   executor.check(work);
+}
+
+template <class T>
+void OptimizerState<T>::finish(T* parameters, const std::vector<ParameterBlock>& trained) {
+  if (!steps_.ema) return;
+  const T* const average = extra(steps_.accumulation > 1 ? 1 : 0);
+  for (const ParameterBlock& block : trained)
+    std::copy_n(average + block.offset, block.size(), parameters + block.offset);
 }
 
 template class OptimizerState<float>;

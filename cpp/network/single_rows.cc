@@ -8,15 +8,17 @@
 namespace densecore {
 
 template <class T>
-std::vector<RowLayer> row_layers_of(const KernelTable<T>& table,
-                                    const std::vector<Dense<T>>& layers) {
+std::vector<RowLayer> row_layers_of(const KernelTable<T>& table, const Layers<T>& layers) {
   std::vector<RowLayer> shapes;
-  for (const Dense<T>& layer : layers) {
-    const bool last = &layer == &layers.back();
-    if (layer.units() > table.row_units || (layer.activation().row_wise && !last)) return {};
-    shapes.push_back({layer.inputs(), layer.units(), layer.weight_offset(),
-                      layer.use_bias() ? layer.bias_offset() : -1,
-                      static_cast<int>(&layer.activation() - table.activations)});
+  for (const auto& each : layers) {
+    const Dense<T>* const layer = each->dense();
+    const bool last = each == layers.back();
+    if (layer == nullptr || layer->units() > table.row_units ||
+        (layer->function().row_wise() && !last))
+      return {};
+    shapes.push_back({layer->inputs(), layer->units(), layer->weight_offset(),
+                      layer->use_bias() ? layer->bias_offset() : -1,
+                      static_cast<int>(&layer->function().entry() - table.activations)});
   }
   return shapes;
 }
@@ -30,7 +32,7 @@ bool fits_tiny(const KernelTable<T>& table, const std::vector<RowLayer>& layers)
 
 template <class T>
 void Network<T>::predict_one(const T* x, T* out) const {
-  const ActivationEntry<T>& last = layers_.back().activation();
+  const ActivationEntry<T>& last = layers_.back()->activation()->entry();
   table_->predict_row({row_layers_.data(), static_cast<int>(row_layers_.size()),
                        parameters_->data(), x, last.row_wise ? last.forward : nullptr, out});
 }
@@ -38,8 +40,8 @@ void Network<T>::predict_one(const T* x, T* out) const {
 template <class T>
 bool Network<T>::trains_rows(const Objective<T>& objective,
                              const OptimizerState<T>& optimizer) const {
-  return tiny_ && optimizer.entry().descent &&
-         (objective.fused() || !layers_.back().activation().row_wise);
+  return tiny_ && optimizer.entry().descent && optimizer.plain() &&
+         (objective.fused() || !layers_.back()->activation()->row_wise());
 }
 
 template <class T>
@@ -74,8 +76,7 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
 }
 
 #define DENSECORE_INSTANTIATE(T)                                                              \
-  template std::vector<RowLayer> row_layers_of(const KernelTable<T>&,                         \
-                                               const std::vector<Dense<T>>&);                 \
+  template std::vector<RowLayer> row_layers_of(const KernelTable<T>&, const Layers<T>&);      \
   template bool fits_tiny(const KernelTable<T>&, const std::vector<RowLayer>&);               \
   template void Network<T>::predict_one(const T*, T*) const;                                  \
   template bool Network<T>::trains_rows(const Objective<T>&, const OptimizerState<T>&) const; \

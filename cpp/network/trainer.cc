@@ -25,9 +25,12 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
                     std::uint64_t seed)
     : network_(std::move(network)),
       objective_(objective),
-      optimizer_(network_->table(), std::move(settings), network_->parameter_count()),
+      optimizer_(network_->table(), std::move(settings), network_->parameters()->data(),
+                 network_->parameter_count()),
       metrics_(std::move(metrics)),
-      seed_(seed) {}
+      seed_(seed) {
+  network_->seed = seed;
+}
 
 template <class T>
 double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch) {
@@ -38,7 +41,8 @@ double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch) {
 
 template <class T>
 void Trainer<T>::apply_gradients(Executor& executor) {
-  optimizer_.update(executor, network_->parameters()->data(), network_->gradients()->data());
+  optimizer_.update(executor, network_->parameters()->data(), network_->gradients()->data(),
+                    network_->trained());
 }
 
 template <class T>

@@ -6,25 +6,33 @@
 #include "base/aligned_buffer.h"
 #include "base/view.h"
 #include "network/dense.h"
+#include "network/layer.h"
 
 namespace densecore {
+
+template <class T>
+using Layers = std::vector<std::unique_ptr<Layer<T>>>;
 
 template <class T>
 class Workspace {
  public:
   // Makes room for `rows` rows; what it held is lost when it grows.
-  void reserve(const std::vector<Dense<T>>& layers, index_t rows);
+  void reserve(const Layers<T>& layers, index_t rows);
   // Makes room for the gradients of `count` leaves of `parameters` elements.
   void reserve_partials(int count, index_t parameters);
   // Makes room for the transposed weights of all layers.
-  void reserve_transposed(const std::vector<Dense<T>>& layers);
+  void reserve_transposed(const Layers<T>& layers);
 
   index_t rows() const { return rows_; }
-  // Row ranges [begin, end) of layer l's output, of its activation's input (the output itself when
-  // the derivative needs only that), and of the gradient with respect to its output.
-  MatrixView<T> a(std::size_t l, index_t begin, index_t end) { return view(a_[l], l, begin, end); }
-  MatrixView<T> z(std::size_t l, index_t begin, index_t end) {
-    return view(z_[l].data() == nullptr ? a_[l] : z_[l], l, begin, end);
+  // Row ranges [begin, end) of layer l's output, of what it keeps besides (of a dense layer its z,
+  // which is the output itself when the derivative needs only that), and of the gradient with
+  // respect to its output.
+  MatrixView<T> a(std::size_t l, index_t begin, index_t end) {
+    return view(a_[l], begin, end, units_[l]);
+  }
+  MatrixView<T> kept(std::size_t l, index_t begin, index_t end) {
+    return kept_[l].data() == nullptr ? a(l, begin, end)
+                                      : view(kept_[l], begin, end, kept_cols_[l]);
   }
   // Layer l+1's backward pass reads one of the two buffers while it writes the other. All layers
   // have the same distance between rows there: a row's place is its own, whatever layer other
@@ -36,13 +44,19 @@ class Workspace {
   T* transposed(std::size_t l) { return transposed_.data() + transposed_offset_[l]; }
 
  private:
-  MatrixView<T> view(AlignedBuffer<T>& buffer, std::size_t l, index_t begin, index_t end) {
-    return {buffer.data() + begin * stride_[l], end - begin, units_[l], stride_[l]};
+  // Rows start at cache lines, so that vectors do not straddle two of them.
+  static index_t padded(index_t elements) {
+    constexpr index_t line = 64 / sizeof(T);
+    return divide_up(elements, line) * line;
+  }
+  static MatrixView<T> view(AlignedBuffer<T>& buffer, index_t begin, index_t end, index_t cols) {
+    const index_t stride = padded(cols);
+    return {buffer.data() + begin * stride, end - begin, cols, stride};
   }
 
   index_t rows_ = 0, widest_ = 0, partial_stride_ = 0;
-  std::vector<index_t> units_, stride_, transposed_offset_;
-  std::vector<AlignedBuffer<T>> a_, z_;
+  std::vector<index_t> units_, kept_cols_, transposed_offset_;
+  std::vector<AlignedBuffer<T>> a_, kept_;
   AlignedBuffer<T> gradient_[2], partials_, transposed_;
 };
 

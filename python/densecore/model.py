@@ -124,7 +124,7 @@ class Sequential(Stack):
     def _compile(self) -> None:
         assert self.optimizer is not None
         assert self.loss is not None
-        outputs = self._layers[-1].units if self._layers else 0
+        outputs = self.output_shape[1]
         self._network.compile(
             self.loss.name,
             self.loss.reduction,
@@ -164,7 +164,7 @@ class Sequential(Stack):
             sample_weight,
             class_weight,
             dtype=self._dtype,
-            inputs=self.input_shape[1],
+            inputs=self._inputs,
             outputs=self.output_shape[1],
             sparse=loss.sparse,
         )
@@ -303,7 +303,7 @@ class Sequential(Stack):
         `verbose` are accepted for Keras's sake and change nothing.
         """
         self._build_for(x)
-        return self._network.predict(as_matrix("x", x, self._dtype, self.input_shape[1]), None)
+        return self._network.predict(as_matrix("x", x, self._dtype, self._inputs), None)
 
     # Loops of one's own -------------------------------------------------------------------------
 
@@ -342,14 +342,15 @@ class Sequential(Stack):
             self._build_for(x)
         return self._network.predict(x, out)
 
-    def forward(self, x: Array, out: Array | None = None) -> Array:
+    def forward(self, x: Array, out: Array | None = None, training: bool = True) -> Array:
         """As `predict_on_batch`, and keeps what `backward` needs.
 
-        x is not copied: it must still hold the same numbers when `backward` is called.
+        With `training` units drop out, and batch normalisation uses the batch's statistics. x is
+        not copied: it must still hold the same numbers when `backward` is called.
         """
         if self._network_or_none is None:
             self._build_for(x)
-        return self._network.forward(x, out)
+        return self._network.forward(x, out, training)
 
     def backward(self, grad_output: Array, input_gradient: bool = False) -> Array | None:
         """Fill ``model.gradients`` from ∂C/∂output (rows, units) of the last `forward`.
@@ -425,6 +426,14 @@ class Sequential(Stack):
         tensors = self._tensors()
         model_file.write(path, self.get_config(), self.progress, self.metadata, tensors)
 
+    def _expected_tensors(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+        """Dtype and shape of each of `_tensors`, before the network exists."""
+        shapes, parameters = self._tensor_shapes()
+        if self.optimizer is not None:
+            for name in self.optimizer._settings.states:
+                shapes[f"optimizer.{name}"] = (parameters,)
+        return {name: (self._dtype, shape) for name, shape in shapes.items()}
+
     def _tensors(self) -> dict[str, Array]:
         """Every array that a model file holds, as views: saving reads them, loading writes them."""
         tensors = self._parameter_tensors()
@@ -450,7 +459,9 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
         except ValueError as error:
             raise ValueError(f"{file.path}: the model is damaged: {error}") from None
         # Every size is confirmed by the file's own before anything is allocated.
-        file.check()
+        if file.config["inputs"] is None or not file.config["layers"]:
+            raise ValueError(f"{file.path}: the model is damaged: it has no layers or no inputs")
+        file.check(model._expected_tensors())
         model._make_parameters()
         if model.loss is not None:
             model._compile()

@@ -1,7 +1,7 @@
 """A stack of layers with its parameters: what there is before anything is trained."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from . import _core
 from ._summary import table
 from .initializers import check_seed
-from .layers import Dense, Input, assign, check_width
+from .layers import Dense, Flatten, Input, Layer, assign, check_width, deserialize
+from .layers.base import Plan
 
 Array = NDArray[Any]
-AnyLayer = Input | Dense
+AnyLayer = Input | Layer
 Network = _core.NetworkF32 | _core.NetworkF64
 
 MAX_LAYERS = 1000  # as the core
@@ -37,7 +38,7 @@ class Stack:
         self.seed = int.from_bytes(os.urandom(6)) if seed is None else check_seed(seed)
         self.name = name if name is not None else "sequential"
         self._input: Input | None = None
-        self._layers: list[Dense] = []
+        self._layers: list[Layer] = []
         self._network_or_none: Network | None = None
         for layer in layers or ():
             self._append(layer)
@@ -50,9 +51,34 @@ class Stack:
         return self._dtype.name
 
     @property
-    def layers(self) -> list[Dense]:
-        """The layers that have parameters; ``Input`` is not one of them."""
+    def layers(self) -> list[Any]:
+        """The layers in their order; ``Input`` is not one of them."""
         return list(self._layers)
+
+    def _all_layers(self) -> Iterator[Layer]:
+        """The layers, and those within residual blocks."""
+        for layer in self._layers:
+            yield from layer._walk()
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by its name or its place."""
+        if index is not None:
+            return self._layers[index]
+        for layer in self._all_layers():
+            if layer.name == name:
+                return layer
+        known = ", ".join(str(layer.name) for layer in self._all_layers())
+        raise ValueError(f"get_layer: unknown layer {name!r}; known: {known}")
+
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer's weights are changed by training; setting it sets all layers."""
+        return any(layer.trainable for layer in self._layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self._layers:
+            layer.trainable = value
 
     @property
     def built(self) -> bool:
@@ -60,18 +86,30 @@ class Stack:
         return self._network_or_none is not None
 
     @property
-    def input_shape(self) -> tuple[None, int]:
+    def input_shape(self) -> tuple[int | None, ...]:
         """(None, features)."""
         if self._input is None:
             raise RuntimeError("input_shape: the model does not know its number of inputs yet")
         return self._input.shape
 
     @property
+    def _inputs(self) -> int:
+        """Number of features in a row."""
+        if self._input is None:
+            raise RuntimeError("the model does not know its number of inputs yet")
+        return self._input.size
+
+    @property
     def output_shape(self) -> tuple[None, int]:
         """(None, units of the last layer)."""
         if not self._layers:
             raise RuntimeError("output_shape: the model has no layers yet")
-        return (None, self._layers[-1].units)
+        width = 0 if self._input is None else self._input.size
+        for layer in self._layers:
+            width = layer._sizes(width)[0]
+        if width == 0:
+            raise RuntimeError("output_shape: the model does not know its number of inputs yet")
+        return (None, width)
 
     def add(self, layer: AnyLayer) -> None:
         """Append a layer, as long as the model has no parameters yet.
@@ -81,11 +119,26 @@ class Stack:
         if self.built and self._compiled:
             raise RuntimeError("add: the model is compiled already; its layers are fixed")
         self._append(layer)
-        # Parameters that exist already were never used: they are made anew for the longer stack.
+        self._drop_parameters()
+
+    def pop(self) -> Layer:
+        """Remove the last layer and return it, as long as the model is not compiled."""
+        if self.built and self._compiled:
+            raise RuntimeError("pop: the model is compiled already; its layers are fixed")
+        if not self._layers:
+            raise RuntimeError("pop: the model has no layers")
+        self._drop_parameters()
+        layer = self._layers.pop()
+        for part in layer._walk():
+            part._taken = False
+        return layer
+
+    def _drop_parameters(self) -> None:
+        # Parameters that exist already were never used: they are made anew for the other stack.
         self._network_or_none = None
         self._network_changed()
-        for other in self._layers:
-            other._forget()
+        for layer in self._all_layers():
+            layer._forget()
 
     def _append(self, layer: AnyLayer) -> None:
         if isinstance(layer, Input):
@@ -93,23 +146,36 @@ class Stack:
                 raise ValueError("layers: found Input after the first place, wanted it to be first")
             self._input = layer
             return
-        if not isinstance(layer, Dense):
+        if not isinstance(layer, Layer):
             raise TypeError(
-                f"layers: found {type(layer).__name__}, wanted one of Input, Dense (densecore has "
-                "dense layers only)"
+                f"layers: found {type(layer).__name__}, wanted Input or a layer of "
+                "densecore.layers (densecore has dense networks only)"
             )
-        if layer.built or layer in self._layers:
-            raise ValueError(
-                f"layers: found {layer!r}, which belongs to a model already; wanted a new layer"
-            )
-        taken = {other.name for other in self._layers}
-        if layer.name is None:
-            number = 0
-            while (name := "dense" if number == 0 else f"dense_{number}") in taken:
-                number += 1
-            layer.name = name
-        elif layer.name in taken:
-            raise ValueError(f"layers: found the name {layer.name!r} twice, wanted each once")
+        taken = {other.name for other in self._all_layers()}
+        for part in layer._walk():
+            if part._taken:
+                raise ValueError(
+                    f"layers: found {part!r}, which belongs to a model already; wanted a new layer"
+                )
+            if part.name is not None and part.name in taken:
+                raise ValueError(f"layers: found the name {part.name!r} twice, wanted each once")
+        if layer._given_input is not None:
+            if self._layers:
+                raise ValueError("layers: found input_shape after the first layer")
+            if self._input is not None and self._input.dimensions != layer._given_input.dimensions:
+                raise ValueError(
+                    f"layers: found input_shape {layer._given_input.dimensions}, wanted "
+                    f"{self._input.dimensions}, as Input"
+                )
+            self._input = self._input or layer._given_input
+        for part in layer._walk():
+            part._taken = True
+            if part.name is None:
+                base, number = part._default_name(), 0
+                while (name := base if number == 0 else f"{base}_{number}") in taken:
+                    number += 1
+                part.name = name
+            taken.add(part.name)
         self._layers.append(layer)
 
     def build(self, input_shape: int | tuple[int | None, ...] | None = None) -> None:
@@ -127,10 +193,19 @@ class Stack:
                 raise ValueError(f"build: found {size} inputs, wanted {self._input.size}, as Input")
             self._input = self._input or Input(size)
         self._make_parameters()
-        for index, layer in enumerate(self._layers):
-            layer._initialize(self.seed, index)
+        dense = 0
+        for layer in self._all_layers():
+            layer._initialize(self.seed, dense)
+            dense += isinstance(layer, Dense)
 
-    def _make_parameters(self) -> None:
+    def _plan(self) -> Plan:
+        """What the layers are in the core.
+
+        Raises
+        ------
+        RuntimeError
+            There are no layers, or the number of inputs is not known.
+        """
         if self._input is None:
             raise RuntimeError(
                 "the model does not know its number of inputs: start with Input(features) or call "
@@ -138,10 +213,26 @@ class Stack:
             )
         if not self._layers:
             raise RuntimeError("the model has no layers: add(Dense(units)) first")
-        specification = [layer._spec() for layer in self._layers]
-        network = _NETWORKS[self.dtype](self._input.size, specification)
-        for index, layer in enumerate(self._layers):
-            layer._build(network, index)
+        if len(self._input.dimensions) > 1 and not isinstance(self._layers[0], Flatten):
+            raise ValueError(
+                f"layers: found rows of shape {self._input.dimensions}, wanted Flatten() as the "
+                "first layer: a dense network takes vectors"
+            )
+        plan = Plan(self._input.size)
+        for layer in self._layers:
+            layer._plan(plan)
+        if not plan.specs:  # only Flatten, for instance
+            plan.add({"kind": "activation", "activation": "linear"})
+        return plan
+
+    def _make_parameters(self) -> None:
+        plan = self._plan()
+        assert self._input is not None
+        network = _NETWORKS[self.dtype](self._input.size, plan.specs)
+        for index, function in plan.functions.items():
+            network.set_function(index, function.function, function.derivative)
+        for layer in self._all_layers():
+            layer._build(network)
         self._network_or_none = network
         self._network_changed()
 
@@ -160,13 +251,18 @@ class Stack:
         """Whether the layers are fixed by what has been built on them."""
         return False
 
+    @property
+    def _flattens(self) -> bool:
+        """Whether rows of data may have several dimensions."""
+        return bool(self._layers) and isinstance(self._layers[0], Flatten)
+
     def _build_for(self, x: Any) -> None:
         """Takes the number of inputs from the first data, as Keras does."""
         if self._network_or_none is None and self._input is None:
             shape = np.shape(x)
-            if len(shape) != 2:
+            if len(shape) != 2 and not (self._flattens and len(shape) > 2):
                 raise ValueError(f"x: found shape {shape}, wanted (rows, features)")
-            self._input = Input(shape[1])
+            self._input = Input(shape[1:])
 
     # Parameters ---------------------------------------------------------------------------------
 
@@ -179,28 +275,35 @@ class Stack:
     def gradients(self) -> Array:
         """∂C/∂parameters of the last `backward` or `train_on_batch`, flat, in the same order.
 
-        A view. After `fit` they are not defined: with plain SGD it keeps none.
+        A view. After `fit` they are not defined: with plain SGD it keeps none. Those of layers
+        that are not trainable are 0.
         """
         return self._network.gradients
 
     def count_params(self) -> int:
-        """Number of parameters."""
-        return int(self._network.parameter_count)
+        """Number of weights, with those that no gradient changes."""
+        self._network  # noqa: B018 - builds
+        return sum(layer.count_params() for layer in self._layers)
+
+    @property
+    def weights(self) -> list[Array]:
+        """All weights as views, in Keras's order."""
+        self._network  # noqa: B018 - builds
+        return [array for layer in self._layers for array in layer.weights]
+
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """The weights that training changes by their gradient, as views."""
+        self._network  # noqa: B018 - builds
+        return [array for layer in self._layers for array in layer.trainable_weights]
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights in Keras's order and shapes: kernel (in, out), bias (out,), …"""
-        self._network  # noqa: B018 - builds
-        return [array for layer in self._layers for array in layer.get_weights()]
+        return [array.copy() for array in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
         """Set all weights, in the order of `get_weights`; nothing changes when one does not fit."""
-        self._network  # noqa: B018 - builds
-        views = []
-        for layer in self._layers:
-            views.append(layer.kernel)
-            if layer.bias is not None:
-                views.append(layer.bias)
-        assign(views, list(weights))
+        assign(self.weights, list(weights))
 
     # Display and configuration ------------------------------------------------------------------
 
@@ -210,17 +313,24 @@ class Stack:
 
     def __repr__(self) -> str:
         parts = ([] if self._input is None else [repr(self._input)]) + [
-            f"Dense({layer.units}, {layer.activation!r})" for layer in self._layers
+            f"Dense({layer.units}, {layer.activation!r})"
+            if isinstance(layer, Dense)
+            else f"{type(layer).__name__}(…)"
+            for layer in self._layers
         ]
         return f"Sequential([{', '.join(parts)}], dtype={self.dtype!r})"
 
     def get_config(self) -> dict[str, Any]:
         """The architecture as JSON can hold it: `from_config` reads it."""
+        inputs: Any = None
+        if self._input is not None:
+            dimensions = self._input.dimensions
+            inputs = dimensions[0] if len(dimensions) == 1 else list(dimensions)
         return {
             "name": self.name,
             "dtype": self.dtype,
             "seed": self.seed,
-            "inputs": None if self._input is None else self._input.size,
+            "inputs": inputs,
             "layers": [layer.get_config() for layer in self._layers],
         }
 
@@ -231,15 +341,22 @@ class Stack:
         if config["inputs"] is not None:
             self._append(Input(config["inputs"]))
         for layer in config["layers"]:
-            if layer["class"] != "Dense":
-                raise ValueError(f"unknown layer {layer['class']!r}; known: Dense")
-            self._append(Dense.from_config(layer))
+            self._append(deserialize(layer))
+
+    def _tensor_shapes(self) -> tuple[dict[str, tuple[int, ...]], int]:
+        """What `_parameter_tensors` will be, and the number of parameters, before they exist."""
+        width, total, shapes = self._inputs, 0, {}
+        for index, layer in enumerate(self._layers):
+            total += layer._sizes(width)[1]
+            width, parameters, states = layer._shapes(width)
+            for name, shape in {**parameters, **states}.items():
+                shapes[f"layers.{index}.{name}"] = shape
+        return shapes, total
 
     def _parameter_tensors(self) -> dict[str, Array]:
-        """Every parameter array by its name in a model file, as views."""
-        tensors: dict[str, Array] = {}
-        for index, layer in enumerate(self._layers):
-            tensors[f"layers.{index}.kernel"] = layer.kernel
-            if layer.bias is not None:
-                tensors[f"layers.{index}.bias"] = layer.bias
-        return tensors
+        """Every weight array by its name in a model file, as views."""
+        return {
+            f"layers.{index}.{name}": array
+            for index, layer in enumerate(self._layers)
+            for name, array in layer._named_weights().items()
+        }

@@ -1,0 +1,71 @@
+#include "network/layer.h"
+
+#include <algorithm>
+
+#include "network/dense.h"
+#include "network/lookup.h"
+#include "network/normalization.h"
+#include "network/simple_layers.h"
+
+namespace densecore {
+
+template <class T>
+ActivationFunction<T>::ActivationFunction(const KernelTable<T>& table, const ActivationSpec& spec)
+    : entry_(&find_activation(table, spec.name)) {}
+
+template <class T>
+void ActivationFunction<T>::forward(MatrixView<const T> z, MatrixView<T> a) const {
+  if (entry_->identity && z.data == a.data) return;
+  entry_->forward(z.rows, z.cols, z.data, z.stride, a.data, a.stride);
+}
+
+template <class T>
+void ActivationFunction<T>::backward(MatrixView<const T> z, MatrixView<const T> a,
+                                     MatrixView<const T> g, MatrixView<T> dz) const {
+  if (entry_->identity && g.data == dz.data) return;
+  entry_->backward(g.rows, g.cols, z.data, z.stride, a.data, a.stride, g.data, g.stride, dz.data,
+                   dz.stride);
+}
+
+template <class T>
+std::shared_ptr<AlignedBuffer<T>> Layer<T>::add_state(const char* name, T value) {
+  auto values = std::make_shared<AlignedBuffer<T>>(static_cast<std::size_t>(units_));
+  std::fill_n(values->data(), units_, value);
+  states_.push_back({name, values});
+  return values;
+}
+
+template <class T>
+std::unique_ptr<Layer<T>> make_layer(const KernelTable<T>& table, index_t inputs,
+                                     const LayerSpec& spec, index_t offset, index_t number) {
+  if (spec.kind == "dense") return std::make_unique<Dense<T>>(table, inputs, spec, offset);
+  if (spec.kind == "activation")
+    return std::make_unique<ActivationLayer<T>>(table, inputs, spec, offset);
+  if (spec.kind == "dropout")
+    return std::make_unique<Dropout<T>>(table, inputs, spec, offset, number);
+  if (spec.kind == "add") return std::make_unique<AddLayer<T>>(table, inputs, spec, offset);
+  if (spec.kind == "layer_normalization")
+    return std::make_unique<LayerNormalization<T>>(table, inputs, spec, offset);
+  if (spec.kind == "batch_normalization")
+    return std::make_unique<BatchNormalization<T>>(table, inputs, spec, offset);
+  if (spec.kind == "function")
+    return std::make_unique<FunctionLayer<T>>(table, inputs, spec, offset);
+  return std::make_unique<FixedNormalization<T>>(table, inputs, spec, offset);
+}
+
+template <class T>
+void copy_rows(MatrixView<const T> from, MatrixView<T> to) {
+  for (index_t i = 0; i < from.rows; ++i) std::copy_n(from.row(i), from.cols, to.row(i));
+}
+
+#define DENSECORE_INSTANTIATE(T)                                                                  \
+  template class ActivationFunction<T>;                                                           \
+  template class Layer<T>;                                                                        \
+  template std::unique_ptr<Layer<T>> make_layer(const KernelTable<T>&, index_t, const LayerSpec&, \
+                                                index_t, index_t);                                \
+  template void copy_rows(MatrixView<const T>, MatrixView<T>);
+DENSECORE_INSTANTIATE(float)
+DENSECORE_INSTANTIATE(double)
+#undef DENSECORE_INSTANTIATE
+
+}  // namespace densecore

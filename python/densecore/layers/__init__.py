@@ -1,0 +1,35 @@
+"""Layers: what a model is described with, and views of what it has learnt."""
+
+from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from .base import Input, InputLayer, Layer, assign, check_width, deserialize
+from .dense import Dense
+from .normalization import (
+    BatchNormalization,
+    LayerNormalization,
+    Normalization,
+    Rescaling,
+)
+from .residual import Residual
+from .shaping import Dropout, Flatten
+
+__all__ = [
+    "ELU",
+    "Activation",
+    "BatchNormalization",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "Normalization",
+    "ReLU",
+    "Rescaling",
+    "Residual",
+    "Softmax",
+    "assign",
+    "check_width",
+    "deserialize",
+]

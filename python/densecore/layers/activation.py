@@ -1,0 +1,91 @@
+"""Activations as layers of their own."""
+
+from typing import Any, ClassVar
+
+from . import functions
+from .base import Layer, Plan
+
+
+class Activation(Layer):
+    """a = f(x), element by element or row by row.
+
+    Parameters
+    ----------
+    activation : str, Activation or (function, derivative)
+        A name or an object of ``densecore.activations``; or two Python functions:
+        ``function(x) -> a`` and ``derivative(x, a) -> ∂a/∂x``, both on arrays (rows, units). They
+        are called for whole batches, with the interpreter's lock: a slow path, and such a model can
+        be saved only without them. The derivative is trusted; ``densecore check`` cannot see it.
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = ("activation",)
+
+    def __init__(self, activation: Any, **general: Any) -> None:
+        super().__init__(**general)
+        self.activation = functions.function_of(activation)
+
+    def _plan(self, plan: Plan) -> None:
+        functions.add_to(plan, self.activation)
+
+
+class _Named(Activation):
+    """An activation whose class says which."""
+
+    _function: str
+
+    def __init__(self, **general: Any) -> None:
+        parameters = {key: general.pop(key) for key in self.config_names if key in general}
+        super().__init__(self._function, **general)
+        for key, value in parameters.items():
+            setattr(self, key, value)
+
+
+class ReLU(_Named):
+    """max(x, 0), with Keras's parameters.
+
+    Parameters
+    ----------
+    max_value : float, optional
+    negative_slope, threshold : float
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = ("max_value", "negative_slope", "threshold")
+    _function = "relu"
+
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **general: Any,
+    ) -> None:
+        super().__init__(
+            max_value=max_value, negative_slope=negative_slope, threshold=threshold, **general
+        )
+
+
+class LeakyReLU(_Named):
+    """x for x > 0, else negative_slope · x."""
+
+    config_names: ClassVar[tuple[str, ...]] = ("negative_slope",)
+    _function = "leaky_relu"
+
+    def __init__(self, negative_slope: float = 0.3, **general: Any) -> None:
+        super().__init__(negative_slope=general.pop("alpha", negative_slope), **general)
+
+
+class ELU(_Named):
+    """x for x > 0, else alpha (exp(x) - 1)."""
+
+    config_names: ClassVar[tuple[str, ...]] = ("alpha",)
+    _function = "elu"
+
+    def __init__(self, alpha: float = 1.0, **general: Any) -> None:
+        super().__init__(alpha=alpha, **general)
+
+
+class Softmax(_Named):
+    """exp(x_i) / Σ exp(x_j) along each row."""
+
+    config_names: ClassVar[tuple[str, ...]] = ()
+    _function = "softmax"

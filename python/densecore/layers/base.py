@@ -1,0 +1,323 @@
+"""What all layers have in common: a name, a place in a model, weights as views, a configuration."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._names import unknown
+
+Array = NDArray[Any]
+Network = _core.NetworkF32 | _core.NetworkF64
+
+# One element more than the largest width that the core accepts.
+_MAX_WIDTH = 2**24
+
+
+def check_width(what: str, value: Any) -> int:
+    """A number of units or inputs as an int; TypeError or ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{what}: found {value!r}, wanted an integer")
+    if not 1 <= value <= _MAX_WIDTH:
+        raise ValueError(f"{what}: found {value}, wanted 1 to {_MAX_WIDTH}")
+    return int(value)
+
+
+def check_number(what: str, value: Any, wanted: str, accept: Callable[[float], bool]) -> float:
+    """A number as a float; TypeError or ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise TypeError(f"{what}: found {value!r}, wanted {wanted}")
+    if not accept(float(value)):
+        raise ValueError(f"{what}: found {value}, wanted {wanted}")
+    return float(value)
+
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def _total(shapes: Shapes) -> int:
+    return sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
+
+
+class Input:
+    """The number of inputs of a model; stands first.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The number of features in a row. Rows of more dimensions, such as images (28, 28), need a
+        ``Flatten`` next.
+    name : str, optional
+    batch_size, dtype
+        Accepted for Keras's sake, and without effect.
+    """
+
+    def __init__(
+        self,
+        shape: int | tuple[int, ...],
+        *,
+        name: str | None = None,
+        batch_size: int | None = None,
+        dtype: str | None = None,
+    ) -> None:
+        dimensions = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+        if not dimensions:
+            raise ValueError("Input: found an empty shape, wanted the number of features")
+        self.dimensions = tuple(check_width("Input: shape", size) for size in dimensions)
+        self.size = check_width("Input: shape", int(np.prod(self.dimensions)))
+        self.name = name
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """(None, features): any number of rows."""
+        return (None, *self.dimensions)
+
+    def __repr__(self) -> str:
+        shape = self.size if len(self.dimensions) == 1 else self.dimensions
+        return f"Input({shape})"
+
+
+InputLayer = Input
+
+
+class Plan:
+    """The core's layers, one dictionary each, as a model's layers add to it in their order."""
+
+    def __init__(self, inputs: int) -> None:
+        self.specs: list[dict[str, Any]] = []
+        self.width = inputs
+        self.functions: dict[int, Any] = {}  # of the layers of kind "function"
+        self._open = False  # whether the last one's function is still to be chosen
+
+    def add(self, spec: dict[str, Any], width: int | None = None) -> int:
+        """Append a layer of the core; returns its number."""
+        self.specs.append(spec)
+        self.width = self.width if width is None else width
+        self._open = spec["kind"] == "dense" and spec["activation"] == "linear"
+        return len(self.specs) - 1
+
+    def activate(self, name: str, parameters: list[float]) -> None:
+        """Apply a function; a dense layer before it takes it on, and a loss can then be fused."""
+        if self._open:
+            self.specs[-1].update(activation=name, activation_parameters=parameters)
+        else:
+            self.add({"kind": "activation", "activation": name,
+                      "activation_parameters": parameters})  # fmt: skip
+        self._open = False
+
+    def branch(self) -> int:
+        """The number of the last layer, whose output will be used twice; -1 for the input."""
+        self._open = False
+        return len(self.specs) - 1
+
+
+class Layer:
+    """Base class of the layers.
+
+    Parameters
+    ----------
+    name : str, optional
+        By default the kind's name, with a number if needed: ``dense``, ``dense_1``, …
+    trainable : bool
+        Whether training changes the layer's weights.
+    input_shape, input_dim
+        The model's number of inputs, as Keras accepts it from the first layer.
+
+    Attributes
+    ----------
+    name : str
+    trainable : bool
+        May be changed at any time; holds from the next step on.
+    """
+
+    #: Names of the arrays of parameters, in Keras's order; of those that no gradient changes.
+    parameter_names: ClassVar[tuple[str, ...]] = ()
+    state_names: ClassVar[tuple[str, ...]] = ()
+    #: The keyword arguments that describe a layer, besides its name and `trainable`.
+    config_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        input_shape: tuple[int, ...] | None = None,
+        input_dim: int | None = None,
+        dtype: str | None = None,
+    ) -> None:
+        kind = type(self).__name__
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"{kind}: name: found {type(name).__name__}, wanted a string")
+        self.name = name
+        self._trainable = bool(trainable)
+        shape = input_shape if input_shape is not None else input_dim
+        self._given_input = None if shape is None else Input(shape)
+        self._views: tuple[dict[str, Array], dict[str, Array], dict[str, Array]] | None = None
+        self._network: Network | None = None
+        self._core_index: int | None = None
+        self._taken = False  # by a model
+
+    # Weights ------------------------------------------------------------------------------------
+
+    @property
+    def built(self) -> bool:
+        """Whether the layer belongs to a model whose number of inputs is known."""
+        return self._network is not None
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        if self._network is not None and self._core_index is not None:
+            self._network.set_trainable(self._core_index, self._trainable)
+
+    def _built_views(self) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+        if self._views is None:
+            raise RuntimeError(
+                f"layer {self.name or type(self).__name__.lower()} has no parameters yet: its "
+                "model does not know its number of inputs (start with Input, call build, or fit "
+                "first)"
+            )
+        return self._views
+
+    def _parameter(self, name: str) -> Array | None:
+        return self._built_views()[0].get(name)
+
+    def _gradient(self, name: str) -> Array | None:
+        return self._built_views()[1].get(name)
+
+    def _state(self, name: str) -> Array:
+        return self._built_views()[2][name]
+
+    def _named_weights(self) -> dict[str, Array]:
+        """All arrays as views, in Keras's order: parameters, then what no gradient changes."""
+        if not (self.parameter_names or self.state_names):
+            return {}
+        parameters, _, states = self._built_views()
+        return {**parameters, **states}
+
+    @property
+    def weights(self) -> list[Array]:
+        """All weights, as views, in Keras's order."""
+        return list(self._named_weights().values())
+
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """The weights that training changes by their gradient, as views."""
+        if not (self._trainable and self.parameter_names):
+            return []
+        return list(self._built_views()[0].values())
+
+    def count_params(self) -> int:
+        """Number of weights of all kinds."""
+        return sum(int(array.size) for array in self.weights)
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all weights, in Keras's order."""
+        return [array.copy() for array in self.weights]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Set all weights, in the order of `get_weights`; nothing changes when one does not fit."""
+        assign(self.weights, weights)
+
+    # Configuration ------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs to make an equal layer; JSON-able."""
+        config: dict[str, Any] = {"class": type(self).__name__, "name": self.name}
+        for key in self.config_names:
+            value = getattr(self, key)
+            config[key] = value.get_config() if hasattr(value, "get_config") else value
+        if not self._trainable:
+            config["trainable"] = False
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Layer":
+        """The layer that `get_config` describes."""
+        arguments = dict(config)
+        arguments.pop("class", None)
+        return cls(**arguments)
+
+    def __repr__(self) -> str:
+        shown = [f"{key}={getattr(self, key)!r}" for key in self.config_names]
+        shown += [] if self.name is None else [f"name={self.name!r}"]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    # What the model needs -----------------------------------------------------------------------
+
+    def _walk(self) -> Iterator["Layer"]:
+        """The layer itself, and those within it."""
+        yield self
+
+    def _plan(self, plan: Plan) -> None:
+        """Append what the layer is in the core, and remember where."""
+        raise NotImplementedError
+
+    def _shapes(self, width: int) -> tuple[int, Shapes, Shapes]:
+        """For that many inputs: outputs, shapes of the parameters, shapes of the other weights."""
+        return width, {}, {}
+
+    def _sizes(self, width: int) -> tuple[int, int, int]:
+        """For that many inputs: outputs, number of parameters, number of other weights."""
+        outputs, parameters, states = self._shapes(width)
+        return outputs, _total(parameters), _total(states)
+
+    def _build(self, network: Network) -> None:
+        self._network = network
+        if self._core_index is not None:
+            self._views = network.layer_views(self._core_index)
+
+    def _forget(self) -> None:
+        """The model's parameters are to be made anew: views of the old ones would mislead."""
+        self._views = None
+        self._network = None
+
+    def _initialize(self, seed: int, number: int) -> None:
+        """Give the weights their initial values; `number` counts the dense layers."""
+
+    def _default_name(self) -> str:
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)
+        return name.replace("ReLU", "re_lu").lower()
+
+
+def assign(targets: list[Array], values: list[Any]) -> None:
+    """Copy arrays into views of equal shapes, all or none."""
+    if len(values) != len(targets):
+        raise ValueError(f"weights: found {len(values)} arrays, wanted {len(targets)}")
+    arrays = []
+    for number, (target, value) in enumerate(zip(targets, values, strict=True)):
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"weights[{number}]: found dtype {array.dtype}, wanted real numbers")
+        if array.shape != target.shape:
+            raise ValueError(f"weights[{number}]: found shape {array.shape}, wanted {target.shape}")
+        arrays.append(array)
+    for target, array in zip(targets, arrays, strict=True):
+        target[...] = array
+
+
+def classes() -> dict[str, type[Layer]]:
+    """Every kind of layer by its class's name."""
+    known: dict[str, type[Layer]] = {}
+    pending = list(Layer.__subclasses__())
+    while pending:
+        kind = pending.pop()
+        pending += kind.__subclasses__()
+        if kind.__module__.startswith(__package__) and not kind.__name__.startswith("_"):
+            known[kind.__name__] = kind
+    return dict(sorted(known.items()))
+
+
+def deserialize(config: dict[str, Any]) -> Layer:
+    """The layer that `Layer.get_config` describes."""
+    known = classes()
+    if config["class"] not in known:
+        unknown("layer", config["class"], known)
+    return known[config["class"]].from_config(config)

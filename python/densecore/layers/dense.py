@@ -1,0 +1,143 @@
+"""The dense layer."""
+
+from typing import Any, ClassVar
+
+from .. import initializers, regularizers
+from . import functions
+from .base import Array, Layer, Plan, Shapes, check_width
+
+
+class Dense(Layer):
+    """A densely connected layer: a = f(W x + b), the note's Eq. 1 to 3.
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs.
+    activation : str, Activation or (function, derivative), optional
+        f, see ``densecore.activations``; by default linear. A pair of Python functions is the slow
+        path: see ``densecore.layers.Activation``.
+    use_bias : bool
+        Whether there is a b.
+    kernel_initializer, bias_initializer : str or Initializer
+        What W and b start from, see ``densecore.initializers``.
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
+        What the loss grows by, see ``densecore.regularizers``.
+    name, trainable, input_shape, input_dim
+        See `Layer`.
+
+    Attributes
+    ----------
+    weight : ndarray (units, inputs)
+        W, the note's and PyTorch's orientation. A view: writing to it changes the model.
+    kernel : ndarray (inputs, units)
+        The transposed view, Keras's orientation, and the one in memory.
+    bias : ndarray (units,) or None
+    weight_gradient, kernel_gradient, bias_gradient : ndarray
+        ∂C/∂W and ∂C/∂b of the last backward pass, as views.
+    """
+
+    parameter_names: ClassVar[tuple[str, ...]] = ("kernel", "bias")
+    config_names: ClassVar[tuple[str, ...]] = (
+        "units",
+        "activation",
+        "use_bias",
+        "kernel_initializer",
+        "bias_initializer",
+        "kernel_regularizer",
+        "bias_regularizer",
+    )
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: str | initializers.Initializer = "glorot_uniform",
+        bias_initializer: str | initializers.Initializer = "zeros",
+        kernel_regularizer: "str | regularizers.Regularizer | None" = None,
+        bias_regularizer: "str | regularizers.Regularizer | None" = None,
+        **general: Any,
+    ) -> None:
+        super().__init__(**general)
+        self.units = check_width("Dense: units", units)
+        self.activation = functions.function_of(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+
+    @property
+    def kernel(self) -> Array:
+        return self._built_views()[0]["kernel"]
+
+    @property
+    def weight(self) -> Array:
+        return self.kernel.T
+
+    @property
+    def bias(self) -> Array | None:
+        return self._parameter("bias")
+
+    @property
+    def kernel_gradient(self) -> Array:
+        return self._built_views()[1]["kernel"]
+
+    @property
+    def weight_gradient(self) -> Array:
+        return self.kernel_gradient.T
+
+    @property
+    def bias_gradient(self) -> Array | None:
+        return self._gradient("bias")
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        # Files of models without regularizers stay as they were.
+        for key in ("kernel_regularizer", "bias_regularizer"):
+            if config[key] is None:
+                del config[key]
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Dense":
+        arguments = dict(config)
+        arguments.pop("class", None)
+        for key in ("kernel_initializer", "bias_initializer"):
+            arguments[key] = initializers.deserialize(arguments[key])
+        return cls(**arguments)
+
+    def _plan(self, plan: Plan) -> None:
+        self._core_index = plan.add(
+            {
+                "kind": "dense",
+                "units": self.units,
+                "activation": "linear",
+                "use_bias": self.use_bias,
+                "trainable": self._trainable,
+                "penalties": [
+                    regularizers.factors(self.kernel_regularizer),
+                    regularizers.factors(self.bias_regularizer),
+                ],
+            },
+            self.units,
+        )
+        functions.add_to(plan, self.activation)
+
+    def _shapes(self, width: int) -> tuple[int, Shapes, Shapes]:
+        shapes: Shapes = {"kernel": (width, self.units)}
+        if self.use_bias:
+            shapes["bias"] = (self.units,)
+        return self.units, shapes, {}
+
+    def _initialize(self, seed: int, number: int) -> None:
+        fan_in, fan_out = self.kernel.shape
+        self.kernel_initializer.fill(self.kernel, fan_in, fan_out, seed, 2 * number)
+        if self.bias is not None:
+            self.bias_initializer.fill(self.bias, fan_in, fan_out, seed, 2 * number + 1)
+
+    def __repr__(self) -> str:
+        name = "" if self.name is None else f", name={self.name!r}"
+        bias = "" if self.use_bias else ", use_bias=False"
+        return f"Dense({self.units}, activation={self.activation!r}{bias}{name})"

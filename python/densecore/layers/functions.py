@@ -1,0 +1,48 @@
+"""What a layer's `activation` may be, and what it is in the core."""
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import activations
+from .base import Plan
+
+
+class UserActivation:
+    """A pair of Python functions, as `Activation` describes them."""
+
+    def __init__(self, function: Callable[..., Any], derivative: Callable[..., Any]) -> None:
+        if not (callable(function) and callable(derivative)):
+            raise TypeError(
+                "activation: found a pair, wanted two functions: function(x) and derivative(x, a)"
+            )
+        self.function, self.derivative = function, derivative
+
+    def get_config(self) -> dict[str, Any]:
+        """Raises: Python functions cannot be written to a file."""
+        raise TypeError(
+            f"activation: found the Python functions {self!r}, which a file cannot hold; wanted "
+            "one of " + ", ".join(activations.names())
+        )
+
+    def __repr__(self) -> str:
+        names = (getattr(f, "__name__", "function") for f in (self.function, self.derivative))
+        return f"({', '.join(names)})"
+
+
+def function_of(activation: Any) -> Any:
+    """A name, or an object for what needs more than a name."""
+    if isinstance(activation, UserActivation):
+        return activation
+    if isinstance(activation, tuple | list):
+        if len(activation) != 2:
+            raise TypeError("activation: wanted a name or a pair (function, derivative)")
+        return UserActivation(*activation)
+    return activations.canonical(activation)
+
+
+def add_to(plan: Plan, activation: Any) -> None:
+    """Append the function to a plan."""
+    if isinstance(activation, UserActivation):
+        plan.functions[plan.add({"kind": "function"})] = activation
+    else:
+        plan.activate(activation, [])
