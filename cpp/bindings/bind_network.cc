@@ -193,6 +193,8 @@ class PyNetwork {
       states[block.name] = view_of<T>(block.values, 0, {layer.units()});
     return py::make_tuple(parameters, gradients, states);
   }
+  std::uint64_t seed() const { return network_->seed; }
+  void set_seed(std::uint64_t seed) { network_->seed = seed; }
   void set_trainable(std::size_t l, bool trainable) {
     const InUse in_use(busy_);
     kept_x_ = py::none();
@@ -219,6 +221,17 @@ class PyNetwork {
         for (index_t j = 0; j < g.cols; ++j) dx.row(i)[j] = g.row(i)[j] * d.row(i)[j];
     };
     network_->set_function(l, std::move(function));
+  }
+
+  // What a dropout layer multiplies the rows of training step number `step` with.
+  py::array dropout_factors(std::size_t l, std::uint64_t step, index_t rows, index_t units) const {
+    const auto* layer = dynamic_cast<const Dropout<T>*>(network_->layers().at(l).get());
+    if (layer == nullptr || layer->units() != units)
+      throw std::invalid_argument("layer: wanted a dropout layer of that many units");
+    py::array_t<T> factors({rows, units});
+    for (index_t i = 0; i < rows; ++i)
+      layer->factors({true, network_->seed, step}, i, factors.mutable_data(i));
+    return factors;
   }
 
   void compile(const std::string& loss, const std::string& reduction,
@@ -481,7 +494,12 @@ void register_for(py::module_& module, const char* name) {
       .def_property_readonly("gradients", &N::gradients)
       .def_property_readonly("gradient_slots", &N::gradient_slots)
       .def("layer_views", &N::layer_views, py::arg("layer"))
+      .def_property(
+          "seed", [](const N& network) { return network.seed(); },
+          [](N& network, std::uint64_t seed) { network.set_seed(seed); })
       .def("set_trainable", &N::set_trainable, py::arg("layer"), py::arg("trainable"))
+      .def("dropout_factors", &N::dropout_factors, py::arg("layer"), py::arg("step"),
+           py::arg("rows"), py::arg("units"))
       .def("set_function", &N::set_function, py::arg("layer"), py::arg("forward"),
            py::arg("derivative"))
       .def("compile", &N::compile, py::arg("loss"), py::arg("reduction"), py::arg("optimizer"),

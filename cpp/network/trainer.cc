@@ -28,9 +28,7 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
       optimizer_(network_->table(), std::move(settings), network_->parameters()->data(),
                  network_->parameter_count()),
       metrics_(std::move(metrics)),
-      seed_(seed) {
-  network_->seed = seed;
-}
+      seed_(seed) {}
 
 template <class T>
 double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch) {

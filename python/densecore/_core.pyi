@@ -124,7 +124,9 @@ class _Network:
     def layer_views(
         self, layer: int
     ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, NDArray[Any]]]: ...
+    seed: int
     def set_trainable(self, layer: int, trainable: bool) -> None: ...
+    def dropout_factors(self, layer: int, step: int, rows: int, units: int) -> NDArray[Any]: ...
     def set_function(
         self,
         layer: int,

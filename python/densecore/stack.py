@@ -229,6 +229,7 @@ class Stack:
         plan = self._plan()
         assert self._input is not None
         network = _NETWORKS[self.dtype](self._input.size, plan.specs)
+        network.seed = self.seed
         for index, function in plan.functions.items():
             network.set_function(index, function.function, function.derivative)
         for layer in self._all_layers():

@@ -249,11 +249,11 @@ class Normalization(Layer):
         array = np.asanyarray(array)
         if array.ndim == 1:
             array = array.reshape(-1, 1)
-        array = array.reshape(len(array), -1)
         if array.dtype.kind not in "biuf":
             raise TypeError(f"adapt: found dtype {array.dtype}, wanted real numbers")
         if len(array) == 0:
             raise ValueError("adapt: found no rows, wanted at least one")
+        array = array.reshape(len(array), -1)
         blocks = [slice(start, start + 65536) for start in range(0, len(array), 65536)]
         rows = len(array)
         mean = sum(np.asarray(array[b], np.float64).sum(axis=0) for b in blocks) / rows

@@ -21,6 +21,7 @@ Everything works in float32 and in float64 and keeps the dtype it is given. Noth
 tuned for speed: the compiled kernels are tested against this file.
 """
 
+from . import layers
 from ._checks import ALIASES, REDUCTIONS
 from .functions import ACTIVATIONS, LOSSES, Activation, Loss
 from .network import Network
@@ -52,6 +53,7 @@ __all__ = [
     "activation_gradient",
     "adam_update",
     "dense",
+    "layers",
     "matvec",
     "mse",
     "mse_gradient",

@@ -1,0 +1,214 @@
+"""Layers besides the dense one, and a stack of any of them, with their way back.
+
+Each layer keeps of its forward pass what its derivative needs. ``forward(x, training)`` maps rows
+(batch, m) to rows (batch, n); ``backward(g)`` takes g = dC/d(output) to dC/d(input), and leaves
+dC/d(parameter) of each array of ``parameters`` in ``gradients``, in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ._checks import Array, lookup
+from .functions import ACTIVATIONS
+
+
+class Layer:
+    """Base class: a function of rows without parameters.
+
+    Attributes
+    ----------
+    parameters, gradients : list of arrays
+        What training changes, and dC/d of each after `backward`.
+    """
+
+    def __init__(self) -> None:
+        self.parameters: list[Array] = []
+        self.gradients: list[Array] = []
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """Rows (batch, m) to rows (batch, n)."""
+        raise NotImplementedError
+
+    def backward(self, g: Array) -> Array:
+        """dC/d(output) to dC/d(input)."""
+        raise NotImplementedError
+
+
+class Dense(Layer):
+    """a = f(W x + b): Eq. 1, Eq. 2; back by Eq. 16, 18 and 21.
+
+    Parameters
+    ----------
+    W : array, shape (n, m)
+    b : array, shape (n,), or None
+    activation : str
+        A name of `ACTIVATIONS`.
+    """
+
+    def __init__(self, W: Array, b: Array | None, activation: str = "linear") -> None:
+        super().__init__()
+        self.W, self.b = W, b
+        self.parameters = [W] if b is None else [W, b]
+        self.function = lookup("activation", ACTIVATIONS, activation)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        self.z = x @ self.W.T if self.b is None else x @ self.W.T + self.b
+        self.a = self.function.forward(self.z)
+        return self.a
+
+    def backward(self, g: Array) -> Array:
+        delta = self.function.backward(self.z, self.a, g)
+        self.gradients = [delta.T @ self.x]
+        if self.b is not None:
+            self.gradients.append(delta.sum(axis=0))
+        return np.asarray(delta @ self.W)
+
+
+class Activation(Layer):
+    """a = f(x), with f a name of `ACTIVATIONS`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.function = lookup("activation", ACTIVATIONS, name)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x, self.a = x, self.function.forward(x)
+        return self.a
+
+    def backward(self, g: Array) -> Array:
+        return self.function.backward(self.x, self.a, g)
+
+
+class Dropout(Layer):
+    """x · m, in training only: m is 0 with probability `rate`, else 1 / (1 - rate).
+
+    The reference does not draw: ``factors`` (batch, n) is to be set before each step.
+    """
+
+    def __init__(self, factors: Array) -> None:
+        super().__init__()
+        self.factors = factors
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.m = self.factors[: len(x)] if training else np.ones_like(x)
+        return x * self.m
+
+    def backward(self, g: Array) -> Array:
+        return g * self.m
+
+
+class LayerNormalization(Layer):
+    """gamma · h + beta, h = (x - mean) / sqrt(variance + epsilon) over each row.
+
+    J. L. Ba, J. R. Kiros and G. E. Hinton, *Layer normalization*, 2016.
+    """
+
+    def __init__(self, gamma: Array, beta: Array, epsilon: float = 1e-3) -> None:
+        super().__init__()
+        self.parameters, self.epsilon = [gamma, beta], epsilon
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        gamma, beta = self.parameters
+        d = x - x.mean(axis=1, keepdims=True)
+        variance = np.mean(d * d, axis=1, keepdims=True)
+        self.s = (1.0 / np.sqrt(variance + self.epsilon)).astype(x.dtype)
+        self.h = d * self.s
+        return np.asarray(self.h * gamma + beta)
+
+    def backward(self, g: Array) -> Array:
+        self.gradients = [np.sum(g * self.h, axis=0), g.sum(axis=0)]
+        gh = g * self.parameters[0]
+        # The mean and the variance depend on every x of the row: what they take away.
+        mean, along = (np.mean(v, axis=1, keepdims=True) for v in (gh, gh * self.h))
+        return np.asarray(self.s * (gh - mean - self.h * along))
+
+
+class BatchNormalization(Layer):
+    """The same over each column; outside training with moving averages instead.
+
+    S. Ioffe and C. Szegedy, *Batch normalization*, 2015. The averages take
+    ``moving = momentum · moving + (1 - momentum) · found`` at each forward pass in training.
+    """
+
+    def __init__(
+        self,
+        gamma: Array,
+        beta: Array,
+        moving_mean: Array,
+        moving_variance: Array,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+    ) -> None:
+        super().__init__()
+        self.parameters, self.momentum, self.epsilon = [gamma, beta], momentum, epsilon
+        self.moving_mean, self.moving_variance = moving_mean, moving_variance
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.training = training
+        mean, variance = self.moving_mean, self.moving_variance
+        if training:
+            mean, variance = x.mean(axis=0), x.var(axis=0)
+            keep = self.momentum
+            self.moving_mean = keep * self.moving_mean + (1.0 - keep) * mean
+            self.moving_variance = keep * self.moving_variance + (1.0 - keep) * variance
+        self.s = (1.0 / np.sqrt(variance + self.epsilon)).astype(x.dtype)
+        self.h = (x - mean) * self.s
+        return np.asarray(self.h * self.parameters[0] + self.parameters[1])
+
+    def backward(self, g: Array) -> Array:
+        self.gradients = [np.sum(g * self.h, axis=0), g.sum(axis=0)]
+        factor = self.parameters[0] * self.s
+        if not self.training:
+            return np.asarray(factor * g)
+        return np.asarray(factor * (g - g.mean(axis=0) - self.h * np.mean(g * self.h, axis=0)))
+
+
+class Normalization(Layer):
+    """(x - mean) / sqrt(variance) with given numbers; with `invert` the way back."""
+
+    def __init__(self, mean: Array, variance: Array, invert: bool = False) -> None:
+        super().__init__()
+        self.mean, self.invert = mean, invert
+        self.deviation = np.maximum(np.sqrt(variance), 1e-7)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        if self.invert:
+            return np.asarray(x * self.deviation + self.mean)
+        return np.asarray((x - self.mean) / self.deviation)
+
+    def backward(self, g: Array) -> Array:
+        return np.asarray(g * self.deviation if self.invert else g / self.deviation)
+
+
+class Stack(Layer):
+    """Layers one after another."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self.layers = list(layers)
+        self.parameters = [p for layer in self.layers for p in layer.parameters]
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        return x
+
+    def backward(self, g: Array) -> Array:
+        for layer in reversed(self.layers):
+            g = layer.backward(g)
+        self.gradients = [d for layer in self.layers for d in layer.gradients]
+        return g
+
+
+class Residual(Stack):
+    """x + f(x) with f a stack: K. He et al., *Deep residual learning*, 2015."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        return x + super().forward(x, training)
+
+    def backward(self, g: Array) -> Array:
+        return g + super().backward(g)

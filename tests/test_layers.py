@@ -1,0 +1,523 @@
+"""Layers besides the dense one: against the reference, by their derivatives, in training, saved."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from conftest import LEVELS, assert_close
+from densecore import layers
+from densecore.reference import layers as oracle
+
+INPUTS, ROWS = 6, 150
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+
+STACKS: dict[str, Any] = {
+    "activation": lambda: [dc.Dense(7), layers.BatchNormalization(), layers.Activation("tanh")],
+    "softmax last": lambda: [layers.LayerNormalization(), layers.Activation("softmax")],
+    "layer norm": lambda: [dc.Dense(9, "tanh"), layers.LayerNormalization(), dc.Dense(3)],
+    "layer norm alone": lambda: [layers.LayerNormalization(scale=False)],
+    "batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(), dc.Dense(3, "sigmoid")],
+    "batch norm first": lambda: [layers.BatchNormalization(center=False), dc.Dense(3)],
+    "frozen batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(trainable=False)],
+    "dropout": lambda: [dc.Dense(40, "tanh"), layers.Dropout(0.3), dc.Dense(3)],
+    "dropout first": lambda: [layers.Dropout(0.25), dc.Dense(3)],
+    "residual": lambda: [layers.Residual([dc.Dense(9, "tanh"), dc.Dense(6)]), dc.Dense(2)],
+    "residual last": lambda: [layers.Residual([dc.Dense(6, "sigmoid")])],
+    "residuals": lambda: [
+        dc.Dense(5, "tanh"),
+        layers.Residual([
+            layers.BatchNormalization(),
+            dc.Dense(8, "tanh"),
+            layers.Dropout(0.2),
+            dc.Dense(5),
+            layers.Residual([layers.LayerNormalization(), dc.Dense(5, "sigmoid")]),
+        ]),
+        layers.Activation("tanh"),
+        dc.Dense(2),
+    ],
+    "normalization": lambda: [
+        layers.Normalization(mean=np.arange(6.0), variance=[4.0, 1, 1, 2, 1, 0]),
+        dc.Dense(4, "tanh"),
+        dc.Dense(1),
+        layers.Normalization(mean=5.0, variance=9.0, invert=True),
+    ],
+    "wide": lambda: [
+        dc.Dense(300, "tanh"),
+        layers.LayerNormalization(),
+        layers.Residual([dc.Dense(300, "tanh"), layers.Dropout(0.1), layers.BatchNormalization()]),
+        dc.Dense(2),
+    ],
+}  # fmt: skip
+
+
+def model_of(name: str, dtype: str, seed: int = 3) -> dc.Sequential:
+    """With weights that are not what initialisation leaves: gamma is not 1, averages not 0."""
+    model = dc.Sequential([dc.Input(INPUTS), *STACKS[name]()], dtype=dtype, seed=seed)
+    rng = np.random.default_rng(seed)
+    for layer in model._all_layers():
+        if isinstance(layer, layers.BatchNormalization | layers.LayerNormalization):
+            for array in layer.weights:
+                array[...] = rng.uniform(0.5, 2, array.shape)
+    return model
+
+
+def data(dtype: str, rows: int = ROWS) -> Any:
+    return np.random.default_rng(5).normal(1, 2, (rows, INPUTS)).astype(dtype)
+
+
+def factors(model: dc.Sequential, index: int, step: int, rows: int, units: int) -> Any:
+    """The factors of a dropout layer, of the core's layer `index`."""
+    return model._network.dropout_factors(index, step, rows, units)
+
+
+def twin(model: dc.Sequential, step: int, rows: int) -> oracle.Stack:
+    """The same layers in NumPy; `step` numbers the training step, for the masks."""
+    place = iter(range(1000))
+
+    def one(layer: Any, width: int) -> list[oracle.Layer]:
+        if isinstance(layer, dc.Dense):
+            next(place)
+            bias = None if layer.bias is None else layer.bias.copy()
+            return [oracle.Dense(layer.weight.copy(), bias, layer.activation)]
+        if isinstance(layer, layers.Residual):
+            inner = [part for piece in layer.layers for part in one(piece, width)]
+            next(place)  # the addition
+            return [oracle.Residual(inner)]
+        if isinstance(layer, layers.Activation):
+            next(place)
+            return [oracle.Activation(layer.activation)]
+        if isinstance(layer, layers.Dropout):
+            return [oracle.Dropout(factors(model, next(place), step, rows, widths[layer.name]))]
+        next(place)
+        if isinstance(layer, layers.Normalization):
+            return [oracle.Normalization(layer.mean, layer.variance, layer.invert)]
+        units = layer.weights[0].size
+        gamma = np.ones(units) if layer.gamma is None else layer.gamma.copy()
+        beta = np.zeros(units) if layer.beta is None else layer.beta.copy()
+        if isinstance(layer, layers.LayerNormalization):
+            return [oracle.LayerNormalization(gamma, beta, layer.epsilon)]
+        moving = layer.moving_mean.copy(), layer.moving_variance.copy()
+        return [oracle.BatchNormalization(gamma, beta, *moving, layer.momentum, layer.epsilon)]
+
+    widths: dict[str | None, int] = {}
+
+    def measure(pieces: list[Any], width: int) -> int:
+        for piece in pieces:
+            widths[piece.name] = width
+            width = (
+                measure(piece.layers, width)
+                if isinstance(piece, layers.Residual)
+                else piece._sizes(width)[0]
+            )
+        return width
+
+    measure(model.layers, INPUTS)
+    return oracle.Stack([part for layer in model.layers for part in one(layer, 0)])
+
+
+def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
+    """The reference's, in the order of ``model.gradients``, without what the model leaves out."""
+    flat = []
+
+    def collect(layer: oracle.Layer, own: Any) -> None:
+        if isinstance(own, layers.Residual) or isinstance(layer, oracle.Residual):
+            for inner, piece in zip(layer.layers, own.layers, strict=True):  # type: ignore[attr-defined]
+                collect(inner, piece)
+        elif isinstance(layer, oracle.Dense):
+            flat.append(layer.gradients[0].T)
+            flat.extend(layer.gradients[1:])
+        elif layer.gradients:
+            if own.scale:
+                flat.append(layer.gradients[0])
+            if own.center:
+                flat.append(layer.gradients[1])
+
+    for layer, own in zip(stack.layers, model.layers, strict=True):
+        collect(layer, own)
+    return np.concatenate([g.ravel() for g in flat]) if flat else np.zeros(0)
+
+
+@pytest.mark.parametrize("name", [name for name in STACKS if name != "frozen batch norm"])
+def test_forward_and_backward_are_the_references(name: str, dtype: str) -> None:
+    model, x = model_of(name, dtype), data(dtype)
+    first_open_pass = 2**64 - 1
+    stack = twin(model, first_open_pass, ROWS)
+    out = model.forward(x)
+    assert_close(out, stack.forward(x, training=True), TOLERANCE[dtype], "output")
+    g = np.random.default_rng(1).normal(size=out.shape).astype(dtype)
+    dx = model.backward(g, input_gradient=True)
+    expected = stack.backward(g)
+    assert_close(dx, expected, 5 * TOLERANCE[dtype], "dC/dx")
+    assert_close(model.gradients, expected_gradients(model, stack), 5 * TOLERANCE[dtype], "dC/dp")
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_prediction_is_the_references(name: str, dtype: str) -> None:
+    model, x = model_of(name, dtype), data(dtype)
+    expected = twin(model, 0, ROWS).forward(x, training=False)
+    assert_close(model.predict(x), expected, TOLERANCE[dtype])
+    # A row's bits are its own.
+    for begin, end in ((0, 1), (1, 70), (70, ROWS)):
+        part = model.predict(x[begin:end])
+        assert part.tobytes() == model.predict(x)[begin:end].tobytes()
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_derivatives_are_differences(name: str) -> None:
+    """Central differences, for a few parameters and inputs of each stack."""
+    model, x = model_of(name, "float64"), data("float64", 20)
+    rng = np.random.default_rng(2)
+    g = rng.normal(size=(20, model.output_shape[1]))
+
+    def value(changed: Any) -> float:
+        # Prediction: another mask at each open pass would be another function.
+        return float((model.forward(changed, training=False) * g).sum())
+
+    value(x)
+    dx = model.backward(g, input_gradient=True)
+    found = model.gradients.copy()
+    frozen = name == "frozen batch norm"
+    dense = 9 * INPUTS + 9  # what comes before the frozen layer
+    for i in rng.choice(dense if frozen else max(found.size, 1), min(found.size, 12)):
+        keep, step = model.parameters[i], 1e-5
+        model.parameters[i] = keep + step
+        high = value(x)
+        model.parameters[i] = keep - step
+        low = value(x)
+        model.parameters[i] = keep
+        assert abs((high - low) / (2 * step) - found[i]) <= 1e-7 * np.abs(found).max()
+    for row, column in rng.integers(0, [20, INPUTS], (5, 2)):
+        moved = x.copy()
+        moved[row, column] += 1e-5
+        high = value(moved)
+        moved[row, column] -= 2e-5
+        assert abs((high - value(moved)) / 2e-5 - dx[row, column]) <= 1e-7 * np.abs(dx).max()
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_same_bits_for_any_number_of_threads(name: str, dtype: str) -> None:
+    x = data(dtype, 700)
+    before, results = dc.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3, 7):
+            dc.set_num_threads(threads)
+            model = model_of(name, dtype)
+            model.compile("adam", "mse")
+            y = np.zeros((700, model.output_shape[1]), dtype)
+            history = model.fit(x, y, epochs=2, batch_size=256, verbose=0)
+            tensors = [array.tobytes() for array in model.weights]
+            results.append((tensors, history.history, model.predict(x).tobytes()))
+    finally:
+        dc.set_num_threads(before)
+    assert all(result == results[0] for result in results[1:])
+
+
+def test_every_level_agrees(dtype: str) -> None:
+    """Levels with fused multiply-adds to the bit, the others closely."""
+    results = {}
+    x = data(dtype, 40)
+    for level in LEVELS:
+        model = model_of("residuals", dtype)
+        network = type(model._network)(INPUTS, model._plan().specs, level)
+        network.parameters[:] = model.parameters
+        out = network.forward(x)
+        network.backward(np.ones_like(out))
+        results[level] = (out, network.gradients)
+    fused = [results[level] for level in ("avx512", "avx2", "neon") if level in results]
+    for out, gradients in fused[1:]:
+        assert out.tobytes() == fused[0][0].tobytes()
+        assert gradients.tobytes() == fused[0][1].tobytes()
+    for out, gradients in results.values():
+        assert_close(out, results[LEVELS[0]][0], TOLERANCE[dtype])
+        assert_close(gradients, results[LEVELS[0]][1], 10 * TOLERANCE[dtype])
+
+
+class TestDropout:
+    def test_rate_and_factor(self) -> None:
+        model = dc.Sequential([dc.Input(64), layers.Dropout(0.2)], seed=0)
+        out = model.forward(np.ones((2000, 64), np.float32))
+        kept = out[out != 0]
+        assert np.unique(kept).size == 1
+        assert abs(kept[0] - 1 / 0.8) < 1e-4
+        assert abs(kept.size / out.size - 0.8) < 4 * np.sqrt(0.16 / out.size)
+        assert abs(out.mean() - 1) < 0.01
+        # Neither rows, nor columns, nor passes repeat.
+        assert np.unique(out, axis=0).shape[0] == 2000
+        assert np.unique(out.T, axis=0).shape[0] == 64
+        assert (model.forward(np.ones((2000, 64), np.float32)) != out).any()
+
+    def test_prediction_keeps_everything(self) -> None:
+        model = dc.Sequential([dc.Input(4), layers.Dropout(0.9)], seed=0)
+        x = data("float32")[:, :4].copy()
+        assert (model.predict(x) == x).all()
+
+    def test_masks_follow_the_step_and_resume(self, tmp_path: Path) -> None:
+        x, y = data("float32"), np.zeros((ROWS, 3), np.float32)
+        whole = model_of("dropout", "float32")
+        whole.compile("sgd", "mse")
+        whole.fit(x, y, epochs=4, verbose=0)
+        halves = model_of("dropout", "float32")
+        halves.compile("sgd", "mse")
+        halves.fit(x, y, epochs=2, verbose=0)
+        halves.save(tmp_path / "m.safetensors")
+        again = dc.load_model(tmp_path / "m.safetensors")
+        again.fit(x, y, epochs=4, initial_epoch=2, verbose=0)
+        assert again.parameters.tobytes() == whole.parameters.tobytes()
+
+    @pytest.mark.parametrize("rate", [-0.1, 1, 1.5, float("nan")])
+    def test_bad_rates(self, rate: float) -> None:
+        with pytest.raises(ValueError, match=r"Dropout: rate: found .*, wanted .* 0 <= rate < 1"):
+            layers.Dropout(rate)
+
+
+class TestBatchNormalization:
+    def test_moving_averages_as_keras(self) -> None:
+        model = dc.Sequential([dc.Input(3), layers.BatchNormalization(momentum=0.9)], seed=0)
+        model.compile("sgd", "mse")
+        x = np.random.default_rng(0).normal(5, 3, (64, 3)).astype(np.float32)
+        model.train_on_batch(x, x)
+        layer = model.layers[0]
+        assert_close(layer.moving_mean, 0.1 * x.mean(axis=0), 1e-5)
+        assert_close(layer.moving_variance, 0.9 + 0.1 * x.var(axis=0), 1e-5)
+
+    def test_far_from_zero_in_float32(self) -> None:
+        model = dc.Sequential([dc.Input(1), layers.BatchNormalization(epsilon=0)], seed=0)
+        x = (1e4 + np.random.default_rng(0).normal(size=(4000, 1))).astype(np.float32)
+        out = model.forward(x)
+        exact = (x.astype(float) - x.astype(float).mean()) / x.astype(float).std()
+        assert np.abs(out - exact).max() < 2e-3
+
+    def test_predictions_and_evaluation_do_not_move_them(self) -> None:
+        model = model_of("batch norm", "float32")
+        model.compile("sgd", "mse")
+        before = [array.copy() for array in model.weights]
+        model.predict(data("float32"))
+        model.evaluate(data("float32"), np.zeros((ROWS, 3)))
+        assert all((a == b).all() for a, b in zip(model.weights, before, strict=True))
+
+
+class TestTrainable:
+    def test_only_what_is_trainable_changes(self) -> None:
+        model = dc.Sequential(
+            [
+                dc.Input(INPUTS),
+                dc.Dense(5, "tanh", trainable=False),
+                dc.Dense(5, "tanh"),
+                dc.Dense(5, "tanh", trainable=False),
+                dc.Dense(2),
+            ],
+            seed=0,
+        )
+        model.compile("adam", "mse")
+        before = model.get_weights()
+        model.fit(data("float32"), np.ones((ROWS, 2)), epochs=2, verbose=0)
+        changed = [(a != b).any() for a, b in zip(model.get_weights(), before, strict=True)]
+        assert changed == [False, False, True, True, False, False, True, True]
+        model.layers[0].trainable = True
+        model.layers[3].trainable = False
+        before = model.get_weights()
+        model.train_on_batch(data("float32"), np.ones((ROWS, 2), np.float32))
+        changed = [(a != b).any() for a, b in zip(model.get_weights(), before, strict=True)]
+        assert changed == [True, True, True, True, False, False, False, False]
+        assert not model.layers[3].kernel_gradient.any()
+
+    def test_same_updates_as_without(self) -> None:
+        """A frozen layer changes nothing about the others' step."""
+        frozen, free = (
+            dc.Sequential(
+                [dc.Input(INPUTS), dc.Dense(5, "tanh"), dc.Dense(2, trainable=trainable)], seed=0
+            )
+            for trainable in (False, True)
+        )
+        for model in (frozen, free):
+            model.compile("sgd", "mse")
+            model.train_on_batch(data("float32"), np.ones((ROWS, 2), np.float32))
+        assert (frozen.layers[0].kernel == free.layers[0].kernel).all()
+
+    def test_single_rows(self) -> None:
+        model = dc.Sequential(
+            [dc.Input(INPUTS), dc.Dense(3, "tanh", trainable=False), dc.Dense(2)], seed=0
+        )
+        model.compile("sgd", "mse")
+        before = model.layers[0].kernel.copy()
+        model.fit(data("float32"), np.ones((ROWS, 2)), batch_size=1, verbose=0)
+        assert (model.layers[0].kernel == before).all()
+
+
+class TestActivationLayer:
+    def test_joins_the_dense_layer_before(self) -> None:
+        apart = dc.Sequential(
+            [dc.Input(4), dc.Dense(5), layers.Activation("tanh"), dc.Dense(3),
+             layers.Activation("softmax")], seed=0,
+        )  # fmt: skip
+        joined = dc.Sequential([dc.Input(4), dc.Dense(5, "tanh"), dc.Dense(3, "softmax")], seed=0)
+        x = data("float32")[:, :4].copy()
+        for model in (apart, joined):
+            model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+            model.fit(x, np.arange(ROWS) % 3, epochs=3, verbose=0)
+        assert apart.parameters.tobytes() == joined.parameters.tobytes()
+        assert [layer.name for layer in apart.layers] == [
+            "dense", "activation", "dense_1", "activation_1",
+        ]  # fmt: skip
+
+    def test_not_across_a_branch(self) -> None:
+        """The block takes the dense layer's output before the function."""
+        model = dc.Sequential(
+            [dc.Input(3), dc.Dense(3), layers.Residual([layers.Activation("tanh")])], seed=0
+        )
+        x = data("float64")[:, :3].astype(np.float32)
+        z = x @ model.layers[0].kernel
+        assert_close(model.predict(x), z + np.tanh(z), 1e-6)
+
+    def test_python_functions(self, dtype: str) -> None:
+        def swish(x: Any) -> Any:
+            return x / (1 + np.exp(-x))
+
+        def derivative(x: Any, a: Any) -> Any:
+            s = 1 / (1 + np.exp(-x))
+            return s + a * (1 - s)
+
+        model = dc.Sequential(
+            [dc.Input(INPUTS), dc.Dense(5, activation=(np.tanh, lambda x, a: 1 - a * a)),
+             dc.Dense(4), layers.Activation((swish, derivative)), dc.Dense(2)],
+            dtype=dtype, seed=0,
+        )  # fmt: skip
+        native = dc.Sequential(
+            [dc.Input(INPUTS), dc.Dense(5, "tanh"), dc.Dense(4), dc.Dense(2)],
+            dtype=dtype, seed=0,
+        )  # fmt: skip
+        x = data(dtype)
+        hidden = twin(native, 0, ROWS)
+        expected = hidden.layers[2].forward(swish(hidden.layers[1].forward(
+            hidden.layers[0].forward(x))))  # fmt: skip
+        assert_close(model.predict(x), expected, TOLERANCE[dtype])
+        model.compile("adam", "mse")
+        history = model.fit(x, np.ones((ROWS, 2)), epochs=20, verbose=0).history["loss"]
+        assert history[-1] < history[0]
+        with pytest.raises(TypeError, match="a file cannot hold"):
+            model.save("never.safetensors")
+
+    def test_an_error_in_a_python_function(self) -> None:
+        def fail(x: Any) -> Any:
+            raise ZeroDivisionError("mine")
+
+        model = dc.Sequential([dc.Input(2), dc.Dense(2, activation=(fail, fail))], seed=0)
+        model.compile("sgd", "mse")
+        before = model.parameters.copy()
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            model.fit(np.ones((3, 2)), np.ones((3, 2)), verbose=0)
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            model.predict(np.ones((3, 2)))
+        assert (model.parameters == before).all()
+        wrong = dc.Sequential([dc.Input(2), dc.Dense(2, activation=(np.sum, np.sum))], seed=0)
+        with pytest.raises(ValueError, match=r"activation: found .*wanted"):
+            wrong.predict(np.ones((3, 2)))
+
+
+class TestNormalization:
+    def test_adapts_to_inputs_and_targets(self, tmp_path: Path) -> None:
+        rng = np.random.default_rng(0)
+        x = rng.normal([0, 1e3, -5], [1, 50, 1e-3], (500, 3))
+        y = 1e4 + 300 * (x[:, :1] + (x[:, 1:2] - 1e3) / 50)
+        scaled, back = layers.Normalization(), layers.Normalization(invert=True)
+        scaled.adapt(x)
+        model = dc.Sequential([dc.Input(3), scaled, dc.Dense(8, "tanh"), dc.Dense(1), back], seed=0)
+        back.adapt(y)
+        assert_close(scaled.mean, x.mean(axis=0), 1e-6)
+        assert_close(back.variance, y.var(axis=0), 1e-6)
+        model.compile(dc.optimizers.Adam(0.01), "mse")
+        model.fit(x, y, epochs=60, verbose=0)
+        assert np.abs(model.predict(x) - y).std() < 0.15 * y.std()
+        model.save(tmp_path / "m.safetensors")
+        again = dc.load_model(tmp_path / "m.safetensors")
+        assert again.predict(x).tobytes() == model.predict(x).tobytes()
+
+    def test_a_constant_feature_becomes_zero(self) -> None:
+        layer = layers.Normalization()
+        layer.adapt(np.full((5, 2), 3.0))
+        model = dc.Sequential([dc.Input(2), layer])
+        assert (model.predict(np.full((2, 2), 3.0)) == 0).all()
+
+    def test_rescaling(self) -> None:
+        model = dc.Sequential([dc.Input(2), layers.Rescaling(1 / 255, offset=-0.5)])
+        assert_close(model.predict([[0, 255.0]]), [[-0.5, 0.5]], 1e-6)
+
+    def test_errors(self) -> None:
+        layer = layers.Normalization()
+        with pytest.raises(ValueError, match="adapt: found no rows"):
+            layer.adapt(np.zeros((0, 3)))
+        with pytest.raises(TypeError, match="adapt: found dtype <U1"):
+            layer.adapt(np.array([["a"]]))
+        layer.adapt(np.zeros((4, 3)))
+        with pytest.raises(ValueError, match="numbers for 3 features, wanted 2"):
+            dc.Sequential([dc.Input(2), layer])
+
+
+def test_flatten_takes_images() -> None:
+    images = np.random.default_rng(0).normal(size=(20, 4, 5)).astype(np.float32)
+    model = dc.Sequential([layers.Flatten(input_shape=(4, 5)), dc.Dense(3, "softmax")], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(images, np.arange(20) % 3, verbose=0)
+    assert model.predict(images).shape == (20, 3)
+    assert model.input_shape == (None, 4, 5)
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_saved_and_loaded(name: str, dtype: str, tmp_path: Path) -> None:
+    model = model_of(name, dtype)
+    model.compile("adam", "mse")
+    y = np.zeros((ROWS, model.output_shape[1]), dtype)
+    model.fit(data(dtype), y, epochs=1, verbose=0)
+    model.save(tmp_path / "m.safetensors")
+    again = dc.load_model(tmp_path / "m.safetensors")
+    assert again.get_config() == model.get_config()
+    for found, expected in zip(again.weights, model.weights, strict=True):
+        assert found.tobytes() == expected.tobytes()
+    again.fit(data(dtype), y, epochs=1, verbose=0)
+    model.fit(data(dtype), y, epochs=1, verbose=0)
+    assert again.parameters.tobytes() == model.parameters.tobytes()
+
+
+@pytest.mark.parametrize("last", [dc.Dense(4), layers.Dropout(0.1), layers.LayerNormalization()])
+def test_weights_in_order_of_keras(last: Any) -> None:
+    model = dc.Sequential(
+        [dc.Input(3), dc.Dense(2), layers.BatchNormalization(), dc.Dense(4), last]
+    )
+    shapes = [array.shape for array in model.get_weights()][:8]
+    assert shapes == [(3, 2), (2,), (2,), (2,), (2,), (2,), (2, 4), (4,)]
+    model.set_weights([array + 1 for array in model.get_weights()])
+    assert model.layers[1].moving_variance.tolist() == [2, 2]
+    assert model.count_params() == sum(array.size for array in model.get_weights())
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: layers.Residual([]), "found no layers"),
+        (lambda: dc.Sequential([dc.Input(3), layers.Residual([dc.Dense(4)])]), "from 3 to 4 units"),
+        (lambda: layers.BatchNormalization(momentum=2), "momentum: found 2"),
+        (lambda: layers.LayerNormalization(epsilon=-1), "epsilon: found -1"),
+        (lambda: layers.BatchNormalization(axis=0), "axis: found 0, wanted -1"),
+        (lambda: layers.Activation("relo"), "did you mean 'relu'"),
+        (lambda: layers.Normalization(mean=1.0), "found one of mean and variance"),
+        (lambda: layers.Rescaling(0), "scale > 0"),
+        (lambda: dc.Sequential([dc.Dense(2, name="a"), dc.Dense(2, name="a")]), "name 'a' twice"),
+    ],
+)
+def test_errors_say_what_is_wanted(make: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        make()
+
+
+def test_summary_shows_blocks_and_what_is_frozen() -> None:
+    model = model_of("residuals", "float32")
+    model.layers[0].trainable = False
+    lines: list[str] = []
+    model.summary(lines.append)
+    text = "\n".join(lines)
+    assert "dense (Dense, frozen)" in text
+    assert "  batch_normalization (BatchNormalization)" in text
+    assert f"{model.count_params():,} parameters" in text
