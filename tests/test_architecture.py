@@ -24,8 +24,8 @@ CPP_ORDER = ["base", "kernels", "network", "bindings"]
 # import each other.
 PYTHON_ORDER = [
     {"_core", "_names", "_files"},
-    {"_arrays", "_safetensors", "activations", "config", "initializers", "losses", "metrics"},
-    {"machine"},
+    {"_arrays", "_safetensors", "activations", "config", "initializers", "losses"},
+    {"machine", "metrics"},
     {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
     {"_summary"},
     {"stack"},

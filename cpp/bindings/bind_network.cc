@@ -8,6 +8,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/fast_call.h"
+#include "bindings/metric.h"
 #include "bindings/register.h"
 #include "network/trainer.h"
 
@@ -143,14 +144,15 @@ class PyNetwork {
   }
 
   void compile(const std::string& loss, const std::string& reduction,
-               std::shared_ptr<OptimizerSettings> settings,
-               const std::vector<std::string>& metric_names, std::uint64_t seed) {
+               std::shared_ptr<OptimizerSettings> settings, const py::list& metric_specs,
+               std::uint64_t seed) {
     const InUse in_use(busy_);
     const NetworkSpec& spec = network_->spec();
     const Objective<T> objective(network_->table(), loss, reduction_of(reduction),
                                  spec.layers.back().activation, spec.outputs());
     std::vector<Metric<T>> metrics;
-    for (const std::string& name : metric_names) metrics.emplace_back(name, objective.sparse());
+    for (const py::handle metric : metric_specs)
+      metrics.push_back(metric_of(metric, network_->table(), spec.outputs(), objective.sparse()));
     trainer_.emplace(network_, objective, std::move(settings), std::move(metrics), seed);
   }
 
@@ -407,7 +409,6 @@ void register_for(py::module_& module, const char* name) {
 void register_network(py::module_& module) {
   register_for<float>(module, "NetworkF32");
   register_for<double>(module, "NetworkF64");
-  module.def("metric_names", &metric_names);
 }
 
 }  // namespace densecore::bindings

@@ -48,37 +48,37 @@ def as_matrix(name: str, value: Any, dtype: np.dtype[Any], columns: int | None) 
     return _as_dtype(name, array, dtype)
 
 
-def as_targets(value: Any, dtype: np.dtype[Any], rows: int, outputs: int) -> Array:
+def as_targets(value: Any, dtype: np.dtype[Any], rows: int, outputs: int, name: str = "y") -> Array:
     """Targets as a matrix (rows, outputs); a vector is accepted for a single output."""
-    array = _numeric("y", value)
+    array = _numeric(name, value)
     if array.ndim == 1 and outputs == 1:
         array = array.reshape(-1, 1)
     if array.shape != (rows, outputs):
-        raise ValueError(f"y: found shape {array.shape}, wanted {(rows, outputs)}")
-    return _as_dtype("y", array, dtype)
+        raise ValueError(f"{name}: found shape {array.shape}, wanted {(rows, outputs)}")
+    return _as_dtype(name, array, dtype)
 
 
-def as_labels(value: Any, rows: int, classes: int) -> NDArray[np.int32]:
+def as_labels(value: Any, rows: int, classes: int, name: str = "y") -> NDArray[np.int32]:
     """Class numbers as a vector (rows,) of int32, each in 0 .. classes-1."""
-    array = _numeric("y", value)
+    array = _numeric(name, value)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array.reshape(-1)
     if array.shape != (rows,):
-        raise ValueError(f"y: found shape {array.shape}, wanted {(rows,)} (class numbers)")
+        raise ValueError(f"{name}: found shape {array.shape}, wanted {(rows,)} (class numbers)")
     wanted = f"wanted class numbers 0 to {classes - 1}, one per output"
     if array.dtype.kind == "f":
         whole = np.isfinite(array) & (array == np.floor(array))
         if not whole.all():
             row = int(np.argmin(whole))
-            raise ValueError(f"y: found {array[row]} in row {row}, {wanted}")
+            raise ValueError(f"{name}: found {array[row]} in row {row}, {wanted}")
     outside = (array < 0) | (array >= classes)
     if outside.any():
         row = int(np.argmax(outside))
-        raise ValueError(f"y: found class {array[row]} in row {row}, {wanted}")
+        raise ValueError(f"{name}: found class {array[row]} in row {row}, {wanted}")
     return np.ascontiguousarray(array, np.int32)
 
 
-def as_weights(value: Any, dtype: np.dtype[Any], rows: int) -> Array:
+def as_weights(value: Any, dtype: np.dtype[Any], rows: int, allow_zeros: bool = False) -> Array:
     """Sample weights as a vector (rows,): finite, not negative, not all zero."""
     array = _numeric("sample_weight", value)
     if array.shape != (rows,):
@@ -89,6 +89,6 @@ def as_weights(value: Any, dtype: np.dtype[Any], rows: int) -> Array:
         raise ValueError(
             f"sample_weight: found {array[row]} in row {row}, wanted finite numbers >= 0"
         )
-    if rows > 0 and not array.any():
+    if rows > 0 and not allow_zeros and not array.any():
         raise ValueError("sample_weight: found only zeros, wanted at least one positive weight")
     return _as_dtype("sample_weight", array, dtype)
