@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from . import losses, metrics, model_file, optimizers
-from ._arrays import as_matrix
 from ._data import Data, prepare
+from ._rows import as_rows
 from .history import History
 from .metrics import get_all
 from .progress import EpochProgress
@@ -199,10 +199,12 @@ class Sequential(Stack):
 
         Parameters
         ----------
-        x : array_like (rows, features)
-            Used where it lies when it is a C-contiguous array of the model's dtype; converted once
-            otherwise.
+        x : array_like, frame, tensor or sparse matrix (rows, features)
+            Used where it lies when it is C-contiguous and of the model's dtype, a file's memory map
+            included; converted once otherwise. Rows of sparse matrices, and of maps of another
+            dtype, are converted when a batch needs them. It is not searched for NaN.
         y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss
+            Finite.
         batch_size : int, optional
             Rows per step, by default 32. The last batch of an epoch may be smaller.
         epochs : int
@@ -315,7 +317,7 @@ class Sequential(Stack):
         `verbose` are accepted for Keras's sake and change nothing.
         """
         self._build_for(x)
-        return self._network.predict(as_matrix("x", x, self._dtype, self.input_shape[1]), None)
+        return self._network.predict(as_rows("x", x, self._dtype, self.input_shape[1]), None)
 
     # Loops of one's own -------------------------------------------------------------------------
 
