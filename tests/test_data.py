@@ -289,7 +289,8 @@ def test_sparse_matrices_of_other_kinds() -> None:
     doubled = sparse.coo_array(([1.0, 2.0**-24, 3.0], ([0, 0, 1], [1, 1, 0])), shape=(2, 3))
     twice = sparse.csr_array((np.array([1, 2.0**-24, 3]), np.array([1, 1, 0]), np.array([0, 2, 3])))
     before = twice.copy()
-    for matrix in (doubled, twice, sparse.csr_array(np.eye(3, dtype=bool)),
+    single = sparse.csr_array((twice.data.astype(F32), twice.indices, twice.indptr))
+    for matrix in (doubled, twice, single, sparse.csr_array(np.eye(3, dtype=bool)),
                    sparse.csr_array(np.eye(3, dtype=np.int64) * 7)):  # fmt: skip
         expected = matrix.toarray().astype(np.float32)
         assert as_x(matrix).read(0, len(expected)).tobytes() == expected.tobytes()
