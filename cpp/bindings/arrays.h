@@ -28,6 +28,8 @@ template <>
 inline constexpr const char* dtype_name<float> = "float32";
 template <>
 inline constexpr const char* dtype_name<std::int32_t> = "int32";
+template <>
+inline constexpr const char* dtype_name<std::int64_t> = "int64";
 
 [[noreturn]] void wrong_type(const char* name, const py::handle& found, const char* wanted);
 [[noreturn]] void wrong_shape(const char* name, const py::array& found,

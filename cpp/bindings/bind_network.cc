@@ -8,7 +8,9 @@
 
 #include "bindings/arrays.h"
 #include "bindings/fast_call.h"
+#include "bindings/metric.h"
 #include "bindings/register.h"
+#include "bindings/rows.h"
 #include "network/trainer.h"
 
 namespace densecore::bindings {
@@ -235,14 +237,15 @@ class PyNetwork {
   }
 
   void compile(const std::string& loss, const std::string& reduction,
-               std::shared_ptr<OptimizerSettings> settings,
-               const std::vector<std::string>& metric_names, std::uint64_t seed) {
+               std::shared_ptr<OptimizerSettings> settings, const py::list& metric_specs,
+               std::uint64_t seed) {
     const InUse in_use(busy_);
     const NetworkSpec& spec = network_->spec();
     const Objective<T> objective(network_->table(), loss, reduction_of(reduction),
                                  spec.last_activation(), spec.outputs());
     std::vector<Metric<T>> metrics;
-    for (const std::string& name : metric_names) metrics.emplace_back(name, objective.sparse());
+    for (const py::handle metric : metric_specs)
+      metrics.push_back(metric_of(metric, network_->table(), spec.outputs(), objective.sparse()));
     trainer_.emplace(network_, objective, std::move(settings), std::move(metrics), seed);
   }
 
@@ -262,7 +265,30 @@ class PyNetwork {
   std::int64_t epochs() { return trainer().epochs; }
   void set_epochs(std::int64_t epochs) { trainer().epochs = epochs; }
 
+  // Rows that must be made first, a block at a time.
+  py::object predict_source(const RowSource<T>& source) {
+    check_columns(source);
+    const py::object result = output(py::none(), source.rows(), network_->spec().outputs());
+    const auto out_view =
+        output_matrix<T>("out", result, source.rows(), network_->spec().outputs());
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    run(2 * released_work, [&](Executor& executor) {
+      constexpr index_t block = 1024;
+      AlignedBuffer<T> made(
+          static_cast<std::size_t>(std::min(block, source.rows()) * source.cols()));
+      for (index_t begin = 0; begin < source.rows(); begin += block) {
+        const index_t count = std::min(block, source.rows() - begin);
+        source.read(nullptr, begin, count, made.data());
+        network_->predict(executor, {made.data(), count, source.cols()},
+                          out_view.slice(begin, begin + count));
+      }
+    });
+    return result;
+  }
+
   py::object predict(const py::object& x, const py::object& out) {
+    if (const RowSource<T>* source = row_source<T>(x)) return predict_source(*source);
     const auto x_view = input_matrix<T>("x", x, any, network_->spec().inputs);
     const py::object result = output(out, x_view.rows, network_->spec().outputs());
     const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->spec().outputs());
@@ -347,11 +373,11 @@ class PyNetwork {
            EpochEnd epoch_end, py::list results) {
     Trainer<T>& t = trainer();
     std::vector<std::int32_t> labels, validation_labels;
-    const Data<T> training = data(x, y, weight, labels);
+    const Data<T> training = data(x, y, weight, labels, true);
     std::optional<Data<T>> held_out;
     if (!validation.is_none()) {
       const auto parts = validation.cast<py::tuple>();
-      held_out = data(parts[0], parts[1], parts[2], validation_labels);
+      held_out = data(parts[0], parts[1], parts[2], validation_labels, true);
     }
     if (training.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     InUse in_use(busy_);
@@ -376,7 +402,7 @@ class PyNetwork {
   std::vector<double> evaluate(const py::object& x, const py::object& y, const py::object& weight) {
     Trainer<T>& t = trainer();
     std::vector<std::int32_t> labels;
-    const Data<T> all = data(x, y, weight, labels);
+    const Data<T> all = data(x, y, weight, labels, true);
     const InUse in_use(busy_);
     kept_x_ = py::none();
     std::vector<double> results;
@@ -408,11 +434,24 @@ class PyNetwork {
     return out.is_none() ? py::object(py::array_t<T>({rows, cols})) : out;
   }
 
-  // `labels` is where class numbers go: the core wants them as int32, checked.
+  void check_columns(const RowSource<T>& source) const {
+    if (source.cols() != network_->spec().inputs)
+      throw std::invalid_argument("x: found " + std::to_string(source.cols()) +
+                                  " columns, wanted " + std::to_string(network_->spec().inputs));
+  }
+
+  // `labels` is where class numbers go: the core wants them as int32, checked. `by_batch`: x may be
+  // a source of rows.
   Data<T> data(const py::object& x, const py::object& y, const py::object& weight,
-               std::vector<std::int32_t>& labels) {
+               std::vector<std::int32_t>& labels, bool by_batch = false) {
     Data<T> d;
-    d.x = input_matrix<T>("x", x, any, network_->spec().inputs);
+    if (by_batch) d.source = row_source<T>(x);
+    if (d.source != nullptr) {
+      check_columns(*d.source);
+      d.x = {nullptr, d.source->rows(), d.source->cols()};
+    } else {
+      d.x = input_matrix<T>("x", x, any, network_->spec().inputs);
+    }
     if (trainer().objective().sparse()) {
       read_labels(y, d.x.rows, labels);
       d.targets.labels = labels.data();
@@ -522,7 +561,6 @@ void register_for(py::module_& module, const char* name) {
 void register_network(py::module_& module) {
   register_for<float>(module, "NetworkF32");
   register_for<double>(module, "NetworkF64");
-  module.def("metric_names", &metric_names);
 }
 
 }  // namespace densecore::bindings

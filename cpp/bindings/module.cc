@@ -10,5 +10,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   densecore::bindings::register_runtime(module);
   densecore::bindings::register_kernels(module);
   densecore::bindings::register_optimizer(module);
+  densecore::bindings::register_rows(module);
+  densecore::bindings::register_metric(module);
   densecore::bindings::register_network(module);
 }

@@ -8,6 +8,8 @@ namespace densecore::bindings {
 void register_runtime(pybind11::module_& module);
 void register_kernels(pybind11::module_& module);
 void register_optimizer(pybind11::module_& module);
+void register_rows(pybind11::module_& module);
+void register_metric(pybind11::module_& module);
 void register_network(pybind11::module_& module);
 
 }  // namespace densecore::bindings

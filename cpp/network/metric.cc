@@ -1,119 +1,84 @@
 #include "network/metric.h"
 
-#include <cmath>
 #include <stdexcept>
+
+#include "network/lookup.h"
 
 namespace densecore {
 namespace {
 
+// The mean of a loss of the kernel table, taken of the outputs.
 template <class T>
-index_t largest(const T* row, index_t count) {
-  index_t best = 0;
-  for (index_t j = 1; j < count; ++j)
-    if (row[j] > row[best]) best = j;
-  return best;
-}
-
-// Each returns the sum over the rows of a value per row.
-template <class T>
-double binary_accuracy(MatrixView<const T> a, const Targets<T>& y) {
-  double sum = 0;
-  for (index_t i = 0; i < a.rows; ++i) {
-    index_t right = 0;
-    for (index_t j = 0; j < a.cols; ++j)
-      right += (a.row(i)[j] > T(0.5)) == (y.values.row(i)[j] > T(0.5));
-    sum += static_cast<double>(right) / static_cast<double>(a.cols);
+class LossMean : public Accumulator<T> {
+ public:
+  LossMean(const LossEntry<T>& loss, bool labels) : loss_(loss) {
+    if (loss.sparse != labels) wrong_targets(loss.name, labels);
   }
-  return sum;
-}
-
-template <class T>
-double categorical_accuracy(MatrixView<const T> a, const Targets<T>& y) {
-  double sum = 0;
-  for (index_t i = 0; i < a.rows; ++i)
-    sum += largest(a.row(i), a.cols) == largest(y.values.row(i), a.cols);
-  return sum;
-}
-
-template <class T>
-double sparse_categorical_accuracy(MatrixView<const T> a, const Targets<T>& y) {
-  double sum = 0;
-  for (index_t i = 0; i < a.rows; ++i) sum += largest(a.row(i), a.cols) == y.labels[i];
-  return sum;
-}
-
-template <class T>
-double mean_squared_error(MatrixView<const T> a, const Targets<T>& y) {
-  double sum = 0;
-  for (index_t i = 0; i < a.rows; ++i) {
-    double row = 0;
-    for (index_t j = 0; j < a.cols; ++j) {
-      const double difference =
-          static_cast<double>(a.row(i)[j]) - static_cast<double>(y.values.row(i)[j]);
-      row += difference * difference;
-    }
-    sum += row / static_cast<double>(a.cols);
+  void reset() override { sum_ = weight_ = 0; }
+  void add(MatrixView<const T> outputs, const Targets<T>& targets) override {
+    LossArguments<T> p{};
+    p.rows = outputs.rows;
+    p.cols = outputs.cols;
+    p.output = outputs.data;
+    p.ld_output = outputs.stride;
+    p.values = targets.values.data;
+    p.ld_values = targets.values.stride;
+    p.labels = targets.labels;
+    p.weight = targets.weight;
+    sum_ += loss_.plain(p);
+    weight_ += Objective<T>::weight_sum(targets.weight, outputs.rows);
   }
-  return sum;
-}
+  double result() const override { return weight_ == 0 ? 0 : sum_ / weight_; }
 
-template <class T>
-double mean_absolute_error(MatrixView<const T> a, const Targets<T>& y) {
-  double sum = 0;
-  for (index_t i = 0; i < a.rows; ++i) {
-    double row = 0;
-    for (index_t j = 0; j < a.cols; ++j)
-      row += std::fabs(static_cast<double>(a.row(i)[j]) - static_cast<double>(y.values.row(i)[j]));
-    sum += row / static_cast<double>(a.cols);
-  }
-  return sum;
-}
-
-template <class T>
-struct Entry {
-  const char* name;
-  bool labels;
-  double (*function)(MatrixView<const T>, const Targets<T>&);
+ private:
+  const LossEntry<T>& loss_;
+  double sum_ = 0, weight_ = 0;
 };
 
 template <class T>
-constexpr Entry<T> entries[] = {
-    {"binary_accuracy", false, binary_accuracy<T>},
-    {"categorical_accuracy", false, categorical_accuracy<T>},
-    {"sparse_categorical_accuracy", true, sparse_categorical_accuracy<T>},
-    {"mean_squared_error", false, mean_squared_error<T>},
-    {"mean_absolute_error", false, mean_absolute_error<T>},
-};
+const LossEntry<T>* loss_named(const KernelTable<T>& table, const std::string& name) {
+  for (int i = 0; i < table.loss_count; ++i)
+    if (name == table.losses[i].name) return &table.losses[i];
+  return nullptr;
+}
+
+template <class T>
+std::unique_ptr<Accumulator<T>> accumulator_of(const KernelTable<T>& table, const MetricSpec& spec,
+                                               index_t outputs, bool labels) {
+  if (spec.class_id >= outputs)
+    throw std::invalid_argument("metric '" + spec.name + "': class_id: found " +
+                                std::to_string(spec.class_id) + ", wanted 0 to " +
+                                std::to_string(outputs - 1) + ", one per output");
+  if (auto found = mean_over_rows<T>(spec, outputs, labels)) return found;
+  if (auto found = class_counts<T>(spec, outputs, labels)) return found;
+  if (auto found = whole_pass<T>(spec, outputs, labels)) return found;
+  if (const LossEntry<T>* loss = loss_named(table, spec.name))
+    return std::make_unique<LossMean<T>>(*loss, labels);
+  std::string known;
+  for (const std::string& name : metric_names()) known += name + ", ";
+  throw std::invalid_argument("unknown metric '" + spec.name + "'; known: " + known +
+                              "and the losses");
+}
 
 }  // namespace
 
 std::vector<std::string> metric_names() {
   std::vector<std::string> names;
-  for (const auto& entry : entries<double>) names.emplace_back(entry.name);
+  for (const auto& part : {names_of_means(), names_of_counts(), names_of_whole_pass()})
+    names.insert(names.end(), part.begin(), part.end());
   return names;
 }
 
-template <class T>
-Metric<T>::Metric(const std::string& name, bool labels) : name_(name), function_(nullptr) {
-  std::string known;
-  for (const Entry<T>& entry : entries<T>) {
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
-    if (name != entry.name) continue;
-    if (entry.labels != labels)
-      throw std::invalid_argument(
-          "metric '" + name + "' wants " + (entry.labels ? "class numbers" : "a value per output") +
-          " as targets; the loss wants " + (labels ? "class numbers" : "a value per output"));
-    function_ = entry.function;
-  }
-  if (function_ == nullptr)
-    throw std::invalid_argument("unknown metric '" + name + "'; known: " + known);
+void wrong_targets(const std::string& metric, bool labels) {
+  throw std::invalid_argument(
+      "metric '" + metric + "' wants " + (labels ? "a value per output" : "class numbers") +
+      " as targets; found " + (labels ? "class numbers" : "a value per output") +
+      ", which is what the loss wants");
 }
 
 template <class T>
-void Metric<T>::add(MatrixView<const T> outputs, const Targets<T>& targets) {
-  sum_ += function_(outputs, targets);
-  count_ += static_cast<double>(outputs.rows);
-}
+Metric<T>::Metric(const KernelTable<T>& table, const MetricSpec& spec, index_t outputs, bool labels)
+    : accumulator_(accumulator_of(table, spec, outputs, labels)), weighted_(spec.weighted) {}
 
 template class Metric<float>;
 template class Metric<double>;

@@ -60,7 +60,12 @@ Data<T> Trainer<T>::gather(const Data<T>& data, const index_t* order, index_t co
     return MatrixView<const T>(to.data(), count, from.cols);
   };
   Data<T> batch;
-  batch.x = rows_of(data.x, batch_x_);
+  if (data.source != nullptr) {
+    data.source->read(order, 0, count, batch_x_.data());
+    batch.x = {batch_x_.data(), count, data.x.cols};
+  } else {
+    batch.x = rows_of(data.x, batch_x_);
+  }
   if (data.targets.values) batch.targets.values = rows_of(data.targets.values, batch_values_);
   if (data.targets.labels != nullptr) {
     for (index_t i = 0; i < count; ++i) batch_labels_.data()[i] = data.targets.labels[order[i]];
@@ -71,6 +76,16 @@ Data<T> Trainer<T>::gather(const Data<T>& data, const index_t* order, index_t co
     batch.targets.weight = batch_weight_.data();
   }
   return batch;
+}
+
+template <class T>
+Data<T> Trainer<T>::slice(const Data<T>& data, index_t begin, index_t end) {
+  Data<T> part{data.x.slice(begin, end), data.targets.slice(begin, end)};
+  if (data.source != nullptr) {
+    data.source->read(nullptr, begin, end - begin, batch_x_.data());
+    part.x = {batch_x_.data(), end - begin, data.x.cols};
+  }
+  return part;
 }
 
 template <class T>
@@ -92,7 +107,7 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
                      const FitOptions& options, EpochObserver& observer) {
   const index_t rows = data.x.rows, batch_size = std::min(options.batch_size, rows);
   network_->reserve(batch_size);
-  if (options.shuffle) reserve_batch(data, batch_size);
+  if (options.shuffle || data.source != nullptr) reserve_batch(data, batch_size);
   std::vector<index_t> order(options.shuffle ? static_cast<std::size_t>(rows) : 0);
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     if (options.shuffle) {
@@ -105,9 +120,8 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
     if (by_row) train_rows(executor, data, options.shuffle ? order.data() : nullptr, total);
     for (index_t begin = 0; begin < rows && !by_row; begin += batch_size) {
       const index_t end = std::min(begin + batch_size, rows);
-      const Data<T> batch = options.shuffle
-                                ? gather(data, order.data() + begin, end - begin)
-                                : Data<T>{data.x.slice(begin, end), data.targets.slice(begin, end)};
+      const Data<T> batch = options.shuffle ? gather(data, order.data() + begin, end - begin)
+                                            : slice(data, begin, end);
       const LossSum sum =
           network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false);
       total.loss += sum.loss;
@@ -126,17 +140,16 @@ template <class T>
 void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index_t* order,
                             LossSum& total) {
   const index_t outputs = network_->spec().outputs();
-  const bool watched = !metrics_.empty();
-  if (watched) {
-    reserve_batch(data, rows_at_once);
-    reserve(outputs_, rows_at_once * outputs);
-  }
+  const bool watched = !metrics_.empty(), copied = watched || data.source != nullptr;
+  if (copied) reserve_batch(data, rows_at_once);
+  if (watched) reserve(outputs_, rows_at_once * outputs);
   for (index_t begin = 0; begin < data.x.rows; begin += rows_at_once) {
     const index_t end = std::min(begin + rows_at_once, data.x.rows);
-    Data<T> rows{data.x.slice(begin, end), data.targets.slice(begin, end)};
     const index_t* rest = order == nullptr ? nullptr : order + begin;
-    if (rest != nullptr) rows = watched ? gather(data, rest, end - begin) : data;
-    network_->train_rows(objective_, rows.x, rows.targets, watched ? nullptr : rest, end - begin,
+    const Data<T> rows = rest == nullptr ? slice(data, begin, end)
+                         : copied        ? gather(data, rest, end - begin)
+                                         : data;
+    network_->train_rows(objective_, rows.x, rows.targets, copied ? nullptr : rest, end - begin,
                          optimizer_, total, watched ? outputs_.data() : nullptr);
     if (watched) {
       const MatrixView<T> seen(outputs_.data(), end - begin, outputs);
@@ -153,13 +166,14 @@ std::vector<double> Trainer<T>::evaluate(Executor& executor, const Data<T>& data
   for (Metric<T>& metric : metrics_) metric.reset();
   // Blocks of a constant size: the result depends on no batch size.
   constexpr index_t block = Network<T>::evaluation_rows;
+  if (data.source != nullptr) reserve_batch(data, block);
   for (index_t begin = 0; begin < data.x.rows; begin += block) {
     const index_t end = std::min(begin + block, data.x.rows);
-    const Targets<T> targets = data.targets.slice(begin, end);
-    const LossSum sum = network_->loss(executor, objective_, data.x.slice(begin, end), targets);
+    const Data<T> rows = slice(data, begin, end);
+    const LossSum sum = network_->loss(executor, objective_, rows.x, rows.targets);
     total.loss += sum.loss;
     total.weight += sum.weight;
-    add_metrics(end - begin, targets);
+    add_metrics(end - begin, rows.targets);
   }
   return results(total);
 }

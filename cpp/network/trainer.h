@@ -8,13 +8,15 @@
 #include "network/metric.h"
 #include "network/network.h"
 #include "network/optimizer.h"
+#include "network/rows.h"
 
 namespace densecore {
 
 template <class T>
 struct Data {
-  MatrixView<const T> x;
+  MatrixView<const T> x;  // without data, when `source` makes the rows
   Targets<T> targets;
+  const RowSource<T>* source = nullptr;
 };
 
 struct FitOptions {
@@ -59,8 +61,10 @@ class Trainer {
   std::vector<double> evaluate(Executor& executor, const Data<T>& data);
 
  private:
-  // Row numbers order[0 .. count) of `data`, copied together.
+  // Row numbers order[0 .. count) of `data`, copied together; rows [begin, end) where they lie, but
+  // those of a source are made. Room for what is copied or made is reserved before.
   Data<T> gather(const Data<T>& data, const index_t* order, index_t count);
+  Data<T> slice(const Data<T>& data, index_t begin, index_t end);
   void reserve_batch(const Data<T>& data, index_t rows);
   // An epoch of batches of one row, for networks that have a kernel for that.
   void train_rows(Executor& executor, const Data<T>& data, const index_t* order, LossSum& total);

@@ -1,4 +1,4 @@
-"""Training data as the core wants it: contiguous arrays of the model's dtype, checked once."""
+"""Training data as the core wants it: arrays of the model's dtype, or rows by batch."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arrays import as_labels, as_matrix, as_targets, as_weights
+from ._arrays import as_labels, as_targets, as_weights
+from ._rows import Rows, as_rows, part
 
 Array = NDArray[Any]
 
@@ -14,7 +15,7 @@ Array = NDArray[Any]
 class Data(NamedTuple):
     """x (rows, inputs), y (rows, outputs) or class numbers (rows,), weights (rows,) or None."""
 
-    x: Array
+    x: Rows
     y: Array
     weight: Array | None
 
@@ -29,12 +30,11 @@ class Data(NamedTuple):
                 f"validation_split: found {rows} rows, too few to split off a share of {share}"
             )
 
-        def part(rows: slice) -> Data:
-            return Data(
-                self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
-            )
+        def rows_of(begin: int, end: int) -> Data:
+            weight = None if self.weight is None else self.weight[begin:end]
+            return Data(part(self.x, begin, end), self.y[begin:end], weight)
 
-        return part(slice(None, cut)), part(slice(cut, None))
+        return rows_of(0, cut), rows_of(cut, rows)
 
 
 def prepare(
@@ -47,15 +47,20 @@ def prepare(
     inputs: int,
     outputs: int,
     sparse: bool,
+    flatten: bool = False,
 ) -> Data:
     """Check and convert; copies only what cannot be used where it lies.
+
+    With `flatten` the axes of x after the first become one. Targets and weights must be finite; x
+    is not looked through for NaN: that would read all of it once more, and of a file perhaps all
+    that does not fit into memory.
 
     Raises
     ------
     TypeError, ValueError
         Naming the argument, what was found and what is wanted.
     """
-    x_array = as_matrix("x", x, dtype, inputs)
+    x_array = as_rows("x", x, dtype, inputs, flatten)
     rows = len(x_array)
     if rows == 0:
         raise ValueError("x: found no rows, wanted at least one")

@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ._files import atomic_writer, check_writable
+from .metrics import larger_is_better
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,13 +76,13 @@ class History:
             axes.plot(numbers, held_out, color="tab:orange", marker=marker, label="validation")
             finite = [value for value in held_out if value == value]
             if finite:
-                best = min(finite) if _smaller_is_better(name) else max(finite)
+                best = max(finite) if larger_is_better(name) else min(finite)
                 where = numbers[held_out.index(best)]
                 label = f"best: {best:.4g} (epoch {where})"
                 axes.plot(where, best, "o", color="tab:red", markersize=5, zorder=5, label=label)
         shown = [value for values in (training, held_out or []) for value in values if value > 0]
         # A loss that falls by orders of magnitude is a line along the axis otherwise.
-        if _smaller_is_better(name) and shown and max(shown) > 30 * min(shown):
+        if not larger_is_better(name) and shown and max(shown) > 30 * min(shown):
             axes.set_yscale("log")
         axes.set_xlabel("epoch")
         axes.set_ylabel(name.replace("_", " "))
@@ -104,10 +105,6 @@ def require_matplotlib() -> Any:
     except ImportError:
         raise ImportError(PLOT_EXTRA) from None
     return Figure
-
-
-def _smaller_is_better(name: str) -> bool:
-    return "accuracy" not in name
 
 
 def check_picture_path(path: str | os.PathLike[str]) -> str:

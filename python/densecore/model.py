@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from . import losses, metrics, model_file, optimizers
-from ._arrays import as_matrix
 from ._data import Data, prepare
+from ._rows import as_rows
 from .history import History
+from .metrics import get_all
 from .progress import EpochProgress
 from .stack import AnyLayer, Array, Stack
 
@@ -59,7 +60,8 @@ class Sequential(Stack):
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self.history: History | None = None
-        self._metric_names: list[str] = []
+        self._metrics: list[metrics.Metric] = []
+        self._weighted_metrics: list[metrics.Metric] = []
 
     @property
     def _compiled(self) -> bool:
@@ -87,7 +89,8 @@ class Sequential(Stack):
         self,
         optimizer: str | optimizers.Optimizer = "adam",
         loss: str | losses.Loss | None = None,
-        metrics: Sequence[str] | None = None,
+        metrics: Sequence[Any] | None = None,
+        weighted_metrics: Sequence[Any] | None = None,
     ) -> None:
         """Choose what training minimises, and how.
 
@@ -98,8 +101,12 @@ class Sequential(Stack):
             forgotten.
         loss : str or Loss
             See ``densecore.losses``.
-        metrics : sequence of str, optional
-            Reported besides the loss, see ``densecore.metrics``; for instance ``"accuracy"``.
+        metrics : sequence of str, Metric or callable, optional
+            Reported besides the loss, see ``densecore.metrics``: ``"accuracy"``, ``AUC()``, or a
+            function (y_true, y_pred) → number, which gets all rows of a pass. Every row counts the
+            same.
+        weighted_metrics : sequence, optional
+            The same, but rows count by their weights.
 
         Raises
         ------
@@ -108,17 +115,16 @@ class Sequential(Stack):
         """
         if loss is None:
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
-        if isinstance(metrics, str):
-            raise TypeError(f"metrics: found the string {metrics!r}, wanted a list of names")
-        before = (self.optimizer, self.loss, self._metric_names)
+        before = (self.optimizer, self.loss, self._metrics, self._weighted_metrics)
         try:
             self.optimizer = optimizers.get(optimizer)
             self.loss = losses.get(loss)
-            self._metric_names = list(metrics or [])
+            self._metrics = get_all("metrics", metrics)
+            self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
             if self.built or self._input is not None:
                 self._compile()
         except BaseException:
-            self.optimizer, self.loss, self._metric_names = before
+            self.optimizer, self.loss, self._metrics, self._weighted_metrics = before
             raise
 
     def _compile(self) -> None:
@@ -129,9 +135,15 @@ class Sequential(Stack):
             self.loss.name,
             self.loss.reduction,
             self.optimizer._settings,
-            [metrics.resolve(name, self.loss.name, outputs) for name in self._metric_names],
+            self._describe_metrics(self.loss.name, outputs),
             self.seed,
         )
+
+    def _describe_metrics(self, loss: str, outputs: int) -> list[metrics.Description]:
+        """What the core wants of the metrics; raises for one that does not suit the loss."""
+        return [metric._describe(loss, outputs, False) for metric in self._metrics] + [
+            metric._describe(loss, outputs, True) for metric in self._weighted_metrics
+        ]
 
     def _compiled_loss(self) -> losses.Loss:
         if self.loss is None:
@@ -143,7 +155,7 @@ class Sequential(Stack):
     @property
     def metrics_names(self) -> list[str]:
         """``"loss"``, then the metrics: the order of `evaluate`'s list."""
-        return ["loss", *self._metric_names]
+        return ["loss", *metrics.reported_names(self._metrics, self._weighted_metrics)]
 
     @property
     def progress(self) -> dict[str, int]:
@@ -167,6 +179,7 @@ class Sequential(Stack):
             inputs=self._inputs,
             outputs=self.output_shape[1],
             sparse=loss.sparse,
+            flatten=self._flattens,
         )
 
     def fit(
@@ -187,10 +200,12 @@ class Sequential(Stack):
 
         Parameters
         ----------
-        x : array_like (rows, features)
-            Used where it lies when it is a C-contiguous array of the model's dtype; converted once
-            otherwise.
+        x : array_like, frame, tensor or sparse matrix (rows, features)
+            Used where it lies when it is C-contiguous and of the model's dtype, a file's memory map
+            included; converted once otherwise. Rows of sparse matrices, and of maps of another
+            dtype, are converted when a batch needs them. It is not searched for NaN.
         y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss
+            Finite.
         batch_size : int, optional
             Rows per step, by default 32. The last batch of an epoch may be smaller.
         epochs : int
@@ -294,7 +309,7 @@ class Sequential(Stack):
         values = self._network.evaluate(*self._data(x, y, sample_weight))
         if return_dict:
             return dict(zip(self.metrics_names, values, strict=True))
-        return values if self._metric_names else values[0]
+        return values if len(values) > 1 else values[0]
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Array:
         """The outputs (rows, units) for any array-like x (rows, features).
@@ -303,7 +318,9 @@ class Sequential(Stack):
         `verbose` are accepted for Keras's sake and change nothing.
         """
         self._build_for(x)
-        return self._network.predict(as_matrix("x", x, self._dtype, self._inputs), None)
+        return self._network.predict(
+            as_rows("x", x, self._dtype, self._inputs, flatten=self._flattens), None
+        )
 
     # Loops of one's own -------------------------------------------------------------------------
 
@@ -381,8 +398,11 @@ class Sequential(Stack):
             config["compile"] = {
                 "optimizer": self.optimizer.get_config(),
                 "loss": self.loss.get_config(),
-                "metrics": list(self._metric_names),
+                "metrics": metrics.config_of(self._metrics),
             }
+            if self._weighted_metrics:
+                weighted = metrics.config_of(self._weighted_metrics)
+                config["compile"]["weighted_metrics"] = weighted
         return config
 
     @classmethod
@@ -401,9 +421,11 @@ class Sequential(Stack):
                 compiled = config["compile"]
                 model.optimizer = optimizers.get(dict(compiled["optimizer"]))
                 model.loss = losses.get(dict(compiled["loss"]))
-                for name in compiled["metrics"]:
-                    metrics.resolve(name, model.loss.name, model.output_shape[1])
-                model._metric_names = list(compiled["metrics"])
+                model._metrics = metrics.get_all("metrics", compiled["metrics"])
+                model._weighted_metrics = metrics.get_all(
+                    "weighted_metrics", compiled.get("weighted_metrics")
+                )
+                model._describe_metrics(model.loss.name, model.output_shape[1])
         except KeyError as error:
             raise ValueError(f"configuration: found no entry {error}") from None
         except (AttributeError, TypeError, RuntimeError) as error:

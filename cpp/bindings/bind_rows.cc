@@ -1,0 +1,98 @@
+#include <stdexcept>
+
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+#include "bindings/rows.h"
+
+namespace densecore::bindings {
+namespace {
+
+NumberType number_type(const py::array& array) {
+  const py::dtype dtype = array.dtype();
+  if (dtype.byteorder() != '>') {
+    const struct {
+      char kind;
+      index_t bytes;
+      NumberType type;
+    } known[] = {{'b', 1, NumberType::b1},  {'i', 1, NumberType::i8},  {'u', 1, NumberType::u8},
+                 {'i', 2, NumberType::i16}, {'u', 2, NumberType::u16}, {'i', 4, NumberType::i32},
+                 {'u', 4, NumberType::u32}, {'i', 8, NumberType::i64}, {'u', 8, NumberType::u64},
+                 {'f', 2, NumberType::f16}, {'f', 4, NumberType::f32}, {'f', 8, NumberType::f64}};
+    for (const auto& row : known)
+      if (dtype.kind() == row.kind && dtype.itemsize() == row.bytes) return row.type;
+  }
+  wrong_type("x", dtype, "real numbers of native byte order");
+}
+
+template <class T>
+PyRows<T> strided(const py::array& array) {
+  if (array.ndim() != 2) wrong_shape("x", array, {any, any});
+  return {rows_of_array<T>({static_cast<const char*>(array.data()), number_type(array),
+                            array.shape(0), array.shape(1), array.strides(0), array.strides(1)}),
+          {array}};
+}
+
+template <class T, class Index>
+std::unique_ptr<RowSource<T>> csr_of(const py::object& data, const py::object& indices,
+                                     const py::object& indptr, index_t cols) {
+  const index_t stored = checked<Index>("indices", indices, {any}).size();
+  const index_t starts = checked<Index>("indptr", indptr, {any}).size();
+  if (starts == 0) throw std::invalid_argument("indptr: found no elements, wanted rows + 1");
+  return rows_of_csr<T, Index>({starts - 1, cols, stored, input_vector<T>("data", data, stored),
+                                input_vector<Index>("indices", indices, stored),
+                                input_vector<Index>("indptr", indptr, starts)});
+}
+
+template <class T>
+PyRows<T> csr(const py::object& data, const py::object& indices, const py::object& indptr,
+              index_t cols) {
+  const bool small = py::isinstance<py::array>(indptr) &&
+                     py::reinterpret_borrow<py::array>(indptr).itemsize() == 4;
+  return {small ? csr_of<T, std::int32_t>(data, indices, indptr, cols)
+                : csr_of<T, std::int64_t>(data, indices, indptr, cols),
+          {data, indices, indptr}};
+}
+
+void check_range(index_t begin, index_t end, index_t rows) {
+  if (begin < 0 || end < begin || end > rows)
+    throw std::out_of_range("rows: found " + std::to_string(begin) + " to " + std::to_string(end) +
+                            ", wanted a part of " + std::to_string(rows));
+}
+
+template <class T>
+void register_for(py::module_& module, const char* name) {
+  using Rows = PyRows<T>;
+  py::class_<Rows>(module, name)
+      .def_static("strided", &strided<T>, py::arg("array"))
+      .def_static("csr", &csr<T>, py::arg("data"), py::arg("indices"), py::arg("indptr"),
+                  py::arg("columns"))
+      .def_property_readonly(
+          "shape",
+          [](const Rows& self) { return py::make_tuple(self.source->rows(), self.source->cols()); })
+      .def("__len__", [](const Rows& self) { return self.source->rows(); })
+      .def(
+          "slice",
+          [](const Rows& self, index_t begin, index_t end) {
+            check_range(begin, end, self.source->rows());
+            return Rows{self.source->slice(begin, end), self.kept};
+          },
+          py::arg("begin"), py::arg("end"))
+      .def(
+          "read",
+          [](const Rows& self, index_t begin, index_t end) {
+            check_range(begin, end, self.source->rows());
+            py::array_t<T> out({end - begin, self.source->cols()});
+            self.source->read(nullptr, begin, end - begin, out.mutable_data());
+            return out;
+          },
+          py::arg("begin"), py::arg("end"));
+}
+
+}  // namespace
+
+void register_rows(py::module_& module) {
+  register_for<float>(module, "RowsF32");
+  register_for<double>(module, "RowsF64");
+}
+
+}  // namespace densecore::bindings

@@ -1,0 +1,264 @@
+"""Metrics with Keras's names and meaning: what is reported besides the loss.
+
+A metric is given to `compile` by name, as an object, or as a function of (y_true, y_pred), and is
+computed by the core over all rows of an epoch or an evaluation, in double precision. An object can
+also be used by itself: ``update_state``, ``result``, ``reset_state``.
+
+Every loss is a metric too, under its own name: ``"binary_crossentropy"``, or its class's name here,
+``metrics.BinaryCrossentropy()``.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .. import _core
+from .._names import unknown
+from .base import Description, Metric, by_loss
+from .classes import (
+    AUC,
+    Accuracy,
+    BalancedAccuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    F1Score,
+    FalseNegatives,
+    FalsePositives,
+    MatthewsCorrelation,
+    Precision,
+    Recall,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    Specificity,
+    TopKCategoricalAccuracy,
+    TrueNegatives,
+    TruePositives,
+)
+from .errors import (
+    CosineSimilarity,
+    LossAsMetric,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    R2Score,
+    RootMeanSquaredError,
+)
+from .function import MeanMetricWrapper
+
+__all__ = [
+    "AUC",
+    "Accuracy",
+    "BalancedAccuracy",
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "CosineSimilarity",
+    "Description",
+    "F1Score",
+    "FalseNegatives",
+    "FalsePositives",
+    "LossAsMetric",
+    "MatthewsCorrelation",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanMetricWrapper",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Metric",
+    "Precision",
+    "R2Score",
+    "Recall",
+    "RootMeanSquaredError",
+    "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy",
+    "Specificity",
+    "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
+    "config_of",
+    "get",
+    "get_all",
+    "larger_is_better",
+    "names",
+    "reported_names",
+    "resolve",
+]
+
+_OWN: tuple[type[Metric], ...] = (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    BalancedAccuracy,
+    MatthewsCorrelation,
+    Precision,
+    Recall,
+    Specificity,
+    F1Score,
+    AUC,
+    TruePositives,
+    TrueNegatives,
+    FalsePositives,
+    FalseNegatives,
+    MeanSquaredError,
+    RootMeanSquaredError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    CosineSimilarity,
+    R2Score,
+)
+# By the core's names; the classes of losses follow when they are asked for.
+_CLASSES: dict[str, type[Metric]] = {cls.kind: cls for cls in _OWN}
+_ALIASES = {
+    "acc": "accuracy",
+    "ce": "crossentropy",
+    "mse": "mean_squared_error",
+    "MSE": "mean_squared_error",
+    "rmse": "root_mean_squared_error",
+    "RMSE": "root_mean_squared_error",
+    "mae": "mean_absolute_error",
+    "MAE": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "MAPE": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+    "MSLE": "mean_squared_logarithmic_error",
+}
+
+
+def _loss_names() -> list[str]:
+    return ["crossentropy", *_core.KernelsF64().losses()]
+
+
+def _class_of(kind: str) -> type[Metric] | None:
+    """The class of a metric; those of losses are made when they are first asked for."""
+    if kind not in _CLASSES and kind in _loss_names():
+        name = "".join(part.capitalize() for part in kind.split("_"))
+        text = f"The loss {kind!r} as a metric: its mean over the rows."
+        _CLASSES[kind] = type(name, (LossAsMetric,), {"kind": kind, "__doc__": text})
+    return _CLASSES.get(kind)
+
+
+def _kind_of(class_name: str) -> str:
+    """``SparseCategoricalAccuracy`` → ``sparse_categorical_accuracy``; names of kinds stay."""
+    for kind, cls in _CLASSES.items():
+        if class_name == cls.__name__:
+            return kind
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
+
+
+def __getattr__(name: str) -> type[Metric]:
+    # The classes of losses: whatever the core's list holds.
+    found = _class_of(_kind_of(name)) if name[:1].isupper() else None
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found
+
+
+def names() -> list[str]:
+    """Every metric that `compile` accepts by name."""
+    own = [cls.kind for cls in _OWN]
+    return [*own, *(name for name in _loss_names() if name not in own), *_ALIASES]
+
+
+def resolve(name: str, loss: str, outputs: int) -> str:
+    """The core's name of a metric for a model.
+
+    ``"accuracy"`` and ``"crossentropy"`` depend on the loss and the outputs, as in Keras.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown; the message lists the known ones.
+    """
+    resolved = _ALIASES.get(name, name) if isinstance(name, str) else name
+    if not isinstance(resolved, str) or _class_of(resolved) is None:
+        unknown("metric", name, names())
+    return by_loss(resolved, loss, outputs)
+
+
+def get(metric: Any) -> Metric:
+    """A metric from its name, its class, its configuration, a function, or itself.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown; the message lists the known ones.
+    """
+    if isinstance(metric, Metric):
+        return metric
+    if isinstance(metric, type) and issubclass(metric, Metric):
+        return metric()
+    if isinstance(metric, Mapping):
+        config = dict(metric)
+        cls = _class_of(str(config.pop("metric", None)))
+        if cls is None:
+            unknown("metric", metric.get("metric"), names())
+        return cls(**config)
+    if callable(metric):
+        return MeanMetricWrapper(metric)
+    kind = _ALIASES.get(metric, metric) if isinstance(metric, str) else ""
+    cls = _class_of(kind) or _class_of(_kind_of(kind))
+    if cls is None:
+        unknown("metric", metric, names())
+    return cls(name=None if metric == cls.__name__ else metric)
+
+
+def get_all(argument: str, given: Any) -> list[Metric]:
+    """The metrics of an argument of `compile`, which is a sequence of what `get` takes."""
+    if given is None:
+        return []
+    if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
+        shown = f"the string {given!r}" if isinstance(given, str) else type(given).__name__
+        raise TypeError(f"{argument}: found {shown}, wanted a list of names, metrics or functions")
+    return [get(metric) for metric in given]
+
+
+def config_of(metrics: Iterable[Metric]) -> list[Any]:
+    """What `get_all` makes equal metrics of: names where they say all; JSON-able.
+
+    A Python function is left out, with a warning: no file can hold it.
+    """
+    configs: list[Any] = []
+    for metric in metrics:
+        if isinstance(metric, MeanMetricWrapper):
+            import warnings
+
+            warnings.warn(
+                f"metric '{metric.name}' is a Python function, which is not saved: compile with it "
+                "again after loading",
+                stacklevel=4,
+            )
+            continue
+        config = metric.get_config()
+        known = metric.name in _ALIASES or _class_of(metric.name) is not None
+        says_all = known and get(metric.name).get_config() == config
+        configs.append(metric.name if says_all else config)
+    return configs
+
+
+def reported_names(metrics: Iterable[Metric], weighted: Iterable[Metric]) -> list[str]:
+    """The metrics' names in results: each once.
+
+    A weighted one with a name that is taken is called ``weighted_…``; further ones are numbered.
+    """
+    taken: list[str] = []
+    for prefix, group in (("", metrics), ("weighted_", weighted)):
+        for metric in group:
+            name = prefix + metric.name if metric.name in taken else metric.name
+            number = 1
+            while name in taken or name == "loss":
+                name = f"{metric.name}_{number}"
+                number += 1
+            taken.append(name)
+    return taken
+
+
+def larger_is_better(name: str) -> bool:
+    """Whether a reported number, by its name in a history, should grow; losses should not."""
+    return any(
+        re.search(rf"(^|_){kind}($|_)", name) is not None
+        for kind in (*(kind for kind, cls in _CLASSES.items() if cls.larger_is_better), "acc")
+    )

@@ -1,0 +1,149 @@
+"""The base of all metrics, and the checks of their options."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._arrays import as_labels, as_matrix, as_targets, as_weights
+
+Array = NDArray[Any]
+
+# What the core wants of a metric: its name (or a function of a whole pass), and its options.
+Description = tuple[str | Callable[..., float], dict[str, Any]]
+
+
+class Metric:
+    """Base class: a named metric, and its sums when it is used by itself.
+
+    Parameters
+    ----------
+    name : str, optional
+        Under which results are reported; by default Keras's for the metric.
+
+    Attributes
+    ----------
+    larger_is_better : bool
+
+    Examples
+    --------
+    >>> import densecore as dc
+    >>> metric = dc.metrics.AUC()
+    >>> metric.update_state([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> metric.result()
+    0.75
+    """
+
+    kind: ClassVar[str] = ""
+    larger_is_better: bool = True
+
+    def __init__(self, name: str | None = None, **options: Any) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"metric: name: found {type(name).__name__}, wanted a string")
+        self.name = self.kind if name is None else name
+        self._options = options
+        self._sums: _core.Metric | None = None
+
+    def get_config(self) -> dict[str, Any]:
+        """What `get` needs to make an equal one; JSON-able."""
+        return {"metric": self.kind, "name": self.name, **self._options}
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add some rows.
+
+        Parameters
+        ----------
+        y_true : array_like (rows, outputs), or (rows,) class numbers for several outputs
+        y_pred : array_like (rows, outputs); a vector is one output
+        sample_weight : array_like (rows,), optional
+        """
+        outputs, targets, labels = matched(y_true, y_pred)
+        weight = weights(sample_weight, len(outputs))
+        if self._sums is None:
+            options = {**self._core_options(), "weighted": True}
+            kind = self._alone(labels)
+            self._sums = _core.Metric(kind, options, outputs.shape[1], labels)
+        self._sums.update(outputs, targets, weight)
+
+    def result(self) -> float:
+        """The metric of all rows since the last `reset_state`; 0 when there were none."""
+        return 0.0 if self._sums is None else self._sums.result()
+
+    def reset_state(self) -> None:
+        """Forget all rows."""
+        self._sums = None
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+        """`update_state`, then `result`."""
+        self.update_state(y_true, y_pred, sample_weight)
+        return self.result()
+
+    def _core_options(self) -> dict[str, Any]:
+        names = {"thresholds": "threshold", "k": "top_k"}
+        return {names.get(option, option): value for option, value in self._options.items()}
+
+    def _alone(self, labels: bool) -> str:
+        """The core's name when no loss says what the targets mean."""
+        return self.kind
+
+    def _describe(self, loss: str, outputs: int, weighted: bool) -> Description:
+        """What the core gets for a model with a loss; raises when the two do not suit."""
+        kind = by_loss(self.kind, loss, outputs)
+        options = {**self._core_options(), "weighted": weighted}
+        _core.Metric(kind, options, outputs, loss.startswith("sparse_"))
+        return kind, options
+
+    def __repr__(self) -> str:
+        options = {**self._options, **({"name": self.name} if self.name != self.kind else {})}
+        shown = ", ".join(f"{option}={value!r}" for option, value in options.items())
+        return f"{type(self).__name__}({shown})"
+
+
+def matched(y_true: Any, y_pred: Any) -> tuple[Array, Array, bool]:
+    """Outputs as a matrix, targets as the core wants them, and whether they are class numbers."""
+    double = np.dtype(np.float64)
+    pred = np.asarray(y_pred)
+    outputs = as_matrix("y_pred", pred.reshape(-1, 1) if pred.ndim == 1 else y_pred, double, None)
+    rows, width = outputs.shape
+    shape = np.shape(y_true)
+    labels = width > 1 and (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1))
+    if labels:
+        return outputs, as_labels(y_true, rows, width, "y_true"), True
+    return outputs, as_targets(y_true, double, rows, width, "y_true"), False
+
+
+def weights(sample_weight: Any, rows: int) -> Array | None:
+    """Weights as a vector of float64, or None."""
+    if sample_weight is None:
+        return None
+    return as_weights(sample_weight, np.dtype(np.float64), rows, allow_zeros=True)
+
+
+def share(option: str, value: Any) -> float:
+    """An option that is a number of 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise TypeError(f"{option}: found {value!r}, wanted one number")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{option}: found {value}, wanted 0 to 1")
+    return float(value)
+
+
+def count(option: str, value: Any, smallest: int) -> int:
+    """An option that is an integer of at least `smallest`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{option}: found {value!r}, wanted an integer")
+    if not smallest <= value < 2**31:
+        raise ValueError(f"{option}: found {value}, wanted at least {smallest}")
+    return int(value)
+
+
+def by_loss(kind: str, loss: str, outputs: int) -> str:
+    """``"accuracy"`` and ``"crossentropy"`` become what they mean for a loss, as in Keras."""
+    if kind not in ("accuracy", "crossentropy"):
+        return kind
+    if loss.startswith("sparse_"):
+        return f"sparse_categorical_{kind}"
+    binary = outputs == 1 or loss.startswith("binary_")
+    return f"binary_{kind}" if binary else f"categorical_{kind}"

@@ -1,0 +1,61 @@
+"""Metrics of numbers: how far the outputs are from the targets, and losses as metrics."""
+
+from .base import Metric
+
+
+class _Lower(Metric):
+    larger_is_better = False
+
+
+class MeanSquaredError(_Lower):
+    """The mean of (y - a)²."""
+
+    kind = "mean_squared_error"
+
+
+class RootMeanSquaredError(_Lower):
+    """The root of the mean of (y - a)² over all rows."""
+
+    kind = "root_mean_squared_error"
+
+
+class MeanAbsoluteError(_Lower):
+    """The mean of |y - a|."""
+
+    kind = "mean_absolute_error"
+
+
+class MeanAbsolutePercentageError(_Lower):
+    """100 times the mean of |y - a| / max(|y|, 1e-7)."""
+
+    kind = "mean_absolute_percentage_error"
+
+
+class MeanSquaredLogarithmicError(_Lower):
+    """The mean of (log(1 + y) - log(1 + a))², both at least 1e-7."""
+
+    kind = "mean_squared_logarithmic_error"
+
+
+class CosineSimilarity(Metric):
+    """The mean over the rows of y·a / (|y| |a|)."""
+
+    kind = "cosine_similarity"
+
+
+class R2Score(Metric):
+    """1 - Σ (y - a)² / Σ (y - mean y)² of each output, then their mean.
+
+    An output whose targets are all the same counts 1 when it is right, else 0.
+    """
+
+    kind = "r2_score"
+
+
+class LossAsMetric(_Lower):
+    """A loss as a metric: its mean over the rows. ``metrics.Poisson`` etc. are made from it."""
+
+    def __init__(self, name: str | None = None) -> None:
+        if not self.kind:
+            raise TypeError("LossAsMetric: wanted one of its classes, such as BinaryCrossentropy")
+        super().__init__(name)
