@@ -16,6 +16,23 @@ KERNELS = {"float32": dc._core.KernelsF32, "float64": dc._core.KernelsF64}
 NETWORKS = {"float32": dc._core.NetworkF32, "float64": dc._core.NetworkF64}
 
 
+# Every activation as it is by name, and with parameters.
+ACTIVATIONS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in dc.activations.names()),
+    ("relu", {"negative_slope": 0.25, "max_value": 1.5, "threshold": 0.5}),
+    ("relu", {"max_value": 2.0}),
+    ("leaky_relu", {"negative_slope": 0.0}),
+    ("elu", {"alpha": 0.75}),
+    ("celu", {"alpha": 1.5}),
+    ("gelu", {"approximate": True}),
+]
+
+
+def specification(layers: list[tuple[int, Any, bool]]) -> list[tuple[int, str, list[float], bool]]:
+    """Layers (units, activation, use_bias) as the core takes them."""
+    return [(units, *dc.activations.get(f)._kernel(), bias) for units, f, bias in layers]
+
+
 @pytest.fixture(params=LEVELS)
 def level(request: pytest.FixtureRequest) -> str:
     return str(request.param)

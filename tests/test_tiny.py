@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from conftest import NETWORKS
+from conftest import NETWORKS, specification
 
 LOSSES = [
     ("mean_squared_error", "sigmoid"),
@@ -35,7 +35,7 @@ class Problem:
         self.start = 0.3 * rng.normal(size=200)
 
     def network(self, level: str, reduction: str) -> Any:
-        network = NETWORKS[self.dtype](5, self.layers, level)
+        network = NETWORKS[self.dtype](5, specification(self.layers), level)
         network.parameters[...] = self.start[: network.parameter_count]
         settings = dc.optimizers.SGD(0.01)._settings
         network.compile(self.loss, reduction, settings, [], 7)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from conftest import NETWORKS
+from conftest import NETWORKS, specification
 from densecore import reference
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
@@ -24,7 +24,7 @@ def make(
     seed: int = 0,
 ) -> tuple[Any, reference.Network]:
     """The compiled network, and the reference with the same parameters."""
-    network = NETWORKS[dtype](inputs, layers, level)
+    network = NETWORKS[dtype](inputs, specification(layers), level)
     rng = np.random.default_rng(seed)
     triples = []
     for index, (units, activation, _) in enumerate(layers):

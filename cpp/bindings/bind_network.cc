@@ -106,12 +106,14 @@ Reduction reduction_of(const std::string& name) {
 template <class T>
 class PyNetwork {
  public:
-  PyNetwork(index_t inputs, const std::vector<std::tuple<index_t, std::string, bool>>& layers,
-            const py::object& isa) {
+  // units, activation, its parameters (none: their initial values), whether there is a bias
+  using Layer = std::tuple<index_t, std::string, std::vector<double>, bool>;
+
+  PyNetwork(index_t inputs, const std::vector<Layer>& layers, const py::object& isa) {
     NetworkSpec spec;
     spec.inputs = inputs;
-    for (const auto& [units, activation, use_bias] : layers)
-      spec.layers.push_back({units, activation, use_bias});
+    for (const auto& [units, activation, parameters, use_bias] : layers)
+      spec.layers.push_back({units, activation, parameters, use_bias});
     network_ = std::make_shared<Network<T>>(
         isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()), std::move(spec));
   }
@@ -379,8 +381,7 @@ void register_for(py::module_& module, const char* name) {
                               "train_on_batch(x, y, sample_weight=None)"};
   add_method(type, &predict);
   add_method(type, &train);
-  type.def(py::init<index_t, const std::vector<std::tuple<index_t, std::string, bool>>&,
-                    const py::object&>(),
+  type.def(py::init<index_t, const std::vector<typename N::Layer>&, const py::object&>(),
            py::arg("inputs"), py::arg("layers"), py::arg("isa") = py::none())
       .def_property_readonly("isa", &N::isa)
       .def_property_readonly("parameter_count", &N::parameter_count)

@@ -11,6 +11,9 @@ template <class T>
 Dense<T>::Dense(const KernelTable<T>& table, index_t inputs, const DenseSpec& spec, index_t offset)
     : table_(&table),
       activation_(&find_activation(table, spec.activation)),
+      activation_parameters_(resolved_parameters(spec.activation, activation_->parameters,
+                                                 activation_->parameter_count,
+                                                 spec.activation_parameters)),
       inputs_(inputs),
       units_(spec.units),
       offset_(offset),
@@ -30,7 +33,8 @@ template <class T>
 void Dense<T>::activate(MatrixView<const T> z, Range units, MatrixView<T> a) const {
   if (activation_->identity && z.data == a.data) return;
   const index_t j = units.begin;
-  activation_->forward(z.rows, units.size(), z.data + j, z.stride, a.data + j, a.stride);
+  activation_->forward(z.rows, units.size(), z.data + j, z.stride, a.data + j, a.stride,
+                       activation_parameters_.data());
 }
 
 template <class T>
@@ -39,7 +43,8 @@ void Dense<T>::delta(MatrixView<const T> z, MatrixView<const T> a, Range units,
   if (activation_->identity) return;
   const index_t j = units.begin;
   activation_->backward(gradient.rows, units.size(), z.data + j, z.stride, a.data + j, a.stride,
-                        gradient.data + j, gradient.stride, gradient.data + j, gradient.stride);
+                        gradient.data + j, gradient.stride, gradient.data + j, gradient.stride,
+                        activation_parameters_.data());
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/view.h"
 #include "kernels/table.h"
@@ -68,6 +69,7 @@ class Dense {
 
   const KernelTable<T>* table_;
   const ActivationEntry<T>* activation_;
+  std::vector<double> activation_parameters_;
   index_t inputs_, units_, offset_;
   bool use_bias_;
 };

@@ -13,10 +13,13 @@ std::vector<RowLayer> row_layers_of(const KernelTable<T>& table,
   std::vector<RowLayer> shapes;
   for (const Dense<T>& layer : layers) {
     const bool last = &layer == &layers.back();
-    if (layer.units() > table.row_units || (layer.activation().row_wise && !last)) return {};
+    const ActivationEntry<T>& activation = layer.activation();
+    if (layer.units() > table.row_units || !activation.single_rows ||
+        (activation.row_wise && !last))
+      return {};
     shapes.push_back({layer.inputs(), layer.units(), layer.weight_offset(),
                       layer.use_bias() ? layer.bias_offset() : -1,
-                      static_cast<int>(&layer.activation() - table.activations)});
+                      static_cast<int>(&activation - table.activations)});
   }
   return shapes;
 }

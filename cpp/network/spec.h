@@ -16,6 +16,7 @@ constexpr index_t max_parameters = index_t{1} << 36;
 struct DenseSpec {
   index_t units = 0;
   std::string activation = "linear";
+  std::vector<double> activation_parameters = {};  // none: their initial values
   bool use_bias = true;
 };
 

@@ -21,7 +21,9 @@ def table(name: str, dtype: str, first: Input | None, layers: Sequence[Dense]) -
             total += size
             count = f"{size:,}"
             inputs = layer.units
-        rows.append((f"{layer.name} (Dense)", f"(None, {layer.units})", layer.activation, count))
+        rows.append(
+            (f"{layer.name} (Dense)", f"(None, {layer.units})", str(layer.activation), count)
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
 
     def line(row: tuple[str, str, str, str]) -> str:

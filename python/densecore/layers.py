@@ -60,8 +60,9 @@ class Dense:
     ----------
     units : int
         Number of outputs.
-    activation : str, optional
-        Name of f, see ``densecore.activations.names()``; by default linear.
+    activation : str, Activation or dict, optional
+        f: a name, see ``densecore.activations.names()``, or with parameters of its own an
+        ``activations.Activation`` or its configuration; by default linear.
     use_bias : bool
         Whether there is a b.
     kernel_initializer, bias_initializer : str or Initializer
@@ -83,7 +84,7 @@ class Dense:
     def __init__(
         self,
         units: int,
-        activation: str | None = None,
+        activation: str | activations.Activation | dict[str, Any] | None = None,
         use_bias: bool = True,
         kernel_initializer: str | initializers.Initializer = "glorot_uniform",
         bias_initializer: str | initializers.Initializer = "zeros",
@@ -93,7 +94,11 @@ class Dense:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"Dense: name: found {type(name).__name__}, wanted a string")
         self.units = check_width("Dense: units", units)
-        self.activation = activations.canonical(activation)
+        function = activations.get(activation)
+        # A name says all of what has no parameters, or those that the name stands for.
+        self.activation: str | activations.Activation = (
+            function.name if function.is_default else function
+        )
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
@@ -158,7 +163,11 @@ class Dense:
             "class": "Dense",
             "name": self.name,
             "units": self.units,
-            "activation": self.activation,
+            "activation": (
+                self.activation
+                if isinstance(self.activation, str)
+                else self.activation.get_config()
+            ),
             "use_bias": self.use_bias,
             "kernel_initializer": self.kernel_initializer.get_config(),
             "bias_initializer": self.bias_initializer.get_config(),
@@ -175,8 +184,8 @@ class Dense:
 
     # What the model needs -----------------------------------------------------------------------
 
-    def _spec(self) -> tuple[int, str, bool]:
-        return (self.units, self.activation, self.use_bias)
+    def _spec(self) -> tuple[int, str, list[float], bool]:
+        return (self.units, *activations.get(self.activation)._kernel(), self.use_bias)
 
     def _build(self, network: "_core.NetworkF32 | _core.NetworkF64", index: int) -> None:
         self._views = network.layer_views(index)
