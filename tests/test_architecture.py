@@ -23,11 +23,11 @@ CPP_ORDER = ["base", "kernels", "network", "bindings"]
 # The same for modules: each may import those before it. A row is a level of equals, which do not
 # import each other.
 PYTHON_ORDER = [
-    {"_core", "_names", "_files", "_callback"},
+    {"_core", "_names", "_files", "_callback", "_warn"},
     {"_arrays", "_safetensors", "activations", "config", "initializers", "losses", "metrics"},
     {"machine"},
     {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
-    {"_summary", "_batches", "_custom_loss"},
+    {"_summary", "_batches", "_custom_loss", "plotting"},
     {"stack", "training", "callbacks", "schedules"},
     {"model"},
     {"__init__"},

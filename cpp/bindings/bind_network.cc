@@ -64,7 +64,8 @@ class InUse {
 };
 
 struct EpochHooks {
-  std::function<void()> begin;  // may be empty
+  // Either may be empty.
+  std::function<void()> begin;
   std::function<bool(const std::vector<double>&, const std::vector<double>&)> end;
   // Whether `end` is to hear of every epoch, or only of those whose loss is not finite.
   bool every_epoch;
@@ -80,7 +81,7 @@ class PythonObserver : public EpochObserver {
   bool epoch_end(const EpochResult& result) override {
     results.push_back(result);
     bool go_on = true;
-    if (hooks_.every_epoch || !finite(result))
+    if (hooks_.end && (hooks_.every_epoch || !finite(result)))
       call([&] { go_on = hooks_.end(result.training, result.validation); });
     return go_on;
   }
@@ -467,14 +468,14 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
           "fit",
           [](N& self, const py::object& x, const py::object& y, const py::object& weight,
              const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
-             decltype(EpochHooks::begin) begin, decltype(EpochHooks::end) end, bool every_epoch,
-             py::list results) {
+             decltype(EpochHooks::end) end, py::list results, decltype(EpochHooks::begin) begin,
+             bool every_epoch) {
             self.fit(x, y, weight, validation, epochs, batch_size, shuffle,
                      {std::move(begin), std::move(end), every_epoch}, std::move(results));
           },
           py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("validation"),
-          py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"), py::arg("epoch_begin"),
-          py::arg("epoch_end"), py::arg("every_epoch"), py::arg("results"))
+          py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"), py::arg("epoch_end"),
+          py::arg("results"), py::arg("epoch_begin") = py::none(), py::arg("every_epoch") = true)
       .def("tally", &N::tally)
       .def("train_batch", &N::train_batch, py::arg("x"), py::arg("y"), py::arg("sample_weight"),
            py::arg("tally"))

@@ -1,6 +1,5 @@
 """Where the batches of an epoch come from: arrays, objects with an index, anything iterable."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Protocol
@@ -9,6 +8,7 @@ import numpy as np
 
 from . import _core
 from ._data import Data
+from ._warn import warn
 
 # (x, y, sample_weight) of a batch, however given, as the core wants it.
 Convert = Callable[[Any, Any, Any], Data]
@@ -48,10 +48,9 @@ class Arrays:
         there = -(-len(data.x) // batch_size)
         self.whole = steps is None or steps == there
         if steps is not None and steps > there:
-            warnings.warn(
+            warn(
                 f"the data has {there} batches of {batch_size} rows, fewer than the {steps} steps "
                 "asked for: an epoch ends with its data",
-                stacklevel=4,
             )
             self.whole = True
         self.steps: int | None = there if self.whole else steps
@@ -82,10 +81,9 @@ class Indexed:
         if there == 0:
             raise ValueError("x: found no batches, wanted at least one")
         if steps is not None and steps > there:
-            warnings.warn(
+            warn(
                 f"the data has {there} batches, fewer than the {steps} steps asked for: an epoch "
                 "ends with its data",
-                stacklevel=4,
             )
         self.steps: int | None = there if steps is None else min(steps, there)
 
@@ -143,10 +141,9 @@ class Stream:
             return
         self.exhausted = self._once
         if self._wanted is not None and count > 0:
-            warnings.warn(
+            warn(
                 f"the data ran out after {count} of {self._wanted} steps"
                 + (": training ends here" if self._once else ""),
-                stacklevel=2,
             )
 
 

@@ -146,10 +146,10 @@ class _Network:
         epochs: int,
         batch_size: int,
         shuffle: bool,
-        epoch_begin: Callable[[], None] | None,
-        epoch_end: Callable[[list[float], list[float]], bool],
-        every_epoch: bool,
+        epoch_end: Callable[[list[float], list[float]], bool] | None,
         results: list[tuple[list[float], list[float]]],
+        epoch_begin: Callable[[], None] | None = None,
+        every_epoch: bool = True,
     ) -> None: ...
     def evaluate(
         self, x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from ._custom_loss import CallableLoss, Function, custom_loss
 from ._data import Data, prepare
 from .history import History
 from .stack import AnyLayer, Array, Stack
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Sequential(Stack):
@@ -400,6 +403,37 @@ class Sequential(Stack):
         """One optimizer step with ``model.gradients``."""
         self._compiled_loss()
         self._network.apply_gradients()
+
+    # Pictures -----------------------------------------------------------------------------------
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> "Figure":
+        """Draw the network: every unit and connection of a small one, a block per layer otherwise.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to write the picture; the ending decides the format (.png, .svg, .pdf).
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            It belongs to no window: notebooks show it, scripts save it.
+
+        Raises
+        ------
+        ImportError
+            matplotlib is not installed; the message names the extra.
+        ValueError
+            The model has no layers, or the ending is not a picture's.
+        """
+        from .plotting import plot_network
+
+        return plot_network(self, path)
+
+    def _repr_html_(self) -> str:
+        from .plotting import html_summary
+
+        return html_summary(self)
 
     # Files --------------------------------------------------------------------------------------
 

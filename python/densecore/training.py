@@ -8,7 +8,6 @@ calls what the core's loop is made of, in the same order: the bits are the same.
 
 import math
 import time
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from ._batches import Arrays, Indexed, Stream, are_batches, parts_of, source_of
 from ._callback import Callback, CallbackList, Logs
 from ._custom_loss import CallableLoss
 from ._data import Data
+from ._warn import warn
 from .history import History
 from .progress import ProgressBar, check_verbose, shown
 
@@ -168,10 +168,10 @@ class _Run:
                 count,
                 source.batch_size,
                 source.shuffle,
-                self._epoch_begin if begins else None,
                 self._epoch_end if heard else warn_only,
-                heard,
                 results,
+                self._epoch_begin if begins else None,
+                heard,
             )
         finally:
             if not heard:
@@ -200,19 +200,20 @@ class _Run:
                 if model.stop_training and not stopping:
                     break
             if count == 0:
-                warnings.warn(
+                warn(
                     f"the data ran out before epoch {self._epoch + 1} of {epochs}: training ends "
                     "here",
-                    stacklevel=5,
                 )
                 return
             network.epochs += 1
-            if not self._epoch_end(tally.results(), []) or source.exhausted:
-                if source.exhausted and not model.stop_training and self._epoch < epochs:
-                    warnings.warn(
+            if not self._epoch_end(tally.results(), []):
+                return
+            if source.exhausted:
+                # Of an epoch with too few steps the source has warned itself.
+                if source.steps is None and self._epoch < epochs:
+                    warn(
                         f"the data ran out after epoch {self._epoch} of {epochs}: training ends "
-                        "here",
-                        stacklevel=5,
+                        "here"
                     )
                 return
 
@@ -248,11 +249,10 @@ class _Run:
         for name, value in zip(self._names, values, strict=False):
             if name.endswith("loss") and not math.isfinite(value):
                 self._warned = True
-                warnings.warn(
+                warn(
                     f"epoch {epoch + 1}: {name} is {value}: training has diverged, or the data "
                     "holds such numbers; a smaller learning rate may help",
                     RuntimeWarning,
-                    stacklevel=6,
                 )
                 return
 
