@@ -84,6 +84,8 @@ class ReduceLROnPlateau(Callback):
         The learning rate does not fall below it.
     """
 
+    _state = ("wait", "cooldown_counter", "best")
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -144,9 +146,9 @@ class ReduceLROnPlateau(Callback):
 
     def get_state(self) -> dict[str, Any]:
         """The best number, and how long ago it was."""
-        return {name: getattr(self, name) for name in ("wait", "cooldown_counter", "best")}
+        return {name: getattr(self, name) for name in self._state}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Wait on from there."""
-        for name, value in state.items():
-            setattr(self, name, value)
+        for name in self._state:
+            setattr(self, name, state[name])

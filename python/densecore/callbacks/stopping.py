@@ -37,6 +37,8 @@ class EarlyStopping(Callback):
         The epoch after which training was stopped; 0 when it was not.
     """
 
+    _state = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -99,13 +101,12 @@ class EarlyStopping(Callback):
 
     def get_state(self) -> dict[str, Any]:
         """The best number with its weights, and how long ago it was."""
-        names = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in self._state}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Wait on from there."""
-        for name, value in state.items():
-            setattr(self, name, value)
+        for name in self._state:
+            setattr(self, name, state[name])
 
 
 class TerminateOnNaN(Callback):
