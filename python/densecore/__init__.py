@@ -10,7 +10,7 @@ from .layers import Dense, Input
 from .model import Sequential, load_model
 
 if TYPE_CHECKING:
-    from . import reference
+    from . import callbacks, reference, schedules
 
 __all__ = [
     "Dense",
@@ -19,6 +19,7 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "callbacks",
     "get_num_threads",
     "initializers",
     "layers",
@@ -28,17 +29,18 @@ __all__ = [
     "ops",
     "optimizers",
     "reference",
+    "schedules",
     "set_num_threads",
     "show_config",
 ]
 
 
 def __getattr__(name: str) -> object:
-    # The reference is for reading and checking: nobody else should pay for its import.
-    if name == "reference":
+    # What most programs do not use, they do not pay for.
+    if name in ("callbacks", "reference", "schedules"):
         import importlib
 
-        return importlib.import_module(".reference", __name__)
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module 'densecore' has no attribute '{name}'")
 
 
