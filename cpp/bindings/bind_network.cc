@@ -146,11 +146,17 @@ class PyNetwork {
 
   void compile(const std::string& loss, const std::string& reduction,
                std::shared_ptr<OptimizerSettings> settings,
-               const std::vector<std::string>& metric_names, std::uint64_t seed) {
+               const std::vector<std::string>& metric_names, std::uint64_t seed, bool from_logits,
+               const std::vector<double>& loss_parameters) {
     const InUse in_use(busy_);
     const NetworkSpec& spec = network_->spec();
     const Objective<T> objective(network_->table(), loss, reduction_of(reduction),
-                                 spec.layers.back().activation, spec.outputs());
+                                 spec.layers.back().activation, spec.outputs(), from_logits,
+                                 loss_parameters);
+    if (!metric_names.empty() && objective.target_columns() != spec.outputs())
+      throw std::invalid_argument("metrics: found '" + metric_names.front() +
+                                  "', wanted none with the loss '" + loss +
+                                  "', whose outputs are not one per target");
     std::vector<Metric<T>> metrics;
     for (const std::string& name : metric_names) metrics.emplace_back(name, objective.sparse());
     trainer_.emplace(network_, objective, std::move(settings), std::move(metrics), seed);
@@ -312,7 +318,7 @@ class PyNetwork {
       read_labels(y, d.x.rows, labels);
       d.targets.labels = labels.data();
     } else {
-      d.targets.values = input_matrix<T>("y", y, d.x.rows, network_->spec().outputs());
+      d.targets.values = input_matrix<T>("y", y, d.x.rows, trainer().objective().target_columns());
     }
     if (!weight.is_none()) d.targets.weight = input_vector<T>("sample_weight", weight, d.x.rows);
     return d;
@@ -390,7 +396,8 @@ void register_for(py::module_& module, const char* name) {
       .def_property_readonly("gradient_slots", &N::gradient_slots)
       .def("layer_views", &N::layer_views, py::arg("layer"))
       .def("compile", &N::compile, py::arg("loss"), py::arg("reduction"), py::arg("optimizer"),
-           py::arg("metrics"), py::arg("seed"))
+           py::arg("metrics"), py::arg("seed"), py::arg("from_logits") = false,
+           py::arg("loss_parameters") = std::vector<double>())
       .def("optimizer_states", &N::optimizer_states)
       .def_property("steps", &N::steps, &N::set_steps)
       .def_property("epochs", &N::epochs, &N::set_epochs)

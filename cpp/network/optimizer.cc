@@ -57,7 +57,13 @@ OptimizerState<T>::OptimizerState(const KernelTable<T>& table,
       settings_(std::move(settings)),
       states_(std::make_shared<AlignedBuffer<T>>(
           static_cast<std::size_t>(parameters * entry_->state_count))),
-      parameters_(parameters) {}
+      parameters_(parameters) {
+  for (int i = 0; i < entry_->state_count; ++i) {
+    T* state = states_->data() + i * parameters_;
+    std::fill(state, state + parameters_,
+              static_cast<T>(entry_->initial_state(settings_->values(), i)));
+  }
+}
 
 template <class T>
 Update<T> OptimizerState<T>::next_update(T* parameters, const T* gradients) {

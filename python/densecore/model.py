@@ -86,7 +86,7 @@ class Sequential(Stack):
     def compile(
         self,
         optimizer: str | optimizers.Optimizer = "adam",
-        loss: str | losses.Loss | None = None,
+        loss: str | losses.Loss | losses.LossFunction | None = None,
         metrics: Sequence[str] | None = None,
     ) -> None:
         """Choose what training minimises, and how.
@@ -131,6 +131,8 @@ class Sequential(Stack):
             self.optimizer._settings,
             [metrics.resolve(name, self.loss.name, outputs) for name in self._metric_names],
             self.seed,
+            self.loss.from_logits,
+            self.loss._parameters(),
         )
 
     def _compiled_loss(self) -> losses.Loss:
@@ -165,7 +167,7 @@ class Sequential(Stack):
             class_weight,
             dtype=self._dtype,
             inputs=self.input_shape[1],
-            outputs=self.output_shape[1],
+            outputs=loss.target_columns(self.output_shape[1]),
             sparse=loss.sparse,
         )
 
