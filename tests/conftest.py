@@ -46,6 +46,18 @@ OF_PROBABILITIES = {name for name in dc.losses.names() if "cross" in name} | {"k
 OF_POSITIVE = OF_PROBABILITIES | {"poisson", "mean_squared_logarithmic_error"}
 
 
+# Every optimizer as it is by name, and every other rule of the core.
+OPTIMIZERS: list[dict[str, Any]] = [
+    *({"name": name} for name in dc.optimizers.names()),
+    {"name": "sgd", "momentum": 0.5},
+    {"name": "sgd", "momentum": 0.5, "nesterov": True},
+    {"name": "adam", "amsgrad": True},
+    {"name": "rmsprop", "momentum": 0.5},
+    {"name": "rmsprop", "centered": True},
+    {"name": "rmsprop", "momentum": 0.5, "centered": True},
+]
+
+
 def loss_of(name: str, options: dict[str, Any]) -> tuple[list[float], dict[str, Any]]:
     """What the core and the reference take for a loss with these options."""
     loss = dc.losses.get({"name": name, **options})

@@ -14,6 +14,7 @@ from conftest import (
     LOSSES,
     OF_POSITIVE,
     OF_PROBABILITIES,
+    OPTIMIZERS,
     assert_close,
     loss_of,
     targets_of,
@@ -382,25 +383,50 @@ def test_fused_losses_are_stable(kernels: Any, dtype: str, name: str) -> None:
 
 def test_every_optimizer_has_an_oracle() -> None:
     assert set(dc.optimizers.names()) <= set(reference.OPTIMIZERS)
+    assert set(dc._core.optimizer_names()) <= set(reference.OPTIMIZERS)
+    # Each of the core's is reached from Python, and the list of the tests has them all.
+    rules = {dc.optimizers.get(config)._rule() for config in OPTIMIZERS}
+    assert rules == set(dc._core.optimizer_names())
 
 
-@pytest.mark.parametrize("name", dc.optimizers.names())
-def test_optimizer(kernels: Any, dtype: str, guarded: Any, name: str) -> None:
-    oracle = reference.OPTIMIZERS[name]
-    settings = dc.optimizers.get({"name": name, "learning_rate": 0.03})._settings.values()
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
+def test_optimizer(kernels: Any, dtype: str, guarded: Any, config: dict[str, Any]) -> None:
+    made = dc.optimizers.get({**config, "learning_rate": 0.03})
+    rule, settings = made._rule(), made._settings.values()
+    oracle = reference.OPTIMIZERS[rule]
+    first = oracle.start(**settings)
     for size in (0, *COLUMNS):
         start = random((size,), dtype)
         p = guarded.filled(start, dtype)
-        states = [guarded.filled(np.zeros(size), dtype) for _ in range(oracle.states)]
+        states = [guarded.filled(np.full(size, first), dtype) for _ in range(oracle.states)]
         exact = start.astype(np.float64)
-        exact_states = [np.zeros(size) for _ in range(oracle.states)]
+        exact_states = [np.full(size, first) for _ in range(oracle.states)]
         for step in range(1, 6):
             g = random((size,), dtype, step)
-            kernels.optimizer_update(name, list(settings.values()), step, p, g, states)
+            kernels.optimizer_update(rule, list(settings.values()), step, p, g, states)
             oracle.update(exact, g.astype(np.float64), exact_states, step, **settings)
             assert_close(p, exact, 20 * step * eps(dtype), f"parameter after step {step}")
         for state, expected in zip(states, exact_states, strict=True):
             assert_close(state, expected, 50 * eps(dtype), "state")
+
+
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
+def test_optimizer_of_extreme_numbers(kernels: Any, dtype: str, config: dict[str, Any]) -> None:
+    """A gradient of 0 moves nothing at first, and a NaN stays in its place."""
+    made = dc.optimizers.get(config)
+    rule, settings = made._rule(), made._settings.values()
+    oracle = reference.OPTIMIZERS[rule]
+    states = [np.full(5, oracle.start(**settings)).astype(dtype) for _ in range(oracle.states)]
+    p = np.ones(5, dtype)
+    g = np.array([0, np.nan, 1e-30, 1e15, -1e15], dtype)
+    kernels.optimizer_update(rule, list(settings.values()), 1, p, g, states)
+    assert np.isnan(p).tolist() == [False, True, False, False, False]
+    assert p[0] == 1
+    assert (p[[3, 4]] != 1).all()
+    p[:] = 1
+    late = 10**9  # bias corrections are 1 by now, and none of them is slow to find out
+    kernels.optimizer_update(rule, list(settings.values()), late, p, np.zeros_like(g), states)
+    assert np.isfinite(p[0])
 
 
 @pytest.mark.skipif(not {"avx2", "avx512"} <= set(LEVELS), reason="needs both levels")
@@ -438,6 +464,14 @@ def test_avx2_and_avx512_give_the_same_bits(dtype: str) -> None:
                 output = z if fused else 1 / (1 + np.exp(-z))
                 value = kernels.loss(name, fused, output, target, None, 1.0, slope, parameters)
                 found += [np.array(value), slope]
+        for config in OPTIMIZERS:
+            made = dc.optimizers.get(config)
+            count = len(made.state_names())
+            p, states = random((70,), dtype), [np.full(70, 0.5, dtype) for _ in range(count)]
+            numbers = list(made._settings.values().values())
+            g = random((70,), dtype, 1)
+            kernels.optimizer_update(made._rule(), numbers, 3, p, g, states)
+            found += [p, *states]
         results.append(found)
     for one, other in zip(*results, strict=True):
         assert one.tobytes() == other.tobytes()

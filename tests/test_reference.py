@@ -706,9 +706,9 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
     ),
     (lambda: net21().loss(X1, [0], f"sparse_{CE}"), ValueError, "y: found shape (1,), wanted (3,)"),
     (
-        lambda: net21().train_on_batch(X1, Y2, "lion"),
+        lambda: net21().train_on_batch(X1, Y2, "tiger"),
         ValueError,
-        "optimizer: found 'lion', wanted one of sgd, adam",
+        "optimizer: found 'tiger', wanted one of sgd, ",
     ),
     (
         lambda: ref.numerical_gradient(lambda p: 0.0, F64, 0.0),
@@ -732,7 +732,7 @@ def test_a_refused_step_changes_nothing(optimizer: str) -> None:
     net, x, y = network("tanh", "linear"), inputs(), targets("mse")
     net.train_on_batch(x, y, optimizer)
     before = [p.copy() for p in net.parameters]
-    refused: list[dict[str, Any]] = [{"learning_rate": -1.0}, {"momentum": 0.9}]
+    refused: list[dict[str, Any]] = [{"learning_rate": -1.0}, {"speed": 0.9}]
     for wrong in refused:
         with pytest.raises((ValueError, TypeError)):
             net.train_on_batch(x, y, optimizer, **wrong)

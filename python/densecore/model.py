@@ -452,7 +452,7 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
         except ValueError as error:
             raise ValueError(f"{file.path}: the model is damaged: {error}") from None
         # Every size is confirmed by the file's own before anything is allocated.
-        file.check()
+        file.check([] if model.optimizer is None else model.optimizer.state_names())
         model._make_parameters()
         if model.loss is not None:
             model._compile()

@@ -8,7 +8,7 @@ anything is allocated.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -110,10 +110,11 @@ class ModelFile:
             )
         return value
 
-    def check(self) -> None:
+    def check(self, states: Sequence[str]) -> None:
         """Compare the tensors with what the configuration implies.
 
-        The configuration must have been accepted by `Sequential.from_config` before.
+        The configuration must have been accepted by `Sequential.from_config` before; `states` are
+        the names of what its optimizer keeps for every parameter.
         """
         dtype = np.dtype(self.config["dtype"])
         if self.config["inputs"] is None or not self.config["layers"]:
@@ -128,9 +129,7 @@ class ModelFile:
             total += (width + bool(layer["use_bias"])) * units
             width = units
         if "compile" in self.config:
-            for state in _core.optimizer_states(
-                self.config["compile"]["optimizer"]["name"].lower()
-            ):
+            for state in states:
                 shapes[f"optimizer.{state}"] = (dtype, (total,))
         self._file.check(shapes)
 
