@@ -64,6 +64,12 @@ def test_a_backup_goes_on_to_the_bit(kills: list[str], tmp_path: Path) -> None:
     assert sorted(os.listdir(parts)) == sorted(os.listdir(whole)) == ["log.csv", "model"]
 
 
+def test_the_best_weights_outlive_the_process(tmp_path: Path) -> None:
+    expected = run(tmp_path, "best", "never")
+    run(tmp_path, "best", "epoch_begin:4")
+    assert run(tmp_path, "best", "never") == expected
+
+
 X = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
 Y = X.sum(axis=1)
 
