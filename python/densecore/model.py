@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import losses, metrics, model_file, optimizers, training
+from . import evaluation, losses, metrics, model_file, optimizers, training
 from ._arrays import as_matrix
 from ._custom_loss import CallableLoss, Function, custom_loss
 from ._data import Data, prepare
@@ -189,7 +189,7 @@ class Sequential(Stack):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
-        callbacks: training.Callbacks = None,
+        callbacks: evaluation.Callbacks = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -288,7 +288,7 @@ class Sequential(Stack):
         verbose: int | str = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: training.Callbacks = None,
+        callbacks: evaluation.Callbacks = None,
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
         """The loss and the metrics on given data, arrays or batches as for `fit`.
@@ -311,7 +311,7 @@ class Sequential(Stack):
             As Keras: a number when there are no metrics, else a list in the order of
             ``metrics_names``; a dictionary with `return_dict`.
         """
-        return training.evaluate(
+        return evaluation.evaluate(
             self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
         )
 
@@ -321,7 +321,7 @@ class Sequential(Stack):
         batch_size: int | None = None,
         verbose: int | str = 0,
         steps: int | None = None,
-        callbacks: training.Callbacks = None,
+        callbacks: evaluation.Callbacks = None,
     ) -> Array:
         """The outputs (rows, units) for any array-like x (rows, features), or batches of it.
 
@@ -330,7 +330,7 @@ class Sequential(Stack):
         """
         plain = isinstance(x, np.ndarray) and not (batch_size or verbose or steps or callbacks)
         if not plain:
-            outputs: Array = training.predict(self, x, batch_size, verbose, steps, callbacks)
+            outputs: Array = evaluation.predict(self, x, batch_size, verbose, steps, callbacks)
             return outputs
         self._build_for(x)
         return self._network.predict(as_matrix("x", x, self._dtype, self.input_shape[1]), None)
