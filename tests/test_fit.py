@@ -66,6 +66,16 @@ def test_both_loops_have_the_same_bits(
     assert native.progress == looped.progress
 
 
+def test_rows_one_by_one_have_the_same_metrics(dtype: str) -> None:
+    """The core has kernels for batches of one row, and reports of many of them at once."""
+    x, y = blobs(600)
+    core, looped = (make("mse", ["mae"], 3, dtype, "sgd", "tanh") for _ in range(2))
+    watch = LambdaCallback(on_batch_end=lambda b, logs: None)
+    expected = core.fit(x, np.eye(3)[y] / 7, 1, 3, verbose=0)
+    assert looped.fit(x, np.eye(3)[y] / 7, 1, 3, 0, watch).history == expected.history
+    assert state(core) == state(looped)
+
+
 def test_the_network_is_the_same_with_a_wide_layer() -> None:
     """Layer by layer, with descent inside the backward pass."""
     x, y = blobs()
