@@ -268,6 +268,12 @@ def test_unsuitable_arguments_are_refused(options: dict[str, Any], said: str) ->
     assert state(model) == before
 
 
+def test_no_batches_are_an_error() -> None:
+    for given in (iter(()), Iterable([]), Indexed([])):
+        with pytest.raises(ValueError, match="found no batches, wanted at least one"):
+            make().fit(given)
+
+
 @pytest.mark.parametrize(
     ("batch", "said"),
     [

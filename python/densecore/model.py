@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import evaluation, losses, metrics, model_file, optimizers, training
+from . import losses, metrics, model_file, optimizers
 from ._arrays import as_matrix
 from ._custom_loss import CallableLoss, Function, custom_loss
 from ._data import Data, prepare
 from .history import History
 from .stack import AnyLayer, Array, Stack
 
+# Training and evaluation are imported by the calls that need them: a program that only predicts
+# does not pay for them.
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from .evaluation import Callbacks
 
 
 class Sequential(Stack):
@@ -189,7 +193,7 @@ class Sequential(Stack):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
-        callbacks: evaluation.Callbacks = None,
+        callbacks: "Callbacks" = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -260,6 +264,8 @@ class Sequential(Stack):
         UserWarning
             Batches ran out before the last step.
         """
+        from . import training
+
         return training.fit(
             self,
             x,
@@ -288,7 +294,7 @@ class Sequential(Stack):
         verbose: int | str = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: evaluation.Callbacks = None,
+        callbacks: "Callbacks" = None,
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
         """The loss and the metrics on given data, arrays or batches as for `fit`.
@@ -311,6 +317,8 @@ class Sequential(Stack):
             As Keras: a number when there are no metrics, else a list in the order of
             ``metrics_names``; a dictionary with `return_dict`.
         """
+        from . import evaluation
+
         return evaluation.evaluate(
             self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
         )
@@ -321,7 +329,7 @@ class Sequential(Stack):
         batch_size: int | None = None,
         verbose: int | str = 0,
         steps: int | None = None,
-        callbacks: evaluation.Callbacks = None,
+        callbacks: "Callbacks" = None,
     ) -> Array:
         """The outputs (rows, units) for any array-like x (rows, features), or batches of it.
 
@@ -330,6 +338,8 @@ class Sequential(Stack):
         """
         plain = isinstance(x, np.ndarray) and not (batch_size or verbose or steps or callbacks)
         if not plain:
+            from . import evaluation
+
             outputs: Array = evaluation.predict(self, x, batch_size, verbose, steps, callbacks)
             return outputs
         self._build_for(x)
@@ -360,6 +370,8 @@ class Sequential(Stack):
             self._build_for(x)
         if isinstance(self.loss, CallableLoss):
             data = self._data(x, y, sample_weight)
+            from . import training
+
             return training.custom_step(self, data, None)
         return self._network.train_on_batch(x, y, sample_weight)
 

@@ -132,12 +132,12 @@ class _Run:
         self._listeners = listeners
         self._names = names
         self._warned = False
-        self._epoch = 0
+        self._epoch = self._first = 0
         self.logs: Logs = {}
 
     def train(self, first: int, epochs: int) -> None:
         """The epochs from `first` to the one before `epochs`."""
-        self._epoch = first
+        self._epoch = self._first = first
         simple = not isinstance(self._model.loss, CallableLoss)
         whole = isinstance(self._source, Arrays) and self._source.whole
         if simple and whole and not self._listeners.listens_to_batches("train"):
@@ -203,6 +203,8 @@ class _Run:
                     listeners.on_train_batch_end(count - 1, self._means(tally) if asks else {})
                 if model.stop_training and not stopping:
                     break
+            if count == 0 and self._first == self._epoch:
+                raise ValueError("x: found no batches, wanted at least one")
             if count == 0:
                 warn(
                     f"the data ran out before epoch {self._epoch + 1} of {epochs}: training ends "
