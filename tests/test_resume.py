@@ -100,7 +100,7 @@ def stopped(folder: Path, model: dc.Sequential, *others: cb.Callback) -> None:
         (
             make(),
             [cb.EarlyStopping()],
-            "found the callbacks History, wanted those of this fit: Early",
+            "found the callbacks History, wanted those of this",
         ),
     ],
 )
