@@ -28,6 +28,7 @@ PYTHON_ORDER = [
     {"machine", "metrics", "_rows"},
     {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
     {"_summary", "_batches", "_custom_loss", "plotting"},
+    {"evaluation"},
     {"stack", "training", "callbacks", "schedules"},
     {"model"},
     {"__init__"},

@@ -283,8 +283,8 @@ class Optimizer:
             if self._shared and key in _WITH_STATE and getattr(self.pipeline, key) != before:
                 setattr(self.pipeline, key, before)
                 raise ValueError(
-                    f"{type(self).name}: {key}: found {value} after compile, where it was {before}: "
-                    "that keeps other arrays; compile again with a new optimizer"
+                    f"{type(self).name}: {key}: found {value} after compile, where it was "
+                    f"{before}: that keeps other arrays; compile again with a new optimizer"
                 )
             self._tell_the_core()
         elif key == "learning_rate":
