@@ -315,7 +315,8 @@ class Optimizer:
                     f"learning_rate: found the function {self.schedule!r}, wanted a number or a "
                     "schedule of densecore.schedules, which can be saved"
                 )
-            config["learning_rate"] = getattr(self.schedule, "get_config")()  # noqa: B009
+            schedules = importlib.import_module(".schedules", __package__)
+            config["learning_rate"] = schedules.serialize(self.schedule)
         if "name" in vars(self):
             config["label"] = self.name
         return config
