@@ -233,7 +233,8 @@ class Optimizer:
         if schedule is None:
             self._own_settings().set_schedule(None)
             return
-        schedules = importlib.import_module(".schedules", __package__)
+        from . import schedules  # most programs need none
+
         self._own_settings().set_schedule(
             lambda first, count: schedules.rates(schedule, first, count)
         )
@@ -248,9 +249,8 @@ class Optimizer:
     def _set_learning_rate(self, value: Any) -> None:
         schedule: Schedule | None = None
         if isinstance(value, dict):
-            import importlib  # only a configuration with a schedule pays for it
+            from . import schedules
 
-            schedules = importlib.import_module(".schedules", __package__)
             value = schedules.deserialize(value)
         if callable(value):
             schedule, value = value, value(0)
@@ -331,12 +331,13 @@ class Optimizer:
         """
         config = {"name": type(self).name, **self._values(), **self.pipeline.changed()}
         if self.schedule is not None:
+            from . import schedules
+
             if not hasattr(self.schedule, "get_config"):
                 raise TypeError(
                     f"learning_rate: found the function {self.schedule!r}, wanted a number or a "
                     "schedule of densecore.schedules, which can be saved"
                 )
-            schedules = importlib.import_module(".schedules", __package__)
             config["learning_rate"] = schedules.serialize(self.schedule)
         if "name" in vars(self):
             config["label"] = self.name
