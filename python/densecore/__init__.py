@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from . import activations, initializers, layers, losses, metrics, ops, optimizers
+from . import _absent, activations, initializers, layers, losses, metrics, ops, optimizers
 from ._core import __version__
 from .config import get_num_threads, set_num_threads, show_config
 from .history import History
@@ -10,36 +10,51 @@ from .layers import Dense, Input
 from .model import Sequential, load_model
 
 if TYPE_CHECKING:
-    from . import reference
+    from . import backend, models, reference, utils
+    from .models import Model
 
 __all__ = [
     "Dense",
     "History",
     "Input",
+    "Model",
     "Sequential",
     "__version__",
     "activations",
+    "backend",
     "get_num_threads",
     "initializers",
     "layers",
     "load_model",
     "losses",
     "metrics",
+    "models",
     "ops",
     "optimizers",
     "reference",
     "set_num_threads",
     "show_config",
+    "utils",
+    "version",
 ]
 
 
+def version() -> str:
+    """``densecore.__version__``."""
+    return __version__
+
+
 def __getattr__(name: str) -> object:
-    # The reference is for reading and checking: nobody else should pay for its import.
-    if name == "reference":
+    # What most programs do not use, they do not pay for.
+    if name in ("backend", "models", "reference", "utils"):
         import importlib
 
-        return importlib.import_module(".reference", __name__)
-    raise AttributeError(f"module 'densecore' has no attribute '{name}'")
+        return importlib.import_module(f".{name}", __name__)
+    if name == "Model":
+        from .models import Model
+
+        return Model
+    raise _absent.error(__name__, name, __all__)
 
 
 def __dir__() -> list[str]:
