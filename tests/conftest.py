@@ -16,14 +16,27 @@ KERNELS = {"float32": dc._core.KernelsF32, "float64": dc._core.KernelsF64}
 NETWORKS = {"float32": dc._core.NetworkF32, "float64": dc._core.NetworkF64}
 
 
+# Every activation as it is by name, and with parameters.
+ACTIVATIONS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in dc.activations.names()),
+    ("relu", {"negative_slope": 0.25, "max_value": 1.5, "threshold": 0.5}),
+    ("relu", {"max_value": 2.0}),
+    ("leaky_relu", {"negative_slope": 0.0}),
+    ("elu", {"alpha": 0.75}),
+    ("celu", {"alpha": 1.5}),
+    ("gelu", {"approximate": True}),
+]
+
+
 def network_of(
-    dtype: str, inputs: int, layers: list[tuple[int, str, bool]], level: str | None = None
+    dtype: str, inputs: int, layers: list[tuple[int, Any, bool]], level: str | None = None
 ) -> Any:
     """A network of the core from (units, activation, use_bias) of its dense layers."""
-    specs = [
-        {"kind": "dense", "units": units, "activation": activation, "use_bias": bias}
-        for units, activation, bias in layers
-    ]
+    specs = []
+    for units, activation, bias in layers:
+        name, parameters = dc.activations.get(activation)._kernel()
+        specs.append({"kind": "dense", "units": units, "activation": name,
+                      "activation_parameters": parameters, "use_bias": bias})  # fmt: skip
     return NETWORKS[dtype](inputs, specs, level)
 
 

@@ -157,6 +157,19 @@ def test_maps_of_the_dtype_are_used_where_they_lie(tmp_path: Path) -> None:
         assert np.shares_memory(half.x, x)
 
 
+def test_targets_in_a_map_are_used_where_they_lie(tmp_path: Path) -> None:
+    y = mapped(tmp_path / "y.npy", X)
+    assert np.shares_memory(_arrays.as_targets(y, F32, ROWS, INPUTS), y)
+
+
+def test_a_misaligned_map_is_read_by_batch(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"!" + X.tobytes())
+    x = np.memmap(tmp_path / "x", np.float32, "r", offset=1, shape=X.shape)
+    assert not x.flags.aligned
+    assert as_x(x).read(0, ROWS).tobytes() == X.tobytes()
+    assert make().predict(x).tobytes() == make().predict(X).tobytes()
+
+
 NUMBERS = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import densecore as dc
-from densecore.progress import EpochProgress
+from densecore.progress import EpochProgress, ProgressBar
 
 
 def falling(epochs: int = 20) -> dc.History:
@@ -34,6 +34,56 @@ def test_repr_shows_the_last_numbers() -> None:
     assert repr(dc.History({"loss": [2.0, 0.5]}, [0, 1])) == "History(2 epochs; last: loss=0.5)"
 
 
+def test_best_epochs() -> None:
+    history = falling()
+    assert history.best_epoch() == 10
+    assert history.best_epoch("val_accuracy") == 5
+    assert history.best_epoch("accuracy") == 19
+    with pytest.raises(ValueError, match="best_epoch: found no 'val_lost'; known: loss, accuracy"):
+        history.best_epoch("val_lost")
+    with pytest.raises(ValueError, match="best_epoch: found no finite 'loss'"):
+        dc.History({"loss": [float("nan")]}, [0]).best_epoch("loss")
+
+
+def now_and_then() -> dc.History:
+    """A validation every second epoch, and a learning rate."""
+    return dc.History(
+        {"loss": [3.0, 2.0, 1.0], "val_loss": [2.5], "learning_rate": [0.1, 0.01, 0.01]},
+        [0, 1, 2],
+        {"validation_freq": 2},
+    )
+
+
+def test_frame_has_a_row_per_epoch() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = now_and_then().to_frame()
+    assert list(frame.columns) == ["loss", "val_loss", "learning_rate"]
+    assert frame.index.tolist() == [0, 1, 2]
+    assert frame.index.name == "epoch"
+    assert frame["val_loss"].isna().tolist() == [True, False, True]
+    assert frame.loc[1, "val_loss"] == 2.5
+    assert len(dc.History().to_frame()) == 0
+    assert isinstance(dc.History({"loss": []}, []).to_frame(), pandas.DataFrame)
+
+
+def test_without_pandas_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"pip install 'densecore\[tables\]'"):
+        falling().to_frame()
+
+
+def test_notebooks_get_a_table() -> None:
+    shown = now_and_then()._repr_html_()
+    assert "<caption>History: 3 epochs</caption>" in shown
+    assert "<tr><td>1</td><td>3</td><td></td><td>0.1</td></tr>" in shown
+    assert "<tr><td>2</td><td>2</td><td>2.5</td><td>0.01</td></tr>" in shown
+    long = falling(100)._repr_html_()
+    assert long.count("<tr>") == 12
+    assert "<td>…</td>" in long
+    assert dc.History({"a<b": [1.0]}, [0])._repr_html_().count("a&lt;b") == 1
+    assert "no epochs" in dc.History()._repr_html_()
+
+
 # The picture -----------------------------------------------------------------------------------
 
 
@@ -53,6 +103,24 @@ def test_picture_has_a_panel_for_each_number() -> None:
     assert list(training.get_xdata()) == list(range(1, 21))
     assert list(validation.get_ydata()) == falling().history["val_loss"]
     assert best.get_xydata().tolist() == [[11, 0.5]]
+
+
+def test_picture_has_a_panel_for_the_learning_rate() -> None:
+    pytest.importorskip("matplotlib")
+    figure = now_and_then().plot()
+    loss, rate = figure.axes
+    assert rate.get_ylabel() == "learning rate"
+    assert rate.get_yscale() == "log"
+    assert rate.get_legend() is None
+    assert list(loss.get_lines()[1].get_xdata()) == [2]
+    assert loss.get_legend().get_texts()[2].get_text() == "best: 2.5 (epoch 2)"
+
+
+def test_many_panels_stand_in_rows() -> None:
+    pytest.importorskip("matplotlib")
+    figure = dc.History({name: [1.0, 2.0] for name in "abcde"}, [0, 1]).plot()
+    places = [axes.get_subplotspec().rowspan.start for axes in figure.axes]
+    assert places == [0, 0, 0, 1, 1]
 
 
 def test_picture_of_a_flat_loss_is_linear() -> None:
@@ -247,3 +315,79 @@ def test_fit_shows_progress_and_returns_history(capsys: pytest.CaptureFixture[st
     assert set(history.history) == {"loss", "val_loss"}
     model.fit(x, y, epochs=3, verbose=0)
     assert capsys.readouterr().out == ""
+
+
+# Progress of other kinds -----------------------------------------------------------------------
+
+
+def train(bar: ProgressBar, epochs: int = 3) -> None:
+    bar.set_params({"epochs": epochs})
+    bar.on_train_begin()
+    for epoch in range(epochs):
+        bar.on_epoch_end(epoch, {"loss": 1 / (1 + epoch)})
+    bar._release()
+
+
+def test_a_bar_in_a_terminal_is_tqdms() -> None:
+    pytest.importorskip("tqdm")
+    stream = Terminal()
+    train(ProgressBar("bar", stream))
+    assert stream.shown()[0].startswith("100%|")
+    assert "3/3" in stream.shown()[0]
+    assert "loss=0.3333" in stream.shown()[0]
+
+
+def test_a_bar_elsewhere_is_lines() -> None:
+    stream = io.StringIO()
+    train(ProgressBar("bar", stream))
+    assert len(stream.getvalue().splitlines()) == 3
+    assert stream.getvalue().startswith("Epoch 1/3 - loss: 1.0000 - ")
+
+
+def test_a_bar_without_tqdm_is_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    stream = Terminal()
+    train(ProgressBar("bar", stream))
+    assert stream.shown()[0].startswith("Epoch 3/3 - loss: 0.3333 - ")
+
+
+def test_notebooks_rewrite_the_line() -> None:
+    notebook = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    train(ProgressBar(1, notebook))
+    assert notebook.getvalue().count("\r") >= 1
+    assert notebook.getvalue().count("\n") == 1
+
+
+def test_small_numbers_keep_their_exponent() -> None:
+    stream = io.StringIO()
+    progress = EpochProgress(1, 2, stream)
+    progress(0, {"loss": 0.0, "learning_rate": 1e-5})
+    assert "loss: 0.0000 - learning_rate: 1.0000e-05 - " in stream.getvalue()
+
+
+@pytest.mark.parametrize("verbose", [0, 1, 2, "bar"])
+def test_a_bar_of_ones_own_replaces_fits(verbose: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    model = dc.Sequential([dc.Input(2), dc.Dense(1)], seed=0)
+    model.compile("sgd", "mse")
+    stream = io.StringIO()
+    model.fit([[0.0, 1.0]], [1.0], epochs=2, verbose=verbose, callbacks=ProgressBar(2, stream))
+    assert len(stream.getvalue().splitlines()) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_the_line_ends_when_a_callback_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stdout", stream)
+    model = dc.Sequential([dc.Input(2), dc.Dense(1)], seed=0)
+    model.compile("sgd", "mse")
+
+    def fail(epoch: int, logs: Any) -> None:
+        if epoch == 2:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        model.fit([[0.0, 1.0]], [1.0], epochs=5, callbacks=dc.callbacks.LambdaCallback(
+            on_epoch_begin=fail))  # fmt: skip
+    assert stream.getvalue().endswith("\n")
+    assert stream.shown()[0].startswith("Epoch 2/5")

@@ -1,4 +1,4 @@
-"""Fit the polynomials of cpp/kernels/math.h and print their coefficients.
+"""Fit the polynomials of cpp/kernels/math.h and normal.h and print their coefficients.
 
     python tools/fit_polynomials.py        (needs mpmath)
 
@@ -78,6 +78,12 @@ def erf_far(v: mpf) -> mpf:
     return -mp.log(mp.erfc(v + ERF_CENTRE))
 
 
+def mills(t: mpf) -> mpf:
+    """(z + 1) (1 - Φ(z)) / φ(z) for t = (z - 4) / (z + 4), Φ and φ of the normal distribution"""
+    z = 4 * (1 + t) / (1 - t)
+    return (z + 1) * mp.sqrt(mp.pi / 2) * mp.exp(z * z / 2) * mp.erfc(z / mp.sqrt(2))
+
+
 def show(name: str, coefficients: list, error: mpf) -> None:
     print(f"{name}: weighted error {mp.nstr(error, 3)} = 2^{mp.nstr(mp.log(error, 2), 4)}")
     print("  {" + ", ".join(mp.nstr(c, 20) for c in coefficients) + "}")
@@ -96,6 +102,9 @@ def main() -> None:
     for name, high, degree in (("erf far f32", "3.93", 6), ("erf far f64", "5.93", 17)):
         low, high_v = mpf("0.99") - ERF_CENTRE, mpf(high) - ERF_CENTRE
         show(name, *remez(erf_far, lambda v: mp.erfc(v + ERF_CENTRE), low, high_v, degree))
+    for name, limit, degree in (("mills f32", 15, 9), ("mills f64", 40, 22)):
+        high = mpf(limit - 4) / (limit + 4)
+        show(name, *remez(mills, lambda t: 1 / mills(t), mpf(-1), high, degree))
 
 
 if __name__ == "__main__":

@@ -90,31 +90,43 @@ class Kernels {
     entry.apply(size, input_vector<T>("x", x, size), output_vector<T>("out", out, size));
   }
 
-  std::vector<std::string> activations() const {
-    std::vector<std::string> names;
-    for (int i = 0; i < table_.activation_count; ++i)
-      names.emplace_back(table_.activations[i].name);
-    return names;
+  // name -> {parameter: initial value}
+  py::dict activations() const {
+    py::dict parameters;
+    for (int i = 0; i < table_.activation_count; ++i) {
+      const auto& entry = table_.activations[i];
+      parameters[entry.name] = initial_values(entry.parameters, entry.parameter_count);
+    }
+    return parameters;
   }
 
-  void activation(const std::string& name, const py::object& z, const py::object& out) const {
+  // Throws std::invalid_argument for what a layer would refuse.
+  void check_activation(const std::string& name, const std::vector<double>& parameters) const {
+    values_for(find_activation(table_, name), parameters);
+  }
+
+  void activation(const std::string& name, const py::object& z, const py::object& out,
+                  const std::vector<double>& parameters) const {
     const auto& entry = find_activation(table_, name);
+    const std::vector<double> values = values_for(entry, parameters);
     const auto from = input_matrix<T>("z", z, any, any);
     const auto to = output_matrix<T>("out", out, from.rows, from.cols);
     if (from.cols == 0) return;
-    entry.forward(from.rows, from.cols, from.data, from.stride, to.data, to.stride);
+    entry.forward(from.rows, from.cols, from.data, from.stride, to.data, to.stride, values.data());
   }
 
   void activation_gradient(const std::string& name, const py::object& z, const py::object& a,
-                           const py::object& grad, const py::object& out) const {
+                           const py::object& grad, const py::object& out,
+                           const std::vector<double>& parameters) const {
     const auto& entry = find_activation(table_, name);
+    const std::vector<double> values = values_for(entry, parameters);
     const auto z_view = input_matrix<T>("z", z, any, any);
     const auto a_view = input_matrix<T>("a", a, z_view.rows, z_view.cols);
     const auto g_view = input_matrix<T>("grad", grad, z_view.rows, z_view.cols);
     const auto to = output_matrix<T>("out", out, z_view.rows, z_view.cols);
     if (z_view.cols == 0) return;
     entry.backward(z_view.rows, z_view.cols, z_view.data, z_view.stride, a_view.data, a_view.stride,
-                   g_view.data, g_view.stride, to.data, to.stride);
+                   g_view.data, g_view.stride, to.data, to.stride, values.data());
   }
 
   // name -> the activation that the loss is fused with, or None
@@ -207,6 +219,16 @@ class Kernels {
   }
 
  private:
+  static py::dict initial_values(const Hyperparameter* list, int count) {
+    py::dict values;
+    for (int i = 0; i < count; ++i) values[list[i].name] = list[i].initial;
+    return values;
+  }
+  template <class Entry>
+  static std::vector<double> values_for(const Entry& entry, const std::vector<double>& given) {
+    return resolved_parameters(entry.name, entry.parameters, entry.parameter_count, given);
+  }
+
   const KernelTables& tables_;
   const KernelTable<T>& table_;
 };
@@ -227,9 +249,12 @@ void register_for(py::module_& module, const char* name) {
       .def("functions", &K::functions)
       .def("function", &K::function, py::arg("name"), py::arg("x"), py::arg("out"))
       .def("activations", &K::activations)
-      .def("activation", &K::activation, py::arg("name"), py::arg("z"), py::arg("out"))
+      .def("check_activation", &K::check_activation, py::arg("name"), py::arg("parameters"))
+      .def("activation", &K::activation, py::arg("name"), py::arg("z"), py::arg("out"),
+           py::arg("parameters") = std::vector<double>())
       .def("activation_gradient", &K::activation_gradient, py::arg("name"), py::arg("z"),
-           py::arg("a"), py::arg("grad"), py::arg("out"))
+           py::arg("a"), py::arg("grad"), py::arg("out"),
+           py::arg("parameters") = std::vector<double>())
       .def("losses", &K::losses)
       .def("loss", &K::loss, py::arg("name"), py::arg("fused"), py::arg("output"),
            py::arg("target"), py::arg("weight"), py::arg("scale"), py::arg("gradient"))

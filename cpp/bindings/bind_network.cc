@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <atomic>
+#include <cmath>
 #include <exception>
 #include <optional>
 
@@ -64,26 +65,44 @@ class InUse {
   bool taken_ = false;
 };
 
-using EpochEnd = std::function<bool(const std::vector<double>&, const std::vector<double>&)>;
+struct EpochHooks {
+  // Either may be empty.
+  std::function<void()> begin;
+  std::function<bool(const std::vector<double>&, const std::vector<double>&)> end;
+  // Whether `end` is to hear of every epoch, or only of those whose loss is not finite.
+  bool every_epoch;
+};
 
-// Calls the Python function after each epoch, if there is one.
+// Calls Python at the beginning and the end of each epoch, where somebody listens.
 class PythonObserver : public EpochObserver {
  public:
-  PythonObserver(EpochEnd epoch_end, InUse& in_use)
-      : epoch_end_(std::move(epoch_end)), in_use_(in_use) {}
+  PythonObserver(EpochHooks hooks, InUse& in_use) : hooks_(std::move(hooks)), in_use_(in_use) {}
+  void epoch_begin() override {
+    if (hooks_.begin) call([&] { hooks_.begin(); });
+  }
   bool epoch_end(const EpochResult& result) override {
     results.push_back(result);
-    if (!epoch_end_) return true;
-    py::gil_scoped_acquire gil;
-    in_use_.pause();
-    const bool go_on = epoch_end_(result.training, result.validation);
-    in_use_.take();
+    bool go_on = true;
+    if (hooks_.end && (hooks_.every_epoch || !finite(result)))
+      call([&] { go_on = hooks_.end(result.training, result.validation); });
     return go_on;
   }
   std::vector<EpochResult> results;
 
  private:
-  EpochEnd epoch_end_;
+  static bool finite(const EpochResult& result) {
+    return std::isfinite(result.training[0]) &&
+           (result.validation.empty() || std::isfinite(result.validation[0]));
+  }
+  template <class Call>
+  void call(Call&& function) {
+    py::gil_scoped_acquire gil;
+    in_use_.pause();
+    function();
+    in_use_.take();
+  }
+
+  EpochHooks hooks_;
   InUse& in_use_;
 };
 
@@ -246,7 +265,8 @@ class PyNetwork {
     std::vector<Metric<T>> metrics;
     for (const py::handle metric : metric_specs)
       metrics.push_back(metric_of(metric, network_->table(), spec.outputs(), objective.sparse()));
-    trainer_.emplace(network_, objective, std::move(settings), std::move(metrics), seed);
+    trainer_ = std::make_shared<Trainer<T>>(network_, objective, std::move(settings),
+                                            std::move(metrics), seed);
   }
 
   py::dict optimizer_states() {
@@ -336,6 +356,13 @@ class PyNetwork {
         [&](Executor& executor) { t.apply_gradients(executor); });
   }
 
+  // Parameters become their average, where the optimizer keeps one.
+  void finish_training() {
+    Trainer<T>& t = trainer();
+    const InUse in_use(busy_);
+    t.optimizer().finish(network_->parameters()->data(), network_->trained());
+  }
+
   double train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
     Trainer<T>& t = trainer();
     const Data<T> batch = data(x, y, weight, labels_);
@@ -370,8 +397,9 @@ class PyNetwork {
   // also when an exception ends the training early.
   void fit(const py::object& x, const py::object& y, const py::object& weight,
            const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
-           EpochEnd epoch_end, py::list results) {
-    Trainer<T>& t = trainer();
+           EpochHooks hooks, py::list results) {
+    trainer();
+    const std::shared_ptr<Trainer<T>> kept = trainer_;
     std::vector<std::int32_t> labels, validation_labels;
     const Data<T> training = data(x, y, weight, labels, true);
     std::optional<Data<T>> held_out;
@@ -382,21 +410,46 @@ class PyNetwork {
     if (training.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     InUse in_use(busy_);
     kept_x_ = py::none();
-    PythonObserver observer(std::move(epoch_end), in_use);
+    PythonObserver observer(std::move(hooks), in_use);
     const auto report = [&] {
+      kept_x_ = py::none();  // a hook's forward pass
       for (const EpochResult& result : observer.results)
         results.append(py::make_tuple(result.training, result.validation));
     };
     try {
       run(2 * released_work, [&](Executor& executor) {
-        t.fit(executor, training, held_out ? &*held_out : nullptr, {epochs, batch_size, shuffle},
-              observer);
+        kept->fit(executor, training, held_out ? &*held_out : nullptr,
+                  {epochs, batch_size, shuffle}, observer);
       });
     } catch (...) {
       report();
       throw;
     }
     report();
+  }
+
+  // The parts of `fit` and `evaluate`, for loops in Python.
+  Tally<T> tally() { return trainer().tally(); }
+  void train_batch(const py::object& x, const py::object& y, const py::object& weight,
+                   Tally<T>& tally) {
+    on_batch(x, y, weight, 3, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+      t.train_batch(executor, batch, tally);
+    });
+  }
+  void evaluate_batch(const py::object& x, const py::object& y, const py::object& weight,
+                      Tally<T>& tally) {
+    on_batch(x, y, weight, 1, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+      t.evaluate_batch(executor, batch, tally);
+    });
+  }
+  // A batch whose mean loss somebody else has computed.
+  void add_to_tally(const py::object& outputs, const py::object& y, double loss, Tally<T>& tally) {
+    trainer();
+    const auto a = input_matrix<T>("outputs", outputs, any, network_->spec().outputs());
+    const Targets<T> targets = targets_of(y, a.rows, labels_);
+    const auto rows = static_cast<double>(a.rows);
+    tally.add_loss({loss * rows, rows});
+    tally.add_outputs(a, targets);
   }
 
   std::vector<double> evaluate(const py::object& x, const py::object& y, const py::object& weight) {
@@ -430,6 +483,18 @@ class PyNetwork {
     return array;
   }
 
+  template <class Body>
+  void on_batch(const py::object& x, const py::object& y, const py::object& weight, double passes,
+                Body&& body) {
+    Trainer<T>& t = trainer();
+    const Data<T> batch = data(x, y, weight, labels_);
+    if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    run(passes * network_->forward_work(batch.x.rows),
+        [&](Executor& executor) { body(executor, t, batch); });
+  }
+
   static py::object output(const py::object& out, index_t rows, index_t cols) {
     return out.is_none() ? py::object(py::array_t<T>({rows, cols})) : out;
   }
@@ -452,14 +517,20 @@ class PyNetwork {
     } else {
       d.x = input_matrix<T>("x", x, any, network_->spec().inputs);
     }
-    if (trainer().objective().sparse()) {
-      read_labels(y, d.x.rows, labels);
-      d.targets.labels = labels.data();
-    } else {
-      d.targets.values = input_matrix<T>("y", y, d.x.rows, network_->spec().outputs());
-    }
+    d.targets = targets_of(y, d.x.rows, labels);
     if (!weight.is_none()) d.targets.weight = input_vector<T>("sample_weight", weight, d.x.rows);
     return d;
+  }
+
+  Targets<T> targets_of(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) {
+    Targets<T> targets;
+    if (trainer().objective().sparse()) {
+      read_labels(y, rows, labels);
+      targets.labels = labels.data();
+    } else {
+      targets.values = input_matrix<T>("y", y, rows, network_->spec().outputs());
+    }
+    return targets;
   }
 
   void read_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
@@ -508,15 +579,19 @@ class PyNetwork {
   }
 
   std::shared_ptr<Network<T>> network_;
-  std::optional<Trainer<T>> trainer_;
+  // Shared with a running `fit`, whose hooks may compile the model anew.
+  std::shared_ptr<Trainer<T>> trainer_;
   std::atomic<bool> busy_{false};
   py::object kept_x_ = py::none();
   std::vector<std::int32_t> labels_;
 };
 
 template <class T>
-void register_for(py::module_& module, const char* name) {
+void register_for(py::module_& module, const char* name, const char* tally_name) {
   using N = PyNetwork<T>;
+  py::class_<Tally<T>>(module, tally_name)
+      .def("reset", &Tally<T>::reset)
+      .def("results", &Tally<T>::results);
   py::class_<N> type(module, name);
   static PyMethodDef predict = {"predict", as_function(N::call_predict),
                                 METH_FASTCALL | METH_KEYWORDS, "predict(x, out=None)"};
@@ -550,17 +625,34 @@ void register_for(py::module_& module, const char* name) {
            py::arg("training") = true)
       .def("backward", &N::backward, py::arg("grad_output"), py::arg("input_gradient") = false)
       .def("apply_gradients", &N::apply_gradients)
-      .def("fit", &N::fit, py::arg("x"), py::arg("y"), py::arg("sample_weight"),
-           py::arg("validation"), py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"),
-           py::arg("epoch_end"), py::arg("results"))
+      .def("finish_training", &N::finish_training)
+      .def(
+          "fit",
+          [](N& self, const py::object& x, const py::object& y, const py::object& weight,
+             const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
+             decltype(EpochHooks::end) end, py::list results, decltype(EpochHooks::begin) begin,
+             bool every_epoch) {
+            self.fit(x, y, weight, validation, epochs, batch_size, shuffle,
+                     {std::move(begin), std::move(end), every_epoch}, std::move(results));
+          },
+          py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("validation"),
+          py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"), py::arg("epoch_end"),
+          py::arg("results"), py::arg("epoch_begin") = py::none(), py::arg("every_epoch") = true)
+      .def("tally", &N::tally)
+      .def("train_batch", &N::train_batch, py::arg("x"), py::arg("y"), py::arg("sample_weight"),
+           py::arg("tally"))
+      .def("evaluate_batch", &N::evaluate_batch, py::arg("x"), py::arg("y"),
+           py::arg("sample_weight"), py::arg("tally"))
+      .def("add_to_tally", &N::add_to_tally, py::arg("outputs"), py::arg("y"), py::arg("loss"),
+           py::arg("tally"))
       .def("evaluate", &N::evaluate, py::arg("x"), py::arg("y"), py::arg("sample_weight"));
 }
 
 }  // namespace
 
 void register_network(py::module_& module) {
-  register_for<float>(module, "NetworkF32");
-  register_for<double>(module, "NetworkF64");
+  register_for<float>(module, "NetworkF32", "TallyF32");
+  register_for<double>(module, "NetworkF64", "TallyF64");
 }
 
 }  // namespace densecore::bindings

@@ -85,7 +85,21 @@ void register_for(py::module_& module, const char* name) {
             self.source->read(nullptr, begin, end - begin, out.mutable_data());
             return out;
           },
-          py::arg("begin"), py::arg("end"));
+          py::arg("begin"), py::arg("end"))
+      .def(
+          "take",
+          [](const Rows& self, const py::object& order) {
+            const auto numbers = checked<std::int64_t>("order", order, {any});
+            const auto* from = static_cast<const std::int64_t*>(numbers.data());
+            const index_t count = numbers.shape(0);
+            for (index_t i = 0; i < count; ++i)
+              check_range(from[i], from[i] + 1, self.source->rows());
+            py::array_t<T> out({count, self.source->cols()});
+            const std::vector<index_t> rows(from, from + count);
+            self.source->read(rows.data(), 0, count, out.mutable_data());
+            return out;
+          },
+          py::arg("order"));
 }
 
 }  // namespace

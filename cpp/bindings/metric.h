@@ -21,6 +21,12 @@ class FunctionOfPass : public Accumulator<T> {
  public:
   FunctionOfPass(py::function function, index_t outputs)
       : function_(std::move(function)), outputs_(outputs) {}
+  FunctionOfPass(const FunctionOfPass&) = default;
+  // A copy may end where nobody holds the GIL.
+  ~FunctionOfPass() override {
+    const py::gil_scoped_acquire gil;
+    function_.release().dec_ref();
+  }
 
   // Runs without the GIL: no Python in here.
   void reset() override {
@@ -38,6 +44,10 @@ class FunctionOfPass : public Accumulator<T> {
         values_.insert(values_.end(), y.values.row(i), y.values.row(i) + a.cols);
       if (y.weight != nullptr) weights_.push_back(y.weight[i]);
     }
+  }
+  std::unique_ptr<Accumulator<T>> copy() const override {
+    const py::gil_scoped_acquire gil;
+    return std::make_unique<FunctionOfPass>(*this);
   }
   double result() const override {
     const py::gil_scoped_acquire gil;

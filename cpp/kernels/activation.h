@@ -1,10 +1,14 @@
-// Every activation, and their list. This is the one place to add one: a structure here, its name
-// in `Activations`, and an oracle of the same name in python/densecore/reference/functions.py.
+// Every activation, and their list. This is the place to add one: a structure here or in one of the
+// two headers of its kind, its name in `Activations`, and an oracle of the same name in
+// python/densecore/reference/activations.py.
 //
 // An element-wise activation gives a = `forward(z)` and dC/dz = `backward(z, a, g)` from g = dC/da.
-// When `needs_input` is false the latter uses a alone, and z need not be kept.
+// When `needs_input` is false the latter uses a alone, and z need not be kept. One with a list
+// `parameters` gets their values, in every lane, as another argument.
 #pragma once
 
+#include "kernels/activation_pieces.h"
+#include "kernels/activation_smooth.h"
 #include "kernels/elementwise.h"
 #include "kernels/math.h"
 #include "kernels/row_blocks.h"
@@ -67,24 +71,76 @@ struct Tanh {  // a' = 1 - a^2
   }
 };
 
-// The activations that act on one element at a time share these two loops.
+// Those that the kernels of single rows have in their loop over layers (row.h, tiny.h).
+using InlinedActivations = TypeList<Linear, Relu, Sigmoid, Tanh>;
+
+template <class Activation, class List>
+constexpr bool is_in = false;
+template <class Activation, class... Others>
+constexpr bool is_in<Activation, TypeList<Others...>> = (__is_same(Activation, Others) || ...);
+
+// The values of an activation's parameters in every lane.
+template <class Activation, class V>
+struct ParameterVectors {
+  static constexpr int count = sizeof(Activation::parameters) / sizeof(Hyperparameter);
+  V values[count];
+  explicit ParameterVectors(const double* parameters) {
+    for (int i = 0; i < count; ++i) values[i] = V::set(static_cast<typename V::T>(parameters[i]));
+  }
+  V forward(V z) const { return Activation::forward(z, values); }
+  V backward(V z, V a, V g) const { return Activation::backward(z, a, g, values); }
+};
+
+template <class Activation, class V>
+struct NoParameters {
+  explicit NoParameters(const double*) {}
+  static V forward(V z) { return Activation::forward(z); }
+  static V backward(V z, V a, V g) { return Activation::backward(z, a, g); }
+};
+
+template <class Activation>
+constexpr bool has_parameters = requires { Activation::parameters; };
+
+template <bool parametric, class Activation, class V>
+struct FunctionOf : NoParameters<Activation, V> {
+  using NoParameters<Activation, V>::NoParameters;
+};
+template <class Activation, class V>
+struct FunctionOf<true, Activation, V> : ParameterVectors<Activation, V> {
+  using ParameterVectors<Activation, V>::ParameterVectors;
+};
+
+// The activations that act on one element at a time share these two loops. The tail has code of its
+// own for the inlined ones, which are short and in the hottest loops.
 template <class Activation, class V>
 struct ElementwiseActivation {
   using T = typename V::T;
+  using Function = FunctionOf<has_parameters<Activation>, Activation, V>;
   static constexpr bool row_wise = false;
 
-  static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda) {
-    for_each_row_vector<V>(rows, cols, [=](index_t i, index_t j, auto part) {
-      part.store(Activation::forward(part.load(z + i * ldz + j)), a + i * lda + j);
+  template <class Body>
+  static void loop(index_t rows, index_t cols, Body body) {
+    if constexpr (is_in<Activation, InlinedActivations>)
+      for_each_row_vector<V>(rows, cols, body);
+    else
+      for_each_any_vector<V>(rows, cols, body);
+  }
+
+  static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda,
+                      const double* parameters) {
+    const Function function(parameters);
+    loop(rows, cols, [=](index_t i, index_t j, auto part) {
+      part.store(function.forward(part.load(z + i * ldz + j)), a + i * lda + j);
     });
   }
 
   static void backward(index_t rows, index_t cols, const T* z, index_t ldz, const T* a, index_t lda,
-                       const T* g, index_t ldg, T* dz, index_t lddz) {
-    for_each_row_vector<V>(rows, cols, [=](index_t i, index_t j, auto part) {
+                       const T* g, index_t ldg, T* dz, index_t lddz, const double* parameters) {
+    const Function function(parameters);
+    loop(rows, cols, [=](index_t i, index_t j, auto part) {
       const V a_v = part.load(a + i * lda + j);
       const V z_v = Activation::needs_input ? part.load(z + i * ldz + j) : a_v;
-      part.store(Activation::backward(z_v, a_v, part.load(g + i * ldg + j)), dz + i * lddz + j);
+      part.store(function.backward(z_v, a_v, part.load(g + i * ldg + j)), dz + i * lddz + j);
     });
   }
 };
@@ -101,7 +157,8 @@ struct SoftmaxActivation {
   using T = typename V::T;
   static constexpr bool row_wise = true;
 
-  static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda) {
+  static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda,
+                      const double*) {
     for_each_block<V>(rows, cols, [=](index_t first, auto layout) {
       BlockBuffer<V> z_buffer, a_buffer;
       const Block<const T> in = layout.in(z + first * ldz, ldz, z_buffer.data);
@@ -123,7 +180,7 @@ struct SoftmaxActivation {
 
   // Not transposed: three matrices would be, for two multiplications each.
   static void backward(index_t rows, index_t cols, const T*, index_t, const T* a, index_t lda,
-                       const T* g, index_t ldg, T* dz, index_t lddz) {
+                       const T* g, index_t ldg, T* dz, index_t lddz, const double*) {
     for (index_t i = 0; i < rows; ++i, a += lda, g += ldg, dz += lddz) {
       double inner[VecF64::width];
       row_sum<V>(cols, [=](index_t j, auto part) {
@@ -137,12 +194,62 @@ struct SoftmaxActivation {
   }
 };
 
+// a_i = z_i - m - log(sum_j exp(z_j - m)), hence dz = g - exp(a) sum g.
+struct LogSoftmax {
+  static constexpr char name[] = "log_softmax";
+  static constexpr bool needs_input = false;
+};
+
+template <class V>
+struct LogSoftmaxActivation {
+  using T = typename V::T;
+  static constexpr bool row_wise = true;
+
+  static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda,
+                      const double*) {
+    for_each_block<V>(rows, cols, [=](index_t first, auto layout) {
+      BlockBuffer<V> z_buffer, a_buffer;
+      const Block<const T> in = layout.in(z + first * ldz, ldz, z_buffer.data);
+      const Block<T> out = layout.room(a + first * lda, lda, a_buffer.data);
+      alignas(64) T largest[V::width];
+      alignas(64) double sum[V::width];
+      layout.maxima(in, largest);
+      layout.sums(sum, [&](auto cell) { return exp(cell.load(in) - cell.of_row(largest)); });
+      logarithms(layout.height, sum, sum);
+      alignas(64) T log_sum[V::width];
+      for (index_t i = 0; i < layout.height; ++i) log_sum[i] = static_cast<T>(sum[i]);
+      layout.each([&](auto cell) {
+        cell.store((cell.load(in) - cell.of_row(largest)) - cell.of_row(log_sum), out);
+      });
+      layout.out(out, a + first * lda, lda);
+    });
+  }
+
+  static void backward(index_t rows, index_t cols, const T*, index_t, const T* a, index_t lda,
+                       const T* g, index_t ldg, T* dz, index_t lddz, const double*) {
+    for (index_t i = 0; i < rows; ++i, a += lda, g += ldg, dz += lddz) {
+      double sum[VecF64::width];
+      row_sum<V>(cols, [=](index_t j, auto part) { return part.load(g + j); }).store(sum);
+      const V sum_v = V::set(static_cast<T>(sum[0]));
+      for_each_vector<V>(cols, [=](index_t j, auto part) {
+        part.store(fnma(exp(part.load(a + j)), sum_v, part.load(g + j)), dz + j);
+      });
+    }
+  }
+};
+
 template <class Activation, class V>
 struct ActivationKernel : ElementwiseActivation<Activation, V> {};
 template <class V>
 struct ActivationKernel<Softmax, V> : SoftmaxActivation<V> {};
+template <class V>
+struct ActivationKernel<LogSoftmax, V> : LogSoftmaxActivation<V> {};
 
-using Activations = TypeList<Linear, Relu, Sigmoid, Tanh, Softmax>;
+// The inlined ones first, in their order: an index means the same in both lists.
+using Activations =
+    TypeList<Linear, Relu, Sigmoid, Tanh, Softmax, ReluGeneral, LeakyRelu, Relu6, Elu, Selu, Celu,
+             Exponential, Gelu, GeluTanh, Silu, Mish, Softplus, Softsign, LogSigmoid, HardSigmoid,
+             HardSilu, HardTanh, TanhShrink, LogSoftmax>;
 
 // Element-wise activations by their index in the list, for kernels that inline them into a loop
 // over layers: a call through the table costs more than a short row.
@@ -166,13 +273,33 @@ struct ActivationByIndex<V, TypeList<Activation...>> {
  private:
   template <class A>
   static void apply(V z, V& a) {
-    if constexpr (!ActivationKernel<A, V>::row_wise) a = A::forward(z);
+    a = A::forward(z);
   }
   template <class A>
   static void apply_backward(V z, V a, V g, V& dz) {
-    if constexpr (!ActivationKernel<A, V>::row_wise) dz = A::backward(z, a, g);
+    dz = A::backward(z, a, g);
   }
 };
+
+template <class V, class Activation>
+constexpr ActivationEntry<typename V::T> activation_entry() {
+  using Kernel = ActivationKernel<Activation, V>;
+  ActivationEntry<typename V::T> entry = {
+      Activation::name,
+      nullptr,
+      0,
+      Activation::needs_input,
+      Kernel::row_wise,
+      __is_same(Activation, Linear),
+      is_in<Activation, InlinedActivations> || __is_same(Activation, Softmax),
+      Kernel::forward,
+      Kernel::backward};
+  if constexpr (has_parameters<Activation>) {
+    entry.parameters = Activation::parameters;
+    entry.parameter_count = ParameterVectors<Activation, V>::count;
+  }
+  return entry;
+}
 
 template <class V, class List>
 struct ActivationTable;
@@ -180,9 +307,7 @@ template <class V, class... Activation>
 struct ActivationTable<V, TypeList<Activation...>> {
   static constexpr int count = sizeof...(Activation);
   static constexpr ActivationEntry<typename V::T> entries[] = {
-      {Activation::name, Activation::needs_input, ActivationKernel<Activation, V>::row_wise,
-       __is_same(Activation, Linear), ActivationKernel<Activation, V>::forward,
-       ActivationKernel<Activation, V>::backward}...};
+      activation_entry<V, Activation>()...};
 };
 
 }  // namespace

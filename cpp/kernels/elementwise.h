@@ -5,7 +5,10 @@
 
 namespace {
 
+using densecore::Hyperparameter;
 using densecore::index_t;
+
+constexpr double unbounded = __builtin_inf();
 
 template <class... Types>
 struct TypeList {};
@@ -48,6 +51,28 @@ template <class V, class Body>
 inline void for_each_row_vector(index_t rows, index_t cols, Body body) {
   for (index_t i = 0; i < rows; ++i)
     for_each_vector<V>(cols, [&](index_t j, auto part) { body(i, j, part); });
+}
+
+// All or some of a vector's lanes, found out as it runs: for bodies so long that the main loop and
+// its tail had better share one.
+template <class V>
+struct Any {
+  using T = typename V::T;
+  index_t count;
+  V load(const T* p) const { return count == V::width ? V::load(p) : V::load_partial(p, count); }
+  void store(V x, T* p) const {
+    if (count == V::width)
+      x.store(p);
+    else
+      x.store_partial(p, count);
+  }
+};
+
+template <class V, class Body>
+inline void for_each_any_vector(index_t rows, index_t cols, Body body) {
+  for (index_t i = 0; i < rows; ++i)
+    for (index_t j = 0; j < cols; j += V::width)
+      body(i, j, Any<V>{cols - j < V::width ? cols - j : V::width});
 }
 
 template <class V>

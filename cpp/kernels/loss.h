@@ -39,15 +39,6 @@ struct Probability {
   }
 };
 
-// Of the first `count` numbers of a block, and of what follows them up to a whole vector.
-inline void logarithms(index_t count, const double* x, double* out) {
-  for (index_t i = 0; i < count; i += VecF64::width) log(VecF64::load(x + i)).store(out + i);
-}
-inline void inverses(index_t count, const double* x, double* out) {
-  for (index_t i = 0; i < count; i += VecF64::width)
-    (VecF64::set(1) / VecF64::load(x + i)).store(out + i);
-}
-
 // (1/n) sum (a - y)^2, gradient (2/n) (a - y): the note's Eq. 8.
 struct MeanSquaredError {
   static constexpr char name[] = "mean_squared_error";

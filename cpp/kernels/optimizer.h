@@ -12,10 +12,7 @@
 
 namespace {
 
-using densecore::Hyperparameter;
 using densecore::OptimizerEntry;
-
-constexpr double unbounded = __builtin_inf();
 
 // x^n for n >= 1 by squaring: the same bits on every platform, which pow does not promise.
 inline double integer_power(double x, std::int64_t n) {

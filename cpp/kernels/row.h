@@ -49,7 +49,7 @@ inline void row_affine(const RowLayer& layer, const typename V::T* parameters,
 template <class V>
 void predict_row(const RowPrediction<typename V::T>& p) {
   using T = typename V::T;
-  using List = ActivationByIndex<V, Activations>;
+  using List = ActivationByIndex<V, InlinedActivations>;
   alignas(64) T slots[2][row_units];
   const T* x = p.x;
   for (int l = 0; l < p.layer_count; ++l) {
@@ -62,7 +62,7 @@ void predict_row(const RowPrediction<typename V::T>& p) {
   }
   const index_t outputs = p.layers[p.layer_count - 1].units;
   if (p.last_by_row != nullptr)
-    p.last_by_row(1, outputs, x, outputs, p.out, outputs);
+    p.last_by_row(1, outputs, x, outputs, p.out, outputs, nullptr);
   else
     for_each_vector<V>(outputs,
                        [&](index_t j, auto part) { part.store(part.load(x + j), p.out + j); });

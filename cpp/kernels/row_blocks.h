@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernels/gemm_pack.h"
+#include "kernels/math.h"
 #include "kernels/row_sums.h"
 
 namespace {
@@ -200,6 +201,15 @@ inline void for_each_block(index_t rows, index_t cols, Body body) {
       ++first;
     }
   }
+}
+
+// Of the first `count` numbers of a block, and of what follows them up to a whole vector.
+inline void logarithms(index_t count, const double* x, double* out) {
+  for (index_t i = 0; i < count; i += VecF64::width) log(VecF64::load(x + i)).store(out + i);
+}
+inline void inverses(index_t count, const double* x, double* out) {
+  for (index_t i = 0; i < count; i += VecF64::width)
+    (VecF64::set(1) / VecF64::load(x + i)).store(out + i);
 }
 
 }  // namespace

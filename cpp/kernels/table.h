@@ -39,17 +39,31 @@ struct GemmArguments {
 constexpr index_t gemm_depth = 384;
 constexpr std::size_t gemm_scratch_bytes = 512 * 1024;
 
+// A number that the user may choose, of an activation, a loss or an optimizer.
+struct Hyperparameter {
+  const char* name;
+  double initial;
+  // The values allowed: minimum <= value < maximum, or minimum < value when `open`.
+  double minimum, maximum;
+  bool open;
+};
+
 // a = f(z) and dz = g * f'(z) over a matrix. In place is allowed (a == z, dz == g).
-// `z` may be null in `backward` unless the activation needs its input.
+// `z` may be null in `backward` unless the activation needs its input. `parameters` are the values
+// for the entry's list, null when that is empty.
 template <class T>
 struct ActivationEntry {
   const char* name;
+  const Hyperparameter* parameters;
+  int parameter_count;
   bool needs_input;  // the derivative cannot be written in terms of the output alone
   bool row_wise;     // an output depends on its whole row (softmax)
   bool identity;     // nothing to compute
-  void (*forward)(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda);
+  bool single_rows;  // the kernels of single rows have it (row-wise ones: as the last layer's)
+  void (*forward)(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda,
+                  const double* parameters);
   void (*backward)(index_t rows, index_t cols, const T* z, index_t ldz, const T* a, index_t lda,
-                   const T* g, index_t ldg, T* dz, index_t lddz);
+                   const T* g, index_t ldg, T* dz, index_t lddz, const double* parameters);
 };
 
 // The loss of `rows` rows, and its gradient where `gradient` is not null:
@@ -78,14 +92,6 @@ struct LossEntry {
   const char* link;  // the activation that `fused` swallows, or null
   double (*plain)(const LossArguments<T>&);
   double (*fused)(const LossArguments<T>&);
-};
-
-struct Hyperparameter {
-  const char* name;
-  double initial;
-  // The values allowed: minimum <= value < maximum, or minimum < value when `open`.
-  double minimum, maximum;
-  bool open;
 };
 
 constexpr int max_optimizer_scalars = 8;
@@ -152,7 +158,8 @@ struct RowPrediction {
   int layer_count;
   const T* parameters;
   const T* x;
-  void (*last_by_row)(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda);
+  void (*last_by_row)(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda,
+                      const double* parameters);
   T* out;
 };
 

@@ -39,7 +39,7 @@ inline void tiny_update(index_t inputs, const typename V::T* x, V delta, const V
 template <class V>
 struct TinyNetwork {
   using T = typename V::T;
-  using List = ActivationByIndex<V, Activations>;
+  using List = ActivationByIndex<V, InlinedActivations>;
 
   struct Layer {
     RowLayer shape;

@@ -11,12 +11,14 @@ namespace densecore {
 
 template <class T>
 ActivationFunction<T>::ActivationFunction(const KernelTable<T>& table, const ActivationSpec& spec)
-    : entry_(&find_activation(table, spec.name)) {}
+    : entry_(&find_activation(table, spec.name)),
+      parameters_(resolved_parameters(spec.name, entry_->parameters, entry_->parameter_count,
+                                      spec.parameters)) {}
 
 template <class T>
 void ActivationFunction<T>::forward(MatrixView<const T> z, MatrixView<T> a) const {
   if (entry_->identity && z.data == a.data) return;
-  entry_->forward(z.rows, z.cols, z.data, z.stride, a.data, a.stride);
+  entry_->forward(z.rows, z.cols, z.data, z.stride, a.data, a.stride, parameters_.data());
 }
 
 template <class T>
@@ -24,7 +26,7 @@ void ActivationFunction<T>::backward(MatrixView<const T> z, MatrixView<const T> 
                                      MatrixView<const T> g, MatrixView<T> dz) const {
   if (entry_->identity && g.data == dz.data) return;
   entry_->backward(g.rows, g.cols, z.data, z.stride, a.data, a.stride, g.data, g.stride, dz.data,
-                   dz.stride);
+                   dz.stride, parameters_.data());
 }
 
 template <class T>

@@ -66,6 +66,7 @@ class ActivationFunction {
 
  private:
   const ActivationEntry<T>* entry_;
+  std::vector<double> parameters_;
 };
 
 template <class T>

@@ -1,8 +1,11 @@
 // Finds an entry of a kernel table's list by name; an unknown name is answered with the known ones.
 #pragma once
 
+#include <cmath>
+#include <sstream>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "kernels/table.h"
 
@@ -17,6 +20,34 @@ const Entry& find_entry(const Entry* entries, int count, const char* what,
     known += (i == 0 ? "" : ", ") + std::string(entries[i].name);
   }
   throw std::invalid_argument("unknown " + std::string(what) + " '" + name + "'; known: " + known);
+}
+
+// Throws std::invalid_argument for a value outside its range; infinity is in it only where it is
+// the initial value, as that of a bound that is not there.
+inline void check_hyperparameter(const std::string& owner, const Hyperparameter& h, double value) {
+  const bool absent = std::isinf(value) && value == h.initial;
+  const bool valid = absent || (std::isfinite(value) && value < h.maximum &&
+                                (h.open ? value > h.minimum : value >= h.minimum));
+  if (valid) return;
+  std::ostringstream text;
+  text << owner << ": " << h.name << ": found " << value << ", wanted a finite number "
+       << (h.open ? "> " : ">= ") << h.minimum;
+  if (std::isfinite(h.maximum)) text << " and < " << h.maximum;
+  throw std::invalid_argument(text.str());
+}
+
+// The parameters of an entry: those given, checked, or without any their initial values.
+inline std::vector<double> resolved_parameters(const std::string& owner, const Hyperparameter* list,
+                                               int count, const std::vector<double>& given) {
+  std::vector<double> values;
+  for (int i = 0; i < count; ++i) values.push_back(list[i].initial);
+  if (given.empty()) return values;
+  if (given.size() != values.size())
+    throw std::invalid_argument(owner + ": found " + std::to_string(given.size()) +
+                                " parameters, wanted " + std::to_string(count));
+  for (int i = 0; i < count; ++i)
+    check_hyperparameter(owner, list[i], given[static_cast<std::size_t>(i)]);
+  return given;
 }
 
 template <class T>

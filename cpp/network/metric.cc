@@ -9,7 +9,7 @@ namespace {
 
 // The mean of a loss of the kernel table, taken of the outputs.
 template <class T>
-class LossMean : public Accumulator<T> {
+class LossMean : public CopyableAccumulator<T, LossMean<T>> {
  public:
   LossMean(const LossEntry<T>& loss, bool labels) : loss_(loss) {
     if (loss.sparse != labels) wrong_targets(loss.name, labels);

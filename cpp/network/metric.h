@@ -35,6 +35,15 @@ class Accumulator {
   // `targets` are those that the loss wants; their weights are null when rows count the same.
   virtual void add(MatrixView<const T> outputs, const Targets<T>& targets) = 0;
   virtual double result() const = 0;
+  virtual std::unique_ptr<Accumulator> copy() const = 0;
+};
+
+template <class T, class Self>
+class CopyableAccumulator : public Accumulator<T> {
+ public:
+  std::unique_ptr<Accumulator<T>> copy() const override {
+    return std::make_unique<Self>(static_cast<const Self&>(*this));
+  }
 };
 
 // The three kinds. Each returns null for a name that is not its own, and throws
@@ -59,6 +68,11 @@ class Metric {
   Metric(const KernelTable<T>& table, const MetricSpec& spec, index_t outputs, bool labels);
   Metric(std::unique_ptr<Accumulator<T>> accumulator, bool weighted)
       : accumulator_(std::move(accumulator)), weighted_(weighted) {}
+
+  Metric(const Metric& other)
+      : accumulator_(other.accumulator_->copy()), weighted_(other.weighted_) {}
+  Metric(Metric&&) noexcept = default;
+  Metric& operator=(Metric&&) noexcept = default;
 
   void reset() { accumulator_->reset(); }
   void add(MatrixView<const T> outputs, Targets<T> targets) {

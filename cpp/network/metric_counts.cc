@@ -86,7 +86,7 @@ constexpr Entry entries[] = {
 };
 
 template <class T>
-class ClassCounts : public Accumulator<T> {
+class ClassCounts : public CopyableAccumulator<T, ClassCounts<T>> {
  public:
   ClassCounts(const Entry& entry, const MetricSpec& spec, index_t outputs)
       : entry_(entry), spec_(spec) {

@@ -118,7 +118,7 @@ constexpr Entry<T> entries[] = {
 };
 
 template <class T>
-class RowMean : public Accumulator<T> {
+class RowMean : public CopyableAccumulator<T, RowMean<T>> {
  public:
   RowMean(const Entry<T>& entry, const MetricSpec& spec) : entry_(entry), spec_(spec) {}
   void reset() override { sum_ = weight_ = 0; }

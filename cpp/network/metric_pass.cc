@@ -17,7 +17,7 @@ constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 // together. Of several outputs the mean over those for which it is defined: a ROC curve needs rows
 // of both kinds, a precision-recall curve a positive one.
 template <class T>
-class AreaUnderCurve : public Accumulator<T> {
+class AreaUnderCurve : public CopyableAccumulator<T, AreaUnderCurve<T>> {
  public:
   AreaUnderCurve(bool roc, index_t outputs) : roc_(roc), outputs_(outputs) {}
 
@@ -100,7 +100,7 @@ class AreaUnderCurve : public Accumulator<T> {
 // 1 - sum (y - a)^2 / sum (y - mean)^2 of each output, then their mean. An output whose targets are
 // all the same counts 1 when it is right and 0 otherwise, as in scikit-learn.
 template <class T>
-class Determination : public Accumulator<T> {
+class Determination : public CopyableAccumulator<T, Determination<T>> {
  public:
   explicit Determination(index_t outputs) : columns_(static_cast<std::size_t>(outputs)) {}
 

@@ -1,8 +1,6 @@
 #include "network/optimizer.h"
 
 #include <algorithm>
-#include <cmath>
-#include <sstream>
 #include <stdexcept>
 
 #include "base/view.h"
@@ -49,16 +47,7 @@ double OptimizerSettings::get(const std::string& hyperparameter) const {
 
 void OptimizerSettings::set(const std::string& hyperparameter, double value) {
   const std::size_t i = index_of(hyperparameter);
-  const Hyperparameter& h = hyperparameters_[i];
-  const bool valid = std::isfinite(value) && value < h.maximum &&
-                     (h.open ? value > h.minimum : value >= h.minimum);
-  if (!valid) {
-    std::ostringstream text;
-    text << name_ << ": " << hyperparameter << ": found " << value << ", wanted a finite number "
-         << (h.open ? "> " : ">= ") << h.minimum;
-    if (std::isfinite(h.maximum)) text << " and < " << h.maximum;
-    throw std::invalid_argument(text.str());
-  }
+  check_hyperparameter(name_, hyperparameters_[i], value);
   values_[i] = value;
 }
 

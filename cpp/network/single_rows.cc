@@ -14,7 +14,7 @@ std::vector<RowLayer> row_layers_of(const KernelTable<T>& table, const Layers<T>
     const Dense<T>* const layer = each->dense();
     const bool last = each == layers.back();
     if (layer == nullptr || layer->units() > table.row_units ||
-        (layer->function().row_wise() && !last))
+        !layer->function().entry().single_rows || (layer->function().row_wise() && !last))
       return {};
     shapes.push_back({layer->inputs(), layer->units(), layer->weight_offset(),
                       layer->use_bias() ? layer->bias_offset() : -1,

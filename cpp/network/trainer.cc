@@ -89,17 +89,14 @@ Data<T> Trainer<T>::slice(const Data<T>& data, index_t begin, index_t end) {
 }
 
 template <class T>
-void Trainer<T>::add_metrics(index_t rows, const Targets<T>& targets) {
-  if (metrics_.empty()) return;
-  const MatrixView<const T> outputs = network_->outputs(objective_, rows);
-  for (Metric<T>& metric : metrics_) metric.add(outputs, targets);
+void Trainer<T>::add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& tally) {
+  if (tally.watches_outputs()) tally.add_outputs(network_->outputs(objective_, rows), targets);
 }
 
 template <class T>
-std::vector<double> Trainer<T>::results(const LossSum& sum) const {
-  std::vector<double> values = {sum.loss / objective_.divisor(sum.weight)};
-  for (const Metric<T>& metric : metrics_) values.push_back(metric.result());
-  return values;
+void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
+  tally.add_loss(network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false));
+  add_outputs(batch.x.rows, batch.targets, tally);
 }
 
 template <class T>
@@ -109,38 +106,40 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
   network_->reserve(batch_size);
   if (options.shuffle || data.source != nullptr) reserve_batch(data, batch_size);
   std::vector<index_t> order(options.shuffle ? static_cast<std::size_t>(rows) : 0);
+  Tally<T> trained = tally(), held_out = tally();
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+    observer.epoch_begin();
     if (options.shuffle) {
       Random random(seed_, Stream::shuffle, static_cast<std::uint64_t>(epochs));
       permutation(random, rows, order.data());
     }
-    LossSum total;
-    for (Metric<T>& metric : metrics_) metric.reset();
+    trained.reset();
     const bool by_row = batch_size == 1 && network_->trains_rows(objective_, optimizer_);
-    if (by_row) train_rows(executor, data, options.shuffle ? order.data() : nullptr, total);
+    if (by_row) train_rows(executor, data, options.shuffle ? order.data() : nullptr, trained);
     for (index_t begin = 0; begin < rows && !by_row; begin += batch_size) {
       const index_t end = std::min(begin + batch_size, rows);
-      const Data<T> batch = options.shuffle ? gather(data, order.data() + begin, end - begin)
-                                            : slice(data, begin, end);
-      const LossSum sum =
-          network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false);
-      total.loss += sum.loss;
-      total.weight += sum.weight;
-      add_metrics(end - begin, batch.targets);
+      train_batch(executor,
+                  options.shuffle ? gather(data, order.data() + begin, end - begin)
+                                  : slice(data, begin, end),
+                  trained);
     }
     ++epochs;
     EpochResult result;
-    result.training = results(total);
-    if (validation != nullptr) result.validation = evaluate(executor, *validation);
+    result.training = trained.results();
+    if (validation != nullptr) {
+      held_out.reset();
+      evaluate_batch(executor, *validation, held_out);
+      result.validation = held_out.results();
+    }
     if (!observer.epoch_end(result)) return;
   }
 }
 
 template <class T>
 void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index_t* order,
-                            LossSum& total) {
+                            Tally<T>& tally) {
   const index_t outputs = network_->spec().outputs();
-  const bool watched = !metrics_.empty(), copied = watched || data.source != nullptr;
+  const bool watched = tally.watches_outputs(), copied = watched || data.source != nullptr;
   if (copied) reserve_batch(data, rows_at_once);
   if (watched) reserve(outputs_, rows_at_once * outputs);
   for (index_t begin = 0; begin < data.x.rows; begin += rows_at_once) {
@@ -150,34 +149,64 @@ void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index
                          : copied        ? gather(data, rest, end - begin)
                                          : data;
     network_->train_rows(objective_, rows.x, rows.targets, copied ? nullptr : rest, end - begin,
-                         optimizer_, total, watched ? outputs_.data() : nullptr);
+                         optimizer_, tally.total(), watched ? outputs_.data() : nullptr);
     if (watched) {
       const MatrixView<T> seen(outputs_.data(), end - begin, outputs);
       network_->finish_outputs(objective_, seen);
-      for (Metric<T>& metric : metrics_) metric.add(seen, rows.targets);
+      // One by one, as batches of one row are: the same bits as `train_batch` in a loop.
+      for (index_t i = 0; i < end - begin; ++i)
+        tally.add_outputs(seen.slice(i, i + 1), rows.targets.slice(i, i + 1));
     }
     executor.check(3 * network_->forward_work(end - begin) + 4096.0 * rows_at_once);
   }
 }
 
 template <class T>
-std::vector<double> Trainer<T>::evaluate(Executor& executor, const Data<T>& data) {
-  LossSum total;
-  for (Metric<T>& metric : metrics_) metric.reset();
-  // Blocks of a constant size: the result depends on no batch size.
+void Trainer<T>::evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
+  // Blocks of a constant size: the result of a whole data set depends on no batch size.
   constexpr index_t block = Network<T>::evaluation_rows;
-  if (data.source != nullptr) reserve_batch(data, block);
-  for (index_t begin = 0; begin < data.x.rows; begin += block) {
-    const index_t end = std::min(begin + block, data.x.rows);
-    const Data<T> rows = slice(data, begin, end);
-    const LossSum sum = network_->loss(executor, objective_, rows.x, rows.targets);
-    total.loss += sum.loss;
-    total.weight += sum.weight;
-    add_metrics(end - begin, rows.targets);
+  if (batch.source != nullptr) reserve_batch(batch, block);
+  for (index_t begin = 0; begin < batch.x.rows; begin += block) {
+    const index_t end = std::min(begin + block, batch.x.rows);
+    const Data<T> rows = slice(batch, begin, end);
+    tally.add_loss(network_->loss(executor, objective_, rows.x, rows.targets));
+    add_outputs(end - begin, rows.targets, tally);
   }
-  return results(total);
 }
 
+template <class T>
+std::vector<double> Trainer<T>::evaluate(Executor& executor, const Data<T>& data) {
+  Tally<T> held_out = tally();
+  evaluate_batch(executor, data, held_out);
+  return held_out.results();
+}
+
+template <class T>
+void Tally<T>::reset() {
+  total_ = LossSum();
+  for (Metric<T>& metric : metrics_) metric.reset();
+}
+
+template <class T>
+void Tally<T>::add_loss(const LossSum& sum) {
+  total_.loss += sum.loss;
+  total_.weight += sum.weight;
+}
+
+template <class T>
+void Tally<T>::add_outputs(MatrixView<const T> outputs, const Targets<T>& targets) {
+  for (Metric<T>& metric : metrics_) metric.add(outputs, targets);
+}
+
+template <class T>
+std::vector<double> Tally<T>::results() const {
+  std::vector<double> values = {total_.loss / objective_.divisor(total_.weight)};
+  for (const Metric<T>& metric : metrics_) values.push_back(metric.result());
+  return values;
+}
+
+template class Tally<float>;
+template class Tally<double>;
 template class Trainer<float>;
 template class Trainer<double>;
 

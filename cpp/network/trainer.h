@@ -30,11 +30,37 @@ struct EpochResult {
   std::vector<double> training, validation;
 };
 
+// Both in the calling thread.
 class EpochObserver {
  public:
   virtual ~EpochObserver() = default;
-  // After each epoch, in the calling thread. Returns whether training goes on.
+  virtual void epoch_begin() = 0;
+  // Returns whether training goes on.
   virtual bool epoch_end(const EpochResult& result) = 0;
+};
+
+// What the batches so far amount to. A loop of one's own keeps one as `fit` does: reset, train or
+// evaluate batch after batch, read the results.
+template <class T>
+class Tally {
+ public:
+  Tally(Objective<T> objective, std::vector<Metric<T>> metrics)
+      : objective_(objective), metrics_(std::move(metrics)) {
+    reset();
+  }
+
+  bool watches_outputs() const { return !metrics_.empty(); }
+  void reset();
+  LossSum& total() { return total_; }
+  void add_loss(const LossSum& sum);
+  void add_outputs(MatrixView<const T> outputs, const Targets<T>& targets);
+  // Loss, then the metrics.
+  std::vector<double> results() const;
+
+ private:
+  Objective<T> objective_;
+  std::vector<Metric<T>> metrics_;
+  LossSum total_;
 };
 
 template <class T>
@@ -48,6 +74,7 @@ class Trainer {
   const Objective<T>& objective() const { return objective_; }
   OptimizerState<T>& optimizer() { return optimizer_; }
   const std::vector<Metric<T>>& metrics() const { return metrics_; }
+  Tally<T> tally() const { return Tally<T>(objective_, metrics_); }
 
   // Epochs trained so far, over all calls of `fit`: each has a shuffle of its own.
   std::int64_t epochs = 0;
@@ -55,6 +82,9 @@ class Trainer {
   // One forward, backward and update. Returns the loss before the update.
   double train_on_batch(Executor& executor, const Data<T>& batch);
   void apply_gradients(Executor& executor);
+  // A step of `fit`, which keeps no gradients.
+  void train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally);
+  void evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally);
   // Throws Interrupted; the parameters are then those after the last whole step.
   void fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
            const FitOptions& options, EpochObserver& observer);
@@ -67,9 +97,8 @@ class Trainer {
   Data<T> slice(const Data<T>& data, index_t begin, index_t end);
   void reserve_batch(const Data<T>& data, index_t rows);
   // An epoch of batches of one row, for networks that have a kernel for that.
-  void train_rows(Executor& executor, const Data<T>& data, const index_t* order, LossSum& total);
-  void add_metrics(index_t rows, const Targets<T>& targets);
-  std::vector<double> results(const LossSum& sum) const;
+  void train_rows(Executor& executor, const Data<T>& data, const index_t* order, Tally<T>& tally);
+  void add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& tally);
 
   std::shared_ptr<Network<T>> network_;
   Objective<T> objective_;

@@ -10,7 +10,7 @@ from .layers import Dense, Input
 from .model import Sequential, load_model
 
 if TYPE_CHECKING:
-    from . import backend, models, reference, utils
+    from . import backend, callbacks, models, reference, schedules, utils
     from .models import Model
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "__version__",
     "activations",
     "backend",
+    "callbacks",
     "get_num_threads",
     "initializers",
     "layers",
@@ -32,11 +33,14 @@ __all__ = [
     "ops",
     "optimizers",
     "reference",
+    "schedules",
     "set_num_threads",
     "show_config",
     "utils",
     "version",
 ]
+
+_LAZY = ("backend", "callbacks", "models", "reference", "schedules", "utils")
 
 
 def version() -> str:
@@ -46,7 +50,7 @@ def version() -> str:
 
 def __getattr__(name: str) -> object:
     # What most programs do not use, they do not pay for.
-    if name in ("backend", "models", "reference", "utils"):
+    if name in _LAZY:
         import importlib
 
         return importlib.import_module(f".{name}", __name__)

@@ -43,6 +43,17 @@ def part(rows: Rows, begin: int, end: int) -> Rows:
     return rows[begin:end] if isinstance(rows, np.ndarray) else rows.slice(begin, end)
 
 
+def take(rows: Rows, which: slice | NDArray[np.int64]) -> NDArray[Any]:
+    """Some of the rows as an array: a range without a copy if there is one, others copied."""
+    if isinstance(rows, np.ndarray):
+        found: NDArray[Any] = rows[which]
+        return found
+    if isinstance(which, slice):
+        begin, end, _ = which.indices(len(rows))
+        return rows.read(begin, end)
+    return rows.take(which)
+
+
 def _sparse(name: str, value: Any, dtype: np.dtype[Any], columns: int | None) -> Rows:
     shape = tuple(value.shape)
     if len(shape) != 2 or (columns is not None and shape[1] != columns):

@@ -60,4 +60,4 @@ def _lines(layer: Layer, width: int | None, indent: str) -> Iterator[tuple[str, 
 
 
 def _named(activation: object) -> str:
-    return str(getattr(activation, "name", activation))
+    return str(activation)

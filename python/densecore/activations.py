@@ -1,28 +1,238 @@
-"""Names of the activations. The functions are kernels: ``dc.ops.activation(name, z)``."""
+"""Activations with Keras's names, each a function on arrays and what a layer may be given.
+
+``activations.relu(z, negative_slope=0.1)`` computes; ``Dense(8, "relu")``, ``Dense(8,
+activations.relu)`` and ``Dense(8, activations.Activation("relu", negative_slope=0.1))`` are layers.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 from ._names import unknown
 
-_ALIASES = {"identity": "linear"}
+_KERNELS = {"float32": _core.KernelsF32(), "float64": _core.KernelsF64()}
+# What the core has besides: the functions that a parameter of another name chooses.
+_VARIANTS = {"relu_general", "gelu_tanh"}
+_CORE_PARAMETERS = _KERNELS["float64"].activations()
+
+_ALIASES = {"identity": "linear", "swish": "silu", "hard_swish": "hard_silu"}
+_FORMULAS = {
+    "linear": "z",
+    "sigmoid": "1 / (1 + exp(-z))",
+    "tanh": "The hyperbolic tangent.",
+    "relu": "z where it is > threshold, at most max_value; else negative_slope (z - threshold).",
+    "softmax": "exp(z_i) / Σ exp(z_j) over the last axis.",
+    "leaky_relu": "z, and below 0 negative_slope z.",
+    "relu6": "min(max(z, 0), 6)",
+    "elu": "z, and below 0 alpha (exp(z) - 1).",
+    "selu": "elu with the two constants of self-normalising networks.",
+    "celu": "z, and below 0 alpha (exp(z / alpha) - 1).",
+    "exponential": "exp(z)",
+    "gelu": "z Φ(z), Φ of the normal distribution; approximate=True: its formula with tanh.",
+    "silu": "z sigmoid(z), also called swish.",
+    "mish": "z tanh(softplus(z))",
+    "softplus": "log(1 + exp(z))",
+    "softsign": "z / (1 + |z|)",
+    "log_sigmoid": "log(sigmoid(z)) = -softplus(-z)",
+    "hard_sigmoid": "relu6(z + 3) / 6",
+    "hard_silu": "z hard_sigmoid(z)",
+    "hard_tanh": "min(max(z, -1), 1)",
+    "tanh_shrink": "z - tanh(z)",
+    "log_softmax": "log(softmax(z)) over the last axis.",
+}
+
+
+def _defaults(name: str) -> dict[str, Any]:
+    """An activation's parameters and their values when none are given, in Keras's order."""
+    if name == "gelu":
+        return {"approximate": False}
+    if name == "relu":
+        return {"negative_slope": 0.0, "max_value": None, "threshold": 0.0}
+    return dict(_CORE_PARAMETERS[name])
+
+
+class Activation:
+    """A named activation with its parameters: a function on arrays, and what a layer may be given.
+
+    Parameters
+    ----------
+    name : str
+        See ``densecore.activations.names()``, or an alias.
+    **parameters : float
+        Keras's keyword arguments of the function: ``negative_slope``, ``max_value`` and
+        ``threshold`` of relu, ``negative_slope`` of leaky_relu, ``alpha`` of elu and celu,
+        ``approximate`` of gelu.
+
+    Attributes
+    ----------
+    name : str
+    parameters : dict
+        Every parameter with its value.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown, or a parameter is out of its range.
+    TypeError
+        The activation has no such parameter, or its value is not a number.
+    """
+
+    def __init__(self, name: str, **parameters: Any) -> None:
+        resolved = _ALIASES.get(name, name) if isinstance(name, str) else name
+        if resolved not in names():
+            unknown("activation", name, [*names(), *_ALIASES])
+        self.name: str = resolved
+        self.parameters: dict[str, Any] = _defaults(resolved)
+        for key, value in parameters.items():
+            if key not in self.parameters:
+                known = ", ".join(self.parameters) or "none"
+                raise TypeError(f"{resolved}: found the parameter {key!r}, wanted one of: {known}")
+            self.parameters[key] = _number(resolved, key, value)
+        self.__doc__ = _FORMULAS[resolved]
+        _KERNELS["float64"].check_activation(*self._kernel())
+
+    @property
+    def is_default(self) -> bool:
+        """Whether every parameter has the value that it has when none is given."""
+        return self.parameters == _defaults(self.name)
+
+    def get_config(self) -> dict[str, Any]:
+        """What `get` needs to make an equal one; JSON-able."""
+        return {"name": self.name, **self.parameters}
+
+    def _kernel(self) -> tuple[str, list[float]]:
+        """The core's name and its parameters: none when they are the initial values."""
+        if self.is_default:
+            return self.name, []
+        if self.name == "gelu":
+            return "gelu_tanh", []
+        values = [math.inf if value is None else value for value in self.parameters.values()]
+        return ("relu_general" if self.name == "relu" else self.name), values
+
+    def __call__(self, z: ArrayLike, *arguments: Any, **parameters: Any) -> NDArray[Any]:
+        """f(z), element by element, or along the last axis for softmax and log_softmax.
+
+        Parameters
+        ----------
+        z : array_like
+            Computed in float32 if it is float32, else in float64.
+        *arguments, **parameters
+            The activation's parameters, instead of its own: in Keras's order, or by name.
+
+        Returns
+        -------
+        ndarray of z's shape
+        """
+        if arguments or parameters:
+            if len(arguments) > len(self.parameters):
+                raise TypeError(
+                    f"{self.name}: found {1 + len(arguments)} arguments, wanted at most "
+                    f"{1 + len(self.parameters)}"
+                )
+            given = {**self.parameters, **dict(zip(self.parameters, arguments, strict=False))}
+            return Activation(self.name, **{**given, **parameters})(z)
+        found = np.asarray(z)
+        if found.dtype.kind not in "biuf":
+            raise TypeError(f"z: found dtype {found.dtype}, wanted real numbers")
+        dtype = "float32" if found.dtype.name == "float32" else "float64"
+        values = np.require(found, dtype, ["C", "A"])
+        result = np.empty_like(values)
+        if values.size:
+            columns = values.shape[-1] if values.ndim else 1
+            name, numbers = self._kernel()
+            _KERNELS[dtype].activation(
+                name, values.reshape(-1, columns), result.reshape(-1, columns), numbers
+            )
+        return result
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Activation) and self.get_config() == other.get_config()
+
+    def __hash__(self) -> int:
+        return hash((self.name, *self.parameters.values()))
+
+    def _changed(self) -> list[str]:
+        defaults = _defaults(self.name)
+        return [
+            f"{key}={value!r}" for key, value in self.parameters.items() if value != defaults[key]
+        ]
+
+    def __str__(self) -> str:
+        return self.name if self.is_default else f"{self.name}({', '.join(self._changed())})"
+
+    def __repr__(self) -> str:
+        return f"Activation({', '.join([repr(self.name), *self._changed()])})"
+
+
+def _number(activation: str, key: str, value: Any) -> float | bool | None:
+    if value is None and key == "max_value":
+        return None
+    if key == "approximate":
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{activation}: approximate: found {value!r}, wanted True or False")
+        return bool(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{activation}: {key}: found {type(value).__name__}, wanted a number"
+        ) from None
+    return None if key == "max_value" and number == math.inf else number
 
 
 def names() -> list[str]:
     """Every activation that a layer accepts, by its Keras name."""
-    return list(_core.KernelsF64().activations())
+    return [name for name in _CORE_PARAMETERS if name not in _VARIANTS]
 
 
-def canonical(name: str | None) -> str:
-    """The name under which the core knows an activation; ``None`` is ``"linear"``, as in Keras.
+def get(
+    activation: "str | Activation | dict[str, Any] | Callable[..., Any] | None",
+) -> Activation:
+    """An activation from its name, its configuration, or itself; ``None`` is linear, as in Keras.
 
     Raises
     ------
     ValueError
         The name is unknown; the message lists the known ones.
+    TypeError
+        It is none of these: the core cannot call a function of Python.
     """
-    if name is None:
-        return "linear"
-    known = names()
-    resolved = _ALIASES.get(name, name) if isinstance(name, str) else name
-    if resolved not in known:
-        unknown("activation", name, known)
-    return resolved
+    if isinstance(activation, Activation):
+        return activation
+    if isinstance(activation, dict):
+        config = dict(activation)
+        return Activation(config.pop("name", None), **config)
+    if callable(activation):
+        raise TypeError(
+            f"activation: found the function {activation!r}, wanted a name or one of "
+            "densecore.activations (the core calls no Python function)"
+        )
+    return Activation("linear" if activation is None else activation)
+
+
+linear = identity = Activation("linear")
+sigmoid = Activation("sigmoid")
+tanh = Activation("tanh")
+relu = Activation("relu")
+softmax = Activation("softmax")
+leaky_relu = Activation("leaky_relu")
+relu6 = Activation("relu6")
+elu = Activation("elu")
+selu = Activation("selu")
+celu = Activation("celu")
+exponential = Activation("exponential")
+gelu = Activation("gelu")
+silu = swish = Activation("silu")
+mish = Activation("mish")
+softplus = Activation("softplus")
+softsign = Activation("softsign")
+log_sigmoid = Activation("log_sigmoid")
+hard_sigmoid = Activation("hard_sigmoid")
+hard_silu = hard_swish = Activation("hard_silu")
+hard_tanh = Activation("hard_tanh")
+tanh_shrink = Activation("tanh_shrink")
+log_softmax = Activation("log_softmax")

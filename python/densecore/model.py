@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import losses, metrics, model_file, optimizers
+from . import losses, metrics, model_file, optimizers, training
+from ._custom_loss import CallableLoss, Function, custom_loss
 from ._data import Data, prepare
 from ._rows import as_rows
 from .history import History
 from .metrics import get_all
-from .progress import EpochProgress
 from .stack import AnyLayer, Array, Stack
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Sequential(Stack):
@@ -38,6 +41,8 @@ class Sequential(Stack):
         As compiled; None before. The optimizer's settings may be changed at any time.
     history : History or None
         Of the last call of ``fit``.
+    stop_training : bool
+        Set by callbacks, or by whoever else, to end ``fit`` after the current epoch.
 
     Examples
     --------
@@ -55,13 +60,15 @@ class Sequential(Stack):
         seed: int | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(layers, dtype, seed, name)
         self.metadata: dict[str, Any] = {}
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self.history: History | None = None
         self._metrics: list[metrics.Metric] = []
         self._weighted_metrics: list[metrics.Metric] = []
+        self.stop_training = False
+        self._initial_epoch = 0  # of the current `fit`; what a callback restores may change it
+        super().__init__(layers, dtype, seed, name)  # last, as it may build
 
     @property
     def _compiled(self) -> bool:
@@ -80,6 +87,8 @@ class Sequential(Stack):
         for name, target in calls.items():
             vars(self).pop(name, None)
             own = getattr(type(self), name) is getattr(Sequential, name)
+            if name == "train_on_batch" and isinstance(self.loss, CallableLoss):
+                own = False
             if self._network_or_none is not None and own:
                 vars(self)[name] = getattr(self._network_or_none, target)
 
@@ -88,7 +97,7 @@ class Sequential(Stack):
     def compile(
         self,
         optimizer: str | optimizers.Optimizer = "adam",
-        loss: str | losses.Loss | None = None,
+        loss: str | losses.Loss | Function | None = None,
         metrics: Sequence[Any] | None = None,
         weighted_metrics: Sequence[Any] | None = None,
     ) -> None:
@@ -99,8 +108,11 @@ class Sequential(Stack):
         optimizer : str or Optimizer
             See ``densecore.optimizers``. What it has accumulated in an earlier compilation is
             forgotten.
-        loss : str or Loss
-            See ``densecore.losses``.
+        loss : str, Loss or callable
+            See ``densecore.losses``. A function ``(y_true, y_pred) -> (loss, gradient)`` on arrays,
+            with the batch's mean loss and its derivative by y_pred, trains slowly, batch by batch
+            in Python; it takes no sample weights, and a file does not keep it: the model is loaded
+            uncompiled.
         metrics : sequence of str, Metric or callable, optional
             Reported besides the loss, see ``densecore.metrics``: ``"accuracy"``, ``AUC()``, or a
             function (y_true, y_pred) → number, which gets all rows of a pass. Every row counts the
@@ -118,11 +130,12 @@ class Sequential(Stack):
         before = (self.optimizer, self.loss, self._metrics, self._weighted_metrics)
         try:
             self.optimizer = optimizers.get(optimizer)
-            self.loss = losses.get(loss)
+            self.loss = custom_loss(loss) or losses.get(loss)  # type: ignore[arg-type]
             self._metrics = get_all("metrics", metrics)
             self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
             if self.built or self._input is not None:
                 self._compile()
+            self._network_changed()
         except BaseException:
             self.optimizer, self.loss, self._metrics, self._weighted_metrics = before
             raise
@@ -189,41 +202,59 @@ class Sequential(Stack):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
+        callbacks: training.Callbacks = None,
         validation_split: float = 0.0,
-        validation_data: tuple[Any, ...] | None = None,
+        validation_data: Any = None,
         shuffle: bool = True,
         class_weight: Mapping[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
     ) -> History:
         """Train for a number of epochs; the loop runs in the core, without the GIL.
 
         Parameters
         ----------
-        x : array_like, frame, tensor or sparse matrix (rows, features)
+        x : array_like, frame, tensor or sparse matrix (rows, features), or batches
             Used where it lies when it is C-contiguous and of the model's dtype, a file's memory map
             included; converted once otherwise. Rows of sparse matrices, and of maps of another
-            dtype, are converted when a batch needs them. It is not searched for NaN.
+            dtype, are converted when a batch needs them. It is not searched for NaN. Without `y`: a
+            generator or any iterable, or an object with ``len`` and an index, that gives batches
+            (x, y) or (x, y, sample_weight). These, as hooks of batches, are trained in a loop in
+            Python.
         y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss
             Finite.
         batch_size : int, optional
             Rows per step, by default 32. The last batch of an epoch may be smaller.
         epochs : int
             The epoch to end with: ``epochs - initial_epoch`` are trained.
-        verbose : {"auto", 0, 1, 2}
-            0 silent, 1 a progress line, 2 a line per epoch; "auto" is 1.
+        verbose : {"auto", 0, 1, 2, "bar"}
+            0 silent, 1 a progress line, 2 a line per epoch; "auto" is 1. "bar" is tqdm's bar.
+        callbacks : Callback or list of Callback, optional
+            See ``densecore.callbacks``. An exception in one ends the training; the model keeps what
+            it has learnt.
         validation_split : float
             The share of the last rows (before any shuffling) that is held out.
-        validation_data : tuple (x, y) or (x, y, sample_weight), optional
+        validation_data : tuple (x, y) or (x, y, sample_weight), or batches, optional
             Evaluated after each epoch.
         shuffle : bool
-            Whether each epoch has an order of its own, which follows from the model's seed.
+            Whether each epoch has an order of its own, which follows from the model's seed. Of
+            batches with an index, their order; those of an iterable come as they come.
         class_weight : dict, optional
             Class number → factor of its rows' weights.
         sample_weight : array_like (rows,), optional
             The loss divides by the weights' sum, so integer weights equal repeated rows.
         initial_epoch : int
             Number of the first epoch, for the history and the display.
+        steps_per_epoch, validation_steps : int, optional
+            Batches of an epoch, or of a validation, when they are not all that there are.
+        validation_batch_size : int, optional
+            Matters where a validation goes batch by batch; the same as `batch_size` by default.
+        validation_freq : int
+            Validation after every so many epochs.
 
         Returns
         -------
@@ -237,56 +268,33 @@ class Sequential(Stack):
         KeyboardInterrupt
             On Ctrl-C, within 100 ms: the model keeps what it has learnt so far, and
             ``model.history`` the epochs completed.
+
+        Warns
+        -----
+        RuntimeWarning
+            Once, when the loss of an epoch is not finite.
+        UserWarning
+            Batches ran out before the last step.
         """
-        epochs = _at_least("epochs", epochs, 0)
-        initial_epoch = _at_least("initial_epoch", initial_epoch, 0)
-        batch_size = 32 if batch_size is None else _at_least("batch_size", batch_size, 1)
-        training = self._data(x, y, sample_weight, class_weight)
-        validation = None
-        if validation_data is not None:
-            if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
-                raise ValueError("validation_data: wanted (x, y) or (x, y, sample_weight)")
-            parts = [*validation_data, None][:3]
-            try:
-                validation = self._data(parts[0], parts[1], parts[2])
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"validation_data: {error}") from None
-        elif validation_split:
-            training, validation = training.split(validation_split)
-
-        names = self.metrics_names
-        if validation is not None:
-            names = names + ["val_" + name for name in names]
-        progress = EpochProgress(epochs, verbose)
-        done = initial_epoch
-
-        def epoch_end(trained: list[float], held_out: list[float]) -> bool:
-            nonlocal done
-            progress(done, dict(zip(names, [*trained, *held_out], strict=True)))
-            done += 1
-            return True
-
-        results: list[tuple[list[float], list[float]]] = []
-        try:
-            self._network.fit(
-                *training,
-                validation,
-                max(epochs - initial_epoch, 0),
-                batch_size,
-                bool(shuffle),
-                epoch_end if verbose != 0 else None,
-                results,
-            )
-        finally:
-            progress.close()
-            rows = [[*trained, *held_out] for trained, held_out in results]
-            columns = zip(*rows, strict=True) if rows else ([] for _ in names)
-            self.history = History(
-                {name: list(column) for name, column in zip(names, columns, strict=True)},
-                list(range(initial_epoch, initial_epoch + len(rows))),
-                {"epochs": epochs, "batch_size": batch_size, "rows": len(training.x)},
-            )
-        return self.history
+        return training.fit(
+            self,
+            x,
+            y,
+            batch_size,
+            epochs,
+            verbose,
+            callbacks,
+            validation_split,
+            validation_data,
+            shuffle,
+            class_weight,
+            sample_weight,
+            initial_epoch,
+            steps_per_epoch,
+            validation_steps,
+            validation_batch_size,
+            validation_freq,
+        )
 
     def evaluate(
         self,
@@ -295,28 +303,51 @@ class Sequential(Stack):
         batch_size: int | None = None,
         verbose: int | str = 0,
         sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: training.Callbacks = None,
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
-        """The loss and the metrics on given data.
+        """The loss and the metrics on given data, arrays or batches as for `fit`.
+
+        Parameters
+        ----------
+        batch_size : int, optional
+            Of hooks of batches and `steps`; the numbers depend on it in their last digit at most.
+        verbose : {0, 1, 2, "auto", "bar"}
+            Whether to print a line with the numbers.
+        steps : int, optional
+            Batches to evaluate, when that is not all.
+        callbacks : Callback or list of Callback, optional
+            Their ``on_test_...`` hooks are called.
+        return_dict : bool
 
         Returns
         -------
         float, list of float, or dict
             As Keras: a number when there are no metrics, else a list in the order of
-            ``metrics_names``; a dictionary with `return_dict`. `batch_size` and `verbose` are
-            accepted for Keras's sake and change nothing.
+            ``metrics_names``; a dictionary with `return_dict`.
         """
-        values = self._network.evaluate(*self._data(x, y, sample_weight))
-        if return_dict:
-            return dict(zip(self.metrics_names, values, strict=True))
-        return values if len(values) > 1 else values[0]
+        return training.evaluate(
+            self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
+        )
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Array:
-        """The outputs (rows, units) for any array-like x (rows, features).
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        steps: int | None = None,
+        callbacks: training.Callbacks = None,
+    ) -> Array:
+        """The outputs (rows, units) for any array-like x (rows, features), or batches of it.
 
-        A row's output has the same bits whatever other rows it comes with; `batch_size` and
-        `verbose` are accepted for Keras's sake and change nothing.
+        A row's output has the same bits whatever other rows it comes with: `batch_size` matters to
+        `steps` and to the ``on_predict_...`` hooks of `callbacks` only. `verbose` prints a line.
         """
+        plain = isinstance(x, np.ndarray) and not (batch_size or verbose or steps or callbacks)
+        if not plain:
+            outputs: Array = training.predict(self, x, batch_size, verbose, steps, callbacks)
+            return outputs
         self._build_for(x)
         return self._network.predict(
             as_rows("x", x, self._dtype, self._inputs, flatten=self._flattens), None
@@ -345,6 +376,9 @@ class Sequential(Stack):
         """
         if self._network_or_none is None:
             self._build_for(x)
+        if isinstance(self.loss, CallableLoss):
+            data = self._data(x, y, sample_weight)
+            return training.custom_step(self, data, None)
         return self._network.train_on_batch(x, y, sample_weight)
 
     def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
@@ -389,12 +423,50 @@ class Sequential(Stack):
         self._compiled_loss()
         self._network.apply_gradients()
 
+    # Pictures -----------------------------------------------------------------------------------
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> "Figure":
+        """Draw the network: every unit and connection of a small one, a block per layer otherwise.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to write the picture; the ending decides the format (.png, .svg, .pdf).
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            It belongs to no window: notebooks show it, scripts save it.
+
+        Raises
+        ------
+        ImportError
+            matplotlib is not installed; the message names the extra.
+        ValueError
+            The model has no layers, or the ending is not a picture's.
+        """
+        from .plotting import plot_network
+
+        return plot_network(self, path)
+
+    def _repr_html_(self) -> str:
+        from .plotting import html_summary
+
+        return html_summary(self)
+
     # Files --------------------------------------------------------------------------------------
+
+    @property
+    def _keeps_compilation(self) -> bool:
+        """Whether a file can say how the model is compiled: not with a function as the loss."""
+        return self.loss is not None and not isinstance(self.loss, CallableLoss)
 
     def get_config(self) -> dict[str, Any]:
         """Architecture, and how it is compiled, as JSON can hold it: `from_config` reads it."""
         config = super().get_config()
-        if self.optimizer is not None and self.loss is not None:
+        if self._keeps_compilation:
+            assert self.optimizer is not None
+            assert self.loss is not None
             config["compile"] = {
                 "optimizer": self.optimizer.get_config(),
                 "loss": self.loss.get_config(),
@@ -436,7 +508,8 @@ class Sequential(Stack):
         """Write architecture, parameters, optimizer state, counters and ``metadata`` to one file.
 
         The format is safetensors: other programs read the tensors, and nothing in it is executed.
-        An existing file is replaced in one step or not at all.
+        An existing file is replaced in one step or not at all. A model whose loss is a function is
+        written as an uncompiled one: after loading compile it again.
 
         Raises
         ------
@@ -459,7 +532,7 @@ class Sequential(Stack):
     def _tensors(self) -> dict[str, Array]:
         """Every array that a model file holds, as views: saving reads them, loading writes them."""
         tensors = self._parameter_tensors()
-        if self.loss is not None:
+        if self._keeps_compilation:
             for name, state in self._network.optimizer_states().items():
                 tensors[f"optimizer.{name}"] = state
         return tensors
@@ -493,11 +566,3 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
             file.read(name, view)
         model.metadata = file.user
     return model
-
-
-def _at_least(name: str, value: Any, smallest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: found {value!r}, wanted an integer")
-    if value < smallest:
-        raise ValueError(f"{name}: found {value}, wanted at least {smallest}")
-    return int(value)

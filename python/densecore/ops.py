@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core, activations
 
 Array = NDArray[Any]
+AnyActivation = str | activations.Activation | dict[str, Any] | None
 _Kernels = _core.KernelsF32 | _core.KernelsF64
 _TABLES: dict[str, _Kernels] = {"float32": _core.KernelsF32(), "float64": _core.KernelsF64()}
 
@@ -92,7 +93,7 @@ def dense(
     x: ArrayLike,
     W: ArrayLike,
     b: ArrayLike | None = None,
-    activation: str = "linear",
+    activation: AnyActivation = "linear",
     out: Array | None = None,
 ) -> Array:
     """A dense layer, f(x·Wᵀ + b): the note's Eq. 3 for a batch stored row by row.
@@ -102,14 +103,14 @@ def dense(
     x : array_like (batch, m)
     W : array_like (n, m)
     b : array_like (n,), optional
-    activation : str
+    activation : str, Activation or dict
     out : ndarray (batch, n), optional
 
     Returns
     -------
     ndarray (batch, n)
     """
-    name = activations.canonical(activation)
+    name, parameters = activations.get(activation)._kernel()
     arrays = {"x": x, "W": W} if b is None else {"x": x, "W": W, "b": b}
     kernels, found = _prepare(out, **arrays)
     rows, weights, bias = found[0], found[1], found[2] if b is not None else None
@@ -122,45 +123,45 @@ def dense(
     # The kernel wants W transposed; a layer's own `weight` is such a view already.
     transposed = np.ascontiguousarray(weights.T)
     kernels.gemm(rows, transposed, bias, result)
-    kernels.activation(name, result, result)
+    kernels.activation(name, result, result, parameters)
     return result
 
 
-def activation(name: str, z: ArrayLike, out: Array | None = None) -> Array:
+def activation(name: AnyActivation, z: ArrayLike, out: Array | None = None) -> Array:
     """f(z), element by element; for row-wise activations (softmax) along the last axis.
 
     Parameters
     ----------
-    name : str
-        See ``densecore.activations.names()``.
+    name : str, Activation or dict
+        See ``densecore.activations``.
     z : array_like
     out : ndarray of z's shape, optional
         May be z itself.
     """
-    canonical = activations.canonical(name)
+    kernel, parameters = activations.get(name)._kernel()
     kernels, (values,) = _prepare(out, z=z)
     result = np.empty_like(values) if out is None else out
     _shape("out", result, *values.shape)
     _contiguous("z", values)
     _contiguous("out", result)
     if values.size:
-        kernels.activation(canonical, _rows(values), _rows(result))
+        kernels.activation(kernel, _rows(values), _rows(result), parameters)
     return result
 
 
 def activation_gradient(
-    name: str, z: ArrayLike, a: ArrayLike, grad: ArrayLike, out: Array | None = None
+    name: AnyActivation, z: ArrayLike, a: ArrayLike, grad: ArrayLike, out: Array | None = None
 ) -> Array:
     """∂C/∂z from z, a = f(z) and grad = ∂C/∂a; for softmax with its full Jacobian.
 
     Parameters
     ----------
-    name : str
+    name : str, Activation or dict
     z, a, grad : array_like of one shape
     out : ndarray of that shape, optional
         May be grad itself.
     """
-    canonical = activations.canonical(name)
+    kernel, parameters = activations.get(name)._kernel()
     kernels, (z_array, a_array, g_array) = _prepare(out, z=z, a=a, grad=grad)
     _shape("a", a_array, *z_array.shape)
     _shape("grad", g_array, *z_array.shape)
@@ -170,7 +171,7 @@ def activation_gradient(
         _contiguous(label, array)
     if z_array.size:
         kernels.activation_gradient(
-            canonical, _rows(z_array), _rows(a_array), _rows(g_array), _rows(result)
+            kernel, _rows(z_array), _rows(a_array), _rows(g_array), _rows(result), parameters
         )
     return result
 

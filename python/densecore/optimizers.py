@@ -122,3 +122,12 @@ def get(optimizer: "str | Optimizer | dict[str, Any]") -> Optimizer:
     if not isinstance(resolved, str) or resolved not in _CLASSES:
         unknown("optimizer", name, _CLASSES)
     return _CLASSES[resolved](**config)
+
+
+def __getattr__(name: str) -> Any:
+    # Where Keras has it; most programs need none.
+    if name == "schedules":
+        import importlib
+
+        return importlib.import_module(".schedules", __package__)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -3,7 +3,9 @@
 import os
 import sys
 import time
-from typing import TextIO
+from typing import Any, TextIO
+
+from ._callback import Callback, Logs
 
 
 class EpochProgress:
@@ -20,18 +22,27 @@ class EpochProgress:
         0 shows nothing, 1 and "auto" as above, 2 a line per epoch.
     stream : file, optional
         By default `sys.stdout` at the time of the call.
+    start : float, optional
+        `time.perf_counter()` at the beginning of the first epoch; by default now.
     """
 
     interval = 0.05  # seconds between two updates of the line
 
-    def __init__(self, epochs: int, verbose: int | str, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        epochs: int,
+        verbose: int | str,
+        stream: TextIO | None = None,
+        start: float | None = None,
+    ) -> None:
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"verbose: found {verbose!r}, wanted 'auto', 0, 1 or 2")
         self._epochs = epochs
         self._verbose = 1 if verbose == "auto" else int(verbose)
         self._stream = sys.stdout if stream is None else stream
-        self._in_place = self._verbose == 1 and _is_terminal(self._stream)
-        self._start = self._drawn = time.perf_counter()
+        self._in_place = self._verbose == 1 and rewrites_lines(self._stream)
+        self._start = time.perf_counter() if start is None else start
+        self._drawn = self._start
         self._first: int | None = None
         self._open_line = False
         self._pending: str | None = None
@@ -67,7 +78,7 @@ class EpochProgress:
     def _line(self, epoch: int, logs: dict[str, float], now: float) -> str:
         assert self._first is not None
         width = len(str(self._epochs))
-        numbers = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
+        numbers = " - ".join(f"{name}: {shown(value)}" for name, value in logs.items())
         elapsed = now - self._start
         time_text = _duration(elapsed)
         left = self._epochs - 1 - epoch
@@ -97,11 +108,98 @@ class EpochProgress:
             self._open_line = False
 
 
-def _is_terminal(stream: TextIO) -> bool:
+def rewrites_lines(stream: TextIO) -> bool:
+    """Whether a carriage return goes back to the line's beginning: terminals and notebooks."""
+    if type(stream).__module__.startswith("ipykernel"):
+        return True
     try:
         return stream.isatty()
     except (AttributeError, ValueError):
         return False
+
+
+class ProgressBar(Callback):
+    """Show the progress of a training; ``fit(verbose=...)`` makes one unless it is given one.
+
+    Parameters
+    ----------
+    style : {"auto", 0, 1, 2, "bar"}
+        As `fit`'s `verbose`. ``"bar"`` is tqdm's where it is installed and lines can be rewritten:
+        otherwise, in pipes and logs for instance, it is as 1.
+    stream : file, optional
+        By default `sys.stdout` at the time of training.
+    """
+
+    def __init__(self, style: int | str = "bar", stream: TextIO | None = None) -> None:
+        super().__init__()
+        check_verbose(style)
+        self.style = style
+        self._stream = stream
+        self._began = 0.0
+        self._shown: Any = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Start the clock; nothing is shown before the first epoch has ended."""
+        self._release()
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Show the epoch's numbers."""
+        if self._shown is None:
+            self._shown = self._start(epoch)
+        self._shown(epoch, logs or {})
+
+    def _release(self) -> None:
+        if self._shown is not None:
+            self._shown.close()
+            self._shown = None
+
+    def _start(self, epoch: int) -> "EpochProgress | _Bar":
+        epochs = int(self.params.get("epochs", epoch + 1))
+        stream = sys.stdout if self._stream is None else self._stream
+        if self.style != "bar":
+            return EpochProgress(epochs, self.style, stream, self._began)
+        bar_class = _tqdm() if rewrites_lines(stream) else None
+        if bar_class is None:
+            return EpochProgress(epochs, 1, stream, self._began)
+        return _Bar(bar_class, epochs, epoch, stream)
+
+
+class _Bar:
+    """tqdm's bar, one step per epoch."""
+
+    def __init__(self, bar_class: Any, epochs: int, first: int, stream: TextIO) -> None:
+        self._bar = bar_class(total=epochs, initial=first, unit="epoch", file=stream)
+
+    def __call__(self, epoch: int, logs: Logs) -> None:
+        self._bar.set_postfix({name: shown(value) for name, value in logs.items()}, refresh=False)
+        self._bar.update()
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def _tqdm() -> Any:
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of notebooks without ipywidgets: it falls back itself
+            from tqdm.auto import tqdm
+    except ImportError:
+        return None
+    return tqdm
+
+
+def check_verbose(verbose: int | str) -> None:
+    """Raise ValueError for what `fit` cannot show."""
+    if verbose not in ("auto", 0, 1, 2, "bar"):
+        raise ValueError(f"verbose: found {verbose!r}, wanted 'auto', 0, 1, 2 or 'bar'")
+
+
+def shown(value: float) -> str:
+    """A number of the logs; learning rates need their exponent."""
+    return f"{value:.4f}" if abs(value) >= 5e-4 or value == 0 else f"{value:.4e}"
 
 
 def _columns(stream: TextIO) -> int:

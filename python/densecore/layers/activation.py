@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from .. import activations
 from . import functions
 from .base import Layer, Plan
 
@@ -35,7 +36,7 @@ class _Named(Activation):
 
     def __init__(self, **general: Any) -> None:
         parameters = {key: general.pop(key) for key in self.config_names if key in general}
-        super().__init__(self._function, **general)
+        super().__init__(activations.Activation(self._function, **parameters), **general)
         for key, value in parameters.items():
             setattr(self, key, value)
 

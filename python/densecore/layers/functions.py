@@ -37,7 +37,9 @@ def function_of(activation: Any) -> Any:
         if len(activation) != 2:
             raise TypeError("activation: wanted a name or a pair (function, derivative)")
         return UserActivation(*activation)
-    return activations.canonical(activation)
+    function = activations.get(activation)
+    # A name says all of what has no parameters, or those that the name stands for.
+    return function.name if function.is_default else function
 
 
 def add_to(plan: Plan, activation: Any) -> None:
@@ -45,4 +47,4 @@ def add_to(plan: Plan, activation: Any) -> None:
     if isinstance(activation, UserActivation):
         plan.functions[plan.add({"kind": "function"})] = activation
     else:
-        plan.activate(activation, [])
+        plan.activate(*activations.get(activation)._kernel())

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .. import _core
+from .. import losses
 from .._names import unknown
 from .base import Description, Metric, by_loss
 from .classes import (
@@ -129,24 +129,41 @@ _ALIASES = {
 
 
 def _loss_names() -> list[str]:
-    return ["crossentropy", *_core.KernelsF64().losses()]
+    return ["crossentropy", *losses.names()]
+
+
+def _name_of_class(loss: str) -> str:
+    return "Crossentropy" if loss == "crossentropy" else type(losses.get(loss)).__name__
 
 
 def _class_of(kind: str) -> type[Metric] | None:
     """The class of a metric; those of losses are made when they are first asked for."""
     if kind not in _CLASSES and kind in _loss_names():
-        name = "".join(part.capitalize() for part in kind.split("_"))
         text = f"The loss {kind!r} as a metric: its mean over the rows."
-        _CLASSES[kind] = type(name, (LossAsMetric,), {"kind": kind, "__doc__": text})
+        members = {"kind": kind, "__doc__": text, "__module__": __name__}
+        _CLASSES[kind] = type(_name_of_class(kind), (LossAsMetric,), members)
     return _CLASSES.get(kind)
 
 
 def _kind_of(class_name: str) -> str:
-    """``SparseCategoricalAccuracy`` → ``sparse_categorical_accuracy``; names of kinds stay."""
-    for kind, cls in _CLASSES.items():
+    """The metric of a class's name, or ""."""
+    for cls in _OWN:
         if class_name == cls.__name__:
-            return kind
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
+            return cls.kind
+    return next((loss for loss in _loss_names() if class_name == _name_of_class(loss)), "")
+
+
+def _canonical(name: Any) -> str:
+    """The metric's own name for one of its others: short ones, its class's, a loss's; or ""."""
+    if not isinstance(name, str):
+        return ""
+    kind = _ALIASES.get(name, name)
+    if kind in _CLASSES or kind in _loss_names():
+        return kind
+    try:
+        return losses.get(kind).name
+    except ValueError:
+        return _kind_of(kind)
 
 
 def __getattr__(name: str) -> type[Metric]:
@@ -173,10 +190,10 @@ def resolve(name: str, loss: str, outputs: int) -> str:
     ValueError
         The name is unknown; the message lists the known ones.
     """
-    resolved = _ALIASES.get(name, name) if isinstance(name, str) else name
-    if not isinstance(resolved, str) or _class_of(resolved) is None:
+    kind = _canonical(name)
+    if not kind:
         unknown("metric", name, names())
-    return by_loss(resolved, loss, outputs)
+    return by_loss(kind, loss, outputs)
 
 
 def get(metric: Any) -> Metric:
@@ -199,8 +216,7 @@ def get(metric: Any) -> Metric:
         return cls(**config)
     if callable(metric):
         return MeanMetricWrapper(metric)
-    kind = _ALIASES.get(metric, metric) if isinstance(metric, str) else ""
-    cls = _class_of(kind) or _class_of(_kind_of(kind))
+    cls = _class_of(_canonical(metric))
     if cls is None:
         unknown("metric", metric, names())
     return cls(name=None if metric == cls.__name__ else metric)
@@ -233,7 +249,7 @@ def config_of(metrics: Iterable[Metric]) -> list[Any]:
             )
             continue
         config = metric.get_config()
-        known = metric.name in _ALIASES or _class_of(metric.name) is not None
+        known = _canonical(metric.name) != ""
         says_all = known and get(metric.name).get_config() == config
         configs.append(metric.name if says_all else config)
     return configs

@@ -23,7 +23,8 @@ tuned for speed: the compiled kernels are tested against this file.
 
 from . import layers
 from ._checks import ALIASES, REDUCTIONS
-from .functions import ACTIVATIONS, LOSSES, Activation, Loss
+from .activations import ACTIVATIONS, Activation
+from .losses import LOSSES, Loss
 from .network import Network
 from .operations import (
     OPTIMIZERS,

@@ -14,7 +14,12 @@ Array = npt.NDArray[Any]
 _T = TypeVar("_T")
 
 #: Other names under which activations and losses are known.
-ALIASES: dict[str, str] = {"identity": "linear", "mse": "mean_squared_error"}
+ALIASES: dict[str, str] = {
+    "identity": "linear",
+    "swish": "silu",
+    "hard_swish": "hard_silu",
+    "mse": "mean_squared_error",
+}
 
 #: "mean": weighted mean over the rows. "sum": sum of all squares, mean_squared_error only.
 REDUCTIONS: tuple[str, ...] = ("mean", "sum")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ._checks import Array, lookup
-from .functions import ACTIVATIONS
+from .activations import ACTIVATIONS
 
 
 class Layer:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._checks import ALIASES, Array, check_reduction, checked_array, lookup
-from .functions import ACTIVATIONS, LOSSES
+from .activations import ACTIVATIONS
+from .losses import LOSSES
 from .operations import OPTIMIZERS
 
 Gradients = list[tuple[Array, "Array | None"]]

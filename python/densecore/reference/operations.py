@@ -20,7 +20,7 @@ from ._checks import (
     lookup,
     number,
 )
-from .functions import ACTIVATIONS
+from .activations import ACTIVATIONS
 
 
 class Optimizer(NamedTuple):

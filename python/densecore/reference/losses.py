@@ -1,6 +1,6 @@
-"""The functions of the note: activations (Eq. 2, Eq. 15) and losses (Eq. 7, Eq. 8).
+"""The losses: that of the note (Eq. 7, Eq. 8), and Keras's others under its names.
 
-This is where an oracle for a new activation or loss goes.
+This is where an oracle for a new loss goes.
 """
 
 from __future__ import annotations
@@ -11,25 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._checks import Array, checked_array
+from .activations import sigmoid, softmax
 
 # Probabilities are kept this far from 0 and 1 before a logarithm is taken.
 _CLIP = 1e-7
-
-
-class Activation(NamedTuple):
-    """An activation function and its derivative.
-
-    Attributes
-    ----------
-    forward : callable
-        ``z -> a``, Eq. 2.
-    backward : callable
-        ``(z, a, g) -> dC/dz`` with ``g = dC/da``: the second factor of Eq. 13, applied to the
-        first one.
-    """
-
-    forward: Callable[[Array], Array]
-    backward: Callable[[Array, Array, Array], Array]
 
 
 class Loss(NamedTuple):
@@ -53,38 +38,6 @@ class Loss(NamedTuple):
     link: str | None = None
     fused_value: Callable[[Array, Any], Array] | None = None
     fused_gradient: Callable[[Array, Any], Array] | None = None
-
-
-# Activations (Eq. 2, Eq. 15).
-
-
-def _sigmoid(z: Array) -> Array:
-    e = np.exp(-np.abs(z))  # never above 1, so that no z overflows
-    return np.asarray(np.where(z >= 0, 1.0, e) / (1.0 + e))
-
-
-def _softmax(z: Array) -> Array:
-    # Subtracting the row's maximum cancels in the quotient and keeps every exponential <= 1.
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
-
-
-def _softmax_backward(z: Array, a: Array, g: Array) -> Array:
-    # da_i/dz_j = a_i ([i = j] - a_j): all outputs of a row depend on all of its inputs.
-    return np.asarray(a * (g - np.sum(g * a, axis=-1, keepdims=True)))
-
-
-#: The activation functions by name.
-ACTIVATIONS: dict[str, Activation] = {
-    "linear": Activation(lambda z: z.copy(), lambda z, a, g: g.copy()),
-    "sigmoid": Activation(_sigmoid, lambda z, a, g: g * (a * (1.0 - a))),
-    "tanh": Activation(np.tanh, lambda z, a, g: g * (1.0 - a * a)),
-    # Written with "<=", so that the gradient at a NaN is not quietly replaced by zero.
-    "relu": Activation(
-        lambda z: np.maximum(z, 0.0), lambda z, a, g: np.where(z <= 0, np.zeros_like(g), g)
-    ),
-    "softmax": Activation(_softmax, _softmax_backward),
-}
 
 
 # Losses (Eq. 7, Eq. 8).
@@ -142,7 +95,7 @@ def _categorical_fused(z: Array, y: Any) -> Array:
 
 def _categorical_fused_gradient(z: Array, y: Any) -> Array:
     y = _targets(z, y)
-    return np.asarray(_softmax(z) * y.sum(axis=-1, keepdims=True) - y)
+    return np.asarray(softmax(z) * y.sum(axis=-1, keepdims=True) - y)
 
 
 def _binary(a: Array, y: Any) -> Array:
@@ -161,7 +114,7 @@ def _binary_fused(z: Array, y: Any) -> Array:
 
 
 def _binary_fused_gradient(z: Array, y: Any) -> Array:
-    return np.asarray((_sigmoid(z) - _targets(z, y)) / z.shape[-1])
+    return np.asarray((sigmoid(z) - _targets(z, y)) / z.shape[-1])
 
 
 #: The losses by name. `sparse_categorical_crossentropy` takes class indices of shape (batch,).

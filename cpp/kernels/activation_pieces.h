@@ -1,0 +1,126 @@
+// Activations made of straight pieces. A NaN passes through the derivative too.
+#pragma once
+
+#include "kernels/elementwise.h"
+#include "kernels/math.h"
+#include "kernels/table.h"
+
+namespace {
+
+// 0, or NaN for NaN: to be added where a comparison has chosen a constant.
+template <class V>
+inline V nothing_or_nan(V z) {
+  return min(V::set(0), max(V::set(0), z));
+}
+
+// g where low < z < high, else 0 (also for an infinite g).
+template <class V>
+inline V inside(V z, V low, V high, V g) {
+  const V rest = nothing_or_nan(z);
+  return select(less(low, z), select(less(z, high), g, rest), rest);
+}
+
+// Keras's relu with its arguments: z above the threshold and at most max_value, below it
+// slope (z - threshold).
+struct ReluGeneral {
+  static constexpr char name[] = "relu_general";
+  static constexpr bool needs_input = true;
+  static constexpr Hyperparameter parameters[] = {
+      {"negative_slope", 0, 0, unbounded, false},
+      {"max_value", unbounded, 0, unbounded, false},
+      {"threshold", 0, 0, unbounded, false},
+  };
+  template <class V>
+  static V forward(V z, const V* p) {
+    return pieces(z, p[0], p[1], p[2]);
+  }
+  template <class V>
+  static V backward(V z, V, V g, const V* p) {
+    return slopes(z, g, p[0], p[1], p[2]);
+  }
+
+  template <class V>
+  static V pieces(V z, V slope, V most, V threshold) {
+    // A slope of 0 is no product: 0 times infinity is NaN.
+    const V below = select(less(V::set(0), slope), slope * (z - threshold), nothing_or_nan(z));
+    return select(less(threshold, z), min(most, z), below);
+  }
+  template <class V>
+  static V slopes(V z, V g, V slope, V most, V threshold) {
+    const V zero = V::set(0);
+    const V below = select(less(zero, slope), slope * g, zero) + nothing_or_nan(z);
+    return select(less(threshold, z), select(less(most, z), zero, g), below);
+  }
+};
+
+struct LeakyRelu {  // z, and below 0 negative_slope z
+  static constexpr char name[] = "leaky_relu";
+  static constexpr bool needs_input = true;
+  static constexpr Hyperparameter parameters[] = {
+      {"negative_slope", 0.2, 0, unbounded, false},
+  };
+  template <class V>
+  static V forward(V z, const V* p) {
+    return ReluGeneral::pieces(z, p[0], V::set(Math<V>::infinity), V::set(0));
+  }
+  template <class V>
+  static V backward(V z, V, V g, const V* p) {
+    return ReluGeneral::slopes(z, g, p[0], V::set(Math<V>::infinity), V::set(0));
+  }
+};
+
+struct Relu6 {  // min(max(z, 0), 6)
+  static constexpr char name[] = "relu6";
+  static constexpr bool needs_input = true;
+  template <class V>
+  static V forward(V z) {
+    return min(V::set(6), max(V::set(0), z));
+  }
+  template <class V>
+  static V backward(V z, V, V g) {
+    return inside(z, V::set(0), V::set(6), g);
+  }
+};
+
+struct HardTanh {  // z between -1 and 1
+  static constexpr char name[] = "hard_tanh";
+  static constexpr bool needs_input = true;
+  template <class V>
+  static V forward(V z) {
+    return max(V::set(-1), min(V::set(1), z));
+  }
+  template <class V>
+  static V backward(V z, V, V g) {
+    return inside(z, V::set(-1), V::set(1), g);
+  }
+};
+
+struct HardSigmoid {  // relu6(z + 3) / 6
+  static constexpr char name[] = "hard_sigmoid";
+  static constexpr bool needs_input = true;
+  template <class V>
+  static V forward(V z) {
+    return min(V::set(6), max(V::set(0), z + V::set(3))) / V::set(6);
+  }
+  template <class V>
+  static V backward(V z, V, V g) {
+    return inside(z, V::set(-3), V::set(3), g / V::set(6));
+  }
+};
+
+struct HardSilu {  // z hard_sigmoid(z)
+  static constexpr char name[] = "hard_silu";
+  static constexpr bool needs_input = true;
+  template <class V>
+  static V forward(V z) {
+    // Limited below, where the factor is 0: minus infinity times 0 is NaN.
+    return max(V::set(-3), z) * HardSigmoid::forward(z);
+  }
+  template <class V>
+  static V backward(V z, V, V g) {
+    const V within = inside(z, V::set(-3), V::set(3), z / V::set(6));
+    return g * (HardSigmoid::forward(z) + within);
+  }
+};
+
+}  // namespace

@@ -1,0 +1,248 @@
+"""The activations: those of the note (Eq. 2, Eq. 15), and Keras's others under its names.
+
+This is where an oracle for a new activation goes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ._checks import Array
+
+
+class Activation(NamedTuple):
+    """An activation function and its derivative.
+
+    Attributes
+    ----------
+    forward : callable
+        ``z -> a``, Eq. 2.
+    backward : callable
+        ``(z, a, g) -> dC/dz`` with ``g = dC/da``: the second factor of Eq. 13, applied to the
+        first one.
+
+    Both take the activation's parameters, if it has any, by Keras's names.
+    """
+
+    forward: Callable[..., Array]
+    backward: Callable[..., Array]
+
+
+def sigmoid(z: Array) -> Array:
+    """1 / (1 + exp(-z)) without overflow."""
+    e = np.exp(-np.abs(z))  # never above 1, so that no z overflows
+    return np.asarray(np.where(z >= 0, 1.0, e) / (1.0 + e))
+
+
+def softmax(z: Array) -> Array:
+    """exp(z_i) / sum_j exp(z_j) over the last axis."""
+    # Subtracting the row's maximum cancels in the quotient and keeps every exponential <= 1.
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+def _softmax_backward(z: Array, a: Array, g: Array) -> Array:
+    # da_i/dz_j = a_i ([i = j] - a_j): all outputs of a row depend on all of its inputs.
+    return np.asarray(a * (g - np.sum(g * a, axis=-1, keepdims=True)))
+
+
+def _log_softmax(z: Array) -> Array:
+    z = z - z.max(axis=-1, keepdims=True)
+    return np.asarray(z - np.log(np.exp(z).sum(axis=-1, keepdims=True)))
+
+
+def _log_softmax_backward(z: Array, a: Array, g: Array) -> Array:
+    return np.asarray(g - np.exp(a) * np.sum(g, axis=-1, keepdims=True))
+
+
+# Straight pieces. Each derivative is a choice between g and nothing, so that a unit that is off
+# stops even an infinite g; a NaN is neither inside nor outside, and passes.
+
+
+def _inside(z: Array, low: float, high: float, g: Array) -> Array:
+    chosen = np.where((low < z) & (z < high), g, np.zeros_like(g))
+    return np.where(np.isnan(z), z, chosen)
+
+
+def _relu(
+    z: Array,
+    negative_slope: float = 0.0,
+    max_value: float = math.inf,
+    threshold: float = 0.0,
+) -> Array:
+    z = np.asarray(z)
+    # No product with a slope of 0, which would make NaN of an infinite z.
+    off = negative_slope * (z - threshold) if negative_slope else np.where(np.isnan(z), z, 0.0)
+    return np.where(z > threshold, np.minimum(z, max_value), off).astype(z.dtype)
+
+
+def _relu_backward(
+    z: Array,
+    a: Array,
+    g: Array,
+    negative_slope: float = 0.0,
+    max_value: float = math.inf,
+    threshold: float = 0.0,
+) -> Array:
+    if (negative_slope, max_value, threshold) == (0.0, math.inf, 0.0):
+        # Written with "<=", so that the gradient at a NaN is not quietly replaced by zero.
+        return np.where(z <= 0, np.zeros_like(g), g)
+    off = negative_slope * g if negative_slope else np.zeros_like(g)
+    slope = np.where(z > threshold, np.where(z <= max_value, g, np.zeros_like(g)), off)
+    return np.where(np.isnan(z), z, slope)
+
+
+def _leaky_relu(z: Array, negative_slope: float = 0.2) -> Array:
+    return _relu(z, negative_slope)
+
+
+def _leaky_relu_backward(z: Array, a: Array, g: Array, negative_slope: float = 0.2) -> Array:
+    return np.where(np.isnan(z), z, _relu_backward(z, a, g, negative_slope))
+
+
+def _hard_sigmoid(z: Array) -> Array:
+    return np.asarray(np.clip(z + 3.0, 0.0, 6.0) / 6.0)
+
+
+def _hard_silu(z: Array) -> Array:
+    return np.asarray(np.maximum(z, -3.0) * _hard_sigmoid(z))
+
+
+def _hard_silu_backward(z: Array, a: Array, g: Array) -> Array:
+    return np.asarray(g * (_hard_sigmoid(z) + _inside(z, -3.0, 3.0, z / 6.0)))
+
+
+# Smooth ones.
+
+
+def _exponential_below(z: Array, scale: float, alpha: float, width: float) -> Array:
+    # The exponential is taken of what lies below 0 only: above it would overflow.
+    below = scale * alpha * np.expm1(np.minimum(z, 0.0) / width)
+    return np.where(z > 0, scale * z, below).astype(z.dtype)
+
+
+def _exponential_below_slope(z: Array, g: Array, scale: float, alpha: float, width: float) -> Array:
+    below = scale * alpha / width * np.exp(np.minimum(z, 0.0) / width)
+    return np.asarray(g * np.where(z > 0, scale, below).astype(z.dtype))
+
+
+_SELU = (1.0507009873554805, 1.6732632423543772, 1.0)
+
+
+def _softplus(z: Array) -> Array:
+    return np.asarray(np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z))))
+
+
+def _limited(z: Array, limit: float = 800.0) -> Array:
+    """Keep a factor of what has vanished finite: infinity times 0 is NaN."""
+    return np.asarray(np.clip(z, -limit, limit))
+
+
+def _silu(z: Array) -> Array:
+    return np.asarray(np.maximum(z, -800.0) * sigmoid(z))
+
+
+def _silu_backward(z: Array, a: Array, g: Array) -> Array:
+    s = sigmoid(z)
+    return np.asarray(g * (s * (1.0 + _limited(z) * (1.0 - s))))
+
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+
+def _normal_cdf(z: Array) -> Array:
+    # erfc and not 1 + erf, which loses the lower tail.
+    if z.size == 0:
+        return z.copy()
+    return np.asarray(0.5 * _erfc(-z.astype(np.float64) / math.sqrt(2.0)))
+
+
+def _tanh_gelu_argument(z: Array) -> Array:
+    # 0.5 (1 + tanh(u / 2)) is sigmoid(u), which keeps the lower tail.
+    return np.asarray(2.0 * math.sqrt(2.0 / math.pi) * (z + 0.044715 * z * z * z))
+
+
+def _gelu(z: Array, approximate: bool = False) -> Array:
+    if approximate:
+        x = _limited(z, 30.0)
+        return np.asarray(np.maximum(z, -30.0) * sigmoid(_tanh_gelu_argument(x)))
+    return np.asarray(np.maximum(z, -50.0) * _normal_cdf(z)).astype(z.dtype)
+
+
+def _gelu_backward(z: Array, a: Array, g: Array, approximate: bool = False) -> Array:
+    if approximate:
+        x = _limited(z, 30.0)
+        s = sigmoid(_tanh_gelu_argument(x))
+        slope = 2.0 * math.sqrt(2.0 / math.pi) * (1.0 + 3.0 * 0.044715 * x * x)
+        return np.asarray(g * (s + x * s * (1.0 - s) * slope))
+    x = _limited(z, 50.0).astype(np.float64)
+    density = np.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
+    return np.asarray(g * (_normal_cdf(z) + x * density).astype(z.dtype))
+
+
+def _tanh_softplus(z: Array) -> Array:
+    # n / (n + 2) with n = e (e + 2), e = exp(z): it keeps the lower tail.
+    e = np.exp(np.minimum(z, 40.0))
+    n = e * (e + 2.0)
+    return np.asarray(n / (n + 2.0))
+
+
+def _mish(z: Array) -> Array:
+    return np.asarray(np.maximum(z, -800.0) * _tanh_softplus(z))
+
+
+def _mish_backward(z: Array, a: Array, g: Array) -> Array:
+    t = _tanh_softplus(z)
+    return np.asarray(g * (t + _limited(z) * sigmoid(z) * (1.0 - t * t)))
+
+
+def _softsign(z: Array) -> Array:
+    size = np.minimum(np.abs(z), 1e30)
+    return np.asarray(np.copysign(size / (1.0 + size), z))
+
+
+def _softsign_backward(z: Array, a: Array, g: Array) -> Array:
+    inverse = 1.0 / (1.0 + np.abs(z))
+    return np.asarray(g * inverse * inverse)
+
+
+#: The activation functions by name.
+ACTIVATIONS: dict[str, Activation] = {
+    "linear": Activation(lambda z: z.copy(), lambda z, a, g: g.copy()),
+    "sigmoid": Activation(sigmoid, lambda z, a, g: g * (a * (1.0 - a))),
+    "tanh": Activation(np.tanh, lambda z, a, g: g * (1.0 - a * a)),
+    "relu": Activation(_relu, _relu_backward),
+    "softmax": Activation(softmax, _softmax_backward),
+    "leaky_relu": Activation(_leaky_relu, _leaky_relu_backward),
+    "relu6": Activation(lambda z: np.clip(z, 0.0, 6.0), lambda z, a, g: _inside(z, 0.0, 6.0, g)),
+    "elu": Activation(
+        lambda z, alpha=1.0: _exponential_below(z, 1.0, alpha, 1.0),
+        lambda z, a, g, alpha=1.0: _exponential_below_slope(z, g, 1.0, alpha, 1.0),
+    ),
+    "selu": Activation(
+        lambda z: _exponential_below(z, *_SELU),
+        lambda z, a, g: _exponential_below_slope(z, g, *_SELU),
+    ),
+    "celu": Activation(
+        lambda z, alpha=1.0: _exponential_below(z, 1.0, alpha, alpha),
+        lambda z, a, g, alpha=1.0: _exponential_below_slope(z, g, 1.0, alpha, alpha),
+    ),
+    "exponential": Activation(np.exp, lambda z, a, g: g * a),
+    "gelu": Activation(_gelu, _gelu_backward),
+    "silu": Activation(_silu, _silu_backward),
+    "mish": Activation(_mish, _mish_backward),
+    "softplus": Activation(_softplus, lambda z, a, g: g * sigmoid(z)),
+    "softsign": Activation(_softsign, _softsign_backward),
+    "log_sigmoid": Activation(lambda z: -_softplus(-z), lambda z, a, g: g * sigmoid(-z)),
+    "hard_sigmoid": Activation(_hard_sigmoid, lambda z, a, g: _inside(z, -3.0, 3.0, g / 6.0)),
+    "hard_silu": Activation(_hard_silu, _hard_silu_backward),
+    "hard_tanh": Activation(
+        lambda z: np.clip(z, -1.0, 1.0), lambda z, a, g: _inside(z, -1.0, 1.0, g)
+    ),
+    "tanh_shrink": Activation(lambda z: z - np.tanh(z), lambda z, a, g: g * np.tanh(z) ** 2),
+    "log_softmax": Activation(_log_softmax, _log_softmax_backward),
+}

@@ -1,0 +1,492 @@
+"""What `Sequential.fit`, `evaluate` and `predict` do around the core.
+
+Two loops, one training. The core's own goes through all epochs without the GIL, and calls Python
+between them only where somebody listens. The other goes through the batches in Python, for what the
+core cannot see: hooks of batches, data that comes batch by batch, a loss that is a function. It
+calls what the core's loop is made of, in the same order: the bits are the same.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ._batches import Arrays, Indexed, Stream, are_batches, parts_of, source_of
+from ._callback import Callback, CallbackList, Logs
+from ._custom_loss import CallableLoss
+from ._data import Data
+from ._rows import as_rows, part, take
+from ._warn import warn
+from .history import History
+from .progress import ProgressBar, check_verbose, shown
+
+Callbacks = Iterable[Callback] | Callback | CallbackList | None
+AnySource = Arrays | Indexed | Stream
+
+Model = Any  # Sequential, whose module imports this one
+
+
+def fit(
+    model: Model,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    epochs: int,
+    verbose: int | str,
+    callbacks: Callbacks,
+    validation_split: float,
+    validation_data: Any,
+    shuffle: bool,
+    class_weight: Mapping[int, float] | None,
+    sample_weight: Any,
+    initial_epoch: int,
+    steps_per_epoch: int | None,
+    validation_steps: int | None,
+    validation_batch_size: int | None,
+    validation_freq: int,
+) -> History:
+    """`Sequential.fit`, which documents it."""
+    epochs = at_least("epochs", epochs, 0)
+    initial_epoch = at_least("initial_epoch", initial_epoch, 0)
+    steps_per_epoch = _optional("steps_per_epoch", steps_per_epoch)
+    validation_steps = _optional("validation_steps", validation_steps)
+    validation_freq = at_least("validation_freq", validation_freq, 1)
+    size = _optional("batch_size", batch_size) or 32
+    validation_size = _optional("validation_batch_size", validation_batch_size) or size
+    check_verbose(verbose)
+    source: AnySource
+    validation: AnySource | None = None
+    if y is None and are_batches(x):
+        _refuse_with_batches(
+            batch_size=batch_size,
+            sample_weight=sample_weight,
+            validation_split=validation_split or None,
+        )
+        source = _batches(model, x, shuffle, steps_per_epoch, class_weight)
+    else:
+        training = model._data(x, y, sample_weight, class_weight)
+        if validation_data is None and validation_split:
+            training, held_out = training.split(validation_split)
+            validation = Arrays(held_out, validation_size, False, validation_steps)
+        source = Arrays(training, size, bool(shuffle), steps_per_epoch)
+    if validation_data is not None:
+        validation = _validation_source(model, validation_data, validation_size, validation_steps)
+    _refuse_weights(model, source, validation)
+
+    names = model.metrics_names
+    if validation is not None:
+        names = names + ["val_" + name for name in names]
+    params = {
+        "verbose": verbose,
+        "epochs": epochs,
+        "steps": source.steps,
+        "batch_size": size if isinstance(source, Arrays) else None,
+        "rows": source.rows,
+        "metrics": names,
+        "validation_freq": validation_freq,
+    }
+    listeners = CallbackList(callbacks, model, **params)
+    if verbose != 0 and not any(isinstance(c, ProgressBar) for c in listeners.callbacks):
+        bar = ProgressBar(verbose)
+        bar.set_params(params)
+        bar.set_model(model)
+        listeners.append(bar)
+    history = History(params=params)
+    listeners.history = model.history = history
+    model.stop_training = False
+    model._initial_epoch = initial_epoch
+    run = _Run(model, source, validation, validation_freq, listeners, names)
+    try:
+        history.on_train_begin()
+        listeners.on_train_begin({})
+        if not model.stop_training:
+            run.train(model._initial_epoch, epochs)
+        model._network.finish_training()
+        listeners.on_train_end(run.logs)
+    finally:
+        listeners.release()
+    return history
+
+
+class _Run:
+    """One call of `fit`: what its two loops have in common."""
+
+    def __init__(
+        self,
+        model: Model,
+        source: AnySource,
+        validation: AnySource | None,
+        validation_freq: int,
+        listeners: CallbackList,
+        names: list[str],
+    ) -> None:
+        self._model = model
+        self._source = source
+        self._validation = validation
+        self._validation_freq = validation_freq
+        self._listeners = listeners
+        self._names = names
+        self._warned = False
+        self._epoch = 0
+        self.logs: Logs = {}
+
+    def train(self, first: int, epochs: int) -> None:
+        """The epochs from `first` to the one before `epochs`."""
+        self._epoch = first
+        simple = not isinstance(self._model.loss, CallableLoss)
+        whole = isinstance(self._source, Arrays) and self._source.whole
+        if simple and whole and not self._listeners.listens_to_batches("train"):
+            self._train_in_core(max(epochs - first, 0))
+        else:
+            self._train_by_batches(epochs)
+
+    def _train_in_core(self, count: int) -> None:
+        network, source = self._model._network, self._source
+        assert isinstance(source, Arrays)
+        held_out = None
+        if _evaluates_in_core(self._model, self._validation, self._listeners):
+            tested = any(self._listeners.listens(f"on_test_{when}") for when in ("begin", "end"))
+            if self._validation_freq == 1 and not tested:
+                assert isinstance(self._validation, Arrays)
+                held_out = self._validation.data
+        begins = self._listeners.listens("on_epoch_begin")
+        heard = begins or self._listeners.listens("on_epoch_end")
+        heard = heard or (self._validation is not None and held_out is None)
+        before = network.epochs
+        first = self._epoch
+
+        def warn_only(trained: list[float], validated: list[float]) -> bool:
+            self._warn_of(first + network.epochs - before - 1, trained + validated)
+            return True
+
+        results: list[tuple[list[float], list[float]]] = []
+        try:
+            network.fit(
+                *source.data,
+                held_out,
+                count,
+                source.batch_size,
+                source.shuffle,
+                self._epoch_end if heard else warn_only,
+                results,
+                self._epoch_begin if begins else None,
+                heard,
+            )
+        finally:
+            if not heard:
+                for trained, validated in results:
+                    self._note(trained + validated)
+
+    def _train_by_batches(self, epochs: int) -> None:
+        model, listeners, source = self._model, self._listeners, self._source
+        network = model._network
+        tally = network.tally()
+        watched = listeners.listens_to_batches("train")
+        asks = watched and any(map(listeners.listens, ("on_train_batch_end", "on_batch_end")))
+        while self._epoch < epochs:
+            self._epoch_begin()
+            # A hook of epochs stops after the epoch, a hook of batches after the batch.
+            stopping = model.stop_training
+            tally.reset()
+            count = 0
+            for batch in source.epoch(network.epochs, model.seed):
+                if watched:
+                    listeners.on_train_batch_begin(count, {})
+                _train_batch(model, batch, tally)
+                count += 1
+                if watched:
+                    listeners.on_train_batch_end(count - 1, self._means(tally) if asks else {})
+                if model.stop_training and not stopping:
+                    break
+            if count == 0:
+                warn(
+                    f"the data ran out before epoch {self._epoch + 1} of {epochs}: training ends "
+                    "here",
+                )
+                return
+            network.epochs += 1
+            if not self._epoch_end(tally.results(), []):
+                return
+            if source.exhausted:
+                # Of an epoch with too few steps the source has warned itself.
+                if source.steps is None and self._epoch < epochs:
+                    warn(
+                        f"the data ran out after epoch {self._epoch} of {epochs}: training ends "
+                        "here"
+                    )
+                return
+
+    def _means(self, tally: Any) -> Logs:
+        return dict(zip(self._model.metrics_names, tally.results(), strict=True))
+
+    def _epoch_begin(self) -> None:
+        self._listeners.on_epoch_begin(self._epoch, {})
+
+    def _epoch_end(self, trained: list[float], validated: list[float]) -> bool:
+        """Validate where that is still to do, and tell the callbacks; whether training goes on."""
+        due = (self._epoch + 1) % self._validation_freq == 0
+        if self._validation is not None and due and not validated:
+            validated = evaluate_source(self._model, self._validation, self._listeners)
+        values = trained + validated
+        self._warn_of(self._epoch, values)
+        self.logs = logs = dict(zip(self._names, values, strict=False))
+        epoch, self._epoch = self._epoch, self._epoch + 1
+        self._listeners.on_epoch_end(epoch, logs)
+        return not self._model.stop_training
+
+    def _note(self, values: list[float]) -> None:
+        """Writes down an epoch that nobody listened to."""
+        self.logs = dict(zip(self._names, values, strict=True))
+        assert self._listeners.history is not None
+        self._listeners.history.on_epoch_end(self._epoch, self.logs)
+        self._epoch += 1
+
+    def _warn_of(self, epoch: int, values: list[float]) -> None:
+        """Once, of the first epoch whose loss is no finite number."""
+        if self._warned:
+            return
+        for name, value in zip(self._names, values, strict=False):
+            if name.endswith("loss") and not math.isfinite(value):
+                self._warned = True
+                warn(
+                    f"epoch {epoch + 1}: {name} is {value}: training has diverged, or the data "
+                    "holds such numbers; a smaller learning rate may help",
+                    RuntimeWarning,
+                )
+                return
+
+
+def _train_batch(model: Model, batch: Data, tally: Any) -> None:
+    network = model._network
+    if isinstance(model.loss, CallableLoss):
+        custom_step(model, batch, tally)
+    else:
+        network.train_batch(*batch, tally)
+
+
+def custom_step(model: Model, batch: Data, tally: Any | None) -> float:
+    """One step with a loss that is a function; returns its loss before the update."""
+    network = model._network
+    outputs = network.forward(batch.x, None)
+    loss, gradient = model.loss(batch.y, outputs)
+    network.backward(gradient, False)
+    network.apply_gradients()
+    if tally is not None:
+        network.add_to_tally(outputs, batch.y, loss, tally)
+    return float(loss)
+
+
+# Evaluation -------------------------------------------------------------------------------------
+
+
+def evaluate(
+    model: Model,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    verbose: int | str,
+    sample_weight: Any,
+    steps: int | None,
+    callbacks: Callbacks,
+    return_dict: bool,
+) -> float | list[float] | dict[str, float]:
+    """`Sequential.evaluate`, which documents it."""
+    check_verbose(verbose)
+    steps = _optional("steps", steps)
+    size = _optional("batch_size", batch_size) or 32
+    source: AnySource
+    if y is None and are_batches(x):
+        _refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
+        source = _batches(model, x, False, steps, None)
+    else:
+        source = Arrays(model._data(x, y, sample_weight), size, False, steps)
+    _refuse_weights(model, source)
+    params = {"verbose": verbose, "steps": source.steps, "metrics": model.metrics_names}
+    listeners = CallbackList(callbacks, model, **params)
+    start = time.perf_counter()
+    try:
+        values = evaluate_source(model, source, listeners)
+    finally:
+        listeners.release()
+    named = dict(zip(model.metrics_names, values, strict=True))
+    if verbose != 0:
+        numbers = " - ".join(f"{name}: {shown(value)}" for name, value in named.items())
+        print(f"{numbers} - {time.perf_counter() - start:.1f}s")
+    if return_dict:
+        return named
+    return values if len(values) > 1 else values[0]
+
+
+def evaluate_source(model: Model, source: AnySource, listeners: CallbackList) -> list[float]:
+    """Loss and metrics over one epoch of a source."""
+    network, names = model._network, model.metrics_names
+    listeners.on_test_begin({})
+    if _evaluates_in_core(model, source, listeners):
+        assert isinstance(source, Arrays)
+        values = network.evaluate(*source.data)
+    else:
+        tally = network.tally()
+        watched = listeners.listens_to_batches("test")
+        count = 0
+        for batch in source.epoch(0, 0):
+            if watched:
+                listeners.on_test_batch_begin(count, {})
+            if isinstance(model.loss, CallableLoss):
+                outputs = network.predict(batch.x, None)
+                network.add_to_tally(outputs, batch.y, model.loss(batch.y, outputs)[0], tally)
+            else:
+                network.evaluate_batch(*batch, tally)
+            if watched:
+                logs = dict(zip(names, tally.results(), strict=True))
+                listeners.on_test_batch_end(count, logs)
+            count += 1
+        if count == 0:
+            raise ValueError(
+                "evaluation: found no batches; an iterator gives each of its batches once only"
+            )
+        values = tally.results()
+    listeners.on_test_end(dict(zip(names, values, strict=True)))
+    return list(values)
+
+
+def _evaluates_in_core(model: Model, source: AnySource | None, listeners: CallbackList) -> bool:
+    """Whether one call can evaluate: then the numbers depend on no batch size."""
+    return (
+        isinstance(source, Arrays)
+        and source.whole
+        and not isinstance(model.loss, CallableLoss)
+        and not listeners.listens_to_batches("test")
+    )
+
+
+# Prediction -------------------------------------------------------------------------------------
+
+
+def predict(
+    model: Model,
+    x: Any,
+    batch_size: int | None,
+    verbose: int | str,
+    steps: int | None,
+    callbacks: Callbacks,
+) -> Any:
+    """`Sequential.predict`, which documents it."""
+    check_verbose(verbose)
+    steps = _optional("steps", steps)
+    size = _optional("batch_size", batch_size) or 32
+    start = time.perf_counter()
+    parts: Any
+    if are_batches(x):
+        _refuse_with_batches(batch_size=batch_size)
+        parts = (item if hasattr(item, "shape") else parts_of(item)[0] for item in _items(x))
+        total = steps if steps is not None else len(x) if hasattr(x, "__len__") else None
+    else:
+        model._build_for(x)
+        whole = as_rows("x", x, model._dtype, model._inputs, model._flattens)
+        parts = (take(whole, slice(begin, begin + size)) for begin in range(0, len(whole), size))
+        total = -(-len(whole) // size) if steps is None else steps
+    listeners = CallbackList(callbacks, model, verbose=verbose, steps=total)
+    watched = listeners.listens_to_batches("predict")
+    listeners.on_predict_begin({})
+    if not are_batches(x) and not watched:
+        result = model._network.predict(
+            whole if steps is None else part(whole, 0, min(steps * size, len(whole))), None
+        )
+    else:
+        outputs = []
+        for step, piece in enumerate(parts):
+            if step == steps:
+                break
+            model._build_for(piece)
+            batch = as_rows("x", piece, model._dtype, model._inputs, model._flattens)
+            if watched:
+                listeners.on_predict_batch_begin(step, {})
+            outputs.append(model._network.predict(batch, None))
+            if watched:
+                listeners.on_predict_batch_end(step, {"outputs": outputs[-1]})
+        if not outputs and are_batches(x):
+            raise ValueError("predict: found no batches, wanted at least one")
+        empty = [np.empty((0, model.output_shape[1]), model._dtype)]
+        result = np.concatenate(outputs or empty)
+    listeners.on_predict_end({})
+    listeners.release()
+    if verbose != 0:
+        print(f"{len(result):,} rows - {time.perf_counter() - start:.1f}s")
+    return result
+
+
+def _items(batches: Any) -> Iterable[Any]:
+    if hasattr(batches, "__iter__"):
+        items: Iterable[Any] = iter(batches)
+        return items
+    return (batches[index] for index in range(len(batches)))
+
+
+# Arguments --------------------------------------------------------------------------------------
+
+
+def _batches(
+    model: Model,
+    batches: Any,
+    shuffle: bool,
+    steps: int | None,
+    class_weight: Mapping[int, float] | None,
+) -> Indexed | Stream:
+    def convert(x: Any, y: Any, weight: Any) -> Data:
+        data: Data = model._data(x, y, weight, class_weight)
+        return data
+
+    model._compiled_loss()
+    source = source_of(batches, convert, bool(shuffle), steps)
+    if not model.built:
+        model._build_for(source.first())
+        model._network  # noqa: B018 - builds
+    return source
+
+
+def _validation_source(model: Model, given: Any, size: int, steps: int | None) -> AnySource:
+    if are_batches(given) and not isinstance(given, tuple | list):
+        return _batches(model, given, False, steps, None)
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+        raise ValueError(
+            "validation_data: wanted (x, y) or (x, y, sample_weight), or what gives such batches"
+        )
+    x, y, weight = [*given, None][:3]
+    try:
+        return Arrays(model._data(x, y, weight), size, False, steps)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"validation_data: {error}") from None
+
+
+def _refuse_with_batches(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(
+                f"{name}: wanted None: x gives its batches itself, as (x, y[, sample_weight])"
+            )
+
+
+def _refuse_weights(model: Model, *sources: AnySource | None) -> None:
+    if not isinstance(model.loss, CallableLoss):
+        return
+    for source in sources:
+        if isinstance(source, Arrays) and source.data.weight is not None:
+            raise ValueError(
+                f"sample_weight: the loss {model.loss.label} is a function of y_true and y_pred, "
+                "wanted none"
+            )
+
+
+def _optional(name: str, value: Any) -> int | None:
+    return None if value is None else at_least(name, value, 1)
+
+
+def at_least(name: str, value: Any, smallest: int) -> int:
+    """An argument as an int; TypeError or ValueError naming it otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name}: found {value!r}, wanted an integer")
+    if value < smallest:
+        raise ValueError(f"{name}: found {value}, wanted at least {smallest}")
+    return int(value)

@@ -1,0 +1,166 @@
+"""A training that is killed and resumed is, byte for byte, the training that was not killed."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from densecore import callbacks as cb
+
+SCRIPT = Path(__file__).with_name("resumed_training.py")
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+
+
+def run(folder: Path, way: str, where: str, seed: int = 7) -> str:
+    """What the training printed; empty when it was killed."""
+    done = subprocess.run(
+        [sys.executable, SCRIPT, folder, way, where, str(seed)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (0 if where == "never" else -signal.SIGKILL), done.stderr
+    return done.stdout
+
+
+def test_a_checkpoint_goes_on_to_the_bit(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    expected = run(whole, "checkpoint", "never")
+    run(parts, "checkpoint", "epoch_begin:4")
+    run(parts, "checkpoint", "epoch_end:6")  # before or after the file is written: both are right
+    found = run(parts, "checkpoint", "never", seed=99)
+    assert found.split()[0] == expected.split()[0]
+    assert (parts / "model").read_bytes() == (whole / "model").read_bytes()
+
+
+@pytest.mark.parametrize("kills", [
+    ["epoch_begin:4"],
+    ["epoch_begin:0", "epoch_begin:1", "epoch_end:1"],
+    ["batch:17", "batch:17", "batch:30", "epoch_end:9"],
+])  # fmt: skip
+def test_a_backup_goes_on_to_the_bit(kills: list[str], tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    expected = run(whole, "backup", "never")
+    seed = 7
+    for where in kills:
+        assert run(parts, "backup", where, seed) == ""
+        # The seed is that of the backup, once there is one.
+        seed = 99 if (parts / "backup" / "training.safetensors").exists() else 7
+    assert run(parts, "backup", "never", seed) == expected
+    for name in ("log.csv", "model"):
+        assert (parts / name).read_bytes() == (whole / name).read_bytes(), name
+    # What is finished leaves nothing that the next training would resume.
+    assert sorted(os.listdir(parts)) == sorted(os.listdir(whole)) == ["log.csv", "model"]
+
+
+X = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+Y = X.sum(axis=1)
+
+
+def make(optimizer: Any = "adam", units: int = 5, seed: int = 3) -> dc.Sequential:
+    model = dc.Sequential([dc.Input(4), dc.Dense(units, "tanh"), dc.Dense(1)], seed=seed)
+    model.compile(optimizer, "mse")
+    return model
+
+
+def stopped(folder: Path, model: dc.Sequential, *others: cb.Callback) -> None:
+    """Trains until an exception in the third epoch, with a backup."""
+
+    def fail(epoch: int, logs: Any) -> None:
+        if epoch == 2:
+            raise ZeroDivisionError
+
+    callbacks = [cb.BackupAndRestore(folder), *others, cb.LambdaCallback(on_epoch_begin=fail)]
+    with pytest.raises(ZeroDivisionError):
+        model.fit(X, Y, 10, 5, verbose=0, callbacks=callbacks)
+
+
+@pytest.mark.parametrize(
+    ("model", "others", "said"),
+    [
+        (make(units=6), [], "belongs to another model; give each training a backup_dir of its own"),
+        (make("sgd"), [], "belongs to another model"),
+        (make(), [cb.TerminateOnNaN()], "found the callbacks LambdaCallback, History, wanted"),
+    ],
+)
+def test_a_backup_of_something_else_is_refused(
+    model: dc.Sequential, others: list[Any], said: str, tmp_path: Path
+) -> None:
+    stopped(tmp_path / "b", make())
+    before = model.parameters.tobytes()
+    with pytest.raises(ValueError, match=said):
+        model.fit(X, Y, 10, 5, verbose=0, callbacks=[
+            cb.BackupAndRestore(tmp_path / "b"), cb.LambdaCallback(), *others])  # fmt: skip
+    assert model.parameters.tobytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", "model", "cut"])
+def test_a_damaged_backup_is_refused(content: Any, tmp_path: Path) -> None:
+    stopped(tmp_path / "b", make())
+    path = tmp_path / "b" / "training.safetensors"
+    if content == "model":
+        make().save(path)
+    else:
+        path.write_bytes(path.read_bytes()[:-8] if content == "cut" else content)
+    model = make()
+    before = model.parameters.tobytes()
+    with pytest.raises(ValueError, match=r"training\.safetensors: "):
+        model.fit(X, Y, verbose=0, callbacks=[
+            cb.BackupAndRestore(tmp_path / "b"), cb.LambdaCallback()])  # fmt: skip
+    assert model.parameters.tobytes() == before
+
+
+def test_a_training_that_had_stopped_stays_stopped(tmp_path: Path) -> None:
+    stop = cb.LambdaCallback(on_epoch_end=lambda e, logs: setattr(model, "stop_training", True))
+    options: dict[str, Any] = {"verbose": 0, "epochs": 5}
+    model = make()
+    backup = cb.BackupAndRestore(tmp_path / "b", delete_checkpoint=False)
+    model.fit(X, Y, 10, **options, callbacks=[backup, stop])
+    again = make(seed=8)
+    history = again.fit(X, Y, 10, **options, callbacks=[backup, stop])
+    assert history.epoch == [0]
+    assert again.parameters.tobytes() == model.parameters.tobytes()
+
+
+def test_a_function_as_the_loss_is_resumed_too(tmp_path: Path) -> None:
+    def loss(y_true: Any, y_pred: Any) -> tuple[float, Any]:
+        difference = y_pred - y_true
+        return float((difference**2).mean()), 2 * difference / difference.size
+
+    def compiled(seed: int) -> dc.Sequential:
+        model = make(seed=seed)
+        model.compile("adam", loss)
+        return model
+
+    whole, first, second = compiled(3), compiled(3), compiled(4)
+    whole.fit(X, Y, 10, 5, verbose=0)
+    stopped(tmp_path / "b", first)
+    second.fit(X, Y, 10, 5, verbose=0, callbacks=[
+        cb.BackupAndRestore(tmp_path / "b"), cb.LambdaCallback()])  # fmt: skip
+    assert second.parameters.tobytes() == whole.parameters.tobytes()
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_backup_now_and_then(tmp_path: Path) -> None:
+    seen: list[bool] = []
+    look = cb.LambdaCallback(
+        on_epoch_begin=lambda e, logs: seen.append((tmp_path / "b/training.safetensors").exists())
+    )
+    make().fit(X, Y, 10, 5, verbose=0, callbacks=[cb.BackupAndRestore(tmp_path / "b", 2), look])
+    assert seen == [False, False, True, True, True]
+    with pytest.raises(ValueError, match="save_freq: found 0, wanted 'epoch' or a number of epoch"):
+        cb.BackupAndRestore(tmp_path, 0)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="is a file, wanted a directory"):
+        make().fit(X, Y, verbose=0, callbacks=cb.BackupAndRestore(tmp_path / "file"))
