@@ -200,6 +200,9 @@ _CLASSES: dict[str, type[Initializer]] = {
     cls.name: cls for cls in Initializer.__subclasses__() if hasattr(cls, "name")
 }
 
+_ALIASES = {"uniform": "random_uniform", "normal": "random_normal"}
+_ALIASES |= {cls.__name__: name for name, cls in _CLASSES.items()}
+
 
 def names() -> list[str]:
     """Every initializer by name."""
@@ -207,7 +210,7 @@ def names() -> list[str]:
 
 
 def get(initializer: "str | Initializer") -> Initializer:
-    """An initializer from its name, or itself.
+    """An initializer from its name, its class, or itself.
 
     Raises
     ------
@@ -216,9 +219,12 @@ def get(initializer: "str | Initializer") -> Initializer:
     """
     if isinstance(initializer, Initializer):
         return initializer
-    if not isinstance(initializer, str) or initializer not in _CLASSES:
+    if isinstance(initializer, type) and issubclass(initializer, Initializer):
+        return initializer()
+    name = _ALIASES.get(initializer, initializer) if isinstance(initializer, str) else initializer
+    if not isinstance(name, str) or name not in _CLASSES:
         unknown("initializer", initializer, _CLASSES)
-    return _CLASSES[initializer]()
+    return _CLASSES[name]()
 
 
 def __getattr__(name: str) -> object:

@@ -278,6 +278,14 @@ def custom_step(model: Model, batch: Data, tally: Any | None) -> float:
     return float(loss)
 
 
+def train_on_batch(model: Model, batch: Data) -> float | list[float]:
+    """`Sequential.train_on_batch` for what the core's own call does not do."""
+    tally = model._network.tally()
+    _train_batch(model, batch, tally)
+    values: list[float] = tally.results()
+    return values if len(values) > 1 else values[0]
+
+
 # Evaluation -------------------------------------------------------------------------------------
 
 
