@@ -28,6 +28,57 @@ ACTIVATIONS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+# Every loss as it is by name, and with options.
+LOSSES: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in dc.losses.names()),
+    ("huber", {"delta": 0.25}),
+    ("quantile", {"quantiles": [0.25]}),
+    ("binary_crossentropy", {"label_smoothing": 0.25}),
+    ("categorical_crossentropy", {"label_smoothing": 0.25}),
+    (
+        "binary_focal_crossentropy",
+        {"alpha": 0.75, "gamma": 1.5, "apply_class_balancing": True, "label_smoothing": 0.125},
+    ),
+    ("categorical_focal_crossentropy", {"alpha": 1.0, "gamma": 0.5}),
+]
+# Those of probabilities, and of positive numbers.
+OF_PROBABILITIES = {name for name in dc.losses.names() if "cross" in name} | {"kl_divergence"}
+OF_POSITIVE = OF_PROBABILITIES | {"poisson", "mean_squared_logarithmic_error"}
+
+
+# Every optimizer as it is by name, and every other rule of the core.
+OPTIMIZERS: list[dict[str, Any]] = [
+    *({"name": name} for name in dc.optimizers.names()),
+    {"name": "sgd", "momentum": 0.5},
+    {"name": "sgd", "momentum": 0.5, "nesterov": True},
+    {"name": "adam", "amsgrad": True},
+    {"name": "rmsprop", "momentum": 0.5},
+    {"name": "rmsprop", "centered": True},
+    {"name": "rmsprop", "momentum": 0.5, "centered": True},
+]
+
+
+def loss_of(name: str, options: dict[str, Any]) -> tuple[list[float], dict[str, Any]]:
+    """What the core and the reference take for a loss with these options."""
+    loss = dc.losses.get({"name": name, **options})
+    if name == "quantile":
+        return loss._parameters(), {"quantiles": loss._parameters()}
+    return loss._parameters(), options
+
+
+def targets_of(rng: Any, name: str, rows: int, columns: int, parameters: list[float]) -> Any:
+    """Targets for `columns` outputs, float64 or class numbers."""
+    if name.startswith("sparse"):
+        return rng.integers(0, columns, rows).astype(np.int32)
+    if "hinge" in name:
+        return np.eye(columns)[rng.integers(0, columns, rows)]
+    if name == "quantile":
+        return rng.normal(size=(rows, columns // len(parameters)))
+    if name == "gaussian_nll":
+        return rng.normal(size=(rows, columns // 2))
+    return rng.dirichlet(np.ones(columns), rows)
+
+
 def network_of(
     dtype: str, inputs: int, layers: list[tuple[int, Any, bool]], level: str | None = None
 ) -> Any:

@@ -6,30 +6,48 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from conftest import ACTIVATIONS, network_of
+from conftest import (
+    ACTIVATIONS,
+    LOSSES,
+    OF_POSITIVE,
+    OF_PROBABILITIES,
+    loss_of,
+    network_of,
+    targets_of,
+)
+from densecore import reference
 
-OUTPUTS = 3
+OUTPUTS = 6  # divisible by what some losses want for each target
 STEP = 1e-5
 
 
 def compiled(
-    level: str, hidden: Any, last: Any, loss: str, reduction: str, dtype: str = "float64"
+    level: str,
+    hidden: Any,
+    last: Any,
+    loss: str,
+    reduction: str,
+    dtype: str = "float64",
+    options: Any = None,
+    from_logits: bool = False,
 ) -> Any:
-    """A network 4-5-6-3 with parameters of order 1; inputs keep relu away from its kink."""
+    """A network 4-5-6-6 with parameters of order 1; inputs keep relu away from its kink."""
     network = network_of(
-        dtype, 4, [(5, hidden, True), (6, hidden, False), (OUTPUTS, last, True)], level
+        dtype, 4, [(5, hidden, True), (6, "tanh", False), (OUTPUTS, last, True)], level
     )
     network.parameters[:] = np.random.default_rng(8).normal(size=network.parameter_count) * 0.7
-    network.compile(loss, reduction, dc.optimizers.SGD(1e-3)._settings, [], 0)
+    parameters, _ = loss_of(loss, options or {})
+    settings = dc.optimizers.SGD(1e-3)._settings
+    network.compile(loss, reduction, settings, [], 0, from_logits, parameters)
     return network
 
 
-def data(loss: str, rows: int = 7) -> tuple[Any, Any, Any]:
+def data(loss: str, rows: int = 7, options: Any = None) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(9)
     x = rng.normal(size=(rows, 4))
-    y: Any = rng.dirichlet(np.ones(OUTPUTS), rows)
-    if loss.startswith("sparse"):
-        y = rng.integers(0, OUTPUTS, rows)
+    y = targets_of(rng, loss, rows, OUTPUTS, loss_of(loss, options or {})[0])
+    if "absolute" in loss:  # away from its kink, on both sides
+        y = y + np.where(rng.random(y.shape) < 0.5, 9, -9)
     return x, y, rng.uniform(0.5, 2, rows)
 
 
@@ -55,36 +73,64 @@ def assert_agree(found: Any, numeric: Any) -> None:
 
 
 def last_activations(loss: str) -> list[str]:
-    # Cross-entropies are functions of probabilities; the plain form too, with another activation.
-    return ["sigmoid", "softmax"] if "cross" in loss else ["linear", "tanh", "softmax"]
+    # The plain form too, with another activation than the loss is fused with.
+    if loss in OF_PROBABILITIES:
+        return ["sigmoid", "softmax"]
+    return ["softplus", "softmax"] if loss in OF_POSITIVE else ["linear", "tanh"]
 
 
 FUNCTIONS = [dc.activations.Activation(name, **parameters) for name, parameters in ACTIVATIONS]
 TANH = dc.activations.tanh
-CASES = [
-    (TANH, last, loss, reduction)
-    for loss in dc.losses.names()
+CASES: list[tuple[Any, Any, str, dict[str, Any], str]] = [
+    (TANH, last, loss, options, reduction)
+    for loss, options in LOSSES
     for last in last_activations(loss)
-    for reduction in (["mean", "sum"] if loss == "mean_squared_error" else ["mean"])
+    for reduction in ("mean", "sum")
 ]
-CASES += [(hidden, "linear", "mean_squared_error", "mean") for hidden in FUNCTIONS]
-CASES += [(TANH, last, "mean_squared_error", "mean") for last in FUNCTIONS]
+CASES += [(hidden, "linear", "mean_squared_error", {}, "mean") for hidden in FUNCTIONS]
+CASES += [(TANH, last, "mean_squared_error", {}, "mean") for last in FUNCTIONS]
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("hidden", "last", "loss", "reduction"), CASES)
+@pytest.mark.parametrize(("hidden", "last", "loss", "options", "reduction"), CASES, ids=str)
 def test_gradient_of_the_loss(
-    level: str, hidden: Any, last: Any, loss: str, reduction: str, weighted: bool
+    level: str,
+    hidden: Any,
+    last: Any,
+    loss: str,
+    options: dict[str, Any],
+    reduction: str,
+    weighted: bool,
 ) -> None:
-    network = compiled(level, hidden, last, loss, reduction)
-    x, y, weight = data(loss)
-    weight = weight if weighted else None
+    network = compiled(level, hidden, last, loss, reduction, options=options)
+    x, y, weight = data(loss, options=options)
+    check(network, x, y, weight if weighted else None)
+
+
+def check(network: Any, x: Any, y: Any, weight: Any) -> None:
     start = network.parameters.copy()
     network.train_on_batch(x, y, weight)
     found = network.gradients.copy()
     network.parameters[:] = start
     numeric = central_differences(lambda: network.evaluate(x, y, weight)[0], network.parameters)
     assert_agree(found, numeric)
+
+
+WITH_LOGITS = [(loss, options) for loss, options in LOSSES if reference.LOSSES[loss].link]
+
+
+@pytest.mark.parametrize(("loss", "options"), WITH_LOGITS)
+def test_gradient_of_logits(level: str, loss: str, options: dict[str, Any]) -> None:
+    """A linear last layer, and the activation in the loss: the same numbers as with both apart."""
+    x, y, weight = data(loss, options=options)
+    losses, gradients = [], []
+    for last, from_logits in (("linear", True), (reference.LOSSES[loss].link, False)):
+        network = compiled(level, TANH, last, loss, "mean", "float64", options, from_logits)
+        losses.append(network.train_on_batch(x, y, weight))
+        gradients.append(network.gradients.tobytes())
+    assert losses[0] == losses[1]
+    assert gradients[0] == gradients[1]
+    check(compiled(level, TANH, "linear", loss, "mean", "float64", options, True), x, y, weight)
 
 
 @pytest.mark.parametrize(
@@ -103,12 +149,15 @@ def test_gradient_of_the_outputs(level: str, hidden: Any, last: Any) -> None:
     assert_agree(dx, central_differences(lambda: (network.predict(x) * g).sum(), x))
 
 
-@pytest.mark.parametrize("loss", dc.losses.names())
-def test_float32_gradients_are_those_of_float64(level: str, loss: str) -> None:
+@pytest.mark.parametrize(("loss", "options"), LOSSES)
+def test_float32_gradients_are_those_of_float64(
+    level: str, loss: str, options: dict[str, Any]
+) -> None:
     found = []
     for dtype in ("float32", "float64"):
-        network = compiled(level, "tanh", "softmax", loss, "mean", dtype)
-        x, y, weight = data(loss, 200)
+        last = last_activations(loss)[-1]
+        network = compiled(level, "tanh", last, loss, "mean", dtype, options)
+        x, y, weight = data(loss, 200, options)
         y = y if loss.startswith("sparse") else y.astype(dtype)
         network.train_on_batch(x.astype(dtype), y, weight.astype(dtype))
         found.append(network.gradients.astype(np.float64))

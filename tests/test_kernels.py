@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from conftest import ACTIVATIONS, DTYPES, KERNELS, LEVELS, assert_close
+from conftest import (
+    ACTIVATIONS,
+    DTYPES,
+    KERNELS,
+    LEVELS,
+    LOSSES,
+    OF_POSITIVE,
+    OF_PROBABILITIES,
+    OPTIMIZERS,
+    assert_close,
+    loss_of,
+    targets_of,
+)
 from densecore import reference
 
 # Around the vector widths 1, 4, 8, 16 and the tiles of up to 6 rows and 64 columns.
@@ -238,53 +250,123 @@ def test_tails_keep_their_digits(
 
 def test_every_loss_has_an_oracle() -> None:
     assert set(dc.losses.names()) <= set(reference.LOSSES)
-    for name, link in dc._core.KernelsF64().losses().items():
-        assert reference.LOSSES[name].link == link
+    for name, known in dc._core.KernelsF64().losses().items():
+        assert reference.LOSSES[name].link == known["link"]
+
+
+def columns_suit(name: str, parameters: list[float], columns: int) -> bool:
+    if name.startswith("sparse") or name == "cosine_similarity":  # constant with one output
+        return columns > 1
+    if name == "gaussian_nll":
+        return columns % 2 == 0
+    return name != "quantile" or columns % len(parameters) == 0
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("fused", [False, True])
-@pytest.mark.parametrize("name", dc.losses.names())
+@pytest.mark.parametrize(("name", "options"), LOSSES)
 def test_loss(
-    kernels: Any, dtype: str, guarded: Any, name: str, fused: bool, weighted: bool
+    kernels: Any,
+    dtype: str,
+    guarded: Any,
+    name: str,
+    options: dict[str, Any],
+    fused: bool,
+    weighted: bool,
 ) -> None:
     oracle = reference.LOSSES[name]
+    parameters, keywords = loss_of(name, options)
     rng = np.random.default_rng(4)
     if fused and oracle.link is None:
         with pytest.raises(ValueError, match="has no fused form"):
-            kernels.loss(name, True, random((1, 2), dtype), random((1, 2), dtype), None, 1, None)
+            kernels.loss(name, True, random((1, 6), dtype), np.zeros((1, 6), dtype)[
+                :, : targets_of(rng, name, 1, 6, parameters).shape[1]
+            ].copy(), None, 1, None, parameters)  # fmt: skip
         return
     for rows, columns in [*((rows, c) for rows in (0, 1, 5) for c in COLUMNS), *BLOCKS]:
-        if columns == 1 and name.startswith("sparse"):
+        if not columns_suit(name, parameters, columns):
             continue
-        z = random((rows, columns), dtype) * (5 if fused else 1)
-        output = z
-        if not fused and name != "mean_squared_error":
-            output = reference.ACTIVATIONS[oracle.link or "linear"].forward(z)
-        target: Any = rng.dirichlet(np.ones(columns), rows).astype(dtype)
-        if name.startswith("sparse"):
-            target = rng.integers(0, columns, rows).astype(np.int32)
+        output = random((rows, columns), dtype) * (5 if fused else 1)
+        if not fused and name in OF_PROBABILITIES:
+            output = reference.ACTIVATIONS[oracle.link or "softmax"].forward(output)
+        elif not fused and name in OF_POSITIVE:
+            output = np.abs(output)
+        target: Any = targets_of(rng, name, rows, columns, parameters)
+        target = target if name.startswith("sparse") else target.astype(dtype)
         weight = rng.uniform(0, 2, rows).astype(dtype) if weighted else None
         gradient = guarded.empty((rows, columns), dtype)
-        value = kernels.loss(name, fused, output, target, weight, 0.25, gradient)
-        assert value == kernels.loss(name, fused, output, target, weight, 0.25, None)
+        value = kernels.loss(name, fused, output, target, weight, 0.25, gradient, parameters)
+        alone = kernels.loss(name, fused, output, target, weight, 0.25, None, parameters)
+        assert value == alone
         exact = output.astype(np.float64)
         exact_target = target if target.ndim == 1 else target.astype(np.float64)
         w = np.ones(rows) if weight is None else weight.astype(np.float64)
         with np.errstate(divide="ignore"):
-            values = (oracle.fused_value if fused else oracle.value)(exact, exact_target)
-            slopes = (oracle.fused_gradient if fused else oracle.gradient)(exact, exact_target)
+            values = (oracle.fused_value if fused else oracle.value)(
+                exact, exact_target, **keywords
+            )
+            slopes = (oracle.fused_gradient if fused else oracle.gradient)(
+                exact, exact_target, **keywords
+            )
         limit = (16 + columns) * eps(dtype)
-        assert value == pytest.approx(float((w * values).sum()), rel=limit, abs=limit * rows)
-        assert_close(gradient, 0.25 * w[:, None] * slopes, limit, f"gradient of {name}")
+        # Of a sum whose terms may cancel: relative to their sizes.
+        size = float((w * np.abs(values)).sum())
+        assert value == pytest.approx(float((w * values).sum()), abs=limit * (size + rows))
+        # What is divided by a small target or length has its rounding.
+        assert_close(gradient, 0.25 * w[:, None] * slopes, 2 * limit, f"gradient of {name}")
+        own_rows = np.empty(rows)
+        kernels.loss_rows(name, fused, output, target, own_rows, parameters)
+        assert float((w * own_rows).sum()) == pytest.approx(value, rel=1e-5, abs=1e-5)
         for i in range(0, rows, 7):  # the same bits by itself
             one = np.empty_like(gradient[:1])
             own = None if weight is None else weight[i : i + 1]
-            kernels.loss(name, fused, output[i : i + 1], target[i : i + 1], own, 0.25, one)
+            found = kernels.loss(
+                name, fused, output[i : i + 1], target[i : i + 1], own, 0.25, one, parameters
+            )
             assert one.tobytes() == gradient[i].tobytes()
+            assert found == pytest.approx(own_rows[i] * w[i], rel=1e-6, abs=1e-7)
 
 
-@pytest.mark.parametrize("name", [n for n in dc.losses.names() if "cross" in n])
+@pytest.mark.parametrize(("name", "options"), LOSSES)
+def test_losses_of_extreme_numbers(
+    kernels: Any, dtype: str, name: str, options: dict[str, Any]
+) -> None:
+    """A NaN in the output is one in the loss and in its gradient, and passes no other row; what is
+    large or right on an edge is what the reference makes of it."""
+    parameters, keywords = loss_of(name, options)
+    oracle = reference.LOSSES[name]
+    rng = np.random.default_rng(0)
+    target: Any = targets_of(rng, name, 3, 12, parameters)
+    target = target if name.startswith("sparse") else target.astype(dtype)
+    forms = [(False, oracle.value, oracle.gradient)]
+    if oracle.link is not None:
+        forms.append((True, oracle.fused_value, oracle.fused_gradient))
+    for fused, value_of, slope_of in forms:
+        output = rng.uniform(0.1, 0.9, (3, 12)).astype(dtype)
+        if name != "quantile" and target.shape == output.shape:
+            output[2, 3:6] = target[2, 3:6]
+        if not name.startswith("sparse"):
+            output[0] = [0, 1, -0.0, 1e-9, 1, 0.5, 2, -1, 30, 0, 1, 0.25]
+        if name in OF_POSITIVE - OF_PROBABILITIES:
+            output[0] = np.abs(output[0])
+        gradient = np.empty_like(output)
+        value = kernels.loss(name, fused, output, target, None, 1.0, gradient, parameters)
+        with np.errstate(all="ignore"):
+            rows = value_of(output, target, **keywords)
+            slopes = slope_of(output, target, **keywords)
+        assert value == pytest.approx(float(rows.sum(dtype=np.float64)), rel=64 * eps(dtype))
+        assert_close(gradient, slopes, 64 * eps(dtype))
+        place = int(target[1]) if name.startswith("sparse") else 4
+        output[1, place] = np.nan
+        kernels.loss(name, fused, output, target, None, 1.0, gradient, parameters)
+        rows = np.empty(3)
+        kernels.loss_rows(name, fused, output, target, rows, parameters)
+        assert np.isnan(rows).tolist() == [False, True, False]
+        assert np.isnan(gradient[1, place]), name
+        assert not np.isnan(gradient[[0, 2]]).any()
+
+
+@pytest.mark.parametrize("name", [n for n in dc.losses.names() if reference.LOSSES[n].link])
 def test_fused_losses_are_stable(kernels: Any, dtype: str, name: str) -> None:
     z = np.array([[1000.0, -1000.0, 0.0], [-80.0, 80.0, 3.0]], dtype)
     target: Any = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], dtype)
@@ -301,25 +383,50 @@ def test_fused_losses_are_stable(kernels: Any, dtype: str, name: str) -> None:
 
 def test_every_optimizer_has_an_oracle() -> None:
     assert set(dc.optimizers.names()) <= set(reference.OPTIMIZERS)
+    assert set(dc._core.optimizer_names()) <= set(reference.OPTIMIZERS)
+    # Each of the core's is reached from Python, and the list of the tests has them all.
+    rules = {dc.optimizers.get(config)._rule() for config in OPTIMIZERS}
+    assert rules == set(dc._core.optimizer_names())
 
 
-@pytest.mark.parametrize("name", dc.optimizers.names())
-def test_optimizer(kernels: Any, dtype: str, guarded: Any, name: str) -> None:
-    oracle = reference.OPTIMIZERS[name]
-    settings = dc.optimizers.get({"name": name, "learning_rate": 0.03})._settings.values()
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
+def test_optimizer(kernels: Any, dtype: str, guarded: Any, config: dict[str, Any]) -> None:
+    made = dc.optimizers.get({**config, "learning_rate": 0.03})
+    rule, settings = made._rule(), made._settings.values()
+    oracle = reference.OPTIMIZERS[rule]
+    first = oracle.start(**settings)
     for size in (0, *COLUMNS):
         start = random((size,), dtype)
         p = guarded.filled(start, dtype)
-        states = [guarded.filled(np.zeros(size), dtype) for _ in range(oracle.states)]
+        states = [guarded.filled(np.full(size, first), dtype) for _ in range(oracle.states)]
         exact = start.astype(np.float64)
-        exact_states = [np.zeros(size) for _ in range(oracle.states)]
+        exact_states = [np.full(size, first) for _ in range(oracle.states)]
         for step in range(1, 6):
             g = random((size,), dtype, step)
-            kernels.optimizer_update(name, list(settings.values()), step, p, g, states)
+            kernels.optimizer_update(rule, list(settings.values()), step, p, g, states)
             oracle.update(exact, g.astype(np.float64), exact_states, step, **settings)
             assert_close(p, exact, 20 * step * eps(dtype), f"parameter after step {step}")
         for state, expected in zip(states, exact_states, strict=True):
             assert_close(state, expected, 50 * eps(dtype), "state")
+
+
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
+def test_optimizer_of_extreme_numbers(kernels: Any, dtype: str, config: dict[str, Any]) -> None:
+    """A gradient of 0 moves nothing at first, and a NaN stays in its place."""
+    made = dc.optimizers.get(config)
+    rule, settings = made._rule(), made._settings.values()
+    oracle = reference.OPTIMIZERS[rule]
+    states = [np.full(5, oracle.start(**settings)).astype(dtype) for _ in range(oracle.states)]
+    p = np.ones(5, dtype)
+    g = np.array([0, np.nan, 1e-30, 1e15, -1e15], dtype)
+    kernels.optimizer_update(rule, list(settings.values()), 1, p, g, states)
+    assert np.isnan(p).tolist() == [False, True, False, False, False]
+    assert p[0] == 1
+    assert (p[[3, 4]] != 1).all()
+    p[:] = 1
+    late = 10**9  # bias corrections are 1 by now, and none of them is slow to find out
+    kernels.optimizer_update(rule, list(settings.values()), late, p, np.zeros_like(g), states)
+    assert np.isfinite(p[0])
 
 
 @pytest.mark.skipif(not {"avx2", "avx512"} <= set(LEVELS), reason="needs both levels")
@@ -344,14 +451,27 @@ def test_avx2_and_avx512_give_the_same_bits(dtype: str) -> None:
             kernels.activation_gradient(kernel, c, out, random(c.shape, dtype, 5), slope, numbers)
             found += [out, slope]
         labels = np.arange(29, dtype=np.int32)
-        y = np.abs(random(c.shape, dtype, 6))
-        for name, link in kernels.losses().items():
-            for fused in (False, True) if link else (False,):
-                slope = np.empty_like(c)
-                target = labels if name.startswith("sparse") else y
-                output = c if fused else 1 / (1 + np.exp(-c))
-                found.append(np.array(kernels.loss(name, fused, output, target, None, 1.0, slope)))
-                found.append(slope)
+        rng = np.random.default_rng(6)
+        for name, options in LOSSES:
+            parameters, _ = loss_of(name, options)
+            columns = 82 - 82 % max(2, len(parameters) if name == "quantile" else 2)
+            target: Any = labels
+            if not name.startswith("sparse"):
+                target = targets_of(rng, name, 29, columns, parameters).astype(dtype)
+            z = np.ascontiguousarray(c[:, :columns])
+            for fused in (False, True) if reference.LOSSES[name].link else (False,):
+                slope = np.empty_like(z)
+                output = z if fused else 1 / (1 + np.exp(-z))
+                value = kernels.loss(name, fused, output, target, None, 1.0, slope, parameters)
+                found += [np.array(value), slope]
+        for config in OPTIMIZERS:
+            made = dc.optimizers.get(config)
+            count = len(made.state_names())
+            p, states = random((70,), dtype), [np.full(70, 0.5, dtype) for _ in range(count)]
+            numbers = list(made._settings.values().values())
+            g = random((70,), dtype, 1)
+            kernels.optimizer_update(made._rule(), numbers, 3, p, g, states)
+            found += [p, *states]
         results.append(found)
     for one, other in zip(*results, strict=True):
         assert one.tobytes() == other.tobytes()

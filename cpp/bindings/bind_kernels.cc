@@ -129,51 +129,63 @@ class Kernels {
                    g_view.data, g_view.stride, to.data, to.stride, values.data());
   }
 
-  // name -> the activation that the loss is fused with, or None
+  // name -> {"link": the activation that the loss is fused with, or None, "parameters": {name:
+  // initial value}, "sparse": whether targets are class numbers, "averaged": whether a row's loss
+  // is a mean}
   py::dict losses() const {
-    py::dict links;
+    py::dict losses;
     for (int i = 0; i < table_.loss_count; ++i) {
       const LossEntry<T>& entry = table_.losses[i];
-      links[entry.name] = entry.link == nullptr ? py::object(py::none()) : py::str(entry.link);
+      py::dict known;
+      known["link"] = entry.link == nullptr ? py::object(py::none()) : py::str(entry.link);
+      known["parameters"] = initial_values(entry.parameters, entry.parameter_count);
+      known["sparse"] = entry.targets == TargetKind::labels;
+      known["averaged"] = entry.averaged;
+      losses[entry.name] = known;
     }
-    return links;
+    return losses;
+  }
+
+  // Throws std::invalid_argument for what a network would refuse.
+  void check_loss(const std::string& name, const std::vector<double>& parameters) const {
+    loss_parameters(find_loss(table_, name), parameters);
   }
 
   double loss(const std::string& name, bool fused, const py::object& output,
               const py::object& target, const py::object& weight, double scale,
-              const py::object& gradient) const {
+              const py::object& gradient, const std::vector<double>& given) const {
     const auto& entry = find_loss(table_, name);
-    const auto a = input_matrix<T>("output", output, any, any);
-    LossArguments<T> p{};
-    p.rows = a.rows;
-    p.cols = a.cols;
-    p.output = a.data;
-    p.ld_output = a.stride;
+    const std::vector<double> parameters = loss_parameters(entry, given);
+    LossArguments<T> p = loss_arguments(entry, output, target, parameters);
     p.scale = scale;
-    if (entry.sparse) {
-      p.labels = static_cast<const std::int32_t*>(
-          checked<std::int32_t>("target", target, {a.rows}).data());
-      for (index_t i = 0; i < a.rows; ++i)
-        if (p.labels[i] < 0 || p.labels[i] >= a.cols)
-          throw std::invalid_argument("target: found class " + std::to_string(p.labels[i]) +
-                                      " in row " + std::to_string(i) + ", wanted 0 to " +
-                                      std::to_string(a.cols - 1));
-    } else {
-      const auto y = input_matrix<T>("target", target, a.rows, a.cols);
-      p.values = y.data;
-      p.ld_values = y.stride;
-    }
-    if (!weight.is_none()) p.weight = input_vector<T>("weight", weight, a.rows);
+    if (!weight.is_none()) p.weight = input_vector<T>("weight", weight, p.rows);
     if (!gradient.is_none()) {
-      const auto g = output_matrix<T>("gradient", gradient, a.rows, a.cols);
-      refuse_overlap("gradient", g, "output", a);
+      const auto g = output_matrix<T>("gradient", gradient, p.rows, p.cols);
+      refuse_overlap("gradient", g, "output", input_matrix<T>("output", output, any, any));
       p.gradient = g.data;
       p.ld_gradient = g.stride;
     }
-    if (a.cols == 0) return 0;
-    const auto evaluate = fused ? entry.fused : entry.plain;
-    if (evaluate == nullptr) throw std::invalid_argument("loss '" + name + "' has no fused form");
-    return evaluate(p);
+    if (p.cols == 0) return 0;
+    return form(entry, fused)(p);
+  }
+
+  // The loss of every row by itself.
+  void loss_rows(const std::string& name, bool fused, const py::object& output,
+                 const py::object& target, const py::object& out,
+                 const std::vector<double>& given) const {
+    const auto& entry = find_loss(table_, name);
+    const std::vector<double> parameters = loss_parameters(entry, given);
+    LossArguments<T> p = loss_arguments(entry, output, target, parameters);
+    const auto evaluate = form(entry, fused);
+    double* values = output_vector<double>("out", out, p.rows);
+    const index_t rows = p.rows;
+    p.rows = 1;
+    for (index_t i = 0; i < rows; ++i) {
+      values[i] = p.cols == 0 ? 0 : evaluate(p);
+      p.output += p.ld_output;
+      if (p.values != nullptr) p.values += p.ld_values;
+      if (p.labels != nullptr) ++p.labels;
+    }
   }
 
   void optimizer_update(const std::string& name, const std::vector<double>& hyperparameters,
@@ -229,6 +241,42 @@ class Kernels {
     return resolved_parameters(entry.name, entry.parameters, entry.parameter_count, given);
   }
 
+  static double (*form(const LossEntry<T>& entry, bool fused))(const LossArguments<T>&) {
+    const auto evaluate = fused ? entry.fused : entry.plain;
+    if (evaluate == nullptr)
+      throw std::invalid_argument("loss '" + std::string(entry.name) + "' has no fused form");
+    return evaluate;
+  }
+
+  static LossArguments<T> loss_arguments(const LossEntry<T>& entry, const py::object& output,
+                                         const py::object& target,
+                                         const std::vector<double>& parameters) {
+    const auto a = input_matrix<T>("output", output, any, any);
+    LossArguments<T> p{};
+    p.rows = a.rows;
+    p.cols = a.cols;
+    p.output = a.data;
+    p.ld_output = a.stride;
+    p.scale = 1;
+    p.parameters = parameters.data();
+    p.parameter_count = static_cast<int>(parameters.size());
+    if (entry.targets == TargetKind::labels) {
+      p.labels = static_cast<const std::int32_t*>(
+          checked<std::int32_t>("target", target, {a.rows}).data());
+      for (index_t i = 0; i < a.rows; ++i)
+        if (p.labels[i] < 0 || p.labels[i] >= a.cols)
+          throw std::invalid_argument("target: found class " + std::to_string(p.labels[i]) +
+                                      " in row " + std::to_string(i) + ", wanted 0 to " +
+                                      std::to_string(a.cols - 1));
+    } else {
+      const auto y = input_matrix<T>("target", target, a.rows,
+                                     target_columns(entry, a.cols, parameters.size()));
+      p.values = y.data;
+      p.ld_values = y.stride;
+    }
+    return p;
+  }
+
   const KernelTables& tables_;
   const KernelTable<T>& table_;
 };
@@ -257,7 +305,11 @@ void register_for(py::module_& module, const char* name) {
            py::arg("parameters") = std::vector<double>())
       .def("losses", &K::losses)
       .def("loss", &K::loss, py::arg("name"), py::arg("fused"), py::arg("output"),
-           py::arg("target"), py::arg("weight"), py::arg("scale"), py::arg("gradient"))
+           py::arg("target"), py::arg("weight"), py::arg("scale"), py::arg("gradient"),
+           py::arg("parameters") = std::vector<double>())
+      .def("check_loss", &K::check_loss, py::arg("name"), py::arg("parameters"))
+      .def("loss_rows", &K::loss_rows, py::arg("name"), py::arg("fused"), py::arg("output"),
+           py::arg("target"), py::arg("out"), py::arg("parameters") = std::vector<double>())
       .def("optimizer_update", &K::optimizer_update, py::arg("name"), py::arg("hyperparameters"),
            py::arg("step"), py::arg("parameter"), py::arg("gradient"), py::arg("states"))
       .def("multiply_adds", &K::multiply_adds, py::arg("repeats"), py::arg("out"))

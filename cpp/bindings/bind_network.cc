@@ -257,11 +257,16 @@ class PyNetwork {
 
   void compile(const std::string& loss, const std::string& reduction,
                std::shared_ptr<OptimizerSettings> settings, const py::list& metric_specs,
-               std::uint64_t seed) {
+               std::uint64_t seed, bool from_logits, const std::vector<double>& loss_parameters) {
     const InUse in_use(busy_);
     const NetworkSpec& spec = network_->spec();
     const Objective<T> objective(network_->table(), loss, reduction_of(reduction),
-                                 spec.last_activation(), spec.outputs());
+                                 spec.last_activation(), spec.outputs(), from_logits,
+                                 loss_parameters);
+    if (!metric_specs.empty() && objective.target_columns() != spec.outputs())
+      throw std::invalid_argument("metrics: found " + std::to_string(metric_specs.size()) +
+                                  ", wanted none with the loss '" + loss +
+                                  "', whose outputs are not one per target");
     std::vector<Metric<T>> metrics;
     for (const py::handle metric : metric_specs)
       metrics.push_back(metric_of(metric, network_->table(), spec.outputs(), objective.sparse()));
@@ -617,7 +622,8 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
       .def("set_function", &N::set_function, py::arg("layer"), py::arg("forward"),
            py::arg("derivative"))
       .def("compile", &N::compile, py::arg("loss"), py::arg("reduction"), py::arg("optimizer"),
-           py::arg("metrics"), py::arg("seed"))
+           py::arg("metrics"), py::arg("seed"), py::arg("from_logits") = false,
+           py::arg("loss_parameters") = std::vector<double>())
       .def("optimizer_states", &N::optimizer_states)
       .def_property("steps", &N::steps, &N::set_steps)
       .def_property("epochs", &N::epochs, &N::set_epochs)

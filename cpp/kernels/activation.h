@@ -207,7 +207,7 @@ struct LogSoftmaxActivation {
 
   static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda,
                       const double*) {
-    for_each_block<V>(rows, cols, [=](index_t first, auto layout) {
+    for_each_row<V>(rows, cols, [=](index_t first, auto layout) {
       BlockBuffer<V> z_buffer, a_buffer;
       const Block<const T> in = layout.in(z + first * ldz, ldz, z_buffer.data);
       const Block<T> out = layout.room(a + first * lda, lda, a_buffer.data);

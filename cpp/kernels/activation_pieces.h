@@ -7,12 +7,6 @@
 
 namespace {
 
-// 0, or NaN for NaN: to be added where a comparison has chosen a constant.
-template <class V>
-inline V nothing_or_nan(V z) {
-  return min(V::set(0), max(V::set(0), z));
-}
-
 // g where low < z < high, else 0 (also for an infinite g).
 template <class V>
 inline V inside(V z, V low, V high, V g) {

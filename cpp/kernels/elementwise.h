@@ -16,6 +16,20 @@ struct TypeList {};
 template <class T>
 alignas(64) constexpr T lane_numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
+// 0, or NaN for NaN: to be added where a comparison has chosen a constant.
+template <class V>
+inline V nothing_or_nan(V z) {
+  return min(V::set(0), max(V::set(0), z));
+}
+
+// -1, 0 or 1; NaN for NaN.
+template <class V>
+inline V sign(V x) {
+  const V zero = V::set(0);
+  const V not_positive = select(less(x, zero), V::set(-1), nothing_or_nan(x));
+  return select(less(zero, x), V::set(1), not_positive);
+}
+
 // A whole vector, and the first `count` lanes of one (0 < count < width): the same interface, so
 // that the main loop and its tail run the same lambda.
 template <class V>

@@ -1,6 +1,8 @@
-// Every loss, and their list. This is the one place to add one: a structure here, its name in
-// `Losses`, and an oracle of the same name in python/densecore/reference/functions.py.
+// Every loss, and their list. This is the place to add one: a structure here or in one of the two
+// headers of its kind, its name in `Losses`, and an oracle of the same name in
+// python/densecore/reference/losses.py.
 //
+// Those here, the most used ones, have loops of their own.
 // A loss of a row is a double; gradients have the network's dtype. `plain` is a function of the
 // network's output a. `fused` is a function of the input z of the last activation, when that is
 // the loss's `link`: softmax with cross-entropy and sigmoid with binary cross-entropy are stable
@@ -8,6 +10,8 @@
 #pragma once
 
 #include "kernels/elementwise.h"
+#include "kernels/loss_rows.h"
+#include "kernels/loss_terms.h"
 #include "kernels/math.h"
 #include "kernels/output_sum.h"
 #include "kernels/row_blocks.h"
@@ -17,36 +21,20 @@ namespace {
 
 using densecore::LossEntry;
 
-// Probabilities are kept this far from 0 and 1 before a logarithm (Keras's epsilon); outside the
-// gradient is 0, as that of a clipped value.
-constexpr double probability_margin = 1e-7;
-
-template <class V>
-struct Probability {
-  V clipped;
-  typename V::Mask too_low, too_high;
-
-  explicit Probability(V a) {
-    const V low = V::set(static_cast<typename V::T>(probability_margin));
-    const V high = V::set(static_cast<typename V::T>(1 - probability_margin));
-    clipped = max(low, min(high, a));
-    too_low = less(a, low);
-    too_high = less(high, a);
-  }
-  V masked(V gradient) const {
-    const V zero = V::set(0);
-    return select(too_low, zero, select(too_high, zero, gradient));
-  }
-};
+// Keras's label_smoothing: targets y (1 - s) + s / n, n the number of classes.
+constexpr Hyperparameter label_smoothing = {"label_smoothing", 0, 0, 1, false};
+template <class T>
+bool is_smoothed(const LossArguments<T>& p) {
+  return p.parameter_count > 0 && p.parameters[0] > 0;
+}
 
 // (1/n) sum (a - y)^2, gradient (2/n) (a - y): the note's Eq. 8.
 struct MeanSquaredError {
   static constexpr char name[] = "mean_squared_error";
-  static constexpr bool sparse = false;
-  static constexpr const char* link = nullptr;
+  static constexpr bool averaged = true;
   template <class V>
   static double plain(const LossArguments<typename V::T>& p) {
-    return sum_over_outputs<V>(p, 1.0 / static_cast<double>(p.cols), [](V a, V y, V& gradient) {
+    return sum_over_outputs<V>(p, mean_share(p), [](V a, V y, V& gradient) {
       const V difference = a - y;
       gradient = difference + difference;
       return difference * difference;
@@ -58,24 +46,47 @@ struct MeanSquaredError {
 // (1/n) sum (max(z, 0) - z y + log(1 + exp(-|z|))), gradient (1/n) (a - y).
 struct BinaryCrossentropy {
   static constexpr char name[] = "binary_crossentropy";
-  static constexpr bool sparse = false;
+  static constexpr bool averaged = true;
   static constexpr char link[] = "sigmoid";
+  static constexpr Hyperparameter parameters[] = {label_smoothing};
+  template <class V>
+  static V term(V a, V y, V& gradient) {
+    const V zero = V::set(0), one = V::set(1);
+    const Probability<V> q(a);
+    gradient = q.masked((q.clipped - y) / (q.clipped * (one - q.clipped)));
+    return zero - (y * log(q.clipped) + (one - y) * log1p(zero - q.clipped));
+  }
+  template <class V>
+  static V fused_term(V z, V y, V& gradient) {
+    const V zero = V::set(0);
+    gradient = sigmoid(z) - y;
+    return fnma(z, y, max(zero, z)) + log1p(exp(zero - abs(z)));
+  }
   template <class V>
   static double plain(const LossArguments<typename V::T>& p) {
-    return sum_over_outputs<V>(p, 1.0 / static_cast<double>(p.cols), [](V a, V y, V& gradient) {
-      const V zero = V::set(0), one = V::set(1);
-      const Probability<V> q(a);
-      gradient = q.masked((q.clipped - y) / (q.clipped * (one - q.clipped)));
-      return zero - (y * log(q.clipped) + (one - y) * log1p(zero - q.clipped));
-    });
+    if (is_smoothed(p)) return smoothed<V, false>(p);
+    return sum_over_outputs<V>(p, mean_share(p),
+                               [](V a, V y, V& gradient) { return term(a, y, gradient); });
   }
   template <class V>
   static double fused(const LossArguments<typename V::T>& p) {
-    return sum_over_outputs<V>(p, 1.0 / static_cast<double>(p.cols), [](V z, V y, V& gradient) {
-      const V zero = V::set(0);
-      gradient = sigmoid(z) - y;
-      return fnma(z, y, max(zero, z)) + log1p(exp(zero - abs(z)));
-    });
+    if (is_smoothed(p)) return smoothed<V, true>(p);
+    return sum_over_outputs<V>(p, mean_share(p),
+                               [](V z, V y, V& gradient) { return fused_term(z, y, gradient); });
+  }
+
+ private:
+  // Targets drawn towards 1/2.
+  template <class V, bool from_z>
+  [[gnu::noinline]] static double smoothed(const LossArguments<typename V::T>& p) {
+    const double smoothing[] = {1 - p.parameters[0], p.parameters[0] / 2};
+    return sum_of<V>(
+        p,
+        [](V a, V y, V& gradient, const V* s) {
+          y = fma(y, s[0], s[1]);
+          return from_z ? fused_term(a, y, gradient) : term(a, y, gradient);
+        },
+        mean_share(p), smoothing, 2);
   }
 };
 
@@ -110,32 +121,53 @@ struct SoftmaxRows {
 // -sum y log a; of z with a = softmax(z): sum y (lse(z) - z_i), gradient a sum(y) - y.
 struct CategoricalCrossentropy {
   static constexpr char name[] = "categorical_crossentropy";
-  static constexpr bool sparse = false;
+  static constexpr bool averaged = false;
   static constexpr char link[] = "softmax";
+  static constexpr Hyperparameter parameters[] = {label_smoothing};
+  template <class V>
+  static V term(V a, V y, V& gradient) {
+    const V zero = V::set(0);
+    const Probability<V> q(a);
+    gradient = q.masked(zero - y / q.clipped);
+    return zero - y * log(q.clipped);
+  }
   template <class V>
   static double plain(const LossArguments<typename V::T>& p) {
-    return sum_over_outputs<V>(p, 1.0, [](V a, V y, V& gradient) {
-      const V zero = V::set(0);
-      const Probability<V> q(a);
-      gradient = q.masked(zero - y / q.clipped);
-      return zero - y * log(q.clipped);
-    });
+    if (is_smoothed(p)) return smoothed<V>(p);
+    return sum_over_outputs<V>(p, 1.0, [](V a, V y, V& gradient) { return term(a, y, gradient); });
   }
   template <class V>
   static double fused(const LossArguments<typename V::T>& p) {
+    return is_smoothed(p) ? fused_rows<V, true>(p) : fused_rows<V, false>(p);
+  }
+
+ private:
+  template <class V>
+  [[gnu::noinline]] static double smoothed(const LossArguments<typename V::T>& p) {
+    const double smoothing[] = {1 - p.parameters[0], p.parameters[0] * mean_share(p)};
+    return sum_of<V>(
+        p, [](V a, V y, V& gradient, const V* s) { return term(a, fma(y, s[0], s[1]), gradient); },
+        1.0, smoothing, 2);
+  }
+  template <class V, bool smooth>
+  static double fused_rows(const LossArguments<typename V::T>& p) {
     using T = typename V::T;
+    const double smoothing = smooth ? p.parameters[0] : 0;
+    const V kept = V::set(static_cast<T>(1 - smoothing));
+    const V added = V::set(static_cast<T>(smoothing * mean_share(p)));
+    const auto target = [=](V value) { return smooth ? fma(value, kept, added) : value; };
     double total = 0;
-    for_each_block<V>(p.rows, p.cols, [&](index_t first, auto layout) {
+    const auto body = [&](index_t first, auto layout) {
       SoftmaxRows<V, decltype(layout)> rows(p, first, layout);
       BlockBuffer<V> y_buffer;
       const Block<const T> y =
           layout.in(p.values + first * p.ld_values, p.ld_values, y_buffer.data);
       alignas(64) double y_sum[V::width];
       alignas(64) double y_z[V::width];
-      layout.sums(y_sum, [&](auto cell) { return cell.load(y); });
+      layout.sums(y_sum, [&](auto cell) { return target(cell.load(y)); });
       // sum y (z - m), and not sum y z: large logits would cancel against the log-sum-exp.
       layout.sums(y_z, [&](auto cell) {
-        return cell.load(y) * (cell.load(rows.z) - cell.of_row(rows.largest));
+        return target(cell.load(y)) * (cell.load(rows.z) - cell.of_row(rows.largest));
       });
       alignas(64) T factor[V::width];
       alignas(64) T share[V::width];
@@ -147,11 +179,15 @@ struct CategoricalCrossentropy {
       }
       if (p.gradient == nullptr) return;
       layout.each([&](auto cell) {
-        const V part = fma(cell.load(rows.e), cell.of_row(share), V::set(0) - cell.load(y));
+        const V part = fma(cell.load(rows.e), cell.of_row(share), V::set(0) - target(cell.load(y)));
         cell.store(cell.of_row(factor) * part, rows.e);
       });
       layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
-    });
+    };
+    if constexpr (smooth)
+      for_each_row<V>(p.rows, p.cols, body);
+    else
+      for_each_block<V>(p.rows, p.cols, body);
     return total;
   }
 };
@@ -159,7 +195,8 @@ struct CategoricalCrossentropy {
 // The same for a class number c: -log a_c; lse(z) - z_c, gradient a - [i = c].
 struct SparseCategoricalCrossentropy {
   static constexpr char name[] = "sparse_categorical_crossentropy";
-  static constexpr bool sparse = true;
+  static constexpr bool averaged = false;
+  static constexpr TargetKind targets = TargetKind::labels;
   static constexpr char link[] = "softmax";
   template <class V>
   static double plain(const LossArguments<typename V::T>& p) {
@@ -226,14 +263,45 @@ struct SparseCategoricalCrossentropy {
 };
 
 using Losses = TypeList<MeanSquaredError, BinaryCrossentropy, CategoricalCrossentropy,
-                        SparseCategoricalCrossentropy>;
+                        SparseCategoricalCrossentropy, MeanAbsoluteError, Huber, LogCosh,
+                        MeanSquaredLogarithmicError, MeanAbsolutePercentageError, Poisson, Quantile,
+                        GaussianNll, BinaryFocalCrossentropy, CategoricalFocalCrossentropy, Hinge,
+                        SquaredHinge, CategoricalHinge, KlDivergence, CosineSimilarity>;
+
+// Those of loss_terms.h.
+template <class Loss, class V>
+double plain_terms(const LossArguments<typename V::T>& p) {
+  return sum_of<V>(p, Loss::template term<V>, Loss::averaged ? mean_share(p) : 1, p.parameters,
+                   p.parameter_count);
+}
+template <class Loss, class V>
+double fused_terms(const LossArguments<typename V::T>& p) {
+  return sum_of<V>(p, Loss::template fused_term<V>, Loss::averaged ? mean_share(p) : 1,
+                   p.parameters, p.parameter_count);
+}
 
 template <class V, class Loss>
 constexpr LossEntry<typename V::T> loss_entry() {
-  if constexpr (Loss::link == nullptr)
-    return {Loss::name, Loss::sparse, nullptr, Loss::template plain<V>, nullptr};
+  LossEntry<typename V::T> entry = {Loss::name,     nullptr, 0,       TargetKind::values,
+                                    Loss::averaged, nullptr, nullptr, nullptr};
+  if constexpr (requires { Loss::parameters; }) {
+    entry.parameters = Loss::parameters;
+    entry.parameter_count = sizeof(Loss::parameters) / sizeof(Hyperparameter);
+  }
+  if constexpr (requires { Loss::targets; }) entry.targets = Loss::targets;
+  constexpr bool own_loop = requires { Loss::template plain<V>; };
+  if constexpr (own_loop)
+    entry.plain = Loss::template plain<V>;
   else
-    return {Loss::name, Loss::sparse, Loss::link, Loss::template plain<V>, Loss::template fused<V>};
+    entry.plain = plain_terms<Loss, V>;
+  if constexpr (requires { Loss::link; }) {
+    entry.link = Loss::link;
+    if constexpr (own_loop)
+      entry.fused = Loss::template fused<V>;
+    else
+      entry.fused = fused_terms<Loss, V>;
+  }
+  return entry;
 }
 
 template <class V, class List>

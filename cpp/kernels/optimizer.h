@@ -1,6 +1,8 @@
-// Every optimizer, and their list. This is the one place to add one: a structure here, its name in
-// `Optimizers`, an oracle of the same name in python/densecore/reference/operations.py, and a class
-// of keyword arguments in python/densecore/optimizers.py.
+// Every optimizer, and their list. This is the place to add one: a structure here or in
+// optimizer_adaptive.h, its name in `Optimizers`, an oracle of the same name in
+// python/densecore/reference/optimizers.py, and a class of keyword arguments in
+// python/densecore/optimizers.py. Variants that a hyperparameter chooses (a momentum of 0 or not)
+// are entries of their own, so that each is one pass over the arrays it needs.
 //
 // `descent`: the update is p -= scalars[0] * g and nothing else, which a weight gradient can do by
 // itself. `prepare` computes in double precision what all parameters share in a step; `update` sees
@@ -8,21 +10,12 @@
 #pragma once
 
 #include "kernels/elementwise.h"
+#include "kernels/optimizer_adaptive.h"
 #include "kernels/table.h"
 
 namespace {
 
 using densecore::OptimizerEntry;
-
-// x^n for n >= 1 by squaring: the same bits on every platform, which pow does not promise.
-inline double integer_power(double x, std::int64_t n) {
-  double result = 1;
-  for (; n > 0; n >>= 1) {
-    if (n & 1) result *= x;
-    x *= x;
-  }
-  return result;
-}
 
 // p -= learning_rate * g (the note's Eq. 29 and 30)
 struct Sgd {
@@ -40,38 +33,33 @@ struct Sgd {
   }
 };
 
-// Kingma & Ba, Adam: a method for stochastic optimization, 2015, algorithm 1. The two bias
-// corrections are folded into the step's scalars:
-//   p -= (learning_rate / (1 - b1^t)) m / (sqrt(v) / sqrt(1 - b2^t) + epsilon)
-struct Adam {
-  static constexpr char name[] = "adam";
+// v = momentum v - learning_rate g; p += v, or Nesterov's p += momentum v - learning_rate g
+// (Sutskever, Martens, Dahl & Hinton, 2013), as Keras writes them.
+template <bool nesterov>
+struct SgdMomentum {
+  static constexpr const char* name = nesterov ? "sgd_nesterov" : "sgd_momentum";
   static constexpr Hyperparameter hyperparameters[] = {
-      {"learning_rate", 0.001, 0, unbounded, true},
-      {"beta_1", 0.9, 0, 1, false},
-      {"beta_2", 0.999, 0, 1, false},
-      {"epsilon", 1e-7, 0, unbounded, true},
+      {"learning_rate", 0.01, 0, unbounded, true},
+      {"momentum", 0.9, 0, 1, true},
   };
   static constexpr bool descent = false;
-  static constexpr const char* states[] = {"m", "v"};
-  static constexpr int state_count = 2;
-  static void prepare(const double* h, std::int64_t step, double* scalars) {
-    scalars[0] = h[0] / (1 - integer_power(h[1], step));
-    scalars[1] = 1 / __builtin_sqrt(1 - integer_power(h[2], step));
-    scalars[2] = h[3];
-    scalars[3] = h[1];
-    scalars[4] = 1 - h[1];
-    scalars[5] = h[2];
-    scalars[6] = 1 - h[2];
+  static constexpr const char* states[] = {"velocity"};
+  static constexpr int state_count = 1;
+  static void prepare(const double* h, std::int64_t, double* scalars) {
+    scalars[0] = h[0];
+    scalars[1] = h[1];
   }
   template <class V>
   static V update(V p, V g, V* s, const V* scalars) {
-    s[0] = fma(scalars[3], s[0], scalars[4] * g);
-    s[1] = fma(scalars[5], s[1], scalars[6] * (g * g));
-    return p - scalars[0] * s[0] / fma(sqrt(s[1]), scalars[1], scalars[2]);
+    const V step = scalars[0] * g;
+    s[0] = fma(scalars[1], s[0], V::set(0) - step);
+    return nesterov ? p + fma(scalars[1], s[0], V::set(0) - step) : p + s[0];
   }
 };
 
-using Optimizers = TypeList<Sgd, Adam>;
+using Optimizers = TypeList<Sgd, Adam<false>, SgdMomentum<false>, SgdMomentum<true>, Adam<true>,
+                            Nadam, Adamax, Rmsprop<false, false>, Rmsprop<true, false>,
+                            Rmsprop<false, true>, Rmsprop<true, true>, Adagrad, Adadelta, Lion>;
 
 template <class Optimizer, class V>
 void optimizer_update(index_t n, const double* scalars, typename V::T* parameter,
@@ -88,16 +76,30 @@ void optimizer_update(index_t n, const double* scalars, typename V::T* parameter
   });
 }
 
+template <class Optimizer>
+constexpr int hyperparameter_count() {
+  if constexpr (requires { Optimizer::hyperparameter_count; })
+    return Optimizer::hyperparameter_count;
+  else
+    return sizeof(Optimizer::hyperparameters) / sizeof(Hyperparameter);
+}
+
+template <class Optimizer>
+double initial_state(const double* hyperparameters, int state) {
+  if constexpr (requires { Optimizer::initial_state; })
+    return Optimizer::initial_state(hyperparameters, state);
+  return 0;
+}
+
 template <class V, class List>
 struct OptimizerTable;
 template <class V, class... Optimizer>
 struct OptimizerTable<V, TypeList<Optimizer...>> {
   static constexpr int count = sizeof...(Optimizer);
   static constexpr OptimizerEntry<typename V::T> entries[] = {
-      {Optimizer::name, Optimizer::hyperparameters,
-       static_cast<int>(sizeof(Optimizer::hyperparameters) / sizeof(Hyperparameter)),
-       Optimizer::descent, Optimizer::states, Optimizer::state_count, Optimizer::prepare,
-       optimizer_update<Optimizer, V>}...};
+      {Optimizer::name, Optimizer::hyperparameters, hyperparameter_count<Optimizer>(),
+       Optimizer::descent, Optimizer::states, Optimizer::state_count, initial_state<Optimizer>,
+       Optimizer::prepare, optimizer_update<Optimizer, V>}...};
 };
 
 }  // namespace

@@ -203,6 +203,12 @@ inline void for_each_block(index_t rows, index_t cols, Body body) {
   }
 }
 
+// The same row by row, for what is not worth the code of both layouts.
+template <class V, class Body>
+inline void for_each_row(index_t rows, index_t cols, Body body) {
+  for (index_t i = 0; i < rows; ++i) body(i, AsRow<V>{cols});
+}
+
 // Of the first `count` numbers of a block, and of what follows them up to a whole vector.
 inline void logarithms(index_t count, const double* x, double* out) {
   for (index_t i = 0; i < count; i += VecF64::width) log(VecF64::load(x + i)).store(out + i);

@@ -70,7 +70,8 @@ struct ActivationEntry {
 //   returns      sum over r of weight[r] * loss(r)     (weight 1 when null)
 //   gradient[r]  scale * weight[r] * d loss(r) / d output[r]
 // `output` is what the loss is taken of: the network's output, or, in the fused form, the input of
-// its last activation. Targets are `values`, or class numbers in `labels`.
+// its last activation. Targets are `values`, or class numbers in `labels`. `parameters` are the
+// values for the entry's list.
 template <class T>
 struct LossArguments {
   index_t rows, cols;
@@ -83,12 +84,21 @@ struct LossArguments {
   double scale;
   T* gradient;
   index_t ld_gradient;
+  const double* parameters;
+  int parameter_count;
 };
+
+// Targets: a value per output, one class number, a value per group of outputs (as many as there are
+// parameters: one quantile each), or a value per two outputs (a distribution's two parameters).
+enum class TargetKind { values, labels, quantiles, pairs };
 
 template <class T>
 struct LossEntry {
   const char* name;
-  bool sparse;       // targets are class numbers
+  const Hyperparameter* parameters;
+  int parameter_count;
+  TargetKind targets;
+  bool averaged;     // a row's loss is a mean over its outputs (targets, for pairs), not a sum
   const char* link;  // the activation that `fused` swallows, or null
   double (*plain)(const LossArguments<T>&);
   double (*fused)(const LossArguments<T>&);
@@ -106,6 +116,7 @@ struct OptimizerEntry {
   bool descent;               // p -= scalars[0] * g: see GemmArguments::rate
   const char* const* states;  // names of the arrays that it keeps per parameter
   int state_count;
+  double (*initial_state)(const double* hyperparameters, int state);
   // What is the same for all parameters of step number `step` (1, 2, ...), in double precision.
   void (*prepare)(const double* hyperparameters, std::int64_t step, double* scalars);
   void (*update)(index_t n, const double* scalars, T* parameter, const T* gradient,
@@ -140,8 +151,10 @@ struct TinyTraining {
   const std::int32_t* labels;
   const T* weight;
   double (*loss)(const LossArguments<T>&);
-  bool from_z;  // the loss takes the last z instead of a
-  bool sum;     // the loss is a sum over the outputs instead of a mean
+  bool from_z;   // the loss takes the last z instead of a
+  double scale;  // of every row's gradient; 0: the inverse of the row's weight
+  const double* loss_parameters;
+  int loss_parameter_count;
   double rate;
   double *total_loss, *total_weight;  // are added to
   T* outputs;                         // (steps, units) what the loss took, or null

@@ -158,11 +158,12 @@ void tiny_train(const TinyTraining<typename V::T>& p) {
       for (index_t j = 0; j < outputs; ++j) p.outputs[step * outputs + j] = output[j];
     const double weight = p.weight == nullptr ? 1 : static_cast<double>(p.weight[row]);
     *p.total_weight += weight;
-    *p.total_loss += p.loss(
-        {1, outputs, output, outputs, p.values == nullptr ? nullptr : p.values + row * p.ld_values,
-         outputs, p.labels == nullptr ? nullptr : p.labels + row,
-         p.weight == nullptr ? nullptr : p.weight + row,
-         p.sum ? static_cast<double>(outputs) : (weight == 0 ? 0 : 1 / weight), gradient, outputs});
+    *p.total_loss += p.loss({1, outputs, output, outputs,
+                             p.values == nullptr ? nullptr : p.values + row * p.ld_values, outputs,
+                             p.labels == nullptr ? nullptr : p.labels + row,
+                             p.weight == nullptr ? nullptr : p.weight + row,
+                             p.scale != 0 ? p.scale : (weight == 0 ? 0 : 1 / weight), gradient,
+                             outputs, p.loss_parameters, p.loss_parameter_count});
     network.backward(x, V::load(gradient), p.from_z, scalars);
   }
   network.write_back(p.parameters);

@@ -12,7 +12,9 @@ template <class T>
 class LossMean : public CopyableAccumulator<T, LossMean<T>> {
  public:
   LossMean(const LossEntry<T>& loss, bool labels) : loss_(loss) {
-    if (loss.sparse != labels) wrong_targets(loss.name, labels);
+    if ((loss.targets == TargetKind::labels) != labels) wrong_targets(loss.name, labels);
+    for (int i = 0; i < loss.parameter_count; ++i)
+      parameters_.push_back(loss.parameters[i].initial);
   }
   void reset() override { sum_ = weight_ = 0; }
   void add(MatrixView<const T> outputs, const Targets<T>& targets) override {
@@ -25,6 +27,8 @@ class LossMean : public CopyableAccumulator<T, LossMean<T>> {
     p.ld_values = targets.values.stride;
     p.labels = targets.labels;
     p.weight = targets.weight;
+    p.parameters = parameters_.data();
+    p.parameter_count = static_cast<int>(parameters_.size());
     sum_ += loss_.plain(p);
     weight_ += Objective<T>::weight_sum(targets.weight, outputs.rows);
   }
@@ -32,6 +36,7 @@ class LossMean : public CopyableAccumulator<T, LossMean<T>> {
 
  private:
   const LossEntry<T>& loss_;
+  std::vector<double> parameters_;  // the initial ones
   double sum_ = 0, weight_ = 0;
 };
 
@@ -53,7 +58,13 @@ std::unique_ptr<Accumulator<T>> accumulator_of(const KernelTable<T>& table, cons
   if (auto found = class_counts<T>(spec, outputs, labels)) return found;
   if (auto found = whole_pass<T>(spec, outputs, labels)) return found;
   if (const LossEntry<T>* loss = loss_named(table, spec.name))
+  {
+    if (loss->targets != TargetKind::labels && loss->targets != TargetKind::values)
+      throw std::invalid_argument("metric '" + spec.name +
+                                  "': its outputs are not one per target: found a loss, wanted it "
+                                  "as the loss only");
     return std::make_unique<LossMean<T>>(*loss, labels);
+  }
   std::string known;
   for (const std::string& name : metric_names()) known += name + ", ";
   throw std::invalid_argument("unknown metric '" + spec.name + "'; known: " + known +

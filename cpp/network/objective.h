@@ -3,14 +3,15 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/view.h"
 #include "kernels/table.h"
 
 namespace densecore {
 
-// The targets of some rows, with their weights (null: all 1). Either `values` (rows, outputs) or
-// `labels` (class numbers) is set, as the loss wants.
+// The targets of some rows, with their weights (null: all 1). Either `values` (rows, target
+// columns) or `labels` (class numbers) is set, as the loss wants.
 template <class T>
 struct Targets {
   MatrixView<const T> values;
@@ -24,19 +25,32 @@ struct Targets {
   }
 };
 
-// mean: sum of weight * loss(row) / sum of weight, loss(row) a mean over the outputs.
-// sum:  sum of weight * loss(row), loss(row) a sum over the outputs (the note's 2 (a - y)).
+// mean: sum of weight * loss(row) / sum of weight.
+// sum:  sum of weight * loss(row), and where that is a mean over the outputs their sum instead (the
+//       note's 2 (a - y)).
 enum class Reduction { mean, sum };
+
+// How many columns of targets belong to `outputs` outputs. Throws std::invalid_argument when they
+// cannot be divided among targets.
+template <class T>
+index_t target_columns(const LossEntry<T>& loss, index_t outputs, std::size_t parameters);
+// The loss's parameters: those given, checked, or without any their initial values.
+template <class T>
+std::vector<double> loss_parameters(const LossEntry<T>& loss, const std::vector<double>& given);
 
 template <class T>
 class Objective {
  public:
-  // `last_activation` decides between the fused and the plain form.
+  // `last_activation` decides between the fused and the plain form. With `from_logits` the outputs
+  // are what the loss's own activation would be applied to, and the last one must be linear.
   Objective(const KernelTable<T>& table, const std::string& loss, Reduction reduction,
-            const std::string& last_activation, index_t outputs);
+            const std::string& last_activation, index_t outputs, bool from_logits = false,
+            const std::vector<double>& parameters = {});
 
   const LossEntry<T>& loss() const { return *loss_; }
-  bool sparse() const { return loss_->sparse; }
+  bool sparse() const { return loss_->targets == TargetKind::labels; }
+  index_t target_columns() const { return target_columns_; }
+  const std::vector<double>& parameters() const { return parameters_; }
   Reduction reduction() const { return reduction_; }
   // Whether `rows` wants the last layer's z instead of a, and gives dC/dz instead of dC/da.
   bool fused() const { return fused_; }
@@ -58,7 +72,9 @@ class Objective {
   const LossEntry<T>* loss_;
   Reduction reduction_;
   bool fused_;
-  double outputs_;
+  std::vector<double> parameters_;
+  index_t target_columns_;
+  double terms_;  // that a row's loss is the mean of
 };
 
 }  // namespace densecore

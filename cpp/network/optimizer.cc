@@ -110,24 +110,28 @@ OptimizerState<T>::OptimizerState(const KernelTable<T>& table,
     : table_(&table),
       entry_(&find_optimizer(table, settings->name())),
       settings_(std::move(settings)),
-      steps_(settings_->gradient_steps()),
+      accumulation_(settings_->gradient_steps().accumulation),
+      ema_(settings_->gradient_steps().ema),
       states_(std::make_shared<AlignedBuffer<T>>(static_cast<std::size_t>(count) *
                                                  optimizer_state_names(*settings_).size())),
       count_(count) {
-  if (steps_.ema) std::copy_n(parameters, count, extra(steps_.accumulation > 1 ? 1 : 0));
+  if (ema_) std::copy_n(parameters, count, extra(accumulation_ > 1 ? 1 : 0));
+  for (int i = 0; i < entry_->state_count; ++i)
+    std::fill_n(states_->data() + i * count_, count_,
+                static_cast<T>(entry_->initial_state(settings_->hyperparameter_values(), i)));
 }
 
 template <class T>
 Update<T> OptimizerState<T>::next_update(T* parameters, const T* gradients) {
   Update<T> update{table_, entry_, {}, parameters, gradients, {}};
   const double* values = settings_->values(steps);
-  entry_->prepare(values, steps / steps_.accumulation + 1, update.scalars);
+  entry_->prepare(values, steps / accumulation_ + 1, update.scalars);
   ++steps;
   for (int i = 0; i < entry_->state_count; ++i) update.states[i] = states_->data() + i * count_;
-  update.decay = 1 - values[0] * steps_.weight_decay;
-  if (steps_.ema) {
-    update.average = extra(steps_.accumulation > 1 ? 1 : 0);
-    update.momentum = steps_.ema_momentum;
+  update.decay = 1 - values[0] * settings_->gradient_steps().weight_decay;
+  if (ema_) {
+    update.average = extra(accumulation_ > 1 ? 1 : 0);
+    update.momentum = settings_->gradient_steps().ema_momentum;
   }
   return update;
 }
@@ -144,13 +148,13 @@ void OptimizerState<T>::add_penalties(const T* parameters, T* gradients,
 template <class T>
 bool OptimizerState<T>::accumulate(T* gradients, const std::vector<ParameterBlock>& trained) {
   T* const sum = extra(0);
-  const bool complete = (steps + 1) % steps_.accumulation == 0;
+  const bool complete = (steps + 1) % accumulation_ == 0;
   for (const ParameterBlock& block : trained) {
     T *const g = gradients + block.offset, *const s = sum + block.offset;
     table_->add(block.size(), g, s);
     if (!complete) continue;
     std::copy_n(s, block.size(), g);
-    table_->gradients.scale(block.size(), 1 / static_cast<double>(steps_.accumulation), g);
+    table_->gradients.scale(block.size(), 1 / static_cast<double>(accumulation_), g);
     std::fill_n(s, block.size(), T(0));
   }
   if (!complete) ++steps;
@@ -161,22 +165,23 @@ bool OptimizerState<T>::accumulate(T* gradients, const std::vector<ParameterBloc
 template <class T>
 void OptimizerState<T>::clip(T* gradients, const std::vector<ParameterBlock>& trained) const {
   const GradientKernels<T>& kernels = table_->gradients;
+  const GradientSteps& wanted = settings_->gradient_steps();
   const auto shorten = [&](const ParameterBlock& block, double squares, double length) {
     if (squares > length * length)
       kernels.scale(block.size(), length / std::sqrt(squares), gradients + block.offset);
   };
-  if (steps_.clipnorm != 0) {
+  if (wanted.clipnorm != 0) {
     for (const ParameterBlock& block : trained)
       shorten(block, kernels.sum_of_squares(block.size(), gradients + block.offset),
-              steps_.clipnorm);
-  } else if (steps_.global_clipnorm != 0) {
+              wanted.clipnorm);
+  } else if (wanted.global_clipnorm != 0) {
     double squares = 0;
     for (const ParameterBlock& block : trained)
       squares += kernels.sum_of_squares(block.size(), gradients + block.offset);
-    for (const ParameterBlock& block : trained) shorten(block, squares, steps_.global_clipnorm);
-  } else if (steps_.clipvalue != 0) {
+    for (const ParameterBlock& block : trained) shorten(block, squares, wanted.global_clipnorm);
+  } else if (wanted.clipvalue != 0) {
     for (const ParameterBlock& block : trained)
-      kernels.clip(block.size(), steps_.clipvalue, gradients + block.offset);
+      kernels.clip(block.size(), wanted.clipvalue, gradients + block.offset);
   }
 }
 
@@ -188,7 +193,7 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
   // May throw, and hence comes before anything is changed.
   settings_->values(steps);
   add_penalties(parameters, gradients, trained);
-  if (steps_.accumulation > 1 && !accumulate(gradients, trained)) return executor.check(work);
+  if (accumulation_ > 1 && !accumulate(gradients, trained)) return executor.check(work);
   clip(gradients, trained);
   const Update<T> update = next_update(parameters, gradients);
   constexpr index_t chunk = 1 << 15;
@@ -210,15 +215,16 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
       update.apply(begin, std::min(begin + chunk, last) - begin);
     });
   }
-  if (steps_.ema_overwrite > 0 && (steps / steps_.accumulation) % steps_.ema_overwrite == 0)
+  const std::int64_t overwrite = settings_->gradient_steps().ema_overwrite;
+  if (overwrite > 0 && (steps / accumulation_) % overwrite == 0)
     finish(parameters, trained);
   executor.check(work);
 }
 
 template <class T>
 void OptimizerState<T>::finish(T* parameters, const std::vector<ParameterBlock>& trained) {
-  if (!steps_.ema) return;
-  const T* const average = extra(steps_.accumulation > 1 ? 1 : 0);
+  if (!ema_) return;
+  const T* const average = extra(accumulation_ > 1 ? 1 : 0);
   for (const ParameterBlock& block : trained)
     std::copy_n(average + block.offset, block.size(), parameters + block.offset);
 }

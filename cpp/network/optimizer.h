@@ -46,6 +46,7 @@ class OptimizerSettings {
   // Throws std::invalid_argument for an unknown hyperparameter or a value out of its range.
   void set(const std::string& hyperparameter, double value);
 
+  const double* hyperparameter_values() const { return values_.data(); }
   const GradientSteps& gradient_steps() const { return gradient_steps_; }
   // Throws std::invalid_argument for values out of range.
   void set_gradient_steps(const GradientSteps& steps);
@@ -110,9 +111,9 @@ class OptimizerState {
   const std::shared_ptr<OptimizerSettings>& settings() const { return settings_; }
   const std::shared_ptr<AlignedBuffer<T>>& states() const { return states_; }
   // Whether an update needs all gradients of the step, and not only its own.
-  bool wants_whole_gradient() const { return steps_.wants_whole_gradient(); }
+  bool wants_whole_gradient() const { return settings_->gradient_steps().wants_whole_gradient(); }
   // Whether a step is the update and nothing else.
-  bool plain() const { return !steps_.any() && !settings_->scheduled(); }
+  bool plain() const { return !settings_->gradient_steps().any() && !settings_->scheduled(); }
 
   std::int64_t steps = 0;  // batches trained on so far
 
@@ -135,7 +136,9 @@ class OptimizerState {
   const KernelTable<T>* table_;
   const OptimizerEntry<T>* entry_;
   std::shared_ptr<OptimizerSettings> settings_;
-  GradientSteps steps_;  // as they were when the network was compiled
+  // As they were when the network was compiled, and these must stay: the arrays are made for them.
+  std::int64_t accumulation_;
+  bool ema_;
   std::shared_ptr<AlignedBuffer<T>> states_;
   index_t count_;
 };

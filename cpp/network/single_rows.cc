@@ -66,7 +66,9 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
   p.weight = targets.weight;
   p.loss = objective.function();
   p.from_z = objective.fused();
-  p.sum = objective.reduction() == Reduction::sum;
+  p.scale = objective.reduction() == Reduction::sum ? objective.gradient_scale(0) : 0;
+  p.loss_parameters = objective.parameters().data();
+  p.loss_parameter_count = static_cast<int>(objective.parameters().size());
   p.rate = update.scalars[0];
   p.total_loss = &total.loss;
   p.total_weight = &total.weight;

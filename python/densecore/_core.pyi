@@ -118,7 +118,17 @@ class _Kernels:
         out: NDArray[Any],
         parameters: Sequence[float] = (),
     ) -> None: ...
-    def losses(self) -> dict[str, str | None]: ...
+    def losses(self) -> dict[str, dict[str, Any]]: ...
+    def check_loss(self, name: str, parameters: Sequence[float]) -> None: ...
+    def loss_rows(
+        self,
+        name: str,
+        fused: bool,
+        output: NDArray[Any],
+        target: NDArray[Any],
+        out: NDArray[np.float64],
+        parameters: Sequence[float] = (),
+    ) -> None: ...
     def loss(
         self,
         name: str,
@@ -128,6 +138,7 @@ class _Kernels:
         weight: NDArray[Any] | None,
         scale: float,
         gradient: NDArray[Any] | None,
+        parameters: Sequence[float] = (),
     ) -> float: ...
     def optimizer_update(
         self,
@@ -185,6 +196,8 @@ class _Network:
         optimizer: OptimizerSettings,
         metrics: Sequence[tuple[str | Callable[..., float], dict[str, Any]]],
         seed: int,
+        from_logits: bool = False,
+        loss_parameters: Sequence[float] = (),
     ) -> None: ...
     def optimizer_states(self) -> dict[str, NDArray[Any]]: ...
     steps: int

@@ -165,6 +165,8 @@ class Sequential(Stack):
             self.optimizer._settings,
             self._describe_metrics(self.loss.name, outputs),
             self.seed,
+            self.loss.from_logits,
+            self.loss._parameters(),
         )
 
     def _describe_metrics(self, loss: str, outputs: int) -> list[metrics.Description]:
@@ -205,7 +207,7 @@ class Sequential(Stack):
             class_weight,
             dtype=self._dtype,
             inputs=self._inputs,
-            outputs=self.output_shape[1],
+            outputs=loss.target_columns(self.output_shape[1]),
             sparse=loss.sparse,
             flatten=self._flattens,
         )
@@ -562,7 +564,7 @@ class Sequential(Stack):
         """Dtype and shape of each of `_tensors`, before the network exists."""
         shapes, parameters = self._tensor_shapes()
         if self.optimizer is not None:
-            for name in self.optimizer._settings.states:
+            for name in self.optimizer.state_names():
                 shapes[f"optimizer.{name}"] = (parameters,)
         return {name: (self._dtype, shape) for name, shape in shapes.items()}
 

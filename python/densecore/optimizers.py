@@ -5,14 +5,131 @@ belongs to the model that is compiled with it. Settings may change at any time a
 next step on: ``model.optimizer.learning_rate = 1e-4``.
 """
 
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any
 
 from . import _core
 from ._names import unknown
 
+Schedule = Callable[[int], float]
+
+
+@dataclass
+class Pipeline:
+    """What happens to gradients and parameters around the update rule: Keras's common keywords.
+
+    Parameters
+    ----------
+    weight_decay : float, optional
+        Before each update parameters shrink by learning_rate · weight_decay of themselves, ≥ 0.
+    clipnorm, global_clipnorm : float, optional
+        The longest that the gradient of each parameter array, or all of them as one vector, may
+        be, > 0. At most one of the three clippings.
+    clipvalue : float, optional
+        The largest that an element of the gradient may be, > 0.
+    use_ema : bool
+        Whether a moving average of the parameters is kept.
+    ema_momentum : float
+        Its decay, in [0, 1].
+    ema_overwrite_frequency : int, optional
+        After how many steps the average replaces the parameters, ≥ 1.
+    gradient_accumulation_steps : int, optional
+        Over how many batches gradients are averaged before an update, ≥ 2.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A value is out of its range, now or when it is changed later.
+    """
+
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    gradient_accumulation_steps: int | None = None
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        if key not in _PIPELINE_DEFAULTS:
+            raise AttributeError(f"Pipeline has no field '{key}'")
+        object.__setattr__(self, key, _checked(key, value))
+        given = [name for name in _CLIPPINGS if getattr(self, name, None) is not None]
+        if len(given) > 1:
+            object.__setattr__(self, key, None)
+            raise ValueError(f"found {' and '.join(given)}, wanted at most one way of clipping")
+
+    def changed(self) -> dict[str, Any]:
+        """Every field that is not as it is by default."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {key: value for key, value in values.items() if value != _PIPELINE_DEFAULTS[key]}
+
+
+# With these the core keeps arrays for every parameter.
+_WITH_STATE = ("use_ema", "gradient_accumulation_steps")
+_CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
+_PIPELINE_DEFAULTS = {field.name: field.default for field in fields(Pipeline)}
+# Of every number: what it must be, and the test for it.
+_RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "weight_decay": ("a number >= 0", lambda value: value >= 0),
+    "clipnorm": ("a number > 0", lambda value: value > 0),
+    "clipvalue": ("a number > 0", lambda value: value > 0),
+    "global_clipnorm": ("a number > 0", lambda value: value > 0),
+    "ema_momentum": ("a number from 0 to 1", lambda value: 0 <= value <= 1),
+    "ema_overwrite_frequency": ("an integer >= 1", lambda value: value >= 1),
+    "gradient_accumulation_steps": ("an integer >= 2", lambda value: value >= 2),
+}
+
+
+def _checked(key: str, value: Any) -> Any:
+    if key == "use_ema":
+        return _flag(key, value)
+    wanted, accepts = _RANGES[key]
+    if value is None and _PIPELINE_DEFAULTS[key] is None:
+        return None
+    number = _number(key, value, wanted)
+    if not (abs(number) < float("inf") and accepts(number)):
+        raise ValueError(f"{key}: found {value}, wanted {wanted}")
+    if not wanted.startswith("an integer"):
+        return number
+    if number != int(number):
+        raise ValueError(f"{key}: found {value}, wanted {wanted}")
+    return int(number)
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, int) or value not in (0, 1):
+        raise TypeError(f"{key}: found {value!r}, wanted True or False")
+    return bool(value)
+
+
+def _number(key: str, value: Any, wanted: str = "a number") -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{key}: found {type(value).__name__}, wanted {wanted}") from None
+
 
 class Optimizer:
     """Base class: a named update rule and its hyperparameters, each an attribute.
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Step length, > 0; or a schedule, which is called with the number of steps made.
+    name : str, optional
+        By default that of the rule.
+    **options : float or int
+        The fields of `Pipeline`: ``weight_decay``, ``clipnorm``, ``use_ema`` and so forth.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+    schedule : callable or None
+        What computes the learning rate; None when it is a number.
 
     Raises
     ------
@@ -21,40 +138,199 @@ class Optimizer:
     """
 
     name: str
-    _settings: _core.OptimizerSettings
+    pipeline: Pipeline
+    schedule: Schedule | None
+    # Hyperparameters that choose among the core's rules, besides its own.
+    _choices: dict[str, Any]
+    _shared: bool
 
-    def __init__(self, **hyperparameters: float) -> None:
-        object.__setattr__(self, "_settings", _core.OptimizerSettings(self.name))
+    def __init__(
+        self,
+        learning_rate: Any,
+        hyperparameters: dict[str, float],
+        choices: dict[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        for key in options:
+            if key not in _PIPELINE_DEFAULTS:
+                known = ", ".join(["name", *_PIPELINE_DEFAULTS])
+                raise TypeError(
+                    f"{type(self).name}: found the argument '{key}', wanted one of its own or "
+                    f"{known}"
+                )
+        own: dict[str, Any] = {
+            "pipeline": Pipeline(**options),
+            "schedule": None,
+            "_choices": {key: self._choice(key, value) for key, value in (choices or {}).items()},
+            "_shared": False,
+        }
+        vars(self).update(own)
+        if name is not None:
+            if not isinstance(name, str):
+                raise TypeError(f"name: found {type(name).__name__}, wanted a string")
+            object.__setattr__(self, "name", name)
+        object.__setattr__(self, "_core_settings", _core.OptimizerSettings(self._rule()))
+        self._set_learning_rate(learning_rate)
         for key, value in hyperparameters.items():
             self._set(key, value)
+        self._set_choices_of_the_core()
+
+    def _rule(self) -> str:
+        """The core's name of the update rule that `_choices` say."""
+        return type(self).name
+
+    def _choice(self, key: str, value: Any) -> Any:
+        if key != "momentum":
+            return _flag(key, value)
+        wanted = "a number >= 0 and < 1"
+        number = _number(f"{type(self).name}: momentum", value, wanted)
+        if not 0 <= number < 1:
+            raise ValueError(f"{type(self).name}: momentum: found {value}, wanted {wanted}")
+        return number
+
+    @property
+    def _settings(self) -> _core.OptimizerSettings:
+        """What a network shares with this object: from now on the core's rule is fixed."""
+        object.__setattr__(self, "_shared", True)
+        self._tell_the_core()
+        return self._own_settings()
+
+    def _tell_the_core(self) -> None:
+        """Give the core's settings what it does not have as a hyperparameter."""
+        p = self.pipeline
+        self._own_settings().set_gradient_steps(
+            weight_decay=p.weight_decay or 0.0,
+            clipvalue=p.clipvalue or 0.0,
+            clipnorm=p.clipnorm or 0.0,
+            global_clipnorm=p.global_clipnorm or 0.0,
+            accumulation=p.gradient_accumulation_steps or 1,
+            ema=p.use_ema,
+            ema_momentum=p.ema_momentum,
+            ema_overwrite=p.ema_overwrite_frequency or 0,
+        )
+        schedule = self.schedule
+        if schedule is None:
+            self._own_settings().set_schedule(None)
+            return
+        schedules = importlib.import_module(".schedules", __package__)
+        self._own_settings().set_schedule(
+            lambda first, count: schedules.rates(schedule, first, count)
+        )
+
+    def _own_settings(self) -> _core.OptimizerSettings:
+        settings: _core.OptimizerSettings = vars(self)["_core_settings"]
+        return settings
 
     def _set(self, key: str, value: Any) -> None:
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"{self.name}: {key}: found {type(value).__name__}, wanted a number"
-            ) from None
-        self._settings.set(key, number)
+        self._own_settings().set(key, _number(f"{type(self).name}: {key}", value))
 
-    def __getattr__(self, key: str) -> float:
+    def _set_learning_rate(self, value: Any) -> None:
+        schedule: Schedule | None = None
+        if isinstance(value, dict):
+            schedules = importlib.import_module(".schedules", __package__)
+            value = schedules.deserialize(value)
+        if callable(value):
+            schedule, value = value, value(0)
+        self._set("learning_rate", value)
+        object.__setattr__(self, "schedule", schedule)
+
+    def _set_choices_of_the_core(self) -> None:
+        for key, value in self._choices.items():
+            if key in self._own_settings().values():
+                self._set(key, value)
+
+    def _set_choice(self, key: str, value: Any) -> None:
+        before, rule = dict(self._choices), self._rule()
+        self._choices[key] = self._choice(key, value)
+        if self._rule() != rule:
+            if self._shared:
+                self._choices.update(before)
+                raise ValueError(
+                    f"{type(self).name}: {key}: found {value} after compile, where it was "
+                    f"{before[key]}: that is another update rule, which keeps other arrays; "
+                    "compile again with a new optimizer"
+                )
+            settings = _core.OptimizerSettings(self._rule())
+            for name, number in self._own_settings().values().items():
+                if name in settings.values():
+                    settings.set(name, number)
+            object.__setattr__(self, "_core_settings", settings)
+        self._set_choices_of_the_core()
+
+    def _values(self) -> dict[str, Any]:
+        """Every hyperparameter with its value."""
+        return {**self._own_settings().values(), **self._choices}
+
+    def __getattr__(self, key: str) -> Any:
         # Only called for what is not an ordinary attribute.
-        if not key.startswith("_") and key in self._settings.values():
-            return self._settings.get(key)
+        if not key.startswith("_"):
+            for values in (self._values(), vars(self.pipeline)):
+                if key in values:
+                    return values[key]
         raise AttributeError(f"{type(self).__name__} has no attribute '{key}'")
 
     def __setattr__(self, key: str, value: Any) -> None:
-        self._set(key, value)
+        if key in ("pipeline", "schedule"):
+            raise AttributeError(
+                f"{key}: found an assignment, wanted one to its parts, such as learning_rate or "
+                "clipnorm"
+            )
+        if key in _PIPELINE_DEFAULTS:
+            before = getattr(self.pipeline, key)
+            setattr(self.pipeline, key, value)
+            if self._shared and key in _WITH_STATE and getattr(self.pipeline, key) != before:
+                setattr(self.pipeline, key, before)
+                raise ValueError(
+                    f"{type(self).name}: {key}: found {value} after compile, where it was {before}: "
+                    "that keeps other arrays; compile again with a new optimizer"
+                )
+            self._tell_the_core()
+        elif key == "learning_rate":
+            self._set_learning_rate(value)
+            self._tell_the_core()
+        elif key in self._choices:
+            self._set_choice(key, value)
+        else:
+            self._set(key, value)
+
+    def state_names(self) -> list[str]:
+        """Names of the arrays that are kept for every parameter."""
+        self._tell_the_core()
+        return self._own_settings().states
 
     def get_config(self) -> dict[str, Any]:
-        """What `get` needs to make an equal one; JSON-able."""
-        return {"name": self.name, **self._settings.values()}
+        """What `get` needs to make an equal one; JSON-able.
+
+        Raises
+        ------
+        TypeError
+            The learning rate is a function that has no `get_config`.
+        """
+        config = {"name": type(self).name, **self._values(), **self.pipeline.changed()}
+        if self.schedule is not None:
+            if not hasattr(self.schedule, "get_config"):
+                raise TypeError(
+                    f"learning_rate: found the function {self.schedule!r}, wanted a number or a "
+                    "schedule of densecore.schedules, which can be saved"
+                )
+            config["learning_rate"] = getattr(self.schedule, "get_config")()  # noqa: B009
+        if "name" in vars(self):
+            config["label"] = self.name
+        return config
 
     def __reduce__(self) -> tuple[Any, ...]:
         return get, (self.get_config(),)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{key}={value:g}" for key, value in self._settings.values().items())
+        values = {**self._values(), **self.pipeline.changed()}
+        if self.schedule is not None:
+            values["learning_rate"] = self.schedule
+        shown = ", ".join(
+            f"{key}={value:g}" if type(value) is float else f"{key}={value!r}"
+            for key, value in values.items()
+        )
         return f"{type(self).__name__}({shown})"
 
 
@@ -63,14 +339,32 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float
-        Step length, > 0.
+    learning_rate : float or callable
+        Step length, > 0, or a schedule of it.
+    momentum : float
+        Part of the last step that is taken again, in [0, 1).
+    nesterov : bool
+        Whether the gradient counts as if it were that of the place where the momentum leads.
+    **options
+        See `Optimizer`.
     """
 
     name = "sgd"
 
-    def __init__(self, learning_rate: float = 0.01) -> None:
-        super().__init__(learning_rate=learning_rate)
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **options: Any,
+    ) -> None:
+        choices = {"momentum": momentum, "nesterov": nesterov}
+        super().__init__(learning_rate, {}, choices, **options)
+
+    def _rule(self) -> str:
+        if self._choices["momentum"] == 0:
+            return "sgd"
+        return "sgd_nesterov" if self._choices["nesterov"] else "sgd_momentum"
 
 
 class Adam(Optimizer):
@@ -78,32 +372,243 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float
-        Step length, > 0.
+    learning_rate : float or callable
+        Step length, > 0, or a schedule of it.
     beta_1, beta_2 : float
         Decay of the first and the second moment, in [0, 1).
     epsilon : float
         Added to the root of the second moment, > 0.
+    amsgrad : bool
+        Whether the largest second moment so far stands for the present one.
+    **options
+        See `Optimizer`.
     """
 
     name = "adam"
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Any = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
+        hyperparameters = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+        super().__init__(learning_rate, hyperparameters, {"amsgrad": amsgrad}, **options)
+
+    def _rule(self) -> str:
+        return "adam_amsgrad" if self._choices["amsgrad"] else "adam"
 
 
-_CLASSES: dict[str, type[Optimizer]] = {cls.name: cls for cls in Optimizer.__subclasses__()}
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient (Loshchilov & Hutter, 2019).
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon, amsgrad, **options
+        As for `Adam`.
+    weight_decay : float
+        ≥ 0, see `Pipeline`.
+    """
+
+    name = "adamw"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """What `get` needs to make an equal one; JSON-able."""
+        return {**super().get_config(), "weight_decay": self.pipeline.weight_decay}
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov's momentum (Dozat, 2016).
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon, **options
+        As for `Adam`.
+    """
+
+    name = "nadam"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        hyperparameters = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+        super().__init__(learning_rate, hyperparameters, **options)
+
+
+class Adamax(Optimizer):
+    """Adam with the largest gradient in place of the second moment (Kingma & Ba, algorithm 2).
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon, **options
+        As for `Adam`.
+    """
+
+    name = "adamax"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        hyperparameters = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+        super().__init__(learning_rate, hyperparameters, **options)
+
+
+class RMSprop(Optimizer):
+    """The gradient over the root of its mean square (Tieleman & Hinton, 2012).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Step length, > 0, or a schedule of it.
+    rho : float
+        Decay of the mean square, in [0, 1).
+    momentum : float
+        Part of the last step that is taken again, in [0, 1).
+    epsilon : float
+        Added under the root, > 0.
+    centered : bool
+        Whether the variance stands for the mean square.
+    **options
+        See `Optimizer`.
+    """
+
+    name = "rmsprop"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        **options: Any,
+    ) -> None:
+        choices = {"momentum": momentum, "centered": centered}
+        super().__init__(learning_rate, {"rho": rho, "epsilon": epsilon}, choices, **options)
+
+    def _rule(self) -> str:
+        momentum = "_momentum" if self._choices["momentum"] else ""
+        return f"rmsprop{momentum}{'_centered' if self._choices['centered'] else ''}"
+
+
+class Adagrad(Optimizer):
+    """The gradient over the root of the sum of its squares (Duchi, Hazan & Singer, 2011).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Step length, > 0, or a schedule of it.
+    initial_accumulator_value : float
+        What the sums start from, ≥ 0.
+    epsilon : float
+        Added under the root, > 0.
+    **options
+        See `Optimizer`.
+    """
+
+    name = "adagrad"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        hyperparameters = {
+            "initial_accumulator_value": initial_accumulator_value,
+            "epsilon": epsilon,
+        }
+        super().__init__(learning_rate, hyperparameters, **options)
+
+
+class Adadelta(Optimizer):
+    """Steps as long as the last ones were, for the gradients there were (Zeiler, 2012).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Factor of the step, > 0, or a schedule of it; 1 is Zeiler's.
+    rho : float
+        Decay of both mean squares, in [0, 1).
+    epsilon : float
+        Added under both roots, > 0.
+    **options
+        See `Optimizer`.
+    """
+
+    name = "adadelta"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.95,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, {"rho": rho, "epsilon": epsilon}, **options)
+
+
+class Lion(Optimizer):
+    """The sign of the momentum (Chen et al., 2023).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Step length of every parameter, > 0, or a schedule of it.
+    beta_1, beta_2 : float
+        Decay of the momentum in the step and of what is kept, in [0, 1).
+    **options
+        See `Optimizer`.
+    """
+
+    name = "lion"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, {"beta_1": beta_1, "beta_2": beta_2}, **options)
+
+
+_CLASSES: dict[str, type[Any]] = {
+    cls.name: cls for cls in (SGD, Adam, AdamW, Nadam, Adamax, RMSprop, Adagrad, Adadelta, Lion)
+}
 
 
 def names() -> list[str]:
     """Every optimizer that `compile` accepts by name."""
-    return list(_core.optimizer_names())
+    return list(_CLASSES)
 
 
 def get(optimizer: "str | Optimizer | dict[str, Any]") -> Optimizer:
@@ -121,7 +626,10 @@ def get(optimizer: "str | Optimizer | dict[str, Any]") -> Optimizer:
     resolved = name.lower() if isinstance(name, str) else name
     if not isinstance(resolved, str) or resolved not in _CLASSES:
         unknown("optimizer", name, _CLASSES)
-    return _CLASSES[resolved](**config)
+    if "label" in config:
+        config["name"] = config.pop("label")
+    made: Optimizer = _CLASSES[resolved](**config)
+    return made
 
 
 def __getattr__(name: str) -> Any:

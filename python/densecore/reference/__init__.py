@@ -27,8 +27,6 @@ from .activations import ACTIVATIONS, Activation
 from .losses import LOSSES, Loss
 from .network import Network
 from .operations import (
-    OPTIMIZERS,
-    Optimizer,
     activation,
     activation_gradient,
     adam_update,
@@ -39,6 +37,7 @@ from .operations import (
     numerical_gradient,
     sgd_update,
 )
+from .optimizers import OPTIMIZERS, Optimizer
 
 __all__ = [
     "ACTIVATIONS",

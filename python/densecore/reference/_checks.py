@@ -19,6 +19,13 @@ ALIASES: dict[str, str] = {
     "swish": "silu",
     "hard_swish": "hard_silu",
     "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "msle": "mean_squared_logarithmic_error",
+    "mape": "mean_absolute_percentage_error",
+    "bce": "binary_crossentropy",
+    "kld": "kl_divergence",
+    "logcosh": "log_cosh",
+    "pinball": "quantile",
 }
 
 #: "mean": weighted mean over the rows. "sum": sum of all squares, mean_squared_error only.

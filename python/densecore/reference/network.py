@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ._checks import ALIASES, Array, check_reduction, checked_array, lookup
 from .activations import ACTIVATIONS
 from .losses import LOSSES
-from .operations import OPTIMIZERS
+from .optimizers import OPTIMIZERS
 
 Gradients = list[tuple[Array, "Array | None"]]
 
@@ -242,7 +242,8 @@ class Network:
         step, states = self.step, self.states
         if optimizer != self._optimizer:
             step = 0
-            states = [[np.zeros_like(p) for _ in range(rule.states)] for p in self.parameters]
+            start = rule.start(**hyperparameters)
+            states = [[np.full_like(p, start) for _ in range(rule.states)] for p in self.parameters]
         for p, g, kept in zip(self.parameters, flat, states, strict=True):
             rule.update(p, g, kept, step + 1, **hyperparameters)
         self.step, self.states, self._optimizer = step + 1, states, optimizer

@@ -1,12 +1,9 @@
-"""The operations of ``densecore.ops``, under the same names, and the update rules.
-
-This is where an oracle for a new optimizer goes.
-"""
+"""The operations of ``densecore.ops``, under the same names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -21,23 +18,6 @@ from ._checks import (
     number,
 )
 from .activations import ACTIVATIONS
-
-
-class Optimizer(NamedTuple):
-    """An update rule.
-
-    Attributes
-    ----------
-    states : int
-        Number of arrays of the parameter's shape and dtype kept from step to step; they start
-        as zeros.
-    update : callable
-        ``(parameter, gradient, states, step, **hyperparameters) -> None``, in place; ``step``
-        counts from 1.
-    """
-
-    states: int
-    update: Callable[..., None]
 
 
 def matvec(W: Array, x: Array, out: Array | None = None) -> Array:
@@ -268,28 +248,6 @@ def adam_update(
     m_hat = m / real(1.0 - beta_1**step)
     v_hat = v / real(1.0 - beta_2**step)
     parameter -= real(rate) * m_hat / (np.sqrt(v_hat) + real(epsilon))
-
-
-def _sgd(
-    parameter: Array,
-    gradient: Array,
-    states: Sequence[Array],
-    step: int,
-    *,
-    learning_rate: float = 0.01,
-) -> None:
-    sgd_update(parameter, gradient, learning_rate)
-
-
-def _adam(
-    parameter: Array, gradient: Array, states: Sequence[Array], step: int, **hyper: float
-) -> None:
-    m, v = states
-    adam_update(parameter, gradient, m, v, step, **hyper)
-
-
-#: The update rules by name.
-OPTIMIZERS: dict[str, Optimizer] = {"sgd": Optimizer(0, _sgd), "adam": Optimizer(2, _adam)}
 
 
 def numerical_gradient(f: Callable[[Array], float], p: Array, step: float = 1e-5) -> Array:

@@ -1,0 +1,243 @@
+// Optimizers that give each parameter a step length of its own. Formulas and initial values are
+// those of Keras.
+#pragma once
+
+#include "kernels/elementwise.h"
+#include "kernels/table.h"
+
+namespace {
+
+// x^n for n >= 1 by squaring: the same bits on every platform, which pow does not promise.
+inline double integer_power(double x, std::int64_t n) {
+  double result = 1;
+  for (; n > 0; n >>= 1) {
+    if (n & 1) result *= x;
+    x *= x;
+  }
+  return result;
+}
+
+// Kingma & Ba, Adam: a method for stochastic optimization, 2015, algorithm 1. The two bias
+// corrections are folded into the step's scalars:
+//   p -= (learning_rate / (1 - b1^t)) m / (sqrt(v) / sqrt(1 - b2^t) + epsilon)
+//
+// `amsgrad`: v's largest value so far in its place (Reddi, Kale & Kumar, 2018).
+template <bool amsgrad>
+struct Adam {
+  static constexpr const char* name = amsgrad ? "adam_amsgrad" : "adam";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true},
+      {"beta_1", 0.9, 0, 1, false},
+      {"beta_2", 0.999, 0, 1, false},
+      {"epsilon", 1e-7, 0, unbounded, true},
+  };
+  static constexpr bool descent = false;
+  static constexpr const char* states[] = {"m", "v", "v_max"};
+  static constexpr int state_count = amsgrad ? 3 : 2;
+  static void prepare(const double* h, std::int64_t step, double* scalars) {
+    scalars[0] = h[0] / (1 - integer_power(h[1], step));
+    scalars[1] = 1 / __builtin_sqrt(1 - integer_power(h[2], step));
+    scalars[2] = h[3];
+    scalars[3] = h[1];
+    scalars[4] = 1 - h[1];
+    scalars[5] = h[2];
+    scalars[6] = 1 - h[2];
+  }
+  template <class V>
+  static V update(V p, V g, V* s, const V* scalars) {
+    s[0] = fma(scalars[3], s[0], scalars[4] * g);
+    s[1] = fma(scalars[5], s[1], scalars[6] * (g * g));
+    if constexpr (amsgrad) s[2] = max(s[2], s[1]);
+    return p - scalars[0] * s[0] / fma(sqrt(s[amsgrad ? 2 : 1]), scalars[1], scalars[2]);
+  }
+};
+
+// Adam with Nesterov's momentum, and momenta that warm up: u_t = beta_1 (1 - 0.96^t / 2)
+// (Dozat, 2016).
+struct Nadam {
+  static constexpr char name[] = "nadam";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true},
+      {"beta_1", 0.9, 0, 1, false},
+      {"beta_2", 0.999, 0, 1, false},
+      {"epsilon", 1e-7, 0, unbounded, true},
+  };
+  static constexpr bool descent = false;
+  static constexpr const char* states[] = {"m", "v"};
+  static constexpr int state_count = 2;
+  static double momentum(double beta, double decay) { return beta * (1 - 0.5 * decay); }
+  static void prepare(const double* h, std::int64_t step, double* scalars) {
+    // The product of the momenta so far, which soon is nothing beside 1.
+    double product = 1, decay = 1;
+    for (std::int64_t t = 1; t <= step && product > 1e-20; ++t) {
+      decay *= 0.96;
+      product *= momentum(h[1], decay);
+    }
+    const double now = integer_power(0.96, step);
+    const double u = momentum(h[1], now), next = momentum(h[1], 0.96 * now);
+    scalars[0] = h[0] * next / (1 - product * next);
+    scalars[1] = h[0] * (1 - u) / (1 - product);
+    scalars[2] = 1 / __builtin_sqrt(1 - integer_power(h[2], step));
+    scalars[3] = h[3];
+    scalars[4] = h[1];
+    scalars[5] = 1 - h[1];
+    scalars[6] = h[2];
+    scalars[7] = 1 - h[2];
+  }
+  template <class V>
+  static V update(V p, V g, V* s, const V* scalars) {
+    s[0] = fma(scalars[4], s[0], scalars[5] * g);
+    s[1] = fma(scalars[6], s[1], scalars[7] * (g * g));
+    const V step = fma(scalars[0], s[0], scalars[1] * g);
+    return p - step / fma(sqrt(s[1]), scalars[2], scalars[3]);
+  }
+};
+
+// Adam with the largest gradient instead of a mean square (Kingma & Ba, algorithm 2).
+struct Adamax {
+  static constexpr char name[] = "adamax";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true},
+      {"beta_1", 0.9, 0, 1, false},
+      {"beta_2", 0.999, 0, 1, false},
+      {"epsilon", 1e-7, 0, unbounded, true},
+  };
+  static constexpr bool descent = false;
+  static constexpr const char* states[] = {"m", "u"};
+  static constexpr int state_count = 2;
+  static void prepare(const double* h, std::int64_t step, double* scalars) {
+    scalars[0] = h[0] / (1 - integer_power(h[1], step));
+    scalars[1] = h[1];
+    scalars[2] = 1 - h[1];
+    scalars[3] = h[2];
+    scalars[4] = h[3];
+  }
+  template <class V>
+  static V update(V p, V g, V* s, const V* scalars) {
+    s[0] = fma(scalars[1], s[0], scalars[2] * g);
+    s[1] = max(scalars[3] * s[1], abs(g));
+    return p - scalars[0] * s[0] / (s[1] + scalars[4]);
+  }
+};
+
+// g over the root of its mean square (Tieleman & Hinton, 2012), or, `centered`, of its variance
+// (Graves, 2013); epsilon is added under the root.
+template <bool momentum, bool centered>
+struct Rmsprop {
+  static constexpr const char* name =
+      momentum ? (centered ? "rmsprop_momentum_centered" : "rmsprop_momentum")
+               : (centered ? "rmsprop_centered" : "rmsprop");
+  static constexpr Hyperparameter all[] = {
+      {"learning_rate", 0.001, 0, unbounded, true},
+      {"rho", 0.9, 0, 1, false},
+      {"epsilon", 1e-7, 0, unbounded, true},
+      {"momentum", 0.9, 0, 1, true},
+  };
+  static constexpr const Hyperparameter* hyperparameters = all;
+  static constexpr int hyperparameter_count = momentum ? 4 : 3;
+  static constexpr bool descent = false;
+  static constexpr const char* names[] = {"v", "mean", "velocity"};
+  static constexpr const char* without_mean[] = {"v", "velocity"};
+  static constexpr const char* const* states = centered ? names : without_mean;
+  static constexpr int state_count = 1 + (centered ? 1 : 0) + (momentum ? 1 : 0);
+  static void prepare(const double* h, std::int64_t, double* scalars) {
+    scalars[0] = h[0];
+    scalars[1] = h[1];
+    scalars[2] = 1 - h[1];
+    scalars[3] = h[2];
+    scalars[4] = momentum ? h[3] : 0;
+  }
+  template <class V>
+  static V update(V p, V g, V* s, const V* scalars) {
+    s[0] = fma(scalars[1], s[0], scalars[2] * (g * g));
+    V square = s[0];
+    if constexpr (centered) {
+      s[1] = fma(scalars[1], s[1], scalars[2] * g);
+      // Rounding must not make it negative.
+      square = max(V::set(0), fnma(s[1], s[1], square));
+    }
+    const V step = scalars[0] * g / sqrt(square + scalars[3]);
+    if constexpr (!momentum) return p - step;
+    V& velocity = s[state_count - 1];
+    velocity = fma(scalars[4], velocity, step);
+    return p - velocity;
+  }
+};
+
+// g over the root of the sum of all its squares (Duchi, Hazan & Singer, 2011).
+struct Adagrad {
+  static constexpr char name[] = "adagrad";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true},
+      {"initial_accumulator_value", 0.1, 0, unbounded, false},
+      {"epsilon", 1e-7, 0, unbounded, true},
+  };
+  static constexpr bool descent = false;
+  static constexpr const char* states[] = {"sum"};
+  static constexpr int state_count = 1;
+  static double initial_state(const double* h, int) { return h[1]; }
+  static void prepare(const double* h, std::int64_t, double* scalars) {
+    scalars[0] = h[0];
+    scalars[1] = h[2];
+  }
+  template <class V>
+  static V update(V p, V g, V* s, const V* scalars) {
+    s[0] = fma(g, g, s[0]);
+    return p - scalars[0] * g / sqrt(s[0] + scalars[1]);
+  }
+};
+
+// Steps in the parameters' own unit: g times the root mean square of the last steps over that of
+// the last gradients (Zeiler, 2012).
+struct Adadelta {
+  static constexpr char name[] = "adadelta";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true},
+      {"rho", 0.95, 0, 1, false},
+      {"epsilon", 1e-7, 0, unbounded, true},
+  };
+  static constexpr bool descent = false;
+  static constexpr const char* states[] = {"v", "step"};
+  static constexpr int state_count = 2;
+  static void prepare(const double* h, std::int64_t, double* scalars) {
+    scalars[0] = h[0];
+    scalars[1] = h[1];
+    scalars[2] = 1 - h[1];
+    scalars[3] = h[2];
+  }
+  template <class V>
+  static V update(V p, V g, V* s, const V* scalars) {
+    s[0] = fma(scalars[1], s[0], scalars[2] * (g * g));
+    const V step = sqrt((s[1] + scalars[3]) / (s[0] + scalars[3])) * g;
+    s[1] = fma(scalars[1], s[1], scalars[2] * (step * step));
+    return fnma(scalars[0], step, p);
+  }
+};
+
+// The sign of an interpolated momentum (Chen et al., 2023).
+struct Lion {
+  static constexpr char name[] = "lion";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true},
+      {"beta_1", 0.9, 0, 1, false},
+      {"beta_2", 0.99, 0, 1, false},
+  };
+  static constexpr bool descent = false;
+  static constexpr const char* states[] = {"m"};
+  static constexpr int state_count = 1;
+  static void prepare(const double* h, std::int64_t, double* scalars) {
+    scalars[0] = h[0];
+    scalars[1] = h[1];
+    scalars[2] = 1 - h[1];
+    scalars[3] = h[2];
+    scalars[4] = 1 - h[2];
+  }
+  template <class V>
+  static V update(V p, V g, V* s, const V* scalars) {
+    const V direction = sign(fma(scalars[1], s[0], scalars[2] * g));
+    s[0] = fma(scalars[3], s[0], scalars[4] * g);
+    return fnma(scalars[0], direction, p);
+  }
+};
+
+}  // namespace

@@ -1,0 +1,216 @@
+"""`densecore.optimizers`: hyperparameters, the rules they choose, and Keras's common keywords."""
+
+import copy
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from conftest import OPTIMIZERS
+from densecore import optimizers
+
+X = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+Y = np.random.default_rng(1).normal(size=(20, 2)).astype(np.float32)
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "sgd": {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False},
+    "adam": {
+        "learning_rate": 0.001,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "epsilon": 1e-7,
+        "amsgrad": False,
+    },
+    "rmsprop": {
+        "learning_rate": 0.001,
+        "rho": 0.9,
+        "momentum": 0.0,
+        "epsilon": 1e-7,
+        "centered": False,
+    },
+    "adagrad": {"learning_rate": 0.001, "initial_accumulator_value": 0.1, "epsilon": 1e-7},
+    "adadelta": {"learning_rate": 0.001, "rho": 0.95, "epsilon": 1e-7},
+    "lion": {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.99},
+}
+DEFAULTS["adamw"] = {**DEFAULTS["adam"], "weight_decay": 0.004}
+DEFAULTS["nadam"] = DEFAULTS["adamax"] = {
+    key: value for key, value in DEFAULTS["adam"].items() if key != "amsgrad"
+}
+
+
+class Halving:
+    """A schedule with a configuration."""
+
+    def __call__(self, step: int) -> float:
+        return float(0.5**step)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": "halving"}
+
+
+def model(optimizer: Any) -> dc.Sequential:
+    made = dc.Sequential([dc.Input(4), dc.Dense(3, "tanh"), dc.Dense(2)], seed=1)
+    made.compile(optimizer, "mse")
+    return made
+
+
+@pytest.mark.parametrize("name", optimizers.names())
+def test_defaults_are_keras_s(name: str) -> None:
+    made = optimizers.get(name)
+    assert made.get_config() == {"name": name, **DEFAULTS[name]}
+    for key, value in DEFAULTS[name].items():
+        assert getattr(made, key) == value
+    assert optimizers.get(type(made).__name__).name == name
+    assert made.name == name
+
+
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
+def test_configurations_come_back(config: dict[str, Any], tmp_path: Path) -> None:
+    options = {"clipnorm": 1.5, "use_ema": True, "gradient_accumulation_steps": 3}
+    made = optimizers.get({**config, "learning_rate": 0.25, **options})
+    stored = json.loads(json.dumps(made.get_config()))
+    for again in (optimizers.get(stored), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert again.get_config() == stored
+        assert again.pipeline == made.pipeline
+        assert repr(again) == repr(made)
+        assert again._rule() == made._rule()
+    first = model(optimizers.get(config))
+    first.train_on_batch(X, Y)
+    first.save(tmp_path / "m")
+    loaded = dc.load_model(tmp_path / "m")
+    for each in (first, loaded):
+        each.train_on_batch(X, Y)
+    assert loaded.parameters.tobytes() == first.parameters.tobytes()
+    assert loaded.optimizer is not None
+    names = [f"optimizer.{state}" for state in loaded.optimizer.state_names()]
+    assert [name for name in loaded._tensors() if name.startswith("optimizer.")] == names
+
+
+def test_states_start_from_what_the_rule_says() -> None:
+    made = model(optimizers.Adagrad(initial_accumulator_value=0.25))
+    (total,) = made._network.optimizer_states().values()
+    assert (total == 0.25).all()
+    made = model(optimizers.Adam())
+    assert all((state == 0).all() for state in made._network.optimizer_states().values())
+
+
+def test_momentum_chooses_the_rule() -> None:
+    made = optimizers.SGD()
+    assert made._rule() == "sgd"
+    made.momentum = 0.9
+    assert (made._rule(), made.momentum) == ("sgd_momentum", 0.9)
+    made.nesterov = True
+    assert made._rule() == "sgd_nesterov"
+    made.learning_rate = 0.5
+    fitted = model(made)
+    made.momentum = 0.25  # the same rule: it holds from the next step on
+    assert made._settings.values() == {"learning_rate": 0.5, "momentum": 0.25}
+    for change, value in (("momentum", 0), ("nesterov", False)):
+        with pytest.raises(ValueError, match=f"sgd: {change}: found .* compile again"):
+            setattr(made, change, value)
+    assert (made.momentum, made.nesterov) == (0.25, True)
+    fitted.train_on_batch(X, Y)
+    for other, change in (
+        (optimizers.Adam(), "amsgrad"),
+        (optimizers.RMSprop(), "centered"),
+    ):
+        model(other)
+        with pytest.raises(ValueError, match="compile again"):
+            setattr(other, change, True)
+    plain = optimizers.SGD()
+    model(plain)
+    plain.nesterov = True  # without a momentum it changes nothing
+    with pytest.raises(ValueError, match=r"momentum: found 0\.9 after compile, where it was 0"):
+        plain.momentum = 0.9
+
+
+def test_momentum_by_hand() -> None:
+    """Keras's formulas, two steps of a gradient of 1."""
+    kernels = dc._core.KernelsF64()
+    for nesterov, wanted in ((False, [0.9, 0.75]), (True, [0.85, 0.675])):
+        made = optimizers.SGD(0.1, 0.5, nesterov)
+        p, velocity = np.ones(1), np.zeros(1)
+        for step in (0, 1):
+            numbers = list(made._settings.values().values())
+            kernels.optimizer_update(made._rule(), numbers, step + 1, p, np.ones(1), [velocity])
+            assert p[0] == pytest.approx(wanted[step], rel=1e-14)
+
+
+def test_schedules_and_functions() -> None:
+    schedule = Halving()
+    made = optimizers.SGD(schedule)
+    assert made.schedule is schedule
+    assert made.learning_rate == 1.0
+    assert made.get_config()["learning_rate"] == {"name": "halving"}
+    made.learning_rate = 0.125
+    assert made.schedule is None
+    made.learning_rate = lambda step: 0.5
+    assert made.learning_rate == 0.5
+    with pytest.raises(TypeError, match=r"wanted a number or a schedule of densecore\.schedules"):
+        made.get_config()
+    with pytest.raises(ValueError, match="learning_rate: found -1"):
+        optimizers.Adam(lambda step: -1)
+
+
+def test_common_keywords() -> None:
+    for name in optimizers.names():
+        made = optimizers.get({"name": name, "weight_decay": 0.5, "clipvalue": 2})
+        assert made.pipeline.weight_decay == made.weight_decay == 0.5
+        assert made.clipvalue == 2
+        made.clipvalue = None
+        made.global_clipnorm = 3
+        assert made.pipeline.changed() == {"weight_decay": 0.5, "global_clipnorm": 3.0}
+    named = optimizers.SGD(name="mine")
+    assert named.name == "mine"
+    assert optimizers.get(named.get_config()).name == "mine"
+    assert optimizers.SGD().pipeline == optimizers.Pipeline()
+    assert optimizers.AdamW(weight_decay=0).get_config()["weight_decay"] == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: optimizers.get("tiger"), ValueError, "unknown optimizer 'tiger'.*known: sgd, ad"),
+        (lambda: optimizers.SGD(momentum=1), ValueError, "sgd: momentum: found 1, wanted .*< 1"),
+        (lambda: optimizers.SGD(momentum=-0.1), ValueError, "sgd: momentum: found -0.1, wanted"),
+        (lambda: optimizers.SGD(momentum="a"), TypeError, "sgd: momentum: found str, wanted a"),
+        (lambda: optimizers.SGD(nesterov="yes"), TypeError, "nesterov: found 'yes', wanted True"),
+        (lambda: optimizers.RMSprop(rho=1), ValueError, "rho: found 1, wanted a finite number >="),
+        (lambda: optimizers.SGD(clip=1), TypeError, "sgd: found the argument 'clip', wanted one"),
+        (lambda: optimizers.SGD(clipnorm=0), ValueError, "clipnorm: found 0, wanted a number > 0"),
+        (lambda: optimizers.SGD(clipnorm=float("nan")), ValueError, "clipnorm: found nan"),
+        (lambda: optimizers.SGD(clipnorm="a"), TypeError, "clipnorm: found str, wanted a number"),
+        (
+            lambda: optimizers.SGD(clipnorm=1, clipvalue=1),
+            ValueError,
+            "found clipnorm and clipvalue, wanted at most one way of clipping",
+        ),
+        (lambda: optimizers.SGD(weight_decay=-1), ValueError, "weight_decay: found -1, wanted a"),
+        (lambda: optimizers.SGD(use_ema=2), TypeError, "use_ema: found 2, wanted True or False"),
+        (lambda: optimizers.SGD(ema_momentum=1.5), ValueError, "ema_momentum: found 1.5, wanted"),
+        (
+            lambda: optimizers.SGD(gradient_accumulation_steps=1),
+            ValueError,
+            "gradient_accumulation_steps: found 1, wanted an integer >= 2",
+        ),
+        (
+            lambda: optimizers.SGD(ema_overwrite_frequency=1.5),
+            ValueError,
+            "ema_overwrite_frequency: found 1.5, wanted an integer >= 1",
+        ),
+        (lambda: optimizers.SGD(name=5), TypeError, "name: found int, wanted a string"),
+        (
+            lambda: setattr(optimizers.SGD(), "pipeline", None),
+            AttributeError,
+            "pipeline: found an assignment",
+        ),
+        (lambda: setattr(optimizers.SGD(), "rho", 0.5), ValueError, "unknown hyperparameter 'rho'"),
+        (lambda: optimizers.SGD().rho, AttributeError, "SGD has no attribute 'rho'"),
+    ],
+)
+def test_errors(call: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        call()
