@@ -1,11 +1,12 @@
 # Changed: "import keras" became "import densecore as keras".
 """An autoencoder on digits: 64 pixels through 8 numbers, and noise that it removes."""
 
-import densecore as keras
 import numpy as np
-from densecore.layers import Dense, Input
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+
+import densecore as keras
+from densecore.layers import Dense, Input
 
 keras.utils.set_random_seed(2)
 
@@ -39,7 +40,7 @@ pca = PCA(code_size).fit(x_train)
 linear = float(np.mean((pca.inverse_transform(pca.transform(x_test)) - x_test) ** 2))
 print(f"mean squared error: {error:.4f}, of {code_size} principal components: {linear:.4f}")
 
-noisy = x + np.random.normal(0, 0.3, x.shape).astype("float32")
+noisy = x + np.random.default_rng(0).normal(0, 0.3, x.shape).astype("float32")
 denoiser = keras.models.clone_model(autoencoder)
 denoiser.compile(optimizer="adam", loss="binary_crossentropy")
 denoiser.fit(noisy[:1500], x_train, epochs=40, batch_size=64, verbose=0)

@@ -2,11 +2,12 @@
 """Five folds by hand: a model for each, cloned from one that is never trained."""
 
 import numpy as np
-from densecore import layers, models, optimizers
-from densecore.utils import set_random_seed
 from sklearn.datasets import load_iris
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import LabelEncoder
+
+from densecore import layers, models, optimizers
+from densecore.utils import set_random_seed
 
 set_random_seed(123)
 

@@ -1,10 +1,11 @@
 # Changed: "import keras" became "import densecore as keras".
 """Handwritten digits: images through Flatten and Rescaling, with a validation split."""
 
-import densecore as keras
-from densecore import layers
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+
+import densecore as keras
+from densecore import layers
 
 keras.utils.set_random_seed(1)
 

@@ -1,12 +1,13 @@
 # Changed: "import keras" became "import densecore as keras".
 """Imbalanced data: one payment in fifty is a fraud. Class weights, and the metrics that matter."""
 
-import densecore as keras
 import numpy as np
 from sklearn.datasets import make_classification
 from sklearn.metrics import average_precision_score, confusion_matrix
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
+
+import densecore as keras
 
 keras.utils.set_random_seed(21)
 
@@ -28,7 +29,7 @@ METRICS = [
     keras.metrics.Precision(name="precision"),
     keras.metrics.Recall(name="recall"),
     keras.metrics.AUC(name="auc"),
-    keras.metrics.AUC(name="prc", curve="PR"),
+    keras.metrics.AUC(name="prc", curve="PR", num_thresholds=1000),
 ]
 
 model = keras.Sequential(
@@ -62,7 +63,7 @@ model.fit(
     verbose=0,
 )
 
-results = dict(zip(["loss", *(m.name for m in METRICS)], model.evaluate(X_test, y_test, verbose=0)))
+results = model.evaluate(X_test, y_test, verbose=0, return_dict=True)
 probability = model.predict(X_test, batch_size=2048, verbose=0).ravel()
 print(confusion_matrix(y_test, probability > 0.5))
 print(f"recall: {results['recall']:.3f}, precision: {results['precision']:.3f}")

@@ -3,8 +3,9 @@
 
 import math
 
-import densecore as keras
 import numpy as np
+
+import densecore as keras
 
 keras.utils.set_random_seed(9)
 

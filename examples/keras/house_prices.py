@@ -1,8 +1,9 @@
 # Changed: "import keras" became "import densecore as keras".
 """House prices, made up in the manner of the Californian ones: an adapted Normalization layer."""
 
-import densecore as keras
 import numpy as np
+
+import densecore as keras
 from densecore.layers import Dense, Normalization
 
 keras.utils.set_random_seed(3)

@@ -1,11 +1,12 @@
 # Changed: "import keras" became "import densecore as keras".
 """Several labels for one row: a sigmoid for each, binary cross-entropy."""
 
-import densecore as keras
 import numpy as np
-from densecore import layers, regularizers
 from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
+
+import densecore as keras
+from densecore import layers, regularizers
 
 keras.utils.set_random_seed(0)
 

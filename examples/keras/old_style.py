@@ -1,7 +1,8 @@
 # Changed: "from keras..." became "from densecore...", in three lines.
-"""The style of Keras 2: input_dim, add after add, round(predict); a disease made of eight numbers."""
+"""The style of Keras 2: input_dim, one add after the other, round(predict)."""
 
 import numpy
+
 from densecore.layers import Dense, Dropout
 from densecore.models import Sequential, load_model
 from densecore.utils import set_random_seed

@@ -9,6 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+
 from densecore import layers, models, regularizers, utils
 
 utils.set_random_seed(11)
@@ -17,6 +18,7 @@ rng = np.random.default_rng(5)
 x = rng.normal(size=(1200, 20)).astype("float32")
 clean = x[:, 0] + x[:, 1] * x[:, 2] + 0.5 * x[:, 3] > 0
 y = np.where(rng.random(1200) < 0.15, ~clean, clean).astype("float32")  # 15 % of wrong labels
+y = y.reshape(-1, 1)
 x_train, y_train, x_val, y_val = x[:300], y[:300], x[300:], y[300:]
 
 

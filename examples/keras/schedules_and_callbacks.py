@@ -6,8 +6,9 @@ import math
 import tempfile
 from pathlib import Path
 
-import densecore as keras
 from sklearn.datasets import make_moons
+
+import densecore as keras
 
 keras.utils.set_random_seed(5)
 x, y = make_moons(1000, noise=0.15, random_state=0)

@@ -2,12 +2,13 @@
 """Three kinds of wine, one-hot targets, cross-entropy: the first example of many a course."""
 
 import numpy as np
-from densecore.layers import Dense
-from densecore.models import Sequential
-from densecore.utils import set_random_seed, to_categorical
 from sklearn.datasets import load_wine
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
+
+from densecore.layers import Dense
+from densecore.models import Sequential
+from densecore.utils import set_random_seed, to_categorical
 
 set_random_seed(7)
 
