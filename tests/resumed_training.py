@@ -1,6 +1,6 @@
 """A training that is killed and started again: what `test_resume.py` and `tools/kill_check.py` run.
 
-Arguments: a folder, a way to resume ("backup", "checkpoint" or "none"), where to kill oneself (such
+Arguments: a folder, a way to resume ("backup", "best" or "checkpoint"), where to kill oneself (such
 as "epoch_end:3", "batch:17" or "never"), the seed of a new model. Prints a digest of parameters,
 optimizer state and history, and leaves a log in the folder.
 """
@@ -71,8 +71,14 @@ def main(folder: str, way: str, where: str, seed: int) -> None:
             cb.BackupAndRestore(os.path.join(folder, "backup")),
             cb.EarlyStopping("val_loss", patience=5, restore_best_weights=True),
             cb.ModelCheckpoint(path, save_best_only=True),
-            cb.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=0.01),
+            cb.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=0.5),
             cb.CSVLogger(os.path.join(folder, "log.csv")),
+        ]
+    elif way == "best":
+        # The best epoch is the first: its weights have to outlive the process.
+        callbacks += [
+            cb.BackupAndRestore(os.path.join(folder, "backup")),
+            cb.EarlyStopping("val_loss", mode="max", patience=20, restore_best_weights=True),
         ]
     callbacks.append(Kill(where))
     history = model.fit(

@@ -28,6 +28,7 @@ PYTHON_ORDER = [
     {"machine", "metrics", "_rows"},
     {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
     {"_summary", "_batches", "_custom_loss", "plotting", "weights_file"},
+    {"evaluation"},
     {"stack", "training", "callbacks", "schedules"},
     {"model"},
     {"models", "utils"},

@@ -66,6 +66,16 @@ def test_both_loops_have_the_same_bits(
     assert native.progress == looped.progress
 
 
+def test_rows_one_by_one_have_the_same_metrics(dtype: str) -> None:
+    """The core has kernels for batches of one row, and reports of many of them at once."""
+    x, y = blobs(600)
+    core, looped = (make("mse", ["mae"], 3, dtype, "sgd", "tanh") for _ in range(2))
+    watch = LambdaCallback(on_batch_end=lambda b, logs: None)
+    expected = core.fit(x, np.eye(3)[y] / 7, 1, 3, verbose=0)
+    assert looped.fit(x, np.eye(3)[y] / 7, 1, 3, 0, watch).history == expected.history
+    assert state(core) == state(looped)
+
+
 def test_the_network_is_the_same_with_a_wide_layer() -> None:
     """Layer by layer, with descent inside the backward pass."""
     x, y = blobs()
@@ -258,6 +268,12 @@ def test_unsuitable_arguments_are_refused(options: dict[str, Any], said: str) ->
     assert state(model) == before
 
 
+def test_no_batches_are_an_error() -> None:
+    for given in (iter(()), Iterable([]), Indexed([])):
+        with pytest.raises(ValueError, match="found no batches, wanted at least one"):
+            make().fit(given)
+
+
 @pytest.mark.parametrize(
     ("batch", "said"),
     [
@@ -287,7 +303,7 @@ def test_validation_now_and_then() -> None:
     assert state(every) == state(second)
 
 
-@pytest.mark.parametrize("kind", ["indexed", "iterable", "weights", "steps"])
+@pytest.mark.parametrize("kind", ["list", "indexed", "iterable", "weights", "steps"])
 def test_validation_from_batches(kind: str) -> None:
     x, y = blobs()
     weight = np.linspace(0, 1, ROWS)
@@ -299,7 +315,7 @@ def test_validation_from_batches(kind: str) -> None:
         given, expected = (x, y), (x[:16], y[:16])
         options = {"validation_steps": 2, "validation_batch_size": 8}
     else:
-        given = {"indexed": Indexed, "iterable": Iterable}[kind](parts(x, y))
+        given = {"list": list, "indexed": Indexed, "iterable": Iterable}[kind](parts(x, y))
         expected = (x, y)
     found = make().fit(x, y, epochs=2, verbose=0, validation_data=given, **options).history
     wanted = make().fit(x, y, epochs=2, verbose=0, validation_data=expected).history
@@ -478,6 +494,7 @@ def test_predict_in_steps_and_from_batches() -> None:
     assert (model.predict(iter([x[:3], x[3:]])) == whole).all()
     assert (model.predict(Indexed(parts(x, y)), steps=2) == whole[:16]).all()
     assert (model.predict(x.tolist()) == whole).all()
+    assert (model.predict([tuple(row) for row in x]) == whole).all()  # rows, not batches
     assert model.predict(x[:0].tolist() or x[:0]).shape == (0, 3)
     seen = []
     model.predict(x, 10, callbacks=LambdaCallback(
@@ -520,3 +537,14 @@ def test_compiling_in_a_hook_ends_nothing_badly() -> None:
             on_epoch_end=lambda e, logs: model.compile("sgd", "sparse_categorical_crossentropy",
                                                        ["accuracy"])))  # fmt: skip
     assert model.fit(x, y, verbose=0).epoch == [0]
+
+    def other_targets(batch: int, logs: Any) -> None:
+        model.compile("sgd", "mse")
+
+    with pytest.raises((TypeError, ValueError)):
+        model.fit(x, y, 10, verbose=0, callbacks=LambdaCallback(on_batch_end=other_targets))
+    tally = make()._network.tally()
+    with pytest.raises(ValueError, match="tally: found one for other targets"):
+        model._network.train_batch(
+            x.astype(np.float32), np.eye(3, dtype=np.float32)[y], None, tally
+        )

@@ -18,7 +18,7 @@ CASES: dict[str, tuple[str, Any]] = {
     "huber": ("linear", lambda: torch.nn.HuberLoss()),
 }
 HIDDEN = {"tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid, "relu": torch.nn.ReLU}
-# Those whose definition is the same; torch's adagrad, adadelta and rmsprop put epsilon elsewhere.
+# Those whose definition is the same; the others put epsilon elsewhere.
 OPTIMIZERS: list[tuple[dict[str, Any], Any]] = [
     ({"name": "sgd"}, lambda p: torch.optim.SGD(p, lr=0.01)),
     ({"name": "adam"}, lambda p: torch.optim.Adam(p, lr=0.01, eps=1e-7)),
@@ -32,7 +32,6 @@ OPTIMIZERS: list[tuple[dict[str, Any], Any]] = [
         {"name": "sgd", "momentum": 0.5, "nesterov": True},
         lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.5, nesterov=True),
     ),
-    ({"name": "adamax"}, lambda p: torch.optim.Adamax(p, lr=0.01, eps=1e-7)),
     (
         {"name": "adadelta"},
         lambda p: torch.optim.Adadelta(p, lr=0.01, rho=0.95, eps=1e-7),
@@ -121,9 +120,11 @@ def test_activations(name: str) -> None:
     a = theirs(tensor)
     a.backward(as_torch(g))
     own = activation(z)
-    np.testing.assert_allclose(own, a.detach(), rtol=1e-13, atol=1e-14)
+    # Of a sixth torch has no more digits than a float.
+    rtol = 1e-6 if name in ("hard_sigmoid", "hard_silu") else 1e-11
+    np.testing.assert_allclose(own, a.detach(), rtol=rtol, atol=1e-13)
     np.testing.assert_allclose(
-        dc.ops.activation_gradient(activation, z, own, g), tensor.grad, rtol=1e-11, atol=1e-13
+        dc.ops.activation_gradient(activation, z, own, g), tensor.grad, rtol=rtol, atol=1e-13
     )
 
 

@@ -437,19 +437,19 @@ class PyNetwork {
   Tally<T> tally() { return trainer().tally(); }
   void train_batch(const py::object& x, const py::object& y, const py::object& weight,
                    Tally<T>& tally) {
-    on_batch(x, y, weight, 3, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+    on_batch(x, y, weight, tally, 3, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
       t.train_batch(executor, batch, tally);
     });
   }
   void evaluate_batch(const py::object& x, const py::object& y, const py::object& weight,
                       Tally<T>& tally) {
-    on_batch(x, y, weight, 1, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+    on_batch(x, y, weight, tally, 1, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
       t.evaluate_batch(executor, batch, tally);
     });
   }
   // A batch whose mean loss somebody else has computed.
   void add_to_tally(const py::object& outputs, const py::object& y, double loss, Tally<T>& tally) {
-    trainer();
+    trainer_of(tally);
     const auto a = input_matrix<T>("outputs", outputs, any, network_->spec().outputs());
     const Targets<T> targets = targets_of(y, a.rows, labels_);
     const auto rows = static_cast<double>(a.rows);
@@ -474,6 +474,12 @@ class PyNetwork {
       throw std::runtime_error("the model is not compiled: call compile(optimizer=..., loss=...)");
     return *trainer_;
   }
+  Trainer<T>& trainer_of(const Tally<T>& tally) {
+    if (trainer().objective().sparse() != tally.objective().sparse())
+      throw std::invalid_argument(
+          "tally: found one for other targets: the model has been compiled anew since");
+    return *trainer_;
+  }
 
   static MatrixView<const T> matrix_of(const py::array_t<T>& array) {
     return {array.data(), array.shape(0), array.shape(1)};
@@ -489,9 +495,9 @@ class PyNetwork {
   }
 
   template <class Body>
-  void on_batch(const py::object& x, const py::object& y, const py::object& weight, double passes,
-                Body&& body) {
-    Trainer<T>& t = trainer();
+  void on_batch(const py::object& x, const py::object& y, const py::object& weight, Tally<T>& tally,
+                double passes, Body&& body) {
+    Trainer<T>& t = trainer_of(tally);
     const Data<T> batch = data(x, y, weight, labels_);
     if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     const InUse in_use(busy_);
@@ -533,7 +539,7 @@ class PyNetwork {
       read_labels(y, rows, labels);
       targets.labels = labels.data();
     } else {
-      targets.values = input_matrix<T>("y", y, rows, network_->spec().outputs());
+      targets.values = input_matrix<T>("y", y, rows, trainer().objective().target_columns());
     }
     return targets;
   }

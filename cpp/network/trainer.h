@@ -49,6 +49,7 @@ class Tally {
     reset();
   }
 
+  const Objective<T>& objective() const { return objective_; }
   bool watches_outputs() const { return !metrics_.empty(); }
   void reset();
   LossSum& total() { return total_; }

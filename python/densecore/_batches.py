@@ -156,7 +156,7 @@ def are_batches(x: Any) -> bool:
     if isinstance(x, np.ndarray) or hasattr(x, "__array__") or hasattr(x, "shape"):
         return False
     if isinstance(x, list | tuple):  # rows of numbers otherwise
-        return len(x) > 0 and isinstance(x[0], tuple)
+        return len(x) > 0 and isinstance(x[0], tuple) and len(x[0]) > 0 and np.ndim(x[0][0]) > 0
     return hasattr(x, "__iter__") or (hasattr(x, "__len__") and hasattr(x, "__getitem__"))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .losses import Loss
+from .losses import Loss, LossFunction
 
 Array = NDArray[Any]
 Function = Callable[[Array, Array], tuple[float, Array]]
@@ -23,7 +23,6 @@ class CallableLoss(Loss):
     """
 
     def __init__(self, function: Function) -> None:
-        super().__init__()
         self.function = function
         # What the core is compiled with: it decides the kind of targets, and is never computed.
         self.name = (
@@ -31,13 +30,14 @@ class CallableLoss(Loss):
             if getattr(function, "sparse", False)
             else "mean_squared_error"
         )
+        super().__init__()
 
     @property
     def label(self) -> str:
         """The function's name."""
         return getattr(self.function, "__name__", type(self.function).__name__)
 
-    def __call__(self, y_true: Array, y_pred: Array) -> tuple[float, Array]:
+    def compute(self, y_true: Array, y_pred: Array) -> tuple[float, Array]:
         """The checked loss, and the gradient as the core wants it.
 
         Raises
@@ -79,5 +79,5 @@ class CallableLoss(Loss):
 
 def custom_loss(loss: Any) -> CallableLoss | None:
     """The loss that a function given to `compile` is; None for a loss or the name of one."""
-    function = callable(loss) and not isinstance(loss, str | dict | Loss | type)
+    function = callable(loss) and not isinstance(loss, str | dict | Loss | LossFunction | type)
     return CallableLoss(loss) if function else None

@@ -26,7 +26,8 @@ class History(Callback):
     epoch : list of int
         The epochs' numbers, from 0 (or `initial_epoch`).
     params : dict
-        ``epochs``, ``steps``, ``batch_size``, ``rows``, ``verbose``.
+        ``epochs``, ``steps``, ``batch_size``, ``rows``, ``verbose``, ``metrics`` (the names that an
+        epoch has), ``validation_freq``.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import losses, metrics, model_file, optimizers, training
+from . import losses, metrics, model_file, optimizers
 from ._custom_loss import CallableLoss, Function, custom_loss
 from ._data import Data, prepare
 from ._rows import as_rows
@@ -14,8 +14,12 @@ from .history import History
 from .metrics import get_all
 from .stack import AnyLayer, Array, Stack
 
+# Training and evaluation are imported by the calls that need them: a program that only predicts
+# does not pay for them.
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from .evaluation import Callbacks
 
 
 class Sequential(Stack):
@@ -219,7 +223,7 @@ class Sequential(Stack):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
-        callbacks: training.Callbacks = None,
+        callbacks: "Callbacks" = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -293,6 +297,8 @@ class Sequential(Stack):
         UserWarning
             Batches ran out before the last step.
         """
+        from . import training
+
         return training.fit(
             self,
             x,
@@ -321,7 +327,7 @@ class Sequential(Stack):
         verbose: int | str = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: training.Callbacks = None,
+        callbacks: "Callbacks" = None,
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
         """The loss and the metrics on given data, arrays or batches as for `fit`.
@@ -344,7 +350,9 @@ class Sequential(Stack):
             As Keras: a number when there are no metrics, else a list in the order of
             ``metrics_names``; a dictionary with `return_dict`.
         """
-        return training.evaluate(
+        from . import evaluation
+
+        return evaluation.evaluate(
             self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
         )
 
@@ -354,7 +362,7 @@ class Sequential(Stack):
         batch_size: int | None = None,
         verbose: int | str = 0,
         steps: int | None = None,
-        callbacks: training.Callbacks = None,
+        callbacks: "Callbacks" = None,
     ) -> Array:
         """The outputs (rows, units) for any array-like x (rows, features), or batches of it.
 
@@ -363,7 +371,9 @@ class Sequential(Stack):
         """
         plain = isinstance(x, np.ndarray) and not (batch_size or verbose or steps or callbacks)
         if not plain:
-            outputs: Array = training.predict(self, x, batch_size, verbose, steps, callbacks)
+            from . import evaluation
+
+            outputs: Array = evaluation.predict(self, x, batch_size, verbose, steps, callbacks)
             return outputs
         self._build_for(x)
         return self._network.predict(
@@ -410,8 +420,16 @@ class Sequential(Stack):
         """
         if self._network_or_none is None:
             self._build_for(x)
+<<<<<<< HEAD
         if not self._trains_in_core:
             return training.train_on_batch(self, self._data(x, y, sample_weight))
+=======
+        if isinstance(self.loss, CallableLoss):
+            data = self._data(x, y, sample_weight)
+            from . import training
+
+            return training.custom_step(self, data, None)
+>>>>>>> main
         return self._network.train_on_batch(x, y, sample_weight)
 
     def test_on_batch(

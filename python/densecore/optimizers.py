@@ -5,9 +5,7 @@ belongs to the model that is compiled with it. Settings may change at any time a
 next step on: ``model.optimizer.learning_rate = 1e-4``.
 """
 
-import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from typing import Any
 
 from . import _core
@@ -16,7 +14,6 @@ from ._names import unknown
 Schedule = Callable[[int], float]
 
 
-@dataclass
 class Pipeline:
     """What happens to gradients and parameters around the update rule: Keras's common keywords.
 
@@ -44,34 +41,56 @@ class Pipeline:
         A value is out of its range, now or when it is changed later.
     """
 
-    weight_decay: float | None = None
-    clipnorm: float | None = None
-    clipvalue: float | None = None
-    global_clipnorm: float | None = None
-    use_ema: bool = False
-    ema_momentum: float = 0.99
-    ema_overwrite_frequency: int | None = None
-    gradient_accumulation_steps: int | None = None
+    weight_decay: float | None
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    gradient_accumulation_steps: int | None
+
+    def __init__(self, **options: Any) -> None:
+        vars(self).update(_PIPELINE_DEFAULTS)
+        for key, value in options.items():
+            setattr(self, key, value)
 
     def __setattr__(self, key: str, value: Any) -> None:
         if key not in _PIPELINE_DEFAULTS:
             raise AttributeError(f"Pipeline has no field '{key}'")
         object.__setattr__(self, key, _checked(key, value))
-        given = [name for name in _CLIPPINGS if getattr(self, name, None) is not None]
+        given = [name for name in _CLIPPINGS if getattr(self, name) is not None]
         if len(given) > 1:
             object.__setattr__(self, key, None)
             raise ValueError(f"found {' and '.join(given)}, wanted at most one way of clipping")
 
     def changed(self) -> dict[str, Any]:
         """Every field that is not as it is by default."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {key: value for key, value in values.items() if value != _PIPELINE_DEFAULTS[key]}
+        return {key: value for key, value in vars(self).items() if value != _PIPELINE_DEFAULTS[key]}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pipeline) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it can change
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{key}={value!r}" for key, value in self.changed().items())
+        return f"Pipeline({shown})"
 
 
 # With these the core keeps arrays for every parameter.
 _WITH_STATE = ("use_ema", "gradient_accumulation_steps")
 _CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
-_PIPELINE_DEFAULTS = {field.name: field.default for field in fields(Pipeline)}
+_PIPELINE_DEFAULTS: dict[str, Any] = {
+    "weight_decay": None,
+    "clipnorm": None,
+    "clipvalue": None,
+    "global_clipnorm": None,
+    "use_ema": False,
+    "ema_momentum": 0.99,
+    "ema_overwrite_frequency": None,
+    "gradient_accumulation_steps": None,
+}
 # Of every number: what it must be, and the test for it.
 _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "weight_decay": ("a number >= 0", lambda value: value >= 0),
@@ -229,6 +248,8 @@ class Optimizer:
     def _set_learning_rate(self, value: Any) -> None:
         schedule: Schedule | None = None
         if isinstance(value, dict):
+            import importlib  # only a configuration with a schedule pays for it
+
             schedules = importlib.import_module(".schedules", __package__)
             value = schedules.deserialize(value)
         if callable(value):
@@ -283,8 +304,8 @@ class Optimizer:
             if self._shared and key in _WITH_STATE and getattr(self.pipeline, key) != before:
                 setattr(self.pipeline, key, before)
                 raise ValueError(
-                    f"{type(self).name}: {key}: found {value} after compile, where it was {before}: "
-                    "that keeps other arrays; compile again with a new optimizer"
+                    f"{type(self).name}: {key}: found {value} after compile, where it was "
+                    f"{before}: that keeps other arrays; compile again with a new optimizer"
                 )
             self._tell_the_core()
         elif key == "learning_rate":
@@ -315,7 +336,8 @@ class Optimizer:
                     f"learning_rate: found the function {self.schedule!r}, wanted a number or a "
                     "schedule of densecore.schedules, which can be saved"
                 )
-            config["learning_rate"] = getattr(self.schedule, "get_config")()  # noqa: B009
+            schedules = importlib.import_module(".schedules", __package__)
+            config["learning_rate"] = schedules.serialize(self.schedule)
         if "name" in vars(self):
             config["label"] = self.name
         return config

@@ -1,4 +1,4 @@
-"""What `Sequential.fit`, `evaluate` and `predict` do around the core.
+"""What `Sequential.fit` does around the core.
 
 Two loops, one training. The core's own goes through all epochs without the GIL, and calls Python
 between them only where somebody listens. The other goes through the batches in Python, for what the
@@ -7,25 +7,29 @@ calls what the core's loop is made of, in the same order: the bits are the same.
 """
 
 import math
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from ._batches import Arrays, Indexed, Stream, are_batches, parts_of, source_of
-from ._callback import Callback, CallbackList, Logs
+from ._batches import Arrays, are_batches
+from ._callback import CallbackList, Logs
 from ._custom_loss import CallableLoss
 from ._data import Data
-from ._rows import as_rows, part, take
 from ._warn import warn
+from .evaluation import (
+    AnySource,
+    Callbacks,
+    Model,
+    at_least,
+    batches_of,
+    evaluate_source,
+    evaluates_in_core,
+    optional,
+    refuse_weights,
+    refuse_with_batches,
+    validation_source,
+)
 from .history import History
-from .progress import ProgressBar, check_verbose, shown
-
-Callbacks = Iterable[Callback] | Callback | CallbackList | None
-AnySource = Arrays | Indexed | Stream
-
-Model = Any  # Sequential, whose module imports this one
+from .progress import ProgressBar, check_verbose
 
 
 def fit(
@@ -50,21 +54,21 @@ def fit(
     """`Sequential.fit`, which documents it."""
     epochs = at_least("epochs", epochs, 0)
     initial_epoch = at_least("initial_epoch", initial_epoch, 0)
-    steps_per_epoch = _optional("steps_per_epoch", steps_per_epoch)
-    validation_steps = _optional("validation_steps", validation_steps)
+    steps_per_epoch = optional("steps_per_epoch", steps_per_epoch)
+    validation_steps = optional("validation_steps", validation_steps)
     validation_freq = at_least("validation_freq", validation_freq, 1)
-    size = _optional("batch_size", batch_size) or 32
-    validation_size = _optional("validation_batch_size", validation_batch_size) or size
+    size = optional("batch_size", batch_size) or 32
+    validation_size = optional("validation_batch_size", validation_batch_size) or size
     check_verbose(verbose)
     source: AnySource
     validation: AnySource | None = None
     if y is None and are_batches(x):
-        _refuse_with_batches(
+        refuse_with_batches(
             batch_size=batch_size,
             sample_weight=sample_weight,
             validation_split=validation_split or None,
         )
-        source = _batches(model, x, shuffle, steps_per_epoch, class_weight)
+        source = batches_of(model, x, shuffle, steps_per_epoch, class_weight)
     else:
         training = model._data(x, y, sample_weight, class_weight)
         if validation_data is None and validation_split:
@@ -72,8 +76,8 @@ def fit(
             validation = Arrays(held_out, validation_size, False, validation_steps)
         source = Arrays(training, size, bool(shuffle), steps_per_epoch)
     if validation_data is not None:
-        validation = _validation_source(model, validation_data, validation_size, validation_steps)
-    _refuse_weights(model, source, validation)
+        validation = validation_source(model, validation_data, validation_size, validation_steps)
+    refuse_weights(model, source, validation)
 
     names = model.metrics_names
     if validation is not None:
@@ -129,12 +133,12 @@ class _Run:
         self._listeners = listeners
         self._names = names
         self._warned = False
-        self._epoch = 0
+        self._epoch = self._first = 0
         self.logs: Logs = {}
 
     def train(self, first: int, epochs: int) -> None:
         """The epochs from `first` to the one before `epochs`."""
-        self._epoch = first
+        self._epoch = self._first = first
         simple = not isinstance(self._model.loss, CallableLoss)
         whole = isinstance(self._source, Arrays) and self._source.whole
         if simple and whole and not self._listeners.listens_to_batches("train"):
@@ -146,7 +150,7 @@ class _Run:
         network, source = self._model._network, self._source
         assert isinstance(source, Arrays)
         held_out = None
-        if _evaluates_in_core(self._model, self._validation, self._listeners):
+        if evaluates_in_core(self._model, self._validation, self._listeners):
             tested = any(self._listeners.listens(f"on_test_{when}") for when in ("begin", "end"))
             if self._validation_freq == 1 and not tested:
                 assert isinstance(self._validation, Arrays)
@@ -200,6 +204,8 @@ class _Run:
                     listeners.on_train_batch_end(count - 1, self._means(tally) if asks else {})
                 if model.stop_training and not stopping:
                     break
+            if count == 0 and self._first == self._epoch:
+                raise ValueError("x: found no batches, wanted at least one")
             if count == 0:
                 warn(
                     f"the data ran out before epoch {self._epoch + 1} of {epochs}: training ends "
@@ -270,12 +276,13 @@ def custom_step(model: Model, batch: Data, tally: Any | None) -> float:
     """One step with a loss that is a function; returns its loss before the update."""
     network = model._network
     outputs = network.forward(batch.x, None)
-    loss, gradient = model.loss(batch.y, outputs)
+    loss, gradient = model.loss.compute(batch.y, outputs)
     network.backward(gradient, False)
     network.apply_gradients()
     if tally is not None:
         network.add_to_tally(outputs, batch.y, loss, tally)
     return float(loss)
+<<<<<<< HEAD
 
 
 def train_on_batch(model: Model, batch: Data) -> float | list[float]:
@@ -498,3 +505,5 @@ def at_least(name: str, value: Any, smallest: int) -> int:
     if value < smallest:
         raise ValueError(f"{name}: found {value}, wanted at least {smallest}")
     return int(value)
+=======
+>>>>>>> main

@@ -67,6 +67,7 @@ void train(const Workload& workload) {
   for (std::size_t l = 1; l < workload.widths.size(); ++l)
     spec.layers.push_back({workload.widths[l],
                            l + 1 == workload.widths.size() ? workload.last : workload.hidden,
+                           {},
                            true});
   auto network = std::make_shared<Network<float>>(active_kernels(), spec);
   std::uint64_t tensor = 0;

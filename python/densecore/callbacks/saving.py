@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _safetensors as safetensors
-from .._callback import Callback, CallbackList, Direction, Logs
+from .._callback import Callback, CallbackList, Direction, Logs, overrides
 
 StrPath = str | os.PathLike[str]
 
@@ -260,8 +260,9 @@ class BackupAndRestore(Callback):
 
 
 def _others(callback: Callback) -> list[Callback]:
+    """The other callbacks that have a state: which ones of the others there are does not matter."""
     companions: CallbackList = callback._companions  # type: ignore[assignment]
-    return [other for other in companions.everybody() if other is not callback]
+    return [other for other in companions.everybody() if overrides(other, "get_state")]
 
 
 def _identity(model: Any) -> dict[str, Any]:

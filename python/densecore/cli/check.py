@@ -41,12 +41,17 @@ def run(options: argparse.Namespace) -> int:
     return 0 if worst == 0 else 1
 
 
+# Losses whose targets are not one per output: the tests have them.
+OTHER_TARGETS = ("quantile", "gaussian_nll")
+
+
 def _cases() -> list[tuple[str, str, str]]:
     """(hidden activation, loss, optimizer): each of the three lists with one of the others."""
     loss = "sparse_categorical_crossentropy"
     cases = [(name, loss, "sgd") for name in dc.activations.names()]
-    cases += [("tanh", name, "sgd") for name in dc.losses.names()]
-    return cases + [("tanh", loss, name) for name in dc.optimizers.names()]
+    cases += [("tanh", name, "sgd") for name in dc.losses.names() if name not in OTHER_TARGETS]
+    # adamw is adam's rule: its decay is no part of the update.
+    return cases + [("tanh", loss, name) for name in dc.optimizers.names() if name != "adamw"]
 
 
 def _compare(dtype: str, hidden: str, loss: str, optimizer: str, steps: int) -> float:

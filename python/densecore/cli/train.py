@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,14 +184,17 @@ def run(options: argparse.Namespace) -> int:
     model.compile(optimizer, loss, [] if classes is None else ["accuracy"])
     y = problem.network_targets()
     start = time.perf_counter()
-    history = model.fit(
-        problem.x[problem.training],
-        y[problem.training],
-        batch_size=options.batch_size,
-        epochs=options.epochs,
-        validation_data=(problem.x[problem.validation], y[problem.validation]),
-        verbose=0 if options.quiet else 1,
-    )
+    with warnings.catch_warnings():
+        # A training that diverges ends in the error below.
+        warnings.filterwarnings("ignore", "epoch ", RuntimeWarning)
+        history = model.fit(
+            problem.x[problem.training],
+            y[problem.training],
+            batch_size=options.batch_size,
+            epochs=options.epochs,
+            validation_data=(problem.x[problem.validation], y[problem.validation]),
+            verbose=0 if options.quiet else 1,
+        )
     seconds = time.perf_counter() - start
     if not np.isfinite(history.history["loss"][-1]):
         raise ValueError(

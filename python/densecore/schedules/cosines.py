@@ -1,0 +1,166 @@
+"""Rates that go up and down: warm-ups, restarts, one cycle."""
+
+from typing import Any
+
+import numpy as np
+
+from .base import LearningRateSchedule, Rates
+
+
+class CosineDecay(LearningRateSchedule):
+    """Half a cosine from the highest rate to alpha times it (Loshchilov & Hutter, SGDR, 2017).
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        Of step 0: of the warm-up, when there is one.
+    decay_steps : int
+        Length of the decay, after the warm-up.
+    alpha : float
+        The share of the highest rate that is left in the end.
+    name : str
+    warmup_target : float, optional
+        The rate that the warm-up ends with, and the decay starts from.
+    warmup_steps : int
+        Steps of the straight line from `initial_learning_rate` to `warmup_target`.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ) -> None:
+        # A warm-up may begin at 0.
+        first = self._positive if warmup_target is None else self._at_least_zero
+        self.initial_learning_rate = first("initial_learning_rate", initial_learning_rate)
+        self.decay_steps = self._positive("decay_steps", decay_steps)
+        self.alpha = self._number("alpha", alpha, "0 <= alpha <= 1", lambda x: 0 <= x <= 1)
+        self.name = name
+        self.warmup_target = (
+            None if warmup_target is None else self._positive("warmup_target", warmup_target)
+        )
+        self.warmup_steps = self._at_least_zero("warmup_steps", warmup_steps)
+
+    def _rates(self, steps: Rates) -> Any:
+        if self.warmup_target is None:
+            return self.initial_learning_rate * _cosine(steps / self.decay_steps, self.alpha)
+        after = (steps - self.warmup_steps) / self.decay_steps
+        decayed = self.warmup_target * _cosine(after, self.alpha)
+        if self.warmup_steps == 0:
+            return decayed
+        rise = self.warmup_target - self.initial_learning_rate
+        warming = self.initial_learning_rate + rise * steps / self.warmup_steps
+        return np.where(steps < self.warmup_steps, warming, decayed)
+
+
+def _cosine(share: Rates, alpha: float) -> Rates:
+    """From 1 at share 0 to alpha at share 1 and after."""
+    half = 0.5 * (1 + np.cos(np.pi * np.clip(share, 0, 1)))
+    return np.asarray((1 - alpha) * half + alpha, np.float64)
+
+
+class CosineDecayRestarts(LearningRateSchedule):
+    """Half a cosine again and again, each time longer and lower (Loshchilov & Hutter, 2017).
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+    first_decay_steps : int
+        Length of the first decay.
+    t_mul, m_mul : float
+        What the next one's length, and its highest rate, are multiplied with.
+    alpha : float
+        The share of the highest rate that is left at the end of each.
+    name : str
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ) -> None:
+        self.initial_learning_rate = self._positive("initial_learning_rate", initial_learning_rate)
+        self.first_decay_steps = self._positive("first_decay_steps", first_decay_steps)
+        self.t_mul = self._number("t_mul", t_mul, "a number >= 1", lambda x: x >= 1)
+        self.m_mul = self._positive("m_mul", m_mul)
+        self.alpha = self._number("alpha", alpha, "0 <= alpha <= 1", lambda x: 0 <= x <= 1)
+        self.name = name
+
+    def _rates(self, steps: Rates) -> Any:
+        share = steps / self.first_decay_steps
+        if self.t_mul == 1:
+            restarts = np.floor(share)
+            share = share - restarts
+        else:
+            # Restart number i begins after 1 + t + … + t^(i-1) = (1 - t^i) / (1 - t) first lengths.
+            # The logarithm may miss a whole number by its last bit, and the step with it.
+            t = self.t_mul
+            restarts = np.floor(np.log(1 - share * (1 - t)) / np.log(t))
+            restarts += (1 - t ** (restarts + 1)) / (1 - t) <= share
+            restarts -= (1 - t**restarts) / (1 - t) > share
+            share = (share - (1 - t**restarts) / (1 - t)) / t**restarts
+        height = self.initial_learning_rate * self.m_mul**restarts
+        return height * _cosine(share, self.alpha)
+
+
+class OneCycle(LearningRateSchedule):
+    """Up to the highest rate and down again (Smith & Topin, Super-convergence, 2018).
+
+    The rate rises from ``max / div_factor`` to ``max`` in the first `pct_start` of the steps, and
+    falls to ``max / div_factor / final_div_factor``, at which it stays. The names are PyTorch's.
+
+    Parameters
+    ----------
+    max_learning_rate : float
+    total_steps : int
+        At least 2.
+    pct_start : float
+        In (0, 1).
+    div_factor, final_div_factor : float
+    anneal : {"cos", "linear"}
+        Along half a cosine or a straight line.
+    name : str
+    """
+
+    def __init__(
+        self,
+        max_learning_rate: float,
+        total_steps: int,
+        pct_start: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        anneal: str = "cos",
+        name: str = "OneCycle",
+    ) -> None:
+        self.max_learning_rate = self._positive("max_learning_rate", max_learning_rate)
+        self.total_steps = self._number("total_steps", total_steps, "at least 2", lambda x: x >= 2)
+        self.pct_start = self._number("pct_start", pct_start, "0 < share < 1", lambda x: 0 < x < 1)
+        self.div_factor = self._positive("div_factor", div_factor)
+        self.final_div_factor = self._positive("final_div_factor", final_div_factor)
+        if anneal not in ("cos", "linear"):
+            raise ValueError(f"OneCycle: anneal: found {anneal!r}, wanted 'cos' or 'linear'")
+        self.anneal = anneal
+        self.name = name
+
+    def _rates(self, steps: Rates) -> Any:
+        last = self.total_steps - 1
+        top = self.pct_start * last
+        low = self.max_learning_rate / self.div_factor
+        rising = self._between(low, self.max_learning_rate, steps / top)
+        end = low / self.final_div_factor
+        falling = self._between(self.max_learning_rate, end, (steps - top) / (last - top))
+        return np.where(steps <= top, rising, falling)
+
+    def _between(self, begin: float, end: float, share: Rates) -> Rates:
+        share = np.clip(share, 0, 1)
+        if self.anneal == "cos":
+            return np.asarray(end + (begin - end) * 0.5 * (1 + np.cos(np.pi * share)))
+        return np.asarray(begin + (end - begin) * share)

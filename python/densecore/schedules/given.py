@@ -1,0 +1,79 @@
+"""Rates that the user gives: numbers or a function."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .base import LearningRateSchedule, Rates
+
+
+class FromArray(LearningRateSchedule):
+    """``values[step]``, and the last one afterwards.
+
+    Parameters
+    ----------
+    values : sequence of float
+    """
+
+    def __init__(self, values: Any) -> None:
+        array = np.asarray(values)
+        if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf":
+            raise ValueError(
+                f"FromArray: values: found {array.dtype} of shape {array.shape}, wanted a vector "
+                "of numbers"
+            )
+        bad = ~(np.isfinite(array) & (array >= 0))
+        if bad.any():
+            place = int(np.argmax(bad))
+            raise ValueError(
+                f"FromArray: values: found {array[place]} for step {place}, wanted finite numbers "
+                ">= 0"
+            )
+        self.values = [float(value) for value in array]
+        self._array = array.astype(np.float64)
+
+    def _rates(self, steps: Rates) -> Any:
+        return self._array[np.minimum(steps, len(self._array) - 1).astype(np.int64)]
+
+
+class FromFunction(LearningRateSchedule):
+    """``function(step)``, asked step by step with an int.
+
+    Parameters
+    ----------
+    function : callable
+        Step → rate. A model file cannot hold it.
+    """
+
+    def __init__(self, function: Callable[[int], float]) -> None:
+        if not callable(function):
+            raise TypeError(f"FromFunction: found {type(function).__name__}, wanted a callable")
+        self.function = function
+
+    def _rates(self, steps: Rates) -> Any:
+        flat = [self.function(int(step)) for step in steps.reshape(-1)]
+        return np.asarray(flat, np.float64).reshape(steps.shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Refused: a function is no configuration.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(
+            "FromFunction: its function cannot be written to a file; FromArray holds the rates "
+            "themselves"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FromFunction):
+            return NotImplemented
+        return self.function is other.function
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        return f"FromFunction({self.function!r})"
