@@ -420,16 +420,10 @@ class Sequential(Stack):
         """
         if self._network_or_none is None:
             self._build_for(x)
-<<<<<<< HEAD
         if not self._trains_in_core:
-            return training.train_on_batch(self, self._data(x, y, sample_weight))
-=======
-        if isinstance(self.loss, CallableLoss):
-            data = self._data(x, y, sample_weight)
             from . import training
 
-            return training.custom_step(self, data, None)
->>>>>>> main
+            return training.train_on_batch(self, self._data(x, y, sample_weight))
         return self._network.train_on_batch(x, y, sample_weight)
 
     def test_on_batch(

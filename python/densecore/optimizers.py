@@ -5,6 +5,7 @@ belongs to the model that is compiled with it. Settings may change at any time a
 next step on: ``model.optimizer.learning_rate = 1e-4``.
 """
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -248,8 +249,6 @@ class Optimizer:
     def _set_learning_rate(self, value: Any) -> None:
         schedule: Schedule | None = None
         if isinstance(value, dict):
-            import importlib  # only a configuration with a schedule pays for it
-
             schedules = importlib.import_module(".schedules", __package__)
             value = schedules.deserialize(value)
         if callable(value):
@@ -657,7 +656,5 @@ def get(optimizer: "str | Optimizer | dict[str, Any]") -> Optimizer:
 def __getattr__(name: str) -> Any:
     # Where Keras has it; most programs need none.
     if name == "schedules":
-        import importlib
-
         return importlib.import_module(".schedules", __package__)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
