@@ -174,6 +174,7 @@ def test_a_schedule_sets_the_rate_of_each_step(name: str, batch_size: int, hidde
 class TestSchedules:
     def test_thousands_of_steps(self) -> None:
         """More than are asked for at once."""
+
         class Inverse(schedules.LearningRateSchedule):
             def __call__(self, step: Any) -> Any:
                 return 0.1 / (1 + np.asarray(step, np.float64))
