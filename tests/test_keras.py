@@ -111,9 +111,11 @@ OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
     ("SGD", {"learning_rate": 0.05, "momentum": 0.9}),
     ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True}),
     ("SGD", {"learning_rate": 0.05, "clipnorm": 0.1}),
-    ("Adam", {"learning_rate": 0.01}),
-    ("Adam", {"learning_rate": 0.01, "amsgrad": True}),
-    ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.1}),
+    # Adam's epsilon is added after the correction of the moments here, as in the paper's algorithm
+    # and in PyTorch; Keras adds it before.
+    ("Adam", {"learning_rate": 0.01, "epsilon": 1e-12}),
+    ("Adam", {"learning_rate": 0.01, "epsilon": 1e-12, "amsgrad": True}),
+    ("AdamW", {"learning_rate": 0.01, "epsilon": 1e-12, "weight_decay": 0.1}),
     ("Nadam", {"learning_rate": 0.01}),
     ("Adamax", {"learning_rate": 0.01}),
     ("RMSprop", {"learning_rate": 0.01}),
