@@ -144,7 +144,10 @@ def test_schedules_and_functions() -> None:
     made = optimizers.SGD(schedule)
     assert made.schedule is schedule
     assert made.learning_rate == 1.0
-    assert made.get_config()["learning_rate"] == {"name": "halving"}
+    assert made.get_config()["learning_rate"] == {
+        "class_name": "Halving",
+        "config": {"name": "halving"},
+    }
     made.learning_rate = 0.125
     assert made.schedule is None
     made.learning_rate = lambda step: 0.5

@@ -97,11 +97,15 @@ def train(
     x = rng.normal(size=(67, 7)).astype(dtype)
     y = targets(rng, loss, 67, 5, dtype)
     weight = rng.uniform(0.5, 2, 67).astype(dtype)
+    decay = made.learning_rate * (made.weight_decay or 0)
     for _ in range(steps):
+        before = [p.copy() for p in oracle.parameters]
         found = network.train_on_batch(x, y, weight)
         expected = oracle.train_on_batch(
             x, y, loss=loss, optimizer=rule, sample_weight=weight, **settings
         )
+        for p, old in zip(oracle.parameters, before, strict=True):
+            p -= (decay * old).astype(p.dtype)
     assert found == pytest.approx(expected, rel=TOLERANCE[dtype])
     assert_same_parameters(network, oracle, TOLERANCE[dtype])
 

@@ -6,7 +6,6 @@ that hides the reason.
 
 import sys
 from collections.abc import Iterable
-from opcode import opmap
 from types import FrameType
 
 _ONE_ROW = "a row of data is a vector of numbers here"
@@ -136,5 +135,7 @@ def error(module: str, name: str, known: Iterable[str]) -> Exception:
 
 def _is_import(frame: FrameType) -> bool:
     """Whether a frame is at ``from package import name``, or looks there for Python."""
+    from opcode import opmap
+
     code = frame.f_code
     return code.co_name == "_handle_fromlist" or code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"]

@@ -5,7 +5,6 @@ belongs to the model that is compiled with it. Settings may change at any time a
 next step on: ``model.optimizer.learning_rate = 1e-4``.
 """
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -234,7 +233,8 @@ class Optimizer:
         if schedule is None:
             self._own_settings().set_schedule(None)
             return
-        schedules = importlib.import_module(".schedules", __package__)
+        from . import schedules  # most programs need none
+
         self._own_settings().set_schedule(
             lambda first, count: schedules.rates(schedule, first, count)
         )
@@ -249,7 +249,8 @@ class Optimizer:
     def _set_learning_rate(self, value: Any) -> None:
         schedule: Schedule | None = None
         if isinstance(value, dict):
-            schedules = importlib.import_module(".schedules", __package__)
+            from . import schedules
+
             value = schedules.deserialize(value)
         if callable(value):
             schedule, value = value, value(0)
@@ -330,12 +331,13 @@ class Optimizer:
         """
         config = {"name": type(self).name, **self._values(), **self.pipeline.changed()}
         if self.schedule is not None:
+            from . import schedules
+
             if not hasattr(self.schedule, "get_config"):
                 raise TypeError(
                     f"learning_rate: found the function {self.schedule!r}, wanted a number or a "
                     "schedule of densecore.schedules, which can be saved"
                 )
-            schedules = importlib.import_module(".schedules", __package__)
             config["learning_rate"] = schedules.serialize(self.schedule)
         if "name" in vars(self):
             config["label"] = self.name
@@ -656,5 +658,7 @@ def get(optimizer: "str | Optimizer | dict[str, Any]") -> Optimizer:
 def __getattr__(name: str) -> Any:
     # Where Keras has it; most programs need none.
     if name == "schedules":
+        import importlib
+
         return importlib.import_module(".schedules", __package__)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -1,6 +1,5 @@
 """What all layers have in common: a name, a place in a model, weights as views, a configuration."""
 
-import inspect
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NoReturn
@@ -123,6 +122,8 @@ def _refuse(kind: type, others: dict[str, Any]) -> None:
     for name, value in others.items():
         if name in _KERAS_ONLY and (value is None or value is False):
             continue
+        import inspect  # only an error pays for it
+
         why = "which densecore's layers do not have" if name in _KERAS_ONLY else "which is unknown"
         known = list(inspect.signature(kind).parameters)
         known = [*known, *inspect.signature(Layer).parameters]

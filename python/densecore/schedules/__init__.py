@@ -51,7 +51,7 @@ def names() -> list[str]:
     return list(_CLASSES)
 
 
-def serialize(schedule: LearningRateSchedule) -> dict[str, Any]:
+def serialize(schedule: Any) -> dict[str, Any]:
     """A schedule as JSON can hold it: ``{"class_name": ..., "config": ...}``, as Keras."""
     return {"class_name": type(schedule).__name__, "config": schedule.get_config()}
 
