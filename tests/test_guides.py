@@ -12,8 +12,8 @@ EXAMPLE = re.compile(r"```python\n(.*?)```\n\nprints\n\n```text\n(.*?)```", re.D
 
 
 def examples() -> list[tuple[str, str]]:
-    path = ROOT / "docs" / "data-and-metrics.md"
-    return EXAMPLE.findall(path.read_text()) if path.exists() else []
+    paths = [ROOT / "docs" / name for name in ("data-and-metrics.md", "from-keras.md")]
+    return [found for path in paths if path.exists() for found in EXAMPLE.findall(path.read_text())]
 
 
 @pytest.mark.parametrize(("code", "said"), examples())

@@ -52,11 +52,14 @@ DISTRIBUTIONS: dict[str, tuple[float, float]] = {
     "he_uniform": (2 / 300, np.sqrt(6 / 300)),
     "he_normal": (2 / 300, 2 * np.sqrt(2 / 300) / 0.8796),
     "lecun_normal": (1 / 300, 2 * np.sqrt(1 / 300) / 0.8796),
+    "lecun_uniform": (1 / 300, np.sqrt(3 / 300)),
     "zeros": (0, 0),
     "ones": (0, 1),
     "constant": (0, 0),
     "random_normal": (0.05**2, 0.4),
     "random_uniform": (0.1**2 / 12, 0.05),
+    "truncated_normal": ((0.8796 * 0.05) ** 2, 0.1),
+    "variance_scaling": (1 / 300, 2 * np.sqrt(1 / 300) / 0.8796),
 }
 
 
@@ -100,6 +103,23 @@ def test_arguments_of_initializers() -> None:
     assert repr(dc.initializers.RandomNormal(0, 1)) == "RandomNormal(mean=0, stddev=1)"
     with pytest.raises(ValueError, match="stddev must be finite"):
         dc.initializers.RandomNormal(stddev=float("nan"))((2, 2))
+
+
+@pytest.mark.parametrize(("mode", "fan"), [("fan_in", 300), ("fan_out", 200), ("fan_avg", 250)])
+@pytest.mark.parametrize("distribution", ["truncated_normal", "untruncated_normal", "uniform"])
+def test_variance_scaling(mode: str, fan: int, distribution: str) -> None:
+    chosen = dc.initializers.VarianceScaling(2.0, mode, distribution, seed=3)
+    values = chosen((300, 200), "float64")
+    assert values.var() == pytest.approx(2 / fan, rel=0.03)
+    # The shape of the distribution: its fourth moment over the squared variance.
+    kurtosis = {"truncated_normal": 2.37, "untruncated_normal": 3.0, "uniform": 1.8}[distribution]
+    assert (values**4).mean() / values.var() ** 2 == pytest.approx(kurtosis, rel=0.03)
+    again = dc.initializers.deserialize(chosen.get_config())
+    assert repr(again) == f"VarianceScaling(2, '{mode}', '{distribution}', seed=3)"
+    assert (again((300, 200), "float64") == values).all()
+    for arguments, said in [((0.0,), "scale"), ((1.0, "fan"), "mode"), ((1, mode, "x"), "distr")]:
+        with pytest.raises(ValueError, match=said):
+            dc.initializers.VarianceScaling(*arguments)
 
 
 def test_a_seed_means_the_same_weights_for_ever() -> None:

@@ -56,6 +56,11 @@ const std::vector<Entry>& entries() {
       // LeCun, Bottou, Orr & Mueller, 1998: variance 1 / fan_in
       {{"lecun_normal", {}, {}},
        [](const Arguments&, double in, double) { return truncated(std::sqrt(1 / in)); }},
+      {{"lecun_uniform", {}, {}},
+       [](const Arguments&, double in, double) {
+         const double limit = std::sqrt(3 / in);
+         return uniform(-limit, limit);
+       }},
       {{"zeros", {}, {}}, [](const Arguments&, double, double) { return constant(0); }},
       {{"ones", {}, {}}, [](const Arguments&, double, double) { return constant(1); }},
       {{"constant", {"value"}, {0.0}},
@@ -66,6 +71,21 @@ const std::vector<Entry>& entries() {
        }},
       {{"random_uniform", {"minval", "maxval"}, {-0.05, 0.05}},
        [](const Arguments& a, double, double) { return uniform(a[0], a[1]); }},
+      {{"truncated_normal", {"mean", "stddev"}, {0.0, 0.05}},
+       [](const Arguments& a, double, double) -> Distribution {
+         return [=](Random& random, std::uint64_t i) {
+           return a[0] + random.truncated_normal(i) * a[1];
+         };
+       }},
+      // mode: fan-in, fan-out or their mean; distribution: truncated normal, normal or uniform
+      {{"variance_scaling", {"scale", "mode", "distribution"}, {1.0, 0.0, 0.0}},
+       [](const Arguments& a, double in, double out) -> Distribution {
+         const double variance = a[0] / (a[1] == 0 ? in : a[1] == 1 ? out : (in + out) / 2);
+         if (a[2] == 2) return uniform(-std::sqrt(3 * variance), std::sqrt(3 * variance));
+         const double deviation = std::sqrt(variance);
+         if (a[2] == 0) return truncated(deviation);
+         return [=](Random& random, std::uint64_t i) { return random.normal(i) * deviation; };
+       }},
   };
   return list;
 }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
+from . import _absent, _core
 from ._names import unknown
 
 
@@ -89,6 +89,12 @@ class LecunNormal(Initializer):
     name = "lecun_normal"
 
 
+class LecunUniform(Initializer):
+    """Uniform on ±sqrt(3 / fan_in) (LeCun, Bottou, Orr & Müller, 1998)."""
+
+    name = "lecun_uniform"
+
+
 class Zeros(Initializer):
     """All zeros."""
 
@@ -130,9 +136,72 @@ class RandomUniform(Initializer):
         super().__init__(seed=seed, minval=minval, maxval=maxval)
 
 
+class TruncatedNormal(Initializer):
+    """Normal with `mean` and standard deviation `stddev`, drawn again beyond two deviations."""
+
+    name = "truncated_normal"
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, *, seed: int | None = None) -> None:
+        super().__init__(seed=seed, mean=mean, stddev=stddev)
+
+
+class VarianceScaling(Initializer):
+    """Variance scale / fan: the family that those of Glorot, He and LeCun belong to.
+
+    Parameters
+    ----------
+    scale : float
+        > 0.
+    mode : {"fan_in", "fan_out", "fan_avg"}
+    distribution : {"truncated_normal", "untruncated_normal", "uniform"}
+    """
+
+    name = "variance_scaling"
+    _modes = ("fan_in", "fan_out", "fan_avg")
+    _distributions = ("truncated_normal", "untruncated_normal", "uniform")
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        *,
+        seed: int | None = None,
+    ) -> None:
+        if mode not in self._modes:
+            unknown("mode of VarianceScaling", mode, self._modes)
+        if distribution not in self._distributions:
+            unknown("distribution of VarianceScaling", distribution, self._distributions)
+        if not 0 < scale < np.inf:
+            raise ValueError(f"VarianceScaling: scale: found {scale}, wanted a finite number > 0")
+        self.mode, self.distribution = mode, distribution
+        kind, way = self._modes.index(mode), self._distributions.index(distribution)
+        super().__init__(seed=seed, scale=scale, mode=kind, distribution=way)
+
+    def get_config(self) -> dict[str, Any]:
+        named = {"mode": self.mode, "distribution": self.distribution}
+        return {**super().get_config(), **named}
+
+    def __repr__(self) -> str:
+        seed = "" if self.seed is None else f", seed={self.seed}"
+        scale = self.arguments["scale"]
+        return f"VarianceScaling({scale:g}, {self.mode!r}, {self.distribution!r}{seed})"
+
+
+# Keras's functions of the same names: ``initializers.he_normal(seed=1)``.
+glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
+he_uniform, he_normal = HeUniform, HeNormal
+lecun_uniform, lecun_normal = LecunUniform, LecunNormal
+zeros, ones, constant = Zeros, Ones, Constant
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+variance_scaling = VarianceScaling
+
 _CLASSES: dict[str, type[Initializer]] = {
     cls.name: cls for cls in Initializer.__subclasses__() if hasattr(cls, "name")
 }
+
+_ALIASES = {"uniform": "random_uniform", "normal": "random_normal"}
+_ALIASES |= {cls.__name__: name for name, cls in _CLASSES.items()}
 
 
 def names() -> list[str]:
@@ -141,7 +210,7 @@ def names() -> list[str]:
 
 
 def get(initializer: "str | Initializer") -> Initializer:
-    """An initializer from its name, or itself.
+    """An initializer from its name, its class, or itself.
 
     Raises
     ------
@@ -150,9 +219,16 @@ def get(initializer: "str | Initializer") -> Initializer:
     """
     if isinstance(initializer, Initializer):
         return initializer
-    if not isinstance(initializer, str) or initializer not in _CLASSES:
+    if isinstance(initializer, type) and issubclass(initializer, Initializer):
+        return initializer()
+    name = _ALIASES.get(initializer, initializer) if isinstance(initializer, str) else initializer
+    if not isinstance(name, str) or name not in _CLASSES:
         unknown("initializer", initializer, _CLASSES)
-    return _CLASSES[initializer]()
+    return _CLASSES[name]()
+
+
+def __getattr__(name: str) -> object:
+    raise _absent.error(__name__, name, [cls.__name__ for cls in _CLASSES.values()])
 
 
 def deserialize(config: dict[str, Any]) -> Initializer:

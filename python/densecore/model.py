@@ -91,7 +91,7 @@ class Sequential(Stack):
         for name, target in calls.items():
             vars(self).pop(name, None)
             own = getattr(type(self), name) is getattr(Sequential, name)
-            if name == "train_on_batch" and isinstance(self.loss, CallableLoss):
+            if name == "train_on_batch" and not self._trains_in_core:
                 own = False
             if self._network_or_none is not None and own:
                 vars(self)[name] = getattr(self._network_or_none, target)
@@ -104,6 +104,12 @@ class Sequential(Stack):
         loss: str | losses.Loss | Function | None = None,
         metrics: Sequence[Any] | None = None,
         weighted_metrics: Sequence[Any] | None = None,
+        *,
+        loss_weights: None = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """Choose what training minimises, and how.
 
@@ -123,12 +129,21 @@ class Sequential(Stack):
             same.
         weighted_metrics : sequence, optional
             The same, but rows count by their weights.
+        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+            Accepted for Keras's sake, and without effect.
+        loss_weights
+            None: there is one output, and one loss.
 
         Raises
         ------
         ValueError
             An unknown name, or a metric that does not suit the loss.
         """
+        if loss_weights is not None:
+            raise TypeError(
+                f"loss_weights: found {loss_weights!r}, wanted None: a model has one loss; rows "
+                "have weights in fit(sample_weight=..., class_weight=...)"
+            )
         if loss is None:
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
         before = (self.optimizer, self.loss, self._metrics, self._weighted_metrics)
@@ -365,9 +380,25 @@ class Sequential(Stack):
             as_rows("x", x, self._dtype, self._inputs, flatten=self._flattens), None
         )
 
+    def __call__(self, inputs: Any, training: bool | None = None) -> Array:
+        """As `predict`: an array, where Keras has a tensor."""
+        if training:
+            raise TypeError(
+                "training: found True, wanted False or None: forward(x, training=True) is what "
+                "computes with dropout and the batch's own statistics"
+            )
+        return self.predict(inputs)
+
     # Loops of one's own -------------------------------------------------------------------------
 
-    def train_on_batch(self, x: Array, y: Array, sample_weight: Array | None = None) -> float:
+    @property
+    def _trains_in_core(self) -> bool:
+        """Whether the core's `train_on_batch` is all there is to do."""
+        return not (self._metrics or self._weighted_metrics or isinstance(self.loss, CallableLoss))
+
+    def train_on_batch(
+        self, x: Array, y: Array, sample_weight: Array | None = None
+    ) -> float | list[float]:
         """One forward pass, backward pass and update; the arrays are used where they lie.
 
         Parameters
@@ -378,8 +409,9 @@ class Sequential(Stack):
 
         Returns
         -------
-        float
-            The loss before the update.
+        float or list of float
+            The loss before the update. Of a model that is compiled with metrics, as in Keras, a
+            list in the order of ``metrics_names``; such a call converts its arrays as `fit` does.
 
         Raises
         ------
@@ -388,12 +420,17 @@ class Sequential(Stack):
         """
         if self._network_or_none is None:
             self._build_for(x)
-        if isinstance(self.loss, CallableLoss):
-            data = self._data(x, y, sample_weight)
+        if not self._trains_in_core:
             from . import training
 
-            return training.custom_step(self, data, None)
+            return training.train_on_batch(self, self._data(x, y, sample_weight))
         return self._network.train_on_batch(x, y, sample_weight)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> float | list[float] | dict[str, float]:
+        """As `evaluate`, for rows that are a batch."""
+        return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
 
     def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
         """The outputs for x, which is used where it lies, into `out` (rows, units) when given.

@@ -1,5 +1,6 @@
 """A stack of layers with its parameters: what there is before anything is trained."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
+from . import _core, _seeds, weights_file
 from ._summary import table
 from .initializers import check_seed
 from .layers import Dense, Flatten, Input, Layer, assign, check_width, deserialize
@@ -35,7 +36,7 @@ class Stack:
         if dtype_name not in _NETWORKS:
             raise ValueError(f"dtype: found {dtype!r}, wanted 'float32' or 'float64'")
         self._dtype = np.dtype(dtype_name)
-        self.seed = int.from_bytes(os.urandom(6)) if seed is None else check_seed(seed)
+        self.seed = _seeds.fresh() if seed is None else check_seed(seed)
         self.name = name if name is not None else "sequential"
         self._input: Input | None = None
         self._layers: list[Layer] = []
@@ -306,6 +307,35 @@ class Stack:
         """Set all weights, in the order of `get_weights`; nothing changes when one does not fit."""
         assign(self.weights, list(weights))
 
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the weights to a safetensors file, whatever ending its name has.
+
+        Parameters
+        ----------
+        filepath : path
+        overwrite : bool
+            False: an existing file is an error.
+        """
+        if not overwrite and os.path.exists(filepath):
+            raise FileExistsError(f"{os.fspath(filepath)}: found a file there, wanted none")
+        self._network  # noqa: B018 - builds
+        weights_file.write(filepath, self._parameter_tensors())
+
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Take the weights from a file of `save_weights`, or from a model file.
+
+        Nothing changes when one does not fit.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read.
+        ValueError
+            It is not such a file (Keras's HDF5 files are not), or of other layers.
+        """
+        self._network  # noqa: B018 - builds
+        weights_file.read(filepath, self._parameter_tensors())
+
     # Display and configuration ------------------------------------------------------------------
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
@@ -334,6 +364,16 @@ class Stack:
             "inputs": inputs,
             "layers": [layer.get_config() for layer in self._layers],
         }
+
+    def to_json(self, **formatting: Any) -> str:
+        """`get_config` as text, for ``models.model_from_json``.
+
+        Parameters
+        ----------
+        **formatting
+            Of ``json.dumps``, such as ``indent``.
+        """
+        return json.dumps(self.get_config(), **formatting)
 
     def _add_from_config(self, config: Mapping[str, Any]) -> None:
         """Append the layers that `get_config` describes; raises for what it cannot be."""

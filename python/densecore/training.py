@@ -282,3 +282,11 @@ def custom_step(model: Model, batch: Data, tally: Any | None) -> float:
     if tally is not None:
         network.add_to_tally(outputs, batch.y, loss, tally)
     return float(loss)
+
+
+def train_on_batch(model: Model, batch: Data) -> float | list[float]:
+    """`Sequential.train_on_batch` for what the core's own call does not do."""
+    tally = model._network.tally()
+    _train_batch(model, batch, tally)
+    values: list[float] = tally.results()
+    return values if len(values) > 1 else values[0]

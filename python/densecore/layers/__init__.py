@@ -1,5 +1,6 @@
 """Layers: what a model is described with, and views of what it has learnt."""
 
+from .. import _absent
 from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from .base import Input, InputLayer, Layer, assign, check_width, deserialize
 from .dense import Dense
@@ -33,3 +34,7 @@ __all__ = [
     "check_width",
     "deserialize",
 ]
+
+
+def __getattr__(name: str) -> object:
+    raise _absent.error(__name__, name, __all__)

@@ -90,3 +90,8 @@ class Softmax(_Named):
 
     config_names: ClassVar[tuple[str, ...]] = ()
     _function = "softmax"
+
+    def __init__(self, axis: int = -1, **general: Any) -> None:
+        if axis not in (-1, 1):
+            raise ValueError(f"Softmax: axis: found {axis!r}, wanted -1 (the features)")
+        super().__init__(**general)

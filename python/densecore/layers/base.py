@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,20 +49,30 @@ class Input:
     ----------
     shape : int or tuple of int
         The number of features in a row. Rows of more dimensions, such as images (28, 28), need a
-        ``Flatten`` next.
+        ``Flatten`` next. Also under Keras's older name ``input_shape``, and as ``batch_shape``,
+        whose first number is that of the rows.
     name : str, optional
-    batch_size, dtype
+    batch_size, dtype, sparse
         Accepted for Keras's sake, and without effect.
     """
 
     def __init__(
         self,
-        shape: int | tuple[int, ...],
+        shape: int | tuple[int, ...] | None = None,
         *,
         name: str | None = None,
         batch_size: int | None = None,
         dtype: str | None = None,
+        sparse: bool | None = None,
+        batch_shape: tuple[int | None, ...] | None = None,
+        input_shape: tuple[int, ...] | None = None,
     ) -> None:
+        given = [
+            value for value in (shape, input_shape, _rows_shape(batch_shape)) if value is not None
+        ]
+        if len(given) != 1:
+            raise ValueError(f"Input: found {len(given)} shapes, wanted one")
+        shape = given[0]
         dimensions = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
         if not dimensions:
             raise ValueError("Input: found an empty shape, wanted the number of features")
@@ -81,6 +91,47 @@ class Input:
 
 
 InputLayer = Input
+
+
+def _rows_shape(batch_shape: Any) -> Any:
+    """The shape of a row from that of a batch."""
+    return None if batch_shape is None else tuple(batch_shape)[1:]
+
+
+# Keras's arguments that change nothing when they are None or False, and cannot be had otherwise.
+_KERAS_ONLY = frozenset(
+    {
+        "activity_regularizer",
+        "beta_constraint",
+        "bias_constraint",
+        "data_format",
+        "gamma_constraint",
+        "kernel_constraint",
+        "lora_alpha",
+        "lora_rank",
+        "noise_shape",
+        "quantization_config",
+        "synchronized",
+        "weights",
+    }
+)
+
+
+def _refuse(kind: type, others: dict[str, Any]) -> None:
+    """TypeError for arguments that no layer of this kind has."""
+    for name, value in others.items():
+        if name in _KERAS_ONLY and (value is None or value is False):
+            continue
+        import inspect  # only an error pays for it
+
+        why = "which densecore's layers do not have" if name in _KERAS_ONLY else "which is unknown"
+        known = list(inspect.signature(kind).parameters)
+        known = [*known, *inspect.signature(Layer).parameters]
+        public = dict.fromkeys(key for key in known if key not in ("general", "others"))
+        raise TypeError(
+            f"{kind.__name__}: found the argument {name}={value!r}, {why}; known: "
+            f"{', '.join(public)}"
+        )
 
 
 class Plan:
@@ -123,8 +174,10 @@ class Layer:
         By default the kind's name, with a number if needed: ``dense``, ``dense_1``, …
     trainable : bool
         Whether training changes the layer's weights.
-    input_shape, input_dim
+    input_shape, input_dim, batch_input_shape
         The model's number of inputs, as Keras accepts it from the first layer.
+    dtype
+        Accepted for Keras's sake, and without effect: the model has one.
 
     Attributes
     ----------
@@ -146,19 +199,39 @@ class Layer:
         trainable: bool = True,
         input_shape: tuple[int, ...] | None = None,
         input_dim: int | None = None,
+        batch_input_shape: tuple[int | None, ...] | None = None,
         dtype: str | None = None,
+        **others: Any,
     ) -> None:
+        _refuse(type(self), others)
         kind = type(self).__name__
         if name is not None and not isinstance(name, str):
             raise TypeError(f"{kind}: name: found {type(name).__name__}, wanted a string")
         self.name = name
         self._trainable = bool(trainable)
-        shape = input_shape if input_shape is not None else input_dim
+        shape = input_shape if input_shape is not None else _rows_shape(batch_input_shape)
+        shape = shape if shape is not None else input_dim
         self._given_input = None if shape is None else Input(shape)
         self._views: tuple[dict[str, Array], dict[str, Array], dict[str, Array]] | None = None
         self._network: Network | None = None
         self._core_index: int | None = None
         self._taken = False  # by a model
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        if "call" in vars(cls):
+            raise TypeError(
+                f"class {cls.__name__}: found a method call, which the "
+                "core cannot call; a function with its derivative can be an Activation"
+            )
+
+    def __call__(self, *inputs: Any, **named: Any) -> NoReturn:
+        """Raises: there are no functional models."""
+        raise TypeError(
+            f"{self!r}: found a layer that is called with {_called_with(inputs)}: densecore has no "
+            "functional models; wanted Sequential([Input(features), layer, ...]), with Residual "
+            "for what goes round a block, and model(x) or model.predict(x) for results"
+        )
 
     # Weights ------------------------------------------------------------------------------------
 
@@ -285,6 +358,10 @@ class Layer:
     def _default_name(self) -> str:
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)
         return name.replace("ReLU", "re_lu").lower()
+
+
+def _called_with(inputs: tuple[Any, ...]) -> str:
+    return ", ".join(type(value).__name__ for value in inputs) or "nothing"
 
 
 def assign(targets: list[Array], values: list[Any]) -> None:

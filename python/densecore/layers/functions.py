@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import activations
-from .base import Plan
+from .base import Layer, Plan
 
 
 class UserActivation:
@@ -37,6 +37,9 @@ def function_of(activation: Any) -> Any:
         if len(activation) != 2:
             raise TypeError("activation: wanted a name or a pair (function, derivative)")
         return UserActivation(*activation)
+    given = vars(activation).get("activation") if isinstance(activation, Layer) else None
+    if given is not None and not activation.parameter_names:
+        return given  # Keras's Dense(8, activation=LeakyReLU())
     function = activations.get(activation)
     # A name says all of what has no parameters, or those that the name stands for.
     return function.name if function.is_default else function

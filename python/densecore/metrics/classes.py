@@ -196,6 +196,8 @@ class AUC(Metric):
         ROC: the trapezoidal rule, as scikit-learn's ``roc_auc_score``. PR: the average precision,
         Σ (R_n - R_{n-1}) P_n, as ``average_precision_score``: no line is drawn between points.
     name : str, optional
+    num_thresholds
+        Accepted for Keras's sake, and without effect.
 
     Notes
     -----
@@ -205,7 +207,9 @@ class AUC(Metric):
 
     kind = "auc"
 
-    def __init__(self, *, curve: str = "ROC", name: str | None = None) -> None:
+    def __init__(
+        self, *, curve: str = "ROC", name: str | None = None, num_thresholds: int | None = None
+    ) -> None:
         if curve not in ("ROC", "PR"):
             unknown("curve", curve, ("ROC", "PR"))
         super().__init__(name, curve=curve)

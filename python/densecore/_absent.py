@@ -1,0 +1,141 @@
+"""What Keras has and densecore has not: what to say to somebody who asks for it.
+
+A script that was written for Keras should stop at the name it cannot have, not at a later error
+that hides the reason.
+"""
+
+import sys
+from collections.abc import Iterable
+from types import FrameType
+
+_ONE_ROW = "a row of data is a vector of numbers here"
+_GRAPH = (
+    "layers stand one after another here, in a Sequential; layers.Residual adds what goes into a "
+    "block to what comes out of it"
+)
+_BEFORE = "prepare the data before they reach the model, with NumPy, pandas or scikit-learn"
+_TENSORS = "there are no tensors or graphs here: data are NumPy arrays, and so are results"
+
+# Reason → names, for each module; a name that ends with * stands for all that begin with it.
+_REASONS: dict[str, list[tuple[str, str]]] = {
+    "layers": [
+        (
+            f"{_ONE_ROW}, without neighbourhood; Flatten makes one of an image",
+            "Conv* Separable* Depthwise* MaxPool* AveragePool* GlobalMax* GlobalAverage* Adaptive* "
+            "ZeroPadding* Cropping* UpSampling* SpatialDropout*",
+        ),
+        (
+            f"{_ONE_ROW}, without order; give a window of a series as one row",
+            "LSTM* GRU* SimpleRNN* RNN StackedRNNCells Bidirectional TimeDistributed Masking "
+            "RepeatVector",
+        ),
+        (
+            f"{_ONE_ROW}, not a sequence of tokens",
+            "Attention AdditiveAttention MultiHeadAttention GroupQueryAttention",
+        ),
+        (
+            f"{_ONE_ROW}; give a category as columns of 0 and 1, see utils.to_categorical",
+            "Embedding ReversibleEmbedding CategoryEncoding",
+        ),
+        (
+            _GRAPH,
+            "Add Subtract Multiply Average Maximum Minimum Concatenate Dot add subtract multiply "
+            "average maximum minimum concatenate dot Identity Wrapper TFSMLayer TorchModuleWrapper "
+            "FlaxLayer JaxLayer",
+        ),
+        (f"{_ONE_ROW}, before and after every layer", "Reshape Permute EinsumDense"),
+        (
+            _BEFORE,
+            "Discretization Hashing HashedCrossing StringLookup IntegerLookup TextVectorization "
+            "Random* CenterCrop Resizing Rescale AutoContrast CutMix MixUp Equalization "
+            "Solarization MelSpectrogram STFTSpectrogram Pipeline",
+        ),
+        ("what makes noise is Dropout", "GaussianNoise GaussianDropout AlphaDropout"),
+        (
+            "what normalises is BatchNormalization, LayerNormalization and Normalization",
+            "GroupNormalization UnitNormalization SpectralNormalization RMSNormalization",
+        ),
+        (
+            "the core cannot call Python in the middle of a step; a function with its derivative "
+            "can be an Activation((function, derivative))",
+            "Lambda",
+        ),
+        ("slopes are fixed: LeakyReLU(negative_slope)", "PReLU"),
+        ("weights have kernel_regularizer and bias_regularizer", "ActivityRegularization"),
+    ],
+    "initializers": [
+        ("take a distribution, or call set_weights", "Orthogonal* orthogonal* Identity* identity*"),
+        (_ONE_ROW, "STFT* stft*"),
+    ],
+    "utils": [
+        (_BEFORE, "pad_sequences load_img img_to_array array_to_img save_img "
+         "get_file FeatureSpace text_dataset* image_dataset* timeseries_dataset* audio_dataset* "
+         "split_dataset bounding_boxes"),
+        ("nothing in a model file is executed; a file holds densecore's own layers only",
+         "register_keras_serializable get_custom_objects custom_object_scope CustomObjectScope "
+         "get_registered_object get_registered_name serialize_keras_object "
+         "deserialize_keras_object legacy"),
+        ("model.plot() draws a model", "model_to_dot"),
+    ],
+    "": [
+        ("there are no trained models of images here", "applications"),
+        ("scikit-learn has data sets: sklearn.datasets.load_digits(return_X_y=True), …",
+         "datasets"),
+        (_BEFORE, "preprocessing data image io strings feature_column"),
+        ("weights have regularizers, but no constraints", "constraints"),
+        ("numbers are float32, or float64 with Sequential(dtype='float64')",
+         "mixed_precision dtype_policies DTypePolicy FloatDTypePolicy quantizers Quantizer"),
+        ("the processor is all there is; set_num_threads() says how much of it",
+         "distribution distribute device"),
+        ("load_model() and model.save() are where a model is kept", "saving export"),
+        ("densecore takes the place of Keras itself: import densecore as keras", "keras"),
+        (_TENSORS, "GradientTape function constant Variable Tensor convert_to_tensor cast math nn "
+         "reduce_* random linalg Module KerasTensor Function Operation StatelessScope name_scope "
+         "SymbolicScope RematScope remat tree estimator compat float32 float64 int32 int64"),
+        ("the layers are those of densecore.layers", "Layer InputSpec"),
+        ("densecore.metrics and densecore.losses have the classes", "Metric Loss"),
+        ("densecore.optimizers has the classes", "Optimizer"),
+        ("densecore.initializers has the classes", "Initializer"),
+        ("densecore.regularizers has the classes", "Regularizer"),
+        ("there are estimators of scikit-learn's kind for that", "wrappers"),
+    ],
+}  # fmt: skip
+
+
+def _reason(area: str, name: str) -> str | None:
+    for reason, names in _REASONS.get(area, ()):
+        for known in names.split():
+            if name == known or (known.endswith("*") and name.startswith(known[:-1])):
+                return reason
+    return None
+
+
+def error(module: str, name: str, known: Iterable[str]) -> Exception:
+    """The exception for a name that a module has not, for its ``__getattr__`` to raise.
+
+    An AttributeError; but an ImportError where ``from module import name`` asks, as Python would
+    replace the message of an AttributeError by its own there.
+    """
+    import difflib  # only an error pays for its import
+
+    area = module.partition(".")[2]
+    reason = None if name.startswith("_") else _reason(area, name)
+    if reason is not None:
+        public = sorted(name for name in known if area != "layers" or name[0].isupper())
+        there = f" There are: {', '.join(public)}."
+        text = f"{module} has no {name}, which Keras has: {reason}.{there}"
+    else:
+        close = difflib.get_close_matches(name, list(known), n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        text = f"module '{module}' has no attribute '{name}'{hint}"
+    if reason is not None and _is_import(sys._getframe(2)):
+        return ImportError(text, name=module)
+    return AttributeError(text)
+
+
+def _is_import(frame: FrameType) -> bool:
+    """Whether a frame is at ``from package import name``, or looks there for Python."""
+    from opcode import opmap
+
+    code = frame.f_code
+    return code.co_name == "_handle_fromlist" or code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"]

@@ -1,0 +1,17 @@
+"""Where the seeds come from that nobody gave: the system, or one number for a whole program."""
+
+import os
+import random
+
+_source: random.Random | None = None
+
+
+def set_global(seed: int | None) -> None:
+    """From now on fresh seeds follow from this one and their number; None: from the system."""
+    global _source
+    _source = None if seed is None else random.Random(seed)
+
+
+def fresh() -> int:
+    """A seed for a model that was given none."""
+    return int.from_bytes(os.urandom(6)) if _source is None else _source.getrandbits(48)

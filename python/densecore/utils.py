@@ -1,0 +1,139 @@
+"""What scripts take from Keras's ``utils``."""
+
+import operator
+import os
+import random
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _absent, _seeds
+from .initializers import check_seed
+from .model import Sequential
+
+__all__ = [
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "normalize",
+    "plot_model",
+    "set_random_seed",
+    "to_categorical",
+]
+
+
+def set_random_seed(seed: int) -> None:
+    """Make a program's random numbers the same in every run.
+
+    Seeds Python's ``random`` and NumPy's global generator; and each model that is built without a
+    seed gets one that follows from this one and from how many there were before. A model's seed
+    fixes its initial weights, the order of its rows and its dropout.
+
+    Parameters
+    ----------
+    seed : int
+        0 to 2^32 - 1, as NumPy wants it.
+    """
+    if not 0 <= check_seed(seed) < 2**32:
+        raise ValueError(f"seed: found {seed}, wanted 0 to 2^32 - 1")
+    random.seed(int(seed))
+    np.random.seed(int(seed))  # noqa: NPY002 - the global generator is what is asked for
+    _seeds.set_global(int(seed))
+
+
+def clear_session() -> None:
+    """Nothing: a model is an object of Python, and goes when nothing refers to it any more."""
+
+
+def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
+    """Class numbers as rows of 0 with a 1 at the number's place.
+
+    Parameters
+    ----------
+    x : array_like of int
+        Of any shape; a last axis of length 1 is dropped, as in Keras.
+    num_classes : int, optional
+        By default the largest number plus 1.
+
+    Returns
+    -------
+    ndarray (..., num_classes), float32
+    """
+    numbers = np.asarray(x)
+    if numbers.dtype.kind not in "biuf" or numbers.size == 0:
+        raise TypeError(
+            f"to_categorical: found {numbers.dtype} of shape {numbers.shape}, wanted class numbers"
+        )
+    labels = numbers.astype(np.int64)
+    if (labels != numbers).any() or labels.min() < 0:
+        raise ValueError("to_categorical: found numbers that are no integers >= 0")
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels.reshape(labels.shape[:-1])
+    classes = int(labels.max()) + 1 if num_classes is None else operator.index(num_classes)
+    if labels.max() >= classes:
+        raise ValueError(f"to_categorical: found class {labels.max()}, wanted 0 to {classes - 1}")
+    result = np.zeros((labels.size, classes), np.float32)
+    result[np.arange(labels.size), labels.reshape(-1)] = 1
+    return result.reshape(*labels.shape, classes)
+
+
+def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
+    """Each vector along an axis, divided by its norm; zeros stay."""
+    array = np.asarray(x)
+    norms = np.atleast_1d(np.linalg.norm(array, order, axis))
+    norms[norms == 0] = 1
+    return np.asarray(array / np.expand_dims(norms, axis))
+
+
+def plot_model(
+    model: Sequential, to_file: str | os.PathLike[str] | None = "model.png", **appearance: Any
+) -> Any:
+    """Draw a model, see ``Sequential.plot``; Keras's arguments of appearance have no effect."""
+    known = ["show_shapes", "show_dtype", "show_layer_names", "show_layer_activations"]
+    known += ["show_trainable", "rankdir", "expand_nested", "dpi"]
+    for name in appearance:
+        if name not in known:
+            raise TypeError(f"plot_model: found the argument {name!r}, known: {', '.join(known)}")
+    return model.plot(to_file)
+
+
+class PyDataset:
+    """Base class of objects that give batches by number, for ``fit``, ``evaluate``, ``predict``.
+
+    A class of one's own has ``__len__`` (batches of an epoch) and ``__getitem__`` (batch number
+    → (x, y) or (x, y, sample_weight)). Batches are made in the training's own thread.
+
+    Parameters
+    ----------
+    workers, use_multiprocessing, max_queue_size
+        Accepted for Keras's sake, and without effect.
+    """
+
+    def __init__(
+        self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
+    ) -> None:
+        self.workers = workers
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = max_queue_size
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__}: wanted a method __len__: batches")
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        raise NotImplementedError(f"{type(self).__name__}: wanted a method __getitem__(number)")
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of an epoch."""
+        return len(self)
+
+    def on_epoch_end(self) -> None:
+        """Called by ``fit`` after each epoch."""
+
+
+Sequence = PyDataset
+
+
+def __getattr__(name: str) -> object:
+    raise _absent.error(__name__, name, __all__)
