@@ -293,9 +293,9 @@ class PyNetwork {
   // Rows that must be made first, a block at a time.
   py::object predict_source(const RowSource<T>& source) {
     check_columns(source);
-    const py::object result = output(py::none(), source.rows(), network_->spec().outputs());
+    const py::object result = output(py::none(), source.rows(), network_->outputs());
     const auto out_view =
-        output_matrix<T>("out", result, source.rows(), network_->spec().outputs());
+        output_matrix<T>("out", result, source.rows(), network_->outputs());
     const InUse in_use(busy_);
     kept_x_ = py::none();
     run(2 * released_work, [&](Executor& executor) {
@@ -314,9 +314,9 @@ class PyNetwork {
 
   py::object predict(const py::object& x, const py::object& out) {
     if (const RowSource<T>* source = row_source<T>(x)) return predict_source(*source);
-    const auto x_view = input_matrix<T>("x", x, any, network_->spec().inputs);
-    const py::object result = output(out, x_view.rows, network_->spec().outputs());
-    const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->spec().outputs());
+    const auto x_view = input_matrix<T>("x", x, any, network_->inputs());
+    const py::object result = output(out, x_view.rows, network_->outputs());
+    const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
     if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
     const InUse in_use(busy_);
     kept_x_ = py::none();
@@ -326,9 +326,9 @@ class PyNetwork {
   }
 
   py::object forward(const py::object& x, const py::object& out, bool training) {
-    const auto x_view = input_matrix<T>("x", x, any, network_->spec().inputs);
-    const py::object result = output(out, x_view.rows, network_->spec().outputs());
-    const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->spec().outputs());
+    const auto x_view = input_matrix<T>("x", x, any, network_->inputs());
+    const py::object result = output(out, x_view.rows, network_->outputs());
+    const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
     if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
     const InUse in_use(busy_);
     kept_x_ = py::none();
@@ -343,8 +343,8 @@ class PyNetwork {
       throw std::runtime_error(
           "backward: found no forward pass to go back through, wanted a call of forward first "
           "(training and prediction discard it)");
-    const auto x = input_matrix<T>("x", kept_x_, any, network_->spec().inputs);
-    const auto g = input_matrix<T>("grad_output", grad_output, x.rows, network_->spec().outputs());
+    const auto x = input_matrix<T>("x", kept_x_, any, network_->inputs());
+    const auto g = input_matrix<T>("grad_output", grad_output, x.rows, network_->outputs());
     const py::object dx = input_gradient ? output(py::none(), x.rows, x.cols) : py::none();
     const auto dx_view =
         input_gradient ? output_matrix<T>("dx", dx, x.rows, x.cols) : MatrixView<T>();
@@ -450,7 +450,7 @@ class PyNetwork {
   // A batch whose mean loss somebody else has computed.
   void add_to_tally(const py::object& outputs, const py::object& y, double loss, Tally<T>& tally) {
     trainer_of(tally);
-    const auto a = input_matrix<T>("outputs", outputs, any, network_->spec().outputs());
+    const auto a = input_matrix<T>("outputs", outputs, any, network_->outputs());
     const Targets<T> targets = targets_of(y, a.rows, labels_);
     const auto rows = static_cast<double>(a.rows);
     tally.add_loss({loss * rows, rows});
@@ -511,9 +511,9 @@ class PyNetwork {
   }
 
   void check_columns(const RowSource<T>& source) const {
-    if (source.cols() != network_->spec().inputs)
+    if (source.cols() != network_->inputs())
       throw std::invalid_argument("x: found " + std::to_string(source.cols()) +
-                                  " columns, wanted " + std::to_string(network_->spec().inputs));
+                                  " columns, wanted " + std::to_string(network_->inputs()));
   }
 
   // `labels` is where class numbers go: the core wants them as int32, checked. `by_batch`: x may be
@@ -526,7 +526,7 @@ class PyNetwork {
       check_columns(*d.source);
       d.x = {nullptr, d.source->rows(), d.source->cols()};
     } else {
-      d.x = input_matrix<T>("x", x, any, network_->spec().inputs);
+      d.x = input_matrix<T>("x", x, any, network_->inputs());
     }
     d.targets = targets_of(y, d.x.rows, labels);
     if (!weight.is_none()) d.targets.weight = input_vector<T>("sample_weight", weight, d.x.rows);
@@ -560,7 +560,7 @@ class PyNetwork {
   template <class Integer>
   void copy_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
     const auto* from = static_cast<const Integer*>(checked<Integer>("y", y, {rows}).data());
-    const index_t classes = network_->spec().outputs();
+    const index_t classes = network_->outputs();
     for (index_t i = 0; i < rows; ++i) {
       if (from[i] < 0 || from[i] >= classes)
         throw std::invalid_argument("y: found class " + std::to_string(from[i]) + " in row " +

@@ -45,6 +45,8 @@ class Network {
   Network(const KernelTables& tables, NetworkSpec spec);
 
   const NetworkSpec& spec() const { return spec_; }
+  index_t inputs() const { return spec_.inputs; }
+  index_t outputs() const { return layers_.back()->units(); }
   const KernelTable<T>& table() const { return *table_; }
   const char* isa() const { return isa_; }
   const Layers<T>& layers() const { return layers_; }

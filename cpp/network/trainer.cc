@@ -138,7 +138,7 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
 template <class T>
 void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index_t* order,
                             Tally<T>& tally) {
-  const index_t outputs = network_->spec().outputs();
+  const index_t outputs = network_->outputs();
   const bool watched = tally.watches_outputs(), copied = watched || data.source != nullptr;
   if (copied) reserve_batch(data, rows_at_once);
   if (watched) reserve(outputs_, rows_at_once * outputs);
