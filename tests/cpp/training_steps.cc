@@ -64,19 +64,20 @@ void train(const Workload& workload) {
   set_thread_count(1);
   NetworkSpec spec;
   spec.inputs = workload.widths.front();
-  for (std::size_t l = 1; l < workload.widths.size(); ++l)
-    spec.layers.push_back({workload.widths[l],
-                           l + 1 == workload.widths.size() ? workload.last : workload.hidden,
-                           {},
-                           true});
+  for (std::size_t l = 1; l < workload.widths.size(); ++l) {
+    LayerSpec layer;
+    layer.units = workload.widths[l];
+    layer.activation.name = l + 1 == workload.widths.size() ? workload.last : workload.hidden;
+    spec.layers.push_back(layer);
+  }
   auto network = std::make_shared<Network<float>>(active_kernels(), spec);
   std::uint64_t tensor = 0;
-  for (const Dense<float>& layer : network->layers())
-    initialize<float>("glorot_uniform", {}, layer.inputs(), layer.units(), 1, tensor++,
-                      layer.inputs() * layer.units(),
-                      network->parameters()->data() + layer.weight_offset());
+  for (const auto& layer : network->layers())
+    initialize<float>("glorot_uniform", {}, layer->inputs(), layer->units(), 1, tensor++,
+                      layer->inputs() * layer->units(),
+                      network->parameters()->data() + layer->parameter_offset());
   const Objective<float> objective(network->table(), workload.loss, Reduction::mean,
-                                   spec.layers.back().activation, spec.outputs());
+                                   spec.last_activation(), spec.outputs());
   Trainer<float> trainer(network, objective,
                          std::make_shared<OptimizerSettings>(workload.optimizer), {}, 0);
 

@@ -1,0 +1,132 @@
+// The checks of what layers without products and steps around an update are made of.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "check.h"
+
+namespace densecore::check {
+
+template <class T>
+void check_normalization(const Kernels<T>& kernels) {
+  const NormalizationKernels<T>& tested = kernels.tested.normalization;
+  const NormalizationKernels<T>& portable = kernels.portable.normalization;
+  const index_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 67};
+
+  // call(kernels of a level, rows, cols, x, other, vectors, out) for both levels; results agree.
+  const auto check = [&](const char* name, double limit, index_t more, auto call) {
+    report(std::string("normalization.") + name, [&](Numbers& numbers, Hash& hash) {
+      Guarded<T> x_(2500), other_(2500), out_(2500), kept_(2500), expected_(2500), exact_(2500);
+      Guarded<T> vectors_[4] = {Guarded<T>(100), Guarded<T>(100), Guarded<T>(100), Guarded<T>(100)};
+      for (const index_t rows : {1, 2, 5, 9, 30})
+        for (const index_t cols : sizes) {
+          describe("%td x %td", rows, cols);
+          const auto number = [&](index_t, index_t) { return 1 + 2 * numbers.symmetric(); };
+          const MatrixView<T> x = x_.fill(rows, cols, cols + 1, number);
+          const MatrixView<T> other = other_.fill(rows, cols + more, cols + 3, number);
+          const T* vectors[4];
+          for (int v = 0; v < 4; ++v) vectors[v] = vectors_[v].fill(1, cols, cols, number).data;
+          const MatrixView<T> out = out_.fill(rows, cols, cols + 2, number);
+          const MatrixView<T> kept = kept_.fill(rows, cols + more, cols + 4);
+          const MatrixView<T> expected = expected_.fill(
+              rows, cols, cols + 2, [&](index_t i, index_t j) { return out.row(i)[j]; });
+          const MatrixView<T> exact = exact_.fill(rows, cols + more, cols + 4);
+          call(tested, x, other, vectors, out, kept);
+          out_.check_outside("out");
+          kept_.check_outside("kept");
+          call(portable, x, other, vectors, expected, exact);
+          hash.add(out);
+          hash.add(kept);
+          const double allowed = limit * kernels.eps * std::fmax(1, largest(expected));
+          compare("out", out, expected, [&](index_t, index_t) { return allowed; });
+          const double also = limit * kernels.eps * std::fmax(1, largest(exact));
+          compare("kept", kept, exact, [&](index_t, index_t) { return also; });
+        }
+    });
+  };
+  using Table = NormalizationKernels<T>;
+  using View = MatrixView<T>;
+  check("column_product_sum", 64, 0, [](const Table& t, View x, View y, const T**, View out, View) {
+    t.column_product_sum(x.rows, x.cols, x.data, x.stride, y.data, y.stride, true, out.data);
+  });
+  check("column_squares", 64, 0, [](const Table& t, View x, View, const T** v, View out, View) {
+    t.column_squares(x.rows, x.cols, x.data, x.stride, v[0], out.data);
+  });
+  check("columns", 8, 0, [](const Table& t, View x, View, const T** v, View out, View kept) {
+    t.columns(x.rows, x.cols, x.data, x.stride, v[0], v[1], v[2], v[3], kept.data, kept.stride,
+              out.data, out.stride);
+  });
+  check("columns_gradient", 16, 0, [](const Table& t, View x, View y, const T** v, View out, View) {
+    t.columns_gradient(x.rows, x.cols, x.data, x.stride, y.data, y.stride, v[0], v[1], v[2],
+                       out.data, out.stride);
+  });
+  check("rows", 64, 1, [](const Table& t, View x, View, const T** v, View out, View kept) {
+    t.rows(x.rows, x.cols, x.data, x.stride, 1e-3, v[0], v[1], kept.data, kept.stride, out.data,
+           out.stride);
+  });
+  check("rows_gradient", 128, 1, [](const Table& t, View x, View y, const T** v, View out, View) {
+    t.rows_gradient(x.rows, x.cols, x.data, x.stride, v[0], y.data, y.stride, out.data, out.stride);
+  });
+  check("multiply", 0, 0, [](const Table& t, View x, View y, const T**, View out, View) {
+    t.multiply(x.rows, x.cols, x.data, x.stride, y.data, y.stride, out.data, out.stride);
+  });
+  check("sum", 0, 0, [](const Table& t, View x, View y, const T**, View out, View) {
+    t.sum(x.rows, x.cols, x.data, x.stride, y.data, y.stride, out.data, out.stride);
+  });
+  check("drop", 0, 0, [](const Table& t, View x, View, const T**, View out, View) {
+    std::vector<std::uint16_t> random(static_cast<std::size_t>(x.cols));
+    for (std::size_t j = 0; j < random.size(); ++j)
+      random[j] = static_cast<std::uint16_t>(40503 * (j + 1));
+    t.drop(x.cols, random.data(), 30000, T(1.5), out.data);
+  });
+}
+
+template <class T>
+void check_gradient_steps(const Kernels<T>& kernels) {
+  const GradientKernels<T>& tested = kernels.tested.gradients;
+  const GradientKernels<T>& portable = kernels.portable.gradients;
+  const auto check = [&](const char* name, auto call) {
+    report(std::string("gradients.") + name, [&](Numbers& numbers, Hash& hash) {
+      Guarded<T> x_(3000), g_(3000), expected_(3000);
+      for (const index_t n : {1, 2, 3, 5, 8, 15, 16, 17, 31, 64, 257, 2500}) {
+        describe("%td elements", n);
+        const auto number = [&](index_t, index_t) { return numbers.symmetric(); };
+        const MatrixView<T> x = x_.fill(1, n, n, number), g = g_.fill(1, n, n, number);
+        const MatrixView<T> expected =
+            expected_.fill(1, n, n, [&](index_t, index_t j) { return g.data[j]; });
+        const double value = call(tested, n, x.data, g.data);
+        g_.check_outside("g");
+        const double wanted = call(portable, n, x.data, expected.data);
+        hash.add(value);
+        hash.add(g);
+        if (!is_close(value, wanted, 16 * kernels.eps * (1 + std::abs(wanted))))
+          fail("found %.17g, expected %.17g", value, wanted);
+        compare("g", g, expected, [&](index_t, index_t) { return 8 * kernels.eps; });
+      }
+    });
+  };
+  using Table = GradientKernels<T>;
+  check("sum_of_squares",
+        [](const Table& t, index_t n, const T* x, T*) { return t.sum_of_squares(n, x); });
+  check("sum_of_magnitudes",
+        [](const Table& t, index_t n, const T* x, T*) { return t.sum_of_magnitudes(n, x); });
+  check("add_penalty", [](const Table& t, index_t n, const T* x, T* g) {
+    t.add_penalty(n, x, 0.1, 0.2, g);
+    return 0.0;
+  });
+  check("scale", [](const Table& t, index_t n, const T*, T* g) {
+    t.scale(n, 0.3, g);
+    return 0.0;
+  });
+  check("clip", [](const Table& t, index_t n, const T*, T* g) {
+    t.clip(n, 0.4, g);
+    return 0.0;
+  });
+  check("average", [](const Table& t, index_t n, const T* x, T* g) {
+    t.average(n, 0.9, x, g);
+    return 0.0;
+  });
+}
+
+}  // namespace densecore::check
