@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from conftest import LOSSES, OF_POSITIVE, loss_of, targets_of
+from conftest import LOSSES, OF_POSITIVE, loss_of, network_of, targets_of
 from densecore import losses, reference
 
 ROWS, COLUMNS = 7, 6

@@ -149,6 +149,19 @@ void tiny_train(const TinyTraining<typename V::T>& p) {
   V scalars[1] = {V::set(static_cast<T>(p.rate))};
   alignas(64) T gradient[V::width] = {};
   const index_t outputs = p.layers[p.layer_count - 1].units;
+  LossArguments<T> loss = {1,
+                           outputs,
+                           nullptr,
+                           outputs,
+                           nullptr,
+                           outputs,
+                           nullptr,
+                           nullptr,
+                           p.scale != 0 ? p.scale : 1,
+                           gradient,
+                           outputs,
+                           p.loss_parameters,
+                           p.loss_parameter_count};
   const T* x = nullptr;
   for (index_t step = 0; step < p.steps; ++step) {
     const index_t row = p.order == nullptr ? step : p.order[step];
@@ -156,14 +169,17 @@ void tiny_train(const TinyTraining<typename V::T>& p) {
     const T* output = network.forward(x, p.from_z);
     if (p.outputs != nullptr)
       for (index_t j = 0; j < outputs; ++j) p.outputs[step * outputs + j] = output[j];
-    const double weight = p.weight == nullptr ? 1 : static_cast<double>(p.weight[row]);
+    loss.output = output;
+    if (p.values != nullptr) loss.values = p.values + row * p.ld_values;
+    if (p.labels != nullptr) loss.labels = p.labels + row;
+    double weight = 1;
+    if (p.weight != nullptr) {
+      loss.weight = p.weight + row;
+      weight = static_cast<double>(*loss.weight);
+      if (p.scale == 0) loss.scale = weight == 0 ? 0 : 1 / weight;
+    }
     *p.total_weight += weight;
-    *p.total_loss += p.loss({1, outputs, output, outputs,
-                             p.values == nullptr ? nullptr : p.values + row * p.ld_values, outputs,
-                             p.labels == nullptr ? nullptr : p.labels + row,
-                             p.weight == nullptr ? nullptr : p.weight + row,
-                             p.scale != 0 ? p.scale : (weight == 0 ? 0 : 1 / weight), gradient,
-                             outputs, p.loss_parameters, p.loss_parameter_count});
+    *p.total_loss += p.loss(loss);
     network.backward(x, V::load(gradient), p.from_z, scalars);
   }
   network.write_back(p.parameters);

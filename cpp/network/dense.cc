@@ -26,18 +26,6 @@ void Dense<T>::affine(const T* parameters, MatrixView<const T> x, Range units, M
 }
 
 template <class T>
-void Dense<T>::activate(MatrixView<const T> z, Range units, MatrixView<T> a) const {
-  function_.forward(units.of(z), units.of(a));
-}
-
-template <class T>
-void Dense<T>::delta(MatrixView<const T> z, MatrixView<const T> a, Range units,
-                     MatrixView<T> gradient) const {
-  const MatrixView<T> g = units.of(gradient);
-  function_.backward(units.of(z), units.of(a), g, g);
-}
-
-template <class T>
 void Dense<T>::weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs,
                                Range units, bool accumulate, T* gradients, void* scratch) const {
   const index_t i = inputs.begin, j = units.begin;

@@ -12,10 +12,6 @@ namespace densecore {
 struct Range {
   index_t begin, end;
   index_t size() const { return end - begin; }
-  template <class T>
-  MatrixView<T> of(MatrixView<T> m) const {
-    return {m.data + begin, m.rows, size(), m.stride};
-  }
 };
 
 template <class T>
@@ -39,10 +35,14 @@ class Dense : public Layer<T> {
   void affine(const T* parameters, MatrixView<const T> x, Range units, MatrixView<T> z,
               void* scratch) const;
   // a = f(z), row by row if f needs whole rows; z may be a itself.
-  void activate(MatrixView<const T> z, Range units, MatrixView<T> a) const;
+  void activate(MatrixView<const T> z, Range units, MatrixView<T> a) const {
+    function_.forward(z, a, units.begin, units.size());
+  }
   // delta = dC/dz from dC/da, in place: the note's (dC/da)(da/dz).
   void delta(MatrixView<const T> z, MatrixView<const T> a, Range units,
-             MatrixView<T> gradient) const;
+             MatrixView<T> gradient) const {
+    function_.backward(z, a, gradient, gradient, units.begin, units.size());
+  }
   // dW = X^T delta, and db where `inputs` begins at 0. `gradients` is the flat buffer; the rows'
   // contribution is added to it when `accumulate`.
   void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units,

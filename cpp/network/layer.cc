@@ -16,20 +16,6 @@ ActivationFunction<T>::ActivationFunction(const KernelTable<T>& table, const Act
                                       spec.parameters)) {}
 
 template <class T>
-void ActivationFunction<T>::forward(MatrixView<const T> z, MatrixView<T> a) const {
-  if (entry_->identity && z.data == a.data) return;
-  entry_->forward(z.rows, z.cols, z.data, z.stride, a.data, a.stride, parameters_.data());
-}
-
-template <class T>
-void ActivationFunction<T>::backward(MatrixView<const T> z, MatrixView<const T> a,
-                                     MatrixView<const T> g, MatrixView<T> dz) const {
-  if (entry_->identity && g.data == dz.data) return;
-  entry_->backward(g.rows, g.cols, z.data, z.stride, a.data, a.stride, g.data, g.stride, dz.data,
-                   dz.stride, parameters_.data());
-}
-
-template <class T>
 std::shared_ptr<AlignedBuffer<T>> Layer<T>::add_state(const char* name, T value) {
   auto values = std::make_shared<AlignedBuffer<T>>(static_cast<std::size_t>(units_));
   std::fill_n(values->data(), units_, value);

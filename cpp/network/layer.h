@@ -58,11 +58,19 @@ class ActivationFunction {
   bool needs_input() const { return entry_->needs_input; }
   bool row_wise() const { return entry_->row_wise; }
   bool identity() const { return entry_->identity; }
-  // a = f(z); z may be a itself.
-  void forward(MatrixView<const T> z, MatrixView<T> a) const;
-  // dz = g f'(z); dz may be g itself.
+  // Columns j .. j + cols of a = f(z) and of dz = g f'(z); a may be z itself, and dz g. In here
+  // because a step of a small network waits for every call and every view that is passed on.
+  void forward(MatrixView<const T> z, MatrixView<T> a, index_t j, index_t cols) const {
+    if (entry_->identity && z.data == a.data) return;
+    entry_->forward(z.rows, cols, z.data + j, z.stride, a.data + j, a.stride, parameters_.data());
+  }
   void backward(MatrixView<const T> z, MatrixView<const T> a, MatrixView<const T> g,
-                MatrixView<T> dz) const;
+                MatrixView<T> dz, index_t j, index_t cols) const {
+    if (entry_->identity && g.data == dz.data) return;
+    entry_->backward(g.rows, cols, z.data + j, z.stride, a.data + j, a.stride, g.data + j, g.stride,
+                     dz.data + j, dz.stride, parameters_.data());
+  }
+  void forward(MatrixView<const T> z, MatrixView<T> a) const { forward(z, a, 0, z.cols); }
 
  private:
   const ActivationEntry<T>* entry_;

@@ -136,9 +136,8 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
   for (std::size_t l = layers_.size(); l-- > end_layer;) {
     const bool from_here = from_z && l + 1 == layers_.size();
     const View delta = workspace_.gradient(l, begin, end);
-    View below;
-    if (l > end_layer) below = workspace_.gradient(l - 1, begin, end);
-    if (l == 0 && dx) below = dx.slice(begin, end);
+    const View below = l > end_layer ? workspace_.gradient(l - 1, begin, end)
+                                     : (dx ? dx.slice(begin, end) : View());
     const Dense<T>* const layer = layers_[l]->dense();
     if (layer == nullptr) {
       backward_simple(l, x, begin, end, from_here, accumulate, gradients, below);
@@ -160,7 +159,7 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
       }
       if (below) layer->input_gradient(workspace_.transposed(l), delta, below, scratch);
     }
-    if (below) add_branches(l, begin, end, below);
+    if (!plain_ && below) add_branches(l, begin, end, below);
   }
 }
 

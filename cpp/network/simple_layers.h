@@ -21,7 +21,7 @@ class ActivationLayer : public Layer<T> {
   }
   void input_gradient(const Pass&, const T*, const LayerRows<T>& rows, MatrixView<const T> g,
                       MatrixView<T> dx) const override {
-    function_.backward(rows.x, rows.a, g, dx);
+    function_.backward(rows.x, rows.a, g, dx, 0, g.cols);
   }
 
  private:
