@@ -101,7 +101,7 @@ def test_logs_of_batches_are_means_so_far() -> None:
         losses.append(
             again.train_on_batch(
                 X[part].astype(np.float32), Y[part].reshape(-1, 1).astype(np.float32)
-            )
+            )[0]
         )
     found = [arguments[1]["loss"] for _, arguments in recorder.calls]
     np.testing.assert_allclose(found, np.cumsum(losses) / [1, 2, 3, 4], rtol=1e-12)

@@ -30,7 +30,7 @@ for fold, (train, test) in enumerate(folds.split(X, Y)):
     model = models.clone_model(template)
     model.compile(
         loss="sparse_categorical_crossentropy",
-        optimizer=optimizers.Adam(learning_rate=0.01),
+        optimizer=optimizers.SGD(learning_rate=0.02, momentum=0.9, nesterov=True),
         metrics=["accuracy"],
     )
     model.fit(X[train], Y[train], epochs=60, batch_size=16, verbose=0)

@@ -28,7 +28,7 @@ model = keras.models.Sequential(
         layers.Dense(6, activation="sigmoid", name="labels"),
     ]
 )
-model.compile("adam", "binary_crossentropy", metrics=["binary_accuracy"])
+model.compile("rmsprop", "binary_crossentropy", metrics=["binary_accuracy"])
 model.fit(X_train, Y_train, epochs=40, batch_size=64, verbose=0)
 
 assert model.get_layer("labels").get_weights()[0].shape == (32, 6)

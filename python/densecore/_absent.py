@@ -116,15 +116,19 @@ def error(module: str, name: str, known: Iterable[str]) -> Exception:
     An AttributeError; but an ImportError where ``from module import name`` asks, as Python would
     replace the message of an AttributeError by its own there.
     """
-    import difflib  # only an error pays for its import
-
+    if name.startswith("_"):  # Python itself asks for some of these
+        return AttributeError(f"module '{module}' has no attribute '{name}'")
     area = module.partition(".")[2]
-    reason = None if name.startswith("_") else _reason(area, name)
+    reason = _reason(area, name)
     if reason is not None:
         public = sorted(name for name in known if area != "layers" or name[0].isupper())
         there = f" There are: {', '.join(public)}."
         text = f"{module} has no {name}, which Keras has: {reason}.{there}"
+    elif _is_import(sys._getframe(2)):
+        text = name  # Python looks for a submodule next, and has a text of its own
     else:
+        import difflib  # only an error pays for its import
+
         close = difflib.get_close_matches(name, list(known), n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
         text = f"module '{module}' has no attribute '{name}'{hint}"

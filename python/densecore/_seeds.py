@@ -1,13 +1,18 @@
 """Where the seeds come from that nobody gave: the system, or one number for a whole program."""
 
 import os
-import random
+from typing import TYPE_CHECKING
 
-_source: random.Random | None = None
+if TYPE_CHECKING:
+    import random
+
+_source: "random.Random | None" = None
 
 
 def set_global(seed: int | None) -> None:
     """From now on fresh seeds follow from this one and their number; None: from the system."""
+    import random  # most programs name no seed here
+
     global _source
     _source = None if seed is None else random.Random(seed)
 
