@@ -10,12 +10,18 @@ struct Wide {
   std::uint64_t high, low;
 };
 
-// 64 x 64 -> 128 bits, portably (no __int128 on MSVC).
+// 64 x 64 -> 128 bits: one instruction where the compiler knows of it, else from halves (MSVC).
 Wide multiply(std::uint64_t a, std::uint64_t b) {
+#if defined(__SIZEOF_INT128__)
+  __extension__ using Product = unsigned __int128;
+  const Product p = static_cast<Product>(a) * b;
+  return {static_cast<std::uint64_t>(p >> 64), static_cast<std::uint64_t>(p)};
+#else
   const std::uint64_t a0 = a & 0xffffffffu, a1 = a >> 32, b0 = b & 0xffffffffu, b1 = b >> 32;
   const std::uint64_t p00 = a0 * b0, p01 = a0 * b1, p10 = a1 * b0, p11 = a1 * b1;
   const std::uint64_t middle = (p00 >> 32) + (p01 & 0xffffffffu) + (p10 & 0xffffffffu);
   return {p11 + (p01 >> 32) + (p10 >> 32) + (middle >> 32), (middle << 32) | (p00 & 0xffffffffu)};
+#endif
 }
 
 // log(x) for normal x > 0 from +, -, *, / alone, hence the same bits everywhere.

@@ -28,16 +28,18 @@ void Dropout<T>::factors(const Pass& pass, index_t row, T* out) const {
   const std::uint64_t key[2] = {pass.seed, static_cast<std::uint64_t>(Stream::dropout)};
   std::uint64_t counter[4] = {0, static_cast<std::uint64_t>(row),
                               static_cast<std::uint64_t>(number_), pass.number};
-  constexpr index_t at_once = 16;
-  for (index_t j = 0; j < this->units(); j += at_once, ++counter[0]) {
-    const PhiloxBlock block = philox(key, counter);
-    std::uint16_t random[at_once];
-    static_assert(sizeof random == sizeof block.word);
-    // Word by word, low bits first: the same numbers whatever the byte order.
-    for (int i = 0; i < at_once; ++i)
-      random[i] = static_cast<std::uint16_t>(block.word[i / 4] >> (16 * (i % 4)));
-    this->table_->normalization.drop(std::min(at_once, this->units() - j), random, threshold_,
-                                     factor, out + j);
+  constexpr index_t at_once = 1024, of_block = 16;
+  std::uint16_t random[at_once];
+  for (index_t j = 0; j < this->units(); j += at_once) {
+    const index_t count = std::min(at_once, this->units() - j);
+    for (index_t i = 0; i < count; i += of_block, ++counter[0]) {
+      const PhiloxBlock block = philox(key, counter);
+      // Word by word, low bits first: the same numbers whatever the byte order.
+      for (int word = 0; word < 4; ++word)
+        for (int part = 0; part < 4; ++part)
+          random[i + 4 * word + part] = static_cast<std::uint16_t>(block.word[word] >> (16 * part));
+    }
+    this->table_->normalization.drop(count, random, threshold_, factor, out + j);
   }
 }
 
