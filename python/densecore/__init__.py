@@ -2,15 +2,29 @@
 
 from typing import TYPE_CHECKING
 
-from . import _absent, activations, initializers, layers, losses, metrics, ops, optimizers
 from ._core import __version__
 from .config import get_num_threads, set_num_threads, show_config
-from .history import History
-from .layers import Dense, Input
-from .model import Sequential, load_model
 
 if TYPE_CHECKING:
-    from . import backend, callbacks, models, reference, schedules, utils
+    from . import (
+        activations,
+        backend,
+        callbacks,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        ops,
+        optimizers,
+        reference,
+        regularizers,
+        schedules,
+        utils,
+    )
+    from .history import History
+    from .layers import Dense, Input
+    from .model import Sequential, load_model
     from .models import Model
 
 __all__ = [
@@ -33,6 +47,7 @@ __all__ = [
     "ops",
     "optimizers",
     "reference",
+    "regularizers",
     "schedules",
     "set_num_threads",
     "show_config",
@@ -40,7 +55,19 @@ __all__ = [
     "version",
 ]
 
-_LAZY = ("backend", "callbacks", "models", "reference", "schedules", "utils")
+# Imported when first asked for: what a program does not use, it does not pay for.
+_MODULES = {
+    "activations", "backend", "callbacks", "initializers", "layers", "losses", "metrics", "models",
+    "ops", "optimizers", "reference", "regularizers", "schedules", "utils",
+}  # fmt: skip
+_FROM = {
+    "Dense": "layers",
+    "History": "history",
+    "Input": "layers",
+    "Model": "models",
+    "Sequential": "model",
+    "load_model": "model",
+}
 
 
 def version() -> str:
@@ -49,16 +76,19 @@ def version() -> str:
 
 
 def __getattr__(name: str) -> object:
-    # What most programs do not use, they do not pay for.
-    if name in _LAZY:
+    if name in _MODULES or name in _FROM:
         import importlib
 
-        return importlib.import_module(f".{name}", __name__)
-    if name == "Model":
-        from .models import Model
+        found: object = importlib.import_module(f".{_FROM.get(name, name)}", __name__)
+        if name in _FROM:
+            found = getattr(found, name)
+        globals()[name] = found
+        return found
+    if name.startswith("_"):  # asked for by `from . import _module` before that is there
+        raise AttributeError(f"module 'densecore' has no attribute '{name}'")
+    from ._absent import error
 
-        return Model
-    raise _absent.error(__name__, name, __all__)
+    raise error(__name__, name, __all__)
 
 
 def __dir__() -> list[str]:
