@@ -12,7 +12,7 @@ EXAMPLE = re.compile(r"```python\n(.*?)```\n\nprints\n\n```text\n(.*?)```", re.D
 
 
 def examples() -> list[tuple[str, str]]:
-    paths = [ROOT / "docs" / name for name in ("data-and-metrics.md", "from-keras.md")]
+    paths = [ROOT / "docs" / name for name in ("data-and-metrics.md", "from-keras.md", "layers.md")]
     return [found for path in paths if path.exists() for found in EXAMPLE.findall(path.read_text())]
 
 

@@ -350,6 +350,13 @@ class Sequential(Stack):
             As Keras: a number when there are no metrics, else a list in the order of
             ``metrics_names``; a dictionary with `return_dict`.
         """
+        plain = isinstance(x, np.ndarray) and y is not None and not (verbose or steps or callbacks)
+        if plain and not isinstance(self.loss, CallableLoss):
+            # The usual call, without the machinery of hooks.
+            values = self._network.evaluate(*self._data(x, y, sample_weight))
+            if return_dict:
+                return dict(zip(self.metrics_names, values, strict=True))
+            return values if len(values) > 1 else values[0]
         from . import evaluation
 
         return evaluation.evaluate(
