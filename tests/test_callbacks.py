@@ -13,6 +13,7 @@ import pytest
 
 import densecore as dc
 from densecore import callbacks as cb
+from densecore import schedules
 
 X = np.random.default_rng(0).normal(size=(40, 4))
 Y = X.sum(axis=1)
@@ -499,3 +500,17 @@ def test_without_tensorboard_the_package_is_named(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match="pip install tensorboardX"):
         cb.TensorBoard()
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [cb.ReduceLROnPlateau("loss"), cb.LearningRateScheduler(lambda epoch: 0.1)],
+    ids=lambda c: type(c).__name__,
+)
+def test_only_one_sets_the_learning_rate(callback: Any) -> None:
+    model = make()
+    rate = schedules.ExponentialDecay(0.1, 10, 0.5)
+    model.compile(dc.optimizers.SGD(rate), "mse")
+    with pytest.raises(ValueError, match="learning_rate is a schedule, wanted a number"):
+        model.fit(X, Y, verbose=0, callbacks=[callback])
+    assert model.optimizer.schedule is rate

@@ -512,6 +512,35 @@ class Sequential(Stack):
 
         return html_summary(self)
 
+    # Copies and files ---------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: what a file holds, in memory; the history stays behind."""
+        own = {"_input", "_layers", "_network_or_none", "history", "predict_on_batch",
+               "train_on_batch"}  # fmt: skip
+        return {
+            "stack": Stack.get_config(self),
+            "attributes": {key: value for key, value in vars(self).items() if key not in own},
+            "progress": self.progress if self.built else {},
+            "tensors": {k: v.copy() for k, v in self._tensors().items()} if self.built else None,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        config = state["stack"]
+        Sequential.__init__(self, dtype=config["dtype"], seed=config["seed"], name=config["name"])
+        self._add_from_config(config)
+        vars(self).update(state["attributes"])
+        if state["tensors"] is None:
+            return
+        self._make_parameters()
+        if self._compiled:
+            self._compile()
+            self._network.steps = state["progress"]["steps"]
+            self._network.epochs = state["progress"]["epochs"]
+        for name, view in self._tensors().items():
+            view[...] = state["tensors"][name]
+        self._network_changed()
+
     # Files --------------------------------------------------------------------------------------
 
     @property

@@ -9,6 +9,15 @@ import numpy as np
 from .._callback import Callback, Direction, Logs
 
 
+def _require_a_number(name: str, model: Any) -> None:
+    """A schedule sets the rate of each step: a callback's would be gone with the next one."""
+    if getattr(model.optimizer, "schedule", None) is not None:
+        raise ValueError(
+            f"{name}: found an optimizer whose learning_rate is a schedule, wanted a number: only "
+            "one of them can set the rate"
+        )
+
+
 class LearningRateScheduler(Callback):
     """Set the learning rate before each epoch.
 
@@ -29,6 +38,10 @@ class LearningRateScheduler(Callback):
         self.schedule = schedule
         self.verbose = verbose
         self._takes_rate = _accepts_two(schedule)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Refuse an optimizer that has a schedule of its own."""
+        _require_a_number("LearningRateScheduler", self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Ask the schedule."""
@@ -115,7 +128,8 @@ class ReduceLROnPlateau(Callback):
         self.best: float | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget an earlier training."""
+        """Forget an earlier training; refuse an optimizer that has a schedule of its own."""
+        _require_a_number("ReduceLROnPlateau", self.model)
         self._reset()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
