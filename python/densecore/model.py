@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import losses, metrics, model_file, optimizers
+from . import _core, losses, metrics, model_file, optimizers
 from ._custom_loss import CallableLoss, Function, custom_loss
 from ._data import Data, prepare
 from ._rows import as_rows
@@ -450,6 +450,45 @@ class Sequential(Stack):
         if self._network_or_none is None:
             self._build_for(x)
         return self._network.predict(x, out)
+
+    def make_train_step(self, x: Array, y: Array, sample_weight: Array | None = None) -> Any:
+        """A step of training that is bound to its arrays: the cheapest loop there is.
+
+        The arrays are checked once, as by `train_on_batch`, and kept alive; each call reads what
+        they hold then.
+
+        Returns
+        -------
+        callable
+            ``step()`` makes one step and returns the loss before it; ``step.run(n)`` makes n, and
+            returns the last one's.
+
+        Raises
+        ------
+        RuntimeError
+            From ``step``, when the model has been compiled again since.
+        """
+        self._compiled_loss()
+        self._build_for(x)
+        if isinstance(self.loss, CallableLoss):
+            raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
+                            "of the core's")  # fmt: skip
+        kind = _core.StepNetworkF32 if self.dtype == "float32" else _core.StepNetworkF64
+        return kind(self._network, x, y, sample_weight)
+
+    def make_predictor(self, x: Array, out: Array | None = None) -> Any:
+        """A prediction that is bound to its arrays: ``predict()`` reads x and writes `out`.
+
+        Returns
+        -------
+        callable
+            Takes no arguments and returns `out`, a new array (rows, units) if none was given.
+        """
+        self._build_for(x)
+        if out is None:
+            out = np.empty((len(x), self.output_shape[1]), self._dtype)
+        kind = _core.PredictionNetworkF32 if self.dtype == "float32" else _core.PredictionNetworkF64
+        return kind(self._network, x, out)
 
     def forward(self, x: Array, out: Array | None = None, training: bool = True) -> Array:
         """As `predict_on_batch`, and keeps what `backward` needs.

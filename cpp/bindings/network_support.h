@@ -1,0 +1,180 @@
+// What a network's methods need of Python: signals, the mark of being in use, hooks of epochs,
+// layers from dictionaries, arrays for a function of the user's.
+#pragma once
+
+#include <pybind11/functional.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <exception>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "network/trainer.h"
+
+namespace densecore::bindings {
+
+// Computations of fewer multiply-adds keep the GIL: releasing and taking it costs about 70 ns, and
+// another thread could not use so short a time anyway.
+constexpr double released_work = 1 << 20;
+
+// Asks Python for pending signals; Ctrl-C becomes KeyboardInterrupt here.
+class SignalCheck : public Interrupt {
+ public:
+  bool requested() override {
+    py::gil_scoped_acquire gil;
+    if (PyErr_CheckSignals() == 0) return false;
+    error_ = std::make_exception_ptr(py::error_already_set());
+    return true;
+  }
+  // Turns the core's Interrupted into the Python exception that caused it.
+  [[noreturn]] void rethrow() { std::rethrow_exception(error_); }
+
+ private:
+  std::exception_ptr error_;
+};
+
+// Marks a network as in use for the life of the object. With the GIL released a second Python
+// thread could get here; it must not find the workspace half written.
+class InUse {
+ public:
+  explicit InUse(std::atomic<bool>& flag) : flag_(flag) { take(); }
+  ~InUse() {
+    if (taken_) flag_.store(false, std::memory_order_release);
+  }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+
+  // While a callback of the user runs, the model is free.
+  void pause() {
+    taken_ = false;
+    flag_.store(false, std::memory_order_release);
+  }
+  void take() {
+    if (flag_.exchange(true, std::memory_order_acquire))
+      throw std::runtime_error(
+          "the model is in use by another thread; give each thread a model of its own");
+    taken_ = true;
+  }
+
+ private:
+  std::atomic<bool>& flag_;
+  bool taken_ = false;
+};
+
+struct EpochHooks {
+  // Either may be empty.
+  std::function<void()> begin;
+  std::function<bool(const std::vector<double>&, const std::vector<double>&)> end;
+  // Whether `end` is to hear of every epoch, or only of those whose loss is not finite.
+  bool every_epoch;
+};
+
+// Calls Python at the beginning and the end of each epoch, where somebody listens.
+class PythonObserver : public EpochObserver {
+ public:
+  PythonObserver(EpochHooks hooks, InUse& in_use) : hooks_(std::move(hooks)), in_use_(in_use) {}
+  void epoch_begin() override {
+    if (hooks_.begin) call([&] { hooks_.begin(); });
+  }
+  bool epoch_end(const EpochResult& result) override {
+    results.push_back(result);
+    bool go_on = true;
+    if (hooks_.end && (hooks_.every_epoch || !finite(result)))
+      call([&] { go_on = hooks_.end(result.training, result.validation); });
+    return go_on;
+  }
+  std::vector<EpochResult> results;
+
+ private:
+  static bool finite(const EpochResult& result) {
+    return std::isfinite(result.training[0]) &&
+           (result.validation.empty() || std::isfinite(result.validation[0]));
+  }
+  template <class Call>
+  void call(Call&& function) {
+    py::gil_scoped_acquire gil;
+    in_use_.pause();
+    function();
+    in_use_.take();
+  }
+
+  EpochHooks hooks_;
+  InUse& in_use_;
+};
+
+// None for an argument that was not given.
+inline py::object borrowed(PyObject* argument) {
+  return argument == nullptr ? py::object(py::none())
+                             : py::reinterpret_borrow<py::object>(argument);
+}
+
+// The type that a PyMethodDef wants, whatever the calling convention.
+template <class Function>
+PyCFunction as_function(Function* function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+inline Reduction reduction_of(const std::string& name) {
+  if (name == "mean") return Reduction::mean;
+  if (name == "sum") return Reduction::sum;
+  throw std::invalid_argument("unknown reduction '" + name + "'; known: mean, sum");
+}
+
+// A layer from a dictionary: the names of LayerSpec, those that its kind has.
+inline LayerSpec layer_spec_of(const py::dict& given) {
+  LayerSpec spec;
+  for (const auto& [key, value] : given) {
+    const auto name = key.cast<std::string>();
+    if (name == "kind")
+      spec.kind = value.cast<std::string>();
+    else if (name == "units")
+      spec.units = value.cast<index_t>();
+    else if (name == "activation")
+      spec.activation.name = value.cast<std::string>();
+    else if (name == "activation_parameters")
+      spec.activation.parameters = value.cast<std::vector<double>>();
+    else if (name == "use_bias")
+      spec.use_bias = value.cast<bool>();
+    else if (name == "rate")
+      spec.rate = value.cast<double>();
+    else if (name == "epsilon")
+      spec.epsilon = value.cast<double>();
+    else if (name == "momentum")
+      spec.momentum = value.cast<double>();
+    else if (name == "scale")
+      spec.scale = value.cast<bool>();
+    else if (name == "center")
+      spec.center = value.cast<bool>();
+    else if (name == "invert")
+      spec.invert = value.cast<bool>();
+    else if (name == "from")
+      spec.from = value.cast<index_t>();
+    else if (name == "trainable")
+      spec.trainable = value.cast<bool>();
+    else if (name == "penalties") {
+      const auto pairs = value.cast<std::array<std::array<double, 2>, 2>>();
+      for (std::size_t i = 0; i < 2; ++i) spec.penalties[i] = {pairs[i][0], pairs[i][1]};
+    } else {
+      throw std::invalid_argument("layer: found an unknown entry '" + name + "'");
+    }
+  }
+  return spec;
+}
+
+// A view of a matrix that lives for one call of Python.
+template <class T, class U = std::remove_const_t<T>>
+py::array_t<U> matrix_view(MatrixView<T> m) {
+  constexpr auto size = static_cast<py::ssize_t>(sizeof(T));
+  py::array_t<U> array({m.rows, m.cols}, {m.stride * size, size}, m.data, py::capsule(m.data));
+  if constexpr (std::is_const_v<T>)
+    py::detail::array_proxy(array.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  return array;
+}
+
+}  // namespace densecore::bindings

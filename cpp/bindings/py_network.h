@@ -1,0 +1,471 @@
+// A network with what it is trained by, on NumPy arrays.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "bindings/fast_call.h"
+#include "bindings/metric.h"
+#include "bindings/network_support.h"
+#include "bindings/rows.h"
+#include "network/trainer.h"
+
+namespace densecore::bindings {
+
+template <class T>
+class PyNetwork {
+ public:
+  PyNetwork(index_t inputs, const std::vector<py::dict>& layers, const py::object& isa) {
+    NetworkSpec spec;
+    spec.inputs = inputs;
+    for (const py::dict& layer : layers) spec.layers.push_back(layer_spec_of(layer));
+    network_ = std::make_shared<Network<T>>(
+        isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()), std::move(spec));
+  }
+
+  std::string isa() const { return network_->isa(); }
+  index_t parameter_count() const { return network_->parameter_count(); }
+  py::array parameters() const {
+    return view_of<T>(network_->parameters(), 0, {network_->parameter_count()});
+  }
+  py::array gradients() const {
+    return view_of<T>(network_->gradients(), 0, {network_->parameter_count()});
+  }
+  py::array gradient_slots() const {
+    return view_of<T>(network_->gradients(), network_->parameter_count(),
+                      {Network<T>::spare_slots});
+  }
+  // Of layer l: its parameters, their gradients and its other arrays, by name.
+  py::tuple layer_views(std::size_t l) const {
+    const Layer<T>& layer = *network_->layers().at(l);
+    py::dict parameters, gradients, states;
+    for (const ParameterBlock& block : layer.parameters()) {
+      const auto view = [&](const std::shared_ptr<AlignedBuffer<T>>& buffer) {
+        if (block.rows == 0) return view_of<T>(buffer, block.offset, {block.cols});
+        return view_of<T>(buffer, block.offset, {block.rows, block.cols});
+      };
+      parameters[block.name] = view(network_->parameters());
+      gradients[block.name] = view(network_->gradients());
+    }
+    for (const StateBlock<T>& block : layer.states())
+      states[block.name] = view_of<T>(block.values, 0, {layer.units()});
+    return py::make_tuple(parameters, gradients, states);
+  }
+  std::uint64_t seed() const { return network_->seed; }
+  void set_seed(std::uint64_t seed) { network_->seed = seed; }
+  void set_trainable(std::size_t l, bool trainable) {
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    network_->layers().at(l);
+    network_->set_trainable(l, trainable);
+  }
+  // forward(x) -> a and derivative(x, a) -> da/dx, both (rows, units), for a layer of kind
+  // "function".
+  void set_function(std::size_t l, py::function forward, py::function derivative) {
+    const InUse in_use(busy_);
+    UserFunction<T> function;
+    function.forward = [forward](MatrixView<const T> x, MatrixView<T> a) {
+      py::gil_scoped_acquire gil;
+      const py::array_t<T> result = result_of("activation", forward(matrix_view(x)), x);
+      copy_rows(matrix_of(result), a);
+    };
+    function.backward = [derivative](MatrixView<const T> x, MatrixView<const T> a,
+                                     MatrixView<const T> g, MatrixView<T> dx) {
+      py::gil_scoped_acquire gil;
+      const py::array_t<T> slope =
+          result_of("derivative", derivative(matrix_view(x), matrix_view(a)), x);
+      const MatrixView<const T> d = matrix_of(slope);
+      for (index_t i = 0; i < g.rows; ++i)
+        for (index_t j = 0; j < g.cols; ++j) dx.row(i)[j] = g.row(i)[j] * d.row(i)[j];
+    };
+    network_->set_function(l, std::move(function));
+  }
+
+  // What a dropout layer multiplies the rows of training step number `step` with.
+  py::array dropout_factors(std::size_t l, std::uint64_t step, index_t rows, index_t units) const {
+    const auto* layer = dynamic_cast<const Dropout<T>*>(network_->layers().at(l).get());
+    if (layer == nullptr || layer->units() != units)
+      throw std::invalid_argument("layer: wanted a dropout layer of that many units");
+    py::array_t<T> factors({rows, units});
+    for (index_t i = 0; i < rows; ++i)
+      layer->factors({true, network_->seed, step}, i, factors.mutable_data(i));
+    return factors;
+  }
+
+  void compile(const std::string& loss, const std::string& reduction,
+               std::shared_ptr<OptimizerSettings> settings, const py::list& metric_specs,
+               std::uint64_t seed, bool from_logits, const std::vector<double>& loss_parameters) {
+    const InUse in_use(busy_);
+    const NetworkSpec& spec = network_->spec();
+    const Objective<T> objective(network_->table(), loss, reduction_of(reduction),
+                                 spec.last_activation(), spec.outputs(), from_logits,
+                                 loss_parameters);
+    if (!metric_specs.empty() && objective.target_columns() != spec.outputs())
+      throw std::invalid_argument("metrics: found " + std::to_string(metric_specs.size()) +
+                                  ", wanted none with the loss '" + loss +
+                                  "', whose outputs are not one per target");
+    std::vector<Metric<T>> metrics;
+    for (const py::handle metric : metric_specs)
+      metrics.push_back(metric_of(metric, network_->table(), spec.outputs(), objective.sparse()));
+    trainer_ = std::make_shared<Trainer<T>>(network_, objective, std::move(settings),
+                                            std::move(metrics), seed);
+  }
+
+  py::dict optimizer_states() {
+    Trainer<T>& t = trainer();
+    py::dict views;
+    const index_t count = network_->parameter_count();
+    index_t offset = 0;
+    for (const std::string& name : optimizer_state_names(*t.optimizer().settings())) {
+      views[py::str(name)] = view_of<T>(t.optimizer().states(), offset, {count});
+      offset += count;
+    }
+    return views;
+  }
+  std::int64_t steps() { return trainer().optimizer().steps; }
+  void set_steps(std::int64_t steps) { trainer().optimizer().steps = steps; }
+  std::int64_t epochs() { return trainer().epochs; }
+  void set_epochs(std::int64_t epochs) { trainer().epochs = epochs; }
+
+  // Rows that must be made first, a block at a time.
+  py::object predict_source(const RowSource<T>& source) {
+    check_columns(source);
+    const py::object result = output(py::none(), source.rows(), network_->outputs());
+    const auto out_view = output_matrix<T>("out", result, source.rows(), network_->outputs());
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    run(2 * released_work, [&](Executor& executor) {
+      constexpr index_t block = 1024;
+      AlignedBuffer<T> made(
+          static_cast<std::size_t>(std::min(block, source.rows()) * source.cols()));
+      for (index_t begin = 0; begin < source.rows(); begin += block) {
+        const index_t count = std::min(block, source.rows() - begin);
+        source.read(nullptr, begin, count, made.data());
+        network_->predict(executor, {made.data(), count, source.cols()},
+                          out_view.slice(begin, begin + count));
+      }
+    });
+    return result;
+  }
+
+  py::object predict(const py::object& x, const py::object& out) {
+    if (const RowSource<T>* source = row_source<T>(x)) return predict_source(*source);
+    const auto x_view = input_matrix<T>("x", x, any, network_->inputs());
+    const py::object result = output(out, x_view.rows, network_->outputs());
+    const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
+    if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    run(network_->forward_work(x_view.rows),
+        [&](Executor& executor) { network_->predict(executor, x_view, out_view); });
+    return result;
+  }
+
+  py::object forward(const py::object& x, const py::object& out, bool training) {
+    const auto x_view = input_matrix<T>("x", x, any, network_->inputs());
+    const py::object result = output(out, x_view.rows, network_->outputs());
+    const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
+    if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    run(network_->forward_work(x_view.rows),
+        [&](Executor& executor) { network_->forward(executor, x_view, out_view, training); });
+    kept_x_ = x;  // its memory is read again by `backward`
+    return result;
+  }
+
+  py::object backward(const py::object& grad_output, bool input_gradient) {
+    if (kept_x_.is_none())
+      throw std::runtime_error(
+          "backward: found no forward pass to go back through, wanted a call of forward first "
+          "(training and prediction discard it)");
+    const auto x = input_matrix<T>("x", kept_x_, any, network_->inputs());
+    const auto g = input_matrix<T>("grad_output", grad_output, x.rows, network_->outputs());
+    const py::object dx = input_gradient ? output(py::none(), x.rows, x.cols) : py::none();
+    const auto dx_view =
+        input_gradient ? output_matrix<T>("dx", dx, x.rows, x.cols) : MatrixView<T>();
+    const InUse in_use(busy_);
+    run(3 * network_->forward_work(x.rows),
+        [&](Executor& executor) { network_->backward(executor, x, g, dx_view); });
+    return dx;
+  }
+
+  void apply_gradients() {
+    Trainer<T>& t = trainer();
+    const InUse in_use(busy_);
+    run(8.0 * static_cast<double>(network_->parameter_count()),
+        [&](Executor& executor) { t.apply_gradients(executor); });
+  }
+
+  // Parameters become their average, where the optimizer keeps one.
+  void finish_training() {
+    Trainer<T>& t = trainer();
+    const InUse in_use(busy_);
+    t.optimizer().finish(network_->parameters()->data(), network_->trained());
+  }
+
+  // For bound steps: checked once, then called with what was found.
+  const std::shared_ptr<Trainer<T>>& bound_trainer() {
+    trainer();
+    return trainer_;
+  }
+  Data<T> bound_batch(const py::object& x, const py::object& y, const py::object& weight,
+                      std::vector<std::int32_t>& labels) {
+    const Data<T> batch = data(x, y, weight, labels);
+    if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
+    return batch;
+  }
+  bool sparse() { return trainer().objective().sparse(); }
+  double train_on(const Data<T>& batch, std::int64_t steps) {
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    double loss = 0;
+    run(3 * network_->forward_work(batch.x.rows) * static_cast<double>(steps),
+        [&](Executor& executor) {
+          for (std::int64_t i = 0; i < steps; ++i) loss = trainer_->train_on_batch(executor, batch);
+        });
+    return loss;
+  }
+  void predict_into(MatrixView<const T> x, MatrixView<T> out) {
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    run(network_->forward_work(x.rows),
+        [&](Executor& executor) { network_->predict(executor, x, out); });
+  }
+  index_t inputs() const { return network_->inputs(); }
+  index_t outputs() const { return network_->outputs(); }
+
+  double train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
+    Trainer<T>& t = trainer();
+    const Data<T> batch = data(x, y, weight, labels_);
+    if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    double loss = 0;
+    run(3 * network_->forward_work(batch.x.rows),
+        [&](Executor& executor) { loss = t.train_on_batch(executor, batch); });
+    return loss;
+  }
+
+  static PyObject* call_predict(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                                PyObject* keywords) {
+    return guarded([&] {
+      const auto [x, out] =
+          arguments("predict_on_batch", {"x", "out"}, 1, given, positional, keywords);
+      return self_of<PyNetwork>(self).predict(borrowed(x), borrowed(out)).release().ptr();
+    });
+  }
+  static PyObject* call_train_on_batch(PyObject* self, PyObject* const* given,
+                                       Py_ssize_t positional, PyObject* keywords) {
+    return guarded([&] {
+      const auto [x, y, weight] =
+          arguments("train_on_batch", {"x", "y", "sample_weight"}, 2, given, positional, keywords);
+      return PyFloat_FromDouble(
+          self_of<PyNetwork>(self).train_on_batch(borrowed(x), borrowed(y), borrowed(weight)));
+    });
+  }
+
+  // Appends to `results` one (training, validation) pair of lists per epoch: loss, then metrics;
+  // also when an exception ends the training early.
+  void fit(const py::object& x, const py::object& y, const py::object& weight,
+           const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
+           EpochHooks hooks, py::list results) {
+    trainer();
+    const std::shared_ptr<Trainer<T>> kept = trainer_;
+    std::vector<std::int32_t> labels, validation_labels;
+    const Data<T> training = data(x, y, weight, labels, true);
+    std::optional<Data<T>> held_out;
+    if (!validation.is_none()) {
+      const auto parts = validation.cast<py::tuple>();
+      held_out = data(parts[0], parts[1], parts[2], validation_labels, true);
+    }
+    if (training.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
+    InUse in_use(busy_);
+    kept_x_ = py::none();
+    PythonObserver observer(std::move(hooks), in_use);
+    const auto report = [&] {
+      kept_x_ = py::none();  // a hook's forward pass
+      for (const EpochResult& result : observer.results)
+        results.append(py::make_tuple(result.training, result.validation));
+    };
+    try {
+      run(2 * released_work, [&](Executor& executor) {
+        kept->fit(executor, training, held_out ? &*held_out : nullptr,
+                  {epochs, batch_size, shuffle}, observer);
+      });
+    } catch (...) {
+      report();
+      throw;
+    }
+    report();
+  }
+
+  // The parts of `fit` and `evaluate`, for loops in Python.
+  Tally<T> tally() { return trainer().tally(); }
+  void train_batch(const py::object& x, const py::object& y, const py::object& weight,
+                   Tally<T>& tally) {
+    on_batch(x, y, weight, tally, 3, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+      t.train_batch(executor, batch, tally);
+    });
+  }
+  void evaluate_batch(const py::object& x, const py::object& y, const py::object& weight,
+                      Tally<T>& tally) {
+    on_batch(x, y, weight, tally, 1, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+      t.evaluate_batch(executor, batch, tally);
+    });
+  }
+  // A batch whose mean loss somebody else has computed.
+  void add_to_tally(const py::object& outputs, const py::object& y, double loss, Tally<T>& tally) {
+    trainer_of(tally);
+    const auto a = input_matrix<T>("outputs", outputs, any, network_->outputs());
+    const Targets<T> targets = targets_of(y, a.rows, labels_);
+    const auto rows = static_cast<double>(a.rows);
+    tally.add_loss({loss * rows, rows});
+    tally.add_outputs(a, targets);
+  }
+
+  std::vector<double> evaluate(const py::object& x, const py::object& y, const py::object& weight) {
+    Trainer<T>& t = trainer();
+    std::vector<std::int32_t> labels;
+    const Data<T> all = data(x, y, weight, labels, true);
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    std::vector<double> results;
+    run(2 * released_work, [&](Executor& executor) { results = t.evaluate(executor, all); });
+    return results;
+  }
+
+ private:
+  Trainer<T>& trainer() {
+    if (!trainer_)
+      throw std::runtime_error("the model is not compiled: call compile(optimizer=..., loss=...)");
+    return *trainer_;
+  }
+  Trainer<T>& trainer_of(const Tally<T>& tally) {
+    if (trainer().objective().sparse() != tally.objective().sparse())
+      throw std::invalid_argument(
+          "tally: found one for other targets: the model has been compiled anew since");
+    return *trainer_;
+  }
+
+  static MatrixView<const T> matrix_of(const py::array_t<T>& array) {
+    return {array.data(), array.shape(0), array.shape(1)};
+  }
+  // What a user's function has returned, of the shape of x.
+  static py::array_t<T> result_of(const char* what, const py::object& found,
+                                  MatrixView<const T> x) {
+    auto array = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(found);
+    if (!array) throw py::error_already_set();
+    if (array.ndim() != 2 || array.shape(0) != x.rows || array.shape(1) != x.cols)
+      wrong_shape(what, array, {x.rows, x.cols});
+    return array;
+  }
+
+  template <class Body>
+  void on_batch(const py::object& x, const py::object& y, const py::object& weight, Tally<T>& tally,
+                double passes, Body&& body) {
+    Trainer<T>& t = trainer_of(tally);
+    const Data<T> batch = data(x, y, weight, labels_);
+    if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    run(passes * network_->forward_work(batch.x.rows),
+        [&](Executor& executor) { body(executor, t, batch); });
+  }
+
+  static py::object output(const py::object& out, index_t rows, index_t cols) {
+    return out.is_none() ? py::object(py::array_t<T>({rows, cols})) : out;
+  }
+
+  void check_columns(const RowSource<T>& source) const {
+    if (source.cols() != network_->inputs())
+      throw std::invalid_argument("x: found " + std::to_string(source.cols()) +
+                                  " columns, wanted " + std::to_string(network_->inputs()));
+  }
+
+  // `labels` is where class numbers go: the core wants them as int32, checked. `by_batch`: x may be
+  // a source of rows.
+  Data<T> data(const py::object& x, const py::object& y, const py::object& weight,
+               std::vector<std::int32_t>& labels, bool by_batch = false) {
+    Data<T> d;
+    if (by_batch) d.source = row_source<T>(x);
+    if (d.source != nullptr) {
+      check_columns(*d.source);
+      d.x = {nullptr, d.source->rows(), d.source->cols()};
+    } else {
+      d.x = input_matrix<T>("x", x, any, network_->inputs());
+    }
+    d.targets = targets_of(y, d.x.rows, labels);
+    if (!weight.is_none()) d.targets.weight = input_vector<T>("sample_weight", weight, d.x.rows);
+    return d;
+  }
+
+  Targets<T> targets_of(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) {
+    Targets<T> targets;
+    if (trainer().objective().sparse()) {
+      read_labels(y, rows, labels);
+      targets.labels = labels.data();
+    } else {
+      targets.values = input_matrix<T>("y", y, rows, trainer().objective().target_columns());
+    }
+    return targets;
+  }
+
+  void read_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
+    if (!py::isinstance<py::array>(y)) wrong_type("y", y, "a numpy.ndarray");
+    const int type = py::reinterpret_borrow<py::array>(y).dtype().num();
+    labels.resize(static_cast<std::size_t>(rows));
+    if (type == py::dtype::num_of<std::int32_t>())
+      copy_labels<std::int32_t>(y, rows, labels);
+    else if (type == py::dtype::num_of<std::int64_t>())
+      copy_labels<std::int64_t>(y, rows, labels);
+    else
+      wrong_type("y", py::reinterpret_borrow<py::array>(y).dtype(),
+                 "int32 or int64 (class numbers)");
+  }
+
+  template <class Integer>
+  void copy_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
+    const auto* from = static_cast<const Integer*>(checked<Integer>("y", y, {rows}).data());
+    const index_t classes = network_->outputs();
+    for (index_t i = 0; i < rows; ++i) {
+      if (from[i] < 0 || from[i] >= classes)
+        throw std::invalid_argument("y: found class " + std::to_string(from[i]) + " in row " +
+                                    std::to_string(i) + ", wanted 0 to " +
+                                    std::to_string(classes - 1) + ", one per output");
+      labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(from[i]);
+    }
+  }
+
+  // Runs `body`, without the GIL when it is long enough for that to matter.
+  template <class Body>
+  void run(double work, Body&& body) {
+    if (work < released_work) {
+      Executor executor;
+      body(executor);
+      return;
+    }
+    SignalCheck signals;
+    try {
+      // Nothing below touches a Python object's reference count: arrays are held by the caller.
+      py::gil_scoped_release release;
+      Executor executor(&signals);
+      body(executor);
+    } catch (const Interrupted&) {
+      signals.rethrow();
+    }
+  }
+
+  std::shared_ptr<Network<T>> network_;
+  // Shared with a running `fit`, whose hooks may compile the model anew.
+  std::shared_ptr<Trainer<T>> trainer_;
+  std::atomic<bool> busy_{false};
+  py::object kept_x_ = py::none();
+  std::vector<std::int32_t> labels_;
+};
+}  // namespace densecore::bindings
