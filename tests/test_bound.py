@@ -77,7 +77,8 @@ def test_errors() -> None:
     with pytest.raises(ValueError, match="y: found shape"):
         model.make_train_step(x, y[:, :2].copy())
     with pytest.raises(ValueError, match="overlap"):
-        model.make_predictor(x, x[:, :3])
+        memory = np.zeros(100, np.float32)
+        model.make_predictor(memory[:80].reshape(20, 4), memory[40:].reshape(20, 3))
     step = model.make_train_step(x, y)
     with pytest.raises(TypeError, match=r"found an argument, wanted none|at most"):
         step(1)
