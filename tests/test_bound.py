@@ -76,8 +76,8 @@ def test_errors() -> None:
         model.make_train_step(x.astype(float), y)
     with pytest.raises(ValueError, match="y: found shape"):
         model.make_train_step(x, y[:, :2].copy())
+    memory = np.zeros(100, np.float32)
     with pytest.raises(ValueError, match="overlap"):
-        memory = np.zeros(100, np.float32)
         model.make_predictor(memory[:80].reshape(20, 4), memory[40:].reshape(20, 3))
     step = model.make_train_step(x, y)
     with pytest.raises(TypeError, match=r"found an argument, wanted none|at most"):
