@@ -9,7 +9,7 @@ import numpy as np
 from . import _core, losses, metrics, model_file, optimizers
 from ._custom_loss import CallableLoss, Function, custom_loss
 from ._data import Data, prepare
-from ._rows import as_rows
+from ._rows import as_rows, take
 from .history import History
 from .metrics import get_all
 from .stack import AnyLayer, Array, Stack
@@ -430,7 +430,8 @@ class Sequential(Stack):
         if not self._trains_in_core:
             from . import training
 
-            return training.train_on_batch(self, self._data(x, y, sample_weight))
+            batch = self._data(x, y, sample_weight)
+            return training.train_on_batch(self, batch._replace(x=take(batch.x, slice(None))))
         return self._network.train_on_batch(x, y, sample_weight)
 
     def test_on_batch(
