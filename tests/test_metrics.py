@@ -459,3 +459,23 @@ def test_no_warnings_of_numpy() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         metrics.MeanMetricWrapper(lambda t, p: (t - p) ** 2, "square")([1.0], [2.0], [0.5])
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in dc.losses.names() if n not in ("quantile", "gaussian_nll")]
+)
+def test_every_loss_is_a_metric(name: str) -> None:
+    """As the loss itself computes it, in training's report and by itself."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(50, 4))
+    y: Any = rng.dirichlet(np.ones(3), 50)
+    if name.startswith("sparse"):
+        y = rng.integers(0, 3, 50)
+    model = dc.Sequential([dc.Input(4), dc.Dense(3, "softmax")], dtype="float64", seed=0)
+    sparse = name.startswith("sparse")
+    model.compile("sgd", "sparse_categorical_crossentropy" if sparse else "mse", [name])
+    found = model.evaluate(x, y, return_dict=True)
+    expected = dc.losses.get(name)(y, model.predict(x))
+    if name == "cosine_similarity":  # as in Keras: what is minimised is less than nothing
+        expected = -expected
+    assert found[name] == pytest.approx(expected, rel=1e-12)
