@@ -34,7 +34,7 @@ PYTHON_ORDER = [
     {"models", "utils"},
     {"backend"},
     {"__init__"},
-    {"tables"},
+    {"tables", "sklearn"},
     {"preparation"},
     {"cli"},
     {"__main__"},

@@ -58,7 +58,7 @@ __all__ = [
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
     "activations", "backend", "callbacks", "initializers", "layers", "losses", "metrics", "models",
-    "ops", "optimizers", "reference", "regularizers", "schedules", "utils",
+    "ops", "optimizers", "reference", "regularizers", "schedules", "sklearn", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",

@@ -1,0 +1,138 @@
+"""When training stops, and how its rate falls: scikit-learn's rules, as a callback."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..callbacks import Callback
+from ._tasks import Task
+
+SMALLEST_ADAPTIVE_RATE = 1e-6  # scikit-learn's
+
+
+class Stopping(Callback):
+    """Keeps an estimator's curves, and ends its training.
+
+    Parameters
+    ----------
+    estimator
+        The one that is fitted.
+    task : Task
+    offset : float
+        Of the reported loss.
+    penalty : float
+        Half of alpha over the weight of a batch: the factor of Σw².
+    rows : int
+        That an epoch trains.
+    validation : tuple (X, y, sample_weight), optional
+        What is scored after each epoch.
+    incremental : bool
+        Whether this is a ``partial_fit``.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        task: Task,
+        offset: float,
+        penalty: float,
+        rows: int,
+        validation: tuple[Any, Any, Any] | None,
+        incremental: bool,
+    ) -> None:
+        super().__init__()
+        self._estimator = estimator
+        self._task = task
+        self._offset = offset
+        self._penalty = penalty
+        self._rows = rows
+        self._validation = validation
+        self._incremental = incremental
+        self._best: Any = None
+        self.converged = False
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Write the epoch down, and decide how to go on."""
+        estimator = self._estimator
+        estimator.n_iter_ += 1
+        estimator.t_ += self._rows
+        estimator.loss_ = self._loss(logs["loss"])
+        estimator.loss_curve_.append(estimator.loss_)
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        improved = self._watch()
+        estimator._no_improvement_count = 0 if improved else estimator._no_improvement_count + 1
+        if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
+            rate = estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t
+            self.model.optimizer.learning_rate = rate * self._task.scale
+        if estimator._no_improvement_count > estimator.n_iter_no_change:
+            self._stalled()
+        if not np.isfinite(estimator.loss_):
+            self.model.stop_training = True
+
+    def _loss(self, minimised: float) -> float:
+        total = minimised * self._task.scale
+        penalty = 0.0
+        if self._task.outputs > 1 and self._penalty:
+            squares = sum(float(np.vdot(w, w)) for w in self._estimator.coefs_)
+            penalty = self._penalty * squares
+        return self._task.reported(total, penalty) + self._offset
+
+    def _watch(self) -> bool:
+        """Score what is held out; whether what decides has become better by more than tol."""
+        estimator = self._estimator
+        score = np.nan
+        if self._validation is not None:
+            score = estimator._validation_score(*self._validation)
+            estimator.validation_scores_.append(score)
+            if estimator.verbose:
+                print(f"Validation score: {score:f}")
+        if estimator.early_stopping:
+            # A score that is no number (of a diverged model) is not an improvement.
+            improved = bool(score >= estimator.best_validation_score_ + estimator.tol)
+            if self._best is None or score > estimator.best_validation_score_:
+                self._best = self.model.parameters.copy()
+        else:
+            improved = bool(estimator.loss_ <= estimator.best_loss_ - estimator.tol)
+            estimator.best_loss_ = min(estimator.best_loss_, estimator.loss_)
+        if self._validation is not None and score > estimator.best_validation_score_:
+            estimator.best_validation_score_ = score
+        return improved
+
+    def _stalled(self) -> None:
+        estimator = self._estimator
+        watched = "Validation score" if estimator.early_stopping else "Training loss"
+        said = (
+            f"{watched} did not improve more than tol={estimator.tol:f} for "
+            f"{estimator.n_iter_no_change} consecutive epochs."
+        )
+        if estimator.solver == "sgd" and estimator.learning_rate == "adaptive":
+            optimizer = self.model.optimizer
+            rate = optimizer.learning_rate / self._task.scale
+            if rate > SMALLEST_ADAPTIVE_RATE:
+                optimizer.learning_rate = rate / 5 * self._task.scale
+                estimator._no_improvement_count = 0
+                if estimator.verbose:
+                    print(f"{said} Setting learning rate to {rate / 5:f}")
+                return
+        if estimator.verbose:
+            print(f"{said} Stopping.")
+        self.converged = True
+        self.model.stop_training = True
+
+    def finish(self) -> None:
+        """After the training: give back the best weights, and say when there was no end."""
+        from sklearn.exceptions import ConvergenceWarning
+
+        estimator = self._estimator
+        if self._best is not None:
+            estimator.model_.parameters[...] = self._best
+        last = estimator.n_iter_ == estimator.max_iter
+        if last and not self.converged and not self._incremental:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )

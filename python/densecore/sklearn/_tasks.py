@@ -1,0 +1,83 @@
+"""What is minimised: scikit-learn's losses in terms of the core's, and as functions of logits."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logsumexp, xlogy
+
+Array = NDArray[Any]
+
+
+class Kind(NamedTuple):
+    """An output activation in scikit-learn's and the core's words, and the core's loss."""
+
+    out_activation: str
+    activation: str
+    loss: str
+
+
+KINDS = {
+    "multiclass": Kind("softmax", "softmax", "sparse_categorical_crossentropy"),
+    "binary": Kind("logistic", "sigmoid", "binary_crossentropy"),
+    "multilabel": Kind("logistic", "sigmoid", "binary_crossentropy"),
+    "squared_error": Kind("identity", "linear", "mean_squared_error"),
+    "poisson": Kind("exp", "exponential", "poisson"),
+}
+
+
+class Task:
+    """A kind of task with a number of outputs.
+
+    scikit-learn sums over the outputs what the core, as Keras, averages: its loss is `scale` times
+    the core's. That factor goes where it has the same effect: into the penalty, SGD's rate and
+    Adam's epsilon.
+    """
+
+    def __init__(self, kind: str, outputs: int) -> None:
+        self.name = kind
+        self.kind = KINDS[kind]
+        self.outputs = outputs
+        self.scale = 1.0 if kind == "multiclass" else float(outputs)
+        if kind == "squared_error":
+            self.scale /= 2
+
+    def reported(self, total: float, penalty: float) -> float:
+        """scikit-learn's ``loss_`` for the minimised sum of loss and penalty.
+
+        Of the squared errors of several outputs it minimises the sum, and reports the mean.
+        """
+        if self.name != "squared_error" or self.outputs == 1:
+            return total
+        return (total - penalty) / self.outputs + penalty
+
+    def offset(self, y: Array, weights: Array | None) -> float:
+        """What scikit-learn adds to the minimised loss, so that a perfect model has 0."""
+        if self.name != "poisson":
+            return 0.0
+        terms = (xlogy(y, y) - y).reshape(len(y), -1).sum(axis=1)
+        return float(np.average(terms, weights=weights))
+
+    def loss_and_gradient(self, z: Array, y: Array, shares: Array) -> tuple[float, Array]:
+        """scikit-learn's loss of the last layer's sums z (rows, outputs), and its gradient.
+
+        Parameters
+        ----------
+        shares : ndarray (rows, 1)
+            The rows' weights, with the sum 1.
+        """
+        if self.name == "multiclass":
+            rows = np.arange(len(z))
+            norm = logsumexp(z, axis=1, keepdims=True)
+            loss = norm - z[rows, y][:, None]
+            gradient = np.exp(z - norm)
+            gradient[rows, y] -= 1
+        elif self.name == "squared_error":
+            gradient = z - y
+            loss = gradient**2 / 2
+        elif self.name == "poisson":
+            mean = np.exp(z)
+            loss, gradient = mean - y * z, mean - y
+        else:
+            loss, gradient = np.logaddexp(0, z) - y * z, expit(z) - y
+        return float((shares * loss).sum()), gradient * shares
