@@ -1,6 +1,5 @@
 """What classifier and regressor have in common: parameters, checks, and the ways to fit."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -17,6 +16,7 @@ from . import _lbfgs
 from ._network import initial_weights, network, optimizer, sizes_of, with_penalty
 from ._stopping import Stopping
 from ._tasks import Task
+from ._warn import warn
 
 Array = NDArray[Any]
 
@@ -133,7 +133,7 @@ class BaseMLP(BaseEstimator):
                 f"hidden_layer_sizes must be integers, got {self.hidden_layer_sizes!r}"
             )
         if (sizes <= 0).any():
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {list(sizes)}.")
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes.tolist()}.")
         return [int(size) for size in sizes]
 
     def _set_model(self, model: Sequential, task: Task) -> None:
@@ -178,7 +178,7 @@ class BaseMLP(BaseEstimator):
             weights_now = initial_weights(sizes, self.activation, random_state)
             model = network(sizes, self.activation, task.kind.activation, dtype, weights_now)
             self._set_model(model, task)
-            self._reset_curves(X_val is not None)
+            self.t_ = 0
         elif sizes_of(self._model()) != sizes:
             raise ValueError(
                 f"warm_start, partial_fit: found layers of {sizes} units, wanted "
@@ -187,6 +187,7 @@ class BaseMLP(BaseEstimator):
         if self.solver == "lbfgs":
             _lbfgs.fit(self, task, X, targets, weights)
         else:
+            self._prepare_curves(first, self.early_stopping or X_val is not None)
             validation = None
             if X_val is not None:
                 validation = (*self._check_validation(X_val, y_val), None)
@@ -247,25 +248,24 @@ class BaseMLP(BaseEstimator):
         weights = None if weights is None else weights[train]
         return X[train], y[train], targets[train], weights, kept_out
 
-    def _reset_curves(self, validated: bool) -> None:
-        self.t_ = 0
-        if self.solver == "lbfgs":
-            return
-        self.loss_curve_: list[float] = []
-        self._no_improvement_count = 0
-        scored = self.early_stopping or validated
-        self.validation_scores_: list[float] | None = [] if scored else None
-        self.best_validation_score_ = -np.inf if scored else None
-        self.best_loss_ = None if self.early_stopping else np.inf
+    def _prepare_curves(self, first: bool, scored: bool) -> None:
+        """Begin new curves, or go on with those that there are."""
+        if first or not hasattr(self, "loss_curve_"):
+            self.loss_curve_: list[float] = []
+            self._no_improvement_count = 0
+        if first or scored != (getattr(self, "validation_scores_", None) is not None):
+            self.validation_scores_: list[float] | None = [] if scored else None
+            self.best_validation_score_ = -np.inf if scored else None
+        if self.early_stopping:
+            self.best_loss_ = None
+        elif first or getattr(self, "best_loss_", None) is None:
+            self.best_loss_ = np.inf
 
     def _batch_rows(self, rows: int) -> int:
         if self.batch_size == "auto":
             return min(200, rows)
         if self.batch_size > rows:
-            warnings.warn(
-                f"batch_size: found {self.batch_size}, more than the {rows} rows; clipped to that",
-                stacklevel=5,
-            )
+            warn(f"batch_size: found {self.batch_size}, more than the {rows} rows; clipped to that")
         return int(min(self.batch_size, rows))
 
     def _train(
@@ -304,5 +304,5 @@ class BaseMLP(BaseEstimator):
                 sample_weight=weights,
             )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warn("Training interrupted by user.")
         stopping.finish()

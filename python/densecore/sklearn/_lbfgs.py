@@ -1,6 +1,5 @@
 """Training with SciPy's L-BFGS-B over the flat parameters, all rows at once."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._network import network, sizes_of
 from ._tasks import Task
+from ._warn import warn
 
 Array = NDArray[Any]
 
@@ -55,9 +55,8 @@ def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> 
     if estimator.verbose:
         print(f"lbfgs: {estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}")
     if found.status != 0:
-        warnings.warn(
+        warn(
             f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
             f"{found.message}. Increase max_iter or max_fun, or scale the data.",
             ConvergenceWarning,
-            stacklevel=5,
         )

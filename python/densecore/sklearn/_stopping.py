@@ -1,12 +1,13 @@
 """When training stops, and how its rate falls: scikit-learn's rules, as a callback."""
 
-import warnings
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from ..callbacks import Callback
 from ._tasks import Task
+from ._warn import warn
 
 SMALLEST_ADAPTIVE_RATE = 1e-6  # scikit-learn's
 
@@ -74,7 +75,7 @@ class Stopping(Callback):
     def _loss(self, minimised: float) -> float:
         total = minimised * self._task.scale
         penalty = 0.0
-        if self._task.outputs > 1 and self._penalty:
+        if self._task.reports_mean:
             squares = sum(float(np.vdot(w, w)) for w in self._estimator.coefs_)
             penalty = self._penalty * squares
         return self._task.reported(total, penalty) + self._offset
@@ -123,16 +124,13 @@ class Stopping(Callback):
 
     def finish(self) -> None:
         """After the training: give back the best weights, and say when there was no end."""
-        from sklearn.exceptions import ConvergenceWarning
-
         estimator = self._estimator
         if self._best is not None:
             estimator.model_.parameters[...] = self._best
         last = estimator.n_iter_ == estimator.max_iter
         if last and not self.converged and not self._incremental:
-            warnings.warn(
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
             )

@@ -42,12 +42,17 @@ class Task:
         if kind == "squared_error":
             self.scale /= 2
 
+    @property
+    def reports_mean(self) -> bool:
+        """Whether scikit-learn reports another loss than the one that it minimises."""
+        return self.name == "squared_error" and self.outputs > 1
+
     def reported(self, total: float, penalty: float) -> float:
         """scikit-learn's ``loss_`` for the minimised sum of loss and penalty.
 
         Of the squared errors of several outputs it minimises the sum, and reports the mean.
         """
-        if self.name != "squared_error" or self.outputs == 1:
+        if not self.reports_mean:
             return total
         return (total - penalty) / self.outputs + penalty
 
