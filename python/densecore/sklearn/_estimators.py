@@ -227,7 +227,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         several = y.ndim == 2
-        if several and type_of_target(y) != "multilabel-indicator":
+        if several and not np.isin(y, (0, 1)).all():
             raise ValueError(
                 f"y: found {type_of_target(y)}, wanted classes (rows,) or labels (rows, labels) "
                 "of 0 and 1"

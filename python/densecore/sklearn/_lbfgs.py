@@ -6,6 +6,7 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from ._network import network, sizes_of
 from ._tasks import Task
@@ -40,13 +41,19 @@ def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> 
         total = loss + factor / 2 * float(held @ held)
         return total, sums.gradients.astype(np.float64) + factor * held
 
-    found = scipy.optimize.minimize(
-        loss_and_gradient,
-        model.parameters.astype(np.float64),
-        method="L-BFGS-B",
-        jac=True,
-        options={"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol},
-    )
+    # SciPy's solver hands short vectors to BLAS, whose threads cost many times what they save.
+    with threadpool_limits(1, "blas"):
+        found = scipy.optimize.minimize(
+            loss_and_gradient,
+            model.parameters.astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            options={
+                "maxfun": estimator.max_fun,
+                "maxiter": estimator.max_iter,
+                "gtol": estimator.tol,
+            },
+        )
     model.parameters[...] = found.x
     held = penalised * found.x
     penalty = factor / 2 * float(held @ held)

@@ -50,6 +50,7 @@ class Stopping(Callback):
         self._rows = rows
         self._validation = validation
         self._incremental = incremental
+        self._held = self._penalty_now()
         self._best: Any = None
         self.converged = False
 
@@ -74,11 +75,14 @@ class Stopping(Callback):
 
     def _loss(self, minimised: float) -> float:
         total = minimised * self._task.scale
-        penalty = 0.0
-        if self._task.reports_mean:
-            squares = sum(float(np.vdot(w, w)) for w in self._estimator.coefs_)
-            penalty = self._penalty * squares
-        return self._task.reported(total, penalty) + self._offset
+        before, self._held = self._held, self._penalty_now()
+        # The core reports the sum of loss and penalty alone: the epoch's mean penalty is estimated.
+        return self._task.reported(total, (before + self._held) / 2) + self._offset
+
+    def _penalty_now(self) -> float:
+        if not self._task.reports_mean:
+            return 0.0
+        return self._penalty * sum(float(np.vdot(w, w)) for w in self._estimator.coefs_)
 
     def _watch(self) -> bool:
         """Score what is held out; whether what decides has become better by more than tol."""
