@@ -29,7 +29,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "early stopping": {"early_stopping": True, "learning_rate_init": 0.01},
     "sgd, adaptive": {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.01},
-    "lbfgs": {"solver": "lbfgs", "alpha": 0.1},
+    "lbfgs": {"solver": "lbfgs", "alpha": 1.0},
     "100-100, batch 32": {"hidden_layer_sizes": (100, 100), "batch_size": 32, "max_iter": 50},
 }
 

@@ -12,7 +12,8 @@ EXAMPLE = re.compile(r"```python\n(.*?)```\n\nprints\n\n```text\n(.*?)```", re.D
 
 
 def examples() -> list[tuple[str, str]]:
-    paths = [ROOT / "docs" / name for name in ("data-and-metrics.md", "from-keras.md", "layers.md")]
+    names = ["data-and-metrics.md", "from-keras.md", "from-scikit-learn.md", "layers.md"]
+    paths = [ROOT / "docs" / name for name in names]
     return [found for path in paths if path.exists() for found in EXAMPLE.findall(path.read_text())]
 
 
@@ -20,6 +21,8 @@ def examples() -> list[tuple[str, str]]:
 def test_examples_print_what_they_say(code: str, said: str, tmp_path: Path) -> None:
     if "scipy" in code:
         pytest.importorskip("scipy")
+    if "sklearn" in code:
+        pytest.importorskip("sklearn", minversion="1.6")
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
     )

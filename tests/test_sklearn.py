@@ -247,7 +247,7 @@ def test_class_weights_are_weights() -> None:
 )  # fmt: skip
 def test_as_good_as_theirs(load: Any, kind: str) -> None:
     rows, y = load(return_X_y=True)
-    rows = StandardScaler().fit_transform(rows)
+    rows, y = StandardScaler().fit_transform(rows)[:700], y[:700]
     if kind == "MLPRegressor":
         y = (y - y.mean()) / y.std()
 
