@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-pytest.importorskip("sklearn", minversion="1.6")
+pytest.importorskip("sklearn", minversion="1.7")  # whose parameters these are
 
 import scipy.sparse
+import sklearn
 import sklearn.neural_network as theirs
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
@@ -155,6 +156,7 @@ def test_it_works_in_scikit_learns_machinery(tmp_path: Path) -> None:
     [
         # Adam's epsilon stands elsewhere in Kingma and Ba's form: no matter when it is tiny.
         {"solver": "adam", "epsilon": 1e-13},
+        {"solver": "adam", "epsilon": 0.1, "beta_2": 0.0},  # and here it makes no difference
         {"solver": "sgd", "learning_rate_init": 0.02},
         {"solver": "sgd", "nesterovs_momentum": False},
         {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1},
@@ -373,6 +375,15 @@ def test_sparse_rows_are_rows(solver: str, early: bool) -> None:
 
 
 @unconverged
+def test_sparse_labels_are_labels() -> None:
+    labels = TARGETS["multilabel"]
+    dense = MLPClassifier(random_state=0, max_iter=20).fit(X, labels)
+    found = clone(dense).fit(X, scipy.sparse.csr_array(labels))
+    assert_array_equal(found.predict(X), dense.predict(X))
+    assert found.score(X, labels) == dense.score(X, labels) > 0.2
+
+
+@unconverged
 def test_frames_have_names() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=list("abcde"))
@@ -391,6 +402,17 @@ def test_the_dtype_is_that_of_the_data(solver: str) -> None:
         model = MLPRegressor(solver=solver, max_iter=3).fit(rows, REAL)
         assert model.coefs_[0].dtype == model.predict(rows).dtype == dtype
         assert model.model_.dtype == np.dtype(dtype).name
+
+
+@unconverged
+def test_a_pipeline_hands_on_what_is_asked_for() -> None:
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = MLPRegressor(max_iter=3, random_state=0).set_fit_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        pipeline = make_pipeline(scaler, model).fit(X, REAL, sample_weight=WEIGHTS)
+    scaled = StandardScaler().fit_transform(X)
+    alone = clone(model).fit(scaled, REAL, sample_weight=WEIGHTS)
+    assert_array_equal(pipeline.predict(X), alone.predict(scaled))
 
 
 @unconverged
