@@ -12,7 +12,8 @@ except ImportError as error:
         "densecore.sklearn needs scikit-learn and SciPy: pip install 'densecore[sklearn]'"
     ) from error
 
+from ._classifier import MLPClassifier
 from ._convert import from_sklearn
-from ._estimators import MLPClassifier, MLPRegressor
+from ._regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn"]

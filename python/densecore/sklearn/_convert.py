@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ._estimators import MLPClassifier, MLPRegressor
+from ._classifier import MLPClassifier
 from ._network import network
+from ._regressor import MLPRegressor
 from ._tasks import Task
 
 # Of a fitted estimator, what has the same name and meaning here.
