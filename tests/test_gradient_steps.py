@@ -189,6 +189,28 @@ class TestSchedules:
         assert model.progress["steps"] == 40 * ROWS
         assert model.optimizer.learning_rate == pytest.approx(0.1 / (40 * ROWS))
 
+    def test_warm_up_from_zero(self) -> None:
+        x, y = data("float32")
+        model = network(4, "float32")
+        rate = schedules.CosineDecay(0.0, 50, warmup_target=0.01, warmup_steps=10)
+        model.compile(optimizers.Adam(rate), "mse")
+        before = model.parameters.copy()
+        model.train_on_batch(x, y)
+        assert (model.parameters == before).all()
+        model.train_on_batch(x, y)
+        assert (model.parameters != before).any()
+
+    def test_a_rate_for_each_step(self) -> None:
+        x, y = data("float32")
+        model = network(4, "float32")
+        model.compile(optimizers.SGD(np.array([0.5, 0.25, 0.0])), "mse")
+        before, _ = model.get_weights(), model.train_on_batch(x, y)
+        model.train_on_batch(x, y)
+        moved = model.parameters.copy()
+        model.fit(x, y, verbose=0)
+        assert (model.parameters == moved).all()
+        assert (before[0] != model.get_weights()[0]).any()
+
     def test_an_error_in_it_leaves_the_model(self) -> None:
         def schedule(step: Any) -> float:
             if np.max(step) > 2000:
