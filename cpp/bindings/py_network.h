@@ -195,6 +195,35 @@ class PyNetwork {
     return dx;
   }
 
+  double loss_and_gradients(const py::object& x, const py::object& y, const py::object& weight) {
+    Trainer<T>& t = trainer();
+    const Data<T> batch = bound_batch(x, y, weight, labels_);
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    LossSum sum;
+    run(3 * network_->forward_work(batch.x.rows), [&](Executor& executor) {
+      sum = network_->gradient(executor, t.objective(), batch.x, batch.targets,
+                               static_cast<std::uint64_t>(t.optimizer().steps));
+    });
+    return sum.loss / t.objective().divisor(sum.weight);
+  }
+
+  // Copies of what the layers of the core put out in the last call of `forward`.
+  py::list layer_outputs() {
+    if (kept_x_.is_none())
+      throw std::runtime_error("layer_outputs: found no forward pass, wanted forward before it");
+    const InUse in_use(busy_);
+    const index_t rows = py::reinterpret_borrow<py::array>(kept_x_).shape(0);
+    py::list outputs;
+    for (std::size_t l = 0; l < network_->layers().size(); ++l) {
+      const MatrixView<const T> a = network_->output_of(l, rows);
+      py::array_t<T> copy({a.rows, a.cols});
+      copy_rows(a, MatrixView<T>(copy.mutable_data(), a.rows, a.cols));
+      outputs.append(copy);
+    }
+    return outputs;
+  }
+
   void apply_gradients() {
     Trainer<T>& t = trainer();
     const InUse in_use(busy_);

@@ -377,6 +377,35 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
 }
 
 template <class T>
+LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, ConstView x,
+                             const Targets<T>& targets, std::uint64_t number) {
+  const std::size_t last = layers_.size() - 1;
+  LossSum sum;
+  sum.weight = Objective<T>::weight_sum(targets.weight, x.rows);
+  const double scale = objective.gradient_scale(sum.weight);
+  start({true, seed, number});
+  reserve(x.rows);
+  if (chained()) {
+    transpose_weights(false);
+    sum.loss = train_leaves(executor, x, objective, targets, scale);
+  } else {
+    const bool from_z = objective.fused();
+    forward_all(executor, x, View(), from_z);
+    sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
+                              workspace_.gradient(last, 0, x.rows));
+    backward_layers(executor, x, from_z, View(), nullptr, false);
+  }
+  set_loss_slots(sum);
+  for (const ParameterBlock& block : trained_)
+    if (block.penalty.any())
+      table_->gradients.add_penalty(block.size(), parameters_->data() + block.offset,
+                                    block.penalty.l1, block.penalty.l2,
+                                    gradients_->data() + block.offset);
+  if (penalized_) sum.loss += penalty() * objective.divisor(sum.weight);
+  return sum;
+}
+
+template <class T>
 LossSum Network<T>::loss(Executor& executor, const Objective<T>& objective, ConstView x,
                          const Targets<T>& targets) {
   start({});

@@ -222,6 +222,7 @@ class Stack:
         plan = Plan(self._input.size)
         for layer in self._layers:
             layer._plan(plan)
+            layer._last_core = len(plan.specs) - 1 if plan.specs else None
         if not plan.specs:  # only Flatten, for instance
             plan.add({"kind": "activation", "activation": "linear"})
         return plan
