@@ -28,7 +28,7 @@ PYTHON_ORDER = [
     {"machine", "metrics", "_rows", "schedules"},
     {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
     {"_summary", "_batches", "_custom_loss", "plotting", "weights_file"},
-    {"evaluation"},
+    {"evaluation", "solvers"},
     {"stack", "training", "callbacks"},
     {"compiled"},
     {"open_steps"},

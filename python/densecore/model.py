@@ -73,6 +73,7 @@ class Sequential(Derivatives):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
+        solver: str | None = None,
     ) -> History:
         """Train for a number of epochs; the loop runs in the core, without the GIL.
 
@@ -115,6 +116,10 @@ class Sequential(Derivatives):
             Matters where a validation goes batch by batch; the same as `batch_size` by default.
         validation_freq : int
             Validation after every so many epochs.
+        solver : {None, "lbfgs"}
+            "lbfgs" minimises the loss of all rows at once by SciPy's L-BFGS instead of the
+            optimizer's steps: for small problems, best in float64. An epoch is an iteration;
+            `batch_size` and `shuffle` do not matter. Not for dropout and batch normalisation.
 
         Returns
         -------
@@ -156,6 +161,7 @@ class Sequential(Derivatives):
             validation_steps,
             validation_batch_size,
             validation_freq,
+            solver,
         )
 
     def evaluate(
