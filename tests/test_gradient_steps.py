@@ -305,3 +305,31 @@ def test_frozen_arrays_are_no_part_of_anything() -> None:
     assert (model.get_weights()[0] == before[0]).all()
     decayed = [w * 0.95 for w in before[2:]]
     check(model.get_weights()[2:], decayed, [g * 0.1 / length for g in gradients], 0.1)
+
+
+@pytest.mark.parametrize("hidden", [3, 7, 300])
+@pytest.mark.parametrize("batch_size", [1, 16, 64, 96])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"weight_decay": 0.5},
+        {"use_ema": True, "ema_momentum": 0.5},
+        {"use_ema": True, "ema_overwrite_frequency": 2},
+        {"clipnorm": 0.1},
+        {"gradient_accumulation_steps": 2},
+    ],
+    ids=str,
+)
+def test_fit_is_train_on_batch(options: dict[str, Any], batch_size: int, hidden: int) -> None:
+    """Also where plain descent has ways of its own."""
+    x, y = data("float32")
+    fitted, stepped = (network(hidden, "float32") for _ in range(2))
+    for model in (fitted, stepped):
+        model.compile(optimizers.SGD(0.05, **options), "mse")
+    fitted.fit(x, y, epochs=2, batch_size=batch_size, shuffle=False, verbose=0)
+    for _ in range(2):
+        for begin in range(0, ROWS, batch_size):
+            part = slice(begin, begin + batch_size)
+            stepped.train_on_batch(x[part], y[part])
+    stepped._network.finish_training()
+    assert fitted.parameters.tobytes() == stepped.parameters.tobytes()

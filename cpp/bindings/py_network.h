@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -166,7 +167,9 @@ class PyNetwork {
     return result;
   }
 
-  py::object forward(const py::object& x, const py::object& out, bool training) {
+  double penalty() const { return network_->penalized() ? network_->penalty() : 0; }
+
+  py::object forward(const py::object& x, const py::object& out, bool training, std::int64_t step) {
     const auto x_view = input_matrix<T>("x", x, any, network_->inputs());
     const py::object result = output(out, x_view.rows, network_->outputs());
     const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
@@ -174,7 +177,7 @@ class PyNetwork {
     const InUse in_use(busy_);
     kept_x_ = py::none();
     run(network_->forward_work(x_view.rows),
-        [&](Executor& executor) { network_->forward(executor, x_view, out_view, training); });
+        [&](Executor& executor) { network_->forward(executor, x_view, out_view, training, step); });
     kept_x_ = x;  // its memory is read again by `backward`
     return result;
   }
@@ -430,8 +433,18 @@ class PyNetwork {
       d.x = input_matrix<T>("x", x, any, network_->inputs());
     }
     d.targets = targets_of(y, d.x.rows, labels);
-    if (!weight.is_none()) d.targets.weight = input_vector<T>("sample_weight", weight, d.x.rows);
+    if (!weight.is_none()) d.targets.weight = checked_weights(weight, d.x.rows);
     return d;
+  }
+
+  static const T* checked_weights(const py::object& weight, index_t rows) {
+    const T* values = input_vector<T>("sample_weight", weight, rows);
+    for (index_t i = 0; i < rows; ++i)
+      if (!(values[i] >= 0 && values[i] <= std::numeric_limits<T>::max()))
+        throw std::invalid_argument("sample_weight: found " + std::to_string(values[i]) +
+                                    " in row " + std::to_string(i) +
+                                    ", wanted finite numbers >= 0");
+    return values;
   }
 
   Targets<T> targets_of(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) {
@@ -482,7 +495,7 @@ class PyNetwork {
     SignalCheck signals;
     try {
       // Nothing below touches a Python object's reference count: arrays are held by the caller.
-      py::gil_scoped_release release;
+      const ReleasedGil release;
       Executor executor(&signals);
       body(executor);
     } catch (const Interrupted&) {

@@ -259,9 +259,10 @@ void Network<T>::predict(Executor& executor, ConstView x, View out) {
 }
 
 template <class T>
-void Network<T>::forward(Executor& executor, ConstView x, View out, bool training) {
-  // Numbers from the other end than those of training steps.
-  start({training, seed, ~open_passes_++});
+void Network<T>::forward(Executor& executor, ConstView x, View out, bool training,
+                         std::int64_t step) {
+  // Without a step, numbers from the other end than those of training steps.
+  start({training, seed, step < 0 ? ~open_passes_++ : static_cast<std::uint64_t>(step)});
   reserve(x.rows);
   forward_all(executor, x, View(), false);
   if (!plain_)
@@ -340,7 +341,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   reserve(x.rows);
   // Whether the whole gradient is wanted before any parameter is updated.
   const bool whole = penalized_ || optimizer.wants_whole_gradient();
-  const bool descent = !keep_gradients && !whole && optimizer.entry().descent;
+  const bool descent = !keep_gradients && optimizer.descends() && !penalized_;
   const double penalized = penalized_ ? penalty() : 0;
   bool updated = !whole;
   if (chained() && descent && x.rows <= block_rows) {

@@ -206,8 +206,13 @@ class _Network:
         self, x: NDArray[Any] | RowsF32 | RowsF64, out: NDArray[Any] | None = None
     ) -> NDArray[Any]: ...
     def forward(
-        self, x: NDArray[Any], out: NDArray[Any] | None = None, training: bool = True
+        self,
+        x: NDArray[Any],
+        out: NDArray[Any] | None = None,
+        training: bool = True,
+        step: int = -1,
     ) -> NDArray[Any]: ...
+    def penalty(self) -> float: ...
     def backward(
         self, grad_output: NDArray[Any], input_gradient: bool = False
     ) -> NDArray[Any] | None: ...

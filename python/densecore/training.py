@@ -25,6 +25,7 @@ from .evaluation import (
     evaluate_source,
     evaluates_in_core,
     optional,
+    refuse_weight,
     refuse_weights,
     refuse_with_batches,
     validation_source,
@@ -292,14 +293,16 @@ def _train_batch(model: Model, batch: Data, tally: Any) -> None:
 
 def custom_step(model: Model, batch: Data, tally: Any | None) -> float:
     """One step with a loss that is a function; returns its loss before the update."""
+    refuse_weight(model, batch.weight)
     network = model._network
-    outputs = network.forward(batch.x, None)
+    outputs = network.forward(batch.x, None, True, network.steps)
+    penalty = network.penalty()
     loss, gradient = model.loss.compute(batch.y, outputs)
     network.backward(gradient, False)
     network.apply_gradients()
     if tally is not None:
-        network.add_to_tally(outputs, batch.y, loss, tally)
-    return float(loss)
+        network.add_to_tally(outputs, batch.y, loss + penalty, tally)
+    return float(loss) + penalty
 
 
 def train_on_batch(model: Model, batch: Data) -> float | list[float]:
