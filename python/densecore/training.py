@@ -63,7 +63,7 @@ def fit(
     steps_per_epoch = optional("steps_per_epoch", steps_per_epoch)
     validation_steps = optional("validation_steps", validation_steps)
     validation_freq = at_least("validation_freq", validation_freq, 1)
-    size = optional("batch_size", batch_size) or 32
+    size = min(optional("batch_size", batch_size) or 32, 2**62)  # as the core counts
     validation_size = optional("validation_batch_size", validation_batch_size) or size
     check_verbose(verbose)
     source: AnySource
@@ -296,7 +296,7 @@ def custom_step(model: Model, batch: Data, tally: Any | None) -> float:
     refuse_weight(model, batch.weight)
     network = model._network
     outputs = network.forward(batch.x, None, True, network.steps)
-    penalty = network.penalty()
+    penalty = float(network.penalty())
     loss, gradient = model.loss.compute(batch.y, outputs)
     network.backward(gradient, False)
     network.apply_gradients()

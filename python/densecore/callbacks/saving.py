@@ -109,7 +109,7 @@ class ModelCheckpoint(Callback):
         names = {**logs, "epoch": self._epoch + 1}
         try:
             return self.filepath.format(**names)
-        except (KeyError, IndexError) as error:
+        except (KeyError, IndexError, ValueError) as error:
             raise ValueError(
                 f"ModelCheckpoint: filepath: found {self.filepath!r} with {error}, known: "
                 f"{', '.join(names)}"
