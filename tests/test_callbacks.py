@@ -514,3 +514,19 @@ def test_only_one_sets_the_learning_rate(callback: Any) -> None:
     with pytest.raises(ValueError, match="learning_rate is a schedule, wanted a number"):
         model.fit(X, Y, verbose=0, callbacks=[callback])
     assert model.optimizer.schedule is rate
+
+
+def test_direction_is_the_metric_s() -> None:
+    """Its name may be anything."""
+    model = dc.Sequential([dc.Input(2), dc.Dense(1, "sigmoid")])
+    model.compile("sgd", "binary_crossentropy", [dc.metrics.AUC(curve="PR", name="ap")])
+    callback = cb.EarlyStopping("val_ap")
+    callback.set_model(model)
+    assert callback._direction.grows
+    assert cb.EarlyStopping("val_specificity")._direction.grows
+    assert not cb.EarlyStopping("val_loss")._direction.grows
+
+
+def test_a_validation_is_not_known_within_an_epoch() -> None:
+    with pytest.raises(ValueError, match="known at the end of an epoch only"):
+        cb.ModelCheckpoint("k.st", "val_loss", save_best_only=True, save_freq=1)

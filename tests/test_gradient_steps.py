@@ -189,6 +189,28 @@ class TestSchedules:
         assert model.progress["steps"] == 40 * ROWS
         assert model.optimizer.learning_rate == pytest.approx(0.1 / (40 * ROWS))
 
+    def test_warm_up_from_zero(self) -> None:
+        x, y = data("float32")
+        model = network(4, "float32")
+        rate = schedules.CosineDecay(0.0, 50, warmup_target=0.01, warmup_steps=10)
+        model.compile(optimizers.Adam(rate), "mse")
+        before = model.parameters.copy()
+        model.train_on_batch(x, y)
+        assert (model.parameters == before).all()
+        model.train_on_batch(x, y)
+        assert (model.parameters != before).any()
+
+    def test_a_rate_for_each_step(self) -> None:
+        x, y = data("float32")
+        model = network(4, "float32")
+        model.compile(optimizers.SGD(np.array([0.5, 0.25, 0.0])), "mse")
+        before, _ = model.get_weights(), model.train_on_batch(x, y)
+        model.train_on_batch(x, y)
+        moved = model.parameters.copy()
+        model.fit(x, y, verbose=0)
+        assert (model.parameters == moved).all()
+        assert (before[0] != model.get_weights()[0]).any()
+
     def test_an_error_in_it_leaves_the_model(self) -> None:
         def schedule(step: Any) -> float:
             if np.max(step) > 2000:
@@ -283,3 +305,31 @@ def test_frozen_arrays_are_no_part_of_anything() -> None:
     assert (model.get_weights()[0] == before[0]).all()
     decayed = [w * 0.95 for w in before[2:]]
     check(model.get_weights()[2:], decayed, [g * 0.1 / length for g in gradients], 0.1)
+
+
+@pytest.mark.parametrize("hidden", [3, 7, 300])
+@pytest.mark.parametrize("batch_size", [1, 16, 64, 96])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"weight_decay": 0.5},
+        {"use_ema": True, "ema_momentum": 0.5},
+        {"use_ema": True, "ema_overwrite_frequency": 2},
+        {"clipnorm": 0.1},
+        {"gradient_accumulation_steps": 2},
+    ],
+    ids=str,
+)
+def test_fit_is_train_on_batch(options: dict[str, Any], batch_size: int, hidden: int) -> None:
+    """Also where plain descent has ways of its own."""
+    x, y = data("float32")
+    fitted, stepped = (network(hidden, "float32") for _ in range(2))
+    for model in (fitted, stepped):
+        model.compile(optimizers.SGD(0.05, **options), "mse")
+    fitted.fit(x, y, epochs=2, batch_size=batch_size, shuffle=False, verbose=0)
+    for _ in range(2):
+        for begin in range(0, ROWS, batch_size):
+            part = slice(begin, begin + batch_size)
+            stepped.train_on_batch(x[part], y[part])
+    stepped._network.finish_training()
+    assert fitted.parameters.tobytes() == stepped.parameters.tobytes()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import densecore as dc
@@ -391,3 +392,18 @@ def test_the_line_ends_when_a_callback_fails(monkeypatch: pytest.MonkeyPatch) ->
             on_epoch_begin=fail))  # fmt: skip
     assert stream.getvalue().endswith("\n")
     assert stream.shown()[0].startswith("Epoch 2/5")
+
+
+def test_a_number_of_some_epochs_stays_in_them() -> None:
+    class Sometimes(dc.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                logs["extra"] = 1.0
+
+    model = dc.Sequential([dc.Input(2), dc.Dense(1)], seed=0)
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    history = model.fit(x, y, epochs=4, verbose=0, callbacks=[Sometimes()])
+    assert history.epochs_of("extra") == [1]
+    assert history.best_epoch("extra") == 1
+    assert history.epochs_of("loss") == [0, 1, 2, 3]

@@ -521,3 +521,59 @@ def test_summary_shows_blocks_and_what_is_frozen() -> None:
     assert "dense (Dense, frozen)" in text
     assert "  batch_normalization (BatchNormalization)" in text
     assert f"{model.count_params():,} parameters" in text
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda: layers.BatchNormalization(),
+        lambda: layers.Residual([dc.Dense(3)]),
+        lambda: layers.Rescaling(2.0),
+        lambda: layers.Activation((np.sin, lambda x, a: np.cos(x))),
+        lambda: layers.Dropout(0.0),
+    ],
+)
+def test_a_loss_of_logits_sees_the_last_layer(last: Any) -> None:
+    model = dc.Sequential([dc.Input(4), dc.Dense(3), last()], dtype="float64", seed=0)
+    loss = dc.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, ["accuracy"])
+    x, y = data("float64")[:, :4].copy(), np.arange(ROWS) % 3
+    z = model.predict(x)
+    expected = np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(ROWS), y])
+    found = model.evaluate(x, y, return_dict=True)
+    assert found["loss"] == pytest.approx(expected, rel=1e-10)  # type: ignore[call-overload,index]
+    before = model.parameters.copy()
+    model.fit(x, y, verbose=0)
+    assert (model.parameters != before).any()
+
+
+def test_a_layer_stands_in_one_place_only() -> None:
+    shared = dc.Dense(4)
+    with pytest.raises(ValueError, match="twice in a block"):
+        dc.Sequential([dc.Input(4), layers.Residual([shared, shared])])
+    with pytest.raises(ValueError, match="name 'a' twice"):
+        dc.Sequential(
+            [dc.Input(4), layers.Residual([dc.Dense(4, name="a"), dc.Dense(4, name="a")])]
+        )
+    # What did not become a model leaves its layers free.
+    wrong = dc.Dense(5)
+    with pytest.raises(ValueError, match="from 4 to 5 units"):
+        dc.Sequential([dc.Input(4), layers.Residual([wrong])])
+    assert dc.Sequential([dc.Input(4), wrong]).output_shape == (None, 5)
+
+
+def test_residual_can_be_frozen_from_the_start() -> None:
+    block = layers.Residual([dc.Dense(4)], trainable=False)
+    assert not block.trainable
+    assert not block.layers[0].trainable
+
+
+def test_small_and_large_scales() -> None:
+    back = layers.Normalization(mean=0.0, variance=1e-18, invert=True)
+    model = dc.Sequential([dc.Input(1), back], dtype="float64")
+    assert model.predict([[2.0]])[0, 0] == pytest.approx(2e-9, rel=1e-12)
+    assert dc.Sequential([dc.Input(1), layers.Rescaling(1e9)]).predict([[1.0]])[0, 0] == 1e9
+    with pytest.raises(ValueError, match="overflow float32"):
+        dc.Sequential([dc.Input(1), layers.Rescaling(1e-20)])
+    with pytest.raises(TypeError, match="Rescaling: found adapt"):
+        layers.Rescaling(2.0).adapt([[1.0]])

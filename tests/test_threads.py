@@ -303,3 +303,18 @@ def test_interrupts_are_not_swallowed_by_prediction() -> None:
     finally:
         signal.signal(signal.SIGALRM, before)
     assert time.perf_counter() - start < 1.0
+
+
+def test_a_program_may_end_while_a_daemon_trains() -> None:
+    code = (
+        "import threading, time, numpy as np, densecore as dc\n"
+        "m = dc.Sequential([dc.Input(4), dc.Dense(3)], seed=0)\n"
+        "m.compile('sgd', 'mse')\n"
+        "x, y = np.ones((100, 4)), np.ones((100, 3))\n"
+        "f = lambda: m.fit(x, y, epochs=10**7, verbose=0)\n"
+        "threading.Thread(target=f, daemon=True).start()\n"
+        "time.sleep(0.3)\n"
+    )
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr

@@ -64,8 +64,12 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
       .def_property("steps", &N::steps, &N::set_steps)
       .def_property("epochs", &N::epochs, &N::set_epochs)
       .def("forward", &N::forward, py::arg("x"), py::arg("out") = py::none(),
-           py::arg("training") = true)
+           py::arg("training") = true, py::arg("step") = -1)
+      .def("penalty", &N::penalty)
       .def("backward", &N::backward, py::arg("grad_output"), py::arg("input_gradient") = false)
+      .def("loss_and_gradients", &N::loss_and_gradients, py::arg("x"), py::arg("y"),
+           py::arg("sample_weight") = py::none())
+      .def("layer_outputs", &N::layer_outputs)
       .def("apply_gradients", &N::apply_gradients)
       .def("finish_training", &N::finish_training)
       .def(

@@ -7,10 +7,12 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <exception>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -23,10 +25,46 @@ namespace densecore::bindings {
 // another thread could not use so short a time anyway.
 constexpr double released_work = 1 << 20;
 
+inline bool interpreter_ends() {
+#if PY_VERSION_HEX >= 0x030d0000
+  return Py_IsFinalizing() != 0;
+#else
+  return _Py_IsFinalizing() != 0;
+#endif
+}
+
+// A daemon thread must not come back to an interpreter that ends: CPython would unwind its stack
+// through frames that cannot be unwound, and abort. As of Python 3.14 it waits for ever instead.
+inline void wait_if_interpreter_ends() {
+  while (interpreter_ends()) std::this_thread::sleep_for(std::chrono::seconds(1));
+}
+
+// As py::gil_scoped_release, for any thread.
+class ReleasedGil {
+ public:
+  ReleasedGil() : state_(PyEval_SaveThread()) {}
+  ~ReleasedGil() {
+    wait_if_interpreter_ends();
+    PyEval_RestoreThread(state_);
+  }
+  ReleasedGil(const ReleasedGil&) = delete;
+  ReleasedGil& operator=(const ReleasedGil&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
+
 // Asks Python for pending signals; Ctrl-C becomes KeyboardInterrupt here.
 class SignalCheck : public Interrupt {
  public:
+  // Made with the GIL.
+  SignalCheck() {
+    const auto main = py::module_::import("threading").attr("main_thread")().attr("ident");
+    asks_ = main.cast<unsigned long>() == PyThread_get_thread_ident();
+  }
   bool requested() override {
+    // Python handles signals in its main thread only.
+    if (!asks_) return false;
     py::gil_scoped_acquire gil;
     if (PyErr_CheckSignals() == 0) return false;
     error_ = std::make_exception_ptr(py::error_already_set());
@@ -36,6 +74,7 @@ class SignalCheck : public Interrupt {
   [[noreturn]] void rethrow() { std::rethrow_exception(error_); }
 
  private:
+  bool asks_;
   std::exception_ptr error_;
 };
 
@@ -98,6 +137,7 @@ class PythonObserver : public EpochObserver {
   }
   template <class Call>
   void call(Call&& function) {
+    wait_if_interpreter_ends();
     py::gil_scoped_acquire gil;
     in_use_.pause();
     function();

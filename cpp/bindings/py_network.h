@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -166,7 +167,9 @@ class PyNetwork {
     return result;
   }
 
-  py::object forward(const py::object& x, const py::object& out, bool training) {
+  double penalty() const { return network_->penalized() ? network_->penalty() : 0; }
+
+  py::object forward(const py::object& x, const py::object& out, bool training, std::int64_t step) {
     const auto x_view = input_matrix<T>("x", x, any, network_->inputs());
     const py::object result = output(out, x_view.rows, network_->outputs());
     const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
@@ -174,7 +177,7 @@ class PyNetwork {
     const InUse in_use(busy_);
     kept_x_ = py::none();
     run(network_->forward_work(x_view.rows),
-        [&](Executor& executor) { network_->forward(executor, x_view, out_view, training); });
+        [&](Executor& executor) { network_->forward(executor, x_view, out_view, training, step); });
     kept_x_ = x;  // its memory is read again by `backward`
     return result;
   }
@@ -193,6 +196,35 @@ class PyNetwork {
     run(3 * network_->forward_work(x.rows),
         [&](Executor& executor) { network_->backward(executor, x, g, dx_view); });
     return dx;
+  }
+
+  double loss_and_gradients(const py::object& x, const py::object& y, const py::object& weight) {
+    Trainer<T>& t = trainer();
+    const Data<T> batch = bound_batch(x, y, weight, labels_);
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    LossSum sum;
+    run(3 * network_->forward_work(batch.x.rows), [&](Executor& executor) {
+      sum = network_->gradient(executor, t.objective(), batch.x, batch.targets,
+                               static_cast<std::uint64_t>(t.optimizer().steps));
+    });
+    return sum.loss / t.objective().divisor(sum.weight);
+  }
+
+  // Copies of what the layers of the core put out in the last call of `forward`.
+  py::list layer_outputs() {
+    if (kept_x_.is_none())
+      throw std::runtime_error("layer_outputs: found no forward pass, wanted forward before it");
+    const InUse in_use(busy_);
+    const index_t rows = py::reinterpret_borrow<py::array>(kept_x_).shape(0);
+    py::list outputs;
+    for (std::size_t l = 0; l < network_->layers().size(); ++l) {
+      const MatrixView<const T> a = network_->output_of(l, rows);
+      py::array_t<T> copy({a.rows, a.cols});
+      copy_rows(a, MatrixView<T>(copy.mutable_data(), a.rows, a.cols));
+      outputs.append(copy);
+    }
+    return outputs;
   }
 
   void apply_gradients() {
@@ -401,8 +433,18 @@ class PyNetwork {
       d.x = input_matrix<T>("x", x, any, network_->inputs());
     }
     d.targets = targets_of(y, d.x.rows, labels);
-    if (!weight.is_none()) d.targets.weight = input_vector<T>("sample_weight", weight, d.x.rows);
+    if (!weight.is_none()) d.targets.weight = checked_weights(weight, d.x.rows);
     return d;
+  }
+
+  static const T* checked_weights(const py::object& weight, index_t rows) {
+    const T* values = input_vector<T>("sample_weight", weight, rows);
+    for (index_t i = 0; i < rows; ++i)
+      if (!(values[i] >= 0 && values[i] <= std::numeric_limits<T>::max()))
+        throw std::invalid_argument("sample_weight: found " + std::to_string(values[i]) +
+                                    " in row " + std::to_string(i) +
+                                    ", wanted finite numbers >= 0");
+    return values;
   }
 
   Targets<T> targets_of(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) {
@@ -453,7 +495,7 @@ class PyNetwork {
     SignalCheck signals;
     try {
       // Nothing below touches a Python object's reference count: arrays are held by the caller.
-      py::gil_scoped_release release;
+      const ReleasedGil release;
       Executor executor(&signals);
       body(executor);
     } catch (const Interrupted&) {

@@ -57,8 +57,7 @@ std::unique_ptr<Accumulator<T>> accumulator_of(const KernelTable<T>& table, cons
   if (auto found = mean_over_rows<T>(spec, outputs, labels)) return found;
   if (auto found = class_counts<T>(spec, outputs, labels)) return found;
   if (auto found = whole_pass<T>(spec, outputs, labels)) return found;
-  if (const LossEntry<T>* loss = loss_named(table, spec.name))
-  {
+  if (const LossEntry<T>* loss = loss_named(table, spec.name)) {
     if (loss->targets != TargetKind::labels && loss->targets != TargetKind::values)
       throw std::invalid_argument("metric '" + spec.name +
                                   "': its outputs are not one per target: found a loss, wanted it "

@@ -259,9 +259,10 @@ void Network<T>::predict(Executor& executor, ConstView x, View out) {
 }
 
 template <class T>
-void Network<T>::forward(Executor& executor, ConstView x, View out, bool training) {
-  // Numbers from the other end than those of training steps.
-  start({training, seed, ~open_passes_++});
+void Network<T>::forward(Executor& executor, ConstView x, View out, bool training,
+                         std::int64_t step) {
+  // Without a step, numbers from the other end than those of training steps.
+  start({training, seed, step < 0 ? ~open_passes_++ : static_cast<std::uint64_t>(step)});
   reserve(x.rows);
   forward_all(executor, x, View(), false);
   if (!plain_)
@@ -340,7 +341,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   reserve(x.rows);
   // Whether the whole gradient is wanted before any parameter is updated.
   const bool whole = penalized_ || optimizer.wants_whole_gradient();
-  const bool descent = !keep_gradients && !whole && optimizer.entry().descent;
+  const bool descent = !keep_gradients && optimizer.descends() && !penalized_;
   const double penalized = penalized_ ? penalty() : 0;
   bool updated = !whole;
   if (chained() && descent && x.rows <= block_rows) {
@@ -373,6 +374,35 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   if (!plain_)
     for (const auto& layer : layers_) layer->commit(pass_);
   sum.loss += penalized * objective.divisor(sum.weight);
+  return sum;
+}
+
+template <class T>
+LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, ConstView x,
+                             const Targets<T>& targets, std::uint64_t number) {
+  const std::size_t last = layers_.size() - 1;
+  LossSum sum;
+  sum.weight = Objective<T>::weight_sum(targets.weight, x.rows);
+  const double scale = objective.gradient_scale(sum.weight);
+  start({true, seed, number});
+  reserve(x.rows);
+  if (chained()) {
+    transpose_weights(false);
+    sum.loss = train_leaves(executor, x, objective, targets, scale);
+  } else {
+    const bool from_z = objective.fused();
+    forward_all(executor, x, View(), from_z);
+    sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
+                              workspace_.gradient(last, 0, x.rows));
+    backward_layers(executor, x, from_z, View(), nullptr, false);
+  }
+  set_loss_slots(sum);
+  for (const ParameterBlock& block : trained_)
+    if (block.penalty.any())
+      table_->gradients.add_penalty(block.size(), parameters_->data() + block.offset,
+                                    block.penalty.l1, block.penalty.l2,
+                                    gradients_->data() + block.offset);
+  if (penalized_) sum.loss += penalty() * objective.divisor(sum.weight);
   return sum;
 }
 

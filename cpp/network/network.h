@@ -71,8 +71,9 @@ class Network {
 
   // Open steps. `forward` keeps what `backward` needs; `backward` wants the same x, fills the
   // gradients, and dC/dx when `dx` is not empty. With `training` units drop out, and moving
-  // averages move.
-  void forward(Executor& executor, MatrixView<const T> x, MatrixView<T> out, bool training);
+  // averages move; dropout masks are those of training step `step`, or of this call's own (-1).
+  void forward(Executor& executor, MatrixView<const T> x, MatrixView<T> out, bool training,
+               std::int64_t step = -1);
   void backward(Executor& executor, MatrixView<const T> x, MatrixView<const T> grad_output,
                 MatrixView<T> dx);
 
@@ -81,6 +82,12 @@ class Network {
   // never be more than a number in a register.
   LossSum train(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
                 const Targets<T>& targets, OptimizerState<T>& optimizer, bool keep_gradients);
+  // The loss of x, with its penalties, and its gradient in the gradient buffer; no parameter
+  // changes. `number` is the step's that dropout masks follow.
+  LossSum gradient(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
+                   const Targets<T>& targets, std::uint64_t number);
+  // Of the last pass over `rows` rows: what layer l put out.
+  MatrixView<const T> output_of(std::size_t l, index_t rows) { return workspace_.a(l, 0, rows); }
   // Whether `train_rows` can do batches of one row.
   bool trains_rows(const Objective<T>& objective, const OptimizerState<T>& optimizer) const;
   // One row of `predict`, when row_layers_ is not empty.

@@ -216,8 +216,7 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
     });
   }
   const std::int64_t overwrite = settings_->gradient_steps().ema_overwrite;
-  if (overwrite > 0 && (steps / accumulation_) % overwrite == 0)
-    finish(parameters, trained);
+  if (overwrite > 0 && (steps / accumulation_) % overwrite == 0) finish(parameters, trained);
   executor.check(work);
 }
 

@@ -112,6 +112,8 @@ class OptimizerState {
   const std::shared_ptr<AlignedBuffer<T>>& states() const { return states_; }
   // Whether an update needs all gradients of the step, and not only its own.
   bool wants_whole_gradient() const { return settings_->gradient_steps().wants_whole_gradient(); }
+  // Whether a step is p -= rate * g and nothing else, which a weight gradient can do by itself.
+  bool descends() const { return entry_->descent && !settings_->gradient_steps().any(); }
   // Whether a step is the update and nothing else.
   bool plain() const { return !settings_->gradient_steps().any() && !settings_->scheduled(); }
 

@@ -83,7 +83,8 @@ index_t NetworkSpec::outputs() const {
 
 std::string NetworkSpec::last_activation() const {
   const LayerSpec& last = layers.back();
-  return last.kind == "dense" || last.kind == "activation" ? last.activation.name : "linear";
+  // Others end with what no loss can take on, and are not left out.
+  return last.kind == "dense" || last.kind == "activation" ? last.activation.name : "none";
 }
 
 }  // namespace densecore

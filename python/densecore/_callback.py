@@ -12,7 +12,7 @@ _BATCH_HOOKS = {
 }
 _LARGER_IS_BETTER = (
     "acc", "auc", "precision", "recall", "f1", "fbeta", "r2", "iou", "cosine", "score",
-    "matthews", "mcc", "kappa",
+    "matthews", "mcc", "kappa", "specificity", "sensitivity", "true_pos", "true_neg",
 )  # fmt: skip
 
 
@@ -49,6 +49,9 @@ class Callback:
     def set_model(self, model: Any) -> None:
         """Called with the model before training begins."""
         self.model = model
+        direction = getattr(self, "_direction", None)
+        if isinstance(direction, Direction):
+            direction.ask(model)
 
     def get_state(self) -> dict[str, Any]:
         """What `BackupAndRestore` keeps of this callback: what JSON can hold, and arrays."""
@@ -155,7 +158,8 @@ class Direction:
         Whose argument `mode` is, for the error.
     monitor : str
     mode : {"auto", "min", "max"}
-        "auto" goes by the name: ``accuracy`` and its like are to grow, everything else to fall.
+        "auto" asks the model's metric of that name, and else goes by the name: ``accuracy`` and
+        its like are to grow, everything else to fall.
     min_delta : float
         What is less better than that is not better.
     """
@@ -164,7 +168,14 @@ class Direction:
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"{owner}: mode: found {mode!r}, wanted 'auto', 'min' or 'max'")
         self.grows = mode == "max" or (mode == "auto" and larger_is_better(monitor))
+        self._asked = monitor.removeprefix("val_") if mode == "auto" else None
         self._delta = abs(min_delta)
+
+    def ask(self, model: Any) -> None:
+        """A metric of the model knows better than its name does."""
+        for metric in (*getattr(model, "_metrics", ()), *getattr(model, "_weighted_metrics", ())):
+            if self._asked is not None and getattr(metric, "name", None) == self._asked:
+                self.grows = bool(metric.larger_is_better)
 
     def better(self, value: float, best: float | None) -> bool:
         """Whether `value` is better than `best`; anything but NaN is better than None."""

@@ -34,6 +34,11 @@ class Data(NamedTuple):
             weight = None if self.weight is None else self.weight[begin:end]
             return Data(part(self.x, begin, end), self.y[begin:end], weight)
 
+        if self.weight is not None and not (self.weight[:cut].any() and self.weight[cut:].any()):
+            raise ValueError(
+                "validation_split: found only zeros among the weights of one part, wanted at least "
+                "one positive weight in each"
+            )
         return rows_of(0, cut), rows_of(cut, rows)
 
 

@@ -36,6 +36,8 @@ def to_numpy(name: str, value: Any) -> Any:
     TypeError
         A column that holds no numbers, a tensor on another device, or one that wants a gradient.
     """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name}: found masked values, wanted numbers (fill them first)")
     if isinstance(value, np.ndarray | list | tuple):
         return value
     library = library_of(value)

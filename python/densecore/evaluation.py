@@ -72,8 +72,9 @@ def evaluate_source(model: Model, source: AnySource, listeners: CallbackList) ->
             if watched:
                 listeners.on_test_batch_begin(count, {})
             if isinstance(model.loss, CallableLoss):
+                refuse_weight(model, batch.weight)
                 outputs = network.predict(batch.x, None)
-                loss = model.loss.compute(batch.y, outputs)[0]
+                loss = model.loss.compute(batch.y, outputs)[0] + network.penalty()
                 network.add_to_tally(outputs, batch.y, loss, tally)
             else:
                 network.evaluate_batch(*batch, tally)
@@ -213,14 +214,19 @@ def refuse_with_batches(**arguments: Any) -> None:
 
 def refuse_weights(model: Model, *sources: AnySource | None) -> None:
     """Raise ValueError for weights that a loss that is a function would not see."""
-    if not isinstance(model.loss, CallableLoss):
-        return
-    for source in sources:
-        if isinstance(source, Arrays) and source.data.weight is not None:
-            raise ValueError(
-                f"sample_weight: the loss {model.loss.label} is a function of y_true and y_pred, "
-                "wanted none"
-            )
+    if isinstance(model.loss, CallableLoss):
+        for source in sources:
+            if isinstance(source, Arrays):
+                refuse_weight(model, source.data.weight)
+
+
+def refuse_weight(model: Model, weight: Any) -> None:
+    """The same for those of one batch."""
+    if weight is not None:
+        raise ValueError(
+            f"sample_weight: the loss {model.loss.label} is a function of y_true and y_pred, "
+            "wanted none"
+        )
 
 
 def optional(name: str, value: Any) -> int | None:

@@ -40,25 +40,30 @@ class History(Callback):
         self.history = {} if history is None else history
         self.epoch = [] if epoch is None else epoch
         self.params = params or {}
+        # The epochs of each number, as they were seen.
+        self._epochs: dict[str, list[int]] = {}
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Forget an earlier training."""
         self.history = {name: [] for name in self.params.get("metrics", ())}
         self.epoch = []
+        self._epochs = {}
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Keep the epoch's numbers."""
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
+            self._epochs.setdefault(name, []).append(epoch)
 
     def get_state(self) -> dict[str, Any]:
         """All numbers so far."""
-        return {"history": self.history, "epoch": self.epoch}
+        return {"history": self.history, "epoch": self.epoch, "epochs": self._epochs}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on behind them."""
         self.history, self.epoch = state["history"], state["epoch"]
+        self._epochs = state.get("epochs", {})
 
     def epochs_of(self, name: str) -> list[int]:
         """The epochs that a number belongs to: with ``validation_freq`` not all have all of them.
@@ -68,6 +73,10 @@ class History(Callback):
         KeyError
             There is no such number.
         """
+        seen = self._epochs.get(name, [])
+        if len(seen) == len(self.history[name]):
+            return seen
+        # Of a history that was made by hand.
         missing = len(self.epoch) - len(self.history[name])
         if missing == 0:
             return self.epoch

@@ -1,18 +1,17 @@
 """Sequential: a stack of layers, and everything that one does with it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _core, losses, metrics, model_file, optimizers
-from ._custom_loss import CallableLoss, Function, custom_loss
-from ._data import Data, prepare
-from ._rows import as_rows, take
+from . import losses, metrics, model_file, optimizers
+from ._custom_loss import CallableLoss
+from ._rows import as_rows
+from .derivatives import Derivatives
 from .history import History
-from .metrics import get_all
-from .stack import AnyLayer, Array, Stack
+from .stack import Array, Stack
 
 # Training and evaluation are imported by the calls that need them: a program that only predicts
 # does not pay for them.
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from .evaluation import Callbacks
 
 
-class Sequential(Stack):
+class Sequential(Derivatives):
     """A feed-forward network: layers one after another.
 
     Parameters
@@ -56,166 +55,6 @@ class Sequential(Stack):
     49
     """
 
-    def __init__(
-        self,
-        layers: Sequence[AnyLayer] | None = None,
-        *,
-        dtype: str = "float32",
-        seed: int | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.metadata: dict[str, Any] = {}
-        self.optimizer: optimizers.Optimizer | None = None
-        self.loss: losses.Loss | None = None
-        self.history: History | None = None
-        self._metrics: list[metrics.Metric] = []
-        self._weighted_metrics: list[metrics.Metric] = []
-        self.stop_training = False
-        self._initial_epoch = 0  # of the current `fit`; what a callback restores may change it
-        super().__init__(layers, dtype, seed, name)  # last, as it may build
-
-    @property
-    def _compiled(self) -> bool:
-        return self.optimizer is not None
-
-    def _build_for(self, x: Any) -> None:
-        super()._build_for(x)
-        if self._compiled and not self.built:
-            self._compile()
-
-    def _network_changed(self) -> None:
-        # The hot calls go straight to the core once there is one: a method of Python in between
-        # costs as much as a small network's step. `vars` because they stand before the class's,
-        # which is also why a subclass's own method must not be hidden by them.
-        calls = {"predict_on_batch": "predict", "train_on_batch": "train_on_batch"}
-        for name, target in calls.items():
-            vars(self).pop(name, None)
-            own = getattr(type(self), name) is getattr(Sequential, name)
-            if name == "train_on_batch" and not self._trains_in_core:
-                own = False
-            if self._network_or_none is not None and own:
-                vars(self)[name] = getattr(self._network_or_none, target)
-
-    # Training -----------------------------------------------------------------------------------
-
-    def compile(
-        self,
-        optimizer: str | optimizers.Optimizer = "adam",
-        loss: str | losses.Loss | Function | None = None,
-        metrics: Sequence[Any] | None = None,
-        weighted_metrics: Sequence[Any] | None = None,
-        *,
-        loss_weights: None = None,
-        run_eagerly: bool = False,
-        steps_per_execution: int = 1,
-        jit_compile: bool | str = "auto",
-        auto_scale_loss: bool = True,
-    ) -> None:
-        """Choose what training minimises, and how.
-
-        Parameters
-        ----------
-        optimizer : str or Optimizer
-            See ``densecore.optimizers``. What it has accumulated in an earlier compilation is
-            forgotten.
-        loss : str, Loss or callable
-            See ``densecore.losses``. A function ``(y_true, y_pred) -> (loss, gradient)`` on arrays,
-            with the batch's mean loss and its derivative by y_pred, trains slowly, batch by batch
-            in Python; it takes no sample weights, and a file does not keep it: the model is loaded
-            uncompiled.
-        metrics : sequence of str, Metric or callable, optional
-            Reported besides the loss, see ``densecore.metrics``: ``"accuracy"``, ``AUC()``, or a
-            function (y_true, y_pred) → number, which gets all rows of a pass. Every row counts the
-            same.
-        weighted_metrics : sequence, optional
-            The same, but rows count by their weights.
-        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
-            Accepted for Keras's sake, and without effect.
-        loss_weights
-            None: there is one output, and one loss.
-
-        Raises
-        ------
-        ValueError
-            An unknown name, or a metric that does not suit the loss.
-        """
-        if loss_weights is not None:
-            raise TypeError(
-                f"loss_weights: found {loss_weights!r}, wanted None: a model has one loss; rows "
-                "have weights in fit(sample_weight=..., class_weight=...)"
-            )
-        if loss is None:
-            raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
-        before = (self.optimizer, self.loss, self._metrics, self._weighted_metrics)
-        try:
-            self.optimizer = optimizers.get(optimizer)
-            self.loss = custom_loss(loss) or losses.get(loss)  # type: ignore[arg-type]
-            self._metrics = get_all("metrics", metrics)
-            self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
-            if self.built or self._input is not None:
-                self._compile()
-            self._network_changed()
-        except BaseException:
-            self.optimizer, self.loss, self._metrics, self._weighted_metrics = before
-            raise
-
-    def _compile(self) -> None:
-        assert self.optimizer is not None
-        assert self.loss is not None
-        outputs = self.output_shape[1]
-        self._network.compile(
-            self.loss.name,
-            self.loss.reduction,
-            self.optimizer._settings,
-            self._describe_metrics(self.loss.name, outputs),
-            self.seed,
-            self.loss.from_logits,
-            self.loss._parameters(),
-        )
-
-    def _describe_metrics(self, loss: str, outputs: int) -> list[metrics.Description]:
-        """What the core wants of the metrics; raises for one that does not suit the loss."""
-        return [metric._describe(loss, outputs, False) for metric in self._metrics] + [
-            metric._describe(loss, outputs, True) for metric in self._weighted_metrics
-        ]
-
-    def _compiled_loss(self) -> losses.Loss:
-        if self.loss is None:
-            raise RuntimeError(
-                "the model is not compiled: call compile(optimizer=..., loss=...) first"
-            )
-        return self.loss
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """``"loss"``, then the metrics: the order of `evaluate`'s list."""
-        return ["loss", *metrics.reported_names(self._metrics, self._weighted_metrics)]
-
-    @property
-    def progress(self) -> dict[str, int]:
-        """``steps`` and ``epochs`` trained since the model was compiled; empty before."""
-        if self.loss is None:
-            return {}
-        return {"steps": self._network.steps, "epochs": self._network.epochs}
-
-    def _data(
-        self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
-    ) -> Data:
-        """What the core wants of given data; builds the model for it when that is still to do."""
-        loss = self._compiled_loss()
-        self._build_for(x)
-        return prepare(
-            x,
-            y,
-            sample_weight,
-            class_weight,
-            dtype=self._dtype,
-            inputs=self._inputs,
-            outputs=loss.target_columns(self.output_shape[1]),
-            sparse=loss.sparse,
-            flatten=self._flattens,
-        )
-
     def fit(
         self,
         x: Any,
@@ -234,6 +73,7 @@ class Sequential(Stack):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
+        solver: str | None = None,
     ) -> History:
         """Train for a number of epochs; the loop runs in the core, without the GIL.
 
@@ -276,6 +116,10 @@ class Sequential(Stack):
             Matters where a validation goes batch by batch; the same as `batch_size` by default.
         validation_freq : int
             Validation after every so many epochs.
+        solver : {None, "lbfgs"}
+            "lbfgs" minimises the loss of all rows at once by SciPy's L-BFGS instead of the
+            optimizer's steps: for small problems, best in float64. An epoch is an iteration;
+            `batch_size` and `shuffle` do not matter. Not for dropout and batch normalisation.
 
         Returns
         -------
@@ -317,6 +161,7 @@ class Sequential(Stack):
             validation_steps,
             validation_batch_size,
             validation_freq,
+            solver,
         )
 
     def evaluate(
@@ -396,130 +241,11 @@ class Sequential(Stack):
             )
         return self.predict(inputs)
 
-    # Loops of one's own -------------------------------------------------------------------------
-
-    @property
-    def _trains_in_core(self) -> bool:
-        """Whether the core's `train_on_batch` is all there is to do."""
-        return not (self._metrics or self._weighted_metrics or isinstance(self.loss, CallableLoss))
-
-    def train_on_batch(
-        self, x: Array, y: Array, sample_weight: Array | None = None
-    ) -> float | list[float]:
-        """One forward pass, backward pass and update; the arrays are used where they lie.
-
-        Parameters
-        ----------
-        x : ndarray (rows, features) of the model's dtype, C-contiguous
-        y : ndarray (rows, outputs) of the model's dtype, or (rows,) int32 or int64 class numbers
-        sample_weight : ndarray (rows,) of the model's dtype, optional
-
-        Returns
-        -------
-        float or list of float
-            The loss before the update. Of a model that is compiled with metrics, as in Keras, a
-            list in the order of ``metrics_names``; such a call converts its arrays as `fit` does.
-
-        Raises
-        ------
-        TypeError, ValueError
-            An array that cannot be used without a copy; the message says what is wanted.
-        """
-        if self._network_or_none is None:
-            self._build_for(x)
-        if not self._trains_in_core:
-            from . import training
-
-            batch = self._data(x, y, sample_weight)
-            return training.train_on_batch(self, batch._replace(x=take(batch.x, slice(None))))
-        return self._network.train_on_batch(x, y, sample_weight)
-
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> float | list[float] | dict[str, float]:
         """As `evaluate`, for rows that are a batch."""
         return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
-
-    def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
-        """The outputs for x, which is used where it lies, into `out` (rows, units) when given.
-
-        Raises
-        ------
-        TypeError, ValueError
-            An array that cannot be used without a copy, or an `out` that overlaps x.
-        """
-        if self._network_or_none is None:
-            self._build_for(x)
-        return self._network.predict(x, out)
-
-    def make_train_step(self, x: Array, y: Array, sample_weight: Array | None = None) -> Any:
-        """A step of training that is bound to its arrays: the cheapest loop there is.
-
-        The arrays are checked once, as by `train_on_batch`, and kept alive; each call reads what
-        they hold then.
-
-        Returns
-        -------
-        callable
-            ``step()`` makes one step and returns the loss before it; ``step.run(n)`` makes n, and
-            returns the last one's.
-
-        Raises
-        ------
-        RuntimeError
-            From ``step``, when the model has been compiled again since.
-        """
-        self._compiled_loss()
-        self._build_for(x)
-        if isinstance(self.loss, CallableLoss):
-            raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
-                            "of the core's")  # fmt: skip
-        kind = _core.StepNetworkF32 if self.dtype == "float32" else _core.StepNetworkF64
-        return kind(self._network, x, y, sample_weight)
-
-    def make_predictor(self, x: Array, out: Array | None = None) -> Any:
-        """A prediction that is bound to its arrays: ``predict()`` reads x and writes `out`.
-
-        Returns
-        -------
-        callable
-            Takes no arguments and returns `out`, a new array (rows, units) if none was given.
-        """
-        self._build_for(x)
-        if out is None:
-            out = np.empty((len(x), self.output_shape[1]), self._dtype)
-        kind = _core.PredictionNetworkF32 if self.dtype == "float32" else _core.PredictionNetworkF64
-        return kind(self._network, x, out)
-
-    def forward(self, x: Array, out: Array | None = None, training: bool = True) -> Array:
-        """As `predict_on_batch`, and keeps what `backward` needs.
-
-        With `training` units drop out, and batch normalisation uses the batch's statistics. x is
-        not copied: it must still hold the same numbers when `backward` is called.
-        """
-        if self._network_or_none is None:
-            self._build_for(x)
-        return self._network.forward(x, out, training)
-
-    def backward(self, grad_output: Array, input_gradient: bool = False) -> Array | None:
-        """Fill ``model.gradients`` from ∂C/∂output (rows, units) of the last `forward`.
-
-        Returns
-        -------
-        ndarray (rows, features) or None
-            ∂C/∂x, when `input_gradient`.
-
-        Raises
-        ------
-        RuntimeError
-            There was no forward pass, or training or prediction has discarded it.
-        """
-        return self._network.backward(grad_output, input_gradient)
-
-    def apply_gradients(self) -> None:
-        """One optimizer step with ``model.gradients``."""
-        self._compiled_loss()
-        self._network.apply_gradients()
 
     # Pictures -----------------------------------------------------------------------------------
 

@@ -138,7 +138,8 @@ class Optimizer:
     Parameters
     ----------
     learning_rate : float or callable
-        Step length, > 0; or a schedule, which is called with the number of steps made.
+        Step length, > 0; or a schedule, which is called with the number of steps made; or an array
+        with a rate for each step.
     name : str, optional
         By default that of the rule.
     **options : float or int
@@ -252,9 +253,16 @@ class Optimizer:
             from . import schedules
 
             value = schedules.deserialize(value)
+        if isinstance(value, list | tuple) or (hasattr(value, "ndim") and value.ndim > 0):
+            from . import schedules
+
+            value = schedules.FromArray(value)
         if callable(value):
-            schedule, value = value, value(0)
-        self._set("learning_rate", value)
+            schedule = value
+            value = _number(f"{type(self).name}: learning_rate", schedule(0))
+        # A schedule may start from 0, where a number would never learn.
+        if schedule is None or value != 0:
+            self._set("learning_rate", value)
         object.__setattr__(self, "schedule", schedule)
 
     def _set_choices_of_the_core(self) -> None:

@@ -41,10 +41,17 @@ class Stack:
         self._input: Input | None = None
         self._layers: list[Layer] = []
         self._network_or_none: Network | None = None
-        for layer in layers or ():
-            self._append(layer)
-        if self._input is not None and self._layers:
-            self.build()
+        try:
+            for layer in layers or ():
+                self._append(layer)
+            if self._input is not None and self._layers:
+                self.build()
+        except BaseException:
+            # What did not become a model leaves its layers free for another one.
+            for layer in self._all_layers():
+                layer._taken = False
+                layer._forget()
+            raise
 
     @property
     def dtype(self) -> str:
@@ -153,7 +160,15 @@ class Stack:
                 "densecore.layers (densecore has dense networks only)"
             )
         taken = {other.name for other in self._all_layers()}
+        seen: set[int] = set()
+        named: set[str | None] = set()
         for part in layer._walk():
+            if id(part) in seen:
+                raise ValueError(f"layers: found {part!r} twice in a block, wanted each once")
+            seen.add(id(part))
+            if part.name is not None and part.name in named:
+                raise ValueError(f"layers: found the name {part.name!r} twice, wanted each once")
+            named.add(part.name)
             if part._taken:
                 raise ValueError(
                     f"layers: found {part!r}, which belongs to a model already; wanted a new layer"
@@ -222,7 +237,9 @@ class Stack:
         plan = Plan(self._input.size)
         for layer in self._layers:
             layer._plan(plan)
-        if not plan.specs:  # only Flatten, for instance
+            layer._last_core = len(plan.specs) - 1 if plan.specs else None
+        # A loss of logits is computed with the end of the last layer: there must be one.
+        if not plan.specs or plan.specs[-1]["kind"] not in ("dense", "activation"):
             plan.add({"kind": "activation", "activation": "linear"})
         return plan
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from . import solvers
 from ._batches import Arrays, are_batches
 from ._callback import CallbackList, Logs
 from ._custom_loss import CallableLoss
@@ -24,6 +25,7 @@ from .evaluation import (
     evaluate_source,
     evaluates_in_core,
     optional,
+    refuse_weight,
     refuse_weights,
     refuse_with_batches,
     validation_source,
@@ -50,19 +52,25 @@ def fit(
     validation_steps: int | None,
     validation_batch_size: int | None,
     validation_freq: int,
+    solver: str | None = None,
 ) -> History:
     """`Sequential.fit`, which documents it."""
+    if solver is not None:
+        model._compiled_loss()
+        solvers.check(model, solver)
     epochs = at_least("epochs", epochs, 0)
     initial_epoch = at_least("initial_epoch", initial_epoch, 0)
     steps_per_epoch = optional("steps_per_epoch", steps_per_epoch)
     validation_steps = optional("validation_steps", validation_steps)
     validation_freq = at_least("validation_freq", validation_freq, 1)
-    size = optional("batch_size", batch_size) or 32
+    size = min(optional("batch_size", batch_size) or 32, 2**62)  # as the core counts
     validation_size = optional("validation_batch_size", validation_batch_size) or size
     check_verbose(verbose)
     source: AnySource
     validation: AnySource | None = None
     if y is None and are_batches(x):
+        if solver is not None:
+            raise ValueError(f"solver='{solver}': found batches, wanted all rows at once")
         refuse_with_batches(
             batch_size=batch_size,
             sample_weight=sample_weight,
@@ -106,7 +114,10 @@ def fit(
         history.on_train_begin()
         listeners.on_train_begin({})
         if not model.stop_training:
-            run.train(model._initial_epoch, epochs)
+            if solver is None:
+                run.train(model._initial_epoch, epochs)
+            else:
+                run.solve(model._initial_epoch, epochs)
         model._network.finish_training()
         listeners.on_train_end(run.logs)
     finally:
@@ -145,6 +156,14 @@ class _Run:
             self._train_in_core(max(epochs - first, 0))
         else:
             self._train_by_batches(epochs)
+
+    def solve(self, first: int, epochs: int) -> None:
+        """The same with one iteration of a solver for each epoch."""
+        self._epoch = self._first = first
+        assert isinstance(self._source, Arrays)
+        solvers.lbfgs(
+            self._model, self._source.data, epochs - first, self._epoch_begin, self._epoch_end
+        )
 
     def _train_in_core(self, count: int) -> None:
         network, source = self._model._network, self._source
@@ -274,14 +293,16 @@ def _train_batch(model: Model, batch: Data, tally: Any) -> None:
 
 def custom_step(model: Model, batch: Data, tally: Any | None) -> float:
     """One step with a loss that is a function; returns its loss before the update."""
+    refuse_weight(model, batch.weight)
     network = model._network
-    outputs = network.forward(batch.x, None)
+    outputs = network.forward(batch.x, None, True, network.steps)
+    penalty = float(network.penalty())
     loss, gradient = model.loss.compute(batch.y, outputs)
     network.backward(gradient, False)
     network.apply_gradients()
     if tally is not None:
-        network.add_to_tally(outputs, batch.y, loss, tally)
-    return float(loss)
+        network.add_to_tally(outputs, batch.y, loss + penalty, tally)
+    return float(loss) + penalty
 
 
 def train_on_batch(model: Model, batch: Data) -> float | list[float]:

@@ -64,6 +64,11 @@ class ModelCheckpoint(Callback):
         self._batches = 0
         if save_freq == "epoch":
             return
+        if save_best_only and monitor.startswith("val_"):
+            raise ValueError(
+                f"ModelCheckpoint: found save_freq={save_freq!r} with monitor={monitor!r}, which "
+                "is known at the end of an epoch only; wanted save_freq='epoch' or another monitor"
+            )
         if not isinstance(save_freq, int) or isinstance(save_freq, bool) or save_freq < 1:
             raise ValueError(
                 f"ModelCheckpoint: save_freq: found {save_freq!r}, wanted 'epoch' or a number of "
@@ -104,7 +109,7 @@ class ModelCheckpoint(Callback):
         names = {**logs, "epoch": self._epoch + 1}
         try:
             return self.filepath.format(**names)
-        except (KeyError, IndexError) as error:
+        except (KeyError, IndexError, ValueError) as error:
             raise ValueError(
                 f"ModelCheckpoint: filepath: found {self.filepath!r} with {error}, known: "
                 f"{', '.join(names)}"

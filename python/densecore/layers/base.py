@@ -215,6 +215,7 @@ class Layer:
         self._views: tuple[dict[str, Array], dict[str, Array], dict[str, Array]] | None = None
         self._network: Network | None = None
         self._core_index: int | None = None
+        self._last_core: int | None = None  # the core's layer that puts out what this one does
         self._taken = False  # by a model
 
     def __init_subclass__(cls, **named: Any) -> None:

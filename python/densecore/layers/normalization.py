@@ -209,14 +209,13 @@ class Normalization(Layer):
 
     def __init__(
         self,
-        axis: int | None = -1,
+        axis: int = -1,
         mean: Any = None,
         variance: Any = None,
         invert: bool = False,
         **general: Any,
     ) -> None:
-        if axis is not None:
-            _last_axis("Normalization", axis)
+        _last_axis("Normalization", axis)
         if (mean is None) != (variance is None):
             raise ValueError("Normalization: found one of mean and variance, wanted both or none")
         super().__init__(**general)
@@ -265,6 +264,11 @@ class Normalization(Layer):
     def _write_values(self) -> None:
         assert self._values is not None
         for view, values in zip((self.mean, self.variance), self._values, strict=True):
+            if np.abs(values).max(initial=0) > np.finfo(view.dtype).max:
+                raise ValueError(
+                    f"{type(self).__name__}: found numbers that overflow {view.dtype}, wanted "
+                    "smaller ones (or a model with dtype='float64')"
+                )
             try:
                 view[...] = values
             except ValueError:
@@ -273,9 +277,10 @@ class Normalization(Layer):
                 ) from None
 
     def _plan(self, plan: Plan) -> None:
-        # Keras's smallest deviation: a constant feature becomes 0.
+        # Keras's smallest deviation: a constant feature becomes 0. The way back divides by nothing.
+        epsilon = 0.0 if self.invert or isinstance(self, Rescaling) else 1e-7
         self._core_index = plan.add(
-            {"kind": "normalization", "epsilon": 1e-7, "invert": self.invert}
+            {"kind": "normalization", "epsilon": epsilon, "invert": self.invert}
         )
 
     def _shapes(self, width: int) -> tuple[int, Shapes, Shapes]:
@@ -306,3 +311,7 @@ class Rescaling(Normalization):
                              "numbers, scale > 0")  # fmt: skip
         self.scale, self.offset = factor.tolist(), shift.tolist()
         super().__init__(mean=-shift / factor, variance=1 / factor**2, **general)
+
+    def adapt(self, data: Any) -> None:
+        """Raises: the numbers are given."""
+        raise TypeError("Rescaling: found adapt, wanted Normalization for numbers from data")

@@ -34,6 +34,8 @@ class Residual(Layer):
         for layer in self.layers:
             if not isinstance(layer, Layer):
                 raise TypeError(f"Residual: found {type(layer).__name__}, wanted layers")
+        if not self._trainable:
+            self.trainable = False
 
     @property
     def trainable(self) -> bool:

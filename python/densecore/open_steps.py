@@ -1,0 +1,140 @@
+"""Training and prediction for loops of one's own: on the caller's arrays, step by step."""
+
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from ._custom_loss import CallableLoss
+from ._rows import take
+from .compiled import Compiled
+from .stack import Array
+
+
+class OpenSteps(Compiled):
+    """The calls of a compiled model that take arrays as they are, and do one thing each."""
+
+    def _network_changed(self) -> None:
+        # The hot calls go straight to the core once there is one: a method of Python in between
+        # costs as much as a small network's step. `vars` because they stand before the class's,
+        # which is also why a subclass's own method must not be hidden by them.
+        calls = {"predict_on_batch": "predict", "train_on_batch": "train_on_batch"}
+        for name, target in calls.items():
+            vars(self).pop(name, None)
+            own = getattr(type(self), name) is getattr(OpenSteps, name)
+            if name == "train_on_batch" and not self._trains_in_core:
+                own = False
+            if self._network_or_none is not None and own:
+                vars(self)[name] = getattr(self._network_or_none, target)
+
+    def train_on_batch(
+        self, x: Array, y: Array, sample_weight: Array | None = None
+    ) -> float | list[float]:
+        """One forward pass, backward pass and update; the arrays are used where they lie.
+
+        Parameters
+        ----------
+        x : ndarray (rows, features) of the model's dtype, C-contiguous
+        y : ndarray (rows, outputs) of the model's dtype, or (rows,) int32 or int64 class numbers
+        sample_weight : ndarray (rows,) of the model's dtype, optional
+
+        Returns
+        -------
+        float or list of float
+            The loss before the update. Of a model that is compiled with metrics, as in Keras, a
+            list in the order of ``metrics_names``; such a call converts its arrays as `fit` does.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array that cannot be used without a copy; the message says what is wanted.
+        """
+        if self._network_or_none is None:
+            self._build_for(x)
+        if not self._trains_in_core:
+            from . import training
+
+            batch = self._data(x, y, sample_weight)
+            return training.train_on_batch(self, batch._replace(x=take(batch.x, slice(None))))
+        return self._network.train_on_batch(x, y, sample_weight)
+
+    def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
+        """The outputs for x, which is used where it lies, into `out` (rows, units) when given.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array that cannot be used without a copy, or an `out` that overlaps x.
+        """
+        if self._network_or_none is None:
+            self._build_for(x)
+        return self._network.predict(x, out)
+
+    def make_train_step(self, x: Array, y: Array, sample_weight: Array | None = None) -> Any:
+        """A step of training that is bound to its arrays: the cheapest loop there is.
+
+        The arrays are checked once, as by `train_on_batch`, and kept alive; each call reads what
+        they hold then.
+
+        Returns
+        -------
+        callable
+            ``step()`` makes one step and returns the loss before it; ``step.run(n)`` makes n, and
+            returns the last one's.
+
+        Raises
+        ------
+        RuntimeError
+            From ``step``, when the model has been compiled again since.
+        """
+        self._compiled_loss()
+        self._build_for(x)
+        if isinstance(self.loss, CallableLoss):
+            raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
+                            "of the core's")  # fmt: skip
+        kind = _core.StepNetworkF32 if self.dtype == "float32" else _core.StepNetworkF64
+        return kind(self._network, x, y, sample_weight)
+
+    def make_predictor(self, x: Array, out: Array | None = None) -> Any:
+        """A prediction that is bound to its arrays: ``predict()`` reads x and writes `out`.
+
+        Returns
+        -------
+        callable
+            Takes no arguments and returns `out`, a new array (rows, units) if none was given.
+        """
+        self._build_for(x)
+        if out is None:
+            out = np.empty((len(x), self.output_shape[1]), self._dtype)
+        kind = _core.PredictionNetworkF32 if self.dtype == "float32" else _core.PredictionNetworkF64
+        return kind(self._network, x, out)
+
+    def forward(self, x: Array, out: Array | None = None, training: bool = True) -> Array:
+        """As `predict_on_batch`, and keeps what `backward` needs.
+
+        With `training` units drop out, and batch normalisation uses the batch's statistics. x is
+        not copied: it must still hold the same numbers when `backward` is called.
+        """
+        if self._network_or_none is None:
+            self._build_for(x)
+        return self._network.forward(x, out, training)
+
+    def backward(self, grad_output: Array, input_gradient: bool = False) -> Array | None:
+        """Fill ``model.gradients`` from ∂C/∂output (rows, units) of the last `forward`.
+
+        Returns
+        -------
+        ndarray (rows, features) or None
+            ∂C/∂x, when `input_gradient`.
+
+        Raises
+        ------
+        RuntimeError
+            There was no forward pass, or training or prediction has discarded it.
+        """
+        return self._network.backward(grad_output, input_gradient)
+
+    def apply_gradients(self) -> None:
+        """One optimizer step with ``model.gradients``."""
+        self._compiled_loss()
+        self._network.apply_gradients()
