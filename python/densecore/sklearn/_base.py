@@ -284,7 +284,7 @@ class BaseMLP(BaseEstimator):
         # scikit-learn divides the penalty by each batch's weight; this is that of a mean batch.
         penalty = self.alpha / 2 / (batch * (1.0 if weights is None else float(np.mean(weights))))
         model = self.model_ = with_penalty(self._model(), penalty / task.scale)
-        if not incremental or model.optimizer is None:
+        if not incremental or model.optimizer is None or model.optimizer.name != self.solver:
             model.seed = seed
             model.compile(optimizer(self, task.scale), task.kind.loss)
         offset = task.offset(targets, weights)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from ._network import network, sizes_of
+from ._network import optimizer, with_penalty
 from ._tasks import Task
 from ._warn import warn
 
@@ -17,29 +17,18 @@ Array = NDArray[Any]
 
 def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> None:
     """Minimise the loss of all rows, and set the estimator's model, ``n_iter_`` and ``loss_``."""
-    model = estimator.model_
-    # The gradient starts at the last layer's sums: there it is a difference, and stays finite
-    # where a probability is 0.
-    sums = network(
-        sizes_of(model), estimator.activation, "linear", model.dtype, model.get_weights()
-    )
+    weight = float(X.shape[0] if weights is None else weights.sum())
+    factor = estimator.alpha / 2 / weight
+    model = estimator.model_ = with_penalty(estimator.model_, factor / task.scale)
+    model.compile(optimizer(estimator, task.scale), task.kind.loss)  # of which the loss is wanted
     x = np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, model.dtype)
-    weight = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
-    factor = estimator.alpha / weight.sum()
-    shares = (weight / weight.sum())[:, None]
-    penalised = np.concatenate(
-        [np.full(array.size, float(array.ndim == 2)) for array in sums.weights]
-    )
-    out = np.empty((len(x), task.outputs), model.dtype)
+    y = np.ascontiguousarray(y, None if task.name == "multiclass" else model.dtype)
+    row_weights = None if weights is None else np.ascontiguousarray(weights, model.dtype)
 
     def loss_and_gradient(parameters: Array) -> tuple[float, Array]:
-        sums.parameters[...] = parameters
-        z = sums.forward(x, out)
-        loss, gradient = task.loss_and_gradient(z.astype(np.float64, copy=False), y, shares)
-        sums.backward(np.ascontiguousarray(gradient, model.dtype))
-        held = penalised * parameters
-        total = loss + factor / 2 * float(held @ held)
-        return total, sums.gradients.astype(np.float64) + factor * held
+        model.parameters[...] = parameters
+        loss = model.loss_and_gradients(x, y, row_weights)
+        return task.scale * loss, task.scale * model.gradients.astype(np.float64)
 
     # SciPy's solver hands short vectors to BLAS, whose threads cost many times what they save.
     with threadpool_limits(1, "blas"):
@@ -55,8 +44,7 @@ def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> 
             },
         )
     model.parameters[...] = found.x
-    held = penalised * found.x
-    penalty = factor / 2 * float(held @ held)
+    penalty = factor * sum(float(np.vdot(w, w)) for w in estimator.coefs_)
     estimator.loss_ = task.reported(float(found.fun), penalty) + task.offset(y, weights)
     estimator.n_iter_ = min(int(found.nit), estimator.max_iter)
     if estimator.verbose:

@@ -1,10 +1,10 @@
-"""What is minimised: scikit-learn's losses in terms of the core's, and as functions of logits."""
+"""What is minimised: scikit-learn's losses in terms of the core's."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logsumexp, xlogy
+from scipy.special import xlogy
 
 Array = NDArray[Any]
 
@@ -62,27 +62,3 @@ class Task:
             return 0.0
         terms = (xlogy(y, y) - y).reshape(len(y), -1).sum(axis=1)
         return float(np.average(terms, weights=weights))
-
-    def loss_and_gradient(self, z: Array, y: Array, shares: Array) -> tuple[float, Array]:
-        """scikit-learn's loss of the last layer's sums z (rows, outputs), and its gradient.
-
-        Parameters
-        ----------
-        shares : ndarray (rows, 1)
-            The rows' weights, with the sum 1.
-        """
-        if self.name == "multiclass":
-            rows = np.arange(len(z))
-            norm = logsumexp(z, axis=1, keepdims=True)
-            loss = norm - z[rows, y][:, None]
-            gradient = np.exp(z - norm)
-            gradient[rows, y] -= 1
-        elif self.name == "squared_error":
-            gradient = z - y
-            loss = gradient**2 / 2
-        elif self.name == "poisson":
-            mean = np.exp(z)
-            loss, gradient = mean - y * z, mean - y
-        else:
-            loss, gradient = np.logaddexp(0, z) - y * z, expit(z) - y
-        return float((shares * loss).sum()), gradient * shares
