@@ -23,9 +23,10 @@ CPP_ORDER = ["base", "kernels", "network", "bindings"]
 # The same for modules: each may import those before it. A row is a level of equals, which do not
 # import each other.
 PYTHON_ORDER = [
-    {"_core", "_names", "_files", "_foreign", "_callback", "_warn", "_absent", "_seeds"},
+    {"_core", "_names", "_files", "_foreign", "_warn", "_absent", "_seeds"},
     {"_arrays", "_safetensors", "activations", "config", "initializers", "losses", "regularizers"},
     {"machine", "metrics", "_rows", "schedules"},
+    {"_callback"},
     {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
     {"_summary", "_batches", "_custom_loss", "plotting", "weights_file"},
     {"evaluation", "solvers"},

@@ -525,6 +525,12 @@ def test_direction_is_the_metric_s() -> None:
     assert callback._direction.grows
     assert cb.EarlyStopping("val_specificity")._direction.grows
     assert not cb.EarlyStopping("val_loss")._direction.grows
+    # Pictures and the best epoch go by the same.
+    y = (X[:, :1] > 0).astype(np.float32)
+    history = model.fit(X[:, :2], y, epochs=3, verbose=0, validation_split=0.5)
+    found = history.history["val_ap"]
+    assert history.best_epoch("val_ap") == int(np.argmax(found))
+    assert history._grows("val_ap")
 
 
 def test_a_validation_is_not_known_within_an_epoch() -> None:

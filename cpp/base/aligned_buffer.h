@@ -70,4 +70,11 @@ class AlignedBuffer {
   std::align_val_t alignment_{alignment};
 };
 
+// Makes room for `size` elements; what it held is lost when it grows.
+template <class T>
+void reserve(AlignedBuffer<T>& buffer, std::ptrdiff_t size) {
+  if (buffer.size() < static_cast<std::size_t>(size))
+    buffer = AlignedBuffer<T>(static_cast<std::size_t>(size));
+}
+
 }  // namespace densecore

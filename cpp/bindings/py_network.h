@@ -75,14 +75,12 @@ class PyNetwork {
       const py::array_t<T> result = result_of("activation", forward(matrix_view(x)), x);
       copy_rows(matrix_of(result), a);
     };
-    function.backward = [derivative](MatrixView<const T> x, MatrixView<const T> a,
-                                     MatrixView<const T> g, MatrixView<T> dx) {
+    function.derivative = [derivative](MatrixView<const T> x, MatrixView<const T> a,
+                                       MatrixView<T> out) {
       py::gil_scoped_acquire gil;
       const py::array_t<T> slope =
           result_of("derivative", derivative(matrix_view(x), matrix_view(a)), x);
-      const MatrixView<const T> d = matrix_of(slope);
-      for (index_t i = 0; i < g.rows; ++i)
-        for (index_t j = 0; j < g.cols; ++j) dx.row(i)[j] = g.row(i)[j] * d.row(i)[j];
+      copy_rows(matrix_of(slope), out);
     };
     network_->set_function(l, std::move(function));
   }
@@ -258,9 +256,7 @@ class PyNetwork {
     kept_x_ = py::none();
     double loss = 0;
     run(3 * network_->forward_work(batch.x.rows) * static_cast<double>(steps),
-        [&](Executor& executor) {
-          for (std::int64_t i = 0; i < steps; ++i) loss = trainer_->train_on_batch(executor, batch);
-        });
+        [&](Executor& executor) { loss = trainer_->train_on_batch(executor, batch, steps); });
     return loss;
   }
   void predict_into(MatrixView<const T> x, MatrixView<T> out) {
@@ -273,15 +269,7 @@ class PyNetwork {
   index_t outputs() const { return network_->outputs(); }
 
   double train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
-    Trainer<T>& t = trainer();
-    const Data<T> batch = data(x, y, weight, labels_);
-    if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
-    const InUse in_use(busy_);
-    kept_x_ = py::none();
-    double loss = 0;
-    run(3 * network_->forward_work(batch.x.rows),
-        [&](Executor& executor) { loss = t.train_on_batch(executor, batch); });
-    return loss;
+    return train_on(bound_batch(x, y, weight, labels_), 1);
   }
 
   static PyObject* call_predict(PyObject* self, PyObject* const* given, Py_ssize_t positional,
@@ -402,8 +390,7 @@ class PyNetwork {
   void on_batch(const py::object& x, const py::object& y, const py::object& weight, Tally<T>& tally,
                 double passes, Body&& body) {
     Trainer<T>& t = trainer_of(tally);
-    const Data<T> batch = data(x, y, weight, labels_);
-    if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
+    const Data<T> batch = bound_batch(x, y, weight, labels_);
     const InUse in_use(busy_);
     kept_x_ = py::none();
     run(passes * network_->forward_work(batch.x.rows),

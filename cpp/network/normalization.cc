@@ -10,12 +10,6 @@ namespace {
 // chunks are added pairwise, so that the rounding grows with the logarithm of the batch.
 constexpr index_t chunk_rows = 64;
 
-template <class T>
-void reserve(AlignedBuffer<T>& buffer, index_t size) {
-  if (buffer.size() < static_cast<std::size_t>(size))
-    buffer = AlignedBuffer<T>(static_cast<std::size_t>(size));
-}
-
 // out = the sum over all chunks of what `sum(begin, end, to)` writes for one.
 template <class T, class Sum>
 void add_chunks(const KernelTable<T>& table, index_t rows, index_t cols, AlignedBuffer<T>& sums,

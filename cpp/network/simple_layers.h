@@ -55,9 +55,7 @@ class Dropout : public Layer<T> {
 template <class T>
 struct UserFunction {
   std::function<void(MatrixView<const T> x, MatrixView<T> a)> forward;
-  std::function<void(MatrixView<const T> x, MatrixView<const T> a, MatrixView<const T> g,
-                     MatrixView<T> dx)>
-      backward;
+  std::function<void(MatrixView<const T> x, MatrixView<const T> a, MatrixView<T> out)> derivative;
 };
 
 template <class T>
@@ -72,7 +70,9 @@ class FunctionLayer : public Layer<T> {
   }
   void input_gradient(const Pass&, const T*, const LayerRows<T>& rows, MatrixView<const T> g,
                       MatrixView<T> dx) const override {
-    function.backward(rows.x, rows.a, g, dx);
+    function.derivative(rows.x, rows.a, dx);
+    this->table_->normalization.multiply(g.rows, g.cols, g.data, g.stride, dx.data, dx.stride,
+                                         dx.data, dx.stride);
   }
 
   UserFunction<T> function;

@@ -11,12 +11,6 @@ namespace {
 // Steps of one row that are made between two looks at the clock.
 constexpr index_t rows_at_once = 256;
 
-template <class T>
-void reserve(AlignedBuffer<T>& buffer, index_t size) {
-  if (buffer.size() < static_cast<std::size_t>(size))
-    buffer = AlignedBuffer<T>(static_cast<std::size_t>(size));
-}
-
 }  // namespace
 
 template <class T>
@@ -31,9 +25,10 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
       seed_(seed) {}
 
 template <class T>
-double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch) {
-  const LossSum sum =
-      network_->train(executor, objective_, batch.x, batch.targets, optimizer_, true);
+double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std::int64_t steps) {
+  LossSum sum;
+  for (; steps > 0; --steps)
+    sum = network_->train(executor, objective_, batch.x, batch.targets, optimizer_, true);
   return sum.loss / objective_.divisor(sum.weight);
 }
 

@@ -80,8 +80,8 @@ class Trainer {
   // Epochs trained so far, over all calls of `fit`: each has a shuffle of its own.
   std::int64_t epochs = 0;
 
-  // One forward, backward and update. Returns the loss before the update.
-  double train_on_batch(Executor& executor, const Data<T>& batch);
+  // One forward, backward and update, or `steps` of them. Returns the loss before the last update.
+  double train_on_batch(Executor& executor, const Data<T>& batch, std::int64_t steps = 1);
   void apply_gradients(Executor& executor);
   // A step of `fit`, which keeps no gradients.
   void train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally);

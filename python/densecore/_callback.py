@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from .metrics import larger_is_better
+
 Logs = dict[str, Any]
 
 _BATCH_HOOKS = {
@@ -10,10 +12,6 @@ _BATCH_HOOKS = {
     "test": ("on_test_batch_begin", "on_test_batch_end"),
     "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
 }
-_LARGER_IS_BETTER = (
-    "acc", "auc", "precision", "recall", "f1", "fbeta", "r2", "iou", "cosine", "score",
-    "matthews", "mcc", "kappa", "specificity", "sensitivity", "true_pos", "true_neg",
-)  # fmt: skip
 
 
 class Callback:
@@ -144,11 +142,6 @@ def overrides(callback: Callback, hook: str) -> bool:
     return getattr(own, "__func__", own) is not getattr(Callback, hook)
 
 
-def larger_is_better(name: str) -> bool:
-    """The direction of a number by its name: True for accuracies and scores, False for losses."""
-    return any(part in name.lower() for part in _LARGER_IS_BETTER)
-
-
 class Direction:
     """Compares a monitored number with the best one so far.
 
@@ -173,9 +166,8 @@ class Direction:
 
     def ask(self, model: Any) -> None:
         """A metric of the model knows better than its name does."""
-        for metric in (*getattr(model, "_metrics", ()), *getattr(model, "_weighted_metrics", ())):
-            if self._asked is not None and getattr(metric, "name", None) == self._asked:
-                self.grows = bool(metric.larger_is_better)
+        if self._asked is not None:
+            self.grows = model._directions.get(self._asked, self.grows)
 
     def better(self, value: float, best: float | None) -> bool:
         """Whether `value` is better than `best`; anything but NaN is better than None."""

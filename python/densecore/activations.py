@@ -209,7 +209,8 @@ def get(
     if callable(activation):
         raise TypeError(
             f"activation: found the function {activation!r}, wanted a name or one of "
-            "densecore.activations (the core calls no Python function)"
+            "densecore.activations, or for a layer a pair (function, derivative); by itself it has "
+            "no derivative: the core calls no Python function"
         )
     return Activation("linear" if activation is None else activation)
 

@@ -135,6 +135,13 @@ class Compiled(Stack):
         return ["loss", *metrics.reported_names(self._metrics, self._weighted_metrics)]
 
     @property
+    def _directions(self) -> dict[str, bool]:
+        """Of each metric by its reported name, whether it should grow."""
+        reported = self.metrics_names[1:]
+        given = (*self._metrics, *self._weighted_metrics)
+        return {name: m.larger_is_better for name, m in zip(reported, given, strict=True)}
+
+    @property
     def progress(self) -> dict[str, int]:
         """``steps`` and ``epochs`` trained since the model was compiled; empty before."""
         if self.loss is None:

@@ -3,8 +3,9 @@
 import os
 from typing import TYPE_CHECKING, Any
 
-from ._callback import Callback, Logs, larger_is_better
+from ._callback import Callback, Logs
 from ._files import atomic_writer, check_writable
+from .metrics import larger_is_better
 
 if TYPE_CHECKING:
     import pandas
@@ -40,6 +41,8 @@ class History(Callback):
         self.history = {} if history is None else history
         self.epoch = [] if epoch is None else epoch
         self.params = params or {}
+        # Of the model's metrics, whether they should grow; other numbers go by their names.
+        self.directions: dict[str, bool] = {}
         # The epochs of each number, as they were seen.
         self._epochs: dict[str, list[int]] = {}
 
@@ -85,6 +88,9 @@ class History(Callback):
         found = len(self.history[name])
         return due if len(due) == found else self.epoch[-found:] if found else []
 
+    def _grows(self, name: str) -> bool:
+        return self.directions.get(name.removeprefix("val_"), larger_is_better(name))
+
     def best_epoch(self, name: str = "val_loss") -> int:
         """The epoch in which a number was best: smallest, or largest for accuracies and scores.
 
@@ -101,7 +107,7 @@ class History(Callback):
         finite = [(value, epoch) for value, epoch in pairs if value == value]
         if not finite:
             raise ValueError(f"best_epoch: found no finite '{name}'")
-        sign = -1 if larger_is_better(name) else 1
+        sign = -1 if self._grows(name) else 1
         return min(finite, key=lambda pair: sign * pair[0])[1]
 
     def to_frame(self) -> "pandas.DataFrame":
@@ -180,7 +186,7 @@ class History(Callback):
         shown = [value for values in (training, held_out or []) for value in values if value > 0]
         # A loss that falls by orders of magnitude is a line along the axis otherwise.
         spread = 5 if name == "learning_rate" else 30
-        if not larger_is_better(name) and shown and max(shown) > spread * min(shown):
+        if not self._grows(name) and shown and max(shown) > spread * min(shown):
             axes.set_yscale("log")
         axes.set_xlabel("epoch")
         axes.set_ylabel(name.replace("_", " "))

@@ -1,5 +1,6 @@
 """Training as a problem of numerical optimization, on all rows at once."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,6 @@ from ._rows import take
 from .layers import BatchNormalization, Dropout
 
 SOLVERS = ("lbfgs",)
-_MEMORY = 10  # pairs of steps and gradients that the curvature is taken from, as SciPy's default
 
 
 def check(model: Any, solver: str) -> None:
@@ -44,6 +44,74 @@ def check(model: Any, solver: str) -> None:
         ) from None
 
 
+def minimize(
+    model: Any,
+    x: Any,
+    y: Any,
+    weight: Any,
+    *,
+    scale: float = 1.0,
+    callback: Callable[[Any], None] | None = None,
+    **options: float,
+) -> Any:
+    """SciPy's L-BFGS-B on `scale` times the loss of all rows, over the trainable parameters.
+
+    Parameters
+    ----------
+    x, y, weight
+        As of `Sequential.loss_and_gradients`.
+    callback : callable, optional
+        Called with the trainable parameters after each iteration; they are in the model then.
+        StopIteration ends the search.
+    **options
+        SciPy's, such as ``maxiter``.
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        The model has the parameters of the last iteration, also after an exception.
+    """
+    import scipy.optimize
+
+    trained = np.zeros(len(model.parameters), bool)
+    for array in model.trainable_weights:
+        offset = (array.ctypes.data - model.parameters.ctypes.data) // array.itemsize
+        trained[offset : offset + array.size] = True
+    places = np.flatnonzero(trained)
+    accepted = model.parameters[places].astype(np.float64)
+
+    def objective(p: np.ndarray[Any, Any]) -> tuple[float, Any]:
+        model.parameters[places] = p
+        loss = model._network.loss_and_gradients(x, y, weight)
+        return scale * loss, scale * model.gradients[places].astype(np.float64)
+
+    def iteration(p: np.ndarray[Any, Any]) -> None:
+        nonlocal accepted
+        model.parameters[places] = accepted = p.copy()
+        if callback is not None:
+            callback(accepted)
+
+    try:
+        with _one_blas_thread():
+            return scipy.optimize.minimize(
+                objective, accepted, jac=True, method="L-BFGS-B", callback=iteration,
+                options=options,
+            )  # fmt: skip
+    finally:
+        # Where the search stands may be a trial that was no good, or one that was interrupted.
+        model.parameters[places] = accepted
+
+
+def _one_blas_thread() -> contextlib.AbstractContextManager[Any]:
+    """SciPy's solver hands short vectors to BLAS, whose threads cost many times what they save."""
+    try:
+        import threadpoolctl
+    except ImportError:
+        return contextlib.nullcontext()
+    limits: contextlib.AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, "blas")
+    return limits
+
+
 def lbfgs(
     model: Any,
     data: Data,
@@ -56,43 +124,23 @@ def lbfgs(
     One epoch is one iteration, which may look at the loss several times. It ends by itself when
     neither the loss nor the gradient changes any more.
     """
-    from scipy.optimize import minimize
-
-    network = model._network
+    if iterations < 1:
+        return
     x, y, weight = take(data.x, slice(None)), data.y, data.weight
-    trained = np.zeros(len(model.parameters), bool)
-    for array in model.trainable_weights:
-        offset = (array.ctypes.data - model.parameters.ctypes.data) // array.itemsize
-        trained[offset : offset + array.size] = True
-    places = np.flatnonzero(trained)
     made = 0
-    accepted = model.parameters[places].astype(np.float64)
 
-    def objective(p: np.ndarray[Any, Any]) -> tuple[float, Any]:
-        model.parameters[places] = p
-        loss = network.loss_and_gradients(x, y, weight)
-        return loss, model.gradients[places].astype(np.float64)
-
-    def iteration(p: np.ndarray[Any, Any]) -> None:
-        nonlocal made, accepted
-        model.parameters[places] = accepted = p.copy()
+    def iteration(parameters: Any) -> None:
+        nonlocal made
         made += 1
-        network.epochs += 1
-        going_on = end(network.evaluate(x, y, weight), [])
+        model._network.epochs += 1
+        going_on = end(model._network.evaluate(x, y, weight), [])
         if not going_on or made == iterations:
             raise StopIteration
         begin()
 
-    if iterations < 1:
-        return
     begin()
     # SciPy's own limits of the loss's and the gradient's change end far from the minimum.
-    limits = {"maxiter": iterations, "maxcor": _MEMORY, "maxfun": 50 * iterations + 100,
-              "ftol": 1e-13, "gtol": 1e-9}  # fmt: skip
-    try:
-        minimize(
-            objective, accepted, jac=True, method="L-BFGS-B", callback=iteration, options=limits
-        )
-    finally:
-        # Where the search stands may be a trial that was no good, or one that was interrupted.
-        model.parameters[places] = accepted
+    minimize(
+        model, x, y, weight, callback=iteration, maxiter=iterations, maxfun=50 * iterations + 100,
+        ftol=1e-13, gtol=1e-9,
+    )  # fmt: skip

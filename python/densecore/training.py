@@ -106,6 +106,7 @@ def fit(
         bar.set_model(model)
         listeners.append(bar)
     history = History(params=params)
+    history.directions = model._directions
     listeners.history = model.history = history
     model.stop_training = False
     model._initial_epoch = initial_epoch

@@ -272,9 +272,13 @@ def reported_names(metrics: Iterable[Metric], weighted: Iterable[Metric]) -> lis
     return taken
 
 
+# Words in the names of numbers that people report themselves.
+_SCORES = ("acc", "accuracy", "f1", "fbeta", "r2", "iou", "score", "mcc", "kappa", "sensitivity")
+
+
 def larger_is_better(name: str) -> bool:
     """Whether a reported number, by its name in a history, should grow; losses should not."""
     return any(
-        re.search(rf"(^|_){kind}($|_)", name) is not None
-        for kind in (*(kind for kind, cls in _CLASSES.items() if cls.larger_is_better), "acc")
+        re.search(rf"(^|_){kind}($|_)", name.lower()) is not None
+        for kind in (*(kind for kind, cls in _CLASSES.items() if cls.larger_is_better), *_SCORES)
     )

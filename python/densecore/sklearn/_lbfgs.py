@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
+from ..solvers import minimize
 from ._network import optimizer, with_penalty
 from ._tasks import Task
 from ._warn import warn
@@ -25,25 +24,16 @@ def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> 
     y = np.ascontiguousarray(y, None if task.name == "multiclass" else model.dtype)
     row_weights = None if weights is None else np.ascontiguousarray(weights, model.dtype)
 
-    def loss_and_gradient(parameters: Array) -> tuple[float, Array]:
-        model.parameters[...] = parameters
-        loss = model.loss_and_gradients(x, y, row_weights)
-        return task.scale * loss, task.scale * model.gradients.astype(np.float64)
-
-    # SciPy's solver hands short vectors to BLAS, whose threads cost many times what they save.
-    with threadpool_limits(1, "blas"):
-        found = scipy.optimize.minimize(
-            loss_and_gradient,
-            model.parameters.astype(np.float64),
-            method="L-BFGS-B",
-            jac=True,
-            options={
-                "maxfun": estimator.max_fun,
-                "maxiter": estimator.max_iter,
-                "gtol": estimator.tol,
-            },
-        )
-    model.parameters[...] = found.x
+    found = minimize(
+        model,
+        x,
+        y,
+        row_weights,
+        scale=task.scale,
+        maxfun=estimator.max_fun,
+        maxiter=estimator.max_iter,
+        gtol=estimator.tol,
+    )
     penalty = factor * sum(float(np.vdot(w, w)) for w in estimator.coefs_)
     estimator.loss_ = task.reported(float(found.fun), penalty) + task.offset(y, weights)
     estimator.n_iter_ = min(int(found.nit), estimator.max_iter)
