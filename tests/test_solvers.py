@@ -85,6 +85,34 @@ def test_an_exception_keeps_what_was_learnt() -> None:
     assert loss_of(model) <= model.history.history["loss"][-1]
 
 
+def test_an_interrupted_search_is_where_its_last_iteration_was() -> None:
+    """Between two iterations the parameters are trials."""
+    calls = [0]
+
+    def tanh(x: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 60:
+            raise ZeroDivisionError("mine")
+        return np.tanh(x)
+
+    x, y = data()
+    model = make(layers.Activation((tanh, lambda x, a: 1 - a * a)))
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        model.fit(x, y, epochs=500, verbose=0, solver="lbfgs")
+    assert model.history is not None
+    assert loss_of(model) == model.history.history["loss"][-1]
+
+
+def test_hooks_of_epochs_come_in_pairs() -> None:
+    begun, ended = [], []
+    watch = callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: begun.append(epoch),
+        on_epoch_end=lambda epoch, logs: ended.append(epoch),
+    )
+    make().fit(*data(), epochs=7, verbose=0, solver="lbfgs", callbacks=[watch])
+    assert begun == ended == list(range(7))
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [

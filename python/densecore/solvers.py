@@ -54,14 +54,14 @@ def minimize(
     callback: Callable[[Any], None] | None = None,
     **options: float,
 ) -> Any:
-    """SciPy's L-BFGS-B on `scale` times the loss of all rows, over the trainable parameters.
+    """SciPy's L-BFGS-B on `scale` times the loss of all rows, over the flat parameters.
 
     Parameters
     ----------
     x, y, weight
         As of `Sequential.loss_and_gradients`.
     callback : callable, optional
-        Called with the trainable parameters after each iteration; they are in the model then.
+        Called with the parameters after each iteration; they are in the model then.
         StopIteration ends the search.
     **options
         SciPy's, such as ``maxiter``.
@@ -73,21 +73,17 @@ def minimize(
     """
     import scipy.optimize
 
-    trained = np.zeros(len(model.parameters), bool)
-    for array in model.trainable_weights:
-        offset = (array.ctypes.data - model.parameters.ctypes.data) // array.itemsize
-        trained[offset : offset + array.size] = True
-    places = np.flatnonzero(trained)
-    accepted = model.parameters[places].astype(np.float64)
+    # Those that are not trained have no gradient, and so no step.
+    accepted = model.parameters.astype(np.float64)
 
     def objective(p: np.ndarray[Any, Any]) -> tuple[float, Any]:
-        model.parameters[places] = p
+        model.parameters[:] = p
         loss = model._network.loss_and_gradients(x, y, weight)
-        return scale * loss, scale * model.gradients[places].astype(np.float64)
+        return scale * loss, scale * model.gradients.astype(np.float64)
 
     def iteration(p: np.ndarray[Any, Any]) -> None:
         nonlocal accepted
-        model.parameters[places] = accepted = p.copy()
+        model.parameters[:] = accepted = p.copy()
         if callback is not None:
             callback(accepted)
 
@@ -99,7 +95,7 @@ def minimize(
             )  # fmt: skip
     finally:
         # Where the search stands may be a trial that was no good, or one that was interrupted.
-        model.parameters[places] = accepted
+        model.parameters[:] = accepted
 
 
 def _one_blas_thread() -> contextlib.AbstractContextManager[Any]:
