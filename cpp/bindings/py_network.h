@@ -506,4 +506,9 @@ class PyNetwork : public NetworkDerivatives<T, PyNetwork<T>> {
   py::object kept_x_ = py::none();
   std::vector<std::int32_t> labels_;
 };
+
+// bind_derivatives.cc
+template <class T>
+void register_derivatives(py::class_<PyNetwork<T>>& type);
+
 }  // namespace densecore::bindings
