@@ -1,6 +1,7 @@
 """Training by Levenberg–Marquardt."""
 
 import builtins
+import itertools
 import os
 import signal
 import threading
@@ -40,7 +41,7 @@ def test_gets_further_than_lbfgs(steps: str, dtype: str) -> None:
     history = solved.fit(x, y, epochs=60, verbose=0, solver=LevenbergMarquardt(steps))
     losses = history.history["loss"]
     assert len(losses) == len(history.history["mae"]) <= 60
-    assert all(b <= a for a, b in zip(losses, losses[1:], strict=False))
+    assert all(b <= a for a, b in itertools.pairwise(losses))
     assert loss_of(solved) == pytest.approx(losses[-1], rel=1e-12)
     assert losses[-1] < 2e-5
     pytest.importorskip("scipy")

@@ -232,7 +232,7 @@ def test_errors() -> None:
         model.input_derivatives(X, np.ones(3))
     with pytest.raises(ValueError, match=r"vector: found shape \(2,\)"):
         model.parameter_jvp(X, np.ones(2))
-    with pytest.raises(ValueError, match="'log_softmax', wanted one with second.*softmax.*tanh"):
+    with pytest.raises(ValueError, match=r"'log_softmax', wanted one with second.*softmax.*tanh"):
         make("tanh", "log_softmax").input_derivatives(X, D)
     own = make((np.tanh, lambda x, a: 1 - a * a))
     with pytest.raises(ValueError, match="found a Python function"):
@@ -246,7 +246,7 @@ def test_errors() -> None:
     with pytest.raises(RuntimeError, match="not compiled"):
         model.hessian_vector_product(X, np.zeros((7, 3)), v)
     model.compile("sgd", "poisson")
-    with pytest.raises(ValueError, match="loss: found 'poisson', wanted.*log_cosh"):
+    with pytest.raises(ValueError, match=r"loss: found 'poisson', wanted.*log_cosh"):
         model.hessian_vector_product(X, np.zeros((7, 3)), v)
     model.compile("sgd", "categorical_crossentropy")
     with pytest.raises(ValueError, match="from_logits=True"):
@@ -271,7 +271,7 @@ def test_against_jax() -> None:
     jnp = jax.numpy
     model = make(others=False)
     model.compile("sgd", "mse")
-    (w1, b1, w2, b2), y = model.get_weights(), np.zeros((7, 3))
+    (w1, b1, w2, _), y = model.get_weights(), np.zeros((7, 3))
     sizes = np.cumsum([w1.size, b1.size, w2.size])
 
     def outputs(p: Any, x: Any) -> Any:

@@ -21,9 +21,9 @@ _BLOCK = 4096  # rows whose second derivatives are held at once
 class LevenbergMarquardt:
     r"""``fit(solver=...)`` for mean squared errors: few, dear steps, far beyond what Adam reaches.
 
-    An iteration solves :math:`(J^T W J + \mu I) v = -J^T W r` with the Jacobian J of all residuals r
-    by all parameters, and raises or lowers the damping µ until the loss falls. It needs memory for
-    parameters², and time for rows · outputs · parameters². Best in float64.
+    An iteration solves :math:`(J^T W J + \mu I) v = -J^T W r` with the Jacobian J of all residuals
+    r by all parameters, and raises or lowers the damping µ until the loss falls. It needs memory
+    for parameters², and time for rows · outputs · parameters². Best in float64.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class LevenbergMarquardt:
             return  # what the data decide is checked again when they are known
         blocks = model._network.trained()
         if any(l1 for _, _, l1, _ in blocks):
-            raise ValueError("solver='lm': found an l1 penalty, wanted none or l2: |w| is no square")
+            raise ValueError("solver='lm': found an l1 penalty, wanted none, or l2: squares only")
         count = sum(end - begin for begin, end, _, _ in blocks)
         if count == 0:
             raise ValueError("solver='lm': found no layer that is trained, wanted at least one")
@@ -290,7 +290,7 @@ class _Problem:
             squares = np.square(np.subtract(self._out, self._y, dtype=np.float64))
             if self._weight is not None:
                 squares *= self._weight[:, None]
-            return 0.5 * (float(squares.sum()) + float(self._l2 @ trial**2))
+            return float(0.5 * (squares.sum() + self._l2 @ trial**2))
 
     def accept(self) -> None:
         self.accepted = self._current()

@@ -31,6 +31,7 @@ from .evaluation import (
     validation_source,
 )
 from .history import History
+from .levenberg_marquardt import LevenbergMarquardt
 from .progress import ProgressBar, check_verbose
 
 
@@ -52,7 +53,7 @@ def fit(
     validation_steps: int | None,
     validation_batch_size: int | None,
     validation_freq: int,
-    solver: str | solvers.LevenbergMarquardt | None = None,
+    solver: str | LevenbergMarquardt | None = None,
 ) -> History:
     """`Sequential.fit`, which documents it."""
     solve = None

@@ -102,7 +102,7 @@ def _relu(
 
 
 def _clipped(z: Series, low: float, high: float) -> Series:
-    return _where(z.c[0] < low, Series.constant(low, z.c[0]), _where(z.c[0] > high, z * 0 + high, z))
+    return _where(z.c[0] < low, z * 0 + low, _where(z.c[0] > high, z * 0 + high, z))
 
 
 def _elu(z: Series, alpha: float = 1.0, width: float = 1.0, scale: float = 1.0) -> Series:
