@@ -154,6 +154,13 @@ inline py::object borrowed(PyObject* argument) {
                              : py::reinterpret_borrow<py::object>(argument);
 }
 
+inline bool truth(PyObject* argument, bool otherwise) {
+  if (argument == nullptr) return otherwise;
+  const int found = PyObject_IsTrue(argument);
+  if (found < 0) throw py::error_already_set();
+  return found == 1;
+}
+
 // The type that a PyMethodDef wants, whatever the calling convention.
 template <class Function>
 PyCFunction as_function(Function* function) {

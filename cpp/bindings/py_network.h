@@ -1,7 +1,6 @@
 // A network with what it is trained by, on NumPy arrays.
 #pragma once
 
-#include <atomic>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -13,13 +12,18 @@
 #include "bindings/fast_call.h"
 #include "bindings/metric.h"
 #include "bindings/network_support.h"
+#include "bindings/open_passes.h"
 #include "bindings/rows.h"
 #include "network/trainer.h"
 
 namespace densecore::bindings {
 
 template <class T>
-class PyNetwork {
+class PyNetwork : public OpenPasses<T> {
+  using Base = OpenPasses<T>;
+  using Base::busy_, Base::discard_pass, Base::discard_passes, Base::network_, Base::output,
+      Base::run;
+
  public:
   PyNetwork(index_t inputs, const std::vector<py::dict>& layers, const py::object& isa) {
     NetworkSpec spec;
@@ -61,7 +65,7 @@ class PyNetwork {
   void set_seed(std::uint64_t seed) { network_->seed = seed; }
   void set_trainable(std::size_t l, bool trainable) {
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_passes();
     network_->layers().at(l);
     network_->set_trainable(l, trainable);
   }
@@ -137,7 +141,7 @@ class PyNetwork {
     const py::object result = output(py::none(), source.rows(), network_->outputs());
     const auto out_view = output_matrix<T>("out", result, source.rows(), network_->outputs());
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_pass();
     run(2 * released_work, [&](Executor& executor) {
       constexpr index_t block = 1024;
       AlignedBuffer<T> made(
@@ -159,7 +163,7 @@ class PyNetwork {
     const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
     if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_pass();
     run(network_->forward_work(x_view.rows),
         [&](Executor& executor) { network_->predict(executor, x_view, out_view); });
     return result;
@@ -167,40 +171,11 @@ class PyNetwork {
 
   double penalty() const { return network_->penalized() ? network_->penalty() : 0; }
 
-  py::object forward(const py::object& x, const py::object& out, bool training, std::int64_t step) {
-    const auto x_view = input_matrix<T>("x", x, any, network_->inputs());
-    const py::object result = output(out, x_view.rows, network_->outputs());
-    const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
-    if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
-    const InUse in_use(busy_);
-    kept_x_ = py::none();
-    run(network_->forward_work(x_view.rows),
-        [&](Executor& executor) { network_->forward(executor, x_view, out_view, training, step); });
-    kept_x_ = x;  // its memory is read again by `backward`
-    return result;
-  }
-
-  py::object backward(const py::object& grad_output, bool input_gradient) {
-    if (kept_x_.is_none())
-      throw std::runtime_error(
-          "backward: found no forward pass to go back through, wanted a call of forward first "
-          "(training and prediction discard it)");
-    const auto x = input_matrix<T>("x", kept_x_, any, network_->inputs());
-    const auto g = input_matrix<T>("grad_output", grad_output, x.rows, network_->outputs());
-    const py::object dx = input_gradient ? output(py::none(), x.rows, x.cols) : py::none();
-    const auto dx_view =
-        input_gradient ? output_matrix<T>("dx", dx, x.rows, x.cols) : MatrixView<T>();
-    const InUse in_use(busy_);
-    run(3 * network_->forward_work(x.rows),
-        [&](Executor& executor) { network_->backward(executor, x, g, dx_view); });
-    return dx;
-  }
-
   double loss_and_gradients(const py::object& x, const py::object& y, const py::object& weight) {
     Trainer<T>& t = trainer();
     const Data<T> batch = bound_batch(x, y, weight, labels_);
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_pass();
     LossSum sum;
     run(3 * network_->forward_work(batch.x.rows), [&](Executor& executor) {
       sum = network_->gradient(executor, t.objective(), batch.x, batch.targets,
@@ -209,25 +184,10 @@ class PyNetwork {
     return sum.loss / t.objective().divisor(sum.weight);
   }
 
-  // Copies of what the layers of the core put out in the last call of `forward`.
-  py::list layer_outputs() {
-    if (kept_x_.is_none())
-      throw std::runtime_error("layer_outputs: found no forward pass, wanted forward before it");
-    const InUse in_use(busy_);
-    const index_t rows = py::reinterpret_borrow<py::array>(kept_x_).shape(0);
-    py::list outputs;
-    for (std::size_t l = 0; l < network_->layers().size(); ++l) {
-      const MatrixView<const T> a = network_->output_of(l, rows);
-      py::array_t<T> copy({a.rows, a.cols});
-      copy_rows(a, MatrixView<T>(copy.mutable_data(), a.rows, a.cols));
-      outputs.append(copy);
-    }
-    return outputs;
-  }
-
   void apply_gradients() {
     Trainer<T>& t = trainer();
     const InUse in_use(busy_);
+    discard_passes();
     run(8.0 * static_cast<double>(network_->parameter_count()),
         [&](Executor& executor) { t.apply_gradients(executor); });
   }
@@ -236,6 +196,7 @@ class PyNetwork {
   void finish_training() {
     Trainer<T>& t = trainer();
     const InUse in_use(busy_);
+    discard_passes();
     t.optimizer().finish(network_->parameters()->data(), network_->trained());
   }
 
@@ -253,7 +214,7 @@ class PyNetwork {
   bool sparse() { return trainer().objective().sparse(); }
   double train_on(const Data<T>& batch, std::int64_t steps) {
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_passes();
     double loss = 0;
     run(3 * network_->forward_work(batch.x.rows) * static_cast<double>(steps),
         [&](Executor& executor) { loss = trainer_->train_on_batch(executor, batch, steps); });
@@ -261,7 +222,7 @@ class PyNetwork {
   }
   void predict_into(MatrixView<const T> x, MatrixView<T> out) {
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_pass();
     run(network_->forward_work(x.rows),
         [&](Executor& executor) { network_->predict(executor, x, out); });
   }
@@ -278,6 +239,37 @@ class PyNetwork {
       const auto [x, out] =
           arguments("predict_on_batch", {"x", "out"}, 1, given, positional, keywords);
       return self_of<PyNetwork>(self).predict(borrowed(x), borrowed(out)).release().ptr();
+    });
+  }
+  static PyObject* call_forward(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                                PyObject* keywords) {
+    return guarded([&] {
+      const auto [x, out, training, tape, step] = arguments(
+          "forward", {"x", "out", "training", "tape", "step"}, 1, given, positional, keywords);
+      return self_of<PyNetwork>(self)
+          .forward(borrowed(x), borrowed(out), truth(training, true), borrowed(tape),
+                   step == nullptr ? -1 : py::handle(step).cast<std::int64_t>())
+          .release()
+          .ptr();
+    });
+  }
+  static PyObject* call_backward(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                                 PyObject* keywords) {
+    return guarded([&] {
+      const auto [g, input_gradient, accumulate, tape] =
+          arguments("backward", {"grad_output", "input_gradient", "accumulate", "tape"}, 1, given,
+                    positional, keywords);
+      return self_of<PyNetwork>(self)
+          .backward(borrowed(g), truth(input_gradient, false), truth(accumulate, false),
+                    borrowed(tape))
+          .release()
+          .ptr();
+    });
+  }
+  static PyObject* call_apply_gradients(PyObject* self, PyObject*) {
+    return guarded([&] {
+      self_of<PyNetwork>(self).apply_gradients();
+      return py::none().release().ptr();
     });
   }
   static PyObject* call_train_on_batch(PyObject* self, PyObject* const* given,
@@ -306,10 +298,10 @@ class PyNetwork {
     }
     if (training.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_passes();
     PythonObserver observer(std::move(hooks), in_use);
     const auto report = [&] {
-      kept_x_ = py::none();  // a hook's forward pass
+      discard_passes();  // those of hooks forward pass
       for (const EpochResult& result : observer.results)
         results.append(py::make_tuple(result.training, result.validation));
     };
@@ -329,13 +321,13 @@ class PyNetwork {
   Tally<T> tally() { return trainer().tally(); }
   void train_batch(const py::object& x, const py::object& y, const py::object& weight,
                    Tally<T>& tally) {
-    on_batch(x, y, weight, tally, 3, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+    on_batch(x, y, weight, tally, true, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
       t.train_batch(executor, batch, tally);
     });
   }
   void evaluate_batch(const py::object& x, const py::object& y, const py::object& weight,
                       Tally<T>& tally) {
-    on_batch(x, y, weight, tally, 1, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+    on_batch(x, y, weight, tally, false, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
       t.evaluate_batch(executor, batch, tally);
     });
   }
@@ -354,7 +346,7 @@ class PyNetwork {
     std::vector<std::int32_t> labels;
     const Data<T> all = data(x, y, weight, labels, true);
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_pass();
     std::vector<double> results;
     run(2 * released_work, [&](Executor& executor) { results = t.evaluate(executor, all); });
     return results;
@@ -388,17 +380,16 @@ class PyNetwork {
 
   template <class Body>
   void on_batch(const py::object& x, const py::object& y, const py::object& weight, Tally<T>& tally,
-                double passes, Body&& body) {
+                bool training, Body&& body) {
     Trainer<T>& t = trainer_of(tally);
     const Data<T> batch = bound_batch(x, y, weight, labels_);
     const InUse in_use(busy_);
-    kept_x_ = py::none();
-    run(passes * network_->forward_work(batch.x.rows),
+    if (training)
+      discard_passes();
+    else
+      discard_pass();
+    run((training ? 3 : 1) * network_->forward_work(batch.x.rows),
         [&](Executor& executor) { body(executor, t, batch); });
-  }
-
-  static py::object output(const py::object& out, index_t rows, index_t cols) {
-    return out.is_none() ? py::object(py::array_t<T>({rows, cols})) : out;
   }
 
   void check_columns(const RowSource<T>& source) const {
@@ -471,30 +462,8 @@ class PyNetwork {
     }
   }
 
-  // Runs `body`, without the GIL when it is long enough for that to matter.
-  template <class Body>
-  void run(double work, Body&& body) {
-    if (work < released_work) {
-      Executor executor;
-      body(executor);
-      return;
-    }
-    SignalCheck signals;
-    try {
-      // Nothing below touches a Python object's reference count: arrays are held by the caller.
-      const ReleasedGil release;
-      Executor executor(&signals);
-      body(executor);
-    } catch (const Interrupted&) {
-      signals.rethrow();
-    }
-  }
-
-  std::shared_ptr<Network<T>> network_;
   // Shared with a running `fit`, whose hooks may compile the model anew.
   std::shared_ptr<Trainer<T>> trainer_;
-  std::atomic<bool> busy_{false};
-  py::object kept_x_ = py::none();
   std::vector<std::int32_t> labels_;
 };
 }  // namespace densecore::bindings

@@ -1,6 +1,7 @@
 #include "network/network.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace densecore {
 namespace {
@@ -271,8 +272,46 @@ void Network<T>::forward(Executor& executor, ConstView x, View out, bool trainin
 }
 
 template <class T>
-void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output, View dx) {
+Tape<T> Network<T>::make_tape() const {
+  Tape<T> tape;
+  for (const auto& layer : layers_)
+    tape.layers.emplace_back(static_cast<std::size_t>(layer->kept_of_pass()));
+  return tape;
+}
+
+template <class T>
+void Network<T>::exchange(Tape<T>& tape) noexcept {
+  std::swap(workspace_, tape.workspace);
+  if (plain_) return;
+  std::swap(pass_, tape.pass);
+  std::swap(coupled_, tape.coupled);
+  for (std::size_t l = 0; l < layers_.size(); ++l) layers_[l]->exchange(tape.layers[l]);
+}
+
+template <class T>
+void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output, View dx,
+                          bool accumulate) {
   copy_rows(grad_output, workspace_.gradient(layers_.size() - 1, 0, x.rows));
+  if (!accumulate) return backward_all(executor, x, dx);
+  // Added at the end, so that the sum is that of whole gradients, whatever the cut into leaves.
+  // What is not trained has no gradient to add to.
+  densecore::reserve(gathered_, parameter_count_);
+  T* const gradients = gradients_->data();
+  for (const ParameterBlock& block : trained_)
+    std::copy_n(gradients + block.offset, block.size(), gathered_.data() + block.offset);
+  try {
+    backward_all(executor, x, dx);
+  } catch (...) {
+    for (const ParameterBlock& block : trained_)
+      std::copy_n(gathered_.data() + block.offset, block.size(), gradients + block.offset);
+    throw;
+  }
+  for (const ParameterBlock& block : trained_)
+    table_->add(block.size(), gathered_.data() + block.offset, gradients + block.offset);
+}
+
+template <class T>
+void Network<T>::backward_all(Executor& executor, ConstView x, View dx) {
   if (!chained()) {
     backward_layers(executor, x, false, dx, nullptr, false);
     return;

@@ -17,6 +17,7 @@
 #include "network/optimizer.h"
 #include "network/simple_layers.h"
 #include "network/spec.h"
+#include "network/tape.h"
 #include "network/workspace.h"
 
 namespace densecore {
@@ -70,12 +71,16 @@ class Network {
   void predict(Executor& executor, MatrixView<const T> x, MatrixView<T> out);
 
   // Open steps. `forward` keeps what `backward` needs; `backward` wants the same x, fills the
-  // gradients, and dC/dx when `dx` is not empty. With `training` units drop out, and moving
-  // averages move; dropout masks are those of training step `step`, or of this call's own (-1).
+  // gradients (or adds to them: `accumulate`), and dC/dx when `dx` is not empty. With `training`
+  // units drop out, and moving averages move; dropout masks are those of training step `step`, or
+  // of this call's own (-1).
   void forward(Executor& executor, MatrixView<const T> x, MatrixView<T> out, bool training,
                std::int64_t step = -1);
   void backward(Executor& executor, MatrixView<const T> x, MatrixView<const T> grad_output,
-                MatrixView<T> dx);
+                MatrixView<T> dx, bool accumulate = false);
+  Tape<T> make_tape() const;
+  // Puts a pass in the place of another, which the tape then holds.
+  void exchange(Tape<T>& tape) noexcept;
 
   // One step of training: the loss of x before it, and the parameters updated by `optimizer`. The
   // gradients are left in the gradient buffer, if they are to be kept: else that of a weight may
@@ -119,6 +124,9 @@ class Network {
   static constexpr index_t chained_parameters = index_t{1} << 16;
   // What the following calls are for.
   void start(const Pass& pass);
+
+  // Gradients of all rows, from dC/da of the last layer in the workspace.
+  void backward_all(Executor& executor, ConstView x, View dx);
 
   ConstView input_of(std::size_t l, ConstView x, index_t begin, index_t end) {
     return l == 0 ? x.slice(begin, end) : ConstView(workspace_.a(l - 1, begin, end));
@@ -198,6 +206,7 @@ class Network {
   index_t parameter_count_ = 0;
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
+  AlignedBuffer<T> gathered_;  // gradients that others are added to
   std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
   bool tiny_;                         // whether table.tiny_train takes them, too
 };

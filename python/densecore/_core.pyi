@@ -210,12 +210,18 @@ class _Network:
         x: NDArray[Any],
         out: NDArray[Any] | None = None,
         training: bool = True,
+        tape: TapeNetworkF32 | TapeNetworkF64 | None = None,
         step: int = -1,
     ) -> NDArray[Any]: ...
     def penalty(self) -> float: ...
     def backward(
-        self, grad_output: NDArray[Any], input_gradient: bool = False
+        self,
+        grad_output: NDArray[Any],
+        input_gradient: bool = False,
+        accumulate: bool = False,
+        tape: TapeNetworkF32 | TapeNetworkF64 | None = None,
     ) -> NDArray[Any] | None: ...
+    def make_tape(self) -> Any: ...
     def loss_and_gradients(
         self, x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None = None
     ) -> float: ...
@@ -259,6 +265,13 @@ class _Network:
 
 class NetworkF32(_Network): ...
 class NetworkF64(_Network): ...
+
+class _Tape:
+    @property
+    def rows(self) -> int: ...
+
+class TapeNetworkF32(_Tape): ...
+class TapeNetworkF64(_Tape): ...
 
 class _Step:
     def __init__(

@@ -11,6 +11,7 @@ from ._custom_loss import CallableLoss
 from ._rows import as_rows
 from .derivatives import Derivatives
 from .history import History
+from .open_steps import CORE_CALLS
 from .stack import Array, Stack
 
 # Training and evaluation are imported by the calls that need them: a program that only predicts
@@ -282,8 +283,7 @@ class Sequential(Derivatives):
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copy: what a file holds, in memory; the history stays behind."""
-        own = {"_input", "_layers", "_network_or_none", "history", "predict_on_batch",
-               "train_on_batch"}  # fmt: skip
+        own = {"_input", "_layers", "_network_or_none", "history", *CORE_CALLS}
         return {
             "stack": Stack.get_config(self),
             "attributes": {key: value for key, value in vars(self).items() if key not in own},
