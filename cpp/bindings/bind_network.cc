@@ -6,24 +6,17 @@
 namespace densecore::bindings {
 namespace {
 
-// Called as objects: the type's call goes to the method of that name.
 template <class T>
 void register_bound(py::module_& module, const std::string& network) {
   static const std::string step_name = "Step" + network, predict_name = "Prediction" + network;
-  static PyMethodDef step = {"__call__", as_function(BoundStep<T>::call),
-                             METH_FASTCALL | METH_KEYWORDS,
-                             "One step; returns the loss before it."};
-  static PyMethodDef predict = {"__call__", as_function(BoundPrediction<T>::call),
-                                METH_FASTCALL | METH_KEYWORDS, "Predicts x into out; returns out."};
-  py::class_<BoundStep<T>> steps(module, step_name.c_str());
-  steps.def(py::init<py::object, py::object, py::object, py::object>(), py::arg("network"),
-            py::arg("x"), py::arg("y"), py::arg("sample_weight"));
-  steps.def("run", &BoundStep<T>::run, py::arg("steps"));
-  add_method(steps, &step);
-  py::class_<BoundPrediction<T>> predictions(module, predict_name.c_str());
-  predictions.def(py::init<py::object, py::object, py::object>(), py::arg("network"), py::arg("x"),
-                  py::arg("out"));
-  add_method(predictions, &predict);
+  py::class_<BoundStep<T>>(module, step_name.c_str(), called_as<BoundStep<T>::call>())
+      .def(py::init<py::object, py::object, py::object, py::object>(), py::arg("network"),
+           py::arg("x"), py::arg("y"), py::arg("sample_weight"))
+      .def("run", &BoundStep<T>::run, py::arg("steps"));
+  py::class_<BoundPrediction<T>>(module, predict_name.c_str(),
+                                 called_as<BoundPrediction<T>::call>())
+      .def(py::init<py::object, py::object, py::object>(), py::arg("network"), py::arg("x"),
+           py::arg("out"));
 }
 
 template <class T>

@@ -79,12 +79,13 @@ class SignalCheck : public Interrupt {
 };
 
 // Marks a network as in use for the life of the object. With the GIL released a second Python
-// thread could get here; it must not find the workspace half written.
+// thread could get here; it must not find the workspace half written. Marks are set and taken away
+// by who holds the GIL, which is what orders them.
 class InUse {
  public:
   explicit InUse(std::atomic<bool>& flag) : flag_(flag) { take(); }
   ~InUse() {
-    if (taken_) flag_.store(false, std::memory_order_release);
+    if (taken_) flag_.store(false, std::memory_order_relaxed);
   }
   InUse(const InUse&) = delete;
   InUse& operator=(const InUse&) = delete;
@@ -92,12 +93,13 @@ class InUse {
   // While a callback of the user runs, the model is free.
   void pause() {
     taken_ = false;
-    flag_.store(false, std::memory_order_release);
+    flag_.store(false, std::memory_order_relaxed);
   }
   void take() {
-    if (flag_.exchange(true, std::memory_order_acquire))
+    if (flag_.load(std::memory_order_relaxed))
       throw std::runtime_error(
           "the model is in use by another thread; give each thread a model of its own");
+    flag_.store(true, std::memory_order_relaxed);
     taken_ = true;
   }
 

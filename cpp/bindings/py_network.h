@@ -211,7 +211,12 @@ class PyNetwork : public OpenPasses<T> {
     if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     return batch;
   }
-  bool sparse() { return trainer().objective().sparse(); }
+  // Of a bound batch, what may have changed in arrays that are where they were.
+  void check_contents(const Data<T>& batch, const py::object& y,
+                      std::vector<std::int32_t>& labels) const {
+    if (batch.targets.labels != nullptr) read_labels(y, batch.x.rows, labels);
+    if (batch.targets.weight != nullptr) check_weights(batch.targets.weight, batch.x.rows);
+  }
   double train_on(const Data<T>& batch, std::int64_t steps) {
     const InUse in_use(busy_);
     discard_passes();
@@ -417,12 +422,15 @@ class PyNetwork : public OpenPasses<T> {
 
   static const T* checked_weights(const py::object& weight, index_t rows) {
     const T* values = input_vector<T>("sample_weight", weight, rows);
+    check_weights(values, rows);
+    return values;
+  }
+  static void check_weights(const T* values, index_t rows) {
     for (index_t i = 0; i < rows; ++i)
       if (!(values[i] >= 0 && values[i] <= std::numeric_limits<T>::max()))
         throw std::invalid_argument("sample_weight: found " + std::to_string(values[i]) +
                                     " in row " + std::to_string(i) +
                                     ", wanted finite numbers >= 0");
-    return values;
   }
 
   Targets<T> targets_of(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) {

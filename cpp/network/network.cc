@@ -99,11 +99,6 @@ void Network<T>::start(const Pass& pass) {
 }
 
 template <class T>
-double Network<T>::forward_work(index_t rows) const {
-  return static_cast<double>(rows) * static_cast<double>(parameter_count_);
-}
-
-template <class T>
 int Network<T>::leaf_count(index_t rows) const {
   if (!chained()) return 1;
   int count = 1;
@@ -326,13 +321,6 @@ void Network<T>::backward_all(Executor& executor, ConstView x, View dx) {
 }
 
 template <class T>
-void Network<T>::set_loss_slots(const LossSum& sum) {
-  T* slots = gradients_->data() + parameter_count_;
-  slots[0] = static_cast<T>(sum.weight);
-  slots[1] = static_cast<T>(sum.loss);
-}
-
-template <class T>
 double Network<T>::train_block(ConstView x, index_t begin, index_t end,
                                const Objective<T>& objective, const Targets<T>& targets,
                                double scale, bool accumulate, T* gradients, void* scratch,
@@ -370,9 +358,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   LossSum sum;
   if (x.rows == 1 && trains_rows(objective, optimizer)) {
     reserve(1);
-    train_rows(objective, x, targets, nullptr, 1, optimizer, sum, workspace_.a(last, 0, 1).data);
-    set_loss_slots(sum);
-    return sum;
+    return train_row(objective, x, targets, optimizer, workspace_.a(last, 0, 1).data);
   }
   sum.weight = Objective<T>::weight_sum(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);

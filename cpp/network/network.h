@@ -65,7 +65,9 @@ class Network {
   // Shared with the NumPy views, which may outlive the network.
   const std::shared_ptr<AlignedBuffer<T>>& parameters() const { return parameters_; }
   const std::shared_ptr<AlignedBuffer<T>>& gradients() const { return gradients_; }
-  double forward_work(index_t rows) const;
+  double forward_work(index_t rows) const {
+    return static_cast<double>(rows) * static_cast<double>(parameter_count_);
+  }
 
   // out = f(x) for any number of rows.
   void predict(Executor& executor, MatrixView<const T> x, MatrixView<T> out);
@@ -102,6 +104,9 @@ class Network {
   void train_rows(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                   const index_t* order, index_t steps, OptimizerState<T>& optimizer, LossSum& total,
                   T* outputs);
+  // One such step, as `train` does it; `outputs` may be null.
+  LossSum train_row(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
+                    OptimizerState<T>& optimizer, T* outputs);
   // The loss of x alone; x has at most `evaluation_rows` rows.
   static constexpr index_t evaluation_rows = 256;
   LossSum loss(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
@@ -186,7 +191,11 @@ class Network {
   // Whether the derivative of layer l's activation can be applied as its gradient is computed.
   bool delta_at_once(std::size_t l) const;
 
-  void set_loss_slots(const LossSum& sum);
+  void set_loss_slots(const LossSum& sum) {
+    T* const slots = gradients_->data() + parameter_count_;
+    slots[0] = static_cast<T>(sum.weight);
+    slots[1] = static_cast<T>(sum.loss);
+  }
   void layers_changed();
 
   NetworkSpec spec_;

@@ -137,6 +137,14 @@ Update<T> OptimizerState<T>::next_update(T* parameters, const T* gradients) {
 }
 
 template <class T>
+double OptimizerState<T>::next_rate(std::int64_t count) {
+  double scalars[max_optimizer_scalars];
+  entry_->prepare(settings_->values(steps), steps + 1, scalars);
+  steps += count;
+  return scalars[0];
+}
+
+template <class T>
 void OptimizerState<T>::add_penalties(const T* parameters, T* gradients,
                                       const std::vector<ParameterBlock>& trained) const {
   for (const ParameterBlock& block : trained)

@@ -121,6 +121,8 @@ class OptimizerState {
 
   // Counts a step, and says how its parameters are to be updated. The step must then be completed.
   Update<T> next_update(T* parameters, const T* gradients);
+  // Counts `count` steps of an optimizer that descends and is plain; returns the rate of each.
+  double next_rate(std::int64_t count);
   // A whole step for the arrays `trained`; the gradients become what was taken of them.
   void update(Executor& executor, T* parameters, T* gradients,
               const std::vector<ParameterBlock>& trained);
