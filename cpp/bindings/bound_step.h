@@ -27,6 +27,7 @@ class BoundStep {
     if (steps < 1)
       throw std::invalid_argument("run: found " + std::to_string(steps) +
                                   " steps, wanted at least 1");
+    const InUse in_use(network_.busy());
     if (network_.bound_trainer() != trainer_)
       throw std::runtime_error(
           "the model was compiled again after this step was made: call make_train_step again");
@@ -36,7 +37,7 @@ class BoundStep {
     } else {
       network_.check_contents(batch_, y_.array(), labels_);
     }
-    return network_.train_on(batch_, steps);
+    return network_.train_on(in_use, batch_, steps);
   }
 
   static PyObject* call(PyObject* self, PyObject* const*, std::size_t count, PyObject* keywords) {
@@ -67,8 +68,9 @@ class BoundPrediction {
     return guarded([&] {
       refuse_arguments("predict", count, keywords);
       BoundPrediction& bound = self_of<BoundPrediction>(self);
+      const InUse in_use(bound.network_.busy());
       if (bound.x_.changed() || bound.out_.changed()) bound.check();
-      bound.network_.predict_into(bound.in_view_, bound.out_view_);
+      bound.network_.predict_into(in_use, bound.in_view_, bound.out_view_);
       return py::object(bound.out_.array()).release().ptr();
     });
   }

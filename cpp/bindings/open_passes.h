@@ -82,6 +82,7 @@ class OpenPasses {
   py::object backward(const py::object& grad_output, bool input_gradient, bool accumulate,
                       const py::object& tape) {
     PyTape<T>* const on = tape_of("backward", tape);
+    const InUse in_use(busy_);
     const OpenPass& pass = on == nullptr ? own_ : on->pass;
     if (pass.x.is_none())
       throw std::runtime_error(
@@ -100,7 +101,6 @@ class OpenPasses {
     const py::object dx = input_gradient ? output(py::none(), x.rows, x.cols) : py::none();
     const auto dx_view =
         input_gradient ? output_matrix<T>("dx", dx, x.rows, x.cols) : MatrixView<T>();
-    const InUse in_use(busy_);
     const typename PyTape<T>::InPlace in_place(on);
     run(3 * network_->forward_work(x.rows), [&](Executor& executor) {
       network_->backward(executor, x, g, dx_view, accumulate);
@@ -110,9 +110,9 @@ class OpenPasses {
 
   // Copies of what the layers of the core put out in the last call of `forward`.
   py::list layer_outputs() {
+    const InUse in_use(busy_);
     if (own_.x.is_none())
       throw std::runtime_error("layer_outputs: found no forward pass, wanted forward before it");
-    const InUse in_use(busy_);
     py::list outputs;
     for (std::size_t l = 0; l < network_->layers().size(); ++l) {
       const MatrixView<const T> a = network_->output_of(l, own_.rows);
@@ -140,21 +140,11 @@ class OpenPasses {
 
   // Runs `body`, without the GIL when it is long enough for that to matter.
   template <class Body>
-  void run(double work, Body&& body) {
-    if (work < released_work) {
-      Executor executor;
-      body(executor);
-      return;
-    }
-    SignalCheck signals;
-    try {
-      // Nothing below touches a Python object's reference count: arrays are held by the caller.
-      const ReleasedGil release;
-      Executor executor(&signals);
-      body(executor);
-    } catch (const Interrupted&) {
-      signals.rethrow();
-    }
+  static void run(double work, Body&& body) {
+    if (work < released_work)
+      run_held(body);
+    else
+      run_released(body);
   }
 
   std::shared_ptr<Network<T>> network_;

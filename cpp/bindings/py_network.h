@@ -69,24 +69,9 @@ class PyNetwork : public OpenPasses<T> {
     network_->layers().at(l);
     network_->set_trainable(l, trainable);
   }
-  // forward(x) -> a and derivative(x, a) -> da/dx, both (rows, units), for a layer of kind
-  // "function".
   void set_function(std::size_t l, py::function forward, py::function derivative) {
     const InUse in_use(busy_);
-    UserFunction<T> function;
-    function.forward = [forward](MatrixView<const T> x, MatrixView<T> a) {
-      py::gil_scoped_acquire gil;
-      const py::array_t<T> result = result_of("activation", forward(matrix_view(x)), x);
-      copy_rows(matrix_of(result), a);
-    };
-    function.derivative = [derivative](MatrixView<const T> x, MatrixView<const T> a,
-                                       MatrixView<T> out) {
-      py::gil_scoped_acquire gil;
-      const py::array_t<T> slope =
-          result_of("derivative", derivative(matrix_view(x), matrix_view(a)), x);
-      copy_rows(matrix_of(slope), out);
-    };
-    network_->set_function(l, std::move(function));
+    bindings::set_function(*network_, l, std::move(forward), std::move(derivative));
   }
 
   // What a dropout layer multiplies the rows of training step number `step` with.
@@ -173,8 +158,8 @@ class PyNetwork : public OpenPasses<T> {
 
   double loss_and_gradients(const py::object& x, const py::object& y, const py::object& weight) {
     Trainer<T>& t = trainer();
-    const Data<T> batch = bound_batch(x, y, weight, labels_);
     const InUse in_use(busy_);
+    const Data<T> batch = bound_batch(x, y, weight, labels_);
     discard_pass();
     LossSum sum;
     run(3 * network_->forward_work(batch.x.rows), [&](Executor& executor) {
@@ -217,16 +202,16 @@ class PyNetwork : public OpenPasses<T> {
     if (batch.targets.labels != nullptr) read_labels(y, batch.x.rows, labels);
     if (batch.targets.weight != nullptr) check_weights(batch.targets.weight, batch.x.rows);
   }
-  double train_on(const Data<T>& batch, std::int64_t steps) {
-    const InUse in_use(busy_);
+  // Steps and predictions of one who has the mark.
+  std::atomic<bool>& busy() { return busy_; }
+  double train_on(const InUse&, const Data<T>& batch, std::int64_t steps) {
     discard_passes();
     double loss = 0;
     run(3 * network_->forward_work(batch.x.rows) * static_cast<double>(steps),
         [&](Executor& executor) { loss = trainer_->train_on_batch(executor, batch, steps); });
     return loss;
   }
-  void predict_into(MatrixView<const T> x, MatrixView<T> out) {
-    const InUse in_use(busy_);
+  void predict_into(const InUse&, MatrixView<const T> x, MatrixView<T> out) {
     discard_pass();
     run(network_->forward_work(x.rows),
         [&](Executor& executor) { network_->predict(executor, x, out); });
@@ -235,7 +220,8 @@ class PyNetwork : public OpenPasses<T> {
   index_t outputs() const { return network_->outputs(); }
 
   double train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
-    return train_on(bound_batch(x, y, weight, labels_), 1);
+    const InUse in_use(busy_);
+    return train_on(in_use, bound_batch(x, y, weight, labels_), 1);
   }
 
   static PyObject* call_predict(PyObject* self, PyObject* const* given, Py_ssize_t positional,
@@ -339,6 +325,7 @@ class PyNetwork : public OpenPasses<T> {
   // A batch whose mean loss somebody else has computed.
   void add_to_tally(const py::object& outputs, const py::object& y, double loss, Tally<T>& tally) {
     trainer_of(tally);
+    const InUse in_use(busy_);
     const auto a = input_matrix<T>("outputs", outputs, any, network_->outputs());
     const Targets<T> targets = targets_of(y, a.rows, labels_);
     const auto rows = static_cast<double>(a.rows);
@@ -370,25 +357,12 @@ class PyNetwork : public OpenPasses<T> {
     return *trainer_;
   }
 
-  static MatrixView<const T> matrix_of(const py::array_t<T>& array) {
-    return {array.data(), array.shape(0), array.shape(1)};
-  }
-  // What a user's function has returned, of the shape of x.
-  static py::array_t<T> result_of(const char* what, const py::object& found,
-                                  MatrixView<const T> x) {
-    auto array = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(found);
-    if (!array) throw py::error_already_set();
-    if (array.ndim() != 2 || array.shape(0) != x.rows || array.shape(1) != x.cols)
-      wrong_shape(what, array, {x.rows, x.cols});
-    return array;
-  }
-
   template <class Body>
   void on_batch(const py::object& x, const py::object& y, const py::object& weight, Tally<T>& tally,
                 bool training, Body&& body) {
     Trainer<T>& t = trainer_of(tally);
-    const Data<T> batch = bound_batch(x, y, weight, labels_);
     const InUse in_use(busy_);
+    const Data<T> batch = bound_batch(x, y, weight, labels_);
     if (training)
       discard_passes();
     else

@@ -20,7 +20,15 @@ constexpr double uninterrupted_work = 1e9;
 
 template <class T>
 Network<T>::Network(const KernelTables& tables, NetworkSpec spec)
-    : spec_(std::move(spec)), isa_(tables.isa), table_(&table_of<T>(tables)) {
+    : Network(tables, std::move(spec), nullptr) {}
+
+template <class T>
+Network<T>::Network(const KernelTables& tables, NetworkSpec spec,
+                    std::shared_ptr<AlignedBuffer<T>> parameters)
+    : spec_(std::move(spec)),
+      tables_(&tables),
+      table_(&table_of<T>(tables)),
+      parameters_(std::move(parameters)) {
   spec_.check();
   index_t inputs = spec_.inputs;
   branches_.resize(spec_.layers.size());
@@ -35,9 +43,25 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec)
     inputs = layers_.back()->units();
   }
   const auto count = static_cast<std::size_t>(parameter_count_);
-  parameters_ = std::make_shared<AlignedBuffer<T>>(count);
-  gradients_ = std::make_shared<AlignedBuffer<T>>(count + spare_slots);
+  if (parameters_ == nullptr) {
+    parameters_ = std::make_shared<AlignedBuffer<T>>(count);
+    gradients_ = std::make_shared<AlignedBuffer<T>>(count + spare_slots);
+  }
   layers_changed();
+}
+
+template <class T>
+std::unique_ptr<Network<T>> Network<T>::replica() const {
+  std::unique_ptr<Network> made(new Network(*tables_, spec_, parameters_));
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    for (std::size_t s = 0; s < layers_[l]->states().size(); ++s) {
+      const AlignedBuffer<T>& from = *layers_[l]->states()[s].values;
+      std::copy_n(from.data(), from.size(), made->layers_[l]->states()[s].values->data());
+    }
+    if (const auto* layer = dynamic_cast<const FunctionLayer<T>*>(layers_[l].get()))
+      made->set_function(l, layer->function);
+  }
+  return made;
 }
 
 template <class T>
@@ -59,7 +83,7 @@ void Network<T>::layers_changed() {
     }
   }
   // What is not trained has no gradient.
-  std::fill_n(gradients_->data(), parameter_count_, T(0));
+  if (gradients_ != nullptr) std::fill_n(gradients_->data(), parameter_count_, T(0));
   row_layers_ = row_layers_of(*table_, layers_);
   tiny_ = all && !penalized_ && fits_tiny(*table_, row_layers_);
 }

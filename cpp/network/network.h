@@ -44,12 +44,15 @@ class Network {
 
   // Throws std::invalid_argument for a bad specification. Parameters start at zero.
   Network(const KernelTables& tables, NetworkSpec spec);
+  // Another one for prediction, with the same parameters, copies of the layers' states, and no
+  // gradients.
+  std::unique_ptr<Network> replica() const;
 
   const NetworkSpec& spec() const { return spec_; }
   index_t inputs() const { return spec_.inputs; }
   index_t outputs() const { return layers_.back()->units(); }
   const KernelTable<T>& table() const { return *table_; }
-  const char* isa() const { return isa_; }
+  const char* isa() const { return tables_->isa; }
   const Layers<T>& layers() const { return layers_; }
   // The arrays of parameters that training changes.
   const std::vector<ParameterBlock>& trained() const { return trained_; }
@@ -97,7 +100,8 @@ class Network {
   MatrixView<const T> output_of(std::size_t l, index_t rows) { return workspace_.a(l, 0, rows); }
   // Whether `train_rows` can do batches of one row.
   bool trains_rows(const Objective<T>& objective, const OptimizerState<T>& optimizer) const;
-  // One row of `predict`, when row_layers_ is not empty.
+  // One row of `predict`, when `predicts_rows`; changes nothing.
+  bool predicts_rows() const { return !row_layers_.empty(); }
   void predict_one(const T* x, T* out) const;
   // Many steps of one row each: rows order[0 .. steps) of x (the first `steps` rows when null).
   // `outputs` (steps, units), when given, gets what the loss was taken of: see `finish_outputs`.
@@ -119,6 +123,10 @@ class Network {
   void reserve(index_t rows) { workspace_.reserve(layers_, rows); }
 
  private:
+  // With parameters that exist already; without gradients then.
+  Network(const KernelTables& tables, NetworkSpec spec,
+          std::shared_ptr<AlignedBuffer<T>> parameters);
+
   using View = MatrixView<T>;
   using ConstView = MatrixView<const T>;
 
@@ -199,7 +207,7 @@ class Network {
   void layers_changed();
 
   NetworkSpec spec_;
-  const char* isa_;
+  const KernelTables* tables_;
   const KernelTable<T>* table_;
   Layers<T> layers_;
   std::vector<ParameterBlock> trained_;

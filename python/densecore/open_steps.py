@@ -13,6 +13,8 @@ from .stack import Array
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from .frozen import Frozen
+
     Tape: TypeAlias = _core.TapeNetworkF32 | _core.TapeNetworkF64
 
 
@@ -22,6 +24,7 @@ CORE_CALLS = {
     "train_on_batch": "train_on_batch",
     "forward": "forward",
     "backward": "backward",
+    "apply_gradients": "apply_gradients",
 }
 
 
@@ -122,6 +125,35 @@ class OpenSteps(Compiled):
         kind = _core.PredictionNetworkF32 if self.dtype == "float32" else _core.PredictionNetworkF64
         return kind(self._network, x, out)
 
+    def freeze(self, dtype: str | None = None) -> "Frozen":
+        """An immutable copy for prediction, which any number of threads may call at once.
+
+        It has parameters of its own: training the model further does not change it. Its outputs
+        have the same bits as the model's `predict`. For that, batch normalisation is not folded
+        into the dense layers; dropout is left out. Calls allocate nothing but the result, and
+        that not with `out`; long ones let other threads run. It can be pickled.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, optional
+            Of parameters and computations, by default the model's. Of another, the parameters are
+            rounded, and the bits are those of a model with these.
+
+        Returns
+        -------
+        callable
+            ``frozen(x, out=None)``, the same as ``frozen.predict_on_batch(x, out=None)``: arrays
+            as of `predict_on_batch`. It has ``input_shape``, ``output_shape``, ``dtype`` and
+            ``count_params()``.
+        """
+        from . import frozen
+
+        dtype = self.dtype if dtype is None else dtype
+        if dtype not in frozen.KINDS:
+            raise ValueError(f"dtype: found {dtype!r}, wanted 'float32' or 'float64'")
+        network = self._network
+        return frozen.freeze(self._inputs, self._plan(), network, dtype)
+
     def make_tape(self) -> "Tape":
         """A place for one forward pass that waits for its `backward`.
 
@@ -129,7 +161,8 @@ class OpenSteps(Compiled):
         critic's pass through a shared trunk, or those of two batches, do not overwrite each other.
         A tape belongs to the model and can be used again and again; it allocates once.
         """
-        return self._network.make_tape()
+        tape: Tape = self._network.make_tape()
+        return tape
 
     def forward(
         self,
