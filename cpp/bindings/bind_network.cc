@@ -55,6 +55,9 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
       .def_property(
           "seed", [](const N& network) { return network.seed(); },
           [](N& network, std::uint64_t seed) { network.set_seed(seed); })
+      .def_property(
+          "open_passes", [](const N& network) { return network.open_passes(); },
+          [](N& network, std::uint64_t count) { network.set_open_passes(count); })
       .def("set_trainable", &N::set_trainable, py::arg("layer"), py::arg("trainable"))
       .def("dropout_factors", &N::dropout_factors, py::arg("layer"), py::arg("step"),
            py::arg("rows"), py::arg("units"))

@@ -63,6 +63,8 @@ class PyNetwork : public OpenPasses<T> {
   }
   std::uint64_t seed() const { return network_->seed; }
   void set_seed(std::uint64_t seed) { network_->seed = seed; }
+  std::uint64_t open_passes() const { return network_->open_passes; }
+  void set_open_passes(std::uint64_t count) { network_->open_passes = count; }
   void set_trainable(std::size_t l, bool trainable) {
     const InUse in_use(busy_);
     discard_passes();

@@ -282,7 +282,7 @@ template <class T>
 void Network<T>::forward(Executor& executor, ConstView x, View out, bool training,
                          std::int64_t step) {
   // Without a step, numbers from the other end than those of training steps.
-  start({training, seed, step < 0 ? ~open_passes_++ : static_cast<std::uint64_t>(step)});
+  start({training, seed, step < 0 ? ~open_passes++ : static_cast<std::uint64_t>(step)});
   reserve(x.rows);
   forward_all(executor, x, View(), false);
   if (!plain_)

@@ -64,6 +64,8 @@ class Network {
   void set_function(std::size_t layer, UserFunction<T> function);
   // The seed of dropout masks.
   std::uint64_t seed = 0;
+  // Open forward passes so far: each has masks of its own.
+  std::uint64_t open_passes = 0;
   index_t parameter_count() const { return parameter_count_; }
   // Shared with the NumPy views, which may outlive the network.
   const std::shared_ptr<AlignedBuffer<T>>& parameters() const { return parameters_; }
@@ -219,7 +221,6 @@ class Network {
   bool plain_ = true;  // dense layers only
   Pass pass_;
   bool coupled_ = false;  // of pass_
-  std::uint64_t open_passes_ = 0;
   index_t parameter_count_ = 0;
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;

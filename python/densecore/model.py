@@ -288,6 +288,7 @@ class Sequential(Derivatives):
             "stack": Stack.get_config(self),
             "attributes": {key: value for key, value in vars(self).items() if key not in own},
             "progress": self.progress if self.built else {},
+            "open_passes": self._network.open_passes if self.built else 0,
             "tensors": {k: v.copy() for k, v in self._tensors().items()} if self.built else None,
         }
 
@@ -303,6 +304,7 @@ class Sequential(Derivatives):
             self._compile()
             self._network.steps = state["progress"]["steps"]
             self._network.epochs = state["progress"]["epochs"]
+        self._network.open_passes = state["open_passes"]
         for name, view in self._tensors().items():
             view[...] = state["tensors"][name]
         self._network_changed()
