@@ -199,9 +199,12 @@ class PyNetwork : public OpenPasses<T> {
     return batch;
   }
   // Of a bound batch, what may have changed in arrays that are where they were.
-  void check_contents(const Data<T>& batch, const py::object& y,
+  void check_contents(Data<T>& batch, const py::object& y,
                       std::vector<std::int32_t>& labels) const {
-    if (batch.targets.labels != nullptr) read_labels(y, batch.x.rows, labels);
+    if (batch.targets.labels != nullptr) {
+      read_labels(y, batch.x.rows, labels);
+      batch.targets.labels = labels.data();
+    }
     if (batch.targets.weight != nullptr) check_weights(batch.targets.weight, batch.x.rows);
   }
   // Steps and predictions of one who has the mark.
