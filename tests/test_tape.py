@@ -147,6 +147,21 @@ def test_two_heads_on_a_trunk_train_as_in_numpy() -> None:
         assert_close(found, expected, 1e-12)
 
 
+def test_flat_views_can_be_assigned_to() -> None:
+    model = dc.Sequential([dc.Input(2), dc.Dense(1)], seed=0)
+    parameters, gradients = model.parameters, model.gradients
+    model.backward(model.forward(np.ones((3, 2), np.float32)))
+    before = gradients.copy(), parameters.copy()
+    model.gradients *= 2
+    model.parameters -= model.gradients
+    assert (gradients == 2 * before[0]).all()
+    assert (parameters == before[1] - 2 * before[0]).all()
+    model.parameters = np.arange(3)
+    assert parameters.tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="broadcast"):
+        model.gradients = np.ones(4)
+
+
 @pytest.mark.parametrize("rows", [1, 9])
 @pytest.mark.parametrize("kind", ["open", "train_on_batch", "bound"])
 def test_a_learning_rate_holds_from_the_next_step_on(kind: str, rows: int) -> None:
