@@ -100,6 +100,12 @@ def test_functions_of_ones_own() -> None:
     assert model.freeze()(x).tobytes() == model.predict(x).tobytes()
 
 
+def test_what_does_nothing_is_left_out() -> None:
+    stack = [dc.Dense(4), layers.Dropout(0.1), dc.Dense(2), layers.Activation("linear")]
+    frozen = dc.Sequential([dc.Input(INPUTS), *stack]).freeze()
+    assert [spec["kind"] for spec in frozen.__reduce__()[1][1]] == ["dense", "dense"]
+
+
 class TestErrors:
     frozen: Any = dc.Sequential([dc.Input(3), dc.Dense(2)], seed=0).freeze()
     x = np.ones((4, 3), np.float32)
