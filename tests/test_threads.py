@@ -1,6 +1,7 @@
 """Threads: the same bits for any number, no damage by fork, signals or a second Python thread."""
 
 import concurrent.futures
+import gc
 import os
 import signal
 import subprocess
@@ -428,6 +429,37 @@ class TestOneModelInTwoThreads:
         thread.join()
         assert found == [expected]
         assert models[0].parameters.tobytes() == models[1].parameters.tobytes()
+
+
+def test_a_schedule_may_be_replaced_while_it_is_asked() -> None:
+    class Waiting(dc.schedules.LearningRateSchedule):
+        entered, opened = threading.Event(), threading.Event()
+
+        def __call__(self, step: Any) -> Any:
+            if threading.current_thread() is not threading.main_thread():
+                self.entered.set()
+                assert self.opened.wait(30)
+            return 0.25
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    model = dc.Sequential([dc.Input(1), dc.Dense(1, use_bias=False)], dtype="float64", seed=0)
+    model.compile(dc.optimizers.SGD(Waiting()), "mse")
+    x, y = np.ones((2, 1)), np.zeros((2, 1))
+    before = model.parameters.copy()
+    thread = threading.Thread(
+        target=lambda: model.fit(x, y, epochs=2, batch_size=1, shuffle=False, verbose=0)
+    )
+    thread.start()
+    assert Waiting.entered.wait(30)
+    model.optimizer.learning_rate = 0.125
+    gc.collect()
+    Waiting.opened.set()
+    thread.join()
+    # The first step has the rate that it asked for, the three others the new one.
+    np.testing.assert_allclose(model.parameters, before * (1 - 0.5) * (1 - 0.25) ** 3)
+    assert model.optimizer.learning_rate == 0.125
 
 
 class Meeting:
