@@ -31,7 +31,7 @@ Layers = list[tuple[Array, Array]]  # weights (in, out) and bias of each; tanh i
 Make = Callable[[], Callable[[], Array]]
 
 NETWORKS = {"note": (5, 4, 3, 2), "control": (17, 64, 64, 6), "mnist": (784, 512, 512, 10)}
-CALLS = {"note": 100_000, "control": 50_000, "mnist": 5_000}  # of a thread in a round
+CALLS = {"note": 40_000, "control": 40_000, "mnist": 4_000}  # of a thread in a round
 ROUNDS, THREADS = 5, (1, 4)
 
 
