@@ -30,7 +30,7 @@ PYTHON_ORDER = [
     {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
     {"_summary", "_batches", "_custom_loss", "plotting", "weights_file"},
     {"evaluation", "solvers"},
-    {"stack", "training", "callbacks"},
+    {"stack", "training", "callbacks", "frozen"},
     {"compiled"},
     {"open_steps"},
     {"derivatives"},
