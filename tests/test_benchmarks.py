@@ -206,3 +206,23 @@ def test_serving(tmp_path: Path) -> None:
     for row in report["rows"]:
         assert 0 < row["p50_ns"] <= row["p99_ns"] <= row["p99.9_ns"]
     assert report["growth"]["calls"] == 100_000
+
+
+def test_the_solvers_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("scipy")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import solvers
+
+    curves = {}
+    for name in ("densecore lm", "densecore adam", "SciPy least_squares"):
+        curves[name] = solvers._thinned(solvers.CONTESTANTS[name](solvers.concrete(), 0.2))
+        seconds, losses = zip(*curves[name], strict=True)
+        assert list(seconds) == sorted(seconds)
+        assert list(losses) == sorted(losses, reverse=True)
+    tables = [{"name": "t", "rows": 1, "parameters": 1, "curves": curves}] * 3
+    solvers.draw({"tables": tables}, tmp_path / "images" / "picture.png")
+    assert (tmp_path / "images" / "picture.png").stat().st_size > 1000
+    many = [(float(i), 1.0) for i in range(1, 5000)]
+    assert len(solvers._thinned(many)) <= 200
+    assert solvers._thinned(many)[-1] == many[-1]
