@@ -22,13 +22,16 @@ if TYPE_CHECKING:
         schedules,
         utils,
     )
+    from .ensemble import Ensemble
     from .history import History
     from .layers import Dense, Input
     from .model import Sequential, load_model
     from .models import Model
 
+
 __all__ = [
     "Dense",
+    "Ensemble",
     "History",
     "Input",
     "Model",
@@ -37,6 +40,7 @@ __all__ = [
     "activations",
     "backend",
     "callbacks",
+    "cross_validate",
     "get_num_threads",
     "initializers",
     "layers",
@@ -51,6 +55,7 @@ __all__ = [
     "schedules",
     "set_num_threads",
     "show_config",
+    "sweep",
     "utils",
     "version",
 ]
@@ -62,11 +67,14 @@ _MODULES = {
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",
+    "Ensemble": "ensemble",
     "History": "history",
     "Input": "layers",
     "Model": "models",
     "Sequential": "model",
+    "cross_validate": "sweeps",
     "load_model": "model",
+    "sweep": "sweeps",
 }
 
 
