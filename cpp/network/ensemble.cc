@@ -14,8 +14,8 @@ namespace {
 
 // Below this many multiply-adds the calling thread does all of it (see Executor).
 constexpr double parallel_work = 1 << 20;
-// What a member costs besides: it is fetched and brought back.
-constexpr double member_work = 4096;
+// What a member costs besides: it is fetched and brought back. In a lane that is all.
+constexpr double member_work = 4096, lane_work = 1536;
 
 // How often the threads look whether to stop: often enough that the calling thread's questions,
 // which come every 50 ms, are answered within 100.
@@ -266,9 +266,8 @@ void Ensemble<T>::train(Interrupt* interrupt, const Members& data, double* losse
   const index_t rows = data.front().size();
   // Neighbours may share a vector; whether they do is for their thread to find out.
   const index_t together = narrow_ && rows == 1 ? lanes : 1;
-  const double work =
-      static_cast<double>(size()) * (member_work / static_cast<double>(together) +
-                                     3 * network().forward_work(rows));
+  const double work = static_cast<double>(size()) * ((together > 1 ? lane_work : member_work) +
+                                                     3 * network().forward_work(rows));
   run(interrupt, divide_up(size(), together), work,
       [&](Workplace& place, Executor& executor, index_t number) {
         const index_t begin = number * together, end = std::min(begin + together, size());

@@ -151,6 +151,7 @@ class Ensemble {
   std::vector<RowLayer> row_layers_;
   bool narrow_ = false;  // whether the kernel takes such layers and such a loss
   LaneLoss lane_loss_ = LaneLoss::squared;
+  const OptimizerEntry<T>* lane_updates_[2] = {};  // by LaneUpdate
   index_t state_count_ = 0;
   std::shared_ptr<AlignedBuffer<T>> parameters_, states_;
 };

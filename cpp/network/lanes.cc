@@ -1,21 +1,14 @@
 // Members of an ensemble in the lanes of one kernel (kernels/lanes.h): who fits together, and their
 // way in and out.
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 
 #include "base/random.h"
+#include "network/lookup.h"
 #include "network/workplace.h"
 
 namespace densecore {
 namespace {
-
-// The kernel's rule of this name, or -1.
-int lane_update_of(const char* optimizer) {
-  if (std::strcmp(optimizer, "sgd") == 0) return static_cast<int>(LaneUpdate::sgd);
-  if (std::strcmp(optimizer, "adam") == 0) return static_cast<int>(LaneUpdate::adam);
-  return -1;
-}
 
 // The kernel's form of the loss, or -1.
 template <class T>
@@ -48,12 +41,15 @@ void Ensemble<T>::choose_lanes() {
   const int loss = lane_loss_of(*objective_, layers.back()->activation()->row_wise());
   narrow_ = loss >= 0;
   if (narrow_) lane_loss_ = static_cast<LaneLoss>(loss);
+  lane_updates_[static_cast<int>(LaneUpdate::sgd)] = &find_optimizer(table, "sgd");
+  lane_updates_[static_cast<int>(LaneUpdate::adam)] = &find_optimizer(table, "adam");
 }
 
 template <class T>
 bool Ensemble<T>::fits_lanes(index_t member) const {
   const OptimizerState<T>& optimizer = member_of(member).optimizer;
-  return narrow_ && optimizer.plain() && lane_update_of(optimizer.entry().name) >= 0;
+  const OptimizerEntry<T>* const entry = &optimizer.entry();
+  return narrow_ && (entry == lane_updates_[0] || entry == lane_updates_[1]) && optimizer.plain();
 }
 
 template <class T>
@@ -171,26 +167,26 @@ void Ensemble<T>::shuffle_lanes(Workplace& place, const Numbers& group, index_t 
 template <class T>
 void Ensemble<T>::scalars_of_lanes(Workplace& place, const Numbers& group, LaneTraining<T>& p) {
   const index_t lanes = network().table().lanes;
+  const bool is_sgd = p.update == LaneUpdate::sgd;
   p.scalars = place.lanes.scalars.data();
-  p.scalars_step = p.update == LaneUpdate::sgd ? 0 : max_optimizer_scalars * lanes;
-  const index_t different = p.update == LaneUpdate::sgd ? 1 : p.steps;
+  p.scalars_step = is_sgd ? 0 : max_optimizer_scalars * lanes;
+  // Plain descent has the same for all steps, and one only.
+  const index_t steps = is_sgd ? 1 : p.steps;
+  const int count = is_sgd ? 1 : max_optimizer_scalars;
+  const OptimizerState<T>& first = member_of(group.front()).optimizer;
   for (index_t lane = 0; lane < static_cast<index_t>(group.size()); ++lane) {
     OptimizerState<T>& optimizer = member_of(group[static_cast<std::size_t>(lane)]).optimizer;
     const double* values = optimizer.settings()->values(optimizer.steps);
-    T* const to = place.lanes.scalars.data() + lane;
-    const auto at = [&](index_t step, int k) -> T* {
-      return to + step * p.scalars_step + k * lanes;
-    };
-    // Most often all members have the same, and powers take a while.
-    const OptimizerState<T>& first = member_of(group.front()).optimizer;
-    const bool same = lane > 0 && first.steps == optimizer.steps + p.steps &&
+    // Most often all members have the same, and the powers of Adam take a while.
+    const bool same = !is_sgd && lane > 0 && first.steps == optimizer.steps + p.steps &&
                       std::equal(values, values + optimizer.entry().hyperparameter_count,
                                  first.settings()->hyperparameter_values());
-    for (index_t step = 0; step < different; ++step) {
+    for (index_t step = 0; step < steps; ++step) {
       double scalars[max_optimizer_scalars] = {};
       if (!same) optimizer.entry().prepare(values, optimizer.steps + step + 1, scalars);
-      for (int k = 0; k < max_optimizer_scalars; ++k)
-        *at(step, k) = same ? at(step, k)[-lane] : static_cast<T>(scalars[k]);
+      T* const to = place.lanes.scalars.data() + step * p.scalars_step;
+      for (int k = 0; k < count; ++k)
+        to[k * lanes + lane] = same ? to[k * lanes] : static_cast<T>(scalars[k]);
     }
     optimizer.steps += p.steps;
   }
@@ -235,8 +231,8 @@ void Ensemble<T>::step_lanes(Workplace& place, const Numbers& group, const Membe
   p.layer_count = static_cast<int>(row_layers_.size());
   p.parameters = place.lanes.parameters.data();
   for (int s = 0; s < lane_states; ++s) p.states[s] = place.lanes.states[s].data();
-  p.update =
-      static_cast<LaneUpdate>(lane_update_of(member_of(group.front()).optimizer.entry().name));
+  const bool is_sgd = &member_of(group.front()).optimizer.entry() == lane_updates_[0];
+  p.update = is_sgd ? LaneUpdate::sgd : LaneUpdate::adam;
   p.steps = end - begin;
   p.loss = lane_loss_;
   p.scale = objective_->gradient_scale(1);
