@@ -328,6 +328,7 @@ class Ensemble:
         if validation is not None:
             names = names + ["val_" + name for name in names]
         report = np.full((epochs, len(names), len(self)), np.nan)
+        before = np.array(self.progress["epochs"])
         start = time.perf_counter()
         try:
             self._core.fit(
@@ -341,7 +342,8 @@ class Ensemble:
             self._core.finish_training()
         finally:
             numbers = {name: report[:, i] for i, name in enumerate(names)}
-            self.history = EnsembleHistory(numbers, rows, self._model._directions)
+            completed = np.array(self.progress["epochs"]) - before
+            self.history = EnsembleHistory(numbers, completed, rows, self._model._directions)
         self._warn_of(self.history)
         if verbose != 0:
             said = repr(self.history).removeprefix("EnsembleHistory(")[:-1]
@@ -355,9 +357,7 @@ class Ensemble:
             return read_rows("indices", indices, len(self), data)
         if not bootstrap:
             return None
-        return [
-            bootstrap_rows([seed], data.rows_of(i))[0] for i, seed in enumerate(self.seeds)
-        ]
+        return [bootstrap_rows([seed], data.rows_of(i))[0] for i, seed in enumerate(self.seeds)]
 
     def _validation(
         self, data: MembersData, share: float, given: Any, indices: Any
@@ -370,9 +370,7 @@ class Ensemble:
         if share:
             return data.split(share)
         if indices is not None:
-            return data, data.with_rows(
-                read_rows("validation_indices", indices, len(self), data)
-            )
+            return data, data.with_rows(read_rows("validation_indices", indices, len(self), data))
         if given is None:
             return data, None
         if isinstance(given, str):
@@ -571,9 +569,7 @@ def _members(n: int | None, **given: Any) -> int:
     count = at_least("n", next(iter(counts.values())) if n is None else n, 1)
     for name, found in counts.items():
         if found != count:
-            raise ValueError(
-                f"{name}: found {found}, wanted one for each of {count} members"
-            )
+            raise ValueError(f"{name}: found {found}, wanted one for each of {count} members")
     return count
 
 

@@ -122,10 +122,9 @@ def read(
     """
     xs = _parts("x", x, members, 2)
     y_dimensions = 2
-    if hasattr(y, "shape") and (sparse or outputs == 1) and len(y.shape) == 2:
-        # (members, rows) instead of (rows,) or (rows, 1)
-        if y.shape[1] != 1 and y.shape == (members, len(xs[0])):
-            y_dimensions = 1
+    vectors = (sparse or outputs == 1) and getattr(y, "shape", ()) == (members, len(xs[0]))
+    if vectors and y.shape[1] != 1:  # instead of (rows,) or (rows, 1)
+        y_dimensions = 1
     ys = _parts("y", y, members, y_dimensions)
     weights = _parts("sample_weight", sample_weight, members, 1)
     count = max(len(xs), len(ys), len(weights))
@@ -133,10 +132,19 @@ def read(
         xs = [take(as_rows("x", xs[0], dtype, inputs), slice(None))]
     found: list[Data] = []
     for i in range(count):
-        own = [parts[i if len(parts) > 1 else 0] for parts in (xs, ys, weights)]
+        own_x, own_y, own_weight = (
+            parts[i if len(parts) > 1 else 0] for parts in (xs, ys, weights)
+        )
         try:
             data = prepare(
-                *own, class_weight, dtype=dtype, inputs=inputs, outputs=outputs, sparse=sparse
+                own_x,
+                own_y,
+                own_weight,
+                class_weight,
+                dtype=dtype,
+                inputs=inputs,
+                outputs=outputs,
+                sparse=sparse,
             )
         except (TypeError, ValueError) as error:
             if count == 1:
@@ -183,9 +191,7 @@ def read_rows(name: str, indices: Any, members: int, data: MembersData) -> Indic
         low, high = int(numbers.min()), int(numbers.max())
         if low < 0 or high >= rows:
             wrong = low if low < 0 else high
-            raise ValueError(
-                f"{name}: found row {wrong} for member {i}, wanted 0 to {rows - 1}"
-            )
+            raise ValueError(f"{name}: found row {wrong} for member {i}, wanted 0 to {rows - 1}")
         found.append(np.ascontiguousarray(numbers, np.int64))
     return found
 

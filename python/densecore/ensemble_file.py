@@ -125,8 +125,7 @@ def take_over(ensemble: "Ensemble", index: int, model: Sequential) -> None:
 
 
 def _layers(model: Sequential) -> list[Any]:
-    plan = model._plan()
-    return [plan.inputs, *plan.specs]
+    return [model._inputs, *model._plan().specs]
 
 
 def _recompile(ensemble: "Ensemble", members: list[optimizers.Optimizer]) -> None:
@@ -164,9 +163,7 @@ def tensors_of(ensemble: "Ensemble") -> dict[str, Array]:
     return tensors
 
 
-def _fill(
-    ensemble: "Ensemble", tensors: dict[str, Array], progress: dict[str, list[int]]
-) -> None:
+def _fill(ensemble: "Ensemble", tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
     ensemble.parameters[...] = tensors["parameters"]
     if "states" in tensors:
         ensemble._core.states[...] = tensors["states"]
@@ -307,9 +304,7 @@ def _shapes(
     if "compile" in config:
         for counter in ("steps", "epochs"):
             values = progress[counter]
-            if len(values) != members or not all(
-                type(v) is int and 0 <= v < 2**62 for v in values
-            ):
+            if len(values) != members or not all(type(v) is int and 0 <= v < 2**62 for v in values):
                 raise ValueError(f"{counter}: wanted a number for each member")
         found = _optimizers(config["compile"])
         if len(found) != members:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .history import History
+from .history import TABLE_EXTRA, History
 from .metrics import larger_is_better
 
 
@@ -17,6 +17,8 @@ class EnsembleHistory:
     history : dict of str to ndarray (epochs, members)
         ``"loss"``, the metrics, the same with ``val_`` in front. NaN where a member did not get to
         an epoch because the training was interrupted.
+    completed : ndarray (members,)
+        How many epochs each member got through.
     epoch : list of int
         The epochs' numbers, from 0.
     indices : list of ndarray or None
@@ -26,10 +28,12 @@ class EnsembleHistory:
     def __init__(
         self,
         history: dict[str, NDArray[np.float64]],
+        completed: NDArray[np.int64],
         indices: list[NDArray[np.int64]] | None = None,
         directions: dict[str, bool] | None = None,
     ) -> None:
         self.history = history
+        self.completed = completed
         self.indices = indices
         self._directions = directions or {}
         self.epoch = list(range(len(next(iter(history.values())))))
@@ -42,10 +46,9 @@ class EnsembleHistory:
 
     def member(self, index: int) -> History:
         """One member's numbers, as its own ``fit`` would return them."""
-        values = {name: numbers[:, index] for name, numbers in self.history.items()}
-        there = ~np.isnan(values["loss"])
-        shown = {name: numbers[there].tolist() for name, numbers in values.items()}
-        return History(shown, [e for e, is_there in zip(self.epoch, there, strict=True) if is_there])
+        count = int(self.completed[index])
+        shown = {name: numbers[:count, index].tolist() for name, numbers in self.history.items()}
+        return History(shown, self.epoch[:count])
 
     def best(self, name: str | None = None) -> int:
         """The member whose number is best in the last epoch: by default that of ``val_loss``, or
@@ -63,10 +66,8 @@ class EnsembleHistory:
         try:
             import pandas
         except ImportError:
-            raise ImportError(
-                "data frames need pandas: pip install 'densecore[tables]'"
-            ) from None
-        epochs, members = next(iter(self.history.values())).shape
+            raise ImportError(TABLE_EXTRA) from None
+        members = len(self.completed)
         index = pandas.MultiIndex.from_product(
             [self.epoch, range(members)], names=["epoch", "member"]
         )

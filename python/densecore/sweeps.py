@@ -12,6 +12,8 @@ from .ensemble import Ensemble
 from .ensemble_file import copies
 from .ensemble_history import EnsembleHistory
 from .evaluation import at_least
+from .history import TABLE_EXTRA
+from .metrics import larger_is_better
 from .model import Sequential
 
 if TYPE_CHECKING:
@@ -28,27 +30,25 @@ class Results:
     columns : list of str
     rows : list of tuple
     model : Sequential or None
-        Trained with the best settings on all rows, where that was asked for.
+        Trained on all rows, where that was asked for.
     history : EnsembleHistory
-        Of all trainings: member i is training i.
+        Of all trainings.
     """
 
     def __init__(
         self,
+        title: str,
         columns: list[str],
         rows: list[tuple[Any, ...]],
         history: EnsembleHistory,
-        settings: int,
-        best: int,
-        title: str,
+        marked: int | None = None,
     ) -> None:
         self.columns = columns
         self.rows = rows
         self.history = history
         self.model: Sequential | None = None
-        self._settings = settings
-        self._best = best
         self._title = title
+        self._marked = marked
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -60,34 +60,52 @@ class Results:
         place = self.columns.index(column)
         return [row[place] for row in self.rows]
 
-    def best(self) -> dict[str, Any]:
-        """The best row, by the monitored number's mean, as a dictionary."""
-        return dict(zip(self.columns, self.rows[self._best], strict=True))
-
-    def best_settings(self) -> dict[str, Any]:
-        """What was set in the best row."""
-        return dict(itertools.islice(self.best().items(), self._settings))
+    def _row(self, number: int) -> dict[str, Any]:
+        return dict(zip(self.columns, self.rows[number], strict=True))
 
     def to_pandas(self) -> "pandas.DataFrame":
         """The table as a data frame."""
         try:
             import pandas
         except ImportError:
-            raise ImportError(
-                "data frames need pandas: pip install 'densecore[tables]'"
-            ) from None
+            raise ImportError(TABLE_EXTRA) from None
         return pandas.DataFrame(self.rows, columns=self.columns)
 
     def __repr__(self) -> str:
         texts = [self.columns] + [[_shown(value) for value in row] for row in self.rows]
         widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-        lines = [
-            "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True))
-            for line in texts
-        ]
-        marks = ["  "] + ["* " if row == self._best else "  " for row in range(len(self.rows))]
-        marked = [mark + line for mark, line in zip(marks, lines, strict=True)]
-        return "\n".join([self._title, *marked])
+        lines = [self._title]
+        for number, line in enumerate(texts):
+            mark = "* " if number - 1 == self._marked else "  "
+            cells = (text.rjust(width) for text, width in zip(line, widths, strict=True))
+            lines.append(mark + "  ".join(cells))
+        return "\n".join(lines)
+
+
+class Sweep(Results):
+    """What `sweep` found: a row per combination of settings; the best one has a star."""
+
+    def best(self) -> dict[str, Any]:
+        """The best row, settings and numbers."""
+        assert self._marked is not None
+        return self._row(self._marked)
+
+    def best_settings(self) -> dict[str, Any]:
+        """What was set in the best row."""
+        numbers = {*self.history.history, *(f"{name}_std" for name in self.history.history)}
+        return {name: value for name, value in self.best().items() if name not in numbers}
+
+
+class CrossValidation(Results):
+    """What `cross_validate` found: a row per fold, then their mean and standard deviation."""
+
+    def mean(self) -> dict[str, float]:
+        """The means over the folds."""
+        return {name: value for name, value in self._row(-2).items() if name != "fold"}
+
+    def std(self) -> dict[str, float]:
+        """The standard deviations over the folds."""
+        return {name: value for name, value in self._row(-1).items() if name != "fold"}
 
 
 def _shown(value: Any) -> str:
@@ -112,7 +130,7 @@ def sweep(
     class_weight: Mapping[int, float] | None = None,
     monitor: str = "val_loss",
     refit: bool = False,
-) -> Results:
+) -> Sweep:
     """Train with every combination of an optimizer's settings, all of them side by side.
 
     Parameters
@@ -139,7 +157,7 @@ def sweep(
 
     Returns
     -------
-    Results
+    Sweep
         A row per combination: its settings, and for each number the mean of its trainings in the
         last epoch; with several trainings also the monitored number's standard deviation.
 
@@ -198,7 +216,7 @@ def sweep(
     best = _best(model, monitor, last[monitor].mean(axis=1))
     trainings = f" x {each} trainings" if each > 1 else ""
     title = f"{len(rows)} combinations{trainings}, {epochs} epochs; the best {monitor} has a *"
-    results = Results(columns, rows, history, len(names), best, title)
+    results = Sweep(title, columns, rows, history, best)
     if refit:
         chosen = _with(model, names, combinations[best])
         refitted = Ensemble(model, seeds=[model.seed], optimizers=[chosen])
@@ -221,7 +239,7 @@ def cross_validate(
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
     refit: bool = False,
-) -> Results:
+) -> CrossValidation:
     """Train on all rows but a fold, and validate on that; every fold in its turn, side by side.
 
     Parameters
@@ -242,7 +260,7 @@ def cross_validate(
 
     Returns
     -------
-    Results
+    CrossValidation
         A row per fold, with all numbers of its last epoch; then their ``mean`` and ``std``.
     """
     repeats = at_least("repeats", repeats, 1)
@@ -265,10 +283,9 @@ def cross_validate(
         rows.append((label, *(float(values[i]) for values in last.values())))
     rows.append(("mean", *(float(values.mean()) for values in last.values())))
     rows.append(("std", *(float(values.std(ddof=1)) for values in last.values())))
-    best = _best(model, "val_loss", last["val_loss"])
-    again = f" x {repeats} times" if repeats > 1 else ""
-    title = f"{folds} folds{again}, {epochs} epochs; the best val_loss has a *"
-    results = Results(["fold", *last], rows, history, 1, best, title)
+    again = f" x {repeats}" if repeats > 1 else ""
+    title = f"{folds} folds{again}, {epochs} epochs"
+    results = CrossValidation(title, ["fold", *last], rows, history)
     if refit:
         refitted = Ensemble(model, seeds=[model.seed])
         refitted.fit(x, y, verbose=0, **options)
@@ -279,9 +296,7 @@ def cross_validate(
 class _Split:
     """Rows dealt out to folds; one part without any held out when there are none."""
 
-    def __init__(
-        self, model: Sequential, x: Any, y: Any, folds: int | None, stratify: Any
-    ) -> None:
+    def __init__(self, model: Sequential, x: Any, y: Any, folds: int | None, stratify: Any) -> None:
         self.count = 1 if folds is None else folds
         self._seed = model.seed
         if folds is None:
@@ -357,8 +372,6 @@ def _with(model: Sequential, names: list[str], values: tuple[Any, ...]) -> Any:
 
 
 def _best(model: Sequential, monitor: str, means: Array) -> int:
-    from .metrics import larger_is_better
-
     grows = model._directions.get(monitor.removeprefix("val_"), larger_is_better(monitor))
     pick: Callable[[Array], Any] = np.nanargmax if grows else np.nanargmin
     return 0 if np.isnan(means).all() else int(pick(means))
