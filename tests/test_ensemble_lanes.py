@@ -81,12 +81,13 @@ class Problem:
         self.compare()
 
     def compare(self) -> None:
+        steps, epochs = self.many.progress()
         for i, network in enumerate(self.alone):
             assert self.many.parameters[i].tobytes() == network.parameters.tobytes(), f"member {i}"
             states = network.optimizer_states()
             for name, state in self.many.optimizer_states(i).items():
                 assert state.tobytes() == states[name].tobytes(), f"member {i}: {name}"
-            assert self.many.progress(i) == (network.steps, network.epochs)
+            assert (steps[i], epochs[i]) == (network.steps, network.epochs)
 
 
 def rates(n: int, name: str = "sgd") -> list[Any]:

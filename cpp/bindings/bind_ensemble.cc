@@ -17,9 +17,8 @@ void register_for(py::module_& module, const char* name) {
       .def("compile", &E::compile, py::arg("loss"), py::arg("reduction"), py::arg("optimizers"),
            py::arg("metrics"), py::arg("from_logits"), py::arg("loss_parameters"))
       .def("optimizer_states", &E::optimizer_states, py::arg("member"))
-      .def("progress", &E::progress, py::arg("member"))
-      .def("set_progress", &E::set_progress, py::arg("member"), py::arg("steps"),
-           py::arg("epochs"))
+      .def("progress", &E::progress)
+      .def("set_progress", &E::set_progress, py::arg("member"), py::arg("steps"), py::arg("epochs"))
       .def("fit", &E::fit, py::arg("data"), py::arg("validation"), py::arg("epochs"),
            py::arg("batch_size"), py::arg("shuffle"), py::arg("report"))
       .def("evaluate", &E::evaluate, py::arg("data"), py::arg("report"))

@@ -69,10 +69,15 @@ class PyEnsemble {
     }
     return views;
   }
-  // (steps, epochs) of a member.
-  std::pair<std::int64_t, std::int64_t> progress(index_t member) {
-    checked_member(member);
-    return {ensemble_->optimizer(member).steps, ensemble_->epochs(member)};
+  // (steps, epochs) of all members.
+  std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> progress() {
+    check_compiled();
+    std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> found;
+    for (index_t i = 0; i < ensemble_->size(); ++i) {
+      found.first.push_back(ensemble_->optimizer(i).steps);
+      found.second.push_back(ensemble_->epochs(i));
+    }
+    return found;
   }
   void set_progress(index_t member, std::int64_t steps, std::int64_t epochs) {
     ensemble_->optimizer(checked_member(member)).steps = steps;
@@ -115,8 +120,8 @@ class PyEnsemble {
   py::object predict(const py::object& x, const py::object& out) {
     const index_t inputs = ensemble_->network().inputs(), size = ensemble_->size();
     const bool each = dimensions(x) == 3;
-    const py::array array = each ? checked<T>("x", x, {size, any, inputs})
-                                 : checked<T>("x", x, {any, inputs});
+    const py::array array =
+        each ? checked<T>("x", x, {size, any, inputs}) : checked<T>("x", x, {any, inputs});
     const index_t rows = array.shape(each ? 1 : 0), outputs = ensemble_->network().outputs();
     const auto* from = static_cast<const T*>(array.data());
     std::vector<MatrixView<const T>> views;
@@ -126,8 +131,7 @@ class PyEnsemble {
         out.is_none() ? py::object(py::array_t<T>({size, rows, outputs})) : out;
     py::array to = checked<T>("out", result, {size, rows, outputs}, true);
     const MatrixView<T> view(static_cast<T*>(to.mutable_data()), size * rows, outputs);
-    refuse_overlap("out", view, "x",
-                   MatrixView<const T>(from, (each ? size : 1) * rows, inputs));
+    refuse_overlap("out", view, "x", MatrixView<const T>(from, (each ? size : 1) * rows, inputs));
     run([&](Interrupt* interrupt) { ensemble_->predict(interrupt, views, view); });
     return result;
   }
@@ -204,8 +208,7 @@ class PyEnsemble {
         member.count = numbers.shape(0);
         check_rows(member, count);
       }
-      if (member.size() == 0)
-        throw std::invalid_argument("x: found no rows, wanted at least one");
+      if (member.size() == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
       lists.members.push_back(member);
     }
   }
@@ -215,8 +218,8 @@ class PyEnsemble {
     const bool sparse = ensemble_->objective().sparse();
     const bool each_x = dimensions(x) == 3, each_y = dimensions(y) == (sparse ? 2 : 3);
     const bool each_weight = dimensions(weight) == 2;
-    const py::array xs = each_x ? checked<T>("x", x, {size, any, inputs})
-                                : checked<T>("x", x, {any, inputs});
+    const py::array xs =
+        each_x ? checked<T>("x", x, {size, any, inputs}) : checked<T>("x", x, {any, inputs});
     const index_t rows = xs.shape(each_x ? 1 : 0);
     if (rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     MemberData<T> first;
@@ -228,15 +231,15 @@ class PyEnsemble {
       read_labels(flat, each_y ? size * rows : rows, batch_.labels.front());
       first.data.targets.labels = batch_.labels.front().data();
     } else {
-      const py::array ys = each_y ? checked<T>("y", y, {size, rows, columns})
-                                  : checked<T>("y", y, {rows, columns});
+      const py::array ys =
+          each_y ? checked<T>("y", y, {size, rows, columns}) : checked<T>("y", y, {rows, columns});
       first.data.targets.values = {static_cast<const T*>(ys.data()), rows, columns};
     }
     if (!weight.is_none())
-      first.data.targets.weight = static_cast<const T*>(
-          (each_weight ? checked<T>("sample_weight", weight, {size, rows})
-                       : checked<T>("sample_weight", weight, {rows}))
-              .data());
+      first.data.targets.weight =
+          static_cast<const T*>((each_weight ? checked<T>("sample_weight", weight, {size, rows})
+                                             : checked<T>("sample_weight", weight, {rows}))
+                                    .data());
     const bool each = each_x || each_y || each_weight;
     batch_.members.resize(static_cast<std::size_t>(each ? size : 1));
     for (index_t i = 0; i < static_cast<index_t>(batch_.members.size()); ++i) {

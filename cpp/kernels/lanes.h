@@ -99,9 +99,7 @@ struct LaneLosses {
   V factor;
 
   LaneLosses(const LaneTraining<T>& training, index_t outputs)
-      : p(training),
-        layout{V::width, outputs},
-        factor(V::set(static_cast<T>(p.scale * p.share))) {}
+      : p(training), layout{V::width, outputs}, factor(V::set(static_cast<T>(p.scale * p.share))) {}
 
   void compute(const T* output, const T* y, const std::int32_t* labels, T* gradient,
                double* sum) const {
@@ -144,9 +142,8 @@ struct LaneLosses {
     if (p.loss == LaneLoss::categorical) {
       alignas(64) double y_sum[V::width];
       layout.sums(y_sum, [&](auto cell) { return cell.load(y); });
-      layout.sums(sum, [&](auto cell) {
-        return cell.load(y) * (cell.load(z) - cell.of_row(largest));
-      });
+      layout.sums(sum,
+                  [&](auto cell) { return cell.load(y) * (cell.load(z) - cell.of_row(largest)); });
       for (index_t i = 0; i < V::width; ++i) {
         sum[i] = log_sum[i] * y_sum[i] - sum[i];
         share[i] = static_cast<T>(y_sum[i] * inverse[i]);
@@ -166,8 +163,7 @@ struct LaneLosses {
       of_label[i] = g.data[place] * share[i] - one;
     }
     layout.each([&](auto cell) { cell.store(cell.load(g) * cell.of_row(share), g); });
-    for (index_t i = 0; i < V::width; ++i)
-      g.data[labels[p.shared ? 0 : i] * ld + i] = of_label[i];
+    for (index_t i = 0; i < V::width; ++i) g.data[labels[p.shared ? 0 : i] * ld + i] = of_label[i];
   }
 };
 
@@ -205,8 +201,7 @@ struct LaneNetworks {
         const V d = V::load(delta + j * V::width);
 #pragma GCC unroll 4
         for (int c = 0; c < size; ++c) {
-          const V before =
-              update(place + c * layer.units * V::width, fma(x_i[c], d, zero));
+          const V before = update(place + c * layer.units * V::width, fma(x_i[c], d, zero));
           if constexpr (with_below) sum[c] = fma(d, before, sum[c]);
         }
       }

@@ -105,9 +105,8 @@ void Ensemble<T>::reserve_workplaces(int count) {
   for (int i = 0; i < count; ++i) {
     Workplace& place = *workplaces_[static_cast<std::size_t>(i)];
     if (place.trainer == nullptr)
-      place.trainer =
-          std::make_unique<Trainer<T>>(place.network, *objective_,
-                                       members_.front().optimizer.settings(), metrics_, 0);
+      place.trainer = std::make_unique<Trainer<T>>(
+          place.network, *objective_, members_.front().optimizer.settings(), metrics_, 0);
   }
 }
 
@@ -266,8 +265,8 @@ void Ensemble<T>::train(Interrupt* interrupt, const Members& data, double* losse
   const index_t rows = data.front().size();
   // Neighbours may share a vector; whether they do is for their thread to find out.
   const index_t together = narrow_ && rows == 1 ? lanes : 1;
-  const double work = static_cast<double>(size()) * ((together > 1 ? lane_work : member_work) +
-                                                     3 * network().forward_work(rows));
+  const double work = static_cast<double>(size()) *
+                      ((together > 1 ? lane_work : member_work) + 3 * network().forward_work(rows));
   run(interrupt, divide_up(size(), together), work,
       [&](Workplace& place, Executor& executor, index_t number) {
         const index_t begin = number * together, end = std::min(begin + together, size());
@@ -285,8 +284,8 @@ template <class T>
 void Ensemble<T>::evaluate(Interrupt* interrupt, const Members& data, const Report& report) {
   run(interrupt, size(), 2 * parallel_work, [&](Workplace& place, Executor& executor, index_t i) {
     visit(place, i, false, [&] {
-      report.write(0, i, {place.trainer->evaluate(executor, rows_of(place, data_of(data, i), 1)),
-                          {}});
+      report.write(0, i,
+                   {place.trainer->evaluate(executor, rows_of(place, data_of(data, i), 1)), {}});
     });
   });
 }
@@ -295,8 +294,7 @@ template <class T>
 void Ensemble<T>::predict(Interrupt* interrupt, const std::vector<MatrixView<const T>>& x,
                           MatrixView<T> out) {
   const index_t rows = out.rows / size();
-  const double work =
-      static_cast<double>(size()) * (member_work + network().forward_work(rows));
+  const double work = static_cast<double>(size()) * (member_work + network().forward_work(rows));
   run(interrupt, size(), work, [&](Workplace& place, Executor& executor, index_t i) {
     visit(place, i, false, [&] {
       place.network->predict(executor, x[x.size() == 1 ? 0 : static_cast<std::size_t>(i)],

@@ -31,12 +31,12 @@ void Ensemble<T>::choose_lanes() {
   const KernelTable<T>& table = network().table();
   const Layers<T>& layers = network().layers();
   row_layers_ = row_layers_of(table, layers);
-  narrow_ = table.lane_train != nullptr && !row_layers_.empty() && !network().penalized() &&
-            row_layers_.size() <= tiny_layers && row_layers_.front().inputs <= tiny_inputs &&
-            std::all_of(row_layers_.begin(), row_layers_.end(),
-                        [](const RowLayer& layer) { return layer.units <= lane_units; }) &&
-            std::all_of(layers.begin(), layers.end(),
-                        [](const auto& layer) { return layer->trainable; });
+  narrow_ =
+      table.lane_train != nullptr && !row_layers_.empty() && !network().penalized() &&
+      row_layers_.size() <= tiny_layers && row_layers_.front().inputs <= tiny_inputs &&
+      std::all_of(row_layers_.begin(), row_layers_.end(),
+                  [](const RowLayer& layer) { return layer.units <= lane_units; }) &&
+      std::all_of(layers.begin(), layers.end(), [](const auto& layer) { return layer->trainable; });
   if (!narrow_) return;
   const int loss = lane_loss_of(*objective_, layers.back()->activation()->row_wise());
   narrow_ = loss >= 0;
@@ -76,8 +76,8 @@ std::vector<std::vector<index_t>> Ensemble<T>::groups_of(const Members& data,
   for (index_t i = 0; i < size(); ++i) {
     const MemberData<T>& rows = data_of(data, i);
     const bool one_row = std::min(batch_size, rows.size()) == 1;
-    const bool fits = one_row && metrics_.empty() && rows.data.targets.weight == nullptr &&
-                      fits_lanes(i);
+    const bool fits =
+        one_row && metrics_.empty() && rows.data.targets.weight == nullptr && fits_lanes(i);
     (fits ? fitting : others).push_back(i);
   }
   // Lanes make their steps together.
@@ -144,8 +144,7 @@ void Ensemble<T>::leave_lanes(Workplace& place, const Numbers& group) {
   for (index_t lane = 0; lane < members; ++lane) {
     const index_t member = group[static_cast<std::size_t>(lane)];
     if (group.back() - group.front() + 1 != members)
-      table.transpose(count, 1, from.parameters.data() + lane, lanes, parameters_of(member),
-                      count);
+      table.transpose(count, 1, from.parameters.data() + lane, lanes, parameters_of(member), count);
     for (int s = 0; s < states; ++s)
       table.transpose(count, 1, from.states[s].data() + lane, lanes,
                       member_of(member).optimizer.states()->data() + s * count, count);
@@ -264,9 +263,9 @@ void Ensemble<T>::fit_lanes(Workplace& place, Executor& executor, const Numbers&
                             const FitOptions& options, const Report& report) {
   const index_t rows = data_of(data, group.front()).size();
   // Of a group's steps, as the clock is looked at by it.
-  const double work = static_cast<double>(lane_steps()) *
-                      (8192 + 3 * static_cast<double>(network().table().lanes) *
-                                  network().forward_work(1));
+  const double work =
+      static_cast<double>(lane_steps()) *
+      (8192 + 3 * static_cast<double>(network().table().lanes) * network().forward_work(1));
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     enter_lanes(place, group);
     try {
@@ -309,13 +308,13 @@ void Ensemble<T>::train_lanes(Workplace& place, index_t begin, index_t end, cons
     losses[i] = place.lanes.losses.data()[i - begin] / objective_->divisor(1);
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                                \
-  template void Ensemble<T>::choose_lanes();                                                    \
-  template bool Ensemble<T>::fits_lanes(index_t, index_t, const Members&) const;                \
-  template std::vector<std::vector<index_t>> Ensemble<T>::groups_of(const Members&, index_t)    \
-      const;                                                                                    \
-  template void Ensemble<T>::fit_lanes(Workplace&, Executor&, const Numbers&, const Members&,   \
-                                       const Members*, const FitOptions&, const Report&);       \
+#define DENSECORE_INSTANTIATE(T)                                                              \
+  template void Ensemble<T>::choose_lanes();                                                  \
+  template bool Ensemble<T>::fits_lanes(index_t, index_t, const Members&) const;              \
+  template std::vector<std::vector<index_t>> Ensemble<T>::groups_of(const Members&, index_t)  \
+      const;                                                                                  \
+  template void Ensemble<T>::fit_lanes(Workplace&, Executor&, const Numbers&, const Members&, \
+                                       const Members*, const FitOptions&, const Report&);     \
   template void Ensemble<T>::train_lanes(Workplace&, index_t, index_t, const Members&, double*);
 DENSECORE_INSTANTIATE(float)
 DENSECORE_INSTANTIATE(double)

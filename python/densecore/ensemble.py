@@ -175,8 +175,8 @@ class Ensemble:
         """``steps`` and ``epochs`` of each member since it was compiled; empty before."""
         if self.loss is None:
             return {}
-        pairs = [self._core.progress(i) for i in range(len(self))]
-        return {"steps": [steps for steps, _ in pairs], "epochs": [epochs for _, epochs in pairs]}
+        steps, epochs = self._core.progress()
+        return {"steps": steps, "epochs": epochs}
 
     # Training -----------------------------------------------------------------------------------
 

@@ -89,7 +89,8 @@ def model_of(ensemble: "Ensemble", index: int) -> Sequential:
         model._weighted_metrics = list(prototype._weighted_metrics)
         model._compile()
         network = model._network
-        network.steps, network.epochs = ensemble._core.progress(index)
+        steps, epochs = ensemble._core.progress()
+        network.steps, network.epochs = steps[index], epochs[index]
         for name, state in ensemble._core.optimizer_states(index).items():
             network.optimizer_states()[name][...] = state
     model._network_changed()
