@@ -193,7 +193,9 @@ def sweep(
         "sample_weight": sample_weight,
     }
     if folds is not None:
-        validation = split.arguments(repeats * len(combinations))
+        # The same folds for every combination.
+        dealt = split.arguments(repeats)
+        validation = {name: rows * len(combinations) for name, rows in dealt.items()}
     elif validation_data is not None:
         validation = {"validation_data": validation_data}
     else:
@@ -308,12 +310,11 @@ class _Split:
             raise ValueError(f"folds: found {folds}, wanted at most {self._rows}, one per row")
         self._classes = _classes(y if stratify is True else stratify, self._rows)
 
-    def arguments(self, repeats: int) -> dict[str, Any]:
+    def arguments(self, repeats: int) -> dict[str, list[Array]]:
         """What `Ensemble.fit` takes for so many times all folds."""
         training, held_out = [], []
-        deals: dict[int, list[Array]] = {}
         for r in range(repeats):
-            parts = deals.setdefault(r, self._deal(self._seed + r))
+            parts = self._deal(self._seed + r)
             for i, part in enumerate(parts):
                 held_out.append(part)
                 training.append(np.sort(np.concatenate(parts[:i] + parts[i + 1 :])))
