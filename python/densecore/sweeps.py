@@ -174,6 +174,9 @@ def sweep(
     repeats = at_least("repeats", repeats, 1)
     _check_compiled("sweep", model)
     names, combinations = _combinations(model, grid)
+    numbers = model.metrics_names + [f"val_{name}" for name in model.metrics_names]
+    if monitor not in numbers:
+        unknown("number", monitor, numbers)
     if folds is not None and (validation_data is not None or validation_split):
         raise ValueError("folds: found a validation besides, wanted one of them")
     split = _Split(model, x, y, folds, stratify)
@@ -202,19 +205,17 @@ def sweep(
         validation = {"validation_split": validation_split or 0.2}
     history = ensemble.fit(x, y, verbose=0, **options, **validation)
     last = {name: values[-1].reshape(-1, each) for name, values in history.history.items()}
-    if monitor not in last:
-        unknown("number", monitor, last)
     columns = names + list(last)
     if each > 1:
         columns.insert(columns.index(monitor) + 1, f"{monitor}_std")
     rows = []
     for i, values in enumerate(combinations):
-        numbers = []
+        means = []
         for name, found in last.items():
-            numbers.append(float(found[i].mean()))
+            means.append(float(found[i].mean()))
             if each > 1 and name == monitor:
-                numbers.append(float(found[i].std(ddof=1)))
-        rows.append((*values, *numbers))
+                means.append(float(found[i].std(ddof=1)))
+        rows.append((*values, *means))
     best = _best(model, monitor, last[monitor].mean(axis=1))
     trainings = f" x {each} trainings" if each > 1 else ""
     title = f"{len(rows)} combinations{trainings}, {epochs} epochs; the best {monitor} has a *"
@@ -310,7 +311,7 @@ class _Split:
             raise ValueError(f"folds: found {folds}, wanted at most {self._rows}, one per row")
         self._classes = _classes(y if stratify is True else stratify, self._rows)
 
-    def arguments(self, repeats: int) -> dict[str, list[Array]]:
+    def arguments(self, repeats: int) -> dict[str, Any]:
         """What `Ensemble.fit` takes for so many times all folds."""
         training, held_out = [], []
         for r in range(repeats):
