@@ -187,3 +187,54 @@ def test_mistakes(arguments: list[str], text: str) -> None:
     assert text in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_serving(tmp_path: Path) -> None:
+    """The latencies of one row: that it runs, checks the outputs, and watches the memory."""
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "serving.py"), "--quick", "--json", str(tmp_path / "s.json")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "s.json").read_text())
+    found = {(row["network"], row["threads"], row["contestant"]) for row in report["rows"]}
+    for network in ("note", "control", "mnist"):
+        for threads in (1, 4):
+            assert {(network, threads, name) for name in ("densecore", "NumPy")} <= found
+    for row in report["rows"]:
+        assert 0 < row["p50_ns"] <= row["p99_ns"] <= row["p99.9_ns"]
+    assert report["growth"]["calls"] == 100_000
+
+
+def test_many_networks(tmp_path: Path) -> None:
+    """All compute the same step, and the file says what was found."""
+    target = tmp_path / "many.json"
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "ensembles.py"), "--quick", "--only", "tiny-adam",
+         "--threads", "1", "--json", str(target)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = json.loads(target.read_text())["rows"]
+    assert set(row["times"]) >= {"densecore fit", "densecore train_on_batch"}
+    assert max(row["errors"].values()) <= 1e-4
+    assert "128 networks 5-4-3-2 sigmoid, mse, adam, batch 1" in done.stdout
+
+
+def test_many_networks_notice_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import ensembles
+
+    class Wrong(ensembles.Fit):  # type: ignore[name-defined, misc]
+        name = "wrong"
+
+        def step(self) -> None:
+            super().step()
+            self.ensemble.parameters[-1] *= 1.001
+
+    workload = ensembles.Workload("t", 4, (3, 4, 2), "tanh", "sgd", 2, 0.1, 2, 1.0)
+    row = ensembles.run(workload, [ensembles.Fit, Wrong], 1, 0.001, 1)
+    assert list(row["times"]) == ["densecore fit"]
+    assert "wanted 1e-04" in row["wrong"]["wrong"]

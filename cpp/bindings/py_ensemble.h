@@ -88,6 +88,7 @@ class PyEnsemble {
   // each member. `report` (epochs, values, members).
   void fit(const py::tuple& data, const py::object& validation, std::int64_t epochs,
            index_t batch_size, bool shuffle, const py::object& report) {
+    const InUse in_use(busy_);
     check_compiled();
     Lists training, held_out;
     read(data, training);
@@ -100,6 +101,7 @@ class PyEnsemble {
     });
   }
   void evaluate(const py::tuple& data, const py::object& report) {
+    const InUse in_use(busy_);
     check_compiled();
     Lists given;
     read(data, given);
@@ -109,6 +111,7 @@ class PyEnsemble {
 
   // x (rows, inputs) for all, or (members, rows, inputs); and so y and the weights.
   py::object train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
+    const InUse in_use(busy_);
     check_compiled();
     read_batch(x, y, weight);
     py::array_t<double> losses(ensemble_->size());
@@ -118,6 +121,7 @@ class PyEnsemble {
   }
 
   py::object predict(const py::object& x, const py::object& out) {
+    const InUse in_use(busy_);
     const index_t inputs = ensemble_->network().inputs(), size = ensemble_->size();
     const bool each = dimensions(x) == 3;
     const py::array array =
@@ -284,10 +288,9 @@ class PyEnsemble {
   }
 
   // Always without the GIL: other threads may want it, for schedules and metrics that are
-  // functions.
+  // functions. The ensemble is marked as in use.
   template <class Body>
-  void run(Body&& body) {
-    const InUse in_use(busy_);
+  static void run(Body&& body) {
     SignalCheck signals;
     try {
       const ReleasedGil release;

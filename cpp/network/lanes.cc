@@ -166,28 +166,32 @@ void Ensemble<T>::shuffle_lanes(Workplace& place, const Numbers& group, index_t 
 template <class T>
 void Ensemble<T>::scalars_of_lanes(Workplace& place, const Numbers& group, LaneTraining<T>& p) {
   const index_t lanes = network().table().lanes;
-  const bool is_sgd = p.update == LaneUpdate::sgd;
-  p.scalars = place.lanes.scalars.data();
-  p.scalars_step = is_sgd ? 0 : max_optimizer_scalars * lanes;
-  // Plain descent has the same for all steps, and one only.
-  const index_t steps = is_sgd ? 1 : p.steps;
-  const int count = is_sgd ? 1 : max_optimizer_scalars;
-  const OptimizerState<T>& first = member_of(group.front()).optimizer;
-  for (index_t lane = 0; lane < static_cast<index_t>(group.size()); ++lane) {
-    OptimizerState<T>& optimizer = member_of(group[static_cast<std::size_t>(lane)]).optimizer;
-    const double* values = optimizer.settings()->values(optimizer.steps);
+  const auto members = static_cast<index_t>(group.size());
+  T* const to = place.lanes.scalars.data();
+  p.scalars = to;
+  if (p.update == LaneUpdate::sgd) {  // the same for all steps
+    for (index_t lane = 0; lane < members; ++lane)
+      to[lane] =
+          static_cast<T>(optimizer(group[static_cast<std::size_t>(lane)]).next_rate(p.steps));
+    return;
+  }
+  p.scalars_step = max_optimizer_scalars * lanes;
+  HyperparameterValues first{};
+  const std::int64_t first_step = optimizer(group.front()).steps;
+  for (index_t lane = 0; lane < members; ++lane) {
+    OptimizerState<T>& state = optimizer(group[static_cast<std::size_t>(lane)]);
+    const HyperparameterValues values = state.settings()->values(state.steps);
     // Most often all members have the same, and the powers of Adam take a while.
-    const bool same = !is_sgd && lane > 0 && first.steps == optimizer.steps + p.steps &&
-                      std::equal(values, values + optimizer.entry().hyperparameter_count,
-                                 first.settings()->hyperparameter_values());
-    for (index_t step = 0; step < steps; ++step) {
+    const bool same = lane > 0 && state.steps == first_step && values == first;
+    if (lane == 0) first = values;
+    for (index_t step = 0; step < p.steps; ++step) {
       double scalars[max_optimizer_scalars] = {};
-      if (!same) optimizer.entry().prepare(values, optimizer.steps + step + 1, scalars);
-      T* const to = place.lanes.scalars.data() + step * p.scalars_step;
-      for (int k = 0; k < count; ++k)
-        to[k * lanes + lane] = same ? to[k * lanes] : static_cast<T>(scalars[k]);
+      if (!same) state.entry().prepare(values.data(), state.steps + step + 1, scalars);
+      T* const of_step = to + step * p.scalars_step;
+      for (int k = 0; k < max_optimizer_scalars; ++k)
+        of_step[k * lanes + lane] = same ? of_step[k * lanes] : static_cast<T>(scalars[k]);
     }
-    optimizer.steps += p.steps;
+    state.steps += p.steps;
   }
 }
 
