@@ -597,6 +597,19 @@ def test_interrupts_leave_each_member_after_a_whole_step(
     assert done.stdout.strip() == "True True", done.stdout + done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_interrupts_while_only_another_thread_works() -> None:
+    """The first member is soon done; the calling thread then waits for the second."""
+    script = LONG.format(threads=2, width=40, members=2, batch=50)
+    script = script.replace("verbose=0, shuffle=False)\n        print", "verbose=0, shuffle=False, "
+                            "indices=[range(500), range(rows)])\n        print")  # fmt: skip
+    script = script[: script.index("    steps = ")] + "    print(late < 0.5, many.progress)\n"
+    done = run_script(script)
+    found, _, progress = done.stdout.partition(" ")
+    assert found == "True", done.stdout + done.stderr
+    assert "'epochs': [1000, " in progress
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_fork_leaves_both_processes_working() -> None:
     done = run_script(
