@@ -226,3 +226,35 @@ def test_the_solvers_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     many = [(float(i), 1.0) for i in range(1, 5000)]
     assert len(solvers._thinned(many)) <= 200
     assert solvers._thinned(many)[-1] == many[-1]
+
+
+def test_many_networks(tmp_path: Path) -> None:
+    """All compute the same step, and the file says what was found."""
+    target = tmp_path / "many.json"
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "ensembles.py"), "--quick", "--only", "tiny-adam",
+         "--threads", "1", "--json", str(target)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = json.loads(target.read_text())["rows"]
+    assert set(row["times"]) >= {"densecore fit", "densecore train_on_batch"}
+    assert max(row["errors"].values()) <= 1e-4
+    assert "128 networks 5-4-3-2 sigmoid, mse, adam, batch 1" in done.stdout
+
+
+def test_many_networks_notice_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import ensembles
+
+    class Wrong(ensembles.Fit):  # type: ignore[name-defined, misc]
+        name = "wrong"
+
+        def step(self) -> None:
+            super().step()
+            self.ensemble.parameters[-1] *= 1.001
+
+    workload = ensembles.Workload("t", 4, (3, 4, 2), "tanh", "sgd", 2, 0.1, 2, 1.0)
+    row = ensembles.run(workload, [ensembles.Fit, Wrong], 1, 0.001, 1)
+    assert list(row["times"]) == ["densecore fit"]
+    assert "wanted 1e-04" in row["wrong"]["wrong"]
