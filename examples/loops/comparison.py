@@ -50,6 +50,15 @@ def torch_network(widths: list[int], learning_rate: float, seed: int) -> Any:
 
     torch.set_num_threads(1)
 
+    class Adam(torch.optim.Adam):
+        @property
+        def learning_rate(self) -> float:
+            return float(self.param_groups[0]["lr"])
+
+        @learning_rate.setter
+        def learning_rate(self, value: float) -> None:
+            self.param_groups[0]["lr"] = value
+
     class Twin:
         def __init__(self) -> None:
             parts: list[nn.Module] = []
@@ -64,7 +73,7 @@ def torch_network(widths: list[int], learning_rate: float, seed: int) -> Any:
                 view.copy_(torch.from_numpy(weight.T.copy()))
                 parameter.data = view
                 start += weight.size
-            self.optimizer = torch.optim.Adam(
+            self.optimizer = Adam(
                 self.module.parameters(), learning_rate, eps=1e-7, fused=True
             )
             self.parameters: Array = self.flat.numpy()
