@@ -41,6 +41,7 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
                               "train_on_batch(x, y, sample_weight=None)"};
   add_method(type, &predict);
   add_method(type, &train);
+  register_derivatives(type);
   type.def(py::init<index_t, const std::vector<py::dict>&, const py::object&>(), py::arg("inputs"),
            py::arg("layers"), py::arg("isa") = py::none())
       .def_property_readonly("isa", &N::isa)

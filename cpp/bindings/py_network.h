@@ -12,6 +12,7 @@
 #include "bindings/arrays.h"
 #include "bindings/fast_call.h"
 #include "bindings/metric.h"
+#include "bindings/network_derivatives.h"
 #include "bindings/network_support.h"
 #include "bindings/rows.h"
 #include "network/trainer.h"
@@ -19,7 +20,7 @@
 namespace densecore::bindings {
 
 template <class T>
-class PyNetwork {
+class PyNetwork : public NetworkDerivatives<T, PyNetwork<T>> {
  public:
   PyNetwork(index_t inputs, const std::vector<py::dict>& layers, const py::object& isa) {
     NetworkSpec spec;
@@ -264,6 +265,14 @@ class PyNetwork {
     kept_x_ = py::none();
     run(network_->forward_work(x.rows),
         [&](Executor& executor) { network_->predict(executor, x, out); });
+  }
+  Network<T>& network() { return *network_; }
+  // For NetworkDerivatives: the network is busy, and forgets an open forward pass.
+  template <class Body>
+  void use(double work, Body&& body) {
+    const InUse in_use(busy_);
+    kept_x_ = py::none();
+    run(work, body);
   }
   index_t inputs() const { return network_->inputs(); }
   index_t outputs() const { return network_->outputs(); }

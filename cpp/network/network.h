@@ -35,6 +35,9 @@ struct LossSum {
 };
 
 template <class T>
+class RowGradients;
+
+template <class T>
 class Network {
  public:
   // The gradient buffer ends in four more slots (weight, loss, error, stop), so that a
@@ -109,6 +112,7 @@ class Network {
   void reserve(index_t rows) { workspace_.reserve(layers_, rows); }
 
  private:
+  friend class RowGradients<T>;
   using View = MatrixView<T>;
   using ConstView = MatrixView<const T>;
 

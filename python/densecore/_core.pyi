@@ -220,6 +220,39 @@ class _Network:
         self, x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None = None
     ) -> float: ...
     def layer_outputs(self) -> list[NDArray[Any]]: ...
+    def trained(self) -> list[tuple[int, int, float, float]]: ...
+    def fused(self) -> bool: ...
+    @staticmethod
+    def activation_derivatives(
+        name: str, parameters: Sequence[float], z: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None: ...
+    def sample_gradients(
+        self, x: NDArray[Any], y: NDArray[Any], out: NDArray[Any]
+    ) -> None: ...
+    def parameter_jacobian(self, x: NDArray[Any], out: NDArray[Any]) -> None: ...
+    def normal_equations(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        matrix: NDArray[np.float64],
+        vector: NDArray[np.float64],
+    ) -> float: ...
+    def jets_forward(
+        self,
+        x: NDArray[Any],
+        direction: NDArray[Any] | None,
+        vector: NDArray[Any] | None,
+        order: int,
+        stop_at_z: bool = False,
+    ) -> list[NDArray[Any]]: ...
+    def jets_backward(
+        self,
+        gradients: Sequence[NDArray[Any] | None],
+        out: NDArray[Any],
+        input_gradient: bool,
+        of_parameters: bool = False,
+    ) -> NDArray[Any] | None: ...
     def apply_gradients(self) -> None: ...
     def finish_training(self) -> None: ...
     def train_on_batch(
