@@ -196,4 +196,3 @@ def _predictions(
         if not check(result, name, one_call):
             calls.pop(name, None)
     return calls
-

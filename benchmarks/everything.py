@@ -1,4 +1,4 @@
-"""Every part of the benchmark in one go: ``python benchmarks/everything.py [--quick] [--json FILE]``.
+"""Every part of the benchmark in one go: ``python benchmarks/everything.py [--json FILE]``.
 
 Each part is a program of its own, run in its own process on one thread, one after another; what it
 prints goes to the terminal, what it writes into one report, with the machine, the versions and the

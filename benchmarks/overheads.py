@@ -1,9 +1,9 @@
-"""What a call from Python costs beyond its arithmetic: ``python benchmarks/overheads.py [--quick]``.
+"""What a call costs beyond its arithmetic: ``python benchmarks/overheads.py [--quick]``.
 
-Three small networks, one step or prediction per call, one thread. The arithmetic is densecore's own,
-of many steps in one call (`step.run(n)`) and of many rows in one prediction; what a call takes longer
-than that is its overhead. Every contestant's result is checked before its time is taken. Exit status
-1 when one computes something else, 2 for a mistake in the command.
+Three small networks, one step or prediction per call, one thread. The arithmetic is densecore's
+own, of many steps in one call (`step.run(n)`) and of many rows in one prediction; what a call takes
+longer than that is its overhead. Every contestant's result is checked before its time is taken.
+Exit status 1 when one computes something else, 2 for a mistake in the command.
 """
 
 from __future__ import annotations

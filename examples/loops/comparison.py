@@ -6,6 +6,7 @@ The loop itself is the same program for both: only what makes the networks is ex
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +20,14 @@ Array = NDArray[np.float32]
 # Widths of the layers, learning rate, seed -> a network with tanh in its hidden layers.
 Make = Callable[[list[int], float, int], Any]
 
-CALLS = ("predict_on_batch", "forward", "backward", "apply_gradients")
+CALLS = (
+    "predict_on_batch",
+    "forward",
+    "backward",
+    "apply_gradients",
+    "input_derivatives",
+    "backward_derivatives",
+)
 
 
 def parse(description: str | None, arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -62,7 +70,7 @@ def torch_network(widths: list[int], learning_rate: float, seed: int) -> Any:
     class Twin:
         def __init__(self) -> None:
             parts: list[nn.Module] = []
-            for inputs, units in zip(widths, widths[1:], strict=False):
+            for inputs, units in itertools.pairwise(widths):
                 parts += [nn.Linear(inputs, units), nn.Tanh()]
             self.module = nn.Sequential(*parts[:-1])
             weights = densecore_network(widths, learning_rate, seed).get_weights()
@@ -73,9 +81,7 @@ def torch_network(widths: list[int], learning_rate: float, seed: int) -> Any:
                 view.copy_(torch.from_numpy(weight.T.copy()))
                 parameter.data = view
                 start += weight.size
-            self.optimizer = Adam(
-                self.module.parameters(), learning_rate, eps=1e-7, fused=True
-            )
+            self.optimizer = Adam(self.module.parameters(), learning_rate, eps=1e-7, fused=True)
             self.parameters: Array = self.flat.numpy()
 
         def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
@@ -94,6 +100,19 @@ def torch_network(widths: list[int], learning_rate: float, seed: int) -> Any:
         def backward(self, gradient: Array) -> None:
             self.optimizer.zero_grad(set_to_none=True)
             self.output.backward(torch.from_numpy(gradient))
+
+        def input_derivatives(self, x: Array, direction: Array) -> tuple[Array, ...]:
+            place, along = torch.from_numpy(x).requires_grad_(), torch.from_numpy(direction)
+            jet = [self.module(place)]
+            for _ in range(2):
+                (slope,) = torch.autograd.grad(jet[-1].sum(), place, create_graph=True)
+                jet.append(slope @ along[:, None])
+            self.jet = jet
+            return tuple(part.detach().numpy() for part in jet)
+
+        def backward_derivatives(self, *gradients: Array) -> None:
+            self.optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(self.jet, [torch.from_numpy(g) for g in gradients])
 
         def apply_gradients(self) -> None:
             self.optimizer.step()
@@ -147,6 +166,6 @@ def compare(loop: Callable[[Make], float], rounds: int = 3) -> None:
             best[name] = min(best[name], (spent, clock.seconds))
     print(f"{'':12}{'whole loop':>12}{'networks':>12}{'reached':>12}")
     for name, (whole, networks) in best.items():
-        print(f"{name:12}{whole:10.2f} s{networks:10.2f} s{reached[name]:12.1f}")
+        print(f"{name:12}{whole:10.2f} s{networks:10.2f} s{reached[name]:12.4g}")
     ratios = [b / a for a, b in zip(best["densecore"], best["PyTorch"], strict=True)]
     print(f"{'ratio':12}{ratios[0]:10.1f} ×{ratios[1]:10.1f} ×")

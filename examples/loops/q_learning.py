@@ -34,7 +34,7 @@ class Carts:
     def step(self, actions: Array) -> tuple[Array, Array]:
         """A fiftieth of a second. Returns which poles have fallen, and which episodes are over;
         the states are those before a new beginning, which `restart` makes."""
-        x, v, angle, w = self.state.T
+        _, v, angle, w = self.state.T
         cos, sin = np.cos(angle), np.sin(angle)
         # Cart 1 kg, pole 0.1 kg, its middle 0.5 m from the hinge.
         push = (20.0 * actions - 10.0 + 0.05 * w**2 * sin) / 1.1
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(__doc__, arguments)
     steps = 3000 if options.quick else 8000
     learnt = {}
-    for seed in range(1 if options.quick else 3):
+    for seed in range(2 if options.quick else 3):
         start = time.perf_counter()
         network, learnt[seed] = train(steps=steps, seed=seed)
         seconds = time.perf_counter() - start
@@ -174,6 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.plot:
         draw(options.plot, learnt, network)
     if options.compare:
+        steps = 500 if options.quick else steps
+        print(f"{steps} steps:")
         compare(lambda make: balanced(train(make, steps)[0]), 1 if options.quick else 3)
 
 
