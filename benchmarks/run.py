@@ -82,8 +82,12 @@ def ask(
     threads: int,
     options: argparse.Namespace,
     show: Callable[[dict[str, Any]], None] = reports.print_row,
+    **settings: Any,
 ) -> dict[str, Any]:
-    """Run rows in a process with so many threads and processors; shows each as it comes."""
+    """Run rows in a process with so many threads and processors; shows each as it comes.
+
+    `settings` are those of `contest.Settings` that are not as the options say.
+    """
     question = {
         "rows": rows,
         "peers": options.chosen_peers,
@@ -94,6 +98,7 @@ def ask(
             "seconds": 0.02 if options.quick else 0.2,
             "multiply_adds": 1e8 if options.quick else 2e9,
             "compile": not options.quick,
+            **settings,
         },
     }
     process = subprocess.Popen(
