@@ -90,3 +90,14 @@ def test_the_twin_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         for network in (own, twin):
             network.backward_derivatives(*(g[:, :1].copy() for _ in range(3)))
             network.apply_gradients()
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_the_page_shows_it(name: str) -> None:
+    docs = SCRIPTS.parents[1] / "docs"
+    page = (docs / "examples.md").read_text()
+    command = re.search(rf"python examples/loops/{name}\.py --plot ([\w-]+\.png)", page)
+    assert command
+    assert f"(images/{command[1]})" in page
+    assert 0 < (docs / "images" / command[1]).stat().st_size < 60_000
+    assert command[1] in (SCRIPTS / f"{name}.py").read_text()
