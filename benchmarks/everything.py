@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,22 @@ class Part:
     minutes: float  # of a whole run, about
     question: str  # that it answers
 
+    needs: str | None = None  # a module, without which it has nothing to measure
+
     @property
-    def missing(self) -> bool:
-        """Whether it is a script that is not there."""
-        return self.command[0].endswith(".py") and not (FOLDER / self.command[0]).exists()
+    def missing(self) -> str | None:
+        """What keeps it from running."""
+        if self.command[0].endswith(".py") and not (FOLDER / self.command[0]).exists():
+            return f"{self.command[0]} is not there"
+        if self.needs and find_spec(self.needs) is None:
+            return f"{self.needs} is not installed"
+        return None
+
+    @property
+    def shown(self) -> str:
+        """The command as a user types it."""
+        folder = "" if self.command[0] == "-m" else "benchmarks/"
+        return f"python {folder}{' '.join(self.command)}"
 
 
 PARTS = {
@@ -49,8 +62,10 @@ PARTS = {
     "libraries": Part(("run.py",), 8, "training steps and predictions beside other libraries"),
     "overheads": Part(("overheads.py",), 2, "what a call costs beyond its arithmetic"),
     "features": Part(("features.py",), 1, "what a step costs with each layer and option"),
-    "sklearn": Part(("sklearn_tables.py",), 5, "scikit-learn's estimators beside densecore's"),
-    "solvers": Part(("solvers.py",), 2, "Levenberg-Marquardt and L-BFGS"),
+    "sklearn": Part(
+        ("sklearn_tables.py",), 5, "scikit-learn's estimators beside densecore's", "sklearn"
+    ),
+    "solvers": Part(("solvers.py",), 2, "Levenberg-Marquardt and L-BFGS", "scipy"),
     "ensembles": Part(("ensembles.py",), 2, "many small networks at once"),
     "serving": Part(("serving.py",), 3, "latencies of single rows, from several threads"),
 }
@@ -98,13 +113,15 @@ def versions() -> dict[str, str]:
 def measure(names: list[str], quick: bool) -> dict[str, Any]:
     """The whole report, JSON-able."""
     report: dict[str, Any] = {
-        "machine": description.describe(), "versions": versions(), "quick": quick, "parts": {},
+        "machine": description.describe(), "versions": versions(), "quick": quick, "missing": {},
+        "parts": {},
     }  # fmt: skip
     for name in names:
         part = PARTS[name]
-        print(f"\n=== {name}: {part.question} (python benchmarks/{' '.join(part.command)})")
+        print(f"\n=== {name}: {part.question} ({part.shown})")
         if part.missing:
-            print(f"{part.command[0]} is not there")
+            print(f"left out: {part.missing}")
+            report["missing"][name] = part.missing
             continue
         sys.stdout.flush()
         report["parts"][name] = found = run_part(part, quick)
@@ -123,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.list:
             for name in names:
                 part = PARTS[name]
-                time_text = "not there" if part.missing else f"{part.minutes:g} min"
+                time_text = "left out" if part.missing else f"{part.minutes:g} min"
                 print(f"{name:12}{time_text:>10}  {part.question}")
             return 0
         report = measure(names, options.quick)
