@@ -329,3 +329,22 @@ def test_every_part_has_the_two_options(contest: Any) -> None:
         assert process.returncode == 0, process.args
         assert "--quick" in printed
         assert "--json" in printed
+
+
+def test_serving(tmp_path: Path) -> None:
+    """The latencies of one row: that it runs, checks the outputs, and watches the memory."""
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "serving.py"), "--quick", "--json", str(tmp_path / "s.json")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "s.json").read_text())
+    found = {(row["network"], row["threads"], row["contestant"]) for row in report["rows"]}
+    for network in ("note", "control", "mnist"):
+        for threads in (1, 4):
+            assert {(network, threads, name) for name in ("densecore", "NumPy")} <= found
+    for row in report["rows"]:
+        assert 0 < row["p50_ns"] <= row["p99_ns"] <= row["p99.9_ns"]
+    assert report["growth"]["calls"] == 100_000

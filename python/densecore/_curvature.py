@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import losses
-from .stack import Array
+
+Array = NDArray[Any]
 
 
 def _sigmoid(z: Array) -> Array:

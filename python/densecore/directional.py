@@ -187,8 +187,8 @@ class DirectionalDerivatives(OpenSteps):
     ) -> Array:
         r"""As `hessian_vector_product`, without the curvature of the network: never indefinite.
 
-        :math:`J^T H J v` with the Jacobian J of the outputs (of softmax's or sigmoid's inputs, where
-        the loss takes those) and the loss's Hessian H by them (Schraudolph, *Fast curvature
+        :math:`J^T H J v` with the Jacobian J of the outputs (of softmax's or sigmoid's inputs,
+        where the loss takes those) and the loss's Hessian H by them (Schraudolph, *Fast curvature
         matrix-vector products*, 2002).
         """
         return self._curvature_product(x, y, vector, sample_weight, gauss_newton=True)

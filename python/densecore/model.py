@@ -11,6 +11,7 @@ from ._custom_loss import CallableLoss
 from ._rows import as_rows
 from .derivatives import Derivatives
 from .history import History
+from .open_steps import CORE_CALLS
 from .stack import Array, Stack
 
 # Training and evaluation are imported by the calls that need them: a program that only predicts
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .evaluation import Callbacks
+    from .levenberg_marquardt import LevenbergMarquardt
 
 
 class Sequential(Derivatives):
@@ -73,7 +75,7 @@ class Sequential(Derivatives):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
-        solver: str | None = None,
+        solver: "str | LevenbergMarquardt | None" = None,
     ) -> History:
         """Train for a number of epochs; the loop runs in the core, without the GIL.
 
@@ -116,10 +118,12 @@ class Sequential(Derivatives):
             Matters where a validation goes batch by batch; the same as `batch_size` by default.
         validation_freq : int
             Validation after every so many epochs.
-        solver : {None, "lbfgs"}
-            "lbfgs" minimises the loss of all rows at once by SciPy's L-BFGS instead of the
-            optimizer's steps: for small problems, best in float64. An epoch is an iteration;
-            `batch_size` and `shuffle` do not matter. Not for dropout and batch normalisation.
+        solver : {None, "lbfgs", "lm"} or LevenbergMarquardt
+            Minimises the loss of all rows at once instead of the optimizer's steps: for small
+            problems, best in float64. "lbfgs" is SciPy's L-BFGS; "lm" is Levenberg–Marquardt, for
+            the mean squared error, with its own options as ``solvers.LevenbergMarquardt(...)``. An
+            epoch is an iteration; `batch_size` and `shuffle` do not matter;
+            ``history.message`` says why "lm" stopped. Not for dropout and batch normalisation.
 
         Returns
         -------
@@ -282,12 +286,12 @@ class Sequential(Derivatives):
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copy: what a file holds, in memory; the history stays behind."""
-        own = {"_input", "_layers", "_network_or_none", "history", "predict_on_batch",
-               "train_on_batch"}  # fmt: skip
+        own = {"_input", "_layers", "_network_or_none", "history", *CORE_CALLS}
         return {
             "stack": Stack.get_config(self),
             "attributes": {key: value for key, value in vars(self).items() if key not in own},
             "progress": self.progress if self.built else {},
+            "open_passes": self._network.open_passes if self.built else 0,
             "tensors": {k: v.copy() for k, v in self._tensors().items()} if self.built else None,
         }
 
@@ -303,6 +307,7 @@ class Sequential(Derivatives):
             self._compile()
             self._network.steps = state["progress"]["steps"]
             self._network.epochs = state["progress"]["epochs"]
+        self._network.open_passes = state["open_passes"]
         for name, view in self._tensors().items():
             view[...] = state["tensors"][name]
         self._network_changed()
