@@ -58,16 +58,16 @@ class Part:
 
 
 PARTS = {
-    "core": Part(("-m", "densecore", "bench", "--threads", "1"), 0.5, "what this machine gives"),
+    "core": Part(("-m", "densecore", "bench", "--threads", "1"), 0.2, "what this machine gives"),
     "libraries": Part(("run.py",), 8, "training steps and predictions beside other libraries"),
-    "overheads": Part(("overheads.py",), 2, "what a call costs beyond its arithmetic"),
-    "features": Part(("features.py",), 1, "what a step costs with each layer and option"),
+    "overheads": Part(("overheads.py",), 3, "what a call costs beyond its arithmetic"),
+    "features": Part(("features.py",), 0.3, "what a step costs with each layer and option"),
     "sklearn": Part(
-        ("sklearn_tables.py",), 5, "scikit-learn's estimators beside densecore's", "sklearn"
+        ("sklearn_tables.py",), 3, "scikit-learn's estimators beside densecore's", "sklearn"
     ),
-    "solvers": Part(("solvers.py",), 2, "Levenberg-Marquardt and L-BFGS", "scipy"),
+    "solvers": Part(("solvers.py",), 3, "Levenberg-Marquardt and L-BFGS", "scipy"),
     "ensembles": Part(("ensembles.py",), 2, "many small networks at once"),
-    "serving": Part(("serving.py",), 3, "latencies of single rows, from several threads"),
+    "serving": Part(("serving.py",), 2, "latencies of single rows, from several threads"),
 }
 
 
