@@ -211,6 +211,7 @@ def test_overheads(tmp_path: Path) -> None:
         assert row["wrong"] == {}
         assert {"NumPy", *(f"densecore {name}" for name in names)} == set(row["times"])
         assert row["floor"] == row["times"][arithmetic] > 0
+        assert row["median"].keys() == row["times"].keys()
         assert set(row["times"]) - set(row["errors"]) <= {f"densecore {name}" for name in parts}
     assert (step["batch"], prediction["batch"]) == (1, 32)
     assert "arithmetic" in done.stdout
