@@ -146,6 +146,21 @@ def test_products_with_jacobians() -> None:
     assert_close(dp, np.einsum("ru,rup->p", g, by_parameters), 1e-12)
 
 
+@pytest.mark.parametrize("others", [False, True])
+def test_second_derivatives_along_the_parameters(others: bool) -> None:
+    """What a geodesic step of Levenberg–Marquardt asks for."""
+    model = make("silu", "softmax", others)
+    v = np.random.default_rng(5).normal(size=len(model.parameters))
+    before, step = model.parameters.copy(), 1e-5
+    found = model._network.jets_forward(X, None, v, 2)[2]
+
+    def slope(s: float) -> Any:
+        model.parameters[:] = before + s * v
+        return model.parameter_jvp(X, v)
+
+    assert_close(found, (slope(step) - slope(-step)) / (2 * step), 1e-7)
+
+
 CURVED = [
     ("mse", "tanh", {}),
     ("mse", "softmax", {}),

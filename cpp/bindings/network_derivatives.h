@@ -51,15 +51,16 @@ class NetworkDerivatives {
     const Data<T> data = self().bound_batch(x, y, py::none(), labels);
     const index_t parameters = self().parameter_count();
     const auto to = output_matrix<T>("out", out, data.x.rows, parameters);
-    by_blocks(data.x, 1, objective.fused(), [&](auto& gradients, Range block, Range rows, int task,
-                                                void* scratch) {
-      const MatrixView<const T> from = data.x.slice(block.begin, block.end);
-      const auto a = gradients.forward(from, rows, scratch);
-      const double scale = objective.gradient_scale(1);
-      objective.rows(a, data.targets.slice(block.begin + rows.begin, block.begin + rows.end), scale,
-                     gradients.output_gradient(rows));
-      gradients.backward(from, rows, nullptr, to.slice(block.begin, block.end), task, scratch);
-    });
+    by_blocks(
+        data.x, 1, objective.fused(),
+        [&](auto& gradients, Range block, Range rows, int task, void* scratch) {
+          const MatrixView<const T> from = data.x.slice(block.begin, block.end);
+          const auto a = gradients.forward(from, rows, scratch);
+          const double scale = objective.gradient_scale(1);
+          objective.rows(a, data.targets.slice(block.begin + rows.begin, block.begin + rows.end),
+                         scale, gradients.output_gradient(rows));
+          gradients.backward(from, rows, nullptr, to.slice(block.begin, block.end), task, scratch);
+        });
   }
 
   // d outputs / d parameters, into `out` (rows * outputs, parameters).
@@ -67,18 +68,18 @@ class NetworkDerivatives {
     const auto from = input_matrix<T>("x", x, any, self().inputs());
     const index_t outputs = self().outputs(), parameters = self().parameter_count();
     const auto to = output_matrix<T>("out", out, from.rows * outputs, parameters);
-    by_blocks(from, outputs, false, [&](auto& gradients, Range block, Range rows, int task,
-                                        void* scratch) {
-      const MatrixView<const T> part = from.slice(block.begin, block.end);
-      gradients.forward(part, rows, scratch);
-      for (index_t u = 0; u < outputs; ++u) {
-        gradients.output_unit(rows, u);
-        gradients.backward(part, rows, nullptr,
-                           MatrixView<T>(to.row(block.begin * outputs + u), block.size(),
-                                         parameters, outputs * parameters),
-                           task, scratch);
-      }
-    });
+    by_blocks(from, outputs, false,
+              [&](auto& gradients, Range block, Range rows, int task, void* scratch) {
+                const MatrixView<const T> part = from.slice(block.begin, block.end);
+                gradients.forward(part, rows, scratch);
+                for (index_t u = 0; u < outputs; ++u) {
+                  gradients.output_unit(rows, u);
+                  gradients.backward(part, rows, nullptr,
+                                     MatrixView<T>(to.row(block.begin * outputs + u), block.size(),
+                                                   parameters, outputs * parameters),
+                                     task, scratch);
+                }
+              });
   }
 
   double normal_equations(const py::object& x, const py::object& y, const py::object& weight,
@@ -101,11 +102,9 @@ class NetworkDerivatives {
                         int order, bool stop_at_z) {
     const auto from = input_matrix<T>("x", x, any, self().inputs());
     MatrixView<const T> along;
-    if (!direction.is_none())
-      along = input_matrix<T>("direction", direction, from.rows, from.cols);
-    const T* line = tangent.is_none()
-                        ? nullptr
-                        : input_vector<T>("vector", tangent, self().parameter_count());
+    if (!direction.is_none()) along = input_matrix<T>("direction", direction, from.rows, from.cols);
+    const T* line =
+        tangent.is_none() ? nullptr : input_vector<T>("vector", tangent, self().parameter_count());
     // A pass along the inputs stays open, whatever goes along the parameters in between.
     Jets<T>& jets = line == nullptr ? jets_ : parameter_jets_;
     self().use(work(from.rows, order + 1), [&](Executor& executor) {

@@ -151,8 +151,8 @@ void normalize_columns_back(int order, const T* factor, const Arrays<T>& g) {
 template <class T>
 struct NormalizedRow {
   NormalizedRow(int order, double epsilon, const Arrays<T>& x, index_t r)
-      : cols(x[0].cols), row{x[0].row(r), order >= 1 ? x[1].row(r) : nullptr,
-                             order >= 2 ? x[2].row(r) : nullptr} {
+      : cols(x[0].cols),
+        row{x[0].row(r), order >= 1 ? x[1].row(r) : nullptr, order >= 2 ? x[2].row(r) : nullptr} {
     for (int k = 0; k <= order; ++k) {
       T sum = 0;
       for (index_t j = 0; j < cols; ++j) sum += row[k][j];
@@ -217,10 +217,9 @@ void normalize_rows_back(int order, int computed, double epsilon, const Arrays<T
     for (index_t j = 0; j < row.cols; ++j) {
       const T c0 = row.c(0, j), c1 = row.c(1, j), c2 = computed >= 2 ? row.c(2, j) : T(0);
       const T g0 = of(0, j), g1 = of(1, j), g2 = of(2, j);
-      const T to[3] = {g0 * row.h0 + g1 * row.h1 + g2 * row.h2 + to_v0 * c0 + to_v1 * c1 +
-                           to_v2 * c2,
-                       g1 * row.h0 + 2 * g2 * row.h1 + to_v1 * c0 + 2 * to_v2 * c1,
-                       g2 * row.h0 + to_v2 * c0};
+      const T to[3] = {
+          g0 * row.h0 + g1 * row.h1 + g2 * row.h2 + to_v0 * c0 + to_v1 * c1 + to_v2 * c2,
+          g1 * row.h0 + 2 * g2 * row.h1 + to_v1 * c0 + 2 * to_v2 * c1, g2 * row.h0 + to_v2 * c0};
       for (int k = 0; k <= order; ++k) {
         g[static_cast<std::size_t>(k)].row(r)[j] = to[k];
         sum[k] += to[k];

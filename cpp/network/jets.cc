@@ -91,8 +91,9 @@ typename Jets<T>::Step Jets<T>::step_of(const Network<T>& network, std::size_t l
   step.kind = spec.kind == "layer_normalization" ? Kind::rows : Kind::columns;
   step.epsilon = spec.epsilon;
   const bool fixed = spec.kind == "normalization";
-  const T *const parameters = network.parameters()->data(),
-                 *const tangent = tangent_.empty() ? nullptr : tangent_.data();
+  const T *const parameters = network.parameters()->data(), *const tangent = tangent_.empty()
+                                                                                 ? nullptr
+                                                                                 : tangent_.data();
   if (!fixed && spec.scale) {
     step.gamma = layer.parameters().front().offset;
     step.scale.gamma = parameters + step.gamma;

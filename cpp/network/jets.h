@@ -26,8 +26,8 @@ class Jets {
   using Views = std::array<MatrixView<T>, max_order + 1>;
   using ConstViews = std::array<MatrixView<const T>, max_order + 1>;
 
-  // In prediction, of order 1 or 2. `direction` (rows, inputs) may be empty, `tangent` (parameters) null: what is
-  // not trained does not move. `stop_at_z`: outputs are the last layer's z. Throws
+  // In prediction, of order 1 or 2. `direction` (rows, inputs) may be empty, `tangent` (parameters)
+  // null: what is not trained does not move. `stop_at_z`: outputs are the last layer's z. Throws
   // std::invalid_argument for a layer without second derivatives, naming it and those that have.
   void forward(Executor& executor, const Network<T>& network, int order, MatrixView<const T> x,
                MatrixView<const T> direction, const T* tangent, bool stop_at_z);

@@ -133,9 +133,9 @@ double normal_equations(Executor& executor, Network<T>& network, MatrixView<cons
                         const Targets<T>& targets, double* matrix, double* vector) {
   const index_t outputs = network.outputs(), columns = trained_columns(network);
   const index_t least = std::max<index_t>(1, gemm_depth / outputs);
-  const index_t block = std::min(
-      x.rows, std::max(least, block_bytes / static_cast<index_t>(sizeof(double)) / outputs /
-                                  std::max<index_t>(1, columns)));
+  const index_t block =
+      std::min(x.rows, std::max(least, block_bytes / static_cast<index_t>(sizeof(double)) /
+                                           outputs / std::max<index_t>(1, columns)));
   RowGradients<T> gradients(network, block, false, true);
   AlignedBuffer<double> jacobian(static_cast<std::size_t>(block * outputs * columns));
   AlignedBuffer<double> residuals(static_cast<std::size_t>(block * outputs));
@@ -148,49 +148,48 @@ double normal_equations(Executor& executor, Network<T>& network, MatrixView<cons
     const index_t rows = std::min(block, x.rows - begin), depth = rows * outputs;
     const MatrixView<const T> from = x.slice(begin, begin + rows);
     const Targets<T> wanted = targets.slice(begin, begin + rows);
-    executor.run(
-        gradients.ranges(rows),
-        element_work * static_cast<double>(depth) * static_cast<double>(columns),
-        [&](int task, void* scratch) {
-          const Range range = gradients.range(rows, task);
-          const MatrixView<const T> a = gradients.forward(from, range, scratch);
-          for (index_t i = range.begin; i < range.end; ++i) {
-            const double root =
-                wanted.weight == nullptr ? 1 : std::sqrt(static_cast<double>(wanted.weight[i]));
-            roots.data()[i] = root;
-            for (index_t u = 0; u < outputs; ++u)
-              residuals.data()[i * outputs + u] =
-                  root * (static_cast<double>(a.row(i - range.begin)[u]) -
-                          static_cast<double>(wanted.values.row(i)[u]));
-          }
-          for (index_t u = 0; u < outputs; ++u) {
-            gradients.output_unit(range, u);
-            gradients.backward(from, range, roots.data(),
-                               MatrixView<double>(jacobian.data() + u * columns, rows, columns,
-                                                  outputs * columns),
-                               task, scratch);
-          }
-        });
+    executor.run(gradients.ranges(rows),
+                 element_work * static_cast<double>(depth) * static_cast<double>(columns),
+                 [&](int task, void* scratch) {
+                   const Range range = gradients.range(rows, task);
+                   const MatrixView<const T> a = gradients.forward(from, range, scratch);
+                   for (index_t i = range.begin; i < range.end; ++i) {
+                     const double root = wanted.weight == nullptr
+                                             ? 1
+                                             : std::sqrt(static_cast<double>(wanted.weight[i]));
+                     roots.data()[i] = root;
+                     for (index_t u = 0; u < outputs; ++u)
+                       residuals.data()[i * outputs + u] =
+                           root * (static_cast<double>(a.row(i - range.begin)[u]) -
+                                   static_cast<double>(wanted.values.row(i)[u]));
+                   }
+                   for (index_t u = 0; u < outputs; ++u) {
+                     gradients.output_unit(range, u);
+                     gradients.backward(from, range, roots.data(),
+                                        MatrixView<double>(jacobian.data() + u * columns, rows,
+                                                           columns, outputs * columns),
+                                        task, scratch);
+                   }
+                 });
     for (index_t i = 0; i < depth; ++i) sum += residuals.data()[i] * residuals.data()[i];
-    executor.run(
-        static_cast<int>(divide_up(columns, strip)),
-        0.5 * static_cast<double>(depth) * static_cast<double>(columns * columns),
-        [&](int task, void* scratch) {
-          const index_t i = task * strip, end = std::min(columns, i + strip);
-          const double* const a = jacobian.data() + i;  // J^T, by its strides
-          const auto room = static_cast<double*>(scratch);
-          gemm({end - i, end, depth, a, 1, columns, jacobian.data(), columns, 1, nullptr, begin > 0,
-                matrix + i * columns, columns, room});
-          gemm({end - i, 1, depth, a, 1, columns, residuals.data(), 1, 1, nullptr, begin > 0,
-                vector + i, 1, room});
-        });
+    executor.run(static_cast<int>(divide_up(columns, strip)),
+                 0.5 * static_cast<double>(depth) * static_cast<double>(columns * columns),
+                 [&](int task, void* scratch) {
+                   const index_t i = task * strip, end = std::min(columns, i + strip);
+                   const double* const a = jacobian.data() + i;  // J^T, by its strides
+                   const auto room = static_cast<double*>(scratch);
+                   gemm({end - i, end, depth, a, 1, columns, jacobian.data(), columns, 1, nullptr,
+                         begin > 0, matrix + i * columns, columns, room});
+                   gemm({end - i, 1, depth, a, 1, columns, residuals.data(), 1, 1, nullptr,
+                         begin > 0, vector + i, 1, room});
+                 });
   }
   return sum;
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                                  \
-  template class RowGradients<T>;                                                                 \
-  template index_t trained_columns(const Network<T>&);                                            \
+#define DENSECORE_INSTANTIATE(T)                                                                   \
+  template class RowGradients<T>;                                                                  \
+  template index_t trained_columns(const Network<T>&);                                             \
   template double normal_equations(Executor&, Network<T>&, MatrixView<const T>, const Targets<T>&, \
                                    double*, double*);
 DENSECORE_INSTANTIATE(float)

@@ -240,7 +240,7 @@ class _Problem:
     def linearize(self) -> float:
         """The cost where the model is, with `gradient` and the matrix of the Gauss–Newton step."""
         self.accepted = self._current()
-        squares = self._network.normal_equations(
+        squares: float = self._network.normal_equations(
             self._x, self._y, self._weight, self._matrix, self.gradient
         )
         self.gradient += self._l2 * self.accepted
@@ -287,10 +287,10 @@ class _Problem:
         trial = self._current()
         self._network.predict(self._x, self._out)
         with np.errstate(over="ignore", invalid="ignore"):
-            squares = np.square(np.subtract(self._out, self._y, dtype=np.float64))
+            squares: Vector = np.square(np.subtract(self._out, self._y, dtype=np.float64))
             if self._weight is not None:
                 squares *= self._weight[:, None]
-            return float(0.5 * (squares.sum() + self._l2 @ trial**2))
+            return 0.5 * (float(squares.sum()) + float(self._l2 @ trial**2))
 
     def accept(self) -> None:
         self.accepted = self._current()
