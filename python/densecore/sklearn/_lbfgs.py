@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..solvers import minimize
-from ._network import optimizer, with_penalty
+from ._network import with_penalty
+from ._optimizer import optimizer
 from ._tasks import Task
 from ._warn import warn
 
