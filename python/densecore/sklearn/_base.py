@@ -182,7 +182,7 @@ class BaseMLP(Rows, BaseEstimator):
             given = {"X_val": X_val, "y_val": y_val, "callbacks": callbacks}
             _ensemble.fit(self, X, y, sample_weight, incremental, given)
             return
-        vars(self).pop("estimators_", None)
+        self.__dict__.pop("estimators_", None)
         first = not hasattr(self, "model_") or not (self.warm_start or incremental)
         X, y = self._check_data(X, y, first, incremental)
         weights = self._check_weights(X, y, sample_weight)
@@ -247,9 +247,7 @@ class BaseMLP(Rows, BaseEstimator):
         # In float32 for data in float32, else in float64.
         dtype = X.dtype.name
         initial = initial_weights(sizes, self.activation, random_state)
-        model = network(
-            sizes, self.activation, task.kind.activation, dtype, initial, extras=extras
-        )
+        model = network(sizes, self.activation, task.kind.activation, dtype, initial, extras=extras)
         self._set_model(model, task)
         self.t_ = 0
 

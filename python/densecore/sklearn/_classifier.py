@@ -10,8 +10,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from . import _readers
 from ._base import SPARSE, BaseMLP, is_stochastic
 from ._parameters import CLASSIFIER
+from ._readers import MakeReader
 from ._tasks import Task
 
 Array = NDArray[Any]
@@ -28,9 +30,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Of the hidden layers, for all or for each: scikit-learn's "identity", "logistic", "tanh",
         "relu", or any of ``densecore.activations``.
     solver : str or Optimizer
-        "adam", "sgd", or another of ``densecore.optimizers`` by its name, which has this estimator's
-        rate, or as an object, which has settings of its own and is not scaled: it goes along the
-        gradient of densecore's loss. "lbfgs" takes all rows at once, and makes sparse data dense.
+        "adam", "sgd", or another of ``densecore.optimizers``: by its name, with the rate that is
+        given here; or as an object, which has settings of its own and goes along the gradient of
+        densecore's loss. "lbfgs" takes all rows at once, and makes sparse data dense.
     alpha : float
         The penalty is alpha / 2 · Σ W² over the number of rows (or the weight) of a batch.
     batch_size : int or "auto"
@@ -246,12 +248,31 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         x : array-like (features,)
             Only its length is checked, and that it is finite. Any number of threads may call this.
         """
-        return self._classes_of(self._mean_of_one(x)[None])[0]
+        if "estimators_" not in self.__dict__:
+            return self._of_one("_read_class", x)
+        return self._classes_of(self._mean_of_one(x))[0]
 
     def predict_proba_one(self, x: Any) -> Array:
         """The probabilities (classes,) of one row, as `predict_one`."""
-        found: Array = self._probabilities(self._mean_of_one(x)[None])[0]
+        if "estimators_" not in self.__dict__:
+            found: Array = self._of_one("_read_probabilities", x)
+        else:
+            found = self._probabilities(self._mean_of_one(x))[0]
         return found
+
+    def _mean_of_one(self, x: Any) -> Any:
+        outputs = [member._of_one("_read_outputs", x) for member in self.estimators_]
+        return sum(outputs) / len(outputs)
+
+    def _read_class(self) -> MakeReader:
+        if self._kind == "multilabel":
+            return lambda out: lambda: self._classes_of(out)[0]
+        return _readers.classes(list(self.classes_), self._kind == "binary")
+
+    def _read_probabilities(self) -> MakeReader:
+        if self._kind == "binary" and len(self.classes_) == 2:
+            return _readers.probabilities_of_two
+        return lambda out: lambda: self._probabilities(out)[0].copy()
 
     def _outputs(self, X: Any) -> Array:
         """The network's outputs, or the mean of several ones'."""
@@ -260,13 +281,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if len(members) == 1:
             outputs: Array = members[0]._model().predict(X)
             return outputs
-        return np.mean([member._model().predict(X) for member in members], axis=0)
-
-    def _mean_of_one(self, x: Any) -> Array:
-        members = vars(self).get("estimators_")
-        if members is None:
-            return self._outputs_of_one(x).copy()
-        return np.mean([member._outputs_of_one(x) for member in members], axis=0)
+        mean: Array = np.mean([member._model().predict(X) for member in members], axis=0)
+        return mean
 
     def _probabilities(self, outputs: Array) -> Array:
         if self._kind != "binary":
@@ -362,6 +378,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         weights = super()._check_weights(X, y, sample_weight)
         if self.class_weight is None:
             return weights
+        balanced = self.class_weight == "balanced"
+        if balanced and weights is not None and self._kind != "multilabel":
+            # Classes weigh the same together: with weights as with rows repeated as often.
+            numbers = np.searchsorted(self.classes_, y)
+            totals = np.bincount(numbers, weights, minlength=len(self.classes_))
+            totals[totals == 0] = 1
+            return weights * (weights.sum() / (len(self.classes_) * totals))[numbers]
         factors = compute_sample_weight(self.class_weight, y)
         return factors if weights is None else weights * factors
 

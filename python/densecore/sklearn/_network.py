@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import activations, layers
+from .._names import unknown
 from ..layers import Dense, Dropout, Input, Normalization
 from ..model import Sequential
 from ..regularizers import L2
+from ._parameters import ACTIVATION_NAMES
 
 Array = NDArray[Any]
 
@@ -37,7 +39,7 @@ def hidden_functions(activation: Any, count: int) -> list[activations.Activation
         A name is unknown, or there are more or fewer than hidden layers.
     """
     if isinstance(activation, str | activations.Activation):
-        return [activations.get(ACTIVATIONS.get(activation, activation))] * count  # type: ignore[call-overload]
+        return [_function(activation)] * count
     given = list(activation)
     if len(given) != count:
         raise ValueError(
@@ -51,11 +53,17 @@ def hidden_functions(activation: Any, count: int) -> list[activations.Activation
                 f"activation: of hidden layer {number}: found {each!r}, wanted a name or one of "
                 "densecore.activations"
             )
-        name = str(each) if isinstance(each, str) else each  # NumPy's strings, too
-        if isinstance(name, str) and name in ACTIVATIONS:
-            name = ACTIVATIONS[name]
-        found.append(activations.get(name))
+        found.append(_function(each))
     return found
+
+
+def _function(activation: str | activations.Activation) -> activations.Activation:
+    if isinstance(activation, activations.Activation):
+        return activation
+    name = str(activation)  # NumPy has strings of its own
+    if name not in ACTIVATION_NAMES:
+        unknown("activation", name, sorted(ACTIVATION_NAMES))
+    return activations.get(ACTIVATIONS.get(name, name))
 
 
 def rates_of(dropout: Any, count: int) -> list[float]:

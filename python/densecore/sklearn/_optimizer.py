@@ -42,9 +42,7 @@ def optimizer(estimator: Any, scale: float) -> Optimizer:
             rate *= scale
         elif scale != 1:
             rate = Scaled(rate, scale)
-        return SGD(
-            rate, estimator.momentum, bool(estimator.nesterovs_momentum), **options, **decay
-        )
+        return SGD(rate, estimator.momentum, bool(estimator.nesterovs_momentum), **options, **decay)
     config = {"name": estimator.solver, "learning_rate": rate, **options, **decay}
     if estimator.solver in _LIKE_ADAM:
         config |= {"beta_1": estimator.beta_1, "beta_2": estimator.beta_2}

@@ -15,13 +15,13 @@ from ..schedules import LearningRateSchedule
 ALL_ROWS = ("lbfgs", "lm")
 
 # With the aliases: what is there under a name.
-_ACTIVATIONS = {"logistic"} | {
+ACTIVATION_NAMES = {"logistic"} | {
     name for name, each in vars(activations).items() if isinstance(each, activations.Activation)
 }
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(_ACTIVATIONS), activations.Activation, "array-like"],
+    "activation": [StrOptions(ACTIVATION_NAMES), activations.Activation, "array-like"],
     "solver": [StrOptions({"lbfgs", *optimizers.names()}), Optimizer],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -105,8 +105,8 @@ def check_together(estimator: Any) -> None:
         found += ["batch_normalization"] if estimator.batch_normalization else []
         if found:
             raise ValueError(
-                f"{', '.join(found)}: found solver={solver!r}, which takes all rows at once, wanted "
-                "'adam', 'sgd' or another one that goes through batches"
+                f"{', '.join(found)}: found solver={solver!r}, which takes all rows at once, "
+                "wanted 'adam', 'sgd' or another one that goes through batches"
             )
     if isinstance(solver, Optimizer):
         found = [name for name in _SOLVER_OWN if getattr(estimator, name) is not None]

@@ -9,10 +9,10 @@ from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from .. import losses
-from . import _scaling
+from . import _readers, _scaling
 from ._base import SPARSE, BaseMLP, is_stochastic
-from ._parameters import LOSSES, REGRESSOR
+from ._parameters import REGRESSOR
+from ._readers import MakeReader
 from ._tasks import Task, regression
 
 Array = NDArray[Any]
@@ -35,9 +35,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Of the hidden layers, for all or for each: scikit-learn's "identity", "logistic", "tanh",
         "relu", or any of ``densecore.activations``.
     solver : str or Optimizer
-        "adam", "sgd", or another of ``densecore.optimizers`` by its name, which has this estimator's
-        rate, or as an object, which has settings of its own and is not scaled: it goes along the
-        gradient of densecore's loss. "lbfgs" takes all rows at once, and makes sparse data dense.
+        "adam", "sgd", or another of ``densecore.optimizers``: by its name, with the rate that is
+        given here; or as an object, which has settings of its own and goes along the gradient of
+        densecore's loss. "lbfgs" takes all rows at once, and makes sparse data dense.
     alpha : float
         The penalty is alpha / 2 · Σ W² over the number of rows (or the weight) of a batch.
     batch_size : int or "auto"
@@ -142,6 +142,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = REGRESSOR
+    _targets: int
 
     def __init__(
         self,
@@ -239,8 +240,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             )
         X = self._checked(X)
         members = self._members()
-        outputs = [member._model().predict(X) for member in members]
-        return self._combined(members, outputs, return_std)
+        pairs = [member._estimates(member._model().predict(X)) for member in members]
+        return _combined(pairs, return_std)
 
     def predict_one(self, x: Any) -> Any:
         """The prediction for one row, within microseconds: a float, or an array of several ones.
@@ -250,16 +251,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         x : array-like (features,)
             Only its length is checked, and that it is finite. Any number of threads may call this.
         """
-        members = vars(self).get("estimators_")
-        if members is None:
-            outputs = self._outputs_of_one(x)
-            if self._one_row[2]:
-                return outputs.item()
-            members, rows = [self], [outputs[None]]
-        else:
-            rows = [member._outputs_of_one(x)[None] for member in members]
-        found = self._combined(members, rows, False)[0]
-        return found if np.ndim(found) else float(found)
+        if "estimators_" not in self.__dict__:
+            return self._of_one("_read_prediction", x)
+        found = [member.predict_one(x) for member in self.estimators_]
+        return sum(found) / len(found)
+
+    def _read_prediction(self) -> MakeReader:
+        task = self._task()
+        if task.units > 1:
+            return lambda out: lambda: self._estimates(out.copy())[0][0]
+        if "target_scale_" not in vars(self):
+            return lambda out: out.item
+        return _readers.scaled(self.target_scale_.item(), self.target_mean_.item())
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² of the predictions; of several quantiles, the mean of their D² (of pinball losses)."""
@@ -274,23 +277,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             for q, level in enumerate(levels)
         ]
         return float(np.mean(scores))
-
-    def _combined(self, members: list[Any], outputs: list[Array], return_std: bool) -> Any:
-        """The mean of the members' predictions, and with `return_std` how much it may err.
-
-        The variance is the mean of the members' plus that between them (Lakshminarayanan, Pritzel
-        & Blundell, *Simple and scalable predictive uncertainty estimation using deep ensembles*,
-        2017).
-        """
-        pairs = [m._estimates(o) for m, o in zip(members, outputs, strict=True)]
-        means = [mean for mean, _ in pairs]
-        mean = means[0] if len(means) == 1 else np.mean(means, axis=0)
-        if not return_std:
-            return mean
-        variance = np.var(means, axis=0) if len(means) > 1 else np.zeros_like(mean)
-        if pairs[0][1] is not None:
-            variance = variance + np.mean([deviation**2 for _, deviation in pairs], axis=0)
-        return mean, np.sqrt(variance)
 
     def _estimates(self, outputs: Array) -> tuple[Array, Array | None]:
         """Predictions, and their standard deviations if learnt, in the targets' own units."""
@@ -323,9 +309,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             gradients = gradients * repeated[:, None].astype(gradients.dtype)
         return gradients[:, 0] if gradients.shape[1] == 1 else gradients
 
-    def _gives_outputs(self) -> bool:
-        return self._task().units == 1 and "target_scale_" not in vars(self)
-
     def _task(self) -> Task:
         return regression(self.loss, self.quantile, self._targets)
 
@@ -345,7 +328,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             y = column_or_1d(y, warn=True)
         targets = 1 if y.ndim == 1 else y.shape[1]
         if not first and targets != self._targets:
-            raise ValueError(f"y: found {targets} outputs, wanted {self._targets} as in the first fit")
+            raise ValueError(
+                f"y: found {targets} outputs, wanted {self._targets} as in the first fit"
+            )
         self._targets = targets
         self._check_range("y", y)
         return X, y
@@ -353,9 +338,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _check_range(self, name: str, y: Array) -> None:
         if self._task().name == "poisson":
             if y.min() < 0:
-                raise ValueError(
-                    f"{name}: found {y.min()}, wanted targets >= 0 for loss='poisson'"
-                )
+                raise ValueError(f"{name}: found {y.min()}, wanted targets >= 0 for loss='poisson'")
             if self.scale_targets:
                 raise ValueError(
                     "scale_targets: found True with loss='poisson', wanted False: counts have no "
@@ -364,7 +347,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _learn_target_scale(self, y: Array, weights: Any) -> None:
         for name in ("target_mean_", "target_scale_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         if self.scale_targets:
             mean, variance = _scaling.moments(y.reshape(len(y), -1), weights)
             self.target_mean_, self.target_scale_ = mean, np.sqrt(variance)
@@ -390,3 +373,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _combined(pairs: list[tuple[Array, Array | None]], return_std: bool) -> Any:
+    """The mean of the members' predictions, and with `return_std` how much it may err.
+
+    The variance is the mean of the members' plus that between them (Lakshminarayanan, Pritzel &
+    Blundell, *Simple and scalable predictive uncertainty estimation using deep ensembles*, 2017).
+    """
+    means = [mean for mean, _ in pairs]
+    mean = means[0] if len(means) == 1 else np.mean(means, axis=0)
+    if not return_std:
+        return mean
+    variance = np.var(means, axis=0) if len(means) > 1 else np.zeros_like(mean)
+    if pairs[0][1] is not None:
+        learnt = [deviation for _, deviation in pairs if deviation is not None]
+        variance = variance + np.mean(np.square(learnt), axis=0)
+    return mean, np.sqrt(variance)
