@@ -94,8 +94,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         the mean of their probabilities; they are in ``estimators_``, and share the time.
     bootstrap : bool
         Whether each of them has a draw with replacement of the rows.
-    class_weight : dict, "balanced" or None
-        Factors of the weights of each class's rows.
+    class_weight : dict, "balanced", list of dict or None
+        Factors of the weights of each class's rows; of several labels one dictionary for each.
 
     Attributes
     ----------

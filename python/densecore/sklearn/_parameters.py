@@ -61,7 +61,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "bootstrap": ["boolean"],
 }
 
-CLASSIFIER = {**CONSTRAINTS, "class_weight": [StrOptions({"balanced"}), dict, None]}
+CLASSIFIER = {**CONSTRAINTS, "class_weight": [StrOptions({"balanced"}), dict, list, None]}
 
 # scikit-learn's names and densecore's of losses that a regression can have.
 LOSSES = {
