@@ -13,7 +13,7 @@ pytest.importorskip("sklearn", minversion="1.7")
 import scipy.sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import d2_pinball_score
+from sklearn.metrics import d2_pinball_score, r2_score
 
 import densecore as dc
 from densecore.sklearn import MLPClassifier, MLPRegressor
@@ -77,13 +77,13 @@ def test_names_of_the_squared_error_are_scikit_learns() -> None:
 
 
 def test_losses_that_are_none_of_a_regression() -> None:
-    with pytest.raises(ValueError, match="'loss' parameter .* 'gaussian_nll'"):
+    with pytest.raises(ValueError, match=r"'loss' parameter .* 'gaussian_nll'"):
         regressor(loss="crossentropy").fit(X, REAL)
     with pytest.raises(ValueError, match=r"found BinaryCrossentropy.* wanted one .*huber"):
         regressor(loss=dc.losses.BinaryCrossentropy()).fit(X, REAL)
     with pytest.raises(ValueError, match="reduction 'mean'"):
         regressor(loss=dc.losses.Huber(reduction="sum")).fit(X, REAL)
-    with pytest.raises(ValueError, match="quantile: found 0.5 with loss='mae'"):
+    with pytest.raises(ValueError, match=r"quantile: found 0\.5 with loss='mae'"):
         regressor(loss="mae", quantile=0.5).fit(X, REAL)
     with pytest.raises(ValueError, match="which has its own"):
         regressor(loss=dc.losses.Quantile(), quantile=0.5).fit(X, REAL)
@@ -103,6 +103,7 @@ def test_quantiles() -> None:
     assert_allclose(model.predict_one(X[3]), found[3])
     one = regressor(**settings, quantile=0.9).fit(X, noisy)
     assert one.predict(X).shape == (150,)
+    assert one.score(X, noisy) == pytest.approx(r2_score(noisy, one.predict(X)))
     assert np.mean(noisy < one.predict(X)) == pytest.approx(0.9, abs=0.06)
     two = regressor(loss="quantile", quantile=[0.1, 0.9]).fit(X, SEVERAL)
     assert two.predict(X).shape == (150, 2, 2)

@@ -133,9 +133,9 @@ def test_training_ends_with_the_time(solver: str, members: int | None) -> None:
     seconds = 0.2 if solver == "adam" else 0.02  # before it converges
     rows = rng.normal(size=(400, 20))
     y = np.sin(rows @ rng.normal(size=20))
-    model = MLPRegressor(hidden_layer_sizes=(64, 64), solver=solver, max_iter=10**6, max_fun=10**8, tol=0.0,
-                         n_iter_no_change=10**6, time_budget=seconds, n_members=members,
-                         random_state=0)  # fmt: skip
+    endless = {"max_iter": 10**6, "max_fun": 10**8, "tol": 0.0, "n_iter_no_change": 10**6}
+    model = small(hidden_layer_sizes=(64, 64), solver=solver, n_members=members, **endless)
+    model.set_params(time_budget=seconds)
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # an end that was asked for is no ConvergenceWarning
