@@ -167,9 +167,9 @@ def test_members_are_networks_of_their_own(bootstrap: bool) -> None:
 
 def test_what_is_learnt_and_what_differs_add_up() -> None:
     model = regressor(n_members=3, loss="gaussian_nll").fit(X, REAL)
-    pairs = [member.predict(X, return_std=True) for member in model.estimators_]
-    means, deviations = np.array(pairs).transpose(1, 0, 2)
-    expected = np.sqrt(means.var(axis=0) + (deviations**2).mean(axis=0))
+    outputs = np.array([member.model_.predict(X) for member in model.estimators_])
+    means, logarithms = outputs[..., 0], outputs[..., 1]  # of the variances
+    expected = np.sqrt(means.var(axis=0) + np.exp(logarithms).mean(axis=0))
     assert_allclose(model.predict(X, return_std=True)[1], expected)
 
 
