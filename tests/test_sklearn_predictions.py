@@ -12,7 +12,7 @@ pytest.importorskip("sklearn", minversion="1.7")
 
 import scipy.sparse
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import d2_pinball_score, r2_score
 
 import densecore as dc
@@ -150,6 +150,8 @@ def test_members_are_networks_of_their_own(bootstrap: bool) -> None:
     assert_allclose(deviation, each.std(axis=0), atol=1e-12)
     assert_array_equal(clone(model).fit(X, REAL).predict(X), mean)
     assert not hasattr(model, "model_")
+    with pytest.raises(AttributeError, match="found an ensemble, wanted one network"):
+        model.coefs_  # noqa: B018
     assert model.predict_one(X[0]) == pytest.approx(mean[0])
     assert_allclose(model.input_gradients(X), np.mean(
         [member.input_gradients(X) for member in model.estimators_], axis=0))  # fmt: skip
@@ -171,6 +173,15 @@ def test_what_is_learnt_and_what_differs_add_up() -> None:
     means, logarithms = outputs[..., 0], outputs[..., 1]  # of the variances
     expected = np.sqrt(means.var(axis=0) + np.exp(logarithms).mean(axis=0))
     assert_allclose(model.predict(X, return_std=True)[1], expected)
+
+
+@pytest.mark.filterwarnings("default::sklearn.exceptions.ConvergenceWarning")
+def test_what_members_have_not_reached_is_told_once() -> None:
+    with pytest.warns(
+        ConvergenceWarning, match=r"3 of 3 members: Maximum iterations \(2\)"
+    ) as seen:
+        regressor(n_members=3, max_iter=2).fit(X, REAL)
+    assert [each.filename for each in seen] == [__file__]
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
@@ -254,6 +265,8 @@ def test_one_row_is_checked() -> None:
         row[2] = value
         with pytest.raises(ValueError, match="found NaN or infinity"):
             model.predict_one(row)
+    with pytest.raises(TypeError, match="x: found float, wanted a row of 4 numbers"):
+        model.predict_one(1.0)
     with pytest.raises((TypeError, ValueError)):
         model.predict_one(["a", "b", "c", "d"])
     assert model.predict_one(X[0]) == model.predict(X[:1])[0]

@@ -111,6 +111,11 @@ class BaseMLP(Rows, BaseEstimator):
             layer.bias[...] = array
 
     def _model(self) -> Sequential:
+        if "model_" not in vars(self) and vars(self).get("estimators_"):
+            raise AttributeError(
+                "model_, coefs_, intercepts_: found an ensemble, wanted one network: each of its "
+                "estimators_ has one"
+            )
         model: Sequential = self.model_
         return model
 

@@ -7,6 +7,8 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
+from ._stopping import warn_of_the_end
+
 
 def fit(
     estimator: Any,
@@ -50,6 +52,7 @@ def fit(
             member = old[number].set_params(**shared)
         else:
             member = clone(estimator).set_params(**shared, random_state=int(seed))
+        member._is_member = True
         if estimator.verbose and estimator.verbose != "bar":
             print(f"Member {number + 1} of {len(seeds)}")
         weight = sample_weight
@@ -64,6 +67,9 @@ def fit(
         else:
             member.fit(X, y, weight, **given)
         members.append(member)
+    unfinished = sum(getattr(member, "_unconverged", False) for member in members)
+    if unfinished:
+        warn_of_the_end(estimator.max_iter, f"{unfinished} of {len(members)} members: ")
     _take(estimator, members)
 
 

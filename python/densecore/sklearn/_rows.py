@@ -35,8 +35,14 @@ def _bound(model: Sequential, reader: MakeReader) -> Callable[[Any], Any]:
     number, largest, smallest = row.item, row.argmax, row.argmin
 
     def predict_one(x: Any) -> Any:
-        if len(x) != features:
-            raise ValueError(f"x: found {len(x)} values, wanted a row of {features} features")
+        try:
+            found = len(x)
+        except TypeError:
+            raise TypeError(
+                f"x: found {type(x).__name__}, wanted a row of {features} numbers"
+            ) from None
+        if found != features:
+            raise ValueError(f"x: found {found} values, wanted a row of {features} features")
         row[...] = x
         if not (isfinite(number(largest())) and isfinite(number(smallest()))):
             raise ValueError("x: found NaN or infinity, wanted finite numbers")

@@ -137,9 +137,15 @@ class Stopping(Callback):
         if self._best is not None:
             estimator.model_.set_weights(self._best)
         last = estimator.n_iter_ == estimator.max_iter
-        if last and not self.converged and not self._incremental:
-            warn(
-                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-            )
+        estimator._unconverged = last and not self.converged and not self._incremental
+        if estimator._unconverged and not getattr(estimator, "_is_member", False):
+            warn_of_the_end(estimator.max_iter)
+
+
+def warn_of_the_end(iterations: int, who: str = "") -> None:
+    """In scikit-learn's words."""
+    warn(
+        f"Stochastic Optimizer: {who}Maximum iterations ({iterations}) reached and the "
+        "optimization hasn't converged yet.",
+        ConvergenceWarning,
+    )
