@@ -218,3 +218,36 @@ def test_a_model_that_diverges_is_as_before() -> None:
     frame = pandas.DataFrame(wide, columns=list("abcde"))
     with pytest.raises(ValueError, match=r"column 2 \('c'\)"):
         small(**settings).fit(frame, REAL)
+
+
+# Levenberg–Marquardt --------------------------------------------------------------------------
+
+
+@pytest.mark.skipif("lm" not in dc.solvers.SOLVERS, reason="the core has no such solver")
+def test_levenberg_marquardt_goes_far() -> None:
+    settings = {"activation": "tanh", "alpha": 1e-3, "scale_targets": True}
+    weights = rng.uniform(0.5, 2, 120)
+    for y in (REAL, SEVERAL):
+        found = small(solver="lm", max_iter=100, **settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found.fit(X, y, weights)
+            far = small(solver="lbfgs", max_iter=300, tol=1e-9, **settings).fit(X, y, weights)
+        assert found.loss_ < far.loss_ * 1.2
+        assert found.n_iter_ == len(found.loss_curve_)
+        assert found.loss_curve_[-1] == found.loss_ < found.loss_curve_[0]
+        assert found.predict(X).shape == y.shape
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(2\)"):
+        two = small(solver="lm", max_iter=2, alpha=0.3).fit(X, SEVERAL)
+    penalty = 0.3 / 2 / 120 * sum((w**2).sum() for w in two.coefs_)
+    squares = np.mean((two.predict(X) - SEVERAL) ** 2) / 2
+    assert two.loss_ == pytest.approx(squares + penalty)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ended = small(solver="lm", max_iter=10**6, time_budget=1e-3).fit(X, REAL)
+    assert ended.n_iter_ < 10
+    with pytest.raises(ValueError, match="loss: found 'mae' with solver='lm'"):
+        small(solver="lm", loss="mae").fit(X, REAL)
+    with pytest.raises(ValueError, match="'solver' parameter"):
+        small(MLPClassifier, solver="lm").fit(X, PAIR)
+    assert not hasattr(small(solver="lm"), "partial_fit")

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ..callbacks import TimeLimit
 from ..model import Sequential
-from . import _ensemble, _lbfgs, _scaling
+from . import _ensemble, _lbfgs, _lm, _scaling
 from ._network import (
     Extras,
     dense_layers,
@@ -209,7 +209,8 @@ class BaseMLP(Rows, BaseEstimator):
         targets = self._targets_of(y)
         everything = X
         if not in_batches:
-            _lbfgs.fit(self, task, X, targets, weights)
+            solve = _lm.fit if self.solver == "lm" else _lbfgs.fit
+            solve(self, task, X, targets, weights)
         else:
             self._prepare_curves(first, self.early_stopping or X_val is not None)
             validation = None

@@ -73,7 +73,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ``sklearn.metrics.get_scorer_names()``, or a function (estimator, X, y) → number, higher
         for better. None is accuracy.
     dropout : float or array-like of float
-        Share of each hidden layer's outputs that a training step leaves out, for all or for each.
+        Share of outputs that a training step leaves out, of all hidden layers or of each.
     batch_normalization, layer_normalization : bool
         Whether hidden layers are normalised, over the batch or over each row, before their
         activation.
@@ -81,14 +81,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         In each step weights shrink by the rate times this; None is 0.004 for adamw, else 0.
         ``alpha`` is a penalty in the loss, besides.
     clipnorm, clipvalue, global_clipnorm : float or None
-        The longest gradient of each layer's array, the largest element, the longest gradient of
-        all; at most one of them.
+        The longest gradient of each array, its largest element, the longest gradient of all.
     scale_inputs : bool
         Whether the network begins with a standardisation of its inputs, by means and deviations of
         the first data; sparse data are centred too. ``coefs_`` are those behind it.
     time_budget : float or None
-        Seconds, after which training ends with what has been learnt, after the first epoch that
-        ends later, without a warning; ``n_iter_`` says how many there were.
+        Seconds: training ends after the first epoch that ends later, without a warning.
     n_members : int or None
         Train so many networks, one after the other, from random states of their own, and predict
         the mean of their probabilities; they are in ``estimators_``, and share the time.

@@ -98,8 +98,6 @@ def check_together(estimator: Any) -> None:
     if isinstance(solver, str) and solver in ALL_ROWS:
         found = [name for name in _SOLVER_OWN if getattr(estimator, name) is not None]
         found += ["learning_rate_init"] if schedule else []
-        if solver == "lm" and estimator.time_budget is not None:
-            found.append("time_budget")
         if np.any(np.asarray(estimator.dropout, np.float64) > 0):
             found.append("dropout")
         found += ["batch_normalization"] if estimator.batch_normalization else []

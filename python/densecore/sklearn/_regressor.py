@@ -37,7 +37,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     solver : str or Optimizer
         "adam", "sgd", or another of ``densecore.optimizers``: by its name, with the rate that is
         given here; or as an object, which has settings of its own and goes along the gradient of
-        densecore's loss. "lbfgs" takes all rows at once, and makes sparse data dense.
+        densecore's loss. "lbfgs" and "lm" (Levenberg–Marquardt, for small networks and squared
+        errors) take all rows at once, and make sparse data dense.
     alpha : float
         The penalty is alpha / 2 · Σ W² over the number of rows (or the weight) of a batch.
     batch_size : int or "auto"
@@ -49,7 +50,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Of ``densecore.schedules``: a rate for each step.
     power_t : float
     max_iter : int
-        Epochs, or iterations of lbfgs.
+        Epochs, or iterations of lbfgs and lm.
     shuffle : bool
         Whether each epoch has an order of its own.
     random_state : int, RandomState or None
@@ -78,7 +79,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ``sklearn.metrics.get_scorer_names()``, or a function (estimator, X, y) → number, higher
         for better. None is R².
     dropout : float or array-like of float
-        Share of each hidden layer's outputs that a training step leaves out, for all or for each.
+        Share of outputs that a training step leaves out, of all hidden layers or of each.
     batch_normalization, layer_normalization : bool
         Whether hidden layers are normalised, over the batch or over each row, before their
         activation.
@@ -86,14 +87,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         In each step weights shrink by the rate times this; None is 0.004 for adamw, else 0.
         ``alpha`` is a penalty in the loss, besides.
     clipnorm, clipvalue, global_clipnorm : float or None
-        The longest gradient of each layer's array, the largest element, the longest gradient of
-        all; at most one of them.
+        The longest gradient of each array, its largest element, the longest gradient of all.
     scale_inputs : bool
         Whether the network begins with a standardisation of its inputs, by means and deviations of
         the first data; sparse data are centred too. ``coefs_`` are those behind it.
     time_budget : float or None
-        Seconds, after which training ends with what has been learnt, after the first epoch that
-        ends later, without a warning; ``n_iter_`` says how many there were.
+        Seconds: training ends after the first epoch that ends later, without a warning.
     n_members : int or None
         Train so many networks, one after the other, from random states of their own, and predict
         their mean; they are in ``estimators_``, and share the time.
