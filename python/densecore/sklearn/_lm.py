@@ -41,15 +41,15 @@ def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> 
         callbacks=limit,
         verbose=0,
     )
-    totals = [task.scale * loss for loss in history.history.get("loss", [])]
     # One that begins where no step lowers the loss has made none.
-    totals = totals or [task.scale * float(model.evaluate(X, y, sample_weight=weights))]
+    losses: Any = history.history.get("loss") or [model.evaluate(X, y, sample_weight=weights)]
+    totals = [task.scale * loss for loss in losses]
     penalty = factor * sum(float(np.vdot(w, w)) for w in estimator.coefs_)
     estimator.loss_curve_ = [task.reported(total, penalty) for total in totals]
     estimator.loss_ = estimator.loss_curve_[-1]
     estimator.n_iter_ = len(totals)
     if estimator.verbose:
         print(f"lm: {estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}")
-    estimator._unconverged = "all epochs were made" in history.message
+    estimator._unconverged = estimator.n_iter_ == estimator.max_iter
     if estimator._unconverged and not getattr(estimator, "_is_member", False):
         warn_of_the_end(estimator.max_iter)
