@@ -176,7 +176,7 @@ def test_any_scorer_decides() -> None:
     )
     weighted.fit(X, REAL, rng.uniform(1, 2, 120))  # a metric without weights
     assert min(weighted.validation_scores_) > 0
-    with pytest.raises(ValueError, match=r"'early_stopping_metric' parameter .* 'loss'"):
+    with pytest.raises(ValueError, match=r"'early_stopping_metric' parameter .*'loss'"):
         MLPRegressor(early_stopping_metric="nonsense").fit(X, REAL)
 
 
@@ -216,7 +216,7 @@ def test_an_activation_for_each_layer() -> None:
     )
     for name in dc.activations.names():
         small(MLPClassifier, max_iter=1, activation=name).fit(X, CLASSES)
-    with pytest.raises(ValueError, match=r"'activation' parameter .* 'silu'"):
+    with pytest.raises(ValueError, match=r"'activation' parameter .*'silu'"):
         small(MLPRegressor, activation="silo").fit(X, REAL)
     with pytest.raises(
         ValueError, match=r"unknown activation 'silo' .*'silu'.*; known: .*logistic"

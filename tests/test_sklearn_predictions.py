@@ -77,7 +77,7 @@ def test_names_of_the_squared_error_are_scikit_learns() -> None:
 
 
 def test_losses_that_are_none_of_a_regression() -> None:
-    with pytest.raises(ValueError, match=r"'loss' parameter .* 'gaussian_nll'"):
+    with pytest.raises(ValueError, match=r"'loss' parameter .*'gaussian_nll'"):
         regressor(loss="crossentropy").fit(X, REAL)
     with pytest.raises(ValueError, match=r"found BinaryCrossentropy.* wanted one .*huber"):
         regressor(loss=dc.losses.BinaryCrossentropy()).fit(X, REAL)
@@ -272,16 +272,23 @@ def test_one_row_is_checked() -> None:
     assert model.predict_one(X[0]) == model.predict(X[:1])[0]
 
 
-def test_threads_have_rows_of_their_own() -> None:
-    model = regressor(hidden_layer_sizes=(64, 64)).fit(X, REAL)
+@pytest.mark.parametrize(("sizes", "times"), [((64, 64), 3000), ((1200, 1200), 30)])
+def test_threads_have_rows_of_their_own(sizes: Any, times: int) -> None:
+    # The core runs large networks without the interpreter's lock.
+    model = regressor(hidden_layer_sizes=sizes, max_iter=1).fit(X, REAL)
     expected = model.predict(X)
-    wrong: list[float] = []
+    wrong: list[Any] = []
 
     def ask(offset: int) -> None:
-        for number in range(3000):
-            row = (number + offset) % 150
-            if model.predict_one(X[row]) != expected[row]:
-                wrong.append(row)
+        try:
+            for number in range(times):
+                row = (number + offset) % 150
+                if model.predict_one(X[row]) != expected[row]:
+                    wrong.append(row)
+                if number % 10 == 0 and model.predict(X)[row] != expected[row]:
+                    wrong.append(row)
+        except RuntimeError as error:
+            wrong.append(error)
 
     threads = [threading.Thread(target=ask, args=(40 * n,)) for n in range(4)]
     for thread in threads:

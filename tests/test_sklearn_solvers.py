@@ -100,7 +100,7 @@ def test_settings_that_exclude_each_other() -> None:
         small(solver=own, weight_decay=0.1).fit(X, REAL)
     with pytest.raises(ValueError, match="clipnorm: found solver='lbfgs', which takes all rows"):
         small(solver="lbfgs", clipnorm=1.0).fit(X, REAL)
-    with pytest.raises(ValueError, match=r"'solver' parameter .* 'rmsprop'"):
+    with pytest.raises(ValueError, match=r"'solver' parameter .*'rmsprop'"):
         small(solver="rmspop").fit(X, REAL)
 
 

@@ -154,6 +154,7 @@ class BaseMLP(Rows, BaseEstimator):
     def _set_model(self, model: Sequential, task: Task) -> None:
         """Take a model of one's own, and what follows from it."""
         self.model_ = model
+        self._alone()  # now, as predictions are to change nothing
         self.n_layers_ = len(dense_layers(model)) + 1
         self.n_outputs_ = task.outputs
         self.out_activation_ = task.kind.out_activation

@@ -277,9 +277,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X = self._checked(X)
         members = self._members()
         if len(members) == 1:
-            outputs: Array = members[0]._model().predict(X)
+            outputs: Array = members[0]._raw(X)
             return outputs
-        mean: Array = np.mean([member._model().predict(X) for member in members], axis=0)
+        mean: Array = np.mean([member._raw(X) for member in members], axis=0)
         return mean
 
     def _probabilities(self, outputs: Array) -> Array:
@@ -387,7 +387,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return factors if weights is None else weights * factors
 
     def _validation_score(self, X: Any, y: Array, sample_weight: Any) -> float:
-        outputs = self._model().predict(X)
+        outputs = self._raw(X)
         if not np.isfinite(outputs).all():
             return np.nan
         right = self._classes_of(outputs) == y

@@ -239,7 +239,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             )
         X = self._checked(X)
         members = self._members()
-        pairs = [member._estimates(member._model().predict(X)) for member in members]
+        pairs = [member._estimates(member._raw(X)) for member in members]
         return _combined(pairs, return_std)
 
     def predict_one(self, x: Any) -> Any:
@@ -363,7 +363,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return targets
 
     def _validation_score(self, X: Any, y: Array, sample_weight: Any) -> float:
-        outputs = self._estimates(self._model().predict(X))[0]
+        outputs = self._estimates(self._raw(X))[0]
         if not np.isfinite(outputs).all():
             return np.nan
         return self._score_of(y, outputs, sample_weight)

@@ -19,12 +19,12 @@ Array = NDArray[Any]
 class _OneRow(threading.local):
     """A prediction bound to a row and its outputs, of which each thread has its own."""
 
-    def __init__(self, model: Sequential, reader: MakeReader) -> None:
+    def __init__(self, model: Sequential, reader: MakeReader, alone: Any) -> None:
         # Called anew in each thread that looks at this object.
-        self.predict = _bound(model, reader)
+        self.predict = _bound(model, reader, alone)
 
 
-def _bound(model: Sequential, reader: MakeReader) -> Callable[[Any], Any]:
+def _bound(model: Sequential, reader: MakeReader, alone: Any) -> Callable[[Any], Any]:
     features = int(model.input_shape[-1] or 0)
     rows = np.zeros((1, features), model.dtype)
     row = rows[0]
@@ -46,7 +46,8 @@ def _bound(model: Sequential, reader: MakeReader) -> Callable[[Any], Any]:
         row[...] = x
         if not (isfinite(number(largest())) and isfinite(number(smallest()))):
             raise ValueError("x: found NaN or infinity, wanted finite numbers")
-        predict()
+        with alone:
+            predict()
         return read()
 
     return predict_one
@@ -64,6 +65,15 @@ class Rows:
     def _members(self) -> list[Any]:
         raise NotImplementedError
 
+    def _alone(self) -> Any:
+        """A lock: a model refuses the calls of a second thread, and estimators should not."""
+        return vars(self).setdefault("_lock", threading.Lock())  # one, whoever comes first
+
+    def _raw(self, X: Any) -> Array:
+        """The network's outputs for rows that are checked."""
+        with self._alone():
+            return self.model_.predict(X)
+
     def _of_one(self, reader: str, x: Any) -> Any:
         """What the method `reader` reads out of the network's outputs for one row."""
         try:
@@ -72,7 +82,7 @@ class Rows:
                 raise KeyError
         except (AttributeError, KeyError):
             check_is_fitted(self, "model_")
-            bound = _OneRow(self.model_, getattr(self, reader)())
+            bound = _OneRow(self.model_, getattr(self, reader)(), self._alone())
             others = {} if "_one_row" not in vars(self) else self._one_row
             self._one_row = {**others, reader: (self.model_, bound)}
         return bound.predict(x)
@@ -82,8 +92,8 @@ class Rows:
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
-        # Bound to this object's memory.
-        return {name: value for name, value in state.items() if name != "_one_row"}
+        # Bound to this object.
+        return {name: value for name, value in state.items() if name not in ("_one_row", "_lock")}
 
     def input_gradients(self, X: Any) -> Array:
         """How much each prediction changes with each input: ∂prediction/∂X.
@@ -100,7 +110,11 @@ class Rows:
             Of several outputs; of more classes or labels, of the probability of each.
         """
         X = self._checked(X)
-        found: Array = np.mean([m._gradients(X) for m in self._members()], axis=0)
+        each = []
+        for member in self._members():
+            with member._alone():
+                each.append(member._gradients(X))
+        found: Array = np.mean(each, axis=0)
         return found
 
     def hidden_activations(self, X: Any) -> list[Array]:
@@ -122,6 +136,7 @@ class Rows:
             raise ValueError(
                 "hidden_activations: found an ensemble, wanted one network: ask one of estimators_"
             )
-        found = self.model_.activations(X)
+        with self._alone():
+            found = self.model_.activations(X)
         dense = [n for n, layer in enumerate(self.model_.layers) if isinstance(layer, Dense)]
         return [found[number - 1] for number in dense[1:]]
