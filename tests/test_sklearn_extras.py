@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 pytest.importorskip("sklearn", minversion="1.7")
 
 import scipy.sparse
+import sklearn.neural_network
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import (
@@ -27,7 +28,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import densecore as dc
-from densecore.sklearn import MLPClassifier, MLPRegressor
+from densecore.sklearn import MLPClassifier, MLPRegressor, from_sklearn
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -156,6 +157,13 @@ def test_the_loss_decides_over_an_early_stop(kind: Any) -> None:
     assert model.n_iter_ > 5 + int(np.argmin(curve))
     found = model.model_.evaluate(X[80:], model._targets_of(y[80:])) * model._task().scale
     assert found == pytest.approx(min(curve))  # the best weights are back
+
+
+def test_what_scikit_learn_began_gets_a_curve() -> None:
+    begun = sklearn.neural_network.MLPRegressor(early_stopping=True, warm_start=True, max_iter=4)
+    found = from_sklearn(begun.fit(X, REAL)).fit(X, REAL)
+    assert len(found.validation_loss_curve_) == 4
+    assert len(found.validation_scores_) == 8
 
 
 def test_any_scorer_decides() -> None:

@@ -137,7 +137,16 @@ def test_there_must_be_a_deviation() -> None:
     with pytest.raises(ValueError, match=r"return_std: found loss='mae' and one network, wanted"):
         regressor(loss="mae").fit(X, REAL).predict(X, return_std=True)
     with pytest.raises(NotFittedError):
-        regressor(n_members=3).predict(X)
+        regressor(n_members=3).predict(X, return_std=True)
+    # It is that of the training, whatever has been set since.
+    model = regressor(loss="gaussian_nll").fit(X, REAL)
+    before = model.predict(X, return_std=True)
+    model.set_params(loss="quantile", quantile=[0.1, 0.9])
+    assert_array_equal(model.predict(X, return_std=True), before)
+    model.set_params(loss="huber", quantile=None, warm_start=True)
+    with pytest.raises(ValueError, match=r"found layers of \[4, 8, 1\] units, wanted \[4, 8, 2\]"):
+        model.fit(X, REAL)
+    assert_array_equal(model.predict(X, return_std=True), before)
 
 
 @pytest.mark.parametrize("bootstrap", [False, True])

@@ -156,6 +156,7 @@ class BaseMLP(Rows, BaseEstimator):
         self.model_ = model
         self._alone()  # now, as predictions are to change nothing
         self.n_layers_ = len(dense_layers(model)) + 1
+        self._fitted = task  # parameters may change before the next fit
         self.n_outputs_ = task.outputs
         self.out_activation_ = task.kind.out_activation
 
@@ -207,6 +208,7 @@ class BaseMLP(Rows, BaseEstimator):
             )
         else:
             before = self._model().get_weights()
+            self._set_model(self._model(), task)
         targets = self._targets_of(y)
         everything = X
         if not in_batches:
@@ -315,6 +317,8 @@ class BaseMLP(Rows, BaseEstimator):
             self.validation_scores_: list[float] | None = [] if scored else None
             self.validation_loss_curve_: list[float] | None = [] if scored else None
             self.best_validation_score_ = -np.inf if scored else None
+        elif not hasattr(self, "validation_loss_curve_"):  # of `from_sklearn`
+            self.validation_loss_curve_ = [] if scored else None
         if self.early_stopping:
             self.best_loss_ = None
         elif first or getattr(self, "best_loss_", None) is None:

@@ -77,7 +77,7 @@ def _take(estimator: Any, members: list[Any]) -> None:
     """What an estimator says of itself, from its members."""
     vars(estimator).pop("model_", None)
     estimator.estimators_ = members
-    for name in ("n_layers_", "n_outputs_", "out_activation_"):
+    for name in ("_fitted", "n_layers_", "n_outputs_", "out_activation_"):
         setattr(estimator, name, getattr(members[0], name))
     estimator.n_iter_ = max(member.n_iter_ for member in members)
     estimator.t_ = members[0].t_

@@ -232,12 +232,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             Whether standard deviations come too, as a second array like the first: those that
             ``loss="gaussian_nll"`` has learnt, how much ``n_members`` differ, or both together.
         """
-        if return_std and self._task().name != "gaussian_nll" and len(self._members()) < 2:
+        X = self._checked(X)
+        if return_std and self._fitted.name != "gaussian_nll" and len(self._members()) < 2:
             raise ValueError(
                 f"return_std: found loss={self.loss!r} and one network, wanted "
                 "loss='gaussian_nll', or n_members of 2 or more"
             )
-        X = self._checked(X)
         members = self._members()
         pairs = [member._estimates(member._raw(X)) for member in members]
         return _combined(pairs, return_std)
@@ -256,7 +256,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return sum(found) / len(found)
 
     def _read_prediction(self) -> MakeReader:
-        task = self._task()
+        task = self._fitted
         if task.units > 1:
             return lambda out: lambda: self._estimates(out.copy())[0][0]
         if "target_scale_" not in vars(self):
@@ -268,7 +268,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return self._score_of(np.asarray(y), self.predict(X), sample_weight)
 
     def _score_of(self, y: Array, predictions: Array, sample_weight: Any) -> float:
-        levels = self._task().levels
+        levels = self._fitted.levels
         if len(levels) < 2:
             return float(r2_score(y, predictions, sample_weight=sample_weight))
         scores = [
@@ -279,7 +279,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _estimates(self, outputs: Array) -> tuple[Array, Array | None]:
         """Predictions, and their standard deviations if learnt, in the targets' own units."""
-        task = self._task()
+        task = self._fitted
         deviation = None
         if task.name == "gaussian_nll":
             deviation = np.exp(outputs[:, task.outputs :] / 2)
@@ -300,7 +300,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return outputs[:, 0] if self._targets == 1 else outputs
 
     def _gradients(self, X: Any) -> Array:
-        task = self._task()
+        task = self._fitted
         gradients = self._model().jacobian(X)
         gradients = gradients[:, : task.outputs * max(len(task.levels), 1)]
         if "target_scale_" in vars(self):
