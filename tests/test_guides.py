@@ -15,6 +15,7 @@ def examples() -> list[tuple[str, str]]:
     names = [
         "data-and-metrics.md",
         "derivatives-and-solvers.md",
+        "ensembles.md",
         "from-keras.md",
         "from-scikit-learn.md",
         "layers.md",

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
         solvers,
         utils,
     )
+    from .ensemble import Ensemble
     from .history import History
     from .layers import Dense, Input
     from .model import Sequential, load_model
     from .models import Model
 
+
 __all__ = [
     "Dense",
+    "Ensemble",
     "History",
     "Input",
     "Model",
@@ -38,6 +41,7 @@ __all__ = [
     "activations",
     "backend",
     "callbacks",
+    "cross_validate",
     "get_num_threads",
     "initializers",
     "layers",
@@ -53,6 +57,7 @@ __all__ = [
     "set_num_threads",
     "show_config",
     "solvers",
+    "sweep",
     "utils",
     "version",
 ]
@@ -64,11 +69,14 @@ _MODULES = {
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",
+    "Ensemble": "ensemble",
     "History": "history",
     "Input": "layers",
     "Model": "models",
     "Sequential": "model",
+    "cross_validate": "sweeps",
     "load_model": "model",
+    "sweep": "sweeps",
 }
 
 
