@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         reference,
         regularizers,
         schedules,
+        solvers,
         utils,
     )
     from .ensemble import Ensemble
@@ -55,6 +56,7 @@ __all__ = [
     "schedules",
     "set_num_threads",
     "show_config",
+    "solvers",
     "sweep",
     "utils",
     "version",
@@ -63,7 +65,7 @@ __all__ = [
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
     "activations", "backend", "callbacks", "initializers", "layers", "losses", "metrics", "models",
-    "ops", "optimizers", "reference", "regularizers", "schedules", "sklearn", "utils",
+    "ops", "optimizers", "reference", "regularizers", "schedules", "sklearn", "solvers", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",

@@ -1,5 +1,7 @@
 """Training with SciPy's L-BFGS-B over the flat parameters, all rows at once."""
 
+import math
+import time
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..solvers import minimize
-from ._network import optimizer, with_penalty
+from ._network import with_penalty
+from ._optimizer import optimizer
 from ._tasks import Task
 from ._warn import warn
 
@@ -24,12 +27,22 @@ def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> 
     y = np.ascontiguousarray(y, None if task.name == "multiclass" else model.dtype)
     row_weights = None if weights is None else np.ascontiguousarray(weights, model.dtype)
 
+    end = math.inf if estimator.time_budget is None else time.monotonic() + estimator.time_budget
+    out_of_time = False
+
+    def look_at_the_clock(parameters: Array) -> None:
+        nonlocal out_of_time
+        if time.monotonic() >= end:
+            out_of_time = True
+            raise StopIteration
+
     found = minimize(
         model,
         x,
         y,
         row_weights,
         scale=task.scale,
+        callback=None if estimator.time_budget is None else look_at_the_clock,
         maxfun=estimator.max_fun,
         maxiter=estimator.max_iter,
         gtol=estimator.tol,
@@ -39,7 +52,7 @@ def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> 
     estimator.n_iter_ = min(int(found.nit), estimator.max_iter)
     if estimator.verbose:
         print(f"lbfgs: {estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}")
-    if found.status != 0:
+    if found.status != 0 and not out_of_time:  # which was asked for
         warn(
             f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
             f"{found.message}. Increase max_iter or max_fun, or scale the data.",
