@@ -12,7 +12,7 @@ from . import _core, ensemble_file, losses, optimizers
 from ._custom_loss import CallableLoss
 from ._rows import as_rows, take
 from ._warn import warn
-from .ensemble_data import Indices, MembersData, bootstrap_rows, left_out, read, read_rows
+from .ensemble_data import MembersData, chosen_rows, read, read_rows, with_validation
 from .ensemble_history import EnsembleHistory
 from .evaluation import at_least, optional
 from .initializers import check_seed
@@ -320,9 +320,14 @@ class Ensemble:
         size = min(optional("batch_size", batch_size) or 32, 2**62)
         check_verbose(verbose)
         data = self._read(x, y, sample_weight, class_weight)
-        rows = self._rows(indices, bootstrap, data)
-        training, validation = self._validation(
-            data.with_rows(rows), validation_split, validation_data, validation_indices
+        rows = chosen_rows(self.seeds, indices, bootstrap, data)
+        training, validation = with_validation(
+            data.with_rows(rows),
+            len(self),
+            validation_split,
+            validation_data,
+            validation_indices,
+            self._read,
         )
         names = self.metrics_names
         if validation is not None:
@@ -349,52 +354,6 @@ class Ensemble:
             said = repr(self.history).removeprefix("EnsembleHistory(")[:-1]
             print(f"{said} - {time.perf_counter() - start:.1f}s")
         return self.history
-
-    def _rows(self, indices: Any, bootstrap: bool, data: MembersData) -> Indices | None:
-        if indices is not None and bootstrap:
-            raise ValueError("bootstrap: found it together with indices, wanted one of them")
-        if indices is not None:
-            return read_rows("indices", indices, len(self), data)
-        if not bootstrap:
-            return None
-        return [bootstrap_rows([seed], data.rows_of(i))[0] for i, seed in enumerate(self.seeds)]
-
-    def _validation(
-        self, data: MembersData, share: float, given: Any, indices: Any
-    ) -> tuple[MembersData, MembersData | None]:
-        if sum((given is not None, indices is not None, bool(share))) > 1:
-            raise ValueError(
-                "validation: found several of validation_data, validation_indices and "
-                "validation_split, wanted at most one"
-            )
-        if share:
-            return data.split(share)
-        if indices is not None:
-            return data, data.with_rows(read_rows("validation_indices", indices, len(self), data))
-        if given is None:
-            return data, None
-        if isinstance(given, str):
-            if given != "rest":
-                raise ValueError(
-                    f"validation_data: found {given!r}, wanted (x, y), (x, y, sample_weight) or "
-                    "'rest'"
-                )
-            if data.rows is None:
-                raise ValueError("validation_data: found 'rest' without indices or bootstrap")
-            rest = [left_out(data.rows_of(i), taken) for i, taken in enumerate(data.rows)]
-            for i, rows in enumerate(rest):
-                if rows.size == 0:
-                    raise ValueError(
-                        f"validation_data: found 'rest', but member {i} is trained on all rows"
-                    )
-            return data, data.with_rows(rest)
-        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-            raise ValueError("validation_data: wanted (x, y), (x, y, sample_weight) or 'rest'")
-        x, y, weight = [*given, None][:3]
-        try:
-            return data, self._read(x, y, weight)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"validation_data: {error}") from None
 
     @staticmethod
     def _warn_of(history: EnsembleHistory) -> None:

@@ -1,6 +1,6 @@
 """Data of an ensemble: arrays that all members share, arrays of their own, or rows by number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -196,13 +196,72 @@ def read_rows(name: str, indices: Any, members: int, data: MembersData) -> Indic
     return found
 
 
-def bootstrap_rows(seeds: Sequence[int], rows: int) -> Indices:
-    """As many rows as there are, drawn with replacement, for each seed."""
-    return [np.random.default_rng(seed).integers(rows, size=rows) for seed in seeds]
+def chosen_rows(
+    seeds: Sequence[int], indices: Any, bootstrap: bool, data: MembersData
+) -> Indices | None:
+    """The rows that each member is trained on, as given or drawn with replacement; None: all."""
+    if indices is not None and bootstrap:
+        raise ValueError("bootstrap: found it together with indices, wanted one of them")
+    if indices is not None:
+        return read_rows("indices", indices, len(seeds), data)
+    if not bootstrap:
+        return None
+    counts = [data.rows_of(i) for i in range(len(seeds))]
+    return [
+        np.random.default_rng(seed).integers(count, size=count)
+        for seed, count in zip(seeds, counts, strict=True)
+    ]
 
 
-def left_out(rows: int, taken: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The rows that are not among those taken."""
-    out = np.ones(rows, bool)
-    out[taken] = False
-    return np.flatnonzero(out)
+def with_validation(
+    data: MembersData,
+    members: int,
+    share: float,
+    given: Any,
+    indices: Any,
+    convert: Callable[[Any, Any, Any], MembersData],
+) -> tuple[MembersData, MembersData | None]:
+    """What is trained on, and what is held out, from the arguments of `Ensemble.fit`.
+
+    `convert` makes data of arrays (x, y, weights or None).
+    """
+    if sum((given is not None, indices is not None, bool(share))) > 1:
+        raise ValueError(
+            "validation: found several of validation_data, validation_indices and "
+            "validation_split, wanted at most one"
+        )
+    if share:
+        return data.split(share)
+    if indices is not None:
+        return data, data.with_rows(read_rows("validation_indices", indices, members, data))
+    if given is None:
+        return data, None
+    if isinstance(given, str):
+        return data, data.with_rows(_rest(given, data))
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+        raise ValueError("validation_data: wanted (x, y), (x, y, sample_weight) or 'rest'")
+    x, y, weight = [*given, None][:3]
+    try:
+        return data, convert(x, y, weight)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"validation_data: {error}") from None
+
+
+def _rest(given: str, data: MembersData) -> Indices:
+    """The rows that a member is not trained on."""
+    if given != "rest":
+        raise ValueError(
+            f"validation_data: found {given!r}, wanted (x, y), (x, y, sample_weight) or 'rest'"
+        )
+    if data.rows is None:
+        raise ValueError("validation_data: found 'rest' without indices or bootstrap")
+    rest = []
+    for i, taken in enumerate(data.rows):
+        left = np.ones(data.rows_of(i), bool)
+        left[taken] = False
+        rest.append(np.flatnonzero(left))
+        if rest[-1].size == 0:
+            raise ValueError(
+                f"validation_data: found 'rest', but member {i} is trained on all rows"
+            )
+    return rest

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,8 @@ from .initializers import check_seed
 from .model import Sequential
 from .stack import Stack
 
-if TYPE_CHECKING:
-    from .ensemble import Ensemble
-
 Array = NDArray[Any]
+Ensemble = Any  # whose module imports this one
 
 FORMAT = "densecore-ensemble"
 FORMAT_VERSION = "1"
@@ -73,7 +71,7 @@ def _copy(optimizer: optimizers.Optimizer) -> optimizers.Optimizer:
 # Members as models ------------------------------------------------------------------------------
 
 
-def model_of(ensemble: "Ensemble", index: int) -> Sequential:
+def model_of(ensemble: Ensemble, index: int) -> Sequential:
     """A member as a model of its own."""
     prototype = ensemble._model
     config = Stack.get_config(prototype)
@@ -97,7 +95,7 @@ def model_of(ensemble: "Ensemble", index: int) -> Sequential:
     return model
 
 
-def take_over(ensemble: "Ensemble", index: int, model: Sequential) -> None:
+def take_over(ensemble: Ensemble, index: int, model: Sequential) -> None:
     """Put a model in a member's place."""
     if not isinstance(model, Sequential):
         raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
@@ -129,7 +127,7 @@ def _layers(model: Sequential) -> list[Any]:
     return [model._inputs, *model._plan().specs]
 
 
-def _recompile(ensemble: "Ensemble", members: list[optimizers.Optimizer]) -> None:
+def _recompile(ensemble: Ensemble, members: list[optimizers.Optimizer]) -> None:
     """The same compilation with other optimizers of the same rules: all states stay."""
     everything = tensors_of(ensemble)
     kept = {name: array.copy() for name, array in everything.items()}
@@ -149,7 +147,7 @@ def _set_states(model: Sequential, values: Array, layers: int) -> None:
 # Files and pickles ------------------------------------------------------------------------------
 
 
-def tensors_of(ensemble: "Ensemble") -> dict[str, Array]:
+def tensors_of(ensemble: Ensemble) -> dict[str, Array]:
     """``parameters``, ``states``, ``optimizer.<name>``: a row for each member."""
     tensors: dict[str, Array] = {"parameters": ensemble.parameters}
     if ensemble._core.states.size:
@@ -164,7 +162,7 @@ def tensors_of(ensemble: "Ensemble") -> dict[str, Array]:
     return tensors
 
 
-def _fill(ensemble: "Ensemble", tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
+def _fill(ensemble: Ensemble, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
     ensemble.parameters[...] = tensors["parameters"]
     if "states" in tensors:
         ensemble._core.states[...] = tensors["states"]
@@ -176,7 +174,7 @@ def _fill(ensemble: "Ensemble", tensors: dict[str, Array], progress: dict[str, l
         ensemble._core.set_progress(i, progress["steps"][i], progress["epochs"][i])
 
 
-def state_of(ensemble: "Ensemble") -> dict[str, Any]:
+def state_of(ensemble: Ensemble) -> dict[str, Any]:
     """What a pickle holds; the history stays behind."""
     model = ensemble._model
     config = Stack.get_config(model)
@@ -193,7 +191,7 @@ def state_of(ensemble: "Ensemble") -> dict[str, Any]:
     }
 
 
-def restore(ensemble: "Ensemble", state: dict[str, Any]) -> None:
+def restore(ensemble: Ensemble, state: dict[str, Any]) -> None:
     """Make an ensemble what `state_of` says."""
     _begin(ensemble, state["name"], state["config"], list(state["seeds"]))
     if state["compiled"] is not None:
@@ -203,7 +201,7 @@ def restore(ensemble: "Ensemble", state: dict[str, Any]) -> None:
     _fill(ensemble, state["tensors"], state["progress"])
 
 
-def _begin(ensemble: "Ensemble", name: str, config: dict[str, Any], seeds: list[int]) -> None:
+def _begin(ensemble: Ensemble, name: str, config: dict[str, Any], seeds: list[int]) -> None:
     ensemble.name = name
     ensemble.history = None
     ensemble.optimizers = []
@@ -212,7 +210,7 @@ def _begin(ensemble: "Ensemble", name: str, config: dict[str, Any], seeds: list[
     ensemble._model.build()
 
 
-def write(ensemble: "Ensemble", path: str | os.PathLike[str]) -> None:
+def write(ensemble: Ensemble, path: str | os.PathLike[str]) -> None:
     """Write an ensemble in one step; an existing file is replaced or left as it was."""
     config: dict[str, Any] = {
         "name": ensemble.name,
@@ -245,7 +243,7 @@ def write(ensemble: "Ensemble", path: str | os.PathLike[str]) -> None:
     )
 
 
-def read_into(ensemble: "Ensemble", path: str | os.PathLike[str]) -> None:
+def read_into(ensemble: Ensemble, path: str | os.PathLike[str]) -> None:
     """Make an ensemble what a file says.
 
     Raises
