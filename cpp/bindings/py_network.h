@@ -65,6 +65,12 @@ class PyNetwork {
     network_->layers().at(l);
     network_->set_trainable(l, trainable);
   }
+  // Of the layer's weights.
+  void set_penalty(std::size_t l, double l1, double l2) {
+    const InUse in_use(busy_);
+    network_->layers().at(l);
+    network_->set_penalty(l, 0, {l1, l2});
+  }
   // forward(x) -> a and derivative(x, a) -> da/dx, both (rows, units), for a layer of kind
   // "function".
   void set_function(std::size_t l, py::function forward, py::function derivative) {

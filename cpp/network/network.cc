@@ -70,6 +70,16 @@ void Network<T>::set_trainable(std::size_t layer, bool trainable) {
 }
 
 template <class T>
+void Network<T>::set_penalty(std::size_t layer, std::size_t array, Penalty penalty) {
+  NetworkSpec changed = spec_;
+  changed.layers[layer].penalties[array] = penalty;
+  changed.check();
+  layers_[layer]->set_penalty(array, penalty);
+  spec_ = std::move(changed);
+  layers_changed();
+}
+
+template <class T>
 void Network<T>::set_function(std::size_t layer, UserFunction<T> function) {
   dynamic_cast<FunctionLayer<T>&>(*layers_[layer]).function = std::move(function);
 }

@@ -57,6 +57,8 @@ class Network {
   double penalty() const;
   // From the next step on.
   void set_trainable(std::size_t layer, bool trainable);
+  // Throws std::invalid_argument for a negative factor or one that is no number.
+  void set_penalty(std::size_t layer, std::size_t array, Penalty penalty);
   void set_function(std::size_t layer, UserFunction<T> function);
   // The seed of dropout masks.
   std::uint64_t seed = 0;

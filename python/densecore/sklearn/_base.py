@@ -13,9 +13,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ..model import Sequential
 from . import _lbfgs
-from ._network import initial_weights, network, optimizer, sizes_of, with_penalty
+from ._network import initial_weights, network, optimizer, set_penalty, sizes_of
 from ._stopping import Stopping
 from ._tasks import Task
+from ._tasks_of_fit import CallbackSupport, fit_tasks
 from ._warn import warn
 
 Array = NDArray[Any]
@@ -33,7 +34,7 @@ def is_stochastic(estimator: Any) -> bool:
     return True
 
 
-class BaseMLP(BaseEstimator):
+class BaseMLP(CallbackSupport, BaseEstimator):
     """scikit-learn's multilayer perceptron over a ``densecore.Sequential``."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -118,6 +119,26 @@ class BaseMLP(BaseEstimator):
         model: Sequential = self.model_
         return model
 
+    def to_sklearn(self) -> Any:
+        """The estimator of ``sklearn.neural_network`` that predicts what this one predicts.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or MLPRegressor
+            Fitted, with copies of the weights and the curves, and what the solver had accumulated:
+            a ``partial_fit`` goes on where this one stands.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            This estimator is not fitted.
+        ValueError
+            It uses what scikit-learn has no place for; the message names it.
+        """
+        from ._convert import to_sklearn
+
+        return to_sklearn(self)
+
     def _outputs(self, X: Any) -> Array:
         """The model's outputs for rows that the user gives."""
         check_is_fitted(self, "model_")
@@ -184,8 +205,9 @@ class BaseMLP(BaseEstimator):
                 f"warm_start, partial_fit: found layers of {sizes} units, wanted "
                 f"{sizes_of(self._model())} as in the first fit"
             )
+        told = fit_tasks(self, 1 if incremental else self.max_iter, X, y, weights)
         if self.solver == "lbfgs":
-            _lbfgs.fit(self, task, X, targets, weights)
+            _lbfgs.fit(self, task, X, targets, weights, told)
         else:
             self._prepare_curves(first, self.early_stopping or X_val is not None)
             validation = None
@@ -196,12 +218,15 @@ class BaseMLP(BaseEstimator):
                     X, y, targets, weights, random_state
                 )
             seed = int(random_state.randint(np.iinfo(np.int32).max))
-            self._train(X, targets, weights, validation, task, seed, incremental, callbacks)
+            listeners = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+            self._train(X, targets, weights, validation, task, seed, incremental, [*listeners, told])
         if not np.isfinite(self._model().parameters).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
             )
+        if told is not None:
+            told.finish()
 
     def _check_weights(self, X: Any, y: Array, sample_weight: Any, class_weight: Any) -> Any:
         weights = None
@@ -277,20 +302,22 @@ class BaseMLP(BaseEstimator):
         task: Task,
         seed: int,
         incremental: bool,
-        callbacks: Any,
+        callbacks: list[Any],
     ) -> None:
         rows = X.shape[0]
         batch = self._batch_rows(rows)
         # scikit-learn divides the penalty by each batch's weight; this is that of a mean batch.
         penalty = self.alpha / 2 / (batch * (1.0 if weights is None else float(np.mean(weights))))
-        model = self.model_ = with_penalty(self._model(), penalty / task.scale)
+        model = self._model()
+        set_penalty(model, penalty / task.scale)
         if not incremental or model.optimizer is None or model.optimizer.name != self.solver:
             model.seed = seed
             model.compile(optimizer(self, task.scale), task.kind.loss)
         offset = task.offset(targets, weights)
         stopping = Stopping(self, task, offset, penalty, rows, validation, incremental)
         self.n_iter_ = 0
-        listeners = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+        # It decides before scikit-learn's callbacks are told.
+        listeners = [*callbacks[:-1], stopping, callbacks[-1]]
         try:
             model.fit(
                 X,
@@ -298,7 +325,7 @@ class BaseMLP(BaseEstimator):
                 batch_size=batch,
                 epochs=1 if incremental else self.max_iter,
                 verbose=0,
-                callbacks=[*(c for c in listeners if c is not None), stopping],
+                callbacks=[c for c in listeners if c is not None],
                 # One batch is the same in any order but for its last digits.
                 shuffle=bool(self.shuffle) and batch < rows,
                 sample_weight=weights,

@@ -7,29 +7,36 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..solvers import minimize
-from ._network import optimizer, with_penalty
+from ._network import optimizer, set_penalty
 from ._tasks import Task
+from ._tasks_of_fit import FitTasks
 from ._warn import warn
 
 Array = NDArray[Any]
 
 
-def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> None:
+def fit(
+    estimator: Any, task: Task, X: Any, y: Array, weights: Array | None, told: FitTasks | None
+) -> None:
     """Minimise the loss of all rows, and set the estimator's model, ``n_iter_`` and ``loss_``."""
     weight = float(X.shape[0] if weights is None else weights.sum())
     factor = estimator.alpha / 2 / weight
-    model = estimator.model_ = with_penalty(estimator.model_, factor / task.scale)
+    model = estimator.model_
+    set_penalty(model, factor / task.scale)
     model.compile(optimizer(estimator, task.scale), task.kind.loss)  # of which the loss is wanted
     x = np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, model.dtype)
     y = np.ascontiguousarray(y, None if task.name == "multiclass" else model.dtype)
     row_weights = None if weights is None else np.ascontiguousarray(weights, model.dtype)
 
+    if told is not None:
+        told.begin()
     found = minimize(
         model,
         x,
         y,
         row_weights,
         scale=task.scale,
+        callback=None if told is None else told.iteration,
         maxfun=estimator.max_fun,
         maxiter=estimator.max_iter,
         gtol=estimator.tol,

@@ -69,20 +69,11 @@ def sizes_of(model: Sequential) -> list[int]:
     return [model.layers[0].kernel.shape[0], *(layer.units for layer in model.layers)]
 
 
-def with_penalty(model: Sequential, l2: float) -> Sequential:
-    """The model with another penalty; it goes on training where it stood.
-
-    A penalty belongs to the layers of a built model, so that it takes a new one.
-    """
-    found = model.layers[0].kernel_regularizer
-    if (0.0 if found is None else found.l2) == l2:
-        return model
-    state = model.__getstate__()
-    for layer in state["stack"]["layers"]:
-        layer["kernel_regularizer"] = L2(l2).get_config() if l2 > 0 else None
-    changed = Sequential.__new__(Sequential)
-    changed.__setstate__(state)
-    return changed
+def set_penalty(model: Sequential, l2: float) -> None:
+    """Give the weights of all layers another penalty; the model goes on where it stood."""
+    for layer in model.layers:
+        layer.kernel_regularizer = L2(l2) if l2 > 0 else None
+        model._network.set_penalty(layer._core_index, 0.0, l2)
 
 
 def optimizer(estimator: Any, scale: float) -> Optimizer:
@@ -93,6 +84,7 @@ def optimizer(estimator: Any, scale: float) -> Optimizer:
             estimator.beta_1,
             estimator.beta_2,
             estimator.epsilon / scale,
+            epsilon_hat=True,
         )
     return SGD(
         estimator.learning_rate_init * scale,
