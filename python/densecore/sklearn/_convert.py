@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..layers import Dense
@@ -89,7 +90,7 @@ def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
     dtype = estimator.coefs_[0].dtype.name
     model = network(sizes, made.activation, task.kind.activation, dtype, weights)
     made._set_model(model, task)
-    if hasattr(estimator, "_optimizer"):
+    if made.solver in ACCUMULATED and hasattr(estimator, "_optimizer"):
         _take_solver(made, task, estimator._optimizer)
     found: MLPClassifier | MLPRegressor = made
     return found
@@ -114,7 +115,7 @@ def to_sklearn(estimator: Any) -> Any:
     made.n_layers_ = estimator.n_layers_
     made.n_outputs_ = estimator.n_outputs_
     made.out_activation_ = estimator.out_activation_
-    made._random_state = np.random.mtrand._rand  # of random_state=None, and made anew by a fit
+    made._random_state = check_random_state(estimator.random_state)
     if classifier:
         made._label_binarizer = _label_binarizer(estimator)
     solver = estimator.solver

@@ -13,6 +13,7 @@ from ._tasks_of_fit import FitTasks
 from ._warn import warn
 
 Array = NDArray[Any]
+STOPPED = 99  # SciPy's status when a callback has ended the search
 
 
 def fit(
@@ -46,7 +47,7 @@ def fit(
     estimator.n_iter_ = min(int(found.nit), estimator.max_iter)
     if estimator.verbose:
         print(f"lbfgs: {estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}")
-    if found.status != 0:
+    if found.status not in (0, STOPPED):
         warn(
             f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
             f"{found.message}. Increase max_iter or max_fun, or scale the data.",
