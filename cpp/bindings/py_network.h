@@ -65,6 +65,11 @@ class PyNetwork {
     network_->layers().at(l);
     network_->set_trainable(l, trainable);
   }
+  double penalty_weight() const { return network_->penalty_weight; }
+  void set_penalty_weight(double weight) {
+    const InUse in_use(busy_);
+    network_->penalty_weight = weight;
+  }
   // Of the layer's weights.
   void set_penalty(std::size_t l, double l1, double l2) {
     const InUse in_use(busy_);

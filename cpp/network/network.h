@@ -55,6 +55,9 @@ class Network {
   bool penalized() const { return penalized_; }
   // The sum of the layers' penalties.
   double penalty() const;
+  // When not 0, penalties are meant for batches of this weight, and grow for lighter ones: in the
+  // sum over a batch, which its weight divides, they count the same for all (scikit-learn's rule).
+  double penalty_weight = 0;
   // From the next step on.
   void set_trainable(std::size_t layer, bool trainable);
   // Throws std::invalid_argument for a negative factor or one that is no number.
@@ -182,6 +185,10 @@ class Network {
 
   void set_loss_slots(const LossSum& sum);
   void layers_changed();
+  // What the penalties of a batch are multiplied with.
+  double penalty_factor(double weight) const {
+    return penalty_weight > 0 && weight > 0 ? penalty_weight / weight : 1;
+  }
 
   NetworkSpec spec_;
   const char* isa_;

@@ -306,10 +306,12 @@ class BaseMLP(CallbackSupport, BaseEstimator):
     ) -> None:
         rows = X.shape[0]
         batch = self._batch_rows(rows)
-        # scikit-learn divides the penalty by each batch's weight; this is that of a mean batch.
-        penalty = self.alpha / 2 / (batch * (1.0 if weights is None else float(np.mean(weights))))
+        # Each batch's weight divides its penalty; this is that of a mean batch.
+        weight = batch * (1.0 if weights is None else float(np.mean(weights)))
+        penalty = self.alpha / 2 / weight
         model = self._model()
         set_penalty(model, penalty / task.scale)
+        model._network.penalty_weight = weight
         if not incremental or model.optimizer is None or model.optimizer.name != self.solver:
             model.seed = seed
             model.compile(optimizer(self, task.scale), task.kind.loss)
@@ -332,4 +334,6 @@ class BaseMLP(CallbackSupport, BaseEstimator):
             )
         except KeyboardInterrupt:
             warn("Training interrupted by user.")
+        finally:
+            model._network.penalty_weight = 0.0
         stopping.finish()
