@@ -54,6 +54,7 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
           [](N& network, std::uint64_t seed) { network.set_seed(seed); })
       .def("set_trainable", &N::set_trainable, py::arg("layer"), py::arg("trainable"))
       .def("set_penalty", &N::set_penalty, py::arg("layer"), py::arg("l1"), py::arg("l2"))
+      .def_readwrite("row_order", &N::row_order)
       .def_property("penalty_weight", &N::penalty_weight, &N::set_penalty_weight)
       .def("dropout_factors", &N::dropout_factors, py::arg("layer"), py::arg("step"),
            py::arg("rows"), py::arg("units"))

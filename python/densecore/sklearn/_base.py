@@ -1,5 +1,6 @@
 """What classifier and regressor have in common: parameters, checks, and the ways to fit."""
 
+import copy
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ..model import Sequential
 from . import _lbfgs
 from ._network import initial_weights, network, optimizer, set_penalty, sizes_of
+from ._order import RowOrder
 from ._stopping import Stopping
 from ._tasks import Task
 from ._tasks_of_fit import CallbackSupport, fit_tasks
@@ -217,9 +219,9 @@ class BaseMLP(CallbackSupport, BaseEstimator):
                 X, y, targets, weights, validation = self._split(
                     X, y, targets, weights, random_state
                 )
-            seed = int(random_state.randint(np.iinfo(np.int32).max))
             listeners = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-            self._train(X, targets, weights, validation, task, seed, incremental, [*listeners, told])
+            listeners = [*listeners, told]
+            self._train(X, targets, weights, validation, task, random_state, incremental, listeners)
         if not np.isfinite(self._model().parameters).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
@@ -293,6 +295,14 @@ class BaseMLP(CallbackSupport, BaseEstimator):
             warn(f"batch_size: found {self.batch_size}, more than the {rows} rows; clipped to that")
         return int(min(self.batch_size, rows))
 
+    def _seed(self) -> int:
+        """Of what the core draws itself; the random state's own numbers are scikit-learn's."""
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        state = check_random_state(self.random_state)
+        state = state if self.random_state is None else copy.deepcopy(state)
+        return int(state.randint(np.iinfo(np.int32).max))
+
     def _train(
         self,
         X: Any,
@@ -300,7 +310,7 @@ class BaseMLP(CallbackSupport, BaseEstimator):
         weights: Any,
         validation: Any,
         task: Task,
-        seed: int,
+        random_state: np.random.RandomState,
         incremental: bool,
         callbacks: list[Any],
     ) -> None:
@@ -313,13 +323,21 @@ class BaseMLP(CallbackSupport, BaseEstimator):
         set_penalty(model, penalty / task.scale)
         model._network.penalty_weight = weight
         if not incremental or model.optimizer is None or model.optimizer.name != self.solver:
-            model.seed = seed
+            model.seed = self._seed()
             model.compile(optimizer(self, task.scale), task.kind.loss)
         offset = task.offset(targets, weights)
-        stopping = Stopping(self, task, offset, penalty, rows, validation, incremental)
+        # The mean over the rows counts every batch's penalty as often as the batch has rows.
+        reported = penalty * -(-rows // batch) * batch / rows
+        stopping = Stopping(self, task, offset, reported, rows, validation, incremental)
         self.n_iter_ = 0
         # It decides before scikit-learn's callbacks are told.
         listeners = [*callbacks[:-1], stopping, callbacks[-1]]
+        # One batch is the same in any order but for its last digits.
+        shuffle = bool(self.shuffle) and batch < rows
+        if shuffle:
+            order = RowOrder(rows, random_state)
+            listeners.append(order)
+            model._network.row_order = order.rows
         try:
             model.fit(
                 X,
@@ -328,12 +346,11 @@ class BaseMLP(CallbackSupport, BaseEstimator):
                 epochs=1 if incremental else self.max_iter,
                 verbose=0,
                 callbacks=[c for c in listeners if c is not None],
-                # One batch is the same in any order but for its last digits.
-                shuffle=bool(self.shuffle) and batch < rows,
+                shuffle=shuffle,
                 sample_weight=weights,
             )
         except KeyboardInterrupt:
             warn("Training interrupted by user.")
         finally:
-            model._network.penalty_weight = 0.0
+            model._network.penalty_weight, model._network.row_order = 0.0, None
         stopping.finish()

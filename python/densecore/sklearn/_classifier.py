@@ -242,15 +242,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if several:
             return X, y, y.astype(X.dtype)
         found = np.unique(y)
-        if not np.isin(found, self.classes_).all():
-            raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
-                f"'y' has {found}."
-            )
-        if self.warm_start and not incremental and len(found) != len(self.classes_):
+        known = np.isin(found, self.classes_).all()
+        if self.warm_start and not incremental and not (known and len(found) == len(self.classes_)):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {found}"
+            )
+        if not known:
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
+                f"'y' has {found}."
             )
         numbers = np.searchsorted(self.classes_, y)
         if self._kind == "binary":

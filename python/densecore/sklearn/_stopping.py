@@ -1,5 +1,6 @@
 """When training stops, and how its rate falls: scikit-learn's rules, as a callback."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ class Stopping(Callback):
     offset : float
         Of the reported loss.
     penalty : float
-        Half of alpha over the weight of a batch: the factor of Σw².
+        The factor of Σw² in the mean loss of an epoch.
     rows : int
         That an epoch trains.
     validation : tuple (X, y, sample_weight), optional
@@ -70,7 +71,7 @@ class Stopping(Callback):
             self.model.optimizer.learning_rate = rate * self._task.scale
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             self._stalled()
-        if not np.isfinite(estimator.loss_):
+        if not math.isfinite(estimator.loss_):
             self.model.stop_training = True
 
     def _loss(self, minimised: float) -> float:
