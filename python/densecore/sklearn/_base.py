@@ -1,6 +1,7 @@
 """What classifier and regressor have in common: parameters, checks, and the ways to fit."""
 
 import copy
+import math
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -144,10 +145,24 @@ class BaseMLP(CallbackSupport, BaseEstimator):
     def _outputs(self, X: Any) -> Array:
         """The model's outputs for rows that the user gives."""
         check_is_fitted(self, "model_")
-        X = validate_data(
-            self, X, accept_sparse=SPARSE, dtype=(np.float64, np.float32), reset=False
-        )
+        if not self._is_plain(X):
+            X = validate_data(
+                self, X, accept_sparse=SPARSE, dtype=(np.float64, np.float32), reset=False
+            )
         return self._model().predict(X)
+
+    def _is_plain(self, X: Any) -> bool:
+        """Whether scikit-learn's checks, which take most of a row's time, would give X back.
+
+        What they would warn of or refuse is not plain.
+        """
+        plain = type(X) is np.ndarray and X.dtype in (np.float64, np.float32) and X.ndim == 2
+        plain = plain and X.shape[0] > 0 and X.shape[1] == self.n_features_in_
+        if not plain or hasattr(self, "feature_names_in_"):
+            return False
+        # A number that is not finite makes the sum so, but the sum may overflow by itself.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return math.isfinite(X.sum())
 
     def _hidden_sizes(self) -> list[int]:
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))

@@ -148,7 +148,7 @@ def _refuse_other_layers(estimator: Any, task: Task) -> None:
     hidden = [ACTIVATIONS[estimator.activation]] * (len(layers) - 1)
     for layer, name in zip(layers, [*hidden, task.kind.activation], strict=True):
         plain = type(layer) is Dense and layer.use_bias
-        if not plain or layer.activation.name != name:
+        if not plain or layer.get_config()["activation"] != name:
             raise ValueError(
                 f"to_sklearn: found the layer {layer!r}, wanted Dense with a bias and {name}: "
                 "scikit-learn has no place for another"

@@ -122,6 +122,7 @@ class Stopping(Callback):
                 if estimator.verbose:
                     print(f"{said} Setting learning rate to {rate / 5:f}")
                 return
+            said += " Learning rate too small."
         if estimator.verbose:
             print(f"{said} Stopping.")
         self.converged = True
