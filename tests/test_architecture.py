@@ -30,7 +30,7 @@ PYTHON_ORDER = [
     {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
     {"_summary", "_batches", "_custom_loss", "plotting", "weights_file"},
     {"evaluation", "solvers"},
-    {"stack", "training", "callbacks"},
+    {"stack", "training", "callbacks", "frozen"},
     {"compiled"},
     {"open_steps"},
     {"derivatives"},
@@ -307,6 +307,6 @@ def test_unknown_isa_is_refused(level: str) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ELF only")
 def test_extension_is_small_and_stripped() -> None:
     extension = Path(dc._core.__file__)
-    assert extension.stat().st_size < 2_900_000
+    assert extension.stat().st_size < 3_600_000
     symbols = subprocess.run(["nm", extension], capture_output=True, text=True, check=False)
     assert "no symbols" in symbols.stderr

@@ -187,3 +187,22 @@ def test_mistakes(arguments: list[str], text: str) -> None:
     assert text in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_serving(tmp_path: Path) -> None:
+    """The latencies of one row: that it runs, checks the outputs, and watches the memory."""
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "serving.py"), "--quick", "--json", str(tmp_path / "s.json")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "s.json").read_text())
+    found = {(row["network"], row["threads"], row["contestant"]) for row in report["rows"]}
+    for network in ("note", "control", "mnist"):
+        for threads in (1, 4):
+            assert {(network, threads, name) for name in ("densecore", "NumPy")} <= found
+    for row in report["rows"]:
+        assert 0 < row["p50_ns"] <= row["p99_ns"] <= row["p99.9_ns"]
+    assert report["growth"]["calls"] == 100_000

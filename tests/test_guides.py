@@ -12,7 +12,13 @@ EXAMPLE = re.compile(r"```python\n(.*?)```\n\nprints\n\n```text\n(.*?)```", re.D
 
 
 def examples() -> list[tuple[str, str]]:
-    names = ["data-and-metrics.md", "from-keras.md", "from-scikit-learn.md", "layers.md"]
+    names = [
+        "data-and-metrics.md",
+        "from-keras.md",
+        "from-scikit-learn.md",
+        "layers.md",
+        "own-loops.md",
+    ]
     paths = [ROOT / "docs" / name for name in names]
     return [found for path in paths if path.exists() for found in EXAMPLE.findall(path.read_text())]
 

@@ -63,8 +63,10 @@ def test_gemm(kernels: Any, dtype: str, guarded: Any, start: str, transposed: bo
     guarded.check()
 
 
-# More than one block of rows and of depth; rows of B a page apart; a single row; few units.
+# More than one block of rows and of depth; rows of B a page apart; a single row; few units; few
+# rows beside the weights, for vectors of each length and for one depth too many.
 SHAPES = [(280, 70, 400), (60, 1100, 40), (1, 600, 300), (50, 5, 33), (0, 3, 4), (13, 0, 4)]
+SHAPES += [(3, 140, 64), (8, 300, 200), (15, 131, 70), (100, 300, 200), (9, 40, 12000)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

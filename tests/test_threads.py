@@ -1,5 +1,7 @@
 """Threads: the same bits for any number, no damage by fork, signals or a second Python thread."""
 
+import concurrent.futures
+import gc
 import os
 import signal
 import subprocess
@@ -318,3 +320,189 @@ def test_a_program_may_end_while_a_daemon_trains() -> None:
     for _ in range(3):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+
+
+class Gate:
+    """An activation of the user's own that can be made to wait inside of a model's call."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.entered, self.opened = threading.Event(), threading.Event()
+
+    def __call__(self, x: Any) -> Any:
+        if self.closed:
+            self.closed = False
+            self.entered.set()
+            assert self.opened.wait(30)
+        return np.tanh(x)
+
+    def slope(self, x: Any, a: Any) -> Any:
+        return 1 - a * a
+
+
+class TestOneModelInTwoThreads:
+    """While one call of a model waits, every other is refused, and nothing is damaged."""
+
+    x, y = np.ones((4, 3), np.float32), np.zeros((4, 2), np.float32)
+
+    def make(self, gate: Gate) -> tuple[dc.Sequential, dict[str, Any]]:
+        layers = [dc.Dense(5), dc.layers.Activation((gate, gate.slope)), dc.Dense(2)]
+        model = dc.Sequential([dc.Input(3), *layers], seed=0)
+        model.compile("adam", "mse")
+        x, y = self.x, self.y
+        tape, out = model.make_tape(), np.empty_like(y)
+        model.forward(x, tape=tape)
+        step, predict = model.make_train_step(x, y), model.make_predictor(x, out)
+        return model, {
+            "fit": lambda: model.fit(x, y, verbose=0),
+            "fit in Python": lambda: model.fit(iter([(x, y)]), verbose=0),
+            "train_on_batch": lambda: model.train_on_batch(x, y),
+            "step": step,
+            "step.run": lambda: step.run(2),
+            "predictor": predict,
+            "predict": lambda: model.predict(x),
+            "predict_on_batch": lambda: model.predict_on_batch(x, out=out),
+            "evaluate": lambda: model.evaluate(x, y),
+            "forward": lambda: model.forward(x),
+            "forward on a tape": lambda: model.forward(x, tape=tape),
+            "loss_and_gradients": lambda: model.loss_and_gradients(x, y),
+            "jacobian": lambda: model.jacobian(x),
+            # These do not get into the activation.
+            "backward on a tape": lambda: model.backward(y, tape=tape),
+            "apply_gradients": model.apply_gradients,
+            "compile": lambda: model.compile("sgd", "mse"),
+            "trainable": lambda: setattr(model, "trainable", False),
+        }
+
+    def holders() -> list[str]:  # type: ignore[misc]
+        return ["fit", "fit in Python", "train_on_batch", "step", "step.run", "predictor",
+                "predict", "predict_on_batch", "evaluate", "forward", "forward on a tape",
+                "loss_and_gradients", "jacobian"]  # fmt: skip
+
+    @pytest.mark.parametrize("holder", holders())
+    def test_every_other_call_is_refused(self, holder: str) -> None:
+        gate, free = Gate(), Gate()
+        model, calls = self.make(gate)
+        twin, alone = self.make(free)
+        expected = alone[holder]()
+        results: list[Any] = []
+        gate.closed = True
+        thread = threading.Thread(target=lambda: results.append(calls[holder]()))
+        thread.start()
+        assert gate.entered.wait(30)
+        try:
+            for call in calls.values():
+                with pytest.raises(RuntimeError, match="in use by another thread"):
+                    call()
+        finally:
+            gate.opened.set()
+            thread.join()
+        found = results[0]
+        if isinstance(found, np.ndarray):
+            assert found.tobytes() == expected.tobytes()
+        elif isinstance(found, float):
+            assert found == expected
+        assert model.parameters.tobytes() == twin.parameters.tobytes()
+        assert np.isfinite(model.train_on_batch(self.x, self.y))  # free again
+
+    def test_class_numbers_of_a_refused_step_leave_the_running_one_alone(self) -> None:
+        gate = Gate()
+        models = []
+        for each in (gate, Gate()):
+            layers = [dc.layers.Activation((each, each.slope)), dc.Dense(3, "softmax")]
+            models.append(dc.Sequential([dc.Input(3), *layers], seed=0))
+        for model in models:
+            model.compile("sgd", "sparse_categorical_crossentropy")
+        labels = np.array([0, 1, 2, 0])
+        expected = models[1].train_on_batch(self.x, labels)
+        gate.closed = True
+        found: list[float] = []
+        thread = threading.Thread(
+            target=lambda: found.append(models[0].train_on_batch(self.x, labels))
+        )
+        thread.start()
+        assert gate.entered.wait(30)
+        others = np.ones((5000, 3), np.float32), np.full(5000, 2)
+        with pytest.raises(RuntimeError, match="in use"):
+            models[0].train_on_batch(*others)
+        gate.opened.set()
+        thread.join()
+        assert found == [expected]
+        assert models[0].parameters.tobytes() == models[1].parameters.tobytes()
+
+
+def test_a_schedule_may_be_replaced_while_it_is_asked() -> None:
+    class Waiting(dc.schedules.LearningRateSchedule):
+        entered, opened = threading.Event(), threading.Event()
+
+        def __call__(self, step: Any) -> Any:
+            if threading.current_thread() is not threading.main_thread():
+                self.entered.set()
+                assert self.opened.wait(30)
+            return 0.25
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    model = dc.Sequential([dc.Input(1), dc.Dense(1, use_bias=False)], dtype="float64", seed=0)
+    model.compile(dc.optimizers.SGD(Waiting()), "mse")
+    x, y = np.ones((2, 1)), np.zeros((2, 1))
+    before = model.parameters.copy()
+    thread = threading.Thread(
+        target=lambda: model.fit(x, y, epochs=2, batch_size=1, shuffle=False, verbose=0)
+    )
+    thread.start()
+    assert Waiting.entered.wait(30)
+    model.optimizer.learning_rate = 0.125
+    gc.collect()
+    Waiting.opened.set()
+    thread.join()
+    # The first step has the rate that it asked for, the three others the new one.
+    np.testing.assert_allclose(model.parameters, before * (1 - 0.5) * (1 - 0.25) ** 3)
+    assert model.optimizer.learning_rate == 0.125
+
+
+class Meeting:
+    """An activation that returns once so many calls are inside of it at the same time."""
+
+    def __init__(self, count: int) -> None:
+        self.barrier = threading.Barrier(count)
+
+    def layer(self) -> dc.layers.Activation:
+        def activation(x: Any) -> Any:
+            self.barrier.wait(30)
+            return np.tanh(x)
+
+        return dc.layers.Activation((activation, lambda x, a: 1 - a * a))
+
+
+def at_once(calls: list[Any]) -> list[Any]:
+    """What calls return that run in a thread each."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result(30) for future in [pool.submit(call) for call in calls]]
+
+
+def test_two_models_do_not_wait_for_each_other() -> None:
+    """They meet inside of their calls, which they could not if either kept the other out."""
+    x, y = np.ones((4, 3), np.float32), np.zeros((4, 2), np.float32)
+    meeting = Meeting(2)
+    models = [dc.Sequential([dc.Input(3), meeting.layer(), dc.Dense(2)], seed=0) for _ in range(2)]
+    for model in models:
+        model.compile("sgd", "mse")
+    first, second = models
+    for _ in range(3):
+        at_once([lambda: first.train_on_batch(x, y), lambda: second.train_on_batch(x, y)])
+        at_once([lambda: first.predict(x), lambda: second.train_on_batch(x, y)])
+        at_once([lambda: first.train_on_batch(x, y), lambda: second.fit(x, y, verbose=0)])
+    assert first.progress["steps"] == second.progress["steps"] - 3
+
+
+def test_a_frozen_model_does_not_wait_for_itself() -> None:
+    model = dc.Sequential([dc.Input(3), dc.Dense(4), Meeting(4).layer(), dc.Dense(2)], seed=0)
+    frozen = model.freeze()
+    xs = [np.full((n + 1, 3), n, np.float32) for n in range(4)]
+    for _ in range(3):
+        results = at_once([lambda x=x: frozen(x) for x in xs])
+        for x, result in zip(xs, results, strict=True):
+            W, b, V, c = model.get_weights()
+            np.testing.assert_allclose(result, np.tanh(x @ W + b) @ V + c, rtol=1e-5, atol=1e-6)

@@ -20,11 +20,19 @@ ROWS = 300  # more than the kernel takes in one call
 
 
 class Problem:
-    def __init__(self, dtype: str, loss: str, last: str, hidden: str, weights: bool) -> None:
+    def __init__(
+        self,
+        dtype: str,
+        loss: str,
+        last: str,
+        hidden: str,
+        weights: bool,
+        units: tuple[int, int] = (4, 3),
+    ) -> None:
         rng = np.random.default_rng(3)
         self.dtype, self.loss = dtype, loss
         bias = hidden != "tanh"
-        self.layers = [(4, hidden, bias), (3, hidden, True), (2, last, bias)]
+        self.layers = [(units[0], hidden, bias), (units[1], hidden, True), (2, last, bias)]
         self.x = rng.normal(size=(ROWS, 5)).astype(dtype)
         self.y: Any = rng.uniform(size=(ROWS, 2)).astype(dtype)
         if loss.startswith("sparse"):
@@ -32,7 +40,7 @@ class Problem:
         self.weight = rng.uniform(0, 2, ROWS).astype(dtype) if weights else None
         if self.weight is not None:
             self.weight[5] = 0
-        self.start = 0.3 * rng.normal(size=200)
+        self.start = 0.3 * rng.normal(size=600)
 
     def network(self, level: str, reduction: str) -> Any:
         network = network_of(self.dtype, 5, self.layers, level)
@@ -56,8 +64,16 @@ def state(network: Any) -> tuple[bytes, bytes]:
 def test_same_bits_as_the_general_kernels(
     loss: str, last: str, hidden: str, reduction: str, weights: bool, dtype: str, level: str
 ) -> None:
-    problem = Problem(dtype, loss, last, hidden, weights)
-    x, y = problem.x, problem.y
+    check_bits(Problem(dtype, loss, last, hidden, weights), level, reduction)
+
+
+@pytest.mark.parametrize("units", [(1, 2), (2, 2), (5, 8), (8, 7), (9, 3), (16, 11), (3, 13)])
+def test_vectors_of_every_length(units: tuple[int, int], dtype: str, level: str) -> None:
+    check_bits(Problem(dtype, "mean_squared_error", "sigmoid", "tanh", False, units), level, "mean")
+
+
+def check_bits(problem: Problem, level: str, reduction: str) -> None:
+    x, y, dtype = problem.x, problem.y, problem.dtype
     general, by_call, by_fit = (problem.network(level, reduction) for _ in range(3))
     losses = []
     for row in range(ROWS):

@@ -6,24 +6,17 @@
 namespace densecore::bindings {
 namespace {
 
-// Called as objects: the type's call goes to the method of that name.
 template <class T>
 void register_bound(py::module_& module, const std::string& network) {
   static const std::string step_name = "Step" + network, predict_name = "Prediction" + network;
-  static PyMethodDef step = {"__call__", as_function(BoundStep<T>::call),
-                             METH_FASTCALL | METH_KEYWORDS,
-                             "One step; returns the loss before it."};
-  static PyMethodDef predict = {"__call__", as_function(BoundPrediction<T>::call),
-                                METH_FASTCALL | METH_KEYWORDS, "Predicts x into out; returns out."};
-  py::class_<BoundStep<T>> steps(module, step_name.c_str());
-  steps.def(py::init<py::object, py::object, py::object, py::object>(), py::arg("network"),
-            py::arg("x"), py::arg("y"), py::arg("sample_weight"));
-  steps.def("run", &BoundStep<T>::run, py::arg("steps"));
-  add_method(steps, &step);
-  py::class_<BoundPrediction<T>> predictions(module, predict_name.c_str());
-  predictions.def(py::init<py::object, py::object, py::object>(), py::arg("network"), py::arg("x"),
-                  py::arg("out"));
-  add_method(predictions, &predict);
+  py::class_<BoundStep<T>>(module, step_name.c_str(), called_as<BoundStep<T>::call>())
+      .def(py::init<py::object, py::object, py::object, py::object>(), py::arg("network"),
+           py::arg("x"), py::arg("y"), py::arg("sample_weight"))
+      .def("run", &BoundStep<T>::run, py::arg("steps"));
+  py::class_<BoundPrediction<T>>(module, predict_name.c_str(),
+                                 called_as<BoundPrediction<T>::call>())
+      .def(py::init<py::object, py::object, py::object>(), py::arg("network"), py::arg("x"),
+           py::arg("out"));
 }
 
 template <class T>
@@ -32,6 +25,8 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
   py::class_<Tally<T>>(module, tally_name)
       .def("reset", &Tally<T>::reset)
       .def("results", &Tally<T>::results);
+  static const std::string tape_name = std::string("Tape") + name;
+  py::class_<PyTape<T>>(module, tape_name.c_str()).def_property_readonly("rows", &PyTape<T>::rows);
   py::class_<N> type(module, name);
   register_bound<T>(module, name);
   static PyMethodDef predict = {"predict", as_function(N::call_predict),
@@ -39,8 +34,16 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
   static PyMethodDef train = {"train_on_batch", as_function(N::call_train_on_batch),
                               METH_FASTCALL | METH_KEYWORDS,
                               "train_on_batch(x, y, sample_weight=None)"};
-  add_method(type, &predict);
-  add_method(type, &train);
+  static PyMethodDef forward = {"forward", as_function(N::call_forward),
+                                METH_FASTCALL | METH_KEYWORDS,
+                                "forward(x, out=None, training=True, tape=None)"};
+  static PyMethodDef backward = {
+      "backward", as_function(N::call_backward), METH_FASTCALL | METH_KEYWORDS,
+      "backward(grad_output, input_gradient=False, accumulate=False, tape=None)"};
+  static PyMethodDef apply = {"apply_gradients", as_function(N::call_apply_gradients), METH_NOARGS,
+                              "apply_gradients()"};
+  for (PyMethodDef* method : {&predict, &train, &forward, &backward, &apply})
+    add_method(type, method);
   type.def(py::init<index_t, const std::vector<py::dict>&, const py::object&>(), py::arg("inputs"),
            py::arg("layers"), py::arg("isa") = py::none())
       .def_property_readonly("isa", &N::isa)
@@ -52,6 +55,9 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
       .def_property(
           "seed", [](const N& network) { return network.seed(); },
           [](N& network, std::uint64_t seed) { network.set_seed(seed); })
+      .def_property(
+          "open_passes", [](const N& network) { return network.open_passes(); },
+          [](N& network, std::uint64_t count) { network.set_open_passes(count); })
       .def("set_trainable", &N::set_trainable, py::arg("layer"), py::arg("trainable"))
       .def("set_penalty", &N::set_penalty, py::arg("layer"), py::arg("l1"), py::arg("l2"))
       .def_readwrite("row_order", &N::row_order)
@@ -66,14 +72,11 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
       .def("optimizer_states", &N::optimizer_states)
       .def_property("steps", &N::steps, &N::set_steps)
       .def_property("epochs", &N::epochs, &N::set_epochs)
-      .def("forward", &N::forward, py::arg("x"), py::arg("out") = py::none(),
-           py::arg("training") = true, py::arg("step") = -1)
       .def("penalty", &N::penalty)
-      .def("backward", &N::backward, py::arg("grad_output"), py::arg("input_gradient") = false)
+      .def("make_tape", &N::make_tape)
       .def("loss_and_gradients", &N::loss_and_gradients, py::arg("x"), py::arg("y"),
            py::arg("sample_weight") = py::none())
       .def("layer_outputs", &N::layer_outputs)
-      .def("apply_gradients", &N::apply_gradients)
       .def("finish_training", &N::finish_training)
       .def(
           "fit",

@@ -39,9 +39,14 @@ void register_optimizer(py::module_& module) {
       .def("set_schedule",
            [](OptimizerSettings& settings, const py::object& rates) {
              if (rates.is_none()) return settings.set_schedule({});
-             settings.set_schedule([rates](std::int64_t first, index_t count, double* out) {
+             // Its last user may be a thread without the GIL.
+             const std::shared_ptr<py::object> function(new py::object(rates), [](py::object* old) {
                const py::gil_scoped_acquire gil;
-               const py::object found = rates(first, count);
+               delete old;
+             });
+             settings.set_schedule([function](std::int64_t first, index_t count, double* out) {
+               const py::gil_scoped_acquire gil;
+               const py::object found = (*function)(first, count);
                const double* values = input_vector<double>("learning rates", found, count);
                std::copy_n(values, count, out);
              });

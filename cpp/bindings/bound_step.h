@@ -2,80 +2,93 @@
 // without arguments. The arrays' contents are read anew at each call.
 #pragma once
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "bindings/py_network.h"
+#include "bindings/seen_array.h"
 
 namespace densecore::bindings {
 
 template <class T>
 class BoundStep {
  public:
-  BoundStep(py::object network, py::object x, py::object y, py::object weight)
+  BoundStep(py::object network, const py::object& x, const py::object& y, const py::object& weight)
       : owner_(std::move(network)),
-        x_(std::move(x)),
-        y_(std::move(y)),
-        weight_(std::move(weight)),
         network_(owner_.cast<PyNetwork<T>&>()),
         trainer_(network_.bound_trainer()),
-        batch_(network_.bound_batch(x_, y_, weight_, labels_)) {}
+        batch_(network_.bound_batch(x, y, weight, labels_)),
+        x_(x),
+        y_(y),
+        weight_(weight) {}
 
   double run(std::int64_t steps) {
     if (steps < 1)
       throw std::invalid_argument("run: found " + std::to_string(steps) +
                                   " steps, wanted at least 1");
+    const InUse in_use(network_.busy());
     if (network_.bound_trainer() != trainer_)
       throw std::runtime_error(
           "the model was compiled again after this step was made: call make_train_step again");
-    // Class numbers are checked and copied: they may have changed.
-    if (network_.sparse()) batch_ = network_.bound_batch(x_, y_, weight_, labels_);
-    return network_.train_on(batch_, steps);
+    if (x_.changed() || y_.changed() || weight_.changed()) {
+      batch_ = network_.bound_batch(x_.array(), y_.array(), weight_.array(), labels_);
+      for (SeenArray* array : {&x_, &y_, &weight_}) array->look();
+    } else {
+      network_.check_contents(batch_, y_.array(), labels_);
+    }
+    return network_.train_on(in_use, batch_, steps);
   }
 
-  static PyObject* call(PyObject* self, PyObject* const* given, Py_ssize_t positional,
-                        PyObject* keywords) {
+  static PyObject* call(PyObject* self, PyObject* const*, std::size_t count, PyObject* keywords) {
     return guarded([&] {
-      arguments<1>("step", {""}, 0, given, positional, keywords);
-      if (positional > 0) throw py::type_error("step: found an argument, wanted none");
+      refuse_arguments("step", count, keywords);
       return PyFloat_FromDouble(self_of<BoundStep>(self).run(1));
     });
   }
 
  private:
-  py::object owner_, x_, y_, weight_;
+  py::object owner_;
   PyNetwork<T>& network_;
   std::shared_ptr<Trainer<T>> trainer_;
   std::vector<std::int32_t> labels_;
   Data<T> batch_;
+  SeenArray x_, y_, weight_;
 };
 
 template <class T>
 class BoundPrediction {
  public:
-  BoundPrediction(py::object network, py::object x, py::object out)
-      : owner_(std::move(network)),
-        x_(std::move(x)),
-        out_(std::move(out)),
-        network_(owner_.cast<PyNetwork<T>&>()),
-        in_view_(input_matrix<T>("x", x_, any, network_.inputs())),
-        out_view_(output_matrix<T>("out", out_, in_view_.rows, network_.outputs())) {
-    refuse_overlap("out", out_view_, "x", in_view_);
+  BoundPrediction(py::object network, const py::object& x, const py::object& out)
+      : owner_(std::move(network)), network_(owner_.cast<PyNetwork<T>&>()), x_(x), out_(out) {
+    check();
   }
 
-  static PyObject* call(PyObject* self, PyObject* const* given, Py_ssize_t positional,
-                        PyObject* keywords) {
+  static PyObject* call(PyObject* self, PyObject* const*, std::size_t count, PyObject* keywords) {
     return guarded([&] {
-      arguments<1>("predict", {""}, 0, given, positional, keywords);
-      if (positional > 0) throw py::type_error("predict: found an argument, wanted none");
+      refuse_arguments("predict", count, keywords);
       BoundPrediction& bound = self_of<BoundPrediction>(self);
-      bound.network_.predict_into(bound.in_view_, bound.out_view_);
-      return bound.out_.inc_ref().ptr();
+      const InUse in_use(bound.network_.busy());
+      if (bound.x_.changed() || bound.out_.changed()) bound.check();
+      bound.network_.predict_into(in_use, bound.in_view_, bound.out_view_);
+      return py::object(bound.out_.array()).release().ptr();
     });
   }
 
  private:
-  py::object owner_, x_, out_;
+  void check() {
+    const auto in = input_matrix<T>("x", x_.array(), any, network_.inputs());
+    const auto out = output_matrix<T>("out", out_.array(), in.rows, network_.outputs());
+    refuse_overlap("out", out, "x", in);
+    in_view_ = in;
+    out_view_ = out;
+    x_.look();
+    out_.look();
+  }
+
+  py::object owner_;
   PyNetwork<T>& network_;
+  SeenArray x_, out_;
   MatrixView<const T> in_view_;
   MatrixView<T> out_view_;
 };

@@ -70,6 +70,32 @@ PyObject* guarded(Body&& body) noexcept {
   return nullptr;
 }
 
+inline void refuse_arguments(const char* function, std::size_t count, PyObject* keywords) {
+  if (PyVectorcall_NARGS(count) != 0 || (keywords != nullptr && PyTuple_GET_SIZE(keywords) != 0))
+    throw py::type_error(std::string(function) + ": found an argument, wanted none");
+}
+
+// Objects of a class that are called by CPython's vector call. Its function lies in the object,
+// behind what pybind11 keeps there.
+template <vectorcallfunc call>
+py::custom_type_setup called_as() {
+  return py::custom_type_setup([](PyHeapTypeObject* heap) {
+    PyTypeObject* const type = &heap->ht_type;
+    type->tp_vectorcall_offset = type->tp_basicsize;
+    type->tp_basicsize += static_cast<Py_ssize_t>(sizeof(vectorcallfunc));
+    type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+    type->tp_call = PyVectorcall_Call;
+    type->tp_alloc = [](PyTypeObject* of, Py_ssize_t items) {
+      PyObject* const made = PyType_GenericAlloc(of, items);
+      if (made != nullptr) {
+        char* const place = reinterpret_cast<char*>(made) + of->tp_vectorcall_offset;
+        *reinterpret_cast<vectorcallfunc*>(place) = call;
+      }
+      return made;
+    };
+  });
+}
+
 // Adds a METH_FASTCALL method. `definition` must live as long as the class.
 inline void add_method(const py::handle& type, PyMethodDef* definition) {
   PyObject* method = PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type.ptr()), definition);

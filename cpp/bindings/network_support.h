@@ -79,7 +79,8 @@ class SignalCheck : public Interrupt {
 };
 
 // Marks a network as in use for the life of the object. With the GIL released a second Python
-// thread could get here; it must not find the workspace half written.
+// thread could get here; it must not find the workspace half written. What a call checks into the
+// model's own memory (class numbers) is written under the mark, too.
 class InUse {
  public:
   explicit InUse(std::atomic<bool>& flag) : flag_(flag) { take(); }
@@ -95,7 +96,14 @@ class InUse {
     flag_.store(false, std::memory_order_release);
   }
   void take() {
-    if (flag_.exchange(true, std::memory_order_acquire))
+#ifdef Py_GIL_DISABLED
+    const bool used = flag_.exchange(true, std::memory_order_acquire);
+#else
+    // Who holds the GIL is alone here, and spares the processor a locked instruction.
+    const bool used = flag_.load(std::memory_order_relaxed);
+    flag_.store(true, std::memory_order_relaxed);
+#endif
+    if (used)
       throw std::runtime_error(
           "the model is in use by another thread; give each thread a model of its own");
     taken_ = true;
@@ -105,6 +113,35 @@ class InUse {
   std::atomic<bool>& flag_;
   bool taken_ = false;
 };
+
+// Runs `body`, which is too short for others to make use of the time.
+template <class Body>
+void run_held(Body&& body) {
+  Executor executor;
+  body(executor);
+}
+
+// Runs `body` without the GIL, but too short to be interrupted.
+template <class Body>
+void run_shared(Body&& body) {
+  const ReleasedGil release;
+  Executor executor;
+  body(executor);
+}
+
+// Runs `body` without the GIL; Ctrl-C ends it.
+template <class Body>
+void run_released(Body&& body) {
+  SignalCheck signals;
+  try {
+    // Nothing below touches a Python object's reference count: arrays are held by the caller.
+    const ReleasedGil release;
+    Executor executor(&signals);
+    body(executor);
+  } catch (const Interrupted&) {
+    signals.rethrow();
+  }
+}
 
 struct EpochHooks {
   // Either may be empty.
@@ -152,6 +189,13 @@ class PythonObserver : public EpochObserver {
 inline py::object borrowed(PyObject* argument) {
   return argument == nullptr ? py::object(py::none())
                              : py::reinterpret_borrow<py::object>(argument);
+}
+
+inline bool truth(PyObject* argument, bool otherwise) {
+  if (argument == nullptr) return otherwise;
+  const int found = PyObject_IsTrue(argument);
+  if (found < 0) throw py::error_already_set();
+  return found == 1;
 }
 
 // The type that a PyMethodDef wants, whatever the calling convention.
@@ -207,6 +251,11 @@ inline LayerSpec layer_spec_of(const py::dict& given) {
   return spec;
 }
 
+template <class T>
+MatrixView<const T> matrix_of(const py::array_t<T>& array) {
+  return {array.data(), array.shape(0), array.shape(1)};
+}
+
 // A view of a matrix that lives for one call of Python.
 template <class T, class U = std::remove_const_t<T>>
 py::array_t<U> matrix_view(MatrixView<T> m) {
@@ -215,6 +264,37 @@ py::array_t<U> matrix_view(MatrixView<T> m) {
   if constexpr (std::is_const_v<T>)
     py::detail::array_proxy(array.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   return array;
+}
+
+// What a user's function has returned, of the shape of x.
+template <class T>
+py::array_t<T> result_of(const char* what, const py::object& found, MatrixView<const T> x) {
+  auto array = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(found);
+  if (!array) throw py::error_already_set();
+  if (array.ndim() != 2 || array.shape(0) != x.rows || array.shape(1) != x.cols)
+    wrong_shape(what, array, {x.rows, x.cols});
+  return array;
+}
+
+// forward(x) -> a and derivative(x, a) -> da/dx, both (rows, units), for a layer of kind
+// "function".
+template <class T>
+void set_function(Network<T>& network, std::size_t l, py::function forward,
+                  py::function derivative) {
+  UserFunction<T> function;
+  function.forward = [forward](MatrixView<const T> x, MatrixView<T> a) {
+    py::gil_scoped_acquire gil;
+    const py::array_t<T> result = result_of("activation", forward(matrix_view(x)), x);
+    copy_rows(matrix_of(result), a);
+  };
+  function.derivative = [derivative](MatrixView<const T> x, MatrixView<const T> a,
+                                     MatrixView<T> out) {
+    py::gil_scoped_acquire gil;
+    const py::array_t<T> slope =
+        result_of("derivative", derivative(matrix_view(x), matrix_view(a)), x);
+    copy_rows(matrix_of(slope), out);
+  };
+  network.set_function(l, std::move(function));
 }
 
 }  // namespace densecore::bindings

@@ -1,7 +1,6 @@
 // A network with what it is trained by, on NumPy arrays.
 #pragma once
 
-#include <atomic>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -13,13 +12,18 @@
 #include "bindings/fast_call.h"
 #include "bindings/metric.h"
 #include "bindings/network_support.h"
+#include "bindings/open_passes.h"
 #include "bindings/rows.h"
 #include "network/trainer.h"
 
 namespace densecore::bindings {
 
 template <class T>
-class PyNetwork {
+class PyNetwork : public OpenPasses<T> {
+  using Base = OpenPasses<T>;
+  using Base::busy_, Base::discard_pass, Base::discard_passes, Base::network_, Base::output,
+      Base::run;
+
  public:
   PyNetwork(index_t inputs, const std::vector<py::dict>& layers, const py::object& isa) {
     NetworkSpec spec;
@@ -59,9 +63,11 @@ class PyNetwork {
   }
   std::uint64_t seed() const { return network_->seed; }
   void set_seed(std::uint64_t seed) { network_->seed = seed; }
+  std::uint64_t open_passes() const { return network_->open_passes; }
+  void set_open_passes(std::uint64_t count) { network_->open_passes = count; }
   void set_trainable(std::size_t l, bool trainable) {
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_passes();
     network_->layers().at(l);
     network_->set_trainable(l, trainable);
   }
@@ -79,24 +85,9 @@ class PyNetwork {
     network_->layers().at(l);
     network_->set_penalty(l, 0, {l1, l2});
   }
-  // forward(x) -> a and derivative(x, a) -> da/dx, both (rows, units), for a layer of kind
-  // "function".
   void set_function(std::size_t l, py::function forward, py::function derivative) {
     const InUse in_use(busy_);
-    UserFunction<T> function;
-    function.forward = [forward](MatrixView<const T> x, MatrixView<T> a) {
-      py::gil_scoped_acquire gil;
-      const py::array_t<T> result = result_of("activation", forward(matrix_view(x)), x);
-      copy_rows(matrix_of(result), a);
-    };
-    function.derivative = [derivative](MatrixView<const T> x, MatrixView<const T> a,
-                                       MatrixView<T> out) {
-      py::gil_scoped_acquire gil;
-      const py::array_t<T> slope =
-          result_of("derivative", derivative(matrix_view(x), matrix_view(a)), x);
-      copy_rows(matrix_of(slope), out);
-    };
-    network_->set_function(l, std::move(function));
+    bindings::set_function(*network_, l, std::move(forward), std::move(derivative));
   }
 
   // What a dropout layer multiplies the rows of training step number `step` with.
@@ -151,7 +142,7 @@ class PyNetwork {
     const py::object result = output(py::none(), source.rows(), network_->outputs());
     const auto out_view = output_matrix<T>("out", result, source.rows(), network_->outputs());
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_pass();
     run(2 * released_work, [&](Executor& executor) {
       constexpr index_t block = 1024;
       AlignedBuffer<T> made(
@@ -173,7 +164,7 @@ class PyNetwork {
     const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
     if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_pass();
     run(network_->forward_work(x_view.rows),
         [&](Executor& executor) { network_->predict(executor, x_view, out_view); });
     return result;
@@ -181,40 +172,11 @@ class PyNetwork {
 
   double penalty() const { return network_->penalized() ? network_->penalty() : 0; }
 
-  py::object forward(const py::object& x, const py::object& out, bool training, std::int64_t step) {
-    const auto x_view = input_matrix<T>("x", x, any, network_->inputs());
-    const py::object result = output(out, x_view.rows, network_->outputs());
-    const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
-    if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
-    const InUse in_use(busy_);
-    kept_x_ = py::none();
-    run(network_->forward_work(x_view.rows),
-        [&](Executor& executor) { network_->forward(executor, x_view, out_view, training, step); });
-    kept_x_ = x;  // its memory is read again by `backward`
-    return result;
-  }
-
-  py::object backward(const py::object& grad_output, bool input_gradient) {
-    if (kept_x_.is_none())
-      throw std::runtime_error(
-          "backward: found no forward pass to go back through, wanted a call of forward first "
-          "(training and prediction discard it)");
-    const auto x = input_matrix<T>("x", kept_x_, any, network_->inputs());
-    const auto g = input_matrix<T>("grad_output", grad_output, x.rows, network_->outputs());
-    const py::object dx = input_gradient ? output(py::none(), x.rows, x.cols) : py::none();
-    const auto dx_view =
-        input_gradient ? output_matrix<T>("dx", dx, x.rows, x.cols) : MatrixView<T>();
-    const InUse in_use(busy_);
-    run(3 * network_->forward_work(x.rows),
-        [&](Executor& executor) { network_->backward(executor, x, g, dx_view); });
-    return dx;
-  }
-
   double loss_and_gradients(const py::object& x, const py::object& y, const py::object& weight) {
     Trainer<T>& t = trainer();
-    const Data<T> batch = bound_batch(x, y, weight, labels_);
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    const Data<T> batch = bound_batch(x, y, weight, labels_);
+    discard_pass();
     LossSum sum;
     run(3 * network_->forward_work(batch.x.rows), [&](Executor& executor) {
       sum = network_->gradient(executor, t.objective(), batch.x, batch.targets,
@@ -223,25 +185,10 @@ class PyNetwork {
     return sum.loss / t.objective().divisor(sum.weight);
   }
 
-  // Copies of what the layers of the core put out in the last call of `forward`.
-  py::list layer_outputs() {
-    if (kept_x_.is_none())
-      throw std::runtime_error("layer_outputs: found no forward pass, wanted forward before it");
-    const InUse in_use(busy_);
-    const index_t rows = py::reinterpret_borrow<py::array>(kept_x_).shape(0);
-    py::list outputs;
-    for (std::size_t l = 0; l < network_->layers().size(); ++l) {
-      const MatrixView<const T> a = network_->output_of(l, rows);
-      py::array_t<T> copy({a.rows, a.cols});
-      copy_rows(a, MatrixView<T>(copy.mutable_data(), a.rows, a.cols));
-      outputs.append(copy);
-    }
-    return outputs;
-  }
-
   void apply_gradients() {
     Trainer<T>& t = trainer();
     const InUse in_use(busy_);
+    discard_passes();
     run(8.0 * static_cast<double>(network_->parameter_count()),
         [&](Executor& executor) { t.apply_gradients(executor); });
   }
@@ -250,6 +197,7 @@ class PyNetwork {
   void finish_training() {
     Trainer<T>& t = trainer();
     const InUse in_use(busy_);
+    discard_passes();
     t.optimizer().finish(network_->parameters()->data(), network_->trained());
   }
 
@@ -264,18 +212,26 @@ class PyNetwork {
     if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     return batch;
   }
-  bool sparse() { return trainer().objective().sparse(); }
-  double train_on(const Data<T>& batch, std::int64_t steps) {
-    const InUse in_use(busy_);
-    kept_x_ = py::none();
+  // Of a bound batch, what may have changed in arrays that are where they were.
+  void check_contents(Data<T>& batch, const py::object& y,
+                      std::vector<std::int32_t>& labels) const {
+    if (batch.targets.labels != nullptr) {
+      read_labels(y, batch.x.rows, labels);
+      batch.targets.labels = labels.data();
+    }
+    if (batch.targets.weight != nullptr) check_weights(batch.targets.weight, batch.x.rows);
+  }
+  // Steps and predictions of one who has the mark.
+  std::atomic<bool>& busy() { return busy_; }
+  double train_on(const InUse&, const Data<T>& batch, std::int64_t steps) {
+    discard_passes();
     double loss = 0;
     run(3 * network_->forward_work(batch.x.rows) * static_cast<double>(steps),
         [&](Executor& executor) { loss = trainer_->train_on_batch(executor, batch, steps); });
     return loss;
   }
-  void predict_into(MatrixView<const T> x, MatrixView<T> out) {
-    const InUse in_use(busy_);
-    kept_x_ = py::none();
+  void predict_into(const InUse&, MatrixView<const T> x, MatrixView<T> out) {
+    discard_pass();
     run(network_->forward_work(x.rows),
         [&](Executor& executor) { network_->predict(executor, x, out); });
   }
@@ -283,7 +239,8 @@ class PyNetwork {
   index_t outputs() const { return network_->outputs(); }
 
   double train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
-    return train_on(bound_batch(x, y, weight, labels_), 1);
+    const InUse in_use(busy_);
+    return train_on(in_use, bound_batch(x, y, weight, labels_), 1);
   }
 
   static PyObject* call_predict(PyObject* self, PyObject* const* given, Py_ssize_t positional,
@@ -292,6 +249,37 @@ class PyNetwork {
       const auto [x, out] =
           arguments("predict_on_batch", {"x", "out"}, 1, given, positional, keywords);
       return self_of<PyNetwork>(self).predict(borrowed(x), borrowed(out)).release().ptr();
+    });
+  }
+  static PyObject* call_forward(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                                PyObject* keywords) {
+    return guarded([&] {
+      const auto [x, out, training, tape, step] = arguments(
+          "forward", {"x", "out", "training", "tape", "step"}, 1, given, positional, keywords);
+      return self_of<PyNetwork>(self)
+          .forward(borrowed(x), borrowed(out), truth(training, true), borrowed(tape),
+                   step == nullptr ? -1 : py::handle(step).cast<std::int64_t>())
+          .release()
+          .ptr();
+    });
+  }
+  static PyObject* call_backward(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                                 PyObject* keywords) {
+    return guarded([&] {
+      const auto [g, input_gradient, accumulate, tape] =
+          arguments("backward", {"grad_output", "input_gradient", "accumulate", "tape"}, 1, given,
+                    positional, keywords);
+      return self_of<PyNetwork>(self)
+          .backward(borrowed(g), truth(input_gradient, false), truth(accumulate, false),
+                    borrowed(tape))
+          .release()
+          .ptr();
+    });
+  }
+  static PyObject* call_apply_gradients(PyObject* self, PyObject*) {
+    return guarded([&] {
+      self_of<PyNetwork>(self).apply_gradients();
+      return py::none().release().ptr();
     });
   }
   static PyObject* call_train_on_batch(PyObject* self, PyObject* const* given,
@@ -324,10 +312,10 @@ class PyNetwork {
         order.is_none() ? nullptr
                         : input_vector<std::int64_t>("row_order", order, training.x.rows);
     InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_passes();
     PythonObserver observer(std::move(hooks), in_use);
     const auto report = [&] {
-      kept_x_ = py::none();  // a hook's forward pass
+      discard_passes();  // those of hooks forward pass
       for (const EpochResult& result : observer.results)
         results.append(py::make_tuple(result.training, result.validation));
     };
@@ -347,19 +335,20 @@ class PyNetwork {
   Tally<T> tally() { return trainer().tally(); }
   void train_batch(const py::object& x, const py::object& y, const py::object& weight,
                    Tally<T>& tally) {
-    on_batch(x, y, weight, tally, 3, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+    on_batch(x, y, weight, tally, true, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
       t.train_batch(executor, batch, tally);
     });
   }
   void evaluate_batch(const py::object& x, const py::object& y, const py::object& weight,
                       Tally<T>& tally) {
-    on_batch(x, y, weight, tally, 1, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+    on_batch(x, y, weight, tally, false, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
       t.evaluate_batch(executor, batch, tally);
     });
   }
   // A batch whose mean loss somebody else has computed.
   void add_to_tally(const py::object& outputs, const py::object& y, double loss, Tally<T>& tally) {
     trainer_of(tally);
+    const InUse in_use(busy_);
     const auto a = input_matrix<T>("outputs", outputs, any, network_->outputs());
     const Targets<T> targets = targets_of(y, a.rows, labels_);
     const auto rows = static_cast<double>(a.rows);
@@ -372,7 +361,7 @@ class PyNetwork {
     std::vector<std::int32_t> labels;
     const Data<T> all = data(x, y, weight, labels, true);
     const InUse in_use(busy_);
-    kept_x_ = py::none();
+    discard_pass();
     std::vector<double> results;
     run(2 * released_work, [&](Executor& executor) { results = t.evaluate(executor, all); });
     return results;
@@ -391,32 +380,18 @@ class PyNetwork {
     return *trainer_;
   }
 
-  static MatrixView<const T> matrix_of(const py::array_t<T>& array) {
-    return {array.data(), array.shape(0), array.shape(1)};
-  }
-  // What a user's function has returned, of the shape of x.
-  static py::array_t<T> result_of(const char* what, const py::object& found,
-                                  MatrixView<const T> x) {
-    auto array = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(found);
-    if (!array) throw py::error_already_set();
-    if (array.ndim() != 2 || array.shape(0) != x.rows || array.shape(1) != x.cols)
-      wrong_shape(what, array, {x.rows, x.cols});
-    return array;
-  }
-
   template <class Body>
   void on_batch(const py::object& x, const py::object& y, const py::object& weight, Tally<T>& tally,
-                double passes, Body&& body) {
+                bool training, Body&& body) {
     Trainer<T>& t = trainer_of(tally);
-    const Data<T> batch = bound_batch(x, y, weight, labels_);
     const InUse in_use(busy_);
-    kept_x_ = py::none();
-    run(passes * network_->forward_work(batch.x.rows),
+    const Data<T> batch = bound_batch(x, y, weight, labels_);
+    if (training)
+      discard_passes();
+    else
+      discard_pass();
+    run((training ? 3 : 1) * network_->forward_work(batch.x.rows),
         [&](Executor& executor) { body(executor, t, batch); });
-  }
-
-  static py::object output(const py::object& out, index_t rows, index_t cols) {
-    return out.is_none() ? py::object(py::array_t<T>({rows, cols})) : out;
   }
 
   void check_columns(const RowSource<T>& source) const {
@@ -444,12 +419,15 @@ class PyNetwork {
 
   static const T* checked_weights(const py::object& weight, index_t rows) {
     const T* values = input_vector<T>("sample_weight", weight, rows);
+    check_weights(values, rows);
+    return values;
+  }
+  static void check_weights(const T* values, index_t rows) {
     for (index_t i = 0; i < rows; ++i)
       if (!(values[i] >= 0 && values[i] <= std::numeric_limits<T>::max()))
         throw std::invalid_argument("sample_weight: found " + std::to_string(values[i]) +
                                     " in row " + std::to_string(i) +
                                     ", wanted finite numbers >= 0");
-    return values;
   }
 
   Targets<T> targets_of(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) {
@@ -489,30 +467,8 @@ class PyNetwork {
     }
   }
 
-  // Runs `body`, without the GIL when it is long enough for that to matter.
-  template <class Body>
-  void run(double work, Body&& body) {
-    if (work < released_work) {
-      Executor executor;
-      body(executor);
-      return;
-    }
-    SignalCheck signals;
-    try {
-      // Nothing below touches a Python object's reference count: arrays are held by the caller.
-      const ReleasedGil release;
-      Executor executor(&signals);
-      body(executor);
-    } catch (const Interrupted&) {
-      signals.rethrow();
-    }
-  }
-
-  std::shared_ptr<Network<T>> network_;
   // Shared with a running `fit`, whose hooks may compile the model anew.
   std::shared_ptr<Trainer<T>> trainer_;
-  std::atomic<bool> busy_{false};
-  py::object kept_x_ = py::none();
   std::vector<std::int32_t> labels_;
 };
 }  // namespace densecore::bindings

@@ -10,7 +10,8 @@
 #pragma once
 
 #include "kernels/gemm_pack.h"
-#include "kernels/gemm_tile.h"
+#include "kernels/gemm_strip.h"
+#include "kernels/gemm_turned.h"
 
 namespace {
 
@@ -22,98 +23,13 @@ struct Blocking {
   static constexpr index_t strip = tile_vectors * V::width;  // columns of a tile
   // Depth of a block: deep enough that loading and storing a tile of C costs under 1 %.
   static constexpr index_t depth = densecore::gemm_depth;
-  // Rows of a block: A's block (rows x depth) takes 380 KB, B's strip 96 KB, of 1 MB of cache.
+  // Rows of a block: A's block (rows x depth) takes 520 KB, B's strip 130 KB, of 1 MB of cache.
   static constexpr index_t rows = index_t(1008 / sizeof(T)) / tile_rows * tile_rows;
   static constexpr index_t narrow_bytes = 32 * 1024;  // the result of gemm_narrow
   static constexpr index_t b_size = depth * strip;
   static_assert((b_size + depth * rows) * sizeof(T) + narrow_bytes <=
                 densecore::gemm_scratch_bytes);
 };
-
-// m rows as evenly as tiles of at most `tile_rows` rows share them: 8 rows are 4 + 4 and not 6 + 2,
-// because a low tile waits for its loads.
-struct Tiles {
-  index_t left;  // tiles
-  explicit Tiles(index_t m)
-      : left((m + tile_rows - 1) / tile_rows),
-        low_(left == 0 ? 0 : m / left),
-        high_(m - low_ * left) {}
-  index_t rows() const { return low_ + (high_ > 0 ? 1 : 0); }
-  void next() { --left, --high_; }
-
- private:
-  index_t low_, high_;  // rows of a low tile, and how many higher ones come first
-};
-
-// What is packed next: `rows` rows of `length` elements. The tiles of this strip fetch it, a few
-// rows each, because the packing itself would wait for memory most of its time.
-template <class T>
-struct Ahead {
-  const T* next;
-  index_t rows, length, stride;
-
-  void fetch(index_t count) {
-    for (; count > 0 && rows > 0; --count, --rows, next += stride)
-      for (index_t j = 0; j < length; j += 64 / index_t(sizeof(T))) prefetch(next + j);
-  }
-};
-
-// All rows of one column strip. `panels`: A is packed, tile after tile.
-template <class V, int vectors, bool part, Rows layout, bool panels>
-void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail,
-                Ahead<typename V::T> ahead) {
-  const index_t share = ahead.rows == 0 ? 0 : ahead.rows / Tiles(m).left + 1;
-  for (Tiles tiles(m); tiles.left > 0; tiles.next()) {
-    const index_t rows = tiles.rows();
-    if (share > 0) {
-      ahead.fetch(share);
-      // And the next tile's place in C, whose old lines a store would wait for.
-      if (tiles.left > 1)
-        for (index_t i = 0; i < rows; ++i)
-          for (int v = 0; v < vectors; ++v) prefetch(p.c + (rows + i) * p.ldc + v * V::width);
-    }
-    if (panels) p.a_col = rows;
-    switch (rows) {
-      case 1:
-        gemm_tile<V, 1, vectors, part, layout>(p, tail);
-        break;
-      case 2:
-        gemm_tile<V, 2, vectors, part, layout>(p, tail);
-        break;
-      case 3:
-        gemm_tile<V, 3, vectors, part, layout>(p, tail);
-        break;
-      case 4:
-        gemm_tile<V, 4, vectors, part, layout>(p, tail);
-        break;
-      case 5:
-        if constexpr (tile_rows > 4) gemm_tile<V, 5, vectors, part, layout>(p, tail);
-        break;
-      default:
-        if constexpr (tile_rows > 5) gemm_tile<V, 6, vectors, part, layout>(p, tail);
-        break;
-    }
-    p.a += panels ? rows * p.depth : rows * (layout == Rows::adjacent ? 1 : p.a_row);
-    p.c += rows * p.ldc;
-  }
-}
-
-// A strip of `cols` columns, 0 < cols <= vectors * width.
-template <class V, int vectors, Rows layout, bool panels>
-void gemm_columns(index_t m, const TileArguments<typename V::T>& p, index_t cols,
-                  const Ahead<typename V::T>& ahead = {}) {
-  if constexpr (vectors > 1) {
-    if (cols <= (vectors - 1) * V::width) {
-      gemm_columns<V, vectors - 1, layout, panels>(m, p, cols, ahead);
-      return;
-    }
-  }
-  const index_t tail = cols - (vectors - 1) * V::width;
-  if (tail == V::width)
-    gemm_strip<V, vectors, false, layout, panels>(m, p, 0, ahead);
-  else
-    gemm_strip<V, vectors, true, layout, panels>(m, p, tail, ahead);
-}
 
 template <class V>
 void gemm(const GemmArguments<typename V::T>& p);
@@ -178,11 +94,21 @@ void gemm(const GemmArguments<typename V::T>& p) {
              transposed_b = p.b_row == 1 && p.b_col != 1;
   if (transposed_a && !transposed_b && p.bias == nullptr && is_narrow<V>(p.m, p.n))
     return gemm_narrow<V>(p);
+  if (transposed_b && !transposed_a && gemm_turned<V>(p)) return;
   // Half of the registers that a whole tile takes hold sums, as many again are loaded ahead.
   constexpr int row_vectors = tile_rows * tile_vectors * 2 / 3;
   if (p.m == 1 && p.rate == nullptr && p.depth > 0 && !transposed_b &&
       p.n >= row_vectors * V::width && V::width > 1)
     return gemm_row<V, row_vectors>(p);
+  using Half = typename V::Half;
+  if constexpr (Half::width < V::width)
+    if (p.n <= Half::width && !transposed_a && !transposed_b) {
+      gemm_columns<Half, 1, Rows::strided, false>(
+          p.m,
+          {p.depth, p.a, p.a_row, p.a_col, p.b, p.b_row, p.bias, p.accumulate, p.c, p.ldc, p.rate},
+          p.n);
+      return;
+    }
   const index_t strips = (p.n + B::strip - 1) / B::strip;
   // Measured. Packing B pays when many rows use it and its own rows are a page or more apart;
   // nearer ones lie in the second-level cache side by side, and tiles follow them at full speed. A

@@ -26,8 +26,9 @@ inline void transpose_block(V (&r)[V::width]) {
   }
 }
 
-// out[j * ld_out + i] = in[i * ld_in + j] for i < rows, j < cols.
-template <class V>
+// out[j * ld_out + i] = in[i * ld_in + j] for i < rows, j < cols. With `filled` a row of `out` is
+// filled up with zeros to whole vectors.
+template <class V, bool filled = false>
 [[gnu::noinline]] void transpose(index_t rows, index_t cols, const typename V::T* in, index_t ld_in,
                                  typename V::T* out, index_t ld_out) {
   for (index_t i = 0; i < rows; i += V::width) {
@@ -41,7 +42,7 @@ template <class V>
       }
       transpose_block(block);
       typename V::T* to = out + j * ld_out + i;
-      if (height == V::width) {
+      if (filled || height == V::width) {
 #pragma GCC unroll 16
         for (index_t c = 0; c < V::width; ++c)
           if (c < part.count) block[c].store(to + c * ld_out);

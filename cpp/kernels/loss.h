@@ -33,12 +33,15 @@ struct MeanSquaredError {
   static constexpr char name[] = "mean_squared_error";
   static constexpr bool averaged = true;
   template <class V>
+  static V term(V a, V y, V& gradient) {
+    const V difference = a - y;
+    gradient = difference + difference;
+    return difference * difference;
+  }
+  template <class V>
   static double plain(const LossArguments<typename V::T>& p) {
-    return sum_over_outputs<V>(p, mean_share(p), [](V a, V y, V& gradient) {
-      const V difference = a - y;
-      gradient = difference + difference;
-      return difference * difference;
-    });
+    return sum_over_outputs<V>(p, mean_share(p),
+                               [](V a, V y, V& gradient) { return term(a, y, gradient); });
   }
 };
 

@@ -1,10 +1,12 @@
 // Whole steps of networks whose layers fit into one vector each, one row at a time.
 //
-// In such a network a step is a chain of dependent operations, some 350 cycles long, and a call or
-// a store that must be waited for costs as much as a layer's arithmetic. Here parameters live in
-// vectors of their own (padded with zeros, so that what was stored is loaded back as it was) for
-// many steps, beside their transposes, and layers hand each other registers. The operations on
-// every element and their order are those of the general kernels: the bits are the same.
+// In such a network a step is a chain of dependent operations, some 300 cycles long, and a call or
+// a store that must be waited for costs as much as a layer's arithmetic. Here layers hand each
+// other registers, and the vectors are the shortest that a layer fits in, because short ones wait
+// less for each other. For many steps parameters live in vectors of their own (padded with zeros,
+// so that what was stored is loaded back as it was), beside their transposes; a single step takes
+// them where they lie. The operations on every element and their order are those of the general
+// kernels: the bits are the same.
 #pragma once
 
 #include "kernels/activation.h"
@@ -17,40 +19,68 @@ using densecore::RowLayer;
 using densecore::tiny_layers;
 using densecore::TinyTraining;
 
-// x (inputs,) times rows of `width` elements each, onto `start`.
+// Element k of a layer's input in every lane: the network's from memory, another layer's from its
+// register.
 template <class V>
-inline V tiny_product(index_t inputs, const typename V::T* x, const typename V::T* rows, V start) {
-  for (index_t k = 0; k < inputs; ++k)
-    start = fma(V::set(x[k]), V::load(rows + k * V::width), start);
+inline V element(const typename V::T* x, index_t k) {
+  return V::set(x[k]);
+}
+template <class V>
+inline V element(V x, index_t k) {
+  return spread(x, k);
+}
+
+// Rows of one vector each: `padded` to whole vectors, or `units` elements where they lie.
+template <class V, bool padded>
+struct TinyRows {
+  using T = typename V::T;
+  T* data;
+  index_t units;
+  V load(index_t k) const {
+    return padded ? V::load(data + k * V::width) : Any<V>{units}.load(data + k * units);
+  }
+  void store(V x, index_t k) const {
+    if (padded)
+      x.store(data + k * V::width);
+    else
+      Any<V>{units}.store(x, data + k * units);
+  }
+};
+
+// x (inputs,) times rows, onto `start`.
+template <class V, class X, class Rows>
+inline V tiny_product(index_t inputs, X x, const Rows& rows, V start) {
+  for (index_t k = 0; k < inputs; ++k) start = fma(element<V>(x, k), rows.load(k), start);
   return start;
 }
 
 // rows[k] -= rate * (x[k] * delta)
-template <class V>
-inline void tiny_update(index_t inputs, const typename V::T* x, V delta, const V* scalars,
-                        typename V::T* rows) {
-  const V zero = V::set(0);
+template <class V, class X, class Rows>
+inline void tiny_update(index_t inputs, X x, V delta, const V* scalars, const Rows& rows) {
   for (index_t k = 0; k < inputs; ++k) {
-    typename V::T* row = rows + k * V::width;
-    Sgd::update<V>(V::load(row), fma(V::set(x[k]), delta, zero), nullptr, scalars).store(row);
+    const V gradient = fma(element<V>(x, k), delta, V::set(0));
+    rows.store(Sgd::update<V>(rows.load(k), gradient, nullptr, scalars), k);
   }
 }
 
-template <class V>
+// `many`: for many steps.
+template <class V, bool many>
 struct TinyNetwork {
   using T = typename V::T;
   using List = ActivationByIndex<V, InlinedActivations>;
+  using Rows = TinyRows<V, many>;
 
   struct Layer {
     RowLayer shape;
-    T *weight, *bias, *transposed;  // rows of one vector each
-    T *z, *a, *a_padded, *delta;    // one vector each
-    V lanes;                        // 1 in the lanes of the units, else 0
+    Rows weight, bias;
+    TinyRows<V, true> transposed;
+    V z, a, delta;
+    V lanes;  // 1 in the lanes of the units, else 0
   };
   Layer layers[tiny_layers];
   int count;
 
-  // Copies the parameters into the scratch memory (zeroed here), one padded row each.
+  // Copies what it does not take where it lies into the scratch memory, one padded row each.
   TinyNetwork(const TinyTraining<T>& p) : count(p.layer_count) {
     T* next = p.scratch;
     const auto take = [&next](index_t rows) {
@@ -62,17 +92,16 @@ struct TinyNetwork {
     for (int l = 0; l < count; ++l) {
       Layer& layer = layers[l];
       const RowLayer& s = layer.shape = p.layers[l];
-      layer.weight = take(s.inputs);
-      layer.bias = take(1);
-      layer.transposed = take(l == 0 ? 0 : s.units);
-      layer.z = take(1), layer.a = take(1), layer.a_padded = take(1), layer.delta = take(1);
-      for (index_t j = 0; j < s.units; ++j) layer.delta[j] = 1;
-      layer.lanes = V::load(layer.delta);
-      copy_parameters(layer, p.parameters, [](T& ours, T& theirs) { ours = theirs; });
+      layer.lanes = select(less(V::load(lane_numbers<T>), V::set(static_cast<T>(s.units))),
+                           V::set(1), V::set(0));
+      layer.weight = {many ? take(s.inputs) : p.parameters + s.weight, s.units};
+      layer.bias = {many ? take(1) : s.bias < 0 ? nullptr : p.parameters + s.bias, s.units};
+      if (many) copy_parameters(layer, p.parameters, [](T& ours, T& theirs) { ours = theirs; });
       if (l == 0) continue;
+      layer.transposed = {take(s.units), s.inputs};
       for (index_t i = 0; i < s.inputs; ++i)
         for (index_t j = 0; j < s.units; ++j)
-          layer.transposed[j * V::width + i] = layer.weight[i * V::width + j];
+          layer.transposed.data[j * V::width + i] = p.parameters[s.weight + i * s.units + j];
     }
   }
 
@@ -86,28 +115,27 @@ struct TinyNetwork {
     for (int l = 0; l < count; ++l) {
       const Layer& layer = layers[l];
       const RowLayer& s = layer.shape;
-      const T* input = l == 0 ? x : layers[l - 1].a;
-      for (index_t j = 0; j < s.units; ++j) {
-        for (index_t i = 0; i < s.inputs; ++i)
-          gradients[s.weight + i * s.units + j] = input[i] * layer.delta[j] + T(0);
-        if (s.bias >= 0) gradients[s.bias + j] = layer.delta[j] + T(0);
-      }
+      const TinyRows<V, false> weight = {gradients + s.weight, s.units};
+      for (index_t i = 0; i < s.inputs; ++i)
+        weight.store(
+            fma(l == 0 ? V::set(x[i]) : spread(layers[l - 1].a, i), layer.delta, V::set(0)), i);
+      if (s.bias >= 0) Any<V>{s.units}.store(layer.delta + V::set(0), gradients + s.bias);
     }
   }
 
-  // The network's output, or the last layer's z when `stop_at_z`, in the last layer's `a`.
-  const T* forward(const T* x, bool stop_at_z) {
+  // The network's output, or the last layer's z when `stop_at_z`.
+  V forward(const T* x, bool stop_at_z) {
+    V a = V::set(0);
     for (int l = 0; l < count; ++l) {
       Layer& layer = layers[l];
-      const V z = tiny_product(layer.shape.inputs, x, layer.weight, V::load(layer.bias));
-      const bool last = l + 1 == count;
-      const V a = last && stop_at_z ? z : List::forward(layer.shape.activation, z);
-      a.store(layer.a);
-      z.store(layer.z);
-      (a * layer.lanes).store(layer.a_padded);
-      x = layer.a;
+      const index_t inputs = layer.shape.inputs;
+      const V bias = !many && layer.shape.bias < 0 ? V::set(0) : layer.bias.load(0);
+      const V z = l == 0 ? tiny_product(inputs, x, layer.weight, bias)
+                         : tiny_product(inputs, a, layer.weight, bias);
+      a = l + 1 == count && stop_at_z ? z : List::forward(layer.shape.activation, z);
+      layer.z = z, layer.a = a;
     }
-    return x;
+    return a;
   }
 
   // From dC/da of the last layer (or dC/dz), to the updated parameters.
@@ -115,18 +143,21 @@ struct TinyNetwork {
     for (int l = count - 1; l >= 0; --l) {
       Layer& layer = layers[l];
       const RowLayer& s = layer.shape;
-      const V delta = from_z && l + 1 == count ? gradient
-                                               : List::backward(s.activation, V::load(layer.z),
-                                                                V::load(layer.a), gradient);
-      delta.store(layer.delta);
-      if (l > 0) {
-        gradient = tiny_product(s.units, layer.delta, layer.transposed, V::set(0));
-        tiny_update(s.units, layer.delta, V::load(layers[l - 1].a_padded), scalars,
-                    layer.transposed);
+      const V delta = from_z && l + 1 == count
+                          ? gradient
+                          : List::backward(s.activation, layer.z, layer.a, gradient);
+      layer.delta = delta;
+      if (l == 0) {
+        tiny_update(s.inputs, x, delta, scalars, layer.weight);
+      } else {
+        const Layer& below = layers[l - 1];
+        gradient = tiny_product(s.units, delta, layer.transposed, V::set(0));
+        if (many) tiny_update(s.units, delta, below.a * below.lanes, scalars, layer.transposed);
+        tiny_update(s.inputs, below.a, delta, scalars, layer.weight);
       }
-      tiny_update(s.inputs, l == 0 ? x : layers[l - 1].a, delta, scalars, layer.weight);
       if (s.bias >= 0)
-        Sgd::update<V>(V::load(layer.bias), V::set(0) + delta, nullptr, scalars).store(layer.bias);
+        layer.bias.store(Sgd::update<V>(layer.bias.load(0), V::set(0) + delta, nullptr, scalars),
+                         0);
     }
   }
 
@@ -136,29 +167,35 @@ struct TinyNetwork {
     const RowLayer& s = layer.shape;
     for (index_t j = 0; j < s.units; ++j) {
       for (index_t i = 0; i < s.inputs; ++i)
-        copy(layer.weight[i * V::width + j], parameters[s.weight + i * s.units + j]);
-      if (s.bias >= 0) copy(layer.bias[j], parameters[s.bias + j]);
+        copy(layer.weight.data[i * V::width + j], parameters[s.weight + i * s.units + j]);
+      if (s.bias >= 0) copy(layer.bias.data[j], parameters[s.bias + j]);
     }
   }
 };
 
-template <class V>
-void tiny_train(const TinyTraining<typename V::T>& p) {
+// `V` is the vector of the network, `Full` that of the losses.
+template <class V, class Full, bool many>
+[[gnu::noinline]] void tiny_steps(const TinyTraining<typename V::T>& p) {
   using T = typename V::T;
-  TinyNetwork<V> network(p);
+  TinyNetwork<V, many> network(p);
   V scalars[1] = {V::set(static_cast<T>(p.rate))};
+  const auto& last = network.layers[p.layer_count - 1];
+  const index_t outputs = last.shape.units;
+  // The step waits for the gradient: the most used loss gives it in a register, and its value
+  // follows while the way back runs.
+  const bool squared = p.loss == MeanSquaredError::plain<Full>;
+  alignas(64) T output[V::width];
   alignas(64) T gradient[V::width] = {};
-  const index_t outputs = p.layers[p.layer_count - 1].units;
   LossArguments<T> loss = {1,
                            outputs,
-                           nullptr,
+                           output,
                            outputs,
                            nullptr,
                            outputs,
                            nullptr,
                            nullptr,
                            p.scale != 0 ? p.scale : 1,
-                           gradient,
+                           squared ? nullptr : gradient,
                            outputs,
                            p.loss_parameters,
                            p.loss_parameter_count};
@@ -166,10 +203,10 @@ void tiny_train(const TinyTraining<typename V::T>& p) {
   for (index_t step = 0; step < p.steps; ++step) {
     const index_t row = p.order == nullptr ? step : p.order[step];
     x = p.x + row * p.ldx;
-    const T* output = network.forward(x, p.from_z);
+    const V a = network.forward(x, p.from_z);
+    a.store(output);
     if (p.outputs != nullptr)
       for (index_t j = 0; j < outputs; ++j) p.outputs[step * outputs + j] = output[j];
-    loss.output = output;
     if (p.values != nullptr) loss.values = p.values + row * p.ld_values;
     if (p.labels != nullptr) loss.labels = p.labels + row;
     double weight = 1;
@@ -179,11 +216,35 @@ void tiny_train(const TinyTraining<typename V::T>& p) {
       if (p.scale == 0) loss.scale = weight == 0 ? 0 : 1 / weight;
     }
     *p.total_weight += weight;
-    *p.total_loss += p.loss(loss);
-    network.backward(x, V::load(gradient), p.from_z, scalars);
+    if (squared) {
+      V g;
+      MeanSquaredError::term(a, TinyRows<V, false>{const_cast<T*>(loss.values), outputs}.load(0),
+                             g);
+      const T factor = static_cast<T>(loss.scale * weight * mean_share(loss));
+      network.backward(x, V::set(factor) * last.lanes * g, p.from_z, scalars);
+      *p.total_loss += p.loss(loss);
+    } else {
+      *p.total_loss += p.loss(loss);
+      network.backward(x, V::load(gradient), p.from_z, scalars);
+    }
   }
-  network.write_back(p.parameters);
+  if (many) network.write_back(p.parameters);
   network.write_gradients(x, p.gradients);
+}
+
+template <class V, class Full = V>
+void tiny_train(const TinyTraining<typename V::T>& p) {
+  using Half = typename V::Half;
+  if constexpr (Half::width < V::width) {
+    index_t widest = 0;
+    for (int l = 0; l < p.layer_count; ++l)
+      widest = p.layers[l].units > widest ? p.layers[l].units : widest;
+    if (widest <= Half::width) return tiny_train<Half, Full>(p);
+  }
+  if (p.steps == 1)
+    tiny_steps<V, Full, false>(p);
+  else
+    tiny_steps<V, Full, true>(p);
 }
 
 }  // namespace

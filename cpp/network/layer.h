@@ -118,6 +118,10 @@ class Layer {
   // dx = dC/dx, which is not g.
   virtual void input_gradient(const Pass& pass, const T* parameters, const LayerRows<T>& rows,
                               MatrixView<const T> g, MatrixView<T> dx) const = 0;
+  // What `begin` leaves for the way back, besides what is kept of each row: its elements, and
+  // another pass's in its place.
+  virtual index_t kept_of_pass() const { return 0; }
+  virtual void exchange(AlignedBuffer<T>&) noexcept {}
   // After a training step or an open forward pass: moving averages take what `begin` has seen.
   virtual void commit(const Pass&) {}
 

@@ -10,7 +10,9 @@ namespace {
 
 // The kernel packs each strip of W once per block of this many rows of the batch,
 constexpr index_t most_rows = 1024;
-// and each block of this many columns of X once per this many columns of a weight gradient.
+// A block of fewer rows is not worth the call.
+constexpr index_t least_rows = 24;
+// It packs each block of this many columns of X once per this many columns of a weight gradient.
 constexpr index_t most_inputs = 256, most_units = 4096;
 // Columns come in strips of a tile's width.
 constexpr index_t strip = 64;
@@ -20,9 +22,13 @@ constexpr index_t wanted_blocks = 16;
 // The blocks of a matrix (rows, cols).
 class Grid {
  public:
-  // Cuts the columns first: for results with a row per row of the batch, which may be one.
+  // Cuts the columns first: for results with a row per row of the batch, which may be one. Where
+  // there are too few columns for that, the little that is packed of them may be packed often.
   static Grid of_rows(index_t rows, index_t cols = 1) {
-    const index_t row_blocks = divide_up(rows, most_rows);
+    const bool narrow = cols > 1 && cols < 4 * strip;
+    const index_t row_blocks =
+        narrow ? std::clamp(wanted_blocks, divide_up(rows, most_rows), divide_up(rows, least_rows))
+               : divide_up(rows, most_rows);
     // A single row wants its weights in long pieces.
     const index_t most_blocks = rows == 1 ? divide_up(cols, 16 * strip) : wanted_blocks;
     return {rows, cols, row_blocks, divide_up(most_blocks, row_blocks)};
@@ -33,7 +39,7 @@ class Grid {
     const index_t col_blocks = divide_up(cols, most_units);
     const index_t row_blocks =
         std::max(divide_up(rows, most_inputs), divide_up(wanted_blocks, col_blocks));
-    return {rows, cols, std::min(row_blocks, divide_up(rows, 24)), col_blocks};
+    return {rows, cols, std::min(row_blocks, divide_up(rows, least_rows)), col_blocks};
   }
   // In one piece.
   static Grid whole(index_t rows) { return {rows, 1, 1, 1}; }

@@ -1,6 +1,7 @@
 #include "network/network.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace densecore {
 namespace {
@@ -19,7 +20,15 @@ constexpr double uninterrupted_work = 1e9;
 
 template <class T>
 Network<T>::Network(const KernelTables& tables, NetworkSpec spec)
-    : spec_(std::move(spec)), isa_(tables.isa), table_(&table_of<T>(tables)) {
+    : Network(tables, std::move(spec), nullptr) {}
+
+template <class T>
+Network<T>::Network(const KernelTables& tables, NetworkSpec spec,
+                    std::shared_ptr<AlignedBuffer<T>> parameters)
+    : spec_(std::move(spec)),
+      tables_(&tables),
+      table_(&table_of<T>(tables)),
+      parameters_(std::move(parameters)) {
   spec_.check();
   index_t inputs = spec_.inputs;
   branches_.resize(spec_.layers.size());
@@ -34,9 +43,25 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec)
     inputs = layers_.back()->units();
   }
   const auto count = static_cast<std::size_t>(parameter_count_);
-  parameters_ = std::make_shared<AlignedBuffer<T>>(count);
-  gradients_ = std::make_shared<AlignedBuffer<T>>(count + spare_slots);
+  if (parameters_ == nullptr) {
+    parameters_ = std::make_shared<AlignedBuffer<T>>(count);
+    gradients_ = std::make_shared<AlignedBuffer<T>>(count + spare_slots);
+  }
   layers_changed();
+}
+
+template <class T>
+std::unique_ptr<Network<T>> Network<T>::replica() const {
+  std::unique_ptr<Network> made(new Network(*tables_, spec_, parameters_));
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    for (std::size_t s = 0; s < layers_[l]->states().size(); ++s) {
+      const AlignedBuffer<T>& from = *layers_[l]->states()[s].values;
+      std::copy_n(from.data(), from.size(), made->layers_[l]->states()[s].values->data());
+    }
+    if (const auto* layer = dynamic_cast<const FunctionLayer<T>*>(layers_[l].get()))
+      made->set_function(l, layer->function);
+  }
+  return made;
 }
 
 template <class T>
@@ -58,7 +83,7 @@ void Network<T>::layers_changed() {
     }
   }
   // What is not trained has no gradient.
-  std::fill_n(gradients_->data(), parameter_count_, T(0));
+  if (gradients_ != nullptr) std::fill_n(gradients_->data(), parameter_count_, T(0));
   row_layers_ = row_layers_of(*table_, layers_);
   tiny_ = all && !penalized_ && fits_tiny(*table_, row_layers_);
 }
@@ -105,11 +130,6 @@ void Network<T>::start(const Pass& pass) {
   for (const auto& layer : layers_) coupled_ = coupled_ || layer->couples_rows(pass);
   if (!coupled_ && chained())
     for (const auto& layer : layers_) layer->begin(pass, parameters_->data(), ConstView());
-}
-
-template <class T>
-double Network<T>::forward_work(index_t rows) const {
-  return static_cast<double>(rows) * static_cast<double>(parameter_count_);
 }
 
 template <class T>
@@ -272,7 +292,7 @@ template <class T>
 void Network<T>::forward(Executor& executor, ConstView x, View out, bool training,
                          std::int64_t step) {
   // Without a step, numbers from the other end than those of training steps.
-  start({training, seed, step < 0 ? ~open_passes_++ : static_cast<std::uint64_t>(step)});
+  start({training, seed, step < 0 ? ~open_passes++ : static_cast<std::uint64_t>(step)});
   reserve(x.rows);
   forward_all(executor, x, View(), false);
   if (!plain_)
@@ -281,8 +301,46 @@ void Network<T>::forward(Executor& executor, ConstView x, View out, bool trainin
 }
 
 template <class T>
-void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output, View dx) {
+Tape<T> Network<T>::make_tape() const {
+  Tape<T> tape;
+  for (const auto& layer : layers_)
+    tape.layers.emplace_back(static_cast<std::size_t>(layer->kept_of_pass()));
+  return tape;
+}
+
+template <class T>
+void Network<T>::exchange(Tape<T>& tape) noexcept {
+  std::swap(workspace_, tape.workspace);
+  if (plain_) return;
+  std::swap(pass_, tape.pass);
+  std::swap(coupled_, tape.coupled);
+  for (std::size_t l = 0; l < layers_.size(); ++l) layers_[l]->exchange(tape.layers[l]);
+}
+
+template <class T>
+void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output, View dx,
+                          bool accumulate) {
   copy_rows(grad_output, workspace_.gradient(layers_.size() - 1, 0, x.rows));
+  if (!accumulate) return backward_all(executor, x, dx);
+  // Added at the end, so that the sum is that of whole gradients, whatever the cut into leaves.
+  // What is not trained has no gradient to add to.
+  densecore::reserve(gathered_, parameter_count_);
+  T* const gradients = gradients_->data();
+  for (const ParameterBlock& block : trained_)
+    std::copy_n(gradients + block.offset, block.size(), gathered_.data() + block.offset);
+  try {
+    backward_all(executor, x, dx);
+  } catch (...) {
+    for (const ParameterBlock& block : trained_)
+      std::copy_n(gathered_.data() + block.offset, block.size(), gradients + block.offset);
+    throw;
+  }
+  for (const ParameterBlock& block : trained_)
+    table_->add(block.size(), gathered_.data() + block.offset, gradients + block.offset);
+}
+
+template <class T>
+void Network<T>::backward_all(Executor& executor, ConstView x, View dx) {
   if (!chained()) {
     backward_layers(executor, x, false, dx, nullptr, false);
     return;
@@ -294,13 +352,6 @@ void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output
                  backward_rows(x, begin, std::min(begin + block_rows, leaf_end), false,
                                begin > leaf_begin, gradients, dx, scratch);
              });
-}
-
-template <class T>
-void Network<T>::set_loss_slots(const LossSum& sum) {
-  T* slots = gradients_->data() + parameter_count_;
-  slots[0] = static_cast<T>(sum.weight);
-  slots[1] = static_cast<T>(sum.loss);
 }
 
 template <class T>
@@ -341,9 +392,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   LossSum sum;
   if (x.rows == 1 && trains_rows(objective, optimizer)) {
     reserve(1);
-    train_rows(objective, x, targets, nullptr, 1, optimizer, sum, workspace_.a(last, 0, 1).data);
-    set_loss_slots(sum);
-    return sum;
+    return train_row(objective, x, targets, optimizer, workspace_.a(last, 0, 1).data);
   }
   sum.weight = Objective<T>::weight_sum(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);

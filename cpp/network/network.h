@@ -17,6 +17,7 @@
 #include "network/optimizer.h"
 #include "network/simple_layers.h"
 #include "network/spec.h"
+#include "network/tape.h"
 #include "network/workspace.h"
 
 namespace densecore {
@@ -43,12 +44,15 @@ class Network {
 
   // Throws std::invalid_argument for a bad specification. Parameters start at zero.
   Network(const KernelTables& tables, NetworkSpec spec);
+  // Another one for prediction, with the same parameters, copies of the layers' states, and no
+  // gradients.
+  std::unique_ptr<Network> replica() const;
 
   const NetworkSpec& spec() const { return spec_; }
   index_t inputs() const { return spec_.inputs; }
   index_t outputs() const { return layers_.back()->units(); }
   const KernelTable<T>& table() const { return *table_; }
-  const char* isa() const { return isa_; }
+  const char* isa() const { return tables_->isa; }
   const Layers<T>& layers() const { return layers_; }
   // The arrays of parameters that training changes.
   const std::vector<ParameterBlock>& trained() const { return trained_; }
@@ -65,22 +69,30 @@ class Network {
   void set_function(std::size_t layer, UserFunction<T> function);
   // The seed of dropout masks.
   std::uint64_t seed = 0;
+  // Open forward passes so far: each has masks of its own.
+  std::uint64_t open_passes = 0;
   index_t parameter_count() const { return parameter_count_; }
   // Shared with the NumPy views, which may outlive the network.
   const std::shared_ptr<AlignedBuffer<T>>& parameters() const { return parameters_; }
   const std::shared_ptr<AlignedBuffer<T>>& gradients() const { return gradients_; }
-  double forward_work(index_t rows) const;
+  double forward_work(index_t rows) const {
+    return static_cast<double>(rows) * static_cast<double>(parameter_count_);
+  }
 
   // out = f(x) for any number of rows.
   void predict(Executor& executor, MatrixView<const T> x, MatrixView<T> out);
 
   // Open steps. `forward` keeps what `backward` needs; `backward` wants the same x, fills the
-  // gradients, and dC/dx when `dx` is not empty. With `training` units drop out, and moving
-  // averages move; dropout masks are those of training step `step`, or of this call's own (-1).
+  // gradients (or adds to them: `accumulate`), and dC/dx when `dx` is not empty. With `training`
+  // units drop out, and moving averages move; dropout masks are those of training step `step`, or
+  // of this call's own (-1).
   void forward(Executor& executor, MatrixView<const T> x, MatrixView<T> out, bool training,
                std::int64_t step = -1);
   void backward(Executor& executor, MatrixView<const T> x, MatrixView<const T> grad_output,
-                MatrixView<T> dx);
+                MatrixView<T> dx, bool accumulate = false);
+  Tape<T> make_tape() const;
+  // Puts a pass in the place of another, which the tape then holds.
+  void exchange(Tape<T>& tape) noexcept;
 
   // One step of training: the loss of x before it, and the parameters updated by `optimizer`. The
   // gradients are left in the gradient buffer, if they are to be kept: else that of a weight may
@@ -95,13 +107,17 @@ class Network {
   MatrixView<const T> output_of(std::size_t l, index_t rows) { return workspace_.a(l, 0, rows); }
   // Whether `train_rows` can do batches of one row.
   bool trains_rows(const Objective<T>& objective, const OptimizerState<T>& optimizer) const;
-  // One row of `predict`, when row_layers_ is not empty.
+  // One row of `predict`, when `predicts_rows`; changes nothing.
+  bool predicts_rows() const { return !row_layers_.empty(); }
   void predict_one(const T* x, T* out) const;
   // Many steps of one row each: rows order[0 .. steps) of x (the first `steps` rows when null).
   // `outputs` (steps, units), when given, gets what the loss was taken of: see `finish_outputs`.
   void train_rows(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                   const index_t* order, index_t steps, OptimizerState<T>& optimizer, LossSum& total,
                   T* outputs);
+  // One such step, as `train` does it; `outputs` may be null.
+  LossSum train_row(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
+                    OptimizerState<T>& optimizer, T* outputs);
   // The loss of x alone; x has at most `evaluation_rows` rows.
   static constexpr index_t evaluation_rows = 256;
   LossSum loss(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
@@ -114,6 +130,10 @@ class Network {
   void reserve(index_t rows) { workspace_.reserve(layers_, rows); }
 
  private:
+  // With parameters that exist already; without gradients then.
+  Network(const KernelTables& tables, NetworkSpec spec,
+          std::shared_ptr<AlignedBuffer<T>> parameters);
+
   using View = MatrixView<T>;
   using ConstView = MatrixView<const T>;
 
@@ -124,6 +144,9 @@ class Network {
   static constexpr index_t chained_parameters = index_t{1} << 16;
   // What the following calls are for.
   void start(const Pass& pass);
+
+  // Gradients of all rows, from dC/da of the last layer in the workspace.
+  void backward_all(Executor& executor, ConstView x, View dx);
 
   ConstView input_of(std::size_t l, ConstView x, index_t begin, index_t end) {
     return l == 0 ? x.slice(begin, end) : ConstView(workspace_.a(l - 1, begin, end));
@@ -183,7 +206,11 @@ class Network {
   // Whether the derivative of layer l's activation can be applied as its gradient is computed.
   bool delta_at_once(std::size_t l) const;
 
-  void set_loss_slots(const LossSum& sum);
+  void set_loss_slots(const LossSum& sum) {
+    T* const slots = gradients_->data() + parameter_count_;
+    slots[0] = static_cast<T>(sum.weight);
+    slots[1] = static_cast<T>(sum.loss);
+  }
   void layers_changed();
   // What the penalties of a batch are multiplied with.
   double penalty_factor(double weight) const {
@@ -191,7 +218,7 @@ class Network {
   }
 
   NetworkSpec spec_;
-  const char* isa_;
+  const KernelTables* tables_;
   const KernelTable<T>* table_;
   Layers<T> layers_;
   std::vector<ParameterBlock> trained_;
@@ -203,10 +230,10 @@ class Network {
   bool plain_ = true;  // dense layers only
   Pass pass_;
   bool coupled_ = false;  // of pass_
-  std::uint64_t open_passes_ = 0;
   index_t parameter_count_ = 0;
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
+  AlignedBuffer<T> gathered_;  // gradients that others are added to
   std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
   bool tiny_;                         // whether table.tiny_train takes them, too
 };

@@ -2,6 +2,8 @@
 // fixed numbers.
 #pragma once
 
+#include <utility>
+
 #include "base/aligned_buffer.h"
 #include "network/layer.h"
 
@@ -67,6 +69,8 @@ class BatchNormalization : public ScaleAndCenter<T> {
   void input_gradient(const Pass& pass, const T* parameters, const LayerRows<T>& rows,
                       MatrixView<const T> g, MatrixView<T> dx) const override;
   void commit(const Pass& pass) override;
+  index_t kept_of_pass() const override { return this->units(); }
+  void exchange(AlignedBuffer<T>& other) noexcept override { std::swap(factor_, other); }
 
  private:
   bool by_batch(const Pass& pass) const { return pass.training && this->trainable; }

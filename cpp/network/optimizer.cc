@@ -27,7 +27,7 @@ OptimizerSettings::OptimizerSettings(const std::string& name) : name_(name) {
   const auto& entry = find_optimizer(*active_kernels().f64, name);
   for (int i = 0; i < entry.hyperparameter_count; ++i) {
     hyperparameters_.push_back(entry.hyperparameters[i]);
-    values_.push_back(entry.hyperparameters[i].initial);
+    values_.at(static_cast<std::size_t>(i)) = entry.hyperparameters[i].initial;
   }
 }
 
@@ -69,23 +69,41 @@ void OptimizerSettings::set_gradient_steps(const GradientSteps& steps) {
 }
 
 void OptimizerSettings::set_schedule(Schedule schedule) {
-  schedule_ = std::move(schedule);
-  rates_.clear();
+  auto made = schedule ? std::make_shared<const Schedule>(std::move(schedule)) : nullptr;
+  std::shared_ptr<const Rates> none;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    scheduled_.store(made != nullptr, std::memory_order_relaxed);
+    std::swap(schedule_, made);
+    std::swap(rates_, none);
+  }
+  // The old ones end here, without the lock.
 }
 
-const double* OptimizerSettings::values(std::int64_t step) {
-  if (schedule_) {
-    const std::int64_t place = step - first_rate_;
-    if (place < 0 || place >= static_cast<std::int64_t>(rates_.size())) {
-      std::vector<double> rates(rates_at_once);
-      schedule_(step, rates_at_once, rates.data());
-      rates_ = std::move(rates);
-      first_rate_ = step;
-    }
-    // The first hyperparameter of every optimizer.
-    values_[0] = rates_[static_cast<std::size_t>(step - first_rate_)];
+HyperparameterValues OptimizerSettings::values(std::int64_t step) {
+  HyperparameterValues found = values_;
+  if (!scheduled()) return found;
+  std::shared_ptr<const Schedule> schedule;
+  std::shared_ptr<const Rates> rates;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    schedule = schedule_;
+    rates = rates_;
   }
-  return values_.data();
+  if (schedule == nullptr) return found;
+  if (rates == nullptr || !rates->has(step)) {
+    std::vector<double> made(rates_at_once);
+    (*schedule)(step, rates_at_once, made.data());
+    rates = std::make_shared<const Rates>(Rates{step, std::move(made)});
+    const std::lock_guard<std::mutex> lock(mutex_);
+    // Somebody may have set another one meanwhile, from the next step on.
+    if (schedule_ == schedule) rates_ = rates;
+  }
+  // The first hyperparameter of every optimizer.
+  found[0] = rates->values[static_cast<std::size_t>(step - rates->first)];
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (schedule_ == schedule) values_[0] = found[0];
+  return found;
 }
 
 std::vector<std::string> optimizer_names() {
@@ -124,8 +142,8 @@ OptimizerState<T>::OptimizerState(const KernelTable<T>& table,
 template <class T>
 Update<T> OptimizerState<T>::next_update(T* parameters, const T* gradients) {
   Update<T> update{table_, entry_, {}, parameters, gradients, {}};
-  const double* values = settings_->values(steps);
-  entry_->prepare(values, steps / accumulation_ + 1, update.scalars);
+  const HyperparameterValues values = settings_->values(steps);
+  entry_->prepare(values.data(), steps / accumulation_ + 1, update.scalars);
   ++steps;
   for (int i = 0; i < entry_->state_count; ++i) update.states[i] = states_->data() + i * count_;
   update.decay = 1 - values[0] * settings_->gradient_steps().weight_decay;
@@ -134,6 +152,14 @@ Update<T> OptimizerState<T>::next_update(T* parameters, const T* gradients) {
     update.momentum = settings_->gradient_steps().ema_momentum;
   }
   return update;
+}
+
+template <class T>
+double OptimizerState<T>::next_rate(std::int64_t count) {
+  double scalars[max_optimizer_scalars];
+  entry_->prepare(settings_->values(steps).data(), steps + 1, scalars);
+  steps += count;
+  return scalars[0];
 }
 
 template <class T>

@@ -1,8 +1,11 @@
 // An optimizer's settings, which the user may change at any time, and its state in one network.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -33,8 +36,11 @@ struct GradientSteps {
 // Learning rates of steps first, first + 1, ... (counted from 0). May throw.
 using Schedule = std::function<void(std::int64_t first, index_t count, double* rates)>;
 
+// Of an optimizer, in its order; the rest is 0.
+using HyperparameterValues = std::array<double, 8>;
+
 // Name and hyperparameters. Shared between the Python object and the networks that use it, so that
-// a changed learning rate holds from the next step on.
+// a changed learning rate holds from the next step on; a step of another thread may be in progress.
 class OptimizerSettings {
  public:
   // Throws std::invalid_argument for an unknown name.
@@ -52,20 +58,31 @@ class OptimizerSettings {
   void set_gradient_steps(const GradientSteps& steps);
   // An empty one ends an earlier one: the learning rate is then the hyperparameter.
   void set_schedule(Schedule schedule);
-  bool scheduled() const { return static_cast<bool>(schedule_); }
+  bool scheduled() const { return scheduled_.load(std::memory_order_relaxed); }
   // The hyperparameters of step number `step` (from 0), as OptimizerEntry::prepare wants them.
-  const double* values(std::int64_t step);
+  HyperparameterValues values(std::int64_t step);
 
  private:
   std::size_t index_of(const std::string& hyperparameter) const;
 
   std::string name_;
   std::vector<Hyperparameter> hyperparameters_;
-  std::vector<double> values_;
+  HyperparameterValues values_{};
   GradientSteps gradient_steps_;
-  Schedule schedule_;
-  std::vector<double> rates_;  // of the steps from first_rate_ on
-  std::int64_t first_rate_ = 0;
+  // Of the steps from `first` on.
+  struct Rates {
+    std::int64_t first;
+    std::vector<double> values;
+    bool has(std::int64_t step) const {
+      return step >= first && step - first < static_cast<std::int64_t>(values.size());
+    }
+  };
+  // The lock is for the two pointers, never held while the schedule is asked: that may wait for the
+  // GIL, which who sets another schedule has.
+  std::mutex mutex_;
+  std::atomic<bool> scheduled_{false};
+  std::shared_ptr<const Schedule> schedule_;
+  std::shared_ptr<const Rates> rates_;
 };
 
 std::vector<std::string> optimizer_names();
@@ -121,6 +138,8 @@ class OptimizerState {
 
   // Counts a step, and says how its parameters are to be updated. The step must then be completed.
   Update<T> next_update(T* parameters, const T* gradients);
+  // Counts `count` steps of an optimizer that descends and is plain; returns the rate of each.
+  double next_rate(std::int64_t count);
   // A whole step for the arrays `trained`; the gradients become what was taken of them. Penalties
   // count `penalty_factor` times.
   void update(Executor& executor, T* parameters, T* gradients,

@@ -49,8 +49,7 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
                             const Targets<T>& targets, const index_t* order, index_t steps,
                             OptimizerState<T>& optimizer, LossSum& total, T* outputs) {
   if (steps == 0) return;
-  const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
-  optimizer.steps += steps - 1;
+  const double rate = optimizer.next_rate(steps);
   TinyTraining<T> p;
   p.layers = row_layers_.data();
   p.layer_count = static_cast<int>(row_layers_.size());
@@ -69,12 +68,21 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
   p.scale = objective.reduction() == Reduction::sum ? objective.gradient_scale(0) : 0;
   p.loss_parameters = objective.parameters().data();
   p.loss_parameter_count = static_cast<int>(objective.parameters().size());
-  p.rate = update.scalars[0];
+  p.rate = rate;
   p.total_loss = &total.loss;
   p.total_weight = &total.weight;
   p.outputs = outputs;
   p.scratch = static_cast<T*>(thread_scratch());
   table_->tiny_train(p);
+}
+
+template <class T>
+LossSum Network<T>::train_row(const Objective<T>& objective, MatrixView<const T> x,
+                              const Targets<T>& targets, OptimizerState<T>& optimizer, T* outputs) {
+  LossSum sum;
+  train_rows(objective, x, targets, nullptr, 1, optimizer, sum, outputs);
+  set_loss_slots(sum);
+  return sum;
 }
 
 #define DENSECORE_INSTANTIATE(T)                                                              \
@@ -84,7 +92,9 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
   template bool Network<T>::trains_rows(const Objective<T>&, const OptimizerState<T>&) const; \
   template void Network<T>::train_rows(const Objective<T>&, MatrixView<const T>,              \
                                        const Targets<T>&, const index_t*, index_t,            \
-                                       OptimizerState<T>&, LossSum&, T*);
+                                       OptimizerState<T>&, LossSum&, T*);                     \
+  template LossSum Network<T>::train_row(const Objective<T>&, MatrixView<const T>,            \
+                                         const Targets<T>&, OptimizerState<T>&, T*);
 DENSECORE_INSTANTIATE(float)
 DENSECORE_INSTANTIATE(double)
 #undef DENSECORE_INSTANTIATE

@@ -11,6 +11,7 @@ from ._custom_loss import CallableLoss
 from ._rows import as_rows
 from .derivatives import Derivatives
 from .history import History
+from .open_steps import CORE_CALLS
 from .stack import Array, Stack
 
 # Training and evaluation are imported by the calls that need them: a program that only predicts
@@ -282,12 +283,12 @@ class Sequential(Derivatives):
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copy: what a file holds, in memory; the history stays behind."""
-        own = {"_input", "_layers", "_network_or_none", "history", "predict_on_batch",
-               "train_on_batch"}  # fmt: skip
+        own = {"_input", "_layers", "_network_or_none", "history", *CORE_CALLS}
         return {
             "stack": Stack.get_config(self),
             "attributes": {key: value for key, value in vars(self).items() if key not in own},
             "progress": self.progress if self.built else {},
+            "open_passes": self._network.open_passes if self.built else 0,
             "tensors": {k: v.copy() for k, v in self._tensors().items()} if self.built else None,
         }
 
@@ -303,6 +304,7 @@ class Sequential(Derivatives):
             self._compile()
             self._network.steps = state["progress"]["steps"]
             self._network.epochs = state["progress"]["epochs"]
+        self._network.open_passes = state["open_passes"]
         for name, view in self._tensors().items():
             view[...] = state["tensors"][name]
         self._network_changed()

@@ -1,6 +1,6 @@
 """Training and prediction for loops of one's own: on the caller's arrays, step by step."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,23 @@ from ._rows import take
 from .compiled import Compiled
 from .stack import Array
 
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from .frozen import Frozen
+
+    Tape: TypeAlias = _core.TapeNetworkF32 | _core.TapeNetworkF64
+
+
+# Methods that are the core's own as soon as there is a network, by their names there.
+CORE_CALLS = {
+    "predict_on_batch": "predict",
+    "train_on_batch": "train_on_batch",
+    "forward": "forward",
+    "backward": "backward",
+    "apply_gradients": "apply_gradients",
+}
+
 
 class OpenSteps(Compiled):
     """The calls of a compiled model that take arrays as they are, and do one thing each."""
@@ -18,8 +35,7 @@ class OpenSteps(Compiled):
         # The hot calls go straight to the core once there is one: a method of Python in between
         # costs as much as a small network's step. `vars` because they stand before the class's,
         # which is also why a subclass's own method must not be hidden by them.
-        calls = {"predict_on_batch": "predict", "train_on_batch": "train_on_batch"}
-        for name, target in calls.items():
+        for name, target in CORE_CALLS.items():
             vars(self).pop(name, None)
             own = getattr(type(self), name) is getattr(OpenSteps, name)
             if name == "train_on_batch" and not self._trains_in_core:
@@ -109,18 +125,88 @@ class OpenSteps(Compiled):
         kind = _core.PredictionNetworkF32 if self.dtype == "float32" else _core.PredictionNetworkF64
         return kind(self._network, x, out)
 
-    def forward(self, x: Array, out: Array | None = None, training: bool = True) -> Array:
+    def freeze(self, dtype: str | None = None) -> "Frozen":
+        """An immutable copy for prediction, which any number of threads may call at once.
+
+        It has parameters of its own: training the model further does not change it. Its outputs
+        have the same bits as the model's `predict`. For that, batch normalisation is not folded
+        into the dense layers; dropout is left out. Calls allocate nothing but the result, and
+        that not with `out`; long ones let other threads run. It can be pickled.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, optional
+            Of parameters and computations, by default the model's. Of another, the parameters are
+            rounded, and the bits are those of a model with these.
+
+        Returns
+        -------
+        callable
+            ``frozen(x, out=None)``, the same as ``frozen.predict_on_batch(x, out=None)``: arrays
+            as of `predict_on_batch`. It has ``input_shape``, ``output_shape``, ``dtype`` and
+            ``count_params()``.
+        """
+        from . import frozen
+
+        dtype = self.dtype if dtype is None else dtype
+        if dtype not in frozen.KINDS:
+            raise ValueError(f"dtype: found {dtype!r}, wanted 'float32' or 'float64'")
+        network = self._network
+        return frozen.freeze(self._inputs, self._plan(), network, dtype)
+
+    def make_tape(self) -> "Tape":
+        """A place for one forward pass that waits for its `backward`.
+
+        Without one there is a single such pass, the last. With a tape each, an actor's and a
+        critic's pass through a shared trunk, or those of two batches, do not overwrite each other.
+        A tape belongs to the model and can be used again and again; it allocates once.
+        """
+        tape: Tape = self._network.make_tape()
+        return tape
+
+    def forward(
+        self,
+        x: Array,
+        out: Array | None = None,
+        training: bool = True,
+        tape: "Tape | None" = None,
+    ) -> Array:
         """As `predict_on_batch`, and keeps what `backward` needs.
 
-        With `training` units drop out, and batch normalisation uses the batch's statistics. x is
-        not copied: it must still hold the same numbers when `backward` is called.
+        Parameters
+        ----------
+        x : ndarray (rows, features) of the model's dtype, C-contiguous
+            Not copied: it must still hold the same numbers when `backward` is called. It is kept
+            alive until then.
+        out : ndarray (rows, units), optional
+        training : bool
+            Whether units drop out, and batch normalisation uses the batch's statistics.
+        tape : optional
+            Of `make_tape`: where to keep it, instead of in the model. It is then discarded by the
+            tape's next `forward` only.
         """
         if self._network_or_none is None:
             self._build_for(x)
-        return self._network.forward(x, out, training)
+        return self._network.forward(x, out, training, tape)
 
-    def backward(self, grad_output: Array, input_gradient: bool = False) -> Array | None:
+    def backward(
+        self,
+        grad_output: Array,
+        input_gradient: bool = False,
+        accumulate: bool = False,
+        tape: "Tape | None" = None,
+    ) -> Array | None:
         """Fill ``model.gradients`` from ∂C/∂output (rows, units) of the last `forward`.
+
+        Parameters
+        ----------
+        grad_output : ndarray (rows, units) of the model's dtype, C-contiguous
+        input_gradient : bool
+            Whether to return ∂C/∂x.
+        accumulate : bool
+            Add to ``model.gradients`` instead: the gradient of a sum of costs, part by part.
+        tape : optional
+            That of the forward pass to go back through.
 
         Returns
         -------
@@ -130,9 +216,10 @@ class OpenSteps(Compiled):
         Raises
         ------
         RuntimeError
-            There was no forward pass, or training or prediction has discarded it.
+            There was no forward pass, prediction has discarded it, or training has changed the
+            parameters since.
         """
-        return self._network.backward(grad_output, input_gradient)
+        return self._network.backward(grad_output, input_gradient, accumulate, tape)
 
     def apply_gradients(self) -> None:
         """One optimizer step with ``model.gradients``."""

@@ -290,6 +290,10 @@ class Stack:
         """All parameters as one flat view (count,): per layer kernel (in, out), then bias."""
         return self._network.parameters
 
+    @parameters.setter
+    def parameters(self, values: Any) -> None:  # also `model.parameters -= ...`
+        self._network.parameters[...] = values
+
     @property
     def gradients(self) -> Array:
         """∂C/∂parameters of the last `backward` or `train_on_batch`, flat, in the same order.
@@ -298,6 +302,10 @@ class Stack:
         that are not trainable are 0.
         """
         return self._network.gradients
+
+    @gradients.setter
+    def gradients(self, values: Any) -> None:
+        self._network.gradients[...] = values
 
     def count_params(self) -> int:
         """Number of weights, with those that no gradient changes."""

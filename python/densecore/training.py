@@ -297,7 +297,7 @@ def custom_step(model: Model, batch: Data, tally: Any | None) -> float:
     """One step with a loss that is a function; returns its loss before the update."""
     refuse_weight(model, batch.weight)
     network = model._network
-    outputs = network.forward(batch.x, None, True, network.steps)
+    outputs = network.forward(batch.x, None, True, step=network.steps)
     penalty = float(network.penalty())
     loss, gradient = model.loss.compute(batch.y, outputs)
     network.backward(gradient, False)

@@ -5,6 +5,8 @@
 
 #include <cstddef>
 
+#include "kernels/isa/avx2_vectors.h"
+
 namespace {
 
 // 24 accumulators, 4 vectors of B and a broadcast: 29 of the 32 registers.
@@ -14,6 +16,7 @@ constexpr int tile_vectors = 4;
 struct VecF32 {
   using T = float;
   using Mask = __mmask16;
+  using Half = F32x8;
   static constexpr int width = 16;
   __m512 v;
 
@@ -61,6 +64,10 @@ struct VecF32 {
     e.v = _mm512_getexp_ps(x.v);
     return {_mm512_getmant_ps(x.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)};
   }
+  // Lane k in every lane.
+  friend VecF32 spread(VecF32 a, std::ptrdiff_t k) {
+    return {_mm512_permutexvar_ps(_mm512_set1_epi32(static_cast<int>(k)), a.v)};
+  }
   // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
   friend void zip(VecF32 a, VecF32 b, VecF32& low, VecF32& high) {
     const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
@@ -73,6 +80,7 @@ struct VecF32 {
 struct VecF64 {
   using T = double;
   using Mask = __mmask8;
+  using Half = F64x4;
   static constexpr int width = 8;
   __m512d v;
 
@@ -117,6 +125,9 @@ struct VecF64 {
   friend VecF64 split(VecF64 x, VecF64& e) {
     e.v = _mm512_getexp_pd(x.v);
     return {_mm512_getmant_pd(x.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)};
+  }
+  friend VecF64 spread(VecF64 a, std::ptrdiff_t k) {
+    return {_mm512_permutexvar_pd(_mm512_set1_epi64(k), a.v)};
   }
   friend void zip(VecF64 a, VecF64 b, VecF64& low, VecF64& high) {
     const __m512i first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);

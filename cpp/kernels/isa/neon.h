@@ -18,6 +18,7 @@ constexpr int tile_vectors = 4;
 struct VecF32 {
   using T = float;
   using Mask = uint32x4_t;
+  using Half = VecF32;
   static constexpr int width = 4;
   float32x4_t v;
 
@@ -75,6 +76,12 @@ struct VecF32 {
     const uint32x4_t mantissa = vandq_u32(bits, vdupq_n_u32(0x007fffff));
     return {vreinterpretq_f32_u32(vorrq_u32(mantissa, vdupq_n_u32(0x3f800000)))};
   }
+  // Lane k in every lane: bytes 4k to 4k + 3, four times.
+  friend VecF32 spread(VecF32 a, std::ptrdiff_t k) {
+    const uint32x4_t bytes = vdupq_n_u32(0x03020100 + 0x04040404 * static_cast<std::uint32_t>(k));
+    return {
+        vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(a.v), vreinterpretq_u8_u32(bytes)))};
+  }
   // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
   friend void zip(VecF32 a, VecF32 b, VecF32& low, VecF32& high) {
     low.v = vzip1q_f32(a.v, b.v);
@@ -85,6 +92,7 @@ struct VecF32 {
 struct VecF64 {
   using T = double;
   using Mask = uint64x2_t;
+  using Half = VecF64;
   static constexpr int width = 2;
   float64x2_t v;
 
@@ -128,6 +136,9 @@ struct VecF64 {
     e.v = vcvtq_f64_s64(vsubq_s64(biased, vdupq_n_s64(1023)));
     const uint64x2_t mantissa = vandq_u64(bits, vdupq_n_u64(0x000fffffffffffff));
     return {vreinterpretq_f64_u64(vorrq_u64(mantissa, vdupq_n_u64(0x3ff0000000000000)))};
+  }
+  friend VecF64 spread(VecF64 a, std::ptrdiff_t k) {
+    return {k == 0 ? vdupq_laneq_f64(a.v, 0) : vdupq_laneq_f64(a.v, 1)};
   }
   // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
   friend void zip(VecF64 a, VecF64 b, VecF64& low, VecF64& high) {

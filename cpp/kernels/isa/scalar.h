@@ -14,6 +14,7 @@ template <class Element, class Bits, int mantissa_bits, int exponent_bias>
 struct Scalar {
   using T = Element;
   using Mask = bool;
+  using Half = Scalar;  // a shorter vector, or this one if there is none
   static constexpr int width = 1;
   T v;
 
@@ -63,6 +64,8 @@ struct Scalar {
     constexpr Bits mantissa = (Bits(1) << mantissa_bits) - 1;
     return from_bits((bits & mantissa) | (Bits(exponent_bias) << mantissa_bits));
   }
+  // Lane k in every lane.
+  friend Scalar spread(Scalar a, std::ptrdiff_t) { return a; }
   // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
   friend void zip(Scalar a, Scalar b, Scalar& low, Scalar& high) { low = a, high = b; }
 

@@ -18,6 +18,7 @@ constexpr int tile_vectors = 2;
 struct VecF32 {
   using T = float;
   using Mask = __m128;
+  using Half = VecF32;
   static constexpr int width = 4;
   __m128 v;
 
@@ -77,6 +78,12 @@ struct VecF32 {
     const __m128i mantissa = _mm_and_si128(bits, _mm_set1_epi32(0x007fffff));
     return {_mm_castsi128_ps(_mm_or_si128(mantissa, _mm_set1_epi32(0x3f800000)))};
   }
+  // Lane k in every lane: the shuffles want a constant, and its code would be four times as long.
+  friend VecF32 spread(VecF32 a, std::ptrdiff_t k) {
+    alignas(16) T lanes[width];
+    a.store(lanes);
+    return set(lanes[k]);
+  }
   // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
   friend void zip(VecF32 a, VecF32 b, VecF32& low, VecF32& high) {
     low.v = _mm_unpacklo_ps(a.v, b.v);
@@ -87,6 +94,7 @@ struct VecF32 {
 struct VecF64 {
   using T = double;
   using Mask = __m128d;
+  using Half = VecF64;
   static constexpr int width = 2;
   __m128d v;
 
@@ -133,6 +141,9 @@ struct VecF64 {
     e.v = _mm_sub_pd(_mm_castsi128_pd(biased), _mm_set1_pd(0x1p52 + 1023));
     const __m128i mantissa = _mm_and_si128(bits, _mm_set1_epi64x(0x000fffffffffffff));
     return {_mm_castsi128_pd(_mm_or_si128(mantissa, _mm_set1_epi64x(0x3ff0000000000000)))};
+  }
+  friend VecF64 spread(VecF64 a, std::ptrdiff_t k) {
+    return {k == 0 ? _mm_unpacklo_pd(a.v, a.v) : _mm_unpackhi_pd(a.v, a.v)};
   }
   // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
   friend void zip(VecF64 a, VecF64 b, VecF64& low, VecF64& high) {

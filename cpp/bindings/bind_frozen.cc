@@ -1,0 +1,41 @@
+// Frozen networks, as Python sees them.
+#include "bindings/frozen.h"
+#include "bindings/register.h"
+
+namespace densecore::bindings {
+namespace {
+
+template <class T>
+void register_for(py::module_& module, const char* name) {
+  using F = PyFrozen<T>;
+  static PyMethodDef predict = {"predict_on_batch", as_function(F::call_predict),
+                                METH_FASTCALL | METH_KEYWORDS, "predict_on_batch(x, out=None)"};
+  py::class_<F> type(module, name, called_as<F::call>());
+  add_method(type, &predict);
+  type.def(py::init<index_t, py::list, py::object, py::list, py::dict>(), py::arg("inputs"),
+           py::arg("layers"), py::arg("parameters"), py::arg("states"), py::arg("functions"))
+      .def_property_readonly("input_shape", &F::input_shape)
+      .def_property_readonly("output_shape", &F::output_shape)
+      .def_property_readonly("dtype", &F::dtype)
+      .def("count_params", &F::count_params)
+      .def("__reduce__",
+           [](const py::object& self) {
+             return py::make_tuple(py::type::of(self), self.cast<F&>().recipe());
+           })
+      .def("__copy__", [](py::object self) { return self; })
+      .def("__deepcopy__", [](py::object self, const py::object&) { return self; })
+      .def("__repr__", [](const F& self) {
+        return "<frozen network " + py::str(self.input_shape()[1]).cast<std::string>() + " -> " +
+               py::str(self.output_shape()[1]).cast<std::string>() + ", " + dtype_name<T> + ", " +
+               std::to_string(self.count_params()) + " parameters>";
+      });
+}
+
+}  // namespace
+
+void register_frozen(py::module_& module) {
+  register_for<float>(module, "FrozenF32");
+  register_for<double>(module, "FrozenF64");
+}
+
+}  // namespace densecore::bindings

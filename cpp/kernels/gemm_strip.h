@@ -1,0 +1,93 @@
+// A strip of C, as wide as a tile: its rows, tile after tile.
+#pragma once
+
+#include "kernels/gemm_tile.h"
+
+namespace {
+
+// m rows as evenly as tiles of at most `tile_rows` rows share them: 8 rows are 4 + 4 and not 6 + 2,
+// because a low tile waits for its loads.
+struct Tiles {
+  index_t left;  // tiles
+  explicit Tiles(index_t m)
+      : left((m + tile_rows - 1) / tile_rows),
+        low_(left == 0 ? 0 : m / left),
+        high_(m - low_ * left) {}
+  index_t rows() const { return low_ + (high_ > 0 ? 1 : 0); }
+  void next() { --left, --high_; }
+
+ private:
+  index_t low_, high_;  // rows of a low tile, and how many higher ones come first
+};
+
+// What is packed next: `rows` rows of `length` elements. The tiles of this strip fetch it, a few
+// rows each, because the packing itself would wait for memory most of its time.
+template <class T>
+struct Ahead {
+  const T* next;
+  index_t rows, length, stride;
+
+  void fetch(index_t count) {
+    for (; count > 0 && rows > 0; --count, --rows, next += stride)
+      for (index_t j = 0; j < length; j += 64 / index_t(sizeof(T))) prefetch(next + j);
+  }
+};
+
+// All rows of one column strip. `panels`: A is packed, tile after tile.
+template <class V, int vectors, bool part, Rows layout, bool panels>
+void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail,
+                Ahead<typename V::T> ahead) {
+  const index_t share = ahead.rows == 0 ? 0 : ahead.rows / Tiles(m).left + 1;
+  for (Tiles tiles(m); tiles.left > 0; tiles.next()) {
+    const index_t rows = tiles.rows();
+    if (share > 0) {
+      ahead.fetch(share);
+      // And the next tile's place in C, whose old lines a store would wait for.
+      if (tiles.left > 1)
+        for (index_t i = 0; i < rows; ++i)
+          for (int v = 0; v < vectors; ++v) prefetch(p.c + (rows + i) * p.ldc + v * V::width);
+    }
+    if (panels) p.a_col = rows;
+    switch (rows) {
+      case 1:
+        gemm_tile<V, 1, vectors, part, layout>(p, tail);
+        break;
+      case 2:
+        gemm_tile<V, 2, vectors, part, layout>(p, tail);
+        break;
+      case 3:
+        gemm_tile<V, 3, vectors, part, layout>(p, tail);
+        break;
+      case 4:
+        gemm_tile<V, 4, vectors, part, layout>(p, tail);
+        break;
+      case 5:
+        if constexpr (tile_rows > 4) gemm_tile<V, 5, vectors, part, layout>(p, tail);
+        break;
+      default:
+        if constexpr (tile_rows > 5) gemm_tile<V, 6, vectors, part, layout>(p, tail);
+        break;
+    }
+    p.a += panels ? rows * p.depth : rows * (layout == Rows::adjacent ? 1 : p.a_row);
+    p.c += rows * p.ldc;
+  }
+}
+
+// A strip of `cols` columns, 0 < cols <= vectors * width.
+template <class V, int vectors, Rows layout, bool panels>
+void gemm_columns(index_t m, const TileArguments<typename V::T>& p, index_t cols,
+                  const Ahead<typename V::T>& ahead = {}) {
+  if constexpr (vectors > 1) {
+    if (cols <= (vectors - 1) * V::width) {
+      gemm_columns<V, vectors - 1, layout, panels>(m, p, cols, ahead);
+      return;
+    }
+  }
+  const index_t tail = cols - (vectors - 1) * V::width;
+  if (tail == V::width)
+    gemm_strip<V, vectors, false, layout, panels>(m, p, 0, ahead);
+  else
+    gemm_strip<V, vectors, true, layout, panels>(m, p, tail, ahead);
+}
+
+}  // namespace

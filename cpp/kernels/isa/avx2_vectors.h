@@ -1,0 +1,237 @@
+// The vectors of AVX2 with FMA: 8 floats or 4 doubles, and 4 floats for what is narrower. The level
+// avx2 computes with them, and avx512 where its own would be half empty: they wait less for each
+// other. Tails are loaded under a mask and stored in halves, because masked stores are microcoded
+// on several processors. Within the level avx512 they have its `scale`.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace {
+
+// Eight or four lanes of ones, then zeros: a mask of the first n lanes starts at lane (width - n).
+alignas(32) constexpr std::int32_t lanes_i32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+alignas(32) constexpr std::int64_t lanes_i64[8] = {-1, -1, -1, -1};
+
+// Only what the kernels that take a `Half` need.
+struct F32x4 {
+  using T = float;
+  using Mask = __m128;
+  using Half = F32x4;
+  static constexpr int width = 4;
+  __m128 v;
+
+  static F32x4 load(const T* p) { return {_mm_loadu_ps(p)}; }
+  static F32x4 load_partial(const T* p, std::ptrdiff_t n) {
+    const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(lanes_i32 + (8 - n)));
+    return {_mm_maskload_ps(p, first)};
+  }
+  void store(T* p) const { _mm_storeu_ps(p, v); }
+  void store_partial(T* p, std::ptrdiff_t n) const {
+    __m128 rest = v;
+    if (n & 2) {
+      _mm_storel_pi(reinterpret_cast<__m64*>(p), rest);
+      rest = _mm_movehl_ps(rest, rest);
+      p += 2;
+    }
+    if (n & 1) _mm_store_ss(p, rest);
+  }
+  static F32x4 set(T x) { return {_mm_set1_ps(x)}; }
+  // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
+  // memory at every use, and the loads would take longer than the arithmetic.
+  static F32x4 constant(T x) {
+    F32x4 a = set(x);
+    asm("" : "+x"(a.v));
+    return a;
+  }
+
+  friend F32x4 operator+(F32x4 a, F32x4 b) { return {_mm_add_ps(a.v, b.v)}; }
+  friend F32x4 operator-(F32x4 a, F32x4 b) { return {_mm_sub_ps(a.v, b.v)}; }
+  friend F32x4 operator*(F32x4 a, F32x4 b) { return {_mm_mul_ps(a.v, b.v)}; }
+  friend F32x4 operator/(F32x4 a, F32x4 b) { return {_mm_div_ps(a.v, b.v)}; }
+  friend F32x4 fma(F32x4 a, F32x4 b, F32x4 c) { return {_mm_fmadd_ps(a.v, b.v, c.v)}; }
+  friend F32x4 fnma(F32x4 a, F32x4 b, F32x4 c) { return {_mm_fnmadd_ps(a.v, b.v, c.v)}; }
+  friend F32x4 min(F32x4 a, F32x4 b) { return {_mm_min_ps(a.v, b.v)}; }
+  friend F32x4 max(F32x4 a, F32x4 b) { return {_mm_max_ps(a.v, b.v)}; }
+  friend F32x4 abs(F32x4 a) { return {_mm_andnot_ps(_mm_set1_ps(-0.0f), a.v)}; }
+  friend F32x4 copysign(F32x4 magnitude, F32x4 sign) {
+    const __m128 top = _mm_set1_ps(-0.0f);
+    return {_mm_or_ps(_mm_andnot_ps(top, magnitude.v), _mm_and_ps(top, sign.v))};
+  }
+  friend Mask less(F32x4 a, F32x4 b) { return _mm_cmplt_ps(a.v, b.v); }
+  friend F32x4 select(Mask m, F32x4 a, F32x4 b) { return {_mm_blendv_ps(b.v, a.v, m)}; }
+  // The low bits of a, moved to where the exponent is: 2^n for a = n + Math::exponent_magic.
+  friend F32x4 low_bits_to_exponent(F32x4 a) {
+    return {_mm_castsi128_ps(_mm_slli_epi32(_mm_castps_si128(a.v), 23))};
+  }
+#ifdef __AVX512VL__
+  friend F32x4 scale(F32x4 a, F32x4 n) { return {_mm_scalef_ps(a.v, n.v)}; }
+#endif
+  // Lane k in every lane.
+  friend F32x4 spread(F32x4 a, std::ptrdiff_t k) {
+    return {_mm_permutevar_ps(a.v, _mm_set1_epi32(static_cast<int>(k)))};
+  }
+  // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
+  friend void zip(F32x4 a, F32x4 b, F32x4& low, F32x4& high) {
+    low.v = _mm_unpacklo_ps(a.v, b.v);
+    high.v = _mm_unpackhi_ps(a.v, b.v);
+  }
+};
+
+struct F32x8 {
+  using T = float;
+  using Mask = __m256;
+  using Half = F32x4;
+  static constexpr int width = 8;
+  __m256 v;
+
+  static F32x8 load(const T* p) { return {_mm256_loadu_ps(p)}; }
+  static F32x8 load_partial(const T* p, std::ptrdiff_t n) {
+    const __m256i first =
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes_i32 + (width - n)));
+    return {_mm256_maskload_ps(p, first)};
+  }
+  void store(T* p) const { _mm256_storeu_ps(p, v); }
+  void store_partial(T* p, std::ptrdiff_t n) const {
+    __m128 half = _mm256_castps256_ps128(v);
+    if (n & 4) {
+      _mm_storeu_ps(p, half);
+      half = _mm256_extractf128_ps(v, 1);
+      p += 4;
+    }
+    if (n & 2) {
+      _mm_storel_pi(reinterpret_cast<__m64*>(p), half);
+      half = _mm_movehl_ps(half, half);
+      p += 2;
+    }
+    if (n & 1) _mm_store_ss(p, half);
+  }
+  static F32x8 set(T x) { return {_mm256_set1_ps(x)}; }
+  // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
+  // memory at every use, and the loads would take longer than the arithmetic.
+  static F32x8 constant(T x) {
+    F32x8 a = set(x);
+    asm("" : "+x"(a.v));
+    return a;
+  }
+
+  friend F32x8 operator+(F32x8 a, F32x8 b) { return {_mm256_add_ps(a.v, b.v)}; }
+  friend F32x8 operator-(F32x8 a, F32x8 b) { return {_mm256_sub_ps(a.v, b.v)}; }
+  friend F32x8 operator*(F32x8 a, F32x8 b) { return {_mm256_mul_ps(a.v, b.v)}; }
+  friend F32x8 operator/(F32x8 a, F32x8 b) { return {_mm256_div_ps(a.v, b.v)}; }
+  friend F32x8 fma(F32x8 a, F32x8 b, F32x8 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+  friend F32x8 fnma(F32x8 a, F32x8 b, F32x8 c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
+  friend F32x8 min(F32x8 a, F32x8 b) { return {_mm256_min_ps(a.v, b.v)}; }
+  friend F32x8 max(F32x8 a, F32x8 b) { return {_mm256_max_ps(a.v, b.v)}; }
+  friend F32x8 sqrt(F32x8 a) { return {_mm256_sqrt_ps(a.v)}; }
+  friend F32x8 abs(F32x8 a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+  friend F32x8 copysign(F32x8 magnitude, F32x8 sign) {
+    return {_mm256_blendv_ps(abs(magnitude).v, _mm256_or_ps(magnitude.v, _mm256_set1_ps(-0.0f)),
+                             sign.v)};
+  }
+  friend Mask less(F32x8 a, F32x8 b) { return _mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ); }
+  friend F32x8 select(Mask m, F32x8 a, F32x8 b) { return {_mm256_blendv_ps(b.v, a.v, m)}; }
+  // The low bits of a, moved to where the exponent is: 2^n for a = n + Math::exponent_magic.
+  friend F32x8 low_bits_to_exponent(F32x8 a) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.v), 23))};
+  }
+  friend F32x8 split(F32x8 x, F32x8& e) {
+    const __m256i bits = _mm256_castps_si256(x.v);
+    const __m256i exponent = _mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(127));
+    e.v = _mm256_cvtepi32_ps(exponent);
+    const __m256i mantissa = _mm256_and_si256(bits, _mm256_set1_epi32(0x007fffff));
+    return {_mm256_castsi256_ps(_mm256_or_si256(mantissa, _mm256_set1_epi32(0x3f800000)))};
+  }
+#ifdef __AVX512VL__
+  friend F32x8 scale(F32x8 a, F32x8 n) { return {_mm256_scalef_ps(a.v, n.v)}; }
+#endif
+  // Lane k in every lane.
+  friend F32x8 spread(F32x8 a, std::ptrdiff_t k) {
+    return {_mm256_permutevar8x32_ps(a.v, _mm256_set1_epi32(static_cast<int>(k)))};
+  }
+  // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
+  friend void zip(F32x8 a, F32x8 b, F32x8& low, F32x8& high) {
+    const __m256 even = _mm256_unpacklo_ps(a.v, b.v), odd = _mm256_unpackhi_ps(a.v, b.v);
+    low.v = _mm256_permute2f128_ps(even, odd, 0x20);
+    high.v = _mm256_permute2f128_ps(even, odd, 0x31);
+  }
+};
+
+struct F64x4 {
+  using T = double;
+  using Mask = __m256d;
+  using Half = F64x4;
+  static constexpr int width = 4;
+  __m256d v;
+
+  static F64x4 load(const T* p) { return {_mm256_loadu_pd(p)}; }
+  static F64x4 load_partial(const T* p, std::ptrdiff_t n) {
+    const __m256i first =
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes_i64 + (width - n)));
+    return {_mm256_maskload_pd(p, first)};
+  }
+  void store(T* p) const { _mm256_storeu_pd(p, v); }
+  void store_partial(T* p, std::ptrdiff_t n) const {
+    __m128d half = _mm256_castpd256_pd128(v);
+    if (n & 2) {
+      _mm_storeu_pd(p, half);
+      half = _mm256_extractf128_pd(v, 1);
+      p += 2;
+    }
+    if (n & 1) _mm_store_sd(p, half);
+  }
+  static F64x4 set(T x) { return {_mm256_set1_pd(x)}; }
+  // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
+  // memory at every use, and the loads would take longer than the arithmetic.
+  static F64x4 constant(T x) {
+    F64x4 a = set(x);
+    asm("" : "+x"(a.v));
+    return a;
+  }
+
+  friend F64x4 operator+(F64x4 a, F64x4 b) { return {_mm256_add_pd(a.v, b.v)}; }
+  friend F64x4 operator-(F64x4 a, F64x4 b) { return {_mm256_sub_pd(a.v, b.v)}; }
+  friend F64x4 operator*(F64x4 a, F64x4 b) { return {_mm256_mul_pd(a.v, b.v)}; }
+  friend F64x4 operator/(F64x4 a, F64x4 b) { return {_mm256_div_pd(a.v, b.v)}; }
+  friend F64x4 fma(F64x4 a, F64x4 b, F64x4 c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
+  friend F64x4 fnma(F64x4 a, F64x4 b, F64x4 c) { return {_mm256_fnmadd_pd(a.v, b.v, c.v)}; }
+  friend F64x4 min(F64x4 a, F64x4 b) { return {_mm256_min_pd(a.v, b.v)}; }
+  friend F64x4 max(F64x4 a, F64x4 b) { return {_mm256_max_pd(a.v, b.v)}; }
+  friend F64x4 sqrt(F64x4 a) { return {_mm256_sqrt_pd(a.v)}; }
+  friend F64x4 abs(F64x4 a) { return {_mm256_andnot_pd(_mm256_set1_pd(-0.0), a.v)}; }
+  friend F64x4 copysign(F64x4 magnitude, F64x4 sign) {
+    return {_mm256_blendv_pd(abs(magnitude).v, _mm256_or_pd(magnitude.v, _mm256_set1_pd(-0.0)),
+                             sign.v)};
+  }
+  friend Mask less(F64x4 a, F64x4 b) { return _mm256_cmp_pd(a.v, b.v, _CMP_LT_OQ); }
+  friend F64x4 select(Mask m, F64x4 a, F64x4 b) { return {_mm256_blendv_pd(b.v, a.v, m)}; }
+  // The low bits of a, moved to where the exponent is: 2^n for a = n + Math::exponent_magic.
+  friend F64x4 low_bits_to_exponent(F64x4 a) {
+    return {_mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a.v), 52))};
+  }
+  friend F64x4 split(F64x4 x, F64x4& e) {
+    const __m256i bits = _mm256_castpd_si256(x.v);
+    // The biased exponent in the low bits of 2^52, as a double; then 2^52 + bias is taken off.
+    const __m256i biased =
+        _mm256_or_si256(_mm256_srli_epi64(bits, 52), _mm256_castpd_si256(_mm256_set1_pd(0x1p52)));
+    e.v = _mm256_sub_pd(_mm256_castsi256_pd(biased), _mm256_set1_pd(0x1p52 + 1023));
+    const __m256i mantissa = _mm256_and_si256(bits, _mm256_set1_epi64x(0x000fffffffffffff));
+    return {_mm256_castsi256_pd(_mm256_or_si256(mantissa, _mm256_set1_epi64x(0x3ff0000000000000)))};
+  }
+#ifdef __AVX512VL__
+  friend F64x4 scale(F64x4 a, F64x4 n) { return {_mm256_scalef_pd(a.v, n.v)}; }
+#endif
+  friend F64x4 spread(F64x4 a, std::ptrdiff_t k) {
+    const __m256i pair = _mm256_set1_epi64x((2 * k + 1) << 32 | 2 * k);
+    return {_mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(a.v), pair))};
+  }
+  friend void zip(F64x4 a, F64x4 b, F64x4& low, F64x4& high) {
+    const __m256d even = _mm256_unpacklo_pd(a.v, b.v), odd = _mm256_unpackhi_pd(a.v, b.v);
+    low.v = _mm256_permute2f128_pd(even, odd, 0x20);
+    high.v = _mm256_permute2f128_pd(even, odd, 0x31);
+  }
+};
+
+}  // namespace

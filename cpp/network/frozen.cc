@@ -1,0 +1,32 @@
+#include "network/frozen.h"
+
+namespace densecore {
+
+template <class T>
+Frozen<T>::Frozen(std::unique_ptr<Network<T>> network) : first_(std::move(network)) {}
+
+template <class T>
+std::unique_ptr<Network<T>> Frozen<T>::take() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (free_.empty()) {
+    // Room for all of them, so that giving one back cannot fail.
+    free_.reserve(made_ + 1);
+    auto network = first_->replica();
+    ++made_;
+    return network;
+  }
+  auto network = std::move(free_.back());
+  free_.pop_back();
+  return network;
+}
+
+template <class T>
+void Frozen<T>::give_back(std::unique_ptr<Network<T>> network) noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  free_.push_back(std::move(network));
+}
+
+template class Frozen<float>;
+template class Frozen<double>;
+
+}  // namespace densecore
