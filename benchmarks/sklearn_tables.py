@@ -21,17 +21,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import sklearn
 import sklearn.neural_network as theirs
-from description import describe
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
-from timing import in_turn
 
 import densecore as dc
 import densecore.sklearn as ours
+from description import describe
+from timing import in_turn
 
 RESULTS = Path(__file__).parent / "results" / "sklearn-tables.json"
 MODULES = {"scikit-learn": theirs, "densecore": ours}

@@ -1,4 +1,4 @@
-"""densecore.sklearn: what scikit-learn promises of its multilayer perceptrons, and its machinery."""
+"""densecore.sklearn: what scikit-learn promises of its perceptrons, and its machinery."""
 
 import copy
 import os
@@ -45,9 +45,7 @@ IRIS = load_iris(return_X_y=True)
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_the_same_seed_gives_the_same_fit(kind: str, early: bool, activation: str) -> None:
     settings = {"random_state": 7, "batch_size": 64, "max_iter": 12, "activation": activation}
-    a, b = (
-        getattr(m, kind)(early_stopping=early, **settings).fit(*DIGITS) for m in (theirs, ours)
-    )
+    a, b = (getattr(m, kind)(early_stopping=early, **settings).fit(*DIGITS) for m in (theirs, ours))
     assert_allclose(b.loss_curve_, a.loss_curve_, rtol=1e-10)
     assert_allclose(b.predict(DIGITS[0]), a.predict(DIGITS[0]), rtol=1e-8, atol=1e-10)
     if early:
@@ -108,9 +106,12 @@ def test_a_larger_penalty_makes_smaller_weights() -> None:
 def test_lbfgs_learns(data: Any, activation: str) -> None:
     made = MLPClassifier(50, activation, solver="lbfgs", max_iter=150, random_state=1).fit(*data)
     assert made.score(*data) > 0.95
-    assert MLPRegressor(
-        "squared_error", 50, activation, solver="lbfgs", max_iter=150, random_state=1
-    ).fit(*data).score(*data) > 0.85
+    assert (
+        MLPRegressor("squared_error", 50, activation, solver="lbfgs", max_iter=150, random_state=1)
+        .fit(*data)
+        .score(*data)
+        > 0.85
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -183,7 +184,8 @@ def test_early_stopping_takes_words_for_classes() -> None:
     numbers = clone(made).fit(*DIGITS)
     words = made.fit(DIGITS[0], names[DIGITS[1]])
     assert max(words.validation_scores_) > 0.5
-    assert numbers.score(*DIGITS) == pytest.approx(words.score(DIGITS[0], names[DIGITS[1]]), abs=0.2)
+    right = words.score(DIGITS[0], names[DIGITS[1]])
+    assert numbers.score(*DIGITS) == pytest.approx(right, abs=0.2)
 
 
 def test_the_verbose_lines_are_theirs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,10 +282,7 @@ def test_estimators_go_there_and_back(task: str, solver: dict[str, Any], activat
     kind, y = TASKS[task]
     settings = {"random_state": 0, "max_iter": 5, "activation": activation, "batch_size": 40}
     settings |= solver | ({"loss": "poisson"} if task == "counts" else {})
-    mine = getattr(ours, kind)((6,), **settings) if kind == "MLPClassifier" else getattr(
-        ours, kind
-    )(hidden_layer_sizes=(6,), **settings)
-    mine.fit(X, y)
+    mine = getattr(ours, kind)(hidden_layer_sizes=(6,), **settings).fit(X, y)
     made = mine.to_sklearn()
     assert type(made) is getattr(theirs, kind)
     assert_allclose(outputs(made), outputs(mine), rtol=1e-9, atol=1e-12)

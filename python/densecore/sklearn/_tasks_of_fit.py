@@ -12,11 +12,11 @@ from sklearn.base import BaseEstimator
 from ..callbacks import Callback
 
 try:
-    from sklearn.callback import CallbackSupportMixin as CallbackSupport
-except ImportError:  # an older scikit-learn
+    from sklearn.callback import CallbackSupportMixin
 
-    class CallbackSupport:  # type: ignore[no-redef]
-        """Nothing to support."""
+    CallbackSupport: Any = CallbackSupportMixin
+except ImportError:  # an older scikit-learn
+    CallbackSupport = type("CallbackSupport", (), {})
 
 
 class FitTasks(Callback):
@@ -32,9 +32,7 @@ class FitTasks(Callback):
         What the fit was given.
     """
 
-    def __init__(
-        self, estimator: Any, tasks: int, X: Any, y: Any, sample_weight: Any
-    ) -> None:
+    def __init__(self, estimator: Any, tasks: int, X: Any, y: Any, sample_weight: Any) -> None:
         super().__init__()
         self._estimator = estimator
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
