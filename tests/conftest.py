@@ -52,6 +52,7 @@ OPTIMIZERS: list[dict[str, Any]] = [
     {"name": "sgd", "momentum": 0.5},
     {"name": "sgd", "momentum": 0.5, "nesterov": True},
     {"name": "adam", "amsgrad": True},
+    {"name": "adam", "epsilon_hat": True},
     {"name": "rmsprop", "momentum": 0.5},
     {"name": "rmsprop", "centered": True},
     {"name": "rmsprop", "momentum": 0.5, "centered": True},

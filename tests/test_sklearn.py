@@ -157,9 +157,8 @@ def test_it_works_in_scikit_learns_machinery(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        # Adam's epsilon stands elsewhere in Kingma and Ba's form: no matter when it is tiny.
-        {"solver": "adam", "epsilon": 1e-13},
-        {"solver": "adam", "epsilon": 0.1, "beta_2": 0.0},  # and here it makes no difference
+        {"solver": "adam"},
+        {"solver": "adam", "epsilon": 0.1, "early_stopping": True},
         {"solver": "sgd", "learning_rate_init": 0.02},
         {"solver": "sgd", "nesterovs_momentum": False},
         {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1},
@@ -176,19 +175,20 @@ def test_it_works_in_scikit_learns_machinery(tmp_path: Path) -> None:
     ],
 )
 def test_steps_are_theirs(task: str, settings: dict[str, Any]) -> None:
-    defaults = {"activation": "tanh", "batch_size": 30, "max_iter": 25, "shuffle": False}
+    # Batches of 35, 35, 35 and 15 rows, shuffled.
+    defaults = {"activation": "tanh", "batch_size": 35, "max_iter": 25}
     a, b, y = pair(task, **{**defaults, **settings})
     for estimator in (a, b):
         estimator.fit(X, y)
     # Poisson's loss has Keras's small number in its logarithm.
-    tolerance = 1e-5 if task == "counts" else 1e-7
+    tolerance = 1e-5 if task == "counts" else 1e-9
     assert_allclose(outputs(b), outputs(a), rtol=tolerance, atol=tolerance)
     for ws, vs in ((a.coefs_, b.coefs_), (a.intercepts_, b.intercepts_)):
         for w, v in zip(ws, vs, strict=True):
             assert_allclose(v, w, rtol=tolerance, atol=tolerance)
     assert b.n_iter_ == a.n_iter_
     # With several outputs the mean of an epoch's penalties is estimated.
-    close = 1e-2 if task == "three outputs" else 1e-5
+    close = 5e-3 if task == "three outputs" else tolerance
     assert_allclose(b.loss_curve_, a.loss_curve_, rtol=close)
     if b.early_stopping:
         assert_allclose(b.validation_scores_, a.validation_scores_, rtol=1e-6)
@@ -273,14 +273,13 @@ def test_as_good_as_theirs(load: Any, kind: str) -> None:
 @pytest.mark.parametrize("task", ["multiclass", "three outputs"])
 def test_partial_fits_are_epochs(task: str) -> None:
     classes = {"classes": [0, 10, 20]} if task == "multiclass" else {}
-    settings = {"shuffle": False, "activation": "tanh", "epsilon": 1e-13}
-    a, b, y = pair(task, **settings)
+    a, b, y = pair(task, activation="tanh")
     rows = [slice(0, 120), slice(0, 50), slice(60, 120), slice(0, 120)]
     for number, part in enumerate(rows):
         for estimator in (a, b):
             estimator.partial_fit(X[part], y[part], **(classes if number == 0 else {}))
         # Other batches have another penalty; Adam's moments and steps stay.
-        assert_allclose(outputs(b), outputs(a), rtol=1e-6)
+        assert_allclose(outputs(b), outputs(a), rtol=1e-9)
         b = pickle.loads(pickle.dumps(b))
     assert b.t_ == a.t_
     assert len(b.loss_curve_) == len(rows)
@@ -289,8 +288,10 @@ def test_partial_fits_are_epochs(task: str) -> None:
 @unconverged
 def test_partial_fits_are_a_fit() -> None:
     y = TARGETS["binary"]
-    whole = MLPClassifier(random_state=0, max_iter=6, batch_size=16).fit(X, y)
-    parts = MLPClassifier(random_state=0, batch_size=16)
+    # Shuffled by the same integer, each would begin with the same order, as in scikit-learn.
+    settings = {"random_state": 0, "batch_size": 16, "shuffle": False}
+    whole = MLPClassifier(max_iter=6, **settings).fit(X, y)
+    parts = MLPClassifier(**settings)
     for _ in range(6):
         parts.partial_fit(X, y, classes=["no", "yes"])
     assert_array_equal(outputs(parts), outputs(whole))

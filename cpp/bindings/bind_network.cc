@@ -60,6 +60,9 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
           "open_passes", [](const N& network) { return network.open_passes(); },
           [](N& network, std::uint64_t count) { network.set_open_passes(count); })
       .def("set_trainable", &N::set_trainable, py::arg("layer"), py::arg("trainable"))
+      .def("set_penalty", &N::set_penalty, py::arg("layer"), py::arg("l1"), py::arg("l2"))
+      .def_readwrite("row_order", &N::row_order)
+      .def_property("penalty_weight", &N::penalty_weight, &N::set_penalty_weight)
       .def("dropout_factors", &N::dropout_factors, py::arg("layer"), py::arg("step"),
            py::arg("rows"), py::arg("units"))
       .def("set_function", &N::set_function, py::arg("layer"), py::arg("forward"),

@@ -72,6 +72,20 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     network_->layers().at(l);
     network_->set_trainable(l, trainable);
   }
+  // None, or what `fit` takes for each epoch's order of the rows: an array that somebody writes
+  // before the epoch begins.
+  py::object row_order = py::none();
+  double penalty_weight() const { return network_->penalty_weight; }
+  void set_penalty_weight(double weight) {
+    const InUse in_use(busy_);
+    network_->penalty_weight = weight;
+  }
+  // Of the layer's weights.
+  void set_penalty(std::size_t l, double l1, double l2) {
+    const InUse in_use(busy_);
+    network_->layers().at(l);
+    network_->set_penalty(l, 0, {l1, l2});
+  }
   void set_function(std::size_t l, py::function forward, py::function derivative) {
     const InUse in_use(busy_);
     bindings::set_function(*network_, l, std::move(forward), std::move(derivative));
@@ -302,6 +316,10 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
       held_out = data(parts[0], parts[1], parts[2], validation_labels, true);
     }
     if (training.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
+    const py::object order = row_order;
+    const std::int64_t* const ordered =
+        order.is_none() ? nullptr
+                        : input_vector<std::int64_t>("row_order", order, training.x.rows);
     InUse in_use(busy_);
     discard_passes();
     PythonObserver observer(std::move(hooks), in_use);
@@ -313,7 +331,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     try {
       run(2 * released_work, [&](Executor& executor) {
         kept->fit(executor, training, held_out ? &*held_out : nullptr,
-                  {epochs, batch_size, shuffle}, observer);
+                  {epochs, batch_size, shuffle, ordered}, observer);
       });
     } catch (...) {
       report();

@@ -59,20 +59,28 @@ void gemm_row(const GemmArguments<typename V::T>& p) {
   gemm<V>(rest);
 }
 
+// Whether a weight gradient (m, n) would leave a quarter of the lanes of its one or two vectors
+// empty, and its transpose would not.
+template <class V>
+constexpr bool is_narrow(index_t m, index_t n) {
+  const auto two = [](index_t cols) { return cols > V::width && 2 * cols <= 3 * V::width; };
+  return m >= V::width && (4 * n <= 3 * V::width || (two(n) && m > 2 * V::width));
+}
+
 // A weight gradient of few units: as its transpose, so that vectors run along the inputs and are
 // full. The chains of additions are the same.
 template <class V>
 void gemm_narrow(const GemmArguments<typename V::T>& p) {
   using T = typename V::T;
-  constexpr index_t block = 512;  // inputs at a time
-  T* const turned = p.scratch;    // (n, block)
-  static_assert(V::width * block * sizeof(T) <= Blocking<V>::narrow_bytes);
+  // (n, block) elements: so many inputs at a time, whole cache lines of them.
+  const index_t block = index_t(Blocking<V>::narrow_bytes / sizeof(T)) / p.n & -index_t(64);
+  T* const turned = p.scratch;
   for (index_t i = 0; i < p.m; i += block) {
     const index_t rows = p.m - i < block ? p.m - i : block;
     T* c = p.c + i * p.ldc;
     if (p.accumulate || p.rate != nullptr) transpose<V>(rows, p.n, c, p.ldc, turned, block);
     gemm<V>({p.n, rows, p.depth, p.b, 1, p.b_row, p.a + i, p.a_col, 1, nullptr, p.accumulate,
-             turned, block, p.scratch + V::width * block, p.rate});
+             turned, block, p.scratch + p.n * block, p.rate});
     transpose<V>(p.n, rows, turned, block, c, p.ldc);
   }
 }
@@ -84,8 +92,7 @@ void gemm(const GemmArguments<typename V::T>& p) {
   if (p.m == 0 || p.n == 0) return;
   const bool transposed_a = p.a_row == 1 && (p.a_col != 1 || p.rate != nullptr),
              transposed_b = p.b_row == 1 && p.b_col != 1;
-  if (transposed_a && !transposed_b && p.bias == nullptr && 4 * p.n <= 3 * V::width &&
-      p.m >= V::width)
+  if (transposed_a && !transposed_b && p.bias == nullptr && is_narrow<V>(p.m, p.n))
     return gemm_narrow<V>(p);
   if (transposed_b && !transposed_a && gemm_turned<V>(p)) return;
   // Half of the registers that a whole tile takes hold sums, as many again are loaded ahead.

@@ -59,7 +59,8 @@ struct SgdMomentum {
 
 using Optimizers = TypeList<Sgd, Adam<false>, SgdMomentum<false>, SgdMomentum<true>, Adam<true>,
                             Nadam, Adamax, Rmsprop<false, false>, Rmsprop<true, false>,
-                            Rmsprop<false, true>, Rmsprop<true, true>, Adagrad, Adadelta, Lion>;
+                            Rmsprop<false, true>, Rmsprop<true, true>, Adagrad, Adadelta, Lion,
+                            AdamEpsilonHat>;
 
 template <class Optimizer, class V>
 void optimizer_update(index_t n, const double* scalars, typename V::T* parameter,
@@ -75,6 +76,17 @@ void optimizer_update(index_t n, const double* scalars, typename V::T* parameter
     for (int i = 0; i < Optimizer::state_count; ++i) part.store(s[i], state[i] + j);
   });
 }
+
+// The optimizer whose update is used, when only the scalars differ.
+template <class Optimizer>
+struct UpdateOf {
+  using type = Optimizer;
+};
+template <class Optimizer>
+  requires requires { typename Optimizer::Update; }
+struct UpdateOf<Optimizer> {
+  using type = typename Optimizer::Update;
+};
 
 template <class Optimizer>
 constexpr int hyperparameter_count() {
@@ -99,7 +111,7 @@ struct OptimizerTable<V, TypeList<Optimizer...>> {
   static constexpr OptimizerEntry<typename V::T> entries[] = {
       {Optimizer::name, Optimizer::hyperparameters, hyperparameter_count<Optimizer>(),
        Optimizer::descent, Optimizer::states, Optimizer::state_count, initial_state<Optimizer>,
-       Optimizer::prepare, optimizer_update<Optimizer, V>}...};
+       Optimizer::prepare, optimizer_update<typename UpdateOf<Optimizer>::type, V>}...};
 };
 
 }  // namespace

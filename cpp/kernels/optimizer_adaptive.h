@@ -52,6 +52,19 @@ struct Adam {
   }
 };
 
+// The same with epsilon beside the root of v as it is, Kingma & Ba's "epsilon hat" (before their
+// section 2.1), as in Keras and scikit-learn:
+//   p -= (learning_rate sqrt(1 - b2^t) / (1 - b1^t)) m / (sqrt(v) + epsilon)
+struct AdamEpsilonHat : Adam<false> {
+  using Update = Adam<false>;
+  static constexpr char name[] = "adam_epsilon_hat";
+  static void prepare(const double* h, std::int64_t step, double* scalars) {
+    Update::prepare(h, step, scalars);
+    scalars[0] /= scalars[1];
+    scalars[1] = 1;
+  }
+};
+
 // Adam with Nesterov's momentum, and momenta that warm up: u_t = beta_1 (1 - 0.96^t / 2)
 // (Dozat, 2016).
 struct Nadam {

@@ -104,6 +104,9 @@ class Layer {
   virtual index_t from() const { return no_layer; }
   static constexpr index_t no_layer = -2;
 
+  // Of its array of parameters number `array`.
+  void set_penalty(std::size_t array, Penalty penalty) { parameters_.at(array).penalty = penalty; }
+
   bool trainable = true;
 
   // Before the rows of a pass, with the whole batch.

@@ -95,6 +95,16 @@ void Network<T>::set_trainable(std::size_t layer, bool trainable) {
 }
 
 template <class T>
+void Network<T>::set_penalty(std::size_t layer, std::size_t array, Penalty penalty) {
+  NetworkSpec changed = spec_;
+  changed.layers[layer].penalties[array] = penalty;
+  changed.check();
+  layers_[layer]->set_penalty(array, penalty);
+  spec_ = std::move(changed);
+  layers_changed();
+}
+
+template <class T>
 void Network<T>::set_function(std::size_t layer, UserFunction<T> function) {
   dynamic_cast<FunctionLayer<T>&>(*layers_[layer]).function = std::move(function);
 }
@@ -391,7 +401,8 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   // Whether the whole gradient is wanted before any parameter is updated.
   const bool whole = penalized_ || optimizer.wants_whole_gradient();
   const bool descent = !keep_gradients && optimizer.descends() && !penalized_;
-  const double penalized = penalized_ ? penalty() : 0;
+  const double factor = penalty_factor(sum.weight);
+  const double penalized = penalized_ ? factor * penalty() : 0;
   bool updated = !whole;
   if (chained() && descent && x.rows <= block_rows) {
     transpose_weights(false);
@@ -419,7 +430,8 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
     }
   }
   set_loss_slots(sum);
-  if (!updated) optimizer.update(executor, parameters_->data(), gradients_->data(), trained_);
+  if (!updated)
+    optimizer.update(executor, parameters_->data(), gradients_->data(), trained_, factor);
   if (!plain_)
     for (const auto& layer : layers_) layer->commit(pass_);
   sum.loss += penalized * objective.divisor(sum.weight);
@@ -446,12 +458,13 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
     backward_layers(executor, x, from_z, View(), nullptr, false);
   }
   set_loss_slots(sum);
+  const double factor = penalty_factor(sum.weight);
   for (const ParameterBlock& block : trained_)
     if (block.penalty.any())
       table_->gradients.add_penalty(block.size(), parameters_->data() + block.offset,
-                                    block.penalty.l1, block.penalty.l2,
+                                    factor * block.penalty.l1, factor * block.penalty.l2,
                                     gradients_->data() + block.offset);
-  if (penalized_) sum.loss += penalty() * objective.divisor(sum.weight);
+  if (penalized_) sum.loss += factor * penalty() * objective.divisor(sum.weight);
   return sum;
 }
 

@@ -62,8 +62,13 @@ class Network {
   bool penalized() const { return penalized_; }
   // The sum of the layers' penalties.
   double penalty() const;
+  // When not 0, penalties are meant for batches of this weight, and grow for lighter ones: in the
+  // sum over a batch, which its weight divides, they count the same for all (scikit-learn's rule).
+  double penalty_weight = 0;
   // From the next step on.
   void set_trainable(std::size_t layer, bool trainable);
+  // Throws std::invalid_argument for a negative factor or one that is no number.
+  void set_penalty(std::size_t layer, std::size_t array, Penalty penalty);
   void set_function(std::size_t layer, UserFunction<T> function);
   // The seed of dropout masks.
   std::uint64_t seed = 0;
@@ -211,6 +216,10 @@ class Network {
     slots[1] = static_cast<T>(sum.loss);
   }
   void layers_changed();
+  // What the penalties of a batch are multiplied with.
+  double penalty_factor(double weight) const {
+    return penalty_weight > 0 && weight > 0 ? penalty_weight / weight : 1;
+  }
 
   NetworkSpec spec_;
   const KernelTables* tables_;

@@ -164,11 +164,13 @@ double OptimizerState<T>::next_rate(std::int64_t count) {
 
 template <class T>
 void OptimizerState<T>::add_penalties(const T* parameters, T* gradients,
-                                      const std::vector<ParameterBlock>& trained) const {
+                                      const std::vector<ParameterBlock>& trained,
+                                      double factor) const {
   for (const ParameterBlock& block : trained)
     if (block.penalty.any())
-      table_->gradients.add_penalty(block.size(), parameters + block.offset, block.penalty.l1,
-                                    block.penalty.l2, gradients + block.offset);
+      table_->gradients.add_penalty(block.size(), parameters + block.offset,
+                                    factor * block.penalty.l1, factor * block.penalty.l2,
+                                    gradients + block.offset);
 }
 
 template <class T>
@@ -213,12 +215,12 @@ void OptimizerState<T>::clip(T* gradients, const std::vector<ParameterBlock>& tr
 
 template <class T>
 void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
-                               const std::vector<ParameterBlock>& trained) {
+                               const std::vector<ParameterBlock>& trained, double penalty_factor) {
   // An element costs about as much as eight multiply-adds, mostly in memory traffic.
   const double work = 8.0 * static_cast<double>(count_);
   // May throw, and hence comes before anything is changed.
   settings_->values(steps);
-  add_penalties(parameters, gradients, trained);
+  add_penalties(parameters, gradients, trained, penalty_factor);
   if (accumulation_ > 1 && !accumulate(gradients, trained)) return executor.check(work);
   clip(gradients, trained);
   const Update<T> update = next_update(parameters, gradients);

@@ -140,15 +140,16 @@ class OptimizerState {
   Update<T> next_update(T* parameters, const T* gradients);
   // Counts `count` steps of an optimizer that descends and is plain; returns the rate of each.
   double next_rate(std::int64_t count);
-  // A whole step for the arrays `trained`; the gradients become what was taken of them.
+  // A whole step for the arrays `trained`; the gradients become what was taken of them. Penalties
+  // count `penalty_factor` times.
   void update(Executor& executor, T* parameters, T* gradients,
-              const std::vector<ParameterBlock>& trained);
+              const std::vector<ParameterBlock>& trained, double penalty_factor = 1);
   // At the end of training the parameters become their average, as in Keras.
   void finish(T* parameters, const std::vector<ParameterBlock>& trained);
 
  private:
-  void add_penalties(const T* parameters, T* gradients,
-                     const std::vector<ParameterBlock>& trained) const;
+  void add_penalties(const T* parameters, T* gradients, const std::vector<ParameterBlock>& trained,
+                     double factor) const;
   // Returns whether enough batches have gathered.
   bool accumulate(T* gradients, const std::vector<ParameterBlock>& trained);
   void clip(T* gradients, const std::vector<ParameterBlock>& trained) const;

@@ -2,11 +2,24 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 
 #include "base/random.h"
 
 namespace densecore {
 namespace {
+
+// Throws std::invalid_argument for a number that is no row's.
+void copy_order(const std::int64_t* from, std::vector<index_t>& order) {
+  const auto rows = static_cast<std::int64_t>(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (from[i] < 0 || from[i] >= rows)
+      throw std::invalid_argument("row_order: found " + std::to_string(from[i]) +
+                                  ", wanted numbers of the " + std::to_string(rows) + " rows");
+    order[i] = static_cast<index_t>(from[i]);
+  }
+}
 
 // Steps of one row that are made between two looks at the clock.
 constexpr index_t rows_at_once = 256;
@@ -119,7 +132,9 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
   Tally<T> trained = tally(), held_out = tally();
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     observer.epoch_begin();
-    if (options.shuffle) {
+    if (options.shuffle && options.order != nullptr) {
+      copy_order(options.order, order);
+    } else if (options.shuffle) {
       Random random(seed_, Stream::shuffle, static_cast<std::uint64_t>(epochs));
       permutation(random, rows, order.data());
     }

@@ -23,6 +23,9 @@ struct FitOptions {
   std::int64_t epochs = 1;
   index_t batch_size = 32;
   bool shuffle = true;
+  // With `shuffle`: each epoch's order of the rows, which the observer writes before it begins.
+  // Without, orders follow from the trainer's seed.
+  const std::int64_t* order = nullptr;
 };
 
 // Loss, then the metrics in their order; the same of the validation data, when there are any.

@@ -46,6 +46,7 @@ class Arrays:
         self.rows: int | None = len(data.x)
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.order: Any = None  # written anew before each epoch, if not drawn from the seed
         there = -(-len(data.x) // batch_size)
         self.whole = steps is None or steps == there
         if steps is not None and steps > there:
@@ -59,7 +60,9 @@ class Arrays:
     def epoch(self, number: int, seed: int) -> Iterator[Data]:
         data, size = self.data, self.batch_size
         rows = len(data.x)
-        order = _core.permutation(rows, seed, number) if self.shuffle else None
+        order = self.order
+        if order is None and self.shuffle:
+            order = _core.permutation(rows, seed, number)
         for begin in islice(range(0, rows, size), self.steps):
             part: Any = slice(begin, begin + size)
             if order is not None:

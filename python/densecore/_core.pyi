@@ -183,6 +183,9 @@ class _Network:
     seed: int
     open_passes: int
     def set_trainable(self, layer: int, trainable: bool) -> None: ...
+    def set_penalty(self, layer: int, l1: float, l2: float) -> None: ...
+    penalty_weight: float
+    row_order: NDArray[Any] | None
     def dropout_factors(self, layer: int, step: int, rows: int, units: int) -> NDArray[Any]: ...
     def set_function(
         self,

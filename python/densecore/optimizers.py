@@ -273,7 +273,12 @@ class Optimizer:
     def _set_choice(self, key: str, value: Any) -> None:
         before, rule = dict(self._choices), self._rule()
         self._choices[key] = self._choice(key, value)
-        if self._rule() != rule:
+        try:
+            changed = self._rule() != rule
+        except ValueError:  # choices that exclude each other
+            self._choices.update(before)
+            raise
+        if changed:
             if self._shared:
                 self._choices.update(before)
                 raise ValueError(
@@ -411,6 +416,9 @@ class Adam(Optimizer):
         Added to the root of the second moment, > 0.
     amsgrad : bool
         Whether the largest second moment so far stands for the present one.
+    epsilon_hat : bool
+        Whether `epsilon` is added to the root before that is corrected for its start from zero
+        ("epsilon hat" in the paper), as Keras and scikit-learn do. Not with `amsgrad`.
     **options
         See `Optimizer`.
     """
@@ -424,13 +432,26 @@ class Adam(Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
+        epsilon_hat: bool = False,
         **options: Any,
     ) -> None:
         hyperparameters = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
-        super().__init__(learning_rate, hyperparameters, {"amsgrad": amsgrad}, **options)
+        choices = {"amsgrad": amsgrad, "epsilon_hat": epsilon_hat}
+        super().__init__(learning_rate, hyperparameters, choices, **options)
 
     def _rule(self) -> str:
+        if self._choices["amsgrad"] and self._choices["epsilon_hat"]:
+            raise ValueError("adam: found amsgrad and epsilon_hat, wanted at most one of them")
+        if self._choices["epsilon_hat"]:
+            return "adam_epsilon_hat"
         return "adam_amsgrad" if self._choices["amsgrad"] else "adam"
+
+    def get_config(self) -> dict[str, Any]:
+        """What `get` needs to make an equal one; JSON-able."""
+        config = super().get_config()
+        if not config["epsilon_hat"]:
+            del config["epsilon_hat"]  # files of models without it stay as they were
+        return config
 
 
 class AdamW(Adam):

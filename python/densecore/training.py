@@ -86,6 +86,7 @@ def fit(
             training, held_out = training.split(validation_split)
             validation = Arrays(held_out, validation_size, False, validation_steps)
         source = Arrays(training, size, bool(shuffle), steps_per_epoch)
+        source.order = model._network.row_order
     if validation_data is not None:
         validation = validation_source(model, validation_data, validation_size, validation_steps)
     refuse_weights(model, source, validation)

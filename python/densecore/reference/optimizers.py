@@ -72,6 +72,22 @@ def _adam(parameter: Array, gradient: Array, states: States, step: int, **hyper:
     adam_update(parameter, gradient, m, v, step, **hyper)
 
 
+def _adam_epsilon_hat(
+    parameter: Array,
+    gradient: Array,
+    states: States,
+    step: int,
+    *,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    **hyper: float,
+) -> None:
+    # Kingma & Ba, before section 2.1: algorithm 1 with an epsilon that the correction divides, too.
+    m, v = states
+    hat = epsilon / math.sqrt(1.0 - beta_2**step)
+    adam_update(parameter, gradient, m, v, step, beta_2=beta_2, epsilon=hat, **hyper)
+
+
 def _adamw(
     parameter: Array,
     gradient: Array,
@@ -247,6 +263,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "sgd_nesterov": Optimizer(1, _momentum(True)),
     "adam": Optimizer(2, _adam),
     "adam_amsgrad": Optimizer(3, _amsgrad),
+    "adam_epsilon_hat": Optimizer(2, _adam_epsilon_hat),
     "adamw": Optimizer(2, _adamw),
     "nadam": Optimizer(2, _nadam),
     "adamax": Optimizer(2, _adamax),

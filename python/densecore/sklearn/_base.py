@@ -1,7 +1,10 @@
 """What classifier and regressor have in common: parameters, checks, and the ways to fit."""
 
 import contextlib
+import copy
+import math
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,14 +23,16 @@ from ._network import (
     initial_weights,
     network,
     rates_of,
+    set_penalty,
     sizes_of,
-    with_penalty,
 )
 from ._optimizer import optimizer, solver_name
+from ._order import RowOrder
 from ._parameters import ALL_ROWS, CONSTRAINTS, check_together
 from ._rows import Rows
 from ._stopping import Stopping
 from ._tasks import Task
+from ._tasks_of_fit import CallbackSupport, fit_tasks
 from ._validation import Validation
 from ._warn import warn
 
@@ -51,7 +56,7 @@ def is_stochastic(estimator: Any) -> bool:
     return True
 
 
-class BaseMLP(Rows, BaseEstimator):
+class BaseMLP(Rows, CallbackSupport, BaseEstimator):
     """scikit-learn's multilayer perceptron over a ``densecore.Sequential``."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -119,11 +124,33 @@ class BaseMLP(Rows, BaseEstimator):
         model: Sequential = self.model_
         return model
 
+    def to_sklearn(self) -> Any:
+        """The estimator of ``sklearn.neural_network`` that predicts what this one predicts.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or MLPRegressor
+            Fitted, with copies of the weights and the curves, and what the solver had accumulated:
+            a ``partial_fit`` goes on where this one stands.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            This estimator is not fitted.
+        ValueError
+            It uses what scikit-learn has no place for; the message names it.
+        """
+        from ._convert import to_sklearn
+
+        return to_sklearn(self)
+
     def _checked(self, X: Any) -> Any:
         """Rows that the user gives, for the core."""
         if vars(self).get("_trusts_rows"):
             return X
         check_is_fitted(self, ["model_", "estimators_"], all_or_any=any)
+        if self._is_plain(X):
+            return X
         return validate_data(
             self, X, accept_sparse=SPARSE, dtype=(np.float64, np.float32), reset=False
         )
@@ -140,6 +167,19 @@ class BaseMLP(Rows, BaseEstimator):
     def _members(self) -> list[Any]:
         """The estimators whose predictions are averaged: itself, when there is one network."""
         return vars(self).get("estimators_") or [self]
+
+    def _is_plain(self, X: Any) -> bool:
+        """Whether scikit-learn's checks, which take most of a row's time, would give X back.
+
+        What they would warn of or refuse is not plain.
+        """
+        plain = type(X) is np.ndarray and X.dtype in (np.float64, np.float32) and X.ndim == 2
+        plain = plain and X.shape[0] > 0 and X.shape[1] == self.n_features_in_
+        if not plain or hasattr(self, "feature_names_in_"):
+            return False
+        # A number that is not finite makes the sum so, but the sum may overflow by itself.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return math.isfinite(X.sum())
 
     def _hidden_sizes(self) -> list[int]:
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
@@ -211,9 +251,10 @@ class BaseMLP(Rows, BaseEstimator):
             self._set_model(self._model(), task)
         targets = self._targets_of(y)
         everything = X
+        told = fit_tasks(self, 1 if incremental else self.max_iter, X, y, weights)
         if not in_batches:
             solve = _lm.fit if self.solver == "lm" else _lbfgs.fit
-            solve(self, task, X, targets, weights)
+            solve(self, task, X, targets, weights, told)
         else:
             self._prepare_curves(first, self.early_stopping or X_val is not None)
             validation = None
@@ -221,8 +262,11 @@ class BaseMLP(Rows, BaseEstimator):
                 validation = self._check_validation(X_val, y_val)
             elif self.early_stopping:
                 X, targets, weights, validation = self._split(X, y, targets, weights, random_state)
-            seed = int(random_state.randint(np.iinfo(np.int32).max))
-            self._train(X, targets, weights, validation, task, seed, incremental, callbacks)
+            listeners = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+            if self.time_budget is not None:
+                listeners.append(TimeLimit(self.time_budget))
+            listeners = [*listeners, told]
+            self._train(X, targets, weights, validation, task, random_state, incremental, listeners)
         if not all(np.isfinite(array).all() for array in self._model().weights):
             self._undo(before, task)
             names = getattr(self, "feature_names_in_", None)
@@ -231,6 +275,8 @@ class BaseMLP(Rows, BaseEstimator):
                 "values and need to be preprocessed. Training has diverged: "
                 f"{_scaling.advice(everything, names)}."
             )
+        if told is not None:
+            told.finish()
 
     def _begin(
         self,
@@ -331,6 +377,14 @@ class BaseMLP(Rows, BaseEstimator):
             warn(f"batch_size: found {self.batch_size}, more than the {rows} rows; clipped to that")
         return int(min(self.batch_size, rows))
 
+    def _seed(self) -> int:
+        """Of what the core draws itself; the random state's own numbers are scikit-learn's."""
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        state = check_random_state(self.random_state)
+        state = state if self.random_state is None else copy.deepcopy(state)
+        return int(state.randint(np.iinfo(np.int32).max))
+
     def _train(
         self,
         X: Any,
@@ -338,26 +392,36 @@ class BaseMLP(Rows, BaseEstimator):
         weights: Any,
         validation: Validation | None,
         task: Task,
-        seed: int,
+        random_state: np.random.RandomState,
         incremental: bool,
-        callbacks: Any,
+        callbacks: list[Any],
     ) -> None:
         rows = X.shape[0]
         batch = self._batch_rows(rows)
-        # scikit-learn divides the penalty by each batch's weight; this is that of a mean batch.
-        penalty = self.alpha / 2 / (batch * (1.0 if weights is None else float(np.mean(weights))))
-        model = self.model_ = with_penalty(self._model(), penalty / task.scale)
+        # Each batch's weight divides its penalty; this is that of a mean batch.
+        weight = batch * (1.0 if weights is None else float(np.mean(weights)))
+        penalty = self.alpha / 2 / weight
+        model = self._model()
+        set_penalty(model, penalty / task.scale)
+        model._network.penalty_weight = weight
         goes_on = incremental or self.warm_start == "solver"
         other = model.optimizer is None or model.optimizer.name != solver_name(self)
         if other or not goes_on:
-            model.seed = seed
+            model.seed = self._seed()
             model.compile(optimizer(self, task.scale), task.kind.loss)
         offset = task.offset(targets, weights)
-        stopping = Stopping(self, task, offset, penalty, rows, validation, incremental)
+        # The mean over the rows counts every batch's penalty as often as the batch has rows.
+        reported = penalty * -(-rows // batch) * batch / rows
+        stopping = Stopping(self, task, offset, reported, rows, validation, incremental)
         self.n_iter_ = 0
-        listeners = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
-        if self.time_budget is not None:
-            listeners.append(TimeLimit(self.time_budget))
+        # The first of all, as it says the losses that the others see.
+        listeners = [stopping, *callbacks]
+        # One batch is the same in any order but for its last digits.
+        shuffle = bool(self.shuffle) and batch < rows
+        if shuffle:
+            order = RowOrder(rows, random_state)
+            listeners.append(order)
+            model._network.row_order = order.rows
         try:
             model.fit(
                 X,
@@ -365,12 +429,12 @@ class BaseMLP(Rows, BaseEstimator):
                 batch_size=batch,
                 epochs=1 if incremental else self.max_iter,
                 verbose="bar" if self.verbose == "bar" else 0,
-                # The first of all, as it says the losses that the others see.
-                callbacks=[stopping, *(c for c in listeners if c is not None)],
-                # One batch is the same in any order but for its last digits.
-                shuffle=bool(self.shuffle) and batch < rows,
+                callbacks=[c for c in listeners if c is not None],
+                shuffle=shuffle,
                 sample_weight=weights,
             )
         except KeyboardInterrupt:
             warn("Training interrupted by user.")
+        finally:
+            model._network.penalty_weight, model._network.row_order = 0.0, None
         stopping.finish()

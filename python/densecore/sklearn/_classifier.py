@@ -48,8 +48,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     shuffle : bool
         Whether each epoch has an order of its own.
     random_state : int, RandomState or None
-        Initial weights and the held out rows are those of scikit-learn for the same one; the
-        orders of the epochs are not.
+        The same one gives the same training as scikit-learn's.
     tol, n_iter_no_change : float
         Training ends when it has not become better by `tol` in more than that many epochs in a
         row. For lbfgs `tol` is the largest gradient at the end.
@@ -342,12 +341,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         if several:
             return X, y
-        found = self._known_classes("y", y)
-        if self.warm_start and not incremental and len(found) != len(self.classes_):
+        found = np.unique(y)
+        known = np.isin(found, self.classes_).all()
+        if self.warm_start and not incremental and not (known and len(found) == len(self.classes_)):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {found}"
             )
+        self._known_classes("y", y)
         return X, y
 
     def _known_classes(self, name: str, y: Array) -> Array:

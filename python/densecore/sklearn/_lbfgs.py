@@ -9,40 +9,46 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..solvers import minimize
-from ._network import with_penalty
+from ._network import set_penalty
 from ._optimizer import optimizer
 from ._tasks import Task
+from ._tasks_of_fit import FitTasks
 from ._warn import warn
 
 Array = NDArray[Any]
+STOPPED = 99  # SciPy's status when a callback has ended the search
 
 
-def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> None:
+def fit(
+    estimator: Any, task: Task, X: Any, y: Array, weights: Array | None, told: FitTasks | None
+) -> None:
     """Minimise the loss of all rows, and set the estimator's model, ``n_iter_`` and ``loss_``."""
     weight = float(X.shape[0] if weights is None else weights.sum())
     factor = estimator.alpha / 2 / weight
-    model = estimator.model_ = with_penalty(estimator.model_, factor / task.scale)
+    model = estimator.model_
+    set_penalty(model, factor / task.scale)
     model.compile(optimizer(estimator, task.scale), task.kind.loss)  # of which the loss is wanted
     x = np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, model.dtype)
     y = np.ascontiguousarray(y, None if task.name == "multiclass" else model.dtype)
     row_weights = None if weights is None else np.ascontiguousarray(weights, model.dtype)
 
     end = math.inf if estimator.time_budget is None else time.monotonic() + estimator.time_budget
-    out_of_time = False
 
-    def look_at_the_clock(parameters: Array) -> None:
-        nonlocal out_of_time
+    def iteration(parameters: Array) -> None:
+        if told is not None:
+            told.iteration(parameters)
         if time.monotonic() >= end:
-            out_of_time = True
             raise StopIteration
 
+    if told is not None:
+        told.begin()
     found = minimize(
         model,
         x,
         y,
         row_weights,
         scale=task.scale,
-        callback=None if estimator.time_budget is None else look_at_the_clock,
+        callback=None if told is None and end == math.inf else iteration,
         maxfun=estimator.max_fun,
         maxiter=estimator.max_iter,
         gtol=estimator.tol,
@@ -52,7 +58,7 @@ def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> 
     estimator.n_iter_ = min(int(found.nit), estimator.max_iter)
     if estimator.verbose:
         print(f"lbfgs: {estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}")
-    if found.status != 0 and not out_of_time:  # which was asked for
+    if found.status not in (0, STOPPED):
         warn(
             f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
             f"{found.message}. Increase max_iter or max_fun, or scale the data.",

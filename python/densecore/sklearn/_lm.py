@@ -5,16 +5,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..callbacks import TimeLimit
-from ._network import with_penalty
+from ..callbacks import Callback, TimeLimit
+from ._network import set_penalty
 from ._optimizer import optimizer
 from ._stopping import warn_of_the_end
 from ._tasks import Task
+from ._tasks_of_fit import FitTasks
 
 Array = NDArray[Any]
 
 
-def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> None:
+def fit(
+    estimator: Any, task: Task, X: Any, y: Array, weights: Array | None, told: FitTasks | None
+) -> None:
     """Minimise the squared error of all rows; set ``n_iter_``, ``loss_`` and ``loss_curve_``.
 
     Raises
@@ -29,16 +32,19 @@ def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> 
         )
     weight = float(X.shape[0] if weights is None else weights.sum())
     factor = estimator.alpha / 2 / weight
-    model = estimator.model_ = with_penalty(estimator.model_, factor / task.scale)
+    model = estimator.model_
+    set_penalty(model, factor / task.scale)
     model.compile(optimizer(estimator, task.scale), task.kind.loss)  # of which the loss is wanted
-    limit = [] if estimator.time_budget is None else [TimeLimit(estimator.time_budget)]
+    listeners: list[Callback] = [] if told is None else [told]
+    if estimator.time_budget is not None:
+        listeners.append(TimeLimit(estimator.time_budget))
     history = model.fit(
         X.toarray() if hasattr(X, "toarray") else X,
         y,
         epochs=estimator.max_iter,
         solver="lm",
         sample_weight=weights,
-        callbacks=limit,
+        callbacks=listeners,
         verbose=0,
     )
     # One that begins where no step lowers the loss has made none.

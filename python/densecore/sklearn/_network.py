@@ -165,18 +165,8 @@ def sizes_of(model: Sequential) -> list[int]:
     return [found[0].kernel.shape[0], *(layer.units for layer in found)]
 
 
-def with_penalty(model: Sequential, l2: float) -> Sequential:
-    """The model with another penalty; it goes on training where it stood.
-
-    A penalty belongs to the layers of a built model, so that it takes a new one.
-    """
-    found = dense_layers(model)[0].kernel_regularizer
-    if (0.0 if found is None else found.l2) == l2:
-        return model
-    state = model.__getstate__()
-    for layer in state["stack"]["layers"]:
-        if layer["class"] == "Dense":
-            layer["kernel_regularizer"] = L2(l2).get_config() if l2 > 0 else None
-    changed = Sequential.__new__(Sequential)
-    changed.__setstate__(state)
-    return changed
+def set_penalty(model: Sequential, l2: float) -> None:
+    """Give the weights of all dense layers another penalty; the model goes on where it stood."""
+    for layer in dense_layers(model):
+        layer.kernel_regularizer = L2(l2) if l2 > 0 else None
+        model._network.set_penalty(layer._core_index, 0.0, l2)

@@ -47,4 +47,6 @@ def optimizer(estimator: Any, scale: float) -> Optimizer:
     if estimator.solver in _LIKE_ADAM:
         config |= {"beta_1": estimator.beta_1, "beta_2": estimator.beta_2}
         config["epsilon"] = estimator.epsilon / scale
+    if estimator.solver == "adam":
+        config["epsilon_hat"] = True  # where scikit-learn has it
     return optimizers.get(config)

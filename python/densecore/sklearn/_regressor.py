@@ -54,8 +54,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     shuffle : bool
         Whether each epoch has an order of its own.
     random_state : int, RandomState or None
-        Initial weights and the held out rows are those of scikit-learn for the same one; the
-        orders of the epochs are not.
+        The same one gives the same training as scikit-learn's.
     tol, n_iter_no_change : float
         Training ends when it has not become better by `tol` in more than that many epochs in a
         row. For lbfgs `tol` is the largest gradient at the end.

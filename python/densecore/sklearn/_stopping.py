@@ -1,5 +1,6 @@
 """When training stops, and how its rate falls: scikit-learn's rules, as a callback."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class Stopping(Callback):
     offset : float
         Of the reported loss.
     penalty : float
-        Half of alpha over the weight of a batch: the factor of Σw².
+        The factor of Σw² in the mean loss of an epoch.
     rows : int
         That an epoch trains.
     validation : Validation, optional
@@ -73,7 +74,7 @@ class Stopping(Callback):
             self.model.optimizer.learning_rate = rate * self._task.scale
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             self._stalled()
-        if not np.isfinite(estimator.loss_):
+        if not math.isfinite(estimator.loss_):
             self.model.stop_training = True
 
     def _loss(self, minimised: float) -> float:
@@ -92,7 +93,7 @@ class Stopping(Callback):
         estimator = self._estimator
         score = np.nan
         if self._validation is not None:
-            logs["val_loss"] = loss = self._validation.loss(self._task, self._held)
+            logs["val_loss"] = loss = self._validation.loss(self._task)
             logs["val_score"] = score = self._validation.score(loss)
             estimator.validation_loss_curve_.append(loss)
             estimator.validation_scores_.append(score)
@@ -126,6 +127,7 @@ class Stopping(Callback):
                 if self._prints:
                     print(f"{said} Setting learning rate to {rate / 5:f}")
                 return
+            said += " Learning rate too small."
         if self._prints:
             print(f"{said} Stopping.")
         self.converged = True

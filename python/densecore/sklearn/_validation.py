@@ -44,11 +44,11 @@ class Validation:
         if metric is not None and not self._negated_loss:
             self._scorer = check_scoring(estimator, scoring=metric)
 
-    def loss(self, task: Task, penalty: float) -> float:
+    def loss(self, task: Task) -> float:
         """As ``loss_``, which has the penalty in it."""
-        total = task.scale * self._estimator.model_.evaluate(
-            self._X, self._targets, sample_weight=self._weights
-        )
+        model = self._estimator.model_
+        total = task.scale * model.evaluate(self._X, self._targets, sample_weight=self._weights)
+        penalty = task.scale * model._network.penalty()
         return task.reported(total, penalty) + task.offset(self._targets, self._weights)
 
     def score(self, loss: float) -> float:
