@@ -117,9 +117,10 @@ def _found(result: Result, goal: Goal) -> float | None:
     return result.accuracy[result.ours] - max(others) if others else None
 
 
-def _contestants(
+def contestants_of(
     modules: dict[str, ModuleType], kind: str, result: Result, settings: Settings
 ) -> Iterator[tuple[str, type[Any]]]:
+    """Those of the modules' `trainings` or `predictions` that take part."""
     for module in modules.values():
         for contestant in getattr(module, kind):
             if getattr(contestant, "slow_to_start", False) and not settings.compile:
@@ -128,7 +129,7 @@ def _contestants(
                 yield contestant.name, contestant
 
 
-def _check(result: Result, name: str, error: Callable[[], float]) -> bool:
+def check(result: Result, name: str, error: Callable[[], float]) -> bool:
     """Whether a contestant computes what it should; if not, the result says why not."""
     limit = LIMITS[result.dtype]
     try:
@@ -147,7 +148,7 @@ def _check(result: Result, name: str, error: Callable[[], float]) -> bool:
     return True
 
 
-def _time(result: Result, calls: dict[str, Any], settings: Settings, units: int = 1) -> None:
+def time_all(result: Result, calls: dict[str, Any], settings: Settings, units: int = 1) -> None:
     """Time in turn and keep every round, and the best one."""
 
     def between(name: str) -> None:
@@ -179,15 +180,15 @@ def _train(result: Result, modules: dict[str, ModuleType], settings: Settings) -
         trained.epoch()
         return step_error(step, expected, trained.parameters())
 
-    candidates = dict(_contestants(modules, "trainings", result, settings))
+    candidates = dict(contestants_of(modules, "trainings", result, settings))
     if settings.threads > 1 and "densecore" in modules:
         one_thread = modules["densecore"].FitOneThread
         candidates[one_thread.name] = one_thread
     for name, contestant in candidates.items():
-        if _check(result, name, lambda contestant=contestant: one_step(contestant)):
+        if check(result, name, lambda contestant=contestant: one_step(contestant)):
             calls[name] = _epochs(contestant(problem))
     _measure_peak(result, settings)
-    _time(result, calls, settings, problem.batches)
+    time_all(result, calls, settings, problem.batches)
     _measure_peak(result, settings)
     if settings.threads == 1:
         # The forward pass reads every weight, the input gradient all but the first layer's, and
@@ -218,7 +219,7 @@ def _predict(result: Result, modules: dict[str, ModuleType], settings: Settings)
     result.unit, result.batch = "row", 1
     result.multiply_adds = workload.forward_multiply_adds
     calls: dict[str, Call] = {}
-    for name, contestant in _contestants(modules, "predictions", result, settings):
+    for name, contestant in contestants_of(modules, "predictions", result, settings):
 
         def one_row(name: str = name, contestant: type[Any] = contestant) -> float:
             made = contestant(problem)
@@ -226,10 +227,10 @@ def _predict(result: Result, modules: dict[str, ModuleType], settings: Settings)
             calls[name] = made.repeat
             return output_error(expected, made.output())
 
-        if not _check(result, name, one_row):
+        if not check(result, name, one_row):
             calls.pop(name, None)
     _measure_peak(result, settings)
-    _time(result, calls, settings)
+    time_all(result, calls, settings)
     _measure_peak(result, settings)
     result.floor = machine.read_seconds(workload.parameter_count, workload.dtype)
 
@@ -244,7 +245,7 @@ def _fit(result: Result, modules: dict[str, ModuleType], settings: Settings) -> 
         result.left_out["scikit-learn"] = f"not installed ({error})"
         return
     calls = {contestant.name: _fits(contestant) for contestant in made}
-    _time(result, calls, settings)
+    time_all(result, calls, settings)
     result.accuracy = {contestant.name: contestant.accuracy() for contestant in made}
 
 
@@ -274,7 +275,7 @@ def _busy(result: Result, modules: dict[str, ModuleType], settings: Settings) ->
             trained.epoch()
             return step_error(step, expected, trained.parameters())
 
-        if _check(result, contestant.name, one_step):
+        if check(result, contestant.name, one_step):
             calls[contestant.name] = _epochs(contestant(problem))
     with Spinner() as spinner:
 

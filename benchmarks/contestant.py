@@ -35,6 +35,12 @@ class Problem:
     x: Array = field(repr=False)
     y: Array = field(repr=False)
     weights: Weights = field(repr=False)
+    rows: int = 1  # of a prediction
+
+    @property
+    def asked(self) -> Array:
+        """The rows to predict."""
+        return self.x[: self.rows]
 
     @classmethod
     def of(cls, workload: Workload, threads: int, batches: int) -> Problem:
@@ -68,6 +74,7 @@ class Training(Protocol):
     """Trains from the problem's weights; made anew for every problem."""
 
     name: str
+    loop: bool  # whether an epoch is one call; by default there is a call for each step
 
     def __init__(self, problem: Problem) -> None: ...
     def epoch(self) -> None:
@@ -77,7 +84,7 @@ class Training(Protocol):
 
 
 class Prediction(Protocol):
-    """Predicts the first row."""
+    """Predicts the rows that are asked for."""
 
     name: str
 
@@ -137,8 +144,8 @@ def step_error(problem: Problem, expected: Weights, found: Weights) -> float:
 
 
 def expected_output(problem: Problem) -> Array:
-    """The first row's prediction, by the reference."""
-    return _reference(problem).forward(problem.x[:1].astype(np.float64))
+    """The prediction, by the reference."""
+    return _reference(problem).forward(problem.asked.astype(np.float64))
 
 
 def output_error(expected: Array, found: Array) -> float:

@@ -50,6 +50,7 @@ class Row:
     goals: Goals = field(default_factory=dict)
     threads: tuple[int, ...] = ()
     quick: bool = True
+    batch: int = 0  # of CALLS, instead of the workload's
 
 
 def _peers(times: float) -> list[tuple[Goal, ...]]:
@@ -90,3 +91,10 @@ def _rows() -> list[Row]:
 
 
 ROWS: dict[str, Row] = {row.name: row for row in _rows()}
+
+# Of overheads.py: networks whose arithmetic takes less time than most libraries' calls.
+CALLS: dict[str, Row] = {
+    f"{use}-{name}-{batch}": Row(f"{use}-{name}-{batch}", use, name, batch=batch)
+    for name, batch in (("note", 1), ("control", 1), ("control", 32))
+    for use in ("train", "predict")
+}

@@ -10,7 +10,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,17 @@ def chosen_rows(options: argparse.Namespace, threads: int) -> list[str]:
     return [name for name in choose("--only", options.only, list(ROWS)) if runs(ROWS[name])]
 
 
-def ask(rows: list[str], threads: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Run rows in a process with so many threads and processors; prints each as it comes."""
+def ask(
+    rows: list[str],
+    threads: int,
+    options: argparse.Namespace,
+    show: Callable[[dict[str, Any]], None] = reports.print_row,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Run rows in a process with so many threads and processors; shows each as it comes.
+
+    `settings` are those of `contest.Settings` that are not as the options say.
+    """
     question = {
         "rows": rows,
         "peers": options.chosen_peers,
@@ -89,6 +98,7 @@ def ask(rows: list[str], threads: int, options: argparse.Namespace) -> dict[str,
             "seconds": 0.02 if options.quick else 0.2,
             "multiply_adds": 1e8 if options.quick else 2e9,
             "compile": not options.quick,
+            **settings,
         },
     }
     process = subprocess.Popen(
@@ -108,7 +118,7 @@ def ask(rows: list[str], threads: int, options: argparse.Namespace) -> dict[str,
             part = json.loads(line)
             if "row" in part:
                 answer["rows"].append(part["row"])
-                reports.print_row(part["row"])
+                show(part["row"])
                 sys.stdout.flush()
             else:
                 answer.update(part)

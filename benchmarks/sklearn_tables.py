@@ -15,6 +15,7 @@ import json
 import math
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -225,14 +226,14 @@ def _print_row(name: str, row: dict[str, Any]) -> None:
     print(line + (f"  predict_one {one['predict_one']:.1f}" if "predict_one" in one else ""))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables, and write their numbers."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="5 epochs each, to see that it works")
     parser.add_argument(
         "--json", type=Path, help=f"where the numbers go (without --quick: {RESULTS.name})"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", ConvergenceWarning)
     result = compare(options.quick)
     path = options.json or (None if options.quick else RESULTS)

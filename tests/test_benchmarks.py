@@ -47,7 +47,7 @@ def test_quick_run(tmp_path: Path) -> None:
     assert report["machine"]["date"]
     assert report["machine"]["command"][:3] == ["run.py", "--quick", "--only"]
     assert {"densecore", "numpy"} <= set(report["versions"])
-    peers = ["densecore", "numpy", "torch", "jax", "sklearn", "onnxruntime"]
+    peers = ["densecore", "numpy", "torch", "jax", "sklearn", "onnxruntime", "keras"]
     assert set(report["versions"]) | set(report["missing"]) == set(peers)
     for name in report["missing"]:
         assert f"{name}: left out, not installed" in done.stdout
@@ -172,7 +172,7 @@ def test_no_relu_of_a_checked_step_is_next_to_its_kink(contest: Any) -> None:
 
 MISTAKES = [
     (["--only", "nothing"], "--only: unknown name 'nothing'; known: note, control"),
-    (["--peers", "keras"], "--peers: unknown name 'keras'; known: densecore, numpy"),
+    (["--peers", "mxnet"], "--peers: unknown name 'mxnet'; known: densecore, numpy"),
     (["--threads", "0"], "--threads: found '0', wanted whole numbers"),
     (["--threads", "x"], "--threads: found 'x', wanted whole numbers"),
     (["--only", "busy-note"], "--only: found busy-note, which has no row for 1 threads"),
@@ -187,6 +187,149 @@ def test_mistakes(arguments: list[str], text: str) -> None:
     assert text in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_overheads(tmp_path: Path) -> None:
+    """Of a step and of a prediction: every call is checked, timed and compared with its
+    arithmetic."""
+    path = tmp_path / "overheads.json"
+    command = [sys.executable, str(FOLDER / "overheads.py"), "--quick", "--peers", "numpy"]
+    command += ["--only", "train-control-1,predict-control-32", "--json", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(path.read_text())
+    assert report["machine"]["command"][0] == "overheads.py"
+    assert {"densecore", "numpy"} == set(report["versions"])
+    step, prediction = report["rows"]
+    calls = ["make_train_step()()", "train_on_batch", "forward, backward, apply"]
+    parts = ["forward", "backward", "apply_gradients"]
+    for row, names, arithmetic in (
+        (step, ["step.run(n)", *calls, *parts], "densecore step.run(n)"),
+        (prediction, ["predict, n rows", "make_predictor()()", "predict_on_batch"],
+         "densecore predict, n rows"),
+    ):  # fmt: skip
+        assert row["wrong"] == {}
+        assert {"NumPy", *(f"densecore {name}" for name in names)} == set(row["times"])
+        assert row["floor"] == row["times"][arithmetic] > 0
+        assert row["median"].keys() == row["times"].keys()
+        assert set(row["times"]) - set(row["errors"]) <= {f"densecore {name}" for name in parts}
+    assert (step["batch"], prediction["batch"]) == (1, 32)
+    assert "arithmetic" in done.stdout
+    assert "alone: forward" in done.stdout
+
+
+@pytest.mark.parametrize("row", ["train-note-1", "predict-control-32"])
+def test_a_wrong_call_is_caught(contest: Any, monkeypatch: pytest.MonkeyPatch, row: str) -> None:
+    import calls
+    from rows import CALLS
+
+    kind = calls.OpenStep if row.startswith("train") else calls.Predictor
+    monkeypatch.setattr(kind, "repeat", lambda self, count: None)
+    result = calls.measure(CALLS[row], modules(contest), quick(contest))
+    assert list(result.wrong) == [kind.name]
+    assert kind.name not in result.times
+    assert "NumPy" in result.times
+
+
+PART = """
+import argparse, json, os
+made = argparse.ArgumentParser()
+made.add_argument("--quick", action="store_true")
+made.add_argument("--json")
+options = made.parse_args()
+assert os.environ["OMP_NUM_THREADS"] == "1"
+with open(options.json, "w") as file:
+    json.dump({"quick": options.quick}, file)
+"""
+
+
+@pytest.fixture
+def everything(contest: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The program that runs all parts, with parts of its own."""
+    import everything
+
+    (tmp_path / "good.py").write_text(PART)
+    (tmp_path / "bad.py").write_text("raise SystemExit(3)")
+    (tmp_path / "silent.py").write_text("")
+    parts = {name: everything.Part((f"{name}.py",), 1, f"what {name} is") for name in
+             ("good", "bad", "silent", "absent")}  # fmt: skip
+    monkeypatch.setattr(everything, "PARTS", parts)
+    monkeypatch.setattr(everything, "FOLDER", tmp_path)
+    return everything
+
+
+def test_one_report_of_all_parts(everything: Any, tmp_path: Path, capfd: Any) -> None:
+    path = tmp_path / "all.json"
+    assert everything.main(["--only", "good", "--quick", "--json", str(path)]) == 0
+    report = json.loads(path.read_text())
+    assert set(report) == {"machine", "versions", "quick", "missing", "parts"}
+    assert report["machine"]["date"]
+    assert {"densecore", "numpy"} <= set(report["versions"])
+    assert report["quick"] is True
+    part = report["parts"]["good"]
+    assert part["report"] == {"quick": True}
+    assert part["command"] == ["good.py", "--quick"]
+    assert part["status"] == 0
+    capfd.readouterr()
+    # One that fails keeps no other from running; one that writes nothing has failed.
+    assert everything.main(["--json", str(path)]) == 1
+    report = json.loads(path.read_text())
+    assert {name: part["status"] for name, part in report["parts"].items()} == {
+        "good": 0, "bad": 3, "silent": 0,
+    }  # fmt: skip
+    assert report["parts"]["good"]["report"] == {"quick": False}
+    printed = capfd.readouterr().out
+    assert "left out: absent.py is not there" in printed
+    assert report["missing"] == {"absent": "absent.py is not there"}
+    assert "bad: FAILED with status 3, no report" in printed
+    assert "silent: FAILED with status 0, no report" in printed
+
+
+def test_parts_are_listed(everything: Any, capsys: Any) -> None:
+    assert everything.main(["--list"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "good             1 min  what good is",
+        "bad              1 min  what bad is",
+        "silent           1 min  what silent is",
+        "absent        left out  what absent is",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--only", "nothing"], "--only: unknown name 'nothing'; known: good, bad"),
+        (["--json", "missing/all.json"], "--json: there is no directory missing"),
+    ],
+)
+def test_mistakes_of_everything(
+    everything: Any, arguments: list[str], text: str, capsys: Any
+) -> None:
+    assert everything.main(arguments) == 2
+    printed = capsys.readouterr()
+    assert text in printed.err
+    assert printed.out == ""
+
+
+def test_every_part_has_the_two_options(contest: Any) -> None:
+    """And every program of the folder that measures is a part."""
+    import everything
+
+    scripts = {part.command[0] for part in everything.PARTS.values()} - {"-m"}
+    measuring = {path.name for path in FOLDER.glob("*.py") if "__main__" in path.read_text()}
+    assert measuring - {"worker.py", "everything.py"} <= scripts
+    started = []
+    for part in everything.PARTS.values():
+        if part.missing:
+            continue
+        start = part.command if part.command[0] == "-m" else [str(FOLDER / part.command[0])]
+        command = [sys.executable, *start, "--help"]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    for process in started:
+        printed, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, process.args
+        assert "--quick" in printed
+        assert "--json" in printed
 
 
 def test_serving(tmp_path: Path) -> None:
@@ -206,3 +349,55 @@ def test_serving(tmp_path: Path) -> None:
     for row in report["rows"]:
         assert 0 < row["p50_ns"] <= row["p99_ns"] <= row["p99.9_ns"]
     assert report["growth"]["calls"] == 100_000
+
+
+def test_the_solvers_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("scipy")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import solvers
+
+    curves = {}
+    for name in ("densecore lm", "densecore adam", "SciPy least_squares"):
+        curves[name] = solvers._thinned(solvers.CONTESTANTS[name](solvers.concrete(), 0.2))
+        seconds, losses = zip(*curves[name], strict=True)
+        assert list(seconds) == sorted(seconds)
+        assert list(losses) == sorted(losses, reverse=True)
+    tables = [{"name": "t", "rows": 1, "parameters": 1, "curves": curves}] * 3
+    solvers.draw({"tables": tables}, tmp_path / "images" / "picture.png")
+    assert (tmp_path / "images" / "picture.png").stat().st_size > 1000
+    many = [(float(i), 1.0) for i in range(1, 5000)]
+    assert len(solvers._thinned(many)) <= 200
+    assert solvers._thinned(many)[-1] == many[-1]
+
+
+def test_many_networks(tmp_path: Path) -> None:
+    """All compute the same step, and the file says what was found."""
+    target = tmp_path / "many.json"
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "ensembles.py"), "--quick", "--only", "tiny-adam",
+         "--threads", "1", "--json", str(target)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = json.loads(target.read_text())["rows"]
+    assert set(row["times"]) >= {"densecore fit", "densecore train_on_batch"}
+    assert max(row["errors"].values()) <= 1e-4
+    assert "128 networks 5-4-3-2 sigmoid, mse, adam, batch 1" in done.stdout
+
+
+def test_many_networks_notice_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import ensembles
+
+    class Wrong(ensembles.Fit):  # type: ignore[name-defined, misc]
+        name = "wrong"
+
+        def step(self) -> None:
+            super().step()
+            self.ensemble.parameters[-1] *= 1.001
+
+    workload = ensembles.Workload("t", 4, (3, 4, 2), "tanh", "sgd", 2, 0.1, 2, 1.0)
+    row = ensembles.run(workload, [ensembles.Fit, Wrong], 1, 0.001, 1)
+    assert list(row["times"]) == ["densecore fit"]
+    assert "wanted 1e-04" in row["wrong"]["wrong"]

@@ -14,6 +14,8 @@ EXAMPLE = re.compile(r"```python\n(.*?)```\n\nprints\n\n```text\n(.*?)```", re.D
 def examples() -> list[tuple[str, str]]:
     names = [
         "data-and-metrics.md",
+        "derivatives-and-solvers.md",
+        "ensembles.md",
         "from-keras.md",
         "from-scikit-learn.md",
         "layers.md",

@@ -26,6 +26,7 @@ ALL: list[Any] = [
     s.OneCycle(0.1, 50),
     s.OneCycle(0.1, 50, anneal="linear"),
     s.FromArray([0.3, 0.2, 0.1]),
+    s.Scaled(s.ExponentialDecay(0.1, 10, 0.5), 0.5),
 ]
 
 

@@ -102,7 +102,10 @@ def test_parameters_are_theirs(name: str) -> None:
         parameters = inspect.signature(kind).parameters.values()
         return [(p.name, p.kind, p.default) for p in parameters]
 
-    assert signature(getattr(ours, name)) == signature(getattr(theirs, name))
+    found, wanted = signature(getattr(ours, name)), signature(getattr(theirs, name))
+    assert found[: len(wanted)] == wanted
+    # What there is besides is off.
+    assert {default for _, _, default in found[len(wanted) :]} <= {None, False}  # or 0.0
 
 
 @unconverged
@@ -230,11 +233,14 @@ def test_weights_are_their_weights(task: str) -> None:
 @unconverged
 def test_class_weights_are_weights() -> None:
     y = TARGETS["multiclass"]
-    made = [MLPClassifier(random_state=0, max_iter=5) for _ in range(3)]
     counts = {c: (y == c).sum() for c in np.unique(y)}
     balanced = {c: len(y) / (3 * count) for c, count in counts.items()}
-    made[0].fit(X, y, class_weight="balanced")
-    made[1].fit(X, y, class_weight=balanced)
+    made = [
+        MLPClassifier(random_state=0, max_iter=5, class_weight=weight)
+        for weight in ("balanced", balanced, None)
+    ]
+    for model in made[:2]:
+        model.fit(X, y)
     made[2].fit(X, y, sample_weight=np.array([balanced[c] for c in y]))
     for other in made[1:]:
         assert_allclose(outputs(other), outputs(made[0]), rtol=1e-12)
@@ -489,7 +495,7 @@ def test_from_sklearn_predicts_the_same(task: str, solver: str) -> None:
     if isinstance(found, MLPClassifier):
         assert_array_equal(found.predict(X), fitted.predict(X))
         assert found.predict(X).dtype == fitted.predict(X).dtype
-    assert found.get_params() == fitted.get_params()
+    assert found.get_params().items() >= fitted.get_params().items()
     assert found.n_features_in_ == 5
     assert (found.n_iter_, found.loss_) == (fitted.n_iter_, fitted.loss_)
     assert found.score(X, y) == pytest.approx(fitted.score(X, y))

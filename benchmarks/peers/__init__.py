@@ -18,6 +18,7 @@ MODULES = {
     "jax": "xla",
     "sklearn": "scikit",
     "onnxruntime": "onnx_session",
+    "keras": "keras_model",
 }
 
 

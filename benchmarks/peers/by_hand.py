@@ -139,8 +139,8 @@ class Predict(_Network):
     name = "NumPy"
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(problem, 1)
-        self.x = problem.x[:1]
+        super().__init__(problem, problem.rows)
+        self.x = problem.asked
 
     def repeat(self, count: int) -> None:
         forward, x = self.forward, self.x

@@ -32,8 +32,8 @@ def _session(problem: Problem) -> Any:
     graph = helper.make_graph(
         nodes,
         "network",
-        [helper.make_tensor_value_info("x", kind, [1, workload.inputs])],
-        [helper.make_tensor_value_info("out", kind, [1, workload.units[-1]])],
+        [helper.make_tensor_value_info("x", kind, [problem.rows, workload.inputs])],
+        [helper.make_tensor_value_info("out", kind, [problem.rows, workload.units[-1]])],
         tensors,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -50,7 +50,7 @@ class Run:
 
     def __init__(self, problem: Problem) -> None:
         self.session = _session(problem)
-        self.x = problem.x[:1]
+        self.x = problem.asked
         self.last: Any = None
 
     def repeat(self, count: int) -> None:
@@ -67,9 +67,9 @@ class Bound:
 
     def __init__(self, problem: Problem) -> None:
         self.session = _session(problem)
-        self.x = problem.x[:1].copy()
+        self.x = problem.asked.copy()
         workload = problem.workload
-        self.out = np.empty((1, workload.units[-1]), workload.dtype)
+        self.out = np.empty((problem.rows, workload.units[-1]), workload.dtype)
         self.binding = self.session.io_binding()
         self.binding.bind_cpu_input("x", self.x)
         self.binding.bind_output(

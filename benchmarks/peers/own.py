@@ -27,6 +27,7 @@ class _Model:
 
 class Fit(_Model):
     name = "densecore fit"
+    loop = True
 
     def epoch(self) -> None:
         self.epochs(1)
@@ -63,8 +64,8 @@ class Predict(_Model):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.x = problem.x[:1]
-        self.out = np.empty((1, self.workload.units[-1]), self.workload.dtype)
+        self.x = problem.asked
+        self.out = np.empty((problem.rows, self.workload.units[-1]), self.workload.dtype)
 
     def repeat(self, count: int) -> None:
         self.use_threads()

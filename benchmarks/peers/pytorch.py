@@ -140,7 +140,7 @@ class Predict:
     def __init__(self, problem: Problem) -> None:
         torch.set_num_threads(problem.threads)
         self.module = _module(problem, softmax=True).eval()
-        self.x = _tensor(problem.x[:1])
+        self.x = _tensor(problem.asked)
         self.last: torch.Tensor | None = None
 
     def repeat(self, count: int) -> None:
@@ -154,5 +154,15 @@ class Predict:
         return self.last.numpy()
 
 
+class PredictCompiled(Predict):
+    name = "PyTorch, compiled"
+    slow_to_start = True
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        torch._dynamo.reset()
+        self.module = torch.compile(self.module, fullgraph=True, dynamic=False)
+
+
 trainings = [Eager, Fused, Compiled]
-predictions = [Predict]
+predictions = [Predict, PredictCompiled]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from contestant import LeftOutError, Problem, Weights
+from contestant import Array, LeftOutError, Problem, Weights
 from densecore.cli.workloads import ADAM_EPSILON
 
 library = "scikit-learn"
@@ -65,5 +65,23 @@ class PartialFit:
         return [p.copy() for pair in pairs for p in pair]
 
 
+class Predict(PartialFit):
+    name = "scikit-learn predict"
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.asked = problem.asked
+        self.predict = self.model.predict_proba if problem.workload.sparse else self.model.predict
+        self.last: Any = None
+
+    def repeat(self, count: int) -> None:
+        predict, x = self.predict, self.asked
+        for _ in range(count):
+            self.last = predict(x)
+
+    def output(self) -> Array:
+        return np.asarray(self.last).reshape(len(self.asked), -1)
+
+
 trainings = [PartialFit]
-predictions: list[Any] = []
+predictions = [Predict]

@@ -96,6 +96,7 @@ class Step(_Steps):
 
 class Scan(_Steps):
     name = "JAX, scanned epoch"
+    loop = True
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
@@ -120,7 +121,7 @@ class Predict:
         jax.config.update("jax_enable_x64", problem.workload.dtype == "float64")
         names = [activation for _, _, activation in problem.workload.layers]
         self.values = _pairs(problem)
-        self.x = jnp.array(problem.x[:1])
+        self.x = jnp.array(problem.asked)
         self.last: Any = None
 
         @jax.jit

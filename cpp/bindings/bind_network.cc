@@ -44,6 +44,7 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
                               "apply_gradients()"};
   for (PyMethodDef* method : {&predict, &train, &forward, &backward, &apply})
     add_method(type, method);
+  register_derivatives<T>(type);
   type.def(py::init<index_t, const std::vector<py::dict>&, const py::object&>(), py::arg("inputs"),
            py::arg("layers"), py::arg("isa") = py::none())
       .def_property_readonly("isa", &N::isa)

@@ -13,5 +13,6 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   densecore::bindings::register_rows(module);
   densecore::bindings::register_metric(module);
   densecore::bindings::register_network(module);
+  densecore::bindings::register_ensemble(module);
   densecore::bindings::register_frozen(module);
 }

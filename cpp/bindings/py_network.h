@@ -11,6 +11,7 @@
 #include "bindings/arrays.h"
 #include "bindings/fast_call.h"
 #include "bindings/metric.h"
+#include "bindings/network_derivatives.h"
 #include "bindings/network_support.h"
 #include "bindings/open_passes.h"
 #include "bindings/rows.h"
@@ -19,7 +20,7 @@
 namespace densecore::bindings {
 
 template <class T>
-class PyNetwork : public OpenPasses<T> {
+class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T>> {
   using Base = OpenPasses<T>;
   using Base::busy_, Base::discard_pass, Base::discard_passes, Base::network_, Base::output,
       Base::run;
@@ -234,6 +235,14 @@ class PyNetwork : public OpenPasses<T> {
     discard_pass();
     run(network_->forward_work(x.rows),
         [&](Executor& executor) { network_->predict(executor, x, out); });
+  }
+  Network<T>& network() { return *network_; }
+  // For NetworkDerivatives: the network is busy, and forgets an open forward pass.
+  template <class Body>
+  void use(double work, Body&& body) {
+    const InUse in_use(busy_);
+    discard_pass();
+    run(work, body);
   }
   index_t inputs() const { return network_->inputs(); }
   index_t outputs() const { return network_->outputs(); }
@@ -471,4 +480,9 @@ class PyNetwork : public OpenPasses<T> {
   std::shared_ptr<Trainer<T>> trainer_;
   std::vector<std::int32_t> labels_;
 };
+
+// bind_derivatives.cc
+template <class T>
+void register_derivatives(py::class_<PyNetwork<T>>& type);
+
 }  // namespace densecore::bindings

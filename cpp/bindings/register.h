@@ -11,6 +11,7 @@ void register_optimizer(pybind11::module_& module);
 void register_rows(pybind11::module_& module);
 void register_metric(pybind11::module_& module);
 void register_network(pybind11::module_& module);
+void register_ensemble(pybind11::module_& module);
 void register_frozen(pybind11::module_& module);
 
 }  // namespace densecore::bindings

@@ -16,6 +16,7 @@
 #include "kernels/gemm.h"
 #include "kernels/gemm_pack.h"
 #include "kernels/gradients.h"
+#include "kernels/lanes.h"
 #include "kernels/loss.h"
 #include "kernels/normalization.h"
 #include "kernels/optimizer.h"
@@ -63,6 +64,7 @@ constexpr densecore::KernelTable<typename V::T> kernel_table() {
   return {V::width,
           gemm<V>,
           tiny_train<V>,
+          lane_trainer<V>(),
           predict_row<V>,
           tile_vectors * V::width < densecore::row_units ? tile_vectors * V::width
                                                          : densecore::row_units,

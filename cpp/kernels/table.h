@@ -161,6 +161,46 @@ struct TinyTraining {
   T* scratch;                         // gemm_scratch_bytes
 };
 
+// Steps on single rows of as many networks as a vector has lanes, of one architecture: layers of at
+// most `lane_units` units with inlined activations, at most `tiny_layers` of them, `tiny_inputs`
+// inputs. Arrays (count, lanes) have the networks' numbers side by side. Every network's numbers
+// have the bits of its own training.
+constexpr index_t lane_units = 16;
+
+// The first is taken of a, the others, fused with their activation, of z.
+enum class LaneLoss { squared, binary, categorical, sparse };
+// The update rules that it has, and how many arrays of state they keep.
+enum class LaneUpdate { sgd, adam };
+constexpr int lane_states = 2;
+
+template <class T>
+struct LaneTraining {
+  const RowLayer* layers;
+  int layer_count;
+  T* parameters;           // (parameters, lanes), updated
+  T* states[lane_states];  // the same, of the update rule
+  LaneUpdate update;
+  // What `prepare` says of step i and lane l: scalars[i * scalars_step + k * lanes + l].
+  const T* scalars;
+  index_t scalars_step;
+  index_t steps;
+  // `shared`: row i of x is every network's, else x is (steps, inputs, lanes); and so the targets,
+  // class numbers (steps,) or (steps, lanes).
+  bool shared;
+  const T* x;
+  index_t ldx;
+  const T* values;
+  index_t ld_values;
+  const std::int32_t* labels;
+  LaneLoss loss;
+  double scale;        // of every row's gradient
+  double share;        // of a mean over the outputs: 1 / outputs, else 1
+  double* total_loss;  // (lanes,), is added to
+  T* scratch;          // lane_scratch elements per lane
+};
+// The inputs, the targets, each layer's outputs, and the gradients of two layers.
+constexpr index_t lane_scratch = tiny_inputs + lane_units * (tiny_layers + 3);
+
 // One row through layers of at most 4 vectors (`lanes` each) of units. `last_by_row`: the last
 // activation when it takes whole rows, else null.
 constexpr index_t row_units = 64;
@@ -244,6 +284,7 @@ struct KernelTable {
   int lanes;  // elements per vector register
   void (*gemm)(const GemmArguments<T>&);
   void (*tiny_train)(const TinyTraining<T>&);
+  void (*lane_train)(const LaneTraining<T>&);  // null where a vector is one number
   void (*predict_row)(const RowPrediction<T>&);
   index_t row_units;  // the widest layer that predict_row takes
   // out[j][i] = in[i][j]

@@ -20,8 +20,13 @@ class Interrupt {
 
 class Executor {
  public:
-  explicit Executor(Interrupt* interrupt = nullptr) : interrupt_(interrupt) {
-    if (interrupt != nullptr) next_question_ = Clock::now() + interval;
+  using Clock = std::chrono::steady_clock;
+
+  // `interval`: between two questions, at least.
+  explicit Executor(Interrupt* interrupt = nullptr,
+                    Clock::duration interval = std::chrono::milliseconds(50))
+      : interrupt_(interrupt), interval_(interval) {
+    if (interrupt != nullptr) next_question_ = Clock::now() + interval_;
   }
 
   // Scratch memory of the calling thread, as `run` gives it to tasks.
@@ -57,8 +62,6 @@ class Executor {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-  static constexpr auto interval = std::chrono::milliseconds(50);
   // About 25 microseconds on one core; measured with benchmarks of two threads against one.
   static constexpr double parallel_work = 1 << 20;
   // Reading the clock costs 25 ns: not after every step of 100 ns.
@@ -73,11 +76,12 @@ class Executor {
     const auto now = Clock::now();
     if (now < next_question_) return false;
     const bool stop = interrupt_->requested();
-    next_question_ = Clock::now() + interval;
+    next_question_ = Clock::now() + interval_;
     return stop;
   }
 
   Interrupt* interrupt_;
+  Clock::duration interval_;
   void* scratch_ = thread_scratch();
   Clock::time_point next_question_;
   double gathered_ = 0;

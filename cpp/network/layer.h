@@ -55,6 +55,7 @@ class ActivationFunction {
   ActivationFunction(const KernelTable<T>& table, const ActivationSpec& spec);
 
   const ActivationEntry<T>& entry() const { return *entry_; }
+  const double* parameters() const { return parameters_.data(); }
   bool needs_input() const { return entry_->needs_input; }
   bool row_wise() const { return entry_->row_wise; }
   bool identity() const { return entry_->identity; }

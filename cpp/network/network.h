@@ -36,6 +36,9 @@ struct LossSum {
 };
 
 template <class T>
+class RowGradients;
+
+template <class T>
 class Network {
  public:
   // The gradient buffer ends in four more slots (weight, loss, error, stop), so that a
@@ -130,6 +133,7 @@ class Network {
   void reserve(index_t rows) { workspace_.reserve(layers_, rows); }
 
  private:
+  friend class RowGradients<T>;
   // With parameters that exist already; without gradients then.
   Network(const KernelTables& tables, NetworkSpec spec,
           std::shared_ptr<AlignedBuffer<T>> parameters);

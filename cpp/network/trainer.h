@@ -80,6 +80,8 @@ class Trainer {
   const std::vector<Metric<T>>& metrics() const { return metrics_; }
   Tally<T> tally() const { return Tally<T>(objective_, metrics_); }
 
+  // Of the shuffles.
+  void set_seed(std::uint64_t seed) { seed_ = seed; }
   // Epochs trained so far, over all calls of `fit`: each has a shuffle of its own.
   std::int64_t epochs = 0;
 

@@ -20,15 +20,19 @@ if TYPE_CHECKING:
         reference,
         regularizers,
         schedules,
+        solvers,
         utils,
     )
+    from .ensemble import Ensemble
     from .history import History
     from .layers import Dense, Input
     from .model import Sequential, load_model
     from .models import Model
 
+
 __all__ = [
     "Dense",
+    "Ensemble",
     "History",
     "Input",
     "Model",
@@ -37,6 +41,7 @@ __all__ = [
     "activations",
     "backend",
     "callbacks",
+    "cross_validate",
     "get_num_threads",
     "initializers",
     "layers",
@@ -51,6 +56,8 @@ __all__ = [
     "schedules",
     "set_num_threads",
     "show_config",
+    "solvers",
+    "sweep",
     "utils",
     "version",
 ]
@@ -58,15 +65,18 @@ __all__ = [
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
     "activations", "backend", "callbacks", "initializers", "layers", "losses", "metrics", "models",
-    "ops", "optimizers", "reference", "regularizers", "schedules", "sklearn", "utils",
+    "ops", "optimizers", "reference", "regularizers", "schedules", "sklearn", "solvers", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",
+    "Ensemble": "ensemble",
     "History": "history",
     "Input": "layers",
     "Model": "models",
     "Sequential": "model",
+    "cross_validate": "sweeps",
     "load_model": "model",
+    "sweep": "sweeps",
 }
 
 

@@ -4,18 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from ._rows import as_rows, take
-from .open_steps import OpenSteps
+from ._custom_loss import CallableLoss
+from ._rows import take
+from .directional import DirectionalDerivatives
 from .stack import Array
 
 
-class Derivatives(OpenSteps):
+class Derivatives(DirectionalDerivatives):
     """Calls that look into a model. They take any array-like x, and forget open forward passes."""
-
-    def _rows_of(self, x: Any) -> Array:
-        self._build_for(x)
-        rows = as_rows("x", x, self._dtype, self._inputs, self._flattens)
-        return take(rows, slice(None))
 
     def loss_and_gradients(self, x: Array, y: Array, sample_weight: Array | None = None) -> float:
         """The loss of a batch, with its penalties; fills ``model.gradients`` and updates nothing.
@@ -78,20 +74,34 @@ class Derivatives(OpenSteps):
         return result
 
     def parameter_jacobian(self, x: Any) -> Array:
-        """∂output/∂parameters of each row, (rows, units, parameters): a way back for each number.
+        """∂output/∂parameters of each row, (rows, units, parameters): a way back for each output.
 
         Parameters are in the order of ``model.parameters``.
         """
         rows = self._rows_of(x)
-        units = self.output_shape[1]
-        result = np.empty((len(rows), units, len(self.parameters)), self._dtype)
-        g = np.zeros((1, units), self._dtype)
-        for row in range(len(rows)):
-            one = rows[row : row + 1]
-            self._network.forward(one, None, False)
-            for unit in range(units):
-                g[0, unit] = 1
-                self._network.backward(g, False)
-                result[row, unit] = self.gradients
-                g[0, unit] = 0
+        units, parameters = self.output_shape[1], len(self.parameters)
+        result = np.zeros((len(rows) * units, parameters), self._dtype)
+        self._network.parameter_jacobian(rows, result)
+        return result.reshape(len(rows), units, parameters)
+
+    def sample_gradients(self, x: Any, y: Any) -> Array:
+        """The gradient of each row's own loss, (rows, parameters), in prediction.
+
+        Their mean is the gradient of the loss's mean, without penalties. For clipping row by row
+        (Abadi et al., *Deep learning with differential privacy*, 2016), the Fisher matrix, or the
+        rows that a model learns most from.
+
+        Parameters
+        ----------
+        x, y
+            As of `fit`.
+        """
+        self._compiled_loss()
+        if isinstance(self.loss, CallableLoss):
+            raise TypeError("sample_gradients: found a loss that is a Python function, wanted one "
+                            "of the core's")  # fmt: skip
+        self._build_for(x)
+        data = self._data(x, y, None)
+        result = np.zeros((len(data.x), len(self.parameters)), self._dtype)
+        self._network.sample_gradients(take(data.x, slice(None)), data.y, result)
         return result

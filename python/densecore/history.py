@@ -29,6 +29,8 @@ class History(Callback):
     params : dict
         ``epochs``, ``steps``, ``batch_size``, ``rows``, ``verbose``, ``metrics`` (the names that an
         epoch has), ``validation_freq``.
+    message : str
+        Why a solver stopped; empty after steps of an optimizer.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class History(Callback):
         self.history = {} if history is None else history
         self.epoch = [] if epoch is None else epoch
         self.params = params or {}
+        self.message = ""
         # Of the model's metrics, whether they should grow; other numbers go by their names.
         self.directions: dict[str, bool] = {}
         # The epochs of each number, as they were seen.

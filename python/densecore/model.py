@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .evaluation import Callbacks
+    from .levenberg_marquardt import LevenbergMarquardt
 
 
 class Sequential(Derivatives):
@@ -74,7 +75,7 @@ class Sequential(Derivatives):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
-        solver: str | None = None,
+        solver: "str | LevenbergMarquardt | None" = None,
     ) -> History:
         """Train for a number of epochs; the loop runs in the core, without the GIL.
 
@@ -117,10 +118,12 @@ class Sequential(Derivatives):
             Matters where a validation goes batch by batch; the same as `batch_size` by default.
         validation_freq : int
             Validation after every so many epochs.
-        solver : {None, "lbfgs"}
-            "lbfgs" minimises the loss of all rows at once by SciPy's L-BFGS instead of the
-            optimizer's steps: for small problems, best in float64. An epoch is an iteration;
-            `batch_size` and `shuffle` do not matter. Not for dropout and batch normalisation.
+        solver : {None, "lbfgs", "lm"} or LevenbergMarquardt
+            Minimises the loss of all rows at once instead of the optimizer's steps: for small
+            problems, best in float64. "lbfgs" is SciPy's L-BFGS; "lm" is Levenberg–Marquardt, for
+            the mean squared error, with its own options as ``solvers.LevenbergMarquardt(...)``. An
+            epoch is an iteration; `batch_size` and `shuffle` do not matter;
+            ``history.message`` says why "lm" stopped. Not for dropout and batch normalisation.
 
         Returns
         -------

@@ -87,6 +87,8 @@ class ModelFile:
 
     def _check_version(self) -> None:
         metadata = self._file.metadata
+        if metadata.get("format") == "densecore-ensemble":
+            raise ValueError(f"{self.path}: an ensemble, not a model: Ensemble.load reads it")
         if metadata.get("format") != FORMAT:
             raise ValueError(f"{self.path}: a safetensors file, but not a densecore model")
         version = metadata.get("format_version", "")

@@ -340,6 +340,7 @@ def numbers(column: Column, fill: float | None, allow_missing: bool, target: boo
     return values
 
 
+_CATEGORY_MISSING = "wanted a category, such as 'unknown': --missing mean is for numbers only"
 _TARGET_MISSING = "a target must be known"
 
 
@@ -369,7 +370,7 @@ def fit_feature(
     return NumericFeature.fit(column, training, fill_missing)
 
 
-def _refuse_missing(column: Column, hint: str = "wanted one") -> None:
+def _refuse_missing(column: Column, hint: str = _CATEGORY_MISSING) -> None:
     missing = column.missing()
     if missing.any():
         row = int(np.argmax(missing))

@@ -1,6 +1,5 @@
 """Training as a problem of numerical optimization, on all rows at once."""
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,20 +10,33 @@ from ._data import Data
 from ._names import unknown
 from ._rows import take
 from .layers import BatchNormalization, Dropout
+from .levenberg_marquardt import LevenbergMarquardt, one_blas_thread
 
-SOLVERS = ("lbfgs",)
+SOLVERS = ("lbfgs", "lm")
+
+# run(model, data, iterations, begin, end): begin and end are called for each iteration.
+Run = Callable[
+    [Any, Data, int, Callable[[], None], Callable[[list[float], list[float]], bool]], None
+]
 
 
-def check(model: Any, solver: str) -> None:
-    """Raise now what `lbfgs` would raise after the data have been prepared.
+def resolve(model: Any, given: "str | LevenbergMarquardt") -> Run:
+    """What trains, after raising now what it would raise after the data have been prepared.
 
     Raises
     ------
     ValueError
-        The solver is unknown, or the model has a layer whose loss is no function of the parameters.
+        The solver is unknown, or the model has a layer whose loss is no function of the parameters,
+        or what `LevenbergMarquardt.check` refuses.
     ImportError
-        SciPy is not installed; the message names the extra.
+        SciPy is not installed, and the solver needs it; the message names the extra.
     """
+    if not isinstance(given, str | LevenbergMarquardt):
+        raise TypeError(
+            f"solver: found {type(given).__name__}, wanted a name ({', '.join(SOLVERS)}) or a "
+            "LevenbergMarquardt"
+        )
+    solver = given if isinstance(given, str) else given.name
     if solver not in SOLVERS:
         unknown("solver", solver, SOLVERS)
     if isinstance(model.loss, CallableLoss):
@@ -36,12 +48,17 @@ def check(model: Any, solver: str) -> None:
                 f"solver='{solver}': found the layer {layer.name}, whose output depends on chance "
                 "or on earlier steps; wanted a loss that is a function of the parameters alone"
             )
+    if solver == "lm":
+        method = LevenbergMarquardt() if isinstance(given, str) else given
+        method.check(model)
+        return method.run
     try:
         import scipy.optimize  # noqa: F401
     except ImportError:
         raise ImportError(
             f"solver='{solver}' needs SciPy: pip install 'densecore[solvers]'"
         ) from None
+    return lbfgs
 
 
 def minimize(
@@ -88,7 +105,7 @@ def minimize(
             callback(accepted)
 
     try:
-        with _one_blas_thread():
+        with one_blas_thread():
             return scipy.optimize.minimize(
                 objective, accepted, jac=True, method="L-BFGS-B", callback=iteration,
                 options=options,
@@ -96,16 +113,6 @@ def minimize(
     finally:
         # Where the search stands may be a trial that was no good, or one that was interrupted.
         model.parameters[:] = accepted
-
-
-def _one_blas_thread() -> contextlib.AbstractContextManager[Any]:
-    """SciPy's solver hands short vectors to BLAS, whose threads cost many times what they save."""
-    try:
-        import threadpoolctl
-    except ImportError:
-        return contextlib.nullcontext()
-    limits: contextlib.AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, "blas")
-    return limits
 
 
 def lbfgs(

@@ -209,9 +209,12 @@ class Stack:
                 raise ValueError(f"build: found {size} inputs, wanted {self._input.size}, as Input")
             self._input = self._input or Input(size)
         self._make_parameters()
+        self._initialize_parameters(self.seed)
+
+    def _initialize_parameters(self, seed: int) -> None:
         dense = 0
         for layer in self._all_layers():
-            layer._initialize(self.seed, dense)
+            layer._initialize(seed, dense)
             dense += isinstance(layer, Dense)
 
     def _plan(self) -> Plan:

@@ -31,6 +31,7 @@ from .evaluation import (
     validation_source,
 )
 from .history import History
+from .levenberg_marquardt import LevenbergMarquardt
 from .progress import ProgressBar, check_verbose
 
 
@@ -52,12 +53,13 @@ def fit(
     validation_steps: int | None,
     validation_batch_size: int | None,
     validation_freq: int,
-    solver: str | None = None,
+    solver: str | LevenbergMarquardt | None = None,
 ) -> History:
     """`Sequential.fit`, which documents it."""
+    solve = None
     if solver is not None:
         model._compiled_loss()
-        solvers.check(model, solver)
+        solve = solvers.resolve(model, solver)
     epochs = at_least("epochs", epochs, 0)
     initial_epoch = at_least("initial_epoch", initial_epoch, 0)
     steps_per_epoch = optional("steps_per_epoch", steps_per_epoch)
@@ -70,7 +72,8 @@ def fit(
     validation: AnySource | None = None
     if y is None and are_batches(x):
         if solver is not None:
-            raise ValueError(f"solver='{solver}': found batches, wanted all rows at once")
+            name = solver if isinstance(solver, str) else solver.name
+            raise ValueError(f"solver='{name}': found batches, wanted all rows at once")
         refuse_with_batches(
             batch_size=batch_size,
             sample_weight=sample_weight,
@@ -116,10 +119,10 @@ def fit(
         history.on_train_begin()
         listeners.on_train_begin({})
         if not model.stop_training:
-            if solver is None:
+            if solve is None:
                 run.train(model._initial_epoch, epochs)
             else:
-                run.solve(model._initial_epoch, epochs)
+                run.solve(solve, model._initial_epoch, epochs)
         model._network.finish_training()
         listeners.on_train_end(run.logs)
     finally:
@@ -159,13 +162,11 @@ class _Run:
         else:
             self._train_by_batches(epochs)
 
-    def solve(self, first: int, epochs: int) -> None:
+    def solve(self, solve: solvers.Run, first: int, epochs: int) -> None:
         """The same with one iteration of a solver for each epoch."""
         self._epoch = self._first = first
         assert isinstance(self._source, Arrays)
-        solvers.lbfgs(
-            self._model, self._source.data, epochs - first, self._epoch_begin, self._epoch_end
-        )
+        solve(self._model, self._source.data, epochs - first, self._epoch_begin, self._epoch_end)
 
     def _train_in_core(self, count: int) -> None:
         network, source = self._model._network, self._source

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "check.h"
+#include "check_lanes.h"
 #include "check_layers.h"
 #include "check_products.h"
 #include "kernels/dispatch.h"
@@ -299,6 +300,7 @@ void check_table(const char* dtype, const KernelTables& tested) {
   check_optimizers(kernels);
   check_normalization(kernels);
   check_gradient_steps(kernels);
+  check_lanes(kernels);
 }
 
 int check_levels(const std::vector<std::string>& arguments) {

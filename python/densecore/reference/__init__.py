@@ -23,6 +23,7 @@ tuned for speed: the compiled kernels are tested against this file.
 
 from . import layers
 from ._checks import ALIASES, REDUCTIONS
+from .activation_derivatives import activation_derivatives
 from .activations import ACTIVATIONS, Activation
 from .losses import LOSSES, Loss
 from .network import Network
@@ -50,6 +51,7 @@ __all__ = [
     "Network",
     "Optimizer",
     "activation",
+    "activation_derivatives",
     "activation_gradient",
     "adam_update",
     "dense",

@@ -20,7 +20,7 @@ from .decays import (
     PolynomialDecay,
     StepDecay,
 )
-from .given import FromArray, FromFunction
+from .given import FromArray, FromFunction, Scaled
 
 __all__ = [
     "Constant",
@@ -34,6 +34,7 @@ __all__ = [
     "OneCycle",
     "PiecewiseConstantDecay",
     "PolynomialDecay",
+    "Scaled",
     "StepDecay",
     "deserialize",
     "names",

@@ -1,6 +1,6 @@
 """Rates that the user gives: numbers or a function."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -77,3 +77,39 @@ class FromFunction(LearningRateSchedule):
 
     def __repr__(self) -> str:
         return f"FromFunction({self.function!r})"
+
+
+class Scaled(LearningRateSchedule):
+    """Another schedule's rates times a factor.
+
+    Parameters
+    ----------
+    schedule : LearningRateSchedule
+    factor : float
+        > 0.
+    """
+
+    def __init__(self, schedule: LearningRateSchedule, factor: float) -> None:
+        if not isinstance(schedule, LearningRateSchedule):
+            raise TypeError(f"Scaled: found {type(schedule).__name__}, wanted a schedule")
+        self.schedule = schedule
+        self.factor = self._positive("factor", factor)
+
+    def _rates(self, steps: Rates) -> Any:
+        return self.factor * np.asarray(self.schedule(steps), np.float64)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal one; JSON-able."""
+        from . import serialize
+
+        return {"schedule": serialize(self.schedule), "factor": self.factor}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Scaled":
+        """The schedule that `get_config` describes."""
+        from . import deserialize
+
+        return cls(deserialize(config["schedule"]), config["factor"])
+
+    def __repr__(self) -> str:
+        return f"Scaled({self.schedule!r}, factor={self.factor!r})"

@@ -1,8 +1,10 @@
 """What classifier and regressor have in common: parameters, checks, and the ways to fit."""
 
+import contextlib
 import copy
 import math
-from numbers import Integral, Real
+from collections.abc import Iterator
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,16 +12,28 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from ..callbacks import TimeLimit
 from ..model import Sequential
-from . import _lbfgs
-from ._network import initial_weights, network, optimizer, set_penalty, sizes_of
+from . import _ensemble, _lbfgs, _lm, _scaling
+from ._network import (
+    Extras,
+    dense_layers,
+    initial_weights,
+    network,
+    rates_of,
+    set_penalty,
+    sizes_of,
+)
+from ._optimizer import optimizer, solver_name
 from ._order import RowOrder
+from ._parameters import ALL_ROWS, CONSTRAINTS, check_together
+from ._rows import Rows
 from ._stopping import Stopping
 from ._tasks import Task
 from ._tasks_of_fit import CallbackSupport, fit_tasks
+from ._validation import Validation
 from ._warn import warn
 
 Array = NDArray[Any]
@@ -27,47 +41,25 @@ Array = NDArray[Any]
 SPARSE = ["csr", "csc"]
 
 
+def is_stochastic_solver(solver: Any) -> bool:
+    """Whether a solver goes through the data in batches."""
+    return not (isinstance(solver, str) and solver in ALL_ROWS)
+
+
 def is_stochastic(estimator: Any) -> bool:
     """Whether the solver goes through the data in batches; if not, there is no partial_fit."""
-    if estimator.solver not in ("adam", "sgd"):
+    if not is_stochastic_solver(estimator.solver):
         raise AttributeError(
-            f"partial_fit: found solver={estimator.solver!r}, wanted 'adam' or 'sgd': others take "
-            "all rows at once"
+            f"partial_fit: found solver={estimator.solver!r}, wanted 'adam', 'sgd' or another one "
+            "that goes through batches: this one takes all rows at once"
         )
     return True
 
 
-class BaseMLP(CallbackSupport, BaseEstimator):
+class BaseMLP(CallbackSupport, Rows, BaseEstimator):
     """scikit-learn's multilayer perceptron over a ``densecore.Sequential``."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"identity", "logistic", "tanh", "relu"})],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def _store(self, arguments: dict[str, Any]) -> None:
         """Keep the constructor's arguments, as they are."""
@@ -82,11 +74,16 @@ class BaseMLP(CallbackSupport, BaseEstimator):
 
     # What classifier and regressor have of their own --------------------------------------------
 
-    def _check_data(
-        self, X: Any, y: Any, first: bool, incremental: bool
-    ) -> tuple[Any, Array, Array]:
-        """X, y as `predict` gives it, and y as the core wants it."""
+    def _check_data(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Any, Array]:
+        """X, and y as `predict` gives it."""
         raise NotImplementedError
+
+    def _targets_of(self, y: Array, name: str = "y") -> Array:
+        """y as the core wants it; errors call it by `name`."""
+        raise NotImplementedError
+
+    def _learn_target_scale(self, y: Array, weights: Any) -> None:
+        """Prepare `_targets_of` at the first data."""
 
     def _task(self) -> Task:
         """What is minimised."""
@@ -101,24 +98,29 @@ class BaseMLP(CallbackSupport, BaseEstimator):
     @property
     def coefs_(self) -> list[Array]:
         """Weights (inputs, outputs) of each layer: views of ``model_``'s."""
-        return [layer.kernel for layer in self._model().layers]
+        return [layer.kernel for layer in dense_layers(self._model())]
 
     @coefs_.setter
     def coefs_(self, arrays: list[Any]) -> None:
-        for layer, array in zip(self._model().layers, arrays, strict=True):
+        for layer, array in zip(dense_layers(self._model()), arrays, strict=True):
             layer.kernel[...] = array
 
     @property
     def intercepts_(self) -> list[Array]:
         """Biases of each layer: views of ``model_``'s."""
-        return [layer.bias for layer in self._model().layers]
+        return [layer.bias for layer in dense_layers(self._model())]
 
     @intercepts_.setter
     def intercepts_(self, arrays: list[Any]) -> None:
-        for layer, array in zip(self._model().layers, arrays, strict=True):
+        for layer, array in zip(dense_layers(self._model()), arrays, strict=True):
             layer.bias[...] = array
 
     def _model(self) -> Sequential:
+        if "model_" not in vars(self) and vars(self).get("estimators_"):
+            raise AttributeError(
+                "model_, coefs_, intercepts_: found an ensemble, wanted one network: each of its "
+                "estimators_ has one"
+            )
         model: Sequential = self.model_
         return model
 
@@ -142,14 +144,29 @@ class BaseMLP(CallbackSupport, BaseEstimator):
 
         return to_sklearn(self)
 
-    def _outputs(self, X: Any) -> Array:
-        """The model's outputs for rows that the user gives."""
-        check_is_fitted(self, "model_")
-        if not self._is_plain(X):
-            X = validate_data(
-                self, X, accept_sparse=SPARSE, dtype=(np.float64, np.float32), reset=False
-            )
-        return self._model().predict(X)
+    def _checked(self, X: Any) -> Any:
+        """Rows that the user gives, for the core."""
+        if vars(self).get("_trusts_rows"):
+            return X
+        check_is_fitted(self, ["model_", "estimators_"], all_or_any=any)
+        if self._is_plain(X):
+            return X
+        return validate_data(
+            self, X, accept_sparse=SPARSE, dtype=(np.float64, np.float32), reset=False
+        )
+
+    @contextlib.contextmanager
+    def _rows_are_checked(self) -> Iterator[None]:
+        """For a scorer that is given rows that have been checked before."""
+        self._trusts_rows = True
+        try:
+            yield
+        finally:
+            del self._trusts_rows
+
+    def _members(self) -> list[Any]:
+        """The estimators whose predictions are averaged: itself, when there is one network."""
+        return vars(self).get("estimators_") or [self]
 
     def _is_plain(self, X: Any) -> bool:
         """Whether scikit-learn's checks, which take most of a row's time, would give X back.
@@ -177,7 +194,9 @@ class BaseMLP(CallbackSupport, BaseEstimator):
     def _set_model(self, model: Sequential, task: Task) -> None:
         """Take a model of one's own, and what follows from it."""
         self.model_ = model
-        self.n_layers_ = len(model.layers) + 1
+        self._alone()  # now, as predictions are to change nothing
+        self.n_layers_ = len(dense_layers(model)) + 1
+        self._fitted = task  # parameters may change before the next fit
         self.n_outputs_ = task.outputs
         self.out_activation_ = task.kind.out_activation
 
@@ -190,88 +209,132 @@ class BaseMLP(CallbackSupport, BaseEstimator):
         sample_weight: Any = None,
         *,
         incremental: bool = False,
-        class_weight: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         callbacks: Any = None,
     ) -> None:
+        check_together(self)
         hidden = self._hidden_sizes()
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val, y_val: found one of them, wanted both or none")
-        if self.solver == "lbfgs" and not (X_val is None and callbacks is None):
+        in_batches = is_stochastic_solver(self.solver)
+        if not in_batches and not (X_val is None and callbacks is None):
             raise ValueError(
-                "X_val, callbacks: found solver='lbfgs', wanted 'adam' or 'sgd': it has no epochs"
+                f"X_val, callbacks: found solver={self.solver!r}, wanted 'adam', 'sgd' or another "
+                "one that goes through batches: it has no epochs"
             )
+        if self.n_members is not None:
+            given = {"X_val": X_val, "y_val": y_val, "callbacks": callbacks}
+            _ensemble.fit(self, X, y, sample_weight, incremental, given)
+            return
+        self.__dict__.pop("estimators_", None)
         first = not hasattr(self, "model_") or not (self.warm_start or incremental)
-        X, y, targets = self._check_data(X, y, first, incremental)
-        weights = self._check_weights(X, y, sample_weight, class_weight)
+        X, y = self._check_data(X, y, first, incremental)
+        weights = self._check_weights(X, y, sample_weight)
         random_state = check_random_state(self.random_state)
         task = self._task()
-        sizes = [X.shape[1], *hidden, task.outputs]
+        sizes = [X.shape[1], *hidden, task.units]
+        if not incremental:
+            _scaling.warn_of_constant(y)
+        before = None
         if first:
-            # In float32 for data in float32, else in float64.
-            dtype = X.dtype.name
-            weights_now = initial_weights(sizes, self.activation, random_state)
-            model = network(sizes, self.activation, task.kind.activation, dtype, weights_now)
-            self._set_model(model, task)
-            self.t_ = 0
+            self._begin(X, y, weights, sizes, task, random_state)
         elif sizes_of(self._model()) != sizes:
             raise ValueError(
                 f"warm_start, partial_fit: found layers of {sizes} units, wanted "
                 f"{sizes_of(self._model())} as in the first fit"
             )
+        else:
+            before = self._model().get_weights()
+            self._set_model(self._model(), task)
+        targets = self._targets_of(y)
+        everything = X
         told = fit_tasks(self, 1 if incremental else self.max_iter, X, y, weights)
-        if self.solver == "lbfgs":
+        if self.solver == "lm":
+            _lm.fit(self, task, X, targets, weights)
+        elif not in_batches:
             _lbfgs.fit(self, task, X, targets, weights, told)
         else:
             self._prepare_curves(first, self.early_stopping or X_val is not None)
             validation = None
             if X_val is not None:
-                validation = (*self._check_validation(X_val, y_val), None)
+                validation = self._check_validation(X_val, y_val)
             elif self.early_stopping:
-                X, y, targets, weights, validation = self._split(
-                    X, y, targets, weights, random_state
-                )
-            listeners = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-            listeners = [*listeners, told]
+                X, targets, weights, validation = self._split(X, y, targets, weights, random_state)
+            listeners = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+            listeners.append(told)
             self._train(X, targets, weights, validation, task, random_state, incremental, listeners)
-        if not np.isfinite(self._model().parameters).all():
+        if not all(np.isfinite(array).all() for array in self._model().weights):
+            self._undo(before, task)
+            names = getattr(self, "feature_names_in_", None)
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
-                "values and need to be preprocessed."
+                "values and need to be preprocessed. Training has diverged: "
+                f"{_scaling.advice(everything, names)}."
             )
         if told is not None:
             told.finish()
 
-    def _check_weights(self, X: Any, y: Array, sample_weight: Any, class_weight: Any) -> Any:
+    def _begin(
+        self,
+        X: Any,
+        y: Array,
+        weights: Any,
+        sizes: list[int],
+        task: Task,
+        random_state: np.random.RandomState,
+    ) -> None:
+        """Make a new model for the first data."""
+        scaling = None
+        if self.scale_inputs:
+            mean, variance = scaling = _scaling.moments(X, weights)
+            self.input_mean_, self.input_scale_ = mean, np.sqrt(variance)
+        self._learn_target_scale(y, weights)
+        extras = Extras(
+            rates_of(self.dropout, len(sizes) - 2),
+            bool(self.batch_normalization),
+            bool(self.layer_normalization),
+            scaling,
+        )
+        # In float32 for data in float32, else in float64.
+        dtype = X.dtype.name
+        initial = initial_weights(sizes, self.activation, random_state)
+        model = network(sizes, self.activation, task.kind.activation, dtype, initial, extras=extras)
+        self._set_model(model, task)
+        self.t_ = 0
+
+    def _undo(self, before: list[Array] | None, task: Task) -> None:
+        """Give back the weights that there were before a training that diverged."""
+        if before is None:
+            del self.model_
+            return
+        model = self._model()
+        model.set_weights(before)
+        if is_stochastic_solver(self.solver):  # what the solver has accumulated is of no use
+            model.compile(optimizer(self, task.scale), task.kind.loss)
+
+    def _check_weights(self, X: Any, y: Array, sample_weight: Any) -> Any:
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
             if not weights.any():
                 raise ValueError("sample_weight: found only zeros, wanted a weight above zero")
-        if class_weight is not None:
-            from sklearn.utils.class_weight import compute_sample_weight
-
-            factors = compute_sample_weight(class_weight, y)
-            weights = factors if weights is None else weights * factors
         return weights
 
-    def _check_validation(self, X_val: Any, y_val: Any) -> tuple[Any, Array]:
-        X_val = validate_data(
-            self, X_val, accept_sparse=SPARSE, dtype=(np.float64, np.float32), reset=False
-        )
+    def _check_validation(self, X_val: Any, y_val: Any) -> Validation:
+        X_val = self._checked(X_val)
         y_val = np.asarray(y_val)
-        if self.n_outputs_ == 1 and y_val.ndim == 2 and y_val.shape[1] == 1:
+        if y_val.ndim == 2 and y_val.shape[1] == 1:
             y_val = y_val.ravel()
         if len(y_val) != X_val.shape[0]:
             raise ValueError(f"y_val: found {len(y_val)} rows, wanted {X_val.shape[0]} as in X_val")
-        return X_val, y_val
+        return Validation(self, X_val, y_val, self._targets_of(y_val, "y_val"), None)
 
     def _split(
         self, X: Any, y: Array, targets: Array, weights: Any, random_state: np.random.RandomState
-    ) -> tuple[Any, Array, Array, Any, tuple[Any, Array, Any]]:
+    ) -> tuple[Any, Array, Any, Validation]:
         """Hold rows out for the validation: those that scikit-learn does."""
         stratify = y if self._task().name == "binary" else None
         train, held_out = train_test_split(
@@ -286,9 +349,9 @@ class BaseMLP(CallbackSupport, BaseEstimator):
                 "your dataset."
             )
         X = X.tocsr() if hasattr(X, "tocsr") else X
-        kept_out = (X[held_out], y[held_out], None if weights is None else weights[held_out])
-        weights = None if weights is None else weights[train]
-        return X[train], y[train], targets[train], weights, kept_out
+        theirs = None if weights is None else weights[held_out]
+        kept_out = Validation(self, X[held_out], y[held_out], targets[held_out], theirs)
+        return X[train], targets[train], None if weights is None else weights[train], kept_out
 
     def _prepare_curves(self, first: bool, scored: bool) -> None:
         """Begin new curves, or go on with those that there are."""
@@ -297,7 +360,10 @@ class BaseMLP(CallbackSupport, BaseEstimator):
             self._no_improvement_count = 0
         if first or scored != (getattr(self, "validation_scores_", None) is not None):
             self.validation_scores_: list[float] | None = [] if scored else None
+            self.validation_loss_curve_: list[float] | None = [] if scored else None
             self.best_validation_score_ = -np.inf if scored else None
+        elif not hasattr(self, "validation_loss_curve_"):  # of `from_sklearn`
+            self.validation_loss_curve_ = [] if scored else None
         if self.early_stopping:
             self.best_loss_ = None
         elif first or getattr(self, "best_loss_", None) is None:
@@ -323,7 +389,7 @@ class BaseMLP(CallbackSupport, BaseEstimator):
         X: Any,
         targets: Array,
         weights: Any,
-        validation: Any,
+        validation: Validation | None,
         task: Task,
         random_state: np.random.RandomState,
         incremental: bool,
@@ -337,7 +403,9 @@ class BaseMLP(CallbackSupport, BaseEstimator):
         model = self._model()
         set_penalty(model, penalty / task.scale)
         model._network.penalty_weight = weight
-        if not incremental or model.optimizer is None or model.optimizer.name != self.solver:
+        goes_on = incremental or self.warm_start == "solver"
+        other = model.optimizer is None or model.optimizer.name != solver_name(self)
+        if other or not goes_on:
             model.seed = self._seed()
             model.compile(optimizer(self, task.scale), task.kind.loss)
         offset = task.offset(targets, weights)
@@ -345,8 +413,9 @@ class BaseMLP(CallbackSupport, BaseEstimator):
         reported = penalty * -(-rows // batch) * batch / rows
         stopping = Stopping(self, task, offset, reported, rows, validation, incremental)
         self.n_iter_ = 0
-        # It decides before scikit-learn's callbacks are told.
-        listeners = [*callbacks[:-1], stopping, callbacks[-1]]
+        listeners = list(callbacks)
+        if self.time_budget is not None:
+            listeners.append(TimeLimit(self.time_budget))
         # One batch is the same in any order but for its last digits.
         shuffle = bool(self.shuffle) and batch < rows
         if shuffle:
@@ -359,8 +428,9 @@ class BaseMLP(CallbackSupport, BaseEstimator):
                 targets,
                 batch_size=batch,
                 epochs=1 if incremental else self.max_iter,
-                verbose=0,
-                callbacks=[c for c in listeners if c is not None],
+                verbose="bar" if self.verbose == "bar" else 0,
+                # The first of all, as it says the losses that the others see.
+                callbacks=[stopping, *(c for c in listeners if c is not None)],
                 shuffle=shuffle,
                 sample_weight=weights,
             )

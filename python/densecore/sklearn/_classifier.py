@@ -1,15 +1,19 @@
 """The classifier."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from . import _readers
 from ._base import SPARSE, BaseMLP, is_stochastic
+from ._parameters import CLASSIFIER
+from ._readers import MakeReader
 from ._tasks import Task
 
 Array = NDArray[Any]
@@ -22,10 +26,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     hidden_layer_sizes : int or array-like of int
         Units of each hidden layer; none for a linear model.
-    activation : {"identity", "logistic", "tanh", "relu"}
-        Of the hidden layers.
-    solver : {"adam", "sgd", "lbfgs"}
-        lbfgs takes all rows at once, and makes sparse data dense.
+    activation : str, Activation or a sequence of them
+        Of the hidden layers, for all or for each: scikit-learn's "identity", "logistic", "tanh",
+        "relu", or any of ``densecore.activations``.
+    solver : str or Optimizer
+        "adam", "sgd", or another of ``densecore.optimizers``: by its name, with the rate that is
+        given here; or as an object, which has settings of its own and goes along the gradient of
+        densecore's loss. "lbfgs" takes all rows at once, and makes sparse data dense.
     alpha : float
         The penalty is alpha / 2 · Σ W² over the number of rows (or the weight) of a batch.
     batch_size : int or "auto"
@@ -33,7 +40,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     learning_rate : {"constant", "invscaling", "adaptive"}
         Of sgd: constant; divided by (rows trained + 1) to the `power_t` after each epoch; or
         divided by 5 where training would stop, down to 1e-6.
-    learning_rate_init, power_t : float
+    learning_rate_init : float or LearningRateSchedule
+        Of ``densecore.schedules``: a rate for each step.
+    power_t : float
     max_iter : int
         Epochs, or iterations of lbfgs.
     shuffle : bool
@@ -43,10 +52,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     tol, n_iter_no_change : float
         Training ends when it has not become better by `tol` in more than that many epochs in a
         row. For lbfgs `tol` is the largest gradient at the end.
-    verbose : bool or int
-        Whether each epoch prints a line.
-    warm_start : bool
-        Whether ``fit`` goes on with the weights that there are; the solver starts anew.
+    verbose : bool, int or "bar"
+        Whether each epoch prints a line, or all of them share a progress bar.
+    warm_start : bool or "solver"
+        Whether ``fit`` goes on with the weights that there are; the solver starts anew, as
+        scikit-learn's, or with "solver" goes on too: its moments, steps and schedule.
     momentum, nesterovs_momentum : float, bool
         Of sgd.
     early_stopping : bool
@@ -57,6 +67,32 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Of adam.
     max_fun : int
         Evaluations of the loss by lbfgs, at most.
+    early_stopping_metric : "loss", name of a scorer, callable or None
+        What decides over an early stop: the loss of the validation rows, one of
+        ``sklearn.metrics.get_scorer_names()``, or a function (estimator, X, y) → number, higher
+        for better. None is accuracy.
+    dropout : float or array-like of float
+        Share of outputs that a training step leaves out, of all hidden layers or of each.
+    batch_normalization, layer_normalization : bool
+        Whether hidden layers are normalised, over the batch or over each row, before their
+        activation.
+    weight_decay : float or None
+        In each step weights shrink by the rate times this; None is 0.004 for adamw, else 0.
+        ``alpha`` is a penalty in the loss, besides.
+    clipnorm, clipvalue, global_clipnorm : float or None
+        The longest gradient of each array, its largest element, the longest gradient of all.
+    scale_inputs : bool
+        Whether the network begins with a standardisation of its inputs, by means and deviations of
+        the first data; sparse data are centred too. ``coefs_`` are those behind it.
+    time_budget : float or None
+        Seconds: training ends after the first epoch that ends later, without a warning.
+    n_members : int or None
+        Train so many networks, one after the other, from random states of their own, and predict
+        the mean of their probabilities; they are in ``estimators_``, and share the time.
+    bootstrap : bool
+        Whether each of them has a draw with replacement of the rows.
+    class_weight : dict, "balanced", list of dict or None
+        Factors of the weights of each class's rows; of several labels one dictionary for each.
 
     Attributes
     ----------
@@ -73,8 +109,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     loss_, best_loss_ : float
         ``best_loss_`` is None with early stopping.
     loss_curve_, validation_scores_ : list of float
-        One number for each epoch; the scores are None when there is no validation.
+        One number for each epoch; the scores are None when there is no validation. With
+        ``early_stopping_metric="loss"`` they are the negative losses.
+    validation_loss_curve_ : list of float or None
+        The loss of the validation rows after each epoch, with the penalty, as ``loss_``.
     best_validation_score_ : float or None
+    input_mean_, input_scale_ : ndarray (features,)
+        With `scale_inputs`.
+    estimators_ : list
+        The fitted members, in the place of the network and its curves.
 
     Examples
     --------
@@ -85,23 +128,25 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     array(['low'], dtype='<U4')
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CLASSIFIER
+
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: Any = "relu",
         *,
-        solver: str = "adam",
+        solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
         learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
+        learning_rate_init: Any = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
+        verbose: bool | int | str = False,
+        warm_start: bool | str = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
@@ -111,6 +156,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        early_stopping_metric: Any = None,
+        dropout: Any = 0.0,
+        batch_normalization: bool = False,
+        layer_normalization: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        scale_inputs: bool = False,
+        time_budget: float | None = None,
+        n_members: int | None = None,
+        bootstrap: bool = False,
+        class_weight: Any = None,
     ) -> None:
         self._store(locals())
 
@@ -121,7 +179,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y: Any,
         sample_weight: Any = None,
         *,
-        class_weight: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         callbacks: Any = None,
@@ -133,23 +190,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X : array-like, data frame or sparse matrix (rows, features)
         y : array-like (rows,) of classes, or (rows, labels) of 0 and 1
         sample_weight : array-like (rows,), optional
-        class_weight : dict or "balanced", optional
-            Factors of the weights of each class's rows.
         X_val, y_val : optional
-            Scored after each epoch into ``validation_scores_``; with `early_stopping` in the
-            place of held out rows.
+            Looked at after each epoch, for ``validation_scores_`` and ``validation_loss_curve_``;
+            with `early_stopping` in the place of held out rows.
         callbacks : Callback or list of Callback, optional
             Of ``densecore.callbacks``, for adam and sgd.
         """
-        self._fit(
-            X,
-            y,
-            sample_weight,
-            class_weight=class_weight,
-            X_val=X_val,
-            y_val=y_val,
-            callbacks=callbacks,
-        )
+        self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, callbacks=callbacks)
         return self
 
     @available_if(is_stochastic)
@@ -164,7 +211,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         classes : array-like, optional
             All that there will ever be; wanted in the first call.
         """
-        if not hasattr(self, "model_") and hasattr(self, "classes_"):
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight: found 'balanced' with partial_fit, which does not see all rows; "
+                "wanted a dictionary, of compute_class_weight for instance"
+            )
+        fitted = hasattr(self, "model_") or hasattr(self, "estimators_")
+        if not fitted and hasattr(self, "classes_"):
             del self.classes_  # of a first call that failed
         _check_partial_fit_first_call(self, classes)
         self._fit(X, y, sample_weight, incremental=True)
@@ -176,18 +229,68 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def predict_proba(self, X: Any) -> Array:
         """Probabilities (rows, classes), in the order of ``classes_``."""
-        outputs = self._outputs(X)
-        if self._kind != "binary":
-            return outputs
-        if len(self.classes_) == 1:
-            return np.ones_like(outputs)
-        return np.hstack([1 - outputs, outputs])
+        return self._probabilities(self._outputs(X))
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithms of `predict_proba`."""
         with np.errstate(divide="ignore"):
             found: Array = np.log(self.predict_proba(X))
         return found
+
+    def predict_one(self, x: Any) -> Any:
+        """The class of one row, within microseconds; of several labels, which there are.
+
+        Parameters
+        ----------
+        x : array-like (features,)
+            Only its length is checked, and that it is finite. Any number of threads may call this.
+        """
+        if "estimators_" not in self.__dict__:
+            return self._of_one("_read_class", x)
+        return self._classes_of(self._mean_of_one(x))[0]
+
+    def predict_proba_one(self, x: Any) -> Array:
+        """The probabilities (classes,) of one row, as `predict_one`."""
+        if "estimators_" not in self.__dict__:
+            found: Array = self._of_one("_read_probabilities", x)
+        else:
+            found = self._probabilities(self._mean_of_one(x))[0]
+        return found
+
+    def _mean_of_one(self, x: Any) -> Any:
+        outputs = [member._of_one("_read_outputs", x) for member in self.estimators_]
+        return sum(outputs) / len(outputs)
+
+    def _read_class(self) -> MakeReader:
+        if self._kind == "multilabel":
+            return lambda out: lambda: self._classes_of(out)[0]
+        return _readers.classes(list(self.classes_), self._kind == "binary")
+
+    def _read_probabilities(self) -> MakeReader:
+        if self._kind == "binary" and len(self.classes_) == 2:
+            return _readers.probabilities_of_two
+        return lambda out: lambda: self._probabilities(out)[0].copy()
+
+    def _outputs(self, X: Any) -> Array:
+        """The network's outputs, or the mean of several ones'."""
+        X = self._checked(X)
+        members = self._members()
+        if len(members) == 1:
+            outputs: Array = members[0]._raw(X)
+            return outputs
+        mean: Array = np.mean([member._raw(X) for member in members], axis=0)
+        return mean
+
+    def _probabilities(self, outputs: Array) -> Array:
+        if self._kind != "binary":
+            return outputs
+        if len(self.classes_) == 1:
+            return np.ones_like(outputs)
+        return np.hstack([1 - outputs, outputs])
+
+    def _gradients(self, X: Any) -> Array:
+        model = self._model()
+        return model.input_gradient(X) if self._kind == "binary" else model.jacobian(X)
 
     def _classes_of(self, outputs: Array) -> Array:
         if self._kind == "multilabel":
@@ -203,9 +306,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         multiple = {"binary": 1, "multiclass": len(self.classes_), "multilabel": self._labels}
         return Task(self._kind, multiple[self._kind])
 
-    def _check_data(
-        self, X: Any, y: Any, first: bool, incremental: bool
-    ) -> tuple[Any, Array, Array]:
+    def _check_data(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Any, Array]:
         X, y = validate_data(
             self,
             X,
@@ -239,26 +340,55 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"y: found shape {y.shape}, wanted {self._kind} targets as in the first fit"
             )
         if several:
-            return X, y, y.astype(X.dtype)
+            return X, y
         found = np.unique(y)
-        known = np.isin(found, self.classes_).all()
-        if self.warm_start and not incremental and not (known and len(found) == len(self.classes_)):
+        same = len(found) == len(self.classes_) and np.isin(found, self.classes_).all()
+        if self.warm_start and not incremental and not same:
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {found}"
             )
-        if not known:
+        self._known_classes("y", y)
+        return X, y
+
+    def _known_classes(self, name: str, y: Array) -> Array:
+        """The classes of y; raises for those that are not in ``classes_``."""
+        found: Array = np.unique(y)
+        unknown = ~np.isin(found, self.classes_)
+        if unknown.any():
             raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
-                f"'y' has {found}."
+                f"`{name}` has classes not in `self.classes_`. `self.classes_` has "
+                f"{self.classes_}. '{name}' has {found}: unknown are {found[unknown].tolist()}"
             )
-        numbers = np.searchsorted(self.classes_, y)
-        if self._kind == "binary":
-            return X, y, numbers[:, None].astype(X.dtype)
-        return X, y, numbers
+        return found
+
+    def _targets_of(self, y: Array, name: str = "y") -> Array:
+        if self._kind == "multilabel":
+            if y.ndim != 2 or y.shape[1] != self._labels:
+                raise ValueError(
+                    f"{name}: found shape {y.shape}, wanted (rows, {self._labels}) labels as in fit"
+                )
+            return y.astype(np.float64)
+        self._known_classes(name, y)
+        numbers: Array = np.searchsorted(self.classes_, y)
+        return numbers[:, None].astype(np.float64) if self._kind == "binary" else numbers
+
+    def _check_weights(self, X: Any, y: Array, sample_weight: Any) -> Any:
+        weights = super()._check_weights(X, y, sample_weight)
+        if self.class_weight is None:
+            return weights
+        balanced = self.class_weight == "balanced"
+        if balanced and weights is not None and self._kind != "multilabel":
+            # Classes weigh the same together: with weights as with rows repeated as often.
+            numbers = np.searchsorted(self.classes_, y)
+            totals = np.bincount(numbers, weights, minlength=len(self.classes_))
+            totals[totals == 0] = 1
+            return weights * (weights.sum() / (len(self.classes_) * totals))[numbers]
+        factors = compute_sample_weight(self.class_weight, y)
+        return factors if weights is None else weights * factors
 
     def _validation_score(self, X: Any, y: Array, sample_weight: Any) -> float:
-        outputs = self._model().predict(X)
+        outputs = self._raw(X)
         if not np.isfinite(outputs).all():
             return np.nan
         right = self._classes_of(outputs) == y

@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..layers import Dense
 from ._classifier import MLPClassifier
-from ._network import ACTIVATIONS, network, optimizer
+from ._network import ACTIVATIONS, network
+from ._optimizer import optimizer
 from ._regressor import MLPRegressor
 from ._tasks import Task
 
@@ -103,7 +104,7 @@ def to_sklearn(estimator: Any) -> Any:
     """
     import sklearn.neural_network as theirs
 
-    check_is_fitted(estimator, "model_")
+    check_is_fitted(estimator, ["model_", "estimators_"], all_or_any=any)
     classifier = isinstance(estimator, MLPClassifier)
     made: Any = theirs.MLPClassifier() if classifier else theirs.MLPRegressor()
     _set_their_parameters(estimator, made)
@@ -145,7 +146,7 @@ def _set_their_parameters(estimator: Any, made: Any) -> None:
 def _refuse_other_layers(estimator: Any, task: Task) -> None:
     """The model must be the one that these parameters make."""
     layers = estimator.model_.layers
-    hidden = [ACTIVATIONS[estimator.activation]] * (len(layers) - 1)
+    hidden = [ACTIVATIONS.get(estimator.activation, estimator.activation)] * (len(layers) - 1)
     for layer, name in zip(layers, [*hidden, task.kind.activation], strict=True):
         plain = type(layer) is Dense and layer.use_bias
         if not plain or layer.get_config()["activation"] != name:

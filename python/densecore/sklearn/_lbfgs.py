@@ -1,5 +1,7 @@
 """Training with SciPy's L-BFGS-B over the flat parameters, all rows at once."""
 
+import math
+import time
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..solvers import minimize
-from ._network import optimizer, set_penalty
+from ._network import set_penalty
+from ._optimizer import optimizer
 from ._tasks import Task
 from ._tasks_of_fit import FitTasks
 from ._warn import warn
@@ -29,6 +32,14 @@ def fit(
     y = np.ascontiguousarray(y, None if task.name == "multiclass" else model.dtype)
     row_weights = None if weights is None else np.ascontiguousarray(weights, model.dtype)
 
+    end = math.inf if estimator.time_budget is None else time.monotonic() + estimator.time_budget
+
+    def after_each(parameters: Array) -> None:
+        if told is not None:
+            told.iteration(parameters)
+        if time.monotonic() >= end:
+            raise StopIteration
+
     if told is not None:
         told.begin()
     found = minimize(
@@ -37,7 +48,7 @@ def fit(
         y,
         row_weights,
         scale=task.scale,
-        callback=None if told is None else told.iteration,
+        callback=after_each,
         maxfun=estimator.max_fun,
         maxiter=estimator.max_iter,
         gtol=estimator.tol,
@@ -47,7 +58,7 @@ def fit(
     estimator.n_iter_ = min(int(found.nit), estimator.max_iter)
     if estimator.verbose:
         print(f"lbfgs: {estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}")
-    if found.status not in (0, STOPPED):
+    if found.status not in (0, STOPPED):  # which was asked for
         warn(
             f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
             f"{found.message}. Increase max_iter or max_fun, or scale the data.",

@@ -5,13 +5,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.metrics import r2_score
-from sklearn.utils._param_validation import StrOptions
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from . import _readers, _scaling
 from ._base import SPARSE, BaseMLP, is_stochastic
-from ._tasks import Task
+from ._parameters import REGRESSOR
+from ._readers import MakeReader
+from ._tasks import Task, regression
 
 Array = NDArray[Any]
 
@@ -21,15 +23,22 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {"squared_error", "poisson"}
-        Half of the squared error; or Poisson's deviance, for targets >= 0, after an exponential
-        function.
+    loss : str or Loss
+        "squared_error" (also "mse"), half of it; "poisson", Poisson's deviance for targets >= 0,
+        after an exponential function; "absolute_error" ("mae"), "huber", "log_cosh", "quantile",
+        "gaussian_nll", which learns a standard deviation for each prediction; or an object of
+        ``densecore.losses``, such as ``Huber(delta=2)``. All but the first two are means over the
+        outputs.
     hidden_layer_sizes : int or array-like of int
         Units of each hidden layer; none for a linear model.
-    activation : {"identity", "logistic", "tanh", "relu"}
-        Of the hidden layers.
-    solver : {"adam", "sgd", "lbfgs"}
-        lbfgs takes all rows at once, and makes sparse data dense.
+    activation : str, Activation or a sequence of them
+        Of the hidden layers, for all or for each: scikit-learn's "identity", "logistic", "tanh",
+        "relu", or any of ``densecore.activations``.
+    solver : str or Optimizer
+        "adam", "sgd", or another of ``densecore.optimizers``: by its name, with the rate that is
+        given here; or as an object, which has settings of its own and goes along the gradient of
+        densecore's loss. "lbfgs" and "lm" (Levenberg–Marquardt, for small networks and squared
+        errors) take all rows at once, and make sparse data dense.
     alpha : float
         The penalty is alpha / 2 · Σ W² over the number of rows (or the weight) of a batch.
     batch_size : int or "auto"
@@ -37,9 +46,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     learning_rate : {"constant", "invscaling", "adaptive"}
         Of sgd: constant; divided by (rows trained + 1) to the `power_t` after each epoch; or
         divided by 5 where training would stop, down to 1e-6.
-    learning_rate_init, power_t : float
+    learning_rate_init : float or LearningRateSchedule
+        Of ``densecore.schedules``: a rate for each step.
+    power_t : float
     max_iter : int
-        Epochs, or iterations of lbfgs.
+        Epochs, or iterations of lbfgs and lm.
     shuffle : bool
         Whether each epoch has an order of its own.
     random_state : int, RandomState or None
@@ -47,10 +58,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     tol, n_iter_no_change : float
         Training ends when it has not become better by `tol` in more than that many epochs in a
         row. For lbfgs `tol` is the largest gradient at the end.
-    verbose : bool or int
-        Whether each epoch prints a line.
-    warm_start : bool
-        Whether ``fit`` goes on with the weights that there are; the solver starts anew.
+    verbose : bool, int or "bar"
+        Whether each epoch prints a line, or all of them share a progress bar.
+    warm_start : bool or "solver"
+        Whether ``fit`` goes on with the weights that there are; the solver starts anew, as
+        scikit-learn's, or with "solver" goes on too: its moments, steps and schedule.
     momentum, nesterovs_momentum : float, bool
         Of sgd.
     early_stopping : bool
@@ -61,6 +73,35 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Of adam.
     max_fun : int
         Evaluations of the loss by lbfgs, at most.
+    early_stopping_metric : "loss", name of a scorer, callable or None
+        What decides over an early stop: the loss of the validation rows, one of
+        ``sklearn.metrics.get_scorer_names()``, or a function (estimator, X, y) → number, higher
+        for better. None is R².
+    dropout : float or array-like of float
+        Share of outputs that a training step leaves out, of all hidden layers or of each.
+    batch_normalization, layer_normalization : bool
+        Whether hidden layers are normalised, over the batch or over each row, before their
+        activation.
+    weight_decay : float or None
+        In each step weights shrink by the rate times this; None is 0.004 for adamw, else 0.
+        ``alpha`` is a penalty in the loss, besides.
+    clipnorm, clipvalue, global_clipnorm : float or None
+        The longest gradient of each array, its largest element, the longest gradient of all.
+    scale_inputs : bool
+        Whether the network begins with a standardisation of its inputs, by means and deviations of
+        the first data; sparse data are centred too. ``coefs_`` are those behind it.
+    time_budget : float or None
+        Seconds: training ends after the first epoch that ends later, without a warning.
+    n_members : int or None
+        Train so many networks, one after the other, from random states of their own, and predict
+        their mean; they are in ``estimators_``, and share the time.
+    bootstrap : bool
+        Whether each of them has a draw with replacement of the rows.
+    scale_targets : bool
+        Whether targets are standardised for the training. Predictions are in their own units;
+        losses, ``coefs_`` and ``model_`` are not.
+    quantile : float, array-like of float or None
+        Of ``loss="quantile"``: which, each between 0 and 1; None is the median.
 
     Attributes
     ----------
@@ -76,8 +117,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     loss_, best_loss_ : float
         ``best_loss_`` is None with early stopping.
     loss_curve_, validation_scores_ : list of float
-        One number for each epoch; the scores are None when there is no validation.
+        One number for each epoch; the scores are None when there is no validation. With
+        ``early_stopping_metric="loss"`` they are the negative losses.
+    validation_loss_curve_ : list of float or None
+        The loss of the validation rows after each epoch, with the penalty, as ``loss_``.
     best_validation_score_ : float or None
+    input_mean_, input_scale_ : ndarray (features,)
+        With `scale_inputs`.
+    target_mean_, target_scale_ : ndarray (outputs,)
+        With `scale_targets`.
+    estimators_ : list
+        The fitted members, in the place of the network and its curves.
 
     Examples
     --------
@@ -89,29 +139,27 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson"})],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = REGRESSOR
+    _targets: int
 
     def __init__(
         self,
-        loss: str = "squared_error",
+        loss: Any = "squared_error",
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: Any = "relu",
         *,
-        solver: str = "adam",
+        solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
         learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
+        learning_rate_init: Any = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
+        verbose: bool | int | str = False,
+        warm_start: bool | str = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
@@ -121,6 +169,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        early_stopping_metric: Any = None,
+        dropout: Any = 0.0,
+        batch_normalization: bool = False,
+        layer_normalization: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        scale_inputs: bool = False,
+        time_budget: float | None = None,
+        n_members: int | None = None,
+        bootstrap: bool = False,
+        scale_targets: bool = False,
+        quantile: Any = None,
     ) -> None:
         self._store(locals())
 
@@ -143,8 +205,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : array-like (rows,) or (rows, outputs)
         sample_weight : array-like (rows,), optional
         X_val, y_val : optional
-            Scored after each epoch into ``validation_scores_``; with `early_stopping` in the
-            place of held out rows.
+            Looked at after each epoch, for ``validation_scores_`` and ``validation_loss_curve_``;
+            with `early_stopping` in the place of held out rows.
         callbacks : Callback or list of Callback, optional
             Of ``densecore.callbacks``, for adam and sgd.
         """
@@ -158,19 +220,97 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self._fit(X, y, sample_weight, incremental=True)
         return self
 
-    def predict(self, X: Any) -> Array:
-        """Predictions (rows,), or (rows, outputs) when there are several."""
-        return self._flat(self._outputs(X))
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """Predictions (rows,), or (rows, outputs) when there are several.
+
+        Of several quantiles (rows, quantiles), or (rows, outputs, quantiles).
+
+        Parameters
+        ----------
+        return_std : bool
+            Whether standard deviations come too, as a second array like the first: those that
+            ``loss="gaussian_nll"`` has learnt, how much ``n_members`` differ, or both together.
+        """
+        X = self._checked(X)
+        if return_std and self._fitted.name != "gaussian_nll" and len(self._members()) < 2:
+            raise ValueError(
+                f"return_std: found loss={self.loss!r} and one network, wanted "
+                "loss='gaussian_nll', or n_members of 2 or more"
+            )
+        members = self._members()
+        pairs = [member._estimates(member._raw(X)) for member in members]
+        return _combined(pairs, return_std)
+
+    def predict_one(self, x: Any) -> Any:
+        """The prediction for one row, within microseconds: a float, or an array of several ones.
+
+        Parameters
+        ----------
+        x : array-like (features,)
+            Only its length is checked, and that it is finite. Any number of threads may call this.
+        """
+        if "estimators_" not in self.__dict__:
+            return self._of_one("_read_prediction", x)
+        found = [member.predict_one(x) for member in self.estimators_]
+        return sum(found) / len(found)
+
+    def _read_prediction(self) -> MakeReader:
+        task = self._fitted
+        if task.units > 1:
+            return lambda out: lambda: self._estimates(out.copy())[0][0]
+        if "target_scale_" not in vars(self):
+            return lambda out: out.item
+        return _readers.scaled(self.target_scale_.item(), self.target_mean_.item())
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R² of the predictions; of several quantiles, the mean of their D² (of pinball losses)."""
+        return self._score_of(np.asarray(y), self.predict(X), sample_weight)
+
+    def _score_of(self, y: Array, predictions: Array, sample_weight: Any) -> float:
+        levels = self._fitted.levels
+        if len(levels) < 2:
+            return float(r2_score(y, predictions, sample_weight=sample_weight))
+        scores = [
+            d2_pinball_score(y, predictions[..., q], sample_weight=sample_weight, alpha=level)
+            for q, level in enumerate(levels)
+        ]
+        return float(np.mean(scores))
+
+    def _estimates(self, outputs: Array) -> tuple[Array, Array | None]:
+        """Predictions, and their standard deviations if learnt, in the targets' own units."""
+        task = self._fitted
+        deviation = None
+        if task.name == "gaussian_nll":
+            deviation = np.exp(outputs[:, task.outputs :] / 2)
+            outputs = outputs[:, : task.outputs]
+        outputs = outputs.reshape(len(outputs), task.outputs, -1)
+        scale = vars(self).get("target_scale_")
+        if scale is not None:
+            mean = self.target_mean_.astype(outputs.dtype)
+            scale = scale.astype(outputs.dtype)
+            outputs = outputs * scale[:, None] + mean[:, None]
+            deviation = None if deviation is None else deviation * scale
+        return self._flat(outputs), None if deviation is None else self._flat(deviation[..., None])
 
     def _flat(self, outputs: Array) -> Array:
-        return outputs[:, 0] if self.n_outputs_ == 1 else outputs
+        """(rows, targets, quantiles) without the axes that have one entry."""
+        if outputs.shape[2] == 1:
+            outputs = outputs[..., 0]
+        return outputs[:, 0] if self._targets == 1 else outputs
+
+    def _gradients(self, X: Any) -> Array:
+        task = self._fitted
+        gradients = self._model().jacobian(X)
+        gradients = gradients[:, : task.outputs * max(len(task.levels), 1)]
+        if "target_scale_" in vars(self):
+            repeated = np.repeat(self.target_scale_, max(len(task.levels), 1))
+            gradients = gradients * repeated[:, None].astype(gradients.dtype)
+        return gradients[:, 0] if gradients.shape[1] == 1 else gradients
 
     def _task(self) -> Task:
-        return Task(self.loss, self._targets)
+        return regression(self.loss, self.quantile, self._targets)
 
-    def _check_data(
-        self, X: Any, y: Any, first: bool, incremental: bool
-    ) -> tuple[Any, Array, Array]:
+    def _check_data(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Any, Array]:
         X, y = validate_data(
             self,
             X,
@@ -184,19 +324,67 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y = y.toarray() if hasattr(y, "toarray") else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if self.loss == "poisson" and y.min() < 0:
-            raise ValueError(f"y: found {y.min()}, wanted targets >= 0 for loss='poisson'")
-        targets = y.reshape(len(y), -1).astype(X.dtype)
-        self._targets = targets.shape[1]
-        return X, y, targets
+        targets = 1 if y.ndim == 1 else y.shape[1]
+        if not first and targets != self._targets:
+            raise ValueError(
+                f"y: found {targets} outputs, wanted {self._targets} as in the first fit"
+            )
+        self._targets = targets
+        self._check_range("y", y)
+        return X, y
+
+    def _check_range(self, name: str, y: Array) -> None:
+        if self._task().name == "poisson":
+            if y.min() < 0:
+                raise ValueError(f"{name}: found {y.min()}, wanted targets >= 0 for loss='poisson'")
+            if self.scale_targets:
+                raise ValueError(
+                    "scale_targets: found True with loss='poisson', wanted False: counts have no "
+                    "other unit"
+                )
+
+    def _learn_target_scale(self, y: Array, weights: Any) -> None:
+        for name in ("target_mean_", "target_scale_"):
+            self.__dict__.pop(name, None)
+        if self.scale_targets:
+            mean, variance = _scaling.moments(y.reshape(len(y), -1), weights)
+            self.target_mean_, self.target_scale_ = mean, np.sqrt(variance)
+
+    def _targets_of(self, y: Array, name: str = "y") -> Array:
+        targets = y.reshape(len(y), -1).astype(np.float64)
+        if targets.shape[1] != self._targets:
+            raise ValueError(
+                f"{name}: found {targets.shape[1]} outputs, wanted {self._targets} as in fit"
+            )
+        self._check_range(name, targets)
+        if "target_scale_" in vars(self):
+            targets = (targets - self.target_mean_) / self.target_scale_
+        return targets
 
     def _validation_score(self, X: Any, y: Array, sample_weight: Any) -> float:
-        outputs = self._flat(self._model().predict(X))
+        outputs = self._estimates(self._raw(X))[0]
         if not np.isfinite(outputs).all():
             return np.nan
-        return float(r2_score(y, outputs, sample_weight=sample_weight))
+        return self._score_of(y, outputs, sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _combined(pairs: list[tuple[Array, Array | None]], return_std: bool) -> Any:
+    """The mean of the members' predictions, and with `return_std` how much it may err.
+
+    The variance is the mean of the members' plus that between them (Lakshminarayanan, Pritzel &
+    Blundell, *Simple and scalable predictive uncertainty estimation using deep ensembles*, 2017).
+    """
+    means = [mean for mean, _ in pairs]
+    mean = means[0] if len(means) == 1 else np.mean(means, axis=0)
+    if not return_std:
+        return mean
+    variance = np.var(means, axis=0) if len(means) > 1 else np.zeros_like(mean)
+    if pairs[0][1] is not None:
+        learnt = [deviation for _, deviation in pairs if deviation is not None]
+        variance = variance + np.mean(np.square(learnt), axis=0)
+    return mean, np.sqrt(variance)

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..callbacks import Callback
 from ._tasks import Task
+from ._validation import Validation
 from ._warn import warn
 
 SMALLEST_ADAPTIVE_RATE = 1e-6  # scikit-learn's
@@ -27,8 +28,8 @@ class Stopping(Callback):
         The factor of Σw² in the mean loss of an epoch.
     rows : int
         That an epoch trains.
-    validation : tuple (X, y, sample_weight), optional
-        What is scored after each epoch.
+    validation : Validation, optional
+        What is looked at after each epoch.
     incremental : bool
         Whether this is a ``partial_fit``.
     """
@@ -40,7 +41,7 @@ class Stopping(Callback):
         offset: float,
         penalty: float,
         rows: int,
-        validation: tuple[Any, Any, Any] | None,
+        validation: Validation | None,
         incremental: bool,
     ) -> None:
         super().__init__()
@@ -52,6 +53,7 @@ class Stopping(Callback):
         self._validation = validation
         self._incremental = incremental
         self._held = self._penalty_now()
+        self._prints = estimator.verbose and estimator.verbose != "bar"
         self._best: Any = None
         self.converged = False
 
@@ -62,9 +64,10 @@ class Stopping(Callback):
         estimator.t_ += self._rows
         estimator.loss_ = self._loss(logs["loss"])
         estimator.loss_curve_.append(estimator.loss_)
-        if estimator.verbose:
+        if self._prints:
             print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
-        improved = self._watch()
+        logs["loss"] = estimator.loss_
+        improved = self._watch(logs)
         estimator._no_improvement_count = 0 if improved else estimator._no_improvement_count + 1
         if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
             rate = estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t
@@ -85,20 +88,22 @@ class Stopping(Callback):
             return 0.0
         return self._penalty * sum(float(np.vdot(w, w)) for w in self._estimator.coefs_)
 
-    def _watch(self) -> bool:
+    def _watch(self, logs: Any) -> bool:
         """Score what is held out; whether what decides has become better by more than tol."""
         estimator = self._estimator
         score = np.nan
         if self._validation is not None:
-            score = estimator._validation_score(*self._validation)
+            logs["val_loss"] = loss = self._validation.loss(self._task, self._held)
+            logs["val_score"] = score = self._validation.score(loss)
+            estimator.validation_loss_curve_.append(loss)
             estimator.validation_scores_.append(score)
-            if estimator.verbose:
+            if self._prints:
                 print(f"Validation score: {score:f}")
         if estimator.early_stopping:
             # A score that is no number (of a diverged model) is not an improvement.
             improved = bool(score >= estimator.best_validation_score_ + estimator.tol)
             if self._best is None or score > estimator.best_validation_score_:
-                self._best = self.model.parameters.copy()
+                self._best = self.model.get_weights()
         else:
             improved = bool(estimator.loss_ <= estimator.best_loss_ - estimator.tol)
             estimator.best_loss_ = min(estimator.best_loss_, estimator.loss_)
@@ -119,11 +124,11 @@ class Stopping(Callback):
             if rate > SMALLEST_ADAPTIVE_RATE:
                 optimizer.learning_rate = rate / 5 * self._task.scale
                 estimator._no_improvement_count = 0
-                if estimator.verbose:
+                if self._prints:
                     print(f"{said} Setting learning rate to {rate / 5:f}")
                 return
             said += " Learning rate too small."
-        if estimator.verbose:
+        if self._prints:
             print(f"{said} Stopping.")
         self.converged = True
         self.model.stop_training = True
@@ -132,11 +137,17 @@ class Stopping(Callback):
         """After the training: give back the best weights, and say when there was no end."""
         estimator = self._estimator
         if self._best is not None:
-            estimator.model_.parameters[...] = self._best
+            estimator.model_.set_weights(self._best)
         last = estimator.n_iter_ == estimator.max_iter
-        if last and not self.converged and not self._incremental:
-            warn(
-                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-            )
+        estimator._unconverged = last and not self.converged and not self._incremental
+        if estimator._unconverged and not getattr(estimator, "_is_member", False):
+            warn_of_the_end(estimator.max_iter)
+
+
+def warn_of_the_end(iterations: int, who: str = "") -> None:
+    """In scikit-learn's words."""
+    warn(
+        f"Stochastic Optimizer: {who}Maximum iterations ({iterations}) reached and the "
+        "optimization hasn't converged yet.",
+        ConvergenceWarning,
+    )

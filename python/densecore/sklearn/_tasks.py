@@ -1,10 +1,14 @@
 """What is minimised: scikit-learn's losses in terms of the core's."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
+
+from .. import losses
+from ._parameters import LOSSES
 
 Array = NDArray[Any]
 
@@ -14,7 +18,7 @@ class Kind(NamedTuple):
 
     out_activation: str
     activation: str
-    loss: str
+    loss: str | losses.Loss
 
 
 KINDS = {
@@ -31,16 +35,29 @@ class Task:
 
     scikit-learn sums over the outputs what the core, as Keras, averages: its loss is `scale` times
     the core's. That factor goes where it has the same effect: into the penalty, SGD's rate and
-    Adam's epsilon.
+    Adam's epsilon. Losses that scikit-learn does not have are the core's, and have none.
     """
 
-    def __init__(self, kind: str, outputs: int) -> None:
+    def __init__(self, kind: str, outputs: int, loss: losses.Loss | None = None) -> None:
         self.name = kind
-        self.kind = KINDS[kind]
+        self.kind = KINDS[kind] if loss is None else Kind("identity", "linear", loss)
         self.outputs = outputs
-        self.scale = 1.0 if kind == "multiclass" else float(outputs)
+        self.scale = 1.0 if kind == "multiclass" or loss is not None else float(outputs)
         if kind == "squared_error":
             self.scale /= 2
+
+    @property
+    def levels(self) -> Sequence[float]:
+        """The quantiles that are estimated; none when something else is."""
+        loss = self.kind.loss
+        return loss.quantiles if isinstance(loss, losses.Quantile) else ()  # type: ignore[attr-defined]
+
+    @property
+    def units(self) -> int:
+        """Outputs of the network, which for some losses are several for each of the task's."""
+        if self.name == "gaussian_nll":
+            return 2 * self.outputs
+        return self.outputs * max(len(self.levels), 1)
 
     @property
     def reports_mean(self) -> bool:
@@ -62,3 +79,38 @@ class Task:
             return 0.0
         terms = (xlogy(y, y) - y).reshape(len(y), -1).sum(axis=1)
         return float(np.average(terms, weights=weights))
+
+
+def regression(loss: str | losses.Loss, quantile: Any, outputs: int) -> Task:
+    """The task of a regressor's parameters.
+
+    Raises
+    ------
+    ValueError
+        `quantile` goes with another loss, or the loss is none of a regression.
+    """
+    if isinstance(loss, str):
+        name = LOSSES[loss]
+        own = {} if quantile is None else {"quantiles": np.atleast_1d(quantile).tolist()}
+        if name == "quantile":
+            return Task(name, outputs, losses.Quantile(own.get("quantiles", [0.5])))
+        if own:
+            raise ValueError(f"quantile: found {quantile!r} with loss={loss!r}, wanted 'quantile'")
+        if name in ("mean_squared_error", "poisson"):  # scikit-learn's own
+            return Task(name.replace("mean_squared", "squared"), outputs)
+        return Task(name, outputs, losses.get(name))
+    if quantile is not None:
+        raise ValueError(f"quantile: found {quantile!r} with loss={loss!r}, which has its own")
+    known = sorted({*LOSSES.values(), *_RELATIVE})
+    if loss.name not in known or loss.reduction != "mean":
+        raise ValueError(
+            f"loss: found {loss!r}, wanted one of a regression with the reduction 'mean': "
+            f"{', '.join(known)}"
+        )
+    if loss.name == "poisson":
+        return Task("poisson", outputs)
+    return Task(loss.name, outputs, loss)
+
+
+# Losses of densecore's that only an object of theirs asks for.
+_RELATIVE = ("mean_squared_logarithmic_error", "mean_absolute_percentage_error")

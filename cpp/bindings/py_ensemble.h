@@ -1,0 +1,308 @@
+// An ensemble on NumPy arrays.
+#pragma once
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "bindings/metric.h"
+#include "bindings/network_support.h"
+#include "network/ensemble.h"
+
+namespace densecore::bindings {
+
+template <class T>
+class PyEnsemble {
+ public:
+  PyEnsemble(index_t inputs, const std::vector<py::dict>& layers, index_t members,
+             const py::object& isa) {
+    NetworkSpec spec;
+    spec.inputs = inputs;
+    for (const py::dict& layer : layers) spec.layers.push_back(layer_spec_of(layer));
+    ensemble_ = std::make_unique<Ensemble<T>>(
+        isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()), std::move(spec),
+        members);
+  }
+
+  py::array parameters() const {
+    return view_of<T>(ensemble_->parameters(), 0,
+                      {ensemble_->size(), ensemble_->network().parameter_count()});
+  }
+  py::array states() const {
+    return view_of<T>(ensemble_->states(), 0, {ensemble_->size(), ensemble_->state_count()});
+  }
+  const std::vector<std::uint64_t>& seeds() const { return ensemble_->seeds; }
+  void set_seeds(const std::vector<std::uint64_t>& seeds) {
+    check_members("seeds", seeds.size());
+    ensemble_->seeds = seeds;
+  }
+
+  void compile(const std::string& loss, const std::string& reduction,
+               const std::vector<std::shared_ptr<OptimizerSettings>>& settings,
+               const py::list& metric_specs, bool from_logits,
+               const std::vector<double>& loss_parameters) {
+    const InUse in_use(busy_);
+    check_members("optimizers", settings.size());
+    const NetworkSpec& spec = ensemble_->network().spec();
+    const Objective<T> objective(table(), loss, reduction_of(reduction), spec.last_activation(),
+                                 spec.outputs(), from_logits, loss_parameters);
+    if (!metric_specs.empty() && objective.target_columns() != spec.outputs())
+      throw std::invalid_argument("metrics: found " + std::to_string(metric_specs.size()) +
+                                  ", wanted none with the loss '" + loss +
+                                  "', whose outputs are not one per target");
+    std::vector<Metric<T>> metrics;
+    for (const py::handle metric : metric_specs)
+      metrics.push_back(metric_of(metric, table(), spec.outputs(), objective.sparse()));
+    ensemble_->compile(objective, settings, std::move(metrics));
+  }
+
+  py::dict optimizer_states(index_t member) {
+    OptimizerState<T>& optimizer = ensemble_->optimizer(checked_member(member));
+    py::dict views;
+    const index_t count = ensemble_->network().parameter_count();
+    index_t offset = 0;
+    for (const std::string& name : optimizer_state_names(*optimizer.settings())) {
+      views[py::str(name)] = view_of<T>(optimizer.states(), offset, {count});
+      offset += count;
+    }
+    return views;
+  }
+  // (steps, epochs) of all members.
+  std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> progress() {
+    check_compiled();
+    std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> found;
+    for (index_t i = 0; i < ensemble_->size(); ++i) {
+      found.first.push_back(ensemble_->optimizer(i).steps);
+      found.second.push_back(ensemble_->epochs(i));
+    }
+    return found;
+  }
+  void set_progress(index_t member, std::int64_t steps, std::int64_t epochs) {
+    ensemble_->optimizer(checked_member(member)).steps = steps;
+    ensemble_->epochs(member) = epochs;
+  }
+
+  // Lists of arrays: one for all members, or one each. `rows`: None, or an array of row numbers for
+  // each member. `report` (epochs, values, members).
+  void fit(const py::tuple& data, const py::object& validation, std::int64_t epochs,
+           index_t batch_size, bool shuffle, const py::object& report) {
+    const InUse in_use(busy_);
+    check_compiled();
+    Lists training, held_out;
+    read(data, training);
+    const bool validated = !validation.is_none();
+    if (validated) read(validation.cast<py::tuple>(), held_out);
+    const Report to = report_of(report, epochs, ensemble_->reported() * (validated ? 2 : 1));
+    run([&](Interrupt* interrupt) {
+      ensemble_->fit(interrupt, training.members, validated ? &held_out.members : nullptr,
+                     {epochs, batch_size, shuffle}, to);
+    });
+  }
+  void evaluate(const py::tuple& data, const py::object& report) {
+    const InUse in_use(busy_);
+    check_compiled();
+    Lists given;
+    read(data, given);
+    const Report to = report_of(report, 1, ensemble_->reported());
+    run([&](Interrupt* interrupt) { ensemble_->evaluate(interrupt, given.members, to); });
+  }
+
+  // x (rows, inputs) for all, or (members, rows, inputs); and so y and the weights.
+  py::object train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
+    const InUse in_use(busy_);
+    check_compiled();
+    read_batch(x, y, weight);
+    py::array_t<double> losses(ensemble_->size());
+    double* const to = losses.mutable_data();
+    run([&](Interrupt* interrupt) { ensemble_->train(interrupt, batch_.members, to); });
+    return losses;
+  }
+
+  py::object predict(const py::object& x, const py::object& out) {
+    const InUse in_use(busy_);
+    const index_t inputs = ensemble_->network().inputs(), size = ensemble_->size();
+    const bool each = dimensions(x) == 3;
+    const py::array array =
+        each ? checked<T>("x", x, {size, any, inputs}) : checked<T>("x", x, {any, inputs});
+    const index_t rows = array.shape(each ? 1 : 0), outputs = ensemble_->network().outputs();
+    const auto* from = static_cast<const T*>(array.data());
+    std::vector<MatrixView<const T>> views;
+    for (index_t i = 0; i < (each ? size : 1); ++i)
+      views.push_back({from + i * rows * inputs, rows, inputs});
+    const py::object result =
+        out.is_none() ? py::object(py::array_t<T>({size, rows, outputs})) : out;
+    py::array to = checked<T>("out", result, {size, rows, outputs}, true);
+    const MatrixView<T> view(static_cast<T*>(to.mutable_data()), size * rows, outputs);
+    refuse_overlap("out", view, "x", MatrixView<const T>(from, (each ? size : 1) * rows, inputs));
+    run([&](Interrupt* interrupt) { ensemble_->predict(interrupt, views, view); });
+    return result;
+  }
+
+  void finish_training() {
+    check_compiled();
+    const InUse in_use(busy_);
+    ensemble_->finish_training();
+  }
+
+ private:
+  // What was read, with the class numbers that it refers to.
+  struct Lists {
+    typename Ensemble<T>::Members members;
+    std::vector<std::vector<std::int32_t>> labels;
+  };
+
+  const KernelTable<T>& table() const { return ensemble_->network().table(); }
+  void check_members(const char* name, std::size_t found) const {
+    if (static_cast<index_t>(found) != ensemble_->size())
+      throw std::invalid_argument(std::string(name) + ": found " + std::to_string(found) +
+                                  ", wanted one for each of " + std::to_string(ensemble_->size()) +
+                                  " members");
+  }
+  index_t checked_member(index_t member) const {
+    check_compiled();
+    if (member < 0 || member >= ensemble_->size())
+      throw std::invalid_argument("member: found " + std::to_string(member) + ", wanted 0 to " +
+                                  std::to_string(ensemble_->size() - 1));
+    return member;
+  }
+  void check_compiled() const {
+    if (!ensemble_->compiled())
+      throw std::runtime_error("the ensemble is not compiled: call compile(optimizers, loss)");
+  }
+  static index_t dimensions(const py::object& array) {
+    return py::isinstance<py::array>(array) ? py::reinterpret_borrow<py::array>(array).ndim() : 0;
+  }
+  Report report_of(const py::object& report, index_t epochs, index_t values) const {
+    py::array array = checked<double>("report", report, {epochs, values, ensemble_->size()}, true);
+    return {static_cast<double*>(array.mutable_data()), values, ensemble_->size()};
+  }
+
+  // (xs, ys, weights or None, rows or None)
+  void read(const py::tuple& data, Lists& lists) const {
+    const auto xs = data[0].cast<py::list>(), ys = data[1].cast<py::list>();
+    const bool weighted = !data[2].is_none(), numbered = !data[3].is_none();
+    const py::list weights = weighted ? data[2].cast<py::list>() : py::list();
+    const py::list rows = numbered ? data[3].cast<py::list>() : py::list();
+    const std::size_t members = std::max({xs.size(), ys.size(), weights.size(), rows.size()});
+    for (const py::list* list : {&xs, &ys, &weights, &rows})
+      if (list->size() > 1) check_members("data", list->size());
+    lists.labels.resize(ys.size());
+    for (std::size_t i = 0; i < members; ++i) {
+      const auto of = [i](const py::list& list) -> py::object {
+        return list[list.size() == 1 ? 0 : i];
+      };
+      MemberData<T> member;
+      member.data.x = input_matrix<T>("x", of(xs), any, ensemble_->network().inputs());
+      const index_t count = member.data.x.rows;
+      if (ensemble_->objective().sparse()) {
+        auto& labels = lists.labels[ys.size() == 1 ? 0 : i];
+        if (ys.size() > 1 || i == 0) read_labels(of(ys), count, labels);
+        member.data.targets.labels = labels.data();
+      } else {
+        member.data.targets.values =
+            input_matrix<T>("y", of(ys), count, ensemble_->objective().target_columns());
+      }
+      if (weighted)
+        member.data.targets.weight = input_vector<T>("sample_weight", of(weights), count);
+      if (numbered) {
+        const py::array numbers = checked<std::int64_t>("indices", of(rows), {any});
+        member.rows = static_cast<const std::int64_t*>(numbers.data());
+        member.count = numbers.shape(0);
+        check_rows(member, count);
+      }
+      if (member.size() == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
+      lists.members.push_back(member);
+    }
+  }
+
+  void read_batch(const py::object& x, const py::object& y, const py::object& weight) {
+    const index_t size = ensemble_->size(), inputs = ensemble_->network().inputs();
+    const bool sparse = ensemble_->objective().sparse();
+    const bool each_x = dimensions(x) == 3, each_y = dimensions(y) == (sparse ? 2 : 3);
+    const bool each_weight = dimensions(weight) == 2;
+    const py::array xs =
+        each_x ? checked<T>("x", x, {size, any, inputs}) : checked<T>("x", x, {any, inputs});
+    const index_t rows = xs.shape(each_x ? 1 : 0);
+    if (rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
+    MemberData<T> first;
+    first.data.x = {static_cast<const T*>(xs.data()), rows, inputs};
+    const index_t columns = ensemble_->objective().target_columns();
+    if (sparse) {
+      batch_.labels.resize(1);
+      const py::object flat = each_y ? y.attr("reshape")(-1) : y;
+      read_labels(flat, each_y ? size * rows : rows, batch_.labels.front());
+      first.data.targets.labels = batch_.labels.front().data();
+    } else {
+      const py::array ys =
+          each_y ? checked<T>("y", y, {size, rows, columns}) : checked<T>("y", y, {rows, columns});
+      first.data.targets.values = {static_cast<const T*>(ys.data()), rows, columns};
+    }
+    if (!weight.is_none())
+      first.data.targets.weight =
+          static_cast<const T*>((each_weight ? checked<T>("sample_weight", weight, {size, rows})
+                                             : checked<T>("sample_weight", weight, {rows}))
+                                    .data());
+    const bool each = each_x || each_y || each_weight;
+    batch_.members.resize(static_cast<std::size_t>(each ? size : 1));
+    for (index_t i = 0; i < static_cast<index_t>(batch_.members.size()); ++i) {
+      MemberData<T>& member = batch_.members[static_cast<std::size_t>(i)] = first;
+      if (each_x) member.data.x.data += i * rows * inputs;
+      if (each_y && sparse) member.data.targets.labels += i * rows;
+      if (each_y && !sparse) member.data.targets.values.data += i * rows * columns;
+      if (each_weight) member.data.targets.weight += i * rows;
+    }
+  }
+
+  static void check_rows(const MemberData<T>& member, index_t count) {
+    for (index_t i = 0; i < member.count; ++i)
+      if (member.rows[i] < 0 || member.rows[i] >= count)
+        throw std::invalid_argument("indices: found row " + std::to_string(member.rows[i]) +
+                                    ", wanted 0 to " + std::to_string(count - 1));
+  }
+
+  void read_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
+    if (!py::isinstance<py::array>(y)) wrong_type("y", y, "a numpy.ndarray");
+    const int type = py::reinterpret_borrow<py::array>(y).dtype().num();
+    labels.resize(static_cast<std::size_t>(rows));
+    if (type == py::dtype::num_of<std::int32_t>())
+      copy_labels<std::int32_t>(y, rows, labels);
+    else if (type == py::dtype::num_of<std::int64_t>())
+      copy_labels<std::int64_t>(y, rows, labels);
+    else
+      wrong_type("y", py::reinterpret_borrow<py::array>(y).dtype(),
+                 "int32 or int64 (class numbers)");
+  }
+  template <class Integer>
+  void copy_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
+    const auto* from = static_cast<const Integer*>(checked<Integer>("y", y, {rows}).data());
+    const index_t classes = ensemble_->network().outputs();
+    for (index_t i = 0; i < rows; ++i) {
+      if (from[i] < 0 || from[i] >= classes)
+        throw std::invalid_argument("y: found class " + std::to_string(from[i]) + " in row " +
+                                    std::to_string(i) + ", wanted 0 to " +
+                                    std::to_string(classes - 1) + ", one per output");
+      labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(from[i]);
+    }
+  }
+
+  // Always without the GIL: other threads may want it, for schedules and metrics that are
+  // functions. The ensemble is marked as in use.
+  template <class Body>
+  static void run(Body&& body) {
+    SignalCheck signals;
+    try {
+      const ReleasedGil release;
+      body(&signals);
+    } catch (const Interrupted&) {
+      signals.rethrow();
+    }
+  }
+
+  std::unique_ptr<Ensemble<T>> ensemble_;
+  std::atomic<bool> busy_{false};
+  Lists batch_;
+};
+
+}  // namespace densecore::bindings

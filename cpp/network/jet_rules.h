@@ -1,0 +1,271 @@
+// What layers without products do to an array with its derivatives, and the way back.
+//
+// v[k] are views (rows, cols) without gaps of the value, the first and the second derivative;
+// g[k] = dC/dv[k]. `order` is the highest k. The way back overwrites g.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/view.h"
+
+namespace densecore::rules {
+
+template <class T>
+using Arrays = std::array<MatrixView<T>, 3>;
+
+template <class T>
+index_t size_of(const MatrixView<T>& v) {
+  return v.rows * v.cols;
+}
+
+template <class T>
+void copy(int order, const Arrays<T>& from, const Arrays<T>& to) {
+  for (std::size_t k = 0; k <= static_cast<std::size_t>(order); ++k)
+    std::copy_n(from[k].data, size_of(from[k]), to[k].data);
+}
+
+template <class T>
+void add(int order, const Arrays<T>& x, const Arrays<T>& to) {
+  for (std::size_t k = 0; k <= static_cast<std::size_t>(order); ++k)
+    for (index_t i = 0; i < size_of(to[k]); ++i) to[k].data[i] += x[k].data[i];
+}
+
+// a = f(z) element by element, with f', f'' and f''' in `slope`; a[0] is there already.
+template <class T>
+void function(int order, const Arrays<T>& slope, const Arrays<T>& z, const Arrays<T>& a) {
+  const index_t n = size_of(z[0]);
+  const T *const f1 = slope[0].data, *const f2 = slope[1].data;
+  const T *const z1 = z[1].data, *const z2 = z[2].data;
+  T *const a1 = a[1].data, *const a2 = a[2].data;
+  for (index_t i = 0; i < n; ++i) a1[i] = f1[i] * z1[i];
+  if (order < 2) return;
+  for (index_t i = 0; i < n; ++i) a2[i] = f2[i] * z1[i] * z1[i] + f1[i] * z2[i];
+}
+template <class T>
+void function_back(int order, const Arrays<T>& slope, const Arrays<T>& z, const Arrays<T>& g) {
+  const index_t n = size_of(z[0]);
+  const T *const f1 = slope[0].data, *const f2 = slope[1].data, *const f3 = slope[2].data;
+  const T *const z1 = z[1].data, *const z2 = z[2].data;
+  T *const g0 = g[0].data, *const g1 = g[1].data, *const g2 = g[2].data;
+  if (order == 0) {
+    for (index_t i = 0; i < n; ++i) g0[i] *= f1[i];
+  } else if (order == 1) {
+    for (index_t i = 0; i < n; ++i) {
+      g0[i] = g0[i] * f1[i] + g1[i] * f2[i] * z1[i];
+      g1[i] *= f1[i];
+    }
+  } else {
+    for (index_t i = 0; i < n; ++i) {
+      const T bent = f2[i] * z1[i];
+      g0[i] = g0[i] * f1[i] + g1[i] * bent + g2[i] * (f3[i] * z1[i] * z1[i] + f2[i] * z2[i]);
+      g1[i] = g1[i] * f1[i] + 2 * g2[i] * bent;
+      g2[i] *= f1[i];
+    }
+  }
+}
+
+template <class T>
+T dot(index_t n, const T* a, const T* b) {
+  T sum = 0;
+  for (index_t j = 0; j < n; ++j) sum += a[j] * b[j];
+  return sum;
+}
+
+// a = softmax(z), J = diag(a) - a a^T: a1 = J z1 = a (z1 - s), s = a . z1; and with d = z1 - s,
+// e = d^2 + z2: a2 = a (e - a . e). a[0] is there already.
+template <class T>
+void softmax(int order, const Arrays<T>& z, const Arrays<T>& a) {
+  const index_t n = z[0].cols;
+  for (index_t r = 0; r < z[0].rows; ++r) {
+    const T *const p = a[0].row(r), *const z1 = z[1].row(r);
+    T* const a1 = a[1].row(r);
+    const T s = dot(n, p, z1);
+    for (index_t j = 0; j < n; ++j) a1[j] = p[j] * (z1[j] - s);
+    if (order < 2) continue;
+    const T* const z2 = z[2].row(r);
+    T *const a2 = a[2].row(r), mean = 0;
+    for (index_t j = 0; j < n; ++j) {
+      a2[j] = (z1[j] - s) * (z1[j] - s) + z2[j];
+      mean += p[j] * a2[j];
+    }
+    for (index_t j = 0; j < n; ++j) a2[j] = p[j] * (a2[j] - mean);
+  }
+}
+// With g1 . a1 and g2 . a2 as functions of (a, z1, z2), then J for what has come to a.
+template <class T>
+void softmax_back(int order, const Arrays<T>& z, const Arrays<T>& a, const Arrays<T>& g) {
+  const index_t n = z[0].cols;
+  for (index_t r = 0; r < z[0].rows; ++r) {
+    const T* const p = a[0].row(r);
+    T* const g0 = g[0].row(r);
+    if (order >= 1) {
+      const T* const z1 = z[1].row(r);
+      T* const g1 = g[1].row(r);
+      const T s = dot(n, p, z1), c1 = dot(n, p, g1);
+      for (index_t j = 0; j < n; ++j) {
+        g0[j] += g1[j] * (z1[j] - s) - c1 * z1[j];
+        g1[j] = p[j] * (g1[j] - c1);
+      }
+      if (order >= 2) {
+        const T* const z2 = z[2].row(r);
+        T* const g2 = g[2].row(r);
+        const T c2 = dot(n, p, g2);
+        T mean = 0, turn = 0;
+        for (index_t j = 0; j < n; ++j) {
+          const T d = z1[j] - s;
+          mean += p[j] * (d * d + z2[j]);
+          turn += 2 * p[j] * (g2[j] - c2) * d;
+        }
+        for (index_t j = 0; j < n; ++j) {
+          const T d = z1[j] - s, h = g2[j] - c2;
+          g0[j] += h * (d * d + z2[j]) - g2[j] * mean - turn * z1[j];
+          g1[j] += p[j] * (2 * h * d - turn);
+          g2[j] = p[j] * h;
+        }
+      }
+    }
+    const T c0 = dot(n, p, g0);
+    for (index_t j = 0; j < n; ++j) g0[j] = p[j] * (g0[j] - c0);
+  }
+}
+
+// n = (x - mean) factor, with numbers of each column.
+template <class T>
+void normalize_columns(int order, const T* mean, const T* factor, const Arrays<T>& x,
+                       const Arrays<T>& n) {
+  for (std::size_t k = 0; k <= static_cast<std::size_t>(order); ++k)
+    for (index_t r = 0; r < x[k].rows; ++r)
+      for (index_t j = 0; j < x[k].cols; ++j)
+        n[k].row(r)[j] = (x[k].row(r)[j] - (k == 0 ? mean[j] : T(0))) * factor[j];
+}
+template <class T>
+void normalize_columns_back(int order, const T* factor, const Arrays<T>& g) {
+  for (std::size_t k = 0; k <= static_cast<std::size_t>(order); ++k)
+    for (index_t r = 0; r < g[k].rows; ++r)
+      for (index_t j = 0; j < g[k].cols; ++j) g[k].row(r)[j] *= factor[j];
+}
+
+// A row less its mean, c, and what it is multiplied with: h = v^(-1/2), v = c . c / cols + epsilon.
+template <class T>
+struct NormalizedRow {
+  NormalizedRow(int order, double epsilon, const Arrays<T>& x, index_t r)
+      : cols(x[0].cols),
+        row{x[0].row(r), order >= 1 ? x[1].row(r) : nullptr, order >= 2 ? x[2].row(r) : nullptr} {
+    for (int k = 0; k <= order; ++k) {
+      T sum = 0;
+      for (index_t j = 0; j < cols; ++j) sum += row[k][j];
+      mean[k] = sum / static_cast<T>(cols);
+    }
+    const T inverse = 1 / static_cast<T>(cols);
+    T v0 = 0;
+    for (index_t j = 0; j < cols; ++j) {
+      const T c0 = c(0, j), c1 = order >= 1 ? c(1, j) : T(0), c2 = order >= 2 ? c(2, j) : T(0);
+      v0 += c0 * c0;
+      v1 += 2 * c0 * c1;
+      v2 += 2 * (c1 * c1 + c0 * c2);
+    }
+    v0 = v0 * inverse + static_cast<T>(epsilon), v1 *= inverse, v2 *= inverse;
+    h0 = 1 / std::sqrt(v0);
+    d1 = T(-0.5) * h0 / v0, d2 = T(-1.5) * d1 / v0, d3 = T(-2.5) * d2 / v0;
+    h1 = d1 * v1;
+    h2 = d2 * v1 * v1 + d1 * v2;
+  }
+  T c(int k, index_t j) const { return row[k][j] - mean[k]; }
+
+  index_t cols;
+  const T* row[3];
+  T mean[3] = {};
+  T v1 = 0, v2 = 0, h0, h1, h2, d1, d2, d3;  // d1 ... d3: derivatives of v^(-1/2)
+};
+
+template <class T>
+void normalize_rows(int order, double epsilon, const Arrays<T>& x, const Arrays<T>& n) {
+  for (index_t r = 0; r < x[0].rows; ++r) {
+    const NormalizedRow<T> row(order, epsilon, x, r);
+    for (index_t j = 0; j < row.cols; ++j) {
+      n[0].row(r)[j] = row.c(0, j) * row.h0;
+      n[1].row(r)[j] = row.c(1, j) * row.h0 + row.c(0, j) * row.h1;
+      if (order >= 2)
+        n[2].row(r)[j] = row.c(2, j) * row.h0 + 2 * row.c(1, j) * row.h1 + row.c(0, j) * row.h2;
+    }
+  }
+}
+// `computed` is the order of x, at least that of g.
+template <class T>
+void normalize_rows_back(int order, int computed, double epsilon, const Arrays<T>& x,
+                         const Arrays<T>& g) {
+  for (index_t r = 0; r < x[0].rows; ++r) {
+    const NormalizedRow<T> row(computed, epsilon, x, r);
+    const auto of = [&](std::size_t k, index_t j) {
+      return static_cast<int>(k) <= order ? g[k].row(r)[j] : T(0);
+    };
+    T to_h0 = 0, to_h1 = 0, to_h2 = 0;
+    for (index_t j = 0; j < row.cols; ++j) {
+      const T c0 = row.c(0, j), c1 = row.c(1, j), c2 = computed >= 2 ? row.c(2, j) : T(0);
+      to_h0 += of(0, j) * c0 + of(1, j) * c1 + of(2, j) * c2;
+      to_h1 += of(1, j) * c0 + 2 * of(2, j) * c1;
+      to_h2 += of(2, j) * c0;
+    }
+    const T twice = 2 / static_cast<T>(row.cols);
+    const T to_v0 = twice * (to_h0 * row.d1 + to_h1 * row.d2 * row.v1 +
+                             to_h2 * (row.d3 * row.v1 * row.v1 + row.d2 * row.v2));
+    const T to_v1 = twice * (to_h1 * row.d1 + 2 * to_h2 * row.d2 * row.v1);
+    const T to_v2 = twice * to_h2 * row.d1;
+    T sum[3] = {};
+    for (index_t j = 0; j < row.cols; ++j) {
+      const T c0 = row.c(0, j), c1 = row.c(1, j), c2 = computed >= 2 ? row.c(2, j) : T(0);
+      const T g0 = of(0, j), g1 = of(1, j), g2 = of(2, j);
+      const T to[3] = {
+          g0 * row.h0 + g1 * row.h1 + g2 * row.h2 + to_v0 * c0 + to_v1 * c1 + to_v2 * c2,
+          g1 * row.h0 + 2 * g2 * row.h1 + to_v1 * c0 + 2 * to_v2 * c1, g2 * row.h0 + to_v2 * c0};
+      for (int k = 0; k <= order; ++k) {
+        g[static_cast<std::size_t>(k)].row(r)[j] = to[k];
+        sum[k] += to[k];
+      }
+    }
+    for (int k = 0; k <= order; ++k)
+      for (index_t j = 0; j < row.cols; ++j)
+        g[static_cast<std::size_t>(k)].row(r)[j] -= sum[k] / static_cast<T>(row.cols);
+  }
+}
+
+// gamma and beta with their derivatives along the line; a null pointer is 1, or 0 for the others.
+template <class T>
+struct Scale {
+  const T *gamma, *beta, *gamma1, *beta1;
+  T factor(index_t j) const { return gamma == nullptr ? T(1) : gamma[j]; }
+  T moved(index_t j) const { return gamma1 == nullptr ? T(0) : gamma1[j]; }
+};
+
+// y = gamma n + beta
+template <class T>
+void scale(int order, const Scale<T>& s, const Arrays<T>& n, const Arrays<T>& y) {
+  for (index_t r = 0; r < n[0].rows; ++r)
+    for (index_t j = 0; j < n[0].cols; ++j) {
+      const T n0 = n[0].row(r)[j], n1 = n[1].row(r)[j];
+      y[0].row(r)[j] = s.factor(j) * n0 + (s.beta == nullptr ? T(0) : s.beta[j]);
+      y[1].row(r)[j] =
+          s.factor(j) * n1 + s.moved(j) * n0 + (s.beta1 == nullptr ? T(0) : s.beta1[j]);
+      if (order >= 2) y[2].row(r)[j] = s.factor(j) * n[2].row(r)[j] + 2 * s.moved(j) * n1;
+    }
+}
+// Adds to the gradients of gamma and beta, where they are not null.
+template <class T>
+void scale_back(int order, const Scale<T>& s, const Arrays<T>& n, const Arrays<T>& g, T* to_gamma,
+                T* to_beta) {
+  for (index_t r = 0; r < g[0].rows; ++r)
+    for (index_t j = 0; j < g[0].cols; ++j) {
+      T g0 = g[0].row(r)[j], g1 = 0, g2 = 0, sum = g0 * n[0].row(r)[j];
+      if (order >= 1) g1 = g[1].row(r)[j], sum += g1 * n[1].row(r)[j];
+      if (order >= 2) g2 = g[2].row(r)[j], sum += g2 * n[2].row(r)[j];
+      if (to_gamma != nullptr) to_gamma[j] += sum;
+      if (to_beta != nullptr) to_beta[j] += g0;
+      g[0].row(r)[j] = s.factor(j) * g0 + s.moved(j) * g1;
+      if (order >= 1) g[1].row(r)[j] = s.factor(j) * g1 + 2 * s.moved(j) * g2;
+      if (order >= 2) g[2].row(r)[j] = s.factor(j) * g2;
+    }
+}
+
+}  // namespace densecore::rules

@@ -1,0 +1,591 @@
+"""Ensemble: many networks of one architecture, trained side by side."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, ensemble_file, losses, optimizers
+from ._custom_loss import CallableLoss
+from ._rows import as_rows, take
+from ._warn import warn
+from .ensemble_data import Indices, MembersData, bootstrap_rows, left_out, read, read_rows
+from .ensemble_history import EnsembleHistory
+from .evaluation import at_least, optional
+from .initializers import check_seed
+from .metrics import get_all
+from .model import Sequential
+from .progress import check_verbose
+from .stack import Stack
+
+Array = NDArray[Any]
+AnyOptimizer = str | optimizers.Optimizer
+
+_ENSEMBLES: dict[str, type[_core.EnsembleF32] | type[_core.EnsembleF64]] = {
+    "float32": _core.EnsembleF32,
+    "float64": _core.EnsembleF64,
+}
+
+
+class Ensemble:
+    """Many networks of one architecture, trained side by side.
+
+    Member i has the same bits, to the last one, as an ordinary model that is built with
+    ``seeds[i]``, compiled with optimizer i and fitted alone. All members' whole epochs run in the
+    core, on all threads: no member waits for another. Networks of up to 16 units a layer that learn
+    from single rows by plain descent or Adam share vectors, a network per lane.
+
+    Parameters
+    ----------
+    model : Sequential
+        The architecture; its weights are not used. If it is compiled, the ensemble is too.
+    n : int, optional
+        How many members; by default as many as there are seeds, optimizers or learning rates.
+    seeds : sequence of int, optional
+        Of initial weights, shuffles and dropout masks; by default the model's seed and those that
+        follow it.
+    optimizers : str, Optimizer or a sequence of n of them, optional
+        Instead of the one that the model is compiled with. Every member gets a copy of its own.
+    learning_rates : sequence of n, optional
+        Each member's, in place of its optimizer's.
+    name : str, optional
+
+    Attributes
+    ----------
+    optimizers : list of Optimizer
+        As compiled. Settings may be changed at any time.
+    history : EnsembleHistory or None
+        Of the last call of ``fit``.
+
+    Examples
+    --------
+    >>> import densecore as dc
+    >>> model = dc.Sequential([dc.Input(4), dc.Dense(8, "tanh"), dc.Dense(1)], seed=0)
+    >>> len(dc.Ensemble(model, 100))
+    100
+    """
+
+    def __init__(
+        self,
+        model: Sequential,
+        n: int | None = None,
+        seeds: Sequence[int] | None = None,
+        optimizers: AnyOptimizer | Sequence[AnyOptimizer] | None = None,
+        *,
+        learning_rates: Sequence[Any] | None = None,
+        name: str | None = None,
+    ) -> None:
+        if not isinstance(model, Sequential):
+            raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
+        count = _members(n, seeds=seeds, optimizers=optimizers, learning_rates=learning_rates)
+        self.name = name if name is not None else f"{model.name}_ensemble"
+        self.history: EnsembleHistory | None = None
+        self.optimizers: list[Any] = []
+        self._model = _prototype(model)
+        self._make(
+            [check_seed(seed) for seed in seeds]
+            if seeds is not None
+            else [model.seed + i for i in range(count)]
+        )
+        self._initialize()
+        if isinstance(model.loss, CallableLoss):
+            raise TypeError(
+                "Ensemble: found a loss that is a Python function, wanted one of densecore.losses"
+            )
+        if model.loss is not None:
+            chosen = model.optimizer if optimizers is None else optimizers
+            assert chosen is not None
+            self.compile(
+                chosen,
+                model.loss,
+                list(model._metrics),
+                list(model._weighted_metrics),
+                learning_rates=learning_rates,
+            )
+        elif optimizers is not None or learning_rates is not None:
+            raise ValueError(
+                "optimizers: found some for a model that is not compiled: compile the model, or "
+                "call Ensemble.compile(optimizer, loss)"
+            )
+
+    def _make(self, seeds: list[int]) -> None:
+        plan = self._model._plan()
+        self._core_layers = len(plan.specs)
+        self._core = _ENSEMBLES[self.dtype](self._model._inputs, plan.specs, len(seeds))
+        self._core.seeds = seeds
+        self.seeds = seeds
+
+    def _initialize(self) -> None:
+        model = self._model
+        model.build()
+        for i, seed in enumerate(self.seeds):
+            model._initialize_parameters(seed)
+            self.parameters[i] = model.parameters
+            self._core.states[i] = self._states_of(model)
+
+    def _states_of(self, model: Sequential) -> Array:
+        """What a model's layers have besides parameters, in the core's order."""
+        states = [
+            array
+            for index in range(self._core_layers)
+            for array in model._network.layer_views(index)[2].values()
+        ]
+        return np.concatenate([np.empty(0, self.dtype), *states])
+
+    # What it is ---------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __repr__(self) -> str:
+        return f"Ensemble({self._model!r}, n={len(self)})"
+
+    def summary(self) -> None:
+        """Print a table of a member's layers, and what the members have together."""
+        self._model.summary()
+        total = self.parameters.size
+        print(f"{len(self):,} members: {total:,} parameters ({self.parameters.nbytes:,} bytes)")
+
+    @property
+    def dtype(self) -> str:
+        """``"float32"`` or ``"float64"``."""
+        return self._model.dtype
+
+    @property
+    def parameters(self) -> Array:
+        """All members' parameters as one view (members, parameters): row i as
+        ``member(i).parameters``."""
+        return self._core.parameters
+
+    @property
+    def loss(self) -> losses.Loss | None:
+        """As compiled; None before."""
+        return self._model.loss
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """``"loss"``, then the metrics."""
+        return self._model.metrics_names
+
+    @property
+    def progress(self) -> dict[str, list[int]]:
+        """``steps`` and ``epochs`` of each member since it was compiled; empty before."""
+        if self.loss is None:
+            return {}
+        steps, epochs = self._core.progress()
+        return {"steps": steps, "epochs": epochs}
+
+    # Training -----------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: AnyOptimizer | Sequence[AnyOptimizer] = "adam",
+        loss: str | losses.Loss | None = None,
+        metrics: Sequence[Any] | None = None,
+        weighted_metrics: Sequence[Any] | None = None,
+        *,
+        learning_rates: Sequence[Any] | None = None,
+    ) -> None:
+        """As `Sequential.compile`; `optimizer` may be a sequence with one for each member.
+
+        Parameters
+        ----------
+        learning_rates : sequence of n, optional
+            Each member's, in place of its optimizer's.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An unknown name, a metric that does not suit the loss, another number of optimizers than
+            of members, or a loss that is a Python function.
+        """
+        if callable(loss) and not isinstance(loss, losses.Loss):
+            raise TypeError(
+                "loss: found a Python function, wanted one of densecore.losses: members are "
+                "trained in the core"
+            )
+        if loss is None:
+            raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
+        members = ensemble_file.copies(optimizer, learning_rates, len(self))
+        chosen = losses.get(loss)
+        plain, weighted = (
+            get_all("metrics", metrics),
+            get_all("weighted_metrics", weighted_metrics),
+        )
+        model = self._model
+        before = (model.loss, model._metrics, model._weighted_metrics)
+        try:
+            model.loss, model._metrics, model._weighted_metrics = chosen, plain, weighted
+            self._compile(members)
+        except BaseException:
+            model.loss, model._metrics, model._weighted_metrics = before
+            raise
+
+    def _compile(self, members: list[optimizers.Optimizer]) -> None:
+        model = self._model
+        assert model.loss is not None
+        self._core.compile(
+            model.loss.name,
+            model.loss.reduction,
+            [optimizer._settings for optimizer in members],
+            model._describe_metrics(model.loss.name, model.output_shape[1]),
+            model.loss.from_logits,
+            model.loss._parameters(),
+        )
+        self.optimizers = members
+
+    def _read(
+        self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
+    ) -> MembersData:
+        loss = self._model._compiled_loss()
+        return read(
+            len(self),
+            x,
+            y,
+            sample_weight,
+            class_weight,
+            dtype=self._model._dtype,
+            inputs=self._model._inputs,
+            outputs=loss.target_columns(self._model.output_shape[1]),
+            sparse=loss.sparse,
+        )
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        *,
+        indices: Any = None,
+        bootstrap: bool = False,
+        validation_indices: Any = None,
+    ) -> EnsembleHistory:
+        """Train all members for a number of epochs.
+
+        Parameters
+        ----------
+        x, y, sample_weight : array_like
+            Arrays for all members, as for `Sequential.fit`; or a list with an array for each, or
+            one of a dimension more, x (members, rows, features).
+        batch_size : int, optional
+            Rows per step, by default 32.
+        verbose : {"auto", 0, 1}
+            1, also "auto", prints a line when all are trained.
+        validation_split : float
+            The share of each member's last rows that is held out.
+        validation_data : tuple (x, y) or (x, y, sample_weight), or "rest", optional
+            Evaluated after each epoch; for all, or for each. "rest": the rows of x that a member
+            is not trained on, with `indices` or `bootstrap`.
+        shuffle : bool
+            Whether each member has, in each epoch, an order of its own, which follows from its
+            seed.
+        class_weight : dict, optional
+            Class number → factor of its rows' weights.
+        indices : sequence of n arrays, or array (members, rows), optional
+            The rows of x and y that each member is trained on, by their numbers, or a mask.
+        bootstrap : bool
+            Whether each member is trained on as many rows as there are, drawn with replacement;
+            which, follows from its seed: ``history.indices``.
+        validation_indices : sequence of n arrays, optional
+            The rows of x and y to validate each member on.
+
+        Returns
+        -------
+        EnsembleHistory
+            ``history.history["loss"]`` etc.: arrays (epochs, members).
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before anything is trained, naming the argument, what was found and what is wanted.
+        KeyboardInterrupt
+            On Ctrl-C, within 100 ms: every member is as after its last whole step.
+
+        Warns
+        -----
+        RuntimeWarning
+            Some members' loss is not finite.
+        """
+        epochs = at_least("epochs", epochs, 0)
+        size = min(optional("batch_size", batch_size) or 32, 2**62)
+        check_verbose(verbose)
+        data = self._read(x, y, sample_weight, class_weight)
+        rows = self._rows(indices, bootstrap, data)
+        training, validation = self._validation(
+            data.with_rows(rows), validation_split, validation_data, validation_indices
+        )
+        names = self.metrics_names
+        if validation is not None:
+            names = names + ["val_" + name for name in names]
+        report = np.full((epochs, len(names), len(self)), np.nan)
+        before = np.array(self.progress["epochs"])
+        start = time.perf_counter()
+        try:
+            self._core.fit(
+                training.core(),
+                None if validation is None else validation.core(),
+                epochs,
+                size,
+                bool(shuffle),
+                report,
+            )
+            self._core.finish_training()
+        finally:
+            numbers = {name: report[:, i] for i, name in enumerate(names)}
+            completed = np.array(self.progress["epochs"]) - before
+            self.history = EnsembleHistory(numbers, completed, rows, self._model._directions)
+        self._warn_of(self.history)
+        if verbose != 0:
+            said = repr(self.history).removeprefix("EnsembleHistory(")[:-1]
+            print(f"{said} - {time.perf_counter() - start:.1f}s")
+        return self.history
+
+    def _rows(self, indices: Any, bootstrap: bool, data: MembersData) -> Indices | None:
+        if indices is not None and bootstrap:
+            raise ValueError("bootstrap: found it together with indices, wanted one of them")
+        if indices is not None:
+            return read_rows("indices", indices, len(self), data)
+        if not bootstrap:
+            return None
+        return [bootstrap_rows([seed], data.rows_of(i))[0] for i, seed in enumerate(self.seeds)]
+
+    def _validation(
+        self, data: MembersData, share: float, given: Any, indices: Any
+    ) -> tuple[MembersData, MembersData | None]:
+        if sum((given is not None, indices is not None, bool(share))) > 1:
+            raise ValueError(
+                "validation: found several of validation_data, validation_indices and "
+                "validation_split, wanted at most one"
+            )
+        if share:
+            return data.split(share)
+        if indices is not None:
+            return data, data.with_rows(read_rows("validation_indices", indices, len(self), data))
+        if given is None:
+            return data, None
+        if isinstance(given, str):
+            if given != "rest":
+                raise ValueError(
+                    f"validation_data: found {given!r}, wanted (x, y), (x, y, sample_weight) or "
+                    "'rest'"
+                )
+            if data.rows is None:
+                raise ValueError("validation_data: found 'rest' without indices or bootstrap")
+            rest = [left_out(data.rows_of(i), taken) for i, taken in enumerate(data.rows)]
+            for i, rows in enumerate(rest):
+                if rows.size == 0:
+                    raise ValueError(
+                        f"validation_data: found 'rest', but member {i} is trained on all rows"
+                    )
+            return data, data.with_rows(rest)
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise ValueError("validation_data: wanted (x, y), (x, y, sample_weight) or 'rest'")
+        x, y, weight = [*given, None][:3]
+        try:
+            return data, self._read(x, y, weight)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"validation_data: {error}") from None
+
+    @staticmethod
+    def _warn_of(history: EnsembleHistory) -> None:
+        loss = history["loss"]
+        bad = np.flatnonzero(~np.isfinite(loss).all(axis=0))
+        if bad.size:
+            shown = ", ".join(map(str, bad[:10])) + (", …" if bad.size > 10 else "")
+            warn(
+                f"the loss of {bad.size} of {loss.shape[1]} members is not finite (members "
+                f"{shown}): their training has diverged, or the data hold such numbers; a smaller "
+                "learning rate may help",
+                RuntimeWarning,
+            )
+
+    def train_on_batch(
+        self, x: Array, y: Array, sample_weight: Array | None = None
+    ) -> NDArray[np.float64]:
+        """One step of every member; the arrays are used where they lie.
+
+        Parameters
+        ----------
+        x : ndarray (rows, features), or (members, rows, features), of the model's dtype
+        y : ndarray (rows, outputs) or (members, rows, outputs) of the model's dtype; or class
+            numbers (rows,) or (members, rows), int32 or int64
+        sample_weight : ndarray (rows,) or (members, rows) of the model's dtype, optional
+
+        Returns
+        -------
+        ndarray (members,)
+            The losses before the update.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array that cannot be used without a copy; the message says what is wanted.
+        """
+        return self._core.train_on_batch(x, y, sample_weight)
+
+    # Evaluation and prediction ------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        return_dict: bool = False,
+        *,
+        indices: Any = None,
+    ) -> Any:
+        """The loss and the metrics of every member, on data for all or for each.
+
+        Returns
+        -------
+        ndarray (members,), list of ndarray, or dict
+            As `Sequential.evaluate`, with an array where it has a number.
+        """
+        data = self._read(x, y, sample_weight)
+        if indices is not None:
+            data = data.with_rows(read_rows("indices", indices, len(self), data))
+        names = self.metrics_names
+        report = np.full((1, len(names), len(self)), np.nan)
+        self._core.evaluate(data.core(), report)
+        values = list(report[0])
+        if return_dict:
+            return dict(zip(names, values, strict=True))
+        return values if len(values) > 1 else values[0]
+
+    def predict(self, x: Any, reduce: Any = None) -> Array:
+        """Every member's outputs for x (rows, features), or x (members, rows, features).
+
+        Parameters
+        ----------
+        reduce : {None, "mean", "std", "median"}, number, or sequence of numbers
+            What is made of the members' outputs: a mean, a standard deviation (of the members,
+            divided by n - 1), or quantiles, such as ``(0.05, 0.95)``.
+
+        Returns
+        -------
+        ndarray
+            (members, rows, outputs); reduced (rows, outputs), or (quantiles, rows, outputs).
+        """
+        if isinstance(reduce, str) and reduce not in ("mean", "std", "median"):
+            raise ValueError(
+                f"reduce: found {reduce!r}, wanted 'mean', 'std', 'median', or quantiles"
+            )
+        if hasattr(x, "shape") and len(x.shape) == 3:
+            x = np.require(x, self._model._dtype, ["C", "A"])
+        else:
+            x = take(as_rows("x", x, self._model._dtype, self._model._inputs), slice(None))
+        outputs = self._core.predict(x, None)
+        return outputs if reduce is None else _reduced(outputs, reduce)
+
+    def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
+        """Every member's outputs for x, which is used where it lies, into `out` (members, rows,
+        outputs) when given."""
+        return self._core.predict(x, out)
+
+    # Members and files --------------------------------------------------------------------------
+
+    def member(self, index: int) -> Sequential:
+        """A copy of a member as an ordinary model, with its optimizer's state: its training goes
+        on with the same bits."""
+        return ensemble_file.model_of(self, self._checked(index))
+
+    def set_member(self, index: int, model: Sequential) -> None:
+        """Put a model's weights in a member's place; of a compiled one that was made by `member`
+        also its optimizer, with its state.
+
+        Raises
+        ------
+        ValueError
+            The model has another architecture.
+        """
+        ensemble_file.take_over(self, self._checked(index), model)
+
+    def _checked(self, index: int) -> int:
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexError(f"member: found {index}, wanted 0 to {len(self) - 1}")
+        return place
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all members, their optimizers' states and counters to one safetensors file."""
+        ensemble_file.write(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Ensemble":
+        """Read an ensemble that `save` wrote; training goes on where it stopped.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read.
+        ValueError
+            It is not an ensemble, or damaged.
+        """
+        ensemble = cls.__new__(cls)
+        ensemble_file.read_into(ensemble, path)
+        return ensemble
+
+    def __getstate__(self) -> dict[str, Any]:
+        return ensemble_file.state_of(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        ensemble_file.restore(self, state)
+
+
+def _prototype(model: Sequential) -> Sequential:
+    """A model of the same layers, which is not compiled."""
+    plan = model._plan()
+    if plan.functions:
+        raise TypeError(
+            "model: found a layer that is a Python function, wanted layers of the core only: "
+            "members are trained without Python"
+        )
+    if model._flattens and len(model.input_shape) > 2:
+        raise ValueError(
+            f"model: found rows of shape {model.input_shape[1:]}, wanted vectors: x.reshape(rows, "
+            "-1) makes them"
+        )
+    return Sequential.from_config(Stack.get_config(model))
+
+
+def _members(n: int | None, **given: Any) -> int:
+    counts = {
+        name: len(value)
+        for name, value in given.items()
+        if value is not None and not isinstance(value, str | optimizers.Optimizer)
+    }
+    if n is None and not counts:
+        raise ValueError("n: found None, wanted the number of members")
+    count = at_least("n", next(iter(counts.values())) if n is None else n, 1)
+    for name, found in counts.items():
+        if found != count:
+            raise ValueError(f"{name}: found {found}, wanted one for each of {count} members")
+    return count
+
+
+def _reduced(outputs: Array, reduce: Any) -> Array:
+    wide = outputs.astype(np.float64)
+    made: Array
+    if isinstance(reduce, str):
+        if reduce == "mean":
+            made = wide.mean(axis=0)
+        elif reduce == "median":
+            made = np.median(wide, axis=0)
+        else:
+            made = wide.std(axis=0, ddof=1 if len(wide) > 1 else 0)
+    else:
+        levels = np.asarray(reduce, np.float64)
+        if not ((levels >= 0) & (levels <= 1)).all():
+            raise ValueError(f"reduce: found the quantiles {reduce!r}, wanted numbers from 0 to 1")
+        made = np.quantile(wide, levels, axis=0)
+    return made.astype(outputs.dtype)

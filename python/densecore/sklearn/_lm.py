@@ -1,0 +1,56 @@
+"""Training with Levenberg–Marquardt, all rows at once: few, dear steps for small regressions."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..callbacks import TimeLimit
+from ._network import set_penalty
+from ._optimizer import optimizer
+from ._stopping import warn_of_the_end
+from ._tasks import Task
+
+Array = NDArray[Any]
+
+
+def fit(estimator: Any, task: Task, X: Any, y: Array, weights: Array | None) -> None:
+    """Minimise the squared error of all rows; set ``n_iter_``, ``loss_`` and ``loss_curve_``.
+
+    Raises
+    ------
+    ValueError
+        The loss is another one, or what densecore's ``fit(solver="lm")`` refuses.
+    """
+    if task.name != "squared_error":
+        raise ValueError(
+            f"loss: found {estimator.loss!r} with solver='lm', wanted 'squared_error': it solves "
+            "sums of squares only"
+        )
+    weight = float(X.shape[0] if weights is None else weights.sum())
+    factor = estimator.alpha / 2 / weight
+    model = estimator.model_
+    set_penalty(model, factor / task.scale)
+    model.compile(optimizer(estimator, task.scale), task.kind.loss)  # of which the loss is wanted
+    limit = [] if estimator.time_budget is None else [TimeLimit(estimator.time_budget)]
+    history = model.fit(
+        X.toarray() if hasattr(X, "toarray") else X,
+        y,
+        epochs=estimator.max_iter,
+        solver="lm",
+        sample_weight=weights,
+        callbacks=limit,
+        verbose=0,
+    )
+    # One that begins where no step lowers the loss has made none.
+    losses: Any = history.history.get("loss") or [model.evaluate(X, y, sample_weight=weights)]
+    totals = [task.scale * loss for loss in losses]
+    penalty = factor * sum(float(np.vdot(w, w)) for w in estimator.coefs_)
+    estimator.loss_curve_ = [task.reported(total, penalty) for total in totals]
+    estimator.loss_ = estimator.loss_curve_[-1]
+    estimator.n_iter_ = len(totals)
+    if estimator.verbose:
+        print(f"lm: {estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}")
+    estimator._unconverged = estimator.n_iter_ == estimator.max_iter
+    if estimator._unconverged and not getattr(estimator, "_is_member", False):
+        warn_of_the_end(estimator.max_iter)
