@@ -311,6 +311,6 @@ def test_unknown_isa_is_refused(level: str) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ELF only")
 def test_extension_is_small_and_stripped() -> None:
     extension = Path(dc._core.__file__)
-    assert extension.stat().st_size < 3_600_000
+    assert extension.stat().st_size < 3_650_000
     symbols = subprocess.run(["nm", extension], capture_output=True, text=True, check=False)
     assert "no symbols" in symbols.stderr
