@@ -10,6 +10,7 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/gemm_pack.h"
 #include "kernels/loss.h"
 #include "kernels/optimizer.h"
 
@@ -98,10 +99,9 @@ struct TinyNetwork {
       layer.bias = {many ? take(1) : s.bias < 0 ? nullptr : p.parameters + s.bias, s.units};
       if (many) copy_parameters(layer, p.parameters, [](T& ours, T& theirs) { ours = theirs; });
       if (l == 0) continue;
-      layer.transposed = {take(s.units), s.inputs};
-      for (index_t i = 0; i < s.inputs; ++i)
-        for (index_t j = 0; j < s.units; ++j)
-          layer.transposed.data[j * V::width + i] = p.parameters[s.weight + i * s.units + j];
+      layer.transposed = {next, s.inputs};
+      transpose<V, true>(s.inputs, s.units, p.parameters + s.weight, s.units, next, V::width);
+      next += s.units * V::width;
     }
   }
 
