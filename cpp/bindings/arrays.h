@@ -83,6 +83,11 @@ T* output_vector(const char* name, const py::object& object, index_t size) {
   return static_cast<T*>(checked<T>(name, object, {size}, true).mutable_data());
 }
 
+// `rows` class numbers of either integer type, each below `classes`: checked, and copied to
+// `labels`, as they may change while they are used.
+void read_labels(const py::object& y, index_t rows, index_t classes,
+                 std::vector<std::int32_t>& labels);
+
 // Refuses memory that both are used for writing and reading.
 void refuse_overlap(const char* name, const void* out, std::size_t out_bytes,
                     const char* other_name, const void* other, std::size_t other_bytes);

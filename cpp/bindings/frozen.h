@@ -23,7 +23,8 @@ class PyFrozen {
       : layers_(std::move(layers)), states_(std::move(states)), functions_(std::move(functions)) {
     NetworkSpec spec;
     spec.inputs = inputs;
-    for (const py::handle layer : layers_) spec.layers.push_back(layer_spec_of(layer.cast<py::dict>()));
+    for (const py::handle layer : layers_)
+      spec.layers.push_back(layer_spec_of(layer.cast<py::dict>()));
     auto network = std::make_unique<Network<T>>(active_kernels(), std::move(spec));
     const index_t count = network->parameter_count();
     std::copy_n(input_vector<T>("parameters", parameters, count), count,

@@ -102,9 +102,8 @@ class OpenPasses {
     const auto dx_view =
         input_gradient ? output_matrix<T>("dx", dx, x.rows, x.cols) : MatrixView<T>();
     const typename PyTape<T>::InPlace in_place(on);
-    run(3 * network_->forward_work(x.rows), [&](Executor& executor) {
-      network_->backward(executor, x, g, dx_view, accumulate);
-    });
+    run(3 * network_->forward_work(x.rows),
+        [&](Executor& executor) { network_->backward(executor, x, g, dx_view, accumulate); });
     return dx;
   }
 

@@ -198,7 +198,8 @@ class PyEnsemble {
       const index_t count = member.data.x.rows;
       if (ensemble_->objective().sparse()) {
         auto& labels = lists.labels[ys.size() == 1 ? 0 : i];
-        if (ys.size() > 1 || i == 0) read_labels(of(ys), count, labels);
+        if (ys.size() > 1 || i == 0)
+          read_labels(of(ys), count, ensemble_->network().outputs(), labels);
         member.data.targets.labels = labels.data();
       } else {
         member.data.targets.values =
@@ -232,7 +233,8 @@ class PyEnsemble {
     if (sparse) {
       batch_.labels.resize(1);
       const py::object flat = each_y ? y.attr("reshape")(-1) : y;
-      read_labels(flat, each_y ? size * rows : rows, batch_.labels.front());
+      read_labels(flat, each_y ? size * rows : rows, ensemble_->network().outputs(),
+                  batch_.labels.front());
       first.data.targets.labels = batch_.labels.front().data();
     } else {
       const py::array ys =
@@ -260,31 +262,6 @@ class PyEnsemble {
       if (member.rows[i] < 0 || member.rows[i] >= count)
         throw std::invalid_argument("indices: found row " + std::to_string(member.rows[i]) +
                                     ", wanted 0 to " + std::to_string(count - 1));
-  }
-
-  void read_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
-    if (!py::isinstance<py::array>(y)) wrong_type("y", y, "a numpy.ndarray");
-    const int type = py::reinterpret_borrow<py::array>(y).dtype().num();
-    labels.resize(static_cast<std::size_t>(rows));
-    if (type == py::dtype::num_of<std::int32_t>())
-      copy_labels<std::int32_t>(y, rows, labels);
-    else if (type == py::dtype::num_of<std::int64_t>())
-      copy_labels<std::int64_t>(y, rows, labels);
-    else
-      wrong_type("y", py::reinterpret_borrow<py::array>(y).dtype(),
-                 "int32 or int64 (class numbers)");
-  }
-  template <class Integer>
-  void copy_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
-    const auto* from = static_cast<const Integer*>(checked<Integer>("y", y, {rows}).data());
-    const index_t classes = ensemble_->network().outputs();
-    for (index_t i = 0; i < rows; ++i) {
-      if (from[i] < 0 || from[i] >= classes)
-        throw std::invalid_argument("y: found class " + std::to_string(from[i]) + " in row " +
-                                    std::to_string(i) + ", wanted 0 to " +
-                                    std::to_string(classes - 1) + ", one per output");
-      labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(from[i]);
-    }
   }
 
   // Always without the GIL: other threads may want it, for schedules and metrics that are

@@ -217,7 +217,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   void check_contents(Data<T>& batch, const py::object& y,
                       std::vector<std::int32_t>& labels) const {
     if (batch.targets.labels != nullptr) {
-      read_labels(y, batch.x.rows, labels);
+      read_labels(y, batch.x.rows, network_->outputs(), labels);
       batch.targets.labels = labels.data();
     }
     if (batch.targets.weight != nullptr) check_weights(batch.targets.weight, batch.x.rows);
@@ -318,8 +318,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     if (training.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     const py::object order = row_order;
     const std::int64_t* const ordered =
-        order.is_none() ? nullptr
-                        : input_vector<std::int64_t>("row_order", order, training.x.rows);
+        order.is_none() ? nullptr : input_vector<std::int64_t>("row_order", order, training.x.rows);
     InUse in_use(busy_);
     discard_passes();
     PythonObserver observer(std::move(hooks), in_use);
@@ -344,15 +343,17 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   Tally<T> tally() { return trainer().tally(); }
   void train_batch(const py::object& x, const py::object& y, const py::object& weight,
                    Tally<T>& tally) {
-    on_batch(x, y, weight, tally, true, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
-      t.train_batch(executor, batch, tally);
-    });
+    on_batch(x, y, weight, tally, true,
+             [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+               t.train_batch(executor, batch, tally);
+             });
   }
   void evaluate_batch(const py::object& x, const py::object& y, const py::object& weight,
                       Tally<T>& tally) {
-    on_batch(x, y, weight, tally, false, [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
-      t.evaluate_batch(executor, batch, tally);
-    });
+    on_batch(x, y, weight, tally, false,
+             [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
+               t.evaluate_batch(executor, batch, tally);
+             });
   }
   // A batch whose mean loss somebody else has computed.
   void add_to_tally(const py::object& outputs, const py::object& y, double loss, Tally<T>& tally) {
@@ -442,38 +443,12 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   Targets<T> targets_of(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) {
     Targets<T> targets;
     if (trainer().objective().sparse()) {
-      read_labels(y, rows, labels);
+      read_labels(y, rows, network_->outputs(), labels);
       targets.labels = labels.data();
     } else {
       targets.values = input_matrix<T>("y", y, rows, trainer().objective().target_columns());
     }
     return targets;
-  }
-
-  void read_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
-    if (!py::isinstance<py::array>(y)) wrong_type("y", y, "a numpy.ndarray");
-    const int type = py::reinterpret_borrow<py::array>(y).dtype().num();
-    labels.resize(static_cast<std::size_t>(rows));
-    if (type == py::dtype::num_of<std::int32_t>())
-      copy_labels<std::int32_t>(y, rows, labels);
-    else if (type == py::dtype::num_of<std::int64_t>())
-      copy_labels<std::int64_t>(y, rows, labels);
-    else
-      wrong_type("y", py::reinterpret_borrow<py::array>(y).dtype(),
-                 "int32 or int64 (class numbers)");
-  }
-
-  template <class Integer>
-  void copy_labels(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) const {
-    const auto* from = static_cast<const Integer*>(checked<Integer>("y", y, {rows}).data());
-    const index_t classes = network_->outputs();
-    for (index_t i = 0; i < rows; ++i) {
-      if (from[i] < 0 || from[i] >= classes)
-        throw std::invalid_argument("y: found class " + std::to_string(from[i]) + " in row " +
-                                    std::to_string(i) + ", wanted 0 to " +
-                                    std::to_string(classes - 1) + ", one per output");
-      labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(from[i]);
-    }
   }
 
   // Shared with a running `fit`, whose hooks may compile the model anew.

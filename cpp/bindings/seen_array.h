@@ -34,8 +34,7 @@ class SeenArray {
     dimensions_ = now->nd;
     flags_ = now->flags;
     dtype_ = py::reinterpret_borrow<py::object>(now->descr);
-    for (int i = 0; i < dimensions_; ++i)
-      shape_[static_cast<std::size_t>(i)] = now->dimensions[i];
+    for (int i = 0; i < dimensions_; ++i) shape_[static_cast<std::size_t>(i)] = now->dimensions[i];
   }
 
  private:

@@ -57,10 +57,10 @@ struct SgdMomentum {
   }
 };
 
-using Optimizers = TypeList<Sgd, Adam<false>, SgdMomentum<false>, SgdMomentum<true>, Adam<true>,
-                            Nadam, Adamax, Rmsprop<false, false>, Rmsprop<true, false>,
-                            Rmsprop<false, true>, Rmsprop<true, true>, Adagrad, Adadelta, Lion,
-                            AdamEpsilonHat>;
+using Optimizers =
+    TypeList<Sgd, Adam<false>, SgdMomentum<false>, SgdMomentum<true>, Adam<true>, Nadam, Adamax,
+             Rmsprop<false, false>, Rmsprop<true, false>, Rmsprop<false, true>, Rmsprop<true, true>,
+             Adagrad, Adadelta, Lion, AdamEpsilonHat>;
 
 template <class Optimizer, class V>
 void optimizer_update(index_t n, const double* scalars, typename V::T* parameter,

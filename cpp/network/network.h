@@ -237,7 +237,7 @@ class Network {
   index_t parameter_count_ = 0;
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
-  AlignedBuffer<T> gathered_;  // gradients that others are added to
+  AlignedBuffer<T> gathered_;         // gradients that others are added to
   std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
   bool tiny_;                         // whether table.tiny_train takes them, too
 };

@@ -14,7 +14,7 @@ template <class T>
 struct Tape {
   Workspace<T> workspace;
   Pass pass;
-  bool coupled = false;  // whether a layer couples the rows of the batch in `pass`
+  bool coupled = false;                  // whether a layer couples the rows of the batch in `pass`
   std::vector<AlignedBuffer<T>> layers;  // see Layer::exchange
 };
 
