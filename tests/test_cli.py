@@ -178,7 +178,7 @@ def test_the_linear_model_is_an_honest_baseline(capsys: pytest.CaptureFixture[st
 
 def test_results_are_those_of_the_validation_rows(capsys: pytest.CaptureFixture[str]) -> None:
     # Only the rows that are held out have this error, so the printed numbers tell which were used.
-    from densecore.cli.train import _split
+    from densecore.cli.problem import _split
     from densecore.tables import read_table
 
     data = table("x,y\n" + "\n".join(f"{i},{i * 0.25}" for i in range(50)))
@@ -200,7 +200,7 @@ def test_results_are_those_of_the_validation_rows(capsys: pytest.CaptureFixture[
 
 
 def test_the_split_keeps_the_proportions_of_classes() -> None:
-    from densecore.cli.train import _split
+    from densecore.cli.problem import _split
     from densecore.tables import read_table
 
     labels = np.array([0] * 50 + [1] * 10 + [2] * 5 + [3])

@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 from .. import activations
 from . import functions
-from .base import Layer, Plan
+from .base import Layer
+from .plan import Plan
 
 
 class Activation(Layer):

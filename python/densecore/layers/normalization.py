@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import initializers, regularizers
-from .base import Array, Layer, Network, Plan, Shapes, check_number
+from .base import Array, Layer, Network, Shapes, check_number
+from .plan import Plan
 
 
 def _not_negative(what: str, value: Any) -> float:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .base import Layer, Network, Plan, Shapes, deserialize
+from .base import Layer, Network, Shapes, deserialize
+from .plan import Plan
 
 
 class Residual(Layer):

@@ -11,9 +11,10 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from . import _readers
-from ._base import SPARSE, BaseMLP, is_stochastic
+from ._base import SPARSE, BaseMLP
 from ._parameters import CLASSIFIER
 from ._readers import MakeReader
+from ._stochastic import is_stochastic
 from ._tasks import Task
 
 Array = NDArray[Any]

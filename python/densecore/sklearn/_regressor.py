@@ -10,9 +10,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from . import _readers, _scaling
-from ._base import SPARSE, BaseMLP, is_stochastic
+from ._base import SPARSE, BaseMLP
 from ._parameters import REGRESSOR
 from ._readers import MakeReader
+from ._stochastic import is_stochastic
 from ._tasks import Task, regression
 
 Array = NDArray[Any]
