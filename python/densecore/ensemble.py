@@ -54,6 +54,12 @@ class Ensemble(Members):
     history : EnsembleHistory or None
         Of the last call of ``fit``.
 
+    Raises
+    ------
+    ValueError, TypeError
+        Something that is not a Sequential, a layer or a loss that is a Python function, or
+        unequal numbers of seeds, optimizers and learning rates.
+
     Examples
     --------
     >>> import densecore as dc
@@ -329,6 +335,13 @@ class Ensemble(Members):
         -------
         ndarray (members,), list of ndarray, or dict
             As `Sequential.evaluate`, with an array where it has a number.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming the argument, what was found and what is wanted.
+        RuntimeError
+            The ensemble is not compiled.
         """
         data = self._read(x, y, sample_weight)
         if indices is not None:
@@ -354,6 +367,11 @@ class Ensemble(Members):
         -------
         ndarray
             (members, rows, outputs); reduced (rows, outputs), or (quantiles, rows, outputs).
+
+        Raises
+        ------
+        ValueError, TypeError
+            An unknown `reduce`, a quantile that is not from 0 to 1, or x of another shape.
         """
         if isinstance(reduce, str) and reduce not in ("mean", "std", "median"):
             raise ValueError(

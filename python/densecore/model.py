@@ -236,7 +236,13 @@ class Sequential(Persistent):
         )
 
     def __call__(self, inputs: Any, training: bool | None = None) -> Array:
-        """As `predict`: an array, where Keras has a tensor."""
+        """As `predict`: an array, where Keras has a tensor.
+
+        Raises
+        ------
+        TypeError
+            `training` is true.
+        """
         if training:
             raise TypeError(
                 "training: found True, wanted False or None: forward(x, training=True) is what "

@@ -68,7 +68,15 @@ class Stack:
             yield from layer._walk()
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """A layer by its name or its place."""
+        """A layer by its name or its place.
+
+        Raises
+        ------
+        ValueError
+            There is no layer of that name; the message lists those there are.
+        IndexError
+            There is none at that place.
+        """
         if index is not None:
             return self._layers[index]
         for layer in self._all_layers():
@@ -122,6 +130,13 @@ class Stack:
         """Append a layer, as long as the model has no parameters yet.
 
         A model that starts with ``Input`` gets its parameters at the first call that needs them.
+
+        Raises
+        ------
+        RuntimeError
+            The model is compiled already.
+        ValueError, TypeError
+            It is not a layer, it belongs to a model already, or its name or place is taken.
         """
         if self.built and self._compiled:
             raise RuntimeError("add: the model is compiled already; its layers are fixed")
@@ -129,7 +144,13 @@ class Stack:
         self._drop_parameters()
 
     def pop(self) -> Layer:
-        """Remove the last layer and return it, as long as the model is not compiled."""
+        """Remove the last layer and return it, as long as the model is not compiled.
+
+        Raises
+        ------
+        RuntimeError
+            The model is compiled already, or has no layers.
+        """
         if self.built and self._compiled:
             raise RuntimeError("pop: the model is compiled already; its layers are fixed")
         if not self._layers:
@@ -198,6 +219,14 @@ class Stack:
         ----------
         input_shape : int or tuple, optional
             Number of features, or Keras's (None, features). Not needed after ``Input``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Another size than that of ``Input``, or one that is not an integer from 1 to
+            2^24.
+        RuntimeError
+            The model has no layers, or does not know its number of inputs.
         """
         if input_shape is not None:
             size = input_shape[-1] if isinstance(input_shape, tuple | list) else input_shape

@@ -55,7 +55,13 @@ class Weights(Stack):
         return [array.copy() for array in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
-        """Set all weights, in the order of `get_weights`; nothing changes when one does not fit."""
+        """Set all weights, in the order of `get_weights`; nothing changes when one does not fit.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Another number of arrays, another shape, or something that is not real numbers.
+        """
         assign(self.weights, list(weights))
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -66,6 +72,13 @@ class Weights(Stack):
         filepath : path
         overwrite : bool
             False: an existing file is an error.
+
+        Raises
+        ------
+        FileExistsError
+            There is a file, and `overwrite` is False.
+        OSError
+            The file cannot be written; an older one is as it was.
         """
         if not overwrite and os.path.exists(filepath):
             raise FileExistsError(f"{os.fspath(filepath)}: found a file there, wanted none")

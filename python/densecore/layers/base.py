@@ -86,6 +86,11 @@ class Layer:
     name : str
     trainable : bool
         May be changed at any time; holds from the next step on.
+
+    Raises
+    ------
+    TypeError
+        An argument that the layer does not have; the message lists those it has.
     """
 
     #: Names of the arrays of parameters, in Keras's order; of those that no gradient changes.
@@ -199,7 +204,13 @@ class Layer:
         return [array.copy() for array in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
-        """Set all weights, in the order of `get_weights`; nothing changes when one does not fit."""
+        """Set all weights, in the order of `get_weights`; nothing changes when one does not fit.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Another number of arrays, another shape, or something that is not real numbers.
+        """
         assign(self.weights, weights)
 
     # Configuration ------------------------------------------------------------------------------
@@ -268,7 +279,13 @@ def _called_with(inputs: tuple[Any, ...]) -> str:
 
 
 def assign(targets: list[Array], values: list[Any]) -> None:
-    """Copy arrays into views of equal shapes, all or none."""
+    """Copy arrays into views of equal shapes, all or none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Another number of arrays, another shape, or something that is not real numbers.
+    """
     if len(values) != len(targets):
         raise ValueError(f"weights: found {len(values)} arrays, wanted {len(targets)}")
     arrays = []
@@ -296,7 +313,13 @@ def classes() -> dict[str, type[Layer]]:
 
 
 def deserialize(config: dict[str, Any]) -> Layer:
-    """The layer that `Layer.get_config` describes."""
+    """The layer that `Layer.get_config` describes.
+
+    Raises
+    ------
+    ValueError
+        The class is unknown; the message lists the known ones.
+    """
     known = classes()
     if config["class"] not in known:
         unknown("layer", config["class"], known)

@@ -28,6 +28,11 @@ class Input:
     name : str, optional
     batch_size, dtype, sparse
         Accepted for Keras's sake, and without effect.
+
+    Raises
+    ------
+    ValueError, TypeError
+        No shape or several, or a size that is not an integer from 1 to 2^24.
     """
 
     def __init__(

@@ -203,6 +203,11 @@ class Normalization(Layer):
     Attributes
     ----------
     mean, variance : ndarray (features,)
+
+    Raises
+    ------
+    ValueError
+        One of mean and variance, or numbers that are not finite, or a variance < 0.
     """
 
     state_names: ClassVar[tuple[str, ...]] = ("mean", "variance")
@@ -301,6 +306,11 @@ class Rescaling(Normalization):
     scale : float or array_like (features,)
         > 0.
     offset : float or array_like (features,)
+
+    Raises
+    ------
+    ValueError
+        A number that is not finite, or a scale that is not > 0.
     """
 
     config_names: ClassVar[tuple[str, ...]] = ("scale", "offset")

@@ -18,6 +18,11 @@ class Residual(Layer):
     ----------
     layers : sequence of Layer
 
+    Raises
+    ------
+    ValueError, TypeError
+        No layers, something that is not one, or, in a model, other outputs than inputs.
+
     Examples
     --------
     >>> import densecore as dc

@@ -121,6 +121,11 @@ class LossFunction:
         Returns
         -------
         ndarray of y_pred's shape without its last axis
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `Loss`.
         """
         rows = _CLASSES[self.name](**options)._rows(y_true, y_pred)
         return rows.reshape(np.shape(y_pred)[:-1])

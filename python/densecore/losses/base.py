@@ -32,6 +32,11 @@ class Loss:
     ----------
     from_logits : bool
         Whether outputs are what the loss's own sigmoid or softmax is still to be applied to.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An unknown reduction, or an option that is no number or out of its range.
     """
 
     name: str
@@ -88,6 +93,11 @@ class Loss:
         y_pred : array_like (rows, outputs)
             Or of one dimension: a single row. More than two are flattened to rows.
         sample_weight : array_like (rows,), optional
+
+        Raises
+        ------
+        ValueError, TypeError
+            Targets or weights of another shape, or something that is not real numbers.
         """
         rows = self._rows(y_true, y_pred)
         weight = np.ones(rows.size) if sample_weight is None else np.asarray(sample_weight)
@@ -107,7 +117,13 @@ class Loss:
         return outputs if CORE[self.name]["averaged"] else 1
 
     def target_columns(self, outputs: int) -> int:
-        """How many columns of targets belong to so many outputs."""
+        """How many columns of targets belong to so many outputs.
+
+        Raises
+        ------
+        ValueError
+            They cannot be divided among targets.
+        """
         return outputs
 
     def _rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:

@@ -91,7 +91,13 @@ class Quantile(Loss):
         return list(self._options["quantiles"])
 
     def target_columns(self, outputs: int) -> int:
-        """One for each group of quantiles."""
+        """One for each group of quantiles.
+
+        Raises
+        ------
+        ValueError
+            They cannot be divided among targets.
+        """
         count = len(self._options["quantiles"])
         if outputs % count:
             raise ValueError(f"y_pred: found {outputs} columns, wanted {count} for each target")
@@ -108,7 +114,13 @@ class GaussianNLL(Loss):
     name = "gaussian_nll"
 
     def target_columns(self, outputs: int) -> int:
-        """One for each mean and variance."""
+        """One for each mean and variance.
+
+        Raises
+        ------
+        ValueError
+            They cannot be divided among targets.
+        """
         if outputs % 2:
             raise ValueError(f"y_pred: found {outputs} columns, wanted 2 for each target")
         return outputs // 2

@@ -12,7 +12,7 @@ TARGET_MISSING = "a target must be known"
 
 
 def numbers(column: Column, fill: float | None, allow_missing: bool, target: bool = False) -> Array:
-    """A column as finite numbers; a missing value becomes `fill`, or NaN when allowed.
+    """A column as finite numbers (rows,); a missing value becomes `fill`, or NaN when allowed.
 
     `target` only changes what a message advises.
 

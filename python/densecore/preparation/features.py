@@ -33,6 +33,13 @@ class NumericFeature:
     def fit(
         cls, column: Column, training: NDArray[np.intp], fill_missing: bool
     ) -> "NumericFeature":
+        """Learn mean and scale from the rows whose numbers are in `training` (rows,).
+
+        Raises
+        ------
+        TableError
+            A value is no number, missing without `fill_missing`, or too large.
+        """
         values = numbers(column, None, fill_missing)
         known = values[training][~np.isnan(values[training])]
         if known.size == 0:
@@ -92,6 +99,13 @@ class CategoricalFeature:
 
     @classmethod
     def fit(cls, column: Column) -> "CategoricalFeature":
+        """Learn which categories there are.
+
+        Raises
+        ------
+        TableError
+            A value is missing, or there are more than `MAX_CATEGORIES` categories.
+        """
         refuse_missing(column)
         categories = sorted(set(column.values))
         if len(categories) > MAX_CATEGORIES:
@@ -103,7 +117,13 @@ class CategoricalFeature:
         return cls(column.name, categories)
 
     def transform(self, column: Column) -> Array:
-        """The indicators as a matrix (rows, categories)."""
+        """The indicators as a matrix (rows, categories).
+
+        Raises
+        ------
+        TableError
+            A value is missing, or is not one of the categories.
+        """
         refuse_missing(column)
         place = {category: i for i, category in enumerate(self.categories)}
         out = np.zeros((len(column.values), len(self.categories)))
@@ -131,7 +151,23 @@ Feature = NumericFeature | CategoricalFeature
 def fit_feature(
     column: Column, training: NDArray[np.intp], fill_missing: bool, categorical: bool
 ) -> Feature:
-    """The feature that a column becomes: numbers, or categories when it has no number at all."""
+    """The feature that a column becomes: numbers, or categories when it has no number at all.
+
+    Parameters
+    ----------
+    column : Column
+    training : ndarray (rows,) of int
+        Numbers of the rows to learn from.
+    fill_missing : bool
+        Whether a missing number becomes the mean; else it is refused.
+    categorical : bool
+        Whether numbers are categories, too.
+
+    Raises
+    ------
+    TableError
+        A value that cannot be used; the message says where.
+    """
     if categorical or not (is_numeric(column) or column.missing().all()):
         return CategoricalFeature.fit(column)
     return NumericFeature.fit(column, training, fill_missing)

@@ -28,6 +28,13 @@ class ClassTarget:
 
     @classmethod
     def fit(cls, column: Column) -> "ClassTarget":
+        """Learn which classes there are.
+
+        Raises
+        ------
+        TableError
+            A value is missing, or there is one class only.
+        """
         refuse_missing(column, TARGET_MISSING)
         keys = cls._keys(column)
         # 1 and 1.0 are one class; the shorter spelling names it.
@@ -84,6 +91,13 @@ class NumericTarget:
 
     @classmethod
     def fit(cls, columns: Sequence[Column], training: NDArray[np.intp]) -> "NumericTarget":
+        """Learn means and scales from the rows whose numbers are in `training` (rows,).
+
+        Raises
+        ------
+        TableError
+            A value is missing, no number, or too large.
+        """
         for column in columns:
             numbers(column, None, False, target=True)  # refuses with what helps a target
         scaled = [NumericFeature.fit(column, training, False) for column in columns]
@@ -95,10 +109,12 @@ class NumericTarget:
         return np.column_stack([numbers(column, None, False) for column in columns])
 
     def scale(self, values: Array) -> Array:
+        """From the targets' own units (rows, outputs) to what the network learns."""
         scaled: Array = (values - np.array(self.means)) / np.array(self.scales)
         return scaled
 
     def restore(self, scaled: NDArray[Any]) -> Array:
+        """From the network's outputs (rows, outputs) to the targets' own units."""
         values: Array = scaled.astype(np.float64) * np.array(self.scales) + np.array(self.means)
         return values
 

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from ..model import Sequential
 from . import _ensemble, _lbfgs, _lm, _scaling, _stochastic
@@ -31,7 +36,7 @@ from ._validation import Validation
 
 Array = NDArray[Any]
 
-SPARSE = ["csr", "csc"]
+_SPARSE = ["csr", "csc"]
 
 
 class BaseMLP(Rows, CallbackSupport, BaseEstimator):
@@ -130,7 +135,7 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
         if self._is_plain(X):
             return X
         return validate_data(
-            self, X, accept_sparse=SPARSE, dtype=(np.float64, np.float32), reset=False
+            self, X, accept_sparse=_SPARSE, dtype=(np.float64, np.float32), reset=False
         )
 
     @contextlib.contextmanager
@@ -262,6 +267,23 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
             )
         if told is not None:
             told.finish()
+
+    def _validated(self, X: Any, y: Any, first: bool, **options: Any) -> tuple[Any, Array]:
+        """X and y as arrays; targets in a single column become a vector."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=_SPARSE,
+            multi_output=True,
+            dtype=(np.float64, np.float32),
+            reset=first,
+            **options,
+        )
+        y = y.toarray() if hasattr(y, "toarray") else y
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
 
     def _begin(
         self,
