@@ -224,7 +224,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self
 
     def predict(self, X: Any) -> Array:
-        """The most probable class of each row, (rows,); of several labels (rows, labels) 0 and 1."""
+        """The most probable class of each row, (rows,); of labels, (rows, labels) of 0 and 1."""
         return self._classes_of(self._outputs(X))
 
     def predict_proba(self, X: Any) -> Array:
