@@ -1,5 +1,6 @@
-"""What the kernel tests share: every ISA level of this machine, both dtypes, guarded arrays."""
+"""What tests share: every ISA level of this machine, both dtypes, guarded arrays, comparisons."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,24 @@ def guarded() -> Any:
     guard = Guarded()
     yield guard
     guard.check()
+
+
+def assert_refused(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line says one line that contains `text`, and leaves no file."""
+    from densecore.cli import main
+
+    before = os.listdir()
+    try:
+        status: Any = main(arguments)
+    except SystemExit as stop:  # argparse's own way
+        status = stop.code
+    printed = capsys.readouterr()
+    assert status == 2
+    assert text in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.err.startswith("densecore")
+    assert printed.out == ""
+    assert os.listdir() == before
 
 
 def assert_close(found: Any, expected: Any, tolerance: float, what: str = "") -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
+from conftest import assert_refused
 from densecore.cli import main
 
 DATA = Path(__file__).parents[1] / "examples" / "data"
@@ -503,19 +504,8 @@ def test_training_mistakes(
 ) -> None:
     if data is not None:
         Path("data.csv").write_bytes(data.encode() if isinstance(data, str) else data)
-    before = os.listdir()
     base = ["train", "data.csv", "--target", "y", "--epochs", "3", "--quiet"]
-    try:
-        status = main([*base, *arguments])
-    except SystemExit as stop:  # argparse's own way
-        status = stop.code  # type: ignore[assignment]
-    printed = capsys.readouterr()
-    assert status == 2
-    assert text in printed.err
-    assert printed.err.count("\n") == 1
-    assert printed.err.startswith("densecore")
-    assert printed.out == ""
-    assert os.listdir() == before
+    assert_refused([*base, *arguments], text, capsys)
 
 
 def saved_model() -> Path:
