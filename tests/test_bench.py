@@ -11,10 +11,7 @@ from conftest import assert_refused
 from densecore.cli import main
 from densecore.cli.workloads import WORKLOADS, Workload
 
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_empty_folder")
 
 
 def test_quick_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
