@@ -4,7 +4,7 @@
 // units: always the same sets of the first-level cache), and so is every step of a transposed A.
 #pragma once
 
-#include "kernels/gemm_tile.h"
+#include "kernels/gemm_strip.h"
 
 namespace {
 
@@ -68,13 +68,33 @@ template <class V>
     });
 }
 
-// `rows` values from each of `depth` rows: out[k * rows + i] = a[k * lda + i].
-template <class V>
-[[gnu::noinline]] void pack_columns(index_t depth, index_t rows, const typename V::T* a,
-                                    index_t lda, typename V::T* out) {
-  for (index_t k = 0; k < depth; ++k, a += lda, out += rows) {
-    prefetch(a + V::width);
-    for_each_vector<V>(rows, [=](index_t i, auto part) { part.store(part.load(a + i), out + i); });
+// `count` panels of A, for tiles of `rows` rows each: see pack_columns.
+template <class T, int height = tile_rows>
+[[gnu::noinline]] void pack_panels(index_t depth, index_t count, index_t rows, const T* a,
+                                   index_t lda, T* out) {
+  if constexpr (height > 1) {
+    if (rows != height) return pack_panels<T, height - 1>(depth, count, rows, a, lda, out);
+  }
+  const index_t panel = height * depth + panel_gap;
+  for (index_t k = 0; k < depth; ++k, a += lda, out += height) {
+    prefetch(a + packing_distance * lda);
+    for (index_t t = 0; t < count; ++t)
+      __builtin_memcpy(out + t * panel, a + t * height, height * sizeof(T));
+  }
+}
+
+// The columns of A as tiles take them: panel after panel, out[k * height + i] = a[k * lda + i], for
+// several tiles at a time, so that rows are read by whole cache lines.
+template <class T>
+void pack_columns(index_t depth, index_t rows, const T* a, index_t lda, T* out) {
+  constexpr index_t together = 8;
+  for (Tiles tiles(rows); tiles.left > 0;) {
+    const index_t height = tiles.rows();
+    index_t count = 0;
+    for (; count < together && tiles.left > 0 && tiles.rows() == height; ++count) tiles.next();
+    pack_panels(depth, count, height, a, lda, out);
+    a += count * height;
+    out += count * (height * depth + panel_gap);
   }
 }
 

@@ -168,22 +168,25 @@ inline V expm1(V x) {
 // tanh x = e / (e + 2), e = exp(2 |x|) - 1; e is accurate near 0 because its r is.
 template <class V>
 inline V tanh(V x) {
-  const V limited = min(V::constant(Math<V>::tanh_limit), abs(x));
+  const V one = V::constant(1), limited = min(V::constant(Math<V>::tanh_limit), abs(x));
   const Reduced<V> reduced = reduce(limited + limited);
   const V power = low_bits_to_exponent(reduced.shifted);
-  const V e = fma(power, reduced.expm1, power - V::constant(1));
+  const V e = fma(power, reduced.expm1, power - one);
   return copysign(e / (e + V::constant(2)), x);
 }
 
-// 1 / (1 + exp(-x)), without overflow: exp is only taken of -|x|.
+// 1 / (1 + exp(-x)), without overflow: exp is only taken of -|x|. Numerator and denominator are
+// made side by side, because a small network waits for them. 2^n is exact where it is subnormal
+// too, hence exp is rounded once.
 template <class V>
 inline V sigmoid(V x) {
   using M = Math<V>;
   const V one = V::constant(1);
   const V negative = max(V::constant(M::exp_low), copysign(x, V::constant(-1)));
   const Reduced<V> reduced = reduce(negative);
-  const V e = scaled(one + reduced.expm1, reduced.n);
-  return select(less(x, V::constant(0)), e, one) / (one + e);
+  const V power = scaled(one, reduced.n);
+  const V e = fma(power, reduced.expm1, power);
+  return select(less(x, V::constant(0)), e, one) / fma(power, reduced.expm1, one + power);
 }
 
 template <class V>
