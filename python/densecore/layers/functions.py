@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import activations
-from .base import Layer, Plan
+from .base import Layer
+from .plan import Plan
 
 
 class UserActivation:
