@@ -1,5 +1,5 @@
 // Small networks: blocks of rows go through the whole chain of layers, so that the activations of a
-// block stay in the first-level cache from the forward to the backward pass.
+// block stay in cache from the forward to the backward pass.
 #include <algorithm>
 
 #include "network/network.h"
@@ -7,17 +7,43 @@
 namespace densecore {
 namespace {
 
-// A leaf of the batch's reduction has at most `leaf_rows` rows unless there are `max_leaves`.
-constexpr index_t leaf_rows = 128;
+// A leaf of the batch's reduction has at most `leaf_rows` rows, or `small_leaf_rows` where no second
+// thread would take part, unless there are `max_leaves`.
+constexpr index_t leaf_rows = 128, small_leaf_rows = 256;
 constexpr int max_leaves = 32;
+
+// What a block leaves for the way back stays in a quarter of the second-level cache, where the
+// weights are too; more rows would gain nothing over the calls that they save.
+constexpr index_t block_bytes = 256 * 1024, least_block_rows = 64, most_block_rows = 256;
+
+// body(begin, end) for blocks of nearly equal size.
+template <class Body>
+void for_each_block(index_t begin, index_t end, index_t most, Body body) {
+  const index_t rows = end - begin, blocks = divide_up(rows, most);
+  for (index_t i = 0; i < blocks; ++i)
+    body(begin + rows * i / blocks, begin + rows * (i + 1) / blocks);
+}
 
 }  // namespace
 
 template <class T>
+index_t Network<T>::rows_of_block() const {
+  index_t elements = 0, widest = 0;
+  for (const auto& layer : layers_) {
+    elements += layer->units() + layer->kept();
+    widest = std::max(widest, layer->units());
+  }
+  const index_t bytes = (elements + 2 * widest) * index_t{sizeof(T)};
+  return std::clamp(block_bytes / std::max<index_t>(bytes, 1), least_block_rows, most_block_rows);
+}
+
+template <class T>
 int Network<T>::leaf_count(index_t rows) const {
   if (!chained()) return 1;
+  const bool small = 3 * forward_work(rows) < Executor::parallel_work;
+  const index_t most = small ? small_leaf_rows : leaf_rows;
   int count = 1;
-  while (count < max_leaves && divide_up(rows, count) > leaf_rows) count *= 2;
+  while (count < max_leaves && divide_up(rows, count) > most) count *= 2;
   return count;
 }
 
@@ -117,12 +143,10 @@ void Network<T>::add_branches(std::size_t l, index_t begin, index_t end, View be
 
 template <class T>
 void Network<T>::forward_blocks(Executor& executor, ConstView x, View out, bool stop_at_z) {
-  executor.run(static_cast<int>(divide_up(x.rows, block_rows)), forward_work(x.rows),
-               [&](int i, void* scratch) {
-                 const index_t begin = i * block_rows;
-                 forward_rows(x, begin, std::min(begin + block_rows, x.rows), out, stop_at_z,
-                              scratch);
-               });
+  const index_t blocks = divide_up(x.rows, block_rows_);
+  executor.run(static_cast<int>(blocks), forward_work(x.rows), [&](int i, void* scratch) {
+    forward_rows(x, x.rows * i / blocks, x.rows * (i + 1) / blocks, out, stop_at_z, scratch);
+  });
 }
 
 template <class T>
@@ -159,9 +183,9 @@ void Network<T>::backward_leaves(Executor& executor, ConstView x, View dx) {
   transpose_weights(static_cast<bool>(dx));
   run_leaves(executor, x.rows,
              [&](int, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
-               for (index_t begin = leaf_begin; begin < leaf_end; begin += block_rows)
-                 backward_rows(x, begin, std::min(begin + block_rows, leaf_end), false,
-                               begin > leaf_begin, gradients, dx, scratch);
+               for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
+                 backward_rows(x, begin, end, false, begin > leaf_begin, gradients, dx, scratch);
+               });
              });
 }
 
@@ -185,9 +209,10 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
   double loss[max_leaves] = {};
   run_leaves(executor, x.rows,
              [&](int i, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
-               for (index_t begin = leaf_begin; begin < leaf_end; begin += block_rows)
-                 loss[i] += train_block(x, begin, std::min(begin + block_rows, leaf_end), objective,
-                                        targets, scale, begin > leaf_begin, gradients, scratch);
+               for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
+                 loss[i] += train_block(x, begin, end, objective, targets, scale,
+                                        begin > leaf_begin, gradients, scratch);
+               });
              });
   const int leaves = leaf_count(x.rows);
   for (int distance = 1; distance < leaves; distance *= 2)
@@ -196,6 +221,8 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
 }
 
 #define DENSECORE_INSTANTIATE(T)                                                                 \
+  template index_t Network<T>::rows_of_block() const;                                            \
+  template int Network<T>::leaf_count(index_t) const;                                            \
   template void Network<T>::forward_rows(MatrixView<const T>, index_t, index_t, MatrixView<T>,   \
                                          bool, void*);                                           \
   template void Network<T>::forward_simple(std::size_t, MatrixView<const T>, index_t, index_t,   \

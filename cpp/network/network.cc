@@ -36,6 +36,7 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec,
     parameter_count_ += layers_.back()->parameter_count();
     inputs = layers_.back()->units();
   }
+  block_rows_ = rows_of_block();
   const auto count = static_cast<std::size_t>(parameter_count_);
   if (parameters_ == nullptr) {
     parameters_ = std::make_shared<AlignedBuffer<T>>(count);
@@ -147,7 +148,7 @@ void Network<T>::predict(Executor& executor, ConstView x, View out) {
   if (x.rows == 1 && !row_layers_.empty()) return predict_one(x.data, out.data);
   start({});
   // A task's rows use rows of the workspace of their own.
-  constexpr index_t chunk = 16 * block_rows;
+  const index_t chunk = 16 * block_rows_;
   reserve(std::min(x.rows, chunk));
   for (index_t begin = 0; begin < x.rows; begin += chunk) {
     const index_t end = std::min(begin + chunk, x.rows);
@@ -226,7 +227,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   const double factor = penalty_factor(sum.weight);
   const double penalized = penalized_ ? factor * penalty() : 0;
   bool updated = !whole;
-  if (chained() && descent && x.rows <= block_rows) {
+  if (chained() && descent && x.rows <= block_rows_ && leaf_count(x.rows) == 1) {
     transpose_weights(false);
     const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
     sum.loss = train_block(x, 0, x.rows, objective, targets, scale, false, gradients_->data(),

@@ -146,8 +146,7 @@ class Network {
   // with a layer that couples the rows of the batch, too.
   bool chained() const { return parameter_count_ <= chained_parameters && !coupled_; }
   static constexpr index_t chained_parameters = index_t{1} << 16;
-  // Rows of one block of work of a chain.
-  static constexpr index_t block_rows = 64;
+  index_t rows_of_block() const;
   // What the following calls are for.
   void start(const Pass& pass);
 
@@ -239,6 +238,7 @@ class Network {
   Pass pass_;
   bool coupled_ = false;  // of pass_
   index_t parameter_count_ = 0;
+  index_t block_rows_ = 0;  // of one block of work of a chain, at most
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
   AlignedBuffer<T> gathered_;         // gradients that others are added to
