@@ -48,8 +48,10 @@ def test_derivatives_of_activations(name: str, parameters: dict[str, Any], dtype
         assert found is None
         return
     expected = reference.activation_derivatives(name, z.astype(np.float64), **parameters)
+    # In float32 the last bit of a tanh near 1, which 1 - tanh² is made of, is 1.1e-4 of the largest
+    # third derivative of gelu.
     for f, e in zip(found, expected, strict=True):
-        assert_close(f, e, 1e-11 if dtype == "float64" else 1e-4)
+        assert_close(f, e, 1e-11 if dtype == "float64" else 1.5e-4)
     slope = reference.ACTIVATIONS[name].backward
     a = reference.ACTIVATIONS[name].forward(z, **parameters)
     assert_close(expected[0], slope(z, a, np.ones_like(z), **parameters), 1e-5)
