@@ -39,7 +39,7 @@ struct Ahead {
 
 // All rows of one column strip. `panels`: A is packed, tile after tile.
 template <class V, int vectors, bool part, Rows layout, bool panels>
-void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail,
+[[gnu::noinline]] void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail,
                 Ahead<typename V::T> ahead) {
   const index_t share = ahead.rows == 0 ? 0 : ahead.rows / Tiles(m).left + 1;
   for (Tiles tiles(m); tiles.left > 0; tiles.next()) {
@@ -77,7 +77,8 @@ void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail,
   }
 }
 
-// A strip of `cols` columns, 0 < cols <= vectors * width.
+// A strip of `cols` columns, 0 < cols <= vectors * width. What fits in half a vector is computed by
+// itself: a whole one would take twice as long for nothing.
 template <class V, int vectors, Rows layout, bool panels>
 void gemm_columns(index_t m, const TileArguments<typename V::T>& p, index_t cols,
                   const Ahead<typename V::T>& ahead = {}) {
@@ -87,11 +88,20 @@ void gemm_columns(index_t m, const TileArguments<typename V::T>& p, index_t cols
       return;
     }
   }
-  const index_t tail = cols - (vectors - 1) * V::width;
-  if (tail == V::width)
-    gemm_strip<V, vectors, false, layout, panels>(m, p, 0, ahead);
-  else
-    gemm_strip<V, vectors, true, layout, panels>(m, p, tail, ahead);
+  constexpr index_t before = (vectors - 1) * V::width;
+  const index_t tail = cols - before;
+  if (tail == V::width) return gemm_strip<V, vectors, false, layout, panels>(m, p, 0, ahead);
+  using Half = typename V::Half;
+  if constexpr (Half::width < V::width)
+    if (tail <= Half::width) {
+      if constexpr (vectors > 1) gemm_strip<V, vectors - 1, false, layout, panels>(m, p, 0, ahead);
+      TileArguments<typename V::T> rest = p;
+      rest.b += before;
+      rest.c += before;
+      if (rest.bias != nullptr) rest.bias += before;
+      return gemm_columns<Half, 1, layout, panels>(m, rest, tail);
+    }
+  gemm_strip<V, vectors, true, layout, panels>(m, p, tail, ahead);
 }
 
 }  // namespace
