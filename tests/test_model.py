@@ -389,6 +389,9 @@ def test_evaluate_has_keras_shapes() -> None:
         ({"sample_weight": np.zeros(10)}, "found only zeros"),
         ({"sample_weight": np.full(10, np.nan)}, "sample_weight: found nan in row 0"),
         ({"class_weight": [1, 2, 3]}, "class_weight: found list, wanted a dictionary"),
+        ({"class_weight": {0: -1, 1: 1, 2: 1}}, "class_weight: found -1 for class 0, wanted a fin"),
+        ({"class_weight": {0: 1, 1: np.nan, 2: 1}}, "class_weight: found nan for class 1"),
+        ({"class_weight": {0: 1, 1: "a", 2: 1}}, "class_weight: found 'a' for class 1"),
         ({"verbose": "loud"}, "verbose"),
     ],
 )

@@ -204,6 +204,12 @@ def test_common_keywords() -> None:
             ValueError,
             "ema_overwrite_frequency: found 1.5, wanted an integer >= 1",
         ),
+        (
+            lambda: optimizers.SGD(gradient_accumulation_steps=10**20),
+            ValueError,
+            r"gradient_accumulation_steps: found 10+, wanted an integer >= 2 and < 2\^31",
+        ),
+        (lambda: optimizers.SGD(10**400), ValueError, "learning_rate: found inf, wanted a finite"),
         (lambda: optimizers.SGD(name=5), TypeError, "name: found int, wanted a string"),
         (
             lambda: setattr(optimizers.SGD(), "pipeline", None),

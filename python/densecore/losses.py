@@ -55,6 +55,15 @@ class Loss:
         vars(self).update(self._options)
         _KERNELS["float64"].check_loss(self.name, self._parameters())
 
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        for method in ("call", "__call__"):
+            if method in vars(cls):
+                raise TypeError(
+                    f"class {cls.__name__}: found a method {method}, which the core does not call; "
+                    "compile takes a function (y_true, y_pred) -> (loss, gradient) as the loss"
+                )
+
     def _checked(self, key: str, value: Any) -> Any:
         try:
             number = float(value)

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import losses, metrics, model_file, optimizers
 from ._custom_loss import CallableLoss
+from ._files import check_overwrite
 from ._rows import as_rows
 from .derivatives import Derivatives
 from .history import History
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
     from .evaluation import Callbacks
     from .levenberg_marquardt import LevenbergMarquardt
+
+
+# What subclasses of Keras's models override.
+_NEVER_CALLED = ("call", "train_step", "test_step", "predict_step", "compute_loss")
 
 
 class Sequential(Derivatives):
@@ -56,6 +61,16 @@ class Sequential(Derivatives):
     >>> model.count_params()
     49
     """
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        for method in _NEVER_CALLED:
+            if method in vars(cls):
+                raise TypeError(
+                    f"class {cls.__name__}: found a method {method}, which the loop in the core "
+                    "does not call; train_on_batch, forward, backward and apply_gradients make "
+                    "loops of one's own"
+                )
 
     def fit(
         self,
@@ -358,26 +373,38 @@ class Sequential(Derivatives):
                 model._describe_metrics(model.loss.name, model.output_shape[1])
         except KeyError as error:
             raise ValueError(f"configuration: found no entry {error}") from None
-        except (AttributeError, TypeError, RuntimeError) as error:
+        except (AttributeError, TypeError, RuntimeError, OverflowError) as error:
             raise ValueError(f"configuration: {error}") from None
         return model
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write architecture, parameters, optimizer state, counters and ``metadata`` to one file.
 
         The format is safetensors: other programs read the tensors, and nothing in it is executed.
         An existing file is replaced in one step or not at all. A model whose loss is a function is
         written as an uncompiled one: after loading compile it again.
 
+        Parameters
+        ----------
+        path : path
+        overwrite : bool
+            False: an existing file is an error.
+
         Raises
         ------
         TypeError
-            ``metadata`` holds something that JSON cannot.
+            ``metadata`` holds something that JSON cannot; the learning rate is a function, or a
+            schedule of a class of one's own.
         OSError
             The file cannot be written; an older one is as it was.
         """
+        check_overwrite(path, overwrite)
         tensors = self._tensors()
-        model_file.write(path, self.get_config(), self.progress, self.metadata, tensors)
+        config = self.get_config()
+        if self._keeps_compilation:
+            assert self.optimizer is not None
+            config["compile"]["optimizer"] = self.optimizer._file_config()
+        model_file.write(path, config, self.progress, self.metadata, tensors)
 
     def _expected_tensors(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
         """Dtype and shape of each of `_tensors`, before the network exists."""
@@ -396,8 +423,23 @@ class Sequential(Derivatives):
         return tensors
 
 
-def load_model(path: str | os.PathLike[str]) -> Sequential:
+def load_model(
+    path: str | os.PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+) -> Sequential:
     """Read a model that `Sequential.save` wrote; training goes on where it stopped.
+
+    Parameters
+    ----------
+    path : path
+    custom_objects : None
+        For Keras's sake: no file holds anything of one's own.
+    compile : bool
+        Whether the model is compiled, as it was; without, its optimizer's state is not read.
+    safe_mode : bool
+        Accepted for Keras's sake, and without effect: nothing in a file is ever executed.
 
     Raises
     ------
@@ -406,6 +448,11 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
     ValueError
         It is not a model, damaged, or written by a newer version; the message says which.
     """
+    if custom_objects:
+        raise TypeError(
+            f"custom_objects: found {', '.join(custom_objects)}, wanted None: no file holds "
+            "anything of one's own; compile the model with it after loading"
+        )
     with model_file.open_model(path) as file:
         try:
             model = Sequential.from_config(file.config)
@@ -415,6 +462,9 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
         if file.config["inputs"] is None or not file.config["layers"]:
             raise ValueError(f"{file.path}: the model is damaged: it has no layers or no inputs")
         file.check(model._expected_tensors())
+        if not compile:
+            stack = {key: value for key, value in file.config.items() if key != "compile"}
+            model = Sequential.from_config(stack)
         model._make_parameters()
         if model.loss is not None:
             model._compile()

@@ -98,8 +98,8 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "clipvalue": ("a number > 0", lambda value: value > 0),
     "global_clipnorm": ("a number > 0", lambda value: value > 0),
     "ema_momentum": ("a number from 0 to 1", lambda value: 0 <= value <= 1),
-    "ema_overwrite_frequency": ("an integer >= 1", lambda value: value >= 1),
-    "gradient_accumulation_steps": ("an integer >= 2", lambda value: value >= 2),
+    "ema_overwrite_frequency": ("an integer >= 1 and < 2^31", lambda value: 1 <= value < 2**31),
+    "gradient_accumulation_steps": ("an integer >= 2 and < 2^31", lambda value: 2 <= value < 2**31),
 }
 
 
@@ -130,6 +130,8 @@ def _number(key: str, value: Any, wanted: str = "a number") -> float:
         return float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{key}: found {type(value).__name__}, wanted {wanted}") from None
+    except OverflowError:  # an integer of hundreds of digits, which no range has
+        return float("inf")
 
 
 class Optimizer:
@@ -342,7 +344,7 @@ class Optimizer:
         TypeError
             The learning rate is a function that has no `get_config`.
         """
-        config = {"name": type(self).name, **self._values(), **self.pipeline.changed()}
+        config = self._config()
         if self.schedule is not None:
             from . import schedules
 
@@ -352,12 +354,34 @@ class Optimizer:
                     "schedule of densecore.schedules, which can be saved"
                 )
             config["learning_rate"] = schedules.serialize(self.schedule)
+        return config
+
+    def _config(self) -> dict[str, Any]:
+        """`get_config`, but a schedule is itself: for copies, which any of them can have."""
+        config = {"name": type(self).name, **self._values(), **self.pipeline.changed()}
+        if self.schedule is not None:
+            config["learning_rate"] = self.schedule
         if "name" in vars(self):
             config["label"] = self.name
         return config
 
+    def _file_config(self) -> dict[str, Any]:
+        """`get_config` for a file; raises for a schedule that nobody could read from it."""
+        config = self.get_config()
+        if self.schedule is not None:
+            from . import schedules
+
+            try:
+                schedules.deserialize(config["learning_rate"])
+            except ValueError as error:
+                raise TypeError(
+                    f"learning_rate: found {self.schedule!r}, which a file cannot hold ({error}); "
+                    "FromArray holds the rates themselves"
+                ) from None
+        return config
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return get, (self.get_config(),)
+        return get, (self._config(),)
 
     def __repr__(self) -> str:
         values = {**self._values(), **self.pipeline.changed()}

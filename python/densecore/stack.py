@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, _seeds, weights_file
+from ._files import check_overwrite
 from ._summary import table
 from .initializers import check_seed
 from .layers import Dense, Flatten, Input, Layer, assign, check_width, deserialize
@@ -71,6 +72,9 @@ class Stack:
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by its name or its place."""
         if index is not None:
+            count = len(self._layers)
+            if not -count <= index < count:
+                raise ValueError(f"get_layer: found the index {index}, wanted 0 to {count - 1}")
             return self._layers[index]
         for layer in self._all_layers():
             if layer.name == name:
@@ -344,8 +348,7 @@ class Stack:
         overwrite : bool
             False: an existing file is an error.
         """
-        if not overwrite and os.path.exists(filepath):
-            raise FileExistsError(f"{os.fspath(filepath)}: found a file there, wanted none")
+        check_overwrite(filepath, overwrite)
         self._network  # noqa: B018 - builds
         weights_file.write(filepath, self._parameter_tensors())
 
