@@ -301,6 +301,8 @@ class Sequential(Derivatives):
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copy: what a file holds, in memory; the history stays behind."""
+        if self._kept:
+            self.build()
         own = {"_input", "_layers", "_network_or_none", "history", *CORE_CALLS}
         return {
             "stack": Stack.get_config(self),
