@@ -12,7 +12,7 @@ from . import _core, _seeds, weights_file
 from ._files import check_overwrite
 from ._summary import table
 from .initializers import check_seed
-from .layers import Dense, Flatten, Input, Layer, assign, check_width, deserialize
+from .layers import Dense, Flatten, Input, Layer, assign, deserialize
 from .layers.base import Plan
 
 Array = NDArray[Any]
