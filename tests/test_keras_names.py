@@ -165,10 +165,10 @@ def test_loading_without_compilation(tmp_path: Path) -> None:
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(X, LABELS, verbose=0)
     path = tmp_path / "m.keras"
-    model.save(path)
+    model.save(filepath=path)
     with pytest.raises(FileExistsError, match="found a file there, wanted none"):
         model.save(path, overwrite=False)
-    loaded = models.load_model(path, compile=False, safe_mode=True)
+    loaded = models.load_model(filepath=path, compile=False, safe_mode=True)
     assert (loaded.optimizer, loaded.loss, loaded.metrics_names) == (None, None, ["loss"])
     assert (loaded.predict(X) == model.predict(X)).all()
     loaded.compile("sgd", "sparse_categorical_crossentropy")

@@ -379,7 +379,7 @@ class Sequential(Derivatives):
             raise ValueError(f"configuration: {error}") from None
         return model
 
-    def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write architecture, parameters, optimizer state, counters and ``metadata`` to one file.
 
         The format is safetensors: other programs read the tensors, and nothing in it is executed.
@@ -388,7 +388,7 @@ class Sequential(Derivatives):
 
         Parameters
         ----------
-        path : path
+        filepath : path
         overwrite : bool
             False: an existing file is an error.
 
@@ -400,13 +400,13 @@ class Sequential(Derivatives):
         OSError
             The file cannot be written; an older one is as it was.
         """
-        check_overwrite(path, overwrite)
+        check_overwrite(filepath, overwrite)
         tensors = self._tensors()
         config = self.get_config()
         if self._keeps_compilation:
             assert self.optimizer is not None
             config["compile"]["optimizer"] = self.optimizer._file_config()
-        model_file.write(path, config, self.progress, self.metadata, tensors)
+        model_file.write(filepath, config, self.progress, self.metadata, tensors)
 
     def _expected_tensors(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
         """Dtype and shape of each of `_tensors`, before the network exists."""
@@ -426,7 +426,7 @@ class Sequential(Derivatives):
 
 
 def load_model(
-    path: str | os.PathLike[str],
+    filepath: str | os.PathLike[str],
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
@@ -435,7 +435,7 @@ def load_model(
 
     Parameters
     ----------
-    path : path
+    filepath : path
     custom_objects : None
         For Keras's sake: no file holds anything of one's own.
     compile : bool
@@ -455,7 +455,7 @@ def load_model(
             f"custom_objects: found {', '.join(custom_objects)}, wanted None: no file holds "
             "anything of one's own; compile the model with it after loading"
         )
-    with model_file.open_model(path) as file:
+    with model_file.open_model(filepath) as file:
         try:
             model = Sequential.from_config(file.config)
         except ValueError as error:
