@@ -1,5 +1,7 @@
-"""What the kernel tests share: every ISA level of this machine, both dtypes, guarded arrays."""
+"""What tests share: every ISA level of this machine, both dtypes, guarded arrays, comparisons."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,9 @@ import pytest
 
 import densecore as dc
 import machine_code
+
+# A shell's background job ignores Ctrl-C, which some tests send to themselves: they would not end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LEVELS = dc._core.available_isa_levels()
 DTYPES = ["float32", "float64"]
@@ -159,6 +164,32 @@ def guarded() -> Any:
     guard = Guarded()
     yield guard
     guard.check()
+
+
+@pytest.fixture
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runs in a folder of its own: what it leaves there is all that it wrote."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+
+def assert_refused(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line says one line that contains `text`, and leaves no file."""
+    from densecore.cli import main
+
+    before = os.listdir()
+    try:
+        status: Any = main(arguments)
+    except SystemExit as stop:  # argparse's own way
+        status = stop.code
+    printed = capsys.readouterr()
+    assert status == 2
+    assert text in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.err.startswith("densecore")
+    assert printed.out == ""
+    assert os.listdir() == before
 
 
 def assert_close(found: Any, expected: Any, tolerance: float, what: str = "") -> None:

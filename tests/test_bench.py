@@ -1,20 +1,17 @@
 """``densecore bench``, and the workloads that it shares with the comparison."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import densecore as dc
+from conftest import assert_refused
 from densecore.cli import main
 from densecore.cli.workloads import WORKLOADS, Workload
 
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_empty_folder")
 
 
 def test_quick_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,16 +42,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("arguments", "text"), MISTAKES, ids=[row[1][:30] for row in MISTAKES])
 def test_mistakes(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        status = main(["bench", "--quick", *arguments])
-    except SystemExit as stop:  # argparse's own way
-        status = stop.code  # type: ignore[assignment]
-    printed = capsys.readouterr()
-    assert status == 2
-    assert text in printed.err
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
-    assert os.listdir() == []
+    assert_refused(["bench", "--quick", *arguments], text, capsys)
 
 
 @pytest.mark.parametrize("workload", WORKLOADS.values(), ids=list(WORKLOADS))

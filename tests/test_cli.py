@@ -1,72 +1,25 @@
-"""The command line as its users meet it: the whole path on real data, and every kind of mistake."""
+"""The command line as its users meet it: the whole path from tables to predictions."""
 
 import argparse
 import csv
 import gzip
-import json
 import os
-import struct
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import densecore as dc
+from command_line import command, flowers, read_csv, table
 from densecore.cli import main
 
 DATA = Path(__file__).parents[1] / "examples" / "data"
 DIGITS, CONCRETE = DATA / "digits.csv", DATA / "concrete.csv"
 
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the source tree")
-
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test runs in a folder of its own: what it leaves there is all that it wrote."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-def command(*arguments: Any, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "densecore", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        check=False,
-    )
-
-
-def table(text: str, name: str = "data.csv") -> str:
-    Path(name).write_text(text)
-    return name
-
-
-def flowers(rows: int = 60, seed: int = 0) -> str:
-    """A small table with numbers, categories, and classes that depend on both."""
-    rng = np.random.default_rng(seed)
-    lines = ["length,colour,wild,species,weight"]
-    for _ in range(rows):
-        colour = rng.choice(["red", "blue"])
-        length = rng.normal(3 if colour == "red" else 6, 1)
-        species = "rose" if length < 4.5 else "iris"
-        wild = rng.choice(["true", "false"])
-        weight = 2 * length + (1 if wild == "true" else 0) + rng.normal(0, 0.1)
-        lines.append(f"{length:.3f},{colour},{wild},{species},{weight:.3f}")
-    return "\n".join(lines) + "\n"
-
-
-def read_csv(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(text.splitlines()))
-
-
-# The whole path --------------------------------------------------------------------------------
+pytestmark = pytest.mark.usefixtures("in_empty_folder")
 
 
 @needs_data
@@ -178,7 +131,7 @@ def test_the_linear_model_is_an_honest_baseline(capsys: pytest.CaptureFixture[st
 
 def test_results_are_those_of_the_validation_rows(capsys: pytest.CaptureFixture[str]) -> None:
     # Only the rows that are held out have this error, so the printed numbers tell which were used.
-    from densecore.cli.train import _split
+    from densecore.cli.problem import _split
     from densecore.tables import read_table
 
     data = table("x,y\n" + "\n".join(f"{i},{i * 0.25}" for i in range(50)))
@@ -200,7 +153,7 @@ def test_results_are_those_of_the_validation_rows(capsys: pytest.CaptureFixture[
 
 
 def test_the_split_keeps_the_proportions_of_classes() -> None:
-    from densecore.cli.train import _split
+    from densecore.cli.problem import _split
     from densecore.tables import read_table
 
     labels = np.array([0] * 50 + [1] * 10 + [2] * 5 + [3])
@@ -421,295 +374,3 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_check_finds_the_core_right(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--steps", "3"]) == 0
     assert capsys.readouterr().out.endswith("all agree\n")
-
-
-# Mistakes --------------------------------------------------------------------------------------
-
-XY = "x,y\n" + "\n".join(f"{i},{i * 0.5}" for i in range(40)) + "\n"
-
-
-def replaced(line: int, text: str) -> str:
-    lines = XY.splitlines()
-    lines[line - 1] = text
-    return "\n".join(lines) + "\n"
-
-
-# (contents of data.csv or None, further arguments, what the message says)
-TRAINING_MISTAKES: list[tuple[str | bytes | None, list[str], str]] = [
-    (None, [], "data.csv: no such file"),
-    ("", [], "data.csv: the file is empty"),
-    ("\n\n", [], "data.csv: the file is empty"),
-    ("x,y\n", [], "found column names but no rows"),
-    ("x,\n1,2\n", [], "row 1: column 2 has no name"),
-    ("x,y,x\n1,2,3\n", [], "row 1: the column name 'x' occurs twice"),
-    (XY, ["--target", "z"], "no column 'z'; known: x, y"),
-    (XY, ["--target", "y"], "--target: the same column twice"),
-    (XY, ["--ignore", "q"], "no column 'q'; known: x, y"),
-    (XY, ["--ignore", "y"], "--ignore: 'y' is the target"),
-    (XY, ["--ignore", "x"], "no column besides the target"),
-    (replaced(7, "oops,3"), [], "row 7, column 'x': found 'oops', wanted a number"),
-    (replaced(7, "1_0,3"), [], "row 7, column 'x': found '1_0', wanted a number"),
-    (replaced(7, "3,oops"), [], "found 'oops', wanted a number (--task classification"),
-    (replaced(9, ",3"), [], "row 9, column 'x': the value is missing"),
-    (replaced(9, "3,"), [], "row 9, column 'y': the value is missing"),
-    (replaced(9, "3,"), ["--missing", "mean"], "'y': the value is missing; a target must be known"),
-    (replaced(9, "3,inf"), [], "row 9, column 'y': found inf, wanted a finite number"),
-    (replaced(9, "inf,3"), [], "row 9, column 'x': found inf, wanted a finite number"),
-    (replaced(9, "1e39,3"), [], "row 9, column 'x': found 1e39, which overflows float32"),
-    (replaced(9, "3,-1e39"), [], "row 9, column 'y': found -1e39, which overflows float32"),
-    (replaced(9, "1e308,3"), ["--dtype", "float64"], "row 9, column 'x': found 1e308, too large"),
-    (replaced(5, "1,2,3"), [], "row 5: found 3 values, wanted 2"),
-    (replaced(5, "1"), [], "row 5: found 1 value, wanted 2"),
-    (replaced(5, '1,"2'), [], "row 5: unexpected end of data"),
-    ("x,y\n" + "1,a\n" * 30, [], "the target 'y' has one class only, 'a'"),
-    ("x,y\n1,2.5\n", [], "found 1 row, too few to hold out"),
-    ("x,y\n1,a\n2,b\n", [], "found 2 rows in 2 classes, too few to hold out"),
-    ("x,y\n" + ",1.5\n" * 30, ["--missing", "mean"], "column 'x' has no value in the training"),
-    ("x,y\n" + "\n".join(f"t{i},{i}.5" for i in range(200)), [], "200 different texts, more than"),
-    (b"\x00\x01\x02" * 100, [], "not a text file"),
-    (b"x,y\n1,2\n\xff\xfe,3\n", [], "row 3: not UTF-8 text (byte 0xff)"),
-    (b"\x1f\x8b\x08garbage", [], "damaged gzip file"),
-    (gzip.compress(XY.encode())[:-20], [], "damaged gzip file"),
-    (XY, ["--epochs", "0"], "--epochs: found '0', wanted a whole number of at least 1"),
-    (XY, ["--epochs", "many"], "--epochs: found 'many'"),
-    (XY, ["--batch-size", "-3"], "--batch-size: found '-3'"),
-    (XY, ["--learning-rate", "-1"], "learning_rate: found -1, wanted a finite number > 0"),
-    (XY, ["--learning-rate", "nan"], "learning_rate: found nan"),
-    (XY, ["--hidden", "a,b"], "--hidden: found 'a,b', wanted widths such as 64,32"),
-    (XY, ["--hidden", "0"], "units: found 0, wanted 1 to"),
-    (XY, ["--activation", "rellu"], "unknown activation 'rellu' (did you mean 'relu'?); known"),
-    (XY, ["--optimizer", "adamm"], "unknown optimizer 'adamm'"),
-    (XY, ["--validation-split", "1"], "--validation-split: found 1.0, wanted a share between"),
-    (XY, ["--validation-split", "0"], "--validation-split: found 0.0"),
-    (XY, ["--separator", "abc"], "--separator: found 'abc', wanted one of"),
-    (XY, ["--seed", "-1"], "--seed: found '-1', wanted a whole number"),
-    (XY, ["--threads", "0"], "--threads: found '0'"),
-    (XY, ["--task", "guess"], "invalid choice: 'guess'"),
-    (XY, ["--nonsense"], "unrecognized arguments: --nonsense"),
-    (XY, ["--save", "missing/model"], "missing/model: there is no directory missing"),
-    (XY, ["--save", "."], ".: is a directory"),
-    (XY, ["--save", "./data.csv"], "data.csv: is both --save and DATA"),
-    (XY, ["--optimizer", "sgd", "--learning-rate", "1e30"], "training diverged"),
-]
-
-
-@pytest.mark.parametrize(("data", "arguments", "text"), TRAINING_MISTAKES,
-                         ids=[row[2][:40] for row in TRAINING_MISTAKES])  # fmt: skip
-def test_training_mistakes(
-    data: str | bytes | None,
-    arguments: list[str],
-    text: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    if data is not None:
-        Path("data.csv").write_bytes(data.encode() if isinstance(data, str) else data)
-    before = os.listdir()
-    base = ["train", "data.csv", "--target", "y", "--epochs", "3", "--quiet"]
-    try:
-        status = main([*base, *arguments])
-    except SystemExit as stop:  # argparse's own way
-        status = stop.code  # type: ignore[assignment]
-    printed = capsys.readouterr()
-    assert status == 2
-    assert text in printed.err
-    assert printed.err.count("\n") == 1
-    assert printed.err.startswith("densecore")
-    assert printed.out == ""
-    assert os.listdir() == before
-
-
-def saved_model() -> Path:
-    """A good model of x for y."""
-    table(XY)
-    assert main(["train", "data.csv", "--target", "y", "--epochs", "2", "--quiet"]) == 0
-    return Path("model.safetensors")
-
-
-def rewrite_metadata(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    raw = path.read_bytes()
-    length = struct.unpack("<Q", raw[:8])[0]
-    header = json.loads(raw[8 : 8 + length])
-    user = json.loads(header["__metadata__"]["metadata"])
-    change(user)
-    header["__metadata__"]["metadata"] = json.dumps(user)
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + raw[8 + length :])
-
-
-def feature(**entries: Any) -> Callable[[Path], Any]:
-    return lambda path: rewrite_metadata(path, lambda m: m["table"]["features"][0].update(entries))
-
-
-# (what happens to the model, contents of new.csv, further arguments, what the message says)
-PREDICTION_MISTAKES: list[tuple[Callable[[Path], Any], str, list[str], str]] = [
-    (lambda p: p.unlink(), "x\n1\n", [], "model.safetensors: no such file"),
-    (lambda p: p.write_bytes(b""), "x\n1\n", [], "model.safetensors: the file is empty"),
-    (lambda p: p.write_text(XY), "x\n1\n", [], "model.safetensors: not a safetensors file"),
-    (lambda p: p.write_bytes(p.read_bytes()[:-9]), "x\n1\n", [], "truncated"),
-    (lambda p: p.write_bytes(p.read_bytes()[:99]), "x\n1\n", [], "truncated"),
-    (
-        lambda p: p.write_bytes(
-            p.read_bytes().replace(b'"format_version":"1"', b'"format_version":"9"')
-        ),
-        "x\n1\n",
-        [],
-        "this version",
-    ),
-    (lambda p: dc.Sequential([dc.Input(1), dc.Dense(1)]).save(p), "x\n1\n", [], "nothing of a tab"),
-    (feature(scale=0), "x\n1\n", [], "found scale 0.0, wanted > 0"),
-    (feature(mean="big"), "x\n1\n", [], "found 'big', wanted a finite number"),
-    (feature(kind="image"), "x\n1\n", [], "unknown kind of feature 'image'"),
-    (feature(name=5), "x\n1\n", [], "found 5, wanted text"),
-    (feature(kind="categorical", categories=["a", "b"]), "x\n1\n", [], "found 2 inputs"),
-    (lambda p: rewrite_metadata(p, lambda m: m.update(table=[])), "x\n1\n", [], "damaged entry"),
-    (lambda p: rewrite_metadata(p, lambda m: m["table"].update(version=9)), "x\n1\n", [], "newer"),
-    (lambda p: None, "z,y\n1,2\n", [], "no column 'x', which the model needs; found: z, y"),
-    (lambda p: None, "x\n1\ntwo\n", [], "row 3, column 'x': found 'two', wanted a number"),
-    (lambda p: None, "x\n1\n\nNA\n", [], "row 4, column 'x': the value is missing"),
-    (lambda p: None, "x\n1e39\n", [], "row 2, column 'x': found 1e39, which overflows float32"),
-    (lambda p: None, "x\n", [], "found column names but no rows"),
-    (lambda p: None, "x\n1\n", ["--out", "missing/out.csv"], "there is no directory missing"),
-    (lambda p: None, "x\n1\n", ["--probabilities"], "the model is a regression"),
-]
-
-
-@pytest.mark.parametrize(("damage", "data", "arguments", "text"), PREDICTION_MISTAKES,
-                         ids=[row[3][:40] for row in PREDICTION_MISTAKES])  # fmt: skip
-def test_prediction_mistakes(
-    damage: Callable[[Path], Any],
-    data: str,
-    arguments: list[str],
-    text: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    model = saved_model()
-    damage(model)
-    Path("new.csv").write_text(data)
-    Path("out.csv").write_text("old")
-    capsys.readouterr()
-    before = sorted(os.listdir())
-    assert main(["predict", str(model), "new.csv", "--out", "out.csv", *arguments]) == 2
-    printed = capsys.readouterr()
-    assert text in printed.err
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
-    assert sorted(os.listdir()) == before
-    assert Path("out.csv").read_text() == "old"
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "new.csv"])
-def test_predictions_replace_no_input(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    saved_model()
-    table("x\n1\n", "new.csv")
-    before = Path(name).read_bytes()
-    capsys.readouterr()
-    assert main(["predict", "model.safetensors", "new.csv", "--out", f"./{name}"]) == 2
-    assert "wanted different files" in capsys.readouterr().err
-    assert Path(name).read_bytes() == before
-
-
-def test_predictions_replace_a_file_in_one_step() -> None:
-    saved_model()
-    table("old", "out.csv")
-    os.link("out.csv", "kept.csv")
-    assert main(["predict", "model.safetensors", "data.csv", "--out", "out.csv"]) == 0
-    assert Path("out.csv").read_text().startswith("y\n")
-    assert Path("kept.csv").read_text() == "old"  # a new file took the name; none was overwritten
-
-
-def test_unknown_category_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["train", table(flowers()), "--target", "weight", "--epochs", "1", "--quiet"])
-    Path("new.csv").write_text("length,colour,wild,species\n1,green,true,rose\n")
-    assert main(["predict", "model.safetensors", "new.csv"]) == 2
-    message = capsys.readouterr().err
-    assert "row 2, column 'colour': found 'green'" in message
-    assert "known: blue, red" in message
-
-
-def test_a_folder_is_not_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", ".", "--target", "y"]) == 2
-    assert ".: is a directory, wanted a file" in capsys.readouterr().err
-
-
-def test_mistakes_end_the_process_with_status_2() -> None:
-    done = command("train", "data.csv", "--target", "y")
-    assert done.returncode == 2
-    assert done.stderr == "densecore train: data.csv: no such file\n"
-    done = command()
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-
-
-def test_a_closed_pipe_is_no_traceback() -> None:
-    saved_model()
-    table("x\n" + "1\n" * 200_000, "long.csv")
-    program = f"{sys.executable} -m densecore predict model.safetensors long.csv | head -1"
-    done = subprocess.run(program, shell=True, capture_output=True, text=True, check=False)
-    assert done.stdout == "y\n"
-    assert done.stderr == ""
-
-
-def test_the_model_is_saved_whatever_reads_the_output() -> None:
-    data = table(flowers())
-    for buffered in ("", "1"):
-        arguments = f"train {data} --target weight --epochs 30 --save piped{buffered}"
-        process = subprocess.Popen(
-            f"{sys.executable} -m densecore {arguments}".split(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": buffered},
-        )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        process.stderr.close()
-        process.wait()
-        assert Path(f"piped{buffered}").exists()
-    done = command("train", data, "--target", "weight", "--epochs", 1, PYTHONIOENCODING="ascii")
-    assert done.returncode == 0, done.stderr
-    assert "R? " in done.stdout
-    assert Path("model.safetensors").exists()
-
-
-def test_help_and_version_are_quick() -> None:
-    code = "import sys, densecore.cli; print([m for m in {optional} if m in sys.modules])"
-    optional = ["matplotlib", "pandas", "scipy", "sklearn", "importlib.metadata"]
-    done = subprocess.run(
-        [sys.executable, "-c", code.format(optional=optional)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "[]\n"
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-def test_interrupt_is_one_line_and_saves_nothing() -> None:
-    import signal
-    import time
-
-    table(XY)
-    process = subprocess.Popen(
-        f"{sys.executable} -m densecore train data.csv --target y --epochs 100000000".split(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        # A shell's background job ignores Ctrl-C, and so would what it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "rows to train" in line:
-            break
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    try:
-        _, errors = process.communicate(timeout=20)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert errors == "densecore train: interrupted, nothing was saved\n"
-    assert os.listdir() == ["data.csv"]

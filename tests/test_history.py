@@ -274,11 +274,16 @@ def test_a_longer_line_is_wiped_out() -> None:
 
 def test_a_closed_stream_stops_nothing() -> None:
     class Broken(Terminal):
+        tried = False
+
         def write(self, text: str) -> int:
+            self.tried = True
             raise BrokenPipeError
 
-    run(EpochProgress(5, 2, Broken()), 5)
-    run(EpochProgress(5, 1, Broken()), 5)
+    for verbose in (1, 2):
+        broken = Broken()
+        run(EpochProgress(5, verbose, broken), 5)
+        assert broken.tried
     closed = io.StringIO()
     progress = EpochProgress(5, 2, closed)
     closed.close()

@@ -458,7 +458,8 @@ def test_direction_of_reported_names() -> None:
 def test_no_warnings_of_numpy() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        metrics.MeanMetricWrapper(lambda t, p: (t - p) ** 2, "square")([1.0], [2.0], [0.5])
+        metric = metrics.MeanMetricWrapper(lambda t, p: (t - p) ** 2, "square")
+        assert metric([1.0], [3.0], [0.5]) == 4.0
 
 
 @pytest.mark.parametrize(

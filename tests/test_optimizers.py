@@ -67,6 +67,12 @@ def test_defaults_are_keras_s(name: str) -> None:
     assert made.name == name
 
 
+def test_copies_keep_what_is_switched_off() -> None:
+    made = optimizers.AdamW(weight_decay=None)  # type: ignore[arg-type]
+    for again in (copy.deepcopy(made), optimizers.get(made.get_config())):
+        assert again.weight_decay is None
+
+
 @pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
 def test_configurations_come_back(config: dict[str, Any], tmp_path: Path) -> None:
     options = {"clipnorm": 1.5, "use_ema": True, "gradient_accumulation_steps": 3}

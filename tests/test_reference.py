@@ -734,7 +734,7 @@ def test_a_refused_step_changes_nothing(optimizer: str) -> None:
     before = [p.copy() for p in net.parameters]
     refused: list[dict[str, Any]] = [{"learning_rate": -1.0}, {"speed": 0.9}]
     for wrong in refused:
-        with pytest.raises((ValueError, TypeError)):
+        with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):
             net.train_on_batch(x, y, optimizer, **wrong)
     assert net.step == 1
     for p, kept in zip(net.parameters, before, strict=True):

@@ -205,7 +205,9 @@ def test_names_survive_early_stopping(kind: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         warnings.filterwarnings("ignore", "Stochastic Optimizer")
-        getattr(ours, kind)(early_stopping=True, max_iter=3).fit(frame, DIGITS[1]).predict(frame)
+        model = getattr(ours, kind)(early_stopping=True, max_iter=3).fit(frame, DIGITS[1])
+        model.predict(frame)
+    assert list(model.feature_names_in_) == ["a", "b", "c"]
 
 
 def test_a_poisson_network_is_a_generalised_linear_model() -> None:

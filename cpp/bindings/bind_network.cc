@@ -1,5 +1,6 @@
 // Networks, and steps that are bound to their arrays, as Python sees them.
 #include "bindings/bound_step.h"
+#include "bindings/hot_calls.h"
 #include "bindings/py_network.h"
 #include "bindings/register.h"
 
@@ -29,21 +30,7 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
   py::class_<PyTape<T>>(module, tape_name.c_str()).def_property_readonly("rows", &PyTape<T>::rows);
   py::class_<N> type(module, name);
   register_bound<T>(module, name);
-  static PyMethodDef predict = {"predict", as_function(N::call_predict),
-                                METH_FASTCALL | METH_KEYWORDS, "predict(x, out=None)"};
-  static PyMethodDef train = {"train_on_batch", as_function(N::call_train_on_batch),
-                              METH_FASTCALL | METH_KEYWORDS,
-                              "train_on_batch(x, y, sample_weight=None)"};
-  static PyMethodDef forward = {"forward", as_function(N::call_forward),
-                                METH_FASTCALL | METH_KEYWORDS,
-                                "forward(x, out=None, training=True, tape=None)"};
-  static PyMethodDef backward = {
-      "backward", as_function(N::call_backward), METH_FASTCALL | METH_KEYWORDS,
-      "backward(grad_output, input_gradient=False, accumulate=False, tape=None)"};
-  static PyMethodDef apply = {"apply_gradients", as_function(N::call_apply_gradients), METH_NOARGS,
-                              "apply_gradients()"};
-  for (PyMethodDef* method : {&predict, &train, &forward, &backward, &apply})
-    add_method(type, method);
+  add_hot_calls<T>(type);
   register_derivatives<T>(type);
   type.def(py::init<index_t, const std::vector<py::dict>&, const py::object&>(), py::arg("inputs"),
            py::arg("layers"), py::arg("isa") = py::none())

@@ -5,9 +5,12 @@
 #include <pybind11/numpy.h>
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "network/metric.h"
+#include "network/objective.h"
 
 namespace densecore::bindings {
 
@@ -78,6 +81,20 @@ Metric<T> metric_of(const py::handle& description, const KernelTable<T>& table, 
     return Metric<T>(table, metric_spec(what.cast<std::string>(), options), outputs, labels);
   return Metric<T>(std::make_unique<FunctionOfPass<T>>(what.cast<py::function>(), outputs),
                    metric_spec("", options).weighted);
+}
+
+// The metrics of a model that is compiled with `objective`.
+template <class T>
+std::vector<Metric<T>> metrics_of(const py::list& descriptions, const KernelTable<T>& table,
+                                  const Objective<T>& objective, index_t outputs) {
+  if (!descriptions.empty() && objective.target_columns() != outputs)
+    throw std::invalid_argument("metrics: found " + std::to_string(descriptions.size()) +
+                                ", wanted none with the loss '" + objective.loss().name +
+                                "', whose outputs are not one per target");
+  std::vector<Metric<T>> metrics;
+  for (const py::handle description : descriptions)
+    metrics.push_back(metric_of(description, table, outputs, objective.sparse()));
+  return metrics;
 }
 
 }  // namespace densecore::bindings

@@ -48,14 +48,8 @@ class PyEnsemble {
     const NetworkSpec& spec = ensemble_->network().spec();
     const Objective<T> objective(table(), loss, reduction_of(reduction), spec.last_activation(),
                                  spec.outputs(), from_logits, loss_parameters);
-    if (!metric_specs.empty() && objective.target_columns() != spec.outputs())
-      throw std::invalid_argument("metrics: found " + std::to_string(metric_specs.size()) +
-                                  ", wanted none with the loss '" + loss +
-                                  "', whose outputs are not one per target");
-    std::vector<Metric<T>> metrics;
-    for (const py::handle metric : metric_specs)
-      metrics.push_back(metric_of(metric, table(), spec.outputs(), objective.sparse()));
-    ensemble_->compile(objective, settings, std::move(metrics));
+    ensemble_->compile(objective, settings,
+                       metrics_of(metric_specs, table(), objective, spec.outputs()));
   }
 
   py::dict optimizer_states(index_t member) {

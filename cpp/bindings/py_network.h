@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "bindings/arrays.h"
-#include "bindings/fast_call.h"
 #include "bindings/metric.h"
 #include "bindings/network_derivatives.h"
 #include "bindings/network_support.h"
@@ -110,15 +109,9 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     const Objective<T> objective(network_->table(), loss, reduction_of(reduction),
                                  spec.last_activation(), spec.outputs(), from_logits,
                                  loss_parameters);
-    if (!metric_specs.empty() && objective.target_columns() != spec.outputs())
-      throw std::invalid_argument("metrics: found " + std::to_string(metric_specs.size()) +
-                                  ", wanted none with the loss '" + loss +
-                                  "', whose outputs are not one per target");
-    std::vector<Metric<T>> metrics;
-    for (const py::handle metric : metric_specs)
-      metrics.push_back(metric_of(metric, network_->table(), spec.outputs(), objective.sparse()));
-    trainer_ = std::make_shared<Trainer<T>>(network_, objective, std::move(settings),
-                                            std::move(metrics), seed);
+    trainer_ = std::make_shared<Trainer<T>>(
+        network_, objective, std::move(settings),
+        metrics_of(metric_specs, network_->table(), objective, spec.outputs()), seed);
   }
 
   py::dict optimizer_states() {
@@ -250,55 +243,6 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   double train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
     const InUse in_use(busy_);
     return train_on(in_use, bound_batch(x, y, weight, labels_), 1);
-  }
-
-  static PyObject* call_predict(PyObject* self, PyObject* const* given, Py_ssize_t positional,
-                                PyObject* keywords) {
-    return guarded([&] {
-      const auto [x, out] =
-          arguments("predict_on_batch", {"x", "out"}, 1, given, positional, keywords);
-      return self_of<PyNetwork>(self).predict(borrowed(x), borrowed(out)).release().ptr();
-    });
-  }
-  static PyObject* call_forward(PyObject* self, PyObject* const* given, Py_ssize_t positional,
-                                PyObject* keywords) {
-    return guarded([&] {
-      const auto [x, out, training, tape, step] = arguments(
-          "forward", {"x", "out", "training", "tape", "step"}, 1, given, positional, keywords);
-      return self_of<PyNetwork>(self)
-          .forward(borrowed(x), borrowed(out), truth(training, true), borrowed(tape),
-                   step == nullptr ? -1 : py::handle(step).cast<std::int64_t>())
-          .release()
-          .ptr();
-    });
-  }
-  static PyObject* call_backward(PyObject* self, PyObject* const* given, Py_ssize_t positional,
-                                 PyObject* keywords) {
-    return guarded([&] {
-      const auto [g, input_gradient, accumulate, tape] =
-          arguments("backward", {"grad_output", "input_gradient", "accumulate", "tape"}, 1, given,
-                    positional, keywords);
-      return self_of<PyNetwork>(self)
-          .backward(borrowed(g), truth(input_gradient, false), truth(accumulate, false),
-                    borrowed(tape))
-          .release()
-          .ptr();
-    });
-  }
-  static PyObject* call_apply_gradients(PyObject* self, PyObject*) {
-    return guarded([&] {
-      self_of<PyNetwork>(self).apply_gradients();
-      return py::none().release().ptr();
-    });
-  }
-  static PyObject* call_train_on_batch(PyObject* self, PyObject* const* given,
-                                       Py_ssize_t positional, PyObject* keywords) {
-    return guarded([&] {
-      const auto [x, y, weight] =
-          arguments("train_on_batch", {"x", "y", "sample_weight"}, 2, given, positional, keywords);
-      return PyFloat_FromDouble(
-          self_of<PyNetwork>(self).train_on_batch(borrowed(x), borrowed(y), borrowed(weight)));
-    });
   }
 
   // Appends to `results` one (training, validation) pair of lists per epoch: loss, then metrics;

@@ -118,8 +118,13 @@ struct ElementwiseActivation {
   using Function = FunctionOf<has_parameters<Activation>, Activation, V>;
   static constexpr bool row_wise = false;
 
+  // Rows that follow one another are one long row.
   template <class Body>
-  static void loop(index_t rows, index_t cols, Body body) {
+  static void loop(index_t rows, index_t cols, bool gapless, Body body) {
+    if (gapless) {
+      cols *= rows;
+      rows = 1;
+    }
     if constexpr (is_in<Activation, InlinedActivations>)
       for_each_row_vector<V>(rows, cols, body);
     else
@@ -129,7 +134,7 @@ struct ElementwiseActivation {
   static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda,
                       const double* parameters) {
     const Function function(parameters);
-    loop(rows, cols, [=](index_t i, index_t j, auto part) {
+    loop(rows, cols, ldz == cols && lda == cols, [=](index_t i, index_t j, auto part) {
       part.store(function.forward(part.load(z + i * ldz + j)), a + i * lda + j);
     });
   }
@@ -137,7 +142,9 @@ struct ElementwiseActivation {
   static void backward(index_t rows, index_t cols, const T* z, index_t ldz, const T* a, index_t lda,
                        const T* g, index_t ldg, T* dz, index_t lddz, const double* parameters) {
     const Function function(parameters);
-    loop(rows, cols, [=](index_t i, index_t j, auto part) {
+    const bool gapless =
+        lda == cols && ldg == cols && lddz == cols && (!Activation::needs_input || ldz == cols);
+    loop(rows, cols, gapless, [=](index_t i, index_t j, auto part) {
       const V a_v = part.load(a + i * lda + j);
       const V z_v = Activation::needs_input ? part.load(z + i * ldz + j) : a_v;
       part.store(function.backward(z_v, a_v, part.load(g + i * ldg + j)), dz + i * lddz + j);

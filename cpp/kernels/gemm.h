@@ -21,13 +21,16 @@ template <class V>
 struct Blocking {
   using T = typename V::T;
   static constexpr index_t strip = tile_vectors * V::width;  // columns of a tile
-  // Depth of a block: deep enough that loading and storing a tile of C costs under 1 %.
+  // Depth of a block: few products are deeper, so that C is loaded and stored once.
   static constexpr index_t depth = densecore::gemm_depth;
-  // Rows of a block: A's block (rows x depth) takes 520 KB, B's strip 130 KB, of 1 MB of cache.
-  static constexpr index_t rows = index_t(1008 / sizeof(T)) / tile_rows * tile_rows;
+  // Rows of a block. B's strip, which every tile reads, takes 256 KB of the second-level cache. A's
+  // block (rows x depth), 2 MB, need not stay there: a tile reads a byte of it per cycle, in order.
+  // And the more rows use a strip, the less its packing costs.
+  static constexpr index_t rows = index_t(2016 / sizeof(T)) / tile_rows * tile_rows;
   static constexpr index_t narrow_bytes = 32 * 1024;  // the result of gemm_narrow
   static constexpr index_t b_size = depth * strip;
-  static_assert((b_size + depth * rows) * sizeof(T) + narrow_bytes <=
+  static constexpr index_t a_size = depth * rows + panel_gap * rows / tile_rows;
+  static_assert((b_size + a_size) * sizeof(T) + narrow_bytes <=
                 densecore::gemm_scratch_bytes);
 };
 
@@ -110,12 +113,14 @@ void gemm(const GemmArguments<typename V::T>& p) {
       return;
     }
   const index_t strips = (p.n + B::strip - 1) / B::strip;
-  // Measured. Packing B pays when many rows use it and its own rows are a page or more apart;
-  // nearer ones lie in the second-level cache side by side, and tiles follow them at full speed. A
-  // pays only when it is read across its rows: along them six rows are six streams, which the
-  // processor follows by itself.
-  const bool pack_b = transposed_b || (p.m >= 48 && p.b_row * index_t(sizeof(T)) >= 4096 &&
-                                       p.depth * p.n * index_t(sizeof(T)) > 48 * 1024);
+  // Measured. Packing B pays when many rows use it and its own rows are a page or more apart, or
+  // very many and they are nearer: those lie in the second-level cache side by side, and tiles
+  // follow them at nearly full speed. A pays only when it is read across its rows: along them six
+  // rows are six streams, which the processor follows by itself.
+  const index_t apart = p.b_row * index_t(sizeof(T));
+  const bool pack_b =
+      transposed_b || (p.depth * p.n * index_t(sizeof(T)) > 48 * 1024 &&
+                       ((p.m >= 48 && apart >= 4096) || (p.m >= 192 && apart >= 1024)));
   const bool pack_a = transposed_a && strips >= 2 && p.m * p.depth * index_t(sizeof(T)) > 32 * 1024;
   if (!pack_a && !pack_b) {
     for (index_t j = 0; j < p.n; j += B::strip) {
@@ -149,15 +154,7 @@ void gemm(const GemmArguments<typename V::T>& p) {
     for (index_t block = 0; block < blocks; ++block) {
       const index_t i = p.m * block / blocks, rows = p.m * (block + 1) / blocks - i;
       const T* a = p.a + i * p.a_row + k * p.a_col;
-      if (pack_a) {
-        T* out = a_packed;
-        const T* from = a;
-        for (Tiles tiles(rows); tiles.left > 0; tiles.next()) {
-          pack_columns<V>(depth, tiles.rows(), from, p.a_col, out);
-          from += tiles.rows();
-          out += tiles.rows() * depth;
-        }
-      }
+      if (pack_a) pack_columns(depth, rows, a, p.a_col, a_packed);
       for (index_t j = 0; j < p.n; j += B::strip) {
         const index_t cols = p.n - j < B::strip ? p.n - j : B::strip;
         const index_t padded = (cols + V::width - 1) / V::width * V::width;

@@ -4,7 +4,7 @@
 // units: always the same sets of the first-level cache), and so is every step of a transposed A.
 #pragma once
 
-#include "kernels/gemm_tile.h"
+#include "kernels/gemm_strip.h"
 
 namespace {
 
@@ -12,7 +12,8 @@ namespace {
 constexpr index_t packing_distance = 8;
 
 // In place: r becomes the transpose of the width x width block that its vectors are the rows of.
-// log2(width) perfect shuffles: each stage sends index bits one place on.
+// log2(width) perfect shuffles: each stage sends index bits one place on. Instruction sets whose
+// vectors consist of lanes have overloads of their own.
 template <class V>
 inline void transpose_block(V (&r)[V::width]) {
   V next[V::width];
@@ -26,32 +27,54 @@ inline void transpose_block(V (&r)[V::width]) {
   }
 }
 
-// out[j * ld_out + i] = in[i * ld_in + j] for i < rows, j < cols. With `filled` a row of `out` is
-// filled up with zeros to whole vectors.
+// One addition. Opaque, because GCC would rather compute the multiples of `ld` for all rows before
+// the loop, and then load them from the stack.
+template <class T>
+inline T* next_row(T* row, index_t ld) {
+  row += ld;
+  asm("" : "+r"(row));
+  return row;
+}
+
+// A block of `rows` x `cols` elements, neither more than a vector. With `filled` a row of `out` is
+// filled up with zeros to a whole vector.
+template <class V, bool filled>
+[[gnu::noinline]] void transpose_edge(index_t rows, index_t cols, const typename V::T* in,
+                                      index_t ld_in, typename V::T* out, index_t ld_out) {
+  const Any<V> row{cols}, col{filled ? V::width : rows};
+  V block[V::width];
+#pragma GCC unroll 16
+  for (index_t r = 0; r < V::width; ++r) block[r] = r < rows ? row.load(in + r * ld_in) : V::set(0);
+  transpose_block(block);
+#pragma GCC unroll 16
+  for (index_t c = 0; c < V::width; ++c)
+    if (c < cols) col.store(block[c], out + c * ld_out);
+}
+
+// out[j * ld_out + i] = in[i * ld_in + j] for i < rows, j < cols; `filled` as above.
 template <class V, bool filled = false>
 [[gnu::noinline]] void transpose(index_t rows, index_t cols, const typename V::T* in, index_t ld_in,
                                  typename V::T* out, index_t ld_out) {
-  for (index_t i = 0; i < rows; i += V::width) {
+  for (index_t i = 0; i < rows; i += V::width, in += V::width * ld_in, out += V::width) {
     const index_t height = rows - i < V::width ? rows - i : V::width;
-    for_each_vector<V>(cols, [=](index_t j, auto part) {
-      V block[V::width];
+    index_t j = 0;
+    if (height == V::width)
+      for (; j + V::width <= cols; j += V::width) {
+        V block[V::width];
+        const typename V::T* from = in + j;
+        typename V::T* to = out + j * ld_out;
 #pragma GCC unroll 16
-      for (index_t r = 0; r < V::width; ++r) {
-        prefetch(in + (i + r) * ld_in + j + packing_distance * V::width);
-        block[r] = r < height ? part.load(in + (i + r) * ld_in + j) : V::set(0);
+        for (index_t r = 0; r < V::width; ++r, from = next_row(from, ld_in)) {
+          prefetch(from + packing_distance * V::width);
+          block[r] = V::load(from);
+        }
+        transpose_block(block);
+#pragma GCC unroll 16
+        for (index_t c = 0; c < V::width; ++c, to = next_row(to, ld_out)) block[c].store(to);
       }
-      transpose_block(block);
-      typename V::T* to = out + j * ld_out + i;
-      if (filled || height == V::width) {
-#pragma GCC unroll 16
-        for (index_t c = 0; c < V::width; ++c)
-          if (c < part.count) block[c].store(to + c * ld_out);
-      } else {
-#pragma GCC unroll 16
-        for (index_t c = 0; c < V::width; ++c)
-          if (c < part.count) block[c].store_partial(to + c * ld_out, height);
-      }
-    });
+    for (; j < cols; j += V::width)
+      transpose_edge<V, filled>(height, cols - j < V::width ? cols - j : V::width, in + j, ld_in,
+                                out + j * ld_out, ld_out);
   }
 }
 
@@ -68,13 +91,33 @@ template <class V>
     });
 }
 
-// `rows` values from each of `depth` rows: out[k * rows + i] = a[k * lda + i].
-template <class V>
-[[gnu::noinline]] void pack_columns(index_t depth, index_t rows, const typename V::T* a,
-                                    index_t lda, typename V::T* out) {
-  for (index_t k = 0; k < depth; ++k, a += lda, out += rows) {
-    prefetch(a + V::width);
-    for_each_vector<V>(rows, [=](index_t i, auto part) { part.store(part.load(a + i), out + i); });
+// `count` panels of A, for tiles of `rows` rows each: see pack_columns.
+template <class T, int height = tile_rows>
+[[gnu::noinline]] void pack_panels(index_t depth, index_t count, index_t rows, const T* a,
+                                   index_t lda, T* out) {
+  if constexpr (height > 1) {
+    if (rows != height) return pack_panels<T, height - 1>(depth, count, rows, a, lda, out);
+  }
+  const index_t panel = height * depth + panel_gap;
+  for (index_t k = 0; k < depth; ++k, a += lda, out += height) {
+    prefetch(a + packing_distance * lda);
+    for (index_t t = 0; t < count; ++t)
+      __builtin_memcpy(out + t * panel, a + t * height, height * sizeof(T));
+  }
+}
+
+// The columns of A as tiles take them: panel after panel, out[k * height + i] = a[k * lda + i], for
+// several tiles at a time, so that rows are read by whole cache lines.
+template <class T>
+void pack_columns(index_t depth, index_t rows, const T* a, index_t lda, T* out) {
+  constexpr index_t together = 8;
+  for (Tiles tiles(rows); tiles.left > 0;) {
+    const index_t height = tiles.rows();
+    index_t count = 0;
+    for (; count < together && tiles.left > 0 && tiles.rows() == height; ++count) tiles.next();
+    pack_panels(depth, count, height, a, lda, out);
+    a += count * height;
+    out += count * (height * depth + panel_gap);
   }
 }
 

@@ -20,6 +20,10 @@ struct Tiles {
   index_t low_, high_;  // rows of a low tile, and how many higher ones come first
 };
 
+// Elements between two packed panels of A: without them all panels might begin in the same set of
+// the first-level cache.
+constexpr index_t panel_gap = 16;
+
 // What is packed next: `rows` rows of `length` elements. The tiles of this strip fetch it, a few
 // rows each, because the packing itself would wait for memory most of its time.
 template <class T>
@@ -68,7 +72,7 @@ void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail,
         if constexpr (tile_rows > 5) gemm_tile<V, 6, vectors, part, layout>(p, tail);
         break;
     }
-    p.a += panels ? rows * p.depth : rows * (layout == Rows::adjacent ? 1 : p.a_row);
+    p.a += panels ? rows * p.depth + panel_gap : rows * (layout == Rows::adjacent ? 1 : p.a_row);
     p.c += rows * p.ldc;
   }
 }

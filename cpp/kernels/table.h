@@ -36,8 +36,8 @@ struct GemmArguments {
   T* scratch;
   const T* rate = nullptr;
 };
-constexpr index_t gemm_depth = 512;
-constexpr std::size_t gemm_scratch_bytes = 704 * 1024;
+constexpr index_t gemm_depth = 1024;
+constexpr std::size_t gemm_scratch_bytes = 2320 * 1024;
 
 // A number that the user may choose, of an activation, a loss or an optimizer.
 struct Hyperparameter {

@@ -173,6 +173,21 @@ struct TinyNetwork {
   }
 };
 
+// The sum of a row's terms, times `weight`: in double precision, and in the order of row_sums.h.
+template <class V>
+inline double tiny_total(V term, double weight) {
+  alignas(64) typename V::T lane[V::width];
+  term.store(lane);
+  double sum[V::width];
+#pragma GCC unroll 16
+  for (int j = 0; j < V::width; ++j) sum[j] = weight * static_cast<double>(lane[j]);
+#pragma GCC unroll 4
+  for (int half = V::width / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (int j = 0; j < half; ++j) sum[j] = sum[j] + sum[j + half];
+  return sum[0];
+}
+
 // `V` is the vector of the network, `Full` that of the losses.
 template <class V, class Full, bool many>
 [[gnu::noinline]] void tiny_steps(const TinyTraining<typename V::T>& p) {
@@ -181,8 +196,8 @@ template <class V, class Full, bool many>
   V scalars[1] = {V::set(static_cast<T>(p.rate))};
   const auto& last = network.layers[p.layer_count - 1];
   const index_t outputs = last.shape.units;
-  // The step waits for the gradient: the most used loss gives it in a register, and its value
-  // follows while the way back runs.
+  // The step waits for the gradient: the most used loss gives it in a register, and nothing waits
+  // for its value.
   const bool squared = p.loss == MeanSquaredError::plain<Full>;
   alignas(64) T output[V::width];
   alignas(64) T gradient[V::width] = {};
@@ -195,10 +210,11 @@ template <class V, class Full, bool many>
                            nullptr,
                            nullptr,
                            p.scale != 0 ? p.scale : 1,
-                           squared ? nullptr : gradient,
+                           gradient,
                            outputs,
                            p.loss_parameters,
                            p.loss_parameter_count};
+  const double share = mean_share(loss);
   const T* x = nullptr;
   for (index_t step = 0; step < p.steps; ++step) {
     const index_t row = p.order == nullptr ? step : p.order[step];
@@ -218,11 +234,11 @@ template <class V, class Full, bool many>
     *p.total_weight += weight;
     if (squared) {
       V g;
-      MeanSquaredError::term(a, TinyRows<V, false>{const_cast<T*>(loss.values), outputs}.load(0),
-                             g);
-      const T factor = static_cast<T>(loss.scale * weight * mean_share(loss));
+      const V term = MeanSquaredError::term(
+          a, TinyRows<V, false>{const_cast<T*>(loss.values), outputs}.load(0), g);
+      const T factor = static_cast<T>(loss.scale * weight * share);
+      *p.total_loss += share * tiny_total(last.lanes * term, weight);
       network.backward(x, V::set(factor) * last.lanes * g, p.from_z, scalars);
-      *p.total_loss += p.loss(loss);
     } else {
       *p.total_loss += p.loss(loss);
       network.backward(x, V::load(gradient), p.from_z, scalars);

@@ -8,12 +8,13 @@
 namespace densecore {
 namespace {
 
-// The kernel packs each strip of W once per block of this many rows of the batch,
+// The kernel packs each strip of W once per block of this many rows of the batch.
 constexpr index_t most_rows = 1024;
 // A block of fewer rows is not worth the call.
 constexpr index_t least_rows = 24;
-// It packs each block of this many columns of X once per this many columns of a weight gradient.
-constexpr index_t most_inputs = 256, most_units = 4096;
+// Of a weight gradient, both the inputs and, from so many units on, what comes back from these are
+// packed once per block of this many inputs, or of more than these units.
+constexpr index_t most_inputs = 504, least_units = 256, packed_units = 1024;
 // Columns come in strips of a tile's width.
 constexpr index_t strip = 64;
 // Enough blocks for the threads to end at the same time; more would pack the same rows more often.
@@ -33,13 +34,18 @@ class Grid {
     const index_t most_blocks = rows == 1 ? divide_up(cols, 16 * strip) : wanted_blocks;
     return {rows, cols, row_blocks, divide_up(most_blocks, row_blocks)};
   }
-  // Cuts the rows first: for weights. Whole rows are contiguous parameters, and the columns of X,
-  // which are dear to pack, are packed once.
+  // For weights: blocks that are as square as their number allows, since both X and the gradient
+  // are packed once per block; whole rows where the gradient is not.
   static Grid of_weights(index_t rows, index_t cols) {
-    const index_t col_blocks = divide_up(cols, most_units);
-    const index_t row_blocks =
-        std::max(divide_up(rows, most_inputs), divide_up(wanted_blocks, col_blocks));
-    return {rows, cols, std::min(row_blocks, divide_up(rows, least_rows)), col_blocks};
+    const index_t row_blocks = divide_up(rows, most_inputs);
+    const index_t col_blocks =
+        cols < packed_units
+            ? 1
+            : std::clamp<index_t>(cols / least_units, 1, divide_up(wanted_blocks, row_blocks));
+    return {rows, cols,
+            std::clamp(divide_up(wanted_blocks, col_blocks), row_blocks,
+                       divide_up(rows, least_rows)),
+            col_blocks};
   }
   // In one piece.
   static Grid whole(index_t rows) { return {rows, 1, 1, 1}; }

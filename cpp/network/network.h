@@ -142,10 +142,11 @@ class Network {
   using ConstView = MatrixView<const T>;
 
   // Small networks run their whole chain leaf by leaf, so that a leaf's activations stay in cache
-  // (network.cc); the others layer by layer, each product cut into blocks (layered.cc), and those
+  // (chained.cc); the others layer by layer, each product cut into blocks (layered.cc), and those
   // with a layer that couples the rows of the batch, too.
   bool chained() const { return parameter_count_ <= chained_parameters && !coupled_; }
   static constexpr index_t chained_parameters = index_t{1} << 16;
+  index_t rows_of_block() const;
   // What the following calls are for.
   void start(const Pass& pass);
 
@@ -178,6 +179,7 @@ class Network {
 
   // Chained.
   int leaf_count(index_t rows) const;
+  void forward_blocks(Executor& executor, ConstView x, View out, bool stop_at_z);
   void forward_rows(ConstView x, index_t begin, index_t end, View out, bool stop_at_z,
                     void* scratch);
   // Gradients of rows [begin, end), from dC/da of the last layer in the workspace (or dC/dz). With
@@ -189,6 +191,7 @@ class Network {
   // buffer.
   template <class Leaf>
   void run_leaves(Executor& executor, index_t rows, Leaf&& leaf);
+  void backward_leaves(Executor& executor, ConstView x, View dx);
   // The three parts of `train`; each returns the sum of the rows' losses.
   double train_block(ConstView x, index_t begin, index_t end, const Objective<T>& objective,
                      const Targets<T>& targets, double scale, bool accumulate, T* gradients,
@@ -235,6 +238,7 @@ class Network {
   Pass pass_;
   bool coupled_ = false;  // of pass_
   index_t parameter_count_ = 0;
+  index_t block_rows_ = 0;  // of one block of work of a chain, at most
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
   AlignedBuffer<T> gathered_;         // gradients that others are added to

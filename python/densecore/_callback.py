@@ -185,6 +185,11 @@ class CallbackList:
     model : Sequential, optional
     **params
         What `set_params` gives to each.
+
+    Raises
+    ------
+    TypeError
+        Something that is not a callback.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import losses
+from .losses.base import CORE, KERNELS
 
 Array = NDArray[Any]
 
@@ -78,7 +78,7 @@ def check(loss: Any, fused: bool) -> None:
     if _CURVATURES[name][0] and not fused:
         raise ValueError(
             f"loss: found '{name}' of outputs that are not those of its own "
-            f"{losses._CORE[name]['link']}, wanted that as the last activation, or from_logits=True"
+            f"{CORE[name]['link']}, wanted that as the last activation, or from_logits=True"
         )
 
 
@@ -98,7 +98,7 @@ def gradient_and_product(
     weight : ndarray (rows,) or None
     """
     rows, outputs = output.shape
-    averaged = losses._CORE[loss.name]["averaged"]
+    averaged = CORE[loss.name]["averaged"]
     if loss.reduction == "sum":
         scale = float(outputs) if averaged else 1.0
     else:
@@ -106,7 +106,7 @@ def gradient_and_product(
         scale = 1 / total if total else 0.0
     gradient = np.empty_like(output)
     target = y.astype(np.int32) if y.ndim == 1 else y
-    losses._KERNELS[output.dtype.name].loss(
+    KERNELS[output.dtype.name].loss(
         loss.name, fused, output, target, weight, scale, gradient, loss._parameters()
     )
     product = _CURVATURES[loss.name][1](output, y, direction, loss)

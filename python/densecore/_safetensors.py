@@ -9,7 +9,6 @@ and it scrambles arrays that are not C-contiguous. Tests read each other's files
 import json
 import os
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -227,12 +226,7 @@ class SafetensorsFile:
     def __enter__(self) -> "SafetensorsFile":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

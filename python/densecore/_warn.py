@@ -4,13 +4,11 @@ import sys
 import warnings
 
 
-def warn(text: str, category: type[Warning] = UserWarning) -> None:
-    """Warn as if the first caller outside this package had done so."""
+def warn(
+    text: str, category: type[Warning] = UserWarning, past: tuple[str, ...] = (__package__,)
+) -> None:
+    """Warn as if the first caller outside these packages had done so: by default outside this."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in past:
         level, frame = level + 1, frame.f_back
     warnings.warn(text, category, stacklevel=level)
-
-
-def _is_ours(module: str) -> bool:
-    return module.split(".")[0] == __name__.split(".")[0]

@@ -8,10 +8,11 @@ from ._custom_loss import CallableLoss, Function, custom_loss
 from ._data import Data, prepare
 from .history import History
 from .metrics import get_all
-from .stack import AnyLayer, Stack
+from .stack import AnyLayer
+from .weights import Weights
 
 
-class Compiled(Stack):
+class Compiled(Weights):
     """What a model is compiled with, and what its data must be like for that."""
 
     def __init__(

@@ -40,6 +40,11 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     ----------
     mode : {"stdout", "dicts"}
         ``"dicts"`` returns the same as a dictionary instead, as `numpy.show_config` does.
+
+    Raises
+    ------
+    ValueError
+        Another mode.
     """
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode: found {mode!r}, wanted 'stdout' or 'dicts'")

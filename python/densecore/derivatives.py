@@ -24,6 +24,13 @@ class Derivatives(DirectionalDerivatives):
         Returns
         -------
         float
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array that cannot be used without a copy; the message says what is wanted.
+        RuntimeError
+            The model is not compiled.
         """
         self._compiled_loss()
         self._build_for(x)
@@ -46,6 +53,11 @@ class Derivatives(DirectionalDerivatives):
         """∂C/∂x (rows, features) of any C, from ∂C/∂output (rows, units), in prediction.
 
         Without `grad_output`, that of the sum of a row's outputs.
+
+        Raises
+        ------
+        ValueError
+            `grad_output` has another shape.
         """
         rows = self._rows_of(x)
         out = self._network.forward(rows, None, False)
@@ -95,6 +107,13 @@ class Derivatives(DirectionalDerivatives):
         ----------
         x, y
             As of `fit`.
+
+        Raises
+        ------
+        TypeError
+            The loss is a Python function.
+        RuntimeError
+            The model is not compiled.
         """
         self._compiled_loss()
         if isinstance(self.loss, CallableLoss):

@@ -146,6 +146,11 @@ class DirectionalDerivatives(OpenSteps):
         input_gradient : ndarray (rows, features)
         parameter_gradient : ndarray (parameters,)
             A copy; zero for what is not trained.
+
+        Raises
+        ------
+        ValueError
+            `grad_output` has another shape.
         """
         rows = self._rows_of(x)
         out = self._network.forward(rows, None, False)

@@ -62,7 +62,13 @@ class EnsembleHistory:
         return int(ranked.argmax() if grows else ranked.argmin())
 
     def to_pandas(self) -> Any:
-        """A data frame with a row per epoch and member."""
+        """A data frame with a row per epoch and member.
+
+        Raises
+        ------
+        ImportError
+            pandas is not installed; the message names the extra.
+        """
         try:
             import pandas
         except ImportError:

@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _core
 from ._arrays import as_dtype
-from .layers.base import Plan
+from .layers.plan import Plan
 
 if TYPE_CHECKING:
     from typing import TypeAlias

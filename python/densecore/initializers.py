@@ -21,6 +21,11 @@ class Initializer:
     seed : int, optional
         Fixes the values whatever the model's seed is; by default they follow the model's seed and
         the tensor's place in the model.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An unknown argument, or a seed that is not an integer from 0 to 2^64 - 1.
     """
 
     name: str
@@ -162,6 +167,11 @@ class VarianceScaling(Initializer):
         > 0.
     mode : {"fan_in", "fan_out", "fan_avg"}
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}
+
+    Raises
+    ------
+    ValueError
+        An unknown mode or distribution, or a scale that is not > 0.
     """
 
     name = "variance_scaling"
@@ -240,7 +250,13 @@ def __getattr__(name: str) -> object:
 
 
 def deserialize(config: dict[str, Any]) -> Initializer:
-    """The initializer that `Initializer.get_config` describes."""
+    """The initializer that `Initializer.get_config` describes.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown; the message lists the known ones.
+    """
     arguments = dict(config)
     name = arguments.pop("name", None)
     if name not in _CLASSES:
@@ -251,7 +267,15 @@ def deserialize(config: dict[str, Any]) -> Initializer:
 
 
 def check_seed(seed: Any) -> int:
-    """A seed as the core wants it: an integer from 0 to 2^64 - 1."""
+    """A seed as the core wants it: an integer from 0 to 2^64 - 1.
+
+    Raises
+    ------
+    TypeError
+        It is not an integer.
+    ValueError
+        It is out of that range.
+    """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise TypeError(f"seed: found {type(seed).__name__}, wanted an integer or None")
     if not 0 <= int(seed) < 2**64:

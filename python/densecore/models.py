@@ -48,6 +48,11 @@ def clone_model(model: Sequential, input_tensors: None = None) -> Sequential:
     model : Sequential
     input_tensors
         Keras's; None.
+
+    Raises
+    ------
+    TypeError
+        It is not a Sequential, or there are input tensors.
     """
     if not isinstance(model, Sequential):
         raise TypeError(f"clone_model: found {type(model).__name__}, wanted a Sequential")

@@ -145,6 +145,11 @@ class OpenSteps(Compiled):
             ``frozen(x, out=None)``, the same as ``frozen.predict_on_batch(x, out=None)``: arrays
             as of `predict_on_batch`. It has ``input_shape``, ``output_shape``, ``dtype`` and
             ``count_params()``.
+
+        Raises
+        ------
+        ValueError
+            Another dtype than "float32" and "float64".
         """
         from . import frozen
 

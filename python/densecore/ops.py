@@ -189,6 +189,11 @@ def mse(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> float:
     ----------
     a, y : array_like of one shape
     reduction : {"mean", "sum"}
+
+    Raises
+    ------
+    ValueError, TypeError
+        Unequal shapes, no elements, or another reduction.
     """
     mean = _reduction(reduction)
     kernels, (a_array, y_array) = _prepare(None, a=a, y=y)
@@ -293,6 +298,11 @@ def adam_update(
         m and v start as zeros.
     step : int
         1 for the first step.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A hyperparameter or `step` is out of its range, or an array cannot be used.
     """
     settings = _core.OptimizerSettings("adam")
     given = {

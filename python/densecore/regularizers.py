@@ -14,6 +14,13 @@ class Regularizer:
     ----------
     l1, l2 : float
         Finite, >= 0.
+
+    Raises
+    ------
+    TypeError
+        Something that is not a number.
+    ValueError
+        It is not finite, or < 0.
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:

@@ -1,19 +1,17 @@
-"""A stack of layers with its parameters: what there is before anything is trained."""
+"""A stack of layers, and the network of the core that it becomes."""
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core, _seeds, weights_file
-from ._files import check_overwrite
+from . import _core, _seeds
 from ._summary import table
 from .initializers import check_seed
 from .layers import Dense, Flatten, Input, Layer, assign, deserialize
-from .layers.base import Plan
+from .layers.plan import Plan
 
 Array = NDArray[Any]
 AnyLayer = Input | Layer
@@ -72,7 +70,13 @@ class Stack:
             yield from layer._walk()
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """A layer by its name or its place."""
+        """A layer by its name or its place.
+
+        Raises
+        ------
+        ValueError
+            There is no layer of that name, or at that place; the message says which there are.
+        """
         if index is not None:
             count = len(self._layers)
             if not -count <= index < count:
@@ -129,6 +133,13 @@ class Stack:
         """Append a layer, as long as the model is not compiled; the others keep their weights.
 
         A model that starts with ``Input`` gets its parameters at the first call that needs them.
+
+        Raises
+        ------
+        RuntimeError
+            The model is compiled already.
+        ValueError, TypeError
+            It is not a layer, it belongs to a model already, or its name or place is taken.
         """
         if self.built and self._compiled:
             raise RuntimeError("add: the model is compiled already; its layers are fixed")
@@ -140,6 +151,11 @@ class Stack:
         """Remove the last layer and return it, as long as the model is not compiled.
 
         The others keep their weights.
+
+        Raises
+        ------
+        RuntimeError
+            The model is compiled already, or has no layers.
         """
         if self.built and self._compiled:
             raise RuntimeError("pop: the model is compiled already; its layers are fixed")
@@ -173,20 +189,18 @@ class Stack:
             )
         taken = {other.name for other in self._all_layers()}
         seen: set[int] = set()
-        named: set[str | None] = set()
+        named: set[str | None] = set(taken)
         for part in layer._walk():
             if id(part) in seen:
                 raise ValueError(f"layers: found {part!r} twice in a block, wanted each once")
             seen.add(id(part))
-            if part.name is not None and part.name in named:
-                raise ValueError(f"layers: found the name {part.name!r} twice, wanted each once")
-            named.add(part.name)
             if part._taken:
                 raise ValueError(
                     f"layers: found {part!r}, which belongs to a model already; wanted a new layer"
                 )
-            if part.name is not None and part.name in taken:
+            if part.name is not None and part.name in named:
                 raise ValueError(f"layers: found the name {part.name!r} twice, wanted each once")
+            named.add(part.name)
         if layer._given_input is not None:
             if self._layers:
                 raise ValueError("layers: found input_shape after the first layer")
@@ -213,6 +227,13 @@ class Stack:
         ----------
         input_shape : int or tuple, optional
             Number of features, or Keras's (None, features). Not needed after ``Input``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Another shape than that of ``Input``, or one that cannot be.
+        RuntimeError
+            The model has no layers, or does not know its number of inputs.
         """
         before = self._input
         if input_shape is not None:
@@ -313,83 +334,6 @@ class Stack:
                 raise ValueError(f"x: found shape {shape}, wanted (rows, features)")
             self._input = Input(shape[1:])
 
-    # Parameters ---------------------------------------------------------------------------------
-
-    @property
-    def parameters(self) -> Array:
-        """All parameters as one flat view (count,): per layer kernel (in, out), then bias."""
-        return self._network.parameters
-
-    @parameters.setter
-    def parameters(self, values: Any) -> None:  # also `model.parameters -= ...`
-        self._network.parameters[...] = values
-
-    @property
-    def gradients(self) -> Array:
-        """∂C/∂parameters of the last `backward` or `train_on_batch`, flat, in the same order.
-
-        A view. After `fit` they are not defined: with plain SGD it keeps none. Those of layers
-        that are not trainable are 0.
-        """
-        return self._network.gradients
-
-    @gradients.setter
-    def gradients(self, values: Any) -> None:
-        self._network.gradients[...] = values
-
-    def count_params(self) -> int:
-        """Number of weights, with those that no gradient changes."""
-        self._network  # noqa: B018 - builds
-        return sum(layer.count_params() for layer in self._layers)
-
-    @property
-    def weights(self) -> list[Array]:
-        """All weights as views, in Keras's order."""
-        self._network  # noqa: B018 - builds
-        return [array for layer in self._layers for array in layer.weights]
-
-    @property
-    def trainable_weights(self) -> list[Array]:
-        """The weights that training changes by their gradient, as views."""
-        self._network  # noqa: B018 - builds
-        return [array for layer in self._layers for array in layer.trainable_weights]
-
-    def get_weights(self) -> list[Array]:
-        """Copies of all weights in Keras's order and shapes: kernel (in, out), bias (out,), …"""
-        return [array.copy() for array in self.weights]
-
-    def set_weights(self, weights: list[Any]) -> None:
-        """Set all weights, in the order of `get_weights`; nothing changes when one does not fit."""
-        assign(self.weights, list(weights))
-
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write the weights to a safetensors file, whatever ending its name has.
-
-        Parameters
-        ----------
-        filepath : path
-        overwrite : bool
-            False: an existing file is an error.
-        """
-        check_overwrite(filepath, overwrite)
-        self._network  # noqa: B018 - builds
-        weights_file.write(filepath, self._parameter_tensors())
-
-    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Take the weights from a file of `save_weights`, or from a model file.
-
-        Nothing changes when one does not fit.
-
-        Raises
-        ------
-        OSError
-            The file cannot be read.
-        ValueError
-            It is not such a file (Keras's HDF5 files are not), or of other layers.
-        """
-        self._network  # noqa: B018 - builds
-        weights_file.read(filepath, self._parameter_tensors())
-
     # Display and configuration ------------------------------------------------------------------
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
@@ -437,21 +381,3 @@ class Stack:
             self._append(Input(config["inputs"]))
         for layer in config["layers"]:
             self._append(deserialize(layer))
-
-    def _tensor_shapes(self) -> tuple[dict[str, tuple[int, ...]], int]:
-        """What `_parameter_tensors` will be, and the number of parameters, before they exist."""
-        width, total, shapes = self._inputs, 0, {}
-        for index, layer in enumerate(self._layers):
-            total += layer._sizes(width)[1]
-            width, parameters, states = layer._shapes(width)
-            for name, shape in {**parameters, **states}.items():
-                shapes[f"layers.{index}.{name}"] = shape
-        return shapes, total
-
-    def _parameter_tensors(self) -> dict[str, Array]:
-        """Every weight array by its name in a model file, as views."""
-        return {
-            f"layers.{index}.{name}": array
-            for index, layer in enumerate(self._layers)
-            for name, array in layer._named_weights().items()
-        }

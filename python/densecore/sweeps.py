@@ -64,7 +64,13 @@ class Results:
         return dict(zip(self.columns, self.rows[number], strict=True))
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """The table as a data frame."""
+        """The table as a data frame.
+
+        Raises
+        ------
+        ImportError
+            pandas is not installed; the message names the extra.
+        """
         try:
             import pandas
         except ImportError:
@@ -160,6 +166,12 @@ def sweep(
     Sweep
         A row per combination: its settings, and for each number the mean of its trainings in the
         last epoch; with several trainings also the monitored number's standard deviation.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A model that is not compiled, settings or a monitored number that there are not, or
+        folds besides a validation.
 
     Examples
     --------
@@ -265,6 +277,11 @@ def cross_validate(
     -------
     CrossValidation
         A row per fold, with all numbers of its last epoch; then their ``mean`` and ``std``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A model that is not compiled, more folds than rows, or `stratify` of another shape.
     """
     repeats = at_least("repeats", repeats, 1)
     _check_compiled("cross_validate", model)

@@ -50,11 +50,11 @@ class Column:
         return f"{self.table.path}: row {self.table.line(row)}, column '{self.name}'"
 
     def missing(self) -> NDArray[np.bool_]:
-        """Where there is no value."""
+        """Where there is no value (rows,)."""
         return np.array([value.lower() in _MISSING for value in self.values], bool)
 
     def numbers(self) -> NDArray[np.float64]:
-        """The values as numbers; NaN where there is none, or where it is text.
+        """The values (rows,) as numbers; NaN where there is none, or where it is text.
 
         True and false are 1 and 0.
         """

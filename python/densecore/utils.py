@@ -34,6 +34,11 @@ def set_random_seed(seed: int) -> None:
     ----------
     seed : int
         0 to 2^32 - 1, as NumPy wants it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        It is not such an integer.
     """
     if not 0 <= check_seed(seed) < 2**32:
         raise ValueError(f"seed: found {seed}, wanted 0 to 2^32 - 1")
@@ -59,6 +64,13 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
     Returns
     -------
     ndarray (..., num_classes), float32
+
+    Raises
+    ------
+    TypeError
+        There are no elements, or they are not numbers.
+    ValueError
+        They are not integers >= 0, or not smaller than `num_classes`.
     """
     numbers = np.asarray(x)
     if numbers.dtype.kind not in "biuf" or numbers.size == 0:
@@ -79,7 +91,19 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
 
 
 def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
-    """Each vector along an axis, divided by its norm; zeros stay."""
+    """Each vector along an axis, divided by its norm; zeros stay.
+
+    Parameters
+    ----------
+    x : array_like (..., features)
+    axis : int
+    order : float
+        Of the norm, as of ``numpy.linalg.norm``.
+
+    Returns
+    -------
+    ndarray of the shape of x
+    """
     array = np.asarray(x)
     norms = np.atleast_1d(np.linalg.norm(array, order, axis))
     norms[norms == 0] = 1
@@ -89,7 +113,15 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
 def plot_model(
     model: Sequential, to_file: str | os.PathLike[str] | None = "model.png", **appearance: Any
 ) -> Any:
-    """Draw a model, see ``Sequential.plot``; Keras's arguments of appearance have no effect."""
+    """Draw a model, see ``Sequential.plot``; Keras's arguments of appearance have no effect.
+
+    Raises
+    ------
+    TypeError
+        An argument that Keras does not have.
+    ImportError
+        matplotlib is not installed; the message names the extra.
+    """
     known = ["show_shapes", "show_dtype", "show_layer_names", "show_layer_activations"]
     known += ["show_trainable", "rankdir", "expand_nested", "dpi"]
     for name in appearance:

@@ -234,4 +234,37 @@ struct F64x4 {
   }
 };
 
+// Row i, column j to row j, column i: first within the halves of vectors, then the halves, one
+// instruction a vector and stage.
+inline void transpose_block(F32x8 (&r)[8]) {
+  __m256 t[8];
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    const __m256 a = _mm256_unpacklo_ps(r[i].v, r[i + 1].v);
+    const __m256 b = _mm256_unpackhi_ps(r[i].v, r[i + 1].v);
+    const __m256 c = _mm256_unpacklo_ps(r[i + 2].v, r[i + 3].v);
+    const __m256 d = _mm256_unpackhi_ps(r[i + 2].v, r[i + 3].v);
+    t[i] = _mm256_shuffle_ps(a, c, 0x44), t[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+    t[i + 2] = _mm256_shuffle_ps(b, d, 0x44), t[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) {
+    r[c].v = _mm256_permute2f128_ps(t[c], t[c + 4], 0x20);
+    r[c + 4].v = _mm256_permute2f128_ps(t[c], t[c + 4], 0x31);
+  }
+}
+inline void transpose_block(F64x4 (&r)[4]) {
+  __m256d t[4];
+#pragma GCC unroll 2
+  for (int i = 0; i < 4; i += 2) {
+    t[i] = _mm256_unpacklo_pd(r[i].v, r[i + 1].v);
+    t[i + 1] = _mm256_unpackhi_pd(r[i].v, r[i + 1].v);
+  }
+#pragma GCC unroll 2
+  for (int c = 0; c < 2; ++c) {
+    r[c].v = _mm256_permute2f128_pd(t[c], t[c + 2], 0x20);
+    r[c + 2].v = _mm256_permute2f128_pd(t[c], t[c + 2], 0x31);
+  }
+}
+
 }  // namespace

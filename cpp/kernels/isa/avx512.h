@@ -137,6 +137,57 @@ struct VecF64 {
   }
 };
 
+// Row i, column j to row j, column i. First within lanes of 128 bits, then whole lanes: one
+// instruction a vector and stage, where zips across lanes would take a copy too.
+inline void transpose_block(VecF32 (&r)[16]) {
+  __m512 t[16];
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    const __m512 a = _mm512_unpacklo_ps(r[i].v, r[i + 1].v);
+    const __m512 b = _mm512_unpackhi_ps(r[i].v, r[i + 1].v);
+    const __m512 c = _mm512_unpacklo_ps(r[i + 2].v, r[i + 3].v);
+    const __m512 d = _mm512_unpackhi_ps(r[i + 2].v, r[i + 3].v);
+    const auto join_low = [](__m512 x, __m512 y) {
+      return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(x), _mm512_castps_pd(y)));
+    };
+    const auto join_high = [](__m512 x, __m512 y) {
+      return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(x), _mm512_castps_pd(y)));
+    };
+    t[i] = join_low(a, c), t[i + 1] = join_high(a, c);
+    t[i + 2] = join_low(b, d), t[i + 3] = join_high(b, d);
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) {
+    const __m512 even_top = _mm512_shuffle_f32x4(t[c], t[c + 4], 0x88);
+    const __m512 odd_top = _mm512_shuffle_f32x4(t[c], t[c + 4], 0xdd);
+    const __m512 even_end = _mm512_shuffle_f32x4(t[c + 8], t[c + 12], 0x88);
+    const __m512 odd_end = _mm512_shuffle_f32x4(t[c + 8], t[c + 12], 0xdd);
+    r[c].v = _mm512_shuffle_f32x4(even_top, even_end, 0x88);
+    r[c + 4].v = _mm512_shuffle_f32x4(odd_top, odd_end, 0x88);
+    r[c + 8].v = _mm512_shuffle_f32x4(even_top, even_end, 0xdd);
+    r[c + 12].v = _mm512_shuffle_f32x4(odd_top, odd_end, 0xdd);
+  }
+}
+inline void transpose_block(VecF64 (&r)[8]) {
+  __m512d t[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm512_unpacklo_pd(r[i].v, r[i + 1].v);
+    t[i + 1] = _mm512_unpackhi_pd(r[i].v, r[i + 1].v);
+  }
+#pragma GCC unroll 2
+  for (int c = 0; c < 2; ++c) {
+    const __m512d even_top = _mm512_shuffle_f64x2(t[c], t[c + 2], 0x88);
+    const __m512d odd_top = _mm512_shuffle_f64x2(t[c], t[c + 2], 0xdd);
+    const __m512d even_end = _mm512_shuffle_f64x2(t[c + 4], t[c + 6], 0x88);
+    const __m512d odd_end = _mm512_shuffle_f64x2(t[c + 4], t[c + 6], 0xdd);
+    r[c].v = _mm512_shuffle_f64x2(even_top, even_end, 0x88);
+    r[c + 2].v = _mm512_shuffle_f64x2(odd_top, odd_end, 0x88);
+    r[c + 4].v = _mm512_shuffle_f64x2(even_top, even_end, 0xdd);
+    r[c + 6].v = _mm512_shuffle_f64x2(odd_top, odd_end, 0xdd);
+  }
+}
+
 // The lanes as doubles, in their order.
 inline void widen(VecF32 a, VecF64 (&out)[2]) {
   out[0].v = _mm512_cvtps_pd(_mm512_castps512_ps256(a.v));

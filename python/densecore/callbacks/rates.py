@@ -27,6 +27,11 @@ class LearningRateScheduler(Callback):
         ``schedule(epoch, learning_rate)`` or ``schedule(epoch)`` → the epoch's learning rate.
     verbose : {0, 1}
         1 says each epoch's.
+
+    Raises
+    ------
+    TypeError
+        `schedule` is not callable, or does not return a number.
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -95,6 +100,11 @@ class ReduceLROnPlateau(Callback):
         Epochs after a reduction that are not counted.
     min_lr : float
         The learning rate does not fall below it.
+
+    Raises
+    ------
+    ValueError
+        A factor that is not between 0 and 1, or another mode.
     """
 
     _state = ("wait", "cooldown_counter", "best")

@@ -19,6 +19,11 @@ class LambdaCallback(Callback):
     on_train_batch_begin, on_train_batch_end : callable(batch, logs), optional
     **hooks : callable, optional
         Any other hook of `Callback`.
+
+    Raises
+    ------
+    TypeError
+        Something that is not callable, or a hook that there is not.
     """
 
     def __init__(

@@ -38,6 +38,11 @@ class ModelCheckpoint(Callback):
         A number of batches instead of each epoch; the numbers are then means over the epoch so far.
     initial_value_threshold : float, optional
         What the first model saved has to be better than.
+
+    Raises
+    ------
+    ValueError
+        `mode` or `save_freq` is not one of these.
     """
 
     def __init__(
@@ -145,6 +150,11 @@ class BackupAndRestore(Callback):
         Every so many epochs.
     delete_checkpoint : bool
         Whether a training that ends removes what was written.
+
+    Raises
+    ------
+    ValueError
+        An empty path, or a `save_freq` that is not one of these.
     """
 
     runs_last = True
@@ -176,7 +186,15 @@ class BackupAndRestore(Callback):
         return os.path.join(self.backup_dir, _FILE)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Restore what there is."""
+        """Restore what there is.
+
+        Raises
+        ------
+        NotADirectoryError
+            `backup_dir` is a file.
+        ValueError
+            What is there belongs to another training, or is damaged.
+        """
         if os.path.isfile(self.backup_dir):
             raise NotADirectoryError(f"{self.backup_dir}: is a file, wanted a directory")
         os.makedirs(self.backup_dir, exist_ok=True)

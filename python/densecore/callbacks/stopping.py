@@ -149,6 +149,11 @@ class TimeLimit(Callback):
     every_batch : bool
         Whether to look after each batch too, instead of after each epoch only: for epochs that take
         long.
+
+    Raises
+    ------
+    ValueError
+        `seconds` is not > 0.
     """
 
     def __init__(self, seconds: float, every_batch: bool = False) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import densecore as dc
 from densecore._files import atomic_writer, check_writable
 from densecore.preparation import ClassTarget, Preparation
-from densecore.tables import SEPARATORS, read_table
+from densecore.tables import read_table
 
-from .train import _separator, refuse_same_file
+from .options import add_separator, refuse_same_file, separator_of
 
 
 def add_parser(commands: Any) -> None:
@@ -28,8 +28,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--probabilities", action="store_true", help="add a column per class with its probability"
     )
-    parser.add_argument("--separator", metavar="CHAR", help="one of "
-                        f"{' '.join(SEPARATORS)} (default: found in the file)")  # fmt: skip
+    add_separator(parser)
     parser.set_defaults(run=run)
 
 
@@ -65,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     target = preparation.target
     if options.probabilities and not isinstance(target, ClassTarget):
         raise ValueError("--probabilities: the model is a regression, which has none")
-    table = read_table(options.data, _separator(options.separator))
+    table = read_table(options.data, separator_of(options.separator))
     outputs = model.predict(preparation.transform(table, model.dtype))
 
     header: list[str]

@@ -2,8 +2,9 @@
 
 from .. import _absent
 from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
-from .base import Input, InputLayer, Layer, assign, check_width, deserialize
+from .base import Layer, assign, deserialize
 from .dense import Dense
+from .input import Input, InputLayer, check_width
 from .normalization import (
     BatchNormalization,
     LayerNormalization,

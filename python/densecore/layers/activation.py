@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 from .. import activations
 from . import functions
-from .base import Layer, Plan
+from .base import Layer
+from .plan import Plan
 
 
 class Activation(Layer):
@@ -86,7 +87,18 @@ class ELU(_Named):
 
 
 class Softmax(_Named):
-    """exp(x_i) / Σ exp(x_j) along each row."""
+    """exp(x_i) / Σ exp(x_j) along each row.
+
+    Parameters
+    ----------
+    axis : {-1, 1}
+        The features.
+
+    Raises
+    ------
+    ValueError
+        Another axis.
+    """
 
     config_names: ClassVar[tuple[str, ...]] = ()
     _function = "softmax"

@@ -9,21 +9,13 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._names import unknown
+from .input import Input, row_shape
+from .plan import Plan
 
 Array = NDArray[Any]
 Network = _core.NetworkF32 | _core.NetworkF64
 
-# One element more than the largest width that the core accepts.
-_MAX_WIDTH = 2**24
-
-
-def check_width(what: str, value: Any) -> int:
-    """A number of units or inputs as an int; TypeError or ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{what}: found {value!r}, wanted an integer")
-    if not 1 <= value <= _MAX_WIDTH:
-        raise ValueError(f"{what}: found {value}, wanted 1 to {_MAX_WIDTH}")
-    return int(value)
+Shapes = dict[str, tuple[int, ...]]
 
 
 def check_number(what: str, value: Any, wanted: str, accept: Callable[[float], bool]) -> float:
@@ -35,67 +27,8 @@ def check_number(what: str, value: Any, wanted: str, accept: Callable[[float], b
     return float(value)
 
 
-Shapes = dict[str, tuple[int, ...]]
-
-
 def _total(shapes: Shapes) -> int:
     return sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
-
-
-class Input:
-    """The number of inputs of a model; stands first.
-
-    Parameters
-    ----------
-    shape : int or tuple of int
-        The number of features in a row. Rows of more dimensions, such as images (28, 28), need a
-        ``Flatten`` next. Also under Keras's older name ``input_shape``, and as ``batch_shape``,
-        whose first number is that of the rows.
-    name : str, optional
-    batch_size, dtype, sparse
-        Accepted for Keras's sake, and without effect.
-    """
-
-    def __init__(
-        self,
-        shape: int | tuple[int, ...] | None = None,
-        *,
-        name: str | None = None,
-        batch_size: int | None = None,
-        dtype: str | None = None,
-        sparse: bool | None = None,
-        batch_shape: tuple[int | None, ...] | None = None,
-        input_shape: tuple[int, ...] | None = None,
-    ) -> None:
-        given = [
-            value for value in (shape, input_shape, _rows_shape(batch_shape)) if value is not None
-        ]
-        if len(given) != 1:
-            raise ValueError(f"Input: found {len(given)} shapes, wanted one")
-        shape = given[0]
-        dimensions = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-        if not dimensions:
-            raise ValueError("Input: found an empty shape, wanted the number of features")
-        self.dimensions = tuple(check_width("Input: shape", size) for size in dimensions)
-        self.size = check_width("Input: shape", int(np.prod(self.dimensions)))
-        self.name = name
-
-    @property
-    def shape(self) -> tuple[int | None, ...]:
-        """(None, features): any number of rows."""
-        return (None, *self.dimensions)
-
-    def __repr__(self) -> str:
-        shape = self.size if len(self.dimensions) == 1 else self.dimensions
-        return f"Input({shape})"
-
-
-InputLayer = Input
-
-
-def _rows_shape(batch_shape: Any) -> Any:
-    """The shape of a row from that of a batch."""
-    return None if batch_shape is None else tuple(batch_shape)[1:]
 
 
 # Keras's arguments that change nothing when they are None or False, and cannot be had otherwise.
@@ -134,37 +67,6 @@ def _refuse(kind: type, others: dict[str, Any]) -> None:
         )
 
 
-class Plan:
-    """The core's layers, one dictionary each, as a model's layers add to it in their order."""
-
-    def __init__(self, inputs: int) -> None:
-        self.specs: list[dict[str, Any]] = []
-        self.width = inputs
-        self.functions: dict[int, Any] = {}  # of the layers of kind "function"
-        self._open = False  # whether the last one's function is still to be chosen
-
-    def add(self, spec: dict[str, Any], width: int | None = None) -> int:
-        """Append a layer of the core; returns its number."""
-        self.specs.append(spec)
-        self.width = self.width if width is None else width
-        self._open = spec["kind"] == "dense" and spec["activation"] == "linear"
-        return len(self.specs) - 1
-
-    def activate(self, name: str, parameters: list[float]) -> None:
-        """Apply a function; a dense layer before it takes it on, and a loss can then be fused."""
-        if self._open:
-            self.specs[-1].update(activation=name, activation_parameters=parameters)
-        else:
-            self.add({"kind": "activation", "activation": name,
-                      "activation_parameters": parameters})  # fmt: skip
-        self._open = False
-
-    def branch(self) -> int:
-        """The number of the last layer, whose output will be used twice; -1 for the input."""
-        self._open = False
-        return len(self.specs) - 1
-
-
 class Layer:
     """Base class of the layers.
 
@@ -184,6 +86,11 @@ class Layer:
     name : str
     trainable : bool
         May be changed at any time; holds from the next step on.
+
+    Raises
+    ------
+    TypeError
+        An argument that the layer does not have; the message lists those it has.
     """
 
     #: Names of the arrays of parameters, in Keras's order; of those that no gradient changes.
@@ -209,7 +116,7 @@ class Layer:
             raise TypeError(f"{kind}: name: found {type(name).__name__}, wanted a string")
         self.name = name
         self._trainable = bool(trainable)
-        shape = input_shape if input_shape is not None else _rows_shape(batch_input_shape)
+        shape = input_shape if input_shape is not None else row_shape(batch_input_shape)
         shape = shape if shape is not None else input_dim
         self._given_input = None if shape is None else Input(shape)
         self._views: tuple[dict[str, Array], dict[str, Array], dict[str, Array]] | None = None
@@ -297,7 +204,13 @@ class Layer:
         return [array.copy() for array in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
-        """Set all weights, in the order of `get_weights`; nothing changes when one does not fit."""
+        """Set all weights, in the order of `get_weights`; nothing changes when one does not fit.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Another number of arrays, another shape, or something that is not real numbers.
+        """
         assign(self.weights, weights)
 
     # Configuration ------------------------------------------------------------------------------
@@ -366,7 +279,13 @@ def _called_with(inputs: tuple[Any, ...]) -> str:
 
 
 def assign(targets: list[Array], values: list[Any]) -> None:
-    """Copy arrays into views of equal shapes, all or none."""
+    """Copy arrays into views of equal shapes, all or none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Another number of arrays, another shape, or something that is not real numbers.
+    """
     if len(values) != len(targets):
         raise ValueError(f"weights: found {len(values)} arrays, wanted {len(targets)}")
     arrays = []
@@ -394,7 +313,13 @@ def classes() -> dict[str, type[Layer]]:
 
 
 def deserialize(config: dict[str, Any]) -> Layer:
-    """The layer that `Layer.get_config` describes."""
+    """The layer that `Layer.get_config` describes.
+
+    Raises
+    ------
+    ValueError
+        The class is unknown; the message lists the known ones.
+    """
     known = classes()
     if config["class"] not in known:
         unknown("layer", config["class"], known)

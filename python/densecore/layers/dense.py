@@ -4,7 +4,9 @@ from typing import Any, ClassVar
 
 from .. import initializers, regularizers
 from . import functions
-from .base import Array, Layer, Plan, Shapes, check_width
+from .base import Array, Layer, Shapes
+from .input import check_width
+from .plan import Plan
 
 
 class Dense(Layer):

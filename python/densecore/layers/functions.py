@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from .. import activations
-from .base import Layer, Plan
+from .base import Layer
+from .plan import Plan
 
 
 class UserActivation:

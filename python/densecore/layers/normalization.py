@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import initializers, regularizers
-from .base import Array, Layer, Network, Plan, Shapes, check_number
+from .base import Array, Layer, Network, Shapes, check_number
+from .plan import Plan
 
 
 def _not_negative(what: str, value: Any) -> float:
@@ -202,6 +203,11 @@ class Normalization(Layer):
     Attributes
     ----------
     mean, variance : ndarray (features,)
+
+    Raises
+    ------
+    ValueError
+        One of mean and variance, or numbers that are not finite, or a variance < 0.
     """
 
     state_names: ClassVar[tuple[str, ...]] = ("mean", "variance")
@@ -300,6 +306,11 @@ class Rescaling(Normalization):
     scale : float or array_like (features,)
         > 0.
     offset : float or array_like (features,)
+
+    Raises
+    ------
+    ValueError
+        A number that is not finite, or a scale that is not > 0.
     """
 
     config_names: ClassVar[tuple[str, ...]] = ("scale", "offset")

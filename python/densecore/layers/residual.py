@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .base import Layer, Network, Plan, Shapes, deserialize
+from .base import Layer, Network, Shapes, deserialize
+from .plan import Plan
 
 
 class Residual(Layer):
@@ -16,6 +17,11 @@ class Residual(Layer):
     Parameters
     ----------
     layers : sequence of Layer
+
+    Raises
+    ------
+    ValueError, TypeError
+        No layers, something that is not one, or, in a model, other outputs than inputs.
 
     Examples
     --------

@@ -2,7 +2,8 @@
 
 from typing import Any, ClassVar
 
-from .base import Layer, Plan, check_number
+from .base import Layer, check_number
+from .plan import Plan
 
 
 class Dropout(Layer):

@@ -235,7 +235,15 @@ def _require_ours(cls: type[Metric]) -> None:
 
 
 def get_all(argument: str, given: Any) -> list[Metric]:
-    """The metrics of an argument of `compile`, which is a sequence of what `get` takes."""
+    """The metrics of an argument of `compile`, which is a sequence of what `get` takes.
+
+    Raises
+    ------
+    TypeError
+        It is not a sequence.
+    ValueError
+        A name is unknown; the message lists the known ones.
+    """
     if given is None:
         return []
     if isinstance(given, str | Mapping) or not isinstance(given, Sequence):

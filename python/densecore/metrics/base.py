@@ -27,6 +27,11 @@ class Metric:
     ----------
     larger_is_better : bool
 
+    Raises
+    ------
+    ValueError, TypeError
+        An option that is out of its range, or a name that is not a string.
+
     Examples
     --------
     >>> import densecore as dc
@@ -58,6 +63,11 @@ class Metric:
         y_true : array_like (rows, outputs), or (rows,) class numbers for several outputs
         y_pred : array_like (rows, outputs); a vector is one output
         sample_weight : array_like (rows,), optional
+
+        Raises
+        ------
+        ValueError, TypeError
+            Shapes that do not fit each other, or something that is not real numbers.
         """
         outputs, targets, labels = matched(y_true, y_pred)
         weight = weights(sample_weight, len(outputs))

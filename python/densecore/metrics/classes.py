@@ -169,6 +169,11 @@ class F1Score(Metric):
         An output above it says yes; by default the largest of a row does, and a single output above
         0.5.
     name : str, optional
+
+    Raises
+    ------
+    ValueError
+        Another average, or a threshold that is not from 0 to 1.
     """
 
     kind = "f1_score"
@@ -198,6 +203,11 @@ class AUC(Metric):
     name : str, optional
     num_thresholds
         Accepted for Keras's sake, and without effect.
+
+    Raises
+    ------
+    ValueError
+        Another curve.
 
     Notes
     -----

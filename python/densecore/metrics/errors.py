@@ -53,7 +53,13 @@ class R2Score(Metric):
 
 
 class LossAsMetric(_Lower):
-    """A loss as a metric: its mean over the rows. ``metrics.Poisson`` etc. are made from it."""
+    """A loss as a metric: its mean over the rows. ``metrics.Poisson`` etc. are made from it.
+
+    Raises
+    ------
+    TypeError
+        This class itself is called: it is the base of others.
+    """
 
     def __init__(self, name: str | None = None) -> None:
         if not self.kind:

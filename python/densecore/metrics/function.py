@@ -18,6 +18,13 @@ class MeanMetricWrapper(Metric):
         taken. A model calls it once per pass, with all its rows; y_true is as the loss wants it.
     name : str, optional
         By default the function's.
+
+    Raises
+    ------
+    TypeError
+        `fn` is not callable, or returns no number.
+    ValueError
+        It returns another number of values than one per row.
     """
 
     kind = "function"
@@ -31,7 +38,13 @@ class MeanMetricWrapper(Metric):
         self._sum = self._weight = 0.0
 
     def get_config(self) -> dict[str, Any]:
-        """Not to be had: no file can hold a function."""
+        """Not to be had: no file can hold a function.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
         raise TypeError(f"metric '{self.name}' is a Python function, which has no configuration")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

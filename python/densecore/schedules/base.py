@@ -11,7 +11,13 @@ Rates = NDArray[np.float64]
 
 
 class LearningRateSchedule:
-    """Base class: override `_rates`, or `__call__` as in Keras."""
+    """Base class: override `_rates`, or `__call__` as in Keras.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument is no number or out of its range, now; or a step < 0, when it is called.
+    """
 
     def __call__(self, step: Any) -> Any:
         """The rate of a step, as a float, or of an array of steps, as an array of float64."""

@@ -128,6 +128,11 @@ class OneCycle(LearningRateSchedule):
     anneal : {"cos", "linear"}
         Along half a cosine or a straight line.
     name : str
+
+    Raises
+    ------
+    ValueError, TypeError
+        A number that is out of its range, or another `anneal`.
     """
 
     def __init__(

@@ -33,6 +33,11 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     values : sequence of float
         One more than boundaries.
     name : str, optional
+
+    Raises
+    ------
+    ValueError, TypeError
+        Boundaries that do not increase, or another number of values than one more.
     """
 
     def __init__(

@@ -14,6 +14,11 @@ class FromArray(LearningRateSchedule):
     Parameters
     ----------
     values : sequence of float
+
+    Raises
+    ------
+    ValueError
+        It is not a vector of finite numbers >= 0.
     """
 
     def __init__(self, values: Any) -> None:
@@ -44,6 +49,11 @@ class FromFunction(LearningRateSchedule):
     ----------
     function : callable
         Step → rate. A model file cannot hold it.
+
+    Raises
+    ------
+    TypeError
+        It is not callable.
     """
 
     def __init__(self, function: Callable[[int], float]) -> None:
@@ -87,6 +97,11 @@ class Scaled(LearningRateSchedule):
     schedule : LearningRateSchedule
     factor : float
         > 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        It is not a schedule, or the factor is not > 0.
     """
 
     def __init__(self, schedule: LearningRateSchedule, factor: float) -> None:

@@ -1,10 +1,8 @@
 """What classifier and regressor have in common: parameters, checks, and the ways to fit."""
 
 import contextlib
-import copy
 import math
 from collections.abc import Iterator
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,48 +10,33 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
-from ..callbacks import TimeLimit
 from ..model import Sequential
-from . import _ensemble, _lbfgs, _lm, _scaling
+from . import _ensemble, _lbfgs, _lm, _scaling, _stochastic
 from ._network import (
     Extras,
     dense_layers,
     initial_weights,
     network,
     rates_of,
-    set_penalty,
     sizes_of,
 )
-from ._optimizer import optimizer, solver_name
-from ._order import RowOrder
-from ._parameters import ALL_ROWS, CONSTRAINTS, check_together
+from ._optimizer import optimizer
+from ._parameters import CONSTRAINTS, check_together
 from ._rows import Rows
-from ._stopping import Stopping
 from ._tasks import Task
 from ._tasks_of_fit import CallbackSupport, fit_tasks
 from ._validation import Validation
-from ._warn import warn
 
 Array = NDArray[Any]
 
-SPARSE = ["csr", "csc"]
-
-
-def is_stochastic_solver(solver: Any) -> bool:
-    """Whether a solver goes through the data in batches."""
-    return not (isinstance(solver, str) and solver in ALL_ROWS)
-
-
-def is_stochastic(estimator: Any) -> bool:
-    """Whether the solver goes through the data in batches; if not, there is no partial_fit."""
-    if not is_stochastic_solver(estimator.solver):
-        raise AttributeError(
-            f"partial_fit: found solver={estimator.solver!r}, wanted 'adam', 'sgd' or another one "
-            "that goes through batches: this one takes all rows at once"
-        )
-    return True
+_SPARSE = ["csr", "csc"]
 
 
 class BaseMLP(Rows, CallbackSupport, BaseEstimator):
@@ -152,7 +135,7 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
         if self._is_plain(X):
             return X
         return validate_data(
-            self, X, accept_sparse=SPARSE, dtype=(np.float64, np.float32), reset=False
+            self, X, accept_sparse=_SPARSE, dtype=(np.float64, np.float32), reset=False
         )
 
     @contextlib.contextmanager
@@ -219,7 +202,7 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
             raise ValueError("partial_fit does not support early_stopping=True")
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val, y_val: found one of them, wanted both or none")
-        in_batches = is_stochastic_solver(self.solver)
+        in_batches = _stochastic.is_stochastic_solver(self.solver)
         if not in_batches and not (X_val is None and callbacks is None):
             raise ValueError(
                 f"X_val, callbacks: found solver={self.solver!r}, wanted 'adam', 'sgd' or another "
@@ -256,17 +239,24 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
             solve = _lm.fit if self.solver == "lm" else _lbfgs.fit
             solve(self, task, X, targets, weights, told)
         else:
-            self._prepare_curves(first, self.early_stopping or X_val is not None)
+            _stochastic.prepare_curves(self, first, self.early_stopping or X_val is not None)
             validation = None
             if X_val is not None:
                 validation = self._check_validation(X_val, y_val)
             elif self.early_stopping:
                 X, targets, weights, validation = self._split(X, y, targets, weights, random_state)
-            listeners = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
-            if self.time_budget is not None:
-                listeners.append(TimeLimit(self.time_budget))
-            listeners = [*listeners, told]
-            self._train(X, targets, weights, validation, task, random_state, incremental, listeners)
+            _stochastic.fit(
+                self,
+                task,
+                X,
+                targets,
+                weights,
+                told,
+                validation=validation,
+                random_state=random_state,
+                incremental=incremental,
+                callbacks=callbacks,
+            )
         if not all(np.isfinite(array).all() for array in self._model().weights):
             self._undo(before, task)
             names = getattr(self, "feature_names_in_", None)
@@ -277,6 +267,23 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
             )
         if told is not None:
             told.finish()
+
+    def _validated(self, X: Any, y: Any, first: bool, **options: Any) -> tuple[Any, Array]:
+        """X and y as arrays; targets in a single column become a vector."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=_SPARSE,
+            multi_output=True,
+            dtype=(np.float64, np.float32),
+            reset=first,
+            **options,
+        )
+        y = y.toarray() if hasattr(y, "toarray") else y
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
 
     def _begin(
         self,
@@ -313,7 +320,9 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
             return
         model = self._model()
         model.set_weights(before)
-        if is_stochastic_solver(self.solver):  # what the solver has accumulated is of no use
+        if _stochastic.is_stochastic_solver(
+            self.solver
+        ):  # what the solver has accumulated is of no use
             model.compile(optimizer(self, task.scale), task.kind.loss)
 
     def _check_weights(self, X: Any, y: Array, sample_weight: Any) -> Any:
@@ -353,88 +362,3 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
         theirs = None if weights is None else weights[held_out]
         kept_out = Validation(self, X[held_out], y[held_out], targets[held_out], theirs)
         return X[train], targets[train], None if weights is None else weights[train], kept_out
-
-    def _prepare_curves(self, first: bool, scored: bool) -> None:
-        """Begin new curves, or go on with those that there are."""
-        if first or not hasattr(self, "loss_curve_"):
-            self.loss_curve_: list[float] = []
-            self._no_improvement_count = 0
-        if first or scored != (getattr(self, "validation_scores_", None) is not None):
-            self.validation_scores_: list[float] | None = [] if scored else None
-            self.validation_loss_curve_: list[float] | None = [] if scored else None
-            self.best_validation_score_ = -np.inf if scored else None
-        elif not hasattr(self, "validation_loss_curve_"):  # of `from_sklearn`
-            self.validation_loss_curve_ = [] if scored else None
-        if self.early_stopping:
-            self.best_loss_ = None
-        elif first or getattr(self, "best_loss_", None) is None:
-            self.best_loss_ = np.inf
-
-    def _batch_rows(self, rows: int) -> int:
-        if self.batch_size == "auto":
-            return min(200, rows)
-        if self.batch_size > rows:
-            warn(f"batch_size: found {self.batch_size}, more than the {rows} rows; clipped to that")
-        return int(min(self.batch_size, rows))
-
-    def _seed(self) -> int:
-        """Of what the core draws itself; the random state's own numbers are scikit-learn's."""
-        if isinstance(self.random_state, Integral):
-            return int(self.random_state)
-        state = check_random_state(self.random_state)
-        state = state if self.random_state is None else copy.deepcopy(state)
-        return int(state.randint(np.iinfo(np.int32).max))
-
-    def _train(
-        self,
-        X: Any,
-        targets: Array,
-        weights: Any,
-        validation: Validation | None,
-        task: Task,
-        random_state: np.random.RandomState,
-        incremental: bool,
-        callbacks: list[Any],
-    ) -> None:
-        rows = X.shape[0]
-        batch = self._batch_rows(rows)
-        # Each batch's weight divides its penalty; this is that of a mean batch.
-        weight = batch * (1.0 if weights is None else float(np.mean(weights)))
-        penalty = self.alpha / 2 / weight
-        model = self._model()
-        set_penalty(model, penalty / task.scale)
-        model._network.penalty_weight = weight
-        goes_on = incremental or self.warm_start == "solver"
-        other = model.optimizer is None or model.optimizer.name != solver_name(self)
-        if other or not goes_on:
-            model.seed = self._seed()
-            model.compile(optimizer(self, task.scale), task.kind.loss)
-        offset = task.offset(targets, weights)
-        # The mean over the rows counts every batch's penalty as often as the batch has rows.
-        reported = penalty * -(-rows // batch) * batch / rows
-        stopping = Stopping(self, task, offset, reported, rows, validation, incremental)
-        self.n_iter_ = 0
-        # The first of all, as it says the losses that the others see.
-        listeners = [stopping, *callbacks]
-        # One batch is the same in any order but for its last digits.
-        shuffle = bool(self.shuffle) and batch < rows
-        if shuffle:
-            order = RowOrder(rows, random_state)
-            listeners.append(order)
-            model._network.row_order = order.rows
-        try:
-            model.fit(
-                X,
-                targets,
-                batch_size=batch,
-                epochs=1 if incremental else self.max_iter,
-                verbose="bar" if self.verbose == "bar" else 0,
-                callbacks=[c for c in listeners if c is not None],
-                shuffle=shuffle,
-                sample_weight=weights,
-            )
-        except KeyboardInterrupt:
-            warn("Training interrupted by user.")
-        finally:
-            model._network.penalty_weight, model._network.row_order = 0.0, None
-        stopping.finish()

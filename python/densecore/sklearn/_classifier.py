@@ -8,12 +8,12 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import column_or_1d, validate_data
 
 from . import _readers
-from ._base import SPARSE, BaseMLP, is_stochastic
+from ._base import BaseMLP
 from ._parameters import CLASSIFIER
 from ._readers import MakeReader
+from ._stochastic import is_stochastic
 from ._tasks import Task
 
 Array = NDArray[Any]
@@ -224,7 +224,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self
 
     def predict(self, X: Any) -> Array:
-        """The most probable class of each row; of several labels, which are above one half."""
+        """The most probable class of each row, (rows,); of labels, (rows, labels) of 0 and 1."""
         return self._classes_of(self._outputs(X))
 
     def predict_proba(self, X: Any) -> Array:
@@ -232,7 +232,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._probabilities(self._outputs(X))
 
     def predict_log_proba(self, X: Any) -> Array:
-        """The logarithms of `predict_proba`."""
+        """The logarithms (rows, classes) of `predict_proba`."""
         with np.errstate(divide="ignore"):
             found: Array = np.log(self.predict_proba(X))
         return found
@@ -307,18 +307,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return Task(self._kind, multiple[self._kind])
 
     def _check_data(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Any, Array]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=SPARSE,
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=first,
-        )
-        y = y.toarray() if hasattr(y, "toarray") else y
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        X, y = self._validated(X, y, first)
         check_classification_targets(y)
         several = y.ndim == 2
         if several and not np.isin(y, (0, 1)).all():

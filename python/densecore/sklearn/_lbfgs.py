@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..solvers import minimize
-from ._network import set_penalty
-from ._optimizer import optimizer
+from ._optimizer import compile_for_all_rows
 from ._tasks import Task
 from ._tasks_of_fit import FitTasks
 from ._warn import warn
@@ -23,11 +22,8 @@ def fit(
     estimator: Any, task: Task, X: Any, y: Array, weights: Array | None, told: FitTasks | None
 ) -> None:
     """Minimise the loss of all rows, and set the estimator's model, ``n_iter_`` and ``loss_``."""
-    weight = float(X.shape[0] if weights is None else weights.sum())
-    factor = estimator.alpha / 2 / weight
+    factor = compile_for_all_rows(estimator, task, X, weights)
     model = estimator.model_
-    set_penalty(model, factor / task.scale)
-    model.compile(optimizer(estimator, task.scale), task.kind.loss)  # of which the loss is wanted
     x = np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, model.dtype)
     y = np.ascontiguousarray(y, None if task.name == "multiclass" else model.dtype)
     row_weights = None if weights is None else np.ascontiguousarray(weights, model.dtype)

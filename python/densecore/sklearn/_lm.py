@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..callbacks import Callback, TimeLimit
-from ._network import set_penalty
-from ._optimizer import optimizer
+from ._optimizer import compile_for_all_rows
 from ._stopping import warn_of_the_end
 from ._tasks import Task
 from ._tasks_of_fit import FitTasks
@@ -30,11 +29,8 @@ def fit(
             f"loss: found {estimator.loss!r} with solver='lm', wanted 'squared_error': it solves "
             "sums of squares only"
         )
-    weight = float(X.shape[0] if weights is None else weights.sum())
-    factor = estimator.alpha / 2 / weight
+    factor = compile_for_all_rows(estimator, task, X, weights)
     model = estimator.model_
-    set_penalty(model, factor / task.scale)
-    model.compile(optimizer(estimator, task.scale), task.kind.loss)  # of which the loss is wanted
     listeners: list[Callback] = [] if told is None else [told]
     if estimator.time_budget is not None:
         listeners.append(TimeLimit(estimator.time_budget))

@@ -3,10 +3,16 @@
 import copy
 from typing import Any
 
+from numpy.typing import NDArray
+
 from .. import optimizers
 from ..optimizers import SGD, Optimizer
 from ..schedules import LearningRateSchedule, Scaled
+from ._network import set_penalty
 from ._parameters import ALL_ROWS
+from ._tasks import Task
+
+Array = NDArray[Any]
 
 # Those whose two betas and epsilon mean what Adam's do; the others keep their own defaults.
 _LIKE_ADAM = ("adam", "adamw", "nadam", "adamax")
@@ -50,3 +56,19 @@ def optimizer(estimator: Any, scale: float) -> Optimizer:
     if estimator.solver == "adam":
         config["epsilon_hat"] = True  # where scikit-learn has it
     return optimizers.get(config)
+
+
+def compile_for_all_rows(estimator: Any, task: Task, X: Any, weights: Array | None) -> float:
+    """Compile the model for a solver that takes all rows at once.
+
+    Returns
+    -------
+    float
+        What the sum of the squares of the weights is multiplied with in the reported loss.
+    """
+    weight = float(X.shape[0] if weights is None else weights.sum())
+    factor: float = estimator.alpha / 2 / weight
+    model = estimator.model_
+    set_penalty(model, factor / task.scale)
+    model.compile(optimizer(estimator, task.scale), task.kind.loss)  # of which the loss is wanted
+    return factor

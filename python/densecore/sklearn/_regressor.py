@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d, validate_data
 
 from . import _readers, _scaling
-from ._base import SPARSE, BaseMLP, is_stochastic
+from ._base import BaseMLP
 from ._parameters import REGRESSOR
 from ._readers import MakeReader
+from ._stochastic import is_stochastic
 from ._tasks import Task, regression
 
 Array = NDArray[Any]
@@ -230,6 +230,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return_std : bool
             Whether standard deviations come too, as a second array like the first: those that
             ``loss="gaussian_nll"`` has learnt, how much ``n_members`` differ, or both together.
+
+        Raises
+        ------
+        ValueError
+            `return_std` of a model that has none; the message says which have.
         """
         X = self._checked(X)
         if return_std and self._fitted.name != "gaussian_nll" and len(self._members()) < 2:
@@ -311,19 +316,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return regression(self.loss, self.quantile, self._targets)
 
     def _check_data(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Any, Array]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=SPARSE,
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=first,
-        )
-        y = y.toarray() if hasattr(y, "toarray") else y
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        X, y = self._validated(X, y, first, y_numeric=True)
         targets = 1 if y.ndim == 1 else y.shape[1]
         if not first and targets != self._targets:
             raise ValueError(

@@ -1,0 +1,245 @@
+// Small networks: blocks of rows go through the whole chain of layers, so that the activations of a
+// block stay in cache from the forward to the backward pass.
+#include <algorithm>
+
+#include "network/network.h"
+
+namespace densecore {
+namespace {
+
+// A leaf of the batch's reduction has at most `leaf_rows` rows, or `small_leaf_rows` where no second
+// thread would take part, unless there are `max_leaves`.
+constexpr index_t leaf_rows = 128, small_leaf_rows = 256;
+constexpr int max_leaves = 32;
+
+// What a block leaves for the way back stays in a quarter of the second-level cache, where the
+// weights are too; more rows would gain nothing over the calls that they save.
+constexpr index_t block_bytes = 256 * 1024, least_block_rows = 64, most_block_rows = 256;
+
+// body(begin, end) for blocks of nearly equal size.
+template <class Body>
+void for_each_block(index_t begin, index_t end, index_t most, Body body) {
+  const index_t rows = end - begin, blocks = divide_up(rows, most);
+  for (index_t i = 0; i < blocks; ++i)
+    body(begin + rows * i / blocks, begin + rows * (i + 1) / blocks);
+}
+
+}  // namespace
+
+template <class T>
+index_t Network<T>::rows_of_block() const {
+  index_t elements = 0, widest = 0;
+  for (const auto& layer : layers_) {
+    elements += layer->units() + layer->kept();
+    widest = std::max(widest, layer->units());
+  }
+  const index_t bytes = (elements + 2 * widest) * index_t{sizeof(T)};
+  return std::clamp(block_bytes / std::max<index_t>(bytes, 1), least_block_rows, most_block_rows);
+}
+
+template <class T>
+int Network<T>::leaf_count(index_t rows) const {
+  if (!chained()) return 1;
+  const bool small = 3 * forward_work(rows) < Executor::parallel_work;
+  const index_t most = small ? small_leaf_rows : leaf_rows;
+  int count = 1;
+  while (count < max_leaves && divide_up(rows, count) > most) count *= 2;
+  return count;
+}
+
+template <class T>
+void Network<T>::forward_rows(ConstView x, index_t begin, index_t end, View out, bool stop_at_z,
+                              void* scratch) {
+  const std::size_t last = layers_.size() - 1;
+  for (std::size_t l = 0; l <= last; ++l) {
+    const View a = l == last && out ? out.slice(begin, end) : workspace_.a(l, begin, end);
+    const bool only_z = l == last && stop_at_z;
+    const Dense<T>* const layer = layers_[l]->dense();
+    if (layer == nullptr) {
+      forward_simple(l, x, begin, end, a, only_z);
+      continue;
+    }
+    const View z = only_z ? a : z_of(*layer, l, begin, end, a);
+    layer->affine(parameters_->data(), input_of(l, x, begin, end), layer->all_units(), z, scratch);
+    if (!only_z) layer->activate(z, layer->all_units(), a);
+  }
+}
+
+template <class T>
+void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool from_z,
+                               bool accumulate, T* gradients, View dx, void* scratch,
+                               const Update<T>* descent) {
+  const std::size_t end_layer = dx ? 0 : lowest_;
+  for (std::size_t l = layers_.size(); l-- > end_layer;) {
+    const bool from_here = from_z && l + 1 == layers_.size();
+    const View delta = workspace_.gradient(l, begin, end);
+    const View below = l > end_layer ? workspace_.gradient(l - 1, begin, end)
+                                     : (dx ? dx.slice(begin, end) : View());
+    const Dense<T>* const layer = layers_[l]->dense();
+    if (layer == nullptr) {
+      backward_simple(l, x, begin, end, from_here, accumulate, gradients, below);
+      if (descent != nullptr && layers_[l]->trainable)
+        descent->apply(layers_[l]->parameter_offset(), layers_[l]->parameter_count());
+    } else {
+      if (!from_here)
+        layer->delta(workspace_.kept(l, begin, end), workspace_.a(l, begin, end),
+                     layer->all_units(), delta);
+      // The input gradient uses the transposes made before the step: the order does not matter.
+      if (!layer->trainable) {
+      } else if (descent != nullptr) {
+        layer->descend(input_of(l, x, begin, end), delta, layer->all_inputs(), layer->all_units(),
+                       descent->rate(), parameters_->data(), gradients, scratch);
+        if (layer->use_bias()) descent->apply(layer->bias_offset(), layer->units());
+      } else {
+        layer->weight_gradient(input_of(l, x, begin, end), delta, layer->all_inputs(),
+                               layer->all_units(), accumulate, gradients, scratch);
+      }
+      if (below) layer->input_gradient(workspace_.transposed(l), delta, below, scratch);
+    }
+    if (!plain_ && below) add_branches(l, begin, end, below);
+  }
+}
+
+// A layer that is not dense; ways through the network layer by layer use these, too.
+
+template <class T>
+void Network<T>::forward_simple(std::size_t l, ConstView x, index_t begin, index_t end, View a,
+                                bool stop_at_z) {
+  LayerRows<T> rows = rows_of(l, x, begin, end);
+  rows.a = a;
+  if (stop_at_z) return copy_rows(rows.x, a);
+  const index_t from = layers_[l]->from();
+  if (from == -1) rows.kept = View(const_cast<T*>(x.row(begin)), end - begin, x.cols, x.stride);
+  if (from >= 0) rows.kept = workspace_.a(static_cast<std::size_t>(from), begin, end);
+  layers_[l]->forward(pass_, parameters_->data(), rows);
+}
+
+template <class T>
+void Network<T>::backward_simple(std::size_t l, ConstView x, index_t begin, index_t end,
+                                 bool from_z, bool accumulate, T* gradients, View below) {
+  Layer<T>& layer = *layers_[l];
+  if (layer.trainable && !from_z)
+    layer.parameter_gradient(pass_, rows_of(l, x, begin, end), workspace_.gradient(l, begin, end),
+                             accumulate, gradients);
+  if (below) input_gradient_simple(l, x, begin, end, from_z, below);
+}
+
+template <class T>
+void Network<T>::input_gradient_simple(std::size_t l, ConstView x, index_t begin, index_t end,
+                                       bool from_z, View below) {
+  const View g = workspace_.gradient(l, begin, end);
+  if (from_z) return copy_rows(ConstView(g), below);
+  layers_[l]->input_gradient(pass_, parameters_->data(), rows_of(l, x, begin, end), g, below);
+}
+
+template <class T>
+void Network<T>::add_branches(std::size_t l, index_t begin, index_t end, View below) {
+  for (const std::size_t addition : branches_[l]) {
+    const View g = workspace_.kept(addition, begin, end);
+    table_->normalization.sum(below.rows, below.cols, below.data, below.stride, g.data, g.stride,
+                              below.data, below.stride);
+  }
+}
+
+template <class T>
+void Network<T>::forward_blocks(Executor& executor, ConstView x, View out, bool stop_at_z) {
+  const index_t blocks = divide_up(x.rows, block_rows_);
+  executor.run(static_cast<int>(blocks), forward_work(x.rows), [&](int i, void* scratch) {
+    forward_rows(x, x.rows * i / blocks, x.rows * (i + 1) / blocks, out, stop_at_z, scratch);
+  });
+}
+
+template <class T>
+void Network<T>::transpose_weights(bool first_layer_too) {
+  workspace_.reserve_transposed(layers_);
+  for (std::size_t l = first_layer_too ? 0 : lowest_ + 1; l < layers_.size(); ++l)
+    if (const Dense<T>* const layer = layers_[l]->dense())
+      layer->transpose_weight(parameters_->data(), workspace_.transposed(l));
+}
+
+template <class T>
+template <class Leaf>
+void Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
+  const int leaves = leaf_count(rows);
+  workspace_.reserve_partials(leaves - 1, parameter_count_);
+  // Leaf 0 is computed where the sum will be.
+  const auto buffer = [&](int i) {
+    return i == 0 ? gradients_->data() : workspace_.partial(i - 1);
+  };
+  executor.run(leaves, 3 * forward_work(rows), [&](int i, void* scratch) {
+    const index_t begin = rows * i / leaves, end = rows * (i + 1) / leaves;
+    leaf(i, begin, end, buffer(i), scratch);
+  });
+  for (int distance = 1; distance < leaves; distance *= 2) {
+    const int pairs = leaves / (2 * distance);
+    executor.run(pairs, static_cast<double>(parameter_count_) * pairs, [&](int i, void*) {
+      table_->add(parameter_count_, buffer((2 * i + 1) * distance), buffer(2 * i * distance));
+    });
+  }
+}
+
+template <class T>
+void Network<T>::backward_leaves(Executor& executor, ConstView x, View dx) {
+  transpose_weights(static_cast<bool>(dx));
+  run_leaves(executor, x.rows,
+             [&](int, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
+               for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
+                 backward_rows(x, begin, end, false, begin > leaf_begin, gradients, dx, scratch);
+               });
+             });
+}
+
+template <class T>
+double Network<T>::train_block(ConstView x, index_t begin, index_t end,
+                               const Objective<T>& objective, const Targets<T>& targets,
+                               double scale, bool accumulate, T* gradients, void* scratch,
+                               const Update<T>* descent) {
+  const std::size_t last = layers_.size() - 1;
+  const bool from_z = objective.fused();
+  forward_rows(x, begin, end, View(), from_z, scratch);
+  const double loss = objective.rows(workspace_.a(last, begin, end), targets.slice(begin, end),
+                                     scale, workspace_.gradient(last, begin, end));
+  backward_rows(x, begin, end, from_z, accumulate, gradients, View(), scratch, descent);
+  return loss;
+}
+
+template <class T>
+double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective<T>& objective,
+                                const Targets<T>& targets, double scale) {
+  double loss[max_leaves] = {};
+  run_leaves(executor, x.rows,
+             [&](int i, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
+               for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
+                 loss[i] += train_block(x, begin, end, objective, targets, scale,
+                                        begin > leaf_begin, gradients, scratch);
+               });
+             });
+  const int leaves = leaf_count(x.rows);
+  for (int distance = 1; distance < leaves; distance *= 2)
+    for (int i = 0; i + distance < leaves; i += 2 * distance) loss[i] += loss[i + distance];
+  return loss[0];
+}
+
+#define DENSECORE_INSTANTIATE(T)                                                                 \
+  template index_t Network<T>::rows_of_block() const;                                            \
+  template int Network<T>::leaf_count(index_t) const;                                            \
+  template void Network<T>::forward_rows(MatrixView<const T>, index_t, index_t, MatrixView<T>,   \
+                                         bool, void*);                                           \
+  template void Network<T>::forward_simple(std::size_t, MatrixView<const T>, index_t, index_t,   \
+                                           MatrixView<T>, bool);                                 \
+  template void Network<T>::input_gradient_simple(std::size_t, MatrixView<const T>, index_t,     \
+                                                  index_t, bool, MatrixView<T>);                 \
+  template void Network<T>::add_branches(std::size_t, index_t, index_t, MatrixView<T>);          \
+  template void Network<T>::forward_blocks(Executor&, MatrixView<const T>, MatrixView<T>, bool); \
+  template void Network<T>::transpose_weights(bool);                                             \
+  template void Network<T>::backward_leaves(Executor&, MatrixView<const T>, MatrixView<T>);      \
+  template double Network<T>::train_block(MatrixView<const T>, index_t, index_t,                 \
+                                          const Objective<T>&, const Targets<T>&, double, bool,  \
+                                          T*, void*, const Update<T>*);                          \
+  template double Network<T>::train_leaves(Executor&, MatrixView<const T>, const Objective<T>&,  \
+                                           const Targets<T>&, double);
+DENSECORE_INSTANTIATE(float)
+DENSECORE_INSTANTIATE(double)
+#undef DENSECORE_INSTANTIATE
+
+}  // namespace densecore

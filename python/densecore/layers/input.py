@@ -1,0 +1,77 @@
+"""What stands before the first layer: how many numbers a row has."""
+
+from typing import Any
+
+import numpy as np
+
+_MAX_WIDTH = 2**24  # as the core
+
+
+def check_width(what: str, value: Any) -> int:
+    """A number of units or inputs as an int; TypeError or ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{what}: found {value!r}, wanted an integer")
+    if not 1 <= value <= _MAX_WIDTH:
+        raise ValueError(f"{what}: found {value}, wanted 1 to {_MAX_WIDTH}")
+    return int(value)
+
+
+class Input:
+    """The number of inputs of a model; stands first.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The number of features in a row. Rows of more dimensions, such as images (28, 28), need a
+        ``Flatten`` next. Also under Keras's older name ``input_shape``, and as ``batch_shape``,
+        whose first number is that of the rows.
+    name : str, optional
+    batch_size, dtype, sparse
+        Accepted for Keras's sake, and without effect.
+
+    Raises
+    ------
+    ValueError, TypeError
+        No shape or several, or a size that is not an integer from 1 to 2^24.
+    """
+
+    def __init__(
+        self,
+        shape: int | tuple[int, ...] | None = None,
+        *,
+        name: str | None = None,
+        batch_size: int | None = None,
+        dtype: str | None = None,
+        sparse: bool | None = None,
+        batch_shape: tuple[int | None, ...] | None = None,
+        input_shape: tuple[int, ...] | None = None,
+    ) -> None:
+        given = [
+            value for value in (shape, input_shape, row_shape(batch_shape)) if value is not None
+        ]
+        if len(given) != 1:
+            raise ValueError(f"Input: found {len(given)} shapes, wanted one")
+        shape = given[0]
+        dimensions = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+        if not dimensions:
+            raise ValueError("Input: found an empty shape, wanted the number of features")
+        self.dimensions = tuple(check_width("Input: shape", size) for size in dimensions)
+        self.size = check_width("Input: shape", int(np.prod(self.dimensions)))
+        self.name = name
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """(None, features): any number of rows."""
+        return (None, *self.dimensions)
+
+    def __repr__(self) -> str:
+        shape = self.size if len(self.dimensions) == 1 else self.dimensions
+        return f"Input({shape})"
+
+
+InputLayer = Input
+
+
+def row_shape(batch_shape: Any) -> Any:
+    """The shape of a row from that of a batch."""
+    return None if batch_shape is None else tuple(batch_shape)[1:]

@@ -1,0 +1,268 @@
+"""What all optimizers have in common: hyperparameters, a schedule, and how the core is told."""
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import _core
+from .pipeline import FIELDS, WITH_STATE, Pipeline, as_number, flag
+
+Schedule = Callable[[int], float]
+
+
+class Optimizer:
+    """Base class: a named update rule and its hyperparameters, each an attribute.
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Step length, > 0; or a schedule, which is called with the number of steps made; or an array
+        with a rate for each step.
+    name : str, optional
+        By default that of the rule.
+    **options : float or int
+        The fields of `Pipeline`: ``weight_decay``, ``clipnorm``, ``use_ema`` and so forth.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+    schedule : callable or None
+        What computes the learning rate; None when it is a number.
+
+    Raises
+    ------
+    ValueError
+        A hyperparameter is out of its range; the message says which, what was found and wanted.
+    """
+
+    name: str
+    pipeline: Pipeline
+    schedule: Schedule | None
+    # Hyperparameters that choose among the core's rules, besides its own.
+    _choices: dict[str, Any]
+    _core_settings: _core.OptimizerSettings
+    _shared: bool  # whether a network computes with the settings
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        hyperparameters: dict[str, float],
+        choices: dict[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        for key in options:
+            if key not in FIELDS:
+                known = ", ".join(["name", *FIELDS])
+                raise TypeError(
+                    f"{type(self).name}: found the argument '{key}', wanted one of its own or "
+                    f"{known}"
+                )
+        own: dict[str, Any] = {
+            "pipeline": Pipeline(**options),
+            "schedule": None,
+            "_choices": {key: self._choice(key, value) for key, value in (choices or {}).items()},
+            "_shared": False,
+        }
+        vars(self).update(own)
+        if name is not None:
+            if not isinstance(name, str):
+                raise TypeError(f"name: found {type(name).__name__}, wanted a string")
+            object.__setattr__(self, "name", name)
+        object.__setattr__(self, "_core_settings", _core.OptimizerSettings(self._rule()))
+        self._set_learning_rate(learning_rate)
+        for key, value in hyperparameters.items():
+            self._set(key, value)
+        self._set_choices_of_the_core()
+
+    def _rule(self) -> str:
+        """The core's name of the update rule that `_choices` say."""
+        return type(self).name
+
+    def _choice(self, key: str, value: Any) -> Any:
+        if key != "momentum":
+            return flag(key, value)
+        wanted = "a number >= 0 and < 1"
+        number = as_number(f"{type(self).name}: momentum", value, wanted)
+        if not 0 <= number < 1:
+            raise ValueError(f"{type(self).name}: momentum: found {value}, wanted {wanted}")
+        return number
+
+    @property
+    def _settings(self) -> _core.OptimizerSettings:
+        """What a network shares with this object: from now on the core's rule is fixed."""
+        object.__setattr__(self, "_shared", True)
+        self._tell_the_core()
+        return self._core_settings
+
+    def _tell_the_core(self) -> None:
+        """Give the core's settings what it does not have as a hyperparameter."""
+        p = self.pipeline
+        self._core_settings.set_gradient_steps(
+            weight_decay=p.weight_decay or 0.0,
+            clipvalue=p.clipvalue or 0.0,
+            clipnorm=p.clipnorm or 0.0,
+            global_clipnorm=p.global_clipnorm or 0.0,
+            accumulation=p.gradient_accumulation_steps or 1,
+            ema=p.use_ema,
+            ema_momentum=p.ema_momentum,
+            ema_overwrite=p.ema_overwrite_frequency or 0,
+        )
+        schedule = self.schedule
+        if schedule is None:
+            self._core_settings.set_schedule(None)
+            return
+        from .. import schedules  # most programs need none
+
+        self._core_settings.set_schedule(
+            lambda first, count: schedules.rates(schedule, first, count)
+        )
+
+    def _set(self, key: str, value: Any) -> None:
+        self._core_settings.set(key, as_number(f"{type(self).name}: {key}", value))
+
+    def _set_learning_rate(self, value: Any) -> None:
+        schedule: Schedule | None = None
+        if isinstance(value, dict):
+            from .. import schedules
+
+            value = schedules.deserialize(value)
+        if isinstance(value, list | tuple) or (hasattr(value, "ndim") and value.ndim > 0):
+            from .. import schedules
+
+            value = schedules.FromArray(value)
+        if callable(value):
+            schedule = value
+            value = as_number(f"{type(self).name}: learning_rate", schedule(0))
+        # A schedule may start from 0, where a number would never learn.
+        if schedule is None or value != 0:
+            self._set("learning_rate", value)
+        object.__setattr__(self, "schedule", schedule)
+
+    def _set_choices_of_the_core(self) -> None:
+        for key, value in self._choices.items():
+            if key in self._core_settings.values():
+                self._set(key, value)
+
+    def _set_choice(self, key: str, value: Any) -> None:
+        before, rule = dict(self._choices), self._rule()
+        self._choices[key] = self._choice(key, value)
+        try:
+            changed = self._rule() != rule
+        except ValueError:  # choices that exclude each other
+            self._choices.update(before)
+            raise
+        if changed:
+            if self._shared:
+                self._choices.update(before)
+                raise ValueError(
+                    f"{type(self).name}: {key}: found {value} after compile, where it was "
+                    f"{before[key]}: that is another update rule, which keeps other arrays; "
+                    "compile again with a new optimizer"
+                )
+            settings = _core.OptimizerSettings(self._rule())
+            for name, number in self._core_settings.values().items():
+                if name in settings.values():
+                    settings.set(name, number)
+            object.__setattr__(self, "_core_settings", settings)
+        self._set_choices_of_the_core()
+
+    def _values(self) -> dict[str, Any]:
+        """Every hyperparameter with its value."""
+        return {**self._core_settings.values(), **self._choices}
+
+    def __getattr__(self, key: str) -> Any:
+        # Only called for what is not an ordinary attribute.
+        if not key.startswith("_"):
+            for values in (self._values(), vars(self.pipeline)):
+                if key in values:
+                    return values[key]
+        raise AttributeError(f"{type(self).__name__} has no attribute '{key}'")
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        if key in ("pipeline", "schedule"):
+            raise AttributeError(
+                f"{key}: found an assignment, wanted one to its parts, such as learning_rate or "
+                "clipnorm"
+            )
+        if key in FIELDS:
+            before = getattr(self.pipeline, key)
+            setattr(self.pipeline, key, value)
+            if self._shared and key in WITH_STATE and getattr(self.pipeline, key) != before:
+                setattr(self.pipeline, key, before)
+                raise ValueError(
+                    f"{type(self).name}: {key}: found {value} after compile, where it was "
+                    f"{before}: that keeps other arrays; compile again with a new optimizer"
+                )
+            self._tell_the_core()
+        elif key == "learning_rate":
+            self._set_learning_rate(value)
+            self._tell_the_core()
+        elif key in self._choices:
+            self._set_choice(key, value)
+        else:
+            self._set(key, value)
+
+    def state_names(self) -> list[str]:
+        """Names of the arrays that are kept for every parameter."""
+        self._tell_the_core()
+        return self._core_settings.states
+
+    def get_config(self) -> dict[str, Any]:
+        """What `get` needs to make an equal one; JSON-able.
+
+        Raises
+        ------
+        TypeError
+            The learning rate is a function that has no `get_config`.
+        """
+        config = self._config()
+        if self.schedule is not None:
+            from .. import schedules
+
+            if not hasattr(self.schedule, "get_config"):
+                raise TypeError(
+                    f"learning_rate: found the function {self.schedule!r}, wanted a number or a "
+                    "schedule of densecore.schedules, which can be saved"
+                )
+            config["learning_rate"] = schedules.serialize(self.schedule)
+        return config
+
+    def _config(self) -> dict[str, Any]:
+        """`get_config`, but a schedule is itself: for copies, which any of them can have."""
+        config = {"name": type(self).name, **self._values(), **self.pipeline.changed()}
+        if self.schedule is not None:
+            config["learning_rate"] = self.schedule
+        if "name" in vars(self):
+            config["label"] = self.name
+        return config
+
+    def _file_config(self) -> dict[str, Any]:
+        """`get_config` for a file; raises for a schedule that nobody could read from it."""
+        config = self.get_config()
+        if self.schedule is not None:
+            from .. import schedules
+
+            try:
+                schedules.deserialize(config["learning_rate"])
+            except ValueError as error:
+                raise TypeError(
+                    f"learning_rate: found {self.schedule!r}, which a file cannot hold ({error}); "
+                    "FromArray holds the rates themselves"
+                ) from None
+        return config
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from . import get  # which knows every class
+
+        return get, (self._config(),)
+
+    def __repr__(self) -> str:
+        values = {**self._values(), **self.pipeline.changed()}
+        if self.schedule is not None:
+            values["learning_rate"] = self.schedule
+        shown = ", ".join(
+            f"{key}={value:g}" if type(value) is float else f"{key}={value!r}"
+            for key, value in values.items()
+        )
+        return f"{type(self).__name__}({shown})"

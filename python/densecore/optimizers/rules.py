@@ -1,0 +1,271 @@
+"""The update rules: Keras's names, arguments and defaults; the mathematics is in the core."""
+
+from typing import Any
+
+from .base import Optimizer
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: W ← W - learning_rate · ∂C/∂W (the note's Eq. 29 and 30).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Step length, > 0, or a schedule of it.
+    momentum : float
+        Part of the last step that is taken again, in [0, 1).
+    nesterov : bool
+        Whether the gradient counts as if it were that of the place where the momentum leads.
+    **options
+        See `Optimizer`.
+    """
+
+    name = "sgd"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **options: Any,
+    ) -> None:
+        choices = {"momentum": momentum, "nesterov": nesterov}
+        super().__init__(learning_rate, {}, choices, **options)
+
+    def _rule(self) -> str:
+        if self._choices["momentum"] == 0:
+            return "sgd"
+        return "sgd_nesterov" if self._choices["nesterov"] else "sgd_momentum"
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba, 2015, algorithm 1).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Step length, > 0, or a schedule of it.
+    beta_1, beta_2 : float
+        Decay of the first and the second moment, in [0, 1).
+    epsilon : float
+        Added to the root of the second moment, > 0.
+    amsgrad : bool
+        Whether the largest second moment so far stands for the present one.
+    epsilon_hat : bool
+        Whether `epsilon` is added to the root before that is corrected for its start from zero
+        ("epsilon hat" in the paper), as Keras and scikit-learn do. Not with `amsgrad`.
+    **options
+        See `Optimizer`.
+    """
+
+    name = "adam"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        epsilon_hat: bool = False,
+        **options: Any,
+    ) -> None:
+        hyperparameters = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+        choices = {"amsgrad": amsgrad, "epsilon_hat": epsilon_hat}
+        super().__init__(learning_rate, hyperparameters, choices, **options)
+
+    def _rule(self) -> str:
+        if self._choices["amsgrad"] and self._choices["epsilon_hat"]:
+            raise ValueError("adam: found amsgrad and epsilon_hat, wanted at most one of them")
+        if self._choices["epsilon_hat"]:
+            return "adam_epsilon_hat"
+        return "adam_amsgrad" if self._choices["amsgrad"] else "adam"
+
+    def _config(self) -> dict[str, Any]:
+        config = super()._config()
+        if not config["epsilon_hat"]:
+            del config["epsilon_hat"]  # files of models without it stay as they were
+        return config
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient (Loshchilov & Hutter, 2019).
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon, amsgrad, **options
+        As for `Adam`.
+    weight_decay : float
+        ≥ 0, see `Pipeline`.
+    """
+
+    name = "adamw"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options
+        )
+
+    def _config(self) -> dict[str, Any]:
+        return {**super()._config(), "weight_decay": self.pipeline.weight_decay}
+
+
+class _OfTwoMoments(Optimizer):
+    """What the variants of Adam without options of their own take."""
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        hyperparameters = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+        super().__init__(learning_rate, hyperparameters, **options)
+
+
+class Nadam(_OfTwoMoments):
+    """Adam with Nesterov's momentum (Dozat, 2016).
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon, **options
+        As for `Adam`.
+    """
+
+    name = "nadam"
+
+
+class Adamax(_OfTwoMoments):
+    """Adam with the largest gradient in place of the second moment (Kingma & Ba, algorithm 2).
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon, **options
+        As for `Adam`.
+    """
+
+    name = "adamax"
+
+
+class RMSprop(Optimizer):
+    """The gradient over the root of its mean square (Tieleman & Hinton, 2012).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Step length, > 0, or a schedule of it.
+    rho : float
+        Decay of the mean square, in [0, 1).
+    momentum : float
+        Part of the last step that is taken again, in [0, 1).
+    epsilon : float
+        Added under the root, > 0.
+    centered : bool
+        Whether the variance stands for the mean square.
+    **options
+        See `Optimizer`.
+    """
+
+    name = "rmsprop"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        **options: Any,
+    ) -> None:
+        choices = {"momentum": momentum, "centered": centered}
+        super().__init__(learning_rate, {"rho": rho, "epsilon": epsilon}, choices, **options)
+
+    def _rule(self) -> str:
+        momentum = "_momentum" if self._choices["momentum"] else ""
+        return f"rmsprop{momentum}{'_centered' if self._choices['centered'] else ''}"
+
+
+class Adagrad(Optimizer):
+    """The gradient over the root of the sum of its squares (Duchi, Hazan & Singer, 2011).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Step length, > 0, or a schedule of it.
+    initial_accumulator_value : float
+        What the sums start from, ≥ 0.
+    epsilon : float
+        Added under the root, > 0.
+    **options
+        See `Optimizer`.
+    """
+
+    name = "adagrad"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        hyperparameters = {
+            "initial_accumulator_value": initial_accumulator_value,
+            "epsilon": epsilon,
+        }
+        super().__init__(learning_rate, hyperparameters, **options)
+
+
+class Adadelta(Optimizer):
+    """Steps as long as the last ones were, for the gradients there were (Zeiler, 2012).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Factor of the step, > 0, or a schedule of it; 1 is Zeiler's.
+    rho : float
+        Decay of both mean squares, in [0, 1).
+    epsilon : float
+        Added under both roots, > 0.
+    **options
+        See `Optimizer`.
+    """
+
+    name = "adadelta"
+
+    def __init__(
+        self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **options: Any
+    ) -> None:
+        super().__init__(learning_rate, {"rho": rho, "epsilon": epsilon}, **options)
+
+
+class Lion(Optimizer):
+    """The sign of the momentum (Chen et al., 2023).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Step length of every parameter, > 0, or a schedule of it.
+    beta_1, beta_2 : float
+        Decay of the momentum in the step and of what is kept, in [0, 1).
+    **options
+        See `Optimizer`.
+    """
+
+    name = "lion"
+
+    def __init__(
+        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **options: Any
+    ) -> None:
+        super().__init__(learning_rate, {"beta_1": beta_1, "beta_2": beta_2}, **options)
