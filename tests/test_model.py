@@ -430,6 +430,7 @@ def test_evaluate_has_keras_shapes() -> None:
         ({"sample_weight": np.ones(9)}, r"sample_weight: found shape \(9,\), wanted \(10,\)"),
         ({"sample_weight": -np.ones(10)}, "sample_weight: found -1.0 in row 0"),
         ({"sample_weight": np.zeros(10)}, "found only zeros"),
+        ({"sample_weight": np.full(10, 1e-60)}, "found at most 1e-60, which float32 takes for 0"),
         ({"sample_weight": np.full(10, np.nan)}, "sample_weight: found nan in row 0"),
         ({"class_weight": [1, 2, 3]}, "class_weight: found list, wanted a dictionary"),
         ({"class_weight": {0: -1, 1: 1, 2: 1}}, "class_weight: found -1 for class 0, wanted a fin"),
