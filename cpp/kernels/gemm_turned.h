@@ -103,10 +103,9 @@ struct FewRows {
 // Whether `p` was done in one of these ways.
 template <class V>
 bool gemm_turned(const GemmArguments<typename V::T>& p) {
-  constexpr int few = 8;
   if (V::width == 1 || p.bias != nullptr || p.accumulate) return false;
-  if (p.m <= few && p.n >= V::width) {
-    FewRows<V, few>::run(p);
+  if (p.m <= densecore::gemm_few_rows && p.n >= V::width) {
+    FewRows<V, densecore::gemm_few_rows>::run(p);
     return true;
   }
   if (p.m * (p.n + p.depth) >= p.n * p.depth) return false;
