@@ -31,7 +31,8 @@ ROWS = (1, 2, 3, 7, 16, 17, 33, 64, 65, 127, 128, 129, 200, 257, 300)
 THREADS = (2, 3, 4, 7)
 # What the reference computes by another formula near 0, or where a rounding decides a sign.
 NOT_COMPARED = {"tanh_shrink", "lion", "cosine_similarity", "quantile", "gaussian_nll"}
-TOLERANCE = {"float32": 1e-3, "float64": 1e-10}
+# Of saturated units float32 keeps two digits, here and in the reference.
+TOLERANCE = {"float32": 1e-2, "float64": 1e-10}
 LAST = {"binary": "sigmoid", "categorical": "softmax", "sparse": "softmax", "kl": "softmax"}
 
 
