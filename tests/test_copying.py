@@ -77,6 +77,37 @@ class Named(dc.Sequential):
 
 
 def test_python_functions_are_refused() -> None:
-    model = dc.Sequential([dc.Input(2), dc.Dense(1, activation=(np.sin, np.cos))])
+    model = dc.Sequential([dc.Input(2), dc.Dense(1, activation=(np.sin, lambda x, a: np.cos(x)))])
     with pytest.raises(TypeError, match="a file cannot hold"):
         pickle.dumps(model)
+
+
+class Halving(schedules.LearningRateSchedule):
+    """A schedule in Keras's manner, of a class that the library does not know."""
+
+    def __call__(self, step: Any) -> Any:
+        return 0.1 / 2**step
+
+
+def function_of_step(step: int) -> float:
+    return 0.1 / 2**step
+
+
+OWN_RATES = [Halving(), schedules.FromFunction(function_of_step), function_of_step]
+
+
+@pytest.mark.parametrize("rate", OWN_RATES, ids=["class", "FromFunction", "function"])
+def test_rates_of_ones_own_are_copied(rate: Any, tmp_path: Any) -> None:
+    """Copies share the program, with what it defines; a file that nobody could read is refused."""
+    model = dc.Sequential([dc.Input(4), dc.Dense(3, "softmax")], seed=1)
+    model.compile(optimizers.SGD(rate), "sparse_categorical_crossentropy")
+    twins = [duplicate(model) for duplicate in COPIES]
+    for each in (model, *twins):
+        each.fit(*data(), verbose=0)
+        assert each.parameters.tobytes() == model.parameters.tobytes()
+    ensemble = dc.Ensemble(model, 2)
+    ensemble.fit(*data(), verbose=0)
+    for each, name in ((model, "one"), (ensemble, "many")):
+        with pytest.raises(TypeError, match=r"FromArray holds|which can be saved"):
+            each.save(tmp_path / name)
+        assert not (tmp_path / name).exists()

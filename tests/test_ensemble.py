@@ -437,6 +437,25 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
             dc.Ensemble.load(path)
 
 
+def test_damaged_compilations_are_refused(tmp_path: Path) -> None:
+    """Of an entry that only what is compiled looks at: the same error as of all others."""
+    path = tmp_path / "many.safetensors"
+    dc.Ensemble(model_of(optimizer="adam"), 2).save(path)
+    whole = path.read_bytes()
+    for old, new in (
+        (b'\\"name\\": \\"seq', b'\\"mane\\": \\"seq'),
+        (b'\\"loss\\": {', b'\\"loos\\": {'),
+        (b'\\"reduction\\"', b'\\"redaction\\"'),
+        (b'\\"metrics\\": []', b'\\"metrics\\": {}'),
+        (b'\\"metrics\\": []', b'\\"metrics\\": 17'),
+        (b'\\"beta_1\\": 0.9', b'\\"beta_1\\": "x"'),
+    ):
+        assert old in whole, (old, whole[:3000])
+        path.write_bytes(whole.replace(old, new))
+        with pytest.raises(ValueError, match=r"many.safetensors: .*damaged"):
+            dc.Ensemble.load(path)
+
+
 # Errors -----------------------------------------------------------------------------------------
 
 

@@ -124,11 +124,61 @@ def test_functional_models_are_refused() -> None:
         (lambda: small().compile("sgd", "mse", loss_weights=[1.0]), "loss_weights: found"),
         (lambda: small()(X, training=True), r"training: found True.*forward\(x, training=True\)"),
         (lambda: utils.plot_model(small(), "x.png", colour=1), "argument 'colour', known: show_"),
+        (lambda: models.load_model("m", custom_objects={"f": abs}), "custom_objects: found f, wan"),
     ],
 )
 def test_arguments_that_mean_something_are_refused(make: Any, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         make()
+
+
+@pytest.mark.parametrize(
+    ("base", "method"),
+    [
+        (dc.Sequential, "train_step"),
+        (dc.Sequential, "call"),
+        (dc.losses.Loss, "call"),
+        (dc.losses.MeanSquaredError, "call"),
+        (dc.initializers.Initializer, "__call__"),
+        (dc.initializers.HeNormal, "__call__"),
+        (dc.regularizers.Regularizer, "__call__"),
+        (dc.regularizers.L2, "__call__"),
+    ],
+)
+def test_python_code_that_the_core_would_pass_over_is_refused(base: type, method: str) -> None:
+    with pytest.raises(TypeError, match=f"class Mine: found a method {method}, which "):
+        type("Mine", (base,), {method: lambda self, *arguments: 0})
+
+
+@pytest.mark.parametrize("base", [dc.metrics.Metric, dc.metrics.BinaryAccuracy])
+@pytest.mark.parametrize("method", ["update_state", "result"])
+def test_metrics_with_sums_of_their_own_stand_alone(base: type, method: str) -> None:
+    mine = type("Mine", (base,), {method: lambda self, *arguments: 0.5})
+    assert getattr(mine(), method)([0.0], [1.0]) == 0.5
+    for metric in (mine, mine()):
+        with pytest.raises(TypeError, match=f"found Mine with a method {method} of its own"):
+            small().compile("sgd", "mse", metrics=[metric])
+
+
+def test_loading_without_compilation(tmp_path: Path) -> None:
+    model = small()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(X, LABELS, verbose=0)
+    path = tmp_path / "m.keras"
+    model.save(filepath=path)
+    with pytest.raises(FileExistsError, match="found a file there, wanted none"):
+        model.save(path, overwrite=False)
+    loaded = models.load_model(filepath=path, compile=False, safe_mode=True)
+    assert (loaded.optimizer, loaded.loss, loaded.metrics_names) == (None, None, ["loss"])
+    assert (loaded.predict(X) == model.predict(X)).all()
+    loaded.compile("sgd", "sparse_categorical_crossentropy")
+    loaded.fit(X, LABELS, verbose=0)
+
+
+def test_layers_that_are_not_there() -> None:
+    assert small().get_layer(index=-1).name == "out"
+    with pytest.raises(ValueError, match="found the index 2, wanted 0 to 1"):
+        small().get_layer(index=2)
 
 
 def test_arguments_that_change_nothing_are_accepted() -> None:

@@ -400,6 +400,11 @@ class TestActivationLayer:
         with pytest.raises(TypeError, match="a file cannot hold"):
             model.save("never.safetensors")
 
+    def test_a_derivative_of_numpy_s_own_is_refused(self) -> None:
+        with pytest.raises(TypeError, match=r"found numpy\.cos .* such as lambda x, a: numpy\.cos"):
+            layers.Activation((np.sin, np.cos))
+        layers.Activation((np.sin, np.multiply))
+
     def test_an_error_in_a_python_function(self) -> None:
         def fail(x: Any) -> Any:
             raise ZeroDivisionError("mine")

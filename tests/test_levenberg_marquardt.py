@@ -245,7 +245,8 @@ def test_without_scipy_numpy_solves(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_loss_that_is_not_finite() -> None:
     model = make()
     model.parameters[:] = np.nan
-    history = model.fit(*data(), epochs=5, verbose=0, solver="lm")
+    with pytest.warns(RuntimeWarning, match="solver='lm': the loss is not finite: the data"):
+        history = model.fit(*data(), epochs=5, verbose=0, solver="lm")
     assert history.message == "solver='lm': the loss is not finite"
 
 

@@ -1,5 +1,6 @@
 """Sequential as its users know it from Keras: structure, training, evaluation, errors."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,48 @@ def test_weights_in_keras_order() -> None:
         with pytest.raises((ValueError, TypeError), match=text):
             model.set_weights(wrong)
         np.testing.assert_array_equal(model.parameters, before)
+
+
+def test_build_makes_what_is_not_there_yet() -> None:
+    """After `compile`, as many scripts do, and again: what is trained stays."""
+    x, y = np.ones((8, 5)), np.ones((8, 3))
+    for stack in ([dc.Dense(3)], [dc.Input(5), dc.Dense(3)]):
+        model = dc.Sequential(stack, seed=0)
+        model.compile("adam", "mse")
+        model.build((None, 5))
+        model.fit(x, y, epochs=2, verbose=0)
+        kernel, before = model.layers[0].kernel, model.parameters.copy()
+        model.build()
+        assert (model.parameters == before).all()
+        assert model.layers[0].kernel.base is kernel.base
+        assert model.progress == {"steps": 2, "epochs": 2}
+        with pytest.raises(ValueError, match=r"build: found Input\(6\), wanted Input\(5\)"):
+            model.build((None, 6))
+    image = dc.Sequential([dc.layers.Flatten(), dc.Dense(3)])
+    image.build((None, 2, 5))
+    assert image.count_params() == 33
+    assert image.predict(np.ones((4, 2, 5))).shape == (4, 3)
+    model = dc.Sequential([dc.Dense(3)])
+    for wrong in ((None, 2, 5), (), (None, None), "5"):
+        with pytest.raises((TypeError, ValueError), match=r"Flatten|empty shape|wanted an integer"):
+            model.build(wrong)  # type: ignore[arg-type]
+    assert model.predict(x).shape == (8, 3)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_layers_keep_their_weights_when_others_come_and_go(late: bool) -> None:
+    parts = [dc.layers.BatchNormalization(), dc.Dense(4), dc.Dense(3)]
+    model = dc.Sequential([*([] if late else [dc.Input(5)]), *parts], seed=0)
+    model.build((None, 5))
+    for i, weights in enumerate(model.weights):
+        weights[...] = i
+    model.pop()
+    model.add(dc.Dense(2, kernel_initializer="zeros"))
+    model.add(dc.Dense(2, kernel_initializer="ones"))
+    twin = copy.deepcopy(model)
+    for each in (model, twin):
+        firsts = [np.unique(array).tolist() for array in each.get_weights()]
+        assert firsts == [[0], [1], [2], [3], [4], [5], [0], [0], [1], [0]]
 
 
 def test_summary_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -387,8 +430,12 @@ def test_evaluate_has_keras_shapes() -> None:
         ({"sample_weight": np.ones(9)}, r"sample_weight: found shape \(9,\), wanted \(10,\)"),
         ({"sample_weight": -np.ones(10)}, "sample_weight: found -1.0 in row 0"),
         ({"sample_weight": np.zeros(10)}, "found only zeros"),
+        ({"sample_weight": np.full(10, 1e-60)}, "found at most 1e-60, which float32 takes for 0"),
         ({"sample_weight": np.full(10, np.nan)}, "sample_weight: found nan in row 0"),
         ({"class_weight": [1, 2, 3]}, "class_weight: found list, wanted a dictionary"),
+        ({"class_weight": {0: -1, 1: 1, 2: 1}}, "class_weight: found -1 for class 0, wanted a fin"),
+        ({"class_weight": {0: 1, 1: np.nan, 2: 1}}, "class_weight: found nan for class 1"),
+        ({"class_weight": {0: 1, 1: "a", 2: 1}}, "class_weight: found 'a' for class 1"),
         ({"verbose": "loud"}, "verbose"),
     ],
 )

@@ -133,6 +133,12 @@ PARAMETER = np.zeros(3)
         (lambda: ops.sgd_update(PARAMETER, PARAMETER, -1), ValueError, "learning_rate: found -1"),
         (lambda: ops.sgd_update(PARAMETER, PARAMETER[:2], 1), ValueError, "gradient: found shape"),
         (lambda: ops.sgd_update([1.0], PARAMETER, 1), TypeError, "parameter: found list"),
+        (lambda: ops.sgd_update(PARAMETER[1:], PARAMETER[:-1], 1), ValueError, "overlaps gradient"),
+        (
+            lambda: ops.adam_update(PARAMETER, np.ones(3), PARAMETER, np.zeros(3), 1),
+            ValueError,
+            "parameter: found memory that overlaps m, wanted memory of its own",
+        ),
         (
             lambda: ops.sgd_update(PARAMETER, PARAMETER.astype("f4"), 1),
             TypeError,

@@ -67,6 +67,12 @@ def test_defaults_are_keras_s(name: str) -> None:
     assert made.name == name
 
 
+def test_copies_keep_what_is_switched_off() -> None:
+    made = optimizers.AdamW(weight_decay=None)  # type: ignore[arg-type]
+    for again in (copy.deepcopy(made), optimizers.get(made.get_config())):
+        assert again.weight_decay is None
+
+
 @pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
 def test_configurations_come_back(config: dict[str, Any], tmp_path: Path) -> None:
     options = {"clipnorm": 1.5, "use_ema": True, "gradient_accumulation_steps": 3}
@@ -204,6 +210,12 @@ def test_common_keywords() -> None:
             ValueError,
             "ema_overwrite_frequency: found 1.5, wanted an integer >= 1",
         ),
+        (
+            lambda: optimizers.SGD(gradient_accumulation_steps=10**20),
+            ValueError,
+            r"gradient_accumulation_steps: found 10+, wanted an integer >= 2 and < 2\^31",
+        ),
+        (lambda: optimizers.SGD(10**400), ValueError, "learning_rate: found inf, wanted a finite"),
         (lambda: optimizers.SGD(name=5), TypeError, "name: found int, wanted a string"),
         (
             lambda: setattr(optimizers.SGD(), "pipeline", None),

@@ -207,6 +207,29 @@ def test_check_writable(tmp_path: Path) -> None:
         _files.check_writable(tmp_path / "f" / "b")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="named pipes")
+def test_devices_and_pipes_are_not_replaced(tmp_path: Path) -> None:
+    """Root may rename a file over /dev/null: then the system has none any more."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (pipe, tmp_path / "link"):
+        with pytest.raises(OSError, match="is a device or a pipe, wanted a file"):
+            _files.check_writable(path)
+        with pytest.raises(OSError, match="is a device"), _files.atomic_writer(path):
+            pytest.fail("opened")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """The path that was asked for, not that of the temporary file."""
+    for path, text in ((tmp_path, "is a directory"), (tmp_path / "a" / "b", "no directory")):
+        with pytest.raises(OSError, match=text) as error, _files.atomic_writer(path):
+            pytest.fail("opened")
+        assert str(error.value).startswith(f"{path}: ")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs kill -9")
 def test_killed_while_writing(tmp_path: Path) -> None:
     """Whenever the process dies, the file is the old one or a new one, whole."""

@@ -136,6 +136,12 @@ def test_rates_are_checked(bad: float) -> None:
     assert s.rates(lambda step: 0.0, 5, 2).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("bad", [None, "a", 10**400])
+def test_rates_are_numbers(bad: Any) -> None:
+    with pytest.raises(TypeError, match=r": found .* for step 7, wanted a finite number >= 0"):
+        s.rates(lambda step: bad if step == 7 else 0.0, 5, 4)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [

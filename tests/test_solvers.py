@@ -25,6 +25,12 @@ def make(*others: Any, dtype: str = "float64", **options: Any) -> dc.Sequential:
     return model
 
 
+def frozen() -> dc.Sequential:
+    model = make()
+    model.trainable = False
+    return model
+
+
 def loss_of(model: dc.Sequential) -> float:
     return float(model.evaluate(*data(), return_dict=True)["loss"])  # type: ignore[call-overload,index]
 
@@ -113,12 +119,20 @@ def test_hooks_of_epochs_come_in_pairs() -> None:
     assert begun == ended == list(range(7))
 
 
+def test_a_loss_that_is_not_finite() -> None:
+    x, y = data()
+    with pytest.warns(RuntimeWarning, match="solver='lbfgs': the loss is nan, from where it makes"):
+        history = make().fit(x * np.nan, y, epochs=5, verbose=0, solver="lbfgs")
+    assert history.epoch == []
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [
         (lambda: make().fit(*data(), solver="newton"), r"unknown solver 'newton'.*known: lbfgs"),
         (lambda: make(layers.Dropout(0.1)).fit(*data(), solver="lbfgs"), "found the layer dropout"),
         (lambda: make().fit([data()], solver="lbfgs"), "found batches, wanted all rows"),
+        (lambda: frozen().fit(*data(), solver="lbfgs"), "found no layer that is trained"),
     ],
 )
 def test_errors(call: Any, text: str) -> None:

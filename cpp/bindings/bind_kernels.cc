@@ -202,10 +202,16 @@ class Kernels {
     T* state[max_optimizer_states] = {};
     for (std::size_t i = 0; i < states.size(); ++i)
       state[i] = output_vector<T>(entry.states[i], states[i], size);
+    T* p = output_vector<T>("parameter", parameter, size);
+    const T* g = input_vector<T>("gradient", gradient, size);
+    // The same array is the same elements; another place would depend on the width of a vector.
+    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
+    if (p != g) refuse_overlap("parameter", p, bytes, "gradient", g, bytes);
+    for (std::size_t i = 0; i < states.size(); ++i)
+      refuse_overlap("parameter", p, bytes, entry.states[i], state[i], bytes);
     double scalars[max_optimizer_scalars] = {};
     entry.prepare(hyperparameters.data(), step, scalars);
-    entry.update(size, scalars, output_vector<T>("parameter", parameter, size),
-                 input_vector<T>("gradient", gradient, size), state);
+    entry.update(size, scalars, p, g, state);
   }
 
   // The three of `peak` run without the GIL, so that threads of Python measure all processors.

@@ -144,4 +144,10 @@ def as_weights(value: Any, dtype: np.dtype[Any], rows: int, allow_zeros: bool = 
         )
     if rows > 0 and not allow_zeros and not array.any():
         raise ValueError("sample_weight: found only zeros, wanted at least one positive weight")
-    return as_dtype("sample_weight", array, dtype)
+    converted = as_dtype("sample_weight", array, dtype)
+    if array.any() and not converted.any():
+        raise ValueError(
+            f"sample_weight: found at most {array.max():.2g}, which {dtype} takes for 0, wanted "
+            "larger ones (a mean loss does not depend on a common factor)"
+        )
+    return converted

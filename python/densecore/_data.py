@@ -97,5 +97,12 @@ def _class_factors(y: Array, class_weight: Mapping[int, float]) -> NDArray[np.fl
     for label in np.unique(labels):
         if int(label) not in class_weight:
             raise ValueError(f"class_weight: found no factor for class {label}, wanted one each")
-        table[label] = class_weight[int(label)]
+        factor = class_weight[int(label)]
+        wanted = f"class_weight: found {factor!r} for class {label}, wanted a finite number >= 0"
+        try:
+            table[label] = factor
+        except (TypeError, ValueError):
+            raise TypeError(wanted) from None
+        if not 0 <= table[label] < np.inf:
+            raise ValueError(wanted)
     return table[labels]

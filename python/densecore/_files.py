@@ -9,6 +9,22 @@ from typing import BinaryIO
 StrPath = str | os.PathLike[str]
 
 
+def _target(path: StrPath) -> str:
+    """The file that `path` means; raises for what no file can take the place of.
+
+    A device or a pipe could be replaced, by root at least, and would then be gone: ``/dev/null``
+    for the whole system.
+    """
+    shown, target = os.fspath(path), os.path.realpath(path)
+    if os.path.isdir(target):
+        raise IsADirectoryError(f"{shown or repr(shown)}: is a directory, wanted a file")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise OSError(f"{shown}: is a device or a pipe, wanted a file")
+    if not os.path.isdir(os.path.dirname(target)):
+        raise FileNotFoundError(f"{shown}: there is no directory {os.path.dirname(shown) or '.'}")
+    return target
+
+
 def check_writable(path: StrPath) -> None:
     """Raise now what writing `path` would raise later, after all the work.
 
@@ -17,12 +33,7 @@ def check_writable(path: StrPath) -> None:
     OSError
         Naming the path and the reason: no such directory, a directory itself, no permission.
     """
-    shown = os.fspath(path)
-    directory = os.path.dirname(os.path.realpath(path))
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"{shown}: is a directory, wanted a file")
-    if not os.path.isdir(directory):
-        raise FileNotFoundError(f"{shown}: there is no directory {os.path.dirname(shown) or '.'}")
+    shown, directory = os.fspath(path), os.path.dirname(_target(path))
     import tempfile  # as below: `import densecore` does not pay for it
 
     # Only a try tells: permission bits say nothing to root, nor of a read-only file system.
@@ -31,6 +42,12 @@ def check_writable(path: StrPath) -> None:
             pass
     except OSError as error:
         raise type(error)(f"{shown}: cannot write to its directory ({error.strerror})") from None
+
+
+def check_overwrite(path: StrPath, overwrite: bool) -> None:
+    """Raise FileExistsError where a file must not be replaced, and there is one."""
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(f"{os.fspath(path)}: found a file there, wanted none")
 
 
 def _permissions(path: str) -> int:
@@ -62,7 +79,7 @@ def atomic_writer(path: StrPath) -> Iterator[BinaryIO]:
     """
     import tempfile
 
-    target = os.path.realpath(path)
+    target = _target(path)
     directory = os.path.dirname(target)
     descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".densecore-")
     try:

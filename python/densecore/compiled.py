@@ -37,6 +37,13 @@ class Compiled(Weights):
     def _compiled(self) -> bool:
         return self.optimizer is not None
 
+    def build(self, input_shape: int | tuple[int | None, ...] | None = None) -> None:
+        """Make and initialise the parameters; see `Stack.build`."""
+        new = not self.built
+        super().build(input_shape)
+        if new and self._compiled:
+            self._compile()
+
     def _build_for(self, x: Any) -> None:
         super()._build_for(x)
         if self._compiled and not self.built:

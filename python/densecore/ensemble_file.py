@@ -55,17 +55,7 @@ def copies(given: Any, rates: Sequence[Any] | None, members: int) -> list[optimi
 
 
 def _copy(optimizer: optimizers.Optimizer) -> optimizers.Optimizer:
-    schedule = optimizer.schedule
-    if schedule is None or hasattr(schedule, "get_config"):
-        return optimizers.get(optimizer.get_config())
-    # A function, which no configuration can say.
-    config = {
-        "name": type(optimizer).name,
-        **optimizer._values(),
-        **optimizer.pipeline.changed(),
-        "learning_rate": schedule,
-    }
-    return optimizers.get(config)
+    return optimizers.get(optimizer._config())
 
 
 # Members as models ------------------------------------------------------------------------------
@@ -220,7 +210,7 @@ def write(ensemble: Ensemble, path: str | os.PathLike[str]) -> None:
     loss = ensemble.loss
     if loss is not None:
         # Most often all have the same: once each.
-        texts = [json.dumps(o.get_config()) for o in ensemble.optimizers]
+        texts = [json.dumps(o._file_config()) for o in ensemble.optimizers]
         different = list(dict.fromkeys(texts))
         numbers = {text: number for number, text in enumerate(different)}
         config["compile"] = {
@@ -266,8 +256,8 @@ def read_into(ensemble: Ensemble, path: str | os.PathLike[str]) -> None:
             config = json.loads(file.metadata["config"])
             progress = json.loads(file.metadata["progress"])
             shapes = _shapes(config, progress)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as e:
-            raise ValueError(f"{name}: the ensemble is damaged: {e}") from None
+        except _DAMAGED as error:
+            raise ValueError(f"{name}: the ensemble is damaged: {error}") from None
         file.check(shapes)
         tensors = {}
         for key, (dtype, shape) in shapes.items():
@@ -275,14 +265,22 @@ def read_into(ensemble: Ensemble, path: str | os.PathLike[str]) -> None:
             file.read(key, tensors[key])
     finally:
         file.close()
-    _begin(ensemble, config["name"], config["model"], config["seeds"])
-    if "compile" in config:
-        compiled, model = config["compile"], ensemble._model
-        model.loss = losses.get(compiled["loss"])
-        model._metrics = metrics.get_all("metrics", compiled["metrics"])
-        model._weighted_metrics = metrics.get_all("weighted_metrics", compiled["weighted_metrics"])
-        ensemble._compile(_optimizers(compiled))
+    try:
+        _begin(ensemble, config["name"], config["model"], config["seeds"])
+        if "compile" in config:
+            compiled, model = config["compile"], ensemble._model
+            model.loss = losses.get(compiled["loss"])
+            model._metrics = metrics.get_all("metrics", compiled["metrics"])
+            weighted = compiled["weighted_metrics"]
+            model._weighted_metrics = metrics.get_all("weighted_metrics", weighted)
+            ensemble._compile(_optimizers(compiled))
+    except _DAMAGED as error:
+        raise ValueError(f"{name}: the ensemble is damaged: {error}") from None
     _fill(ensemble, tensors, progress)
+
+
+# What impossible entries of a configuration raise, wherever they are looked at.
+_DAMAGED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
 
 
 def _optimizers(compiled: dict[str, Any]) -> list[optimizers.Optimizer]:

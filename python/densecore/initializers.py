@@ -38,6 +38,14 @@ class Initializer:
         self.seed = None if seed is None else check_seed(seed)
         self.arguments = {key: float(arguments.get(key, known[key])) for key in known}
 
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        if "__call__" in vars(cls):
+            raise TypeError(
+                f"class {cls.__name__}: found a method __call__, which layers do not call; "
+                "layer.set_weights gives weights of one's own"
+            )
+
     def fill(
         self, out: NDArray[Any], fan_in: int, fan_out: int, model_seed: int, tensor: int
     ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from ._data import Data
 from ._names import unknown
 from ._rows import take
+from ._warn import warn
 
 Vector = np.ndarray[Any, Any]
 _STEPS = ("geodesic", "plain")
@@ -154,6 +155,8 @@ class LevenbergMarquardt:
             cost = problem.linearize()
             if not math.isfinite(cost):
                 model.history.message = "solver='lm': the loss is not finite"
+                warn(f"{model.history.message}: the data, or the weights, hold such numbers",
+                     RuntimeWarning)  # fmt: skip
                 return
             if problem.cosine() <= self.gtol:
                 model.history.message = "solver='lm': gtol: the residuals are orthogonal to J"

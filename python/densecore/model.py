@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .levenberg_marquardt import LevenbergMarquardt
 
 
+# What subclasses of Keras's models override.
+_NEVER_CALLED = ("call", "train_step", "test_step", "predict_step", "compute_loss")
+
+
 class Sequential(Persistent):
     """A feed-forward network: layers one after another.
 
@@ -55,6 +59,16 @@ class Sequential(Persistent):
     >>> model.count_params()
     49
     """
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        for method in _NEVER_CALLED:
+            if method in vars(cls):
+                raise TypeError(
+                    f"class {cls.__name__}: found a method {method}, which the loop in the core "
+                    "does not call; train_on_batch, forward, backward and apply_gradients make "
+                    "loops of one's own"
+                )
 
     def fit(
         self,
@@ -288,8 +302,23 @@ class Sequential(Persistent):
         return html_summary(self)
 
 
-def load_model(path: str | os.PathLike[str]) -> Sequential:
+def load_model(
+    filepath: str | os.PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+) -> Sequential:
     """Read a model that `Sequential.save` wrote; training goes on where it stopped.
+
+    Parameters
+    ----------
+    filepath : path
+    custom_objects : None
+        For Keras's sake: no file holds anything of one's own.
+    compile : bool
+        Whether the model is compiled, as it was; without, its optimizer's state is not read.
+    safe_mode : bool
+        Accepted for Keras's sake, and without effect: nothing in a file is ever executed.
 
     Raises
     ------
@@ -298,7 +327,12 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
     ValueError
         It is not a model, damaged, or written by a newer version; the message says which.
     """
-    with model_file.open_model(path) as file:
+    if custom_objects:
+        raise TypeError(
+            f"custom_objects: found {', '.join(custom_objects)}, wanted None: no file holds "
+            "anything of one's own; compile the model with it after loading"
+        )
+    with model_file.open_model(filepath) as file:
         try:
             model = Sequential.from_config(file.config)
         except ValueError as error:
@@ -307,6 +341,9 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
         if file.config["inputs"] is None or not file.config["layers"]:
             raise ValueError(f"{file.path}: the model is damaged: it has no layers or no inputs")
         file.check(model._expected_tensors())
+        if not compile:
+            stack = {key: value for key, value in file.config.items() if key != "compile"}
+            model = Sequential.from_config(stack)
         model._make_parameters()
         if model.loss is not None:
             model._compile()

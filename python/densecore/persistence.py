@@ -8,6 +8,7 @@ import numpy as np
 
 from . import losses, metrics, model_file, optimizers
 from ._custom_loss import CallableLoss
+from ._files import check_overwrite
 from .derivatives import Derivatives
 from .open_steps import CORE_CALLS
 from .stack import Array, Stack
@@ -60,26 +61,40 @@ class Persistent(Derivatives):
                 model._describe_metrics(model.loss.name, model.output_shape[1])
         except KeyError as error:
             raise ValueError(f"configuration: found no entry {error}") from None
-        except (AttributeError, TypeError, RuntimeError) as error:
+        except (AttributeError, TypeError, RuntimeError, OverflowError) as error:
             raise ValueError(f"configuration: {error}") from None
         return model
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write architecture, parameters, optimizer state, counters and ``metadata`` to one file.
 
         The format is safetensors: other programs read the tensors, and nothing in it is executed.
         An existing file is replaced in one step or not at all. A model whose loss is a function is
         written as an uncompiled one: after loading compile it again.
 
+        Parameters
+        ----------
+        filepath : path
+        overwrite : bool
+            False: an existing file is an error.
+
         Raises
         ------
         TypeError
-            ``metadata`` holds something that JSON cannot.
+            ``metadata`` holds something that JSON cannot; the learning rate is a function, or a
+            schedule of a class of one's own.
+        FileExistsError
+            There is a file, and `overwrite` is False.
         OSError
             The file cannot be written; an older one is as it was.
         """
+        check_overwrite(filepath, overwrite)
         tensors = self._tensors()
-        model_file.write(path, self.get_config(), self.progress, self.metadata, tensors)
+        config = self.get_config()
+        if self._keeps_compilation:
+            assert self.optimizer is not None
+            config["compile"]["optimizer"] = self.optimizer._file_config()
+        model_file.write(filepath, config, self.progress, self.metadata, tensors)
 
     def _expected_tensors(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
         """Dtype and shape of each of `_tensors`, before the network exists."""
@@ -101,6 +116,8 @@ class Persistent(Derivatives):
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copy: what a file holds, in memory; the history stays behind."""
+        if self._kept:
+            self.build()
         own = {"_input", "_layers", "_network_or_none", "history", *CORE_CALLS}
         return {
             "stack": Stack.get_config(self),

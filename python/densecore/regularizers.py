@@ -31,6 +31,14 @@ class Regularizer:
                 raise ValueError(f"{name}: found {value}, wanted a finite number >= 0")
         self.l1, self.l2 = float(l1), float(l2)
 
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        if "__call__" in vars(cls):
+            raise TypeError(
+                f"class {cls.__name__}: found a method __call__, which the core does not call; "
+                "wanted L1, L2 or L1L2"
+            )
+
     def __call__(self, weights: Any) -> float:
         """The penalty of an array."""
         array = np.asarray(weights, np.float64)

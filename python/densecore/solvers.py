@@ -9,6 +9,7 @@ from ._custom_loss import CallableLoss
 from ._data import Data
 from ._names import unknown
 from ._rows import take
+from ._warn import warn
 from .layers import BatchNormalization, Dropout
 from .levenberg_marquardt import LevenbergMarquardt, one_blas_thread
 
@@ -127,6 +128,8 @@ def lbfgs(
     One epoch is one iteration, which may look at the loss several times. It ends by itself when
     neither the loss nor the gradient changes any more.
     """
+    if not model._network.trained():
+        raise ValueError("solver='lbfgs': found no layer that is trained, wanted at least one")
     if iterations < 1:
         return
     x, y, weight = take(data.x, slice(None)), data.y, data.weight
@@ -143,7 +146,13 @@ def lbfgs(
 
     begin()
     # SciPy's own limits of the loss's and the gradient's change end far from the minimum.
-    minimize(
+    found = minimize(
         model, x, y, weight, callback=iteration, maxiter=iterations, maxfun=50 * iterations + 100,
         ftol=1e-13, gtol=1e-9,
     )  # fmt: skip
+    if not np.isfinite(found.fun):
+        warn(
+            f"solver='lbfgs': the loss is {found.fun}, from where it makes no step: the data, or "
+            "the weights, hold such numbers",
+            RuntimeWarning,
+        )

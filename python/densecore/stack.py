@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from . import _core, _seeds
 from ._summary import table
 from .initializers import check_seed
-from .layers import Dense, Flatten, Input, Layer, check_width, deserialize
+from .layers import Dense, Flatten, Input, Layer, assign, deserialize
 from .layers.plan import Plan
 
 Array = NDArray[Any]
@@ -40,6 +40,8 @@ class Stack:
         self._input: Input | None = None
         self._layers: list[Layer] = []
         self._network_or_none: Network | None = None
+        # What layers had in the network of a shorter or longer stack.
+        self._kept: list[tuple[Layer, list[Array]]] = []
         try:
             for layer in layers or ():
                 self._append(layer)
@@ -73,11 +75,12 @@ class Stack:
         Raises
         ------
         ValueError
-            There is no layer of that name; the message lists those there are.
-        IndexError
-            There is none at that place.
+            There is no layer of that name, or at that place; the message says which there are.
         """
         if index is not None:
+            count = len(self._layers)
+            if not -count <= index < count:
+                raise ValueError(f"get_layer: found the index {index}, wanted 0 to {count - 1}")
             return self._layers[index]
         for layer in self._all_layers():
             if layer.name == name:
@@ -127,7 +130,7 @@ class Stack:
         return (None, width)
 
     def add(self, layer: AnyLayer) -> None:
-        """Append a layer, as long as the model has no parameters yet.
+        """Append a layer, as long as the model is not compiled; the others keep their weights.
 
         A model that starts with ``Input`` gets its parameters at the first call that needs them.
 
@@ -140,11 +143,14 @@ class Stack:
         """
         if self.built and self._compiled:
             raise RuntimeError("add: the model is compiled already; its layers are fixed")
+        before = list(self._layers)
         self._append(layer)
-        self._drop_parameters()
+        self._drop_parameters(before)
 
     def pop(self) -> Layer:
         """Remove the last layer and return it, as long as the model is not compiled.
+
+        The others keep their weights.
 
         Raises
         ------
@@ -155,14 +161,16 @@ class Stack:
             raise RuntimeError("pop: the model is compiled already; its layers are fixed")
         if not self._layers:
             raise RuntimeError("pop: the model has no layers")
-        self._drop_parameters()
+        self._drop_parameters(self._layers[:-1])
         layer = self._layers.pop()
         for part in layer._walk():
             part._taken = False
         return layer
 
-    def _drop_parameters(self) -> None:
-        # Parameters that exist already were never used: they are made anew for the other stack.
+    def _drop_parameters(self, layers: list[Layer]) -> None:
+        """Let go of the network, but keep what some layers have for that of the next stack."""
+        if self.built:
+            self._kept = [(layer, [array.copy() for array in layer.weights]) for layer in layers]
         self._network_or_none = None
         self._network_changed()
         for layer in self._all_layers():
@@ -213,7 +221,7 @@ class Stack:
         self._layers.append(layer)
 
     def build(self, input_shape: int | tuple[int | None, ...] | None = None) -> None:
-        """Make and initialise the parameters.
+        """Make and initialise the parameters, unless they are there already.
 
         Parameters
         ----------
@@ -223,19 +231,33 @@ class Stack:
         Raises
         ------
         ValueError, TypeError
-            Another size than that of ``Input``, or one that is not an integer from 1 to
-            2^24.
+            Another shape than that of ``Input``, or one that cannot be.
         RuntimeError
             The model has no layers, or does not know its number of inputs.
         """
+        before = self._input
         if input_shape is not None:
-            size = input_shape[-1] if isinstance(input_shape, tuple | list) else input_shape
-            size = check_width("build: input_shape", size)
-            if self._input is not None and self._input.size != size:
-                raise ValueError(f"build: found {size} inputs, wanted {self._input.size}, as Input")
-            self._input = self._input or Input(size)
+            shape: Any = input_shape
+            if isinstance(shape, tuple | list) and len(shape) > 1:
+                shape = shape[1:]
+            found = Input(shape)
+            if before is not None and before.dimensions != found.dimensions:
+                raise ValueError(f"build: found {found}, wanted {before}")
+            self._input = before or found
+        try:
+            if not self.built:
+                self._make_first_parameters()
+        except BaseException:
+            self._input = before
+            raise
+
+    def _make_first_parameters(self) -> None:
         self._make_parameters()
         self._initialize_parameters(self.seed)
+        for layer, values in self._kept:
+            if layer in self._layers:
+                assign(layer.weights, values)
+        self._kept = []
 
     def _initialize_parameters(self, seed: int) -> None:
         dense = 0
@@ -290,7 +312,7 @@ class Stack:
     @property
     def _network(self) -> Network:
         if self._network_or_none is None:
-            self.build()
+            self._make_first_parameters()
         assert self._network_or_none is not None
         return self._network_or_none
 

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from . import weights_file
+from ._files import check_overwrite
 from .layers import assign
 from .stack import Array, Stack
 
@@ -80,8 +81,7 @@ class Weights(Stack):
         OSError
             The file cannot be written; an older one is as it was.
         """
-        if not overwrite and os.path.exists(filepath):
-            raise FileExistsError(f"{os.fspath(filepath)}: found a file there, wanted none")
+        check_overwrite(filepath, overwrite)
         self._network  # noqa: B018 - builds
         weights_file.write(filepath, self._parameter_tensors())
 

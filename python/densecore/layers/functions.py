@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import activations
 from .base import Layer
 from .plan import Plan
@@ -15,6 +17,13 @@ class UserActivation:
         if not (callable(function) and callable(derivative)):
             raise TypeError(
                 "activation: found a pair, wanted two functions: function(x) and derivative(x, a)"
+            )
+        if isinstance(derivative, np.ufunc) and derivative.nin == 1:
+            # It would take its second argument for where to write.
+            name = derivative.__name__
+            raise TypeError(
+                f"activation: found numpy.{name} as the derivative, wanted a function of two "
+                f"arrays, such as lambda x, a: numpy.{name}(x)"
             )
         self.function, self.derivative = function, derivative
 

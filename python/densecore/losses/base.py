@@ -41,6 +41,15 @@ class Loss:
 
     name: str
 
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        for method in ("call", "__call__"):
+            if method in vars(cls):
+                raise TypeError(
+                    f"class {cls.__name__}: found a method {method}, which the core does not call; "
+                    "compile takes a function (y_true, y_pred) -> (loss, gradient) as the loss"
+                )
+
     def __init__(
         self, reduction: str = "mean", *, from_logits: bool = False, **options: Any
     ) -> None:

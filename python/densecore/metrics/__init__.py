@@ -204,10 +204,11 @@ def get(metric: Any) -> Metric:
     ValueError
         The name is unknown; the message lists the known ones.
     """
-    if isinstance(metric, Metric):
-        return metric
     if isinstance(metric, type) and issubclass(metric, Metric):
-        return metric()
+        metric = metric()
+    if isinstance(metric, Metric):
+        _require_ours(type(metric))
+        return metric
     if isinstance(metric, Mapping):
         config = dict(metric)
         cls = _class_of(str(config.pop("metric", None)))
@@ -220,6 +221,17 @@ def get(metric: Any) -> Metric:
     if cls is None:
         unknown("metric", metric, names())
     return cls(name=None if metric == cls.__name__ else metric)
+
+
+def _require_ours(cls: type[Metric]) -> None:
+    """Refuse sums in Python, which only a metric that is used by itself can have."""
+    for method in ("update_state", "result"):
+        ours = [getattr(base, method) for base in (Metric, MeanMetricWrapper)]
+        if getattr(cls, method) not in ours:
+            raise TypeError(
+                f"metrics: found {cls.__name__} with a method {method} of its own, which the core "
+                "does not call; wanted a function (y_true, y_pred) -> number"
+            )
 
 
 def get_all(argument: str, given: Any) -> list[Metric]:

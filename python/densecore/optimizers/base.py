@@ -216,7 +216,7 @@ class Optimizer:
         TypeError
             The learning rate is a function that has no `get_config`.
         """
-        config = {"name": type(self).name, **self._values(), **self.pipeline.changed()}
+        config = self._config()
         if self.schedule is not None:
             from .. import schedules
 
@@ -226,14 +226,36 @@ class Optimizer:
                     "schedule of densecore.schedules, which can be saved"
                 )
             config["learning_rate"] = schedules.serialize(self.schedule)
+        return config
+
+    def _config(self) -> dict[str, Any]:
+        """`get_config`, but a schedule is itself: for copies, which any of them can have."""
+        config = {"name": type(self).name, **self._values(), **self.pipeline.changed()}
+        if self.schedule is not None:
+            config["learning_rate"] = self.schedule
         if "name" in vars(self):
             config["label"] = self.name
+        return config
+
+    def _file_config(self) -> dict[str, Any]:
+        """`get_config` for a file; raises for a schedule that nobody could read from it."""
+        config = self.get_config()
+        if self.schedule is not None:
+            from .. import schedules
+
+            try:
+                schedules.deserialize(config["learning_rate"])
+            except ValueError as error:
+                raise TypeError(
+                    f"learning_rate: found {self.schedule!r}, which a file cannot hold ({error}); "
+                    "FromArray holds the rates themselves"
+                ) from None
         return config
 
     def __reduce__(self) -> tuple[Any, ...]:
         from . import get  # which knows every class
 
-        return get, (self.get_config(),)
+        return get, (self._config(),)
 
     def __repr__(self) -> str:
         values = {**self._values(), **self.pipeline.changed()}

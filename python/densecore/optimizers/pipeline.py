@@ -19,6 +19,8 @@ def as_number(key: str, value: Any, wanted: str = "a number") -> float:
         return float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{key}: found {type(value).__name__}, wanted {wanted}") from None
+    except OverflowError:  # an integer of hundreds of digits, which no range has
+        return float("inf")
 
 
 def _number_where(wanted: str, accepts: Callable[[float], bool]) -> Check:
@@ -32,11 +34,11 @@ def _number_where(wanted: str, accepts: Callable[[float], bool]) -> Check:
 
 
 def _count_from(least: int) -> Check:
-    wanted = f"an integer >= {least}"
+    wanted = f"an integer >= {least} and < 2^31"
 
     def check(key: str, value: Any) -> int:
         found = as_number(key, value, wanted)
-        if not (found >= least and found.is_integer()):
+        if not (least <= found < 2**31 and found.is_integer()):
             raise ValueError(f"{key}: found {value}, wanted {wanted}")
         return int(found)
 

@@ -81,9 +81,8 @@ class Adam(Optimizer):
             return "adam_epsilon_hat"
         return "adam_amsgrad" if self._choices["amsgrad"] else "adam"
 
-    def get_config(self) -> dict[str, Any]:
-        """What `get` needs to make an equal one; JSON-able."""
-        config = super().get_config()
+    def _config(self) -> dict[str, Any]:
+        config = super()._config()
         if not config["epsilon_hat"]:
             del config["epsilon_hat"]  # files of models without it stay as they were
         return config
@@ -116,9 +115,8 @@ class AdamW(Adam):
             learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """What `get` needs to make an equal one; JSON-able."""
-        return {**super().get_config(), "weight_decay": self.pipeline.weight_decay}
+    def _config(self) -> dict[str, Any]:
+        return {**super()._config(), "weight_decay": self.pipeline.weight_decay}
 
 
 class _OfTwoMoments(Optimizer):

@@ -80,6 +80,16 @@ def deserialize(
         raise ValueError(f"schedule {name}: {error}") from None
 
 
+def _rate(schedule: Callable[[Any], Any], step: int) -> float:
+    value = schedule(step)
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(
+            f"{schedule!r}: found {value!r} for step {step}, wanted a finite number >= 0"
+        ) from None
+
+
 def rates(schedule: Callable[[Any], Any], first_step: int, count: int) -> Rates:
     """The rates of consecutive steps, checked, as what computes with them wants them.
 
@@ -106,7 +116,7 @@ def rates(schedule: Callable[[Any], Any], first_step: int, count: int) -> Rates:
     ):
         found = np.asarray(schedule(steps), np.float64)
     else:
-        found = np.array([float(schedule(int(step))) for step in steps], np.float64)
+        found = np.array([_rate(schedule, int(step)) for step in steps], np.float64)
     bad = ~(np.isfinite(found) & (found >= 0))
     if bad.any():
         place = int(np.argmax(bad))
