@@ -47,10 +47,25 @@ class Level:
         command = [self.compiler, "-std=c++20", "-fPIC", "-fvisibility=hidden", "-w", f"-I{CPP}"]
         command += [f"-DDENSECORE_ISA={self.name}"]
         command += [f'-DDENSECORE_ISA_HEADER="kernels/isa/{self.name}.h"']
-        command += [*kernel_options(self.compiler), *self.options]
+        command += [*self.kernel_options(self.compiler), *self.options]
         command += ["-c", str(source), "-o", str(target)]
         subprocess.run(command, check=True)
         return target
+
+    def kernel_options(self, compiler: str) -> list[str]:
+        """What levels are compiled with before their own options, as CMakeLists.txt has it."""
+        lists = ["DENSECORE_KERNEL_OPTIONS"]
+        version = subprocess.run(
+            [compiler, "--version"], capture_output=True, text=True, check=True
+        )
+        if "Free Software Foundation" in version.stdout and not {"-O2", "-Os"} & set(self.options):
+            lists.append("DENSECORE_GCC_KERNEL_OPTIONS")
+        options = []
+        for name in lists:
+            found = re.search(rf"set\({name}\s([^)]*)\)", isa_cmake())
+            assert found, f"isa.cmake: no {name}"
+            options += found[1].split()
+        return options
 
     def disassemble(self, target: Path) -> str:
         assert self.objdump, f"no objdump for {self.name}"
@@ -61,20 +76,6 @@ class Level:
 def isa_cmake() -> str:
     path = CPP / "kernels" / "isa.cmake"
     return path.read_text() if path.is_file() else ""
-
-
-def kernel_options(compiler: str) -> list[str]:
-    """What every level is compiled with."""
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
-    lists = ["DENSECORE_KERNEL_OPTIONS"]
-    if "Free Software Foundation" in version.stdout:
-        lists.append("DENSECORE_GCC_KERNEL_OPTIONS")
-    options = []
-    for name in lists:
-        found = re.search(rf"set\({name}\s([^)]*)\)", isa_cmake())
-        assert found, f"isa.cmake: no {name}"
-        options += found[1].split()
-    return options
 
 
 def levels() -> dict[str, Level]:
