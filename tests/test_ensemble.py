@@ -564,7 +564,7 @@ LONG = """
     many = dc.Ensemble(model(), {members})
     sent = []
     def interrupt():
-        time.sleep(1.0)
+        time.sleep({seconds})
         sent.append(time.perf_counter())
         os.kill(os.getpid(), signal.SIGINT)
     threading.Thread(target=interrupt).start()
@@ -593,14 +593,15 @@ LONG = """
 def test_interrupts_leave_each_member_after_a_whole_step(
     threads: int, width: int, members: int, batch: int
 ) -> None:
-    done = run_script(LONG.format(threads=threads, width=width, members=members, batch=batch))
+    numbers = {"threads": threads, "width": width, "members": members, "batch": batch}
+    done = run_script(LONG.format(**numbers, seconds=0.4))
     assert done.stdout.strip() == "True True", done.stdout + done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupts_while_only_another_thread_works() -> None:
     """The first member is soon done; the calling thread then waits for the second."""
-    script = LONG.format(threads=2, width=40, members=2, batch=50)
+    script = LONG.format(threads=2, width=40, members=2, batch=50, seconds=1.0)
     script = script.replace("verbose=0, shuffle=False)\n        print", "verbose=0, shuffle=False, "
                             "indices=[range(500), range(rows)])\n        print")  # fmt: skip
     script = script[: script.index("    steps = ")] + "    print(late < 0.5, many.progress)\n"

@@ -48,8 +48,10 @@ def test_derivatives_of_activations(name: str, parameters: dict[str, Any], dtype
         assert found is None
         return
     expected = reference.activation_derivatives(name, z.astype(np.float64), **parameters)
+    # In float32 the last bit of a tanh near 1, which 1 - tanh² is made of, is 1.1e-4 of the largest
+    # third derivative of gelu.
     for f, e in zip(found, expected, strict=True):
-        assert_close(f, e, 1e-11 if dtype == "float64" else 1e-4)
+        assert_close(f, e, 1e-11 if dtype == "float64" else 1.5e-4)
     slope = reference.ACTIVATIONS[name].backward
     a = reference.ACTIVATIONS[name].forward(z, **parameters)
     assert_close(expected[0], slope(z, a, np.ones_like(z), **parameters), 1e-5)
@@ -101,7 +103,8 @@ def test_the_way_back(activation: Any, last: str, others: bool) -> None:
 def test_a_differential_equation_is_solved() -> None:
     """u'' = -u, u(0) = 0, u'(0) = 1: the sine."""
     model = dc.Sequential([dc.Input(1), dc.Dense(16, "tanh"), dc.Dense(1)], dtype="float64", seed=0)
-    model.compile(dc.optimizers.Adam(0.01), "mse")
+    # At a constant rate Adam's steps jump up now and then to the end.
+    model.compile(dc.optimizers.Adam(dc.schedules.CosineDecay(0.01, 2000)), "mse")
     x = np.linspace(0, 2, 33)[:, None]
     for _ in range(2000):
         u, du, d2u = model.input_derivatives(x, np.ones(1))
@@ -111,7 +114,7 @@ def test_a_differential_equation_is_solved() -> None:
         gdu[0] += 2 * (du[0] - 1)
         model.backward_derivatives(gu, gdu, residual)
         model.apply_gradients()
-    assert np.abs(model.predict(x) - np.sin(x)).max() < 0.01
+    assert np.abs(model.predict(x) - np.sin(x)).max() < 0.001
 
 
 @pytest.mark.parametrize("rows", [1, 300])

@@ -42,18 +42,73 @@ struct TurnedProduct {
   }
 };
 
-// Whether `p` was done that way.
+// A few rows of the batch: W is turned block by block in registers, where all rows use it at once.
+// Turned in memory it would be stored and loaded for nothing, and vectors along so short a batch
+// would be nearly empty.
+template <class V, int rows>
+struct FewRows {
+  using T = typename V::T;
+
+  // At most `rows` rows; for fewer, of which half would not do, the last one is computed again.
+  static void run(const GemmArguments<T>& p) {
+    if constexpr (rows > 1) {
+      if (p.m <= rows / 2) return FewRows<V, rows / 2>::run(p);
+    }
+    index_t i = 0;
+    for (; i + V::width <= p.n; i += V::width) inputs(p, i, Whole<V>{});
+    if (i < p.n) inputs(p, i, Part<V>{p.n - i});
+  }
+
+ private:
+  // Columns i .. i + part.count of dX.
+  template <class Inputs>
+  [[gnu::noinline]] static void inputs(const GemmArguments<T>& p, index_t i, Inputs part) {
+    V sum[rows];
+    const T* delta[rows];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+      sum[r] = V::set(0);
+      delta[r] = p.a + (r < p.m ? r : p.m - 1) * p.a_row;
+    }
+    const auto add = [&sum, &delta](index_t k, V weights) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r) sum[r] = fma(V::set(delta[r][k]), weights, sum[r]);
+    };
+    const T* weights = p.b + i * p.b_col;
+    const index_t inputs_apart = p.b_col, depth = p.depth;
+    index_t k = 0;
+    if (part.count == V::width)
+      for (; k + V::width <= depth; k += V::width) {
+        V block[V::width];
+        const T* from = weights + k;
+#pragma GCC unroll 16
+        for (int j = 0; j < V::width; ++j, from = next_row(from, inputs_apart))
+          block[j] = V::load(from);
+        transpose_block(block);
+#pragma GCC unroll 16
+        for (int j = 0; j < V::width; ++j) add(k + j, block[j]);
+      }
+    for (; k < depth; k += V::width) {
+      alignas(64) T block[V::width * V::width];
+      const index_t units = depth - k < V::width ? depth - k : V::width;
+      transpose_edge<V, true>(part.count, units, weights + k, inputs_apart, block, V::width);
+      for (index_t j = 0; j < units; ++j) add(k + j, V::load(block + j * V::width));
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r)
+      part.store(sum[r], p.c + (r < p.m ? r : p.m - 1) * p.ldc + i);
+  }
+};
+
+// Whether `p` was done in one of these ways.
 template <class V>
 bool gemm_turned(const GemmArguments<typename V::T>& p) {
-  using Half = typename V::Half;
-  if (V::width == 1 || p.bias != nullptr || p.accumulate || p.m * (p.n + p.depth) >= p.n * p.depth)
-    return false;
-  if constexpr (Half::width < V::width)
-    if (p.m <= Half::width) {
-      if (!TurnedProduct<Half, 1>::fits(p)) return false;
-      TurnedProduct<Half, 1>::run(p);
-      return true;
-    }
+  if (V::width == 1 || p.bias != nullptr || p.accumulate) return false;
+  if (p.m <= densecore::gemm_few_rows && p.n >= V::width) {
+    FewRows<V, densecore::gemm_few_rows>::run(p);
+    return true;
+  }
+  if (p.m * (p.n + p.depth) >= p.n * p.depth) return false;
   if (!TurnedProduct<V, tile_vectors>::fits(p)) return false;
   TurnedProduct<V, tile_vectors>::run(p);
   return true;

@@ -84,7 +84,8 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
       if (!from_here)
         layer->delta(workspace_.kept(l, begin, end), workspace_.a(l, begin, end),
                      layer->all_units(), delta);
-      // The input gradient uses the transposes made before the step: the order does not matter.
+      // Before the weights change.
+      if (below) input_gradient_dense(l, delta, below, scratch);
       if (!layer->trainable) {
       } else if (descent != nullptr) {
         layer->descend(input_of(l, x, begin, end), delta, layer->all_inputs(), layer->all_units(),
@@ -94,10 +95,18 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
         layer->weight_gradient(input_of(l, x, begin, end), delta, layer->all_inputs(),
                                layer->all_units(), accumulate, gradients, scratch);
       }
-      if (below) layer->input_gradient(workspace_.transposed(l), delta, below, scratch);
     }
     if (!plain_ && below) add_branches(l, begin, end, below);
   }
+}
+
+template <class T>
+void Network<T>::input_gradient_dense(std::size_t l, ConstView delta, View below, void* scratch) {
+  const Dense<T>& layer = *layers_[l]->dense();
+  if (transposed_)
+    layer.input_gradient(workspace_.transposed(l), delta, below, scratch);
+  else
+    layer.input_gradient(parameters_->data(), delta, layer.all_inputs(), below, scratch);
 }
 
 // A layer that is not dense; ways through the network layer by layer use these, too.
@@ -150,7 +159,9 @@ void Network<T>::forward_blocks(Executor& executor, ConstView x, View out, bool 
 }
 
 template <class T>
-void Network<T>::transpose_weights(bool first_layer_too) {
+void Network<T>::transpose_weights(index_t rows, bool first_layer_too) {
+  transposed_ = rows > gemm_few_rows;
+  if (!transposed_) return;
   workspace_.reserve_transposed(layers_);
   for (std::size_t l = first_layer_too ? 0 : lowest_ + 1; l < layers_.size(); ++l)
     if (const Dense<T>* const layer = layers_[l]->dense())
@@ -180,7 +191,7 @@ void Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
 
 template <class T>
 void Network<T>::backward_leaves(Executor& executor, ConstView x, View dx) {
-  transpose_weights(static_cast<bool>(dx));
+  transpose_weights(x.rows, static_cast<bool>(dx));
   run_leaves(executor, x.rows,
              [&](int, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
                for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
@@ -225,13 +236,15 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
   template int Network<T>::leaf_count(index_t) const;                                            \
   template void Network<T>::forward_rows(MatrixView<const T>, index_t, index_t, MatrixView<T>,   \
                                          bool, void*);                                           \
+  template void Network<T>::input_gradient_dense(std::size_t, MatrixView<const T>,               \
+                                                 MatrixView<T>, void*);                          \
   template void Network<T>::forward_simple(std::size_t, MatrixView<const T>, index_t, index_t,   \
                                            MatrixView<T>, bool);                                 \
   template void Network<T>::input_gradient_simple(std::size_t, MatrixView<const T>, index_t,     \
                                                   index_t, bool, MatrixView<T>);                 \
   template void Network<T>::add_branches(std::size_t, index_t, index_t, MatrixView<T>);          \
   template void Network<T>::forward_blocks(Executor&, MatrixView<const T>, MatrixView<T>, bool); \
-  template void Network<T>::transpose_weights(bool);                                             \
+  template void Network<T>::transpose_weights(index_t, bool);                                             \
   template void Network<T>::backward_leaves(Executor&, MatrixView<const T>, MatrixView<T>);      \
   template double Network<T>::train_block(MatrixView<const T>, index_t, index_t,                 \
                                           const Objective<T>&, const Targets<T>&, double, bool,  \

@@ -228,13 +228,13 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   const double penalized = penalized_ ? factor * penalty() : 0;
   bool updated = !whole;
   if (chained() && descent && x.rows <= block_rows_ && leaf_count(x.rows) == 1) {
-    transpose_weights(false);
+    transpose_weights(x.rows, false);
     const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
     sum.loss = train_block(x, 0, x.rows, objective, targets, scale, false, gradients_->data(),
                            executor.scratch(), &update);
     executor.check(3 * forward_work(x.rows));
   } else if (chained()) {
-    transpose_weights(false);
+    transpose_weights(x.rows, false);
     sum.loss = train_leaves(executor, x, objective, targets, scale);
     updated = false;
   } else {
@@ -271,7 +271,7 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
   start({true, seed, number});
   reserve(x.rows);
   if (chained()) {
-    transpose_weights(false);
+    transpose_weights(x.rows, false);
     sum.loss = train_leaves(executor, x, objective, targets, scale);
   } else {
     const bool from_z = objective.fused();

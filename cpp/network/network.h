@@ -186,7 +186,10 @@ class Network {
   // `descent` these rows are the whole batch, and the parameters take the step at once.
   void backward_rows(ConstView x, index_t begin, index_t end, bool from_z, bool accumulate,
                      T* gradients, View dx, void* scratch, const Update<T>* descent = nullptr);
-  void transpose_weights(bool first_layer_too);
+  // By the weights as they are, or as they were when they were transposed.
+  void input_gradient_dense(std::size_t l, ConstView delta, View below, void* scratch);
+  // For the input gradients of a batch of so many rows, when it has enough of them.
+  void transpose_weights(index_t rows, bool first_layer_too);
   // leaf(number, begin, end, gradients, scratch) for every leaf, then their sum into the gradient
   // buffer.
   template <class Leaf>
@@ -238,6 +241,7 @@ class Network {
   Pass pass_;
   bool coupled_ = false;  // of pass_
   index_t parameter_count_ = 0;
+  bool transposed_ = false;  // whether the workspace has the transposed weights
   index_t block_rows_ = 0;  // of one block of work of a chain, at most
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;

@@ -33,7 +33,7 @@ RowGradients<T>::RowGradients(Network<T>& network, index_t rows, bool from_z, bo
     : network_(network), from_z_(from_z), lowest_(network.lowest_) {
   network.start({});
   network.reserve(rows);
-  network.transpose_weights(false);
+  network.transpose_weights(rows, false);
   bool others = false;
   for (const auto& layer : network.layers_) {
     if (!network.plain_)
@@ -101,7 +101,7 @@ void RowGradients<T>::backward(MatrixView<const T> x, Range rows, const double* 
           outer_product(input, MatrixView<const T>(delta), i - begin, factor(i), dense->use_bias(),
                         out.row(i) + column_[l]);
       }
-      if (below) dense->input_gradient(n.workspace_.transposed(l), delta, below, scratch);
+      if (below) n.input_gradient_dense(l, delta, below, scratch);
     } else {
       if (layer.trainable && !from_here && layer.parameter_count() > 0) {
         T* const row = rows_.data() + task * n.parameter_count_;

@@ -74,7 +74,7 @@ class Arrays:
 class Indexed:
     """Batches of an object with ``len`` and an index, such as keras.utils.PyDataset or a list."""
 
-    rows = None
+    rows: int | None = None
     exhausted = False
 
     def __init__(self, batches: Any, convert: Convert, shuffle: bool, steps: int | None) -> None:
@@ -108,7 +108,7 @@ class Indexed:
 class Stream:
     """Batches of an iterable: from its beginning in each epoch; of an iterator, where it stands."""
 
-    rows = None
+    rows: int | None = None
 
     def __init__(self, batches: Any, convert: Convert, steps: int | None) -> None:
         self._batches = batches

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._batches import Arrays, Indexed, Stream, are_batches, parts_of, source_of
+from ._batches import Arrays, Indexed, Source, Stream, are_batches, parts_of, source_of
 from ._callback import Callback, CallbackList
 from ._custom_loss import CallableLoss
 from ._data import Data
@@ -14,7 +14,6 @@ from ._rows import as_rows, part, take
 from .progress import check_verbose, shown
 
 Callbacks = Iterable[Callback] | Callback | CallbackList | None
-AnySource = Arrays | Indexed | Stream
 
 Model = Any  # Sequential, whose module imports this one
 
@@ -34,7 +33,7 @@ def evaluate(
     check_verbose(verbose)
     steps = optional("steps", steps)
     size = optional("batch_size", batch_size) or 32
-    source: AnySource
+    source: Source
     if y is None and are_batches(x):
         refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
         source = batches_of(model, x, False, steps, None)
@@ -57,7 +56,7 @@ def evaluate(
     return values if len(values) > 1 else values[0]
 
 
-def evaluate_source(model: Model, source: AnySource, listeners: CallbackList) -> list[float]:
+def evaluate_source(model: Model, source: Source, listeners: CallbackList) -> list[float]:
     """Loss and metrics over one epoch of a source."""
     network, names = model._network, model.metrics_names
     listeners.on_test_begin({})
@@ -91,7 +90,7 @@ def evaluate_source(model: Model, source: AnySource, listeners: CallbackList) ->
     return list(values)
 
 
-def evaluates_in_core(model: Model, source: AnySource | None, listeners: CallbackList) -> bool:
+def evaluates_in_core(model: Model, source: Source | None, listeners: CallbackList) -> bool:
     """Whether one call can evaluate: then the numbers depend on no batch size."""
     return (
         isinstance(source, Arrays)
@@ -188,7 +187,7 @@ def batches_of(
     return source
 
 
-def validation_source(model: Model, given: Any, size: int, steps: int | None) -> AnySource:
+def validation_source(model: Model, given: Any, size: int, steps: int | None) -> Source:
     """The source for `fit`'s `validation_data`."""
     if are_batches(given) and not isinstance(given, tuple):
         return batches_of(model, given, False, steps, None)
@@ -212,7 +211,7 @@ def refuse_with_batches(**arguments: Any) -> None:
             )
 
 
-def refuse_weights(model: Model, *sources: AnySource | None) -> None:
+def refuse_weights(model: Model, *sources: Source | None) -> None:
     """Raise ValueError for weights that a loss that is a function would not see."""
     if isinstance(model.loss, CallableLoss):
         for source in sources:

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import solvers
-from ._batches import Arrays, are_batches
+from ._batches import Arrays, Source, are_batches
 from ._callback import CallbackList, Logs
 from ._custom_loss import CallableLoss
 from ._data import Data
 from ._warn import warn
 from .evaluation import (
-    AnySource,
     Callbacks,
     Model,
     at_least,
@@ -68,8 +67,8 @@ def fit(
     size = min(optional("batch_size", batch_size) or 32, 2**62)  # as the core counts
     validation_size = optional("validation_batch_size", validation_batch_size) or size
     check_verbose(verbose)
-    source: AnySource
-    validation: AnySource | None = None
+    source: Source
+    validation: Source | None = None
     if y is None and are_batches(x):
         if solver is not None:
             name = solver if isinstance(solver, str) else solver.name
@@ -136,8 +135,8 @@ class _Run:
     def __init__(
         self,
         model: Model,
-        source: AnySource,
-        validation: AnySource | None,
+        source: Source,
+        validation: Source | None,
         validation_freq: int,
         listeners: CallbackList,
         names: list[str],

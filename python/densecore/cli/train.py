@@ -146,25 +146,9 @@ def run(options: argparse.Namespace) -> int:
     )
     loss = "mean_squared_error" if classes is None else "sparse_categorical_crossentropy"
     model.compile(optimizer, loss, [] if classes is None else ["accuracy"])
-    y = problem.network_targets()
     start = time.perf_counter()
-    with warnings.catch_warnings():
-        # A training that diverges ends in the error below.
-        warnings.filterwarnings("ignore", "epoch ", RuntimeWarning)
-        history = model.fit(
-            problem.x[problem.training],
-            y[problem.training],
-            batch_size=options.batch_size,
-            epochs=options.epochs,
-            validation_data=(problem.x[problem.validation], y[problem.validation]),
-            verbose=0 if options.quiet else 1,
-        )
+    history = _fit(model, problem, options)
     seconds = time.perf_counter() - start
-    if not np.isfinite(history.history["loss"][-1]):
-        raise ValueError(
-            f"{options.data}: training diverged (the loss is {history.history['loss'][-1]}); try a "
-            "smaller --learning-rate"
-        )
     model.metadata = {"table": problem.preparation.to_dict()}
     model.save(options.save)
     if options.plot is not None:
@@ -176,6 +160,28 @@ def run(options: argparse.Namespace) -> int:
     if options.plot is not None:
         say(f"loss curves drawn to {options.plot}")
     return 0
+
+
+def _fit(model: dc.Sequential, problem: Problem, options: argparse.Namespace) -> dc.History:
+    """Train, and raise ValueError when that diverges."""
+    y = problem.network_targets()
+    with warnings.catch_warnings():
+        # A training that diverges ends in the error below.
+        warnings.filterwarnings("ignore", "epoch ", RuntimeWarning)
+        history = model.fit(
+            problem.x[problem.training],
+            y[problem.training],
+            batch_size=options.batch_size,
+            epochs=options.epochs,
+            validation_data=(problem.x[problem.validation], y[problem.validation]),
+            verbose=0 if options.quiet else 1,
+        )
+    if not np.isfinite(history.history["loss"][-1]):
+        raise ValueError(
+            f"{options.data}: training diverged (the loss is {history.history['loss'][-1]}); try a "
+            "smaller --learning-rate"
+        )
+    return history
 
 
 def _show(line: str) -> None:

@@ -198,16 +198,13 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
     ) -> None:
         check_together(self)
         hidden = self._hidden_sizes()
+        in_batches = _stochastic.is_stochastic_solver(self.solver)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val, y_val: found one of them, wanted both or none")
-        in_batches = _stochastic.is_stochastic_solver(self.solver)
-        if not in_batches and not (X_val is None and callbacks is None):
-            raise ValueError(
-                f"X_val, callbacks: found solver={self.solver!r}, wanted 'adam', 'sgd' or another "
-                "one that goes through batches: it has no epochs"
-            )
+        if not in_batches:
+            self._refuse_epochs(X_val, callbacks)
         if self.n_members is not None:
             given = {"X_val": X_val, "y_val": y_val, "callbacks": callbacks}
             _ensemble.fit(self, X, y, sample_weight, incremental, given)
@@ -259,14 +256,26 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
             )
         if not all(np.isfinite(array).all() for array in self._model().weights):
             self._undo(before, task)
-            names = getattr(self, "feature_names_in_", None)
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large "
-                "values and need to be preprocessed. Training has diverged: "
-                f"{_scaling.advice(everything, names)}."
-            )
+            raise ValueError(self._divergence(everything))
         if told is not None:
             told.finish()
+
+    def _refuse_epochs(self, X_val: Any, callbacks: Any) -> None:
+        """Raise ValueError for what looks at epochs."""
+        if not (X_val is None and callbacks is None):
+            raise ValueError(
+                f"X_val, callbacks: found solver={self.solver!r}, wanted 'adam', 'sgd' or another "
+                "one that goes through batches: it has no epochs"
+            )
+
+    def _divergence(self, X: Any) -> str:
+        """What to say when weights are not finite any more."""
+        names = getattr(self, "feature_names_in_", None)
+        return (
+            "Solver produced non-finite parameter weights. The input data may contain large "
+            "values and need to be preprocessed. Training has diverged: "
+            f"{_scaling.advice(X, names)}."
+        )
 
     def _validated(self, X: Any, y: Any, first: bool, **options: Any) -> tuple[Any, Array]:
         """X and y as arrays; targets in a single column become a vector."""
