@@ -47,9 +47,25 @@ class Level:
         command = [self.compiler, "-std=c++20", "-fPIC", "-fvisibility=hidden", "-w", f"-I{CPP}"]
         command += [f"-DDENSECORE_ISA={self.name}"]
         command += [f'-DDENSECORE_ISA_HEADER="kernels/isa/{self.name}.h"']
-        command += [*self.options, *kernel_options(), "-c", str(source), "-o", str(target)]
+        command += [*self.kernel_options(self.compiler), *self.options]
+        command += ["-c", str(source), "-o", str(target)]
         subprocess.run(command, check=True)
         return target
+
+    def kernel_options(self, compiler: str) -> list[str]:
+        """What levels are compiled with before their own options, as CMakeLists.txt has it."""
+        lists = ["DENSECORE_KERNEL_OPTIONS"]
+        version = subprocess.run(
+            [compiler, "--version"], capture_output=True, text=True, check=True
+        )
+        if "Free Software Foundation" in version.stdout and not {"-O2", "-Os"} & set(self.options):
+            lists.append("DENSECORE_GCC_KERNEL_OPTIONS")
+        options = []
+        for name in lists:
+            found = re.search(rf"set\({name}\s([^)]*)\)", isa_cmake())
+            assert found, f"isa.cmake: no {name}"
+            options += found[1].split()
+        return options
 
     def disassemble(self, target: Path) -> str:
         assert self.objdump, f"no objdump for {self.name}"
@@ -62,23 +78,20 @@ def isa_cmake() -> str:
     return path.read_text() if path.is_file() else ""
 
 
-def kernel_options() -> list[str]:
-    """What every level is compiled with."""
-    found = re.search(r"set\(DENSECORE_KERNEL_OPTIONS ([^)]*)\)", isa_cmake())
-    assert found, "isa.cmake: no DENSECORE_KERNEL_OPTIONS"
-    return found[1].split()
-
-
 def levels() -> dict[str, Level]:
-    """Every row of isa.cmake by its name, those of other processors too."""
-    found, processor = {}, ""
+    """Every row of isa.cmake by its name, those of other processors too; of a level that several
+    processors have, this one's."""
+    found: dict[str, Level] = {}
+    processor = ""
     for line in isa_cmake().splitlines():
-        if condition := re.match(r'if\(CMAKE_SYSTEM_PROCESSOR MATCHES "(\w+)', line):
+        if condition := re.match(r'(?:else)?if\(CMAKE_SYSTEM_PROCESSOR MATCHES "(\w+)', line):
             processor = condition[1]
-        elif line.startswith("endif"):
+        elif line.startswith(("else()", "endif")):
             processor = ""
         elif row := re.match(r"\s*densecore_isa\((\w+)([^)]*)\)", line):
-            found[row[1]] = Level(row[1], processor, tuple(row[2].split()))
+            level = Level(row[1], processor, tuple(row[2].split()))
+            if level.name not in found or not found[level.name].is_native:
+                found[level.name] = level
     return found
 
 

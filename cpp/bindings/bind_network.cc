@@ -8,19 +8,6 @@ namespace densecore::bindings {
 namespace {
 
 template <class T>
-void register_bound(py::module_& module, const std::string& network) {
-  static const std::string step_name = "Step" + network, predict_name = "Prediction" + network;
-  py::class_<BoundStep<T>>(module, step_name.c_str(), called_as<BoundStep<T>::call>())
-      .def(py::init<py::object, py::object, py::object, py::object>(), py::arg("network"),
-           py::arg("x"), py::arg("y"), py::arg("sample_weight"))
-      .def("run", &BoundStep<T>::run, py::arg("steps"));
-  py::class_<BoundPrediction<T>>(module, predict_name.c_str(),
-                                 called_as<BoundPrediction<T>::call>())
-      .def(py::init<py::object, py::object, py::object>(), py::arg("network"), py::arg("x"),
-           py::arg("out"));
-}
-
-template <class T>
 void register_for(py::module_& module, const char* name, const char* tally_name) {
   using N = PyNetwork<T>;
   py::class_<Tally<T>>(module, tally_name)

@@ -93,4 +93,8 @@ class BoundPrediction {
   MatrixView<T> out_view_;
 };
 
+// bind_calls.cc
+template <class T>
+void register_bound(py::module_& module, const std::string& network);
+
 }  // namespace densecore::bindings

@@ -81,4 +81,8 @@ void add_hot_calls(const py::handle& type) {
     add_method(type, method);
 }
 
+// bind_calls.cc
+extern template void add_hot_calls<float>(const py::handle&);
+extern template void add_hot_calls<double>(const py::handle&);
+
 }  // namespace densecore::bindings

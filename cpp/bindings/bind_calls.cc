@@ -1,0 +1,26 @@
+// What loops of one's own call once per step. It has a file of its own because it is compiled for
+// speed, and all other bindings for space.
+#include "bindings/bound_step.h"
+#include "bindings/hot_calls.h"
+
+namespace densecore::bindings {
+
+template <class T>
+void register_bound(py::module_& module, const std::string& network) {
+  static const std::string step_name = "Step" + network, predict_name = "Prediction" + network;
+  py::class_<BoundStep<T>>(module, step_name.c_str(), called_as<BoundStep<T>::call>())
+      .def(py::init<py::object, py::object, py::object, py::object>(), py::arg("network"),
+           py::arg("x"), py::arg("y"), py::arg("sample_weight"))
+      .def("run", &BoundStep<T>::run, py::arg("steps"));
+  py::class_<BoundPrediction<T>>(module, predict_name.c_str(),
+                                 called_as<BoundPrediction<T>::call>())
+      .def(py::init<py::object, py::object, py::object>(), py::arg("network"), py::arg("x"),
+           py::arg("out"));
+}
+
+template void register_bound<float>(py::module_&, const std::string&);
+template void register_bound<double>(py::module_&, const std::string&);
+template void add_hot_calls<float>(const py::handle&);
+template void add_hot_calls<double>(const py::handle&);
+
+}  // namespace densecore::bindings
