@@ -64,9 +64,12 @@ def test_gemm(kernels: Any, dtype: str, guarded: Any, start: str, transposed: bo
 
 
 # More than one block of rows and of depth; rows of B a page apart; a single row; few units; few
-# rows beside the weights, for vectors of each length and for one depth too many.
-SHAPES = [(280, 70, 400), (60, 1100, 40), (1, 600, 300), (50, 5, 33), (0, 3, 4), (13, 0, 4)]
+# rows beside the weights, for vectors of each length and for one depth too many; last columns that
+# are half a vector or less of it.
+SHAPES = [(560, 70, 400), (60, 1100, 40), (1, 600, 300), (50, 5, 33), (0, 3, 4), (13, 0, 4)]
 SHAPES += [(3, 140, 64), (8, 300, 200), (15, 131, 70), (100, 300, 200), (9, 40, 12000)]
+SHAPES += [(m, 16 * m + 5, 9 * m - 4) for m in range(1, 10)]
+SHAPES += [(200, 64 + 20, 300), (200, 64 + 6, 300), (90, 48 + 3, 200), (67, 18, 70)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -89,6 +92,25 @@ def test_large_and_transposed_products(kernels: Any, dtype: str, shape: Any, gua
     for i in range(0, m, 37):
         kernels.gemm(a[i : i + 1], b, None, row)
         assert row.tobytes() == results[0][i * row.nbytes : (i + 1) * row.nbytes]
+    guarded.check()
+
+
+# Rows of B that lie so far apart that only so many are used at a time, and a packed B.
+@pytest.mark.parametrize("shape", [(20, 1100, 300), (70, 3000, 150), (200, 300, 2100)], ids=str)
+@pytest.mark.parametrize("start", ["zero", "bias", "accumulate"])
+def test_a_cut_depth_goes_on_with_the_sum(
+    kernels: Any, dtype: str, shape: Any, start: str, guarded: Any
+) -> None:
+    m, n, k = shape
+    a, b, old = random((m, k), dtype), random((k, n), dtype, 1), random((m, n), dtype, 3)
+    bias = random((n,), dtype, 2) if start == "bias" else None
+    c = guarded.filled(old, dtype)
+    kernels.gemm(a, b, bias, c, start == "accumulate")
+    parts = old.copy()
+    for i in range(0, k, 30):
+        kernels.gemm(a[:, i : i + 30], b[i : i + 30], None if i else bias, parts,
+                     i > 0 or start == "accumulate")  # fmt: skip
+    assert c.tobytes() == parts.tobytes()
     guarded.check()
 
 

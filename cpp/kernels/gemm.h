@@ -5,7 +5,7 @@
 // A^T and B^T are read where they lie, by their strides.
 //
 // Small products read A and B where they are. Larger ones are cut into blocks that stay in the
-// second-level cache, and packed; a cut of the depth continues each element's chain through C. How
+// second-level cache, or packed; a cut of the depth continues each element's chain through C. How
 // a product is cut does not change its bits.
 #pragma once
 
@@ -28,6 +28,10 @@ struct Blocking {
   // And the more rows use a strip, the less its packing costs.
   static constexpr index_t rows = index_t(2016 / sizeof(T)) / tile_rows * tile_rows;
   static constexpr index_t narrow_bytes = 32 * 1024;  // the result of gemm_narrow
+  // A strip of B where it lies: from its first to its last row. Rows that far apart share few sets
+  // of the second-level cache, whose half they may take; deeper, tiles would fetch B from the next
+  // level again and again (1 MB, 8 ways: 512 rows of 2 KB at best).
+  static constexpr index_t span_bytes = 512 * 1024, least_slice = 64;
   static constexpr index_t b_size = depth * strip;
   static constexpr index_t a_size = depth * rows + panel_gap * rows / tile_rows;
   static_assert((b_size + a_size) * sizeof(T) + narrow_bytes <=
@@ -88,6 +92,24 @@ void gemm_narrow(const GemmArguments<typename V::T>& p) {
   }
 }
 
+// In as many steps of the depth as it takes for none to be above `most`.
+template <class V>
+void gemm_slices(const GemmArguments<typename V::T>& p, index_t most) {
+  const index_t slices = (p.depth + most - 1) / most;
+  for (index_t s = 0; s < slices; ++s) {
+    const index_t k = p.depth * s / slices;
+    GemmArguments<typename V::T> slice = p;
+    slice.depth = p.depth * (s + 1) / slices - k;
+    slice.a += k * p.a_col;
+    slice.b += k * p.b_row;
+    if (s > 0) {
+      slice.bias = nullptr;
+      slice.accumulate = true;
+    }
+    gemm<V>(slice);
+  }
+}
+
 template <class V>
 void gemm(const GemmArguments<typename V::T>& p) {
   using T = typename V::T;
@@ -113,14 +135,17 @@ void gemm(const GemmArguments<typename V::T>& p) {
       return;
     }
   const index_t strips = (p.n + B::strip - 1) / B::strip;
-  // Measured. Packing B pays when many rows use it and its own rows are a page or more apart, or
-  // very many and they are nearer: those lie in the second-level cache side by side, and tiles
-  // follow them at nearly full speed. A pays only when it is read across its rows: along them six
-  // rows are six streams, which the processor follows by itself.
-  const index_t apart = p.b_row * index_t(sizeof(T));
-  const bool pack_b =
-      transposed_b || (p.depth * p.n * index_t(sizeof(T)) > 48 * 1024 &&
-                       ((p.m >= 48 && apart >= 4096) || (p.m >= 192 && apart >= 1024)));
+  // Measured. Packing B pays when many rows use it, and its own rows are so far apart that few of
+  // them at a time could be used where they lie, or when very many use it. A pays only when it is
+  // read across its rows: along them six rows are six streams, which the processor follows by
+  // itself.
+  const index_t apart = p.b_row * index_t(sizeof(T)), fits = B::span_bytes / (apart > 0 ? apart : 1);
+  const index_t slice = fits < B::least_slice ? B::least_slice : fits;
+  const bool deep = p.depth > slice && p.m >= 48 && p.rate != nullptr;
+  const bool pack_b = transposed_b || deep ||
+                      (p.depth * p.n * index_t(sizeof(T)) > 48 * 1024 &&
+                       ((p.m >= 128 && apart >= 8192) || (p.m >= 192 && apart >= 1024)));
+  if (!pack_b && p.depth > slice && p.rate == nullptr) return gemm_slices<V>(p, slice);
   const bool pack_a = transposed_a && strips >= 2 && p.m * p.depth * index_t(sizeof(T)) > 32 * 1024;
   if (!pack_a && !pack_b) {
     for (index_t j = 0; j < p.n; j += B::strip) {

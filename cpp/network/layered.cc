@@ -17,8 +17,11 @@ constexpr index_t least_rows = 24;
 constexpr index_t most_inputs = 504, least_units = 256, packed_units = 1024;
 // Columns come in strips of a tile's width.
 constexpr index_t strip = 64;
-// Enough blocks for the threads to end at the same time; more would pack the same rows more often.
-constexpr index_t wanted_blocks = 16;
+// Enough blocks for the threads to end at the same time; more would read and pack the same rows more
+// often. The results do not depend on how many they are.
+constexpr index_t blocks_per_thread = 4, enough_blocks = 16;
+
+index_t wanted_blocks() { return std::min(blocks_per_thread * thread_count(), enough_blocks); }
 
 // The blocks of a matrix (rows, cols).
 class Grid {
@@ -28,10 +31,10 @@ class Grid {
   static Grid of_rows(index_t rows, index_t cols = 1) {
     const bool narrow = cols > 1 && cols < 4 * strip;
     const index_t row_blocks =
-        narrow ? std::clamp(wanted_blocks, divide_up(rows, most_rows), divide_up(rows, least_rows))
+        narrow ? std::clamp(wanted_blocks(), divide_up(rows, most_rows), divide_up(rows, least_rows))
                : divide_up(rows, most_rows);
     // A single row wants its weights in long pieces.
-    const index_t most_blocks = rows == 1 ? divide_up(cols, 16 * strip) : wanted_blocks;
+    const index_t most_blocks = rows == 1 ? divide_up(cols, 16 * strip) : wanted_blocks();
     return {rows, cols, row_blocks, divide_up(most_blocks, row_blocks)};
   }
   // For weights: blocks that are as square as their number allows, since both X and the gradient
@@ -41,9 +44,9 @@ class Grid {
     const index_t col_blocks =
         cols < packed_units
             ? 1
-            : std::clamp<index_t>(cols / least_units, 1, divide_up(wanted_blocks, row_blocks));
+            : std::clamp<index_t>(cols / least_units, 1, divide_up(enough_blocks, row_blocks));
     return {rows, cols,
-            std::clamp(divide_up(wanted_blocks, col_blocks), row_blocks,
+            std::clamp(divide_up(wanted_blocks(), col_blocks), row_blocks,
                        divide_up(rows, least_rows)),
             col_blocks};
   }
