@@ -99,7 +99,9 @@ struct NoParameters {
 };
 
 template <class Activation>
-constexpr bool has_parameters = requires { Activation::parameters; };
+constexpr bool has_parameters = requires {
+  Activation::parameters;
+};
 
 template <bool parametric, class Activation, class V>
 struct FunctionOf : NoParameters<Activation, V> {

@@ -34,8 +34,7 @@ struct Blocking {
   static constexpr index_t span_bytes = 512 * 1024, least_slice = 64;
   static constexpr index_t b_size = depth * strip;
   static constexpr index_t a_size = depth * rows + panel_gap * rows / tile_rows;
-  static_assert((b_size + a_size) * sizeof(T) + narrow_bytes <=
-                densecore::gemm_scratch_bytes);
+  static_assert((b_size + a_size) * sizeof(T) + narrow_bytes <= densecore::gemm_scratch_bytes);
 };
 
 template <class V>
@@ -50,7 +49,7 @@ void gemm_row(const GemmArguments<typename V::T>& p) {
   for (index_t k = 0; k < p.depth; k += piece) {
     const index_t depth = p.depth - k < piece ? p.depth - k : piece;
     for (index_t j = 0; j < whole; j += strip)
-      gemm_tile<V, 1, vectors, false, Rows::strided>(
+      gemm_tile<V, 1, vectors, false, V, Rows::strided>(
           {depth, p.a + k * p.a_col, p.a_row, p.a_col, p.b + k * p.b_row + j, p.b_row,
            k > 0 || p.bias == nullptr ? nullptr : p.bias + j, k > 0 || p.accumulate, p.c + j, p.ldc,
            nullptr},
@@ -139,7 +138,8 @@ void gemm(const GemmArguments<typename V::T>& p) {
   // them at a time could be used where they lie, or when very many use it. A pays only when it is
   // read across its rows: along them six rows are six streams, which the processor follows by
   // itself.
-  const index_t apart = p.b_row * index_t(sizeof(T)), fits = B::span_bytes / (apart > 0 ? apart : 1);
+  const index_t apart = p.b_row * index_t(sizeof(T)),
+                fits = B::span_bytes / (apart > 0 ? apart : 1);
   const index_t slice = fits < B::least_slice ? B::least_slice : fits;
   const bool deep = p.depth > slice && p.m >= 48 && p.rate != nullptr;
   const bool pack_b = transposed_b || deep ||

@@ -30,72 +30,93 @@ struct TileArguments {
 // How A lies: rows next to each other (packed, or a transposed matrix: a_row is 1), or anyhow.
 enum class Rows { adjacent, strided };
 
-// A block of `rows` x (`vectors` registers) of C, held in registers over the whole depth. With
-// `part` only the first `tail` lanes of the last vector belong to C.
-template <class V, int rows, int vectors, bool part, Rows layout>
+// The first lanes of a vector, as a vector of type `To`.
+template <class To, class V>
+inline To first_lanes(V v) {
+  if constexpr (To::width == V::width)
+    return v;
+  else
+    return v.lower();
+}
+
+// A block of C, held in registers over the whole depth: `rows` x (`vectors` vectors, and with
+// `part` the first `tail` lanes of one more, a `Tail`).
+template <class V, int rows, int vectors, bool part, class Tail, Rows layout>
 inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
   using T = typename V::T;
-  V sum[rows][vectors];
-  const auto load = [tail](const T* from, int v) {
-    return part && v == vectors - 1 ? V::load_partial(from + v * V::width, tail)
-                                    : V::load(from + v * V::width);
-  };
+  constexpr index_t end = vectors * V::width;  // the column where the last, partial vector begins
+  V sum[rows][vectors > 0 ? vectors : 1];
+  Tail last[rows];
+  const index_t ldc = p.ldc;
   if (p.accumulate) {
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i)
+    for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 16
-      for (int v = 0; v < vectors; ++v) sum[i][v] = load(p.c + i * p.ldc, v);
+      for (int v = 0; v < vectors; ++v) sum[i][v] = V::load(p.c + i * ldc + v * V::width);
+      if constexpr (part) last[i] = Tail::load_partial(p.c + i * ldc + end, tail);
+    }
   } else if (p.bias != nullptr) {
 #pragma GCC unroll 16
     for (int v = 0; v < vectors; ++v) {
-      const V bias = load(p.bias, v);
+      const V bias = V::load(p.bias + v * V::width);
 #pragma GCC unroll 16
       for (int i = 0; i < rows; ++i) sum[i][v] = bias;
     }
+    if constexpr (part) {
+      const Tail bias = Tail::load_partial(p.bias + end, tail);
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; ++i) last[i] = bias;
+    }
   } else {
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i)
+    for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 16
       for (int v = 0; v < vectors; ++v) sum[i][v] = V::set(0);
+      if constexpr (part) last[i] = Tail::set(0);
+    }
   }
 
   const T* a = p.a;
   const T* b = p.b;
   const index_t a_row = layout == Rows::adjacent ? 1 : p.a_row, a_col = p.a_col, ldb = p.ldb;
   for (index_t k = p.depth; k > 0; --k, a += a_col, b += ldb) {
-    V b_row[vectors];
+    V b_row[vectors > 0 ? vectors : 1];
+    Tail b_last;
 #pragma GCC unroll 16
     for (int v = 0; v < vectors; ++v) {
       // A single row uses each vector of B once: it goes as fast as B comes.
       if constexpr (rows == 1 && vectors >= 8) prefetch(b + 4 * ldb + v * V::width);
-      b_row[v] = load(b, v);
+      b_row[v] = V::load(b + v * V::width);
     }
+    if constexpr (part) b_last = Tail::load_partial(b + end, tail);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
       const V a_i = V::set(a[i * a_row]);
 #pragma GCC unroll 16
       for (int v = 0; v < vectors; ++v) sum[i][v] = fma(a_i, b_row[v], sum[i][v]);
+      if constexpr (part) last[i] = fma(first_lanes<Tail>(a_i), b_last, last[i]);
     }
   }
 
   if (layout == Rows::adjacent && p.rate != nullptr) {
     const V rate = V::set(*p.rate);
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i)
+    for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 16
-      for (int v = 0; v < vectors; ++v) sum[i][v] = fnma(rate, sum[i][v], load(p.c + i * p.ldc, v));
+      for (int v = 0; v < vectors; ++v)
+        sum[i][v] = fnma(rate, sum[i][v], V::load(p.c + i * ldc + v * V::width));
+      if constexpr (part)
+        last[i] =
+            fnma(first_lanes<Tail>(rate), last[i], Tail::load_partial(p.c + i * ldc + end, tail));
+    }
   }
 
 #pragma GCC unroll 16
-  for (int i = 0; i < rows; ++i)
+  for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 16
-    for (int v = 0; v < vectors; ++v) {
-      T* to = p.c + i * p.ldc + v * V::width;
-      if (part && v == vectors - 1)
-        sum[i][v].store_partial(to, tail);
-      else
-        sum[i][v].store(to);
-    }
+    for (int v = 0; v < vectors; ++v) sum[i][v].store(p.c + i * ldc + v * V::width);
+    if constexpr (part) Any<Tail>{tail}.store(last[i], p.c + i * ldc + end);
+  }
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ struct FewRows {
       sum[r] = V::set(0);
       delta[r] = p.a + (r < p.m ? r : p.m - 1) * p.a_row;
     }
-    const auto add = [&sum, &delta](index_t k, V weights) __attribute__((always_inline)) {
+    const auto add = [&sum, &delta ](index_t k, V weights) __attribute__((always_inline)) {
 #pragma GCC unroll 8
       for (int r = 0; r < rows; ++r) sum[r] = fma(V::set(delta[r][k]), weights, sum[r]);
     };
@@ -95,8 +95,7 @@ struct FewRows {
       for (index_t j = 0; j < units; ++j) add(k + j, V::load(block + j * V::width));
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r)
-      part.store(sum[r], p.c + (r < p.m ? r : p.m - 1) * p.ldc + i);
+    for (int r = 0; r < rows; ++r) part.store(sum[r], p.c + (r < p.m ? r : p.m - 1) * p.ldc + i);
   }
 };
 

@@ -83,7 +83,7 @@ struct UpdateOf {
   using type = Optimizer;
 };
 template <class Optimizer>
-  requires requires { typename Optimizer::Update; }
+requires requires { typename Optimizer::Update; }
 struct UpdateOf<Optimizer> {
   using type = typename Optimizer::Update;
 };

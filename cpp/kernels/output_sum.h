@@ -85,22 +85,24 @@ struct OutputSum {
 
   [[gnu::noinline]] void evaluate(index_t n, const T* a, const T* y, PerElement<V> factor, T* g,
                                   T* value) const {
-    fill_slots<V>(n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
-      V gradient;
-      const V term = terms(part.load(a + j), part.load(y + j), gradient);
-      if (g != nullptr) part.store(factor.load(j) * gradient, g + j);
-      return term;
-    });
+    fill_slots<V>(
+        n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
+          V gradient;
+          const V term = terms(part.load(a + j), part.load(y + j), gradient);
+          if (g != nullptr) part.store(factor.load(j) * gradient, g + j);
+          return term;
+        });
   }
 
   [[gnu::always_inline]] void add(index_t n, const T* value, PerElement<V> weight,
                                   SlotSum<V>& sum) const {
-    for_each_slot<V>(n, [&](index_t j, int position) __attribute__((always_inline)) {
-      if (weight.data == nullptr)
-        sum.add(position, V::load(value + j));
-      else
-        sum.add(position, V::load(value + j), weight.load(j));
-    });
+    for_each_slot<V>(
+        n, [&](index_t j, int position) __attribute__((always_inline)) {
+          if (weight.data == nullptr)
+            sum.add(position, V::load(value + j));
+          else
+            sum.add(position, V::load(value + j), weight.load(j));
+        });
   }
 
   [[gnu::always_inline]] void add_rows(SlotSum<V>& sum) const {

@@ -58,9 +58,9 @@ struct SlotSum {
 template <class V, class Term>
 [[gnu::always_inline]] inline void fill_slots(index_t n, typename V::T* value, Term term) {
   const V zero = V::set(0);
-  for_each_vector<V>(n, [&](index_t j, auto part) __attribute__((always_inline)) {
-    part.keep(term(j, part), zero).store(value + j);
-  });
+  for_each_vector<V>(
+      n, [&](index_t j, auto part)
+             __attribute__((always_inline)) { part.keep(term(j, part), zero).store(value + j); });
   for (index_t j = (n + V::width - 1) & -V::width; j & (slots<V> - 1); j += V::width)
     zero.store(value + j);
 }
@@ -112,12 +112,13 @@ template <class V, class Term>
   }
   for (index_t first = 0; first < cols; first += most) {
     const index_t n = cols - first < most ? cols - first : most;
-    fill_slots<V>(n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
-      return term(first + j, part);
-    });
-    for_each_slot<V>(n, [&](index_t j, int position) __attribute__((always_inline)) {
-      sum.add(position, V::load(value + j));
-    });
+    fill_slots<V>(
+        n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
+          return term(first + j, part);
+        });
+    for_each_slot<V>(
+        n, [&](index_t j, int position)
+               __attribute__((always_inline)) { sum.add(position, V::load(value + j)); });
   }
   return fold<Add>(sum.fold_slots());
 }
@@ -132,9 +133,9 @@ struct SlotBuffer {
     SlotSum<V> slots;
     for (int i = 0; i < SlotSum<V>::count; ++i)
       slots.sum[i] = VecF64::load(sum + i * VecF64::width);
-    for_each_slot<V>(n, [&](index_t j, int position) __attribute__((always_inline)) {
-      slots.add(position, V::load(value + j));
-    });
+    for_each_slot<V>(
+        n, [&](index_t j, int position)
+               __attribute__((always_inline)) { slots.add(position, V::load(value + j)); });
     for (int i = 0; i < SlotSum<V>::count; ++i) slots.sum[i].store(sum + i * VecF64::width);
   }
   [[gnu::noinline]] double total() const {
@@ -154,9 +155,10 @@ inline double row_total(index_t cols, Term term) {
   SlotBuffer<V> sum;
   for (index_t first = 0; first < cols; first += most) {
     const index_t n = cols - first < most ? cols - first : most;
-    fill_slots<V>(n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
-      return term(first + j, part);
-    });
+    fill_slots<V>(
+        n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
+          return term(first + j, part);
+        });
     sum.add(n, value);
   }
   return sum.total();

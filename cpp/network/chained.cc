@@ -7,8 +7,8 @@
 namespace densecore {
 namespace {
 
-// A leaf of the batch's reduction has at most `leaf_rows` rows, or `small_leaf_rows` where no second
-// thread would take part, unless there are `max_leaves`.
+// A leaf of the batch's reduction has at most `leaf_rows` rows, or `small_leaf_rows` where no
+// second thread would take part, unless there are `max_leaves`.
 constexpr index_t leaf_rows = 128, small_leaf_rows = 256;
 constexpr int max_leaves = 32;
 
@@ -231,25 +231,25 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
   return loss[0];
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                                 \
-  template index_t Network<T>::rows_of_block() const;                                            \
-  template int Network<T>::leaf_count(index_t) const;                                            \
-  template void Network<T>::forward_rows(MatrixView<const T>, index_t, index_t, MatrixView<T>,   \
-                                         bool, void*);                                           \
-  template void Network<T>::input_gradient_dense(std::size_t, MatrixView<const T>,               \
-                                                 MatrixView<T>, void*);                          \
-  template void Network<T>::forward_simple(std::size_t, MatrixView<const T>, index_t, index_t,   \
-                                           MatrixView<T>, bool);                                 \
-  template void Network<T>::input_gradient_simple(std::size_t, MatrixView<const T>, index_t,     \
-                                                  index_t, bool, MatrixView<T>);                 \
-  template void Network<T>::add_branches(std::size_t, index_t, index_t, MatrixView<T>);          \
-  template void Network<T>::forward_blocks(Executor&, MatrixView<const T>, MatrixView<T>, bool); \
-  template void Network<T>::transpose_weights(index_t, bool);                                             \
-  template void Network<T>::backward_leaves(Executor&, MatrixView<const T>, MatrixView<T>);      \
-  template double Network<T>::train_block(MatrixView<const T>, index_t, index_t,                 \
-                                          const Objective<T>&, const Targets<T>&, double, bool,  \
-                                          T*, void*, const Update<T>*);                          \
-  template double Network<T>::train_leaves(Executor&, MatrixView<const T>, const Objective<T>&,  \
+#define DENSECORE_INSTANTIATE(T)                                                                  \
+  template index_t Network<T>::rows_of_block() const;                                             \
+  template int Network<T>::leaf_count(index_t) const;                                             \
+  template void Network<T>::forward_rows(MatrixView<const T>, index_t, index_t, MatrixView<T>,    \
+                                         bool, void*);                                            \
+  template void Network<T>::input_gradient_dense(std::size_t, MatrixView<const T>, MatrixView<T>, \
+                                                 void*);                                          \
+  template void Network<T>::forward_simple(std::size_t, MatrixView<const T>, index_t, index_t,    \
+                                           MatrixView<T>, bool);                                  \
+  template void Network<T>::input_gradient_simple(std::size_t, MatrixView<const T>, index_t,      \
+                                                  index_t, bool, MatrixView<T>);                  \
+  template void Network<T>::add_branches(std::size_t, index_t, index_t, MatrixView<T>);           \
+  template void Network<T>::forward_blocks(Executor&, MatrixView<const T>, MatrixView<T>, bool);  \
+  template void Network<T>::transpose_weights(index_t, bool);                                     \
+  template void Network<T>::backward_leaves(Executor&, MatrixView<const T>, MatrixView<T>);       \
+  template double Network<T>::train_block(MatrixView<const T>, index_t, index_t,                  \
+                                          const Objective<T>&, const Targets<T>&, double, bool,   \
+                                          T*, void*, const Update<T>*);                           \
+  template double Network<T>::train_leaves(Executor&, MatrixView<const T>, const Objective<T>&,   \
                                            const Targets<T>&, double);
 DENSECORE_INSTANTIATE(float)
 DENSECORE_INSTANTIATE(double)

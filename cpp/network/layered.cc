@@ -17,8 +17,8 @@ constexpr index_t least_rows = 24;
 constexpr index_t most_inputs = 504, least_units = 256, packed_units = 1024;
 // Columns come in strips of a tile's width.
 constexpr index_t strip = 64;
-// Enough blocks for the threads to end at the same time; more would read and pack the same rows more
-// often. The results do not depend on how many they are.
+// Enough blocks for the threads to end at the same time; more would read and pack the same rows
+// more often. The results do not depend on how many they are.
 constexpr index_t blocks_per_thread = 4, enough_blocks = 16;
 
 index_t wanted_blocks() { return std::min(blocks_per_thread * thread_count(), enough_blocks); }
@@ -30,9 +30,9 @@ class Grid {
   // there are too few columns for that, the little that is packed of them may be packed often.
   static Grid of_rows(index_t rows, index_t cols = 1) {
     const bool narrow = cols > 1 && cols < 4 * strip;
-    const index_t row_blocks =
-        narrow ? std::clamp(wanted_blocks(), divide_up(rows, most_rows), divide_up(rows, least_rows))
-               : divide_up(rows, most_rows);
+    const index_t row_blocks = narrow ? std::clamp(wanted_blocks(), divide_up(rows, most_rows),
+                                                   divide_up(rows, least_rows))
+                                      : divide_up(rows, most_rows);
     // A single row wants its weights in long pieces.
     const index_t most_blocks = rows == 1 ? divide_up(cols, 16 * strip) : wanted_blocks();
     return {rows, cols, row_blocks, divide_up(most_blocks, row_blocks)};
@@ -45,10 +45,10 @@ class Grid {
         cols < packed_units
             ? 1
             : std::clamp<index_t>(cols / least_units, 1, divide_up(enough_blocks, row_blocks));
-    return {rows, cols,
-            std::clamp(divide_up(wanted_blocks(), col_blocks), row_blocks,
-                       divide_up(rows, least_rows)),
-            col_blocks};
+    return {
+        rows, cols,
+        std::clamp(divide_up(wanted_blocks(), col_blocks), row_blocks, divide_up(rows, least_rows)),
+        col_blocks};
   }
   // In one piece.
   static Grid whole(index_t rows) { return {rows, 1, 1, 1}; }

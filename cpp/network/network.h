@@ -242,7 +242,7 @@ class Network {
   bool coupled_ = false;  // of pass_
   index_t parameter_count_ = 0;
   bool transposed_ = false;  // whether the workspace has the transposed weights
-  index_t block_rows_ = 0;  // of one block of work of a chain, at most
+  index_t block_rows_ = 0;   // of one block of work of a chain, at most
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
   AlignedBuffer<T> gathered_;         // gradients that others are added to

@@ -1,7 +1,7 @@
 // The vectors of AVX2 with FMA: 8 floats or 4 doubles, and 4 floats for what is narrower. The level
 // avx2 computes with them, and avx512 where its own would be half empty: they wait less for each
-// other. Tails are loaded under a mask and stored in halves, because masked stores are microcoded
-// on several processors. Within the level avx512 they have its `scale`.
+// other. Tails are loaded under a mask and stored in halves, because AVX2's masked stores are
+// microcoded on several processors. Within the level avx512 they have its masks and its `scale`.
 #pragma once
 
 #include <immintrin.h>
@@ -15,6 +15,10 @@ namespace {
 alignas(32) constexpr std::int32_t lanes_i32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 alignas(32) constexpr std::int64_t lanes_i64[8] = {-1, -1, -1, -1};
 
+#ifdef __AVX512VL__
+inline __mmask8 first_lanes_mask(std::ptrdiff_t n) { return static_cast<__mmask8>((1u << n) - 1); }
+#endif
+
 // Only what the kernels that take a `Half` need.
 struct F32x4 {
   using T = float;
@@ -24,11 +28,18 @@ struct F32x4 {
   __m128 v;
 
   static F32x4 load(const T* p) { return {_mm_loadu_ps(p)}; }
+#ifdef __AVX512VL__
+  static F32x4 load_partial(const T* p, std::ptrdiff_t n) {
+    return {_mm_maskz_loadu_ps(first_lanes_mask(n), p)};
+  }
+  void store_partial(T* p, std::ptrdiff_t n) const {
+    _mm_mask_storeu_ps(p, first_lanes_mask(n), v);
+  }
+#else
   static F32x4 load_partial(const T* p, std::ptrdiff_t n) {
     const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(lanes_i32 + (8 - n)));
     return {_mm_maskload_ps(p, first)};
   }
-  void store(T* p) const { _mm_storeu_ps(p, v); }
   void store_partial(T* p, std::ptrdiff_t n) const {
     __m128 rest = v;
     if (n & 2) {
@@ -38,6 +49,8 @@ struct F32x4 {
     }
     if (n & 1) _mm_store_ss(p, rest);
   }
+#endif
+  void store(T* p) const { _mm_storeu_ps(p, v); }
   static F32x4 set(T x) { return {_mm_set1_ps(x)}; }
   // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
   // memory at every use, and the loads would take longer than the arithmetic.
@@ -88,12 +101,19 @@ struct F32x8 {
   __m256 v;
 
   static F32x8 load(const T* p) { return {_mm256_loadu_ps(p)}; }
+#ifdef __AVX512VL__
+  static F32x8 load_partial(const T* p, std::ptrdiff_t n) {
+    return {_mm256_maskz_loadu_ps(first_lanes_mask(n), p)};
+  }
+  void store_partial(T* p, std::ptrdiff_t n) const {
+    _mm256_mask_storeu_ps(p, first_lanes_mask(n), v);
+  }
+#else
   static F32x8 load_partial(const T* p, std::ptrdiff_t n) {
     const __m256i first =
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes_i32 + (width - n)));
     return {_mm256_maskload_ps(p, first)};
   }
-  void store(T* p) const { _mm256_storeu_ps(p, v); }
   void store_partial(T* p, std::ptrdiff_t n) const {
     __m128 half = _mm256_castps256_ps128(v);
     if (n & 4) {
@@ -108,6 +128,9 @@ struct F32x8 {
     }
     if (n & 1) _mm_store_ss(p, half);
   }
+#endif
+  void store(T* p) const { _mm256_storeu_ps(p, v); }
+  Half lower() const { return {_mm256_castps256_ps128(v)}; }
   static F32x8 set(T x) { return {_mm256_set1_ps(x)}; }
   // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
   // memory at every use, and the loads would take longer than the arithmetic.
@@ -167,12 +190,19 @@ struct F64x4 {
   __m256d v;
 
   static F64x4 load(const T* p) { return {_mm256_loadu_pd(p)}; }
+#ifdef __AVX512VL__
+  static F64x4 load_partial(const T* p, std::ptrdiff_t n) {
+    return {_mm256_maskz_loadu_pd(first_lanes_mask(n), p)};
+  }
+  void store_partial(T* p, std::ptrdiff_t n) const {
+    _mm256_mask_storeu_pd(p, first_lanes_mask(n), v);
+  }
+#else
   static F64x4 load_partial(const T* p, std::ptrdiff_t n) {
     const __m256i first =
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes_i64 + (width - n)));
     return {_mm256_maskload_pd(p, first)};
   }
-  void store(T* p) const { _mm256_storeu_pd(p, v); }
   void store_partial(T* p, std::ptrdiff_t n) const {
     __m128d half = _mm256_castpd256_pd128(v);
     if (n & 2) {
@@ -182,6 +212,8 @@ struct F64x4 {
     }
     if (n & 1) _mm_store_sd(p, half);
   }
+#endif
+  void store(T* p) const { _mm256_storeu_pd(p, v); }
   static F64x4 set(T x) { return {_mm256_set1_pd(x)}; }
   // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
   // memory at every use, and the loads would take longer than the arithmetic.

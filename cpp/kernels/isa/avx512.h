@@ -27,6 +27,7 @@ struct VecF32 {
   }
   void store(T* p) const { _mm512_storeu_ps(p, v); }
   void store_partial(T* p, std::ptrdiff_t n) const { _mm512_mask_storeu_ps(p, first(n), v); }
+  Half lower() const { return {_mm512_castps512_ps256(v)}; }
   static VecF32 set(T x) { return {_mm512_set1_ps(x)}; }
   // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
   // memory at every use, and the loads would take longer than the arithmetic.
@@ -91,6 +92,7 @@ struct VecF64 {
   }
   void store(T* p) const { _mm512_storeu_pd(p, v); }
   void store_partial(T* p, std::ptrdiff_t n) const { _mm512_mask_storeu_pd(p, first(n), v); }
+  Half lower() const { return {_mm512_castpd512_pd256(v)}; }
   static VecF64 set(T x) { return {_mm512_set1_pd(x)}; }
   // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
   // memory at every use, and the loads would take longer than the arithmetic.
