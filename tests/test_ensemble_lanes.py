@@ -159,6 +159,21 @@ def test_members_that_do_not_fit_together() -> None:
         problem.fit(shuffle, rows=rows)
 
 
+def test_states_that_have_decayed_are_zero(dtype: str, level: str) -> None:
+    """An input that was there once: its weights' averages do not end as subnormal numbers."""
+    optimizers = [dc.optimizers.Adam(0.01, beta_1=0.8) for _ in range(19)]
+    layers = [(4, "sigmoid", True), (2, "linear", True)]
+    problem = Problem(layers, ("mean_squared_error", False), optimizers, dtype, level)
+    problem.x[1:, 0] = 0
+    problem.fit(shuffle=False, epochs=1)
+    problem.x[0, 0] = 0
+    problem.fit(shuffle=False, epochs=50)
+    for i in range(19):
+        m = problem.many.optimizer_states(i)["m"]
+        assert (m[:4] == 0).all()
+        assert (m[4:] != 0).all()
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_steps_of_single_rows(optimizer: str, dtype: str, level: str) -> None:
     layers = [(4, "sigmoid", True), (3, "softmax", True)]

@@ -453,6 +453,29 @@ def test_optimizer_of_extreme_numbers(kernels: Any, dtype: str, config: dict[str
     assert np.isfinite(p[0])
 
 
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
+def test_optimizer_keeps_no_subnormal_state(
+    kernels: Any, dtype: str, config: dict[str, Any]
+) -> None:
+    """Many processors are slow to compute with such numbers, and what decays ends among them."""
+    made = dc.optimizers.get(config)
+    rule, settings = made._rule(), made._settings.values()
+    oracle = reference.OPTIMIZERS[rule]
+    smallest = np.finfo(dtype).smallest_normal
+    for size in (5, 37):
+        start = np.resize([smallest / 4, -smallest / 3, 1e-3, 16 * smallest], size)
+        states = [start.astype(dtype) for _ in range(oracle.states)]
+        exact = [state.copy() for state in states]
+        p, g = np.ones(size, dtype), np.zeros(size, dtype)
+        kernels.optimizer_update(rule, list(settings.values()), 3, p, g, states)
+        with np.errstate(invalid="ignore"):
+            oracle.update(p, g, exact, 3, **settings)
+        for state, expected in zip(states, exact, strict=True):
+            assert (state[:2] == 0).all()
+            assert (state[2:4] != 0).all()
+            assert_close(state, expected, 50 * eps(dtype), "state")
+
+
 @pytest.mark.skipif(not {"avx2", "avx512"} <= set(LEVELS), reason="needs both levels")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_avx2_and_avx512_give_the_same_bits(dtype: str) -> None:

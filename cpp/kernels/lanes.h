@@ -182,7 +182,8 @@ struct LaneNetworks {
     const V before = V::load(p.parameters + place);
     Optimizer::update(before, g, state, scalars).store(p.parameters + place);
 #pragma GCC unroll 2
-    for (int i = 0; i < Optimizer::state_count; ++i) state[i].store(p.states[i] + place);
+    for (int i = 0; i < Optimizer::state_count; ++i)
+      kept_state(state[i]).store(p.states[i] + place);
     return before;
   }
 

@@ -1,6 +1,7 @@
 """The update rules: that of the note (Eq. 29, Eq. 30), and Keras's others.
 
-This is where an oracle for a new optimizer goes.
+States are kept without subnormal numbers: what has decayed to one is zero. This is where an oracle
+for a new optimizer goes.
 """
 
 from __future__ import annotations
@@ -256,8 +257,18 @@ def _lion(
     _average(m, gradient, beta_2)
 
 
-#: The update rules by name: those of the core, and adamw, which there is adam with weight decay.
-OPTIMIZERS: dict[str, Optimizer] = {
+def _keeping(update: Callable[..., None]) -> Callable[..., None]:
+    """The rule with states that are zero instead of subnormal."""
+
+    def rule(parameter: Array, gradient: Array, states: States, step: int, **hyper: float) -> None:
+        update(parameter, gradient, states, step, **hyper)
+        for state in states:
+            state[np.abs(state) < np.finfo(state.dtype).smallest_normal] = 0
+
+    return rule
+
+
+_RULES: dict[str, Optimizer] = {
     "sgd": Optimizer(0, _sgd),
     "sgd_momentum": Optimizer(1, _momentum(False)),
     "sgd_nesterov": Optimizer(1, _momentum(True)),
@@ -274,4 +285,9 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "adagrad": Optimizer(1, _adagrad, _adagrad_start),
     "adadelta": Optimizer(2, _adadelta),
     "lion": Optimizer(1, _lion),
+}
+
+#: The update rules by name: those of the core, and adamw, which there is adam with weight decay.
+OPTIMIZERS: dict[str, Optimizer] = {
+    name: rule._replace(update=_keeping(rule.update)) for name, rule in _RULES.items()
 }
