@@ -12,7 +12,7 @@ import densecore as dc
 NETWORKS = [[1, 5, 3], [7, 40, 6], [17, 64, 64, 6], [90, 300, 300, 10], [2, 70_000, 1]]
 
 
-@pytest.mark.parametrize("batch", [2, 32, 64, 65, 130, 500, 1100])
+@pytest.mark.parametrize("batch", [2, 32, 64, 65, 130, 400, 500, 1100])
 @pytest.mark.parametrize("widths", NETWORKS, ids=str)
 def test_same_bits_as_kept_gradients(widths: list[int], batch: int, dtype: str) -> None:
     if widths[1] > 1000 and batch > 64:

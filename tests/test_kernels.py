@@ -66,7 +66,8 @@ def test_gemm(kernels: Any, dtype: str, guarded: Any, start: str, transposed: bo
 # More than one block of rows and of depth; rows of B a page apart; a single row; few units; few
 # rows beside the weights, for vectors of each length and for one depth too many; last columns that
 # are half a vector or less of it.
-SHAPES = [(560, 70, 400), (60, 1100, 40), (1, 600, 300), (50, 5, 33), (0, 3, 4), (13, 0, 4)]
+SHAPES = [(280, 70, 400), (60, 1100, 40), (1, 600, 300), (50, 5, 33), (0, 3, 4), (13, 0, 4)]
+SHAPES += [(560, 70, 400)]
 SHAPES += [(3, 140, 64), (8, 300, 200), (15, 131, 70), (100, 300, 200), (9, 40, 12000)]
 SHAPES += [(m, 16 * m + 5, 9 * m - 4) for m in range(1, 10)]
 SHAPES += [(200, 64 + 20, 300), (200, 64 + 6, 300), (90, 48 + 3, 200), (67, 18, 70)]
@@ -468,8 +469,7 @@ def test_optimizer_keeps_no_subnormal_state(
         exact = [state.copy() for state in states]
         p, g = np.ones(size, dtype), np.zeros(size, dtype)
         kernels.optimizer_update(rule, list(settings.values()), 3, p, g, states)
-        with np.errstate(invalid="ignore"):
-            oracle.update(p, g, exact, 3, **settings)
+        oracle.update(p, g, exact, 3, **settings)
         for state, expected in zip(states, exact, strict=True):
             assert (state[:2] == 0).all()
             assert (state[2:4] != 0).all()

@@ -91,7 +91,8 @@ void gemm_narrow(const GemmArguments<typename V::T>& p) {
   }
 }
 
-// In as many steps of the depth as it takes for none to be above `most`.
+// The product a part of the depth at a time, none above `most`: parts of equal size, for a small
+// last one would load and store C for few products.
 template <class V>
 void gemm_slices(const GemmArguments<typename V::T>& p, index_t most) {
   const index_t slices = (p.depth + most - 1) / most;
@@ -141,6 +142,7 @@ void gemm(const GemmArguments<typename V::T>& p) {
   const index_t apart = p.b_row * index_t(sizeof(T)),
                 fits = B::span_bytes / (apart > 0 ? apart : 1);
   const index_t slice = fits < B::least_slice ? B::least_slice : fits;
+  // The sum of a descent cannot be continued through C, which holds the weights.
   const bool deep = p.depth > slice && p.m >= 48 && p.rate != nullptr;
   const bool pack_b = transposed_b || deep ||
                       (p.depth * p.n * index_t(sizeof(T)) > 48 * 1024 &&

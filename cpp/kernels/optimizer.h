@@ -65,7 +65,7 @@ using Optimizers =
 
 // What is kept of a state: zero for a subnormal number. The averages of a parameter without
 // gradient, such as a weight of a pixel that is always black, decay to subnormal numbers and stay
-// there, and processors that compute those in microcode take ten times as long for an update. Not
+// there, and processors that compute those in microcode take four times as long for an update. Not
 // their own flush-to-zero mode: levels differ in what it does.
 template <class V>
 inline V kept_state(V state) {
