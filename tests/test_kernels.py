@@ -469,7 +469,8 @@ def test_optimizer_keeps_no_subnormal_state(
         exact = [state.copy() for state in states]
         p, g = np.ones(size, dtype), np.zeros(size, dtype)
         kernels.optimizer_update(rule, list(settings.values()), 3, p, g, states)
-        oracle.update(p, g, exact, 3, **settings)
+        with np.errstate(invalid="ignore"):  # a negative mean square: its root is not looked at
+            oracle.update(p, g, exact, 3, **settings)
         for state, expected in zip(states, exact, strict=True):
             assert (state[:2] == 0).all()
             assert (state[2:4] != 0).all()
