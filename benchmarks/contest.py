@@ -18,7 +18,7 @@ from contestant import (
     output_error,
     step_error,
 )
-from densecore import machine
+from densecore.cli import roofline as machine
 from densecore.cli.workloads import WORKLOADS
 from rows import Goal, Row
 from timing import Call, in_turn

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,35 +20,31 @@ ROOT = Path(__file__).parents[1]
 CPP = ROOT / "cpp"
 PACKAGE = ROOT / "python" / "densecore"
 
-# Folder order is dependency order; nothing points back.
-CPP_ORDER = ["base", "kernels", "network", "bindings"]
-# The same for modules: each may import those before it. A row is a level of equals, which do not
-# import each other.
+# Folder order is dependency order; nothing points back. A row is a level of equals, which do not
+# include or import each other.
+CPP_ORDER = [
+    {"base"},
+    {"kernels"},
+    {"layers"},
+    {"objectives"},
+    {"network"},
+    {"derivatives", "training"},
+    {"bindings"},
+]
+# The same for the folders and files at the package's top level. A name without an underscore is
+# public; what a package holds is its own business, but nothing there points back either.
 PYTHON_ORDER = [
-    {"_core", "_names", "_files", "_foreign", "_warn", "_absent", "_seeds"},
-    {"_arrays", "_safetensors", "activations", "config", "initializers", "losses", "regularizers"},
-    {"machine", "metrics", "_rows", "schedules"},
-    {"_callback"},
-    {"optimizers", "_data", "layers", "model_file", "progress", "history", "ops", "reference"},
-    {"_summary", "_batches", "_custom_loss", "plotting", "weights_file"},
-    {"_curvature", "levenberg_marquardt"},
-    {"evaluation", "solvers"},
-    {"stack", "training", "callbacks", "frozen"},
-    {"weights"},
-    {"compiled"},
-    {"open_steps"},
-    {"directional"},
-    {"derivatives"},
-    {"persistence"},
-    {"model"},
-    {"models", "utils", "ensemble_file", "ensemble_data", "ensemble_history"},
-    {"ensemble_members"},
-    {"ensemble"},
-    {"sweeps"},
+    {"_base"},
+    {"_data", "_saving", "activations", "config", "initializers", "regularizers", "reference"},
+    {"losses", "ops", "schedules"},
+    {"layers", "metrics", "optimizers"},
+    {"callbacks"},
+    {"solvers"},
+    {"models"},
+    {"ensembles", "utils"},
     {"backend"},
     {"__init__"},
-    {"tables", "sklearn"},
-    {"preparation"},
+    {"sklearn", "tabular"},
     {"cli"},
     {"__main__"},
 ]
@@ -59,29 +56,75 @@ def sources(*patterns: str) -> list[Path]:
     return sorted(path for pattern in patterns for path in CPP.glob(pattern))
 
 
-@needs_sources
-def test_includes_follow_the_folder_order() -> None:
-    wrong = []
+def levels(order: list[set[str]]) -> dict[str, int]:
+    return {name: number for number, names in enumerate(order) for name in names}
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """The groups of files that reach each other: files that import no other one, or that no
+    other one imports, are taken away until none is left or only circles are."""
+    left = {name: targets - {name} for name, targets in arrows.items()}
+    while True:
+        reached = set().union(*left.values())
+        loose = {name for name, targets in left.items() if not targets & left.keys()}
+        loose |= left.keys() - reached
+        if not loose:
+            return [[name, *sorted(targets & left.keys())] for name, targets in left.items()]
+        left = {name: targets for name, targets in left.items() if name not in loose}
+
+
+def back_arrows(arrows: dict[str, set[str]], order: list[set[str]]) -> list[str]:
+    """Arrows between top-level folders that do not lead down."""
+    level = levels(order)
+    return [
+        f"{name} -> {target}"
+        for name, targets in sorted(arrows.items())
+        for target in sorted(targets)
+        if name.split("/")[0] != target.split("/")[0]
+        and level[target.split("/")[0]] >= level[name.split("/")[0]]
+    ]
+
+
+def test_circles_and_back_arrows_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["a", "b"], ["b", "c"], ["c", "b"]]
+    order = [{"low"}, {"high", "equal"}]
+    assert back_arrows({"high/x": {"low/y", "high/z"}}, order) == []
+    assert back_arrows({"low/y": {"high/x"}}, order) == ["low/y -> high/x"]
+    assert back_arrows({"equal/y": {"high/x"}}, order) == ["equal/y -> high/x"]
+
+
+def cpp_arrows() -> dict[str, set[str]]:
+    """Which other units a unit (a header with its source, named without the ending) includes."""
+    arrows: dict[str, set[str]] = {}
     for path in sources("*/*.h", "*/*.cc", "*/*/*.h"):
-        folder = path.relative_to(CPP).parts[0]
+        unit = str(path.relative_to(CPP).with_suffix(""))
         for target in re.findall(r'#include "([^"]+)"', path.read_text()):
             assert "/" in target, f"{path}: include {target} by its path from cpp/"
-            if CPP_ORDER.index(target.split("/")[0]) > CPP_ORDER.index(folder):
-                wrong.append(f"{path.relative_to(ROOT)} -> {target}")
-    assert not wrong
+            arrows.setdefault(unit, set()).add(target.removesuffix(".h"))
+    return arrows
 
 
 @needs_sources
-def test_network_sees_kernels_only_through_the_table() -> None:
+def test_includes_follow_the_folder_order() -> None:
+    arrows = cpp_arrows()
+    assert "base/view" in arrows["kernels/table"]  # what is read is what is there
+    assert not back_arrows(arrows, CPP_ORDER)
+    assert not circles(arrows)
+
+
+@needs_sources
+def test_kernels_are_seen_only_through_the_table() -> None:
     allowed = {"kernels/table.h", "kernels/dispatch.h"}
-    for path in sources("network/*", "bindings/*"):
+    above = sorted(levels(CPP_ORDER).keys() - {"base", "kernels"})
+    for path in sources(*(f"{folder}/*" for folder in above)):
         included = set(re.findall(r'#include "(kernels/[^"]+)"', path.read_text()))
         assert included <= allowed, path
 
 
 @needs_sources
 def test_python_headers_stay_in_the_bindings() -> None:
-    for folder in CPP_ORDER[:-1]:
+    for folder in levels(CPP_ORDER).keys() - {"bindings"}:
         for path in sources(f"{folder}/*", f"{folder}/*/*"):
             if path.is_file():
                 assert not re.search(
@@ -89,48 +132,87 @@ def test_python_headers_stay_in_the_bindings() -> None:
                 )
 
 
-def module_name(path: Path) -> str:
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return parts[0]
+def for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
-def imported_modules(path: Path) -> set[str]:
-    """Modules of the package that a file imports, by their first name."""
-    depth = len(path.relative_to(PACKAGE).parts)
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level == depth:
-            if node.module:
-                found.add(node.module.split(".")[0])
+def run_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those that only a type checker reads."""
+    for child in ast.iter_child_nodes(node):
+        if for_types_only(child):
+            assert isinstance(child, ast.If)
+            for statement in child.orelse:
+                yield statement
+                yield from run_nodes(statement)
+        else:
+            yield child
+            yield from run_nodes(child)
+
+
+def file_of(parts: list[str]) -> str | None:
+    """The file that a dotted name of the package stands for, without its ending."""
+    path = PACKAGE.joinpath(*parts)
+    if path.is_dir():
+        return "/".join([*parts, "__init__"])
+    return "/".join(parts) if path.with_suffix(".py").exists() else None
+
+
+def imported_files(path: Path) -> set[str]:
+    """The files of the package that a file imports, at its top or when a function is called."""
+    folder = list(path.relative_to(PACKAGE).parts[:-1])
+    found: set[str | None] = set()
+    for node in run_nodes(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            module = node.module.split(".") if node.module else []
+            if node.level:
+                start = folder[: len(folder) - node.level + 1] + module
+            elif module[:1] == ["densecore"]:
+                start = module[1:]
             else:
-                found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("densecore."):
-            found.add((node.module or "").split(".")[1])
-        elif isinstance(node, ast.ImportFrom) and node.module == "densecore":
-            found.update(alias.name for alias in node.names)
+                continue
+            for alias in node.names:
+                found.add(file_of([*start, alias.name]) or file_of(start))
         elif isinstance(node, ast.Import):
-            found.update("__init__" for alias in node.names if alias.name == "densecore")
-    return {name for name in found if any(name in level for level in PYTHON_ORDER)}
+            for alias in node.names:
+                if alias.name.split(".")[0] == "densecore":
+                    found.add(file_of(alias.name.split(".")[1:]))
+    return {name for name in found if name is not None}
+
+
+def python_arrows() -> dict[str, set[str]]:
+    return {
+        str(path.relative_to(PACKAGE).with_suffix("")): imported_files(path)
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
 
 
 @needs_sources
 def test_imports_follow_the_module_order() -> None:
-    level = {name: number for number, names in enumerate(PYTHON_ORDER) for name in names}
-    wrong = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = module_name(path)
-        assert name in level, f"{name}: give the new module a place in PYTHON_ORDER"
-        for target in imported_modules(path):
-            if target != name and level[target] >= level[name]:
-                wrong.append(f"{path.relative_to(PACKAGE)} -> {target}")
-    assert not wrong
+    arrows = python_arrows()
+    assert "models/layer_stack" in arrows["models/compiled"]  # what is read is what is there
+    places = {name.split("/")[0] for name in arrows}
+    assert places == levels(PYTHON_ORDER).keys(), "give a new module a place in PYTHON_ORDER"
+    assert not back_arrows(arrows, PYTHON_ORDER)
+    assert not circles(arrows)
+
+
+@needs_sources
+def test_one_file_imports_the_extension() -> None:
+    importers = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if re.search(r"^\s*(from \.*_core|from \.+ import .*\b_core\b)", path.read_text(), re.M)
+    ]
+    assert importers == ["_base/core.py"]
 
 
 @needs_sources
 def test_command_line_uses_the_public_interface() -> None:
+    """Public is what a name without underscore at the top level says, and what `__all__` lists."""
     for path in (PACKAGE / "cli").glob("*.py"):
-        private = {name for name in imported_modules(path) if name.startswith("_")}
-        assert private <= {"_files", "__init__", "__main__"}, path
+        used = {name for name in imported_files(path) if not name.startswith("cli/")}
+        private = {name for name in used if name.split("/")[0].startswith("_")}
+        assert private <= {"__init__"}, path
 
 
 @needs_sources

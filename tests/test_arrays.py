@@ -96,7 +96,7 @@ def test_convenience_calls_convert(layout: Any) -> None:
 
 
 def test_nothing_is_copied_when_nothing_has_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    from densecore import _arrays
+    from densecore._data import arrays as _arrays
 
     x, y = read_only(X), read_only(Y)
     assert _arrays.as_matrix("x", x, np.dtype("float32"), 5) is x

@@ -131,8 +131,8 @@ def test_the_linear_model_is_an_honest_baseline(capsys: pytest.CaptureFixture[st
 
 def test_results_are_those_of_the_validation_rows(capsys: pytest.CaptureFixture[str]) -> None:
     # Only the rows that are held out have this error, so the printed numbers tell which were used.
-    from densecore.cli.problem import _split
-    from densecore.tables import read_table
+    from densecore.cli.split import _split
+    from densecore.tabular.reader import read_table
 
     data = table("x,y\n" + "\n".join(f"{i},{i * 0.25}" for i in range(50)))
     options = argparse.Namespace(seed=4, validation_split=0.3)
@@ -153,8 +153,8 @@ def test_results_are_those_of_the_validation_rows(capsys: pytest.CaptureFixture[
 
 
 def test_the_split_keeps_the_proportions_of_classes() -> None:
-    from densecore.cli.problem import _split
-    from densecore.tables import read_table
+    from densecore.cli.split import _split
+    from densecore.tabular.reader import read_table
 
     labels = np.array([0] * 50 + [1] * 10 + [2] * 5 + [3])
     data = read_table(table("y\n" + "\n".join(map(str, labels))))

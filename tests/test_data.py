@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from densecore import _arrays, _data, _rows
+from densecore._data import arrays as _arrays
+from densecore._data import dataset as _data
+from densecore._data import row_sources as _rows
 
 F32 = np.dtype(np.float32)
 ROWS, INPUTS = 70, 6

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from densecore.progress import EpochProgress, ProgressBar
+from densecore.callbacks.progress import EpochProgress, ProgressBar
 
 
 def falling(epochs: int = 20) -> dc.History:
@@ -297,7 +297,7 @@ def test_unknown_verbosity_is_refused(verbose: Any) -> None:
 
 
 def test_long_trainings_show_hours() -> None:
-    from densecore.progress import _duration
+    from densecore.callbacks.progress import _duration
 
     assert [_duration(s) for s in (0, 59.94, 60, 3599, 3661, 90_000)] == [
         "0.0s",

@@ -302,7 +302,7 @@ def test_models_as_text_and_as_clones() -> None:
 
 @pytest.fixture
 def seeds() -> Any:
-    from densecore import _seeds
+    from densecore._base import seeds as _seeds
 
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     yield

@@ -12,8 +12,8 @@ import pytest
 
 import densecore as dc
 from conftest import assert_close
-from densecore import callbacks, layers, levenberg_marquardt
-from densecore.solvers import LevenbergMarquardt
+from densecore import callbacks, layers
+from densecore.solvers import LevenbergMarquardt, levenberg_marquardt
 
 
 def data() -> tuple[Any, Any]:

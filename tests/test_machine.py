@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import DTYPES
-from densecore import machine
+from densecore.cli import roofline as machine
 
 
 def test_multiply_adds_are_done_and_counted(kernels: Any, dtype: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import densecore as dc
-from densecore.plotting import MOST_UNITS, plot_network
+from densecore.models.plot import MOST_UNITS, plot_network
 
 matplotlib = pytest.importorskip("matplotlib")
 

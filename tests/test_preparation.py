@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from densecore.preparation import (
+from densecore.tabular.preparation import (
     MAX_CATEGORIES,
     CategoricalFeature,
     ClassTarget,
@@ -20,7 +20,7 @@ from densecore.preparation import (
     numbers,
     refuse_overflow,
 )
-from densecore.tables import Column, Table, TableError
+from densecore.tabular.reader import Column, Table, TableError
 
 Rows = np.ndarray[Any, np.dtype[np.intp]]
 

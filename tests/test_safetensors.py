@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from densecore import _files, _safetensors
+from densecore._base import files as _files
+from densecore._saving import safetensors as _safetensors
 
 TENSORS = {
     "bytes": np.arange(7, dtype=np.uint8),

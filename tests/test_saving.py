@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from densecore import _safetensors
+from densecore._saving import safetensors as _safetensors
 
 X = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
 LABELS = np.random.default_rng(1).integers(0, 3, 40)

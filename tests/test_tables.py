@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from densecore.tables import TableError, counted, listed, read_table
+from densecore.tabular.reader import TableError, counted, listed, read_table
 
 
 def write(folder: Path, text: str | bytes, name: str = "t.csv") -> str:

@@ -1,7 +1,7 @@
 // What loops of one's own call once per step. It has a file of its own because it is compiled for
 // speed, and all other bindings for space.
 #include "bindings/bound_step.h"
-#include "bindings/hot_calls.h"
+#include "bindings/vectorcall_methods.h"
 
 namespace densecore::bindings {
 

@@ -6,8 +6,8 @@
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
-#include "network/lookup.h"
-#include "network/objective.h"
+#include "layers/lookup.h"
+#include "objectives/objective.h"
 
 namespace densecore::bindings {
 namespace {

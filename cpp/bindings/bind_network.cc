@@ -1,6 +1,6 @@
 // Networks, and steps that are bound to their arrays, as Python sees them.
 #include "bindings/bound_step.h"
-#include "bindings/hot_calls.h"
+#include "bindings/vectorcall_methods.h"
 #include "bindings/py_network.h"
 #include "bindings/register.h"
 

@@ -5,7 +5,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
-#include "network/optimizer.h"
+#include "objectives/optimizer.h"
 
 namespace densecore::bindings {
 

@@ -2,7 +2,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
-#include "bindings/rows.h"
+#include "bindings/row_source.h"
 
 namespace densecore::bindings {
 namespace {

@@ -9,7 +9,7 @@
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
-#include "network/initializer.h"
+#include "layers/initializer.h"
 
 // For threadpoolctl, which finds these two by name in the loaded extension.
 #if defined(__GNUC__)

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bindings/py_network.h"
-#include "bindings/seen_array.h"
+#include "bindings/array_snapshot.h"
 
 namespace densecore::bindings {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "bindings/arrays.h"
-#include "bindings/fast_call.h"
-#include "bindings/network_support.h"
+#include "bindings/vectorcall.h"
+#include "bindings/specs.h"
 #include "network/frozen.h"
 
 namespace densecore::bindings {

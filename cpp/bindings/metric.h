@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "network/metric.h"
-#include "network/objective.h"
+#include "objectives/metric.h"
+#include "objectives/objective.h"
 
 namespace densecore::bindings {
 

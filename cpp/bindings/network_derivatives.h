@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "bindings/arrays.h"
-#include "network/jets.h"
-#include "network/row_gradients.h"
-#include "network/trainer.h"
+#include "derivatives/jets.h"
+#include "derivatives/sample_gradients.h"
+#include "training/trainer.h"
 
 namespace densecore::bindings {
 

@@ -8,8 +8,8 @@
 
 #include "bindings/arrays.h"
 #include "bindings/metric.h"
-#include "bindings/network_support.h"
-#include "network/ensemble.h"
+#include "bindings/specs.h"
+#include "training/ensemble.h"
 
 namespace densecore::bindings {
 

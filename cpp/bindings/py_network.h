@@ -11,10 +11,10 @@
 #include "bindings/arrays.h"
 #include "bindings/metric.h"
 #include "bindings/network_derivatives.h"
-#include "bindings/network_support.h"
-#include "bindings/open_passes.h"
-#include "bindings/rows.h"
-#include "network/trainer.h"
+#include "bindings/specs.h"
+#include "bindings/forward_passes.h"
+#include "bindings/row_source.h"
+#include "training/trainer.h"
 
 namespace densecore::bindings {
 

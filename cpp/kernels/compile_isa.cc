@@ -15,15 +15,15 @@
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/gemm_pack.h"
-#include "kernels/gradients.h"
+#include "kernels/gradient_transforms.h"
 #include "kernels/lanes.h"
 #include "kernels/loss.h"
 #include "kernels/normalization.h"
 #include "kernels/optimizer.h"
 #include "kernels/peak.h"
-#include "kernels/row.h"
+#include "kernels/predict_row.h"
 #include "kernels/table.h"
-#include "kernels/tiny.h"
+#include "kernels/train_tiny.h"
 
 namespace {
 

@@ -11,7 +11,7 @@
 
 #include "kernels/gemm_pack.h"
 #include "kernels/gemm_strip.h"
-#include "kernels/gemm_turned.h"
+#include "kernels/gemm_transposed.h"
 
 namespace {
 
@@ -175,9 +175,9 @@ void gemm(const GemmArguments<typename V::T>& p) {
   const index_t blocks = pack_a ? (p.m + B::rows - 1) / B::rows : 1;
   // Blocks of equal size: 784 = 384 + 384 + 16 would load and store C for 16 products.
   const index_t depth_blocks = p.depth <= B::depth ? 1 : (p.depth + B::depth - 1) / B::depth;
-  for (index_t slice = 0; slice < depth_blocks; ++slice) {
-    const index_t k = p.depth * slice / depth_blocks;
-    const index_t depth = p.depth * (slice + 1) / depth_blocks - k;
+  for (index_t depth_block = 0; depth_block < depth_blocks; ++depth_block) {
+    const index_t k = p.depth * depth_block / depth_blocks;
+    const index_t depth = p.depth * (depth_block + 1) / depth_blocks - k;
     for (index_t block = 0; block < blocks; ++block) {
       const index_t i = p.m * block / blocks, rows = p.m * (block + 1) / blocks - i;
       const T* a = p.a + i * p.a_row + k * p.a_col;
@@ -212,11 +212,11 @@ void gemm(const GemmArguments<typename V::T>& p) {
           // The next strip of this slice, else the first one of the next slice.
           const bool more = j + B::strip < p.n;
           const index_t next_j = more ? j + B::strip : 0, next_k = more ? k : k + depth;
-          const index_t wide = p.n - next_j < B::strip ? p.n - next_j : B::strip;
-          const index_t deep = p.depth - next_k < depth ? p.depth - next_k : depth;
-          ahead = {p.b + next_k * p.b_row + next_j * p.b_col, transposed_b ? wide : deep,
-                   transposed_b ? deep : wide, transposed_b ? p.b_col : p.b_row};
-          if (deep == 0) ahead.rows = 0;
+          const index_t next_cols = p.n - next_j < B::strip ? p.n - next_j : B::strip;
+          const index_t next_depth = p.depth - next_k < depth ? p.depth - next_k : depth;
+          ahead = {p.b + next_k * p.b_row + next_j * p.b_col, transposed_b ? next_cols : next_depth,
+                   transposed_b ? next_depth : next_cols, transposed_b ? p.b_col : p.b_row};
+          if (next_depth == 0) ahead.rows = 0;
         }
         if (pack_a)
           gemm_columns<V, tile_vectors, Rows::adjacent, true>(rows, tile, cols, ahead);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
-#include "network/layer.h"
+#include "layers/layer.h"
 #include "network/workspace.h"
 
 namespace densecore {

@@ -5,8 +5,8 @@
 
 #include "base/aligned_buffer.h"
 #include "base/view.h"
-#include "network/dense.h"
-#include "network/layer.h"
+#include "layers/dense.h"
+#include "layers/layer.h"
 
 namespace densecore {
 

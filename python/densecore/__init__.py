@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from ._core import __version__
+from ._base import moved
+from ._base.core import __version__
 from .config import get_num_threads, set_num_threads, show_config
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
         solvers,
         utils,
     )
-    from .ensemble import Ensemble
-    from .history import History
+    from .callbacks.history import History
+    from .ensembles.ensemble import Ensemble
     from .layers import Dense, Input
-    from .model import Sequential, load_model
     from .models import Model
+    from .models.sequential import Sequential, load_model
 
 
 __all__ = [
@@ -69,15 +70,18 @@ _MODULES = {
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",
-    "Ensemble": "ensemble",
-    "History": "history",
+    "Ensemble": "ensembles",
+    "History": "callbacks",
     "Input": "layers",
     "Model": "models",
-    "Sequential": "model",
-    "cross_validate": "sweeps",
-    "load_model": "model",
-    "sweep": "sweeps",
+    "Sequential": "models",
+    "cross_validate": "ensembles",
+    "load_model": "models",
+    "sweep": "ensembles",
 }
+
+
+moved.install()
 
 
 def version() -> str:
@@ -96,7 +100,7 @@ def __getattr__(name: str) -> object:
         return found
     if name.startswith("_"):  # asked for by `from . import _module` before that is there
         raise AttributeError(f"module 'densecore' has no attribute '{name}'")
-    from ._absent import error
+    from ._base.unsupported import error
 
     raise error(__name__, name, __all__)
 

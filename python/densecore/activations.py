@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _core
-from ._names import unknown
+from ._base import core
+from ._base.lookup import unknown
 
-_KERNELS = {"float32": _core.KernelsF32(), "float64": _core.KernelsF64()}
+_KERNELS = {"float32": core.KernelsF32(), "float64": core.KernelsF64()}
 # What the core has besides: the functions that a parameter of another name chooses.
 _VARIANTS = {"relu_general", "gelu_tanh"}
 _CORE_PARAMETERS = _KERNELS["float64"].activations()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _core
+from ._base import core
 
 
 def set_num_threads(count: int) -> None:
@@ -25,12 +25,12 @@ def set_num_threads(count: int) -> None:
         raise TypeError(f"number of threads: found {type(count).__name__}, wanted an integer")
     if not 1 <= count <= 1024:
         raise ValueError(f"number of threads: found {count}, wanted 1 to 1024")
-    _core.set_num_threads(int(count))
+    core.set_num_threads(int(count))
 
 
 def get_num_threads() -> int:
     """How many threads a computation may use."""
-    return int(_core.get_num_threads())
+    return int(core.get_num_threads())
 
 
 def show_config(mode: str = "stdout") -> dict[str, Any] | None:
@@ -49,15 +49,15 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode: found {mode!r}, wanted 'stdout' or 'dicts'")
     config = {
-        "densecore": _core.__version__,
+        "densecore": core.__version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": f"{sys.platform} {platform.machine()}",
-        "isa": _core.isa(),
-        "isa available": _core.available_isa_levels(),
-        "isa compiled": _core.compiled_isa_levels(),
-        "threads": _core.get_num_threads(),
-        "usable processors": _core.usable_processors(),
+        "isa": core.isa(),
+        "isa available": core.available_isa_levels(),
+        "isa compiled": core.compiled_isa_levels(),
+        "threads": core.get_num_threads(),
+        "usable processors": core.usable_processors(),
     }
     if mode == "dicts":
         return config

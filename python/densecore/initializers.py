@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _absent, _core
-from ._names import unknown
+from ._base import core, unsupported
+from ._base.lookup import unknown
 
 
 class Initializer:
@@ -31,7 +31,7 @@ class Initializer:
     name: str
 
     def __init__(self, *, seed: int | None = None, **arguments: float) -> None:
-        known = _core.initializers()[self.name]
+        known = core.initializers()[self.name]
         for argument in arguments:
             if argument not in known:
                 unknown(f"argument of initializer '{self.name}'", argument, known)
@@ -51,7 +51,7 @@ class Initializer:
     ) -> None:
         """Fill the contiguous array `out`, tensor number `tensor` of a model, in place."""
         seed = model_seed if self.seed is None else self.seed
-        _core.initialize(
+        core.initialize(
             out.reshape(-1), self.name, list(self.arguments.values()), fan_in, fan_out, seed, tensor
         )
 
@@ -246,7 +246,7 @@ def get(initializer: "str | Initializer") -> Initializer:
 
 
 def __getattr__(name: str) -> object:
-    raise _absent.error(__name__, name, [cls.__name__ for cls in _CLASSES.values()])
+    raise unsupported.error(__name__, name, [cls.__name__ for cls in _CLASSES.values()])
 
 
 def deserialize(config: dict[str, Any]) -> Initializer:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _core, activations
+from . import activations
+from ._base import core
 
 Array = NDArray[Any]
 AnyActivation = str | activations.Activation | dict[str, Any] | None
-_Kernels = _core.KernelsF32 | _core.KernelsF64
-_TABLES: dict[str, _Kernels] = {"float32": _core.KernelsF32(), "float64": _core.KernelsF64()}
+_Kernels = core.KernelsF32 | core.KernelsF64
+_TABLES: dict[str, _Kernels] = {"float32": core.KernelsF32(), "float64": core.KernelsF64()}
 
 
 def _prepare(out: Array | None, **arrays: ArrayLike) -> tuple[_Kernels, list[Array]]:
@@ -274,7 +275,7 @@ def sgd_update(parameter: Array, gradient: Array, learning_rate: float) -> None:
     ValueError
         The learning rate is not a positive finite number, or an array cannot be used.
     """
-    settings = _core.OptimizerSettings("sgd")
+    settings = core.OptimizerSettings("sgd")
     settings.set("learning_rate", float(learning_rate))
     _update("sgd", list(settings.values().values()), 1, parameter, gradient, {})
 
@@ -304,7 +305,7 @@ def adam_update(
     ValueError, TypeError
         A hyperparameter or `step` is out of its range, or an array cannot be used.
     """
-    settings = _core.OptimizerSettings("adam")
+    settings = core.OptimizerSettings("adam")
     given = {
         "learning_rate": learning_rate,
         "beta_1": beta_1,

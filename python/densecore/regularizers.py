@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ._names import unknown
+from ._base.lookup import unknown
 
 
 class Regularizer:

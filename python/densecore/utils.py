@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _absent, _seeds
+from ._base import seeds, unsupported
 from .initializers import check_seed
-from .model import Sequential
+from .models.sequential import Sequential
 
 __all__ = [
     "PyDataset",
@@ -44,7 +44,7 @@ def set_random_seed(seed: int) -> None:
         raise ValueError(f"seed: found {seed}, wanted 0 to 2^32 - 1")
     random.seed(int(seed))
     np.random.seed(int(seed))  # noqa: NPY002 - the global generator is what is asked for
-    _seeds.set_global(int(seed))
+    seeds.set_global(int(seed))
 
 
 def clear_session() -> None:
@@ -168,4 +168,4 @@ Sequence = PyDataset
 
 
 def __getattr__(name: str) -> object:
-    raise _absent.error(__name__, name, __all__)
+    raise unsupported.error(__name__, name, __all__)

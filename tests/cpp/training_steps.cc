@@ -11,8 +11,8 @@
 
 #include "base/random.h"
 #include "base/thread_pool.h"
-#include "network/initializer.h"
-#include "network/trainer.h"
+#include "layers/initializer.h"
+#include "training/trainer.h"
 
 namespace {
 

@@ -6,12 +6,12 @@
 They are given to ``fit(callbacks=[...])``. A class of one's own derives from `Callback`.
 """
 
-from .._callback import Callback, CallbackList
-from ..history import History
-from ..progress import ProgressBar
-from .rates import LearningRateScheduler, ReduceLROnPlateau
-from .reports import CSVLogger, LambdaCallback, TensorBoard
-from .saving import BackupAndRestore, ModelCheckpoint
+from .base import Callback, CallbackList
+from .checkpoints import BackupAndRestore, ModelCheckpoint
+from .history import History
+from .learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from .logs import CSVLogger, LambdaCallback, TensorBoard
+from .progress import ProgressBar
 from .stopping import EarlyStopping, TerminateOnNaN, TimeLimit
 
 __all__ = [

@@ -4,7 +4,7 @@ import math
 import time
 from typing import Any
 
-from .._callback import Callback, Direction, Logs
+from .base import Callback, Direction, Logs
 
 
 class EarlyStopping(Callback):

@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 import densecore as dc
-from densecore import machine
-from densecore._files import atomic_writer, check_writable
+from densecore._base.files import atomic_writer, check_writable
+from densecore.cli import roofline as machine
 
 from .workloads import WORKLOADS, Workload
 

@@ -4,8 +4,8 @@ import argparse
 from typing import Any
 
 import densecore as dc
-from densecore.preparation import ClassTarget, NumericFeature
-from densecore.tables import listed
+from densecore.tabular.preparation import ClassTarget, NumericFeature
+from densecore.tabular.reader import listed
 
 from .predict import load
 

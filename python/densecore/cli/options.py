@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from densecore.tables import SEPARATORS
+from densecore.tabular.reader import SEPARATORS
 
 
 def add_separator(parser: Any) -> None:

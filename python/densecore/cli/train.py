@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import densecore as dc
-from densecore._files import check_writable
-from densecore.history import check_picture_path, require_matplotlib
-from densecore.preparation import ClassTarget, NumericFeature
-from densecore.tables import Table, listed, read_table
+from densecore._base.files import check_writable
+from densecore.callbacks.history import check_picture_path, require_matplotlib
+from densecore.tabular.preparation import ClassTarget, NumericFeature
+from densecore.tabular.reader import Table, listed, read_table
 
 from .options import add_separator, refuse_same_file, separator_of
-from .problem import Problem, prepare
+from .split import Problem, prepare
 
 
 def add_parser(commands: Any) -> None:

@@ -1,18 +1,13 @@
 """Layers: what a model is described with, and views of what it has learnt."""
 
-from .. import _absent
+from .._base import unsupported
 from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from .base import Layer, assign, deserialize
 from .dense import Dense
+from .dropout import Dropout, Flatten
 from .input import Input, InputLayer, check_width
-from .normalization import (
-    BatchNormalization,
-    LayerNormalization,
-    Normalization,
-    Rescaling,
-)
+from .normalization import BatchNormalization, LayerNormalization, Normalization, Rescaling
 from .residual import Residual
-from .shaping import Dropout, Flatten
 
 __all__ = [
     "ELU",
@@ -38,4 +33,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    raise _absent.error(__name__, name, __all__)
+    raise unsupported.error(__name__, name, __all__)

@@ -3,9 +3,9 @@
 from typing import Any, ClassVar
 
 from .. import activations
-from . import functions
+from . import activation_argument as functions
 from .base import Layer
-from .plan import Plan
+from .lowering import Plan
 
 
 class Activation(Layer):

@@ -7,13 +7,13 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from .._names import unknown
+from .._base import core
+from .._base.lookup import unknown
 from .input import Input, row_shape
-from .plan import Plan
+from .lowering import Plan
 
 Array = NDArray[Any]
-Network = _core.NetworkF32 | _core.NetworkF64
+Network = core.NetworkF32 | core.NetworkF64
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -3,10 +3,10 @@
 from typing import Any, ClassVar
 
 from .. import initializers, regularizers
-from . import functions
+from . import activation_argument as functions
 from .base import Array, Layer, Shapes
 from .input import check_width
-from .plan import Plan
+from .lowering import Plan
 
 
 class Dense(Layer):

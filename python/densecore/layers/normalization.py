@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import initializers, regularizers
 from .base import Array, Layer, Network, Shapes, check_number
-from .plan import Plan
+from .lowering import Plan
 
 
 def _not_negative(what: str, value: Any) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .base import Layer, Network, Shapes, deserialize
-from .plan import Plan
+from .lowering import Plan
 
 
 class Residual(Layer):

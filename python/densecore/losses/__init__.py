@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._names import unknown
+from .._base.lookup import unknown
 from .base import CORE, Loss
-from .classes import (
+from .classification import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
     CategoricalCrossentropy,
@@ -22,7 +22,7 @@ from .classes import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
-from .errors import (
+from .regression import (
     CosineSimilarity,
     GaussianNLL,
     Huber,

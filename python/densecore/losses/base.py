@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _core
-from .._names import unknown
+from .._base import core
+from .._base.lookup import unknown
 
 _REDUCTIONS = {"mean": "mean", "sum_over_batch_size": "mean", "sum": "sum"}
-KERNELS: dict[str, _core.KernelsF32 | _core.KernelsF64] = {
-    "float32": _core.KernelsF32(),
-    "float64": _core.KernelsF64(),
+KERNELS: dict[str, core.KernelsF32 | core.KernelsF64] = {
+    "float32": core.KernelsF32(),
+    "float64": core.KernelsF64(),
 }
 # What the core knows of each loss.
 CORE = KERNELS["float64"].losses()

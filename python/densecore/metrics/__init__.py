@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import losses
-from .._names import unknown
+from .._base.lookup import unknown
 from .base import Description, Metric, by_loss
-from .classes import (
+from .classification import (
     AUC,
     Accuracy,
     BalancedAccuracy,
@@ -34,7 +34,8 @@ from .classes import (
     TrueNegatives,
     TruePositives,
 )
-from .errors import (
+from .function import MeanMetricWrapper
+from .regression import (
     CosineSimilarity,
     LossAsMetric,
     MeanAbsoluteError,
@@ -44,7 +45,6 @@ from .errors import (
     R2Score,
     RootMeanSquaredError,
 )
-from .function import MeanMetricWrapper
 
 __all__ = [
     "AUC",

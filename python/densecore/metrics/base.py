@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from .._arrays import as_labels, as_matrix, as_targets, as_weights
+from .._base import core
+from .._data.arrays import as_labels, as_matrix, as_targets, as_weights
 
 Array = NDArray[Any]
 
@@ -49,7 +49,7 @@ class Metric:
             raise TypeError(f"metric: name: found {type(name).__name__}, wanted a string")
         self.name = self.kind if name is None else name
         self._options = options
-        self._sums: _core.Metric | None = None
+        self._sums: core.Metric | None = None
 
     def get_config(self) -> dict[str, Any]:
         """What `get` needs to make an equal one; JSON-able."""
@@ -74,7 +74,7 @@ class Metric:
         if self._sums is None:
             options = {**self._core_options(), "weighted": True}
             kind = self._alone(labels)
-            self._sums = _core.Metric(kind, options, outputs.shape[1], labels)
+            self._sums = core.Metric(kind, options, outputs.shape[1], labels)
         self._sums.update(outputs, targets, weight)
 
     def result(self) -> float:
@@ -102,7 +102,7 @@ class Metric:
         """What the core gets for a model with a loss; raises when the two do not suit."""
         kind = by_loss(self.kind, loss, outputs)
         options = {**self._core_options(), "weighted": weighted}
-        _core.Metric(kind, options, outputs, loss.startswith("sparse_"))
+        core.Metric(kind, options, outputs, loss.startswith("sparse_"))
         return kind, options
 
     def __repr__(self) -> str:

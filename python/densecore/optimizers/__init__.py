@@ -7,7 +7,7 @@ next step on: ``model.optimizer.learning_rate = 1e-4``.
 
 from typing import Any
 
-from .._names import unknown
+from .._base.lookup import unknown
 from .base import Optimizer, Schedule
 from .pipeline import Pipeline
 from .rules import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Nadam, RMSprop

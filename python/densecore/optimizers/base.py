@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .. import _core
+from .._base import core
 from .pipeline import FIELDS, WITH_STATE, Pipeline, as_number, flag
 
 Schedule = Callable[[int], float]
@@ -39,7 +39,7 @@ class Optimizer:
     schedule: Schedule | None
     # Hyperparameters that choose among the core's rules, besides its own.
     _choices: dict[str, Any]
-    _core_settings: _core.OptimizerSettings
+    _core_settings: core.OptimizerSettings
     _shared: bool  # whether a network computes with the settings
 
     def __init__(
@@ -69,7 +69,7 @@ class Optimizer:
             if not isinstance(name, str):
                 raise TypeError(f"name: found {type(name).__name__}, wanted a string")
             object.__setattr__(self, "name", name)
-        object.__setattr__(self, "_core_settings", _core.OptimizerSettings(self._rule()))
+        object.__setattr__(self, "_core_settings", core.OptimizerSettings(self._rule()))
         self._set_learning_rate(learning_rate)
         for key, value in hyperparameters.items():
             self._set(key, value)
@@ -89,7 +89,7 @@ class Optimizer:
         return number
 
     @property
-    def _settings(self) -> _core.OptimizerSettings:
+    def _settings(self) -> core.OptimizerSettings:
         """What a network shares with this object: from now on the core's rule is fixed."""
         object.__setattr__(self, "_shared", True)
         self._tell_the_core()
@@ -160,7 +160,7 @@ class Optimizer:
                     f"{before[key]}: that is another update rule, which keeps other arrays; "
                     "compile again with a new optimizer"
                 )
-            settings = _core.OptimizerSettings(self._rule())
+            settings = core.OptimizerSettings(self._rule())
             for name, number in self._core_settings.values().items():
                 if name in settings.values():
                     settings.set(name, number)

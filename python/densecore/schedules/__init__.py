@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._names import unknown
+from .._base.lookup import unknown
 from .base import LearningRateSchedule, Rates
 from .cosines import CosineDecay, CosineDecayRestarts, OneCycle
 from .decays import (
@@ -20,7 +20,7 @@ from .decays import (
     PolynomialDecay,
     StepDecay,
 )
-from .given import FromArray, FromFunction, Scaled
+from .from_values import FromArray, FromFunction, Scaled
 
 __all__ = [
     "Constant",

@@ -13,7 +13,7 @@ except ImportError as error:
     ) from error
 
 from ._classifier import MLPClassifier
-from ._convert import from_sklearn
+from ._from_sklearn import from_sklearn
 from ._regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn"]

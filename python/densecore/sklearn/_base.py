@@ -17,21 +17,14 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..model import Sequential
+from ..models.sequential import Sequential
 from . import _ensemble, _lbfgs, _lm, _scaling, _stochastic
-from ._network import (
-    Extras,
-    dense_layers,
-    initial_weights,
-    network,
-    rates_of,
-    sizes_of,
-)
+from ._build import Extras, dense_layers, initial_weights, network, rates_of, sizes_of
+from ._callbacks import CallbackSupport, fit_tasks
+from ._constraints import CONSTRAINTS, check_together
+from ._loss import Task
 from ._optimizer import optimizer
-from ._parameters import CONSTRAINTS, check_together
-from ._rows import Rows
-from ._tasks import Task
-from ._tasks_of_fit import CallbackSupport, fit_tasks
+from ._single_row import Rows
 from ._validation import Validation
 
 Array = NDArray[Any]
@@ -123,7 +116,7 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
         ValueError
             It uses what scikit-learn has no place for; the message names it.
         """
-        from ._convert import to_sklearn
+        from ._from_sklearn import to_sklearn
 
         return to_sklearn(self)
 

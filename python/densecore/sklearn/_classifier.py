@@ -11,10 +11,10 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 
 from . import _readers
 from ._base import BaseMLP
-from ._parameters import CLASSIFIER
+from ._constraints import CLASSIFIER
+from ._loss import Task
 from ._readers import MakeReader
 from ._stochastic import is_stochastic
-from ._tasks import Task
 
 Array = NDArray[Any]
 

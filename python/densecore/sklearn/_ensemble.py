@@ -7,7 +7,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ._stopping import warn_of_the_end
+from ._early_stopping import warn_of_the_end
 
 
 def fit(

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..solvers import minimize
+from ._callbacks import FitTasks
+from ._loss import Task
 from ._optimizer import compile_for_all_rows
-from ._tasks import Task
-from ._tasks_of_fit import FitTasks
 from ._warn import warn
 
 Array = NDArray[Any]

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..callbacks import Callback, TimeLimit
+from ._callbacks import FitTasks
+from ._early_stopping import warn_of_the_end
+from ._loss import Task
 from ._optimizer import compile_for_all_rows
-from ._stopping import warn_of_the_end
-from ._tasks import Task
-from ._tasks_of_fit import FitTasks
 
 Array = NDArray[Any]
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from .. import optimizers
 from ..optimizers import SGD, Optimizer
 from ..schedules import LearningRateSchedule, Scaled
-from ._network import set_penalty
-from ._parameters import ALL_ROWS
-from ._tasks import Task
+from ._build import set_penalty
+from ._constraints import ALL_ROWS
+from ._loss import Task
 
 Array = NDArray[Any]
 

@@ -10,10 +10,10 @@ from sklearn.utils.metaestimators import available_if
 
 from . import _readers, _scaling
 from ._base import BaseMLP
-from ._parameters import REGRESSOR
+from ._constraints import REGRESSOR
+from ._loss import Task, regression
 from ._readers import MakeReader
 from ._stochastic import is_stochastic
-from ._tasks import Task, regression
 
 Array = NDArray[Any]
 

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ..callbacks import TimeLimit
-from ._network import set_penalty
+from ._build import set_penalty
+from ._callbacks import FitTasks
+from ._constraints import ALL_ROWS
+from ._early_stopping import Stopping
+from ._loss import Task
 from ._optimizer import optimizer, solver_name
 from ._order import RowOrder
-from ._parameters import ALL_ROWS
-from ._stopping import Stopping
-from ._tasks import Task
-from ._tasks_of_fit import FitTasks
 from ._validation import Validation
 from ._warn import warn
 

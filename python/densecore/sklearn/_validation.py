@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import check_scoring
 
-from ._tasks import Task
+from ._loss import Task
 
 Array = NDArray[Any]
 

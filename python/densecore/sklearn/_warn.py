@@ -1,6 +1,6 @@
 """Warnings that point at the line of the user's program, past scikit-learn's decorators."""
 
-from .. import _warn
+from .._base import warn as _warn
 
 
 def warn(text: str, category: type[Warning] = UserWarning) -> None:

@@ -1,0 +1,88 @@
+// The calls of a network that somebody's loop makes once per step, by CPython's vector call.
+#pragma once
+
+#include "bindings/vectorcall.h"
+#include "bindings/py_network.h"
+
+namespace densecore::bindings {
+
+// Each reads its arguments and calls the network's method of the same name.
+template <class T>
+struct HotCalls {
+  using N = PyNetwork<T>;
+
+  static PyObject* predict(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                           PyObject* keywords) {
+    return guarded([&] {
+      const auto [x, out] =
+          arguments("predict_on_batch", {"x", "out"}, 1, given, positional, keywords);
+      return self_of<N>(self).predict(borrowed(x), borrowed(out)).release().ptr();
+    });
+  }
+  static PyObject* forward(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                           PyObject* keywords) {
+    return guarded([&] {
+      const auto [x, out, training, tape, step] = arguments(
+          "forward", {"x", "out", "training", "tape", "step"}, 1, given, positional, keywords);
+      return self_of<N>(self)
+          .forward(borrowed(x), borrowed(out), truth(training, true), borrowed(tape),
+                   step == nullptr ? -1 : py::handle(step).cast<std::int64_t>())
+          .release()
+          .ptr();
+    });
+  }
+  static PyObject* backward(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                            PyObject* keywords) {
+    return guarded([&] {
+      const auto [g, input_gradient, accumulate, tape] =
+          arguments("backward", {"grad_output", "input_gradient", "accumulate", "tape"}, 1, given,
+                    positional, keywords);
+      return self_of<N>(self)
+          .backward(borrowed(g), truth(input_gradient, false), truth(accumulate, false),
+                    borrowed(tape))
+          .release()
+          .ptr();
+    });
+  }
+  static PyObject* apply_gradients(PyObject* self, PyObject*) {
+    return guarded([&] {
+      self_of<N>(self).apply_gradients();
+      return py::none().release().ptr();
+    });
+  }
+  static PyObject* train_on_batch(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                                  PyObject* keywords) {
+    return guarded([&] {
+      const auto [x, y, weight] =
+          arguments("train_on_batch", {"x", "y", "sample_weight"}, 2, given, positional, keywords);
+      return PyFloat_FromDouble(
+          self_of<N>(self).train_on_batch(borrowed(x), borrowed(y), borrowed(weight)));
+    });
+  }
+};
+
+template <class T>
+void add_hot_calls(const py::handle& type) {
+  using Calls = HotCalls<T>;
+  static PyMethodDef predict = {"predict", as_function(Calls::predict),
+                                METH_FASTCALL | METH_KEYWORDS, "predict(x, out=None)"};
+  static PyMethodDef train = {"train_on_batch", as_function(Calls::train_on_batch),
+                              METH_FASTCALL | METH_KEYWORDS,
+                              "train_on_batch(x, y, sample_weight=None)"};
+  static PyMethodDef forward = {"forward", as_function(Calls::forward),
+                                METH_FASTCALL | METH_KEYWORDS,
+                                "forward(x, out=None, training=True, tape=None)"};
+  static PyMethodDef backward = {
+      "backward", as_function(Calls::backward), METH_FASTCALL | METH_KEYWORDS,
+      "backward(grad_output, input_gradient=False, accumulate=False, tape=None)"};
+  static PyMethodDef apply = {"apply_gradients", as_function(Calls::apply_gradients), METH_NOARGS,
+                              "apply_gradients()"};
+  for (PyMethodDef* method : {&predict, &train, &forward, &backward, &apply})
+    add_method(type, method);
+}
+
+// bind_calls.cc
+extern template void add_hot_calls<float>(const py::handle&);
+extern template void add_hot_calls<double>(const py::handle&);
+
+}  // namespace densecore::bindings

@@ -1,0 +1,90 @@
+// Derivatives along a direction, and the way back through them.
+//
+// Every array v of a forward pass comes with v1 = dv/ds and v2 = d2v/ds2 along a line
+// s -> (x + s direction, parameters + s tangent): Taylor-mode differentiation (Griewank & Walther,
+// Evaluating Derivatives, 2008, ch. 13). The way back takes dC/dv, dC/dv1 and dC/dv2 of the outputs
+// to the gradient of C: with C = sum of l'(v) v1 it is the Hessian times the tangent (Pearlmutter,
+// Fast exact multiplication by the Hessian, 1994).
+//
+// As in training, gradients are sums over leaves that follow from the shape alone.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "derivatives/activation_derivatives.h"
+#include "derivatives/jet_rules.h"
+#include "network/network.h"
+
+namespace densecore {
+
+template <class T>
+class Jets {
+ public:
+  static constexpr int max_order = 2;
+  // Values, first and second derivatives.
+  using Views = std::array<MatrixView<T>, max_order + 1>;
+  using ConstViews = std::array<MatrixView<const T>, max_order + 1>;
+
+  // In prediction, of order 1 or 2. `direction` (rows, inputs) may be empty, `tangent` (parameters)
+  // null: what is not trained does not move. `stop_at_z`: outputs are the last layer's z. Throws
+  // std::invalid_argument for a layer without second derivatives, naming it and those that have.
+  void forward(Executor& executor, const Network<T>& network, int order, MatrixView<const T> x,
+               MatrixView<const T> direction, const T* tangent, bool stop_at_z);
+  index_t rows() const { return rows_; }
+  int order() const { return order_; }
+  // Of the last pass.
+  MatrixView<const T> output(int k) const;
+  // From dC/d(output k), empty ones being zero, into all of `gradients` (parameters) and, unless it
+  // is empty, `dx`.
+  void backward(Executor& executor, const Network<T>& network, const ConstViews& grad, T* gradients,
+                MatrixView<T> dx);
+
+ private:
+  enum class Kind { dense, function, copy, add, columns, rows };
+  using Buffers = std::array<AlignedBuffer<T>, max_order + 1>;
+  struct Step {
+    Kind kind = Kind::copy;
+    const Layer<T>* layer = nullptr;
+    const Dense<T>* dense = nullptr;
+    // What ends it: element by element with `derivatives`, else softmax; null: nothing.
+    const ActivationFunction<T>* function = nullptr;
+    ActivationDerivatives<T> derivatives = nullptr;
+    std::size_t from = 0;  // add: whose input is the other summand
+    // Normalisations.
+    double epsilon = 0;
+    rules::Scale<T> scale{};
+    index_t gamma = -1, beta = -1;  // offsets
+    std::vector<T> mean, factor;
+    // What the function is of; normalised rows; of an addition, gradients for its other summand.
+    Buffers z;
+    Buffers slope;  // f', f'', f'''
+  };
+
+  Step step_of(const Network<T>& network, std::size_t l, bool stop_at_z) const;
+  void prepare(const Network<T>& network, index_t rows, bool stop_at_z);
+  void forward_rows(const Network<T>& network, Range rows, void* scratch);
+  void affine(const Network<T>& network, const Step& step, const Views& x, const Views& z,
+              void* scratch) const;
+  void backward_rows(const Network<T>& network, int order, Range rows, T* gradients,
+                     MatrixView<T> dx, void* scratch);
+  void backward_affine(const Network<T>& network, const Step& step, int order, const Views& x,
+                       const Views& g, const Views& below, T* gradients, void* scratch) const;
+  // Rows of buffers of arrays without gaps.
+  Views views(Buffers& buffers, index_t cols, Range rows) const;
+  Views inputs_of(std::size_t l, Range rows);
+  Views gradient(std::size_t l, Range rows);
+
+  index_t rows_ = 0, widest_ = 0;
+  int order_ = 0;
+  std::vector<T> tangent_;   // empty: none
+  std::vector<Step> steps_;  // one per layer
+  std::vector<index_t> cols_;
+  std::vector<Buffers> arrays_;  // arrays_[l] is layer l's input, the last one the outputs
+  int input_order_ = 0;          // higher derivatives of the input are zero for products
+  std::size_t lowest_ = 0;       // the first layer that is trained
+  Buffers gradient_[2];
+  AlignedBuffer<T> partials_;
+};
+
+}  // namespace densecore

@@ -1,0 +1,203 @@
+#include "derivatives/sample_gradients.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace densecore {
+namespace {
+
+constexpr index_t range_rows = 32;
+// What the rows of J that are made at once take at most, unless `gemm_depth` rows take more.
+constexpr index_t block_bytes = index_t{1} << 21;
+// An element of J is stored, and its outer product counts.
+constexpr double element_work = 8;
+
+template <class T, class U>
+U* outer_product(MatrixView<const T> x, MatrixView<const T> delta, index_t i, U scale, bool bias,
+                 U* out) {
+  const T *const from = x.row(i), *const d = delta.row(i);
+  const index_t units = delta.cols;
+  for (index_t j = 0; j < x.cols; ++j, out += units) {
+    const U factor = scale * static_cast<U>(from[j]);
+    for (index_t u = 0; u < units; ++u) out[u] = factor * static_cast<U>(d[u]);
+  }
+  if (!bias) return out;
+  for (index_t u = 0; u < units; ++u) out[u] = scale * static_cast<U>(d[u]);
+  return out + units;
+}
+
+}  // namespace
+
+template <class T>
+RowGradients<T>::RowGradients(Network<T>& network, index_t rows, bool from_z, bool trained_only)
+    : network_(network), from_z_(from_z), lowest_(network.lowest_) {
+  network.start({});
+  network.reserve(rows);
+  network.transpose_weights(rows, false);
+  bool others = false;
+  for (const auto& layer : network.layers_) {
+    if (!network.plain_)
+      layer->begin(network.pass_, network.parameters_->data(), MatrixView<const T>());
+    column_.push_back(trained_only ? columns_ : layer->parameter_offset());
+    if (layer->trainable || !trained_only) columns_ += layer->parameter_count();
+    others = others || (layer->dense() == nullptr && layer->parameter_count() > 0);
+  }
+  if (others)
+    rows_ = AlignedBuffer<T>(static_cast<std::size_t>(ranges(rows) * network.parameter_count_));
+}
+
+template <class T>
+int RowGradients<T>::ranges(index_t rows) const {
+  // A layer that is a function of Python gets all rows at once, in the calling thread.
+  return network_.coupled_ ? 1 : static_cast<int>(divide_up(rows, range_rows));
+}
+
+template <class T>
+Range RowGradients<T>::range(index_t rows, int number) const {
+  if (network_.coupled_) return {0, rows};
+  return {number * range_rows, std::min(rows, (number + 1) * range_rows)};
+}
+
+template <class T>
+MatrixView<const T> RowGradients<T>::forward(MatrixView<const T> x, Range rows, void* scratch) {
+  network_.forward_rows(x, rows.begin, rows.end, MatrixView<T>(), from_z_, scratch);
+  return network_.workspace_.a(network_.layers_.size() - 1, rows.begin, rows.end);
+}
+
+template <class T>
+MatrixView<T> RowGradients<T>::output_gradient(Range rows) {
+  return network_.workspace_.gradient(network_.layers_.size() - 1, rows.begin, rows.end);
+}
+
+template <class T>
+void RowGradients<T>::output_unit(Range rows, index_t unit) {
+  const MatrixView<T> g = output_gradient(rows);
+  for (index_t i = 0; i < g.rows; ++i) {
+    std::fill_n(g.row(i), g.cols, T(0));
+    g.row(i)[unit] = 1;
+  }
+}
+
+template <class T>
+template <class U>
+void RowGradients<T>::backward(MatrixView<const T> x, Range rows, const double* scale,
+                               MatrixView<U> out, int task, void* scratch) {
+  Network<T>& n = network_;
+  const index_t begin = rows.begin, end = rows.end;
+  const auto factor = [&](index_t i) { return scale == nullptr ? U(1) : static_cast<U>(scale[i]); };
+  for (std::size_t l = n.layers_.size(); l-- > lowest_;) {
+    Layer<T>& layer = *n.layers_[l];
+    const bool from_here = from_z_ && l + 1 == n.layers_.size();
+    const MatrixView<T> delta = n.workspace_.gradient(l, begin, end);
+    const MatrixView<T> below =
+        l > lowest_ ? n.workspace_.gradient(l - 1, begin, end) : MatrixView<T>();
+    if (const Dense<T>* const dense = layer.dense()) {
+      if (!from_here)
+        dense->delta(n.workspace_.kept(l, begin, end), n.workspace_.a(l, begin, end),
+                     dense->all_units(), delta);
+      if (layer.trainable) {
+        const MatrixView<const T> input = n.input_of(l, x, begin, end);
+        for (index_t i = begin; i < end; ++i)
+          outer_product(input, MatrixView<const T>(delta), i - begin, factor(i), dense->use_bias(),
+                        out.row(i) + column_[l]);
+      }
+      if (below) n.input_gradient_dense(l, delta, below, scratch);
+    } else {
+      if (layer.trainable && !from_here && layer.parameter_count() > 0) {
+        T* const row = rows_.data() + task * n.parameter_count_;
+        for (index_t i = begin; i < end; ++i) {
+          layer.parameter_gradient(n.pass_, n.rows_of(l, x, i, i + 1),
+                                   delta.slice(i - begin, i - begin + 1), false, row);
+          const T* const from = row + layer.parameter_offset();
+          U* const to = out.row(i) + column_[l];
+          for (index_t j = 0; j < layer.parameter_count(); ++j)
+            to[j] = factor(i) * static_cast<U>(from[j]);
+        }
+      }
+      if (below) n.input_gradient_simple(l, x, begin, end, from_here, below);
+    }
+    if (!n.plain_ && below) n.add_branches(l, begin, end, below);
+  }
+}
+
+template <class T>
+index_t trained_columns(const Network<T>& network) {
+  index_t columns = 0;
+  for (const auto& layer : network.layers())
+    if (layer->trainable) columns += layer->parameter_count();
+  return columns;
+}
+
+template <class T>
+double normal_equations(Executor& executor, Network<T>& network, MatrixView<const T> x,
+                        const Targets<T>& targets, double* matrix, double* vector) {
+  const index_t outputs = network.outputs(), columns = trained_columns(network);
+  const index_t least = std::max<index_t>(1, gemm_depth / outputs);
+  const index_t block =
+      std::min(x.rows, std::max(least, block_bytes / static_cast<index_t>(sizeof(double)) /
+                                           outputs / std::max<index_t>(1, columns)));
+  RowGradients<T> gradients(network, block, false, true);
+  AlignedBuffer<double> jacobian(static_cast<std::size_t>(block * outputs * columns));
+  AlignedBuffer<double> residuals(static_cast<std::size_t>(block * outputs));
+  AlignedBuffer<double> roots(static_cast<std::size_t>(block));
+  const auto gemm = kernels_for(network.isa()).f64->gemm;
+  // Strips of the result that the threads share: narrow ones read J more often.
+  const index_t strip = std::max<index_t>(24, divide_up(divide_up(columns, 12), 8) * 8);
+  double sum = 0;
+  for (index_t begin = 0; begin < x.rows; begin += block) {
+    const index_t rows = std::min(block, x.rows - begin), depth = rows * outputs;
+    const MatrixView<const T> from = x.slice(begin, begin + rows);
+    const Targets<T> wanted = targets.slice(begin, begin + rows);
+    executor.run(gradients.ranges(rows),
+                 element_work * static_cast<double>(depth) * static_cast<double>(columns),
+                 [&](int task, void* scratch) {
+                   const Range range = gradients.range(rows, task);
+                   const MatrixView<const T> a = gradients.forward(from, range, scratch);
+                   for (index_t i = range.begin; i < range.end; ++i) {
+                     const double root = wanted.weight == nullptr
+                                             ? 1
+                                             : std::sqrt(static_cast<double>(wanted.weight[i]));
+                     roots.data()[i] = root;
+                     for (index_t u = 0; u < outputs; ++u)
+                       residuals.data()[i * outputs + u] =
+                           root * (static_cast<double>(a.row(i - range.begin)[u]) -
+                                   static_cast<double>(wanted.values.row(i)[u]));
+                   }
+                   for (index_t u = 0; u < outputs; ++u) {
+                     gradients.output_unit(range, u);
+                     gradients.backward(from, range, roots.data(),
+                                        MatrixView<double>(jacobian.data() + u * columns, rows,
+                                                           columns, outputs * columns),
+                                        task, scratch);
+                   }
+                 });
+    for (index_t i = 0; i < depth; ++i) sum += residuals.data()[i] * residuals.data()[i];
+    executor.run(static_cast<int>(divide_up(columns, strip)),
+                 0.5 * static_cast<double>(depth) * static_cast<double>(columns * columns),
+                 [&](int task, void* scratch) {
+                   const index_t i = task * strip, end = std::min(columns, i + strip);
+                   const double* const a = jacobian.data() + i;  // J^T, by its strides
+                   const auto room = static_cast<double*>(scratch);
+                   gemm({end - i, end, depth, a, 1, columns, jacobian.data(), columns, 1, nullptr,
+                         begin > 0, matrix + i * columns, columns, room});
+                   gemm({end - i, 1, depth, a, 1, columns, residuals.data(), 1, 1, nullptr,
+                         begin > 0, vector + i, 1, room});
+                 });
+  }
+  return sum;
+}
+
+#define DENSECORE_INSTANTIATE(T)                                                                   \
+  template class RowGradients<T>;                                                                  \
+  template index_t trained_columns(const Network<T>&);                                             \
+  template double normal_equations(Executor&, Network<T>&, MatrixView<const T>, const Targets<T>&, \
+                                   double*, double*);
+DENSECORE_INSTANTIATE(float)
+DENSECORE_INSTANTIATE(double)
+template void RowGradients<float>::backward(MatrixView<const float>, Range, const double*,
+                                            MatrixView<float>, int, void*);
+template void RowGradients<double>::backward(MatrixView<const double>, Range, const double*,
+                                             MatrixView<double>, int, void*);
+#undef DENSECORE_INSTANTIATE
+
+}  // namespace densecore

@@ -1,0 +1,77 @@
+// One dense layer: A = f(X W + b) and its three gradients, on row ranges of a batch.
+//
+// Its parameters lie in the network's flat buffer as W, row-major (inputs, units), then b. That is
+// Keras's kernel, so that X W needs no packing; PyTorch's (units, inputs) is the transposed view.
+#pragma once
+
+#include "layers/layer.h"
+
+namespace densecore {
+
+// Columns begin .. end-1.
+struct Range {
+  index_t begin, end;
+  index_t size() const { return end - begin; }
+};
+
+template <class T>
+class Dense : public Layer<T> {
+ public:
+  Dense(const KernelTable<T>& table, index_t inputs, const LayerSpec& spec, index_t offset);
+
+  const Dense* dense() const override { return this; }
+  const ActivationFunction<T>* activation() const override { return &function_; }
+  const ActivationFunction<T>& function() const { return function_; }
+  index_t kept() const override { return function_.needs_input() ? this->units() : 0; }  // z
+  index_t weight_offset() const { return this->parameter_offset(); }
+  index_t weight_count() const { return this->inputs() * this->units(); }
+  index_t bias_offset() const { return weight_offset() + weight_count(); }
+  bool use_bias() const { return use_bias_; }
+
+  // All views below are over the same rows of the batch. `units` and `inputs` are the columns to
+  // compute; `scratch` is the calling thread's (see GemmArguments).
+
+  // z = x W + b.
+  void affine(const T* parameters, MatrixView<const T> x, Range units, MatrixView<T> z,
+              void* scratch) const;
+  // a = f(z), row by row if f needs whole rows; z may be a itself.
+  void activate(MatrixView<const T> z, Range units, MatrixView<T> a) const {
+    function_.forward(z, a, units.begin, units.size());
+  }
+  // delta = dC/dz from dC/da, in place: the note's (dC/da)(da/dz).
+  void delta(MatrixView<const T> z, MatrixView<const T> a, Range units,
+             MatrixView<T> gradient) const {
+    function_.backward(z, a, gradient, gradient, units.begin, units.size());
+  }
+  // dW = X^T delta, and db where `inputs` begins at 0. `gradients` is the flat buffer; the rows'
+  // contribution is added to it when `accumulate`.
+  void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units,
+                       bool accumulate, T* gradients, void* scratch) const;
+  // The same gradient, taken at once from the weights and not kept: W -= rate dW. At most
+  // gemm_depth rows. The bias's gradient goes to `gradients` as ever.
+  void descend(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units, T rate,
+               T* parameters, T* gradients, void* scratch) const;
+  // dC/dx = delta W^T.
+  void input_gradient(const T* parameters, MatrixView<const T> delta, Range inputs,
+                      MatrixView<T> dx, void* scratch) const;
+  // The same with `transposed` = W^T (units, inputs) made beforehand: for many small batches.
+  void input_gradient(const T* transposed, MatrixView<const T> delta, MatrixView<T> dx,
+                      void* scratch) const;
+  void transpose_weight(const T* parameters, T* transposed) const;
+
+  Range all_inputs() const { return {0, this->inputs()}; }
+  Range all_units() const { return {0, this->units()}; }
+
+  // Never called: its products are cut by the network.
+  void forward(const Pass&, const T*, const LayerRows<T>&) const override {}
+  void input_gradient(const Pass&, const T*, const LayerRows<T>&, MatrixView<const T>,
+                      MatrixView<T>) const override {}
+
+ private:
+  void bias_gradient(MatrixView<const T> delta, Range units, bool accumulate, T* gradients) const;
+
+  ActivationFunction<T> function_;
+  bool use_bias_;
+};
+
+}  // namespace densecore

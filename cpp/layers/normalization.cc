@@ -1,0 +1,223 @@
+#include "layers/normalization.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace densecore {
+namespace {
+
+// Rows whose contributions to a column's sum are added one after the other; the sums of such
+// chunks are added pairwise, so that the rounding grows with the logarithm of the batch.
+constexpr index_t chunk_rows = 64;
+
+// out = the sum over all chunks of what `sum(begin, end, to)` writes for one.
+template <class T, class Sum>
+void add_chunks(const KernelTable<T>& table, index_t rows, index_t cols, AlignedBuffer<T>& sums,
+                T* out, Sum sum) {
+  const index_t chunks = divide_up(rows, chunk_rows);
+  reserve(sums, chunks * cols);
+  for (index_t c = 0; c < chunks; ++c)
+    sum(c * chunk_rows, std::min((c + 1) * chunk_rows, rows), sums.data() + c * cols);
+  for (index_t distance = 1; distance < chunks; distance *= 2)
+    for (index_t c = 0; c + distance < chunks; c += 2 * distance)
+      table.add(cols, sums.data() + (c + distance) * cols, sums.data() + c * cols);
+  std::copy_n(sums.data(), cols, out);
+}
+
+template <class T>
+void divide(T* x, index_t n, index_t count) {
+  for (index_t j = 0; j < n; ++j) x[j] /= static_cast<T>(count);
+}
+
+template <class T>
+AlignedBuffer<T> constant(index_t size, T value) {
+  AlignedBuffer<T> buffer(static_cast<std::size_t>(size));
+  std::fill_n(buffer.data(), size, value);
+  return buffer;
+}
+
+}  // namespace
+
+template <class T>
+ScaleAndCenter<T>::ScaleAndCenter(const KernelTable<T>& table, index_t units, const LayerSpec& spec,
+                                  index_t offset)
+    : Layer<T>(table, units, units, offset),
+      scale_(spec.scale),
+      center_(spec.center),
+      ones_(constant<T>(units, 1)),
+      zeros_(constant<T>(units, 0)) {
+  if (scale_) this->add_parameters("gamma", 0, units, spec.penalties[0]);
+  if (center_) this->add_parameters("beta", 0, units, spec.penalties[1]);
+}
+
+template <class T>
+void ScaleAndCenter<T>::parameter_gradient(const Pass&, const LayerRows<T>& rows,
+                                           MatrixView<const T> g, bool accumulate, T* gradients) {
+  if (scale_)
+    this->table_->normalization.column_product_sum(g.rows, g.cols, g.data, g.stride, rows.kept.data,
+                                                   rows.kept.stride, accumulate,
+                                                   gradients + this->parameters()[0].offset);
+  if (center_)
+    this->table_->column_sum(g.rows, g.cols, g.data, g.stride, accumulate,
+                             gradients + this->parameters().back().offset);
+}
+
+template <class T>
+void LayerNormalization<T>::forward(const Pass&, const T* parameters,
+                                    const LayerRows<T>& rows) const {
+  this->table_->normalization.rows(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride, epsilon_,
+                                   this->gamma(parameters), this->beta(parameters), rows.kept.data,
+                                   rows.kept.stride, rows.a.data, rows.a.stride);
+}
+
+template <class T>
+void LayerNormalization<T>::input_gradient(const Pass&, const T* parameters,
+                                           const LayerRows<T>& rows, MatrixView<const T> g,
+                                           MatrixView<T> dx) const {
+  this->table_->normalization.rows_gradient(g.rows, g.cols, g.data, g.stride,
+                                            this->gamma(parameters), rows.kept.data,
+                                            rows.kept.stride, dx.data, dx.stride);
+}
+
+template <class T>
+BatchNormalization<T>::BatchNormalization(const KernelTable<T>& table, index_t units,
+                                          const LayerSpec& spec, index_t offset)
+    : ScaleAndCenter<T>(table, units, spec, offset),
+      epsilon_(spec.epsilon),
+      momentum_(spec.momentum),
+      moving_mean_(this->add_state("moving_mean", 0)),
+      moving_variance_(this->add_state("moving_variance", 1)) {
+  for (AlignedBuffer<T>* buffer : {&mean_, &variance_, &inverse_, &factor_, &mean_g_, &mean_gn_})
+    *buffer = constant<T>(units, 0);
+}
+
+template <class T>
+void BatchNormalization<T>::begin(const Pass& pass, const T* parameters, MatrixView<const T> x) {
+  const index_t cols = this->units();
+  const KernelTable<T>& table = *this->table_;
+  if (by_batch(pass)) {
+    add_chunks(table, x.rows, cols, sums_, mean_.data(), [&](index_t begin, index_t end, T* out) {
+      table.column_sum(end - begin, cols, x.row(begin), x.stride, false, out);
+    });
+    divide(mean_.data(), cols, x.rows);
+    add_chunks(table, x.rows, cols, sums_, variance_.data(),
+               [&](index_t begin, index_t end, T* out) {
+                 table.normalization.column_squares(end - begin, cols, x.row(begin), x.stride,
+                                                    mean_.data(), out);
+               });
+    divide(variance_.data(), cols, x.rows);
+  } else {
+    std::copy_n(moving_mean_->data(), cols, mean_.data());
+    std::copy_n(moving_variance_->data(), cols, variance_.data());
+  }
+  const T* const gamma = this->gamma(parameters);
+  for (index_t j = 0; j < cols; ++j) {
+    inverse_.data()[j] =
+        static_cast<T>(1 / std::sqrt(static_cast<double>(variance_.data()[j]) + epsilon_));
+    factor_.data()[j] = gamma[j] * inverse_.data()[j];
+  }
+}
+
+template <class T>
+void BatchNormalization<T>::forward(const Pass&, const T* parameters,
+                                    const LayerRows<T>& rows) const {
+  this->table_->normalization.columns(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
+                                      mean_.data(), inverse_.data(), this->gamma(parameters),
+                                      this->beta(parameters), rows.kept.data, rows.kept.stride,
+                                      rows.a.data, rows.a.stride);
+}
+
+template <class T>
+void BatchNormalization<T>::parameter_gradient(const Pass& pass, const LayerRows<T>& rows,
+                                               MatrixView<const T> g, bool accumulate,
+                                               T* gradients) {
+  if (!by_batch(pass)) {
+    if (this->trainable)
+      ScaleAndCenter<T>::parameter_gradient(pass, rows, g, accumulate, gradients);
+    return;
+  }
+  // The whole batch at once: these sums are also what the input's gradient wants.
+  const KernelTable<T>& table = *this->table_;
+  add_chunks(table, g.rows, g.cols, sums_, mean_g_.data(), [&](index_t begin, index_t end, T* out) {
+    table.column_sum(end - begin, g.cols, g.row(begin), g.stride, false, out);
+  });
+  add_chunks(
+      table, g.rows, g.cols, sums_, mean_gn_.data(), [&](index_t begin, index_t end, T* out) {
+        table.normalization.column_product_sum(end - begin, g.cols, g.row(begin), g.stride,
+                                               rows.kept.row(begin), rows.kept.stride, false, out);
+      });
+  if (this->scale_) std::copy_n(mean_gn_.data(), g.cols, gradients + this->parameters()[0].offset);
+  if (this->center_)
+    std::copy_n(mean_g_.data(), g.cols, gradients + this->parameters().back().offset);
+  divide(mean_g_.data(), g.cols, g.rows);
+  divide(mean_gn_.data(), g.cols, g.rows);
+}
+
+template <class T>
+void BatchNormalization<T>::input_gradient(const Pass& pass, const T*, const LayerRows<T>& rows,
+                                           MatrixView<const T> g, MatrixView<T> dx) const {
+  const bool batch = by_batch(pass);
+  this->table_->normalization.columns_gradient(
+      g.rows, g.cols, g.data, g.stride, rows.kept.data, rows.kept.stride, factor_.data(),
+      batch ? mean_g_.data() : this->zeros(), batch ? mean_gn_.data() : this->zeros(), dx.data,
+      dx.stride);
+}
+
+template <class T>
+void BatchNormalization<T>::commit(const Pass& pass) {
+  if (!by_batch(pass)) return;
+  const auto average = this->table_->gradients.average;
+  average(this->units(), momentum_, mean_.data(), moving_mean_->data());
+  average(this->units(), momentum_, variance_.data(), moving_variance_->data());
+}
+
+template <class T>
+FixedNormalization<T>::FixedNormalization(const KernelTable<T>& table, index_t units,
+                                          const LayerSpec& spec, index_t offset)
+    : Layer<T>(table, units, units, offset),
+      epsilon_(spec.epsilon),
+      invert_(spec.invert),
+      mean_(this->add_state("mean", 0)),
+      variance_(this->add_state("variance", 1)),
+      factor_(constant<T>(units, 1)),
+      before_(constant<T>(units, 0)),
+      after_(constant<T>(units, 0)),
+      ones_(constant<T>(units, 1)) {}
+
+template <class T>
+void FixedNormalization<T>::begin(const Pass&, const T*, MatrixView<const T>) {
+  // The user may have written to the states.
+  for (index_t j = 0; j < this->units(); ++j) {
+    const double deviation =
+        std::max(std::sqrt(static_cast<double>(variance_->data()[j])), epsilon_);
+    factor_.data()[j] = static_cast<T>(invert_ ? deviation : 1 / deviation);
+    (invert_ ? after_ : before_).data()[j] = mean_->data()[j];
+  }
+}
+
+template <class T>
+void FixedNormalization<T>::forward(const Pass&, const T*, const LayerRows<T>& rows) const {
+  this->table_->normalization.columns(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
+                                      before_.data(), factor_.data(), ones_.data(), after_.data(),
+                                      nullptr, 0, rows.a.data, rows.a.stride);
+}
+
+template <class T>
+void FixedNormalization<T>::input_gradient(const Pass&, const T*, const LayerRows<T>& rows,
+                                           MatrixView<const T> g, MatrixView<T> dx) const {
+  // dx = g * factor, whatever the rows were.
+  for (index_t i = 0; i < rows.x.rows; ++i)
+    this->table_->normalization.multiply(1, g.cols, g.row(i), g.stride, factor_.data(), g.cols,
+                                         dx.row(i), dx.stride);
+}
+
+#define DENSECORE_INSTANTIATE(T)        \
+  template class ScaleAndCenter<T>;     \
+  template class LayerNormalization<T>; \
+  template class BatchNormalization<T>; \
+  template class FixedNormalization<T>;
+DENSECORE_INSTANTIATE(float)
+DENSECORE_INSTANTIATE(double)
+#undef DENSECORE_INSTANTIATE
+
+}  // namespace densecore

@@ -1,0 +1,105 @@
+// Layers that normalise: each column over the batch, each row over its columns, or each column by
+// fixed numbers.
+#pragma once
+
+#include <utility>
+
+#include "base/aligned_buffer.h"
+#include "layers/layer.h"
+
+namespace densecore {
+
+// gamma and beta, or constant ones and zeros in their place.
+template <class T>
+class ScaleAndCenter : public Layer<T> {
+ public:
+  ScaleAndCenter(const KernelTable<T>& table, index_t units, const LayerSpec& spec, index_t offset);
+
+  void parameter_gradient(const Pass&, const LayerRows<T>& rows, MatrixView<const T> g,
+                          bool accumulate, T* gradients) override;
+
+ protected:
+  const T* gamma(const T* parameters) const {
+    return scale_ ? parameters + this->parameters()[0].offset : ones_.data();
+  }
+  const T* beta(const T* parameters) const {
+    return center_ ? parameters + this->parameters().back().offset : zeros_.data();
+  }
+  const T* zeros() const { return zeros_.data(); }
+  bool scale_, center_;
+
+ private:
+  AlignedBuffer<T> ones_, zeros_;
+};
+
+// Ba, Kiros & Hinton, Layer normalization, 2016: y = gamma (x - mean) / sqrt(variance + epsilon)
+// + beta, with the mean and the variance of the row.
+template <class T>
+class LayerNormalization : public ScaleAndCenter<T> {
+ public:
+  LayerNormalization(const KernelTable<T>& table, index_t units, const LayerSpec& spec,
+                     index_t offset)
+      : ScaleAndCenter<T>(table, units, spec, offset), epsilon_(spec.epsilon) {}
+
+  // The normalised row, and the inverse of its deviation.
+  index_t kept() const override { return this->units() + 1; }
+  void forward(const Pass&, const T* parameters, const LayerRows<T>& rows) const override;
+  void input_gradient(const Pass&, const T* parameters, const LayerRows<T>& rows,
+                      MatrixView<const T> g, MatrixView<T> dx) const override;
+
+ private:
+  double epsilon_;
+};
+
+// Ioffe & Szegedy, Batch normalization, 2015: as above with the mean and variance of the column,
+// over the batch in training, else their moving averages. A layer that is not trainable uses the
+// latter in training too, as in Keras. Sample weights do not count here, as in Keras.
+template <class T>
+class BatchNormalization : public ScaleAndCenter<T> {
+ public:
+  BatchNormalization(const KernelTable<T>& table, index_t units, const LayerSpec& spec,
+                     index_t offset);
+
+  index_t kept() const override { return this->units(); }  // the normalised row
+  bool couples_rows(const Pass& pass) const override { return by_batch(pass); }
+  void begin(const Pass& pass, const T* parameters, MatrixView<const T> x) override;
+  void forward(const Pass&, const T* parameters, const LayerRows<T>& rows) const override;
+  void parameter_gradient(const Pass& pass, const LayerRows<T>& rows, MatrixView<const T> g,
+                          bool accumulate, T* gradients) override;
+  void input_gradient(const Pass& pass, const T* parameters, const LayerRows<T>& rows,
+                      MatrixView<const T> g, MatrixView<T> dx) const override;
+  void commit(const Pass& pass) override;
+  index_t kept_of_pass() const override { return this->units(); }
+  void exchange(AlignedBuffer<T>& other) noexcept override { std::swap(factor_, other); }
+
+ private:
+  bool by_batch(const Pass& pass) const { return pass.training && this->trainable; }
+
+  double epsilon_, momentum_;
+  std::shared_ptr<AlignedBuffer<T>> moving_mean_, moving_variance_;
+  // Of the pass: mean, variance, 1 / deviation, gamma / deviation; of the way back: means of g and
+  // of g * normalised.
+  AlignedBuffer<T> mean_, variance_, inverse_, factor_, mean_g_, mean_gn_, sums_;
+};
+
+// y = (x - mean) / max(sqrt(variance), epsilon) with given numbers, or with `invert` the way
+// back: y = x * max(sqrt(variance), epsilon) + mean.
+template <class T>
+class FixedNormalization : public Layer<T> {
+ public:
+  FixedNormalization(const KernelTable<T>& table, index_t units, const LayerSpec& spec,
+                     index_t offset);
+
+  void begin(const Pass&, const T*, MatrixView<const T>) override;
+  void forward(const Pass&, const T*, const LayerRows<T>& rows) const override;
+  void input_gradient(const Pass&, const T*, const LayerRows<T>& rows, MatrixView<const T> g,
+                      MatrixView<T> dx) const override;
+
+ private:
+  double epsilon_;
+  bool invert_;
+  std::shared_ptr<AlignedBuffer<T>> mean_, variance_;
+  AlignedBuffer<T> factor_, before_, after_, ones_;
+};
+
+}  // namespace densecore

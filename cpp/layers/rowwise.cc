@@ -1,0 +1,66 @@
+#include "layers/rowwise.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "base/random.h"
+
+namespace densecore {
+namespace {
+
+constexpr double resolution = 65536;  // of a mask's 16 random bits
+
+}  // namespace
+
+template <class T>
+Dropout<T>::Dropout(const KernelTable<T>& table, index_t inputs, const LayerSpec& spec,
+                    index_t offset, index_t number)
+    : Layer<T>(table, inputs, inputs, offset),
+      number_(number),
+      threshold_(
+          static_cast<std::uint32_t>(std::max(1.0, std::nearbyint((1 - spec.rate) * resolution)))) {
+}
+
+template <class T>
+void Dropout<T>::factors(const Pass& pass, index_t row, T* out) const {
+  const T factor = static_cast<T>(resolution / threshold_);
+  // As in base/random.h: what the numbers are for stands in the key, which of them in the counter.
+  const std::uint64_t key[2] = {pass.seed, static_cast<std::uint64_t>(Stream::dropout)};
+  std::uint64_t counter[4] = {0, static_cast<std::uint64_t>(row),
+                              static_cast<std::uint64_t>(number_), pass.number};
+  constexpr index_t at_once = 1024, of_block = 16;
+  std::uint16_t random[at_once];
+  for (index_t j = 0; j < this->units(); j += at_once) {
+    const index_t count = std::min(at_once, this->units() - j);
+    for (index_t i = 0; i < count; i += of_block, ++counter[0]) {
+      const PhiloxBlock block = philox(key, counter);
+      // Word by word, low bits first: the same numbers whatever the byte order.
+      for (int word = 0; word < 4; ++word)
+        for (int part = 0; part < 4; ++part)
+          random[i + 4 * word + part] = static_cast<std::uint16_t>(block.word[word] >> (16 * part));
+    }
+    this->table_->normalization.drop(count, random, threshold_, factor, out + j);
+  }
+}
+
+template <class T>
+void Dropout<T>::forward(const Pass& pass, const T*, const LayerRows<T>& rows) const {
+  if (!pass.training) return copy_rows(rows.x, rows.a);
+  for (index_t i = 0; i < rows.x.rows; ++i) factors(pass, rows.begin + i, rows.kept.row(i));
+  this->table_->normalization.multiply(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
+                                       rows.kept.data, rows.kept.stride, rows.a.data,
+                                       rows.a.stride);
+}
+
+template <class T>
+void Dropout<T>::input_gradient(const Pass& pass, const T*, const LayerRows<T>& rows,
+                                MatrixView<const T> g, MatrixView<T> dx) const {
+  if (!pass.training) return copy_rows(g, dx);
+  this->table_->normalization.multiply(g.rows, g.cols, g.data, g.stride, rows.kept.data,
+                                       rows.kept.stride, dx.data, dx.stride);
+}
+
+template class Dropout<float>;
+template class Dropout<double>;
+
+}  // namespace densecore

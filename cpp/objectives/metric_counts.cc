@@ -1,0 +1,187 @@
+// Metrics that follow from how often each class was found and missed. Several outputs are as many
+// questions of yes or no (one against the rest), and class numbers answer them as one-hot rows do.
+#include <cmath>
+#include <stdexcept>
+
+#include "objectives/metric.h"
+
+namespace densecore {
+namespace {
+
+// The weight of the rows by what was said of one class, and what was true.
+struct Counts {
+  double cells[2][2] = {{0, 0}, {0, 0}};  // [said][true]
+
+  double true_positives() const { return cells[1][1]; }
+  double false_positives() const { return cells[1][0]; }
+  double false_negatives() const { return cells[0][1]; }
+  double true_negatives() const { return cells[0][0]; }
+  double said() const { return cells[1][0] + cells[1][1]; }
+  double truth() const { return cells[0][1] + cells[1][1]; }
+  void add(const Counts& other) {
+    for (int i = 0; i < 2; ++i)
+      for (int j = 0; j < 2; ++j) cells[i][j] += other.cells[i][j];
+  }
+};
+
+// Nothing of nothing is 0, as in Keras.
+double ratio(double part, double whole) { return whole == 0 ? 0 : part / whole; }
+
+double precision(const Counts& c) { return ratio(c.true_positives(), c.said()); }
+double recall(const Counts& c) { return ratio(c.true_positives(), c.truth()); }
+double specificity(const Counts& c) {
+  return ratio(c.true_negatives(), c.true_negatives() + c.false_positives());
+}
+double f1(const Counts& c) { return ratio(2 * c.true_positives(), c.said() + c.truth()); }
+double true_positives(const Counts& c) { return c.true_positives(); }
+double false_positives(const Counts& c) { return c.false_positives(); }
+double true_negatives(const Counts& c) { return c.true_negatives(); }
+double false_negatives(const Counts& c) { return c.false_negatives(); }
+
+using Classes = std::vector<Counts>;
+
+// The mean recall of the classes that occur.
+double balanced_accuracy(const Classes& classes) {
+  double sum = 0, occurring = 0;
+  for (const Counts& c : classes) {
+    if (c.truth() == 0) continue;
+    sum += recall(c);
+    occurring += 1;
+  }
+  return ratio(sum, occurring);
+}
+
+// Gorodkin's R_K (Comput. Biol. Chem. 28, 2004), which for two classes is Matthews's phi.
+double matthews_correlation(const Classes& classes) {
+  double right = 0, said_true = 0, said_squares = 0, true_squares = 0, rows = 0;
+  for (const Counts& c : classes) {
+    right += c.true_positives();
+    rows += c.truth();
+    said_true += c.said() * c.truth();
+    said_squares += c.said() * c.said();
+    true_squares += c.truth() * c.truth();
+  }
+  const double square = rows * rows;
+  return ratio(right * rows - said_true,
+               std::sqrt((square - said_squares) * (square - true_squares)));
+}
+
+struct Entry {
+  const char* name;
+  double (*of_counts)(const Counts&);    // of one class, or of all added up
+  double (*of_classes)(const Classes&);  // of a decision for one class per row
+};
+
+constexpr Entry entries[] = {
+    {"precision", precision, nullptr},
+    {"recall", recall, nullptr},
+    {"f1_score", f1, nullptr},
+    {"specificity", specificity, nullptr},
+    {"true_positives", true_positives, nullptr},
+    {"true_negatives", true_negatives, nullptr},
+    {"false_positives", false_positives, nullptr},
+    {"false_negatives", false_negatives, nullptr},
+    {"balanced_accuracy", nullptr, balanced_accuracy},
+    {"matthews_corrcoef", nullptr, matthews_correlation},
+};
+
+template <class T>
+class ClassCounts : public CopyableAccumulator<T, ClassCounts<T>> {
+ public:
+  ClassCounts(const Entry& entry, const MetricSpec& spec, index_t outputs)
+      : entry_(entry), spec_(spec) {
+    // One output decides between two classes.
+    const index_t classes = entry.of_classes != nullptr && outputs == 1 ? 2 : outputs;
+    classes_.resize(static_cast<std::size_t>(classes));
+  }
+
+  void reset() override {
+    for (Counts& c : classes_) c = Counts();
+  }
+
+  void add(MatrixView<const T> a, const Targets<T>& y) override {
+    const bool decision = entry_.of_classes != nullptr;
+    const bool one_yes = decision || (!spec_.threshold && spec_.top_k == 0 && a.cols > 1);
+    for (index_t i = 0; i < a.rows; ++i) {
+      const double weight = weight_of(y, i);
+      const T* row = a.row(i);
+      const T* truth = y.labels == nullptr ? y.values.row(i) : nullptr;
+      const index_t said_class = one_yes ? class_of(row, a.cols, threshold()) : -1;
+      const index_t true_class = truth == nullptr ? y.labels[i]
+                                 : decision       ? class_of(truth, a.cols, 0.5)
+                                                  : -1;
+      for (std::size_t k = 0; k < classes_.size(); ++k) {
+        const auto c = static_cast<index_t>(k);
+        const bool said = one_yes ? c == said_class : says_yes(row, a.cols, c);
+        const bool is_true = true_class >= 0 ? c == true_class : truth[c] > T(0.5);
+        classes_[k].cells[said][is_true] += weight;
+      }
+    }
+  }
+
+  double result() const override {
+    if (entry_.of_classes != nullptr) return entry_.of_classes(classes_);
+    if (spec_.class_id >= 0)
+      return entry_.of_counts(classes_[static_cast<std::size_t>(spec_.class_id)]);
+    if (spec_.average == "micro") {
+      Counts all;
+      for (const Counts& c : classes_) all.add(c);
+      return entry_.of_counts(all);
+    }
+    double sum = 0, weights = 0;
+    for (const Counts& c : classes_) {
+      const double weight = spec_.average == "weighted" ? c.truth() : 1;
+      sum += weight * entry_.of_counts(c);
+      weights += weight;
+    }
+    return ratio(sum, weights);
+  }
+
+ private:
+  double threshold() const { return spec_.threshold.value_or(0.5); }
+
+  static index_t class_of(const T* row, index_t outputs, double threshold) {
+    if (outputs > 1) return largest_of(row, outputs);
+    return static_cast<double>(row[0]) > threshold ? 1 : 0;
+  }
+
+  bool says_yes(const T* row, index_t outputs, index_t c) const {
+    if (spec_.top_k > 0) {
+      index_t before = 0;  // of equal outputs the first ones count
+      for (index_t j = 0; j < outputs; ++j)
+        before += row[j] > row[c] || (row[j] == row[c] && j < c);
+      if (std::isnan(row[c]) || before >= spec_.top_k) return false;
+      if (!spec_.threshold) return true;
+    }
+    return static_cast<double>(row[c]) > threshold();
+  }
+
+  const Entry& entry_;
+  MetricSpec spec_;
+  Classes classes_;
+};
+
+}  // namespace
+
+std::vector<std::string> names_of_counts() {
+  std::vector<std::string> names;
+  for (const auto& entry : entries) names.emplace_back(entry.name);
+  return names;
+}
+
+template <class T>
+std::unique_ptr<Accumulator<T>> class_counts(const MetricSpec& spec, index_t outputs, bool) {
+  for (const Entry& entry : entries) {
+    if (spec.name != entry.name) continue;
+    if (spec.average != "micro" && spec.average != "macro" && spec.average != "weighted")
+      throw std::invalid_argument("metric '" + spec.name + "': unknown average '" + spec.average +
+                                  "'; known: micro, macro, weighted");
+    return std::make_unique<ClassCounts<T>>(entry, spec, outputs);
+  }
+  return nullptr;
+}
+
+template std::unique_ptr<Accumulator<float>> class_counts(const MetricSpec&, index_t, bool);
+template std::unique_ptr<Accumulator<double>> class_counts(const MetricSpec&, index_t, bool);
+
+}  // namespace densecore

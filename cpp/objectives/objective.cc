@@ -1,0 +1,95 @@
+#include "objectives/objective.h"
+
+#include "layers/lookup.h"
+
+namespace densecore {
+
+namespace {
+
+// Whether the loss is taken of the input of the last activation, or of outputs that are not
+// probabilities yet: both by its fused function.
+template <class T>
+bool is_fused(const LossEntry<T>& loss, const std::string& last_activation, bool from_logits) {
+  if (!from_logits) return loss.link != nullptr && last_activation == loss.link;
+  const std::string name = loss.name;
+  if (loss.link == nullptr)
+    throw std::invalid_argument("from_logits: the loss '" + name + "' has no form for logits");
+  if (last_activation != "linear")
+    throw std::invalid_argument("from_logits: found the last activation '" + last_activation +
+                                "', wanted linear: the loss '" + name + "' applies " + loss.link +
+                                " itself");
+  return true;
+}
+
+}  // namespace
+
+template <class T>
+index_t target_columns(const LossEntry<T>& loss, index_t outputs, std::size_t parameters) {
+  index_t share = 1;
+  if (loss.targets == TargetKind::quantiles) share = static_cast<index_t>(parameters);
+  if (loss.targets == TargetKind::pairs) share = 2;
+  if (outputs % share != 0)
+    throw std::invalid_argument("loss '" + std::string(loss.name) + "': found " +
+                                std::to_string(outputs) + " outputs, wanted " +
+                                std::to_string(share) + " for each target");
+  return outputs / share;
+}
+
+template <class T>
+std::vector<double> loss_parameters(const LossEntry<T>& loss, const std::vector<double>& given) {
+  if (loss.targets != TargetKind::quantiles || given.empty())
+    return resolved_parameters(loss.name, loss.parameters, loss.parameter_count, given);
+  for (const double value : given) check_hyperparameter(loss.name, loss.parameters[0], value);
+  return given;
+}
+
+template <class T>
+Objective<T>::Objective(const KernelTable<T>& table, const std::string& loss, Reduction reduction,
+                        const std::string& last_activation, index_t outputs, bool from_logits,
+                        const std::vector<double>& parameters)
+    : loss_(&find_loss(table, loss)),
+      reduction_(reduction),
+      fused_(is_fused(*loss_, last_activation, from_logits)),
+      parameters_(loss_parameters(*loss_, parameters)),
+      target_columns_(densecore::target_columns(*loss_, outputs, parameters_.size())),
+      terms_(!loss_->averaged                      ? 1
+             : loss_->targets == TargetKind::pairs ? static_cast<double>(target_columns_)
+                                                   : static_cast<double>(outputs)) {}
+
+template <class T>
+double Objective<T>::weight_sum(const T* weight, index_t rows) {
+  if (weight == nullptr) return static_cast<double>(rows);
+  double sum = 0;
+  for (index_t i = 0; i < rows; ++i) sum += static_cast<double>(weight[i]);
+  return sum;
+}
+
+template <class T>
+double Objective<T>::gradient_scale(double weight_sum) const {
+  if (reduction_ == Reduction::sum) return terms_;
+  return weight_sum == 0 ? 0 : 1 / weight_sum;
+}
+
+template <class T>
+double Objective<T>::divisor(double weight_sum) const {
+  if (reduction_ == Reduction::sum) return 1 / terms_;
+  return weight_sum == 0 ? 1 : weight_sum;
+}
+
+template <class T>
+double Objective<T>::rows(MatrixView<const T> output, const Targets<T>& targets, double scale,
+                          MatrixView<T> gradient) const {
+  return function()({output.rows, output.cols, output.data, output.stride, targets.values.data,
+                     targets.values.stride, targets.labels, targets.weight, scale, gradient.data,
+                     gradient.stride, parameters_.data(), static_cast<int>(parameters_.size())});
+}
+
+#define DENSECORE_INSTANTIATE(T)                                                                 \
+  template index_t target_columns(const LossEntry<T>&, index_t, std::size_t);                    \
+  template std::vector<double> loss_parameters(const LossEntry<T>&, const std::vector<double>&); \
+  template class Objective<T>;
+DENSECORE_INSTANTIATE(float)
+DENSECORE_INSTANTIATE(double)
+#undef DENSECORE_INSTANTIATE
+
+}  // namespace densecore

@@ -1,0 +1,262 @@
+#include "objectives/optimizer.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/view.h"
+#include "kernels/dispatch.h"
+#include "layers/lookup.h"
+
+namespace densecore {
+namespace {
+
+// Steps whose learning rates are asked for at once: asking may mean a call of Python.
+constexpr index_t rates_at_once = 1024;
+
+void check_number(const char* name, double value, bool valid, const char* wanted) {
+  if (valid) return;
+  std::ostringstream text;
+  text << name << ": found " << value << ", wanted " << wanted;
+  throw std::invalid_argument(text.str());
+}
+
+}  // namespace
+
+OptimizerSettings::OptimizerSettings(const std::string& name) : name_(name) {
+  // Names and hyperparameters are the same in every table.
+  const auto& entry = find_optimizer(*active_kernels().f64, name);
+  for (int i = 0; i < entry.hyperparameter_count; ++i) {
+    hyperparameters_.push_back(entry.hyperparameters[i]);
+    values_.at(static_cast<std::size_t>(i)) = entry.hyperparameters[i].initial;
+  }
+}
+
+std::size_t OptimizerSettings::index_of(const std::string& hyperparameter) const {
+  std::string known;
+  for (std::size_t i = 0; i < hyperparameters_.size(); ++i) {
+    if (hyperparameter == hyperparameters_[i].name) return i;
+    known += (i == 0 ? "" : ", ") + std::string(hyperparameters_[i].name);
+  }
+  throw std::invalid_argument("unknown hyperparameter '" + hyperparameter + "' of optimizer '" +
+                              name_ + "'; known: " + known);
+}
+
+double OptimizerSettings::get(const std::string& hyperparameter) const {
+  return values_[index_of(hyperparameter)];
+}
+
+void OptimizerSettings::set(const std::string& hyperparameter, double value) {
+  const std::size_t i = index_of(hyperparameter);
+  check_hyperparameter(name_, hyperparameters_[i], value);
+  values_[i] = value;
+}
+
+void OptimizerSettings::set_gradient_steps(const GradientSteps& steps) {
+  const auto not_negative = [](const char* name, double value) {
+    check_number(name, value, std::isfinite(value) && value >= 0, "a finite number >= 0");
+  };
+  not_negative("weight_decay", steps.weight_decay);
+  not_negative("clipvalue", steps.clipvalue);
+  not_negative("clipnorm", steps.clipnorm);
+  not_negative("global_clipnorm", steps.global_clipnorm);
+  check_number("gradient_accumulation_steps", static_cast<double>(steps.accumulation),
+               steps.accumulation >= 1, "an integer >= 1");
+  check_number("ema_momentum", steps.ema_momentum,
+               steps.ema_momentum >= 0 && steps.ema_momentum <= 1, "0 <= ema_momentum <= 1");
+  check_number("ema_overwrite_frequency", static_cast<double>(steps.ema_overwrite),
+               steps.ema_overwrite >= 0, "an integer >= 1, or None");
+  gradient_steps_ = steps;
+}
+
+void OptimizerSettings::set_schedule(Schedule schedule) {
+  auto made = schedule ? std::make_shared<const Schedule>(std::move(schedule)) : nullptr;
+  std::shared_ptr<const Rates> none;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    scheduled_.store(made != nullptr, std::memory_order_relaxed);
+    std::swap(schedule_, made);
+    std::swap(rates_, none);
+  }
+  // The old ones end here, without the lock.
+}
+
+HyperparameterValues OptimizerSettings::values(std::int64_t step) {
+  HyperparameterValues found = values_;
+  if (!scheduled()) return found;
+  std::shared_ptr<const Schedule> schedule;
+  std::shared_ptr<const Rates> rates;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    schedule = schedule_;
+    rates = rates_;
+  }
+  if (schedule == nullptr) return found;
+  if (rates == nullptr || !rates->has(step)) {
+    std::vector<double> made(rates_at_once);
+    (*schedule)(step, rates_at_once, made.data());
+    rates = std::make_shared<const Rates>(Rates{step, std::move(made)});
+    const std::lock_guard<std::mutex> lock(mutex_);
+    // Somebody may have set another one meanwhile, from the next step on.
+    if (schedule_ == schedule) rates_ = rates;
+  }
+  // The first hyperparameter of every optimizer.
+  found[0] = rates->values[static_cast<std::size_t>(step - rates->first)];
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (schedule_ == schedule) values_[0] = found[0];
+  return found;
+}
+
+std::vector<std::string> optimizer_names() {
+  const KernelTable<double>& table = *active_kernels().f64;
+  std::vector<std::string> names;
+  for (int i = 0; i < table.optimizer_count; ++i) names.emplace_back(table.optimizers[i].name);
+  return names;
+}
+
+std::vector<std::string> optimizer_state_names(const OptimizerSettings& settings) {
+  const auto& entry = find_optimizer(*active_kernels().f64, settings.name());
+  std::vector<std::string> names(entry.states, entry.states + entry.state_count);
+  if (settings.gradient_steps().accumulation > 1) names.emplace_back("gradient_sum");
+  if (settings.gradient_steps().ema) names.emplace_back("average");
+  return names;
+}
+
+template <class T>
+OptimizerState<T>::OptimizerState(const KernelTable<T>& table,
+                                  std::shared_ptr<OptimizerSettings> settings, const T* parameters,
+                                  index_t count)
+    : table_(&table),
+      entry_(&find_optimizer(table, settings->name())),
+      settings_(std::move(settings)),
+      accumulation_(settings_->gradient_steps().accumulation),
+      ema_(settings_->gradient_steps().ema),
+      states_(std::make_shared<AlignedBuffer<T>>(static_cast<std::size_t>(count) *
+                                                 optimizer_state_names(*settings_).size())),
+      count_(count) {
+  if (ema_) std::copy_n(parameters, count, extra(accumulation_ > 1 ? 1 : 0));
+  for (int i = 0; i < entry_->state_count; ++i)
+    std::fill_n(states_->data() + i * count_, count_,
+                static_cast<T>(entry_->initial_state(settings_->hyperparameter_values(), i)));
+}
+
+template <class T>
+Update<T> OptimizerState<T>::next_update(T* parameters, const T* gradients) {
+  Update<T> update{table_, entry_, {}, parameters, gradients, {}};
+  const HyperparameterValues values = settings_->values(steps);
+  entry_->prepare(values.data(), steps / accumulation_ + 1, update.scalars);
+  ++steps;
+  for (int i = 0; i < entry_->state_count; ++i) update.states[i] = states_->data() + i * count_;
+  update.decay = 1 - values[0] * settings_->gradient_steps().weight_decay;
+  if (ema_) {
+    update.average = extra(accumulation_ > 1 ? 1 : 0);
+    update.momentum = settings_->gradient_steps().ema_momentum;
+  }
+  return update;
+}
+
+template <class T>
+double OptimizerState<T>::next_rate(std::int64_t count) {
+  double scalars[max_optimizer_scalars];
+  entry_->prepare(settings_->values(steps).data(), steps + 1, scalars);
+  steps += count;
+  return scalars[0];
+}
+
+template <class T>
+void OptimizerState<T>::add_penalties(const T* parameters, T* gradients,
+                                      const std::vector<ParameterBlock>& trained,
+                                      double factor) const {
+  for (const ParameterBlock& block : trained)
+    if (block.penalty.any())
+      table_->gradients.add_penalty(block.size(), parameters + block.offset,
+                                    factor * block.penalty.l1, factor * block.penalty.l2,
+                                    gradients + block.offset);
+}
+
+template <class T>
+bool OptimizerState<T>::accumulate(T* gradients, const std::vector<ParameterBlock>& trained) {
+  T* const sum = extra(0);
+  const bool complete = (steps + 1) % accumulation_ == 0;
+  for (const ParameterBlock& block : trained) {
+    T *const g = gradients + block.offset, *const s = sum + block.offset;
+    table_->add(block.size(), g, s);
+    if (!complete) continue;
+    std::copy_n(s, block.size(), g);
+    table_->gradients.scale(block.size(), 1 / static_cast<double>(accumulation_), g);
+    std::fill_n(s, block.size(), T(0));
+  }
+  if (!complete) ++steps;
+  return complete;
+}
+
+// As Keras, one kind only: the arrays' lengths, then that of all, then the elements.
+template <class T>
+void OptimizerState<T>::clip(T* gradients, const std::vector<ParameterBlock>& trained) const {
+  const GradientKernels<T>& kernels = table_->gradients;
+  const GradientSteps& wanted = settings_->gradient_steps();
+  const auto shorten = [&](const ParameterBlock& block, double squares, double length) {
+    if (squares > length * length)
+      kernels.scale(block.size(), length / std::sqrt(squares), gradients + block.offset);
+  };
+  if (wanted.clipnorm != 0) {
+    for (const ParameterBlock& block : trained)
+      shorten(block, kernels.sum_of_squares(block.size(), gradients + block.offset),
+              wanted.clipnorm);
+  } else if (wanted.global_clipnorm != 0) {
+    double squares = 0;
+    for (const ParameterBlock& block : trained)
+      squares += kernels.sum_of_squares(block.size(), gradients + block.offset);
+    for (const ParameterBlock& block : trained) shorten(block, squares, wanted.global_clipnorm);
+  } else if (wanted.clipvalue != 0) {
+    for (const ParameterBlock& block : trained)
+      kernels.clip(block.size(), wanted.clipvalue, gradients + block.offset);
+  }
+}
+
+template <class T>
+void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
+                               const std::vector<ParameterBlock>& trained, double penalty_factor) {
+  // An element costs about as much as eight multiply-adds, mostly in memory traffic.
+  const double work = 8.0 * static_cast<double>(count_);
+  // May throw, and hence comes before anything is changed.
+  settings_->values(steps);
+  add_penalties(parameters, gradients, trained, penalty_factor);
+  if (accumulation_ > 1 && !accumulate(gradients, trained)) return executor.check(work);
+  clip(gradients, trained);
+  const Update<T> update = next_update(parameters, gradients);
+  constexpr index_t chunk = 1 << 15;
+  // The update is the one part of a step that must not be left half done, hence an executor of
+  // its own, which nobody interrupts.
+  Executor uninterrupted;
+  for (std::size_t b = 0; b < trained.size();) {
+    // Neighbouring arrays are one stretch of parameters.
+    const index_t first = trained[b].offset;
+    index_t last = first + trained[b].size();
+    for (++b; b < trained.size() && trained[b].offset == last; ++b) last += trained[b].size();
+    if (last - first <= chunk) {
+      update.apply(first, last - first);
+      continue;
+    }
+    const int tasks = static_cast<int>(divide_up(last - first, chunk));
+    uninterrupted.run(tasks, 8.0 * static_cast<double>(last - first), [&](int number, void*) {
+      const index_t begin = first + number * chunk;
+      update.apply(begin, std::min(begin + chunk, last) - begin);
+    });
+  }
+  const std::int64_t overwrite = settings_->gradient_steps().ema_overwrite;
+  if (overwrite > 0 && (steps / accumulation_) % overwrite == 0) finish(parameters, trained);
+  executor.check(work);
+}
+
+template <class T>
+void OptimizerState<T>::finish(T* parameters, const std::vector<ParameterBlock>& trained) {
+  if (!ema_) return;
+  const T* const average = extra(accumulation_ > 1 ? 1 : 0);
+  for (const ParameterBlock& block : trained)
+    std::copy_n(average + block.offset, block.size(), parameters + block.offset);
+}
+
+template class OptimizerState<float>;
+template class OptimizerState<double>;
+
+}  // namespace densecore

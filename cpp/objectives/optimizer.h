@@ -1,0 +1,168 @@
+// An optimizer's settings, which the user may change at any time, and its state in one network.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "kernels/table.h"
+#include "base/executor.h"
+#include "layers/layer.h"
+
+namespace densecore {
+
+// What happens around every optimizer's update, with Keras's names; 0 leaves a part out.
+struct GradientSteps {
+  double weight_decay = 0;     // parameters *= 1 - learning_rate * weight_decay, before the update
+  double clipvalue = 0;        // gradients to -clipvalue .. clipvalue
+  double clipnorm = 0;         // each array's gradient to this length
+  double global_clipnorm = 0;  // that of all together
+  std::int64_t accumulation = 1;  // batches whose mean gradient makes an update
+  double ema_momentum = 0;        // of the moving average of the parameters
+  bool ema = false;
+  std::int64_t ema_overwrite = 0;  // updates after which the parameters become their average
+
+  bool wants_whole_gradient() const {
+    return clipvalue != 0 || clipnorm != 0 || global_clipnorm != 0 || accumulation > 1;
+  }
+  bool any() const { return wants_whole_gradient() || weight_decay != 0 || ema; }
+};
+
+// Learning rates of steps first, first + 1, ... (counted from 0). May throw.
+using Schedule = std::function<void(std::int64_t first, index_t count, double* rates)>;
+
+// Of an optimizer, in its order; the rest is 0.
+using HyperparameterValues = std::array<double, 8>;
+
+// Name and hyperparameters. Shared between the Python object and the networks that use it, so that
+// a changed learning rate holds from the next step on; a step of another thread may be in progress.
+class OptimizerSettings {
+ public:
+  // Throws std::invalid_argument for an unknown name.
+  explicit OptimizerSettings(const std::string& name);
+
+  const std::string& name() const { return name_; }
+  const std::vector<Hyperparameter>& hyperparameters() const { return hyperparameters_; }
+  double get(const std::string& hyperparameter) const;
+  // Throws std::invalid_argument for an unknown hyperparameter or a value out of its range.
+  void set(const std::string& hyperparameter, double value);
+
+  const double* hyperparameter_values() const { return values_.data(); }
+  const GradientSteps& gradient_steps() const { return gradient_steps_; }
+  // Throws std::invalid_argument for values out of range.
+  void set_gradient_steps(const GradientSteps& steps);
+  // An empty one ends an earlier one: the learning rate is then the hyperparameter.
+  void set_schedule(Schedule schedule);
+  bool scheduled() const { return scheduled_.load(std::memory_order_relaxed); }
+  // The hyperparameters of step number `step` (from 0), as OptimizerEntry::prepare wants them.
+  HyperparameterValues values(std::int64_t step);
+
+ private:
+  std::size_t index_of(const std::string& hyperparameter) const;
+
+  std::string name_;
+  std::vector<Hyperparameter> hyperparameters_;
+  HyperparameterValues values_{};
+  GradientSteps gradient_steps_;
+  // Of the steps from `first` on.
+  struct Rates {
+    std::int64_t first;
+    std::vector<double> values;
+    bool has(std::int64_t step) const {
+      return step >= first && step - first < static_cast<std::int64_t>(values.size());
+    }
+  };
+  // The lock is for the two pointers, never held while the schedule is asked: that may wait for the
+  // GIL, which who sets another schedule has.
+  std::mutex mutex_;
+  std::atomic<bool> scheduled_{false};
+  std::shared_ptr<const Schedule> schedule_;
+  std::shared_ptr<const Rates> rates_;
+};
+
+std::vector<std::string> optimizer_names();
+// Names of the arrays that an optimizer keeps per parameter. Throws for an unknown name.
+std::vector<std::string> optimizer_state_names(const OptimizerSettings& settings);
+
+// One step's update, of any part of the parameters, in any order and from any thread.
+template <class T>
+struct Update {
+  const KernelTable<T>* table;
+  const OptimizerEntry<T>* entry;
+  double scalars[max_optimizer_scalars];
+  T* parameters;
+  const T* gradients;
+  T* states[max_optimizer_states];
+  double decay = 1;  // the parameters are multiplied with this first
+  T* average = nullptr;
+  double momentum = 0;
+
+  // Of an optimizer whose entry says `descent`.
+  T rate() const { return static_cast<T>(scalars[0]); }
+
+  void apply(index_t begin, index_t count) const {
+    T* state[max_optimizer_states];
+    for (int i = 0; i < entry->state_count; ++i) state[i] = states[i] + begin;
+    if (decay != 1) table->gradients.scale(count, decay, parameters + begin);
+    entry->update(count, scalars, parameters + begin, gradients + begin, state);
+    if (average != nullptr)
+      table->gradients.average(count, momentum, parameters + begin, average + begin);
+  }
+};
+
+// The state arrays lie one after another in one buffer, each as long as the parameters: the
+// optimizer's own, then the sum of gradients and the average of parameters, where these are used.
+template <class T>
+class OptimizerState {
+ public:
+  // The average starts at `parameters` (count).
+  OptimizerState(const KernelTable<T>& table, std::shared_ptr<OptimizerSettings> settings,
+                 const T* parameters, index_t count);
+
+  const OptimizerEntry<T>& entry() const { return *entry_; }
+  const std::shared_ptr<OptimizerSettings>& settings() const { return settings_; }
+  const std::shared_ptr<AlignedBuffer<T>>& states() const { return states_; }
+  // Whether an update needs all gradients of the step, and not only its own.
+  bool wants_whole_gradient() const { return settings_->gradient_steps().wants_whole_gradient(); }
+  // Whether a step is p -= rate * g and nothing else, which a weight gradient can do by itself.
+  bool descends() const { return entry_->descent && !settings_->gradient_steps().any(); }
+  // Whether a step is the update and nothing else.
+  bool plain() const { return !settings_->gradient_steps().any() && !settings_->scheduled(); }
+
+  std::int64_t steps = 0;  // batches trained on so far
+
+  // Counts a step, and says how its parameters are to be updated. The step must then be completed.
+  Update<T> next_update(T* parameters, const T* gradients);
+  // Counts `count` steps of an optimizer that descends and is plain; returns the rate of each.
+  double next_rate(std::int64_t count);
+  // A whole step for the arrays `trained`; the gradients become what was taken of them. Penalties
+  // count `penalty_factor` times.
+  void update(Executor& executor, T* parameters, T* gradients,
+              const std::vector<ParameterBlock>& trained, double penalty_factor = 1);
+  // At the end of training the parameters become their average, as in Keras.
+  void finish(T* parameters, const std::vector<ParameterBlock>& trained);
+
+ private:
+  void add_penalties(const T* parameters, T* gradients, const std::vector<ParameterBlock>& trained,
+                     double factor) const;
+  // Returns whether enough batches have gathered.
+  bool accumulate(T* gradients, const std::vector<ParameterBlock>& trained);
+  void clip(T* gradients, const std::vector<ParameterBlock>& trained) const;
+  T* extra(int number) { return states_->data() + (entry_->state_count + number) * count_; }
+
+  const KernelTable<T>* table_;
+  const OptimizerEntry<T>* entry_;
+  std::shared_ptr<OptimizerSettings> settings_;
+  // As they were when the network was compiled, and these must stay: the arrays are made for them.
+  std::int64_t accumulation_;
+  bool ema_;
+  std::shared_ptr<AlignedBuffer<T>> states_;
+  index_t count_;
+};
+
+}  // namespace densecore

@@ -1,0 +1,315 @@
+#include "training/ensemble.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "training/ensemble_worker.h"
+
+namespace densecore {
+namespace {
+
+// Below this many multiply-adds the calling thread does all of it (see Executor).
+constexpr double parallel_work = 1 << 20;
+// What a member costs besides: it is fetched and brought back. In a lane that is all.
+constexpr double member_work = 4096, lane_work = 1536;
+
+// How often the threads look whether to stop: often enough that the calling thread's questions,
+// which come every 50 ms, are answered within 100.
+constexpr auto look_interval = std::chrono::milliseconds(5);
+constexpr auto question_interval = std::chrono::milliseconds(40);
+
+class Relay : public Interrupt {
+ public:
+  explicit Relay(const std::atomic<bool>& stop) : stop_(stop) {}
+  bool requested() override { return stop_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::atomic<bool>& stop_;
+};
+
+// The calling thread's own look: whether somebody else's task has failed, then the question.
+class Asker : public Interrupt {
+ public:
+  Asker(Interrupt* interrupt, std::atomic<bool>& stop) : interrupt_(interrupt), stop_(stop) {}
+  bool requested() override {
+    const auto now = Executor::Clock::now();
+    if (interrupt_ != nullptr && now >= next_) {
+      next_ = now + question_interval;
+      if (interrupt_->requested()) interrupted = true, stop_.store(true);
+    }
+    return stop_.load(std::memory_order_relaxed);
+  }
+  bool interrupted = false;
+
+ private:
+  Interrupt* interrupt_;
+  std::atomic<bool>& stop_;
+  Executor::Clock::time_point next_ = Executor::Clock::now() + question_interval;
+};
+
+class Recorder : public EpochObserver {
+ public:
+  Recorder(const Report& report, index_t member) : report_(report), member_(member) {}
+  void epoch_begin() override {}
+  bool epoch_end(const EpochResult& result) override {
+    report_.write(epoch_++, member_, result);
+    return true;
+  }
+
+ private:
+  const Report& report_;
+  index_t member_, epoch_ = 0;
+};
+
+}  // namespace
+
+template <class T>
+Ensemble<T>::Ensemble(const KernelTables& tables, NetworkSpec spec, index_t members)
+    : tables_(&tables), spec_(std::move(spec)) {
+  if (members < 1 || members > max_width)
+    throw std::invalid_argument("number of members: found " + std::to_string(members) +
+                                ", wanted 1 to " + std::to_string(max_width));
+  reserve_workplaces(1);
+  for (const auto& layer : network().layers())
+    for (const StateBlock<T>& block : layer->states())
+      state_count_ += static_cast<index_t>(block.values->size());
+  const auto make = [members](index_t count) {
+    return std::make_shared<AlignedBuffer<T>>(static_cast<std::size_t>(members) *
+                                              static_cast<std::size_t>(count));
+  };
+  parameters_ = make(network().parameter_count());
+  states_ = make(state_count_);
+  seeds.resize(static_cast<std::size_t>(members));
+}
+
+template <class T>
+Ensemble<T>::~Ensemble() = default;
+
+template <class T>
+const Network<T>& Ensemble<T>::network() const {
+  return *workplaces_.front()->network;
+}
+
+template <class T>
+void Ensemble<T>::reserve_workplaces(int count) {
+  while (static_cast<int>(workplaces_.size()) < count) {
+    auto place = std::make_unique<Workplace>();
+    place->network = std::make_shared<Network<T>>(*tables_, spec_);
+    workplaces_.push_back(std::move(place));
+  }
+  if (!compiled()) return;
+  for (int i = 0; i < count; ++i) {
+    Workplace& place = *workplaces_[static_cast<std::size_t>(i)];
+    if (place.trainer == nullptr)
+      place.trainer = std::make_unique<Trainer<T>>(
+          place.network, *objective_, members_.front().optimizer.settings(), metrics_, 0);
+  }
+}
+
+template <class T>
+void Ensemble<T>::compile(const Objective<T>& objective,
+                          const std::vector<std::shared_ptr<OptimizerSettings>>& settings,
+                          std::vector<Metric<T>> metrics) {
+  const index_t count = network().parameter_count();
+  std::vector<Member> members;
+  members.reserve(settings.size());
+  for (index_t i = 0; i < size(); ++i)
+    members.push_back({OptimizerState<T>(network().table(), settings[static_cast<std::size_t>(i)],
+                                         parameters_of(i), count)});
+  objective_ = std::make_unique<Objective<T>>(objective);
+  metrics_ = std::move(metrics);
+  members_ = std::move(members);
+  for (auto& place : workplaces_) place->trainer.reset();
+  choose_lanes();
+}
+
+template <class T>
+template <class Task>
+void Ensemble<T>::run(Interrupt* interrupt, index_t tasks, double work, Task&& task) {
+  const int threads =
+      work < parallel_work ? 1 : static_cast<int>(std::min<index_t>(tasks, thread_count()));
+  reserve_workplaces(threads);
+  if (threads == 1) {
+    // A single member's products may still be cut into parts for the pool.
+    Executor executor(interrupt);
+    for (index_t i = 0; i < tasks; ++i) task(*workplaces_.front(), executor, i);
+    return;
+  }
+  std::atomic<index_t> next{0}, finished{0};
+  std::atomic<bool> stop{false}, caller_is_here{false};
+  std::mutex mutex;
+  std::exception_ptr error;
+  Asker asker(interrupt, stop);
+  parallel_for(threads, threads, [&](int, int thread) {
+    Relay relay(stop);
+    Interrupt* const ask = thread == 0 ? static_cast<Interrupt*>(&asker) : &relay;
+    Executor executor(ask, look_interval);
+    if (thread == 0) caller_is_here.store(true);
+    for (index_t i; (i = next.fetch_add(1)) < tasks; finished.fetch_add(1)) {
+      if (stop.load(std::memory_order_relaxed)) continue;
+      try {
+        task(*workplaces_[static_cast<std::size_t>(thread)], executor, i);
+      } catch (...) {
+        const std::lock_guard<std::mutex> lock(mutex);
+        if (!error) error = std::current_exception();
+        stop.store(true);
+      }
+    }
+    // The calling thread goes on asking while others work: only it can. Nobody takes its turn away.
+    if (thread != 0)
+      while (!caller_is_here.load()) std::this_thread::yield();
+    for (int waits = 0; thread == 0 && finished.load() < tasks; ++waits) {
+      if (waits < 1000)
+        std::this_thread::yield();
+      else
+        std::this_thread::sleep_for(std::chrono::microseconds(500));
+      asker.requested();
+    }
+  });
+  if (asker.interrupted) throw Interrupted{};
+  if (error) std::rethrow_exception(error);
+}
+
+template <class T>
+void Ensemble<T>::enter(Workplace& place, index_t member, bool trains) {
+  std::copy_n(parameters_of(member), network().parameter_count(),
+              place.network->parameters()->data());
+  const T* state = states_->data() + member * state_count_;
+  for (const auto& layer : place.network->layers())
+    for (const StateBlock<T>& block : layer->states()) {
+      std::copy_n(state, block.values->size(), block.values->data());
+      state += block.values->size();
+    }
+  const std::uint64_t seed = seeds[static_cast<std::size_t>(member)];
+  place.network->seed = seed;
+  if (!trains) return;
+  std::swap(place.trainer->optimizer(), member_of(member).optimizer);
+  place.trainer->epochs = member_of(member).epochs;
+  place.trainer->set_seed(seed);
+}
+
+template <class T>
+void Ensemble<T>::leave(Workplace& place, index_t member, bool trains) {
+  if (!trains) return;
+  std::copy_n(place.network->parameters()->data(), network().parameter_count(),
+              parameters_of(member));
+  T* state = states_->data() + member * state_count_;
+  for (const auto& layer : place.network->layers())
+    for (const StateBlock<T>& block : layer->states())
+      state = std::copy_n(block.values->data(), block.values->size(), state);
+  std::swap(place.trainer->optimizer(), member_of(member).optimizer);
+  member_of(member).epochs = place.trainer->epochs;
+}
+
+template <class T>
+Data<T> Ensemble<T>::rows_of(Workplace& place, const MemberData<T>& given, int memory) {
+  const Data<T>& data = given.data;
+  if (given.rows == nullptr) return data;
+  typename Workplace::Copies& to = place.copies[memory];
+  const index_t count = given.count;
+  const auto matrix = [&](MatrixView<const T> from, AlignedBuffer<T>& buffer) {
+    reserve(buffer, count * from.cols);
+    for (index_t i = 0; i < count; ++i)
+      std::memcpy(buffer.data() + i * from.cols, from.row(given.rows[i]),
+                  static_cast<std::size_t>(from.cols) * sizeof(T));
+    return MatrixView<const T>(buffer.data(), count, from.cols);
+  };
+  Data<T> rows;
+  rows.x = matrix(data.x, to.x);
+  if (data.targets.values) rows.targets.values = matrix(data.targets.values, to.values);
+  if (data.targets.labels != nullptr) {
+    reserve(to.labels, count);
+    for (index_t i = 0; i < count; ++i) to.labels.data()[i] = data.targets.labels[given.rows[i]];
+    rows.targets.labels = to.labels.data();
+  }
+  if (data.targets.weight != nullptr)
+    rows.targets.weight = matrix({data.targets.weight, data.x.rows, 1}, to.weight).data;
+  return rows;
+}
+
+template <class T>
+void Ensemble<T>::fit_member(Workplace& place, Executor& executor, index_t member,
+                             const Members& data, const Members* validation,
+                             const FitOptions& options, const Report& report) {
+  const Data<T> training = rows_of(place, data_of(data, member), 0);
+  Data<T> held_out;
+  if (validation != nullptr) held_out = rows_of(place, data_of(*validation, member), 1);
+  Recorder recorder(report, member);
+  visit(place, member, true, [&] {
+    place.trainer->fit(executor, training, validation == nullptr ? nullptr : &held_out, options,
+                       recorder);
+  });
+}
+
+template <class T>
+void Ensemble<T>::fit(Interrupt* interrupt, const Members& data, const Members* validation,
+                      const FitOptions& options, const Report& report) {
+  const std::vector<Numbers> groups = groups_of(data, options.batch_size);
+  run(interrupt, static_cast<index_t>(groups.size()), 2 * parallel_work,
+      [&](Workplace& place, Executor& executor, index_t number) {
+        const Numbers& group = groups[static_cast<std::size_t>(number)];
+        if (group.size() > 1)
+          fit_lanes(place, executor, group, data, validation, options, report);
+        else
+          fit_member(place, executor, group.front(), data, validation, options, report);
+      });
+}
+
+template <class T>
+void Ensemble<T>::train(Interrupt* interrupt, const Members& data, double* losses) {
+  const index_t lanes = network().table().lanes;
+  const index_t rows = data.front().size();
+  // Neighbours may share a vector; whether they do is for their thread to find out.
+  const index_t together = narrow_ && rows == 1 ? lanes : 1;
+  const double work = static_cast<double>(size()) *
+                      ((together > 1 ? lane_work : member_work) + 3 * network().forward_work(rows));
+  run(interrupt, divide_up(size(), together), work,
+      [&](Workplace& place, Executor& executor, index_t number) {
+        const index_t begin = number * together, end = std::min(begin + together, size());
+        if (fits_lanes(begin, end, data)) return train_lanes(place, begin, end, data, losses);
+        for (index_t i = begin; i < end; ++i)
+          visit(place, i, true, [&] {
+            Tally<T> tally(*objective_, {});
+            place.trainer->train_batch(executor, rows_of(place, data_of(data, i), 0), tally);
+            losses[i] = tally.results().front();
+          });
+      });
+}
+
+template <class T>
+void Ensemble<T>::evaluate(Interrupt* interrupt, const Members& data, const Report& report) {
+  run(interrupt, size(), 2 * parallel_work, [&](Workplace& place, Executor& executor, index_t i) {
+    visit(place, i, false, [&] {
+      report.write(0, i,
+                   {place.trainer->evaluate(executor, rows_of(place, data_of(data, i), 1)), {}});
+    });
+  });
+}
+
+template <class T>
+void Ensemble<T>::predict(Interrupt* interrupt, const std::vector<MatrixView<const T>>& x,
+                          MatrixView<T> out) {
+  const index_t rows = out.rows / size();
+  const double work = static_cast<double>(size()) * (member_work + network().forward_work(rows));
+  run(interrupt, size(), work, [&](Workplace& place, Executor& executor, index_t i) {
+    visit(place, i, false, [&] {
+      place.network->predict(executor, x[x.size() == 1 ? 0 : static_cast<std::size_t>(i)],
+                             out.slice(i * rows, (i + 1) * rows));
+    });
+  });
+}
+
+template <class T>
+void Ensemble<T>::finish_training() {
+  for (index_t i = 0; i < size(); ++i)
+    member_of(i).optimizer.finish(parameters_of(i), network().trained());
+}
+
+template class Ensemble<float>;
+template class Ensemble<double>;
+
+}  // namespace densecore

@@ -1,0 +1,159 @@
+// Many networks of one architecture that are trained side by side, each as if it were alone: a
+// member's numbers have the bits of an ordinary network with its seed, optimizer and data.
+//
+// The members' parameters lie one after another in one buffer. What a step needs besides belongs to
+// the threads, of which each has one workplace: a network whose parameters are those of the member
+// that it works on. A member is one thread's task from the first epoch to the last, and waits for
+// nobody. Small networks are trained a vector of members at a time (lanes.cc).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "training/trainer.h"
+
+namespace densecore {
+
+// The data of a member: all rows of `data`, or the `count` rows of it that `rows` numbers.
+template <class T>
+struct MemberData {
+  Data<T> data;
+  const std::int64_t* rows = nullptr;
+  index_t count = 0;
+  index_t size() const { return rows == nullptr ? data.x.rows : count; }
+};
+
+// What is reported of each epoch and member: (epochs, values, members).
+struct Report {
+  double* data;
+  index_t values, members;
+  void write(index_t epoch, index_t value, index_t member, double number) const {
+    data[(epoch * values + value) * members + member] = number;
+  }
+  // Training's numbers, then those of the validation.
+  void write(index_t epoch, index_t member, const EpochResult& result) const {
+    index_t value = 0;
+    for (const double number : result.training) write(epoch, value++, member, number);
+    for (const double number : result.validation) write(epoch, value++, member, number);
+  }
+};
+
+template <class T>
+class Ensemble {
+ public:
+  // One for all members, or one each.
+  using Members = std::vector<MemberData<T>>;
+  using Numbers = std::vector<index_t>;  // of members
+
+  // Throws std::invalid_argument for a bad specification. Parameters start at zero.
+  Ensemble(const KernelTables& tables, NetworkSpec spec, index_t members);
+  ~Ensemble();
+
+  index_t size() const { return static_cast<index_t>(seeds.size()); }
+  // What all members have in common. Its parameters are anybody's.
+  const Network<T>& network() const;
+  // (members, parameters), and (members, numbers in the layers' other arrays in their order).
+  const std::shared_ptr<AlignedBuffer<T>>& parameters() const { return parameters_; }
+  const std::shared_ptr<AlignedBuffer<T>>& states() const { return states_; }
+  index_t state_count() const { return state_count_; }
+  // Of shuffles and dropout masks.
+  std::vector<std::uint64_t> seeds;
+
+  // With a settings object of its own for each member.
+  void compile(const Objective<T>& objective,
+               const std::vector<std::shared_ptr<OptimizerSettings>>& settings,
+               std::vector<Metric<T>> metrics);
+  bool compiled() const { return !members_.empty(); }
+  const Objective<T>& objective() const { return *objective_; }
+  OptimizerState<T>& optimizer(index_t member) { return member_of(member).optimizer; }
+  std::int64_t& epochs(index_t member) { return member_of(member).epochs; }
+
+  // All calls below run on the thread pool. `interrupt` is asked in the calling thread; each member
+  // that an interruption meets is as after its last whole step.
+
+  // Number of values of an epoch's training, or validation: loss, then metrics.
+  index_t reported() const { return 1 + static_cast<index_t>(metrics_.size()); }
+  // Epochs that an exception prevents are not written.
+  void fit(Interrupt* interrupt, const Members& data, const Members* validation,
+           const FitOptions& options, const Report& report);
+  // One step each, and the losses (members,) before it.
+  void train(Interrupt* interrupt, const Members& data, double* losses);
+  void evaluate(Interrupt* interrupt, const Members& data, const Report& report);
+  // x: one matrix for all, or one each; out (members * rows, outputs).
+  void predict(Interrupt* interrupt, const std::vector<MatrixView<const T>>& x, MatrixView<T> out);
+  // Parameters become their average where an optimizer keeps one.
+  void finish_training();
+
+ private:
+  struct Workplace;
+  struct Member {
+    OptimizerState<T> optimizer;
+    std::int64_t epochs = 0;
+  };
+
+  static const MemberData<T>& data_of(const Members& data, index_t member) {
+    return data[data.size() == 1 ? 0 : static_cast<std::size_t>(member)];
+  }
+  Member& member_of(index_t member) { return members_[static_cast<std::size_t>(member)]; }
+  const Member& member_of(index_t member) const {
+    return members_[static_cast<std::size_t>(member)];
+  }
+  T* parameters_of(index_t member) {
+    return parameters_->data() + member * network().parameter_count();
+  }
+  void reserve_workplaces(int count);
+  // task(workplace, executor, number) for 0 .. tasks-1, together `work` multiply-adds. Rethrows
+  // what the first task throws that does; those that run then stop as at an interruption.
+  template <class Task>
+  void run(Interrupt* interrupt, index_t tasks, double work, Task&& task);
+  // The member's parameters and states to the workplace, and what became of them back.
+  void enter(Workplace& place, index_t member, bool trains);
+  void leave(Workplace& place, index_t member, bool trains);
+  template <class Body>
+  void visit(Workplace& place, index_t member, bool trains, Body&& body);
+  // A member's data where they lie; numbered rows in the workplace's own memory, the first or the
+  // second.
+  static Data<T> rows_of(Workplace& place, const MemberData<T>& data, int memory);
+  void fit_member(Workplace& place, Executor& executor, index_t member, const Members& data,
+                  const Members* validation, const FitOptions& options, const Report& report);
+
+  // A member per lane (lanes.cc). Whether the kernel takes the network and the loss at all; batches
+  // of one row of the members begin .. end together.
+  void choose_lanes();
+  bool fits_lanes(index_t member) const;
+  bool same_lanes(index_t a, index_t b, const Members& data) const;
+  bool fits_lanes(index_t begin, index_t end, const Members& data) const;
+  // All members: groups for the kernel, then the others one by one.
+  std::vector<Numbers> groups_of(const Members& data, index_t batch_size) const;
+  index_t lane_steps() const;  // that are made at once
+  void enter_lanes(Workplace& place, const Numbers& group);
+  void leave_lanes(Workplace& place, const Numbers& group);
+  void shuffle_lanes(Workplace& place, const Numbers& group, index_t rows);
+  // Steps begin .. end of an epoch of a group, in the order of `shuffle_lanes` if `shuffled`; adds
+  // to the lanes' losses.
+  void step_lanes(Workplace& place, const Numbers& group, const Members& data, bool shuffled,
+                  index_t begin, index_t end);
+  void scalars_of_lanes(Workplace& place, const Numbers& group, LaneTraining<T>& p);
+  void gather_lanes(Workplace& place, const Numbers& group, const Members& data, bool shuffled,
+                    index_t begin, LaneTraining<T>& p);
+  void fit_lanes(Workplace& place, Executor& executor, const Numbers& group, const Members& data,
+                 const Members* validation, const FitOptions& options, const Report& report);
+  void train_lanes(Workplace& place, index_t begin, index_t end, const Members& data,
+                   double* losses);
+
+  const KernelTables* tables_;
+  NetworkSpec spec_;
+  std::vector<std::unique_ptr<Workplace>> workplaces_;
+  std::vector<Member> members_;
+  std::vector<Metric<T>> metrics_;
+  std::unique_ptr<Objective<T>> objective_;
+  std::vector<RowLayer> row_layers_;
+  bool narrow_ = false;  // whether the kernel takes such layers and such a loss
+  LaneLoss lane_loss_ = LaneLoss::squared;
+  const OptimizerEntry<T>* lane_updates_[2] = {};  // by LaneUpdate
+  index_t state_count_ = 0;
+  std::shared_ptr<AlignedBuffer<T>> parameters_, states_;
+};
+
+}  // namespace densecore

@@ -1,0 +1,238 @@
+#include "training/trainer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+#include "base/random.h"
+
+namespace densecore {
+namespace {
+
+// Throws std::invalid_argument for a number that is no row's.
+void copy_order(const std::int64_t* from, std::vector<index_t>& order) {
+  const auto rows = static_cast<std::int64_t>(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (from[i] < 0 || from[i] >= rows)
+      throw std::invalid_argument("row_order: found " + std::to_string(from[i]) +
+                                  ", wanted numbers of the " + std::to_string(rows) + " rows");
+    order[i] = static_cast<index_t>(from[i]);
+  }
+}
+
+// Steps of one row that are made between two looks at the clock.
+constexpr index_t rows_at_once = 256;
+// What a step costs besides its multiply-adds, as for the executor's calls.
+constexpr double row_work = 4096;
+
+}  // namespace
+
+template <class T>
+Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
+                    std::shared_ptr<OptimizerSettings> settings, std::vector<Metric<T>> metrics,
+                    std::uint64_t seed)
+    : network_(std::move(network)),
+      objective_(objective),
+      optimizer_(network_->table(), std::move(settings), network_->parameters()->data(),
+                 network_->parameter_count()),
+      metrics_(std::move(metrics)),
+      seed_(seed) {}
+
+template <class T>
+double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std::int64_t steps) {
+  LossSum sum;
+  if (batch.x.rows == 1 && network_->trains_rows(objective_, optimizer_)) {
+    // All but the last, whose loss is wanted, are calls of many steps on the same row.
+    static constexpr index_t same_row[rows_at_once] = {};
+    while (steps > 1) {
+      const index_t count = std::min<index_t>(steps - 1, rows_at_once);
+      network_->train_rows(objective_, batch.x, batch.targets, same_row, count, optimizer_, sum,
+                           nullptr);
+      steps -= count;
+      executor.check(row_work * static_cast<double>(count));
+    }
+    sum = network_->train_row(objective_, batch.x, batch.targets, optimizer_, nullptr);
+    return sum.loss / objective_.divisor(sum.weight);
+  }
+  for (; steps > 0; --steps)
+    sum = network_->train(executor, objective_, batch.x, batch.targets, optimizer_, true);
+  return sum.loss / objective_.divisor(sum.weight);
+}
+
+template <class T>
+void Trainer<T>::apply_gradients(Executor& executor) {
+  optimizer_.update(executor, network_->parameters()->data(), network_->gradients()->data(),
+                    network_->trained());
+}
+
+template <class T>
+void Trainer<T>::reserve_batch(const Data<T>& data, index_t rows) {
+  reserve(batch_x_, rows * data.x.cols);
+  reserve(batch_values_, rows * data.targets.values.cols);
+  reserve(batch_labels_, rows);
+  reserve(batch_weight_, rows);
+}
+
+template <class T>
+Data<T> Trainer<T>::gather(const Data<T>& data, const index_t* order, index_t count) {
+  const auto rows_of = [&](MatrixView<const T> from, AlignedBuffer<T>& to) {
+    for (index_t i = 0; i < count; ++i)
+      std::memcpy(to.data() + i * from.cols, from.row(order[i]),
+                  static_cast<std::size_t>(from.cols) * sizeof(T));
+    return MatrixView<const T>(to.data(), count, from.cols);
+  };
+  Data<T> batch;
+  if (data.source != nullptr) {
+    data.source->read(order, 0, count, batch_x_.data());
+    batch.x = {batch_x_.data(), count, data.x.cols};
+  } else {
+    batch.x = rows_of(data.x, batch_x_);
+  }
+  if (data.targets.values) batch.targets.values = rows_of(data.targets.values, batch_values_);
+  if (data.targets.labels != nullptr) {
+    for (index_t i = 0; i < count; ++i) batch_labels_.data()[i] = data.targets.labels[order[i]];
+    batch.targets.labels = batch_labels_.data();
+  }
+  if (data.targets.weight != nullptr) {
+    for (index_t i = 0; i < count; ++i) batch_weight_.data()[i] = data.targets.weight[order[i]];
+    batch.targets.weight = batch_weight_.data();
+  }
+  return batch;
+}
+
+template <class T>
+Data<T> Trainer<T>::slice(const Data<T>& data, index_t begin, index_t end) {
+  Data<T> part{data.x.slice(begin, end), data.targets.slice(begin, end)};
+  if (data.source != nullptr) {
+    data.source->read(nullptr, begin, end - begin, batch_x_.data());
+    part.x = {batch_x_.data(), end - begin, data.x.cols};
+  }
+  return part;
+}
+
+template <class T>
+void Trainer<T>::add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& tally) {
+  if (tally.watches_outputs()) tally.add_outputs(network_->outputs(objective_, rows), targets);
+}
+
+template <class T>
+void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
+  tally.add_loss(network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false));
+  add_outputs(batch.x.rows, batch.targets, tally);
+}
+
+template <class T>
+void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
+                     const FitOptions& options, EpochObserver& observer) {
+  const index_t rows = data.x.rows, batch_size = std::min(options.batch_size, rows);
+  network_->reserve(batch_size);
+  if (options.shuffle || data.source != nullptr) reserve_batch(data, batch_size);
+  std::vector<index_t> order(options.shuffle ? static_cast<std::size_t>(rows) : 0);
+  Tally<T> trained = tally(), held_out = tally();
+  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+    observer.epoch_begin();
+    if (options.shuffle && options.order != nullptr) {
+      copy_order(options.order, order);
+    } else if (options.shuffle) {
+      Random random(seed_, Stream::shuffle, static_cast<std::uint64_t>(epochs));
+      permutation(random, rows, order.data());
+    }
+    trained.reset();
+    const bool by_row = batch_size == 1 && network_->trains_rows(objective_, optimizer_);
+    if (by_row) train_rows(executor, data, options.shuffle ? order.data() : nullptr, trained);
+    for (index_t begin = 0; begin < rows && !by_row; begin += batch_size) {
+      const index_t end = std::min(begin + batch_size, rows);
+      train_batch(executor,
+                  options.shuffle ? gather(data, order.data() + begin, end - begin)
+                                  : slice(data, begin, end),
+                  trained);
+    }
+    ++epochs;
+    EpochResult result;
+    result.training = trained.results();
+    if (validation != nullptr) {
+      held_out.reset();
+      evaluate_batch(executor, *validation, held_out);
+      result.validation = held_out.results();
+    }
+    if (!observer.epoch_end(result)) return;
+  }
+}
+
+template <class T>
+void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index_t* order,
+                            Tally<T>& tally) {
+  const index_t outputs = network_->outputs();
+  const bool watched = tally.watches_outputs(), copied = watched || data.source != nullptr;
+  if (copied) reserve_batch(data, rows_at_once);
+  if (watched) reserve(outputs_, rows_at_once * outputs);
+  for (index_t begin = 0; begin < data.x.rows; begin += rows_at_once) {
+    const index_t end = std::min(begin + rows_at_once, data.x.rows);
+    const index_t* rest = order == nullptr ? nullptr : order + begin;
+    const Data<T> rows = rest == nullptr ? slice(data, begin, end)
+                         : copied        ? gather(data, rest, end - begin)
+                                         : data;
+    network_->train_rows(objective_, rows.x, rows.targets, copied ? nullptr : rest, end - begin,
+                         optimizer_, tally.total(), watched ? outputs_.data() : nullptr);
+    if (watched) {
+      const MatrixView<T> seen(outputs_.data(), end - begin, outputs);
+      network_->finish_outputs(objective_, seen);
+      // One by one, as batches of one row are: the same bits as `train_batch` in a loop.
+      for (index_t i = 0; i < end - begin; ++i)
+        tally.add_outputs(seen.slice(i, i + 1), rows.targets.slice(i, i + 1));
+    }
+    executor.check(3 * network_->forward_work(end - begin) + row_work * rows_at_once);
+  }
+}
+
+template <class T>
+void Trainer<T>::evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
+  // Blocks of a constant size: the result of a whole data set depends on no batch size.
+  constexpr index_t block = Network<T>::evaluation_rows;
+  if (batch.source != nullptr) reserve_batch(batch, block);
+  for (index_t begin = 0; begin < batch.x.rows; begin += block) {
+    const index_t end = std::min(begin + block, batch.x.rows);
+    const Data<T> rows = slice(batch, begin, end);
+    tally.add_loss(network_->loss(executor, objective_, rows.x, rows.targets));
+    add_outputs(end - begin, rows.targets, tally);
+  }
+}
+
+template <class T>
+std::vector<double> Trainer<T>::evaluate(Executor& executor, const Data<T>& data) {
+  Tally<T> held_out = tally();
+  evaluate_batch(executor, data, held_out);
+  return held_out.results();
+}
+
+template <class T>
+void Tally<T>::reset() {
+  total_ = LossSum();
+  for (Metric<T>& metric : metrics_) metric.reset();
+}
+
+template <class T>
+void Tally<T>::add_loss(const LossSum& sum) {
+  total_.loss += sum.loss;
+  total_.weight += sum.weight;
+}
+
+template <class T>
+void Tally<T>::add_outputs(MatrixView<const T> outputs, const Targets<T>& targets) {
+  for (Metric<T>& metric : metrics_) metric.add(outputs, targets);
+}
+
+template <class T>
+std::vector<double> Tally<T>::results() const {
+  std::vector<double> values = {total_.loss / objective_.divisor(total_.weight)};
+  for (const Metric<T>& metric : metrics_) values.push_back(metric.result());
+  return values;
+}
+
+template class Tally<float>;
+template class Tally<double>;
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace densecore

@@ -1,0 +1,1 @@
+"""What every package builds on: it knows no network, no layer and no data."""

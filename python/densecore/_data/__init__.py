@@ -1,0 +1,1 @@
+"""Data of any kind on their way to the core: arrays, frames, sparse matrices, batches."""

@@ -1,0 +1,153 @@
+"""The one conversion of user input: anything array-like to what the core uses without a copy.
+
+Convenience calls (``fit``, ``predict``, ``evaluate``) come through here and copy at most once, only
+when dtype, byte order, alignment or layout demand it. Hot-path calls do not: the core refuses what
+it cannot use where it lies.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .interop import to_numpy
+
+Array = NDArray[Any]
+
+
+def _numeric(name: str, value: Any) -> Array:
+    """`value` as an array of numbers, of whatever dtype it has."""
+    try:
+        array = np.asarray(to_numpy(name, value))
+        if array.dtype == object:  # for instance a list with numbers of several types
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        if str(error).startswith(f"{name}: "):
+            raise
+        raise TypeError(f"{name}: found values that are not numbers ({error})") from None
+    if array.dtype.kind not in "biuf":
+        found = f"dtype {array.dtype}"
+        if array.dtype.kind in "UST" and array.size:
+            found = f"text ({array.flat[0]!s:.20})"
+        raise TypeError(f"{name}: found {found}, wanted real numbers")
+    return array
+
+
+def as_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> Array:
+    """The array as `dtype`, C-contiguous, aligned and of native byte order."""
+    with np.errstate(over="raise"):
+        try:
+            return np.require(array, dtype, ["C", "A"])
+        except FloatingPointError:
+            largest = np.nanmax(np.abs(np.where(np.isinf(array), 0, array)))
+            raise ValueError(
+                f"{name}: found {largest:g}, which overflows {dtype}; wanted values up to "
+                f"{np.finfo(dtype).max:.7g} (or a model with dtype='float64')"
+            ) from None
+
+
+def flattened(name: str, array: Array, columns: int | None, flatten: bool) -> Array:
+    """A matrix (rows, columns); with `flatten` further axes become one, without a copy if possible.
+
+    `columns` None accepts any number.
+    """
+    shape = array.shape
+    if flatten and array.ndim > 2:
+        array = array.reshape(len(array), int(np.prod(shape[1:])))
+    if array.ndim != 2 or (columns is not None and array.shape[1] != columns):
+        wanted = "any" if columns is None else columns
+        raise ValueError(f"{name}: found shape {shape}, wanted (rows, {wanted})")
+    return array
+
+
+def as_matrix(
+    name: str, value: Any, dtype: np.dtype[Any], columns: int | None, flatten: bool = False
+) -> Array:
+    """`value` as a matrix (rows, columns) of `dtype`; see `flattened`."""
+    return as_dtype(name, flattened(name, _numeric(name, value), columns, flatten), dtype)
+
+
+def is_mapped(value: Any) -> bool:
+    """Whether an array lies in a file."""
+    while isinstance(value, np.ndarray):
+        if isinstance(value, np.memmap):
+            return True
+        value = value.base
+    return False
+
+
+def _check_finite(name: str, array: Array) -> None:
+    """Refuses NaN and infinity in targets. The sum finds them in one pass without a copy.
+
+    A memory map may be larger than the memory, and is not read for it.
+    """
+    if array.dtype.kind != "f" or is_mapped(array):
+        return
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(array.sum(dtype=np.float64)):
+            return
+    bad = ~np.isfinite(array)
+    if bad.any():
+        row = int(np.argmax(bad.reshape(len(array), -1).any(axis=1)))
+        found = array[row][bad[row]].flat[0] if array.ndim > 1 else array[row]
+        raise ValueError(f"{name}: found {found} in row {row}, wanted finite numbers")
+
+
+def as_targets(value: Any, dtype: np.dtype[Any], rows: int, outputs: int, name: str = "y") -> Array:
+    """Targets as a matrix (rows, outputs); a vector is accepted for a single output."""
+    array = _numeric(name, value)
+    if array.ndim == 1 and outputs == 1:
+        array = array.reshape(-1, 1)
+    if array.shape != (rows, outputs):
+        raise ValueError(f"{name}: found shape {array.shape}, wanted {(rows, outputs)}")
+    _check_finite(name, array)
+    return as_dtype(name, array, dtype)
+
+
+def as_labels(value: Any, rows: int, classes: int, name: str = "y") -> NDArray[np.int32]:
+    """Class numbers as a vector (rows,) of int32, each in 0 .. classes-1."""
+    try:
+        array = _numeric(name, value)
+    except TypeError as error:
+        if "found text" not in str(error):
+            raise
+        raise TypeError(
+            f"{error} (numpy.unique({name}, return_inverse=True)[1] numbers the classes)"
+        ) from None
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array.reshape(-1)
+    if array.shape != (rows,):
+        raise ValueError(f"{name}: found shape {array.shape}, wanted {(rows,)} (class numbers)")
+    wanted = f"wanted class numbers 0 to {classes - 1}, one per output"
+    if array.dtype.kind == "f":
+        whole = np.isfinite(array) & (array == np.floor(array))
+        if not whole.all():
+            row = int(np.argmin(whole))
+            raise ValueError(f"{name}: found {array[row]} in row {row}, {wanted}")
+    outside = (array < 0) | (array >= classes)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise ValueError(f"{name}: found class {array[row]} in row {row}, {wanted}")
+    return np.ascontiguousarray(array, np.int32)
+
+
+def as_weights(value: Any, dtype: np.dtype[Any], rows: int, allow_zeros: bool = False) -> Array:
+    """Sample weights as a vector (rows,): finite, not negative, not all zero."""
+    array = _numeric("sample_weight", value)
+    if array.shape != (rows,):
+        raise ValueError(f"sample_weight: found shape {array.shape}, wanted {(rows,)}")
+    bad = ~(np.isfinite(array) & (array >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"sample_weight: found {array[row]} in row {row}, wanted finite numbers >= 0"
+        )
+    if rows > 0 and not allow_zeros and not array.any():
+        raise ValueError("sample_weight: found only zeros, wanted at least one positive weight")
+    converted = as_dtype("sample_weight", array, dtype)
+    if array.any() and not converted.any():
+        raise ValueError(
+            f"sample_weight: found at most {array.max():.2g}, which {dtype} takes for 0, wanted "
+            "larger ones (a mean loss does not depend on a common factor)"
+        )
+    return converted

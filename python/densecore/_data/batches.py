@@ -1,0 +1,187 @@
+"""Where the batches of an epoch come from: arrays, objects with an index, anything iterable."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+
+from .._base import core
+from .._base.warn import warn
+from .dataset import Data
+from .row_sources import take
+
+# (x, y, sample_weight) of a batch, however given, as the core wants it.
+Convert = Callable[[Any, Any, Any], Data]
+
+
+class Source(Protocol):
+    """Batches of one epoch after another.
+
+    Attributes
+    ----------
+    steps : int or None
+        Batches of an epoch, when that is known before.
+    rows : int or None
+    exhausted : bool
+        Whether there will be no more epochs.
+    """
+
+    steps: int | None
+    rows: int | None
+    exhausted: bool
+
+    def epoch(self, number: int, seed: int) -> Iterator[Data]:
+        """The batches of an epoch; number and seed fix their order."""
+        ...
+
+
+class Arrays:
+    """Batches of rows of arrays; with `shuffle` in the order that the core would take them."""
+
+    exhausted = False
+
+    def __init__(self, data: Data, batch_size: int, shuffle: bool, steps: int | None) -> None:
+        self.data = data
+        self.rows: int | None = len(data.x)
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.order: Any = None  # written anew before each epoch, if not drawn from the seed
+        there = -(-len(data.x) // batch_size)
+        self.whole = steps is None or steps == there
+        if steps is not None and steps > there:
+            warn(
+                f"the data has {there} batches of {batch_size} rows, fewer than the {steps} steps "
+                "asked for: an epoch ends with its data",
+            )
+            self.whole = True
+        self.steps: int | None = there if self.whole else steps
+
+    def epoch(self, number: int, seed: int) -> Iterator[Data]:
+        data, size = self.data, self.batch_size
+        rows = len(data.x)
+        order = self.order
+        if order is None and self.shuffle:
+            order = core.permutation(rows, seed, number)
+        for begin in islice(range(0, rows, size), self.steps):
+            part: Any = slice(begin, begin + size)
+            if order is not None:
+                part = order[part]
+            weight = None if data.weight is None else data.weight[part]
+            yield Data(take(data.x, part), data.y[part], weight)
+
+
+class Indexed:
+    """Batches of an object with ``len`` and an index, such as keras.utils.PyDataset or a list."""
+
+    rows: int | None = None
+    exhausted = False
+
+    def __init__(self, batches: Any, convert: Convert, shuffle: bool, steps: int | None) -> None:
+        self._batches = batches
+        self._convert = convert
+        self._shuffle = shuffle
+        there = len(batches)
+        if there == 0:
+            raise ValueError("x: found no batches, wanted at least one")
+        if steps is not None and steps > there:
+            warn(
+                f"the data has {there} batches, fewer than the {steps} steps asked for: an epoch "
+                "ends with its data",
+            )
+        self.steps: int | None = there if steps is None else min(steps, there)
+
+    def first(self) -> Any:
+        """The inputs of the first batch, for their number."""
+        return parts_of(self._batches[0])[0]
+
+    def epoch(self, number: int, seed: int) -> Iterator[Data]:
+        there = len(self._batches)
+        order = core.permutation(there, seed, number) if self._shuffle else np.arange(there)
+        for step, index in enumerate(order[: self.steps]):
+            yield _converted(self._convert, self._batches[int(index)], step)
+        ended = getattr(self._batches, "on_epoch_end", None)
+        if callable(ended):
+            ended()
+
+
+class Stream:
+    """Batches of an iterable: from its beginning in each epoch; of an iterator, where it stands."""
+
+    rows: int | None = None
+
+    def __init__(self, batches: Any, convert: Convert, steps: int | None) -> None:
+        self._batches = batches
+        self._iterator: Iterator[Any] = iter(batches)
+        self._once = self._iterator is batches
+        self._begun = False
+        self._convert = convert
+        self._peeked: list[Any] = []
+        self.steps: int | None = steps
+        if steps is None and hasattr(batches, "__len__"):
+            self.steps = len(batches)
+        self._wanted = steps
+        self.exhausted = False
+
+    def first(self) -> Any:
+        """The inputs of the first batch, for their number."""
+        self._peeked = list(islice(self._iterator, 1))
+        if not self._peeked:
+            raise ValueError("x: found no batches, wanted at least one")
+        return parts_of(self._peeked[0])[0]
+
+    def epoch(self, number: int, seed: int) -> Iterator[Data]:
+        if self._begun and not self._once:
+            self._iterator = iter(self._batches)
+        self._begun = True
+        count = 0
+        while self._wanted is None or count < self._wanted:
+            item = self._peeked.pop() if self._peeked else next(self._iterator, _END)
+            if item is _END:
+                break
+            yield _converted(self._convert, item, count)
+            count += 1
+        if self._wanted is not None and count == self._wanted:
+            return
+        self.exhausted = self._once
+        if self._wanted is not None and count > 0:
+            warn(
+                f"the data ran out after {count} of {self._wanted} steps"
+                + (": training ends here" if self._once else ""),
+            )
+
+
+_END = object()
+
+
+def are_batches(x: Any) -> bool:
+    """Whether x gives batches (x, y[, sample_weight]) instead of being the inputs themselves."""
+    if isinstance(x, np.ndarray) or hasattr(x, "__array__") or hasattr(x, "shape"):
+        return False
+    if isinstance(x, list | tuple):  # rows of numbers otherwise
+        return len(x) > 0 and isinstance(x[0], tuple) and len(x[0]) > 0 and np.ndim(x[0][0]) > 0
+    return hasattr(x, "__iter__") or (hasattr(x, "__len__") and hasattr(x, "__getitem__"))
+
+
+def source_of(batches: Any, convert: Convert, shuffle: bool, steps: int | None) -> Indexed | Stream:
+    """The source for an object that `are_batches` accepts."""
+    if hasattr(batches, "__len__") and hasattr(batches, "__getitem__"):
+        return Indexed(batches, convert, shuffle, steps)
+    return Stream(batches, convert, steps)
+
+
+def parts_of(item: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) of what a source gave as a batch."""
+    if not isinstance(item, tuple | list) or not 1 <= len(item) <= 3:
+        found = f"{len(item)} parts" if isinstance(item, tuple | list) else type(item).__name__
+        raise ValueError(f"x: found a batch of {found}, wanted (x, y) or (x, y, sample_weight)")
+    x, y, weight = [*item, None, None][:3]
+    return x, y, weight
+
+
+def _converted(convert: Convert, item: Any, step: int) -> Data:
+    x, y, weight = parts_of(item)
+    try:
+        return convert(x, y, weight)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"batch {step}: {error}") from None

@@ -1,0 +1,108 @@
+"""Training data as the core wants it: arrays of the model's dtype, or rows by batch."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import as_labels, as_targets, as_weights
+from .row_sources import Rows, as_rows, part
+
+Array = NDArray[Any]
+
+
+class Data(NamedTuple):
+    """x (rows, inputs), y (rows, outputs) or class numbers (rows,), weights (rows,) or None."""
+
+    x: Rows
+    y: Array
+    weight: Array | None
+
+    def split(self, share: float) -> tuple["Data", "Data"]:
+        """The first rows and the last `share` of them, as views."""
+        if not 0 < share < 1:
+            raise ValueError(f"validation_split: found {share}, wanted 0 <= share < 1")
+        rows = len(self.x)
+        cut = int(rows * (1 - share))
+        if cut == 0 or cut == rows:
+            raise ValueError(
+                f"validation_split: found {rows} rows, too few to split off a share of {share}"
+            )
+
+        def rows_of(begin: int, end: int) -> Data:
+            weight = None if self.weight is None else self.weight[begin:end]
+            return Data(part(self.x, begin, end), self.y[begin:end], weight)
+
+        if self.weight is not None and not (self.weight[:cut].any() and self.weight[cut:].any()):
+            raise ValueError(
+                "validation_split: found only zeros among the weights of one part, wanted at least "
+                "one positive weight in each"
+            )
+        return rows_of(0, cut), rows_of(cut, rows)
+
+
+def prepare(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None,
+    *,
+    dtype: np.dtype[Any],
+    inputs: int,
+    outputs: int,
+    sparse: bool,
+    flatten: bool = False,
+) -> Data:
+    """Check and convert; copies only what cannot be used where it lies.
+
+    With `flatten` the axes of x after the first become one. Targets and weights must be finite; x
+    is not looked through for NaN: that would read all of it once more, and of a file perhaps all
+    that does not fit into memory.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, what was found and what is wanted.
+    """
+    x_array = as_rows("x", x, dtype, inputs, flatten)
+    rows = len(x_array)
+    if rows == 0:
+        raise ValueError("x: found no rows, wanted at least one")
+    if y is None:
+        raise ValueError("y: found None, wanted the targets")
+    y_array: Array
+    y_array = as_labels(y, rows, outputs) if sparse else as_targets(y, dtype, rows, outputs)
+    weight = None if sample_weight is None else as_weights(sample_weight, dtype, rows)
+    if class_weight is not None:
+        factors = _class_factors(y_array, class_weight)
+        weight = as_weights(factors if weight is None else factors * weight, dtype, rows)
+    return Data(x_array, y_array, weight)
+
+
+def _class_factors(y: Array, class_weight: Mapping[int, float]) -> NDArray[np.float64]:
+    """The factor of each row's class; a single output is a class of 0 or 1."""
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
+            f"class_weight: found {type(class_weight).__name__}, wanted a dictionary from class "
+            "numbers to factors"
+        )
+    if y.ndim == 1:
+        labels = y
+    elif y.shape[1] > 1:
+        labels = y.argmax(axis=1)
+    else:
+        labels = (y[:, 0] > 0.5).astype(np.int32)
+    table = np.zeros(int(labels.max()) + 1)
+    for label in np.unique(labels):
+        if int(label) not in class_weight:
+            raise ValueError(f"class_weight: found no factor for class {label}, wanted one each")
+        factor = class_weight[int(label)]
+        wanted = f"class_weight: found {factor!r} for class {label}, wanted a finite number >= 0"
+        try:
+            table[label] = factor
+        except (TypeError, ValueError):
+            raise TypeError(wanted) from None
+        if not 0 <= table[label] < np.inf:
+            raise ValueError(wanted)
+    return table[labels]

@@ -1,0 +1,61 @@
+"""Weights without their model: a safetensors file with the names that a model file has.
+
+Keras writes HDF5, which would need a library of its own; the endings of its names (``.h5``,
+``.weights.h5``) are accepted nevertheless, so that a script's names need not change.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._base import core
+from . import safetensors
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+Array = NDArray[Any]
+
+
+def write(path: str | os.PathLike[str], tensors: Mapping[str, Array]) -> None:
+    """Write weights in one step; an existing file is replaced or left as it was."""
+    safetensors.write(
+        path, tensors, {"format": "densecore weights", "densecore_version": core.__version__}
+    )
+
+
+def read(path: str | os.PathLike[str], views: Mapping[str, Array]) -> None:
+    """Fill views from a weights file or a model file, all or none.
+
+    Numbers of another precision are converted.
+    """
+    name = os.fspath(path)
+    with open(path, "rb") as start:
+        if start.read(len(_HDF5)) == _HDF5:
+            raise ValueError(
+                f"{name}: found an HDF5 file, wanted one of densecore's save_weights or save: in "
+                "Keras, np.savez the arrays of model.get_weights(), and give them to set_weights"
+            )
+    with safetensors.open_file(path) as file:
+        found = {key: info.shape for key, info in file.tensors.items() if _is_weight(key)}
+        wanted = {key: view.shape for key, view in views.items()}
+        for key in {**wanted, **found}:
+            if found.get(key) != wanted.get(key):
+                raise ValueError(
+                    f"{name}: tensor '{key}': found {_shown(found, key)}, the model has "
+                    f"{_shown(wanted, key)}"
+                )
+        arrays = {key: file.read(key) for key in wanted}
+    for key, view in views.items():
+        np.copyto(view, arrays[key], casting="same_kind")
+
+
+def _is_weight(key: str) -> bool:
+    # A model file holds the optimizer's state, and averages, besides.
+    return key.startswith("layers.")
+
+
+def _shown(shapes: Mapping[str, tuple[int, ...]], key: str) -> str:
+    return f"shape {shapes[key]}" if key in shapes else "none"

@@ -1,0 +1,337 @@
+"""Callbacks that write the model: the best one, and a training that can be resumed."""
+
+import contextlib
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from .._saving import safetensors
+from .base import Callback, CallbackList, Direction, Logs, overrides
+
+StrPath = str | os.PathLike[str]
+
+
+class ModelCheckpoint(Callback):
+    """Save the model after each epoch, or whenever it is the best so far.
+
+    Every file appears whole or not at all, and holds the optimizer's state too: ``load_model`` and
+    ``fit(initial_epoch=...)`` go on as if nothing had happened.
+
+    Parameters
+    ----------
+    filepath : path
+        May name the epoch (counted from 1) and its numbers: ``"{epoch:02d}-{val_loss:.2f}.model"``.
+        Directories are made when they are missing.
+    monitor : str
+        The number that decides what is best.
+    verbose : {0, 1}
+        1 says when a file is written.
+    save_best_only : bool
+        Whether to save only when `monitor` is better than ever before.
+    save_weights_only : bool
+        Accepted for Keras's sake: the file is the whole model either way.
+    mode : {"auto", "min", "max"}
+        Whether the number is to fall or to grow; "auto" goes by its name.
+    save_freq : "epoch" or int
+        A number of batches instead of each epoch; the numbers are then means over the epoch so far.
+    initial_value_threshold : float, optional
+        What the first model saved has to be better than.
+
+    Raises
+    ------
+    ValueError
+        `mode` or `save_freq` is not one of these.
+    """
+
+    def __init__(
+        self,
+        filepath: StrPath,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.filepath = os.fspath(filepath)
+        self.monitor = monitor
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.save_freq = save_freq
+        self.best = initial_value_threshold
+        self._direction = Direction("ModelCheckpoint", monitor, mode)
+        self._epoch = 0
+        self._batches = 0
+        if save_freq == "epoch":
+            return
+        if save_best_only and monitor.startswith("val_"):
+            raise ValueError(
+                f"ModelCheckpoint: found save_freq={save_freq!r} with monitor={monitor!r}, which "
+                "is known at the end of an epoch only; wanted save_freq='epoch' or another monitor"
+            )
+        if not isinstance(save_freq, int) or isinstance(save_freq, bool) or save_freq < 1:
+            raise ValueError(
+                f"ModelCheckpoint: save_freq: found {save_freq!r}, wanted 'epoch' or a number of "
+                "batches"
+            )
+        self.on_train_batch_end = self._batch_end  # type: ignore[method-assign]
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Remember the epoch for the files' names."""
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Save, if it is time."""
+        if self.save_freq == "epoch":
+            self._consider(logs or {})
+
+    def _batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._batches += 1
+        if self._batches % int(self.save_freq) == 0:
+            self._consider({**(logs or {}), "batch": batch + 1})
+
+    def _consider(self, logs: Logs) -> None:
+        why = ""
+        if self.save_best_only:
+            value = self.monitored(self.monitor, logs)
+            if value is None or not self._direction.better(value, self.best):
+                return
+            before = "" if self.best is None else f" from {self.best:.5f}"
+            why = f"{self.monitor} improved{before} to {value:.5f}, "
+            self.best = value
+        path = self._path(logs)
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        self.model.save(path)
+        if self.verbose:
+            print(f"Epoch {self._epoch + 1}: {why}model saved to {path}")
+
+    def _path(self, logs: Logs) -> str:
+        names = {**logs, "epoch": self._epoch + 1}
+        try:
+            return self.filepath.format(**names)
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(
+                f"ModelCheckpoint: filepath: found {self.filepath!r} with {error}, known: "
+                f"{', '.join(names)}"
+            ) from None
+
+    def get_state(self) -> dict[str, Any]:
+        """The best number so far."""
+        return {"best": self.best, "batches": self._batches}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Compare with that from now on."""
+        self.best, self._batches = state["best"], state["batches"]
+
+
+_FORMAT = "densecore training"
+_VERSION = "1"
+_FILE = "training.safetensors"
+
+
+class BackupAndRestore(Callback):
+    """Make a training that is killed go on where it was, to the bit, when it is started again.
+
+    After each epoch parameters, optimizer state, counters, the history so far and the state of all
+    other callbacks are written to one file, which appears whole or not at all. ``fit`` with the
+    same directory reads it and goes on with the next epoch; the end of the training removes it.
+    Data that comes from an iterator is not wound forward.
+
+    Parameters
+    ----------
+    backup_dir : path
+        A directory of this training alone; made when it is missing.
+    save_freq : "epoch" or int
+        Every so many epochs.
+    delete_checkpoint : bool
+        Whether a training that ends removes what was written.
+
+    Raises
+    ------
+    ValueError
+        An empty path, or a `save_freq` that is not one of these.
+    """
+
+    runs_last = True
+
+    def __init__(
+        self,
+        backup_dir: StrPath,
+        save_freq: str | int = "epoch",
+        delete_checkpoint: bool = True,
+    ) -> None:
+        super().__init__()
+        self.backup_dir = os.fspath(backup_dir)
+        if not self.backup_dir:
+            raise ValueError(
+                "BackupAndRestore: backup_dir: found an empty path, wanted a directory"
+            )
+        every = 1 if save_freq == "epoch" else save_freq
+        if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+            raise ValueError(
+                f"BackupAndRestore: save_freq: found {save_freq!r}, wanted 'epoch' or a number of "
+                "epochs"
+            )
+        self.save_freq = every
+        self.delete_checkpoint = delete_checkpoint
+
+    @property
+    def path(self) -> str:
+        """The file that is written."""
+        return os.path.join(self.backup_dir, _FILE)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Restore what there is.
+
+        Raises
+        ------
+        NotADirectoryError
+            `backup_dir` is a file.
+        ValueError
+            What is there belongs to another training, or is damaged.
+        """
+        if os.path.isfile(self.backup_dir):
+            raise NotADirectoryError(f"{self.backup_dir}: is a file, wanted a directory")
+        os.makedirs(self.backup_dir, exist_ok=True)
+        if os.path.exists(self.path):
+            with safetensors.open_file(self.path) as file:
+                self._restore(file)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Write all that the next epoch depends on."""
+        if (epoch + 1) % self.save_freq == 0 or self.model.stop_training:
+            self._write(epoch)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Remove the file: the next training starts anew."""
+        if self.delete_checkpoint:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+            with contextlib.suppress(OSError):  # what is not empty stays
+                os.rmdir(self.backup_dir)
+
+    def _write(self, epoch: int) -> None:
+        model = self.model
+        tensors = _model_tensors(model)
+        callbacks = []
+        for number, callback in enumerate(_others(self)):
+            state = _split(callback.get_state(), f"callbacks.{number}", tensors)
+            callbacks.append({"class": type(callback).__name__, "state": state})
+        safetensors.write(
+            self.path,
+            tensors,
+            {
+                "format": _FORMAT,
+                "version": _VERSION,
+                "model": json.dumps(_identity(model)),
+                "seed": str(model.seed),
+                "optimizer": json.dumps(model.optimizer.get_config()),
+                "progress": json.dumps(model.progress),
+                "training": json.dumps(
+                    {"epoch": epoch, "stopped": model.stop_training, "callbacks": callbacks}
+                ),
+            },
+        )
+
+    def _restore(self, file: safetensors.SafetensorsFile) -> None:
+        model = self.model
+        if file.metadata.get("format") != _FORMAT or file.metadata.get("version") != _VERSION:
+            raise ValueError(f"{self.path}: not a training that this version can resume")
+        try:
+            read = {key: json.loads(file.metadata[key]) for key in ("model", "optimizer",
+                    "progress", "training")}  # fmt: skip
+            seed = int(file.metadata["seed"])
+            training = read["training"]
+            found = [entry["class"] for entry in training["callbacks"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{self.path}: the training is damaged ({error})") from None
+        wanted = [type(callback).__name__ for callback in _others(self)]
+        if read["model"] != _identity(model):
+            raise ValueError(
+                f"{self.path}: belongs to another model; give each training a backup_dir of its own"
+            )
+        if found != wanted:
+            raise ValueError(
+                f"{self.path}: found the callbacks {', '.join(found)}, wanted those of this fit: "
+                f"{', '.join(wanted)}"
+            )
+        if seed != model.seed:
+            # The seed of shuffles belongs to what the core is compiled with.
+            model.seed = seed
+            model._compile()
+        expected = _model_tensors(model)
+        for name, view in expected.items():
+            if name in file.tensors and file.tensors[name].shape == view.shape:
+                continue
+            raise ValueError(f"{self.path}: the training is damaged: no tensor {name} as wanted")
+        for name, view in expected.items():
+            file.read(name, view)
+        for name, value in read["optimizer"].items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                setattr(model.optimizer, name, value)
+        model._network.steps = read["progress"]["steps"]
+        model._network.epochs = read["progress"]["epochs"]
+        for callback, entry in zip(_others(self), training["callbacks"], strict=True):
+            callback.set_state(_joined(entry["state"], file))
+        model.stop_training = training["stopped"]
+        model._initial_epoch = training["epoch"] + 1
+
+
+def _others(callback: Callback) -> list[Callback]:
+    """The other callbacks that have a state: which ones of the others there are does not matter."""
+    companions: CallbackList = callback._companions  # type: ignore[assignment]
+    return [other for other in companions.everybody() if overrides(other, "get_state")]
+
+
+def _identity(model: Any) -> dict[str, Any]:
+    """What a model must have in common with the one of a backup."""
+    config = model.get_config()
+    layers = [{**layer, "name": None} for layer in config["layers"]]
+    return {
+        "dtype": config["dtype"],
+        "inputs": config["inputs"],
+        "layers": layers,
+        "optimizer": model.optimizer.name,
+        "loss": model.loss.get_config(),
+    }
+
+
+def _model_tensors(model: Any) -> dict[str, Any]:
+    """Parameters and optimizer state, as views; also of a model whose loss no file can hold."""
+    tensors = dict(model._tensors())
+    for name, state in model._network.optimizer_states().items():
+        tensors[f"optimizer.{name}"] = state
+    return tensors
+
+
+def _split(state: dict[str, Any], name: str, tensors: dict[str, Any]) -> dict[str, Any]:
+    """A callback's state as JSON can hold it; its arrays go to `tensors`."""
+    plain: dict[str, Any] = {}
+    for key, value in state.items():
+        if isinstance(value, np.ndarray):
+            tensors[f"{name}.{key}"] = value
+            plain[key] = {"tensor": f"{name}.{key}"}
+        elif isinstance(value, list) and any(isinstance(item, np.ndarray) for item in value):
+            names = [f"{name}.{key}.{number}" for number in range(len(value))]
+            tensors.update(zip(names, value, strict=True))
+            plain[key] = {"tensors": names}
+        else:
+            plain[key] = value
+    return plain
+
+
+def _joined(state: dict[str, Any], file: safetensors.SafetensorsFile) -> dict[str, Any]:
+    whole: dict[str, Any] = {}
+    for key, value in state.items():
+        if isinstance(value, dict) and set(value) == {"tensor"}:
+            whole[key] = file.read(value["tensor"])
+        elif isinstance(value, dict) and set(value) == {"tensors"}:
+            whole[key] = [file.read(name) for name in value["tensors"]]
+        else:
+            whole[key] = value
+    return whole

@@ -1,0 +1,409 @@
+"""Ensemble: many networks of one architecture, trained side by side."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import losses, optimizers
+from .._base.warn import warn
+from .._data.row_sources import as_rows, take
+from ..callbacks.progress import check_verbose
+from ..initializers import check_seed
+from ..losses.function import CallableLoss
+from ..metrics import get_all
+from ..models.evaluate import at_least, optional
+from ..models.sequential import Sequential
+from . import serialization as ensemble_file
+from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
+from .history import EnsembleHistory
+from .members import Members, member_count
+
+Array = NDArray[Any]
+AnyOptimizer = str | optimizers.Optimizer
+
+
+class Ensemble(Members):
+    """Many networks of one architecture, trained side by side.
+
+    Member i has the same bits, to the last one, as an ordinary model that is built with
+    ``seeds[i]``, compiled with optimizer i and fitted alone. All members' whole epochs run in the
+    core, on all threads: no member waits for another. Networks of up to 16 units a layer that learn
+    from single rows by plain descent or Adam share vectors, a network per lane.
+
+    Parameters
+    ----------
+    model : Sequential
+        The architecture; its weights are not used. If it is compiled, the ensemble is too.
+    n : int, optional
+        How many members; by default as many as there are seeds, optimizers or learning rates.
+    seeds : sequence of int, optional
+        Of initial weights, shuffles and dropout masks; by default the model's seed and those that
+        follow it.
+    optimizers : str, Optimizer or a sequence of n of them, optional
+        Instead of the one that the model is compiled with. Every member gets a copy of its own.
+    learning_rates : sequence of n, optional
+        Each member's, in place of its optimizer's.
+    name : str, optional
+
+    Attributes
+    ----------
+    optimizers : list of Optimizer
+        As compiled. Settings may be changed at any time.
+    history : EnsembleHistory or None
+        Of the last call of ``fit``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Something that is not a Sequential, a layer or a loss that is a Python function, or
+        unequal numbers of seeds, optimizers and learning rates.
+
+    Examples
+    --------
+    >>> import densecore as dc
+    >>> model = dc.Sequential([dc.Input(4), dc.Dense(8, "tanh"), dc.Dense(1)], seed=0)
+    >>> len(dc.Ensemble(model, 100))
+    100
+    """
+
+    def __init__(
+        self,
+        model: Sequential,
+        n: int | None = None,
+        seeds: Sequence[int] | None = None,
+        optimizers: AnyOptimizer | Sequence[AnyOptimizer] | None = None,
+        *,
+        learning_rates: Sequence[Any] | None = None,
+        name: str | None = None,
+    ) -> None:
+        if not isinstance(model, Sequential):
+            raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
+        count = member_count(n, seeds=seeds, optimizers=optimizers, learning_rates=learning_rates)
+        if seeds is None:
+            seeds = [model.seed + i for i in range(count)]
+        super().__init__(model, [check_seed(seed) for seed in seeds], name)
+        if isinstance(model.loss, CallableLoss):
+            raise TypeError(
+                "Ensemble: found a loss that is a Python function, wanted one of densecore.losses"
+            )
+        if model.loss is not None:
+            chosen = model.optimizer if optimizers is None else optimizers
+            assert chosen is not None
+            self.compile(
+                chosen,
+                model.loss,
+                list(model._metrics),
+                list(model._weighted_metrics),
+                learning_rates=learning_rates,
+            )
+        elif optimizers is not None or learning_rates is not None:
+            raise ValueError(
+                "optimizers: found some for a model that is not compiled: compile the model, or "
+                "call Ensemble.compile(optimizer, loss)"
+            )
+
+    # Training -----------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: AnyOptimizer | Sequence[AnyOptimizer] = "adam",
+        loss: str | losses.Loss | None = None,
+        metrics: Sequence[Any] | None = None,
+        weighted_metrics: Sequence[Any] | None = None,
+        *,
+        learning_rates: Sequence[Any] | None = None,
+    ) -> None:
+        """As `Sequential.compile`; `optimizer` may be a sequence with one for each member.
+
+        Parameters
+        ----------
+        learning_rates : sequence of n, optional
+            Each member's, in place of its optimizer's.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An unknown name, a metric that does not suit the loss, another number of optimizers than
+            of members, or a loss that is a Python function.
+        """
+        if callable(loss) and not isinstance(loss, losses.Loss):
+            raise TypeError(
+                "loss: found a Python function, wanted one of densecore.losses: members are "
+                "trained in the core"
+            )
+        if loss is None:
+            raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
+        members = ensemble_file.copies(optimizer, learning_rates, len(self))
+        chosen = losses.get(loss)
+        plain, weighted = (
+            get_all("metrics", metrics),
+            get_all("weighted_metrics", weighted_metrics),
+        )
+        model = self._model
+        before = (model.loss, model._metrics, model._weighted_metrics)
+        try:
+            model.loss, model._metrics, model._weighted_metrics = chosen, plain, weighted
+            self._compile(members)
+        except BaseException:
+            model.loss, model._metrics, model._weighted_metrics = before
+            raise
+
+    def _compile(self, members: list[optimizers.Optimizer]) -> None:
+        model = self._model
+        assert model.loss is not None
+        self._core.compile(
+            model.loss.name,
+            model.loss.reduction,
+            [optimizer._settings for optimizer in members],
+            model._describe_metrics(model.loss.name, model.output_shape[1]),
+            model.loss.from_logits,
+            model.loss._parameters(),
+        )
+        self.optimizers = members
+
+    def _read(
+        self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
+    ) -> MembersData:
+        loss = self._model._compiled_loss()
+        return read(
+            len(self),
+            x,
+            y,
+            sample_weight,
+            class_weight,
+            dtype=self._model._dtype,
+            inputs=self._model._inputs,
+            outputs=loss.target_columns(self._model.output_shape[1]),
+            sparse=loss.sparse,
+        )
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        *,
+        indices: Any = None,
+        bootstrap: bool = False,
+        validation_indices: Any = None,
+    ) -> EnsembleHistory:
+        """Train all members for a number of epochs.
+
+        Parameters
+        ----------
+        x, y, sample_weight : array_like
+            Arrays for all members, as for `Sequential.fit`; or a list with an array for each, or
+            one of a dimension more, x (members, rows, features).
+        batch_size : int, optional
+            Rows per step, by default 32.
+        verbose : {"auto", 0, 1}
+            1, also "auto", prints a line when all are trained.
+        validation_split : float
+            The share of each member's last rows that is held out.
+        validation_data : tuple (x, y) or (x, y, sample_weight), or "rest", optional
+            Evaluated after each epoch; for all, or for each. "rest": the rows of x that a member
+            is not trained on, with `indices` or `bootstrap`.
+        shuffle : bool
+            Whether each member has, in each epoch, an order of its own, which follows from its
+            seed.
+        class_weight : dict, optional
+            Class number → factor of its rows' weights.
+        indices : sequence of n arrays, or array (members, rows), optional
+            The rows of x and y that each member is trained on, by their numbers, or a mask.
+        bootstrap : bool
+            Whether each member is trained on as many rows as there are, drawn with replacement;
+            which, follows from its seed: ``history.indices``.
+        validation_indices : sequence of n arrays, optional
+            The rows of x and y to validate each member on.
+
+        Returns
+        -------
+        EnsembleHistory
+            ``history.history["loss"]`` etc.: arrays (epochs, members).
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before anything is trained, naming the argument, what was found and what is wanted.
+        KeyboardInterrupt
+            On Ctrl-C, within 100 ms: every member is as after its last whole step.
+
+        Warns
+        -----
+        RuntimeWarning
+            Some members' loss is not finite.
+        """
+        epochs = at_least("epochs", epochs, 0)
+        size = min(optional("batch_size", batch_size) or 32, 2**62)
+        check_verbose(verbose)
+        data = self._read(x, y, sample_weight, class_weight)
+        rows = chosen_rows(self.seeds, indices, bootstrap, data)
+        training, validation = with_validation(
+            data.with_rows(rows),
+            len(self),
+            validation_split,
+            validation_data,
+            validation_indices,
+            self._read,
+        )
+        names = self.metrics_names
+        if validation is not None:
+            names = names + ["val_" + name for name in names]
+        report = np.full((epochs, len(names), len(self)), np.nan)
+        before = np.array(self.progress["epochs"])
+        start = time.perf_counter()
+        try:
+            self._core.fit(
+                training.core(),
+                None if validation is None else validation.core(),
+                epochs,
+                size,
+                bool(shuffle),
+                report,
+            )
+            self._core.finish_training()
+        finally:
+            numbers = {name: report[:, i] for i, name in enumerate(names)}
+            completed = np.array(self.progress["epochs"]) - before
+            self.history = EnsembleHistory(numbers, completed, rows, self._model._directions)
+        self._warn_of(self.history)
+        if verbose != 0:
+            said = repr(self.history).removeprefix("EnsembleHistory(")[:-1]
+            print(f"{said} - {time.perf_counter() - start:.1f}s")
+        return self.history
+
+    @staticmethod
+    def _warn_of(history: EnsembleHistory) -> None:
+        loss = history["loss"]
+        bad = np.flatnonzero(~np.isfinite(loss).all(axis=0))
+        if bad.size:
+            shown = ", ".join(map(str, bad[:10])) + (", …" if bad.size > 10 else "")
+            warn(
+                f"the loss of {bad.size} of {loss.shape[1]} members is not finite (members "
+                f"{shown}): their training has diverged, or the data hold such numbers; a smaller "
+                "learning rate may help",
+                RuntimeWarning,
+            )
+
+    def train_on_batch(
+        self, x: Array, y: Array, sample_weight: Array | None = None
+    ) -> NDArray[np.float64]:
+        """One step of every member; the arrays are used where they lie.
+
+        Parameters
+        ----------
+        x : ndarray (rows, features), or (members, rows, features), of the model's dtype
+        y : ndarray (rows, outputs) or (members, rows, outputs) of the model's dtype; or class
+            numbers (rows,) or (members, rows), int32 or int64
+        sample_weight : ndarray (rows,) or (members, rows) of the model's dtype, optional
+
+        Returns
+        -------
+        ndarray (members,)
+            The losses before the update.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array that cannot be used without a copy; the message says what is wanted.
+        """
+        return self._core.train_on_batch(x, y, sample_weight)
+
+    # Evaluation and prediction ------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        return_dict: bool = False,
+        *,
+        indices: Any = None,
+    ) -> Any:
+        """The loss and the metrics of every member, on data for all or for each.
+
+        Returns
+        -------
+        ndarray (members,), list of ndarray, or dict
+            As `Sequential.evaluate`, with an array where it has a number.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming the argument, what was found and what is wanted.
+        RuntimeError
+            The ensemble is not compiled.
+        """
+        data = self._read(x, y, sample_weight)
+        if indices is not None:
+            data = data.with_rows(read_rows("indices", indices, len(self), data))
+        names = self.metrics_names
+        report = np.full((1, len(names), len(self)), np.nan)
+        self._core.evaluate(data.core(), report)
+        values = list(report[0])
+        if return_dict:
+            return dict(zip(names, values, strict=True))
+        return values if len(values) > 1 else values[0]
+
+    def predict(self, x: Any, reduce: Any = None) -> Array:
+        """Every member's outputs for x (rows, features), or x (members, rows, features).
+
+        Parameters
+        ----------
+        reduce : {None, "mean", "std", "median"}, number, or sequence of numbers
+            What is made of the members' outputs: a mean, a standard deviation (of the members,
+            divided by n - 1), or quantiles, such as ``(0.05, 0.95)``.
+
+        Returns
+        -------
+        ndarray
+            (members, rows, outputs); reduced (rows, outputs), or (quantiles, rows, outputs).
+
+        Raises
+        ------
+        ValueError, TypeError
+            An unknown `reduce`, a quantile that is not from 0 to 1, or x of another shape.
+        """
+        if isinstance(reduce, str) and reduce not in ("mean", "std", "median"):
+            raise ValueError(
+                f"reduce: found {reduce!r}, wanted 'mean', 'std', 'median', or quantiles"
+            )
+        if hasattr(x, "shape") and len(x.shape) == 3:
+            x = np.require(x, self._model._dtype, ["C", "A"])
+        else:
+            x = take(as_rows("x", x, self._model._dtype, self._model._inputs), slice(None))
+        outputs = self._core.predict(x, None)
+        return outputs if reduce is None else _reduced(outputs, reduce)
+
+    def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
+        """Every member's outputs for x, which is used where it lies, into `out` (members, rows,
+        outputs) when given."""
+        return self._core.predict(x, out)
+
+
+def _reduced(outputs: Array, reduce: Any) -> Array:
+    wide = outputs.astype(np.float64)
+    made: Array
+    if isinstance(reduce, str):
+        if reduce == "mean":
+            made = wide.mean(axis=0)
+        elif reduce == "median":
+            made = np.median(wide, axis=0)
+        else:
+            made = wide.std(axis=0, ddof=1 if len(wide) > 1 else 0)
+    else:
+        levels = np.asarray(reduce, np.float64)
+        if not ((levels >= 0) & (levels <= 1)).all():
+            raise ValueError(f"reduce: found the quantiles {reduce!r}, wanted numbers from 0 to 1")
+        made = np.quantile(wide, levels, axis=0)
+    return made.astype(outputs.dtype)

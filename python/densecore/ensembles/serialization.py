@@ -1,0 +1,313 @@
+"""Members of an ensemble as models, and ensembles as files and pickles."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import losses, metrics, optimizers
+from .._base import core
+from .._saving import safetensors
+from ..initializers import check_seed
+from ..models.layer_stack import Stack
+from ..models.sequential import Sequential
+
+Array = NDArray[Any]
+Ensemble = Any  # whose module imports this one
+
+FORMAT = "densecore-ensemble"
+FORMAT_VERSION = "1"
+
+
+# Optimizers -------------------------------------------------------------------------------------
+
+
+def copies(given: Any, rates: Sequence[Any] | None, members: int) -> list[optimizers.Optimizer]:
+    """An optimizer for each member, which shares nothing with the others.
+
+    Raises
+    ------
+    ValueError
+        There are not as many as members.
+    """
+    single = isinstance(given, str | optimizers.Optimizer)
+    if not single and len(given) != members:
+        raise ValueError(
+            f"optimizer: found {len(given)}, wanted one, or one for each of {members} members"
+        )
+    if rates is not None and len(rates) != members:
+        raise ValueError(
+            f"learning_rates: found {len(rates)}, wanted one for each of {members} members"
+        )
+    made = []
+    for i in range(members):
+        try:
+            copy = _copy(optimizers.get(given if single else given[i]))
+            if rates is not None:
+                rate = rates[i]
+                copy.learning_rate = rate.item() if isinstance(rate, np.generic) else rate
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"member {i}: {error}") from None
+        made.append(copy)
+    return made
+
+
+def _copy(optimizer: optimizers.Optimizer) -> optimizers.Optimizer:
+    return optimizers.get(optimizer._config())
+
+
+# Members as models ------------------------------------------------------------------------------
+
+
+def model_of(ensemble: Ensemble, index: int) -> Sequential:
+    """A member as a model of its own."""
+    prototype = ensemble._model
+    config = Stack.get_config(prototype)
+    config.update(seed=ensemble.seeds[index], name=f"{prototype.name}_{index}")
+    model = Sequential.from_config(config)
+    model._make_parameters()
+    model.parameters[...] = ensemble.parameters[index]
+    _set_states(model, ensemble._core.states[index], ensemble._core_layers)
+    if prototype.loss is not None:
+        model.optimizer = _copy(ensemble.optimizers[index])
+        model.loss = prototype.loss
+        model._metrics = list(prototype._metrics)
+        model._weighted_metrics = list(prototype._weighted_metrics)
+        model._compile()
+        network = model._network
+        steps, epochs = ensemble._core.progress()
+        network.steps, network.epochs = steps[index], epochs[index]
+        for name, state in ensemble._core.optimizer_states(index).items():
+            network.optimizer_states()[name][...] = state
+    model._network_changed()
+    return model
+
+
+def take_over(ensemble: Ensemble, index: int, model: Sequential) -> None:
+    """Put a model in a member's place."""
+    if not isinstance(model, Sequential):
+        raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
+    own, given = _layers(ensemble._model), _layers(model)
+    if model.dtype != ensemble.dtype or own != given:
+        raise ValueError(
+            f"set_member: found {model!r}, wanted the ensemble's architecture, {ensemble._model!r}"
+        )
+    if model.loss is not None and ensemble.loss is not None:
+        states = model._network.optimizer_states()
+        members = list(ensemble.optimizers)
+        members[index] = _copy(model.optimizer)  # type: ignore[arg-type]
+        if members[index].state_names() != list(ensemble._core.optimizer_states(index)):
+            raise ValueError(
+                f"set_member: found the optimizer {model.optimizer!r}, wanted one that keeps the "
+                f"same arrays as {ensemble.optimizers[index]!r}"
+            )
+        _recompile(ensemble, members)
+        for name, state in ensemble._core.optimizer_states(index).items():
+            state[...] = states[name]
+        ensemble._core.set_progress(index, model._network.steps, model._network.epochs)
+    ensemble.parameters[index] = model.parameters
+    ensemble._core.states[index] = ensemble._states_of(model)
+    ensemble.seeds[index] = model.seed
+    ensemble._core.seeds = ensemble.seeds
+
+
+def _layers(model: Sequential) -> list[Any]:
+    return [model._inputs, *model._plan().specs]
+
+
+def _recompile(ensemble: Ensemble, members: list[optimizers.Optimizer]) -> None:
+    """The same compilation with other optimizers of the same rules: all states stay."""
+    everything = tensors_of(ensemble)
+    kept = {name: array.copy() for name, array in everything.items()}
+    progress = ensemble.progress
+    ensemble._compile(members)
+    _fill(ensemble, kept, progress)
+
+
+def _set_states(model: Sequential, values: Array, layers: int) -> None:
+    begin = 0
+    for index in range(layers):
+        for array in model._network.layer_views(index)[2].values():
+            array[...] = values[begin : begin + array.size]
+            begin += array.size
+
+
+# Files and pickles ------------------------------------------------------------------------------
+
+
+def tensors_of(ensemble: Ensemble) -> dict[str, Array]:
+    """``parameters``, ``states``, ``optimizer.<name>``: a row for each member."""
+    tensors: dict[str, Array] = {"parameters": ensemble.parameters}
+    if ensemble._core.states.size:
+        tensors["states"] = ensemble._core.states
+    if ensemble.loss is not None:
+        for i in range(len(ensemble)):
+            for name, state in ensemble._core.optimizer_states(i).items():
+                key = f"optimizer.{name}"
+                if key not in tensors:
+                    tensors[key] = np.zeros_like(ensemble.parameters)
+                tensors[key][i] = state
+    return tensors
+
+
+def _fill(ensemble: Ensemble, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
+    ensemble.parameters[...] = tensors["parameters"]
+    if "states" in tensors:
+        ensemble._core.states[...] = tensors["states"]
+    if ensemble.loss is None:
+        return
+    for i in range(len(ensemble)):
+        for name, state in ensemble._core.optimizer_states(i).items():
+            state[...] = tensors[f"optimizer.{name}"][i]
+        ensemble._core.set_progress(i, progress["steps"][i], progress["epochs"][i])
+
+
+def state_of(ensemble: Ensemble) -> dict[str, Any]:
+    """What a pickle holds; the history stays behind."""
+    model = ensemble._model
+    config = Stack.get_config(model)
+    compiled = None
+    if model.loss is not None:
+        compiled = (model.loss, model._metrics, model._weighted_metrics, ensemble.optimizers)
+    return {
+        "name": ensemble.name,
+        "config": config,
+        "seeds": ensemble.seeds,
+        "compiled": compiled,
+        "progress": ensemble.progress,
+        "tensors": {name: array.copy() for name, array in tensors_of(ensemble).items()},
+    }
+
+
+def restore(ensemble: Ensemble, state: dict[str, Any]) -> None:
+    """Make an ensemble what `state_of` says."""
+    _begin(ensemble, state["name"], state["config"], list(state["seeds"]))
+    if state["compiled"] is not None:
+        model = ensemble._model
+        model.loss, model._metrics, model._weighted_metrics, members = state["compiled"]
+        ensemble._compile([_copy(optimizer) for optimizer in members])
+    _fill(ensemble, state["tensors"], state["progress"])
+
+
+def _begin(ensemble: Ensemble, name: str, config: dict[str, Any], seeds: list[int]) -> None:
+    ensemble.name = name
+    ensemble.history = None
+    ensemble.optimizers = []
+    ensemble._model = Sequential.from_config(config)
+    ensemble._make(seeds)
+    ensemble._model.build()
+
+
+def write(ensemble: Ensemble, path: str | os.PathLike[str]) -> None:
+    """Write an ensemble in one step; an existing file is replaced or left as it was."""
+    config: dict[str, Any] = {
+        "name": ensemble.name,
+        "model": Stack.get_config(ensemble._model),
+        "seeds": ensemble.seeds,
+    }
+    loss = ensemble.loss
+    if loss is not None:
+        # Most often all have the same: once each.
+        texts = [json.dumps(o._file_config()) for o in ensemble.optimizers]
+        different = list(dict.fromkeys(texts))
+        numbers = {text: number for number, text in enumerate(different)}
+        config["compile"] = {
+            "optimizers": [json.loads(text) for text in different],
+            "optimizer_of": [numbers[text] for text in texts],
+            "loss": loss.get_config(),
+            "metrics": metrics.config_of(ensemble._model._metrics),
+            "weighted_metrics": metrics.config_of(ensemble._model._weighted_metrics),
+        }
+    safetensors.write(
+        path,
+        tensors_of(ensemble),
+        {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "densecore_version": core.__version__,
+            "config": json.dumps(config, allow_nan=False),
+            "progress": json.dumps(ensemble.progress),
+        },
+    )
+
+
+def read_into(ensemble: Ensemble, path: str | os.PathLike[str]) -> None:
+    """Make an ensemble what a file says.
+
+    Raises
+    ------
+    ValueError
+        It is another file, or damaged: nothing is allocated for what its size does not confirm.
+    """
+    file, name = safetensors.open_file(path), os.fspath(path)
+    try:
+        if file.metadata.get("format") != FORMAT:
+            raise ValueError(
+                f"{name}: a safetensors file, but not an ensemble (load_model reads models)"
+            )
+        if file.metadata.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"{name}: found the format {file.metadata.get('format_version')!r}, wanted "
+                f"{FORMAT_VERSION!r}: upgrade densecore"
+            )
+        try:
+            config = json.loads(file.metadata["config"])
+            progress = json.loads(file.metadata["progress"])
+            shapes = _shapes(config, progress)
+        except _DAMAGED as error:
+            raise ValueError(f"{name}: the ensemble is damaged: {error}") from None
+        file.check(shapes)
+        tensors = {}
+        for key, (dtype, shape) in shapes.items():
+            tensors[key] = np.empty(shape, dtype)
+            file.read(key, tensors[key])
+    finally:
+        file.close()
+    try:
+        _begin(ensemble, config["name"], config["model"], config["seeds"])
+        if "compile" in config:
+            compiled, model = config["compile"], ensemble._model
+            model.loss = losses.get(compiled["loss"])
+            model._metrics = metrics.get_all("metrics", compiled["metrics"])
+            weighted = compiled["weighted_metrics"]
+            model._weighted_metrics = metrics.get_all("weighted_metrics", weighted)
+            ensemble._compile(_optimizers(compiled))
+    except _DAMAGED as error:
+        raise ValueError(f"{name}: the ensemble is damaged: {error}") from None
+    _fill(ensemble, tensors, progress)
+
+
+# What impossible entries of a configuration raise, wherever they are looked at.
+_DAMAGED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
+
+
+def _optimizers(compiled: dict[str, Any]) -> list[optimizers.Optimizer]:
+    return [optimizers.get(dict(compiled["optimizers"][i])) for i in compiled["optimizer_of"]]
+
+
+def _shapes(
+    config: dict[str, Any], progress: dict[str, Any]
+) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+    """The tensors that a configuration implies; raises for an impossible one."""
+    model = Sequential.from_config(config["model"])
+    members = len([check_seed(seed) for seed in config["seeds"]])
+    layers, parameters = model._tensor_shapes()
+    total = sum(int(np.prod(shape)) for shape in layers.values())
+    shapes = {"parameters": (members, parameters)}
+    if total > parameters:
+        shapes["states"] = (members, total - parameters)
+    if "compile" in config:
+        for counter in ("steps", "epochs"):
+            values = progress[counter]
+            if len(values) != members or not all(type(v) is int and 0 <= v < 2**62 for v in values):
+                raise ValueError(f"{counter}: wanted a number for each member")
+        found = _optimizers(config["compile"])
+        if len(found) != members:
+            raise ValueError(f"optimizers: found {len(found)}, wanted {members}")
+        for optimizer in found:
+            for name in optimizer.state_names():
+                shapes[f"optimizer.{name}"] = (members, parameters)
+    return {name: (model._dtype, shape) for name, shape in shapes.items()}

@@ -1,0 +1,63 @@
+"""What a layer's `activation` may be, and what it is in the core."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import activations
+from .base import Layer
+from .lowering import Plan
+
+
+class UserActivation:
+    """A pair of Python functions, as `Activation` describes them."""
+
+    def __init__(self, function: Callable[..., Any], derivative: Callable[..., Any]) -> None:
+        if not (callable(function) and callable(derivative)):
+            raise TypeError(
+                "activation: found a pair, wanted two functions: function(x) and derivative(x, a)"
+            )
+        if isinstance(derivative, np.ufunc) and derivative.nin == 1:
+            # It would take its second argument for where to write.
+            name = derivative.__name__
+            raise TypeError(
+                f"activation: found numpy.{name} as the derivative, wanted a function of two "
+                f"arrays, such as lambda x, a: numpy.{name}(x)"
+            )
+        self.function, self.derivative = function, derivative
+
+    def get_config(self) -> dict[str, Any]:
+        """Raises: Python functions cannot be written to a file."""
+        raise TypeError(
+            f"activation: found the Python functions {self!r}, which a file cannot hold; wanted "
+            "one of " + ", ".join(activations.names())
+        )
+
+    def __repr__(self) -> str:
+        names = (getattr(f, "__name__", "function") for f in (self.function, self.derivative))
+        return f"({', '.join(names)})"
+
+
+def function_of(activation: Any) -> Any:
+    """A name, or an object for what needs more than a name."""
+    if isinstance(activation, UserActivation):
+        return activation
+    if isinstance(activation, tuple | list):
+        if len(activation) != 2:
+            raise TypeError("activation: wanted a name or a pair (function, derivative)")
+        return UserActivation(*activation)
+    given = vars(activation).get("activation") if isinstance(activation, Layer) else None
+    if given is not None and not activation.parameter_names:
+        return given  # Keras's Dense(8, activation=LeakyReLU())
+    function = activations.get(activation)
+    # A name says all of what has no parameters, or those that the name stands for.
+    return function.name if function.is_default else function
+
+
+def add_to(plan: Plan, activation: Any) -> None:
+    """Append the function to a plan."""
+    if isinstance(activation, UserActivation):
+        plan.functions[plan.add({"kind": "function"})] = activation
+    else:
+        plan.activate(*activations.get(activation)._kernel())

@@ -1,0 +1,40 @@
+"""Layers that change what passes, and learn nothing."""
+
+from typing import Any, ClassVar
+
+from .base import Layer, check_number
+from .lowering import Plan
+
+
+class Dropout(Layer):
+    """In training, each input becomes 0 with probability `rate`; the others grow by 1/(1 - rate).
+
+    Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, 2014.
+    The mask of a step follows from the model's seed, the step, the layer and the row: it is the
+    same for any number of threads, and after a resumption.
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1).
+    seed
+        Accepted for Keras's sake: masks follow from the model's seed.
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = ("rate",)
+
+    def __init__(self, rate: float, seed: int | None = None, **general: Any) -> None:
+        super().__init__(**general)
+        self.rate = check_number(
+            "Dropout: rate", rate, "a number in 0 <= rate < 1", lambda value: 0 <= value < 1
+        )
+
+    def _plan(self, plan: Plan) -> None:
+        plan.add({"kind": "dropout", "rate": self.rate})
+
+
+class Flatten(Layer):
+    """Rows of several dimensions, such as images, become vectors; stands first."""
+
+    def _plan(self, plan: Plan) -> None:
+        plan.branch()

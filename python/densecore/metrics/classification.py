@@ -1,0 +1,225 @@
+"""Metrics of classes: how often the answer is right, and which mistakes are made."""
+
+from typing import Any
+
+from .._base.lookup import unknown
+from .base import Metric, count, share
+
+
+class Accuracy(Metric):
+    """The share of right answers; in `compile` it depends on the loss and the outputs, as in Keras.
+
+    By itself it is the share of elements of y_pred that equal those of y_true; of class numbers and
+    several outputs, `SparseCategoricalAccuracy`.
+    """
+
+    kind = "accuracy"
+
+    def _alone(self, labels: bool) -> str:
+        return "sparse_categorical_accuracy" if labels else self.kind
+
+
+class BinaryAccuracy(Metric):
+    """The share of outputs on the right side of `threshold`; a target says yes above 0.5."""
+
+    kind = "binary_accuracy"
+
+    def __init__(self, threshold: float = 0.5, name: str | None = None) -> None:
+        super().__init__(name, threshold=share("threshold", threshold))
+
+
+class CategoricalAccuracy(Metric):
+    """The share of rows whose largest output is that of the largest target (or the class)."""
+
+    kind = "categorical_accuracy"
+
+
+class SparseCategoricalAccuracy(Metric):
+    """The share of rows whose largest output is the class."""
+
+    kind = "sparse_categorical_accuracy"
+
+
+class TopKCategoricalAccuracy(Metric):
+    """The share of rows whose class has fewer than k larger outputs than its own."""
+
+    kind = "top_k_categorical_accuracy"
+
+    def __init__(self, k: int = 5, name: str | None = None) -> None:
+        super().__init__(name, k=count("k", k, 1))
+
+
+class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
+    """The same, for class numbers as targets."""
+
+    kind = "sparse_top_k_categorical_accuracy"
+
+
+class BalancedAccuracy(Metric):
+    """The mean recall of the classes that occur (scikit-learn's ``balanced_accuracy_score``).
+
+    A row's class is its largest output; a single output is class 1 above 0.5, else class 0.
+    """
+
+    kind = "balanced_accuracy"
+
+
+class MatthewsCorrelation(Metric):
+    """Matthews's correlation coefficient, for several classes Gorodkin's; classes as above."""
+
+    kind = "matthews_corrcoef"
+
+
+# Counts of yes and no -----------------------------------------------------------------------------
+
+
+class Precision(Metric):
+    """The share of right ones among the outputs that say yes; 0 when none does.
+
+    Several outputs are as many questions, whose counts are added up; class numbers answer them as
+    one-hot targets would. A target says yes above 0.5.
+
+    Parameters
+    ----------
+    thresholds : float, optional
+        An output above it says yes: by default 0.5, or any with `top_k`.
+    top_k : int, optional
+        Only the k largest outputs of a row say yes.
+    class_id : int, optional
+        The one output that counts.
+    name : str, optional
+    """
+
+    kind = "precision"
+
+    def __init__(
+        self,
+        thresholds: float | None = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(
+            name,
+            thresholds=None if thresholds is None else share("thresholds", thresholds),
+            top_k=None if top_k is None else count("top_k", top_k, 1),
+            class_id=None if class_id is None else count("class_id", class_id, 0),
+        )
+
+    def _core_options(self) -> dict[str, Any]:
+        options = super()._core_options()
+        if options["threshold"] is None and options["top_k"] is None:
+            options["threshold"] = 0.5
+        return options
+
+
+class Recall(Precision):
+    """The share of the targets that say yes whose outputs do; 0 when there are none.
+
+    Parameters as for `Precision`.
+    """
+
+    kind = "recall"
+
+
+class Specificity(Precision):
+    """The share of the targets that say no whose outputs do; 0 when there are none.
+
+    Parameters as for `Precision`.
+    """
+
+    kind = "specificity"
+
+
+class TruePositives(Precision):
+    """The (weighted) number of outputs that rightly say yes. Parameters as for `Precision`."""
+
+    kind = "true_positives"
+
+
+class TrueNegatives(Precision):
+    """The (weighted) number of outputs that rightly say no. Parameters as for `Precision`."""
+
+    kind = "true_negatives"
+
+
+class FalsePositives(Precision):
+    """The (weighted) number of outputs that wrongly say yes. Parameters as for `Precision`."""
+
+    kind = "false_positives"
+    larger_is_better = False
+
+
+class FalseNegatives(Precision):
+    """The (weighted) number of outputs that wrongly say no. Parameters as for `Precision`."""
+
+    kind = "false_negatives"
+    larger_is_better = False
+
+
+class F1Score(Metric):
+    """The harmonic mean of precision and recall; 0 for a class that neither has.
+
+    Parameters
+    ----------
+    average : {"macro", "micro", "weighted"}
+        The mean of the classes' scores, the score of their added counts, or the mean weighted by
+        how often classes occur. (Keras's None, a score per class, is not one number.)
+    threshold : float, optional
+        An output above it says yes; by default the largest of a row does, and a single output above
+        0.5.
+    name : str, optional
+
+    Raises
+    ------
+    ValueError
+        Another average, or a threshold that is not from 0 to 1.
+    """
+
+    kind = "f1_score"
+
+    def __init__(
+        self, average: str = "macro", threshold: float | None = None, name: str | None = None
+    ) -> None:
+        if average is None:
+            raise ValueError(
+                "F1Score: average: found None, a score per class; wanted one number: 'macro', "
+                "'micro' or 'weighted'"
+            )
+        if average not in ("macro", "micro", "weighted"):
+            unknown("average", average, ("macro", "micro", "weighted"))
+        threshold = None if threshold is None else share("threshold", threshold)
+        super().__init__(name, average=average, threshold=threshold)
+
+
+class AUC(Metric):
+    """The area under the ROC curve, or the average precision; exact, with every score a threshold.
+
+    Parameters
+    ----------
+    curve : {"ROC", "PR"}
+        ROC: the trapezoidal rule, as scikit-learn's ``roc_auc_score``. PR: the average precision,
+        Σ (R_n - R_{n-1}) P_n, as ``average_precision_score``: no line is drawn between points.
+    name : str, optional
+    num_thresholds
+        Accepted for Keras's sake, and without effect.
+
+    Raises
+    ------
+    ValueError
+        Another curve.
+
+    Notes
+    -----
+    Of several outputs the mean (one against the rest), without those whose targets are all alike
+    (for PR: all no); NaN when that leaves none, or an output is NaN.
+    """
+
+    kind = "auc"
+
+    def __init__(
+        self, *, curve: str = "ROC", name: str | None = None, num_thresholds: int | None = None
+    ) -> None:
+        if curve not in ("ROC", "PR"):
+            unknown("curve", curve, ("ROC", "PR"))
+        super().__init__(name, curve=curve)

@@ -1,0 +1,242 @@
+"""What `Sequential.evaluate` and `predict` do around the core, and whose data `fit` shares."""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .._data.batches import Arrays, Indexed, Source, Stream, are_batches, parts_of, source_of
+from .._data.dataset import Data
+from .._data.row_sources import as_rows, part, take
+from ..callbacks.base import Callback, CallbackList
+from ..callbacks.progress import check_verbose, shown
+from ..losses.function import CallableLoss
+
+Callbacks = Iterable[Callback] | Callback | CallbackList | None
+
+Model = Any  # Sequential, whose module imports this one
+
+
+def evaluate(
+    model: Model,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    verbose: int | str,
+    sample_weight: Any,
+    steps: int | None,
+    callbacks: Callbacks,
+    return_dict: bool,
+) -> float | list[float] | dict[str, float]:
+    """`Sequential.evaluate`, which documents it."""
+    check_verbose(verbose)
+    steps = optional("steps", steps)
+    size = optional("batch_size", batch_size) or 32
+    source: Source
+    if y is None and are_batches(x):
+        refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
+        source = batches_of(model, x, False, steps, None)
+    else:
+        source = Arrays(model._data(x, y, sample_weight), size, False, steps)
+    refuse_weights(model, source)
+    params = {"verbose": verbose, "steps": source.steps, "metrics": model.metrics_names}
+    listeners = CallbackList(callbacks, model, **params)
+    start = time.perf_counter()
+    try:
+        values = evaluate_source(model, source, listeners)
+    finally:
+        listeners.release()
+    named = dict(zip(model.metrics_names, values, strict=True))
+    if verbose != 0:
+        numbers = " - ".join(f"{name}: {shown(value)}" for name, value in named.items())
+        print(f"{numbers} - {time.perf_counter() - start:.1f}s")
+    if return_dict:
+        return named
+    return values if len(values) > 1 else values[0]
+
+
+def evaluate_source(model: Model, source: Source, listeners: CallbackList) -> list[float]:
+    """Loss and metrics over one epoch of a source."""
+    network, names = model._network, model.metrics_names
+    listeners.on_test_begin({})
+    if evaluates_in_core(model, source, listeners):
+        assert isinstance(source, Arrays)
+        values = network.evaluate(*source.data)
+    else:
+        tally = network.tally()
+        watched = listeners.listens_to_batches("test")
+        count = 0
+        for batch in source.epoch(0, 0):
+            if watched:
+                listeners.on_test_batch_begin(count, {})
+            if isinstance(model.loss, CallableLoss):
+                refuse_weight(model, batch.weight)
+                outputs = network.predict(batch.x, None)
+                loss = model.loss.compute(batch.y, outputs)[0] + network.penalty()
+                network.add_to_tally(outputs, batch.y, loss, tally)
+            else:
+                network.evaluate_batch(*batch, tally)
+            if watched:
+                logs = dict(zip(names, tally.results(), strict=True))
+                listeners.on_test_batch_end(count, logs)
+            count += 1
+        if count == 0:
+            raise ValueError(
+                "evaluation: found no batches; an iterator gives each of its batches once only"
+            )
+        values = tally.results()
+    listeners.on_test_end(dict(zip(names, values, strict=True)))
+    return list(values)
+
+
+def evaluates_in_core(model: Model, source: Source | None, listeners: CallbackList) -> bool:
+    """Whether one call can evaluate: then the numbers depend on no batch size."""
+    return (
+        isinstance(source, Arrays)
+        and source.whole
+        and not isinstance(model.loss, CallableLoss)
+        and not listeners.listens_to_batches("test")
+    )
+
+
+# Prediction -------------------------------------------------------------------------------------
+
+
+def predict(
+    model: Model,
+    x: Any,
+    batch_size: int | None,
+    verbose: int | str,
+    steps: int | None,
+    callbacks: Callbacks,
+) -> Any:
+    """`Sequential.predict`, which documents it."""
+    check_verbose(verbose)
+    steps = optional("steps", steps)
+    size = optional("batch_size", batch_size) or 32
+    start = time.perf_counter()
+    parts: Any
+    if are_batches(x):
+        refuse_with_batches(batch_size=batch_size)
+        parts = (item if hasattr(item, "shape") else parts_of(item)[0] for item in _items(x))
+        total = steps if steps is not None else len(x) if hasattr(x, "__len__") else None
+    else:
+        model._build_for(x)
+        whole = as_rows("x", x, model._dtype, model._inputs, model._flattens)
+        parts = (take(whole, slice(begin, begin + size)) for begin in range(0, len(whole), size))
+        total = -(-len(whole) // size) if steps is None else steps
+    listeners = CallbackList(callbacks, model, verbose=verbose, steps=total)
+    watched = listeners.listens_to_batches("predict")
+    listeners.on_predict_begin({})
+    if not are_batches(x) and not watched:
+        result = model._network.predict(
+            whole if steps is None else part(whole, 0, min(steps * size, len(whole))), None
+        )
+    else:
+        outputs = []
+        for step, piece in enumerate(parts):
+            if step == steps:
+                break
+            model._build_for(piece)
+            batch = as_rows("x", piece, model._dtype, model._inputs, model._flattens)
+            if watched:
+                listeners.on_predict_batch_begin(step, {})
+            outputs.append(model._network.predict(batch, None))
+            if watched:
+                listeners.on_predict_batch_end(step, {"outputs": outputs[-1]})
+        if not outputs and are_batches(x):
+            raise ValueError("predict: found no batches, wanted at least one")
+        empty = [np.empty((0, model.output_shape[1]), model._dtype)]
+        result = np.concatenate(outputs or empty)
+    listeners.on_predict_end({})
+    listeners.release()
+    if verbose != 0:
+        print(f"{len(result):,} rows - {time.perf_counter() - start:.1f}s")
+    return result
+
+
+def _items(batches: Any) -> Iterable[Any]:
+    if hasattr(batches, "__iter__"):
+        items: Iterable[Any] = iter(batches)
+        return items
+    return (batches[index] for index in range(len(batches)))
+
+
+# Arguments --------------------------------------------------------------------------------------
+
+
+def batches_of(
+    model: Model,
+    batches: Any,
+    shuffle: bool,
+    steps: int | None,
+    class_weight: Mapping[int, float] | None,
+) -> Indexed | Stream:
+    """The source of batches; builds the model for it when that is still to do."""
+
+    def convert(x: Any, y: Any, weight: Any) -> Data:
+        data: Data = model._data(x, y, weight, class_weight)
+        return data
+
+    model._compiled_loss()
+    source = source_of(batches, convert, bool(shuffle), steps)
+    if not model.built:
+        model._build_for(source.first())
+        model._network  # noqa: B018 - builds
+    return source
+
+
+def validation_source(model: Model, given: Any, size: int, steps: int | None) -> Source:
+    """The source for `fit`'s `validation_data`."""
+    if are_batches(given) and not isinstance(given, tuple):
+        return batches_of(model, given, False, steps, None)
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+        raise ValueError(
+            "validation_data: wanted (x, y) or (x, y, sample_weight), or what gives such batches"
+        )
+    x, y, weight = [*given, None][:3]
+    try:
+        return Arrays(model._data(x, y, weight), size, False, steps)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"validation_data: {error}") from None
+
+
+def refuse_with_batches(**arguments: Any) -> None:
+    """Raise ValueError for arguments that make no sense when x gives batches."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(
+                f"{name}: wanted None: x gives its batches itself, as (x, y[, sample_weight])"
+            )
+
+
+def refuse_weights(model: Model, *sources: Source | None) -> None:
+    """Raise ValueError for weights that a loss that is a function would not see."""
+    if isinstance(model.loss, CallableLoss):
+        for source in sources:
+            if isinstance(source, Arrays):
+                refuse_weight(model, source.data.weight)
+
+
+def refuse_weight(model: Model, weight: Any) -> None:
+    """The same for those of one batch."""
+    if weight is not None:
+        raise ValueError(
+            f"sample_weight: the loss {model.loss.label} is a function of y_true and y_pred, "
+            "wanted none"
+        )
+
+
+def optional(name: str, value: Any) -> int | None:
+    """As `at_least` with 1, but None stays None."""
+    return None if value is None else at_least(name, value, 1)
+
+
+def at_least(name: str, value: Any, smallest: int) -> int:
+    """An argument as an int; TypeError or ValueError naming it otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name}: found {value!r}, wanted an integer")
+    if value < smallest:
+        raise ValueError(f"{name}: found {value}, wanted at least {smallest}")
+    return int(value)

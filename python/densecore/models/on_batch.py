@@ -1,0 +1,232 @@
+"""Training and prediction for loops of one's own: on the caller's arrays, step by step."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._base import core
+from .._data.row_sources import take
+from ..losses.function import CallableLoss
+from .compiled import Compiled
+from .layer_stack import Array
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from .frozen import Frozen
+
+    Tape: TypeAlias = core.TapeNetworkF32 | core.TapeNetworkF64
+
+
+# Methods that are the core's own as soon as there is a network, by their names there.
+CORE_CALLS = {
+    "predict_on_batch": "predict",
+    "train_on_batch": "train_on_batch",
+    "forward": "forward",
+    "backward": "backward",
+    "apply_gradients": "apply_gradients",
+}
+
+
+class OpenSteps(Compiled):
+    """The calls of a compiled model that take arrays as they are, and do one thing each."""
+
+    def _network_changed(self) -> None:
+        # The hot calls go straight to the core once there is one: a method of Python in between
+        # costs as much as a small network's step. `vars` because they stand before the class's,
+        # which is also why a subclass's own method must not be hidden by them.
+        for name, target in CORE_CALLS.items():
+            vars(self).pop(name, None)
+            own = getattr(type(self), name) is getattr(OpenSteps, name)
+            if name == "train_on_batch" and not self._trains_in_core:
+                own = False
+            if self._network_or_none is not None and own:
+                vars(self)[name] = getattr(self._network_or_none, target)
+
+    def train_on_batch(
+        self, x: Array, y: Array, sample_weight: Array | None = None
+    ) -> float | list[float]:
+        """One forward pass, backward pass and update; the arrays are used where they lie.
+
+        Parameters
+        ----------
+        x : ndarray (rows, features) of the model's dtype, C-contiguous
+        y : ndarray (rows, outputs) of the model's dtype, or (rows,) int32 or int64 class numbers
+        sample_weight : ndarray (rows,) of the model's dtype, optional
+
+        Returns
+        -------
+        float or list of float
+            The loss before the update. Of a model that is compiled with metrics, as in Keras, a
+            list in the order of ``metrics_names``; such a call converts its arrays as `fit` does.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array that cannot be used without a copy; the message says what is wanted.
+        """
+        if self._network_or_none is None:
+            self._build_for(x)
+        if not self._trains_in_core:
+            from . import fit as training
+
+            batch = self._data(x, y, sample_weight)
+            return training.train_on_batch(self, batch._replace(x=take(batch.x, slice(None))))
+        return self._network.train_on_batch(x, y, sample_weight)
+
+    def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
+        """The outputs for x, which is used where it lies, into `out` (rows, units) when given.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array that cannot be used without a copy, or an `out` that overlaps x.
+        """
+        if self._network_or_none is None:
+            self._build_for(x)
+        return self._network.predict(x, out)
+
+    def make_train_step(self, x: Array, y: Array, sample_weight: Array | None = None) -> Any:
+        """A step of training that is bound to its arrays: the cheapest loop there is.
+
+        The arrays are checked once, as by `train_on_batch`, and kept alive; each call reads what
+        they hold then.
+
+        Returns
+        -------
+        callable
+            ``step()`` makes one step and returns the loss before it; ``step.run(n)`` makes n, and
+            returns the last one's.
+
+        Raises
+        ------
+        RuntimeError
+            From ``step``, when the model has been compiled again since.
+        """
+        self._compiled_loss()
+        self._build_for(x)
+        if isinstance(self.loss, CallableLoss):
+            raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
+                            "of the core's")  # fmt: skip
+        kind = core.StepNetworkF32 if self.dtype == "float32" else core.StepNetworkF64
+        return kind(self._network, x, y, sample_weight)
+
+    def make_predictor(self, x: Array, out: Array | None = None) -> Any:
+        """A prediction that is bound to its arrays: ``predict()`` reads x and writes `out`.
+
+        Returns
+        -------
+        callable
+            Takes no arguments and returns `out`, a new array (rows, units) if none was given.
+        """
+        self._build_for(x)
+        if out is None:
+            out = np.empty((len(x), self.output_shape[1]), self._dtype)
+        kind = core.PredictionNetworkF32 if self.dtype == "float32" else core.PredictionNetworkF64
+        return kind(self._network, x, out)
+
+    def freeze(self, dtype: str | None = None) -> "Frozen":
+        """An immutable copy for prediction, which any number of threads may call at once.
+
+        It has parameters of its own: training the model further does not change it. Its outputs
+        have the same bits as the model's `predict`. For that, batch normalisation is not folded
+        into the dense layers; dropout is left out. Calls allocate nothing but the result, and
+        that not with `out`; long ones let other threads run. It can be pickled.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, optional
+            Of parameters and computations, by default the model's. Of another, the parameters are
+            rounded, and the bits are those of a model with these.
+
+        Returns
+        -------
+        callable
+            ``frozen(x, out=None)``, the same as ``frozen.predict_on_batch(x, out=None)``: arrays
+            as of `predict_on_batch`. It has ``input_shape``, ``output_shape``, ``dtype`` and
+            ``count_params()``.
+
+        Raises
+        ------
+        ValueError
+            Another dtype than "float32" and "float64".
+        """
+        from . import frozen
+
+        dtype = self.dtype if dtype is None else dtype
+        if dtype not in frozen.KINDS:
+            raise ValueError(f"dtype: found {dtype!r}, wanted 'float32' or 'float64'")
+        network = self._network
+        return frozen.freeze(self._inputs, self._plan(), network, dtype)
+
+    def make_tape(self) -> "Tape":
+        """A place for one forward pass that waits for its `backward`.
+
+        Without one there is a single such pass, the last. With a tape each, an actor's and a
+        critic's pass through a shared trunk, or those of two batches, do not overwrite each other.
+        A tape belongs to the model and can be used again and again; it allocates once.
+        """
+        tape: Tape = self._network.make_tape()
+        return tape
+
+    def forward(
+        self,
+        x: Array,
+        out: Array | None = None,
+        training: bool = True,
+        tape: "Tape | None" = None,
+    ) -> Array:
+        """As `predict_on_batch`, and keeps what `backward` needs.
+
+        Parameters
+        ----------
+        x : ndarray (rows, features) of the model's dtype, C-contiguous
+            Not copied: it must still hold the same numbers when `backward` is called. It is kept
+            alive until then.
+        out : ndarray (rows, units), optional
+        training : bool
+            Whether units drop out, and batch normalisation uses the batch's statistics.
+        tape : optional
+            Of `make_tape`: where to keep it, instead of in the model. It is then discarded by the
+            tape's next `forward` only.
+        """
+        if self._network_or_none is None:
+            self._build_for(x)
+        return self._network.forward(x, out, training, tape)
+
+    def backward(
+        self,
+        grad_output: Array,
+        input_gradient: bool = False,
+        accumulate: bool = False,
+        tape: "Tape | None" = None,
+    ) -> Array | None:
+        """Fill ``model.gradients`` from ∂C/∂output (rows, units) of the last `forward`.
+
+        Parameters
+        ----------
+        grad_output : ndarray (rows, units) of the model's dtype, C-contiguous
+        input_gradient : bool
+            Whether to return ∂C/∂x.
+        accumulate : bool
+            Add to ``model.gradients`` instead: the gradient of a sum of costs, part by part.
+        tape : optional
+            That of the forward pass to go back through.
+
+        Returns
+        -------
+        ndarray (rows, features) or None
+            ∂C/∂x, when `input_gradient`.
+
+        Raises
+        ------
+        RuntimeError
+            There was no forward pass, prediction has discarded it, or training has changed the
+            parameters since.
+        """
+        return self._network.backward(grad_output, input_gradient, accumulate, tape)
+
+    def apply_gradients(self) -> None:
+        """One optimizer step with ``model.gradients``."""
+        self._compiled_loss()
+        self._network.apply_gradients()

@@ -1,0 +1,172 @@
+"""densecore's model for scikit-learn's settings."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import activations, layers
+from .._base.lookup import unknown
+from ..layers import Dense, Dropout, Input, Normalization
+from ..models.sequential import Sequential
+from ..regularizers import L2
+from ._constraints import ACTIVATION_NAMES
+
+Array = NDArray[Any]
+
+# Names of scikit-learn's that densecore has under another one.
+ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
+
+
+class Extras(NamedTuple):
+    """What a network has besides its dense layers."""
+
+    dropout: Sequence[float] = ()
+    batch_normalization: bool = False
+    layer_normalization: bool = False
+    # Mean and variance of each input, when they are standardised.
+    scaling: tuple[Array, Array] | None = None
+
+
+def hidden_functions(activation: Any, count: int) -> list[activations.Activation]:
+    """The activation of each hidden layer, from one for all or one for each.
+
+    Raises
+    ------
+    ValueError
+        A name is unknown, or there are more or fewer than hidden layers.
+    """
+    if isinstance(activation, str | activations.Activation):
+        return [_function(activation)] * count
+    given = list(activation)
+    if len(given) != count:
+        raise ValueError(
+            f"activation: found {len(given)} ({activation!r}), wanted one for each of the {count} "
+            "hidden layers"
+        )
+    found = []
+    for number, each in enumerate(given, 1):
+        if not isinstance(each, str | activations.Activation):
+            raise TypeError(
+                f"activation: of hidden layer {number}: found {each!r}, wanted a name or one of "
+                "densecore.activations"
+            )
+        found.append(_function(each))
+    return found
+
+
+def _function(activation: str | activations.Activation) -> activations.Activation:
+    if isinstance(activation, activations.Activation):
+        return activation
+    name = str(activation)  # NumPy has strings of its own
+    if name not in ACTIVATION_NAMES:
+        unknown("activation", name, sorted(ACTIVATION_NAMES))
+    return activations.get(ACTIVATIONS.get(name, name))
+
+
+def rates_of(dropout: Any, count: int) -> list[float]:
+    """The rate of dropout after each hidden layer, from one for all or one for each."""
+    rates = np.asarray(dropout, np.float64)
+    if rates.ndim == 0:
+        return [float(rates)] * count
+    if rates.shape != (count,) or not ((rates >= 0) & (rates < 1)).all():
+        raise ValueError(
+            f"dropout: found {dropout!r}, wanted a number >= 0 and < 1 for each of the {count} "
+            "hidden layers"
+        )
+    return [float(rate) for rate in rates]
+
+
+def initial_weights(
+    sizes: Sequence[int], activation: Any, random_state: np.random.RandomState
+) -> list[Array]:
+    """Weights and biases, layer by layer, as scikit-learn draws them for the same random state.
+
+    Uniform within ±√(6 / (inputs + outputs)) (Glorot & Bengio, 2010), with 2 for 6 after the
+    logistic function; biases too. The last layer is drawn as the one before.
+    """
+    functions = [each.name for each in hidden_functions(activation, len(sizes) - 2)]
+    if not functions and isinstance(activation, str):
+        functions = [ACTIVATIONS.get(activation, activation)]
+    functions = [*functions[: len(sizes) - 2], *(functions[-1:] or ["linear"])]
+    weights: list[Array] = []
+    for (inputs, outputs), function in zip(pairwise(sizes), functions, strict=True):
+        bound = np.sqrt((2.0 if function == "sigmoid" else 6.0) / (inputs + outputs))
+        weights.append(random_state.uniform(-bound, bound, (inputs, outputs)))
+        weights.append(random_state.uniform(-bound, bound, outputs))
+    return weights
+
+
+def network(
+    sizes: Sequence[int],
+    activation: Any,
+    output: str,
+    dtype: str,
+    weights: Sequence[Array],
+    *,
+    seed: int = 0,
+    l2: float = 0.0,
+    extras: Extras | None = None,
+) -> Sequential:
+    """Dense layers with given weights, and what is between them.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Inputs, units of each hidden layer, outputs.
+    activation, output : str
+        Of the hidden layers in scikit-learn's words or one for each, of the last one in the core's.
+    weights : sequence of ndarray
+        Weights and biases of the dense layers.
+    extras : Extras, optional
+    """
+    extras = extras or Extras()
+    hidden = sizes[1:-1]
+    functions = hidden_functions(activation, len(hidden))
+    rates = extras.dropout or [0.0] * len(hidden)
+    regularizer = L2(l2) if l2 > 0 else None
+
+    def dense(units: int, function: Any) -> Dense:
+        return Dense(units, function, kernel_initializer="zeros", kernel_regularizer=regularizer)
+
+    stack: list[Any] = [Input(sizes[0])]
+    if extras.scaling is not None:
+        stack.append(Normalization(mean=extras.scaling[0], variance=extras.scaling[1]))
+    for units, function, rate in zip(hidden, functions, rates, strict=True):
+        normalized = extras.batch_normalization or extras.layer_normalization
+        stack.append(dense(units, "linear" if normalized else function))
+        if extras.batch_normalization:
+            stack.append(layers.BatchNormalization())
+        if extras.layer_normalization:
+            stack.append(layers.LayerNormalization())
+        if normalized:
+            stack.append(layers.Activation(function))
+        if rate > 0:
+            stack.append(Dropout(rate))
+    stack.append(dense(sizes[-1], output))
+    model = Sequential(stack, dtype=dtype, seed=seed)
+    given = iter(weights)
+    for layer in dense_layers(model):
+        layer.kernel[...] = next(given)
+        layer.bias[...] = next(given)
+    return model
+
+
+def dense_layers(model: Sequential) -> list[Any]:
+    """The layers that have ``coefs_``."""
+    return [layer for layer in model.layers if isinstance(layer, Dense)]
+
+
+def sizes_of(model: Sequential) -> list[int]:
+    """Inputs, units of each hidden layer, outputs."""
+    found = dense_layers(model)
+    return [found[0].kernel.shape[0], *(layer.units for layer in found)]
+
+
+def set_penalty(model: Sequential, l2: float) -> None:
+    """Give the weights of all dense layers another penalty; the model goes on where it stood."""
+    for layer in dense_layers(model):
+        layer.kernel_regularizer = L2(l2) if l2 > 0 else None
+        model._network.set_penalty(layer._core_index, 0.0, l2)

@@ -1,0 +1,87 @@
+"""scikit-learn's callbacks (``sklearn.callback``, from 1.9 on): what a fit tells them.
+
+The tree of tasks is that of scikit-learn's own estimators: the fit, and in it one task for each
+epoch, or for each iteration of lbfgs.
+"""
+
+import copy
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from ..callbacks import Callback
+from ._constraints import ALL_ROWS
+from ._optimizer import solver_name
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+
+    CallbackSupport: Any = CallbackSupportMixin
+except ImportError:  # an older scikit-learn
+    CallbackSupport = type("CallbackSupport", (), {})
+
+
+class FitTasks(Callback):
+    """Tells the callbacks that ``set_callbacks`` gave an estimator, as tasks begin and end.
+
+    Parameters
+    ----------
+    estimator
+        The one that is fitted.
+    tasks : int
+        How many epochs or iterations there may be, at most.
+    X, y, sample_weight
+        What the fit was given.
+    """
+
+    def __init__(self, estimator: Any, tasks: int, X: Any, y: Any, sample_weight: Any) -> None:
+        super().__init__()
+        self._estimator = estimator
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._seen = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._name = "iteration" if solver_name(estimator) in ALL_ROWS else "epoch"
+        # Of an iteration nobody knows that it is the last one before it is over.
+        tasks += estimator.solver == "lbfgs"
+        self._fit = estimator._init_callback_context(max_subtasks=tasks)
+        self._task: Any = None
+        self._fit.call_on_fit_task_begin(**self._seen)
+
+    def _state(self) -> dict[str, Any]:
+        """What a copy of the estimator needs to predict what it predicts now."""
+        return {"model_": copy.deepcopy(self._estimator.model_)}
+
+    def begin(self) -> None:
+        """An epoch or iteration begins."""
+        self._task = self._fit.subcontext(task_name=self._name)
+        self._task.call_on_fit_task_begin(**self._seen, reconstruction_attributes=self._state)
+
+    def end(self) -> bool:
+        """It has ended; whether a callback wants the fit to stop."""
+        stop = self._task.call_on_fit_task_end(**self._seen, reconstruction_attributes=self._state)
+        return bool(stop)
+
+    def iteration(self, parameters: Any) -> None:
+        """One of lbfgs has ended, and the next one begins."""
+        if self.end():
+            raise StopIteration
+        self.begin()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.begin()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.end():
+            self.model.stop_training = True
+
+    def finish(self) -> None:
+        """The fit has ended."""
+        self._fit.call_on_fit_task_end(**self._seen, reconstruction_attributes=dict)
+
+
+def fit_tasks(
+    estimator: BaseEstimator, tasks: int, X: Any, y: Any, sample_weight: Any
+) -> FitTasks | None:
+    """Where the estimator has callbacks of scikit-learn's, what tells them."""
+    if not hasattr(estimator, "_skl_callbacks"):
+        return None
+    return FitTasks(estimator, tasks, X, y, sample_weight)
