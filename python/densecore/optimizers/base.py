@@ -253,9 +253,7 @@ class Optimizer:
         return config
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from . import get  # which knows every class
-
-        return get, (self._config(),)
+        return _rebuild, (type(self), self._config())
 
     def __repr__(self) -> str:
         values = {**self._values(), **self.pipeline.changed()}
@@ -266,3 +264,11 @@ class Optimizer:
             for key, value in values.items()
         )
         return f"{type(self).__name__}({shown})"
+
+
+def _rebuild(cls: type[Optimizer], config: dict[str, Any]) -> Optimizer:
+    """An optimizer from its class and `Optimizer._config`, for pickles and copies."""
+    arguments = {key: value for key, value in config.items() if key != "name"}
+    if "label" in arguments:
+        arguments["name"] = arguments.pop("label")
+    return cls(**arguments)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import LearningRateSchedule, Rates
+from .base import LearningRateSchedule, Rates, deserialize, serialize
 
 
 class FromArray(LearningRateSchedule):
@@ -115,15 +115,11 @@ class Scaled(LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal one; JSON-able."""
-        from . import serialize
-
         return {"schedule": serialize(self.schedule), "factor": self.factor}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Scaled":
         """The schedule that `get_config` describes."""
-        from . import deserialize
-
         return cls(deserialize(config["schedule"]), config["factor"])
 
     def __repr__(self) -> str:
