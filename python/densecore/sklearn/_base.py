@@ -25,6 +25,7 @@ from ._constraints import CONSTRAINTS, check_together
 from ._loss import Task
 from ._optimizer import optimizer
 from ._single_row import Rows
+from ._to_sklearn import to_sklearn
 from ._validation import Validation
 
 Array = NDArray[Any]
@@ -116,8 +117,6 @@ class BaseMLP(Rows, CallbackSupport, BaseEstimator):
         ValueError
             It uses what scikit-learn has no place for; the message names it.
         """
-        from ._from_sklearn import to_sklearn
-
         return to_sklearn(self)
 
     def _checked(self, X: Any) -> Any:
