@@ -18,7 +18,7 @@ from contestant import (
     output_error,
     step_error,
 )
-from densecore.cli import roofline as machine
+from densecore import roofline
 from densecore.cli.workloads import WORKLOADS
 from rows import Goal, Row
 from timing import Call, in_turn
@@ -163,7 +163,7 @@ def time_all(result: Result, calls: dict[str, Any], settings: Settings, units: i
 
 
 def _measure_peak(result: Result, settings: Settings) -> None:
-    found = machine.multiply_adds_per_second(result.dtype, settings.threads)
+    found = roofline.multiply_adds_per_second(result.dtype, settings.threads)
     result.peak = max(result.peak or 0.0, found)
 
 
@@ -196,8 +196,8 @@ def _train(result: Result, modules: dict[str, ModuleType], settings: Settings) -
         size = workload.parameter_count
         rest = size - (workload.inputs + 1) * workload.units[0]
         dtype = workload.dtype
-        result.floor = machine.read_seconds(size, dtype) + machine.rewrite_seconds(size, dtype)
-        result.floor += machine.read_seconds(max(rest, 1), dtype)
+        result.floor = roofline.read_seconds(size, dtype) + roofline.rewrite_seconds(size, dtype)
+        result.floor += roofline.read_seconds(max(rest, 1), dtype)
 
 
 def _epochs(contestant: Any) -> Callable[[int], None]:
@@ -232,7 +232,7 @@ def _predict(result: Result, modules: dict[str, ModuleType], settings: Settings)
     _measure_peak(result, settings)
     time_all(result, calls, settings)
     _measure_peak(result, settings)
-    result.floor = machine.read_seconds(workload.parameter_count, workload.dtype)
+    result.floor = roofline.read_seconds(workload.parameter_count, workload.dtype)
 
 
 def _fit(result: Result, modules: dict[str, ModuleType], settings: Settings) -> None:

@@ -41,7 +41,7 @@ PYTHON_ORDER = [
     {"callbacks"},
     {"solvers"},
     {"models"},
-    {"ensembles", "utils"},
+    {"ensembles", "roofline", "utils"},
     {"backend"},
     {"__init__"},
     {"sklearn", "tabular"},
@@ -87,7 +87,7 @@ def back_arrows(arrows: dict[str, set[str]], order: list[set[str]]) -> list[str]
 
 def test_circles_and_back_arrows_are_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
-    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["a", "b"], ["b", "c"], ["c", "b"]]
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c"], ["c", "b"]]
     order = [{"low"}, {"high", "equal"}]
     assert back_arrows({"high/x": {"low/y", "high/z"}}, order) == []
     assert back_arrows({"low/y": {"high/x"}}, order) == ["low/y -> high/x"]
@@ -108,7 +108,7 @@ def cpp_arrows() -> dict[str, set[str]]:
 @needs_sources
 def test_includes_follow_the_folder_order() -> None:
     arrows = cpp_arrows()
-    assert "base/view" in arrows["kernels/table"]  # what is read is what is there
+    assert "network/workspace" in arrows["network/network"]  # what is read is what is there
     assert not back_arrows(arrows, CPP_ORDER)
     assert not circles(arrows)
 
@@ -211,8 +211,7 @@ def test_command_line_uses_the_public_interface() -> None:
     """Public is what a name without underscore at the top level says, and what `__all__` lists."""
     for path in (PACKAGE / "cli").glob("*.py"):
         used = {name for name in imported_files(path) if not name.startswith("cli/")}
-        private = {name for name in used if name.split("/")[0].startswith("_")}
-        assert private <= {"__init__"}, path
+        assert not [name for name in used if re.match(r"_(?!_)", name)], path
 
 
 @needs_sources

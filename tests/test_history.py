@@ -254,7 +254,7 @@ def test_nothing_trained_shows_nothing() -> None:
 
 @pytest.mark.parametrize("columns", [5, 20, 40, 80])
 def test_a_line_never_wraps(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("densecore.progress._columns", lambda stream: columns)
+    monkeypatch.setattr("densecore.callbacks.progress._columns", lambda stream: columns)
     stream = Terminal()
     run(EpochProgress(10, 1, stream), 10)
     for line in re.split(r"[\r\n]", stream.getvalue()):

@@ -1,4 +1,4 @@
-"""What scripts take from Keras's ``utils``."""
+"""Keras's ``utils`` for scripts, and what writes files and pictures whole or not at all."""
 
 import operator
 import os
@@ -9,15 +9,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._base import seeds, unsupported
+from ._base.files import atomic_writer, check_writable
+from .callbacks.history import check_picture_path, require_matplotlib
 from .initializers import check_seed
 from .models.sequential import Sequential
 
 __all__ = [
     "PyDataset",
     "Sequence",
+    "atomic_writer",
+    "check_picture_path",
+    "check_writable",
     "clear_session",
     "normalize",
     "plot_model",
+    "require_matplotlib",
     "set_random_seed",
     "to_categorical",
 ]

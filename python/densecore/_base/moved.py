@@ -49,7 +49,7 @@ MOVED = {
     "levenberg_marquardt": "solvers.levenberg_marquardt",
     "losses.classes": "losses.classification",
     "losses.errors": "losses.regression",
-    "machine": "cli.roofline",
+    "machine": "roofline",
     "metrics.classes": "metrics.classification",
     "metrics.errors": "metrics.regression",
     "model": "models.sequential",

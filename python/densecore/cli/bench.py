@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 import densecore as dc
-from densecore._base.files import atomic_writer, check_writable
-from densecore.cli import roofline as machine
+from densecore import roofline
+from densecore.utils import atomic_writer, check_writable
 
 from .workloads import WORKLOADS, Workload
 
@@ -80,7 +80,9 @@ def _peaks(seconds: float) -> dict[str, dict[str, float]]:
     print("\nmultiply-adds in registers, 10⁹ per second" + heads)
     peaks: dict[str, dict[str, float]] = {}
     for dtype in DTYPES:
-        peaks[dtype] = {str(n): machine.multiply_adds_per_second(dtype, n, seconds) for n in counts}
+        peaks[dtype] = {
+            str(n): roofline.multiply_adds_per_second(dtype, n, seconds) for n in counts
+        }
         print(f"{dtype:<42}" + "".join(f"{peaks[dtype][str(n)] / 1e9:12.1f}" for n in counts))
     return peaks
 
@@ -88,7 +90,7 @@ def _peaks(seconds: float) -> dict[str, dict[str, float]]:
 def _product(m: int, n: int, depth: int, peaks: dict[str, dict[str, float]]) -> dict[str, Any]:
     shares = {}
     for dtype in DTYPES:
-        rate = m * n * depth / machine.product_seconds(m, n, depth, dtype)
+        rate = m * n * depth / roofline.product_seconds(m, n, depth, dtype)
         shares[dtype] = rate / peaks[dtype]["1"]
     if (m, n, depth) == PRODUCTS[0]:
         print("\nmatrix product, share of that" + "".join(f"{dtype:>12}" for dtype in DTYPES))
@@ -108,8 +110,8 @@ def _step(workload: Workload, peaks: dict[str, dict[str, float]], seconds: float
     def train() -> None:
         model.fit(x, y, epochs=epochs, batch_size=workload.batch, shuffle=False, verbose=0)
 
-    in_fit = machine.best_time(train, seconds) / (count * epochs)
-    alone = machine.best_time(lambda: model.train_on_batch(one_x, one_y), seconds)
+    in_fit = roofline.best_time(train, seconds) / (count * epochs)
+    alone = roofline.best_time(lambda: model.train_on_batch(one_x, one_y), seconds)
     peak = peaks[workload.dtype][str(dc.get_num_threads())]
     share = workload.multiply_adds / in_fit / peak
     print(f"{workload.name:<14}{workload.shape:<22}{workload.batch:>6}{_time(in_fit):>12}"

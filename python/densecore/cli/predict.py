@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 import densecore as dc
-from densecore._base.files import atomic_writer, check_writable
 from densecore.tabular.preparation import ClassTarget, Preparation
 from densecore.tabular.reader import read_table
+from densecore.utils import atomic_writer, check_writable
 
 from .options import add_separator, refuse_same_file, separator_of
 

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import densecore as dc
-from densecore._base.files import check_writable
-from densecore.callbacks.history import check_picture_path, require_matplotlib
 from densecore.tabular.preparation import ClassTarget, NumericFeature
 from densecore.tabular.reader import Table, listed, read_table
+from densecore.utils import check_picture_path, check_writable, require_matplotlib
 
 from .options import add_separator, refuse_same_file, separator_of
 from .split import Problem, prepare

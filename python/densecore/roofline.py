@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base import core
-from .._base.lookup import unknown
+from ._base import core
+from ._base.lookup import unknown
 
 Array = NDArray[Any]
 _Kernels = core.KernelsF32 | core.KernelsF64

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import DTYPES
-from densecore.cli import roofline as machine
+from densecore import roofline
 
 
 def test_multiply_adds_are_done_and_counted(kernels: Any, dtype: str) -> None:
@@ -43,17 +43,17 @@ def test_mistakes_are_refused(kernels: Any, dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rates_are_plausible(dtype: str) -> None:
-    peak = machine.multiply_adds_per_second(dtype, seconds=0.005)
+    peak = roofline.multiply_adds_per_second(dtype, seconds=0.005)
     assert 1e7 < peak < 1e12
-    assert machine.multiply_adds_per_second(dtype, 2, seconds=0.005) > 1e7
+    assert roofline.multiply_adds_per_second(dtype, 2, seconds=0.005) > 1e7
     # No product can beat it; the margin is for a clock that changes in between.
-    assert 96**3 / machine.product_seconds(96, 96, 96, dtype) < 1.5 * peak
-    assert 0 < machine.read_seconds(1000, dtype) < 0.1
-    assert 0 < machine.rewrite_seconds(1000, dtype) < 0.1
+    assert 96**3 / roofline.product_seconds(96, 96, 96, dtype) < 1.5 * peak
+    assert 0 < roofline.read_seconds(1000, dtype) < 0.1
+    assert 0 < roofline.rewrite_seconds(1000, dtype) < 0.1
 
 
 def test_unknown_names() -> None:
     with pytest.raises(ValueError, match=r"unknown dtype 'float16'.*known: float32, float64"):
-        machine.multiply_adds_per_second("float16")
+        roofline.multiply_adds_per_second("float16")
     with pytest.raises(ValueError, match="threads: found 0, wanted at least 1"):
-        machine.multiply_adds_per_second(threads=0)
+        roofline.multiply_adds_per_second(threads=0)
