@@ -1,6 +1,7 @@
 """The house rules that a reader relies on, read off the sources themselves."""
 
 import ast
+import importlib
 import inspect
 import os
 import re
@@ -206,12 +207,48 @@ def test_one_file_imports_the_extension() -> None:
     assert importers == ["_base/core.py"]
 
 
+def not_public(code: str) -> set[str]:
+    """What a file of the command line imports from the library and users may not."""
+    found = set()
+    for node in run_nodes(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            found |= {".".join(n[1:]) for n in names if n[0] == "densecore" and len(n) > 1}
+        elif isinstance(node, ast.ImportFrom) and node.level != 1:  # 1: the command line itself
+            module = node.module.split(".") if node.module else []
+            if node.level == 0:
+                if module[0] != "densecore":
+                    continue
+                module = module[1:]
+            if module[:1] == ["cli"]:
+                continue
+            face = importlib.import_module(".".join(["densecore", *module]))
+            listed = set(getattr(face, "__all__", ()))
+            if not module:  # the package's own modules are not listed
+                listed |= {path.stem for path in PACKAGE.iterdir()}
+            public = {name for name in listed if not name.startswith("_")}
+            inside = len(module) > 1 or any(part.startswith("_") for part in module)
+            found |= {
+                ".".join([*module, alias.name])
+                for alias in node.names
+                if inside or alias.name not in public
+            }
+    return found
+
+
 @needs_sources
 def test_command_line_uses_the_public_interface() -> None:
     """Public is what a name without underscore at the top level says, and what `__all__` lists."""
+    assert not_public("from densecore.models.layer_stack import LayerStack") == {
+        "models.layer_stack.LayerStack"
+    }
+    assert not_public("from .._base import core") == {"_base.core"}
+    assert not_public("from densecore.losses import _curvature") == {"losses._curvature"}
+    assert not not_public("import densecore as dc\nfrom densecore.losses import get")
     for path in (PACKAGE / "cli").glob("*.py"):
-        used = {name for name in imported_files(path) if not name.startswith("cli/")}
-        assert not [name for name in used if re.match(r"_(?!_)", name)], path
+        # `tabular` was written for the command line: it may use the files within.
+        used = {name for name in not_public(path.read_text()) if not name.startswith("tabular.")}
+        assert not used, path
 
 
 @needs_sources
@@ -362,13 +399,13 @@ def test_import_brings_in_nothing_optional() -> None:
 
 
 def test_import_is_quick() -> None:
-    """At most 20 ms more than NumPy alone: of processor time, and the best of several tries, as
-    machines are noisy."""
+    """At most a third of NumPy's own import: both of processor time, in the same process, as
+    machines differ; and the best of several tries, as they are noisy."""
     code = (
-        "import numpy, time; start = time.process_time(); import densecore; "
-        "print(time.process_time() - start)"
+        "import time; start = time.process_time(); import numpy; middle = time.process_time(); "
+        "import densecore; print((time.process_time() - middle) / (middle - start))"
     )
-    assert min(float(run_python(code)) for _ in range(5)) < 0.020
+    assert min(float(run_python(code)) for _ in range(5)) < 1 / 3
 
 
 @pytest.mark.parametrize("level", dc._core.available_isa_levels())
@@ -396,8 +433,8 @@ def test_unknown_isa_is_refused(level: str) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ELF only")
 def test_extension_is_small_and_stripped() -> None:
     extension = Path(dc._core.__file__)
-    assert extension.stat().st_size < 3_220_000
-    # As it is in the wheel, of which the rest is a quarter of a megabyte.
-    assert len(zlib.compress(extension.read_bytes())) < 1_265_000
+    # A budget, not a measurement: compilers differ by a tenth. As it is in the wheel, of which the
+    # rest is a quarter of a megabyte.
+    assert len(zlib.compress(extension.read_bytes())) < 1_750_000
     symbols = subprocess.run(["nm", extension], capture_output=True, text=True, check=False)
     assert "no symbols" in symbols.stderr

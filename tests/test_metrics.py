@@ -248,6 +248,34 @@ SUITED = [
 ]  # fmt: skip
 OF_VALUES = [*SUITED, "mse", "mae", "rmse", "mape", "msle", "r2_score", "cosine_similarity"]
 
+# The same from class numbers (rows,), one-hot targets and outputs (rows, classes), by NumPy and
+# scikit-learn alone: the model and the free-standing metric share their code, an oracle does not.
+CLASS_ORACLES: dict[str, Any] = {
+    "accuracy": lambda t, y, p: np.mean(p.argmax(axis=1) == t),
+    "auc": lambda t, y, p: sk.roc_auc_score(y, p),
+    "precision": lambda t, y, p: sk.precision_score(y, p > 0.5, average="micro", zero_division=0),
+    "recall": lambda t, y, p: sk.recall_score(y, p > 0.5, average="micro", zero_division=0),
+    "f1_score": lambda t, y, p: sk.f1_score(t, p.argmax(axis=1), average="macro"),
+    "specificity": lambda t, y, p: np.sum((p <= 0.5) & (y == 0)) / np.sum(y == 0),
+    "balanced_accuracy": lambda t, y, p: sk.balanced_accuracy_score(t, p.argmax(axis=1)),
+    "matthews_corrcoef": lambda t, y, p: sk.matthews_corrcoef(t, p.argmax(axis=1)),
+    "categorical_accuracy": lambda t, y, p: np.mean(p.argmax(axis=1) == t),
+    "top_k_categorical_accuracy": lambda t, y, p: 1.0,  # k is 5, and there are 3 classes
+    "crossentropy": lambda t, y, p: -np.mean(np.log(p[y == 1])),
+    "mse": lambda t, y, p: np.mean((p - y) ** 2),
+    "mae": lambda t, y, p: np.mean(np.abs(p - y)),
+    "rmse": lambda t, y, p: np.sqrt(np.mean((p - y) ** 2)),
+    "mape": lambda t, y, p: 100 * np.mean(np.abs(p - y) / np.maximum(y, 1e-7)),
+    "msle": lambda t, y, p: np.mean((np.log1p(p) - np.log1p(y)) ** 2),
+    "r2_score": lambda t, y, p: sk.r2_score(y, p),
+    "cosine_similarity": lambda t, y, p: cosine(y, p),
+}
+
+
+def by_hand(name: str, labels: Any, outputs: Any) -> float:
+    one_hot, p = np.eye(3)[labels], outputs.astype(np.float64)
+    return float(CLASS_ORACLES[name](labels, one_hot, p))
+
 
 @pytest.mark.parametrize("batch_size", [1, 32, 70])
 @pytest.mark.parametrize(
@@ -264,6 +292,7 @@ def test_fit_evaluate_and_standalone_agree(loss: str, names: list[str], batch_si
             continue
         kind = metrics.resolve(name, loss, 3)
         expected = metrics.get(kind)(y, outputs)
+        assert expected == pytest.approx(by_hand(name, labels, outputs), rel=1e-5), name
         assert found == pytest.approx(expected, rel=1e-6), name
         assert history[name][0] == pytest.approx(expected, rel=1e-5), name
         assert history["val_" + name][0] == pytest.approx(expected, rel=1e-5), name

@@ -116,12 +116,20 @@ def test_fitted_attributes_are_theirs(task: str, solver: str, early: bool) -> No
     a, b, y = pair(task, solver=solver, early_stopping=early, max_iter=3)
     for estimator in (a, b):
         estimator.fit(X, y)
+    # With several outputs theirs divides the sum of the penalties by other numbers; see
+    # test_lbfgs_finds_what_theirs_finds.
+    close = {"three outputs": 0.02, "counts": 1e-4}.get(task, 1e-6)
     for name in [n for n in dir(a) if n.endswith("_") and not n.startswith("_")]:
         assert hasattr(b, name), name
         expected, found = getattr(a, name), getattr(b, name)
-        assert type(found) is type(expected) or isinstance(found, float | int), name
+        number = isinstance(expected, float) and isinstance(found, float)  # NumPy's or Python's
+        assert number or type(found) is type(expected), name
         if name in ("coefs_", "intercepts_"):
             assert [w.shape for w in found] == [w.shape for w in expected]
+        elif name in ("loss_curve_", "validation_scores_") and expected is not None:
+            assert_allclose(found, expected, rtol=close)
+        elif number and name != "_random_state":
+            assert_allclose(found, expected, rtol=close, err_msg=name)
         elif isinstance(expected, int | str):
             assert found == expected, name
         elif name == "classes_":

@@ -11,9 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 pytest.importorskip("sklearn", minversion="1.7")
 
 import scipy.sparse
+import scipy.stats
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.metrics import d2_pinball_score, mean_pinball_loss, r2_score
 
 import densecore as dc
 from densecore.sklearn import MLPClassifier, MLPRegressor
@@ -97,14 +98,22 @@ def test_quantiles() -> None:
     model = regressor(**settings, quantile=[0.2, 0.5, 0.9], scale_targets=True).fit(X, noisy)
     found = model.predict(X)
     assert found.shape == (150, 3)
-    assert_allclose((noisy[:, None] < found).mean(axis=0), [0.2, 0.5, 0.9], atol=0.06)
+    for q, column in zip([0.2, 0.5, 0.9], found.T, strict=True):
+        # Where the loss has its minimum, its derivative by the last bias is 0: a share q of the
+        # rows lies below, but for those that the curve goes through.
+        through = np.mean(np.abs(noisy - column) < 0.05)
+        assert abs(np.mean(noisy < column) - q) <= through
+        # 49 parameters fit 150 rows better than the truth, which has none.
+        truth = REAL + scipy.stats.norm.ppf(q)
+        assert mean_pinball_loss(noisy, column, alpha=q) < mean_pinball_loss(noisy, truth, alpha=q)
     scores = [d2_pinball_score(noisy, found[:, q], alpha=a) for q, a in enumerate([0.2, 0.5, 0.9])]
     assert model.score(X, noisy) == pytest.approx(np.mean(scores))
     assert_allclose(model.predict_one(X[3]), found[3])
     one = regressor(**settings, quantile=0.9).fit(X, noisy)
     assert one.predict(X).shape == (150,)
     assert one.score(X, noisy) == pytest.approx(r2_score(noisy, one.predict(X)))
-    assert np.mean(noisy < one.predict(X)) == pytest.approx(0.9, abs=0.06)
+    through = np.mean(np.abs(noisy - one.predict(X)) < 0.05)
+    assert abs(np.mean(noisy < one.predict(X)) - 0.9) <= through
     two = regressor(loss="quantile", quantile=[0.1, 0.9]).fit(X, SEVERAL)
     assert two.predict(X).shape == (150, 2, 2)
     assert_array_equal(two.predict(X).reshape(150, 4), two.model_.predict(X))
@@ -126,8 +135,12 @@ def test_a_standard_deviation_is_learnt(scaled: bool) -> None:
     mean, deviation = model.fit(x, y).predict(x, return_std=True)
     assert_array_equal(mean, model.predict(x))
     assert mean.shape == deviation.shape == (600,)
-    assert np.median(deviation[x[:, 0] > 0.2]) == pytest.approx(1.5, rel=0.3)
-    assert np.median(deviation[x[:, 0] < -0.2]) == pytest.approx(0.15, rel=0.5)
+    for part, truth in ((x[:, 0] > 0.2, 1.5), (x[:, 0] < -0.2, 0.15)):
+        # The deviation of about 240 normal numbers is off by 1 / sqrt(2 * 240) = 4.6 %; three
+        # times that is allowed.
+        assert np.median(deviation[part]) == pytest.approx(truth, rel=0.14)
+    # Where the loss has its minimum, its derivative by the bias of the logarithm is 0.
+    assert np.mean(((y - mean) / deviation) ** 2) == pytest.approx(1, abs=0.1)
     assert model.predict_one(x[0]) == pytest.approx(mean[0])
     means, deviations = regressor(loss="gaussian_nll").fit(X, SEVERAL).predict(X, return_std=True)
     assert means.shape == deviations.shape == (150, 2)

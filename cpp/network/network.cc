@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "layers/make_layer.h"
-
 namespace densecore {
 namespace {
 
