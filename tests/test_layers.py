@@ -271,7 +271,9 @@ class TestDropout:
 
     @pytest.mark.parametrize("rate", [-0.1, 1, 1.5, float("nan")])
     def test_bad_rates(self, rate: float) -> None:
-        with pytest.raises(ValueError, match=r"Dropout: rate: found .*, wanted .* 0 <= rate < 1"):
+        with pytest.raises(
+            ValueError, match=r"Dropout: rate: found .*, wanted a number >= 0 and < 1"
+        ):
             layers.Dropout(rate)
 
 

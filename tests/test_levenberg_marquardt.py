@@ -284,7 +284,7 @@ def test_other_errors() -> None:
         model.fit(x, y, solver="lm")
     with pytest.raises(TypeError, match="solver: found int, wanted a name"):
         make().fit(x, y, solver=3)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="ftol: found 'small', wanted a number"):
+    with pytest.raises(TypeError, match="ftol: found 'small', wanted a finite number"):
         LevenbergMarquardt(ftol="small")  # type: ignore[arg-type]
     frozen = make()
     frozen.trainable = False

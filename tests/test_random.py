@@ -101,7 +101,7 @@ def test_arguments_of_initializers() -> None:
     assert ((values > 2) & (values < 3)).all()
     assert (dc.initializers.Constant(0.5)((3,), "float64") == 0.5).all()
     assert repr(dc.initializers.RandomNormal(0, 1)) == "RandomNormal(mean=0, stddev=1)"
-    with pytest.raises(ValueError, match="stddev must be finite"):
+    with pytest.raises(ValueError, match="stddev: found nan, wanted a finite"):
         dc.initializers.RandomNormal(stddev=float("nan"))((2, 2))
 
 

@@ -153,7 +153,7 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (call(dc.sweep, GRID, folds=3, validation_split=0.1), ValueError, "folds: found a validation"),
     (call(dc.sweep, GRID, stratify=True), ValueError, "stratify: found it without folds"),
     (call(dc.sweep, GRID, repeats=0), ValueError, "repeats"),
-    (call(dc.cross_validate, 1), ValueError, "folds: found 1, wanted at least 2"),
+    (call(dc.cross_validate, 1), ValueError, "folds: found 1, wanted an integer >= 2"),
     (call(dc.cross_validate, 61), ValueError, "folds: found 61, wanted at most 60"),
     (call(dc.cross_validate, 3, stratify=[1, 2]), ValueError, r"stratify: found shape \(2,\)"),
     (lambda: dc.cross_validate("model", *data_of()), TypeError, "found str"),  # type: ignore[arg-type]

@@ -130,7 +130,7 @@ def test_affinity_limits_the_number() -> None:
 
 @pytest.mark.parametrize("wrong", [0, -1, 1025])
 def test_bad_numbers_are_refused(wrong: int) -> None:
-    with pytest.raises(ValueError, match=f"found {wrong}, wanted 1 to 1024"):
+    with pytest.raises(ValueError, match=f"found {wrong}, wanted an integer from 1 to 1024"):
         dc.set_num_threads(wrong)
 
 

@@ -5,45 +5,19 @@ activations.relu)`` and ``Dense(8, activations.Activation("relu", negative_slope
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ._base import core
+from ._base import checks
+from ._base.dtypes import DTYPES, KERNELS, Array, real_dtype
 from ._base.lookup import unknown
+from ._base.registry import Registry
 
-_KERNELS = {"float32": core.KernelsF32(), "float64": core.KernelsF64()}
-# What the core has besides: the functions that a parameter of another name chooses.
-_VARIANTS = {"relu_general", "gelu_tanh"}
-_CORE_PARAMETERS = _KERNELS["float64"].activations()
-
-_ALIASES = {"identity": "linear", "swish": "silu", "hard_swish": "hard_silu"}
-_FORMULAS = {
-    "linear": "z",
-    "sigmoid": "1 / (1 + exp(-z))",
-    "tanh": "The hyperbolic tangent.",
-    "relu": "z where it is > threshold, at most max_value; else negative_slope (z - threshold).",
-    "softmax": "exp(z_i) / Σ exp(z_j) over the last axis.",
-    "leaky_relu": "z, and below 0 negative_slope z.",
-    "relu6": "min(max(z, 0), 6)",
-    "elu": "z, and below 0 alpha (exp(z) - 1).",
-    "selu": "elu with the two constants of self-normalising networks.",
-    "celu": "z, and below 0 alpha (exp(z / alpha) - 1).",
-    "exponential": "exp(z)",
-    "gelu": "z Φ(z), Φ of the normal distribution; approximate=True: its formula with tanh.",
-    "silu": "z sigmoid(z), also called swish.",
-    "mish": "z tanh(softplus(z))",
-    "softplus": "log(1 + exp(z))",
-    "softsign": "z / (1 + |z|)",
-    "log_sigmoid": "log(sigmoid(z)) = -softplus(-z)",
-    "hard_sigmoid": "relu6(z + 3) / 6",
-    "hard_silu": "z hard_sigmoid(z)",
-    "hard_tanh": "min(max(z, -1), 1)",
-    "tanh_shrink": "z - tanh(z)",
-    "log_softmax": "log(softmax(z)) over the last axis.",
-}
+_CORE_PARAMETERS = KERNELS.activations()
 
 
 def _defaults(name: str) -> dict[str, Any]:
@@ -82,9 +56,9 @@ class Activation:
     """
 
     def __init__(self, name: str, **parameters: Any) -> None:
-        resolved = _ALIASES.get(name, name) if isinstance(name, str) else name
-        if resolved not in names():
-            unknown("activation", name, [*names(), *_ALIASES])
+        resolved = ACTIVATIONS.canonical(name)
+        if resolved is None:
+            unknown("activation", name, ACTIVATIONS.words())
         self.name: str = resolved
         self.parameters: dict[str, Any] = _defaults(resolved)
         for key, value in parameters.items():
@@ -93,7 +67,7 @@ class Activation:
                 raise TypeError(f"{resolved}: found the parameter {key!r}, wanted one of: {known}")
             self.parameters[key] = _number(resolved, key, value)
         self.__doc__ = _FORMULAS[resolved]
-        _KERNELS["float64"].check_activation(*self._kernel())
+        KERNELS.check_activation(*self._kernel())
 
     @property
     def is_default(self) -> bool:
@@ -101,8 +75,13 @@ class Activation:
         return self.parameters == _defaults(self.name)
 
     def get_config(self) -> dict[str, Any]:
-        """What `get` needs to make an equal one; JSON-able."""
+        """What `from_config` and `get` need to make an equal one; JSON-able."""
         return {"name": self.name, **self.parameters}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Activation":
+        """The activation that `get_config` describes."""
+        return cls(**config)
 
     def _kernel(self) -> tuple[str, list[float]]:
         """The core's name and its parameters: none when they are the initial values."""
@@ -113,7 +92,7 @@ class Activation:
         values = [math.inf if value is None else value for value in self.parameters.values()]
         return ("relu_general" if self.name == "relu" else self.name), values
 
-    def __call__(self, z: ArrayLike, *arguments: Any, **parameters: Any) -> NDArray[Any]:
+    def __call__(self, z: ArrayLike, *arguments: Any, **parameters: Any) -> Array:
         """f(z), element by element, or along the last axis for softmax and log_softmax.
 
         Parameters
@@ -138,13 +117,13 @@ class Activation:
         found = np.asarray(z)
         if found.dtype.kind not in "biuf":
             raise TypeError(f"z: found dtype {found.dtype}, wanted real numbers")
-        dtype = "float32" if found.dtype.name == "float32" else "float64"
+        dtype = real_dtype(found.dtype)
         values = np.require(found, dtype, ["C", "A"])
         result = np.empty_like(values)
         if values.size:
             columns = values.shape[-1] if values.ndim else 1
             name, numbers = self._kernel()
-            _KERNELS[dtype].activation(
+            DTYPES[dtype].kernels.activation(
                 name, values.reshape(-1, columns), result.reshape(-1, columns), numbers
             )
         return result
@@ -169,30 +148,65 @@ class Activation:
 
 
 def _number(activation: str, key: str, value: Any) -> float | bool | None:
-    if value is None and key == "max_value":
+    if key == "max_value" and (value is None or (isinstance(value, float) and value == math.inf)):
         return None
-    if key == "approximate":
-        if not isinstance(value, bool | np.bool_):
-            raise TypeError(f"{activation}: approximate: found {value!r}, wanted True or False")
-        return bool(value)
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"{activation}: {key}: found {type(value).__name__}, wanted a number"
-        ) from None
-    return None if key == "max_value" and number == math.inf else number
+    check = checks.flag if key == "approximate" else checks.number
+    return check(f"{activation}: {key}", value)
 
 
-def names() -> list[str]:
-    """Every activation that a layer accepts, by its Keras name."""
-    return [name for name in _CORE_PARAMETERS if name not in _VARIANTS]
+ACTIVATIONS = Registry("activation", Activation)
+_FORMULAS: dict[str, str] = {}
 
 
-def get(
-    activation: "str | Activation | dict[str, Any] | Callable[..., Any] | None",
-) -> Activation:
+def _activation(name: str, formula: str, *aliases: str) -> Activation:
+    """The activation of a name of the core's, made known to every look-up."""
+    _FORMULAS[name] = formula
+    ACTIVATIONS.add(name, partial(Activation, name), *aliases)
+    return Activation(name)
+
+
+linear = identity = _activation("linear", "z", "identity")
+sigmoid = _activation("sigmoid", "1 / (1 + exp(-z))")
+tanh = _activation("tanh", "The hyperbolic tangent.")
+relu = _activation(
+    "relu",
+    "z where it is > threshold, at most max_value; else negative_slope (z - threshold).",
+)
+softmax = _activation("softmax", "exp(z_i) / Σ exp(z_j) over the last axis.")
+leaky_relu = _activation("leaky_relu", "z, and below 0 negative_slope z.")
+relu6 = _activation("relu6", "min(max(z, 0), 6)")
+elu = _activation("elu", "z, and below 0 alpha (exp(z) - 1).")
+selu = _activation("selu", "elu with the two constants of self-normalising networks.")
+celu = _activation("celu", "z, and below 0 alpha (exp(z / alpha) - 1).")
+exponential = _activation("exponential", "exp(z)")
+gelu = _activation(
+    "gelu",
+    "z Φ(z), Φ of the normal distribution; approximate=True: its formula with tanh.",
+)
+silu = swish = _activation("silu", "z sigmoid(z), also called swish.", "swish")
+mish = _activation("mish", "z tanh(softplus(z))")
+softplus = _activation("softplus", "log(1 + exp(z))")
+softsign = _activation("softsign", "z / (1 + |z|)")
+log_sigmoid = _activation("log_sigmoid", "log(sigmoid(z)) = -softplus(-z)")
+hard_sigmoid = _activation("hard_sigmoid", "relu6(z + 3) / 6")
+hard_silu = hard_swish = _activation("hard_silu", "z hard_sigmoid(z)", "hard_swish")
+hard_tanh = _activation("hard_tanh", "min(max(z, -1), 1)")
+tanh_shrink = _activation("tanh_shrink", "z - tanh(z)")
+log_softmax = _activation("log_softmax", "log(softmax(z)) over the last axis.")
+
+names = ACTIVATIONS.names
+serialize = ACTIVATIONS.serialize
+deserialize = ACTIVATIONS.deserialize
+
+
+def get(activation: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation:
     """An activation from its name, its configuration, or itself; ``None`` is linear, as in Keras.
+
+    Parameters
+    ----------
+    activation : str, dict, Activation or None
+    custom_objects : dict, optional
+        Further activations by name; they come first.
 
     Raises
     ------
@@ -201,39 +215,10 @@ def get(
     TypeError
         It is none of these: the core cannot call a function of Python.
     """
-    if isinstance(activation, Activation):
-        return activation
-    if isinstance(activation, dict):
-        config = dict(activation)
-        return Activation(config.pop("name", None), **config)
-    if callable(activation):
+    if callable(activation) and not isinstance(activation, Activation):
         raise TypeError(
             f"activation: found the function {activation!r}, wanted a name or one of "
             "densecore.activations, or for a layer a pair (function, derivative); by itself it has "
             "no derivative: the core calls no Python function"
         )
-    return Activation("linear" if activation is None else activation)
-
-
-linear = identity = Activation("linear")
-sigmoid = Activation("sigmoid")
-tanh = Activation("tanh")
-relu = Activation("relu")
-softmax = Activation("softmax")
-leaky_relu = Activation("leaky_relu")
-relu6 = Activation("relu6")
-elu = Activation("elu")
-selu = Activation("selu")
-celu = Activation("celu")
-exponential = Activation("exponential")
-gelu = Activation("gelu")
-silu = swish = Activation("silu")
-mish = Activation("mish")
-softplus = Activation("softplus")
-softsign = Activation("softsign")
-log_sigmoid = Activation("log_sigmoid")
-hard_sigmoid = Activation("hard_sigmoid")
-hard_silu = hard_swish = Activation("hard_silu")
-hard_tanh = Activation("hard_tanh")
-tanh_shrink = Activation("tanh_shrink")
-log_softmax = Activation("log_softmax")
+    return ACTIVATIONS.get("linear" if activation is None else activation, custom_objects)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._base import core
+from ._base import checks, core
 
 
 def set_num_threads(count: int) -> None:
@@ -21,11 +21,7 @@ def set_num_threads(count: int) -> None:
     ValueError
         `count` is not between 1 and 1024.
     """
-    if isinstance(count, bool) or not isinstance(count, int | np.integer):
-        raise TypeError(f"number of threads: found {type(count).__name__}, wanted an integer")
-    if not 1 <= count <= 1024:
-        raise ValueError(f"number of threads: found {count}, wanted 1 to 1024")
-    core.set_num_threads(int(count))
+    core.set_num_threads(checks.integer("number of threads", count, 1, 1024))
 
 
 def get_num_threads() -> int:

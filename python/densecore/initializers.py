@@ -4,13 +4,15 @@ Values come from a counter-based generator (Philox4x64-10): the same seed gives 
 every machine, and a float32 model starts at the rounded values of its float64 twin.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ._base import core, unsupported
+from ._base import checks, core, unsupported
+from ._base.dtypes import Array
 from ._base.lookup import unknown
+from ._base.registry import Registry
 
 
 class Initializer:
@@ -19,8 +21,8 @@ class Initializer:
     Parameters
     ----------
     seed : int, optional
-        Fixes the values whatever the model's seed is; by default they follow the model's seed and
-        the tensor's place in the model.
+        Fixes the values whatever the model's seed is; by default they follow from the model's seed
+        and the tensor's place in the model.
 
     Raises
     ------
@@ -35,8 +37,11 @@ class Initializer:
         for argument in arguments:
             if argument not in known:
                 unknown(f"argument of initializer '{self.name}'", argument, known)
-        self.seed = None if seed is None else check_seed(seed)
-        self.arguments = {key: float(arguments.get(key, known[key])) for key in known}
+        self.seed = None if seed is None else checks.seed(seed)
+        self.arguments = {
+            key: checks.number(f"{self.name}: {key}", arguments.get(key, known[key]))
+            for key in known
+        }
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
@@ -46,16 +51,14 @@ class Initializer:
                 "layer.set_weights gives weights of one's own"
             )
 
-    def fill(
-        self, out: NDArray[Any], fan_in: int, fan_out: int, model_seed: int, tensor: int
-    ) -> None:
+    def fill(self, out: Array, fan_in: int, fan_out: int, model_seed: int, tensor: int) -> None:
         """Fill the contiguous array `out`, tensor number `tensor` of a model, in place."""
         seed = model_seed if self.seed is None else self.seed
         core.initialize(
             out.reshape(-1), self.name, list(self.arguments.values()), fan_in, fan_out, seed, tensor
         )
 
-    def __call__(self, shape: tuple[int, ...], dtype: str = "float32") -> NDArray[Any]:
+    def __call__(self, shape: tuple[int, ...], dtype: str = "float32") -> Array:
         """An array of `shape` (fan-in first, as Keras's kernels) with values of its own."""
         out = np.empty(shape, dtype)
         fan_in, fan_out = (shape[0], shape[-1]) if len(shape) > 1 else (max(out.size, 1),) * 2
@@ -63,8 +66,22 @@ class Initializer:
         return out
 
     def get_config(self) -> dict[str, Any]:
-        """What `deserialize` needs to make an equal one; JSON-able."""
+        """What `from_config` and `get` need to make an equal one; JSON-able."""
         return {"name": self.name, "seed": self.seed, **self.arguments}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Initializer":
+        """The initializer that `get_config` describes.
+
+        Parameters
+        ----------
+        config : dict
+            Its ``name`` may be missing.
+        """
+        arguments = {key: value for key, value in config.items() if key != "name"}
+        if arguments.get("seed") is None:
+            arguments.pop("seed", None)
+        return cls(**arguments)
 
     def __repr__(self) -> str:
         shown = [f"{key}={value:g}" for key, value in self.arguments.items()]
@@ -190,8 +207,7 @@ class VarianceScaling(Initializer):
             unknown("mode of VarianceScaling", mode, self._modes)
         if distribution not in self._distributions:
             unknown("distribution of VarianceScaling", distribution, self._distributions)
-        if not 0 < scale < np.inf:
-            raise ValueError(f"VarianceScaling: scale: found {scale}, wanted a finite number > 0")
+        scale = checks.number("VarianceScaling: scale", scale, above=0)
         self.mode, self.distribution = mode, distribution
         kind, way = self._modes.index(mode), self._distributions.index(distribution)
         super().__init__(seed=seed, scale=scale, mode=kind, distribution=way)
@@ -214,70 +230,16 @@ zeros, ones, constant = Zeros, Ones, Constant
 random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
 variance_scaling = VarianceScaling
 
-_CLASSES: dict[str, type[Initializer]] = {
-    cls.name: cls for cls in Initializer.__subclasses__() if hasattr(cls, "name")
-}
+INITIALIZERS = Registry("initializer", Initializer)
+INITIALIZERS.collect(globals(), lambda cls: cls.name)
+INITIALIZERS.alias({"uniform": "random_uniform", "normal": "random_normal"})
 
-_ALIASES = {"uniform": "random_uniform", "normal": "random_normal"}
-_ALIASES |= {cls.__name__: name for name, cls in _CLASSES.items()}
-
-
-def names() -> list[str]:
-    """Every initializer by name."""
-    return list(_CLASSES)
-
-
-def get(initializer: "str | Initializer") -> Initializer:
-    """An initializer from its name, its class, or itself.
-
-    Raises
-    ------
-    ValueError
-        The name is unknown; the message lists the known ones.
-    """
-    if isinstance(initializer, Initializer):
-        return initializer
-    if isinstance(initializer, type) and issubclass(initializer, Initializer):
-        return initializer()
-    name = _ALIASES.get(initializer, initializer) if isinstance(initializer, str) else initializer
-    if not isinstance(name, str) or name not in _CLASSES:
-        unknown("initializer", initializer, _CLASSES)
-    return _CLASSES[name]()
+get = INITIALIZERS.get
+names = INITIALIZERS.names
+serialize = INITIALIZERS.serialize
+deserialize = INITIALIZERS.deserialize
 
 
 def __getattr__(name: str) -> object:
-    raise unsupported.error(__name__, name, [cls.__name__ for cls in _CLASSES.values()])
-
-
-def deserialize(config: dict[str, Any]) -> Initializer:
-    """The initializer that `Initializer.get_config` describes.
-
-    Raises
-    ------
-    ValueError
-        The name is unknown; the message lists the known ones.
-    """
-    arguments = dict(config)
-    name = arguments.pop("name", None)
-    if name not in _CLASSES:
-        unknown("initializer", name, _CLASSES)
-    if arguments.get("seed") is None:
-        arguments.pop("seed", None)
-    return _CLASSES[name](**arguments)
-
-
-def check_seed(seed: Any) -> int:
-    """A seed as the core wants it: an integer from 0 to 2^64 - 1.
-
-    Raises
-    ------
-    TypeError
-        It is not an integer.
-    ValueError
-        It is out of that range.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(f"seed: found {type(seed).__name__}, wanted an integer or None")
-    if not 0 <= int(seed) < 2**64:
-        raise ValueError(f"seed: found {seed}, wanted 0 to 2^64 - 1")
-    return int(seed)
+    known = [word for word in INITIALIZERS.words() if word[0].isupper()]
+    raise unsupported.error(__name__, name, known)

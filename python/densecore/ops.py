@@ -8,18 +8,16 @@ The same functions in plain NumPy are in ``densecore.reference``.
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from . import activations
-from ._base import core
+from ._base import checks, core
+from ._base.dtypes import DTYPES, Array, Kernels
 
-Array = NDArray[Any]
 AnyActivation = str | activations.Activation | dict[str, Any] | None
-_Kernels = core.KernelsF32 | core.KernelsF64
-_TABLES: dict[str, _Kernels] = {"float32": core.KernelsF32(), "float64": core.KernelsF64()}
 
 
-def _prepare(out: Array | None, **arrays: ArrayLike) -> tuple[_Kernels, list[Array]]:
+def _prepare(out: Array | None, **arrays: ArrayLike) -> tuple[Kernels, list[Array]]:
     """The kernels for the arrays' dtype, and the arrays as they can be used."""
     if out is not None:
         _strict(out, "out")
@@ -29,7 +27,7 @@ def _prepare(out: Array | None, **arrays: ArrayLike) -> tuple[_Kernels, list[Arr
                     f"{name}: found {type(array).__name__}, wanted a numpy.ndarray (with out, "
                     "nothing is converted)"
                 )
-        return _TABLES[out.dtype.name], [np.asarray(array) for array in arrays.values()]
+        return DTYPES[out.dtype.name].kernels, [np.asarray(array) for array in arrays.values()]
     found = [np.asarray(array) for array in arrays.values()]
     for name, array in zip(arrays, found, strict=True):
         if array.dtype.kind not in "biuf":
@@ -37,13 +35,13 @@ def _prepare(out: Array | None, **arrays: ArrayLike) -> tuple[_Kernels, list[Arr
     # float32 only when all of them are: nothing loses precision silently.
     single = all(array.dtype.name == "float32" for array in found)
     dtype = np.dtype(np.float32 if single else np.float64)
-    return _TABLES[dtype.name], [np.require(array, dtype, ["C", "A"]) for array in found]
+    return DTYPES[dtype.name].kernels, [np.require(array, dtype, ["C", "A"]) for array in found]
 
 
 def _strict(array: Any, name: str) -> None:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name}: found {type(array).__name__}, wanted a numpy.ndarray")
-    if array.dtype.name not in _TABLES or not array.dtype.isnative:
+    if array.dtype.name not in DTYPES or not array.dtype.isnative:
         raise TypeError(f"{name}: found dtype {array.dtype}, wanted float32 or float64")
 
 
@@ -251,7 +249,7 @@ def _update(
         _strict(array, label)
         _shape(label, array, *parameter.shape)
         _contiguous(label, array)
-    _TABLES[parameter.dtype.name].optimizer_update(
+    DTYPES[parameter.dtype.name].kernels.optimizer_update(
         name,
         hyperparameters,
         step,
@@ -313,8 +311,7 @@ def adam_update(
         "epsilon": epsilon,
     }
     for name, value in given.items():
-        settings.set(name, float(value))
-    if isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 1:
-        raise ValueError(f"step: found {step!r}, wanted an integer >= 1")
+        settings.set(name, checks.number(name, value))
+    step = checks.integer("step", step, 1)
     values = list(settings.values().values())
-    _update("adam", values, int(step), parameter, gradient, {"m": m, "v": v})
+    _update("adam", values, step, parameter, gradient, {"m": m, "v": v})

@@ -1,10 +1,12 @@
 """Regularizers with Keras's names: penalties on weights that are added to the loss."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ._base.lookup import unknown
+from ._base import checks
+from ._base.registry import Registry
 
 
 class Regularizer:
@@ -12,7 +14,7 @@ class Regularizer:
 
     Parameters
     ----------
-    l1, l2 : float
+    l1, l2 : float, default 0.0
         Finite, >= 0.
 
     Raises
@@ -24,12 +26,8 @@ class Regularizer:
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        for name, value in (("l1", l1), ("l2", l2)):
-            if not isinstance(value, int | float | np.number) or isinstance(value, bool):
-                raise TypeError(f"{name}: found {value!r}, wanted a number")
-            if not (np.isfinite(value) and value >= 0):
-                raise ValueError(f"{name}: found {value}, wanted a finite number >= 0")
-        self.l1, self.l2 = float(l1), float(l2)
+        self.l1 = checks.number("l1", l1, least=0)
+        self.l2 = checks.number("l2", l2, least=0)
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
@@ -45,8 +43,13 @@ class Regularizer:
         return float(self.l1 * np.abs(array).sum() + self.l2 * np.square(array).sum())
 
     def get_config(self) -> dict[str, Any]:
-        """What `get` needs to make an equal one; JSON-able."""
+        """What `from_config` and `get` need to make an equal one; JSON-able."""
         return {"l1": self.l1, "l2": self.l2}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Regularizer":
+        """The regularizer that `get_config` describes, or the configuration of one of Keras."""
+        return L1L2(**config)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Regularizer) and (self.l1, self.l2) == (other.l1, other.l2)
@@ -91,24 +94,49 @@ def l1_l2(l1: float = 0.01, l2: float = 0.01) -> Regularizer:
     return L1L2(l1, l2)
 
 
-_NAMES = {"l1": l1, "l2": l2, "l1_l2": l1_l2, "L1": l1, "L2": l2, "L1L2": l1_l2}
+REGULARIZERS = Registry("regularizer", Regularizer)
+for _maker, *_aliases in ((l1, "L1"), (l2, "L2"), (l1_l2, "L1L2")):
+    REGULARIZERS.add(_maker.__name__, _maker, *_aliases)
+
+names = REGULARIZERS.names
+serialize = REGULARIZERS.serialize
 
 
-def get(regularizer: Any) -> Regularizer | None:
-    """A regularizer from its name, its configuration, or itself; None stays None.
+def get(regularizer: Any, custom_objects: Mapping[str, Any] | None = None) -> Regularizer | None:
+    """A regularizer from its name, its class, its configuration, or itself; None stays None.
+
+    Parameters
+    ----------
+    regularizer : str, type, dict, Regularizer or None
+    custom_objects : dict, optional
+        Further classes by name; they come first.
 
     Raises
     ------
     ValueError
         The name is unknown; the message lists the known ones.
     """
-    if regularizer is None or isinstance(regularizer, Regularizer):
-        return regularizer
-    if isinstance(regularizer, dict):
-        return L1L2(**regularizer)
-    if not isinstance(regularizer, str) or regularizer not in _NAMES:
-        unknown("regularizer", regularizer, _NAMES)
-    return _NAMES[regularizer]()
+    return None if regularizer is None else deserialize(regularizer, custom_objects)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Regularizer:
+    """The regularizer that a configuration describes: ``{"l1": ..., "l2": ...}``, or Keras's.
+
+    Parameters
+    ----------
+    config : dict
+        Or what else `get` takes, but for None.
+    custom_objects : dict, optional
+        Further classes by name; they come first.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown; the message lists the known ones.
+    """
+    if isinstance(config, Mapping) and not {"name", "class_name"} & config.keys():
+        return L1L2(**config)
+    return REGULARIZERS.get(config, custom_objects)
 
 
 def factors(regularizer: Regularizer | None) -> list[float]:

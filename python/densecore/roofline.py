@@ -11,20 +11,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ._base import core
+from ._base.dtypes import DTYPES, Array, Kernels
 from ._base.lookup import unknown
 
-Array = NDArray[Any]
-_Kernels = core.KernelsF32 | core.KernelsF64
-_TABLES: dict[str, _Kernels] = {"float32": core.KernelsF32(), "float64": core.KernelsF64()}
 
-
-def _kernels(dtype: str) -> _Kernels:
-    if dtype not in _TABLES:
-        unknown("dtype", dtype, _TABLES)
-    return _TABLES[dtype]
+def _kernels(dtype: str) -> Kernels:
+    if dtype not in DTYPES:
+        unknown("dtype", dtype, DTYPES)
+    return DTYPES[dtype].kernels
 
 
 def _best_of(tries: int, call: Callable[[], Any]) -> float:

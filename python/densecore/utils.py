@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._base import seeds, unsupported
+from ._base import checks, seeds, unsupported
 from ._base.files import atomic_writer, check_writable
 from .callbacks.history import check_picture_path, require_matplotlib
-from .initializers import check_seed
 from .models.sequential import Sequential
 
 __all__ = [
@@ -46,11 +45,10 @@ def set_random_seed(seed: int) -> None:
     ValueError, TypeError
         It is not such an integer.
     """
-    if not 0 <= check_seed(seed) < 2**32:
-        raise ValueError(f"seed: found {seed}, wanted 0 to 2^32 - 1")
-    random.seed(int(seed))
-    np.random.seed(int(seed))  # noqa: NPY002 - the global generator is what is asked for
-    seeds.set_global(int(seed))
+    seed = checks.integer("seed", seed, 0, 2**32 - 1)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the global generator is what is asked for
+    seeds.set_global(seed)
 
 
 def clear_session() -> None:

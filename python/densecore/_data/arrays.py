@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.dtypes import Array
 from .interop import to_numpy
-
-Array = NDArray[Any]
 
 
 def _numeric(name: str, value: Any) -> Array:

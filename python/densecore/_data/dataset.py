@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.dtypes import Array
 from .arrays import as_labels, as_targets, as_weights
 from .row_sources import Rows, as_rows, part
-
-Array = NDArray[Any]
 
 
 class Data(NamedTuple):

@@ -6,9 +6,6 @@ None of them is imported here: an object of theirs means that its library has be
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
 
 _CPU = 1  # DLPack's number of the device
 

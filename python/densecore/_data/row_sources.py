@@ -5,16 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base import core
+from .._base.dtypes import DTYPES, Array, CoreRows
 from .arrays import as_dtype, as_matrix, flattened, is_mapped
 from .interop import is_sparse
 
-Rows = NDArray[Any] | core.RowsF32 | core.RowsF64
-
-_SOURCES: dict[str, type[core.RowsF32] | type[core.RowsF64]] = {
-    "float32": core.RowsF32,
-    "float64": core.RowsF64,
-}
+Rows = Array | CoreRows
 
 
 def as_rows(
@@ -35,7 +30,7 @@ def as_rows(
         return array
     if array.dtype.itemsize > 8:  # the core has no long double
         return as_matrix(name, array, dtype, columns)
-    return _SOURCES[dtype.name].strided(array)
+    return DTYPES[dtype.name].Rows.strided(array)
 
 
 def part(rows: Rows, begin: int, end: int) -> Rows:
@@ -67,7 +62,7 @@ def _sparse(name: str, value: Any, dtype: np.dtype[Any], columns: int | None) ->
         matrix = matrix.copy()
         matrix.sum_duplicates()
     index = np.int64 if np.int64 in (matrix.indices.dtype, matrix.indptr.dtype) else np.int32
-    return _SOURCES[dtype.name].csr(
+    return DTYPES[dtype.name].Rows.csr(
         as_dtype(name, matrix.data, dtype),
         np.require(matrix.indices, index, ["C", "A"]),
         np.require(matrix.indptr, index, ["C", "A"]),

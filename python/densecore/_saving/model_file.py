@@ -12,15 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._base import core
+from .._base.dtypes import Array
 from . import safetensors
 
 FORMAT = "densecore"
 FORMAT_VERSION = 1
-
-Array = NDArray[Any]
 
 
 def write(

@@ -12,11 +12,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array
 from .._base.files import StrPath, atomic_writer
-
-Array = NDArray[Any]
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),

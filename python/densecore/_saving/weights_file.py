@@ -6,17 +6,14 @@ Keras writes HDF5, which would need a library of its own; the endings of its nam
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._base import core
+from .._base.dtypes import Array
 from . import safetensors
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-
-Array = NDArray[Any]
 
 
 def write(path: str | os.PathLike[str], tensors: Mapping[str, Array]) -> None:

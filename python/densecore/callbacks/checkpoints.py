@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base import checks
 from .._saving import safetensors
 from .base import Callback, CallbackList, Direction, Logs, overrides
 
@@ -74,11 +75,9 @@ class ModelCheckpoint(Callback):
                 f"ModelCheckpoint: found save_freq={save_freq!r} with monitor={monitor!r}, which "
                 "is known at the end of an epoch only; wanted save_freq='epoch' or another monitor"
             )
-        if not isinstance(save_freq, int) or isinstance(save_freq, bool) or save_freq < 1:
-            raise ValueError(
-                f"ModelCheckpoint: save_freq: found {save_freq!r}, wanted 'epoch' or a number of "
-                "batches"
-            )
+        self.save_freq = checks.integer(
+            "ModelCheckpoint: save_freq", save_freq, 1, wanted="'epoch' or a number of batches"
+        )
         self.on_train_batch_end = self._batch_end  # type: ignore[method-assign]
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -172,12 +171,9 @@ class BackupAndRestore(Callback):
                 "BackupAndRestore: backup_dir: found an empty path, wanted a directory"
             )
         every = 1 if save_freq == "epoch" else save_freq
-        if not isinstance(every, int) or isinstance(every, bool) or every < 1:
-            raise ValueError(
-                f"BackupAndRestore: save_freq: found {save_freq!r}, wanted 'epoch' or a number of "
-                "epochs"
-            )
-        self.save_freq = every
+        self.save_freq = checks.integer(
+            "BackupAndRestore: save_freq", every, 1, wanted="'epoch' or a number of epochs"
+        )
         self.delete_checkpoint = delete_checkpoint
 
     @property

@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     model.summary()
     if model.optimizer is not None and model.loss is not None:
         progress = model.progress
-        print(f"trained with {model.optimizer!r} on {model.loss.name}: "
+        print(f"trained with {model.optimizer!r} on {model.loss.kind}: "
               f"{progress['epochs']:,} epochs, {progress['steps']:,} steps")  # fmt: skip
     if "table" not in model.metadata:
         return 0

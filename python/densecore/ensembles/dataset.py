@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.dtypes import Array
 from .._data.dataset import Data, prepare
 from .._data.row_sources import as_rows, take
 
-Array = NDArray[Any]
 Indices = list[NDArray[np.int64]]
 
 

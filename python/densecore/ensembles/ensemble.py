@@ -8,20 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import losses, optimizers
+from .._base import checks
+from .._base.dtypes import Array
 from .._base.warn import warn
 from .._data.row_sources import as_rows, take
 from ..callbacks.progress import check_verbose
-from ..initializers import check_seed
 from ..losses.function import CallableLoss
 from ..metrics import get_all
-from ..models.evaluate import at_least, optional
 from ..models.sequential import Sequential
 from . import serialization as ensemble_file
 from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
 from .history import EnsembleHistory
 from .members import Members, member_count
 
-Array = NDArray[Any]
 AnyOptimizer = str | optimizers.Optimizer
 
 
@@ -84,7 +83,7 @@ class Ensemble(Members):
         count = member_count(n, seeds=seeds, optimizers=optimizers, learning_rates=learning_rates)
         if seeds is None:
             seeds = [model.seed + i for i in range(count)]
-        super().__init__(model, [check_seed(seed) for seed in seeds], name)
+        super().__init__(model, [checks.seed(seed) for seed in seeds], name)
         if isinstance(model.loss, CallableLoss):
             raise TypeError(
                 "Ensemble: found a loss that is a Python function, wanted one of densecore.losses"
@@ -155,10 +154,10 @@ class Ensemble(Members):
         model = self._model
         assert model.loss is not None
         self._core.compile(
-            model.loss.name,
+            model.loss.kind,
             model.loss.reduction,
             [optimizer._settings for optimizer in members],
-            model._describe_metrics(model.loss.name, model.output_shape[1]),
+            model._describe_metrics(model.loss.kind, model.output_shape[1]),
             model.loss.from_logits,
             model.loss._parameters(),
         )
@@ -243,8 +242,8 @@ class Ensemble(Members):
         RuntimeWarning
             Some members' loss is not finite.
         """
-        epochs = at_least("epochs", epochs, 0)
-        size = min(optional("batch_size", batch_size) or 32, 2**62)
+        epochs = checks.integer("epochs", epochs, 0)
+        size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
         check_verbose(verbose)
         data = self._read(x, y, sample_weight, class_weight)
         rows = chosen_rows(self.seeds, indices, bootstrap, data)

@@ -4,22 +4,14 @@ import os
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import losses, optimizers
-from .._base import core
-from ..models.evaluate import at_least
+from .._base import checks
+from .._base.dtypes import DTYPES, Array
 from ..models.layer_stack import Stack
 from ..models.sequential import Sequential
 from . import serialization as ensemble_file
 from .history import EnsembleHistory
-
-Array = NDArray[Any]
-
-_ENSEMBLES: dict[str, type[core.EnsembleF32] | type[core.EnsembleF64]] = {
-    "float32": core.EnsembleF32,
-    "float64": core.EnsembleF64,
-}
 
 
 class Members:
@@ -36,7 +28,7 @@ class Members:
     def _make(self, seeds: list[int]) -> None:
         plan = self._model._plan()
         self._core_layers = len(plan.specs)
-        self._core = _ENSEMBLES[self.dtype](self._model._inputs, plan.specs, len(seeds))
+        self._core = DTYPES[self.dtype].Ensemble(self._model._inputs, plan.specs, len(seeds))
         self._core.seeds = seeds
         self.seeds = seeds
 
@@ -181,7 +173,7 @@ def member_count(n: int | None, **given: Any) -> int:
     }
     if n is None and not counts:
         raise ValueError("n: found None, wanted the number of members")
-    count = at_least("n", next(iter(counts.values())) if n is None else n, 1)
+    count = checks.integer("n", next(iter(counts.values())) if n is None else n, 1)
     for name, found in counts.items():
         if found != count:
             raise ValueError(f"{name}: found {found}, wanted one for each of {count} members")

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base import checks
+from .._base.dtypes import Array
 from .._base.lookup import unknown
 from ..callbacks.history import TABLE_EXTRA
 from ..metrics import larger_is_better
-from ..models.evaluate import at_least
 from ..models.sequential import Sequential
 from .ensemble import Ensemble
 from .history import EnsembleHistory
@@ -18,8 +18,6 @@ from .serialization import copies
 
 if TYPE_CHECKING:
     import pandas
-
-Array = NDArray[Any]
 
 
 class Results:
@@ -183,7 +181,7 @@ def sweep(
     >>> results.best_settings()
     {'learning_rate': 0.1}
     """
-    repeats = at_least("repeats", repeats, 1)
+    repeats = checks.integer("repeats", repeats, 1)
     _check_compiled("sweep", model)
     names, combinations = _combinations(model, grid)
     numbers = model.metrics_names + [f"val_{name}" for name in model.metrics_names]
@@ -202,7 +200,7 @@ def sweep(
     ensemble = Ensemble(model, seeds=seeds * len(combinations), optimizers=optimizers)
     options: dict[str, Any] = {
         "batch_size": batch_size,
-        "epochs": at_least("epochs", epochs, 1),
+        "epochs": checks.integer("epochs", epochs, 1),
         "shuffle": shuffle,
         "class_weight": class_weight,
         "sample_weight": sample_weight,
@@ -283,13 +281,13 @@ def cross_validate(
     ValueError, TypeError
         A model that is not compiled, more folds than rows, or `stratify` of another shape.
     """
-    repeats = at_least("repeats", repeats, 1)
+    repeats = checks.integer("repeats", repeats, 1)
     _check_compiled("cross_validate", model)
-    split = _Split(model, x, y, at_least("folds", folds, 2), stratify)
+    split = _Split(model, x, y, checks.integer("folds", folds, 2), stratify)
     seeds = [model.seed + r for r in range(repeats) for _ in range(split.count)]
     options: dict[str, Any] = {
         "batch_size": batch_size,
-        "epochs": at_least("epochs", epochs, 1),
+        "epochs": checks.integer("epochs", epochs, 1),
         "shuffle": shuffle,
         "class_weight": class_weight,
         "sample_weight": sample_weight,

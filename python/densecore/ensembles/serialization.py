@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import losses, metrics, optimizers
-from .._base import core
+from .._base import checks, core
+from .._base.dtypes import Array
 from .._saving import safetensors
-from ..initializers import check_seed
 from ..models.layer_stack import Stack
 from ..models.sequential import Sequential
 
-Array = NDArray[Any]
 Ensemble = Any  # whose module imports this one
 
 FORMAT = "densecore-ensemble"
@@ -293,7 +291,7 @@ def _shapes(
 ) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
     """The tensors that a configuration implies; raises for an impossible one."""
     model = Sequential.from_config(config["model"])
-    members = len([check_seed(seed) for seed in config["seeds"]])
+    members = len([checks.seed(seed) for seed in config["seeds"]])
     layers, parameters = model._tensor_shapes()
     total = sum(int(np.prod(shape)) for shape in layers.values())
     shapes = {"parameters": (members, parameters)}

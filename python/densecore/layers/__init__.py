@@ -5,7 +5,7 @@ from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from .base import Layer, assign, deserialize
 from .dense import Dense
 from .dropout import Dropout, Flatten
-from .input import Input, InputLayer, check_width
+from .input import Input, InputLayer
 from .normalization import BatchNormalization, LayerNormalization, Normalization, Rescaling
 from .residual import Residual
 
@@ -27,7 +27,6 @@ __all__ = [
     "Residual",
     "Softmax",
     "assign",
-    "check_width",
     "deserialize",
 ]
 

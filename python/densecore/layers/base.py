@@ -1,30 +1,17 @@
 """What all layers have in common: a name, a place in a model, weights as views, a configuration."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._base import core
+from .._base.dtypes import Array, Network
 from .._base.lookup import unknown
 from .input import Input, row_shape
 from .lowering import Plan
 
-Array = NDArray[Any]
-Network = core.NetworkF32 | core.NetworkF64
-
 Shapes = dict[str, tuple[int, ...]]
-
-
-def check_number(what: str, value: Any, wanted: str, accept: Callable[[float], bool]) -> float:
-    """A number as a float; TypeError or ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"{what}: found {value!r}, wanted {wanted}")
-    if not accept(float(value)):
-        raise ValueError(f"{what}: found {value}, wanted {wanted}")
-    return float(value)
 
 
 def _total(shapes: Shapes) -> int:

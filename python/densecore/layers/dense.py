@@ -3,9 +3,10 @@
 from typing import Any, ClassVar
 
 from .. import initializers, regularizers
+from .._base import checks
+from .._base.dtypes import Array
 from . import activation_argument as functions
-from .base import Array, Layer, Shapes
-from .input import check_width
+from .base import Layer, Shapes
 from .lowering import Plan
 
 
@@ -62,7 +63,7 @@ class Dense(Layer):
         **general: Any,
     ) -> None:
         super().__init__(**general)
-        self.units = check_width("Dense: units", units)
+        self.units = checks.width("Dense: units", units)
         self.activation = functions.function_of(activation)
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)

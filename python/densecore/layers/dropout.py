@@ -2,7 +2,8 @@
 
 from typing import Any, ClassVar
 
-from .base import Layer, check_number
+from .._base import checks
+from .base import Layer
 from .lowering import Plan
 
 
@@ -25,9 +26,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, seed: int | None = None, **general: Any) -> None:
         super().__init__(**general)
-        self.rate = check_number(
-            "Dropout: rate", rate, "a number in 0 <= rate < 1", lambda value: 0 <= value < 1
-        )
+        self.rate = checks.number("Dropout: rate", rate, least=0, below=1)
 
     def _plan(self, plan: Plan) -> None:
         plan.add({"kind": "dropout", "rate": self.rate})

@@ -4,16 +4,7 @@ from typing import Any
 
 import numpy as np
 
-_MAX_WIDTH = 2**24  # as the core
-
-
-def check_width(what: str, value: Any) -> int:
-    """A number of units or inputs as an int; TypeError or ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{what}: found {value!r}, wanted an integer")
-    if not 1 <= value <= _MAX_WIDTH:
-        raise ValueError(f"{what}: found {value}, wanted 1 to {_MAX_WIDTH}")
-    return int(value)
+from .._base import checks
 
 
 class Input:
@@ -55,8 +46,8 @@ class Input:
         dimensions = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
         if not dimensions:
             raise ValueError("Input: found an empty shape, wanted the number of features")
-        self.dimensions = tuple(check_width("Input: shape", size) for size in dimensions)
-        self.size = check_width("Input: shape", int(np.prod(self.dimensions)))
+        self.dimensions = tuple(checks.width("Input: shape", size) for size in dimensions)
+        self.size = checks.width("Input: shape", int(np.prod(self.dimensions)))
         self.name = name
 
     @property

@@ -5,12 +5,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import initializers, regularizers
-from .base import Array, Layer, Network, Shapes, check_number
+from .._base import checks
+from .._base.dtypes import Array, Network
+from .base import Layer, Shapes
 from .lowering import Plan
 
 
 def _not_negative(what: str, value: Any) -> float:
-    return check_number(what, value, "a finite number >= 0", lambda v: 0 <= v < np.inf)
+    return checks.number(what, value, least=0)
 
 
 def _last_axis(kind: str, axis: Any) -> int:
@@ -169,10 +171,7 @@ class BatchNormalization(_ScaleAndCenter):
     ) -> None:
         _last_axis("BatchNormalization", axis)
         numbers = {key: value for key, value in locals().items() if key != "self"}
-        self.momentum = check_number(
-            "BatchNormalization: momentum", momentum, "a number in 0 <= momentum <= 1",
-            lambda value: 0 <= value <= 1,
-        )  # fmt: skip
+        self.momentum = checks.number("BatchNormalization: momentum", momentum, least=0, most=1)
         super().__init__("BatchNormalization", numbers, general)
 
     @property

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .base import Layer, Network, Shapes, deserialize
+from .._base.dtypes import Network
+from .base import Layer, Shapes, deserialize
 from .lowering import Plan
 
 

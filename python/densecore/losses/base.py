@@ -1,20 +1,19 @@
 """What all losses have in common: options, checks, the reduction to one number."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._base import core
+from .._base import checks
+from .._base.dtypes import DTYPES, KERNELS, real_dtype
 from .._base.lookup import unknown
+from .._base.registry import Registry
 
 _REDUCTIONS = {"mean": "mean", "sum_over_batch_size": "mean", "sum": "sum"}
-KERNELS: dict[str, core.KernelsF32 | core.KernelsF64] = {
-    "float32": core.KernelsF32(),
-    "float64": core.KernelsF64(),
-}
 # What the core knows of each loss.
-CORE = KERNELS["float64"].losses()
+CORE = KERNELS.losses()
 
 
 class Loss:
@@ -27,11 +26,18 @@ class Loss:
         losses by the sum of their weights. ``"sum"`` does not, and where the loss of a row is a
         mean over the outputs sums over them too: for the mean squared error that is the note's
         gradient 2 (a - y).
+    name : str, optional
+        By default the loss's own, `kind`.
+    from_logits : bool, default False
+        Whether outputs are what the loss's own sigmoid or softmax is still to be applied to.
+    axis, ignore_class, dtype
+        Accepted for Keras's sake with their defaults -1 (the last axis), None and None only.
 
     Attributes
     ----------
+    kind : str
+        What the core calls it, such as ``"huber"``.
     from_logits : bool
-        Whether outputs are what the loss's own sigmoid or softmax is still to be applied to.
 
     Raises
     ------
@@ -39,7 +45,7 @@ class Loss:
         An unknown reduction, or an option that is no number or out of its range.
     """
 
-    name: str
+    kind: ClassVar[str]
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
@@ -51,44 +57,65 @@ class Loss:
                 )
 
     def __init__(
-        self, reduction: str = "mean", *, from_logits: bool = False, **options: Any
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        *,
+        from_logits: bool = False,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        dtype: str | None = None,
+        **options: Any,
     ) -> None:
         if reduction not in _REDUCTIONS:
             unknown("reduction", reduction, _REDUCTIONS)
         self.reduction = _REDUCTIONS[reduction]
-        if not isinstance(from_logits, bool | np.bool_):
-            raise TypeError(
-                f"{self.name}: from_logits: found {from_logits!r}, wanted True or False"
-            )
-        self.from_logits = bool(from_logits)
+        self.name = self.kind if name is None else checks.text("name", name)
+        self.from_logits = checks.flag(f"{self.kind}: from_logits", from_logits)
+        if checks.integer(f"{self.kind}: axis", axis, -1) != -1:
+            raise ValueError(f"{self.kind}: axis: found {axis}, wanted -1, the last one")
+        for option, value in (("ignore_class", ignore_class), ("dtype", dtype)):
+            if value is not None:
+                raise ValueError(f"{self.kind}: {option}: found {value!r}, wanted None")
         self._options = {key: self._checked(key, value) for key, value in options.items()}
         vars(self).update(self._options)
-        KERNELS["float64"].check_loss(self.name, self._parameters())
+        KERNELS.check_loss(self.kind, self._parameters())
 
     def _checked(self, key: str, value: Any) -> Any:
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"{self.name}: {key}: found {type(value).__name__}, wanted a number"
-            ) from None
-        return bool(number) if key == "apply_class_balancing" else number
+        check = checks.flag if key == "apply_class_balancing" else checks.number
+        return check(f"{self.kind}: {key}", value)
 
     def _parameters(self) -> list[float]:
         """What the core takes; none when they are the initial values."""
-        return [float(self._options[key]) for key in CORE[self.name]["parameters"]]
+        return [float(self._options[key]) for key in CORE[self.kind]["parameters"]]
 
     @property
     def sparse(self) -> bool:
         """Whether targets are class numbers instead of a value per output."""
-        return bool(CORE[self.name]["sparse"])
+        return bool(CORE[self.kind]["sparse"])
 
     def get_config(self) -> dict[str, Any]:
-        """What `get` needs to make an equal one; JSON-able."""
-        config = {"name": self.name, "reduction": self.reduction, **self._options}
+        """What `from_config` and `densecore.losses.get` need to make an equal one; JSON-able."""
+        config = {"name": self.kind, "reduction": self.reduction, **self._options}
         if self.from_logits:
             config["from_logits"] = True
+        if self.name != self.kind:
+            config["label"] = self.name
         return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Loss":
+        """The loss that `get_config` describes.
+
+        Parameters
+        ----------
+        config : dict
+            Its ``name`` may be missing.
+        """
+        options = dict(config)
+        name = options.pop("name", None)
+        options.setdefault("name", options.pop("label", name))
+        return cls(**options)
 
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
@@ -123,7 +150,7 @@ class Loss:
 
     def _terms(self, outputs: int) -> int:
         """How many terms a row's loss is the mean of."""
-        return outputs if CORE[self.name]["averaged"] else 1
+        return outputs if CORE[self.kind]["averaged"] else 1
 
     def target_columns(self, outputs: int) -> int:
         """How many columns of targets belong to so many outputs.
@@ -140,7 +167,7 @@ class Loss:
         output = np.asarray(y_pred)
         if output.dtype.kind not in "biuf":
             raise TypeError(f"y_pred: found dtype {output.dtype}, wanted real numbers")
-        dtype = "float32" if output.dtype.name == "float32" else "float64"
+        dtype = real_dtype(output.dtype)
         columns = output.shape[-1] if output.ndim else 1
         matrix = np.require(output, dtype, ["C", "A"]).reshape(-1, columns)
         if self.sparse:
@@ -160,8 +187,8 @@ class Loss:
                 )
             target = np.require(found, dtype, ["C", "A"]).reshape(wanted)
         rows = np.empty(len(matrix))
-        KERNELS[dtype].loss_rows(
-            self.name, self.from_logits, matrix, target, rows, self._parameters()
+        DTYPES[dtype].kernels.loss_rows(
+            self.kind, self.from_logits, matrix, target, rows, self._parameters()
         )
         return rows
 
@@ -177,3 +204,56 @@ class Loss:
     def __repr__(self) -> str:
         shown = {key: value for key, value in self.get_config().items() if key != "name"}
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+class LossFunction:
+    """A loss as a function of targets and predictions: ``losses.huber(y_true, y_pred, delta=2)``.
+
+    `compile` takes it too, for the loss of that name.
+
+    Parameters
+    ----------
+    cls : type
+        The loss's class.
+    """
+
+    def __init__(self, cls: type[Loss]) -> None:
+        self._class = cls
+        self.name = self.__name__ = cls.kind
+        self.__doc__ = cls.__doc__
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> NDArray[np.float64]:
+        """The loss of every row.
+
+        Parameters
+        ----------
+        y_true, y_pred : array_like
+            As for `Loss`.
+        **options
+            Those of the loss's class.
+
+        Returns
+        -------
+        ndarray of y_pred's shape without its last axis
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `Loss`.
+        """
+        rows = self._class(**options)._rows(y_true, y_pred)
+        return rows.reshape(np.shape(y_pred)[:-1])
+
+    def __repr__(self) -> str:
+        return f"<loss {self.name}>"
+
+
+class _Losses(Registry[Loss]):
+    def get(self, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Loss:
+        known = identifier.name if isinstance(identifier, LossFunction) else identifier
+        return super().get(known, custom_objects)
+
+    get.__doc__ = Registry.get.__doc__
+
+
+LOSSES = _Losses("loss", Loss)

@@ -1,6 +1,8 @@
 """Losses of classes: cross-entropies, hinges, and the divergence of distributions."""
 
-from .base import Loss
+from typing import Any
+
+from .base import Loss, LossFunction
 
 
 class BinaryCrossentropy(Loss):
@@ -8,18 +10,36 @@ class BinaryCrossentropy(Loss):
 
     Parameters
     ----------
-    from_logits : bool
+    from_logits : bool, default False
         Whether outputs are z: the last layer is linear, and the loss applies the sigmoid.
-    label_smoothing : float
+    label_smoothing : float, default 0.0
         Draws targets towards 1/2, in [0, 1).
+    axis, reduction, name, **common
+        As for `Loss`.
     """
 
-    name = "binary_crossentropy"
+    kind = "binary_crossentropy"
 
     def __init__(
-        self, from_logits: bool = False, label_smoothing: float = 0.0, reduction: str = "mean"
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **common: Any,
     ) -> None:
-        super().__init__(reduction, from_logits=from_logits, label_smoothing=label_smoothing)
+        super().__init__(
+            reduction,
+            name,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+            **common,
+        )
+
+
+binary_crossentropy = bce = BCE = LossFunction(BinaryCrossentropy)
 
 
 class CategoricalCrossentropy(Loss):
@@ -27,18 +47,36 @@ class CategoricalCrossentropy(Loss):
 
     Parameters
     ----------
-    from_logits : bool
+    from_logits : bool, default False
         Whether outputs are z: the last layer is linear, and the loss applies the softmax.
-    label_smoothing : float
+    label_smoothing : float, default 0.0
         Draws targets towards the same for every class, in [0, 1).
+    axis, reduction, name, **common
+        As for `Loss`.
     """
 
-    name = "categorical_crossentropy"
+    kind = "categorical_crossentropy"
 
     def __init__(
-        self, from_logits: bool = False, label_smoothing: float = 0.0, reduction: str = "mean"
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **common: Any,
     ) -> None:
-        super().__init__(reduction, from_logits=from_logits, label_smoothing=label_smoothing)
+        super().__init__(
+            reduction,
+            name,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+            **common,
+        )
+
+
+categorical_crossentropy = LossFunction(CategoricalCrossentropy)
 
 
 class SparseCategoricalCrossentropy(Loss):
@@ -46,14 +84,28 @@ class SparseCategoricalCrossentropy(Loss):
 
     Parameters
     ----------
-    from_logits : bool
+    from_logits : bool, default False
         Whether outputs are z: the last layer is linear, and the loss applies the softmax.
+    ignore_class, reduction, name, **common
+        As for `Loss`.
     """
 
-    name = "sparse_categorical_crossentropy"
+    kind = "sparse_categorical_crossentropy"
 
-    def __init__(self, from_logits: bool = False, reduction: str = "mean") -> None:
-        super().__init__(reduction, from_logits=from_logits)
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(
+            reduction, name, from_logits=from_logits, ignore_class=ignore_class, **common
+        )
+
+
+sparse_categorical_crossentropy = LossFunction(SparseCategoricalCrossentropy)
 
 
 class BinaryFocalCrossentropy(Loss):
@@ -61,15 +113,19 @@ class BinaryFocalCrossentropy(Loss):
 
     Parameters
     ----------
-    apply_class_balancing : bool
+    apply_class_balancing : bool, default False
         Whether ones count alpha, and zeros 1 - alpha.
-    alpha, gamma : float
+    alpha : float, default 0.25
+        ≥ 0.
+    gamma : float, default 2.0
         ≥ 0.
     from_logits, label_smoothing
         As for `BinaryCrossentropy`.
+    axis, reduction, name, **common
+        As for `Loss`.
     """
 
-    name = "binary_focal_crossentropy"
+    kind = "binary_focal_crossentropy"
 
     def __init__(
         self,
@@ -78,16 +134,25 @@ class BinaryFocalCrossentropy(Loss):
         gamma: float = 2.0,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
-        reduction: str = "mean",
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **common: Any,
     ) -> None:
         super().__init__(
             reduction,
+            name,
             from_logits=from_logits,
             apply_class_balancing=apply_class_balancing,
             alpha=alpha,
             gamma=gamma,
             label_smoothing=label_smoothing,
+            axis=axis,
+            **common,
         )
+
+
+binary_focal_crossentropy = LossFunction(BinaryFocalCrossentropy)
 
 
 class CategoricalFocalCrossentropy(Loss):
@@ -95,35 +160,70 @@ class CategoricalFocalCrossentropy(Loss):
 
     Parameters
     ----------
-    alpha, gamma : float
+    alpha : float, default 0.25
         ≥ 0.
+    gamma : float, default 2.0
+        ≥ 0.
+    reduction, name, **common
+        As for `Loss`.
     """
 
-    name = "categorical_focal_crossentropy"
+    kind = "categorical_focal_crossentropy"
 
-    def __init__(self, alpha: float = 0.25, gamma: float = 2.0, reduction: str = "mean") -> None:
-        super().__init__(reduction, alpha=alpha, gamma=gamma)
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(reduction, name, alpha=alpha, gamma=gamma, **common)
+
+
+categorical_focal_crossentropy = LossFunction(CategoricalFocalCrossentropy)
 
 
 class Hinge(Loss):
-    """(1/n) Σ max(0, 1 - y a) for targets -1 and 1; targets 0 stand for -1."""
+    """(1/n) Σ max(0, 1 - y a) for targets -1 and 1; targets 0 stand for -1.
 
-    name = "hinge"
+    Parameters as for `Loss`.
+    """
+
+    kind = "hinge"
+
+
+hinge = LossFunction(Hinge)
 
 
 class SquaredHinge(Loss):
-    """(1/n) Σ max(0, 1 - y a)² for targets -1 and 1; targets 0 stand for -1."""
+    """(1/n) Σ max(0, 1 - y a)² for targets -1 and 1; targets 0 stand for -1.
 
-    name = "squared_hinge"
+    Parameters as for `Loss`.
+    """
+
+    kind = "squared_hinge"
+
+
+squared_hinge = LossFunction(SquaredHinge)
 
 
 class CategoricalHinge(Loss):
-    """max(0, 1 + max (1 - y) a - Σ y a) for targets 0 and 1, one of them 1."""
+    """max(0, 1 + max (1 - y) a - Σ y a) for targets 0 and 1, one of them 1.
 
-    name = "categorical_hinge"
+    Parameters as for `Loss`.
+    """
+
+    kind = "categorical_hinge"
+
+
+categorical_hinge = LossFunction(CategoricalHinge)
 
 
 class KLDivergence(Loss):
-    """Σ y log(y / a), both kept between 1e-7 and 1."""
+    """Σ y log(y / a), both kept between 1e-7 and 1. Parameters as for `Loss`."""
 
-    name = "kl_divergence"
+    kind = "kl_divergence"
+
+
+kl_divergence = kld = KLD = kullback_leibler_divergence = LossFunction(KLDivergence)

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from . import Loss, LossFunction
+from .._base.dtypes import Array
+from .base import Loss, LossFunction
 
-Array = NDArray[Any]
 Function = Callable[[Array, Array], tuple[float, Array]]
 
 
@@ -25,7 +24,7 @@ class CallableLoss(Loss):
     def __init__(self, function: Function) -> None:
         self.function = function
         # What the core is compiled with: it decides the kind of targets, and is never computed.
-        self.name = (
+        self.kind = (  # type: ignore[misc]  # of this object
             "sparse_categorical_crossentropy"
             if getattr(function, "sparse", False)
             else "mean_squared_error"

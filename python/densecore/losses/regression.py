@@ -1,60 +1,90 @@
-"""Losses of numbers: how far the outputs are from the targets, and how likely these were."""
+"""Losses of numbers: distances from the targets, and likelihoods of them."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from .base import Loss
+from .._base import checks
+from .base import Loss, LossFunction
 
 
 class MeanSquaredError(Loss):
-    """(1/n) Σ (a - y)² over the n outputs: the note's Eq. 8."""
+    """(1/n) Σ (a - y)² over the n outputs: the note's Eq. 8. Parameters as for `Loss`."""
 
-    name = "mean_squared_error"
+    kind = "mean_squared_error"
+
+
+mean_squared_error = mse = MSE = LossFunction(MeanSquaredError)
 
 
 class MeanAbsoluteError(Loss):
-    """(1/n) Σ |a - y|"""
+    """(1/n) Σ |a - y|. Parameters as for `Loss`."""
 
-    name = "mean_absolute_error"
+    kind = "mean_absolute_error"
+
+
+mean_absolute_error = mae = MAE = LossFunction(MeanAbsoluteError)
 
 
 class MeanSquaredLogarithmicError(Loss):
-    """(1/n) Σ (log(1 + a) - log(1 + y))², both kept above 1e-7."""
+    """(1/n) Σ (log(1 + a) - log(1 + y))², both kept above 1e-7. Parameters as for `Loss`."""
 
-    name = "mean_squared_logarithmic_error"
+    kind = "mean_squared_logarithmic_error"
+
+
+mean_squared_logarithmic_error = msle = MSLE = LossFunction(MeanSquaredLogarithmicError)
 
 
 class MeanAbsolutePercentageError(Loss):
-    """(100/n) Σ |a - y| / |y|, |y| kept above 1e-7."""
+    """(100/n) Σ |a - y| / |y|, |y| kept above 1e-7. Parameters as for `Loss`."""
 
-    name = "mean_absolute_percentage_error"
+    kind = "mean_absolute_percentage_error"
+
+
+mean_absolute_percentage_error = mape = MAPE = LossFunction(MeanAbsolutePercentageError)
 
 
 class Huber(Loss):
-    """(1/n) Σ of (a - y)²/2 where |a - y| ≤ delta, and a straight line from there on.
+    """(1/n) Σ of (a - y)²/2 where |a - y| ≤ delta, and delta |a - y| - delta²/2 elsewhere.
 
     Parameters
     ----------
-    delta : float
-        > 0.
+    delta : float, default 1.0
+        Where the parabola becomes a straight line, > 0.
+    reduction, name, **common
+        As for `Loss`.
     """
 
-    name = "huber"
+    kind = "huber"
 
-    def __init__(self, delta: float = 1.0, reduction: str = "mean") -> None:
-        super().__init__(reduction, delta=delta)
+    def __init__(
+        self,
+        delta: float = 1.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(reduction, name, delta=delta, **common)
+
+
+huber = LossFunction(Huber)
 
 
 class LogCosh(Loss):
-    """(1/n) Σ log(cosh(a - y))"""
+    """(1/n) Σ log(cosh(a - y)). Parameters as for `Loss`."""
 
-    name = "log_cosh"
+    kind = "log_cosh"
+
+
+log_cosh = logcosh = LossFunction(LogCosh)
 
 
 class Poisson(Loss):
-    """(1/n) Σ (a - y log(a + 1e-7))"""
+    """(1/n) Σ (a - y log(a + 1e-7)). Parameters as for `Loss`."""
 
-    name = "poisson"
+    kind = "poisson"
+
+
+poisson = LossFunction(Poisson)
 
 
 class Quantile(Loss):
@@ -65,27 +95,33 @@ class Quantile(Loss):
 
     Parameters
     ----------
-    quantiles : sequence of float
+    quantiles : sequence of float, default (0.1, 0.5, 0.9)
         Each in (0, 1).
+    reduction, name, **common
+        As for `Loss`.
     """
 
-    name = "quantile"
+    kind = "quantile"
 
     def __init__(
-        self, quantiles: Iterable[float] = (0.1, 0.5, 0.9), reduction: str = "mean"
+        self,
+        quantiles: Iterable[float] = (0.1, 0.5, 0.9),
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **common: Any,
     ) -> None:
-        super().__init__(reduction, quantiles=quantiles)
+        super().__init__(reduction, name, quantiles=quantiles, **common)
 
     def _checked(self, key: str, value: Any) -> Any:
         try:
-            found = [float(tau) for tau in value]
-        except (TypeError, ValueError):
+            given = list(value)
+        except TypeError:
             raise TypeError(
-                f"quantile: quantiles: found {value!r}, wanted numbers between 0 and 1"
+                f"quantile: quantiles: found {checks.shown(value)}, wanted numbers between 0 and 1"
             ) from None
-        if not found:
+        if not given:
             raise ValueError("quantile: quantiles: found none, wanted at least one")
-        return found
+        return [checks.number("quantile: quantiles", tau, above=0, below=1) for tau in given]
 
     def _parameters(self) -> list[float]:
         return list(self._options["quantiles"])
@@ -104,14 +140,18 @@ class Quantile(Loss):
         return outputs // count
 
 
+quantile = pinball = LossFunction(Quantile)
+
+
 class GaussianNLL(Loss):
     """(1/n) Σ (s + (y - m)² exp(-s)) / 2: the likelihood of targets under normal distributions.
 
     The model has two outputs for each of the n targets: first all means m, then all logarithms s
-    of the variances. The constant log(2π)/2 is left out, as in PyTorch. Not in Keras.
+    of the variances. The constant log(2π)/2 is left out, as in PyTorch. Not in Keras. Parameters as
+    for `Loss`.
     """
 
-    name = "gaussian_nll"
+    kind = "gaussian_nll"
 
     def target_columns(self, outputs: int) -> int:
         """One for each mean and variance.
@@ -129,7 +169,13 @@ class GaussianNLL(Loss):
         return outputs // 2
 
 
-class CosineSimilarity(Loss):
-    """-Σ a y / (|a| |y|): -1 for the same direction."""
+gaussian_nll = LossFunction(GaussianNLL)
 
-    name = "cosine_similarity"
+
+class CosineSimilarity(Loss):
+    """-Σ a y / (|a| |y|): -1 for the same direction. Parameters as for `Loss`."""
+
+    kind = "cosine_similarity"
+
+
+cosine_similarity = LossFunction(CosineSimilarity)

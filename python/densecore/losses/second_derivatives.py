@@ -7,11 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .base import CORE, KERNELS
-
-Array = NDArray[Any]
+from .._base.dtypes import DTYPES, Array
+from .base import CORE
 
 
 def _sigmoid(z: Array) -> Array:
@@ -49,7 +47,7 @@ def _categorical(z: Array, y: Array, v: Array, loss: Any) -> Array:
     # The gradient is (sum of y) p - y.
     p = _softmax(z)
     product = p * (v - (p * v).sum(axis=1, keepdims=True))
-    if loss.name.startswith("sparse"):
+    if loss.kind.startswith("sparse"):
         return np.asarray(product)
     smoothing = loss.label_smoothing
     return np.asarray(product * (y.sum(axis=1, keepdims=True) * (1 - smoothing) + smoothing))
@@ -70,7 +68,7 @@ _CURVATURES: dict[str, tuple[bool, Callable[[Array, Array, Array, Any], Array]]]
 
 def check(loss: Any, fused: bool) -> None:
     """Raise unless the second derivatives of the loss are known."""
-    name = getattr(loss, "name", type(loss).__name__)
+    name = getattr(loss, "kind", type(loss).__name__)
     if name not in _CURVATURES:
         raise ValueError(
             f"loss: found '{name}', wanted one with second derivatives: {', '.join(_CURVATURES)}"
@@ -98,7 +96,7 @@ def gradient_and_product(
     weight : ndarray (rows,) or None
     """
     rows, outputs = output.shape
-    averaged = CORE[loss.name]["averaged"]
+    averaged = CORE[loss.kind]["averaged"]
     if loss.reduction == "sum":
         scale = float(outputs) if averaged else 1.0
     else:
@@ -106,10 +104,10 @@ def gradient_and_product(
         scale = 1 / total if total else 0.0
     gradient = np.empty_like(output)
     target = y.astype(np.int32) if y.ndim == 1 else y
-    KERNELS[output.dtype.name].loss(
-        loss.name, fused, output, target, weight, scale, gradient, loss._parameters()
+    DTYPES[output.dtype.name].kernels.loss(
+        loss.kind, fused, output, target, weight, scale, gradient, loss._parameters()
     )
-    product = _CURVATURES[loss.name][1](output, y, direction, loss)
+    product = _CURVATURES[loss.kind][1](output, y, direction, loss)
     factor = scale / (outputs if averaged else 1)
     product = product * factor if weight is None else product * (factor * weight)[:, None]
     return gradient, np.require(product, output.dtype, ["C", "A"])

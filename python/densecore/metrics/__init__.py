@@ -12,172 +12,39 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .. import losses
 from .._base.lookup import unknown
-from .base import Description, Metric, by_loss
-from .classification import (
-    AUC,
-    Accuracy,
-    BalancedAccuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    F1Score,
-    FalseNegatives,
-    FalsePositives,
-    MatthewsCorrelation,
-    Precision,
-    Recall,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    Specificity,
-    TopKCategoricalAccuracy,
-    TrueNegatives,
-    TruePositives,
-)
+from .._base.registry import public
+from ..losses.base import LOSSES
+from . import losses as _losses
+from .base import METRICS, by_loss
+from .base import Description as Description
+from .base import Metric as Metric
+from .classification import *
 from .function import MeanMetricWrapper
-from .regression import (
-    CosineSimilarity,
-    LossAsMetric,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    R2Score,
-    RootMeanSquaredError,
+from .losses import LossAsMetric as LossAsMetric
+from .regression import *
+
+for _name, _class in _losses.classes().items():
+    globals().setdefault(_name, _class)
+METRICS.collect(globals(), lambda cls: "" if cls is MeanMetricWrapper else cls.kind)
+# A loss's other words are the metric's, too.
+METRICS.alias({word: LOSSES.canonical(word) or "" for word in LOSSES.words()})
+METRICS.alias(
+    {
+        "acc": "accuracy",
+        "ce": "crossentropy",
+        "rmse": "root_mean_squared_error",
+        "RMSE": "root_mean_squared_error",
+    }
 )
 
-__all__ = [
-    "AUC",
-    "Accuracy",
-    "BalancedAccuracy",
-    "BinaryAccuracy",
-    "CategoricalAccuracy",
-    "CosineSimilarity",
-    "Description",
-    "F1Score",
-    "FalseNegatives",
-    "FalsePositives",
-    "LossAsMetric",
-    "MatthewsCorrelation",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanMetricWrapper",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Metric",
-    "Precision",
-    "R2Score",
-    "Recall",
-    "RootMeanSquaredError",
-    "SparseCategoricalAccuracy",
-    "SparseTopKCategoricalAccuracy",
-    "Specificity",
-    "TopKCategoricalAccuracy",
-    "TrueNegatives",
-    "TruePositives",
-    "config_of",
-    "get",
-    "get_all",
-    "larger_is_better",
-    "names",
-    "reported_names",
-    "resolve",
-]
-
-_OWN: tuple[type[Metric], ...] = (
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    BalancedAccuracy,
-    MatthewsCorrelation,
-    Precision,
-    Recall,
-    Specificity,
-    F1Score,
-    AUC,
-    TruePositives,
-    TrueNegatives,
-    FalsePositives,
-    FalseNegatives,
-    MeanSquaredError,
-    RootMeanSquaredError,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredLogarithmicError,
-    CosineSimilarity,
-    R2Score,
-)
-# By the core's names; the classes of losses follow when they are asked for.
-_CLASSES: dict[str, type[Metric]] = {cls.kind: cls for cls in _OWN}
-_ALIASES = {
-    "acc": "accuracy",
-    "ce": "crossentropy",
-    "mse": "mean_squared_error",
-    "MSE": "mean_squared_error",
-    "rmse": "root_mean_squared_error",
-    "RMSE": "root_mean_squared_error",
-    "mae": "mean_absolute_error",
-    "MAE": "mean_absolute_error",
-    "mape": "mean_absolute_percentage_error",
-    "MAPE": "mean_absolute_percentage_error",
-    "msle": "mean_squared_logarithmic_error",
-    "MSLE": "mean_squared_logarithmic_error",
-}
-
-
-def _loss_names() -> list[str]:
-    return ["crossentropy", *losses.names()]
-
-
-def _name_of_class(loss: str) -> str:
-    return "Crossentropy" if loss == "crossentropy" else type(losses.get(loss)).__name__
-
-
-def _class_of(kind: str) -> type[Metric] | None:
-    """The class of a metric; those of losses are made when they are first asked for."""
-    if kind not in _CLASSES and kind in _loss_names():
-        text = f"The loss {kind!r} as a metric: its mean over the rows."
-        members = {"kind": kind, "__doc__": text, "__module__": __name__}
-        _CLASSES[kind] = type(_name_of_class(kind), (LossAsMetric,), members)
-    return _CLASSES.get(kind)
-
-
-def _kind_of(class_name: str) -> str:
-    """The metric of a class's name, or ""."""
-    for cls in _OWN:
-        if class_name == cls.__name__:
-            return cls.kind
-    return next((loss for loss in _loss_names() if class_name == _name_of_class(loss)), "")
-
-
-def _canonical(name: Any) -> str:
-    """The metric's own name for one of its others: short ones, its class's, a loss's; or ""."""
-    if not isinstance(name, str):
-        return ""
-    kind = _ALIASES.get(name, name)
-    if kind in _CLASSES or kind in _loss_names():
-        return kind
-    try:
-        return losses.get(kind).name
-    except ValueError:
-        return _kind_of(kind)
-
-
-def __getattr__(name: str) -> type[Metric]:
-    # The classes of losses: whatever the core's list holds.
-    found = _class_of(_kind_of(name)) if name[:1].isupper() else None
-    if found is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return found
+serialize = METRICS.serialize
+deserialize = METRICS.deserialize
 
 
 def names() -> list[str]:
-    """Every metric that `compile` accepts by name."""
-    own = [cls.kind for cls in _OWN]
-    return [*own, *(name for name in _loss_names() if name not in own), *_ALIASES]
+    """Every metric that `compile` accepts by name, short names included."""
+    return [word for word in METRICS.words() if word != METRICS.maker(word).__name__]
 
 
 def resolve(name: str, loss: str, outputs: int) -> str:
@@ -185,42 +52,52 @@ def resolve(name: str, loss: str, outputs: int) -> str:
 
     ``"accuracy"`` and ``"crossentropy"`` depend on the loss and the outputs, as in Keras.
 
+    Parameters
+    ----------
+    name : str
+        One of `names`, or a class's name.
+    loss : str
+        Its `kind`.
+    outputs : int
+        How many the model has.
+
     Raises
     ------
     ValueError
         The name is unknown; the message lists the known ones.
     """
-    kind = _canonical(name)
-    if not kind:
+    kind = METRICS.canonical(name)
+    if kind is None:
         unknown("metric", name, names())
     return by_loss(kind, loss, outputs)
 
 
-def get(metric: Any) -> Metric:
+def get(metric: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric:
     """A metric from its name, its class, its configuration, a function, or itself.
+
+    Parameters
+    ----------
+    metric : str, type, dict, callable or Metric
+        A metric made from a name is reported under that name: ``"mae"`` as ``mae``.
+    custom_objects : dict, optional
+        Further classes and functions by name; they come first.
 
     Raises
     ------
     ValueError
         The name is unknown; the message lists the known ones.
     """
-    if isinstance(metric, type) and issubclass(metric, Metric):
-        metric = metric()
-    if isinstance(metric, Metric):
-        _require_ours(type(metric))
-        return metric
-    if isinstance(metric, Mapping):
-        config = dict(metric)
-        cls = _class_of(str(config.pop("metric", None)))
-        if cls is None:
-            unknown("metric", metric.get("metric"), names())
-        return cls(**config)
-    if callable(metric):
+    if isinstance(metric, str):
+        maker = METRICS.maker(metric, custom_objects)
+        if not isinstance(maker, type):
+            return MeanMetricWrapper(maker)
+        found: Any = maker() if metric == maker.__name__ else maker(name=metric)
+    elif callable(metric) and not isinstance(metric, type | Metric):
         return MeanMetricWrapper(metric)
-    cls = _class_of(_canonical(metric))
-    if cls is None:
-        unknown("metric", metric, names())
-    return cls(name=None if metric == cls.__name__ else metric)
+    else:
+        found = METRICS.get(metric, custom_objects)
+    _require_ours(type(found))
+    return found  # type: ignore[no-any-return]
 
 
 def _require_ours(cls: type[Metric]) -> None:
@@ -269,7 +146,7 @@ def config_of(metrics: Iterable[Metric]) -> list[Any]:
             )
             continue
         config = metric.get_config()
-        known = _canonical(metric.name) != ""
+        known = METRICS.canonical(metric.name) is not None
         says_all = known and get(metric.name).get_config() == config
         configs.append(metric.name if says_all else config)
     return configs
@@ -280,25 +157,29 @@ def reported_names(metrics: Iterable[Metric], weighted: Iterable[Metric]) -> lis
 
     A weighted one with a name that is taken is called ``weighted_…``; further ones are numbered.
     """
-    taken: list[str] = []
+    taken = {"loss": None}
+    numbers: dict[str, int] = {}  # the last number that each name was given
     for prefix, group in (("", metrics), ("weighted_", weighted)):
         for metric in group:
             name = prefix + metric.name if metric.name in taken else metric.name
-            number = 1
-            while name in taken or name == "loss":
-                name = f"{metric.name}_{number}"
-                number += 1
-            taken.append(name)
-    return taken
+            while name in taken:
+                numbers[metric.name] = numbers.get(metric.name, 0) + 1
+                name = f"{metric.name}_{numbers[metric.name]}"
+            taken[name] = None
+    return list(taken)[1:]
 
 
 # Words in the names of numbers that people report themselves.
 _SCORES = ("acc", "accuracy", "f1", "fbeta", "r2", "iou", "score", "mcc", "kappa", "sensitivity")
 
+_GROWING = [kind for kind in METRICS.names() if METRICS.maker(kind).larger_is_better]
+
 
 def larger_is_better(name: str) -> bool:
     """Whether a reported number, by its name in a history, should grow; losses should not."""
     return any(
-        re.search(rf"(^|_){kind}($|_)", name.lower()) is not None
-        for kind in (*(kind for kind, cls in _CLASSES.items() if cls.larger_is_better), *_SCORES)
+        re.search(rf"(^|_){kind}($|_)", name.lower()) is not None for kind in (*_GROWING, *_SCORES)
     )
+
+
+globals()["__all__"] = public(globals(), "serialize", "deserialize", "Description")

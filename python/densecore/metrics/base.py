@@ -1,15 +1,14 @@
-"""The base of all metrics, and the checks of their options."""
+"""The base of all metrics, and their registry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._base import core
+from .._base import checks, core
+from .._base.dtypes import Array
+from .._base.registry import Registry
 from .._data.arrays import as_labels, as_matrix, as_targets, as_weights
-
-Array = NDArray[Any]
 
 # What the core wants of a metric: its name (or a function of a whole pass), and its options.
 Description = tuple[str | Callable[..., float], dict[str, Any]]
@@ -22,9 +21,13 @@ class Metric:
     ----------
     name : str, optional
         Under which results are reported; by default Keras's for the metric.
+    dtype
+        Accepted for Keras's sake, and without effect: sums are in double precision.
 
     Attributes
     ----------
+    kind : str
+        What the core calls it.
     larger_is_better : bool
 
     Raises
@@ -44,16 +47,25 @@ class Metric:
     kind: ClassVar[str] = ""
     larger_is_better: bool = True
 
-    def __init__(self, name: str | None = None, **options: Any) -> None:
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"metric: name: found {type(name).__name__}, wanted a string")
-        self.name = self.kind if name is None else name
+    def __init__(self, name: str | None = None, dtype: str | None = None, **options: Any) -> None:
+        self.name = self.kind if name is None else checks.text("metric: name", name)
         self._options = options
         self._sums: core.Metric | None = None
 
     def get_config(self) -> dict[str, Any]:
-        """What `get` needs to make an equal one; JSON-able."""
+        """What `from_config` and `densecore.metrics.get` need to make an equal one; JSON-able."""
         return {"metric": self.kind, "name": self.name, **self._options}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Metric":
+        """The metric that `get_config` describes.
+
+        Parameters
+        ----------
+        config : dict
+            Its ``metric`` may be missing.
+        """
+        return cls(**{key: value for key, value in config.items() if key != "metric"})
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add some rows.
@@ -131,24 +143,6 @@ def weights(sample_weight: Any, rows: int) -> Array | None:
     return as_weights(sample_weight, np.dtype(np.float64), rows, allow_zeros=True)
 
 
-def share(option: str, value: Any) -> float:
-    """An option that is a number of 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"{option}: found {value!r}, wanted one number")
-    if not 0 <= value <= 1:
-        raise ValueError(f"{option}: found {value}, wanted 0 to 1")
-    return float(value)
-
-
-def count(option: str, value: Any, smallest: int) -> int:
-    """An option that is an integer of at least `smallest`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{option}: found {value!r}, wanted an integer")
-    if not smallest <= value < 2**31:
-        raise ValueError(f"{option}: found {value}, wanted at least {smallest}")
-    return int(value)
-
-
 def by_loss(kind: str, loss: str, outputs: int) -> str:
     """``"accuracy"`` and ``"crossentropy"`` become what they mean for a loss, as in Keras."""
     if kind not in ("accuracy", "crossentropy"):
@@ -157,3 +151,6 @@ def by_loss(kind: str, loss: str, outputs: int) -> str:
         return f"sparse_categorical_{kind}"
     binary = outputs == 1 or loss.startswith("binary_")
     return f"binary_{kind}" if binary else f"categorical_{kind}"
+
+
+METRICS = Registry("metric", Metric, key="metric")

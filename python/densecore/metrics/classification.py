@@ -2,8 +2,17 @@
 
 from typing import Any
 
+from .._base import checks
 from .._base.lookup import unknown
-from .base import Metric, count, share
+from .base import Metric
+
+
+def _share(option: str, value: Any) -> float:
+    return checks.number(option, value, least=0, most=1)
+
+
+def _count(option: str, value: Any, least: int) -> int:
+    return checks.integer(option, value, least, 2**31 - 1)
 
 
 class Accuracy(Metric):
@@ -24,8 +33,8 @@ class BinaryAccuracy(Metric):
 
     kind = "binary_accuracy"
 
-    def __init__(self, threshold: float = 0.5, name: str | None = None) -> None:
-        super().__init__(name, threshold=share("threshold", threshold))
+    def __init__(self, threshold: float = 0.5, name: str | None = None, **common: Any) -> None:
+        super().__init__(name, **common, threshold=_share("threshold", threshold))
 
 
 class CategoricalAccuracy(Metric):
@@ -45,8 +54,8 @@ class TopKCategoricalAccuracy(Metric):
 
     kind = "top_k_categorical_accuracy"
 
-    def __init__(self, k: int = 5, name: str | None = None) -> None:
-        super().__init__(name, k=count("k", k, 1))
+    def __init__(self, k: int = 5, name: str | None = None, **common: Any) -> None:
+        super().__init__(name, **common, k=_count("k", k, 1))
 
 
 class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
@@ -98,12 +107,14 @@ class Precision(Metric):
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
+        **common: Any,
     ) -> None:
         super().__init__(
             name,
-            thresholds=None if thresholds is None else share("thresholds", thresholds),
-            top_k=None if top_k is None else count("top_k", top_k, 1),
-            class_id=None if class_id is None else count("class_id", class_id, 0),
+            **common,
+            thresholds=None if thresholds is None else _share("thresholds", thresholds),
+            top_k=None if top_k is None else _count("top_k", top_k, 1),
+            class_id=None if class_id is None else _count("class_id", class_id, 0),
         )
 
     def _core_options(self) -> dict[str, Any]:
@@ -179,7 +190,11 @@ class F1Score(Metric):
     kind = "f1_score"
 
     def __init__(
-        self, average: str = "macro", threshold: float | None = None, name: str | None = None
+        self,
+        average: str = "macro",
+        threshold: float | None = None,
+        name: str | None = None,
+        **common: Any,
     ) -> None:
         if average is None:
             raise ValueError(
@@ -188,8 +203,8 @@ class F1Score(Metric):
             )
         if average not in ("macro", "micro", "weighted"):
             unknown("average", average, ("macro", "micro", "weighted"))
-        threshold = None if threshold is None else share("threshold", threshold)
-        super().__init__(name, average=average, threshold=threshold)
+        threshold = None if threshold is None else _share("threshold", threshold)
+        super().__init__(name, **common, average=average, threshold=threshold)
 
 
 class AUC(Metric):
@@ -201,8 +216,8 @@ class AUC(Metric):
         ROC: the trapezoidal rule, as scikit-learn's ``roc_auc_score``. PR: the average precision,
         Σ (R_n - R_{n-1}) P_n, as ``average_precision_score``: no line is drawn between points.
     name : str, optional
-    num_thresholds
-        Accepted for Keras's sake, and without effect.
+    num_thresholds, from_logits
+        Accepted for Keras's sake, and without effect: the order of the scores is what counts.
 
     Raises
     ------
@@ -218,8 +233,15 @@ class AUC(Metric):
     kind = "auc"
 
     def __init__(
-        self, *, curve: str = "ROC", name: str | None = None, num_thresholds: int | None = None
+        self,
+        *,
+        curve: str = "ROC",
+        name: str | None = None,
+        num_thresholds: int | None = None,
+        from_logits: bool = False,
+        **common: Any,
     ) -> None:
+        checks.flag("from_logits", from_logits)
         if curve not in ("ROC", "PR"):
             unknown("curve", curve, ("ROC", "PR"))
-        super().__init__(name, curve=curve)
+        super().__init__(name, **common, curve=curve)

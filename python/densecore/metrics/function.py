@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, Description, Metric, matched, weights
+from .._base.dtypes import Array
+from .base import Description, Metric, matched, weights
 
 
 class MeanMetricWrapper(Metric):

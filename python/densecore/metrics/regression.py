@@ -1,4 +1,4 @@
-"""Metrics of numbers: how far the outputs are from the targets, and losses as metrics."""
+"""Metrics of numbers: distances of the outputs from the targets."""
 
 from .base import Metric
 
@@ -50,18 +50,3 @@ class R2Score(Metric):
     """
 
     kind = "r2_score"
-
-
-class LossAsMetric(_Lower):
-    """A loss as a metric: its mean over the rows. ``metrics.Poisson`` etc. are made from it.
-
-    Raises
-    ------
-    TypeError
-        This class itself is called: it is the base of others.
-    """
-
-    def __init__(self, name: str | None = None) -> None:
-        if not self.kind:
-            raise TypeError("LossAsMetric: wanted one of its classes, such as BinaryCrossentropy")
-        super().__init__(name)

@@ -100,7 +100,7 @@ class Compiled(Weights):
         before = (self.optimizer, self.loss, self._metrics, self._weighted_metrics)
         try:
             self.optimizer = optimizers.get(optimizer)
-            self.loss = custom_loss(loss) or losses.get(loss)  # type: ignore[arg-type]
+            self.loss = custom_loss(loss) or losses.get(loss)
             self._metrics = get_all("metrics", metrics)
             self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
             if self.built or self._input is not None:
@@ -115,10 +115,10 @@ class Compiled(Weights):
         assert self.loss is not None
         outputs = self.output_shape[1]
         self._network.compile(
-            self.loss.name,
+            self.loss.kind,
             self.loss.reduction,
             self.optimizer._settings,
-            self._describe_metrics(self.loss.name, outputs),
+            self._describe_metrics(self.loss.kind, outputs),
             self.seed,
             self.loss.from_logits,
             self.loss._parameters(),

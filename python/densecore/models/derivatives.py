@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from .._base.dtypes import Array
 from .._data.row_sources import take
 from ..losses.function import CallableLoss
 from .directional import DirectionalDerivatives
-from .layer_stack import Array
 
 
 class Derivatives(DirectionalDerivatives):

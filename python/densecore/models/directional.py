@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from .._base.dtypes import Array
 from .._data.row_sources import as_rows, take
 from ..losses import second_derivatives
-from .layer_stack import Array
 from .on_batch import OpenSteps
 
 

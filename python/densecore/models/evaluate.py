@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base import checks
 from .._data.batches import Arrays, Indexed, Source, Stream, are_batches, parts_of, source_of
 from .._data.dataset import Data
 from .._data.row_sources import as_rows, part, take
@@ -31,8 +32,8 @@ def evaluate(
 ) -> float | list[float] | dict[str, float]:
     """`Sequential.evaluate`, which documents it."""
     check_verbose(verbose)
-    steps = optional("steps", steps)
-    size = optional("batch_size", batch_size) or 32
+    steps = checks.optional("steps", steps)
+    size = checks.optional("batch_size", batch_size) or 32
     source: Source
     if y is None and are_batches(x):
         refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
@@ -113,8 +114,8 @@ def predict(
 ) -> Any:
     """`Sequential.predict`, which documents it."""
     check_verbose(verbose)
-    steps = optional("steps", steps)
-    size = optional("batch_size", batch_size) or 32
+    steps = checks.optional("steps", steps)
+    size = checks.optional("batch_size", batch_size) or 32
     start = time.perf_counter()
     parts: Any
     if are_batches(x):
@@ -226,17 +227,3 @@ def refuse_weight(model: Model, weight: Any) -> None:
             f"sample_weight: the loss {model.loss.label} is a function of y_true and y_pred, "
             "wanted none"
         )
-
-
-def optional(name: str, value: Any) -> int | None:
-    """As `at_least` with 1, but None stays None."""
-    return None if value is None else at_least(name, value, 1)
-
-
-def at_least(name: str, value: Any, smallest: int) -> int:
-    """An argument as an int; TypeError or ValueError naming it otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: found {value!r}, wanted an integer")
-    if value < smallest:
-        raise ValueError(f"{name}: found {value}, wanted at least {smallest}")
-    return int(value)

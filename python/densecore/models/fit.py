@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import solvers
+from .._base import checks
 from .._base.warn import warn
 from .._data.batches import Arrays, Source, are_batches
 from .._data.dataset import Data
@@ -22,11 +23,9 @@ from ..solvers.levenberg_marquardt import LevenbergMarquardt
 from .evaluate import (
     Callbacks,
     Model,
-    at_least,
     batches_of,
     evaluate_source,
     evaluates_in_core,
-    optional,
     refuse_weight,
     refuse_weights,
     refuse_with_batches,
@@ -59,13 +58,13 @@ def fit(
     if solver is not None:
         model._compiled_loss()
         solve = solvers.resolve(model, solver)
-    epochs = at_least("epochs", epochs, 0)
-    initial_epoch = at_least("initial_epoch", initial_epoch, 0)
-    steps_per_epoch = optional("steps_per_epoch", steps_per_epoch)
-    validation_steps = optional("validation_steps", validation_steps)
-    validation_freq = at_least("validation_freq", validation_freq, 1)
-    size = min(optional("batch_size", batch_size) or 32, 2**62)  # as the core counts
-    validation_size = optional("validation_batch_size", validation_batch_size) or size
+    epochs = checks.integer("epochs", epochs, 0)
+    initial_epoch = checks.integer("initial_epoch", initial_epoch, 0)
+    steps_per_epoch = checks.optional("steps_per_epoch", steps_per_epoch)
+    validation_steps = checks.optional("validation_steps", validation_steps)
+    validation_freq = checks.integer("validation_freq", validation_freq, 1)
+    size = min(checks.optional("batch_size", batch_size) or 32, 2**62)  # as the core counts
+    validation_size = checks.optional("validation_batch_size", validation_batch_size) or size
     check_verbose(verbose)
     source: Source
     validation: Source | None = None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._base import core
+from .._base.dtypes import DTYPES
 from .._data.arrays import as_dtype
 from ..layers.lowering import Plan
 
@@ -12,11 +13,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Frozen: TypeAlias = core.FrozenF32 | core.FrozenF64
-
-KINDS: dict[str, type[core.FrozenF32] | type[core.FrozenF64]] = {
-    "float32": core.FrozenF32,
-    "float64": core.FrozenF64,
-}
 
 
 def _does_nothing(spec: dict[str, Any]) -> bool:
@@ -53,4 +49,4 @@ def freeze(inputs: int, plan: Plan, network: Any, dtype: str) -> "Frozen":
         for number, function in plan.functions.items()
     }
     parameters = as_dtype("parameters", network.parameters, wanted)
-    return KINDS[dtype](inputs, specs, parameters, states, functions)
+    return DTYPES[dtype].Frozen(inputs, specs, parameters, states, functions)

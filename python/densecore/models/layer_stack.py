@@ -5,24 +5,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._base import core, seeds
-from ..initializers import check_seed
+from .._base import checks, seeds
+from .._base.dtypes import DTYPES, Array, Network, check_dtype
 from ..layers import Dense, Flatten, Input, Layer, assign, deserialize
 from ..layers.lowering import Plan
 from .summary import table
 
-Array = NDArray[Any]
 AnyLayer = Input | Layer
-Network = core.NetworkF32 | core.NetworkF64
 
 MAX_LAYERS = 1000  # as the core
-
-_NETWORKS: dict[str, type[core.NetworkF32] | type[core.NetworkF64]] = {
-    "float32": core.NetworkF32,
-    "float64": core.NetworkF64,
-}
 
 
 class Stack:
@@ -31,11 +23,8 @@ class Stack:
     def __init__(
         self, layers: Sequence[AnyLayer] | None, dtype: str, seed: int | None, name: str | None
     ) -> None:
-        dtype_name = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
-        if dtype_name not in _NETWORKS:
-            raise ValueError(f"dtype: found {dtype!r}, wanted 'float32' or 'float64'")
-        self._dtype = np.dtype(dtype_name)
-        self.seed = seeds.fresh() if seed is None else check_seed(seed)
+        self._dtype = np.dtype(check_dtype(dtype))
+        self.seed = seeds.fresh() if seed is None else checks.seed(seed)
         self.name = name if name is not None else "sequential"
         self._input: Input | None = None
         self._layers: list[Layer] = []
@@ -297,7 +286,7 @@ class Stack:
     def _make_parameters(self) -> None:
         plan = self._plan()
         assert self._input is not None
-        network = _NETWORKS[self.dtype](self._input.size, plan.specs)
+        network = DTYPES[self.dtype].Network(self._input.size, plan.specs)
         network.seed = self.seed
         for index, function in plan.functions.items():
             network.set_function(index, function.function, function.derivative)

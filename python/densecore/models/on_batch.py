@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._base import core
+from .._base.dtypes import DTYPES, Array, check_dtype
 from .._data.row_sources import take
 from ..losses.function import CallableLoss
 from .compiled import Compiled
-from .layer_stack import Array
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -108,8 +108,7 @@ class OpenSteps(Compiled):
         if isinstance(self.loss, CallableLoss):
             raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
                             "of the core's")  # fmt: skip
-        kind = core.StepNetworkF32 if self.dtype == "float32" else core.StepNetworkF64
-        return kind(self._network, x, y, sample_weight)
+        return DTYPES[self.dtype].Step(self._network, x, y, sample_weight)
 
     def make_predictor(self, x: Array, out: Array | None = None) -> Any:
         """A prediction that is bound to its arrays: ``predict()`` reads x and writes `out`.
@@ -122,8 +121,7 @@ class OpenSteps(Compiled):
         self._build_for(x)
         if out is None:
             out = np.empty((len(x), self.output_shape[1]), self._dtype)
-        kind = core.PredictionNetworkF32 if self.dtype == "float32" else core.PredictionNetworkF64
-        return kind(self._network, x, out)
+        return DTYPES[self.dtype].Prediction(self._network, x, out)
 
     def freeze(self, dtype: str | None = None) -> "Frozen":
         """An immutable copy for prediction, which any number of threads may call at once.
@@ -153,9 +151,7 @@ class OpenSteps(Compiled):
         """
         from . import frozen
 
-        dtype = self.dtype if dtype is None else dtype
-        if dtype not in frozen.KINDS:
-            raise ValueError(f"dtype: found {dtype!r}, wanted 'float32' or 'float64'")
+        dtype = self.dtype if dtype is None else check_dtype(dtype)
         network = self._network
         return frozen.freeze(self._inputs, self._plan(), network, dtype)
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._base.dtypes import Array
 from .._data.row_sources import as_rows
 from .._saving import model_file
 from ..callbacks.history import History
 from ..losses.function import CallableLoss
-from .layer_stack import Array
 from .serialization import Persistent
 
 # Training and evaluation are imported by the calls that need them: a program that only predicts

@@ -7,11 +7,12 @@ from typing import Any, Self
 import numpy as np
 
 from .. import losses, metrics, optimizers
+from .._base.dtypes import Array
 from .._base.files import check_overwrite
 from .._saving import model_file
 from ..losses.function import CallableLoss
 from .derivatives import Derivatives
-from .layer_stack import Array, Stack
+from .layer_stack import Stack
 from .on_batch import CORE_CALLS
 
 
@@ -59,7 +60,7 @@ class Persistent(Derivatives):
                 model._weighted_metrics = metrics.get_all(
                     "weighted_metrics", compiled.get("weighted_metrics")
                 )
-                model._describe_metrics(model.loss.name, model.output_shape[1])
+                model._describe_metrics(model.loss.kind, model.output_shape[1])
         except KeyError as error:
             raise ValueError(f"configuration: found no entry {error}") from None
         except (AttributeError, TypeError, RuntimeError, OverflowError) as error:

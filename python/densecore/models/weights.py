@@ -3,10 +3,11 @@
 import os
 from typing import Any
 
+from .._base.dtypes import Array
 from .._base.files import check_overwrite
 from .._saving import weights_file
 from ..layers import assign
-from .layer_stack import Array, Stack
+from .layer_stack import Stack
 
 
 class Weights(Stack):

@@ -7,57 +7,19 @@ next step on: ``model.optimizer.learning_rate = 1e-4``.
 
 from typing import Any
 
-from .._base.lookup import unknown
-from .base import Optimizer, Schedule
-from .pipeline import Pipeline
-from .rules import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Nadam, RMSprop
+from .._base.registry import public
+from .base import OPTIMIZERS
+from .base import Optimizer as Optimizer
+from .base import Schedule as Schedule
+from .pipeline import Pipeline as Pipeline
+from .rules import *
 
-__all__ = [
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Lion",
-    "Nadam",
-    "Optimizer",
-    "Pipeline",
-    "RMSprop",
-    "Schedule",
-    "get",
-    "names",
-]
+OPTIMIZERS.collect(globals(), lambda cls: cls.name)
 
-_CLASSES: dict[str, type[Any]] = {
-    cls.name: cls for cls in (SGD, Adam, AdamW, Nadam, Adamax, RMSprop, Adagrad, Adadelta, Lion)
-}
-
-
-def names() -> list[str]:
-    """Every optimizer that `compile` accepts by name."""
-    return list(_CLASSES)
-
-
-def get(optimizer: "str | Optimizer | dict[str, Any]") -> Optimizer:
-    """An optimizer from its name, its configuration, or itself.
-
-    Raises
-    ------
-    ValueError
-        The name is unknown; the message lists the known ones.
-    """
-    if isinstance(optimizer, Optimizer):
-        return optimizer
-    config = dict(optimizer) if isinstance(optimizer, dict) else {"name": optimizer}
-    name = config.pop("name", None)
-    resolved = name.lower() if isinstance(name, str) else name
-    if not isinstance(resolved, str) or resolved not in _CLASSES:
-        unknown("optimizer", name, _CLASSES)
-    if "label" in config:
-        config["name"] = config.pop("label")
-    made: Optimizer = _CLASSES[resolved](**config)
-    return made
+get = OPTIMIZERS.get
+names = OPTIMIZERS.names
+serialize = OPTIMIZERS.serialize
+deserialize = OPTIMIZERS.deserialize
 
 
 def __getattr__(name: str) -> Any:
@@ -67,3 +29,6 @@ def __getattr__(name: str) -> Any:
 
         return importlib.import_module("..schedules", __package__)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+globals()["__all__"] = public(globals(), "get", "names", "serialize", "deserialize", "Schedule")

@@ -1,10 +1,11 @@
 """What all optimizers have in common: hyperparameters, a schedule, and how the core is told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._base import core
-from .pipeline import FIELDS, WITH_STATE, Pipeline, as_number, flag
+from .._base import checks, core
+from .._base.registry import Registry
+from .pipeline import FIELDS, WITH_STATE, Pipeline
 
 Schedule = Callable[[int], float]
 
@@ -65,10 +66,8 @@ class Optimizer:
             "_shared": False,
         }
         vars(self).update(own)
-        if name is not None:
-            if not isinstance(name, str):
-                raise TypeError(f"name: found {type(name).__name__}, wanted a string")
-            object.__setattr__(self, "name", name)
+        if name is not None and name != type(self).name:
+            object.__setattr__(self, "name", checks.text("name", name))
         object.__setattr__(self, "_core_settings", core.OptimizerSettings(self._rule()))
         self._set_learning_rate(learning_rate)
         for key, value in hyperparameters.items():
@@ -81,12 +80,8 @@ class Optimizer:
 
     def _choice(self, key: str, value: Any) -> Any:
         if key != "momentum":
-            return flag(key, value)
-        wanted = "a number >= 0 and < 1"
-        number = as_number(f"{type(self).name}: momentum", value, wanted)
-        if not 0 <= number < 1:
-            raise ValueError(f"{type(self).name}: momentum: found {value}, wanted {wanted}")
-        return number
+            return checks.flag(f"{type(self).name}: {key}", value)
+        return checks.number(f"{type(self).name}: momentum", value, least=0, below=1)
 
     @property
     def _settings(self) -> core.OptimizerSettings:
@@ -119,7 +114,7 @@ class Optimizer:
         )
 
     def _set(self, key: str, value: Any) -> None:
-        self._core_settings.set(key, as_number(f"{type(self).name}: {key}", value))
+        self._core_settings.set(key, checks.number(f"{type(self).name}: {key}", value))
 
     def _set_learning_rate(self, value: Any) -> None:
         schedule: Schedule | None = None
@@ -133,7 +128,7 @@ class Optimizer:
             value = schedules.FromArray(value)
         if callable(value):
             schedule = value
-            value = as_number(f"{type(self).name}: learning_rate", schedule(0))
+            value = checks.number(f"{type(self).name}: learning_rate", schedule(0))
         # A schedule may start from 0, where a number would never learn.
         if schedule is None or value != 0:
             self._set("learning_rate", value)
@@ -225,8 +220,21 @@ class Optimizer:
                     f"learning_rate: found the function {self.schedule!r}, wanted a number or a "
                     "schedule of densecore.schedules, which can be saved"
                 )
-            config["learning_rate"] = schedules.serialize(self.schedule)
+            config["learning_rate"] = schedules.serialize(self.schedule)  # type: ignore[arg-type]
         return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Optimizer":
+        """The optimizer that `get_config` describes.
+
+        Parameters
+        ----------
+        config : dict
+            Its ``name`` may be missing.
+        """
+        options = dict(config)
+        name = options.pop("name", None)
+        return cls(name=options.pop("label", name), **options)
 
     def _config(self) -> dict[str, Any]:
         """`get_config`, but a schedule is itself: for copies, which any of them can have."""
@@ -266,9 +274,9 @@ class Optimizer:
         return f"{type(self).__name__}({shown})"
 
 
+OPTIMIZERS = Registry("optimizer", Optimizer)
+
+
 def _rebuild(cls: type[Optimizer], config: dict[str, Any]) -> Optimizer:
     """An optimizer from its class and `Optimizer._config`, for pickles and copies."""
-    arguments = {key: value for key, value in config.items() if key != "name"}
-    if "label" in arguments:
-        arguments["name"] = arguments.pop("label")
-    return cls(**arguments)
+    return cls.from_config(config)

@@ -1,48 +1,12 @@
-"""What happens to gradients and parameters around an update rule, and the checks of its numbers."""
+"""What happens to gradients and parameters before and after an update rule."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
+from .._base import checks
+
 Check = Callable[[str, Any], Any]
-
-
-def flag(key: str, value: Any) -> bool:
-    """The value of an option that is on or off; TypeError for anything else."""
-    if not isinstance(value, int) or value not in (0, 1):
-        raise TypeError(f"{key}: found {value!r}, wanted True or False")
-    return bool(value)
-
-
-def as_number(key: str, value: Any, wanted: str = "a number") -> float:
-    """A number as a float; TypeError for anything else."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{key}: found {type(value).__name__}, wanted {wanted}") from None
-    except OverflowError:  # an integer of hundreds of digits, which no range has
-        return float("inf")
-
-
-def _number_where(wanted: str, accepts: Callable[[float], bool]) -> Check:
-    def check(key: str, value: Any) -> float:
-        found = as_number(key, value, wanted)
-        if not (abs(found) < float("inf") and accepts(found)):
-            raise ValueError(f"{key}: found {value}, wanted {wanted}")
-        return found
-
-    return check
-
-
-def _count_from(least: int) -> Check:
-    wanted = f"an integer >= {least} and < 2^31"
-
-    def check(key: str, value: Any) -> int:
-        found = as_number(key, value, wanted)
-        if not (least <= found < 2**31 and found.is_integer()):
-            raise ValueError(f"{key}: found {value}, wanted {wanted}")
-        return int(found)
-
-    return check
 
 
 class _Field(NamedTuple):
@@ -50,18 +14,16 @@ class _Field(NamedTuple):
     check: Check  # (name, value) -> the value as it is kept, or an error
 
 
-_POSITIVE = _number_where("a number > 0", lambda value: value > 0)
+_POSITIVE = partial(checks.number, above=0)
 FIELDS: dict[str, _Field] = {
-    "weight_decay": _Field(None, _number_where("a number >= 0", lambda value: value >= 0)),
+    "weight_decay": _Field(None, partial(checks.number, least=0)),
     "clipnorm": _Field(None, _POSITIVE),
     "clipvalue": _Field(None, _POSITIVE),
     "global_clipnorm": _Field(None, _POSITIVE),
-    "use_ema": _Field(False, flag),
-    "ema_momentum": _Field(
-        0.99, _number_where("a number from 0 to 1", lambda value: 0 <= value <= 1)
-    ),
-    "ema_overwrite_frequency": _Field(None, _count_from(1)),
-    "gradient_accumulation_steps": _Field(None, _count_from(2)),
+    "use_ema": _Field(False, checks.flag),
+    "ema_momentum": _Field(0.99, partial(checks.number, least=0, most=1)),
+    "ema_overwrite_frequency": _Field(None, partial(checks.integer, least=1, most=2**31 - 1)),
+    "gradient_accumulation_steps": _Field(None, partial(checks.integer, least=2, most=2**31 - 1)),
 }
 # With these the core keeps arrays for every parameter.
 WITH_STATE = ("use_ema", "gradient_accumulation_steps")

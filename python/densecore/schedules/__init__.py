@@ -4,37 +4,19 @@ A schedule is a function of the step's number, counted from 0 (the updates that 
 made before it). All compute in double precision, for one step or for an array of steps.
 """
 
-from .base import LearningRateSchedule, deserialize, names, rates, register, serialize
-from .cosines import CosineDecay, CosineDecayRestarts, OneCycle
-from .decays import (
-    Constant,
-    ExponentialDecay,
-    InverseTimeDecay,
-    PiecewiseConstantDecay,
-    PolynomialDecay,
-    StepDecay,
-)
-from .from_values import FromArray, FromFunction, Scaled
+from .._base.registry import public
+from .base import SCHEDULES
+from .base import LearningRateSchedule as LearningRateSchedule
+from .base import rates as rates
+from .cosines import *
+from .decays import *
+from .from_values import *
 
-__all__ = [
-    "Constant",
-    "CosineDecay",
-    "CosineDecayRestarts",
-    "ExponentialDecay",
-    "FromArray",
-    "FromFunction",
-    "InverseTimeDecay",
-    "LearningRateSchedule",
-    "OneCycle",
-    "PiecewiseConstantDecay",
-    "PolynomialDecay",
-    "Scaled",
-    "StepDecay",
-    "deserialize",
-    "names",
-    "rates",
-    "serialize",
-]
+SCHEDULES.collect(globals(), lambda cls: cls.__name__)
 
-for _cls in LearningRateSchedule.__subclasses__():
-    register(_cls)
+names = SCHEDULES.names
+serialize = SCHEDULES.serialize
+deserialize = SCHEDULES.deserialize
+
+
+globals()["__all__"] = public(globals(), "names", "serialize", "deserialize")

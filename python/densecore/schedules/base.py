@@ -1,4 +1,4 @@
-"""The base class of learning rate schedules, and how one is written to a file and read."""
+"""The base class of learning rate schedules, their registry, and the rates of many steps."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base import checks
 from .._base.lookup import unknown
+from .._base.registry import Registry
 
 Rates = NDArray[np.float64]
 
@@ -52,73 +54,62 @@ class LearningRateSchedule:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({shown})"
 
-    def _number(self, name: str, value: Any, wanted: str, accept: Callable[[float], bool]) -> float:
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"{type(self).__name__}: {name}: found {value!r}, wanted a number"
-            ) from None
-        if not (math.isfinite(number) and accept(number)):
-            raise ValueError(f"{type(self).__name__}: {name}: found {value}, wanted {wanted}")
-        return number
+    def _number(self, name: str, value: Any, **limits: float) -> float:
+        return checks.number(f"{type(self).__name__}: {name}", value, **limits)
 
     def _positive(self, name: str, value: Any) -> float:
-        return self._number(name, value, "a finite number > 0", lambda x: x > 0)
+        return self._number(name, value, above=0)
 
     def _at_least_zero(self, name: str, value: Any) -> float:
-        return self._number(name, value, "a finite number >= 0", lambda x: x >= 0)
+        return self._number(name, value, least=0)
 
 
-_CLASSES: dict[str, type[LearningRateSchedule]] = {}  # by name; the package fills it
+class _Schedules(Registry[LearningRateSchedule]):
+    def maker(self, name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        if name == "FromFunction":  # no file can hold its function
+            unknown("schedule", name, [word for word in self.words() if word != "FromFunction"])
+        return super().maker(name, custom_objects)
+
+    def deserialize(
+        self, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> LearningRateSchedule:
+        """The schedule that `serialize` describes.
+
+        Parameters
+        ----------
+        config : dict
+            ``{"class_name": ..., "config": {...}}``
+        custom_objects : dict, optional
+            Further classes by name; they come first.
+
+        Raises
+        ------
+        ValueError
+            The class is unknown, or its configuration is not one; the message says which.
+        """
+        if not isinstance(config, Mapping) or not isinstance(config.get("config"), Mapping):
+            raise ValueError(f"schedule: found {config!r}, wanted class_name and config")
+        try:
+            return super().deserialize(config, custom_objects)
+        except TypeError as error:
+            raise ValueError(f"schedule {config.get('class_name')}: {error}") from None
 
 
-def register(cls: type[LearningRateSchedule]) -> None:
-    """Let `deserialize` find a class of this package by its name."""
-    _CLASSES[cls.__name__] = cls
-
-
-def names() -> list[str]:
-    """Every schedule's name."""
-    return list(_CLASSES)
-
-
-def serialize(schedule: Any) -> dict[str, Any]:
-    """A schedule as JSON can hold it: ``{"class_name": ..., "config": ...}``, as Keras."""
-    return {"class_name": type(schedule).__name__, "config": schedule.get_config()}
-
-
-def deserialize(
-    config: Mapping[str, Any],
-    custom_objects: Mapping[str, type[LearningRateSchedule]] | None = None,
-) -> LearningRateSchedule:
-    """The schedule that `serialize` describes.
-
-    Raises
-    ------
-    ValueError
-        The class is unknown, or its configuration is not one; the message says which.
-    """
-    known = {**_CLASSES, **(custom_objects or {})}
-    if not isinstance(config, Mapping) or not isinstance(config.get("config"), Mapping):
-        raise ValueError(f"schedule: found {config!r}, wanted class_name and config")
-    name = config.get("class_name")
-    if not isinstance(name, str) or name not in known or name == "FromFunction":
-        unknown("schedule", name, [each for each in known if each != "FromFunction"])
-    try:
-        return known[name].from_config(config["config"])
-    except TypeError as error:
-        raise ValueError(f"schedule {name}: {error}") from None
+SCHEDULES = _Schedules("schedule", LearningRateSchedule, key="class_name")
 
 
 def _rate(schedule: Callable[[Any], Any], step: int) -> float:
     value = schedule(step)
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
+    found = checks.real(value)
+    if found is None:
         raise TypeError(
-            f"{schedule!r}: found {value!r} for step {step}, wanted a finite number >= 0"
-        ) from None
+            f"{schedule!r}: found {checks.shown(value)} for step {step}, wanted a finite number "
+            ">= 0"
+        )
+    try:
+        return float(found)
+    except OverflowError:  # an integer of hundreds of digits
+        return math.inf
 
 
 def rates(schedule: Callable[[Any], Any], first_step: int, count: int) -> Rates:

@@ -38,7 +38,7 @@ class CosineDecay(LearningRateSchedule):
         first = self._positive if warmup_target is None else self._at_least_zero
         self.initial_learning_rate = first("initial_learning_rate", initial_learning_rate)
         self.decay_steps = self._positive("decay_steps", decay_steps)
-        self.alpha = self._number("alpha", alpha, "0 <= alpha <= 1", lambda x: 0 <= x <= 1)
+        self.alpha = self._number("alpha", alpha, least=0, most=1)
         self.name = name
         self.warmup_target = (
             None if warmup_target is None else self._positive("warmup_target", warmup_target)
@@ -89,9 +89,9 @@ class CosineDecayRestarts(LearningRateSchedule):
     ) -> None:
         self.initial_learning_rate = self._positive("initial_learning_rate", initial_learning_rate)
         self.first_decay_steps = self._positive("first_decay_steps", first_decay_steps)
-        self.t_mul = self._number("t_mul", t_mul, "a number >= 1", lambda x: x >= 1)
+        self.t_mul = self._number("t_mul", t_mul, least=1)
         self.m_mul = self._positive("m_mul", m_mul)
-        self.alpha = self._number("alpha", alpha, "0 <= alpha <= 1", lambda x: 0 <= x <= 1)
+        self.alpha = self._number("alpha", alpha, least=0, most=1)
         self.name = name
 
     def _rates(self, steps: Rates) -> Any:
@@ -146,8 +146,8 @@ class OneCycle(LearningRateSchedule):
         name: str = "OneCycle",
     ) -> None:
         self.max_learning_rate = self._positive("max_learning_rate", max_learning_rate)
-        self.total_steps = self._number("total_steps", total_steps, "at least 2", lambda x: x >= 2)
-        self.pct_start = self._number("pct_start", pct_start, "0 < share < 1", lambda x: 0 < x < 1)
+        self.total_steps = self._number("total_steps", total_steps, least=2)
+        self.pct_start = self._number("pct_start", pct_start, above=0, below=1)
         self.div_factor = self._positive("div_factor", div_factor)
         self.final_div_factor = self._positive("final_div_factor", final_div_factor)
         if anneal not in ("cos", "linear"):

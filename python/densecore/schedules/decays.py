@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base import checks
 from .base import LearningRateSchedule, Rates
 
 
@@ -83,7 +84,7 @@ class StepDecay(LearningRateSchedule):
     ) -> None:
         self.initial_learning_rate = self._positive("initial_learning_rate", initial_learning_rate)
         self.every = self._positive("every", every)
-        self.factor = self._number("factor", factor, "0 < factor <= 1", lambda x: 0 < x <= 1)
+        self.factor = self._number("factor", factor, above=0, most=1)
         self.name = name or "StepDecay"
 
     def _rates(self, steps: Rates) -> Any:
@@ -113,7 +114,7 @@ class ExponentialDecay(LearningRateSchedule):
         self.initial_learning_rate = self._positive("initial_learning_rate", initial_learning_rate)
         self.decay_steps = self._positive("decay_steps", decay_steps)
         self.decay_rate = self._positive("decay_rate", decay_rate)
-        self.staircase = bool(staircase)
+        self.staircase = checks.flag("staircase", staircase)
         self.name = name
 
     def _rates(self, steps: Rates) -> Any:
@@ -146,7 +147,7 @@ class InverseTimeDecay(LearningRateSchedule):
         self.initial_learning_rate = self._positive("initial_learning_rate", initial_learning_rate)
         self.decay_steps = self._positive("decay_steps", decay_steps)
         self.decay_rate = self._at_least_zero("decay_rate", decay_rate)
-        self.staircase = bool(staircase)
+        self.staircase = checks.flag("staircase", staircase)
         self.name = name
 
     def _rates(self, steps: Rates) -> Any:
@@ -184,7 +185,7 @@ class PolynomialDecay(LearningRateSchedule):
         self.decay_steps = self._positive("decay_steps", decay_steps)
         self.end_learning_rate = self._at_least_zero("end_learning_rate", end_learning_rate)
         self.power = self._positive("power", power)
-        self.cycle = bool(cycle)
+        self.cycle = checks.flag("cycle", cycle)
         self.name = name
 
     def _rates(self, steps: Rates) -> Any:

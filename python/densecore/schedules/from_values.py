@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import LearningRateSchedule, Rates, deserialize, serialize
+from .base import SCHEDULES, LearningRateSchedule, Rates
 
 
 class FromArray(LearningRateSchedule):
@@ -115,12 +115,12 @@ class Scaled(LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal one; JSON-able."""
-        return {"schedule": serialize(self.schedule), "factor": self.factor}
+        return {"schedule": SCHEDULES.serialize(self.schedule), "factor": self.factor}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Scaled":
         """The schedule that `get_config` describes."""
-        return cls(deserialize(config["schedule"]), config["factor"])
+        return cls(SCHEDULES.deserialize(config["schedule"]), config["factor"])
 
     def __repr__(self) -> str:
         return f"Scaled({self.schedule!r}, factor={self.factor!r})"

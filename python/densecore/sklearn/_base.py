@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -17,6 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._base.dtypes import Array
 from ..models.sequential import Sequential
 from . import _ensemble, _lbfgs, _lm, _scaling, _stochastic
 from ._build import Extras, dense_layers, initial_weights, network, rates_of, sizes_of
@@ -27,8 +27,6 @@ from ._optimizer import optimizer
 from ._single_row import Rows
 from ._to_sklearn import to_sklearn
 from ._validation import Validation
-
-Array = NDArray[Any]
 
 _SPARSE = ["csr", "csc"]
 

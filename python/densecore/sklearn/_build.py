@@ -5,16 +5,14 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import activations, layers
+from .._base.dtypes import Array
 from .._base.lookup import unknown
 from ..layers import Dense, Dropout, Input, Normalization
 from ..models.sequential import Sequential
 from ..regularizers import L2
 from ._constraints import ACTIVATION_NAMES
-
-Array = NDArray[Any]
 
 # Names of scikit-learn's that densecore has under another one.
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}

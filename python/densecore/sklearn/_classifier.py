@@ -3,20 +3,18 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
+from .._base.dtypes import Array
 from . import _readers
 from ._base import BaseMLP
 from ._constraints import CLASSIFIER
 from ._loss import Task
 from ._readers import MakeReader
 from ._stochastic import is_stochastic
-
-Array = NDArray[Any]
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):

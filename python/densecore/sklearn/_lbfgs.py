@@ -5,16 +5,15 @@ import time
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from .._base.dtypes import Array
 from ..solvers import minimize
 from ._callbacks import FitTasks
 from ._loss import Task
 from ._optimizer import compile_for_all_rows
 from ._warn import warn
 
-Array = NDArray[Any]
 STOPPED = 99  # SciPy's status when a callback has ended the search
 
 

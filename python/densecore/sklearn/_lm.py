@@ -3,15 +3,13 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array
 from ..callbacks import Callback, TimeLimit
 from ._callbacks import FitTasks
 from ._early_stopping import warn_of_the_end
 from ._loss import Task
 from ._optimizer import compile_for_all_rows
-
-Array = NDArray[Any]
 
 
 def fit(

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from .. import losses
+from .._base.dtypes import Array
 from ._constraints import LOSSES
-
-Array = NDArray[Any]
 
 
 class Kind(NamedTuple):
@@ -102,14 +100,14 @@ def regression(loss: str | losses.Loss, quantile: Any, outputs: int) -> Task:
     if quantile is not None:
         raise ValueError(f"quantile: found {quantile!r} with loss={loss!r}, which has its own")
     known = sorted({*LOSSES.values(), *_RELATIVE})
-    if loss.name not in known or loss.reduction != "mean":
+    if loss.kind not in known or loss.reduction != "mean":
         raise ValueError(
             f"loss: found {loss!r}, wanted one of a regression with the reduction 'mean': "
             f"{', '.join(known)}"
         )
-    if loss.name == "poisson":
+    if loss.kind == "poisson":
         return Task("poisson", outputs)
-    return Task(loss.name, outputs, loss)
+    return Task(loss.kind, outputs, loss)
 
 
 # Losses of densecore's that only an object of theirs asks for.

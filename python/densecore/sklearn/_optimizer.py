@@ -3,16 +3,13 @@
 import copy
 from typing import Any
 
-from numpy.typing import NDArray
-
 from .. import optimizers
+from .._base.dtypes import Array
 from ..optimizers import SGD, Optimizer
 from ..schedules import LearningRateSchedule, Scaled
 from ._build import set_penalty
 from ._constraints import ALL_ROWS
 from ._loss import Task
-
-Array = NDArray[Any]
 
 # Those whose two betas and epsilon mean what Adam's do; the others keep their own defaults.
 _LIKE_ADAM = ("adam", "adamw", "nadam", "adamax")

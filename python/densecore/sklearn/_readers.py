@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from .._base.dtypes import Array
 
 # Makes, from the outputs (1, units) of a row, the function that reads the answer out of them.
 MakeReader = Callable[[Array], Callable[[], Any]]

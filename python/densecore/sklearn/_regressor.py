@@ -3,19 +3,17 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils.metaestimators import available_if
 
+from .._base.dtypes import Array
 from . import _readers, _scaling
 from ._base import BaseMLP
 from ._constraints import REGRESSOR
 from ._loss import Task, regression
 from ._readers import MakeReader
 from ._stochastic import is_stochastic
-
-Array = NDArray[Any]
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):

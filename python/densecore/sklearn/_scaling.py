@@ -3,12 +3,10 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from .._base.dtypes import Array
 from ._warn import warn
-
-Array = NDArray[Any]
 
 LARGE = 1000.0  # inputs beyond it are worth a word when a training has failed
 

@@ -6,14 +6,12 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from .._base.dtypes import Array
 from ..layers import Dense
 from ..models.sequential import Sequential
 from ._readers import MakeReader
-
-Array = NDArray[Any]
 
 
 class _OneRow(threading.local):

@@ -5,9 +5,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from .._base.dtypes import Array
 from ..callbacks import TimeLimit
 from ._build import set_penalty
 from ._callbacks import FitTasks
@@ -18,8 +18,6 @@ from ._optimizer import optimizer, solver_name
 from ._order import RowOrder
 from ._validation import Validation
 from ._warn import warn
-
-Array = NDArray[Any]
 
 
 def is_stochastic_solver(solver: Any) -> bool:

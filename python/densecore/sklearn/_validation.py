@@ -4,12 +4,10 @@ import inspect
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import check_scoring
 
+from .._base.dtypes import Array
 from ._loss import Task
-
-Array = NDArray[Any]
 
 
 class Validation:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base import checks
 from .._base.lookup import unknown
 from .._base.warn import warn
 from .._data.dataset import Data
@@ -73,16 +74,12 @@ class LevenbergMarquardt:
     ) -> None:
         if steps not in _STEPS:
             unknown("steps", steps, _STEPS)
-        for name, value in (("damping", damping), ("ftol", ftol), ("xtol", xtol), ("gtol", gtol),
-                            ("memory_limit", memory_limit)):  # fmt: skip
-            if not isinstance(value, int | float | np.number) or isinstance(value, bool):
-                raise TypeError(f"{name}: found {value!r}, wanted a number")
-            if not (math.isfinite(value) and value >= 0) or (name == "damping" and value == 0):
-                wanted = "> 0" if name == "damping" else ">= 0"
-                raise ValueError(f"{name}: found {value}, wanted a finite number {wanted}")
-        self.steps, self.damping = steps, float(damping)
-        self.ftol, self.xtol, self.gtol = float(ftol), float(xtol), float(gtol)
-        self.memory_limit = int(memory_limit)
+        self.steps = steps
+        self.damping = checks.number("damping", damping, above=0)
+        self.ftol = checks.number("ftol", ftol, least=0)
+        self.xtol = checks.number("xtol", xtol, least=0)
+        self.gtol = checks.number("gtol", gtol, least=0)
+        self.memory_limit = int(checks.number("memory_limit", memory_limit, least=0))
 
     def __repr__(self) -> str:
         return (f"LevenbergMarquardt(steps={self.steps!r}, damping={self.damping:g}, "
@@ -96,9 +93,9 @@ class LevenbergMarquardt:
         ValueError
             The loss is no sum of squares, a penalty is of l1, or the matrices are too large.
         """
-        if model.loss.name != "mean_squared_error":
+        if model.loss.kind != "mean_squared_error":
             raise ValueError(
-                f"solver='lm': found the loss '{model.loss.name}', wanted 'mean_squared_error': it "
+                f"solver='lm': found the loss '{model.loss.kind}', wanted 'mean_squared_error': it "
                 "solves sums of squares only"
             )
         if model._network_or_none is None and model._input is None:
