@@ -154,7 +154,13 @@ def _number(activation: str, key: str, value: Any) -> float | bool | None:
     return check(f"{activation}: {key}", value)
 
 
-ACTIVATIONS = Registry("activation", Activation)
+class _Activations(Registry[Activation]):
+    def serialize(self, thing: Activation) -> dict[str, Any]:
+        """What `deserialize` makes an equal activation of; JSON-able."""
+        return thing.get_config()
+
+
+ACTIVATIONS = _Activations("activation", Activation)
 _FORMULAS: dict[str, str] = {}
 
 
