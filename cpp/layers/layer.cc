@@ -2,10 +2,7 @@
 
 #include <algorithm>
 
-#include "layers/dense.h"
 #include "layers/lookup.h"
-#include "layers/normalization.h"
-#include "layers/rowwise.h"
 
 namespace densecore {
 
@@ -24,33 +21,13 @@ std::shared_ptr<AlignedBuffer<T>> Layer<T>::add_state(const char* name, T value)
 }
 
 template <class T>
-std::unique_ptr<Layer<T>> make_layer(const KernelTable<T>& table, index_t inputs,
-                                     const LayerSpec& spec, index_t offset, index_t number) {
-  if (spec.kind == "dense") return std::make_unique<Dense<T>>(table, inputs, spec, offset);
-  if (spec.kind == "activation")
-    return std::make_unique<ActivationLayer<T>>(table, inputs, spec, offset);
-  if (spec.kind == "dropout")
-    return std::make_unique<Dropout<T>>(table, inputs, spec, offset, number);
-  if (spec.kind == "add") return std::make_unique<AddLayer<T>>(table, inputs, spec, offset);
-  if (spec.kind == "layer_normalization")
-    return std::make_unique<LayerNormalization<T>>(table, inputs, spec, offset);
-  if (spec.kind == "batch_normalization")
-    return std::make_unique<BatchNormalization<T>>(table, inputs, spec, offset);
-  if (spec.kind == "function")
-    return std::make_unique<FunctionLayer<T>>(table, inputs, spec, offset);
-  return std::make_unique<FixedNormalization<T>>(table, inputs, spec, offset);
-}
-
-template <class T>
 void copy_rows(MatrixView<const T> from, MatrixView<T> to) {
   for (index_t i = 0; i < from.rows; ++i) std::copy_n(from.row(i), from.cols, to.row(i));
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                                  \
-  template class ActivationFunction<T>;                                                           \
-  template class Layer<T>;                                                                        \
-  template std::unique_ptr<Layer<T>> make_layer(const KernelTable<T>&, index_t, const LayerSpec&, \
-                                                index_t, index_t);                                \
+#define DENSECORE_INSTANTIATE(T)        \
+  template class ActivationFunction<T>; \
+  template class Layer<T>;              \
   template void copy_rows(MatrixView<const T>, MatrixView<T>);
 DENSECORE_INSTANTIATE(float)
 DENSECORE_INSTANTIATE(double)

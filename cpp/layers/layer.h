@@ -142,11 +142,6 @@ class Layer {
   std::vector<StateBlock<T>> states_;
 };
 
-// `number` is the layer's in the network.
-template <class T>
-std::unique_ptr<Layer<T>> make_layer(const KernelTable<T>& table, index_t inputs,
-                                     const LayerSpec& spec, index_t offset, index_t number);
-
 template <class T>
 void copy_rows(MatrixView<const T> from, MatrixView<T> to);
 

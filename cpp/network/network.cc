@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "layers/make_layer.h"
+
 namespace densecore {
 namespace {
 

@@ -9,16 +9,16 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "base/executor.h"
 #include "base/view.h"
 #include "kernels/dispatch.h"
 #include "layers/dense.h"
-#include "base/executor.h"
-#include "objectives/objective.h"
-#include "objectives/optimizer.h"
 #include "layers/rowwise.h"
 #include "layers/spec.h"
 #include "network/tape.h"
 #include "network/workspace.h"
+#include "objectives/objective.h"
+#include "objectives/optimizer.h"
 
 namespace densecore {
 

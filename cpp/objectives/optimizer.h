@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
-#include "kernels/table.h"
 #include "base/executor.h"
+#include "kernels/table.h"
 #include "layers/layer.h"
 
 namespace densecore {

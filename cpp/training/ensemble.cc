@@ -7,8 +7,6 @@
 #include <mutex>
 #include <thread>
 
-#include "training/ensemble_worker.h"
-
 namespace densecore {
 namespace {
 
@@ -73,7 +71,7 @@ Ensemble<T>::Ensemble(const KernelTables& tables, NetworkSpec spec, index_t memb
   if (members < 1 || members > max_width)
     throw std::invalid_argument("number of members: found " + std::to_string(members) +
                                 ", wanted 1 to " + std::to_string(max_width));
-  reserve_workplaces(1);
+  reserve_workers(1);
   for (const auto& layer : network().layers())
     for (const StateBlock<T>& block : layer->states())
       state_count_ += static_cast<index_t>(block.values->size());
@@ -91,22 +89,22 @@ Ensemble<T>::~Ensemble() = default;
 
 template <class T>
 const Network<T>& Ensemble<T>::network() const {
-  return *workplaces_.front()->network;
+  return *workers_.front()->network;
 }
 
 template <class T>
-void Ensemble<T>::reserve_workplaces(int count) {
-  while (static_cast<int>(workplaces_.size()) < count) {
-    auto place = std::make_unique<Workplace>();
-    place->network = std::make_shared<Network<T>>(*tables_, spec_);
-    workplaces_.push_back(std::move(place));
+void Ensemble<T>::reserve_workers(int count) {
+  while (static_cast<int>(workers_.size()) < count) {
+    auto worker = std::make_unique<Worker>();
+    worker->network = std::make_shared<Network<T>>(*tables_, spec_);
+    workers_.push_back(std::move(worker));
   }
   if (!compiled()) return;
   for (int i = 0; i < count; ++i) {
-    Workplace& place = *workplaces_[static_cast<std::size_t>(i)];
-    if (place.trainer == nullptr)
-      place.trainer = std::make_unique<Trainer<T>>(
-          place.network, *objective_, members_.front().optimizer.settings(), metrics_, 0);
+    Worker& worker = *workers_[static_cast<std::size_t>(i)];
+    if (worker.trainer == nullptr)
+      worker.trainer = std::make_unique<Trainer<T>>(
+          worker.network, *objective_, members_.front().optimizer.settings(), metrics_, 0);
   }
 }
 
@@ -123,7 +121,7 @@ void Ensemble<T>::compile(const Objective<T>& objective,
   objective_ = std::make_unique<Objective<T>>(objective);
   metrics_ = std::move(metrics);
   members_ = std::move(members);
-  for (auto& place : workplaces_) place->trainer.reset();
+  for (auto& worker : workers_) worker->trainer.reset();
   choose_lanes();
 }
 
@@ -132,11 +130,11 @@ template <class Task>
 void Ensemble<T>::run(Interrupt* interrupt, index_t tasks, double work, Task&& task) {
   const int threads =
       work < parallel_work ? 1 : static_cast<int>(std::min<index_t>(tasks, thread_count()));
-  reserve_workplaces(threads);
+  reserve_workers(threads);
   if (threads == 1) {
     // A single member's products may still be cut into parts for the pool.
     Executor executor(interrupt);
-    for (index_t i = 0; i < tasks; ++i) task(*workplaces_.front(), executor, i);
+    for (index_t i = 0; i < tasks; ++i) task(*workers_.front(), executor, i);
     return;
   }
   std::atomic<index_t> next{0}, finished{0};
@@ -152,7 +150,7 @@ void Ensemble<T>::run(Interrupt* interrupt, index_t tasks, double work, Task&& t
     for (index_t i; (i = next.fetch_add(1)) < tasks; finished.fetch_add(1)) {
       if (stop.load(std::memory_order_relaxed)) continue;
       try {
-        task(*workplaces_[static_cast<std::size_t>(thread)], executor, i);
+        task(*workers_[static_cast<std::size_t>(thread)], executor, i);
       } catch (...) {
         const std::lock_guard<std::mutex> lock(mutex);
         if (!error) error = std::current_exception();
@@ -175,41 +173,41 @@ void Ensemble<T>::run(Interrupt* interrupt, index_t tasks, double work, Task&& t
 }
 
 template <class T>
-void Ensemble<T>::enter(Workplace& place, index_t member, bool trains) {
+void Ensemble<T>::enter(Worker& worker, index_t member, bool trains) {
   std::copy_n(parameters_of(member), network().parameter_count(),
-              place.network->parameters()->data());
+              worker.network->parameters()->data());
   const T* state = states_->data() + member * state_count_;
-  for (const auto& layer : place.network->layers())
+  for (const auto& layer : worker.network->layers())
     for (const StateBlock<T>& block : layer->states()) {
       std::copy_n(state, block.values->size(), block.values->data());
       state += block.values->size();
     }
   const std::uint64_t seed = seeds[static_cast<std::size_t>(member)];
-  place.network->seed = seed;
+  worker.network->seed = seed;
   if (!trains) return;
-  std::swap(place.trainer->optimizer(), member_of(member).optimizer);
-  place.trainer->epochs = member_of(member).epochs;
-  place.trainer->set_seed(seed);
+  std::swap(worker.trainer->optimizer(), member_of(member).optimizer);
+  worker.trainer->epochs = member_of(member).epochs;
+  worker.trainer->set_seed(seed);
 }
 
 template <class T>
-void Ensemble<T>::leave(Workplace& place, index_t member, bool trains) {
+void Ensemble<T>::leave(Worker& worker, index_t member, bool trains) {
   if (!trains) return;
-  std::copy_n(place.network->parameters()->data(), network().parameter_count(),
+  std::copy_n(worker.network->parameters()->data(), network().parameter_count(),
               parameters_of(member));
   T* state = states_->data() + member * state_count_;
-  for (const auto& layer : place.network->layers())
+  for (const auto& layer : worker.network->layers())
     for (const StateBlock<T>& block : layer->states())
       state = std::copy_n(block.values->data(), block.values->size(), state);
-  std::swap(place.trainer->optimizer(), member_of(member).optimizer);
-  member_of(member).epochs = place.trainer->epochs;
+  std::swap(worker.trainer->optimizer(), member_of(member).optimizer);
+  member_of(member).epochs = worker.trainer->epochs;
 }
 
 template <class T>
-Data<T> Ensemble<T>::rows_of(Workplace& place, const MemberData<T>& given, int memory) {
+Data<T> Ensemble<T>::rows_of(Worker& worker, const MemberData<T>& given, int memory) {
   const Data<T>& data = given.data;
   if (given.rows == nullptr) return data;
-  typename Workplace::Copies& to = place.copies[memory];
+  typename Worker::Copies& to = worker.copies[memory];
   const index_t count = given.count;
   const auto matrix = [&](MatrixView<const T> from, AlignedBuffer<T>& buffer) {
     reserve(buffer, count * from.cols);
@@ -232,16 +230,16 @@ Data<T> Ensemble<T>::rows_of(Workplace& place, const MemberData<T>& given, int m
 }
 
 template <class T>
-void Ensemble<T>::fit_member(Workplace& place, Executor& executor, index_t member,
+void Ensemble<T>::fit_member(Worker& worker, Executor& executor, index_t member,
                              const Members& data, const Members* validation,
                              const FitOptions& options, const Report& report) {
-  const Data<T> training = rows_of(place, data_of(data, member), 0);
+  const Data<T> training = rows_of(worker, data_of(data, member), 0);
   Data<T> held_out;
-  if (validation != nullptr) held_out = rows_of(place, data_of(*validation, member), 1);
+  if (validation != nullptr) held_out = rows_of(worker, data_of(*validation, member), 1);
   Recorder recorder(report, member);
-  visit(place, member, true, [&] {
-    place.trainer->fit(executor, training, validation == nullptr ? nullptr : &held_out, options,
-                       recorder);
+  visit(worker, member, true, [&] {
+    worker.trainer->fit(executor, training, validation == nullptr ? nullptr : &held_out, options,
+                        recorder);
   });
 }
 
@@ -250,12 +248,12 @@ void Ensemble<T>::fit(Interrupt* interrupt, const Members& data, const Members* 
                       const FitOptions& options, const Report& report) {
   const std::vector<Numbers> groups = groups_of(data, options.batch_size);
   run(interrupt, static_cast<index_t>(groups.size()), 2 * parallel_work,
-      [&](Workplace& place, Executor& executor, index_t number) {
+      [&](Worker& worker, Executor& executor, index_t number) {
         const Numbers& group = groups[static_cast<std::size_t>(number)];
         if (group.size() > 1)
-          fit_lanes(place, executor, group, data, validation, options, report);
+          fit_lanes(worker, executor, group, data, validation, options, report);
         else
-          fit_member(place, executor, group.front(), data, validation, options, report);
+          fit_member(worker, executor, group.front(), data, validation, options, report);
       });
 }
 
@@ -268,13 +266,13 @@ void Ensemble<T>::train(Interrupt* interrupt, const Members& data, double* losse
   const double work = static_cast<double>(size()) *
                       ((together > 1 ? lane_work : member_work) + 3 * network().forward_work(rows));
   run(interrupt, divide_up(size(), together), work,
-      [&](Workplace& place, Executor& executor, index_t number) {
+      [&](Worker& worker, Executor& executor, index_t number) {
         const index_t begin = number * together, end = std::min(begin + together, size());
-        if (fits_lanes(begin, end, data)) return train_lanes(place, begin, end, data, losses);
+        if (fits_lanes(begin, end, data)) return train_lanes(worker, begin, end, data, losses);
         for (index_t i = begin; i < end; ++i)
-          visit(place, i, true, [&] {
+          visit(worker, i, true, [&] {
             Tally<T> tally(*objective_, {});
-            place.trainer->train_batch(executor, rows_of(place, data_of(data, i), 0), tally);
+            worker.trainer->train_batch(executor, rows_of(worker, data_of(data, i), 0), tally);
             losses[i] = tally.results().front();
           });
       });
@@ -282,10 +280,10 @@ void Ensemble<T>::train(Interrupt* interrupt, const Members& data, double* losse
 
 template <class T>
 void Ensemble<T>::evaluate(Interrupt* interrupt, const Members& data, const Report& report) {
-  run(interrupt, size(), 2 * parallel_work, [&](Workplace& place, Executor& executor, index_t i) {
-    visit(place, i, false, [&] {
+  run(interrupt, size(), 2 * parallel_work, [&](Worker& worker, Executor& executor, index_t i) {
+    visit(worker, i, false, [&] {
       report.write(0, i,
-                   {place.trainer->evaluate(executor, rows_of(place, data_of(data, i), 1)), {}});
+                   {worker.trainer->evaluate(executor, rows_of(worker, data_of(data, i), 1)), {}});
     });
   });
 }
@@ -295,10 +293,10 @@ void Ensemble<T>::predict(Interrupt* interrupt, const std::vector<MatrixView<con
                           MatrixView<T> out) {
   const index_t rows = out.rows / size();
   const double work = static_cast<double>(size()) * (member_work + network().forward_work(rows));
-  run(interrupt, size(), work, [&](Workplace& place, Executor& executor, index_t i) {
-    visit(place, i, false, [&] {
-      place.network->predict(executor, x[x.size() == 1 ? 0 : static_cast<std::size_t>(i)],
-                             out.slice(i * rows, (i + 1) * rows));
+  run(interrupt, size(), work, [&](Worker& worker, Executor& executor, index_t i) {
+    visit(worker, i, false, [&] {
+      worker.network->predict(executor, x[x.size() == 1 ? 0 : static_cast<std::size_t>(i)],
+                              out.slice(i * rows, (i + 1) * rows));
     });
   });
 }

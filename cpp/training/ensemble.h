@@ -2,15 +2,16 @@
 // member's numbers have the bits of an ordinary network with its seed, optimizer and data.
 //
 // The members' parameters lie one after another in one buffer. What a step needs besides belongs to
-// the threads, of which each has one workplace: a network whose parameters are those of the member
+// the threads, of which each has one worker: a network whose parameters are those of the member
 // that it works on. A member is one thread's task from the first epoch to the last, and waits for
-// nobody. Small networks are trained a vector of members at a time (lanes.cc).
+// nobody. Small networks are trained a vector of members at a time (ensemble_lanes.cc).
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "training/ensemble_worker.h"
 #include "training/trainer.h"
 
 namespace densecore {
@@ -86,7 +87,7 @@ class Ensemble {
   void finish_training();
 
  private:
-  struct Workplace;
+  using Worker = EnsembleWorker<T>;
   struct Member {
     OptimizerState<T> optimizer;
     std::int64_t epochs = 0;
@@ -102,24 +103,24 @@ class Ensemble {
   T* parameters_of(index_t member) {
     return parameters_->data() + member * network().parameter_count();
   }
-  void reserve_workplaces(int count);
-  // task(workplace, executor, number) for 0 .. tasks-1, together `work` multiply-adds. Rethrows
+  void reserve_workers(int count);
+  // task(worker, executor, number) for 0 .. tasks-1, together `work` multiply-adds. Rethrows
   // what the first task throws that does; those that run then stop as at an interruption.
   template <class Task>
   void run(Interrupt* interrupt, index_t tasks, double work, Task&& task);
-  // The member's parameters and states to the workplace, and what became of them back.
-  void enter(Workplace& place, index_t member, bool trains);
-  void leave(Workplace& place, index_t member, bool trains);
+  // The member's parameters and states to the worker, and what became of them back.
+  void enter(Worker& worker, index_t member, bool trains);
+  void leave(Worker& worker, index_t member, bool trains);
   template <class Body>
-  void visit(Workplace& place, index_t member, bool trains, Body&& body);
-  // A member's data where they lie; numbered rows in the workplace's own memory, the first or the
+  void visit(Worker& worker, index_t member, bool trains, Body&& body);
+  // A member's data where they lie; numbered rows in the worker's own memory, the first or the
   // second.
-  static Data<T> rows_of(Workplace& place, const MemberData<T>& data, int memory);
-  void fit_member(Workplace& place, Executor& executor, index_t member, const Members& data,
+  static Data<T> rows_of(Worker& worker, const MemberData<T>& data, int memory);
+  void fit_member(Worker& worker, Executor& executor, index_t member, const Members& data,
                   const Members* validation, const FitOptions& options, const Report& report);
 
-  // A member per lane (lanes.cc). Whether the kernel takes the network and the loss at all; batches
-  // of one row of the members begin .. end together.
+  // A member per lane (ensemble_lanes.cc). Whether the kernel takes the network and the loss at
+  // all; batches of one row of the members begin .. end together.
   void choose_lanes();
   bool fits_lanes(index_t member) const;
   bool same_lanes(index_t a, index_t b, const Members& data) const;
@@ -127,24 +128,23 @@ class Ensemble {
   // All members: groups for the kernel, then the others one by one.
   std::vector<Numbers> groups_of(const Members& data, index_t batch_size) const;
   index_t lane_steps() const;  // that are made at once
-  void enter_lanes(Workplace& place, const Numbers& group);
-  void leave_lanes(Workplace& place, const Numbers& group);
-  void shuffle_lanes(Workplace& place, const Numbers& group, index_t rows);
+  void enter_lanes(Worker& worker, const Numbers& group);
+  void leave_lanes(Worker& worker, const Numbers& group);
+  void shuffle_lanes(Worker& worker, const Numbers& group, index_t rows);
   // Steps begin .. end of an epoch of a group, in the order of `shuffle_lanes` if `shuffled`; adds
   // to the lanes' losses.
-  void step_lanes(Workplace& place, const Numbers& group, const Members& data, bool shuffled,
+  void step_lanes(Worker& worker, const Numbers& group, const Members& data, bool shuffled,
                   index_t begin, index_t end);
-  void scalars_of_lanes(Workplace& place, const Numbers& group, LaneTraining<T>& p);
-  void gather_lanes(Workplace& place, const Numbers& group, const Members& data, bool shuffled,
+  void scalars_of_lanes(Worker& worker, const Numbers& group, LaneTraining<T>& p);
+  void gather_lanes(Worker& worker, const Numbers& group, const Members& data, bool shuffled,
                     index_t begin, LaneTraining<T>& p);
-  void fit_lanes(Workplace& place, Executor& executor, const Numbers& group, const Members& data,
+  void fit_lanes(Worker& worker, Executor& executor, const Numbers& group, const Members& data,
                  const Members* validation, const FitOptions& options, const Report& report);
-  void train_lanes(Workplace& place, index_t begin, index_t end, const Members& data,
-                   double* losses);
+  void train_lanes(Worker& worker, index_t begin, index_t end, const Members& data, double* losses);
 
   const KernelTables* tables_;
   NetworkSpec spec_;
-  std::vector<std::unique_ptr<Workplace>> workplaces_;
+  std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Member> members_;
   std::vector<Metric<T>> metrics_;
   std::unique_ptr<Objective<T>> objective_;
@@ -155,5 +155,18 @@ class Ensemble {
   index_t state_count_ = 0;
   std::shared_ptr<AlignedBuffer<T>> parameters_, states_;
 };
+
+template <class T>
+template <class Body>
+void Ensemble<T>::visit(Worker& worker, index_t member, bool trains, Body&& body) {
+  enter(worker, member, trains);
+  try {
+    body();
+  } catch (...) {
+    leave(worker, member, trains);
+    throw;
+  }
+  leave(worker, member, trains);
+}
 
 }  // namespace densecore

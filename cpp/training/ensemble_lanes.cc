@@ -5,7 +5,7 @@
 
 #include "base/random.h"
 #include "layers/lookup.h"
-#include "training/ensemble_worker.h"
+#include "training/ensemble.h"
 
 namespace densecore {
 namespace {
@@ -103,10 +103,10 @@ index_t Ensemble<T>::lane_steps() const {
 }
 
 template <class T>
-void Ensemble<T>::enter_lanes(Workplace& place, const Numbers& group) {
+void Ensemble<T>::enter_lanes(Worker& worker, const Numbers& group) {
   const KernelTable<T>& table = network().table();
   const index_t lanes = table.lanes, count = network().parameter_count(), steps = lane_steps();
-  auto& to = place.lanes;
+  auto& to = worker.lanes;
   reserve(to.parameters, count * lanes);
   reserve(to.scalars, steps * max_optimizer_scalars * lanes);
   reserve(to.x, steps * network().inputs() * lanes);
@@ -132,10 +132,10 @@ void Ensemble<T>::enter_lanes(Workplace& place, const Numbers& group) {
 }
 
 template <class T>
-void Ensemble<T>::leave_lanes(Workplace& place, const Numbers& group) {
+void Ensemble<T>::leave_lanes(Worker& worker, const Numbers& group) {
   const KernelTable<T>& table = network().table();
   const index_t lanes = table.lanes, count = network().parameter_count();
-  auto& from = place.lanes;
+  auto& from = worker.lanes;
   const auto members = static_cast<index_t>(group.size());
   const int states = member_of(group.front()).optimizer.entry().state_count;
   if (group.back() - group.front() + 1 == members)
@@ -152,8 +152,8 @@ void Ensemble<T>::leave_lanes(Workplace& place, const Numbers& group) {
 }
 
 template <class T>
-void Ensemble<T>::shuffle_lanes(Workplace& place, const Numbers& group, index_t rows) {
-  auto& orders = place.lanes.orders;
+void Ensemble<T>::shuffle_lanes(Worker& worker, const Numbers& group, index_t rows) {
+  auto& orders = worker.lanes.orders;
   orders.resize(std::max(orders.size(), group.size()));
   for (std::size_t lane = 0; lane < group.size(); ++lane) {
     orders[lane].resize(static_cast<std::size_t>(rows));
@@ -164,10 +164,10 @@ void Ensemble<T>::shuffle_lanes(Workplace& place, const Numbers& group, index_t 
 }
 
 template <class T>
-void Ensemble<T>::scalars_of_lanes(Workplace& place, const Numbers& group, LaneTraining<T>& p) {
+void Ensemble<T>::scalars_of_lanes(Worker& worker, const Numbers& group, LaneTraining<T>& p) {
   const index_t lanes = network().table().lanes;
   const auto members = static_cast<index_t>(group.size());
-  T* const to = place.lanes.scalars.data();
+  T* const to = worker.lanes.scalars.data();
   p.scalars = to;
   if (p.update == LaneUpdate::sgd) {  // the same for all steps
     for (index_t lane = 0; lane < members; ++lane)
@@ -196,10 +196,10 @@ void Ensemble<T>::scalars_of_lanes(Workplace& place, const Numbers& group, LaneT
 }
 
 template <class T>
-void Ensemble<T>::gather_lanes(Workplace& place, const Numbers& group, const Members& data,
+void Ensemble<T>::gather_lanes(Worker& worker, const Numbers& group, const Members& data,
                                bool shuffled, index_t begin, LaneTraining<T>& p) {
   const index_t lanes = network().table().lanes, inputs = network().inputs();
-  auto& to = place.lanes;
+  auto& to = worker.lanes;
   const index_t columns = p.labels == nullptr ? objective_->target_columns() : 0;
   p.x = to.x.data(), p.ldx = inputs * lanes;
   p.values = to.values.data(), p.ld_values = columns * lanes;
@@ -226,22 +226,22 @@ void Ensemble<T>::gather_lanes(Workplace& place, const Numbers& group, const Mem
 }
 
 template <class T>
-void Ensemble<T>::step_lanes(Workplace& place, const Numbers& group, const Members& data,
+void Ensemble<T>::step_lanes(Worker& worker, const Numbers& group, const Members& data,
                              bool shuffled, index_t begin, index_t end) {
   const MemberData<T>& first = data_of(data, group.front());
   LaneTraining<T> p{};
   p.layers = row_layers_.data();
   p.layer_count = static_cast<int>(row_layers_.size());
-  p.parameters = place.lanes.parameters.data();
-  for (int s = 0; s < lane_states; ++s) p.states[s] = place.lanes.states[s].data();
+  p.parameters = worker.lanes.parameters.data();
+  for (int s = 0; s < lane_states; ++s) p.states[s] = worker.lanes.states[s].data();
   const bool is_sgd = &member_of(group.front()).optimizer.entry() == lane_updates_[0];
   p.update = is_sgd ? LaneUpdate::sgd : LaneUpdate::adam;
   p.steps = end - begin;
   p.loss = lane_loss_;
   p.scale = objective_->gradient_scale(1);
   p.share = objective_->loss().averaged ? 1.0 / static_cast<double>(network().outputs()) : 1;
-  p.total_loss = place.lanes.losses.data();
-  p.scratch = place.lanes.scratch.data();
+  p.total_loss = worker.lanes.losses.data();
+  p.scratch = worker.lanes.scratch.data();
   p.labels = first.data.targets.labels;
   p.shared = !shuffled && std::all_of(group.begin(), group.end(), [&](index_t member) {
     const MemberData<T>& other = data_of(data, member);
@@ -255,14 +255,14 @@ void Ensemble<T>::step_lanes(Workplace& place, const Numbers& group, const Membe
     p.ld_values = first.data.targets.values.stride;
     if (p.labels != nullptr) p.labels += begin;
   } else {
-    gather_lanes(place, group, data, shuffled, begin, p);
+    gather_lanes(worker, group, data, shuffled, begin, p);
   }
-  scalars_of_lanes(place, group, p);
+  scalars_of_lanes(worker, group, p);
   network().table().lane_train(p);
 }
 
 template <class T>
-void Ensemble<T>::fit_lanes(Workplace& place, Executor& executor, const Numbers& group,
+void Ensemble<T>::fit_lanes(Worker& worker, Executor& executor, const Numbers& group,
                             const Members& data, const Members* validation,
                             const FitOptions& options, const Report& report) {
   const index_t rows = data_of(data, group.front()).size();
@@ -271,28 +271,28 @@ void Ensemble<T>::fit_lanes(Workplace& place, Executor& executor, const Numbers&
       static_cast<double>(lane_steps()) *
       (8192 + 3 * static_cast<double>(network().table().lanes) * network().forward_work(1));
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
-    enter_lanes(place, group);
+    enter_lanes(worker, group);
     try {
-      if (options.shuffle) shuffle_lanes(place, group, rows);
+      if (options.shuffle) shuffle_lanes(worker, group, rows);
       for (index_t begin = 0; begin < rows; begin += lane_steps()) {
-        step_lanes(place, group, data, options.shuffle, begin,
+        step_lanes(worker, group, data, options.shuffle, begin,
                    std::min(begin + lane_steps(), rows));
         executor.check(work);
       }
     } catch (...) {
-      leave_lanes(place, group);
+      leave_lanes(worker, group);
       throw;
     }
-    leave_lanes(place, group);
+    leave_lanes(worker, group);
     for (const index_t member : group) ++member_of(member).epochs;
     for (std::size_t lane = 0; lane < group.size(); ++lane) {
       EpochResult result;
-      result.training = {place.lanes.losses.data()[lane] /
+      result.training = {worker.lanes.losses.data()[lane] /
                          objective_->divisor(static_cast<double>(rows))};
       if (validation != nullptr)
-        visit(place, group[lane], false, [&] {
-          result.validation = place.trainer->evaluate(
-              executor, rows_of(place, data_of(*validation, group[lane]), 1));
+        visit(worker, group[lane], false, [&] {
+          result.validation = worker.trainer->evaluate(
+              executor, rows_of(worker, data_of(*validation, group[lane]), 1));
         });
       report.write(static_cast<index_t>(epoch), group[lane], result);
     }
@@ -300,26 +300,26 @@ void Ensemble<T>::fit_lanes(Workplace& place, Executor& executor, const Numbers&
 }
 
 template <class T>
-void Ensemble<T>::train_lanes(Workplace& place, index_t begin, index_t end, const Members& data,
+void Ensemble<T>::train_lanes(Worker& worker, index_t begin, index_t end, const Members& data,
                               double* losses) {
-  Numbers& group = place.lanes.group;
+  Numbers& group = worker.lanes.group;
   group.resize(static_cast<std::size_t>(end - begin));
   std::iota(group.begin(), group.end(), begin);
-  enter_lanes(place, group);
-  step_lanes(place, group, data, false, 0, 1);
-  leave_lanes(place, group);
+  enter_lanes(worker, group);
+  step_lanes(worker, group, data, false, 0, 1);
+  leave_lanes(worker, group);
   for (index_t i = begin; i < end; ++i)
-    losses[i] = place.lanes.losses.data()[i - begin] / objective_->divisor(1);
+    losses[i] = worker.lanes.losses.data()[i - begin] / objective_->divisor(1);
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                              \
-  template void Ensemble<T>::choose_lanes();                                                  \
-  template bool Ensemble<T>::fits_lanes(index_t, index_t, const Members&) const;              \
-  template std::vector<std::vector<index_t>> Ensemble<T>::groups_of(const Members&, index_t)  \
-      const;                                                                                  \
-  template void Ensemble<T>::fit_lanes(Workplace&, Executor&, const Numbers&, const Members&, \
-                                       const Members*, const FitOptions&, const Report&);     \
-  template void Ensemble<T>::train_lanes(Workplace&, index_t, index_t, const Members&, double*);
+#define DENSECORE_INSTANTIATE(T)                                                             \
+  template void Ensemble<T>::choose_lanes();                                                 \
+  template bool Ensemble<T>::fits_lanes(index_t, index_t, const Members&) const;             \
+  template std::vector<std::vector<index_t>> Ensemble<T>::groups_of(const Members&, index_t) \
+      const;                                                                                 \
+  template void Ensemble<T>::fit_lanes(Worker&, Executor&, const Numbers&, const Members&,   \
+                                       const Members*, const FitOptions&, const Report&);    \
+  template void Ensemble<T>::train_lanes(Worker&, index_t, index_t, const Members&, double*);
 DENSECORE_INSTANTIATE(float)
 DENSECORE_INSTANTIATE(double)
 #undef DENSECORE_INSTANTIATE

@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "objectives/metric.h"
 #include "network/network.h"
+#include "objectives/metric.h"
 #include "objectives/optimizer.h"
 #include "training/row_source.h"
 
