@@ -155,7 +155,8 @@ def test_the_loss_decides_over_an_early_stop(kind: Any) -> None:
     assert_array_equal(model.validation_scores_, np.negative(curve))
     assert model.best_validation_score_ == -min(curve)
     assert model.n_iter_ > 5 + int(np.argmin(curve))
-    found = model.model_.evaluate(X[80:], model._targets_of(y[80:])) * model._task().scale
+    target = model._target
+    found = model.model_.evaluate(X[80:], target.encode(y[80:])) * target.objective.scale
     assert found == pytest.approx(min(curve))  # the best weights are back
 
 

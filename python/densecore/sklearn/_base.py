@@ -1,363 +1,321 @@
-"""What classifier and regressor have in common: parameters, checks, and the ways to fit."""
+"""Fitting: from the user's data to a trained network, for both estimators."""
 
-import contextlib
-import math
+from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from .._base.dtypes import Array
+from .._base.warn import warn
 from ..models.sequential import Sequential
-from . import _ensemble, _lbfgs, _lm, _scaling, _stochastic
+from . import _ensemble, _scaling
 from ._build import Extras, dense_layers, initial_weights, network, rates_of, sizes_of
-from ._callbacks import CallbackSupport, fit_tasks
-from ._constraints import CONSTRAINTS, check_together
-from ._loss import Task
-from ._optimizer import optimizer
-from ._single_row import Rows
-from ._to_sklearn import to_sklearn
-from ._validation import Validation
+from ._callbacks import CallbackSupport
+from ._early_stopping import warn_of_the_end
+from ._fitted import DTYPES, SPARSE, FittedMLP
+from ._objective import Objective
+from ._solvers import finish, run
+from ._targets import Target
+from ._training import Record, Samples, Training, Validation
 
-_SPARSE = ["csr", "csc"]
+# Attributes of a first fit that the next one need not have.
+_SCALES = ("input_mean_", "input_scale_", "target_mean_", "target_scale_")
 
 
-class BaseMLP(Rows, CallbackSupport, BaseEstimator):
+class FitArguments(NamedTuple):
+    """What a call of ``fit`` or ``partial_fit`` says besides its rows.
+
+    Attributes
+    ----------
+    incremental : bool
+        Whether it is a ``partial_fit``.
+    classes : ndarray or None
+        All classes that there will ever be, if they are not those of the first rows.
+    """
+
+    incremental: bool = False
+    classes: Array | None = None
+    X_val: Any = None
+    y_val: Any = None
+    callbacks: Any = None
+
+
+class BaseMLP(CallbackSupport, FittedMLP):
     """scikit-learn's multilayer perceptron over a ``densecore.Sequential``."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+    _numeric_targets: ClassVar[bool]
 
-    def _store(self, arguments: dict[str, Any]) -> None:
-        """Keep the constructor's arguments, as they are."""
-        for name, value in arguments.items():
-            if name not in ("self", "__class__"):
-                setattr(self, name, value)
+    n_iter_: int
+    t_: int
+    loss_: float
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    # What classifier and regressor have of their own --------------------------------------------
-
-    def _check_data(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Any, Array]:
-        """X, and y as `predict` gives it."""
-        raise NotImplementedError
-
-    def _targets_of(self, y: Array, name: str = "y") -> Array:
-        """y as the core wants it; errors call it by `name`."""
-        raise NotImplementedError
-
-    def _learn_target_scale(self, y: Array, weights: Any) -> None:
-        """Prepare `_targets_of` at the first data."""
-
-    def _task(self) -> Task:
-        """What is minimised."""
-        raise NotImplementedError
-
-    def _validation_score(self, X: Any, y: Array, sample_weight: Any) -> float:
-        """As ``score``, of data that are checked already."""
-        raise NotImplementedError
-
-    # The model ----------------------------------------------------------------------------------
-
-    @property
-    def coefs_(self) -> list[Array]:
-        """Weights (inputs, outputs) of each layer: views of ``model_``'s."""
-        return [layer.kernel for layer in dense_layers(self._model())]
-
-    @coefs_.setter
-    def coefs_(self, arrays: list[Any]) -> None:
-        for layer, array in zip(dense_layers(self._model()), arrays, strict=True):
-            layer.kernel[...] = array
-
-    @property
-    def intercepts_(self) -> list[Array]:
-        """Biases of each layer: views of ``model_``'s."""
-        return [layer.bias for layer in dense_layers(self._model())]
-
-    @intercepts_.setter
-    def intercepts_(self, arrays: list[Any]) -> None:
-        for layer, array in zip(dense_layers(self._model()), arrays, strict=True):
-            layer.bias[...] = array
-
-    def _model(self) -> Sequential:
-        if "model_" not in vars(self) and vars(self).get("estimators_"):
-            raise AttributeError(
-                "model_, coefs_, intercepts_: found an ensemble, wanted one network: each of its "
-                "estimators_ has one"
-            )
-        model: Sequential = self.model_
-        return model
-
-    def to_sklearn(self) -> Any:
-        """The estimator of ``sklearn.neural_network`` that predicts what this one predicts.
-
-        Returns
-        -------
-        sklearn.neural_network.MLPClassifier or MLPRegressor
-            Fitted, with copies of the weights and the curves, and what the solver had accumulated:
-            a ``partial_fit`` goes on where this one stands.
+    @abstractmethod
+    def _make_target(
+        self, y: Array, weights: Array | None, last: Target | None, arguments: FitArguments
+    ) -> Target:
+        """The target of checked y: of the first data, or a `last` target that goes on.
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            This estimator is not fitted.
         ValueError
-            It uses what scikit-learn has no place for; the message names it.
+            y does not suit the parameters, or the last target.
         """
-        return to_sklearn(self)
 
-    def _checked(self, X: Any) -> Any:
-        """Rows that the user gives, for the core."""
-        if vars(self).get("_trusts_rows"):
-            return X
-        check_is_fitted(self, ["model_", "estimators_"], all_or_any=any)
-        if self._is_plain(X):
-            return X
-        return validate_data(
-            self, X, accept_sparse=_SPARSE, dtype=(np.float64, np.float32), reset=False
-        )
+    def _fit(self, X: Any, y: Any, sample_weight: Any, arguments: FitArguments) -> None:
+        self._check_arguments(arguments)
+        ensemble = self.n_members is not None
+        fitted = "estimators_" if ensemble else "model_"
+        first = fitted not in self.__dict__ or not (self.warm_start or arguments.incremental)
+        X, y = self._validated(X, y, first)
+        weights = _checked_weights(sample_weight, X)
+        if ensemble:
+            self._fit_members(X, y, weights, arguments, first)
+            return
+        self.__dict__.pop("estimators_", None)
+        training = self._prepared(X, y, weights, arguments, first)
+        _warn_of_data(training)
+        run(training)
+        finish(training)
+        if not training.converged:
+            warn_of_the_end(self.max_iter)
 
-    @contextlib.contextmanager
-    def _rows_are_checked(self) -> Iterator[None]:
-        """For a scorer that is given rows that have been checked before."""
-        self._trusts_rows = True
-        try:
-            yield
-        finally:
-            del self._trusts_rows
+    # Checks -------------------------------------------------------------------------------------
 
-    def _members(self) -> list[Any]:
-        """The estimators whose predictions are averaged: itself, when there is one network."""
-        return vars(self).get("estimators_") or [self]
-
-    def _is_plain(self, X: Any) -> bool:
-        """Whether scikit-learn's checks, which take most of a row's time, would give X back.
-
-        What they would warn of or refuse is not plain.
-        """
-        plain = type(X) is np.ndarray and X.dtype in (np.float64, np.float32) and X.ndim == 2
-        plain = plain and X.shape[0] > 0 and X.shape[1] == self.n_features_in_
-        if not plain or hasattr(self, "feature_names_in_"):
-            return False
-        # A number that is not finite makes the sum so, but the sum may overflow by itself.
-        with np.errstate(over="ignore", invalid="ignore"):
-            return math.isfinite(X.sum())
-
-    def _hidden_sizes(self) -> list[int]:
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
-        if sizes.ndim != 1 or (sizes.size and sizes.dtype.kind not in "iu"):
-            raise ValueError(
-                f"hidden_layer_sizes must be integers, got {self.hidden_layer_sizes!r}"
-            )
-        if (sizes <= 0).any():
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes.tolist()}.")
-        return [int(size) for size in sizes]
-
-    def _set_model(self, model: Sequential, task: Task) -> None:
-        """Take a model of one's own, and what follows from it."""
-        self.model_ = model
-        self._alone()  # now, as predictions are to change nothing
-        self.n_layers_ = len(dense_layers(model)) + 1
-        self._fitted = task  # parameters may change before the next fit
-        self.n_outputs_ = task.outputs
-        self.out_activation_ = task.kind.out_activation
-
-    # Fitting ------------------------------------------------------------------------------------
-
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        incremental: bool = False,
-        X_val: Any = None,
-        y_val: Any = None,
-        callbacks: Any = None,
-    ) -> None:
-        check_together(self)
-        hidden = self._hidden_sizes()
-        in_batches = _stochastic.is_stochastic_solver(self.solver)
-        if incremental and self.early_stopping:
+    def _check_arguments(self, arguments: FitArguments) -> None:
+        """Raise ValueError for parameters and arguments that do not go together."""
+        self._check_together()
+        self._hidden_sizes()
+        X_val, y_val, callbacks = arguments.X_val, arguments.y_val, arguments.callbacks
+        if arguments.incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val, y_val: found one of them, wanted both or none")
-        if not in_batches:
-            self._refuse_epochs(X_val, callbacks)
-        if self.n_members is not None:
-            given = {"X_val": X_val, "y_val": y_val, "callbacks": callbacks}
-            _ensemble.fit(self, X, y, sample_weight, incremental, given)
-            return
-        self.__dict__.pop("estimators_", None)
-        first = not hasattr(self, "model_") or not (self.warm_start or incremental)
-        X, y = self._check_data(X, y, first, incremental)
-        weights = self._check_weights(X, y, sample_weight)
-        random_state = check_random_state(self.random_state)
-        task = self._task()
-        sizes = [X.shape[1], *hidden, task.units]
-        if not incremental:
-            _scaling.warn_of_constant(y)
-        before = None
-        if first:
-            self._begin(X, y, weights, sizes, task, random_state)
-        elif sizes_of(self._model()) != sizes:
-            raise ValueError(
-                f"warm_start, partial_fit: found layers of {sizes} units, wanted "
-                f"{sizes_of(self._model())} as in the first fit"
-            )
-        else:
-            before = self._model().get_weights()
-            self._set_model(self._model(), task)
-        targets = self._targets_of(y)
-        everything = X
-        told = fit_tasks(self, 1 if incremental else self.max_iter, X, y, weights)
-        if not in_batches:
-            solve = _lm.fit if self.solver == "lm" else _lbfgs.fit
-            solve(self, task, X, targets, weights, told)
-        else:
-            _stochastic.prepare_curves(self, first, self.early_stopping or X_val is not None)
-            validation = None
-            if X_val is not None:
-                validation = self._check_validation(X_val, y_val)
-            elif self.early_stopping:
-                X, targets, weights, validation = self._split(X, y, targets, weights, random_state)
-            _stochastic.fit(
-                self,
-                task,
-                X,
-                targets,
-                weights,
-                told,
-                validation=validation,
-                random_state=random_state,
-                incremental=incremental,
-                callbacks=callbacks,
-            )
-        if not all(np.isfinite(array).all() for array in self._model().weights):
-            self._undo(before, task)
-            raise ValueError(self._divergence(everything))
-        if told is not None:
-            told.finish()
-
-    def _refuse_epochs(self, X_val: Any, callbacks: Any) -> None:
-        """Raise ValueError for what looks at epochs."""
-        if not (X_val is None and callbacks is None):
+        if not (self._takes_batches or (X_val is None and callbacks is None)):
             raise ValueError(
                 f"X_val, callbacks: found solver={self.solver!r}, wanted 'adam', 'sgd' or another "
                 "one that goes through batches: it has no epochs"
             )
 
-    def _divergence(self, X: Any) -> str:
-        """What to say when weights are not finite any more."""
-        names = getattr(self, "feature_names_in_", None)
-        return (
-            "Solver produced non-finite parameter weights. The input data may contain large "
-            "values and need to be preprocessed. Training has diverged: "
-            f"{_scaling.advice(X, names)}."
-        )
-
-    def _validated(self, X: Any, y: Any, first: bool, **options: Any) -> tuple[Any, Array]:
+    def _validated(self, X: Any, y: Any, first: bool) -> tuple[Any, Array]:
         """X and y as arrays; targets in a single column become a vector."""
         X, y = validate_data(
             self,
             X,
             y,
-            accept_sparse=_SPARSE,
+            accept_sparse=SPARSE,
             multi_output=True,
-            dtype=(np.float64, np.float32),
+            dtype=DTYPES,
             reset=first,
-            **options,
+            y_numeric=self._numeric_targets,
         )
         y = y.toarray() if hasattr(y, "toarray") else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y
 
-    def _begin(
+    # From data to a training --------------------------------------------------------------------
+
+    def _prepared(
+        self, X: Any, y: Array, weights: Array | None, arguments: FitArguments, first: bool
+    ) -> Training:
+        """What the solver needs. Of the estimator nothing is changed before all is checked."""
+        random_state = check_random_state(self.random_state)
+        target = self._make_target(y, weights, None if first else self._target, arguments)
+        weights = target.row_weights(y, weights)
+        samples = Samples(X, y, target.encode(y), weights)
+        sizes = [X.shape[1], *self._hidden_sizes(), target.objective.units]
+        scales: dict[str, Array] = {}
+        before = None
+        if first:
+            if self.scale_inputs:
+                mean, variance = _scaling.moments(X, weights)
+                scales = {"input_mean_": mean, "input_scale_": np.sqrt(variance)}
+            model = self._new_network(sizes, target.objective, X.dtype.name, scales, random_state)
+        else:
+            model = self._network()
+            _check_same(model, sizes, target.objective)
+            before = model.get_weights()
+        record = Record.of(self)
+        if first:
+            record.t_ = 0
+        training = Training(
+            self, model, target, samples, record, random_state, arguments.incremental, before=before
+        )
+        if self._takes_batches:
+            scored = self.early_stopping or arguments.X_val is not None
+            record.begin_curves(first, scored, self.early_stopping)
+            self._add_listeners(training, arguments)
+        if first:
+            for name in _SCALES:
+                self.__dict__.pop(name, None)
+            self.__dict__.update(scales)
+        self._take(model, target)
+        return training
+
+    def _new_network(
         self,
-        X: Any,
-        y: Array,
-        weights: Any,
         sizes: list[int],
-        task: Task,
+        objective: Objective,
+        dtype: str,
+        scales: dict[str, Array],
         random_state: np.random.RandomState,
-    ) -> None:
-        """Make a new model for the first data."""
-        scaling = None
-        if self.scale_inputs:
-            mean, variance = scaling = _scaling.moments(X, weights)
-            self.input_mean_, self.input_scale_ = mean, np.sqrt(variance)
-        self._learn_target_scale(y, weights)
+    ) -> Sequential:
+        """A network with initial weights: in float32 for data in float32, else in float64."""
+        scaling = (scales["input_mean_"], scales["input_scale_"] ** 2) if scales else None
         extras = Extras(
             rates_of(self.dropout, len(sizes) - 2),
             bool(self.batch_normalization),
             bool(self.layer_normalization),
             scaling,
         )
-        # In float32 for data in float32, else in float64.
-        dtype = X.dtype.name
         initial = initial_weights(sizes, self.activation, random_state)
-        model = network(sizes, self.activation, task.kind.activation, dtype, initial, extras=extras)
-        self._set_model(model, task)
-        self.t_ = 0
+        return network(sizes, self.activation, objective.activation, dtype, initial, extras=extras)
 
-    def _undo(self, before: list[Array] | None, task: Task) -> None:
-        """Give back the weights that there were before a training that diverged."""
-        if before is None:
-            del self.model_
-            return
-        model = self._model()
-        model.set_weights(before)
-        if _stochastic.is_stochastic_solver(
-            self.solver
-        ):  # what the solver has accumulated is of no use
-            model.compile(optimizer(self, task.scale), task.kind.loss)
+    def _add_listeners(self, training: Training, arguments: FitArguments) -> None:
+        """What looks at each epoch: held out rows, and the user's callbacks."""
+        callbacks = arguments.callbacks
+        if callbacks is not None:
+            several = isinstance(callbacks, list | tuple)
+            training.callbacks = list(callbacks) if several else [callbacks]
+        held_out = None
+        if arguments.X_val is not None:
+            held_out = self._checked_validation(training.target, arguments)
+        elif self.early_stopping:
+            training.samples, held_out = self._split(training)
+        if held_out is not None:
+            training.validation = Validation(self, training.model, training.target, held_out)
 
-    def _check_weights(self, X: Any, y: Array, sample_weight: Any) -> Any:
-        weights = None
-        if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            if not weights.any():
-                raise ValueError("sample_weight: found only zeros, wanted a weight above zero")
-        return weights
-
-    def _check_validation(self, X_val: Any, y_val: Any) -> Validation:
-        X_val = self._checked(X_val)
-        y_val = np.asarray(y_val)
+    def _checked_validation(self, target: Target, arguments: FitArguments) -> Samples:
+        X_val, y_val = self._as_rows(arguments.X_val), np.asarray(arguments.y_val)
         if y_val.ndim == 2 and y_val.shape[1] == 1:
             y_val = y_val.ravel()
         if len(y_val) != X_val.shape[0]:
             raise ValueError(f"y_val: found {len(y_val)} rows, wanted {X_val.shape[0]} as in X_val")
-        return Validation(self, X_val, y_val, self._targets_of(y_val, "y_val"), None)
+        return Samples(X_val, y_val, target.encode(y_val, "y_val"), None)
 
-    def _split(
-        self, X: Any, y: Array, targets: Array, weights: Any, random_state: np.random.RandomState
-    ) -> tuple[Any, Array, Any, Validation]:
-        """Hold rows out for the validation: those that scikit-learn does."""
-        stratify = y if self._task().name == "binary" else None
+    def _split(self, training: Training) -> tuple[Samples, Samples]:
+        """Rows to train on, and rows to hold out: those that scikit-learn holds out."""
+        samples = training.samples
         train, held_out = train_test_split(
-            np.arange(X.shape[0]),
+            np.arange(samples.X.shape[0]),
             test_size=self.validation_fraction,
-            random_state=random_state,
-            stratify=stratify,
+            random_state=training.random_state,
+            stratify=training.target.strata(samples.y),
         )
         if len(held_out) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of "
                 "your dataset."
             )
-        X = X.tocsr() if hasattr(X, "tocsr") else X
-        theirs = None if weights is None else weights[held_out]
-        kept_out = Validation(self, X[held_out], y[held_out], targets[held_out], theirs)
-        return X[train], targets[train], None if weights is None else weights[train], kept_out
+        return samples.take(train), samples.take(held_out)
+
+    def _take(self, model: Sequential, target: Target) -> None:
+        """Make a network the estimator's own, and set what follows from it."""
+        self.model_ = model
+        self._model_lock()  # now, as predictions are to change nothing
+        self._target = target  # parameters may change before the next fit
+        self.n_layers_ = len(dense_layers(model)) + 1
+        self.n_outputs_ = target.objective.outputs
+        self.out_activation_ = target.objective.out_activation
+        self.__dict__.update(target.fitted_attributes())
+
+    # Ensembles ----------------------------------------------------------------------------------
+
+    def _fit_members(
+        self, X: Any, y: Array, weights: Array | None, arguments: FitArguments, first: bool
+    ) -> None:
+        """Train ``estimators_``, which differ by their random states."""
+        old: list[BaseMLP] = [] if first else self.estimators_
+        if len(old) > (self.n_members or 0):
+            raise ValueError(
+                f"n_members: found {self.n_members}, wanted at least the {len(old)} that there "
+                "are: warm_start and partial_fit go on with them"
+            )
+        if arguments.X_val is not None:
+            arguments = arguments._replace(X_val=self._as_rows(arguments.X_val))
+        at_a_time = _ensemble.workers(self, arguments.callbacks)
+        shared = self.get_params(deep=False) | {"n_members": None, "bootstrap": False}
+        shared["time_budget"] = _ensemble.time_of_a_member(self, at_a_time)
+        del shared["random_state"]
+
+        def trainings() -> Iterator[Training]:
+            for number, seed in enumerate(_ensemble.seeds(self)):
+                new = number >= len(old)
+                member = clone(self).set_params(random_state=seed) if new else old[number]
+                member.set_params(**shared).n_features_in_ = self.n_features_in_
+                drawn = weights
+                if self.bootstrap:
+                    drawn = _ensemble.drawn_weights(member, weights, len(y))
+                training = member._prepared(X, y, drawn, arguments, new)
+                if number == 0:  # the others have the same data
+                    _warn_of_data(training)
+                yield training
+
+        trained = _ensemble.train(self, trainings(), at_a_time)
+        self._take_members([training.estimator for training in trained] + old[len(trained) :])
+        unconverged = sum(not training.converged for training in trained)
+        if unconverged:
+            warn_of_the_end(self.max_iter, f"{unconverged} of {len(trained)} members: ")
+
+    def _take_members(self, members: list["FittedMLP"]) -> None:
+        """Make members the estimator's own, and set what it says of them."""
+        self.__dict__.pop("model_", None)
+        self.estimators_ = members
+        self._target = members[0]._target
+        for name in ("n_layers_", "n_outputs_", "out_activation_", "t_", "classes_"):
+            if name in members[0].__dict__:
+                setattr(self, name, getattr(members[0], name))
+        self.n_iter_ = max(member.n_iter_ for member in members)
+        self.loss_ = float(np.mean([member.loss_ for member in members]))
+
+
+def _checked_weights(sample_weight: Any, X: Any) -> Array | None:
+    """The weights as an array (rows,); None if there are none.
+
+    Raises
+    ------
+    ValueError
+        A weight is negative or not finite, or none is above zero.
+    """
+    if sample_weight is None:
+        return None
+    weights: Array = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError("sample_weight: found only zeros, wanted a weight above zero")
+    return weights
+
+
+def _warn_of_data(training: Training) -> None:
+    """Warn of targets without information, and of batches that are larger than the data."""
+    samples, batch_size = training.samples, training.estimator.batch_size
+    if not training.incremental:
+        _scaling.warn_of_constant(samples.y)
+    rows = samples.X.shape[0]
+    if not isinstance(batch_size, str) and batch_size > rows:
+        warn(f"batch_size: found {batch_size}, more than the {rows} rows; clipped to that")
+
+
+def _check_same(model: Sequential, sizes: list[int], objective: Objective) -> None:
+    """Raise ValueError for parameters that make another network than the one that goes on."""
+    if sizes_of(model) != sizes:
+        raise ValueError(
+            f"warm_start, partial_fit: found layers of {sizes} units, wanted "
+            f"{sizes_of(model)} as in the first fit"
+        )
+    activation = str(dense_layers(model)[-1].activation)
+    if activation != objective.activation:
+        raise ValueError(
+            f"warm_start, partial_fit: found the loss {objective.name!r}, which wants the output "
+            f"activation {objective.activation!r}, wanted a loss for {activation!r} as in the "
+            "first fit"
+        )

@@ -1,25 +1,31 @@
-"""densecore's model for scikit-learn's settings."""
+"""densecore's network and optimizer for scikit-learn's parameters."""
 
+import copy
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import activations, layers
+from .. import activations, layers, optimizers
 from .._base.dtypes import Array
 from .._base.lookup import unknown
 from ..layers import Dense, Dropout, Input, Normalization
 from ..models.sequential import Sequential
+from ..optimizers import SGD, Optimizer
 from ..regularizers import L2
-from ._constraints import ACTIVATION_NAMES
+from ..schedules import LearningRateSchedule, Scaled
+from ._parameters import ACTIVATION_NAMES, ALL_ROWS, Parameters
 
-# Names of scikit-learn's that densecore has under another one.
+# scikit-learn's names of activations that densecore has under another name.
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
+
+# Optimizers whose two betas and epsilon mean what Adam's do; the others keep their own defaults.
+_LIKE_ADAM = ("adam", "adamw", "nadam", "adamax")
 
 
 class Extras(NamedTuple):
-    """What a network has besides its dense layers."""
+    """Layers besides the dense ones."""
 
     dropout: Sequence[float] = ()
     batch_normalization: bool = False
@@ -108,7 +114,7 @@ def network(
     l2: float = 0.0,
     extras: Extras | None = None,
 ) -> Sequential:
-    """Dense layers with given weights, and what is between them.
+    """Dense layers with given weights, and other layers between them.
 
     Parameters
     ----------
@@ -148,11 +154,12 @@ def network(
     given = iter(weights)
     for layer in dense_layers(model):
         layer.kernel[...] = next(given)
+        assert layer.bias is not None
         layer.bias[...] = next(given)
     return model
 
 
-def dense_layers(model: Sequential) -> list[Any]:
+def dense_layers(model: Sequential) -> list[Dense]:
     """The layers that have ``coefs_``."""
     return [layer for layer in model.layers if isinstance(layer, Dense)]
 
@@ -163,8 +170,51 @@ def sizes_of(model: Sequential) -> list[int]:
     return [found[0].kernel.shape[0], *(layer.units for layer in found)]
 
 
+def sum_of_squares(model: Sequential) -> float:
+    """Σw² of the weights of all dense layers, without biases."""
+    return sum(float(np.vdot(layer.kernel, layer.kernel)) for layer in dense_layers(model))
+
+
 def set_penalty(model: Sequential, l2: float) -> None:
-    """Give the weights of all dense layers another penalty; the model goes on where it stood."""
+    """Give the weights of all dense layers another penalty; the optimizer's state is kept."""
     for layer in dense_layers(model):
-        layer.kernel_regularizer = L2(l2) if l2 > 0 else None
-        model._network.set_penalty(layer._core_index, 0.0, l2)
+        found = layer.kernel_regularizer
+        if (0.0 if found is None else found.l2) != l2:
+            layer.kernel_regularizer = L2(l2) if l2 > 0 else None
+            assert layer._core_index is not None
+            model._network.set_penalty(layer._core_index, 0.0, l2)
+
+
+def optimizer(parameters: Parameters, scale: float) -> Optimizer:
+    """The optimizer whose steps are scikit-learn's for a loss that is 1 / `scale` of its own.
+
+    A solver that is given as an object is copied and not scaled: it steps along the gradient of
+    densecore's loss.
+    """
+    if isinstance(parameters.solver, Optimizer):
+        return copy.deepcopy(parameters.solver)
+    solver, rate = parameters.solver, parameters.learning_rate_init
+    # Gradients are 1 / scale of scikit-learn's, and so are their limits.
+    options: dict[str, Any] = {
+        name: getattr(parameters, name) / scale
+        for name in ("clipnorm", "clipvalue", "global_clipnorm")
+        if getattr(parameters, name) is not None
+    }
+    decay = {} if parameters.weight_decay is None else {"weight_decay": parameters.weight_decay}
+    # A solver that takes all rows at once makes no such steps, but a model is compiled with some.
+    if solver in ("sgd", *ALL_ROWS):
+        # A step's decay is the rate times this, and the rate is scaled.
+        decay = {name: value / scale for name, value in decay.items()}
+        if not isinstance(rate, LearningRateSchedule):
+            rate *= scale
+        elif scale != 1:
+            rate = Scaled(rate, scale)
+        nesterov = bool(parameters.nesterovs_momentum)
+        return SGD(rate, parameters.momentum, nesterov, **options, **decay)
+    config = {"name": solver, "learning_rate": rate, **options, **decay}
+    if solver in _LIKE_ADAM:
+        config |= {"beta_1": parameters.beta_1, "beta_2": parameters.beta_2}
+        config["epsilon"] = parameters.epsilon / scale
+    if solver == "adam":
+        config["epsilon_hat"] = True  # where scikit-learn has it
+    return optimizers.get(config)

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks (``sklearn.callback``, from 1.9 on): what a fit tells them.
+"""scikit-learn's callbacks (``sklearn.callback``, from 1.9 on), and what a fit tells them.
 
 The tree of tasks is that of scikit-learn's own estimators: the fit, and in it one task for each
 epoch, or for each iteration of lbfgs.
@@ -7,11 +7,8 @@ epoch, or for each iteration of lbfgs.
 import copy
 from typing import Any
 
-from sklearn.base import BaseEstimator
-
 from ..callbacks import Callback
-from ._constraints import ALL_ROWS
-from ._optimizer import solver_name
+from ._parameters import Parameters
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -21,28 +18,30 @@ except ImportError:  # an older scikit-learn
     CallbackSupport = type("CallbackSupport", (), {})
 
 
-class FitTasks(Callback):
+class FitContext(Callback):
     """Tells the callbacks that ``set_callbacks`` gave an estimator, as tasks begin and end.
 
     Parameters
     ----------
-    estimator
-        The one that is fitted.
+    estimator : Parameters
+        The estimator that is fitted.
     tasks : int
         How many epochs or iterations there may be, at most.
     X, y, sample_weight
         What the fit was given.
     """
 
-    def __init__(self, estimator: Any, tasks: int, X: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(
+        self, estimator: Parameters, tasks: int, X: Any, y: Any, sample_weight: Any
+    ) -> None:
         super().__init__()
-        self._estimator = estimator
+        self._estimator: Any = estimator
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._seen = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._name = "iteration" if solver_name(estimator) in ALL_ROWS else "epoch"
-        # Of an iteration nobody knows that it is the last one before it is over.
+        self._name = "epoch" if estimator._takes_batches else "iteration"
+        # lbfgs may stop after any iteration, so one more task is announced than will end.
         tasks += estimator.solver == "lbfgs"
-        self._fit = estimator._init_callback_context(max_subtasks=tasks)
+        self._fit = self._estimator._init_callback_context(max_subtasks=tasks)
         self._task: Any = None
         self._fit.call_on_fit_task_begin(**self._seen)
 
@@ -60,7 +59,7 @@ class FitTasks(Callback):
         stop = self._task.call_on_fit_task_end(**self._seen, reconstruction_attributes=self._state)
         return bool(stop)
 
-    def iteration(self, parameters: Any) -> None:
+    def iteration(self) -> None:
         """One of lbfgs has ended, and the next one begins."""
         if self.end():
             raise StopIteration
@@ -78,10 +77,10 @@ class FitTasks(Callback):
         self._fit.call_on_fit_task_end(**self._seen, reconstruction_attributes=dict)
 
 
-def fit_tasks(
-    estimator: BaseEstimator, tasks: int, X: Any, y: Any, sample_weight: Any
-) -> FitTasks | None:
-    """Where the estimator has callbacks of scikit-learn's, what tells them."""
+def fit_context(
+    estimator: Parameters, tasks: int, X: Any, y: Any, sample_weight: Any
+) -> FitContext | None:
+    """What tells the estimator's callbacks of scikit-learn's; None if it has none."""
     if not hasattr(estimator, "_skl_callbacks"):
         return None
-    return FitTasks(estimator, tasks, X, y, sample_weight)
+    return FitContext(estimator, tasks, X, y, sample_weight)

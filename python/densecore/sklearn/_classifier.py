@@ -4,17 +4,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from .._base.dtypes import Array
-from . import _readers
-from ._base import BaseMLP
-from ._constraints import CLASSIFIER
-from ._loss import Task
-from ._readers import MakeReader
-from ._stochastic import is_stochastic
+from ._base import BaseMLP, FitArguments
+from ._parameters import CLASSIFIER, is_stochastic
+from ._targets import ClassTarget, Target, check_classes, class_target, refuse_mixed
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -127,6 +123,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CLASSIFIER
+    _numeric_targets: ClassVar[bool] = False
+    _target: ClassTarget
+    classes_: Array
 
     def __init__(
         self,
@@ -194,7 +193,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         callbacks : Callback or list of Callback, optional
             Of ``densecore.callbacks``, for adam and sgd.
         """
-        self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, callbacks=callbacks)
+        refuse_mixed(y)
+        arguments = FitArguments(X_val=X_val, y_val=y_val, callbacks=callbacks)
+        self._fit(X, y, sample_weight, arguments)
         return self
 
     @available_if(is_stochastic)
@@ -214,20 +215,41 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "class_weight: found 'balanced' with partial_fit, which does not see all rows; "
                 "wanted a dictionary, of compute_class_weight for instance"
             )
-        fitted = hasattr(self, "model_") or hasattr(self, "estimators_")
-        if not fitted and hasattr(self, "classes_"):
-            del self.classes_  # of a first call that failed
+        refuse_mixed(y)
+        if not self.__sklearn_is_fitted__():
+            self.__dict__.pop("classes_", None)  # of a first call that failed
         _check_partial_fit_first_call(self, classes)
-        self._fit(X, y, sample_weight, incremental=True)
+        self._fit(X, y, sample_weight, FitArguments(incremental=True, classes=self.classes_))
         return self
+
+    def _make_target(
+        self, y: Array, weights: Array | None, last: Target | None, arguments: FitArguments
+    ) -> Target:
+        check_classes(y)
+        if last is None:
+            return class_target(y, arguments.classes, self.class_weight)
+        assert isinstance(last, ClassTarget)
+        last.check(y)
+        if not arguments.incremental and last.labels is None:
+            found = np.unique(y)
+            if len(found) != len(last.classes) or not np.isin(found, last.classes).all():
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the previous "
+                    f"call to fit. Previously got {last.classes}, `y` has {found}"
+                )
+        return ClassTarget(last.classes, last.labels, self.class_weight)
+
+    # Predictions --------------------------------------------------------------------------------
 
     def predict(self, X: Any) -> Array:
         """The most probable class of each row, (rows,); of labels, (rows, labels) of 0 and 1."""
-        return self._classes_of(self._outputs(X))
+        outputs = self._mean_outputs(X)
+        return self._target.classes_of(outputs)
 
     def predict_proba(self, X: Any) -> Array:
         """Probabilities (rows, classes), in the order of ``classes_``."""
-        return self._probabilities(self._outputs(X))
+        outputs = self._mean_outputs(X)
+        return self._target.probabilities(outputs)
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithms (rows, classes) of `predict_proba`."""
@@ -236,151 +258,43 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return found
 
     def predict_one(self, x: Any) -> Any:
-        """The class of one row, within microseconds; of several labels, which there are.
+        """The class of one row, within microseconds; of several labels, the row of 0 and 1.
 
         Parameters
         ----------
         x : array-like (features,)
-            Only its length is checked, and that it is finite. Any number of threads may call this.
+            Its length is checked, and that it is finite; names of features are not. Any number of
+            threads may call this.
+
+        Raises
+        ------
+        ValueError, TypeError
+            x is not a row of as many finite numbers as there are features.
         """
         if "estimators_" not in self.__dict__:
-            return self._of_one("_read_class", x)
-        return self._classes_of(self._mean_of_one(x))[0]
+            return self._of_one("read_class", x)
+        return self._target.classes_of(self._mean_of_one(x))[0]
 
     def predict_proba_one(self, x: Any) -> Array:
         """The probabilities (classes,) of one row, as `predict_one`."""
         if "estimators_" not in self.__dict__:
-            found: Array = self._of_one("_read_probabilities", x)
+            found: Array = self._of_one("read_probabilities", x)
         else:
-            found = self._probabilities(self._mean_of_one(x))[0]
+            found = self._target.probabilities(self._mean_of_one(x))[0]
         return found
 
-    def _mean_of_one(self, x: Any) -> Any:
-        outputs = [member._of_one("_read_outputs", x) for member in self.estimators_]
-        return sum(outputs) / len(outputs)
-
-    def _read_class(self) -> MakeReader:
-        if self._kind == "multilabel":
-            return lambda out: lambda: self._classes_of(out)[0]
-        return _readers.classes(list(self.classes_), self._kind == "binary")
-
-    def _read_probabilities(self) -> MakeReader:
-        if self._kind == "binary" and len(self.classes_) == 2:
-            return _readers.probabilities_of_two
-        return lambda out: lambda: self._probabilities(out)[0].copy()
-
-    def _outputs(self, X: Any) -> Array:
-        """The network's outputs, or the mean of several ones'."""
+    def _mean_outputs(self, X: Any) -> Array:
+        """The network's outputs (rows, units), or the mean of the members'."""
         X = self._checked(X)
         members = self._members()
         if len(members) == 1:
-            outputs: Array = members[0]._raw(X)
-            return outputs
+            return members[0]._raw(X)
         mean: Array = np.mean([member._raw(X) for member in members], axis=0)
         return mean
 
-    def _probabilities(self, outputs: Array) -> Array:
-        if self._kind != "binary":
-            return outputs
-        if len(self.classes_) == 1:
-            return np.ones_like(outputs)
-        return np.hstack([1 - outputs, outputs])
-
-    def _gradients(self, X: Any) -> Array:
-        model = self._model()
-        return model.input_gradient(X) if self._kind == "binary" else model.jacobian(X)
-
-    def _classes_of(self, outputs: Array) -> Array:
-        if self._kind == "multilabel":
-            return (outputs > 0.5).astype(int)
-        if self._kind == "multiclass":
-            chosen = outputs.argmax(axis=1)
-        else:
-            chosen = (outputs[:, 0] > 0.5).astype(int) * (len(self.classes_) - 1)
-        found: Array = self.classes_[chosen]
-        return found
-
-    def _task(self) -> Task:
-        multiple = {"binary": 1, "multiclass": len(self.classes_), "multilabel": self._labels}
-        return Task(self._kind, multiple[self._kind])
-
-    def _check_data(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Any, Array]:
-        X, y = self._validated(X, y, first)
-        check_classification_targets(y)
-        several = y.ndim == 2
-        if several and not np.isin(y, (0, 1)).all():
-            raise ValueError(
-                f"y: found shape {y.shape} and values up to {y.max()}, wanted classes (rows,) or "
-                "labels (rows, labels) of 0 and 1"
-            )
-        if first:
-            self._labels = y.shape[1] if several else 1
-            if several:
-                self.classes_ = np.arange(self._labels)
-            elif not incremental:
-                self.classes_ = np.unique(y)
-            self._kind = "multilabel" if several else "multiclass"
-            if not several and len(self.classes_) < 3:
-                self._kind = "binary"
-        if several != (self._kind == "multilabel") or (several and y.shape[1] != self._labels):
-            raise ValueError(
-                f"y: found shape {y.shape}, wanted {self._kind} targets as in the first fit"
-            )
-        if several:
-            return X, y
-        found = np.unique(y)
-        known = np.isin(found, self.classes_).all()
-        if self.warm_start and not incremental and not (known and len(found) == len(self.classes_)):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous "
-                f"call to fit. Previously got {self.classes_}, `y` has {found}"
-            )
-        self._known_classes("y", y)
-        return X, y
-
-    def _known_classes(self, name: str, y: Array) -> Array:
-        """The classes of y; raises for those that are not in ``classes_``."""
-        found: Array = np.unique(y)
-        unknown = ~np.isin(found, self.classes_)
-        if unknown.any():
-            raise ValueError(
-                f"`{name}` has classes not in `self.classes_`. `self.classes_` has "
-                f"{self.classes_}. '{name}' has {found}: unknown are {found[unknown].tolist()}"
-            )
-        return found
-
-    def _targets_of(self, y: Array, name: str = "y") -> Array:
-        if self._kind == "multilabel":
-            if y.ndim != 2 or y.shape[1] != self._labels:
-                raise ValueError(
-                    f"{name}: found shape {y.shape}, wanted (rows, {self._labels}) labels as in fit"
-                )
-            return y.astype(np.float64)
-        self._known_classes(name, y)
-        numbers: Array = np.searchsorted(self.classes_, y)
-        return numbers[:, None].astype(np.float64) if self._kind == "binary" else numbers
-
-    def _check_weights(self, X: Any, y: Array, sample_weight: Any) -> Any:
-        weights = super()._check_weights(X, y, sample_weight)
-        if self.class_weight is None:
-            return weights
-        balanced = self.class_weight == "balanced"
-        if balanced and weights is not None and self._kind != "multilabel":
-            # Classes weigh the same together: with weights as with rows repeated as often.
-            numbers = np.searchsorted(self.classes_, y)
-            totals = np.bincount(numbers, weights, minlength=len(self.classes_))
-            totals[totals == 0] = 1
-            return weights * (weights.sum() / (len(self.classes_) * totals))[numbers]
-        factors = compute_sample_weight(self.class_weight, y)
-        return factors if weights is None else weights * factors
-
-    def _validation_score(self, X: Any, y: Array, sample_weight: Any) -> float:
-        outputs = self._raw(X)
-        if not np.isfinite(outputs).all():
-            return np.nan
-        right = self._classes_of(outputs) == y
-        right = right.all(axis=1) if right.ndim == 2 else right
-        return float(np.average(right, weights=sample_weight))
+    def _mean_of_one(self, x: Any) -> Any:
+        outputs = [member._of_one("read_outputs", x) for member in self.estimators_]
+        return sum(outputs) / len(outputs)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

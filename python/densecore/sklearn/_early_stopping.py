@@ -1,4 +1,4 @@
-"""When training stops, and how its rate falls: scikit-learn's rules, as a callback."""
+"""When training stops, and how its learning rate falls: scikit-learn's rules, as a callback."""
 
 import math
 from typing import Any
@@ -6,148 +6,142 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._base.warn import warn
 from ..callbacks import Callback
-from ._loss import Task
-from ._validation import Validation
-from ._warn import warn
+from ._build import sum_of_squares
+from ._training import Training
 
 SMALLEST_ADAPTIVE_RATE = 1e-6  # scikit-learn's
 
 
-class Stopping(Callback):
-    """Keeps an estimator's curves, and ends its training.
+class Convergence(Callback):
+    """Records each epoch, and ends a training that has converged.
 
     Parameters
     ----------
-    estimator
-        The one that is fitted.
-    task : Task
-    offset : float
-        Of the reported loss.
+    training : Training
     penalty : float
         The factor of Σw² in the mean loss of an epoch.
-    rows : int
-        That an epoch trains.
-    validation : Validation, optional
-        What is looked at after each epoch.
-    incremental : bool
-        Whether this is a ``partial_fit``.
     """
 
-    def __init__(
-        self,
-        estimator: Any,
-        task: Task,
-        offset: float,
-        penalty: float,
-        rows: int,
-        validation: Validation | None,
-        incremental: bool,
-    ) -> None:
+    def __init__(self, training: Training, penalty: float) -> None:
         super().__init__()
-        self._estimator = estimator
-        self._task = task
-        self._offset = offset
+        self._training = training
+        self._parameters = training.estimator
+        self._objective = training.objective
+        self._record = training.record
+        self._offset = self._objective.offset(training.samples.targets, training.samples.weights)
         self._penalty = penalty
-        self._rows = rows
-        self._validation = validation
-        self._incremental = incremental
-        self._held = self._penalty_now()
-        self._prints = estimator.verbose and estimator.verbose != "bar"
-        self._best: Any = None
-        self.converged = False
+        self._rows = training.samples.X.shape[0]
+        self._last_penalty = self._penalty_now()
+        self._best_weights: list[Any] | None = None
+        self._converged = False
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Write the epoch down, and decide how to go on."""
-        estimator = self._estimator
-        estimator.n_iter_ += 1
-        estimator.t_ += self._rows
-        estimator.loss_ = self._loss(logs["loss"])
-        estimator.loss_curve_.append(estimator.loss_)
-        if self._prints:
-            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
-        logs["loss"] = estimator.loss_
-        improved = self._watch(logs)
-        estimator._no_improvement_count = 0 if improved else estimator._no_improvement_count + 1
-        if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
-            rate = estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t
-            self.model.optimizer.learning_rate = rate * self._task.scale
-        if estimator._no_improvement_count > estimator.n_iter_no_change:
+        """Record the epoch, and decide how to go on."""
+        parameters, record = self._parameters, self._record
+        improved = self.record_epoch(logs)
+        record._no_improvement_count = 0 if improved else record._no_improvement_count + 1
+        if parameters.solver == "sgd" and parameters.learning_rate == "invscaling":
+            self._set_rate(parameters.learning_rate_init / (record.t_ + 1) ** parameters.power_t)
+        if record._no_improvement_count > parameters.n_iter_no_change:
             self._stalled()
-        if not math.isfinite(estimator.loss_):
+        if self._training.stopped or not math.isfinite(record.loss_):
             self.model.stop_training = True
+        record.write_to(parameters)
 
-    def _loss(self, minimised: float) -> float:
-        total = minimised * self._task.scale
-        before, self._held = self._held, self._penalty_now()
-        # The core reports the sum of loss and penalty alone: the epoch's mean penalty is estimated.
-        return self._task.reported(total, (before + self._held) / 2) + self._offset
-
-    def _penalty_now(self) -> float:
-        if not self._task.reports_mean:
-            return 0.0
-        return self._penalty * sum(float(np.vdot(w, w)) for w in self._estimator.coefs_)
-
-    def _watch(self, logs: Any) -> bool:
-        """Score what is held out; whether what decides has become better by more than tol."""
-        estimator = self._estimator
-        score = np.nan
-        if self._validation is not None:
-            logs["val_loss"] = loss = self._validation.loss(self._task)
-            logs["val_score"] = score = self._validation.score(loss)
-            estimator.validation_loss_curve_.append(loss)
-            estimator.validation_scores_.append(score)
-            if self._prints:
-                print(f"Validation score: {score:f}")
-        if estimator.early_stopping:
-            # A score that is no number (of a diverged model) is not an improvement.
-            improved = bool(score >= estimator.best_validation_score_ + estimator.tol)
-            if self._best is None or score > estimator.best_validation_score_:
-                self._best = self.model.get_weights()
+    def record_epoch(self, logs: dict[str, Any]) -> bool:
+        """Write down the losses and the score; whether what decides is better by more than tol."""
+        record = self._record
+        record.n_iter_ += 1
+        record.t_ += self._rows
+        record.loss_ = logs["loss"] = self._loss(logs["loss"])
+        record.loss_curve_.append(record.loss_)
+        if self._parameters._prints:
+            print(f"Iteration {record.n_iter_}, loss = {record.loss_:.8f}")
+        score = self._validate(logs)
+        if self._parameters.early_stopping:
+            best = record.best_validation_score_
+            assert best is not None
+            # NaN, the score of a diverged model, is not an improvement.
+            improved = bool(score >= best + self._parameters.tol)
+            if self._best_weights is None or score > best:
+                self._best_weights = self._training.model.get_weights()
         else:
-            improved = bool(estimator.loss_ <= estimator.best_loss_ - estimator.tol)
-            estimator.best_loss_ = min(estimator.best_loss_, estimator.loss_)
-        if self._validation is not None and score > estimator.best_validation_score_:
-            estimator.best_validation_score_ = score
+            assert record.best_loss_ is not None
+            improved = bool(record.loss_ <= record.best_loss_ - self._parameters.tol)
+            record.best_loss_ = min(record.best_loss_, record.loss_)
+        if record.best_validation_score_ is not None and score > record.best_validation_score_:
+            record.best_validation_score_ = score
         return improved
 
+    def _loss(self, minimised: float) -> float:
+        total = minimised * self._objective.scale
+        before, self._last_penalty = self._last_penalty, self._penalty_now()
+        # The core reports the sum of loss and penalty alone: the epoch's mean penalty is estimated.
+        mean_penalty = (before + self._last_penalty) / 2
+        return self._objective.reported(total, mean_penalty) + self._offset
+
+    def _penalty_now(self) -> float:
+        if not self._objective.reports_mean:
+            return 0.0
+        return self._penalty * sum_of_squares(self._training.model)
+
+    def _validate(self, logs: dict[str, Any]) -> float:
+        """The score of the held out rows; NaN without."""
+        validation, record = self._training.validation, self._record
+        if validation is None:
+            return np.nan
+        record.write_to(self._parameters)  # a scorer may look at them
+        logs["val_loss"] = loss = validation.loss()
+        logs["val_score"] = score = validation.score(loss)
+        assert record.validation_loss_curve_ is not None
+        assert record.validation_scores_ is not None
+        record.validation_loss_curve_.append(loss)
+        record.validation_scores_.append(score)
+        if self._parameters._prints:
+            print(f"Validation score: {score:f}")
+        return score
+
+    def _set_rate(self, rate: Any) -> None:
+        assert self.model.optimizer is not None
+        self.model.optimizer.learning_rate = rate * self._objective.scale
+
     def _stalled(self) -> None:
-        estimator = self._estimator
-        watched = "Validation score" if estimator.early_stopping else "Training loss"
+        parameters = self._parameters
+        watched = "Validation score" if parameters.early_stopping else "Training loss"
         said = (
-            f"{watched} did not improve more than tol={estimator.tol:f} for "
-            f"{estimator.n_iter_no_change} consecutive epochs."
+            f"{watched} did not improve more than tol={parameters.tol:f} for "
+            f"{parameters.n_iter_no_change} consecutive epochs."
         )
-        if estimator.solver == "sgd" and estimator.learning_rate == "adaptive":
-            optimizer = self.model.optimizer
-            rate = optimizer.learning_rate / self._task.scale
+        if parameters.solver == "sgd" and parameters.learning_rate == "adaptive":
+            rate = self.model.optimizer.learning_rate / self._objective.scale
             if rate > SMALLEST_ADAPTIVE_RATE:
-                optimizer.learning_rate = rate / 5 * self._task.scale
-                estimator._no_improvement_count = 0
-                if self._prints:
+                self._set_rate(rate / 5)
+                self._record._no_improvement_count = 0
+                if parameters._prints:
                     print(f"{said} Setting learning rate to {rate / 5:f}")
                 return
             said += " Learning rate too small."
-        if self._prints:
+        if parameters._prints:
             print(f"{said} Stopping.")
-        self.converged = True
+        self._converged = True
         self.model.stop_training = True
 
     def finish(self) -> None:
-        """After the training: give back the best weights, and say when there was no end."""
-        estimator = self._estimator
-        if self._best is not None:
-            estimator.model_.set_weights(self._best)
-        last = estimator.n_iter_ == estimator.max_iter
-        estimator._unconverged = last and not self.converged and not self._incremental
-        if estimator._unconverged and not getattr(estimator, "_is_member", False):
-            warn_of_the_end(estimator.max_iter)
+        """After the training: give back the best weights, and say whether it has converged."""
+        record = self._record
+        if self._best_weights is not None:
+            self._training.model.set_weights(self._best_weights)
+        last = record.n_iter_ == self._parameters.max_iter
+        self._training.converged = self._converged or self._training.incremental or not last
+        record.write_to(self._parameters)
 
 
-def warn_of_the_end(iterations: int, who: str = "") -> None:
-    """In scikit-learn's words."""
+def warn_of_the_end(iterations: int, members: str = "") -> None:
+    """Warn, in scikit-learn's words, that training has ended before it converged."""
     warn(
-        f"Stochastic Optimizer: {who}Maximum iterations ({iterations}) reached and the "
+        f"Stochastic Optimizer: {members}Maximum iterations ({iterations}) reached and the "
         "optimization hasn't converged yet.",
         ConvergenceWarning,
     )

@@ -1,84 +1,125 @@
-"""Several networks in one estimator, which differ by their random state."""
+"""Several networks in one estimator: ``n_members``.
 
-from typing import Any
+Members are trained side by side in threads, each by the same calls as an estimator of its own, so
+that each has the bits of one. `densecore.Ensemble` trains members in the core for a number of
+epochs that is known beforehand, on batches that it draws; scikit-learn's rules ask for each
+member's own loss after each epoch, its own order of rows, and a penalty by the batch's weight. As
+epochs run without the interpreter's lock, threads lose nothing to it but the time between epochs.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight
 
-from ._early_stopping import warn_of_the_end
+from .._base.warn import warn
+from ..config import get_num_threads
+from ._parameters import Parameters
+from ._solvers import finish, run
+from ._training import Training
+
+Array = NDArray[np.float64]
 
 
-def fit(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    sample_weight: Any,
-    incremental: bool,
-    given: dict[str, Any],
-) -> None:
-    """Train ``estimators_``, one after the other.
+def seeds(parameters: Parameters) -> list[int]:
+    """The random state of each member."""
+    state = check_random_state(parameters.random_state)
+    found: list[int] = state.randint(np.iinfo(np.int32).max, size=parameters.n_members).tolist()
+    return found
+
+
+def drawn_weights(member: Parameters, weights: Array | None, rows: int) -> Array:
+    """Weights by a draw of rows with replacement: how often a row is drawn, times its weight.
+
+    All rows are there, so that every member knows all classes.
+    """
+    drawn = check_random_state(member.random_state).randint(rows, size=rows)
+    counts = np.bincount(drawn, minlength=rows).astype(np.float64)
+    return counts if weights is None else counts * weights
+
+
+def workers(parameters: Parameters, callbacks: object) -> int:
+    """How many members can be trained at a time.
+
+    One, where they would call the same Python object, print, or limit BLAS's threads (as lbfgs
+    and lm do, for the whole process).
+    """
+    assert parameters.n_members is not None
+    shared = callbacks is not None or callable(parameters.early_stopping_metric)
+    shared = shared or hasattr(parameters, "_skl_callbacks")
+    if shared or parameters.verbose or not parameters._takes_batches:
+        return 1
+    return min(parameters.n_members, get_num_threads())
+
+
+def time_of_a_member(parameters: Parameters, at_a_time: int) -> float | None:
+    """Each member's part of ``time_budget``, seconds."""
+    if parameters.time_budget is None:
+        return None
+    assert parameters.n_members is not None
+    return parameters.time_budget / -(-parameters.n_members // at_a_time)
+
+
+def train(parameters: Parameters, trainings: Iterator[Training], at_a_time: int) -> list[Training]:
+    """Run and finish each training, a number of them at a time.
 
     Parameters
     ----------
-    estimator
-        The one whose ``n_members`` they are: it predicts their mean.
-    given : dict
-        What ``fit`` takes besides: callbacks and a validation set.
+    parameters : Parameters
+        The ensemble's.
+    trainings : iterator of Training
+        Made when their turn comes, as they may hold copies of their rows.
+    at_a_time : int
+
+    Returns
+    -------
+    list of Training
+        Those that have been trained, in their order: all, unless the user has interrupted it.
     """
-    old = getattr(estimator, "estimators_", []) if estimator.warm_start or incremental else []
-    if len(old) > estimator.n_members:
-        raise ValueError(
-            f"n_members: found {estimator.n_members}, wanted at least the {len(old)} that there "
-            "are: warm_start and partial_fit go on with them"
-        )
-    X, y = estimator._check_data(X, y, not old, incremental)
-    if given["X_val"] is not None:
-        estimator.estimators_ = old  # as one that can look at rows
-        given = {**given, "X_val": estimator._checked(given["X_val"])}
-    rows = X.shape[0]
-    if sample_weight is not None:
-        sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-    largest = np.iinfo(np.int32).max
-    seeds = check_random_state(estimator.random_state).randint(largest, size=estimator.n_members)
-    shared = estimator.get_params(deep=False) | {"n_members": None, "bootstrap": False}
-    if estimator.time_budget is not None:
-        shared["time_budget"] = estimator.time_budget / estimator.n_members
-    shared.pop("random_state")
-    members = []
-    for number, seed in enumerate(seeds):
-        if number < len(old):
-            member = old[number].set_params(**shared)
-        else:
-            member = clone(estimator).set_params(**shared, random_state=int(seed))
-        member._is_member = True
-        if estimator.verbose and estimator.verbose != "bar":
-            print(f"Member {number + 1} of {len(seeds)}")
-        weight = sample_weight
-        if estimator.bootstrap:
-            # A row that is drawn twice counts twice, so that all members know all classes.
-            drawn = check_random_state(member.random_state).randint(rows, size=rows)
-            counts = np.bincount(drawn, minlength=rows).astype(np.float64)
-            weight = counts if sample_weight is None else counts * sample_weight
-        if incremental:
-            classes = {"classes": estimator.classes_} if is_classifier(estimator) else {}
-            member.partial_fit(X, y, weight, **classes)
-        else:
-            member.fit(X, y, weight, **given)
-        members.append(member)
-    unfinished = sum(getattr(member, "_unconverged", False) for member in members)
-    if unfinished:
-        warn_of_the_end(estimator.max_iter, f"{unfinished} of {len(members)} members: ")
-    _take(estimator, members)
+    if at_a_time > 1:
+        return _train_in_threads(trainings, at_a_time)
+    done = []
+    for number, training in enumerate(trainings, 1):
+        if parameters._prints:
+            print(f"Member {number} of {parameters.n_members}")
+        run(training)
+        finish(training)
+        done.append(training)
+        if training.stopped:
+            break
+    return done
 
 
-def _take(estimator: Any, members: list[Any]) -> None:
-    """What an estimator says of itself, from its members."""
-    vars(estimator).pop("model_", None)
-    estimator.estimators_ = members
-    for name in ("_fitted", "n_layers_", "n_outputs_", "out_activation_"):
-        setattr(estimator, name, getattr(members[0], name))
-    estimator.n_iter_ = max(member.n_iter_ for member in members)
-    estimator.t_ = members[0].t_
-    estimator.loss_ = float(np.mean([member.loss_ for member in members]))
+def _train_in_threads(trainings: Iterator[Training], at_a_time: int) -> list[Training]:
+    begun: list[Training] = []
+    running: dict[Future[None], Training] = {}
+
+    def collect() -> None:
+        done: set[Future[None]] = set()
+        while not done:  # a signal that another thread receives does not end a wait
+            done = wait(running, timeout=0.1, return_when=FIRST_COMPLETED).done
+        for future in done:
+            training = running.pop(future)
+            future.result()
+            finish(training)
+
+    with ThreadPoolExecutor(at_a_time, "densecore-member") as pool:
+        try:
+            for training in trainings:
+                begun.append(training)
+                running[pool.submit(run, training)] = training
+                if len(running) == at_a_time:
+                    collect()
+            while running:
+                collect()
+        except BaseException as error:
+            for training in running.values():
+                training.stopped = True
+            if not isinstance(error, KeyboardInterrupt) or not begun:
+                raise  # after the other threads' current epochs
+            while running:
+                collect()
+            warn("Training interrupted by user.")
+    return begun

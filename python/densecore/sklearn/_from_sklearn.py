@@ -4,11 +4,11 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._build import network
+from ._build import network, optimizer
 from ._classifier import MLPClassifier
-from ._loss import Task
-from ._optimizer import optimizer
+from ._objective import Objective, regression_objective
 from ._regressor import MLPRegressor
+from ._targets import ClassTarget, Target, ValueTarget
 from ._to_sklearn import ACCUMULATED, copy_attributes, parts
 
 
@@ -29,7 +29,7 @@ def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
     Raises
     ------
     TypeError
-        It is another class's.
+        It is of another class.
     sklearn.exceptions.NotFittedError
         It is not fitted.
     """
@@ -49,30 +49,30 @@ def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
     made.set_params(**{name: given[name] for name in made.get_params() if name in given})
     copy_attributes(estimator, made)
     outputs = estimator.n_outputs_
+    target: Target
     if isinstance(made, MLPClassifier):
-        made._labels = outputs
         several = estimator._label_binarizer.y_type_.startswith("multilabel")
-        made._kind = "multilabel" if several else "multiclass" if outputs > 1 else "binary"
+        target = ClassTarget(made.classes_, outputs if several else None, made.class_weight)
     else:
-        made._targets = outputs
-    task: Task = made._task()
+        target = ValueTarget(regression_objective(made.loss, made.quantile, outputs))
+    objective = target.objective
     sizes = [estimator.coefs_[0].shape[0], *(array.shape[1] for array in estimator.coefs_)]
     weights = [
         a for pair in zip(estimator.coefs_, estimator.intercepts_, strict=True) for a in pair
     ]
     dtype = estimator.coefs_[0].dtype.name
-    model = network(sizes, made.activation, task.kind.activation, dtype, weights)
-    made._set_model(model, task)
+    model = network(sizes, made.activation, objective.activation, dtype, weights)
+    made._take(model, target)
     if made.solver in ACCUMULATED and hasattr(estimator, "_optimizer"):
-        _take_solver(made, task, estimator._optimizer)
+        _take_solver(made, objective, estimator._optimizer)
     found: MLPClassifier | MLPRegressor = made
     return found
 
 
-def _take_solver(made: Any, task: Task, solver: Any) -> None:
+def _take_solver(made: Any, objective: Objective, solver: Any) -> None:
     """Go on with the arrays, the steps and the rate that theirs had."""
     model = made.model_
-    model.compile(optimizer(made, task.scale), task.kind.loss)
+    model.compile(optimizer(made, objective.scale), objective.loss)
     states = model._network.optimizer_states()
     layers = made.n_layers_ - 1
     for theirs, ours, power in ACCUMULATED[made.solver]:
@@ -80,9 +80,9 @@ def _take_solver(made: Any, task: Task, solver: Any) -> None:
             continue
         arrays = getattr(solver, theirs)
         for number, (weights, biases) in enumerate(parts(made, states[ours])):
-            weights[...] = arrays[number] / task.scale**power
-            biases[...] = arrays[layers + number] / task.scale**power
+            weights[...] = arrays[number] / objective.scale**power
+            biases[...] = arrays[layers + number] / objective.scale**power
     if made.solver == "adam":
         model._network.steps = int(solver.t)
     else:
-        model.optimizer.learning_rate = solver.learning_rate * task.scale
+        model.optimizer.learning_rate = solver.learning_rate * objective.scale

@@ -4,16 +4,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils.metaestimators import available_if
 
+from .. import losses
 from .._base.dtypes import Array
-from . import _readers, _scaling
-from ._base import BaseMLP
-from ._constraints import REGRESSOR
-from ._loss import Task, regression
-from ._readers import MakeReader
-from ._stochastic import is_stochastic
+from ._base import BaseMLP, FitArguments
+from ._objective import regression_objective
+from ._parameters import REGRESSOR, is_stochastic
+from ._targets import Target, ValueTarget, value_target
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -138,7 +136,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = REGRESSOR
-    _targets: int
+    _numeric_targets: ClassVar[bool] = True
+    _target: ValueTarget
+    loss: str | losses.Loss
+    scale_targets: bool
 
     def __init__(
         self,
@@ -208,15 +209,33 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         callbacks : Callback or list of Callback, optional
             Of ``densecore.callbacks``, for adam and sgd.
         """
-        self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, callbacks=callbacks)
+        arguments = FitArguments(X_val=X_val, y_val=y_val, callbacks=callbacks)
+        self._fit(X, y, sample_weight, arguments)
         return self
 
     @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train one epoch more; the solver goes on where it stood."""
-        self._fit(X, y, sample_weight, incremental=True)
+        self._fit(X, y, sample_weight, FitArguments(incremental=True))
         return self
+
+    def _make_target(
+        self, y: Array, weights: Array | None, last: Target | None, arguments: FitArguments
+    ) -> Target:
+        outputs = 1 if y.ndim == 1 else y.shape[1]
+        if last is None:
+            objective = regression_objective(self.loss, self.quantile, outputs)
+            return value_target(objective, y, weights, self.scale_targets)
+        assert isinstance(last, ValueTarget)
+        if outputs != last.objective.outputs:
+            raise ValueError(
+                f"y: found {outputs} outputs, wanted {last.objective.outputs} as in the first fit"
+            )
+        objective = regression_objective(self.loss, self.quantile, outputs)
+        return ValueTarget(objective, last.scaling)
+
+    # Predictions --------------------------------------------------------------------------------
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predictions (rows,), or (rows, outputs) when there are several.
@@ -235,128 +254,40 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             `return_std` of a model that has none; the message says which have.
         """
         X = self._checked(X)
-        if return_std and self._fitted.name != "gaussian_nll" and len(self._members()) < 2:
+        members = self._members()
+        if return_std and not self._target.learns_deviations and len(members) < 2:
             raise ValueError(
                 f"return_std: found loss={self.loss!r} and one network, wanted "
                 "loss='gaussian_nll', or n_members of 2 or more"
             )
-        members = self._members()
-        pairs = [member._estimates(member._raw(X)) for member in members]
+        if len(members) == 1 and not return_std:
+            return self._target.estimates(members[0]._raw(X))[0]
+        pairs = [member._target.estimates(member._raw(X)) for member in members]
         return _combined(pairs, return_std)
 
     def predict_one(self, x: Any) -> Any:
-        """The prediction for one row, within microseconds: a float, or an array of several ones.
+        """The prediction for one row, within microseconds: a float, or an array of several.
 
         Parameters
         ----------
         x : array-like (features,)
-            Only its length is checked, and that it is finite. Any number of threads may call this.
+            Its length is checked, and that it is finite; names of features are not. Any number of
+            threads may call this.
+
+        Raises
+        ------
+        ValueError, TypeError
+            x is not a row of as many finite numbers as there are features.
         """
         if "estimators_" not in self.__dict__:
-            return self._of_one("_read_prediction", x)
-        found = [member.predict_one(x) for member in self.estimators_]
+            return self._of_one("read_value", x)
+        found = [member._of_one("read_value", x) for member in self.estimators_]
         return sum(found) / len(found)
-
-    def _read_prediction(self) -> MakeReader:
-        task = self._fitted
-        if task.units > 1:
-            return lambda out: lambda: self._estimates(out.copy())[0][0]
-        if "target_scale_" not in vars(self):
-            return lambda out: out.item
-        return _readers.scaled(self.target_scale_.item(), self.target_mean_.item())
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² of the predictions; of several quantiles, the mean of their D² (of pinball losses)."""
-        return self._score_of(np.asarray(y), self.predict(X), sample_weight)
-
-    def _score_of(self, y: Array, predictions: Array, sample_weight: Any) -> float:
-        levels = self._fitted.levels
-        if len(levels) < 2:
-            return float(r2_score(y, predictions, sample_weight=sample_weight))
-        scores = [
-            d2_pinball_score(y, predictions[..., q], sample_weight=sample_weight, alpha=level)
-            for q, level in enumerate(levels)
-        ]
-        return float(np.mean(scores))
-
-    def _estimates(self, outputs: Array) -> tuple[Array, Array | None]:
-        """Predictions, and their standard deviations if learnt, in the targets' own units."""
-        task = self._fitted
-        deviation = None
-        if task.name == "gaussian_nll":
-            deviation = np.exp(outputs[:, task.outputs :] / 2)
-            outputs = outputs[:, : task.outputs]
-        outputs = outputs.reshape(len(outputs), task.outputs, -1)
-        scale = vars(self).get("target_scale_")
-        if scale is not None:
-            mean = self.target_mean_.astype(outputs.dtype)
-            scale = scale.astype(outputs.dtype)
-            outputs = outputs * scale[:, None] + mean[:, None]
-            deviation = None if deviation is None else deviation * scale
-        return self._flat(outputs), None if deviation is None else self._flat(deviation[..., None])
-
-    def _flat(self, outputs: Array) -> Array:
-        """(rows, targets, quantiles) without the axes that have one entry."""
-        if outputs.shape[2] == 1:
-            outputs = outputs[..., 0]
-        return outputs[:, 0] if self._targets == 1 else outputs
-
-    def _gradients(self, X: Any) -> Array:
-        task = self._fitted
-        gradients = self._model().jacobian(X)
-        gradients = gradients[:, : task.outputs * max(len(task.levels), 1)]
-        if "target_scale_" in vars(self):
-            repeated = np.repeat(self.target_scale_, max(len(task.levels), 1))
-            gradients = gradients * repeated[:, None].astype(gradients.dtype)
-        return gradients[:, 0] if gradients.shape[1] == 1 else gradients
-
-    def _task(self) -> Task:
-        return regression(self.loss, self.quantile, self._targets)
-
-    def _check_data(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Any, Array]:
-        X, y = self._validated(X, y, first, y_numeric=True)
-        targets = 1 if y.ndim == 1 else y.shape[1]
-        if not first and targets != self._targets:
-            raise ValueError(
-                f"y: found {targets} outputs, wanted {self._targets} as in the first fit"
-            )
-        self._targets = targets
-        self._check_range("y", y)
-        return X, y
-
-    def _check_range(self, name: str, y: Array) -> None:
-        if self._task().name == "poisson":
-            if y.min() < 0:
-                raise ValueError(f"{name}: found {y.min()}, wanted targets >= 0 for loss='poisson'")
-            if self.scale_targets:
-                raise ValueError(
-                    "scale_targets: found True with loss='poisson', wanted False: counts have no "
-                    "other unit"
-                )
-
-    def _learn_target_scale(self, y: Array, weights: Any) -> None:
-        for name in ("target_mean_", "target_scale_"):
-            self.__dict__.pop(name, None)
-        if self.scale_targets:
-            mean, variance = _scaling.moments(y.reshape(len(y), -1), weights)
-            self.target_mean_, self.target_scale_ = mean, np.sqrt(variance)
-
-    def _targets_of(self, y: Array, name: str = "y") -> Array:
-        targets = y.reshape(len(y), -1).astype(np.float64)
-        if targets.shape[1] != self._targets:
-            raise ValueError(
-                f"{name}: found {targets.shape[1]} outputs, wanted {self._targets} as in fit"
-            )
-        self._check_range(name, targets)
-        if "target_scale_" in vars(self):
-            targets = (targets - self.target_mean_) / self.target_scale_
-        return targets
-
-    def _validation_score(self, X: Any, y: Array, sample_weight: Any) -> float:
-        outputs = self._estimates(self._raw(X))[0]
-        if not np.isfinite(outputs).all():
-            return np.nan
-        return self._score_of(y, outputs, sample_weight)
+        predictions = self.predict(X)
+        return self._target.score_of_predictions(np.asarray(y), predictions, sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

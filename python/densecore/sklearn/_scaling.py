@@ -1,4 +1,4 @@
-"""Means and variances of data, and what is said of data that should have been scaled."""
+"""Means and variances of data, and advice about data that should have been scaled."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ import numpy as np
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._base.dtypes import Array
-from ._warn import warn
+from .._base.warn import warn
 
-LARGE = 1000.0  # inputs beyond it are worth a word when a training has failed
+LARGE = 1000.0  # larger inputs are mentioned when a training has diverged
 
 
 def moments(X: Any, weights: Array | None) -> tuple[Array, Array]:
     """Weighted mean and variance (columns,) in double precision, of sparse rows as of dense ones.
 
-    The variance of a column that does not vary is 1: it is to become 0, whatever its rounding.
+    The variance of a constant column is 1, so that it becomes 0 whatever its rounding.
     """
     if hasattr(X, "tocsr"):
         mean, variance = mean_variance_axis(X.astype(np.float64), axis=0, weights=weights)
@@ -27,14 +27,14 @@ def moments(X: Any, weights: Array | None) -> tuple[Array, Array]:
 
 
 def warn_of_constant(y: Array) -> None:
-    """Say that there is nothing to learn from targets which are all the same."""
+    """Warn of targets that are all the same: there is nothing to learn from them."""
     if len(y) > 1 and (y == y[:1]).all():
         first = y[0].tolist() if isinstance(y[0], np.ndarray | np.generic) else y[0]
         warn(f"y: found {first!r} in all {len(y)} rows: any model of constant targets is trivial")
 
 
 def advice(X: Any, names: Any) -> str:
-    """What to do about a training that has diverged, in view of its data."""
+    """What to do about a training on X that has diverged."""
     found = "a smaller learning_rate_init or clipnorm=1 may help"
     largest = abs(X).max(axis=0)
     largest = largest.toarray() if hasattr(largest, "toarray") else np.asarray(largest)

@@ -7,145 +7,99 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._base.dtypes import Array
-from ..callbacks import TimeLimit
-from ._build import set_penalty
-from ._callbacks import FitTasks
-from ._constraints import ALL_ROWS
-from ._early_stopping import Stopping
-from ._loss import Task
-from ._optimizer import optimizer, solver_name
-from ._order import RowOrder
-from ._validation import Validation
-from ._warn import warn
+from .._base.warn import warn
+from ..callbacks import Callback, TimeLimit
+from ._build import optimizer, set_penalty
+from ._early_stopping import Convergence
+from ._parameters import Parameters
+from ._training import Training
 
 
-def is_stochastic_solver(solver: Any) -> bool:
-    """Whether a solver goes through the data in batches."""
-    return not (isinstance(solver, str) and solver in ALL_ROWS)
+class RowOrder(Callback):
+    """The order of the rows in each epoch: scikit-learn's, for the same random state.
 
-
-def is_stochastic(estimator: Any) -> bool:
-    """Whether the solver goes through the data in batches; if not, there is no partial_fit."""
-    if not is_stochastic_solver(estimator.solver):
-        raise AttributeError(
-            f"partial_fit: found solver={estimator.solver!r}, wanted 'adam', 'sgd' or another one "
-            "that goes through batches: this one takes all rows at once"
-        )
-    return True
-
-
-def prepare_curves(estimator: Any, first: bool, scored: bool) -> None:
-    """Begin new curves, or go on with those that there are."""
-    if first or not hasattr(estimator, "loss_curve_"):
-        estimator.loss_curve_ = []
-        estimator._no_improvement_count = 0
-    if first or scored != (getattr(estimator, "validation_scores_", None) is not None):
-        estimator.validation_scores_ = [] if scored else None
-        estimator.validation_loss_curve_ = [] if scored else None
-        estimator.best_validation_score_ = -np.inf if scored else None
-    elif not hasattr(estimator, "validation_loss_curve_"):  # of `from_sklearn`
-        estimator.validation_loss_curve_ = [] if scored else None
-    if estimator.early_stopping:
-        estimator.best_loss_ = None
-    elif first or getattr(estimator, "best_loss_", None) is None:
-        estimator.best_loss_ = np.inf
-
-
-def fit(
-    estimator: Any,
-    task: Task,
-    X: Any,
-    y: Array,
-    weights: Array | None,
-    told: FitTasks | None,
-    *,
-    validation: Validation | None,
-    random_state: np.random.RandomState,
-    incremental: bool,
-    callbacks: Any,
-) -> None:
-    """Train for ``max_iter`` epochs, or one; the curves are those that `prepare_curves` began.
-
-    Parameters
+    Attributes
     ----------
-    estimator
-        Whose model is trained.
-    X : array or sparse matrix (rows, features)
-    y : ndarray
-        As the core wants it.
-    weights : ndarray (rows,) or None
-    told : FitTasks or None
-        scikit-learn's callbacks, the last to be called.
-    validation : Validation or None
-        What is looked at after each epoch.
-    random_state : RandomState
-        Of the epochs' order of rows: scikit-learn's.
-    incremental : bool
-        Whether this is a ``partial_fit``: one epoch.
-    callbacks : Callback, list of Callback, or None
+    rows : ndarray of int64
+        Numbers of rows, which the core reads in each epoch. Each epoch's are those of the last
+        one, shuffled.
     """
+
+    def __init__(self, rows: int, random_state: np.random.RandomState) -> None:
+        super().__init__()
+        self._random_state = random_state
+        self.rows = np.arange(rows, dtype=np.int64)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Shuffle."""
+        order = np.arange(len(self.rows))
+        self._random_state.shuffle(order)
+        self.rows[...] = self.rows[order]
+
+
+def fit_batches(training: Training) -> None:
+    """Train for ``max_iter`` epochs, or one; reports curves and scores."""
+    parameters, model, objective = training.estimator, training.model, training.objective
+    record, weights = training.record, training.samples.weights
+    X = training.samples.X
     rows = X.shape[0]
-    batch = _batch_rows(estimator, rows)
+    batch = _batch_rows(parameters, rows)
     # Each batch's weight divides its penalty; this is that of a mean batch.
     weight = batch * (1.0 if weights is None else float(np.mean(weights)))
-    penalty = estimator.alpha / 2 / weight
-    model = estimator._model()
-    set_penalty(model, penalty / task.scale)
-    model._network.penalty_weight = weight
-    goes_on = incremental or estimator.warm_start == "solver"
-    other = model.optimizer is None or model.optimizer.name != solver_name(estimator)
+    penalty = parameters.alpha / 2 / weight
+    set_penalty(model, penalty / objective.scale)
+    goes_on = training.incremental or parameters.warm_start == "solver"
+    other = model.optimizer is None or type(model.optimizer).name != parameters._solver_name
     if other or not goes_on:
-        model.seed = _seed(estimator)
-        model.compile(optimizer(estimator, task.scale), task.kind.loss)
-    offset = task.offset(y, weights)
+        model.seed = _seed(parameters)
+        model.compile(optimizer(parameters, objective.scale), objective.loss)
     # The mean over the rows counts every batch's penalty as often as the batch has rows.
-    reported = penalty * -(-rows // batch) * batch / rows
-    stopping = Stopping(estimator, task, offset, reported, rows, validation, incremental)
-    estimator.n_iter_ = 0
-    given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
-    if estimator.time_budget is not None:
-        given.append(TimeLimit(estimator.time_budget))
-    # The first of all, as it says the losses that the others see.
-    listeners: list[Any] = [stopping, *given, told]
-    # One batch is the same in any order but for its last digits.
-    shuffle = bool(estimator.shuffle) and batch < rows
-    if shuffle:
-        order = RowOrder(rows, random_state)
-        listeners.append(order)
-        model._network.row_order = order.rows
+    convergence = Convergence(training, penalty * -(-rows // batch) * batch / rows)
+    record.n_iter_ = 0
+    # Convergence comes first, as it sets the losses that the others see.
+    listeners: list[Any] = [convergence, *training.callbacks]
+    if parameters.time_budget is not None:
+        listeners.append(TimeLimit(parameters.time_budget))
+    if training.context is not None:
+        listeners.append(training.context)
+    # One batch is the same in any order but for its last digits. A generator that others draw from
+    # is left where scikit-learn leaves it.
+    shuffle = bool(parameters.shuffle) and batch < rows
+    if parameters.shuffle and (shuffle or not isinstance(parameters.random_state, Integral)):
+        listeners.append(order := RowOrder(rows, training.random_state))
+        model._network.row_order = order.rows if shuffle else None
+    model._network.penalty_weight = weight
     try:
         model.fit(
             X,
-            y,
+            training.samples.targets,
             batch_size=batch,
-            epochs=1 if incremental else estimator.max_iter,
-            verbose="bar" if estimator.verbose == "bar" else 0,
-            callbacks=[c for c in listeners if c is not None],
+            epochs=1 if training.incremental else parameters.max_iter,
+            verbose="bar" if parameters.verbose == "bar" else 0,
+            callbacks=listeners,
             shuffle=shuffle,
             sample_weight=weights,
         )
     except KeyboardInterrupt:
+        training.stopped = True
         warn("Training interrupted by user.")
     finally:
         model._network.penalty_weight, model._network.row_order = 0.0, None
-    stopping.finish()
+    convergence.finish()
 
 
-def _batch_rows(estimator: Any, rows: int) -> int:
-    if estimator.batch_size == "auto":
+def _batch_rows(parameters: Parameters, rows: int) -> int:
+    if isinstance(parameters.batch_size, str):  # "auto"
         return min(200, rows)
-    if estimator.batch_size > rows:
-        warn(
-            f"batch_size: found {estimator.batch_size}, more than the {rows} rows; clipped to that"
-        )
-    return int(min(estimator.batch_size, rows))
+    return int(min(parameters.batch_size, rows))
 
 
-def _seed(estimator: Any) -> int:
-    """Of what the core draws itself; the random state's own numbers are scikit-learn's."""
-    if isinstance(estimator.random_state, Integral):
-        return int(estimator.random_state)
-    state = check_random_state(estimator.random_state)
-    state = state if estimator.random_state is None else copy.deepcopy(state)
+def _seed(parameters: Parameters) -> int:
+    """The seed of what the core draws itself, such as masks of dropout.
+
+    It is drawn from a copy: the random state's own numbers are scikit-learn's.
+    """
+    if isinstance(parameters.random_state, Integral):
+        return int(parameters.random_state)
+    state = copy.deepcopy(check_random_state(parameters.random_state))
     return int(state.randint(np.iinfo(np.int32).max))

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..layers import Dense
 from ._build import hidden_functions
-from ._loss import Task
+from ._objective import Objective
 
 # Of a fitted estimator, what has the same name and meaning on both sides.
 COPIED = (
@@ -49,8 +49,8 @@ def to_sklearn(estimator: Any) -> Any:
     classifier = is_classifier(estimator)
     made: Any = theirs.MLPClassifier() if classifier else theirs.MLPRegressor()
     _set_their_parameters(estimator, made)
-    task: Task = estimator._task()
-    _refuse_other_layers(estimator, task)
+    objective: Objective = estimator._target.objective
+    _refuse_other_layers(estimator, objective)
     copy_attributes(estimator, made)
     made.coefs_ = [array.copy() for array in estimator.coefs_]
     made.intercepts_ = [array.copy() for array in estimator.intercepts_]
@@ -62,7 +62,7 @@ def to_sklearn(estimator: Any) -> Any:
         made._label_binarizer = _label_binarizer(estimator)
     solver = estimator.solver
     if solver in ACCUMULATED and getattr(estimator.model_, "optimizer", None) is not None:
-        made._optimizer = _their_solver(estimator, task, made)
+        made._optimizer = _their_solver(estimator, objective, made)
     return made
 
 
@@ -84,11 +84,11 @@ def _set_their_parameters(estimator: Any, made: Any) -> None:
         raise ValueError(f"to_sklearn: found what scikit-learn does not know: {error}") from None
 
 
-def _refuse_other_layers(estimator: Any, task: Task) -> None:
+def _refuse_other_layers(estimator: Any, objective: Objective) -> None:
     """The model must be the one that these parameters make."""
     layers = estimator.model_.layers
     hidden = [str(f) for f in hidden_functions(estimator.activation, len(layers) - 1)]
-    for layer, name in zip(layers, [*hidden, task.kind.activation], strict=True):
+    for layer, name in zip(layers, [*hidden, objective.activation], strict=True):
         plain = type(layer) is Dense and layer.use_bias
         if not plain or layer.get_config()["activation"] != name:
             raise ValueError(
@@ -100,7 +100,7 @@ def _refuse_other_layers(estimator: Any, task: Task) -> None:
 def _label_binarizer(estimator: Any) -> Any:
     from sklearn.preprocessing import LabelBinarizer
 
-    if estimator._kind != "multilabel":
+    if estimator._target.labels is None:
         return LabelBinarizer().fit(estimator.classes_)
     # Two rows are the fewest that say that these are labels.
     return LabelBinarizer().fit(np.eye(2, len(estimator.classes_), dtype=int))
@@ -115,7 +115,7 @@ def parts(estimator: Any, flat: Any) -> Iterator[tuple[Any, Any]]:
         begin = end
 
 
-def _their_solver(estimator: Any, task: Task, made: Any) -> Any:
+def _their_solver(estimator: Any, objective: Objective, made: Any) -> Any:
     from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
     network = estimator.model_._network
@@ -138,10 +138,10 @@ def _their_solver(estimator: Any, task: Task, made: Any) -> Any:
             estimator.nesterovs_momentum,
             estimator.power_t,
         )
-        solver.learning_rate = estimator.model_.optimizer.learning_rate / task.scale
+        solver.learning_rate = estimator.model_.optimizer.learning_rate / objective.scale
     for theirs, ours, power in ACCUMULATED[estimator.solver]:
         if ours in states:
             pairs = list(parts(estimator, states[ours]))
             arrays = [pair[0] for pair in pairs] + [pair[1] for pair in pairs]
-            setattr(solver, theirs, [array * task.scale**power for array in arrays])
+            setattr(solver, theirs, [array * objective.scale**power for array in arrays])
     return solver
