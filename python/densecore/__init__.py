@@ -11,6 +11,8 @@ if TYPE_CHECKING:
         activations,
         backend,
         callbacks,
+        converters,
+        export,
         initializers,
         layers,
         losses,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         utils,
     )
     from .callbacks.history import History
+    from .converters import from_torch
     from .ensembles.ensemble import Ensemble
     from .layers import Dense, Input
     from .models import Model
@@ -42,7 +45,10 @@ __all__ = [
     "activations",
     "backend",
     "callbacks",
+    "converters",
     "cross_validate",
+    "export",
+    "from_torch",
     "get_num_threads",
     "initializers",
     "layers",
@@ -65,8 +71,9 @@ __all__ = [
 
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
-    "activations", "backend", "callbacks", "initializers", "layers", "losses", "metrics", "models",
-    "ops", "optimizers", "reference", "regularizers", "schedules", "sklearn", "solvers", "utils",
+    "activations", "backend", "callbacks", "converters", "export", "initializers", "layers",
+    "losses", "metrics", "models", "ops", "optimizers", "reference", "regularizers", "schedules",
+    "sklearn", "solvers", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",
@@ -76,6 +83,7 @@ _FROM = {
     "Model": "models",
     "Sequential": "models",
     "cross_validate": "ensembles",
+    "from_torch": "converters",
     "load_model": "models",
     "sweep": "ensembles",
 }

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ..losses.function import CallableLoss
 from .derivatives import Derivatives
 from .layer_stack import Stack
 from .on_batch import CORE_CALLS
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Persistent(Derivatives):
@@ -97,6 +100,18 @@ class Persistent(Derivatives):
             assert self.optimizer is not None
             config["compile"]["optimizer"] = self.optimizer._file_config()
         model_file.write(filepath, config, self.progress, self.metadata, tensors)
+
+    def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> str:
+        """Write the model's inference for other programs; see `densecore.export.export`."""
+        from ..export import export
+
+        return export(self, path, int8=int8)
+
+    def to_torch(self) -> "nn.Sequential":
+        """The model as PyTorch modules; see `densecore.export.torch.to_torch`."""
+        from ..export.torch import to_torch
+
+        return to_torch(self)
 
     def _expected_tensors(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
         """Dtype and shape of each of `_tensors`, before the network exists."""

@@ -1,0 +1,17 @@
+"""Networks of other libraries, as models of this one.
+
+Nothing in a foreign file is executed. What a model here cannot be is refused, by the layer's name.
+"""
+
+from typing import Any
+
+from ..models.sequential import Sequential
+
+__all__ = ["from_torch"]
+
+
+def from_torch(module: Any, *, name: str | None = None) -> Sequential:
+    """The model of a PyTorch module; see `densecore.converters.torch.from_torch`."""
+    from .torch import from_torch as convert
+
+    return convert(module, name=name)

@@ -1,0 +1,66 @@
+"""Networks for other programs: ONNX files, C headers, PyTorch modules.
+
+Every exporter starts from a `Program`, the inference of a network as a list of array operations.
+What a format cannot say is refused before anything is written, with the layer's name.
+"""
+
+import os
+from typing import Any
+
+from .._base import core
+from .._base.files import StrPath
+from .program import Program, program_of
+
+__all__ = ["FORMATS", "Program", "export", "program_of"]
+
+#: What `export` writes, by the ending of the file's name.
+FORMATS = {".onnx": "an ONNX file", ".h": "a C99 header"}
+
+
+def export(model: Any, path: StrPath, *, int8: bool = False) -> str:
+    """Write a model's inference to a file for other programs.
+
+    Parameters
+    ----------
+    model : Sequential
+        Built: with parameters.
+    path : str or path-like
+        Its ending says the format: ``.onnx`` or ``.h``.
+    int8 : bool
+        Of a C header: kernels as whole numbers of 8 bits with a factor for each unit; a quarter of
+        the constants, for a relative error of up to 1/254 of a unit's largest weight in each
+        weight. False by default.
+
+    Returns
+    -------
+    str
+        A line that says what was written, and for a C header what it costs where it runs.
+
+    Raises
+    ------
+    RuntimeError
+        The model has no parameters yet.
+    ValueError
+        The ending is unknown, or the format cannot say a layer; the message names it. Nothing is
+        written then.
+    OSError
+        The file cannot be written.
+    """
+    ending = os.path.splitext(os.fspath(path))[1].lower()
+    if ending not in FORMATS:
+        known = ", ".join(f"{each} ({what})" for each, what in FORMATS.items())
+        raise ValueError(f"export: found a name that ends in {ending!r}, wanted one of: {known}")
+    if int8 and ending != ".h":
+        raise ValueError(f"export: found int8=True for {ending}, wanted it for .h only")
+    program = program_of(model)
+    if ending == ".onnx":
+        from . import onnx
+
+        metadata = {"densecore_version": core.__version__, "layers": repr(model)}
+        onnx.write(program, path, metadata)
+        return f"{os.fspath(path)}: ONNX opset {onnx.OPSET}, IR version {onnx.IR_VERSION}"
+    from . import c_header
+
+    comments = [f"Written by densecore {core.__version__}.", repr(model)]
+    cost = c_header.write(program, path, comments, int8=int8)
+    return f"{os.fspath(path)}: C99, {cost}"

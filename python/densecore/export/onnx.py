@@ -1,0 +1,313 @@
+"""ONNX files (https://onnx.ai), written without the onnx package.
+
+Operators are those of opset 17, which every runtime since 2022 has. What ONNX Runtime has in single
+precision only (Elu, Softplus, Erf …) is written out in exponentials for models of float64.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._base.files import StrPath, atomic_writer
+from . import protobuf as pb
+from .program import (
+    Add,
+    Array,
+    ColumnNormalization,
+    Dense,
+    Function,
+    Operation,
+    Program,
+    RowNormalization,
+)
+
+IR_VERSION = 8
+OPSET = 17
+
+_FLOAT, _INT64, _DOUBLE = 1, 7, 11  # TensorProto.DataType
+_DTYPES = {"float32": _FLOAT, "float64": _DOUBLE, "int64": _INT64}
+_ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 1, 2, 7  # AttributeProto.AttributeType
+
+
+def _attribute(name: str, value: float | int | Sequence[int]) -> bytes:
+    if isinstance(value, float):
+        return pb.message(
+            5, [pb.text(1, name), pb.real(2, value), pb.integer(20, _ATTRIBUTE_FLOAT)]
+        )
+    if isinstance(value, int):
+        return pb.message(
+            5, [pb.text(1, name), pb.integer(3, value), pb.integer(20, _ATTRIBUTE_INT)]
+        )
+    numbers = [pb.integer(8, each) for each in value]
+    return pb.message(5, [pb.text(1, name), *numbers, pb.integer(20, _ATTRIBUTE_INTS)])
+
+
+def _tensor(name: str, array: Array) -> bytes:
+    """A TensorProto: dimensions, type, name, and the numbers as little-endian bytes."""
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    sizes = [pb.integer(1, size) for size in array.shape]
+    kind = pb.integer(2, _DTYPES[array.dtype.name])
+    return b"".join([*sizes, kind, pb.text(8, name), pb.raw(9, little.tobytes())])
+
+
+def _matrix(name: str, dtype: str, width: int) -> bytes:
+    """A ValueInfoProto of a tensor (batch, width)."""
+    batch = pb.message(1, [pb.text(2, "batch")])
+    columns = pb.message(1, [pb.integer(1, width)])
+    tensor = pb.message(1, [pb.integer(1, _DTYPES[dtype]), pb.message(2, [batch, columns])])
+    return b"".join([pb.text(1, name), pb.raw(2, tensor)])
+
+
+class Graph:
+    """Nodes and constants, as operations append to them; values are known by their names."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+        self.nodes: list[bytes] = []
+        self.initializers: list[bytes] = []
+        self._names: set[str] = set()
+        self._constants: dict[float, str] = {}
+
+    def fresh(self, wanted: str) -> str:
+        """A name that no other value has."""
+        name, number = wanted, 1
+        while name in self._names:
+            name, number = f"{wanted}_{number}", number + 1
+        self._names.add(name)
+        return name
+
+    def constant(self, name: str, array: Array) -> str:
+        """A tensor of the file; returns its name."""
+        fresh = self.fresh(name)
+        self.initializers.append(_tensor(fresh, np.asarray(array)))
+        return fresh
+
+    def number(self, value: float) -> str:
+        """A scalar of the model's dtype; each once."""
+        if value not in self._constants:
+            self._constants[value] = self.constant(f"number_{value:g}", np.array(value, self.dtype))
+        return self._constants[value]
+
+    def node(
+        self,
+        operator: str,
+        *inputs: str,
+        name: str = "",
+        output: str | None = None,
+        **attributes: Any,
+    ) -> str:
+        """Append a node with one output; returns the output's name."""
+        output = self.fresh(name or operator.lower()) if output is None else output
+        parts = [pb.text(1, each) for each in inputs]
+        parts += [pb.text(2, output), pb.text(3, self.fresh(f"{output}/{operator}"))]
+        parts.append(pb.text(4, operator))
+        parts += [_attribute(key, value) for key, value in attributes.items()]
+        self.nodes.append(b"".join(parts))
+        return output
+
+
+# Activations ------------------------------------------------------------------------------------
+# Each takes the graph, the name of z and the activation's parameters, and returns the name of f(z).
+# Nodes inherit their names from the operator; the last one of a program is renamed to the output.
+
+
+def _clip(g: Graph, z: str, low: float, high: float) -> str:
+    if math.isfinite(low):
+        return g.node("Clip", z, g.number(low), *([g.number(high)] if high < math.inf else []))
+    return g.node("Min", z, g.number(high))
+
+
+def _exponential_below(g: Graph, z: str, slope: str, factor: float, scale: float = 1.0) -> str:
+    """z · scale above 0 and slope (exp(z / factor) - 1) below: elu, selu and celu.
+
+    The exponential sees no positive number, so that it does not overflow where it is not chosen.
+    """
+    low = g.node("Min", z, g.number(0.0))
+    scaled = low if factor == 1 else g.node("Div", low, g.number(factor))
+    below = g.node("Mul", g.node("Sub", g.node("Exp", scaled), g.number(1.0)), slope)
+    above = z if scale == 1 else g.node("Mul", z, g.number(scale))
+    return g.node("Where", g.node("Greater", z, g.number(0.0)), above, below)
+
+
+def _softplus(g: Graph, z: str) -> str:
+    if g.dtype == "float32":
+        return g.node("Softplus", z)
+    # max(z, 0) + log(1 + exp(-|z|)), which does not overflow.
+    small = g.node("Exp", g.node("Neg", g.node("Abs", z)))
+    tail = g.node("Log", g.node("Add", small, g.number(1.0)))
+    return g.node("Add", g.node("Max", z, g.number(0.0)), tail)
+
+
+def _relu(g: Graph, z: str, p: Mapping[str, Any]) -> str:
+    slope, most, threshold = p["negative_slope"], p["max_value"], p["threshold"]
+    if threshold == 0 and most is None:
+        return g.node("Relu", z) if slope == 0 else _leaky_relu(g, z, p)
+    above = z if most is None else g.node("Min", z, g.number(most))
+    below = g.node("Mul", g.node("Sub", z, g.number(threshold)), g.number(slope))
+    return g.node("Where", g.node("Greater", z, g.number(threshold)), above, below)
+
+
+def _leaky_relu(g: Graph, z: str, p: Mapping[str, Any]) -> str:
+    below = g.node("Mul", z, g.number(p["negative_slope"]))
+    return g.node("Where", g.node("Greater", z, g.number(0.0)), z, below)
+
+
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+def _selu(g: Graph, z: str, p: Mapping[str, Any]) -> str:
+    return _exponential_below(g, z, g.number(_SELU_ALPHA * _SELU_SCALE), 1.0, _SELU_SCALE)
+
+
+def _gelu(g: Graph, z: str, p: Mapping[str, Any]) -> str:
+    half = g.node("Mul", z, g.number(0.5))
+    if p["approximate"]:
+        cube = g.node("Mul", g.node("Mul", z, z), z)
+        inner = g.node("Add", z, g.node("Mul", cube, g.number(0.044715)))
+        share = g.node("Tanh", g.node("Mul", inner, g.number(math.sqrt(2 / math.pi))))
+    elif g.dtype == "float64":
+        raise ValueError(
+            "found gelu in float64, of which ONNX Runtime has no error function; wanted "
+            "dtype='float32', or gelu with approximate=True"
+        )
+    else:
+        share = g.node("Erf", g.node("Mul", z, g.number(math.sqrt(0.5))))
+    return g.node("Mul", half, g.node("Add", share, g.number(1.0)))
+
+
+def _hard_sigmoid(g: Graph, z: str) -> str:
+    return g.node("Div", _clip(g, g.node("Add", z, g.number(3.0)), 0.0, 6.0), g.number(6.0))
+
+
+_FUNCTIONS: dict[str, Callable[[Graph, str, Mapping[str, Any]], str]] = {
+    "celu": lambda g, z, p: _exponential_below(g, z, g.number(p["alpha"]), p["alpha"]),
+    "elu": lambda g, z, p: _exponential_below(g, z, g.number(p["alpha"]), 1.0),
+    "exponential": lambda g, z, p: g.node("Exp", z),
+    "gelu": _gelu,
+    "hard_sigmoid": lambda g, z, p: _hard_sigmoid(g, z),
+    "hard_silu": lambda g, z, p: g.node("Mul", z, _hard_sigmoid(g, z)),
+    "hard_tanh": lambda g, z, p: _clip(g, z, -1.0, 1.0),
+    "leaky_relu": _leaky_relu,
+    "log_sigmoid": lambda g, z, p: g.node("Neg", _softplus(g, g.node("Neg", z))),
+    "log_softmax": lambda g, z, p: g.node("LogSoftmax", z, axis=-1),
+    "mish": lambda g, z, p: g.node("Mul", z, g.node("Tanh", _softplus(g, z))),
+    "relu": _relu,
+    "relu6": lambda g, z, p: _clip(g, z, 0.0, 6.0),
+    "selu": _selu,
+    "sigmoid": lambda g, z, p: g.node("Sigmoid", z),
+    "silu": lambda g, z, p: g.node("Mul", z, g.node("Sigmoid", z)),
+    "softmax": lambda g, z, p: g.node("Softmax", z, axis=-1),
+    "softplus": lambda g, z, p: _softplus(g, z),
+    "softsign": lambda g, z, p: g.node("Div", z, g.node("Add", g.node("Abs", z), g.number(1.0))),
+    "tanh": lambda g, z, p: g.node("Tanh", z),
+    "tanh_shrink": lambda g, z, p: g.node("Sub", z, g.node("Tanh", z)),
+}
+
+
+# Operations -------------------------------------------------------------------------------------
+
+
+def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
+    """The nodes of an operation; returns the name of its value.
+
+    Raises
+    ------
+    ValueError
+        ONNX, or its runtime, cannot say it; the message names the layer.
+    """
+    layer = operation.layer
+    match operation:
+        case Dense():
+            kernel = g.constant(f"{layer}.kernel", operation.kernel)
+            if operation.bias is None:
+                return g.node("MatMul", inputs[0], kernel, name=layer)
+            bias = g.constant(f"{layer}.bias", operation.bias)
+            return g.node("Gemm", inputs[0], kernel, bias, name=layer)
+        case Function():
+            found = operation.activation
+            if found.name not in _FUNCTIONS:
+                raise ValueError(
+                    f"layer {layer}: found the activation {found.name}, wanted one of: "
+                    + ", ".join(_FUNCTIONS)
+                )
+            try:
+                return _FUNCTIONS[found.name](g, inputs[0], found.parameters)
+            except ValueError as error:
+                raise ValueError(f"layer {layer}: {error}") from None
+        case ColumnNormalization():
+            value = inputs[0]
+            for operator, part in (
+                ("Sub", "mean"), ("Mul", "factor"), ("Mul", "scale"), ("Add", "shift")
+            ):  # fmt: skip
+                array = getattr(operation, part)
+                if array is not None:
+                    value = g.node(
+                        operator, value, g.constant(f"{layer}.{part}", array), name=layer
+                    )
+            return value
+        case RowNormalization():
+            mean = g.node("ReduceMean", inputs[0], axes=[-1])
+            centered = g.node("Sub", inputs[0], mean)
+            variance = g.node("ReduceMean", g.node("Mul", centered, centered), axes=[-1])
+            deviation = g.node("Sqrt", g.node("Add", variance, g.number(operation.epsilon)))
+            value = g.node("Div", centered, deviation, name=layer)
+            for operator, array in (("Mul", operation.scale), ("Add", operation.shift)):
+                if array is not None:
+                    value = g.node(operator, value, g.constant(f"{layer}.{operator}", array))
+            return value
+        case Add():
+            return g.node("Add", *inputs, name=layer)
+    raise ValueError(f"layer {layer}: found {type(operation).__name__}, which ONNX cannot say")
+
+
+def to_bytes(program: Program, metadata: Mapping[str, str]) -> bytes:
+    """A program as the bytes of an ONNX file: input ``x``, output ``y``, both (batch, features).
+
+    Parameters
+    ----------
+    metadata : mapping of str to str
+        The file's ``metadata_props``.
+
+    Raises
+    ------
+    ValueError
+        A layer that ONNX cannot say; the message names it.
+    """
+    g = Graph(program.dtype)
+    names = [g.fresh("x")]
+    g.fresh("y")
+    for operation in program.operations:
+        names.append(_emit(g, operation, [names[value] for value in operation.inputs]))
+    g.node("Identity", names[-1], output="y")
+    graph = [pb.raw(1, node) for node in g.nodes]
+    graph += [pb.text(2, program.name or "densecore")]
+    graph += [pb.raw(5, tensor) for tensor in g.initializers]
+    graph += [
+        pb.raw(11, _matrix("x", program.dtype, program.inputs)),
+        pb.raw(12, _matrix("y", program.dtype, program.outputs)),
+    ]
+    opset = pb.message(8, [pb.text(1, ""), pb.integer(2, OPSET)])
+    producer = [pb.text(2, "densecore"), pb.text(3, metadata.get("densecore_version", ""))]
+    properties = [
+        pb.message(14, [pb.text(1, key), pb.text(2, value)]) for key, value in metadata.items()
+    ]
+    return b"".join(
+        [pb.integer(1, IR_VERSION), *producer, pb.message(7, graph), opset, *properties]
+    )
+
+
+def write(program: Program, path: StrPath, metadata: Mapping[str, str]) -> None:
+    """Write an ONNX file, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        A layer that ONNX cannot say; the message names it. Nothing is written then.
+    OSError
+        The file cannot be written.
+    """
+    content = to_bytes(program, metadata)
+    with atomic_writer(path) as file:
+        file.write(content)

@@ -1,0 +1,248 @@
+"""A trained network as a list of array operations: what every exporter starts from.
+
+An operation takes values by their numbers and makes the next value: value 0 is the input, value
+``i + 1`` the output of operation ``i``. All arrays are (rows, features); parameters are copies, so
+that a program does not change when its model is trained further.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import activations, layers
+from ..layers.activation_argument import UserActivation
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One step of a program.
+
+    Attributes
+    ----------
+    layer : str
+        Name of the layer that it belongs to, for messages and names in files.
+    inputs : tuple of int
+        The values that it takes.
+    width : int
+        Features of the value that it makes.
+    """
+
+    layer: str
+    inputs: tuple[int, ...]
+    width: int
+
+
+@dataclass(frozen=True)
+class Dense(Operation):
+    """x · kernel + bias, the note's Eq. 1; kernel (inputs, units), bias (units,) or None."""
+
+    kernel: Array = field(repr=False)
+    bias: Array | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True)
+class Function(Operation):
+    """An activation of ``densecore.activations``, element by element or row by row."""
+
+    activation: activations.Activation
+
+
+@dataclass(frozen=True)
+class ColumnNormalization(Operation):
+    """((x - mean) · factor) · scale + shift for each feature; all (features,), or None: without.
+
+    In this order, as in the core: products of x with mean · factor would cancel.
+    """
+
+    mean: Array | None = field(repr=False)
+    factor: Array = field(repr=False)
+    scale: Array | None = field(repr=False, default=None)
+    shift: Array | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True)
+class RowNormalization(Operation):
+    """(x - mean) / sqrt(variance + epsilon) over each row, then · scale + shift where given."""
+
+    epsilon: float
+    scale: Array | None = field(repr=False, default=None)
+    shift: Array | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True)
+class Add(Operation):
+    """The sum of two values."""
+
+
+@dataclass
+class Program:
+    """The inference of one network.
+
+    Attributes
+    ----------
+    name, dtype : str
+    inputs : int
+        Features of a row.
+    operations : list of Operation
+    """
+
+    name: str
+    dtype: str
+    inputs: int
+    operations: list[Operation] = field(default_factory=list)
+
+    @property
+    def outputs(self) -> int:
+        """Features of the last value."""
+        return self.width(len(self.operations))
+
+    def width(self, value: int) -> int:
+        """Features of a value, by its number."""
+        return self.inputs if value == 0 else self.operations[value - 1].width
+
+    @property
+    def last(self) -> int:
+        """The number of the value that was made last."""
+        return len(self.operations)
+
+    def add(self, operation: Operation) -> None:
+        """Append an operation."""
+        self.operations.append(operation)
+
+    def append_function(self, layer: str, activation: Any) -> None:
+        """Append an activation of the last value, unless it is linear.
+
+        Raises
+        ------
+        ValueError
+            It is a pair of Python functions, which no other program can run.
+        """
+        if isinstance(activation, UserActivation):
+            raise ValueError(
+                f"layer {layer}: found an activation that is a Python function, wanted one of: "
+                + ", ".join(activations.names())
+            )
+        found = activations.get(activation)
+        if found.name != "linear":
+            self.add(Function(layer, (self.last,), self.width(self.last), found))
+
+
+def _dense(layer: layers.Dense, program: Program) -> None:
+    name = str(layer.name)
+    bias = None if layer.bias is None else layer.bias.copy()
+    program.add(Dense(name, (program.last,), layer.units, layer.kernel.copy(), bias))
+    program.append_function(name, layer.activation)
+
+
+def _activation(layer: layers.Activation, program: Program) -> None:
+    program.append_function(str(layer.name), layer.activation)
+
+
+def _copy(array: Array | None) -> Array | None:
+    return None if array is None else array.copy()
+
+
+def _normalization(layer: layers.Normalization, program: Program) -> None:
+    deviation = np.sqrt(layer.variance.astype(np.float64))
+    if not (layer.invert or isinstance(layer, layers.Rescaling)):
+        deviation = np.maximum(deviation, 1e-7)  # Keras's smallest, as in the core
+    factor = (deviation if layer.invert else 1 / deviation).astype(program.dtype)
+    mean, shift = (None, layer.mean.copy()) if layer.invert else (layer.mean.copy(), None)
+    program.add(
+        ColumnNormalization(
+            str(layer.name), (program.last,), factor.size, mean, factor, None, shift
+        )
+    )
+
+
+def _batch_normalization(layer: layers.BatchNormalization, program: Program) -> None:
+    variance = layer.moving_variance.astype(np.float64)
+    factor = (1 / np.sqrt(variance + layer.epsilon)).astype(program.dtype)
+    program.add(
+        ColumnNormalization(
+            str(layer.name), (program.last,), factor.size, layer.moving_mean.copy(), factor,
+            _copy(layer.gamma), _copy(layer.beta),
+        )
+    )  # fmt: skip
+
+
+def _layer_normalization(layer: layers.LayerNormalization, program: Program) -> None:
+    program.add(
+        RowNormalization(
+            str(layer.name), (program.last,), program.width(program.last), layer.epsilon,
+            _copy(layer.gamma), _copy(layer.beta),
+        )
+    )  # fmt: skip
+
+
+def _residual(layer: layers.Residual, program: Program) -> None:
+    start = program.last
+    for each in layer.layers:
+        append(each, program)
+    program.add(Add(str(layer.name), (program.last, start), program.width(start)))
+
+
+def _nothing(layer: Any, program: Program) -> None:
+    """A layer that changes nothing once the network is trained."""
+
+
+# By the layer's class; a subclass that needs other operations stands before its base.
+_LOWERINGS: Sequence[tuple[type[layers.Layer], Callable[[Any, Program], None]]] = (
+    (layers.Dense, _dense),
+    (layers.Activation, _activation),
+    (layers.BatchNormalization, _batch_normalization),
+    (layers.LayerNormalization, _layer_normalization),
+    (layers.Normalization, _normalization),
+    (layers.Residual, _residual),
+    (layers.Dropout, _nothing),
+    (layers.Flatten, _nothing),
+)
+
+
+def append(layer: layers.Layer, program: Program) -> None:
+    """Append a layer's operations to a program.
+
+    Raises
+    ------
+    ValueError
+        The layer has no form outside this library; the message names it.
+    """
+    for kind, lower in _LOWERINGS:
+        if isinstance(layer, kind):
+            lower(layer, program)
+            return
+    raise ValueError(
+        f"layer {layer.name}: found {type(layer).__name__}, wanted one of: "
+        + ", ".join(kind.__name__ for kind, _ in _LOWERINGS)
+    )
+
+
+def program_of(model: Any) -> Program:
+    """The inference of a model as operations on arrays.
+
+    Parameters
+    ----------
+    model : Sequential
+        Built: with parameters.
+
+    Raises
+    ------
+    RuntimeError
+        The model has no parameters yet.
+    ValueError
+        A layer has no form outside this library; the message names it.
+    """
+    if not model.built:
+        raise RuntimeError(
+            f"export: the model {model.name!r} has no parameters yet: it does not know its number "
+            "of inputs (start with Input, call build, or fit first)"
+        )
+    program = Program(model.name, model.dtype, int(np.prod(model.input_shape[1:])))
+    for layer in model.layers:
+        append(layer, program)
+    return program

@@ -1,0 +1,234 @@
+"""A trained network as PyTorch modules, layer by layer, so that it can be trained further there."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import activations, layers
+from ..layers.activation_argument import UserActivation
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _import() -> Any:
+    """PyTorch's ``nn``.
+
+    Raises
+    ------
+    ImportError
+        PyTorch is not installed; the message says how to get it.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise ImportError("to_torch needs PyTorch: pip install torch") from None
+    return torch
+
+
+def _relu(torch: Any, p: Mapping[str, Any]) -> "nn.Module":
+    from .torch_modules import ClippedReLU
+
+    slope, most, threshold = p["negative_slope"], p["max_value"], p["threshold"]
+    if threshold == 0 and most is None:
+        return torch.nn.ReLU() if slope == 0 else torch.nn.LeakyReLU(slope)
+    return ClippedReLU(slope, most, threshold)
+
+
+def _exponential(torch: Any, p: Mapping[str, Any]) -> "nn.Module":
+    from .torch_modules import Exponential
+
+    return Exponential()
+
+
+_MODULES: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {
+    "celu": lambda torch, p: torch.nn.CELU(p["alpha"]),
+    "elu": lambda torch, p: torch.nn.ELU(p["alpha"]),
+    "exponential": _exponential,
+    "gelu": lambda torch, p: torch.nn.GELU("tanh" if p["approximate"] else "none"),
+    "hard_sigmoid": lambda torch, p: torch.nn.Hardsigmoid(),
+    "hard_silu": lambda torch, p: torch.nn.Hardswish(),
+    "hard_tanh": lambda torch, p: torch.nn.Hardtanh(),
+    "leaky_relu": lambda torch, p: torch.nn.LeakyReLU(p["negative_slope"]),
+    "log_sigmoid": lambda torch, p: torch.nn.LogSigmoid(),
+    "log_softmax": lambda torch, p: torch.nn.LogSoftmax(dim=-1),
+    "mish": lambda torch, p: torch.nn.Mish(),
+    "relu": _relu,
+    "relu6": lambda torch, p: torch.nn.ReLU6(),
+    "selu": lambda torch, p: torch.nn.SELU(),
+    "sigmoid": lambda torch, p: torch.nn.Sigmoid(),
+    "silu": lambda torch, p: torch.nn.SiLU(),
+    "softmax": lambda torch, p: torch.nn.Softmax(dim=-1),
+    # PyTorch's threshold of 20 would make it linear from there on: 2e-9 in float32, but not exact.
+    "softplus": lambda torch, p: torch.nn.Softplus(threshold=100.0),
+    "softsign": lambda torch, p: torch.nn.Softsign(),
+    "tanh": lambda torch, p: torch.nn.Tanh(),
+    "tanh_shrink": lambda torch, p: torch.nn.Tanhshrink(),
+}
+
+
+def _function(torch: Any, layer: layers.Layer, activation: Any) -> list[Any]:
+    """The module of an activation; none for linear.
+
+    Raises
+    ------
+    ValueError
+        PyTorch has none, or it is a pair of Python functions of NumPy arrays.
+    """
+    if isinstance(activation, UserActivation):
+        raise ValueError(
+            f"layer {layer.name}: found an activation that is a Python function of NumPy arrays, "
+            "wanted one of: " + ", ".join(_MODULES)
+        )
+    found = activations.get(activation)
+    if found.name == "linear":
+        return []
+    if found.name not in _MODULES:
+        raise ValueError(
+            f"layer {layer.name}: found the activation {found.name}, wanted one of: "
+            + ", ".join(_MODULES)
+        )
+    return [_MODULES[found.name](torch, found.parameters)]
+
+
+def _assign(torch: Any, target: Any, array: Any) -> None:
+    with torch.no_grad():
+        target.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+
+
+def _dense(torch: Any, layer: layers.Dense, width: int, dtype: Any) -> list[Any]:
+    module = torch.nn.Linear(width, layer.units, bias=layer.use_bias, dtype=dtype)
+    _assign(torch, module.weight, layer.weight)
+    if layer.bias is not None:
+        _assign(torch, module.bias, layer.bias)
+    return [module, *_function(torch, layer, layer.activation)]
+
+
+def _activation(torch: Any, layer: layers.Activation, width: int, dtype: Any) -> list[Any]:
+    return _function(torch, layer, layer.activation)
+
+
+def _scaled(torch: Any, layer: Any, module: Any) -> Any:
+    """A module with gamma and beta; where the layer has one of them only, the other stays 1 or 0
+    and is not trained."""
+    if module.weight is not None:
+        for target, array in ((module.weight, layer.gamma), (module.bias, layer.beta)):
+            if array is None:
+                target.requires_grad_(False)
+            else:
+                _assign(torch, target, array)
+    return module
+
+
+def _batch_normalization(
+    torch: Any, layer: layers.BatchNormalization, width: int, dtype: Any
+) -> list[Any]:
+    affine = layer.gamma is not None or layer.beta is not None
+    module = torch.nn.BatchNorm1d(
+        width, eps=layer.epsilon, momentum=1 - layer.momentum, affine=affine, dtype=dtype
+    )
+    _assign(torch, module.running_mean, layer.moving_mean)
+    _assign(torch, module.running_var, layer.moving_variance)
+    return [_scaled(torch, layer, module)]
+
+
+def _layer_normalization(
+    torch: Any, layer: layers.LayerNormalization, width: int, dtype: Any
+) -> list[Any]:
+    affine = layer.gamma is not None or layer.beta is not None
+    module = torch.nn.LayerNorm(width, eps=layer.epsilon, elementwise_affine=affine, dtype=dtype)
+    return [_scaled(torch, layer, module)]
+
+
+def _normalization(torch: Any, layer: layers.Normalization, width: int, dtype: Any) -> list[Any]:
+    from .program import ColumnNormalization, Program, append
+    from .torch_modules import FixedNormalization
+
+    program = Program("", layer.mean.dtype.name, width)
+    append(layer, program)
+    (operation,) = program.operations
+    assert isinstance(operation, ColumnNormalization)
+    zero = np.zeros_like(operation.factor)
+    arrays = (operation.mean, operation.factor, operation.shift)
+    return [
+        FixedNormalization(
+            *(torch.from_numpy(zero if each is None else each).clone() for each in arrays)
+        )
+    ]
+
+
+def _residual(torch: Any, layer: layers.Residual, width: int, dtype: Any) -> list[Any]:
+    from .torch_modules import Residual
+
+    return [Residual(_modules(torch, layer.layers, width, dtype))]
+
+
+# By the layer's class, as in `program`.
+_LAYERS: Sequence[tuple[type[layers.Layer], Callable[[Any, Any, int, Any], list[Any]]]] = (
+    (layers.Dense, _dense),
+    (layers.Activation, _activation),
+    (layers.BatchNormalization, _batch_normalization),
+    (layers.LayerNormalization, _layer_normalization),
+    (layers.Normalization, _normalization),
+    (layers.Residual, _residual),
+    (layers.Dropout, lambda torch, layer, width, dtype: [torch.nn.Dropout(layer.rate)]),
+    (layers.Flatten, lambda torch, layer, width, dtype: [torch.nn.Flatten()]),
+)
+
+
+def _modules(torch: Any, stack: Sequence[layers.Layer], width: int, dtype: Any) -> list[Any]:
+    found: list[Any] = []
+    for layer in stack:
+        for kind, make in _LAYERS:
+            if isinstance(layer, kind):
+                made = make(torch, layer, width, dtype)
+                break
+        else:
+            raise ValueError(
+                f"layer {layer.name}: found {type(layer).__name__}, wanted one of: "
+                + ", ".join(kind.__name__ for kind, _ in _LAYERS)
+            )
+        if not layer.trainable:
+            for module in made:
+                module.requires_grad_(False)
+        found += made
+        width = layer._sizes(width)[0]
+    return found
+
+
+def to_torch(model: Any) -> "nn.Sequential":
+    """A model as an ``nn.Sequential`` with the same weights, in evaluation mode.
+
+    ``Dense`` becomes ``Linear`` and the module of its activation; layers that PyTorch has no module
+    for (``Residual``, ``Normalization``) become modules of this package.
+
+    Parameters
+    ----------
+    model : Sequential
+        Built: with parameters.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Its parameters are copies, of the model's dtype.
+
+    Raises
+    ------
+    ImportError
+        PyTorch is not installed.
+    RuntimeError
+        The model has no parameters yet.
+    ValueError
+        A layer that PyTorch has no form for; the message names it.
+    """
+    torch = _import()
+    if not model.built:
+        raise RuntimeError(
+            f"to_torch: the model {model.name!r} has no parameters yet: it does not know its "
+            "number of inputs (start with Input, call build, or fit first)"
+        )
+    width = int(np.prod(model.input_shape[1:]))
+    modules = _modules(torch, model.layers, width, getattr(torch, model.dtype))
+    made: nn.Sequential = torch.nn.Sequential(*modules).eval()
+    return made

@@ -1,0 +1,55 @@
+"""The modules that PyTorch itself lacks; this file alone defines classes of PyTorch's."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class FixedNormalization(nn.Module):
+    """(x - mean) · factor + shift for each feature, with numbers that are not trained."""
+
+    mean: Tensor
+    factor: Tensor
+    shift: Tensor
+
+    def __init__(self, mean: Tensor, factor: Tensor, shift: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("factor", factor)
+        self.register_buffer("shift", shift)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) * self.factor + self.shift
+
+
+class Residual(nn.Module):
+    """x + f(x), where f is a stack of modules."""
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.block = nn.Sequential(*modules)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.block(x)
+
+
+class Exponential(nn.Module):
+    """exp(x)"""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.exp(x)
+
+
+class ClippedReLU(nn.Module):
+    """ReLU with Keras's negative slope, largest value and threshold."""
+
+    def __init__(self, negative_slope: float, max_value: float | None, threshold: float) -> None:
+        super().__init__()
+        self.negative_slope, self.max_value = negative_slope, max_value
+        self.threshold = threshold
+
+    def forward(self, x: Tensor) -> Tensor:
+        above = x if self.max_value is None else x.clamp(max=self.max_value)
+        below = self.negative_slope * (x - self.threshold)
+        return torch.where(x > self.threshold, above, below)
