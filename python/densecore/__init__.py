@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         utils,
     )
     from .callbacks.history import History
-    from .converters import from_torch
+    from .converters import from_keras, from_torch
     from .ensembles.ensemble import Ensemble
     from .layers import Dense, Input
     from .models import Model
@@ -48,6 +48,7 @@ __all__ = [
     "converters",
     "cross_validate",
     "export",
+    "from_keras",
     "from_torch",
     "get_num_threads",
     "initializers",
@@ -83,6 +84,7 @@ _FROM = {
     "Model": "models",
     "Sequential": "models",
     "cross_validate": "ensembles",
+    "from_keras": "converters",
     "from_torch": "converters",
     "load_model": "models",
     "sweep": "ensembles",

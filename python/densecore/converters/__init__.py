@@ -7,7 +7,14 @@ from typing import Any
 
 from ..models.sequential import Sequential
 
-__all__ = ["from_torch"]
+__all__ = ["from_keras", "from_torch"]
+
+
+def from_keras(source: Any, *, name: str | None = None) -> Sequential:
+    """The model of a Keras model or file; see `densecore.converters.keras.from_keras`."""
+    from .keras import from_keras as convert
+
+    return convert(source, name=name)
 
 
 def from_torch(module: Any, *, name: str | None = None) -> Sequential:

@@ -107,6 +107,12 @@ class Persistent(Derivatives):
 
         return export(self, path, int8=int8)
 
+    def to_keras(self) -> Any:
+        """The model as a Keras model; see `densecore.export.keras.to_keras`."""
+        from ..export.keras import to_keras
+
+        return to_keras(self)
+
     def to_torch(self) -> "nn.Sequential":
         """The model as PyTorch modules; see `densecore.export.torch.to_torch`."""
         from ..export.torch import to_torch

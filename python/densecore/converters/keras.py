@@ -1,0 +1,505 @@
+"""Keras's models and model files, as models. Keras itself is not imported."""
+
+import inspect
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import (
+    activations,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+    schedules,
+)
+from .._base.dtypes import Array
+from .._base.warn import warn
+from .._saving import keras_files
+from ..models.sequential import Sequential
+
+_STACK = "wanted a stack of layers, each with one input and one output"
+
+
+class _Config:
+    """A layer's configuration: reads are noted, so that what was not read can be refused."""
+
+    def __init__(self, kind: str, config: Mapping[str, Any]) -> None:
+        self.kind, self.config = kind, dict(config)
+        self.place = f"layer {config.get('name')} ({kind})"
+        self.config.pop("name", None)
+        self.trainable = bool(self.config.pop("trainable", True))
+        self.dtype = _dtype_name(self.config.pop("dtype", None))
+
+    def pop(self, key: str, default: Any = None) -> Any:
+        return self.config.pop(key, default)
+
+    def number(self, key: str, default: Any) -> Any:
+        """A number, which Keras also writes as an array of one."""
+        value = self.pop(key, default)
+        if isinstance(value, Mapping):
+            value = value.get("config", {}).get("value", value)
+        return value
+
+    def last_axis(self) -> None:
+        axis = self.pop("axis", -1)
+        axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
+        if axis not in (-1, 1):
+            raise ValueError(f"{self.place}: axis: found {axis!r}, wanted -1 (the features)")
+
+    def refuse(self, **wanted: Any) -> None:
+        """Refuse what a layer here cannot do: anything but these values."""
+        for key, value in wanted.items():
+            found = self.pop(key, value)
+            if found != value:
+                raise ValueError(f"{self.place}: {key}: found {found!r}, wanted {value!r}")
+
+
+def _dtype_name(dtype: Any) -> str | None:
+    if isinstance(dtype, Mapping):
+        dtype = dtype.get("config", {}).get("name")
+    return None if dtype is None else str(dtype)
+
+
+def _named(entry: Any) -> tuple[str, dict[str, Any]]:
+    """The name and the arguments of a serialized object: a text, or a class with its config."""
+    if isinstance(entry, Mapping) and "class_name" in entry:
+        config = entry.get("config")
+        if entry["class_name"] == "function" or isinstance(config, str):
+            return str(config), {}
+        return str(entry["class_name"]), dict(config or {})
+    return str(entry), {}
+
+
+_ACTIVATION_LAYERS = {"LeakyReLU": "leaky_relu", "ReLU": "relu", "ELU": "elu", "Softmax": "softmax"}
+
+
+def _activation(place: str, entry: Any) -> activations.Activation:
+    """An activation from a name, a serialized function or a serialized layer."""
+    if entry is None:
+        return activations.get("linear")
+    name, config = _named(entry)
+    if name in _ACTIVATION_LAYERS:
+        inner = _Config(name, config)
+        inner.refuse(axis=-1)
+        try:
+            return activations.Activation(_ACTIVATION_LAYERS[name], **inner.config)
+        except TypeError as error:
+            raise ValueError(f"{place}: {error}") from None
+    try:
+        return activations.get(name)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def _regularizer(place: str, entry: Any) -> regularizers.Regularizer | None:
+    if entry is None:
+        return None
+    name, config = _named(entry)
+    if name not in ("L1", "L2", "L1L2"):
+        raise ValueError(f"{place}: found the regularizer {name}, wanted L1, L2 or L1L2")
+    given = {key: float(np.ravel(config[key])[0]) for key in ("l1", "l2") if config.get(key)}
+    return regularizers.L1L2(**given)
+
+
+def _initializer(entry: Any) -> Any:
+    """An initializer; one that is unknown here becomes the default, as the weights are given."""
+    name, config = _named(entry)
+    try:
+        made = initializers.get(name)
+        known = {key: value for key, value in config.items() if hasattr(made, key)}
+        return type(made)(**known)
+    except (TypeError, ValueError):
+        return "glorot_uniform"
+
+
+def _dense(c: _Config) -> layers.Layer:
+    c.refuse(kernel_constraint=None, bias_constraint=None, activity_regularizer=None,
+             lora_rank=None, quantization_config=None)  # fmt: skip
+    return layers.Dense(
+        c.pop("units"),
+        _activation(c.place, c.pop("activation")),
+        bool(c.pop("use_bias", True)),
+        _initializer(c.pop("kernel_initializer", "glorot_uniform")),
+        _initializer(c.pop("bias_initializer", "zeros")),
+        _regularizer(c.place, c.pop("kernel_regularizer")),
+        _regularizer(c.place, c.pop("bias_regularizer")),
+        trainable=c.trainable,
+    )
+
+
+def _scale_and_center(c: _Config) -> dict[str, Any]:
+    c.last_axis()
+    c.refuse(beta_constraint=None, gamma_constraint=None)
+    return {
+        "epsilon": c.pop("epsilon", 1e-3),
+        "center": bool(c.pop("center", True)),
+        "scale": bool(c.pop("scale", True)),
+        "beta_initializer": _initializer(c.pop("beta_initializer", "zeros")),
+        "gamma_initializer": _initializer(c.pop("gamma_initializer", "ones")),
+        "beta_regularizer": _regularizer(c.place, c.pop("beta_regularizer")),
+        "gamma_regularizer": _regularizer(c.place, c.pop("gamma_regularizer")),
+        "trainable": c.trainable,
+    }
+
+
+def _batch_normalization(c: _Config) -> layers.Layer:
+    for key in ("moving_mean_initializer", "moving_variance_initializer", "renorm_clipping",
+                "renorm_momentum", "fused", "virtual_batch_size", "adjustment"):  # fmt: skip
+        c.pop(key)
+    c.refuse(synchronized=False, renorm=False)
+    return layers.BatchNormalization(momentum=c.pop("momentum", 0.99), **_scale_and_center(c))
+
+
+def _layer_normalization(c: _Config) -> layers.Layer:
+    c.refuse(rms_scaling=False)
+    return layers.LayerNormalization(**_scale_and_center(c))
+
+
+def _normalization(c: _Config) -> layers.Layer:
+    c.last_axis()
+    c.pop("input_mean")
+    c.pop("input_variance")
+    mean, variance = c.pop("mean"), c.pop("variance")
+    invert = bool(c.pop("invert", False))
+    return layers.Normalization(mean=mean, variance=variance, invert=invert)
+
+
+def _dropout(c: _Config) -> layers.Layer:
+    c.pop("seed")
+    c.refuse(noise_shape=None)
+    return layers.Dropout(c.pop("rate"))
+
+
+def _flatten(c: _Config) -> layers.Layer:
+    c.refuse(data_format="channels_last")
+    return layers.Flatten()
+
+
+# Keras's class: what makes the layer of its configuration. What a function leaves in it is refused.
+_LAYERS: dict[str, Callable[[_Config], layers.Layer]] = {
+    "Activation": lambda c: layers.Activation(_activation(c.place, c.pop("activation"))),
+    "BatchNormalization": _batch_normalization,
+    "BatchNormalizationV1": _batch_normalization,
+    "Dense": _dense,
+    "Dropout": _dropout,
+    "ELU": lambda c: layers.ELU(c.number("alpha", 1.0)),
+    "Flatten": _flatten,
+    "LayerNormalization": _layer_normalization,
+    "LeakyReLU": lambda c: layers.LeakyReLU(
+        c.number("alpha", None) or c.number("negative_slope", 0.3)
+    ),
+    "Normalization": _normalization,
+    "ReLU": lambda c: layers.ReLU(
+        c.number("max_value", None), c.number("negative_slope", 0.0), c.number("threshold", 0.0)
+    ),
+    "Rescaling": lambda c: layers.Rescaling(c.pop("scale"), c.pop("offset", 0.0)),
+    "Softmax": lambda c: layers.Softmax(c.pop("axis", -1)),
+}
+_INPUTS = ("InputLayer",)
+_WITHOUT_EFFECT = ("Identity",)
+
+
+def _layer(entry: Mapping[str, Any]) -> tuple[layers.Layer, str | None]:
+    """A layer and its dtype.
+
+    Raises
+    ------
+    ValueError
+        There is no such layer here, or it has a property that layers here lack; the message names
+        the layer.
+    """
+    kind = str(entry["class_name"])
+    config = _Config(kind, entry["config"])
+    if kind not in _LAYERS:
+        known = ", ".join(sorted([*_LAYERS, *_INPUTS, *_WITHOUT_EFFECT]))
+        raise ValueError(f"from_keras: {config.place}: found {kind}, wanted one of: {known}")
+    try:
+        layer = _LAYERS[kind](config)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"from_keras: {config.place}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"from_keras: {error}") from None
+    for key in ("batch_input_shape", "batch_shape", "input_dim"):
+        config.pop(key)
+    left = {key: value for key, value in config.config.items() if value is not None}
+    if left:
+        raise ValueError(f"from_keras: {config.place}: found {left}, which {kind} here lacks")
+    layer.name = str(entry["config"].get("name")) or None
+    return layer, config.dtype
+
+
+def _sources(entry: Mapping[str, Any]) -> list[str]:
+    """Names of the layers whose outputs a layer of a functional model takes."""
+    found: list[str] = []
+
+    def visit(node: Any) -> None:
+        if isinstance(node, Mapping):
+            history = node.get("config", {}).get("keras_history") if "config" in node else None
+            if history:
+                found.append(str(history[0]))
+            else:
+                for value in node.values():
+                    visit(value)
+        elif isinstance(node, list | tuple):
+            if len(node) >= 3 and isinstance(node[0], str) and isinstance(node[1], int):
+                found.append(node[0])  # Keras 2: [layer, node, tensor, arguments]
+            else:
+                for value in node:
+                    visit(value)
+
+    visit(entry.get("inbound_nodes", []))
+    return found
+
+
+def _flat(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The layers of a model in their order, those of nested models among them.
+
+    Raises
+    ------
+    ValueError
+        The model is a graph that is no stack; the message names the layer.
+    """
+    kind, inner = config.get("class_name"), config.get("config")
+    if kind not in ("Sequential", "Functional", "Model") or inner is None:
+        raise ValueError(f"from_keras: found a model of class {kind}, wanted Sequential or Model")
+    entries = inner if isinstance(inner, list) else inner.get("layers", [])
+    found: list[Mapping[str, Any]] = []
+    before: str | None = None
+    for entry in entries:
+        name = str(entry.get("config", {}).get("name", entry.get("name")))
+        if kind != "Sequential":
+            sources = _sources(entry)
+            first = before is None
+            if sources if first else sources != [before]:
+                raise ValueError(
+                    f"from_keras: layer {name} ({entry.get('class_name')}): found the inputs "
+                    f"{', '.join(sources) or 'none'}; {_STACK}"
+                )
+        before = name
+        if entry.get("class_name") in ("Sequential", "Functional", "Model"):
+            found += _flat(entry)
+        else:
+            found.append(entry)
+    return found
+
+
+def _input_shape(entries: Sequence[Mapping[str, Any]], built: Any) -> tuple[int, ...] | None:
+    for entry in entries[:1]:
+        config = entry["config"]
+        shape = config.get("batch_shape") or config.get("batch_input_shape")
+        if shape is not None:
+            return tuple(int(size) for size in shape[1:] if size is not None)
+        if entry.get("build_config", {}).get("input_shape") is not None:
+            built = built or entry["build_config"]["input_shape"]
+    if isinstance(built, list | tuple) and built and not isinstance(built[0], list | tuple):
+        return tuple(int(size) for size in built[1:] if size is not None)
+    return None
+
+
+Arrays = Callable[[Mapping[str, Any], Sequence[tuple[int, ...]]], list[Array] | None]
+
+
+def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Sequential:
+    """The model of a configuration, with the weights that `arrays` gives for each layer."""
+    entries = _flat(config)
+    shape = _input_shape(entries, config.get("build_config", {}).get("input_shape"))
+    made: list[tuple[layers.Layer, Mapping[str, Any]]] = []
+    dtypes = set()
+    for entry in entries:
+        if entry["class_name"] not in (*_INPUTS, *_WITHOUT_EFFECT):
+            layer, dtype = _layer(entry)
+            made.append((layer, entry))
+            dtypes.add(dtype or "float32")
+    if not made:
+        raise ValueError("from_keras: found no layers, wanted at least one")
+    if shape is None:
+        raise ValueError(
+            "from_keras: found a model that does not know its number of inputs, wanted one that "
+            "starts with Input or has been built"
+        )
+    if len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
+        raise ValueError(
+            f"from_keras: found the dtypes {', '.join(sorted(dtypes))}, wanted float32 or float64 "
+            "everywhere"
+        )
+    inner = config.get("config")
+    own = inner.get("name") if isinstance(inner, Mapping) else None
+    model = Sequential(
+        [layers.Input(shape), *(layer for layer, _ in made)],
+        dtype=dtypes.pop(),
+        name=name or own,
+    )
+    for layer, entry in made:
+        views = layer.weights
+        if isinstance(layer, layers.Rescaling) or (
+            isinstance(layer, layers.Normalization) and layer._values is not None
+        ):
+            continue  # its numbers are in the configuration
+        if views:
+            values = arrays(entry, [view.shape for view in views])
+            if values is None:
+                raise ValueError(
+                    f"from_keras: layer {layer.name}: found no weights, wanted {len(views)} arrays"
+                )
+            layer.set_weights(values)
+    return model
+
+
+# Compilation --------------------------------------------------------------------------------------
+
+
+def _known_arguments(make: type, config: Mapping[str, Any]) -> dict[str, Any]:
+    known: set[str] = set()
+    for each in make.__mro__[:-1]:
+        known |= set(inspect.signature(each).parameters)
+    return {key: value for key, value in config.items() if key in known and value is not None}
+
+
+def _optimizer(entry: Any) -> optimizers.Optimizer:
+    name, config = _named(entry)
+    made = optimizers.get(name.lower() if name.isupper() else name)
+    config.pop("name", None)
+    if isinstance(config.get("learning_rate"), Mapping):
+        config["learning_rate"] = schedules.deserialize(config["learning_rate"])
+    return type(made)(**_known_arguments(type(made), config))
+
+
+def _compile(model: Sequential, compiled: Mapping[str, Any] | None) -> None:
+    """Compile as Keras was; where that cannot be, warn and leave the model uncompiled."""
+    if not compiled:
+        return
+    try:
+        loss_name, loss_config = _named(compiled.get("loss"))
+        loss = losses.get(loss_name)
+        loss = type(loss)(**_known_arguments(type(loss), loss_config))
+        found = compiled.get("metrics") or []
+        names = [_named(each)[0] for each in found]
+        for each in names:
+            metrics.get(each)
+        model.compile(_optimizer(compiled.get("optimizer")), loss, metrics=names)
+    except (TypeError, ValueError, AttributeError) as error:
+        warn(f"from_keras: the model is not compiled: {error}")
+
+
+Read = Callable[[Any, tuple[int, ...]], Array]
+
+
+def _take_optimizer(model: Sequential, datasets: Sequence[Any], read: Read) -> None:
+    """Take the optimizer's state along, where Keras's order of it is known here."""
+    optimizer = model.optimizer
+    states = [] if optimizer is None or not model._compiled else optimizer.state_names()
+    order = {("m", "v"): ("m", "v"), ("velocity",): ("velocity",), ("m",): ("m",), ("v",): ("v",)}
+    wanted = order.get(tuple(states))
+    if wanted is None:
+        return
+    trained = [array for layer in model._all_layers() for array in layer.trainable_weights]
+    # The iteration and, unless a schedule gives it, the learning rate come first.
+    first = len(datasets) - len(wanted) * len(trained)
+    if first not in (1, 2):
+        return
+    flat, offsets = model.parameters, []
+    for array in trained:
+        start = array.__array_interface__["data"][0] - flat.__array_interface__["data"][0]
+        offsets.append(start // flat.itemsize)
+    targets = model._network.optimizer_states()
+    for number, (array, offset) in enumerate(zip(trained, offsets, strict=True)):
+        for place, name in enumerate(wanted):
+            found = read(datasets[first + number * len(wanted) + place], array.shape)
+            targets[name][offset : offset + array.size] = found.ravel()
+    model._network.steps = int(read(datasets[0], ()))
+
+
+# Public -------------------------------------------------------------------------------------------
+
+
+def from_keras(source: Any, *, name: str | None = None) -> Sequential:
+    """The model of a Keras model or of a file of one: the same layers, weights and compilation.
+
+    Parameters
+    ----------
+    source : keras.Model, str or path-like
+        A stack of layers, as ``Sequential`` or as a functional model without branches; or a
+        ``.keras``, ``.h5`` or ``.hdf5`` file of one, which is read without Keras.
+    name : str, optional
+        The model's; by default as in Keras.
+
+    Returns
+    -------
+    Sequential
+        Predictions agree with Keras's to rounding. It is compiled if the model was and the loss,
+        the optimizer and the metrics are known here (else a warning says what is not); the
+        state of SGD, Adam, AdamW, Lion and RMSprop is taken along, but not from an ``.h5`` file.
+
+    Raises
+    ------
+    TypeError
+        It is neither a model nor a path.
+    ImportError
+        It is a file, and h5py is not installed.
+    OSError
+        The file cannot be read.
+    ValueError
+        It is no file of Keras's, or a layer cannot be one here; the message names it. Nothing in a
+        file is executed, and no array is read before its size is known to be right.
+    """
+    if isinstance(source, str | os.PathLike):
+        config, weights = keras_files.read(source)
+        try:
+            entries = _flat(config)
+            datasets = weights.of_layers(entries)
+
+            def read(entry: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> Any:
+                found = datasets.get(str(entry["config"].get("name"))) or []
+                if len(found) < len(shapes):
+                    return None
+                return [
+                    weights.read(each, shape) for each, shape in zip(found, shapes, strict=False)
+                ]
+
+            model = _model(config, read, name)
+            _compile(model, config.get("compile_config"))
+            _take_optimizer(model, weights.optimizer(), weights.read)
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{os.fspath(source)}: found a configuration that Keras does not write ({error!r})"
+            ) from None
+        finally:
+            weights.close()
+        return model
+    if not (hasattr(source, "get_config") and hasattr(source, "layers")):
+        raise TypeError(
+            f"from_keras: found {type(source).__name__}, wanted a Keras model or a file's path"
+        )
+    config = json.loads(source.to_json())
+    by_name: dict[str, list[Array]] = {}
+
+    def collect(each: Any) -> None:
+        for layer in each.layers:
+            if hasattr(layer, "layers"):
+                collect(layer)
+            else:
+                by_name[layer.name] = [np.asarray(array) for array in layer.get_weights()]
+
+    collect(source)
+
+    def given(entry: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> Any:
+        found = by_name.get(str(entry["config"].get("name"))) or []
+        return found[: len(shapes)] if len(found) >= len(shapes) else None
+
+    model = _model(config, given, name)
+    compiled = getattr(source, "get_compile_config", lambda: None)()
+    if compiled and getattr(source, "optimizer", None) is not None:
+        # Saving a model as .h5 takes the optimizer out of Keras's own record of the compilation.
+        optimizer = source.optimizer
+        config = {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
+        _compile(model, {**compiled, "optimizer": config})
+        _take_optimizer(
+            model, optimizer.variables, lambda array, shape: np.asarray(array).reshape(shape)
+        )
+    return model
