@@ -374,3 +374,18 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_check_finds_the_core_right(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--steps", "3"]) == 0
     assert capsys.readouterr().out.endswith("all agree\n")
+
+
+def test_export_writes_a_saved_model_for_other_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = dc.Sequential([dc.Input(2), dc.Dense(3, "relu"), dc.Dense(1)], seed=0, name="net")
+    model.save(tmp_path / "net.safetensors")
+    path = str(tmp_path / "net.safetensors")
+    assert main(["export", path, str(tmp_path / "net.h")]) == 0
+    assert "C99, 52 bytes of constants, 12 bytes of stack" in capsys.readouterr().out
+    assert main(["export", path, str(tmp_path / "net.onnx")]) == 0
+    assert "ONNX opset 17" in capsys.readouterr().out
+    assert main(["export", path, str(tmp_path / "net.pt")]) == 2
+    assert "densecore export: export: found a name that ends in '.pt'" in capsys.readouterr().err
+    assert not (tmp_path / "net.pt").exists()

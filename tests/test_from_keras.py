@@ -37,7 +37,7 @@ def stack(k: Any) -> Any:
             k.Input((4,)),
             k.layers.Rescaling(0.5, 1.0),
             scaled,
-            # A bias just before a normalisation has no gradient but noise, which Adam makes steps of.
+            # A bias before a normalisation has no gradient but noise, of which Adam makes steps.
             k.layers.Dense(8, use_bias=False, kernel_regularizer="l2", name="h"),
             k.layers.BatchNormalization(momentum=0.9),
             k.layers.Activation("relu"),

@@ -22,6 +22,7 @@ PAGES = {
     "docs/from-keras.md": (2, 2),
     "docs/from-scikit-learn.md": (2, 2),
     "docs/layers.md": (1, 1),
+    "docs/other-programs.md": (3, 2),
     "docs/own-loops.md": (5, 5),
     "docs/the-note.md": (2, 0),
     "docs/training.md": (10, 0),
@@ -47,6 +48,7 @@ FRAGMENTS = {
     + "buffer, direction = np.empty((64, 2), 'f4'), np.ones(4, 'f4')\n"
     "grad_output, vector = np.ones((64, 2), 'f4'), np.ones_like(model.parameters)\n",
     ("README.md", "ensemble = dc.Ensemble"): TRAINED,
+    ("docs/other-programs.md", "import numpy as np\nimport torch"): "",
     ("docs/examples.md", "target.parameters"): TRAINED + "network, target = model, model\n",
 }
 
@@ -74,6 +76,7 @@ def run(code: str, folder: Path) -> str:
         "pandas": None,
         "scipy": None,
         "sklearn": "1.6",
+        "torch": None,
     }.items():
         if re.search(rf"\b{name}\b", code):
             pytest.importorskip(name, minversion=version)

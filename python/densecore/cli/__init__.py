@@ -1,4 +1,4 @@
-"""The command line: ``densecore train | predict | info | check | bench``.
+"""The command line: ``densecore train | predict | info | export | check | bench``.
 
 Every mistake of the user is one line on standard error and exit status 2; no traceback, no file
 left half written.
@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import densecore as dc
 
-from . import bench, check, info, predict, train
+from . import bench, check, export, info, predict, train
 
 
 class _Parser(argparse.ArgumentParser):
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=_Parser
     )
-    for module in (train, predict, info, check, bench):
+    for module in (train, predict, info, export, check, bench):
         module.add_parser(commands)
     options = parser.parse_args(arguments)
     if options.command != "predict" and hasattr(sys.stdout, "reconfigure"):

@@ -94,9 +94,8 @@ def _batch_normalization(keras: Any, layer: layers.BatchNormalization) -> Any:
 
 
 def _rescaling(keras: Any, layer: layers.Rescaling) -> Any:
-    return keras.layers.Rescaling(
-        np.asarray(layer.scale), np.asarray(layer.offset), name=layer.name
-    )
+    scale, offset = np.asarray(layer.scale), np.asarray(layer.offset)
+    return keras.layers.Rescaling(scale, offset, name=layer.name)
 
 
 def _normalization(keras: Any, layer: layers.Normalization) -> Any:
