@@ -97,6 +97,16 @@ def network_of(
     return NETWORKS[dtype](inputs, specs, level)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the first case of every test function as quick, unless it is slow."""
+    seen = set()
+    for item in items:
+        function = item.nodeid.split("[")[0]
+        if function not in seen and item.get_closest_marker("slow") is None:
+            item.add_marker(pytest.mark.quick)
+        seen.add(function)
+
+
 @pytest.fixture(params=LEVELS)
 def level(request: pytest.FixtureRequest) -> str:
     return str(request.param)

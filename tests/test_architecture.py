@@ -251,6 +251,7 @@ def test_command_line_uses_the_public_interface() -> None:
         assert not used, path
 
 
+@pytest.mark.slow
 @needs_sources
 @pytest.mark.skipif(shutil.which("nm") is None, reason="needs binutils")
 @pytest.mark.parametrize("name", dc._core.compiled_isa_levels())
@@ -342,6 +343,7 @@ def test_stub_lists_what_the_core_has() -> None:
         assert has == members(classes[name]), name
 
 
+@pytest.mark.slow
 @needs_sources
 def test_types_are_strict() -> None:
     pytest.importorskip("mypy")
@@ -387,6 +389,7 @@ def run_python(code: str) -> str:
     ).stdout
 
 
+@pytest.mark.slow
 def test_import_brings_in_nothing_optional() -> None:
     optional = ["matplotlib", "pandas", "scipy", "sklearn", "torch", "tqdm", "safetensors"]
     optional += ["threadpoolctl", "pytest"]
@@ -398,6 +401,7 @@ def test_import_brings_in_nothing_optional() -> None:
     assert "densecore.cli" not in run_python(code)
 
 
+@pytest.mark.slow
 def test_import_is_quick() -> None:
     """At most a third of NumPy's own import: both of processor time, in the same process, as
     machines differ; and the best of several tries, as they are noisy."""

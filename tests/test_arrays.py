@@ -250,6 +250,7 @@ print(counts[2] - counts[1])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs LD_PRELOAD")
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 def test_training_allocates_nothing_per_step(tmp_path: Path) -> None:

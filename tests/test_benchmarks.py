@@ -37,6 +37,7 @@ def contest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_quick_run(tmp_path: Path) -> None:
     """With whichever peers are installed; NumPy always is."""
     done = run("--quick", "--only", "note", "--json", tmp_path / "speed.json")
@@ -65,6 +66,7 @@ def test_quick_run(tmp_path: Path) -> None:
     assert goal["reached"] == (goal["found"][0] >= 10)
 
 
+@pytest.mark.slow
 def test_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     done = run("--quick", "--only", "predict-note", "--peers", "numpy", "--rounds", 1,
@@ -189,6 +191,7 @@ def test_mistakes(arguments: list[str], text: str) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_overheads(tmp_path: Path) -> None:
     """Of a step and of a prediction: every call is checked, timed and compared with its
     arithmetic."""
@@ -311,6 +314,7 @@ def test_mistakes_of_everything(
     assert printed.out == ""
 
 
+@pytest.mark.slow
 def test_every_part_has_the_two_options(contest: Any) -> None:
     """And every program of the folder that measures is a part."""
     import everything
@@ -332,6 +336,7 @@ def test_every_part_has_the_two_options(contest: Any) -> None:
         assert "--json" in printed
 
 
+@pytest.mark.slow
 def test_serving(tmp_path: Path) -> None:
     """The latencies of one row: that it runs, checks the outputs, and watches the memory."""
     done = subprocess.run(
@@ -351,6 +356,7 @@ def test_serving(tmp_path: Path) -> None:
     assert report["growth"]["calls"] == 100_000
 
 
+@pytest.mark.slow
 def test_the_solvers_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     pytest.importorskip("scipy")
@@ -371,6 +377,7 @@ def test_the_solvers_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     assert solvers._thinned(many)[-1] == many[-1]
 
 
+@pytest.mark.slow
 def test_many_networks(tmp_path: Path) -> None:
     """All compute the same step, and the file says what was found."""
     target = tmp_path / "many.json"

@@ -61,6 +61,7 @@ def test_prediction(dtype: str) -> None:
     assert model.make_predictor(x)().shape == (20, 3)
 
 
+@pytest.mark.slow
 def test_arrays_and_model_are_kept_alive() -> None:
     model = make()
     step, predict = model.make_train_step(*data()), model.make_predictor(data()[0])

@@ -204,6 +204,7 @@ def test_memory_that_is_lent_cannot_be_taken_away(tmp_path: Path) -> None:
     model.backward(y, tape=tape)
 
 
+@pytest.mark.slow
 def test_freed_memory_is_not_read() -> None:
     """What `resize` frees is overwritten here: a step that read it would not see its own data."""
     code = """

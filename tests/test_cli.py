@@ -22,6 +22,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the source tree
 pytestmark = pytest.mark.usefixtures("in_empty_folder")
 
 
+@pytest.mark.slow
 @needs_data
 def test_digits_from_table_to_predictions() -> None:
     done = command("train", DIGITS, "--target", "digit", "--save", "digits.safetensors")
@@ -312,6 +313,7 @@ def test_predictions_are_those_of_the_library(capsys: pytest.CaptureFixture[str]
     )
 
 
+@pytest.mark.slow
 def test_plot_draws_a_picture() -> None:
     pytest.importorskip("matplotlib")
     data = table(flowers())
@@ -320,6 +322,7 @@ def test_plot_draws_a_picture() -> None:
     assert Path("loss.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_plot_without_matplotlib_is_refused_before_training() -> None:
     data = table(flowers())
     code = (
@@ -348,6 +351,7 @@ def test_tables_through_pandas(ending: str, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".parquet", ".xlsx"])
 def test_tables_without_pandas_name_the_extra(ending: str) -> None:
     Path("data" + ending).write_bytes(b"PAR1")

@@ -214,6 +214,7 @@ def test_a_folder_is_not_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert ".: is a directory, wanted a file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_mistakes_end_the_process_with_status_2() -> None:
     done = command("train", "data.csv", "--target", "y")
     assert done.returncode == 2
@@ -223,6 +224,7 @@ def test_mistakes_end_the_process_with_status_2() -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_traceback() -> None:
     saved_model()
     table("x\n" + "1\n" * 200_000, "long.csv")
@@ -232,6 +234,7 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_the_model_is_saved_whatever_reads_the_output() -> None:
     data = table(flowers())
     for buffered in ("", "1"):
@@ -268,6 +271,7 @@ def test_help_and_version_are_quick() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupt_is_one_line_and_saves_nothing() -> None:
     import signal

@@ -48,6 +48,7 @@ def functions_of(name: str, target: Path) -> list[machine_code.Function]:
     return machine_code.functions(LEVELS[name].disassemble(target))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VECTOR_LEVELS)
 def test_products_spill_no_vectors(name: str, kernel_object: KernelObject) -> None:
     products = [f for f in functions_of(name, kernel_object(name)) if "gemm" in f.name]
@@ -57,6 +58,7 @@ def test_products_spill_no_vectors(name: str, kernel_object: KernelObject) -> No
     assert not spills, "\n".join(spills)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "spilling"), [(4, False), (24, True)])
 @pytest.mark.parametrize("name", VECTOR_LEVELS)
 def test_spills_are_found(name: str, rows: int, spilling: bool, tmp_path: Path) -> None:

@@ -264,6 +264,7 @@ model.predict(x)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's limits")
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
 def test_a_large_file_is_never_in_memory(tmp_path: Path, dtype: str) -> None:

@@ -603,6 +603,7 @@ LONG = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize(
     ("threads", "width", "members", "batch"),
@@ -617,6 +618,7 @@ def test_interrupts_leave_each_member_after_a_whole_step(
     assert done.stdout.strip() == "True True", done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupts_while_only_another_thread_works() -> None:
     """The first member is soon done; the calling thread then waits for the second."""
@@ -630,6 +632,7 @@ def test_interrupts_while_only_another_thread_works() -> None:
     assert "'epochs': [1000, " in progress
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_fork_leaves_both_processes_working() -> None:
     done = run_script(

@@ -101,6 +101,7 @@ def test_no_block_is_forgotten() -> None:
     assert len(fragments()) == len(FRAGMENTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "said"), examples())
 def test_examples_print_what_they_say(code: str, said: str, tmp_path: Path) -> None:
     # Times differ, and so do the last digits between instruction sets.

@@ -139,6 +139,7 @@ def test_picture_of_strange_numbers(values: list[float], tmp_path: Path) -> None
     assert (tmp_path / "a.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "start"), [("a.png", b"\x89PNG"), ("a.SVG", b"<?xml"), ("a.pdf", b"%PDF")]
 )
@@ -162,6 +163,7 @@ def test_a_bad_path_leaves_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_drawing_touches_no_global_state() -> None:
     pytest.importorskip("matplotlib")
     code = (

@@ -32,6 +32,7 @@ def test_every_script_is_run() -> None:
     assert {path.stem for path in SCRIPTS.glob("*.py")} == set(RESULTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESULTS)
 def test_script(name: str, tmp_path: Path) -> None:
     text = (SCRIPTS / f"{name}.py").read_text()

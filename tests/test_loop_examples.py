@@ -25,6 +25,7 @@ def test_every_script_is_run() -> None:
     assert {path.stem for path in SCRIPTS.glob("*.py")} == set(RESULTS) | SHARED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESULTS)
 def test_loop_learns(name: str, tmp_path: Path) -> None:
     pattern, first, second = RESULTS[name]

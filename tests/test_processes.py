@@ -94,6 +94,7 @@ METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "spawn", "forkserve
 WAYS = [(how, method) for how in ("pool", "executor") for method in METHODS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [*WAYS, ("loky",), ("threading",), ("multiprocessing",)])
 def test_a_model_goes_on_there_as_here(way: tuple[str, ...], program: Path) -> None:
     if len(way) == 1:

@@ -20,6 +20,7 @@ def block(after: str, kind: str) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 def test_example_is_the_file_and_prints_what_it_says(tmp_path: Path) -> None:
     code = block("<!-- example: examples/ring.py -->", "python")
     assert code == (ROOT / "examples" / "ring.py").read_text()

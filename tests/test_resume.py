@@ -30,6 +30,7 @@ def run(folder: Path, way: str, where: str, seed: int = 7) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_checkpoint_goes_on_to_the_bit(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir()
@@ -42,6 +43,7 @@ def test_a_checkpoint_goes_on_to_the_bit(tmp_path: Path) -> None:
     assert (parts / "model").read_bytes() == (whole / "model").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [
     ["epoch_begin:4"],
     ["epoch_begin:0", "epoch_begin:1", "epoch_end:1"],
@@ -64,6 +66,7 @@ def test_a_backup_goes_on_to_the_bit(kills: list[str], tmp_path: Path) -> None:
     assert sorted(os.listdir(parts)) == sorted(os.listdir(whole)) == ["log.csv", "model"]
 
 
+@pytest.mark.slow
 def test_the_best_weights_outlive_the_process(tmp_path: Path) -> None:
     expected = run(tmp_path, "best", "never")
     run(tmp_path, "best", "epoch_begin:4")

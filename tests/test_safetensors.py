@@ -231,6 +231,7 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
         assert str(error.value).startswith(f"{path}: ")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs kill -9")
 def test_killed_while_writing(tmp_path: Path) -> None:
     """Whenever the process dies, the file is the old one or a new one, whole."""

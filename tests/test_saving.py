@@ -261,6 +261,7 @@ def test_missing_file(tmp_path: Path) -> None:
         dc.load_model(tmp_path)
 
 
+@pytest.mark.slow
 def test_random_damage_never_does_worse_than_a_clear_error(tmp_path: Path) -> None:
     """Flipped bytes give the same structure or ValueError: nothing else, and never a crash."""
     good = tmp_path / "good"

@@ -136,6 +136,7 @@ def test_fitted_attributes_are_theirs(task: str, solver: str, early: bool) -> No
             assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 @unconverged
 def test_it_works_in_scikit_learns_machinery(tmp_path: Path) -> None:
     joblib = pytest.importorskip("joblib")
@@ -256,6 +257,7 @@ def test_class_weights_are_weights() -> None:
     assert abs(outputs(plain) - outputs(made[0])).max() > 1e-3
 
 
+@pytest.mark.slow
 @unconverged
 @pytest.mark.parametrize(
     ("load", "kind"),
@@ -521,6 +523,7 @@ def test_from_sklearn_wants_a_fitted_network() -> None:
         from_sklearn(StandardScaler())
 
 
+@pytest.mark.slow
 def test_scikit_learn_is_wanted_by_name() -> None:
     code = (
         "import sys; sys.modules['sklearn'] = None; import densecore\n"

@@ -380,6 +380,7 @@ def test_requests_of_metadata() -> None:
     assert "sample_weight" in MLPRegressor().get_metadata_routing().score.requests
 
 
+@pytest.mark.slow
 def test_workers_share_the_processors() -> None:
     # Two workers of loky's on four processors have two threads each; none takes all of them.
     code = (
@@ -397,6 +398,7 @@ def test_workers_share_the_processors() -> None:
     assert done.stdout.split()[1:] == ["1", "1"]
 
 
+@pytest.mark.slow
 def test_a_search_with_two_workers() -> None:
     alone, shared = (
         GridSearchCV(MLPClassifier((8,), max_iter=20, random_state=0), {"alpha": [1e-4, 10]}, cv=2,

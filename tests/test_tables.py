@@ -130,6 +130,7 @@ def test_bad_files(tmp_path: Path, contents: bytes, message: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_random_bytes_never_do_more_than_refuse(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     refused = 0

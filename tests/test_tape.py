@@ -275,6 +275,7 @@ class TestErrors:
             pickle.dumps(self.make()[0].make_tape())
 
 
+@pytest.mark.slow
 def test_a_tape_keeps_its_input_and_the_parameters() -> None:
     model = dc.Sequential([dc.Input(3), dc.Dense(2)], seed=0)
     tape, x = model.make_tape(), np.ones((4, 3), np.float32)

@@ -158,6 +158,7 @@ BIG = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_fork_after_training_leaves_both_processes_working() -> None:
     done = run_script(
@@ -177,6 +178,7 @@ def test_fork_after_training_leaves_both_processes_working() -> None:
     assert done.stdout.strip() == "child 0 parent True", done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing_after_training(method: str, tmp_path: Any) -> None:
     script = tmp_path / "work.py"
@@ -205,6 +207,7 @@ def test_multiprocessing_after_training(method: str, tmp_path: Any) -> None:
     assert done.stdout.strip() == "True", done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize("kind", ["tiny steps", "large steps"])
 def test_interrupt_stops_training_and_keeps_the_model(kind: str) -> None:
@@ -309,6 +312,7 @@ def test_interrupts_are_not_swallowed_by_prediction() -> None:
     assert time.perf_counter() - start < 1.0
 
 
+@pytest.mark.slow
 def test_a_program_may_end_while_a_daemon_trains() -> None:
     code = (
         "import threading, time, numpy as np, densecore as dc\n"

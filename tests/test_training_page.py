@@ -13,6 +13,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="needs the source tree")
 
 
+@pytest.mark.slow
 def test_examples_print_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     pytest.importorskip("pandas")
