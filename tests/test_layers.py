@@ -1,5 +1,6 @@
 """Layers besides the dense one: against the reference, by their derivatives, in training, saved."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import densecore as dc
 from conftest import LEVELS, assert_close
 from densecore import layers
+from densecore._base import core
 from densecore.reference import layers as oracle
 
 INPUTS, ROWS = 6, 150
@@ -70,29 +72,29 @@ def data(dtype: str, rows: int = ROWS) -> Any:
     return np.random.default_rng(5).normal(1, 2, (rows, INPUTS)).astype(dtype)
 
 
-def factors(model: dc.Sequential, index: int, step: int, rows: int, units: int) -> Any:
-    """The factors of a dropout layer, of the core's layer `index`."""
-    return model._network.dropout_factors(index, step, rows, units)
+def random_numbers(model: dc.Sequential, index: int, step: int, rows: int) -> Any:
+    """What the core's layer `index` draws for the rows of a step: the factors of dropout."""
+    return model._network.random_numbers(index, step, rows)
 
 
 def twin(model: dc.Sequential, step: int, rows: int) -> oracle.Stack:
     """The same layers in NumPy; `step` numbers the training step, for the masks."""
     place = iter(range(1000))
 
-    def one(layer: Any, width: int) -> list[oracle.Layer]:
+    def one(layer: Any) -> list[oracle.Layer]:
         if isinstance(layer, dc.Dense):
             next(place)
             bias = None if layer.bias is None else layer.bias.copy()
             return [oracle.Dense(layer.weight.copy(), bias, layer.activation)]
         if isinstance(layer, layers.Residual):
-            inner = [part for piece in layer.layers for part in one(piece, width)]
+            inner = [part for piece in layer.layers for part in one(piece)]
             next(place)  # the addition
             return [oracle.Residual(inner)]
         if isinstance(layer, layers.Activation):
             next(place)
             return [oracle.Activation(layer.activation)]
         if isinstance(layer, layers.Dropout):
-            return [oracle.Dropout(factors(model, next(place), step, rows, widths[layer.name]))]
+            return [oracle.Dropout(random_numbers(model, next(place), step, rows))]
         next(place)
         if isinstance(layer, layers.Normalization):
             return [oracle.Normalization(layer.mean, layer.variance, layer.invert)]
@@ -104,20 +106,7 @@ def twin(model: dc.Sequential, step: int, rows: int) -> oracle.Stack:
         moving = layer.moving_mean.copy(), layer.moving_variance.copy()
         return [oracle.BatchNormalization(gamma, beta, *moving, layer.momentum, layer.epsilon)]
 
-    widths: dict[str | None, int] = {}
-
-    def measure(pieces: list[Any], width: int) -> int:
-        for piece in pieces:
-            widths[piece.name] = width
-            width = (
-                measure(piece.layers, width)
-                if isinstance(piece, layers.Residual)
-                else piece._sizes(width)[0]
-            )
-        return width
-
-    measure(model.layers, INPUTS)
-    return oracle.Stack([part for layer in model.layers for part in one(layer, 0)])
+    return oracle.Stack([part for layer in model.layers for part in one(layer)])
 
 
 def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
@@ -140,6 +129,44 @@ def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
     for layer, own in zip(stack.layers, model.layers, strict=True):
         collect(layer, own)
     return np.concatenate([g.ravel() for g in flat]) if flat else np.zeros(0)
+
+
+def test_every_kind_of_layer_is_in_a_stack() -> None:
+    kinds = {spec["kind"] for name in STACKS for spec in model_of(name, "float32")._plan().specs}
+    # A Python function has its tests in test_activations.py.
+    assert kinds | {"function"} == core.layer_kinds().keys()
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "said"),
+    [
+        ({"kind": "dens"}, ValueError, "unknown kind of layer 'dens'; known: dense, activation"),
+        ({"units": 3}, ValueError, "layer: found no kind"),
+        ({"kind": "dense", "units": 2**40}, ValueError, "layer 0: units: found 1099511627776"),
+        ({"kind": "dense", "units": 2.5}, ValueError, "found 2.5, wanted a whole number from 1"),
+        ({"kind": "dense", "units": "2"}, TypeError, "must be real number, not str"),
+        ({"kind": "dense", "rate": 0.5}, ValueError,
+         "kind 'dense': found an unknown entry 'rate'; known: units, use_bias"),
+        ({"kind": "dropout", "rate": 1}, ValueError, "rate: found 1, wanted 0 <= rate < 1"),
+        ({"kind": "dropout", "activation": "relu"}, ValueError, "unknown entry 'activation'"),
+        ({"kind": "batch_normalization", "momentum": 2}, ValueError, "0 <= momentum <= 1"),
+        ({"kind": "layer_normalization", "epsilon": float("nan")}, ValueError, "found nan"),
+        ({"kind": "add", "from": 0}, ValueError, "layer 0: found an addition of layer 0"),
+    ],
+)  # fmt: skip
+def test_the_core_refuses_what_a_kind_does_not_have(
+    spec: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=re.escape(said)):
+        core.NetworkF32(4, [spec])
+
+
+def test_only_some_kinds_have_functions_and_random_numbers() -> None:
+    network = core.NetworkF32(4, [{"kind": "dense", "units": 2}])
+    with pytest.raises(ValueError, match="kind 'dense', wanted one of kind 'function'"):
+        network.set_function(0, np.tanh, np.tanh)
+    with pytest.raises(ValueError, match="layer 0: found one without random numbers"):
+        network.random_numbers(0, 0, 1)
 
 
 @pytest.mark.parametrize("name", [name for name in STACKS if name != "frozen batch norm"])

@@ -36,6 +36,13 @@ void register_for(py::module_& module, const char* name) {
 void register_frozen(py::module_& module) {
   register_for<float>(module, "FrozenF32");
   register_for<double>(module, "FrozenF64");
+  module.def(
+      "is_identity_layer",
+      [](const py::dict& layer) {
+        const LayerSpec spec = layer_spec_of(layer);
+        return spec.kind->is_identity(spec);
+      },
+      py::arg("layer"));
 }
 
 }  // namespace densecore::bindings

@@ -1,8 +1,8 @@
 // Networks, and steps that are bound to their arrays, as Python sees them.
 #include "bindings/bound_step.h"
-#include "bindings/vectorcall_methods.h"
 #include "bindings/py_network.h"
 #include "bindings/register.h"
+#include "bindings/vectorcall_methods.h"
 
 namespace densecore::bindings {
 namespace {
@@ -37,8 +37,8 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
       .def("set_penalty", &N::set_penalty, py::arg("layer"), py::arg("l1"), py::arg("l2"))
       .def_readwrite("row_order", &N::row_order)
       .def_property("penalty_weight", &N::penalty_weight, &N::set_penalty_weight)
-      .def("dropout_factors", &N::dropout_factors, py::arg("layer"), py::arg("step"),
-           py::arg("rows"), py::arg("units"))
+      .def("random_numbers", &N::random_numbers, py::arg("layer"), py::arg("step"),
+           py::arg("rows"))
       .def("set_function", &N::set_function, py::arg("layer"), py::arg("forward"),
            py::arg("derivative"))
       .def("compile", &N::compile, py::arg("loss"), py::arg("reduction"), py::arg("optimizer"),

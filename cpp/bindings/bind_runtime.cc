@@ -10,6 +10,7 @@
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
 #include "layers/initializer.h"
+#include "layers/kinds.h"
 
 // For threadpoolctl, which finds these two by name in the loaded extension.
 #if defined(__GNUC__)
@@ -64,6 +65,15 @@ void register_runtime(py::module_& module) {
       for (std::size_t i = 0; i < info.arguments.size(); ++i)
         arguments[info.arguments[i].c_str()] = info.defaults[i];
       all[info.name.c_str()] = arguments;
+    }
+    return all;
+  });
+  module.def("layer_kinds", [] {
+    py::dict all;
+    for (const LayerKind& kind : layer_kinds()) {
+      py::dict numbers;
+      for (const LayerNumber& number : kind.numbers) numbers[number.name] = number.initial;
+      all[kind.name] = numbers;
     }
     return all;
   });

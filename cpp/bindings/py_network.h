@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "bindings/arrays.h"
+#include "bindings/forward_passes.h"
 #include "bindings/metric.h"
 #include "bindings/network_derivatives.h"
-#include "bindings/specs.h"
-#include "bindings/forward_passes.h"
 #include "bindings/row_source.h"
+#include "bindings/specs.h"
 #include "training/trainer.h"
 
 namespace densecore::bindings {
@@ -90,15 +90,14 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     bindings::set_function(*network_, l, std::move(forward), std::move(derivative));
   }
 
-  // What a dropout layer multiplies the rows of training step number `step` with.
-  py::array dropout_factors(std::size_t l, std::uint64_t step, index_t rows, index_t units) const {
-    const auto* layer = dynamic_cast<const Dropout<T>*>(network_->layers().at(l).get());
-    if (layer == nullptr || layer->units() != units)
-      throw std::invalid_argument("layer: wanted a dropout layer of that many units");
-    py::array_t<T> factors({rows, units});
+  // The random numbers (rows, units) that a layer uses in training step number `step`: the factors
+  // of dropout.
+  py::array random_numbers(std::size_t l, std::uint64_t step, index_t rows) const {
+    const Layer<T>& layer = *network_->layers().at(l);
+    py::array_t<T> numbers({rows, layer.units()});
     for (index_t i = 0; i < rows; ++i)
-      layer->factors({true, network_->seed, step}, i, factors.mutable_data(i));
-    return factors;
+      layer.random_numbers({true, network_->seed, step}, i, numbers.mutable_data(i));
+    return numbers;
   }
 
   void compile(const std::string& loss, const std::string& reduction,

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "bindings/arrays.h"
+#include "layers/kinds.h"
 #include "training/trainer.h"
 
 namespace densecore::bindings {
@@ -210,42 +211,26 @@ inline Reduction reduction_of(const std::string& name) {
   throw std::invalid_argument("unknown reduction '" + name + "'; known: mean, sum");
 }
 
-// A layer from a dictionary: the names of LayerSpec, those that its kind has.
+// A layer from a dictionary: its `kind`, the entries that all kinds have, and the numbers of the
+// kind's row in the table (layers/kinds.h).
 inline LayerSpec layer_spec_of(const py::dict& given) {
-  LayerSpec spec;
+  if (!given.contains("kind")) throw std::invalid_argument("layer: found no kind, wanted one");
+  LayerSpec spec(find_layer_kind(given["kind"].cast<std::string>()));
   for (const auto& [key, value] : given) {
     const auto name = key.cast<std::string>();
-    if (name == "kind")
-      spec.kind = value.cast<std::string>();
-    else if (name == "units")
-      spec.units = value.cast<index_t>();
-    else if (name == "activation")
-      spec.activation.name = value.cast<std::string>();
-    else if (name == "activation_parameters")
-      spec.activation.parameters = value.cast<std::vector<double>>();
-    else if (name == "use_bias")
-      spec.use_bias = value.cast<bool>();
-    else if (name == "rate")
-      spec.rate = value.cast<double>();
-    else if (name == "epsilon")
-      spec.epsilon = value.cast<double>();
-    else if (name == "momentum")
-      spec.momentum = value.cast<double>();
-    else if (name == "scale")
-      spec.scale = value.cast<bool>();
-    else if (name == "center")
-      spec.center = value.cast<bool>();
-    else if (name == "invert")
-      spec.invert = value.cast<bool>();
-    else if (name == "from")
-      spec.from = value.cast<index_t>();
-    else if (name == "trainable")
+    if (name == "trainable") {
       spec.trainable = value.cast<bool>();
-    else if (name == "penalties") {
+    } else if (name == "penalties") {
       const auto pairs = value.cast<std::array<std::array<double, 2>, 2>>();
       for (std::size_t i = 0; i < 2; ++i) spec.penalties[i] = {pairs[i][0], pairs[i][1]};
-    } else {
-      throw std::invalid_argument("layer: found an unknown entry '" + name + "'");
+    } else if (spec.kind->has_activation && name == "activation") {
+      spec.activation.name = value.cast<std::string>();
+    } else if (spec.kind->has_activation && name == "activation_parameters") {
+      spec.activation.parameters = value.cast<std::vector<double>>();
+    } else if (name != "kind") {
+      double& number = spec.entry(name);
+      number = PyFloat_AsDouble(value.ptr());
+      if (PyErr_Occurred() != nullptr) throw py::error_already_set();
     }
   }
   return spec;

@@ -63,57 +63,30 @@ MatrixView<const T> Jets<T>::output(int k) const {
 template <class T>
 typename Jets<T>::Step Jets<T>::step_of(const Network<T>& network, std::size_t l,
                                         bool stop_at_z) const {
-  const LayerSpec& spec = network.spec().layers[l];
   const Layer<T>& layer = *network.layers()[l];
   Step step;
   step.layer = &layer;
-  step.dense = layer.dense();
-  if (step.dense != nullptr) step.kind = Kind::dense;
+  step.rule = layer.jet_rule();
   if (layer.activation() != nullptr) {
     const bool left_out = stop_at_z && l + 1 == network.layers().size();
-    if (left_out || layer.activation()->identity()) return step;
+    if (left_out || layer.activation()->identity()) {
+      if (step.rule.kind == JetKind::function) step.rule.kind = JetKind::copy;
+      return step;
+    }
     step.function = layer.activation();
     const std::string name = step.function->entry().name;
-    if (step.dense == nullptr) step.kind = Kind::function;
     if (name != "softmax") step.derivatives = derivatives_of<T>(name);
-    return step;
   }
-  if (spec.kind == "dropout") return step;
-  if (spec.kind == "add") {
-    step.kind = Kind::add;
-    step.from = static_cast<std::size_t>(spec.from + 1);
-    return step;
-  }
-  if (spec.kind == "function")
-    throw std::invalid_argument(
-        "activation: found a Python function, of which only the first derivative is known; wanted "
-        "one of the core's");
-  step.kind = spec.kind == "layer_normalization" ? Kind::rows : Kind::columns;
-  step.epsilon = spec.epsilon;
-  const bool fixed = spec.kind == "normalization";
   const T *const parameters = network.parameters()->data(), *const tangent = tangent_.empty()
                                                                                  ? nullptr
                                                                                  : tangent_.data();
-  if (!fixed && spec.scale) {
-    step.gamma = layer.parameters().front().offset;
-    step.scale.gamma = parameters + step.gamma;
-    if (tangent != nullptr) step.scale.gamma1 = tangent + step.gamma;
+  if (step.rule.gamma >= 0) {
+    step.scale.gamma = parameters + step.rule.gamma;
+    if (tangent != nullptr) step.scale.gamma1 = tangent + step.rule.gamma;
   }
-  if (!fixed && spec.center) {
-    step.beta = layer.parameters().back().offset;
-    step.scale.beta = parameters + step.beta;
-    if (tangent != nullptr) step.scale.beta1 = tangent + step.beta;
-  }
-  if (step.kind == Kind::rows) return step;
-  for (index_t j = 0; j < layer.units(); ++j) {
-    double mean = static_cast<double>(layer.states()[0].values->data()[j]);
-    const double variance = static_cast<double>(layer.states()[1].values->data()[j]);
-    double deviation = std::sqrt(variance + spec.epsilon);
-    if (fixed) deviation = std::max(std::sqrt(variance), spec.epsilon);
-    // x deviation + mean, as (x - m) / d.
-    if (fixed && spec.invert) deviation = 1 / deviation, mean *= -deviation;
-    step.mean.push_back(static_cast<T>(mean));
-    step.factor.push_back(static_cast<T>(1 / deviation));
+  if (step.rule.beta >= 0) {
+    step.scale.beta = parameters + step.rule.beta;
+    if (tangent != nullptr) step.scale.beta1 = tangent + step.rule.beta;
   }
   return step;
 }
@@ -143,7 +116,7 @@ void Jets<T>::prepare(const Network<T>& network, index_t rows, bool stop_at_z) {
       reserve(arrays_[l][k], rows * cols_[l]);
       if (l == count) continue;
       Step& step = steps_[l];
-      if (step.function != nullptr || step.kind >= Kind::add)
+      if (step.function != nullptr || step.normalizes() || step.rule.kind == JetKind::sum)
         reserve(step.z[k], rows * cols_[l + 1]);
       if (step.derivatives != nullptr) reserve(step.slope[k], rows * cols_[l + 1]);
     }
@@ -164,8 +137,9 @@ void Jets<T>::forward(Executor& executor, const Network<T>& network, int order,
   }
   prepare(network, x.rows, stop_at_z);
   // Products skip derivatives that are zero; for the rules of other layers they are written out.
-  bool written = steps_[0].kind != Kind::dense;
-  for (const Step& step : steps_) written = written || (step.kind == Kind::add && step.from == 0);
+  bool written = steps_[0].rule.kind != JetKind::product;
+  for (const Step& step : steps_)
+    written = written || (step.rule.kind == JetKind::sum && step.from() == 0);
   input_order_ = written ? order : direction ? 1 : 0;
   const index_t size = x.rows * x.cols;
   for (std::size_t k = 1; k <= static_cast<std::size_t>(order); ++k)
@@ -183,7 +157,7 @@ void Jets<T>::forward(Executor& executor, const Network<T>& network, int order,
 template <class T>
 void Jets<T>::affine(const Network<T>& network, const Step& step, const Views& x, const Views& z,
                      void* scratch) const {
-  const Dense<T>& layer = *step.dense;
+  const Dense<T>& layer = *step.layer->dense();
   const KernelTable<T>& table = network.table();
   const index_t rows = z[0].rows, units = layer.units(), inputs = layer.inputs();
   const auto bias_of = [&](const T* p) {
@@ -219,25 +193,26 @@ void Jets<T>::forward_rows(const Network<T>& network, Range rows, void* scratch)
     const index_t units = cols_[l + 1];
     const Views x = inputs_of(l, rows), a = views(arrays_[l + 1], units, rows);
     const Views z = step.function == nullptr ? a : views(step.z, units, rows);
-    switch (step.kind) {
-      case Kind::dense:
+    switch (step.rule.kind) {
+      case JetKind::product:
         affine(network, step, x, z, scratch);
         break;
-      case Kind::function:
-      case Kind::copy:
+      case JetKind::function:
+      case JetKind::copy:
         rules::copy(order_, x, z);
         break;
-      case Kind::add:
+      case JetKind::sum:
         rules::copy(order_, x, a);
-        rules::add(order_, inputs_of(step.from, rows), a);
+        rules::add(order_, inputs_of(step.from(), rows), a);
         break;
-      case Kind::columns:
-      case Kind::rows: {
+      case JetKind::columns:
+      case JetKind::rows: {
         const Views normalized = views(step.z, units, rows);
-        if (step.kind == Kind::columns)
-          rules::normalize_columns(order_, step.mean.data(), step.factor.data(), x, normalized);
+        if (step.rule.kind == JetKind::columns)
+          rules::normalize_columns(order_, step.rule.mean.data(), step.rule.factor.data(), x,
+                                   normalized);
         else
-          rules::normalize_rows(order_, step.epsilon, x, normalized);
+          rules::normalize_rows(order_, step.rule.epsilon, x, normalized);
         rules::scale(order_, step.scale, normalized, a);
       }
     }
@@ -259,7 +234,7 @@ template <class T>
 void Jets<T>::backward_affine(const Network<T>& network, const Step& step, int order,
                               const Views& x, const Views& g, const Views& below, T* gradients,
                               void* scratch) const {
-  const Dense<T>& layer = *step.dense;
+  const Dense<T>& layer = *step.layer->dense();
   const KernelTable<T>& table = network.table();
   const index_t rows = g[0].rows, units = layer.units(), inputs = layer.inputs();
   const auto last = static_cast<std::size_t>(order);
@@ -302,25 +277,26 @@ void Jets<T>::backward_rows(const Network<T>& network, int order, Range rows, T*
       else
         rules::function_back(order, views(step.slope, units, rows), z, g);
     }
-    if (step.kind == Kind::dense) {
+    if (step.rule.kind == JetKind::product) {
       backward_affine(network, step, order, x, g, below, gradients, scratch);
     } else {
-      if (step.kind == Kind::add) rules::copy(order, g, views(step.z, units, rows));
-      if (step.kind == Kind::columns || step.kind == Kind::rows) {
+      const JetRule<T>& rule = step.rule;
+      if (rule.kind == JetKind::sum) rules::copy(order, g, views(step.z, units, rows));
+      if (step.normalizes()) {
         const bool trained = step.layer->trainable;
         rules::scale_back(order, step.scale, views(step.z, units, rows), g,
-                          trained && step.gamma >= 0 ? gradients + step.gamma : nullptr,
-                          trained && step.beta >= 0 ? gradients + step.beta : nullptr);
-        if (step.kind == Kind::columns)
-          rules::normalize_columns_back(order, step.factor.data(), g);
+                          trained && rule.gamma >= 0 ? gradients + rule.gamma : nullptr,
+                          trained && rule.beta >= 0 ? gradients + rule.beta : nullptr);
+        if (rule.kind == JetKind::columns)
+          rules::normalize_columns_back(order, rule.factor.data(), g);
         else
-          rules::normalize_rows_back(order, order_, step.epsilon, x, g);
+          rules::normalize_rows_back(order, order_, rule.epsilon, x, g);
       }
       if (goes_on) rules::copy(order, g, below);
     }
     if (!goes_on) continue;
     for (Step& other : steps_)
-      if (other.kind == Kind::add && other.from == l)
+      if (other.rule.kind == JetKind::sum && other.from() == l)
         rules::add(order, views(other.z, cols_[l], rows), below);
   }
   if (dx) copy_rows(MatrixView<const T>(gradient(0, rows)[0]), dx.slice(rows.begin, rows.end));

@@ -41,24 +41,21 @@ class Jets {
                 MatrixView<T> dx);
 
  private:
-  enum class Kind { dense, function, copy, add, columns, rows };
   using Buffers = std::array<AlignedBuffer<T>, max_order + 1>;
   struct Step {
-    Kind kind = Kind::copy;
     const Layer<T>* layer = nullptr;
-    const Dense<T>* dense = nullptr;
+    JetRule<T> rule;
+    rules::Scale<T> scale{};  // of the rules `columns` and `rows`
     // What ends it: element by element with `derivatives`, else softmax; null: nothing.
     const ActivationFunction<T>* function = nullptr;
     ActivationDerivatives<T> derivatives = nullptr;
-    std::size_t from = 0;  // add: whose input is the other summand
-    // Normalisations.
-    double epsilon = 0;
-    rules::Scale<T> scale{};
-    index_t gamma = -1, beta = -1;  // offsets
-    std::vector<T> mean, factor;
-    // What the function is of; normalised rows; of an addition, gradients for its other summand.
+    // The input of the function; normalised rows; of a sum, gradients for its other summand.
     Buffers z;
     Buffers slope;  // f', f'', f'''
+
+    bool normalizes() const { return rule.kind == JetKind::columns || rule.kind == JetKind::rows; }
+    // Of a sum: which layer's input is the other summand.
+    std::size_t from() const { return static_cast<std::size_t>(layer->from() + 1); }
   };
 
   Step step_of(const Network<T>& network, std::size_t l, bool stop_at_z) const;

@@ -7,12 +7,12 @@ namespace densecore {
 static_assert(gemm_scratch_bytes <= thread_scratch_bytes);
 
 template <class T>
-Dense<T>::Dense(const KernelTable<T>& table, index_t inputs, const LayerSpec& spec, index_t offset)
-    : Layer<T>(table, inputs, spec.units, offset),
-      function_(table, spec.activation),
-      use_bias_(spec.use_bias) {
-  this->add_parameters("kernel", inputs, spec.units, spec.penalties[0]);
-  if (use_bias_) this->add_parameters("bias", 0, spec.units, spec.penalties[1]);
+Dense<T>::Dense(const LayerPlace<T>& place, const LayerSpec& spec)
+    : Layer<T>(place, spec),
+      function_(place.table, spec.activation),
+      use_bias_(spec.flag("use_bias")) {
+  this->add_parameters("kernel", this->inputs(), this->units(), spec.penalties[0]);
+  if (use_bias_) this->add_parameters("bias", 0, this->units(), spec.penalties[1]);
 }
 
 template <class T>

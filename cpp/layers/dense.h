@@ -17,7 +17,17 @@ struct Range {
 template <class T>
 class Dense : public Layer<T> {
  public:
-  Dense(const KernelTable<T>& table, index_t inputs, const LayerSpec& spec, index_t offset);
+  static constexpr char kind_name[] = "dense";
+  static std::vector<LayerNumber> numbers() {
+    return {whole_number("units", 0, 1, max_width), flag("use_bias", true)};
+  }
+  static constexpr bool has_activation = true;
+  static index_t units_of(const LayerSpec& spec, index_t) { return spec.whole_number("units"); }
+  static index_t parameter_count_of(const LayerSpec& spec, index_t inputs) {
+    return (inputs + (spec.flag("use_bias") ? 1 : 0)) * spec.whole_number("units");
+  }
+
+  Dense(const LayerPlace<T>& place, const LayerSpec& spec);
 
   const Dense* dense() const override { return this; }
   const ActivationFunction<T>* activation() const override { return &function_; }
@@ -66,6 +76,7 @@ class Dense : public Layer<T> {
   void forward(const Pass&, const T*, const LayerRows<T>&) const override {}
   void input_gradient(const Pass&, const T*, const LayerRows<T>&, MatrixView<const T>,
                       MatrixView<T>) const override {}
+  JetRule<T> jet_rule() const override { return {JetKind::product}; }
 
  private:
   void bias_gradient(MatrixView<const T> delta, Range units, bool accumulate, T* gradients) const;

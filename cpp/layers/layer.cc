@@ -1,6 +1,7 @@
 #include "layers/layer.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "layers/lookup.h"
 
@@ -18,6 +19,12 @@ std::shared_ptr<AlignedBuffer<T>> Layer<T>::add_state(const char* name, T value)
   std::fill_n(values->data(), units_, value);
   states_.push_back({name, values});
   return values;
+}
+
+template <class T>
+void Layer<T>::random_numbers(const Pass&, index_t, T*) const {
+  throw std::invalid_argument("layer " + std::to_string(number_) +
+                              ": found one without random numbers, wanted one that draws some");
 }
 
 template <class T>

@@ -1,6 +1,9 @@
-// What every layer is to the network: rows in, rows out, its place among the parameters, and the
-// gradients on the way back. Dense layers (dense.h) go other ways through the network, which cut
-// their products into blocks; all others are called row range by row range.
+// The interface of a layer: rows in, rows out, its place among the parameters, and the gradients of
+// the backward pass. The network cuts the products of dense layers (dense.h) into blocks itself; it
+// calls all other layers range of rows by range of rows.
+//
+// A kind of layer is a class template over the dtype, listed in kinds.cc. Besides the virtual
+// functions it redefines those static members of Layer that its row of the table differs in.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +27,7 @@ struct Pass {
   std::uint64_t seed = 0, number = 0;
 };
 
-// Some rows of a batch at one layer. `kept` is what the layer keeps for the way back.
+// Some rows of a batch at one layer. `kept` is what the layer keeps for the backward pass.
 template <class T>
 struct LayerRows {
   index_t begin;  // number of the first one in the batch
@@ -78,11 +81,51 @@ class ActivationFunction {
   std::vector<double> parameters_;
 };
 
+// Where a layer stands in its network.
+template <class T>
+struct LayerPlace {
+  const KernelTable<T>& table;
+  index_t inputs;  // columns of its input
+  index_t offset;  // of its parameters in the flat buffer
+  index_t number;  // among the network's layers
+};
+
+// The rules by which derivatives along a line go through a layer, and what a rule needs besides the
+// layer's parameters. derivatives/jets.cc applies them.
+enum class JetKind {
+  product,   // x W + b, then the activation: Dense
+  function,  // the activation
+  copy,      // a = x
+  sum,       // a = x + the output of layer `from()`
+  columns,   // a = gamma (x - mean) factor + beta, with mean and factor of each column
+  rows,      // a = gamma n + beta, with n each row normalised
+};
+template <class T>
+struct JetRule {
+  JetKind kind = JetKind::copy;
+  std::vector<T> mean{}, factor{};  // columns
+  double epsilon = 0;               // rows: n = (x - mean) / sqrt(variance + epsilon)
+  index_t gamma = -1, beta = -1;    // offsets in the flat buffer; -1: no such array
+};
+
 template <class T>
 class Layer {
  public:
-  Layer(const KernelTable<T>& table, index_t inputs, index_t units, index_t offset)
-      : table_(&table), inputs_(inputs), units_(units), offset_(offset) {}
+  // The defaults of a kind's row in the table (see LayerKind); every kind has a `kind_name`.
+  static std::vector<LayerNumber> numbers() { return {}; }
+  static constexpr bool has_activation = false;
+  static index_t units_of(const LayerSpec&, index_t inputs) { return inputs; }
+  static index_t parameter_count_of(const LayerSpec&, index_t /*inputs*/) { return 0; }
+  static void check(const LayerSpec&, const std::vector<index_t>& /*widths*/) {}
+  static bool is_identity(const LayerSpec&) { return false; }
+
+  Layer(const LayerPlace<T>& place, const LayerSpec& spec)
+      : trainable(spec.trainable),
+        table_(&place.table),
+        inputs_(place.inputs),
+        units_(spec.kind->units(spec, place.inputs)),
+        offset_(place.offset),
+        number_(place.number) {}
   virtual ~Layer() = default;
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
@@ -107,7 +150,7 @@ class Layer {
   // Of its array of parameters number `array`.
   void set_penalty(std::size_t array, Penalty penalty) { parameters_.at(array).penalty = penalty; }
 
-  bool trainable = true;
+  bool trainable;
 
   // Before the rows of a pass, with the whole batch.
   virtual void begin(const Pass&, const T* /*parameters*/, MatrixView<const T> /*x*/) {}
@@ -119,12 +162,17 @@ class Layer {
   // dx = dC/dx, which is not g.
   virtual void input_gradient(const Pass& pass, const T* parameters, const LayerRows<T>& rows,
                               MatrixView<const T> g, MatrixView<T> dx) const = 0;
-  // What `begin` leaves for the way back, besides what is kept of each row: its elements, and
-  // another pass's in its place.
+  // What `begin` leaves for the backward pass, besides what is kept of each row: the number of its
+  // elements, and an exchange of them for those of another pass.
   virtual index_t kept_of_pass() const { return 0; }
   virtual void exchange(AlignedBuffer<T>&) noexcept {}
   // After a training step or an open forward pass: moving averages take what `begin` has seen.
   virtual void commit(const Pass&) {}
+  // The random numbers that the layer uses for a row of a training pass, into out (units,). Throws
+  // std::invalid_argument for a layer without any.
+  virtual void random_numbers(const Pass& pass, index_t row, T* out) const;
+  // Throws std::invalid_argument for a layer whose second derivatives are not known.
+  virtual JetRule<T> jet_rule() const = 0;
 
  protected:
   void add_parameters(const char* name, index_t rows, index_t cols, Penalty penalty) {
@@ -134,10 +182,12 @@ class Layer {
   // Starts at `value`.
   std::shared_ptr<AlignedBuffer<T>> add_state(const char* name, T value);
 
+  index_t number() const { return number_; }
+
   const KernelTable<T>* table_;
 
  private:
-  index_t inputs_, units_, offset_, count_ = 0;
+  index_t inputs_, units_, offset_, number_, count_ = 0;
   std::vector<ParameterBlock> parameters_;
   std::vector<StateBlock<T>> states_;
 };

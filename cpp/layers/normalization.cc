@@ -39,15 +39,22 @@ AlignedBuffer<T> constant(index_t size, T value) {
 }  // namespace
 
 template <class T>
-ScaleAndCenter<T>::ScaleAndCenter(const KernelTable<T>& table, index_t units, const LayerSpec& spec,
-                                  index_t offset)
-    : Layer<T>(table, units, units, offset),
-      scale_(spec.scale),
-      center_(spec.center),
-      ones_(constant<T>(units, 1)),
-      zeros_(constant<T>(units, 0)) {
-  if (scale_) this->add_parameters("gamma", 0, units, spec.penalties[0]);
-  if (center_) this->add_parameters("beta", 0, units, spec.penalties[1]);
+ScaleAndCenter<T>::ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& spec)
+    : Layer<T>(place, spec),
+      scale_(spec.flag("scale")),
+      center_(spec.flag("center")),
+      ones_(constant<T>(this->units(), 1)),
+      zeros_(constant<T>(this->units(), 0)) {
+  if (scale_) this->add_parameters("gamma", 0, this->units(), spec.penalties[0]);
+  if (center_) this->add_parameters("beta", 0, this->units(), spec.penalties[1]);
+}
+
+template <class T>
+JetRule<T> ScaleAndCenter<T>::jet_rule_of(JetKind kind) const {
+  JetRule<T> rule{kind};
+  if (scale_) rule.gamma = this->parameters().front().offset;
+  if (center_) rule.beta = this->parameters().back().offset;
+  return rule;
 }
 
 template <class T>
@@ -80,15 +87,21 @@ void LayerNormalization<T>::input_gradient(const Pass&, const T* parameters,
 }
 
 template <class T>
-BatchNormalization<T>::BatchNormalization(const KernelTable<T>& table, index_t units,
-                                          const LayerSpec& spec, index_t offset)
-    : ScaleAndCenter<T>(table, units, spec, offset),
-      epsilon_(spec.epsilon),
-      momentum_(spec.momentum),
+JetRule<T> LayerNormalization<T>::jet_rule() const {
+  JetRule<T> rule = this->jet_rule_of(JetKind::rows);
+  rule.epsilon = epsilon_;
+  return rule;
+}
+
+template <class T>
+BatchNormalization<T>::BatchNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
+    : ScaleAndCenter<T>(place, spec),
+      epsilon_(spec.number("epsilon")),
+      momentum_(spec.number("momentum")),
       moving_mean_(this->add_state("moving_mean", 0)),
       moving_variance_(this->add_state("moving_variance", 1)) {
   for (AlignedBuffer<T>* buffer : {&mean_, &variance_, &inverse_, &factor_, &mean_g_, &mean_gn_})
-    *buffer = constant<T>(units, 0);
+    *buffer = constant<T>(this->units(), 0);
 }
 
 template <class T>
@@ -172,17 +185,27 @@ void BatchNormalization<T>::commit(const Pass& pass) {
 }
 
 template <class T>
-FixedNormalization<T>::FixedNormalization(const KernelTable<T>& table, index_t units,
-                                          const LayerSpec& spec, index_t offset)
-    : Layer<T>(table, units, units, offset),
-      epsilon_(spec.epsilon),
-      invert_(spec.invert),
+JetRule<T> BatchNormalization<T>::jet_rule() const {
+  JetRule<T> rule = this->jet_rule_of(JetKind::columns);
+  for (index_t j = 0; j < this->units(); ++j) {
+    rule.mean.push_back(moving_mean_->data()[j]);
+    const double variance = static_cast<double>(moving_variance_->data()[j]);
+    rule.factor.push_back(static_cast<T>(1 / std::sqrt(variance + epsilon_)));
+  }
+  return rule;
+}
+
+template <class T>
+FixedNormalization<T>::FixedNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
+    : Layer<T>(place, spec),
+      epsilon_(spec.number("epsilon")),
+      invert_(spec.flag("invert")),
       mean_(this->add_state("mean", 0)),
       variance_(this->add_state("variance", 1)),
-      factor_(constant<T>(units, 1)),
-      before_(constant<T>(units, 0)),
-      after_(constant<T>(units, 0)),
-      ones_(constant<T>(units, 1)) {}
+      factor_(constant<T>(this->units(), 1)),
+      before_(constant<T>(this->units(), 0)),
+      after_(constant<T>(this->units(), 0)),
+      ones_(constant<T>(this->units(), 1)) {}
 
 template <class T>
 void FixedNormalization<T>::begin(const Pass&, const T*, MatrixView<const T>) {
@@ -209,6 +232,20 @@ void FixedNormalization<T>::input_gradient(const Pass&, const T*, const LayerRow
   for (index_t i = 0; i < rows.x.rows; ++i)
     this->table_->normalization.multiply(1, g.cols, g.row(i), g.stride, factor_.data(), g.cols,
                                          dx.row(i), dx.stride);
+}
+
+template <class T>
+JetRule<T> FixedNormalization<T>::jet_rule() const {
+  JetRule<T> rule{JetKind::columns};
+  for (index_t j = 0; j < this->units(); ++j) {
+    double mean = static_cast<double>(mean_->data()[j]);
+    double deviation = std::max(std::sqrt(static_cast<double>(variance_->data()[j])), epsilon_);
+    // x deviation + mean, as (x - m) / d.
+    if (invert_) deviation = 1 / deviation, mean *= -deviation;
+    rule.mean.push_back(static_cast<T>(mean));
+    rule.factor.push_back(static_cast<T>(1 / deviation));
+  }
+  return rule;
 }
 
 #define DENSECORE_INSTANTIATE(T)        \

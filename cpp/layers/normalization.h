@@ -3,6 +3,7 @@
 #pragma once
 
 #include <utility>
+#include <vector>
 
 #include "base/aligned_buffer.h"
 #include "layers/layer.h"
@@ -13,7 +14,14 @@ namespace densecore {
 template <class T>
 class ScaleAndCenter : public Layer<T> {
  public:
-  ScaleAndCenter(const KernelTable<T>& table, index_t units, const LayerSpec& spec, index_t offset);
+  static std::vector<LayerNumber> numbers() {
+    return {{"epsilon", 1e-3, 0, 1e30}, flag("scale", true), flag("center", true)};
+  }
+  static index_t parameter_count_of(const LayerSpec& spec, index_t inputs) {
+    return (spec.flag("scale") + spec.flag("center")) * inputs;
+  }
+
+  ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& spec);
 
   void parameter_gradient(const Pass&, const LayerRows<T>& rows, MatrixView<const T> g,
                           bool accumulate, T* gradients) override;
@@ -26,6 +34,8 @@ class ScaleAndCenter : public Layer<T> {
     return center_ ? parameters + this->parameters().back().offset : zeros_.data();
   }
   const T* zeros() const { return zeros_.data(); }
+  // Of this kind, with the places of gamma and beta.
+  JetRule<T> jet_rule_of(JetKind kind) const;
   bool scale_, center_;
 
  private:
@@ -37,15 +47,17 @@ class ScaleAndCenter : public Layer<T> {
 template <class T>
 class LayerNormalization : public ScaleAndCenter<T> {
  public:
-  LayerNormalization(const KernelTable<T>& table, index_t units, const LayerSpec& spec,
-                     index_t offset)
-      : ScaleAndCenter<T>(table, units, spec, offset), epsilon_(spec.epsilon) {}
+  static constexpr char kind_name[] = "layer_normalization";
+
+  LayerNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
+      : ScaleAndCenter<T>(place, spec), epsilon_(spec.number("epsilon")) {}
 
   // The normalised row, and the inverse of its deviation.
   index_t kept() const override { return this->units() + 1; }
   void forward(const Pass&, const T* parameters, const LayerRows<T>& rows) const override;
   void input_gradient(const Pass&, const T* parameters, const LayerRows<T>& rows,
                       MatrixView<const T> g, MatrixView<T> dx) const override;
+  JetRule<T> jet_rule() const override;
 
  private:
   double epsilon_;
@@ -57,8 +69,14 @@ class LayerNormalization : public ScaleAndCenter<T> {
 template <class T>
 class BatchNormalization : public ScaleAndCenter<T> {
  public:
-  BatchNormalization(const KernelTable<T>& table, index_t units, const LayerSpec& spec,
-                     index_t offset);
+  static constexpr char kind_name[] = "batch_normalization";
+  static std::vector<LayerNumber> numbers() {
+    auto list = ScaleAndCenter<T>::numbers();
+    list.push_back({"momentum", 0.99, 0, 1});  // of the moving averages
+    return list;
+  }
+
+  BatchNormalization(const LayerPlace<T>& place, const LayerSpec& spec);
 
   index_t kept() const override { return this->units(); }  // the normalised row
   bool couples_rows(const Pass& pass) const override { return by_batch(pass); }
@@ -71,29 +89,35 @@ class BatchNormalization : public ScaleAndCenter<T> {
   void commit(const Pass& pass) override;
   index_t kept_of_pass() const override { return this->units(); }
   void exchange(AlignedBuffer<T>& other) noexcept override { std::swap(factor_, other); }
+  JetRule<T> jet_rule() const override;
 
  private:
   bool by_batch(const Pass& pass) const { return pass.training && this->trainable; }
 
   double epsilon_, momentum_;
   std::shared_ptr<AlignedBuffer<T>> moving_mean_, moving_variance_;
-  // Of the pass: mean, variance, 1 / deviation, gamma / deviation; of the way back: means of g and
-  // of g * normalised.
+  // Of the pass: mean, variance, 1 / deviation, gamma / deviation; of the backward pass: means of g
+  // and of g * normalised.
   AlignedBuffer<T> mean_, variance_, inverse_, factor_, mean_g_, mean_gn_, sums_;
 };
 
-// y = (x - mean) / max(sqrt(variance), epsilon) with given numbers, or with `invert` the way
-// back: y = x * max(sqrt(variance), epsilon) + mean.
+// y = (x - mean) / max(sqrt(variance), epsilon) with given numbers, or with `invert` the inverse:
+// y = x * max(sqrt(variance), epsilon) + mean.
 template <class T>
 class FixedNormalization : public Layer<T> {
  public:
-  FixedNormalization(const KernelTable<T>& table, index_t units, const LayerSpec& spec,
-                     index_t offset);
+  static constexpr char kind_name[] = "normalization";
+  static std::vector<LayerNumber> numbers() {
+    return {{"epsilon", 1e-3, 0, 1e30}, flag("invert", false)};
+  }
+
+  FixedNormalization(const LayerPlace<T>& place, const LayerSpec& spec);
 
   void begin(const Pass&, const T*, MatrixView<const T>) override;
   void forward(const Pass&, const T*, const LayerRows<T>& rows) const override;
   void input_gradient(const Pass&, const T*, const LayerRows<T>& rows, MatrixView<const T> g,
                       MatrixView<T> dx) const override;
+  JetRule<T> jet_rule() const override;
 
  private:
   double epsilon_;

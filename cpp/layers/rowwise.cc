@@ -13,21 +13,18 @@ constexpr double resolution = 65536;  // of a mask's 16 random bits
 }  // namespace
 
 template <class T>
-Dropout<T>::Dropout(const KernelTable<T>& table, index_t inputs, const LayerSpec& spec,
-                    index_t offset, index_t number)
-    : Layer<T>(table, inputs, inputs, offset),
-      number_(number),
-      threshold_(
-          static_cast<std::uint32_t>(std::max(1.0, std::nearbyint((1 - spec.rate) * resolution)))) {
-}
+Dropout<T>::Dropout(const LayerPlace<T>& place, const LayerSpec& spec)
+    : Layer<T>(place, spec),
+      threshold_(static_cast<std::uint32_t>(
+          std::max(1.0, std::nearbyint((1 - spec.number("rate")) * resolution)))) {}
 
 template <class T>
-void Dropout<T>::factors(const Pass& pass, index_t row, T* out) const {
+void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
   const T factor = static_cast<T>(resolution / threshold_);
   // As in base/random.h: what the numbers are for stands in the key, which of them in the counter.
   const std::uint64_t key[2] = {pass.seed, static_cast<std::uint64_t>(Stream::dropout)};
   std::uint64_t counter[4] = {0, static_cast<std::uint64_t>(row),
-                              static_cast<std::uint64_t>(number_), pass.number};
+                              static_cast<std::uint64_t>(this->number()), pass.number};
   constexpr index_t at_once = 1024, of_block = 16;
   std::uint16_t random[at_once];
   for (index_t j = 0; j < this->units(); j += at_once) {
@@ -46,7 +43,7 @@ void Dropout<T>::factors(const Pass& pass, index_t row, T* out) const {
 template <class T>
 void Dropout<T>::forward(const Pass& pass, const T*, const LayerRows<T>& rows) const {
   if (!pass.training) return copy_rows(rows.x, rows.a);
-  for (index_t i = 0; i < rows.x.rows; ++i) factors(pass, rows.begin + i, rows.kept.row(i));
+  for (index_t i = 0; i < rows.x.rows; ++i) random_numbers(pass, rows.begin + i, rows.kept.row(i));
   this->table_->normalization.multiply(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
                                        rows.kept.data, rows.kept.stride, rows.a.data,
                                        rows.a.stride);
@@ -60,7 +57,21 @@ void Dropout<T>::input_gradient(const Pass& pass, const T*, const LayerRows<T>& 
                                        rows.kept.stride, dx.data, dx.stride);
 }
 
+template <class T>
+void AddLayer<T>::check(const LayerSpec& spec, const std::vector<index_t>& widths) {
+  const index_t from = spec.whole_number("from"), layers = static_cast<index_t>(widths.size()) - 1;
+  if (from >= layers)
+    throw std::invalid_argument("found an addition of layer " + std::to_string(from) +
+                                ", wanted one before it");
+  const index_t other = widths[static_cast<std::size_t>(from + 1)], width = widths.back();
+  if (other != width)
+    throw std::invalid_argument("found a residual block from " + std::to_string(other) + " to " +
+                                std::to_string(width) + " units, wanted as many outputs as inputs");
+}
+
 template class Dropout<float>;
 template class Dropout<double>;
+template class AddLayer<float>;
+template class AddLayer<double>;
 
 }  // namespace densecore

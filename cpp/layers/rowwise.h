@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <stdexcept>
+#include <vector>
 
 #include "layers/layer.h"
 
@@ -11,9 +13,12 @@ namespace densecore {
 template <class T>
 class ActivationLayer : public Layer<T> {
  public:
-  ActivationLayer(const KernelTable<T>& table, index_t inputs, const LayerSpec& spec,
-                  index_t offset)
-      : Layer<T>(table, inputs, inputs, offset), function_(table, spec.activation) {}
+  static constexpr char kind_name[] = "activation";
+  static constexpr bool has_activation = true;
+  static bool is_identity(const LayerSpec& spec) { return spec.activation.name == "linear"; }
+
+  ActivationLayer(const LayerPlace<T>& place, const LayerSpec& spec)
+      : Layer<T>(place, spec), function_(place.table, spec.activation) {}
 
   const ActivationFunction<T>* activation() const override { return &function_; }
   void forward(const Pass&, const T*, const LayerRows<T>& rows) const override {
@@ -23,6 +28,7 @@ class ActivationLayer : public Layer<T> {
                       MatrixView<T> dx) const override {
     function_.backward(rows.x, rows.a, g, dx, 0, g.cols);
   }
+  JetRule<T> jet_rule() const override { return {JetKind::function}; }
 
  private:
   ActivationFunction<T> function_;
@@ -34,19 +40,22 @@ class ActivationLayer : public Layer<T> {
 template <class T>
 class Dropout : public Layer<T> {
  public:
-  Dropout(const KernelTable<T>& table, index_t inputs, const LayerSpec& spec, index_t offset,
-          index_t number);
+  static constexpr char kind_name[] = "dropout";
+  static std::vector<LayerNumber> numbers() { return {{"rate", 0, 0, 1, true}}; }
+  static bool is_identity(const LayerSpec&) { return true; }
+
+  Dropout(const LayerPlace<T>& place, const LayerSpec& spec);
 
   index_t kept() const override { return this->units(); }  // the factors
   void forward(const Pass& pass, const T*, const LayerRows<T>& rows) const override;
   void input_gradient(const Pass& pass, const T*, const LayerRows<T>& rows, MatrixView<const T> g,
                       MatrixView<T> dx) const override;
 
-  // The factors of a row, 0 or 1 / (1 - rate), into out (units,).
-  void factors(const Pass& pass, index_t row, T* out) const;
+  // The factors of a row, 0 or 1 / (1 - rate).
+  void random_numbers(const Pass& pass, index_t row, T* out) const override;
+  JetRule<T> jet_rule() const override { return {JetKind::copy}; }
 
  private:
-  index_t number_;
   std::uint32_t threshold_;  // of 2^16: the share that is kept
 };
 
@@ -61,8 +70,9 @@ struct UserFunction {
 template <class T>
 class FunctionLayer : public Layer<T> {
  public:
-  FunctionLayer(const KernelTable<T>& table, index_t inputs, const LayerSpec&, index_t offset)
-      : Layer<T>(table, inputs, inputs, offset) {}
+  static constexpr char kind_name[] = "function";
+
+  FunctionLayer(const LayerPlace<T>& place, const LayerSpec& spec) : Layer<T>(place, spec) {}
 
   bool couples_rows(const Pass&) const override { return true; }
   void forward(const Pass&, const T*, const LayerRows<T>& rows) const override {
@@ -74,6 +84,11 @@ class FunctionLayer : public Layer<T> {
     this->table_->normalization.multiply(g.rows, g.cols, g.data, g.stride, dx.data, dx.stride,
                                          dx.data, dx.stride);
   }
+  JetRule<T> jet_rule() const override {
+    throw std::invalid_argument(
+        "activation: found a Python function, of which only the first derivative is known; wanted "
+        "one of the core's");
+  }
 
   UserFunction<T> function;
 };
@@ -82,11 +97,16 @@ class FunctionLayer : public Layer<T> {
 template <class T>
 class AddLayer : public Layer<T> {
  public:
-  AddLayer(const KernelTable<T>& table, index_t inputs, const LayerSpec& spec, index_t offset)
-      : Layer<T>(table, inputs, inputs, offset), from_(spec.from) {}
+  static constexpr char kind_name[] = "add";
+  // The layer whose output is added, -1 for the network's input.
+  static std::vector<LayerNumber> numbers() { return {whole_number("from", -1, -1, max_layers)}; }
+  static void check(const LayerSpec& spec, const std::vector<index_t>& widths);
+
+  AddLayer(const LayerPlace<T>& place, const LayerSpec& spec)
+      : Layer<T>(place, spec), from_(spec.whole_number("from")) {}
 
   index_t from() const override { return from_; }
-  // On the way out the other summand, on the way back the gradient for it.
+  // In the forward pass the other summand, in the backward pass the gradient for it.
   index_t kept() const override { return this->units(); }
   void forward(const Pass&, const T*, const LayerRows<T>& rows) const override {
     this->table_->normalization.sum(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
@@ -97,6 +117,7 @@ class AddLayer : public Layer<T> {
     copy_rows(g, rows.kept);
     copy_rows(g, dx);
   }
+  JetRule<T> jet_rule() const override { return {JetKind::sum}; }
 
  private:
   index_t from_;

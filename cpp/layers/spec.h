@@ -24,20 +24,64 @@ struct Penalty {
   bool any() const { return l1 != 0 || l2 != 0; }
 };
 
-// One layer of any kind; a kind reads the entries that it has.
+// A number that describes a layer: minimum <= value <= maximum, or value < maximum when `open`.
+struct LayerNumber {
+  const char* name;
+  double initial, minimum, maximum;
+  bool open = false;
+  bool whole = false;
+};
+constexpr LayerNumber flag(const char* name, bool initial) {
+  return {name, initial ? 1.0 : 0.0, 0, 1, false, true};
+}
+constexpr LayerNumber whole_number(const char* name, index_t initial, index_t minimum,
+                                   index_t maximum) {
+  return {name,
+          static_cast<double>(initial),
+          static_cast<double>(minimum),
+          static_cast<double>(maximum),
+          false,
+          true};
+}
+
+struct LayerSpec;
+
+// A kind of layer as a specification sees it: a row of the table in kinds.cc, where a class of
+// layers gives the entries.
+struct LayerKind {
+  const char* name;
+  std::vector<LayerNumber> numbers;
+  // Whether it ends with an activation, which the loss may compute instead.
+  bool has_activation;
+  // Number of outputs, and of parameters, for so many inputs.
+  index_t (*units)(const LayerSpec&, index_t inputs);
+  index_t (*parameter_count)(const LayerSpec&, index_t inputs);
+  // Throws std::invalid_argument for what the ranges of single numbers do not exclude. `widths`:
+  // the number of the network's inputs, then of the outputs of each layer before this one.
+  void (*check)(const LayerSpec&, const std::vector<index_t>& widths);
+  // Whether the outputs are the inputs, outside training.
+  bool (*is_identity)(const LayerSpec&);
+};
+
+// One layer of some kind.
 struct LayerSpec {
-  std::string kind = "dense";        // a name of layer_kinds()
-  index_t units = 0;                 // dense; the others have as many outputs as inputs
-  ActivationSpec activation;         // dense, activation
-  bool use_bias = true;              // dense
-  double rate = 0;                   // dropout: the share of inputs that become 0
-  double epsilon = 1e-3;             // the normalisations: added to a variance
-  double momentum = 0.99;            // batch_normalization: of the moving averages
-  bool scale = true, center = true;  // whether there are gamma and beta
-  bool invert = false;               // normalization: from normalised numbers back
-  index_t from = -1;  // add: the layer whose output is added, -1 for the network's input
+  explicit LayerSpec(const LayerKind& kind);
+
+  const LayerKind* kind;
+  std::vector<double> numbers;  // in the order of kind->numbers
+  ActivationSpec activation;    // of a kind that has one
   bool trainable = true;
   Penalty penalties[2];  // of the layer's first and second array of parameters
+
+  double number(const std::string& name) const { return numbers[place_of(name)]; }
+  bool flag(const std::string& name) const { return number(name) != 0; }
+  index_t whole_number(const std::string& name) const { return static_cast<index_t>(number(name)); }
+  // To be written to; NetworkSpec::check looks at the value. Throws std::invalid_argument for a
+  // name that the kind does not have.
+  double& entry(const std::string& name) { return numbers[place_of(name)]; }
+
+ private:
+  std::size_t place_of(const std::string& name) const;
 };
 
 struct NetworkSpec {
@@ -47,10 +91,9 @@ struct NetworkSpec {
   // Throws std::invalid_argument naming what was found and what is wanted.
   void check() const;
   index_t outputs() const;
-  // The activation that the last layer ends with.
+  // The activation that the last layer ends with; "none" for a kind that has none, which no loss
+  // is computed together with.
   std::string last_activation() const;
 };
-
-std::vector<std::string> layer_kinds();
 
 }  // namespace densecore

@@ -1,9 +1,11 @@
 #include "network/network.h"
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
-#include "layers/make_layer.h"
+#include "layers/kinds.h"
 
 namespace densecore {
 namespace {
@@ -29,14 +31,14 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec,
   index_t inputs = spec_.inputs;
   branches_.resize(spec_.layers.size());
   for (const LayerSpec& layer : spec_.layers) {
-    layers_.push_back(
-        make_layer(*table_, inputs, layer, parameter_count_, static_cast<index_t>(layers_.size())));
-    layers_.back()->trainable = layer.trainable;
-    plain_ = plain_ && layers_.back()->dense() != nullptr;
-    if (layer.kind == "add")
-      branches_[static_cast<std::size_t>(layer.from + 1)].push_back(layers_.size() - 1);
-    parameter_count_ += layers_.back()->parameter_count();
-    inputs = layers_.back()->units();
+    const auto number = static_cast<index_t>(layers_.size());
+    layers_.push_back(make_layer<T>({*table_, inputs, parameter_count_, number}, layer));
+    const Layer<T>& made = *layers_.back();
+    plain_ = plain_ && made.dense() != nullptr;
+    if (made.from() != Layer<T>::no_layer)
+      branches_[static_cast<std::size_t>(made.from() + 1)].push_back(layers_.size() - 1);
+    parameter_count_ += made.parameter_count();
+    inputs = made.units();
   }
   block_rows_ = rows_of_block();
   const auto count = static_cast<std::size_t>(parameter_count_);
@@ -103,7 +105,12 @@ void Network<T>::set_penalty(std::size_t layer, std::size_t array, Penalty penal
 
 template <class T>
 void Network<T>::set_function(std::size_t layer, UserFunction<T> function) {
-  dynamic_cast<FunctionLayer<T>&>(*layers_[layer]).function = std::move(function);
+  auto* const found = dynamic_cast<FunctionLayer<T>*>(layers_[layer].get());
+  if (found == nullptr)
+    throw std::invalid_argument("layer " + std::to_string(layer) + ": found a layer of kind '" +
+                                spec_.layers[layer].kind->name + "', wanted one of kind '" +
+                                FunctionLayer<T>::kind_name + "'");
+  found->function = std::move(function);
 }
 
 template <class T>

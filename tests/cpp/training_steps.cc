@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/thread_pool.h"
 #include "layers/initializer.h"
+#include "layers/kinds.h"
 #include "training/trainer.h"
 
 namespace {
@@ -65,8 +66,8 @@ void train(const Workload& workload) {
   NetworkSpec spec;
   spec.inputs = workload.widths.front();
   for (std::size_t l = 1; l < workload.widths.size(); ++l) {
-    LayerSpec layer;
-    layer.units = workload.widths[l];
+    LayerSpec layer(find_layer_kind("dense"));
+    layer.entry("units") = static_cast<double>(workload.widths[l]);
     layer.activation.name = l + 1 == workload.widths.size() ? workload.last : workload.hidden;
     spec.layers.push_back(layer);
   }

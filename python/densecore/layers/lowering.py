@@ -16,7 +16,7 @@ class Plan:
         """Append a layer of the core; returns its number."""
         self.specs.append(spec)
         self.width = self.width if width is None else width
-        self._open = spec["kind"] == "dense" and spec["activation"] == "linear"
+        self._open = spec.get("activation") == "linear"
         return len(self.specs) - 1
 
     def activate(self, name: str, parameters: list[float]) -> None:

@@ -15,26 +15,21 @@ if TYPE_CHECKING:
     Frozen: TypeAlias = core.FrozenF32 | core.FrozenF64
 
 
-def _does_nothing(spec: dict[str, Any]) -> bool:
-    """Whether a layer of the core puts out what it takes, in prediction."""
-    kind = spec["kind"]
-    return bool(kind == "dropout" or (kind == "activation" and spec["activation"] == "linear"))
-
-
 def freeze(inputs: int, plan: Plan, network: Any, dtype: str) -> "Frozen":
-    """A copy of `network`, whose layers `plan` says, without those that prediction has no use for:
-    dense layers that then follow each other are what the kernels for single rows can do.
+    """A copy of `network`, made by `plan`, without dropout and other identities of prediction.
+
+    Consecutive dense layers can then use the kernels for single rows.
     """
     kept: list[int] = []  # the layers that are left, by their numbers
     place = [-1]  # of the input and of each layer, which of these puts out the same
     for number, spec in enumerate(plan.specs):
-        if not _does_nothing(spec):
+        if not core.is_identity_layer(spec):
             kept.append(number)
         place.append(len(kept) - 1)
     kept = kept or [len(plan.specs) - 1]  # there must be one: a linear activation
     specs = [dict(plan.specs[number]) for number in kept]
     for spec in specs:
-        if spec["kind"] == "add":
+        if "from" in spec:
             spec["from"] = place[spec["from"] + 1]
     wanted = np.dtype(dtype)
     states = [

@@ -1,0 +1,62 @@
+#include "layers/kinds.h"
+
+#include <stdexcept>
+
+#include "layers/dense.h"
+#include "layers/normalization.h"
+#include "layers/rowwise.h"
+
+namespace densecore {
+namespace {
+
+// `L`: class templates over the dtype.
+template <template <class> class... L>
+class LayerList {
+  template <class T, class Kind>
+  static std::unique_ptr<Layer<T>> make(const LayerPlace<T>& place, const LayerSpec& spec) {
+    return std::make_unique<Kind>(place, spec);
+  }
+  // Nothing in a row depends on the dtype.
+  template <class Kind>
+  static LayerKind kind_of() {
+    return {Kind::kind_name,          Kind::numbers(), Kind::has_activation, Kind::units_of,
+            Kind::parameter_count_of, Kind::check,     Kind::is_identity};
+  }
+  template <class T>
+  using Factory = std::unique_ptr<Layer<T>> (*)(const LayerPlace<T>&, const LayerSpec&);
+
+ public:
+  static std::vector<LayerKind> kinds() { return {kind_of<L<float>>()...}; }
+  // One for each kind, in the same order.
+  template <class T>
+  static constexpr Factory<T> factories[] = {make<T, L<T>>...};
+};
+
+using Kinds = LayerList<Dense, ActivationLayer, Dropout, LayerNormalization, BatchNormalization,
+                        FixedNormalization, AddLayer, FunctionLayer>;
+
+}  // namespace
+
+const std::vector<LayerKind>& layer_kinds() {
+  static const std::vector<LayerKind> list = Kinds::kinds();
+  return list;
+}
+
+const LayerKind& find_layer_kind(const std::string& name) {
+  std::string known;
+  for (const LayerKind& kind : layer_kinds()) {
+    if (name == kind.name) return kind;
+    known += (known.empty() ? "" : ", ") + std::string(kind.name);
+  }
+  throw std::invalid_argument("unknown kind of layer '" + name + "'; known: " + known);
+}
+
+template <class T>
+std::unique_ptr<Layer<T>> make_layer(const LayerPlace<T>& place, const LayerSpec& spec) {
+  return Kinds::factories<T>[spec.kind - layer_kinds().data()](place, spec);
+}
+
+template std::unique_ptr<Layer<float>> make_layer(const LayerPlace<float>&, const LayerSpec&);
+template std::unique_ptr<Layer<double>> make_layer(const LayerPlace<double>&, const LayerSpec&);
+
+}  // namespace densecore
