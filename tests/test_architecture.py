@@ -190,7 +190,7 @@ def python_arrows() -> dict[str, set[str]]:
 @needs_sources
 def test_imports_follow_the_module_order() -> None:
     arrows = python_arrows()
-    assert "models/layer_stack" in arrows["models/compiled"]  # what is read is what is there
+    assert "models/layered_network" in arrows["models/compiled"]  # what is read is what is there
     places = {name.split("/")[0] for name in arrows}
     assert places == levels(PYTHON_ORDER).keys(), "give a new module a place in PYTHON_ORDER"
     assert not back_arrows(arrows, PYTHON_ORDER)
@@ -239,8 +239,8 @@ def not_public(code: str) -> set[str]:
 @needs_sources
 def test_command_line_uses_the_public_interface() -> None:
     """Public is what a name without underscore at the top level says, and what `__all__` lists."""
-    assert not_public("from densecore.models.layer_stack import LayerStack") == {
-        "models.layer_stack.LayerStack"
+    assert not_public("from densecore.models.layered_network import LayeredNetwork") == {
+        "models.layered_network.LayeredNetwork"
     }
     assert not_public("from .._base import core") == {"_base.core"}
     assert not_public("from densecore.losses import _curvature") == {"losses._curvature"}

@@ -154,7 +154,7 @@ def test_maps_of_the_dtype_are_used_where_they_lie(tmp_path: Path) -> None:
         found = as_x(view)
         assert isinstance(found, np.ndarray)
         assert np.shares_memory(found, view)
-    data = _data.prepare(x, LABELS, None, None, dtype=F32, inputs=INPUTS, outputs=3, sparse=True)
+    data = _data.prepare(as_x(x), LABELS, None, None, dtype=F32, outputs=3, sparse=True)
     for half in data.split(0.3):
         assert np.shares_memory(half.x, x)
 
@@ -294,6 +294,22 @@ def test_sparse_matrices_train_as_dense_ones(
     sparse = pytest.importorskip("scipy.sparse")
     dense = X.astype(dtype)
     same_training(getattr(sparse, kind)(dense), dense, LABELS, dtype, **options)
+
+
+def test_batches_may_be_sparse_matrices_and_maps(tmp_path: Path) -> None:
+    """Also those whose rows are made when a step needs them."""
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = sparse.csr_array(X.astype(np.float64))
+    wide = mapped(tmp_path / "x.npy", X.astype(np.float64))
+    expected = make()
+    numbers = expected.fit([(X[:35], LABELS[:35]), (X[35:], LABELS[35:])], verbose=0).history
+    for x in (matrix, wide):
+        model = make()
+        batches = [(x[:35], LABELS[:35]), (x[35:], LABELS[35:])]
+        assert model.fit(batches, verbose=0).history == numbers
+        assert (model.parameters == expected.parameters).all()
+        whole = expected.evaluate(X, LABELS)
+        assert model.evaluate(iter(batches)) == pytest.approx(whole, rel=1e-12)
 
 
 def test_sparse_matrices_of_other_kinds() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import densecore as dc
-from densecore.models.plot import MOST_UNITS, plot_network
+from densecore.models.plot import MOST_UNITS
 
 matplotlib = pytest.importorskip("matplotlib")
 
@@ -61,18 +61,8 @@ def test_a_model_without_parameters_can_be_drawn() -> None:
 
 
 def test_layers_of_other_kinds_are_bars() -> None:
-    class Layer:
-        def __init__(self, name: str, **attributes: Any) -> None:
-            self.name = name
-            vars(self).update(attributes)
-
-    class Dropout(Layer): ...
-
-    class Model:
-        _input = dc.Input(3)
-        layers = (Layer("a", units=4, activation="relu"), Dropout("drop"), Layer("b", units=2))
-
-    figure = plot_network(Model())
+    chain = [dc.Input(3), dc.Dense(4, "relu"), dc.layers.Dropout(0.5), dc.Dense(2)]
+    figure = dc.Sequential(chain).plot()
     assert len(circles(figure)) == 3 + 4 + 2
     assert lines(figure) == 3 * 4 + 4 + 4 * 2
     assert "Dropout" in texts(figure)

@@ -249,7 +249,7 @@ def test_nothing_is_allocated_for_what_the_file_does_not_hold(
     trained().save(good)
     path = tmp_path / "model"
     path.write_bytes(edit(set_layer(0, units=2**24))(good))
-    monkeypatch.setattr(dc.Sequential, "_make_parameters", lambda self: pytest.fail("allocated"))
+    monkeypatch.setattr(dc.Sequential, "_make_network", lambda self: pytest.fail("allocated"))
     with pytest.raises(ValueError, match=r"layers\.0\.kernel"):
         dc.load_model(path)
 
@@ -286,3 +286,10 @@ def test_random_damage_never_does_worse_than_a_clear_error(tmp_path: Path) -> No
             accepted += 1
     assert refused == 400
     assert accepted < 200
+
+
+def test_a_model_of_a_configuration_is_compiled_however_it_is_built() -> None:
+    model = dc.Sequential.from_config(trained().get_config())
+    count = model.parameters.size  # builds
+    assert count == model.count_params()
+    assert np.isfinite(model.evaluate(X, LABELS)).all()

@@ -22,6 +22,7 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
   type.def(py::init<index_t, const std::vector<py::dict>&, const py::object&>(), py::arg("inputs"),
            py::arg("layers"), py::arg("isa") = py::none())
       .def_property_readonly("isa", &N::isa)
+      .def_property_readonly("inputs", &N::inputs)
       .def_property_readonly("parameter_count", &N::parameter_count)
       .def_property_readonly("parameters", &N::parameters)
       .def_property_readonly("gradients", &N::gradients)

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from .converters import from_keras, from_torch
     from .ensembles.ensemble import Ensemble
     from .layers import Dense, Input
-    from .models import Model
-    from .models.sequential import Sequential, load_model
+    from .models import Model, Sequential, load_model
 
 
 __all__ = [

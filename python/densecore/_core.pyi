@@ -172,6 +172,8 @@ class _Network:
     @property
     def isa(self) -> str: ...
     @property
+    def inputs(self) -> int: ...
+    @property
     def parameter_count(self) -> int: ...
     @property
     def parameters(self) -> NDArray[Any]: ...
@@ -289,15 +291,23 @@ class _Network:
         y: NDArray[Any],
         sample_weight: NDArray[Any] | None,
     ) -> list[float]: ...
-    def tally(self) -> _Tally: ...
+    def tally(self) -> TallyF32 | TallyF64: ...
     def train_batch(
-        self, x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None, tally: _Tally
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        tally: TallyF32 | TallyF64,
     ) -> None: ...
     def evaluate_batch(
-        self, x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None, tally: _Tally
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        tally: TallyF32 | TallyF64,
     ) -> None: ...
     def add_to_tally(
-        self, outputs: NDArray[Any], y: NDArray[Any], loss: float, tally: _Tally
+        self, outputs: NDArray[Any], y: NDArray[Any], loss: float, tally: TallyF32 | TallyF64
     ) -> None: ...
 
 class NetworkF32(_Network): ...

@@ -52,7 +52,7 @@ MOVED = {
     "machine": "roofline",
     "metrics.classes": "metrics.classification",
     "metrics.errors": "metrics.regression",
-    "model": "models.sequential",
+    "model": "models",
     "model_file": "_saving.model_file",
     "open_steps": "models.on_batch",
     "persistence": "models.serialization",
@@ -64,11 +64,11 @@ MOVED = {
     "preparation.targets": "tabular.targets",
     "progress": "callbacks.progress",
     "schedules.given": "schedules.from_values",
-    "stack": "models.layer_stack",
+    "stack": "models.layered_network",
     "sweeps": "ensembles.model_selection",
     "tables": "tabular.reader",
     "training": "models.fit",
-    "weights": "models.layer_stack",
+    "weights": "models.layered_network",
     "weights_file": "_saving.weights_file",
 }
 _PACKAGE = __name__.partition(".")[0]

@@ -8,8 +8,7 @@ import numpy as np
 
 from .._base import core
 from .._base.warn import warn
-from .dataset import Data
-from .row_sources import take
+from .dataset import Batch, Data
 
 # (x, y, sample_weight) of a batch, however given, as the core wants it.
 Convert = Callable[[Any, Any, Any], Data]
@@ -31,7 +30,7 @@ class Source(Protocol):
     rows: int | None
     exhausted: bool
 
-    def epoch(self, number: int, seed: int) -> Iterator[Data]:
+    def epoch(self, number: int, seed: int) -> Iterator[Batch]:
         """The batches of an epoch; number and seed fix their order."""
         ...
 
@@ -57,7 +56,7 @@ class Arrays:
             self.whole = True
         self.steps: int | None = there if self.whole else steps
 
-    def epoch(self, number: int, seed: int) -> Iterator[Data]:
+    def epoch(self, number: int, seed: int) -> Iterator[Batch]:
         data, size = self.data, self.batch_size
         rows = len(data.x)
         order = self.order
@@ -67,8 +66,7 @@ class Arrays:
             part: Any = slice(begin, begin + size)
             if order is not None:
                 part = order[part]
-            weight = None if data.weight is None else data.weight[part]
-            yield Data(take(data.x, part), data.y[part], weight)
+            yield data.batch(part)
 
 
 class Indexed:
@@ -95,7 +93,7 @@ class Indexed:
         """The inputs of the first batch, for their number."""
         return parts_of(self._batches[0])[0]
 
-    def epoch(self, number: int, seed: int) -> Iterator[Data]:
+    def epoch(self, number: int, seed: int) -> Iterator[Batch]:
         there = len(self._batches)
         order = core.permutation(there, seed, number) if self._shuffle else np.arange(there)
         for step, index in enumerate(order[: self.steps]):
@@ -130,7 +128,7 @@ class Stream:
             raise ValueError("x: found no batches, wanted at least one")
         return parts_of(self._peeked[0])[0]
 
-    def epoch(self, number: int, seed: int) -> Iterator[Data]:
+    def epoch(self, number: int, seed: int) -> Iterator[Batch]:
         if self._begun and not self._once:
             self._iterator = iter(self._batches)
         self._begun = True
@@ -179,9 +177,9 @@ def parts_of(item: Any) -> tuple[Any, Any, Any]:
     return x, y, weight
 
 
-def _converted(convert: Convert, item: Any, step: int) -> Data:
+def _converted(convert: Convert, item: Any, step: int) -> Batch:
     x, y, weight = parts_of(item)
     try:
-        return convert(x, y, weight)
+        return convert(x, y, weight).batch()
     except (TypeError, ValueError) as error:
         raise type(error)(f"batch {step}: {error}") from None

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .._base.dtypes import Array
 from .arrays import as_labels, as_targets, as_weights
-from .row_sources import Rows, as_rows, part
+from .row_sources import Rows, part, take
 
 
 class Data(NamedTuple):
@@ -40,32 +40,42 @@ class Data(NamedTuple):
             )
         return rows_of(0, cut), rows_of(cut, rows)
 
+    def batch(self, which: Any = slice(None)) -> "Batch":
+        """Some of the rows as a step takes them: those of sparse matrices are made dense."""
+        weight = None if self.weight is None else self.weight[which]
+        return Batch(take(self.x, which), self.y[which], weight)
+
+
+class Batch(NamedTuple):
+    """The data of one step: x (rows, inputs) as an array, y and weights as of `Data`."""
+
+    x: Array
+    y: Array
+    weight: Array | None
+
 
 def prepare(
-    x: Any,
+    x: Rows,
     y: Any,
     sample_weight: Any,
     class_weight: Mapping[int, float] | None,
     *,
     dtype: np.dtype[Any],
-    inputs: int,
     outputs: int,
     sparse: bool,
-    flatten: bool = False,
 ) -> Data:
-    """Check and convert; copies only what cannot be used where it lies.
+    """Check and convert targets and weights for rows that `as_rows` has converted.
 
-    With `flatten` the axes of x after the first become one. Targets and weights must be finite; x
-    is not looked through for NaN: that would read all of it once more, and of a file perhaps all
-    that does not fit into memory.
+    Nothing is copied that can be used where it lies. Targets and weights must be finite; x is not
+    searched for NaN: that would read all of it once more, perhaps from a file that is larger than
+    the memory.
 
     Raises
     ------
     TypeError, ValueError
         Naming the argument, what was found and what is wanted.
     """
-    x_array = as_rows("x", x, dtype, inputs, flatten)
-    rows = len(x_array)
+    rows = len(x)
     if rows == 0:
         raise ValueError("x: found no rows, wanted at least one")
     if y is None:
@@ -76,7 +86,7 @@ def prepare(
     if class_weight is not None:
         factors = _class_factors(y_array, class_weight)
         weight = as_weights(factors if weight is None else factors * weight, dtype, rows)
-    return Data(x_array, y_array, weight)
+    return Data(x, y_array, weight)
 
 
 def _class_factors(y: Array, class_weight: Mapping[int, float]) -> NDArray[np.float64]:

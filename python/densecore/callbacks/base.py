@@ -1,9 +1,12 @@
 """What listens to training: the base class of callbacks, and the list that `fit` calls."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..metrics import larger_is_better
+
+if TYPE_CHECKING:  # models know callbacks, and not the other way round
+    from ..models.model import Model
 
 Logs = dict[str, Any]
 
@@ -37,14 +40,14 @@ class Callback:
     _companions: "CallbackList | None" = None
 
     def __init__(self) -> None:
-        self.model: Any = None
+        self.model: Model = None  # type: ignore[assignment]
         self.params: dict[str, Any] = {}
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Called with `params` before anything else."""
         self.params = params
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: "Model") -> None:
         """Called with the model before training begins."""
         self.model = model
         direction = getattr(self, "_direction", None)
@@ -164,7 +167,7 @@ class Direction:
         self._asked = monitor.removeprefix("val_") if mode == "auto" else None
         self._delta = abs(min_delta)
 
-    def ask(self, model: Any) -> None:
+    def ask(self, model: "Model") -> None:
         """A metric of the model knows better than its name does."""
         if self._asked is not None:
             self.grows = model._directions.get(self._asked, self.grows)
@@ -195,7 +198,7 @@ class CallbackList:
     def __init__(
         self,
         callbacks: "Iterable[Callback] | Callback | CallbackList | None" = None,
-        model: Any = None,
+        model: "Model | None" = None,
         **params: Any,
     ) -> None:
         given: list[Any] = []
@@ -216,7 +219,8 @@ class CallbackList:
         self.history: Callback | None = None
         for callback in self.callbacks:
             callback.set_params(params)
-            callback.set_model(model)
+            if model is not None:
+                callback.set_model(model)
             callback._companions = self
 
     def append(self, callback: Callback) -> None:

@@ -3,13 +3,16 @@
 import contextlib
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._base import checks
 from .._saving import safetensors
 from .base import Callback, CallbackList, Direction, Logs, overrides
+
+if TYPE_CHECKING:
+    from ..models.model import Model
 
 StrPath = str | os.PathLike[str]
 
@@ -226,7 +229,7 @@ class BackupAndRestore(Callback):
                 "version": _VERSION,
                 "model": json.dumps(_identity(model)),
                 "seed": str(model.seed),
-                "optimizer": json.dumps(model.optimizer.get_config()),
+                "optimizer": json.dumps(model._compiled_optimizer().get_config()),
                 "progress": json.dumps(model.progress),
                 "training": json.dumps(
                     {"epoch": epoch, "stopped": model.stop_training, "callbacks": callbacks}
@@ -259,7 +262,7 @@ class BackupAndRestore(Callback):
         if seed != model.seed:
             # The seed of shuffles belongs to what the core is compiled with.
             model.seed = seed
-            model._compile()
+            model._network_changed()
         expected = _model_tensors(model)
         for name, view in expected.items():
             if name in file.tensors and file.tensors[name].shape == view.shape:
@@ -284,7 +287,7 @@ def _others(callback: Callback) -> list[Callback]:
     return [other for other in companions.everybody() if overrides(other, "get_state")]
 
 
-def _identity(model: Any) -> dict[str, Any]:
+def _identity(model: "Model") -> dict[str, Any]:
     """What a model must have in common with the one of a backup."""
     config = model.get_config()
     layers = [{**layer, "name": None} for layer in config["layers"]]
@@ -292,12 +295,12 @@ def _identity(model: Any) -> dict[str, Any]:
         "dtype": config["dtype"],
         "inputs": config["inputs"],
         "layers": layers,
-        "optimizer": model.optimizer.name,
-        "loss": model.loss.get_config(),
+        "optimizer": model._compiled_optimizer().name,
+        "loss": model._compiled_loss().get_config(),
     }
 
 
-def _model_tensors(model: Any) -> dict[str, Any]:
+def _model_tensors(model: "Model") -> dict[str, Any]:
     """Parameters and optimizer state, as views; also of a model whose loss no file can hold."""
     tensors = dict(model._tensors())
     for name, state in model._network.optimizer_states().items():

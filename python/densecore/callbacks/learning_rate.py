@@ -2,16 +2,19 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .base import Callback, Direction, Logs
 
+if TYPE_CHECKING:
+    from ..models.model import Model
 
-def _require_a_number(name: str, model: Any) -> None:
+
+def _require_a_number(name: str, model: "Model") -> None:
     """A schedule sets the rate of each step: a callback's would be gone with the next one."""
-    if getattr(model.optimizer, "schedule", None) is not None:
+    if model._compiled_optimizer().schedule is not None:
         raise ValueError(
             f"{name}: found an optimizer whose learning_rate is a schedule, wanted a number: only "
             "one of them can set the rate"
@@ -50,7 +53,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Ask the schedule."""
-        old = float(self.model.optimizer.learning_rate)
+        old = float(self.model._compiled_optimizer().learning_rate)
         new = self.schedule(epoch, old) if self._takes_rate else self.schedule(epoch)
         array = np.asarray(new)
         if array.ndim != 0 or array.dtype.kind not in "iuf":
@@ -58,14 +61,14 @@ class LearningRateScheduler(Callback):
                 f"LearningRateScheduler: the schedule returned {new!r} for epoch {epoch}, wanted a "
                 "number"
             )
-        self.model.optimizer.learning_rate = float(array)
+        self.model._compiled_optimizer().learning_rate = float(array)
         if self.verbose:
             print(f"Epoch {epoch + 1}: learning rate {float(array):g}")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Add ``learning_rate`` to the epoch's numbers."""
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            logs["learning_rate"] = float(self.model._compiled_optimizer().learning_rate)
 
 
 def _accepts_two(function: Callable[..., Any]) -> bool:
@@ -144,7 +147,7 @@ class ReduceLROnPlateau(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compare, and reduce when patience ends; adds ``learning_rate`` to the numbers."""
-        rate = float(self.model.optimizer.learning_rate)
+        rate = float(self.model._compiled_optimizer().learning_rate)
         if logs is not None:
             logs["learning_rate"] = rate
         value = self.monitored(self.monitor, logs)
@@ -163,7 +166,7 @@ class ReduceLROnPlateau(Callback):
     def _reduce(self, epoch: int, rate: float) -> None:
         # Below the smallest double the optimizer would refuse the rate.
         new = max(rate * self.factor, self.min_lr, np.finfo(np.float64).tiny)
-        self.model.optimizer.learning_rate = new
+        self.model._compiled_optimizer().learning_rate = new
         if self.verbose:
             print(f"Epoch {epoch + 1}: learning rate reduced to {new:g}")
         self.cooldown_counter, self.wait = self.cooldown, 0

@@ -393,7 +393,7 @@ Read = Callable[[Any, tuple[int, ...]], Array]
 def _take_optimizer(model: Sequential, datasets: Sequence[Any], read: Read) -> None:
     """Take the optimizer's state along, where Keras's order of it is known here."""
     optimizer = model.optimizer
-    states = [] if optimizer is None or not model._compiled else optimizer.state_names()
+    states = [] if optimizer is None else optimizer.state_names()
     order = {("m", "v"): ("m", "v"), ("velocity",): ("velocity",), ("m",): ("m",), ("v",): ("v",)}
     wanted = order.get(tuple(states))
     if wanted is None:

@@ -137,12 +137,11 @@ def read(
         )
         try:
             data = prepare(
-                own_x,
+                as_rows("x", own_x, dtype, inputs),
                 own_y,
                 own_weight,
                 class_weight,
                 dtype=dtype,
-                inputs=inputs,
                 outputs=outputs,
                 sparse=sparse,
             )

@@ -1,8 +1,9 @@
 """Ensemble: many networks of one architecture, trained side by side."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from ..callbacks.progress import check_verbose
 from ..losses.function import CallableLoss
 from ..metrics import get_all
 from ..models.sequential import Sequential
-from . import serialization as ensemble_file
+from . import serialization
 from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
 from .history import EnsembleHistory
 from .members import Members, member_count
@@ -135,7 +136,7 @@ class Ensemble(Members):
             )
         if loss is None:
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
-        members = ensemble_file.copies(optimizer, learning_rates, len(self))
+        members = serialization.copies(optimizer, learning_rates, len(self))
         chosen = losses.get(loss)
         plain, weighted = (
             get_all("metrics", metrics),
@@ -149,19 +150,6 @@ class Ensemble(Members):
         except BaseException:
             model.loss, model._metrics, model._weighted_metrics = before
             raise
-
-    def _compile(self, members: list[optimizers.Optimizer]) -> None:
-        model = self._model
-        assert model.loss is not None
-        self._core.compile(
-            model.loss.kind,
-            model.loss.reduction,
-            [optimizer._settings for optimizer in members],
-            model._describe_metrics(model.loss.kind, model.output_shape[1]),
-            model.loss.from_logits,
-            model.loss._parameters(),
-        )
-        self.optimizers = members
 
     def _read(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
@@ -388,6 +376,55 @@ class Ensemble(Members):
         """Every member's outputs for x, which is used where it lies, into `out` (members, rows,
         outputs) when given."""
         return self._core.predict(x, out)
+
+    # Members and files --------------------------------------------------------------------------
+
+    def member(self, index: int) -> Sequential:
+        """A copy of a member as an ordinary model, with its optimizer's state: its training goes
+        on with the same bits."""
+        return serialization.model_of(self, self._checked(index))
+
+    def set_member(self, index: int, model: Sequential) -> None:
+        """Put a model's weights in a member's place; of a compiled one that was made by `member`
+        also its optimizer, with its state.
+
+        Raises
+        ------
+        ValueError
+            The model has another architecture.
+        """
+        serialization.take_over(self, self._checked(index), model)
+
+    def _checked(self, index: int) -> int:
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexError(f"member: found {index}, wanted 0 to {len(self) - 1}")
+        return place
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all members, their optimizers' states and counters to one safetensors file."""
+        serialization.write(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read an ensemble that `save` wrote; training goes on where it stopped.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read.
+        ValueError
+            It is not an ensemble, or damaged.
+        """
+        ensemble = cls.__new__(cls)
+        serialization.read_into(ensemble, path)
+        return ensemble
+
+    def __getstate__(self) -> dict[str, Any]:
+        return serialization.state_of(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        serialization.restore(self, state)
 
 
 def _reduced(outputs: Array, reduce: Any) -> Array:

@@ -1,16 +1,13 @@
-"""The members of an ensemble: their parameters in one buffer, each as a model, all in a file."""
+"""The members of an ensemble: networks of one architecture, with their parameters in one buffer."""
 
-import os
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from .. import losses, optimizers
 from .._base import checks
 from .._base.dtypes import DTYPES, Array
-from ..models.layer_stack import Stack
 from ..models.sequential import Sequential
-from . import serialization as ensemble_file
 from .history import EnsembleHistory
 
 
@@ -20,7 +17,7 @@ class Members:
     def __init__(self, model: Sequential, seeds: list[int], name: str | None) -> None:
         self.name = name if name is not None else f"{model.name}_ensemble"
         self.history: EnsembleHistory | None = None
-        self.optimizers: list[Any] = []
+        self.optimizers: list[optimizers.Optimizer] = []
         self._model = _prototype(model)
         self._make(seeds)
         self._initialize()
@@ -92,54 +89,21 @@ class Members:
         steps, epochs = self._core.progress()
         return {"steps": steps, "epochs": epochs}
 
-    # Members and files --------------------------------------------------------------------------
+    # Compilation ----------------------------------------------------------------------------------
 
-    def member(self, index: int) -> Sequential:
-        """A copy of a member as an ordinary model, with its optimizer's state: its training goes
-        on with the same bits."""
-        return ensemble_file.model_of(self, self._checked(index))
-
-    def set_member(self, index: int, model: Sequential) -> None:
-        """Put a model's weights in a member's place; of a compiled one that was made by `member`
-        also its optimizer, with its state.
-
-        Raises
-        ------
-        ValueError
-            The model has another architecture.
-        """
-        ensemble_file.take_over(self, self._checked(index), model)
-
-    def _checked(self, index: int) -> int:
-        place = index + len(self) if index < 0 else index
-        if not 0 <= place < len(self):
-            raise IndexError(f"member: found {index}, wanted 0 to {len(self) - 1}")
-        return place
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all members, their optimizers' states and counters to one safetensors file."""
-        ensemble_file.write(self, path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read an ensemble that `save` wrote; training goes on where it stopped.
-
-        Raises
-        ------
-        OSError
-            The file cannot be read.
-        ValueError
-            It is not an ensemble, or damaged.
-        """
-        ensemble = cls.__new__(cls)
-        ensemble_file.read_into(ensemble, path)
-        return ensemble
-
-    def __getstate__(self) -> dict[str, Any]:
-        return ensemble_file.state_of(self)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        ensemble_file.restore(self, state)
+    def _compile(self, optimizers: list[optimizers.Optimizer]) -> None:
+        """Compile the core with the loss and metrics of `_model`, and an optimizer for each."""
+        model = self._model
+        loss = model._compiled_loss()
+        self._core.compile(
+            loss.kind,
+            loss.reduction,
+            [optimizer._settings for optimizer in optimizers],
+            model._describe_metrics(loss.kind, model.output_shape[1]),
+            loss.from_logits,
+            loss._parameters(),
+        )
+        self.optimizers = optimizers
 
 
 def _prototype(model: Sequential) -> Sequential:
@@ -155,7 +119,7 @@ def _prototype(model: Sequential) -> Sequential:
             f"model: found rows of shape {model.input_shape[1:]}, wanted vectors: x.reshape(rows, "
             "-1) makes them"
         )
-    return Sequential.from_config(Stack.get_config(model))
+    return Sequential.from_config(model._architecture())
 
 
 def member_count(n: int | None, **given: Any) -> int:

@@ -11,10 +11,8 @@ from .. import losses, metrics, optimizers
 from .._base import checks, core
 from .._base.dtypes import Array
 from .._saving import safetensors
-from ..models.layer_stack import Stack
 from ..models.sequential import Sequential
-
-Ensemble = Any  # whose module imports this one
+from .members import Members
 
 FORMAT = "densecore-ensemble"
 FORMAT_VERSION = "1"
@@ -60,13 +58,13 @@ def _copy(optimizer: optimizers.Optimizer) -> optimizers.Optimizer:
 # Members as models ------------------------------------------------------------------------------
 
 
-def model_of(ensemble: Ensemble, index: int) -> Sequential:
+def model_of(ensemble: Members, index: int) -> Sequential:
     """A member as a model of its own."""
     prototype = ensemble._model
-    config = Stack.get_config(prototype)
+    config = prototype._architecture()
     config.update(seed=ensemble.seeds[index], name=f"{prototype.name}_{index}")
     model = Sequential.from_config(config)
-    model._make_parameters()
+    model._make_network()
     model.parameters[...] = ensemble.parameters[index]
     _set_states(model, ensemble._core.states[index], ensemble._core_layers)
     if prototype.loss is not None:
@@ -74,17 +72,17 @@ def model_of(ensemble: Ensemble, index: int) -> Sequential:
         model.loss = prototype.loss
         model._metrics = list(prototype._metrics)
         model._weighted_metrics = list(prototype._weighted_metrics)
-        model._compile()
-        network = model._network
-        steps, epochs = ensemble._core.progress()
-        network.steps, network.epochs = steps[index], epochs[index]
-        for name, state in ensemble._core.optimizer_states(index).items():
-            network.optimizer_states()[name][...] = state
     model._network_changed()
+    if prototype.loss is not None:
+        steps, epochs = ensemble._core.progress()
+        model._set_progress({"steps": steps[index], "epochs": epochs[index]})
+        states = model._network.optimizer_states()
+        for name, state in ensemble._core.optimizer_states(index).items():
+            states[name][...] = state
     return model
 
 
-def take_over(ensemble: Ensemble, index: int, model: Sequential) -> None:
+def take_over(ensemble: Members, index: int, model: Sequential) -> None:
     """Put a model in a member's place."""
     if not isinstance(model, Sequential):
         raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
@@ -116,7 +114,7 @@ def _layers(model: Sequential) -> list[Any]:
     return [model._inputs, *model._plan().specs]
 
 
-def _recompile(ensemble: Ensemble, members: list[optimizers.Optimizer]) -> None:
+def _recompile(ensemble: Members, members: list[optimizers.Optimizer]) -> None:
     """The same compilation with other optimizers of the same rules: all states stay."""
     everything = tensors_of(ensemble)
     kept = {name: array.copy() for name, array in everything.items()}
@@ -136,7 +134,7 @@ def _set_states(model: Sequential, values: Array, layers: int) -> None:
 # Files and pickles ------------------------------------------------------------------------------
 
 
-def tensors_of(ensemble: Ensemble) -> dict[str, Array]:
+def tensors_of(ensemble: Members) -> dict[str, Array]:
     """``parameters``, ``states``, ``optimizer.<name>``: a row for each member."""
     tensors: dict[str, Array] = {"parameters": ensemble.parameters}
     if ensemble._core.states.size:
@@ -151,7 +149,7 @@ def tensors_of(ensemble: Ensemble) -> dict[str, Array]:
     return tensors
 
 
-def _fill(ensemble: Ensemble, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
+def _fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
     ensemble.parameters[...] = tensors["parameters"]
     if "states" in tensors:
         ensemble._core.states[...] = tensors["states"]
@@ -163,10 +161,10 @@ def _fill(ensemble: Ensemble, tensors: dict[str, Array], progress: dict[str, lis
         ensemble._core.set_progress(i, progress["steps"][i], progress["epochs"][i])
 
 
-def state_of(ensemble: Ensemble) -> dict[str, Any]:
+def state_of(ensemble: Members) -> dict[str, Any]:
     """What a pickle holds; the history stays behind."""
     model = ensemble._model
-    config = Stack.get_config(model)
+    config = model._architecture()
     compiled = None
     if model.loss is not None:
         compiled = (model.loss, model._metrics, model._weighted_metrics, ensemble.optimizers)
@@ -180,7 +178,7 @@ def state_of(ensemble: Ensemble) -> dict[str, Any]:
     }
 
 
-def restore(ensemble: Ensemble, state: dict[str, Any]) -> None:
+def restore(ensemble: Members, state: dict[str, Any]) -> None:
     """Make an ensemble what `state_of` says."""
     _begin(ensemble, state["name"], state["config"], list(state["seeds"]))
     if state["compiled"] is not None:
@@ -190,7 +188,7 @@ def restore(ensemble: Ensemble, state: dict[str, Any]) -> None:
     _fill(ensemble, state["tensors"], state["progress"])
 
 
-def _begin(ensemble: Ensemble, name: str, config: dict[str, Any], seeds: list[int]) -> None:
+def _begin(ensemble: Members, name: str, config: dict[str, Any], seeds: list[int]) -> None:
     ensemble.name = name
     ensemble.history = None
     ensemble.optimizers = []
@@ -199,11 +197,11 @@ def _begin(ensemble: Ensemble, name: str, config: dict[str, Any], seeds: list[in
     ensemble._model.build()
 
 
-def write(ensemble: Ensemble, path: str | os.PathLike[str]) -> None:
+def write(ensemble: Members, path: str | os.PathLike[str]) -> None:
     """Write an ensemble in one step; an existing file is replaced or left as it was."""
     config: dict[str, Any] = {
         "name": ensemble.name,
-        "model": Stack.get_config(ensemble._model),
+        "model": ensemble._model._architecture(),
         "seeds": ensemble.seeds,
     }
     loss = ensemble.loss
@@ -232,7 +230,7 @@ def write(ensemble: Ensemble, path: str | os.PathLike[str]) -> None:
     )
 
 
-def read_into(ensemble: Ensemble, path: str | os.PathLike[str]) -> None:
+def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
     """Make an ensemble what a file says.
 
     Raises

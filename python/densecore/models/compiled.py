@@ -1,4 +1,4 @@
-"""A stack of layers with what it is trained by: loss, optimizer, metrics."""
+"""A model with its loss, optimizer and metrics, and its data as these want them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,21 +8,16 @@ from .._data.dataset import Data, prepare
 from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
 from ..metrics import get_all
-from .layer_stack import AnyLayer
-from .weights import Weights
+from .layered_network import LayeredNetwork
 
 
-class Compiled(Weights):
+class Compiled(LayeredNetwork):
     """What a model is compiled with, and what its data must be like for that."""
 
-    def __init__(
-        self,
-        layers: Sequence[AnyLayer] | None = None,
-        *,
-        dtype: str = "float32",
-        seed: int | None = None,
-        name: str | None = None,
-    ) -> None:
+    _not_pickled = LayeredNetwork._not_pickled | {"history"}
+
+    def __init__(self, dtype: str, seed: int | None, name: str) -> None:
+        super().__init__(dtype, seed, name)
         self.metadata: dict[str, Any] = {}
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
@@ -31,23 +26,6 @@ class Compiled(Weights):
         self._weighted_metrics: list[metrics.Metric] = []
         self.stop_training = False
         self._initial_epoch = 0  # of the current `fit`; what a callback restores may change it
-        super().__init__(layers, dtype, seed, name)  # last, as it may build
-
-    @property
-    def _compiled(self) -> bool:
-        return self.optimizer is not None
-
-    def build(self, input_shape: int | tuple[int | None, ...] | None = None) -> None:
-        """Make and initialise the parameters; see `Stack.build`."""
-        new = not self.built
-        super().build(input_shape)
-        if new and self._compiled:
-            self._compile()
-
-    def _build_for(self, x: Any) -> None:
-        super()._build_for(x)
-        if self._compiled and not self.built:
-            self._compile()
 
     def compile(
         self,
@@ -66,7 +44,7 @@ class Compiled(Weights):
 
         Parameters
         ----------
-        optimizer : str or Optimizer
+        optimizer : str or Optimizer, default "adam"
             See ``densecore.optimizers``. What it has accumulated in an earlier compilation is
             forgotten.
         loss : str, Loss or callable
@@ -80,10 +58,10 @@ class Compiled(Weights):
             same.
         weighted_metrics : sequence, optional
             The same, but rows count by their weights.
+        loss_weights : None
+            There is one output, and one loss.
         run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
             Accepted for Keras's sake, and without effect.
-        loss_weights
-            None: there is one output, and one loss.
 
         Raises
         ------
@@ -103,29 +81,32 @@ class Compiled(Weights):
             self.loss = custom_loss(loss) or losses.get(loss)
             self._metrics = get_all("metrics", metrics)
             self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
-            if self.built or self._input is not None:
-                self._compile()
-            self._network_changed()
+            if self.built:
+                self._network_changed()
+            elif self._inputs_or_none is not None:
+                self._build_network()
         except BaseException:
             self.optimizer, self.loss, self._metrics, self._weighted_metrics = before
             raise
 
-    def _compile(self) -> None:
-        assert self.optimizer is not None
-        assert self.loss is not None
-        outputs = self.output_shape[1]
-        self._network.compile(
-            self.loss.kind,
-            self.loss.reduction,
+    def _network_changed(self) -> None:
+        """Compile the core's network, where there is one and it is known how."""
+        super()._network_changed()
+        if self._network_or_none is None or self.optimizer is None:
+            return
+        loss = self._compiled_loss()
+        self._network_or_none.compile(
+            loss.kind,
+            loss.reduction,
             self.optimizer._settings,
-            self._describe_metrics(self.loss.kind, outputs),
+            self._describe_metrics(loss.kind, self.output_shape[1]),
             self.seed,
-            self.loss.from_logits,
-            self.loss._parameters(),
+            loss.from_logits,
+            loss._parameters(),
         )
 
     def _describe_metrics(self, loss: str, outputs: int) -> list[metrics.Description]:
-        """What the core wants of the metrics; raises for one that does not suit the loss."""
+        """The metrics as the core wants them; raises for one that does not suit the loss."""
         return [metric._describe(loss, outputs, False) for metric in self._metrics] + [
             metric._describe(loss, outputs, True) for metric in self._weighted_metrics
         ]
@@ -137,6 +118,11 @@ class Compiled(Weights):
             )
         return self.loss
 
+    def _compiled_optimizer(self) -> optimizers.Optimizer:
+        self._compiled_loss()
+        assert self.optimizer is not None
+        return self.optimizer
+
     @property
     def metrics_names(self) -> list[str]:
         """``"loss"``, then the metrics: the order of `evaluate`'s list."""
@@ -144,7 +130,7 @@ class Compiled(Weights):
 
     @property
     def _directions(self) -> dict[str, bool]:
-        """Of each metric by its reported name, whether it should grow."""
+        """For each metric, by its reported name, whether larger is better."""
         reported = self.metrics_names[1:]
         given = (*self._metrics, *self._weighted_metrics)
         return {name: m.larger_is_better for name, m in zip(reported, given, strict=True)}
@@ -156,25 +142,29 @@ class Compiled(Weights):
             return {}
         return {"steps": self._network.steps, "epochs": self._network.epochs}
 
+    def _build_for(self, x: Any) -> None:
+        """Make the network for the first data, unless it is there already."""
+        if self._network_or_none is None:
+            self._take_inputs_of(x)
+            self._build_network()
+
     def _data(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
     ) -> Data:
-        """What the core wants of given data; builds the model for it when that is still to do."""
+        """Given data as the core wants it; builds the model for it when that is still to do."""
         loss = self._compiled_loss()
         self._build_for(x)
         return prepare(
-            x,
+            self._rows(x),
             y,
             sample_weight,
             class_weight,
             dtype=self._dtype,
-            inputs=self._inputs,
             outputs=loss.target_columns(self.output_shape[1]),
             sparse=loss.sparse,
-            flatten=self._flattens,
         )
 
     @property
     def _trains_in_core(self) -> bool:
-        """Whether the core's `train_on_batch` is all there is to do."""
+        """Whether the core's `train_on_batch` does the whole of a step."""
         return not (self._metrics or self._weighted_metrics or isinstance(self.loss, CallableLoss))

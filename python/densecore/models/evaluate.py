@@ -1,26 +1,29 @@
-"""What `Sequential.evaluate` and `predict` do around the core, and whose data `fit` shares."""
+"""Evaluation and prediction over arrays and batches, and the sources of batches that `fit` shares
+with them."""
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._base import checks
 from .._data.batches import Arrays, Indexed, Source, Stream, are_batches, parts_of, source_of
 from .._data.dataset import Data
-from .._data.row_sources import as_rows, part, take
+from .._data.row_sources import part, take
 from ..callbacks.base import Callback, CallbackList
 from ..callbacks.progress import check_verbose, shown
 from ..losses.function import CallableLoss
+from .step import refuse_weight
+
+if TYPE_CHECKING:  # whose module imports this one
+    from .model import Model
 
 Callbacks = Iterable[Callback] | Callback | CallbackList | None
 
-Model = Any  # Sequential, whose module imports this one
-
 
 def evaluate(
-    model: Model,
+    model: "Model",
     x: Any,
     y: Any,
     batch_size: int | None,
@@ -30,7 +33,7 @@ def evaluate(
     callbacks: Callbacks,
     return_dict: bool,
 ) -> float | list[float] | dict[str, float]:
-    """`Sequential.evaluate`, which documents it."""
+    """`Model.evaluate`, which documents it."""
     check_verbose(verbose)
     steps = checks.optional("steps", steps)
     size = checks.optional("batch_size", batch_size) or 32
@@ -57,7 +60,7 @@ def evaluate(
     return values if len(values) > 1 else values[0]
 
 
-def evaluate_source(model: Model, source: Source, listeners: CallbackList) -> list[float]:
+def evaluate_source(model: "Model", source: Source, listeners: CallbackList) -> list[float]:
     """Loss and metrics over one epoch of a source."""
     network, names = model._network, model.metrics_names
     listeners.on_test_begin({})
@@ -72,7 +75,7 @@ def evaluate_source(model: Model, source: Source, listeners: CallbackList) -> li
             if watched:
                 listeners.on_test_batch_begin(count, {})
             if isinstance(model.loss, CallableLoss):
-                refuse_weight(model, batch.weight)
+                refuse_weight(model.loss, batch.weight)
                 outputs = network.predict(batch.x, None)
                 loss = model.loss.compute(batch.y, outputs)[0] + network.penalty()
                 network.add_to_tally(outputs, batch.y, loss, tally)
@@ -91,7 +94,7 @@ def evaluate_source(model: Model, source: Source, listeners: CallbackList) -> li
     return list(values)
 
 
-def evaluates_in_core(model: Model, source: Source | None, listeners: CallbackList) -> bool:
+def evaluates_in_core(model: "Model", source: Source | None, listeners: CallbackList) -> bool:
     """Whether one call can evaluate: then the numbers depend on no batch size."""
     return (
         isinstance(source, Arrays)
@@ -105,14 +108,14 @@ def evaluates_in_core(model: Model, source: Source | None, listeners: CallbackLi
 
 
 def predict(
-    model: Model,
+    model: "Model",
     x: Any,
     batch_size: int | None,
     verbose: int | str,
     steps: int | None,
     callbacks: Callbacks,
 ) -> Any:
-    """`Sequential.predict`, which documents it."""
+    """`Model.predict`, which documents it."""
     check_verbose(verbose)
     steps = checks.optional("steps", steps)
     size = checks.optional("batch_size", batch_size) or 32
@@ -124,7 +127,7 @@ def predict(
         total = steps if steps is not None else len(x) if hasattr(x, "__len__") else None
     else:
         model._build_for(x)
-        whole = as_rows("x", x, model._dtype, model._inputs, model._flattens)
+        whole = model._rows(x)
         parts = (take(whole, slice(begin, begin + size)) for begin in range(0, len(whole), size))
         total = -(-len(whole) // size) if steps is None else steps
     listeners = CallbackList(callbacks, model, verbose=verbose, steps=total)
@@ -140,7 +143,7 @@ def predict(
             if step == steps:
                 break
             model._build_for(piece)
-            batch = as_rows("x", piece, model._dtype, model._inputs, model._flattens)
+            batch = model._rows(piece)
             if watched:
                 listeners.on_predict_batch_begin(step, {})
             outputs.append(model._network.predict(batch, None))
@@ -168,7 +171,7 @@ def _items(batches: Any) -> Iterable[Any]:
 
 
 def batches_of(
-    model: Model,
+    model: "Model",
     batches: Any,
     shuffle: bool,
     steps: int | None,
@@ -184,11 +187,10 @@ def batches_of(
     source = source_of(batches, convert, bool(shuffle), steps)
     if not model.built:
         model._build_for(source.first())
-        model._network  # noqa: B018 - builds
     return source
 
 
-def validation_source(model: Model, given: Any, size: int, steps: int | None) -> Source:
+def validation_source(model: "Model", given: Any, size: int, steps: int | None) -> Source:
     """The source for `fit`'s `validation_data`."""
     if are_batches(given) and not isinstance(given, tuple):
         return batches_of(model, given, False, steps, None)
@@ -212,18 +214,9 @@ def refuse_with_batches(**arguments: Any) -> None:
             )
 
 
-def refuse_weights(model: Model, *sources: Source | None) -> None:
+def refuse_weights(model: "Model", *sources: Source | None) -> None:
     """Raise ValueError for weights that a loss that is a function would not see."""
     if isinstance(model.loss, CallableLoss):
         for source in sources:
             if isinstance(source, Arrays):
-                refuse_weight(model, source.data.weight)
-
-
-def refuse_weight(model: Model, weight: Any) -> None:
-    """The same for those of one batch."""
-    if weight is not None:
-        raise ValueError(
-            f"sample_weight: the loss {model.loss.label} is a function of y_true and y_pred, "
-            "wanted none"
-        )
+                refuse_weight(model.loss, source.data.weight)

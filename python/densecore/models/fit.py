@@ -1,131 +1,184 @@
-"""What `Sequential.fit` does around the core.
+"""The training loops of `Model.fit`.
 
-Two loops, one training. The core's own goes through all epochs without the GIL, and calls Python
-between them only where somebody listens. The other goes through the batches in Python, for what the
-core cannot see: hooks of batches, data that comes batch by batch, a loss that is a function. It
-calls what the core's loop is made of, in the same order: the bits are the same.
+There are two, and they give the same bits. The core's own goes through all epochs without the GIL,
+and calls Python between them only where a callback listens. The other goes through the batches in
+Python, for what the core cannot see: hooks of batches, data that comes batch by batch, a loss that
+is a function. It calls the parts of the core's loop in the same order.
 """
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from .. import solvers
 from .._base import checks
+from .._base.dtypes import Array, Tally
 from .._base.warn import warn
 from .._data.batches import Arrays, Source, are_batches
-from .._data.dataset import Data
 from ..callbacks.base import CallbackList, Logs
 from ..callbacks.history import History
 from ..callbacks.progress import ProgressBar, check_verbose
 from ..losses.function import CallableLoss
-from ..solvers.levenberg_marquardt import LevenbergMarquardt
 from .evaluate import (
     Callbacks,
-    Model,
     batches_of,
     evaluate_source,
     evaluates_in_core,
-    refuse_weight,
     refuse_weights,
     refuse_with_batches,
     validation_source,
 )
+from .step import train_batch
+
+if TYPE_CHECKING:  # whose module imports this one
+    from .model import Model
 
 
-def fit(
-    model: Model,
-    x: Any,
-    y: Any,
-    batch_size: int | None,
-    epochs: int,
-    verbose: int | str,
-    callbacks: Callbacks,
-    validation_split: float,
-    validation_data: Any,
-    shuffle: bool,
-    class_weight: Mapping[int, float] | None,
-    sample_weight: Any,
-    initial_epoch: int,
-    steps_per_epoch: int | None,
-    validation_steps: int | None,
-    validation_batch_size: int | None,
-    validation_freq: int,
-    solver: str | LevenbergMarquardt | None = None,
-) -> History:
-    """`Sequential.fit`, which documents it."""
-    solve = None
-    if solver is not None:
-        model._compiled_loss()
-        solve = solvers.resolve(model, solver)
-    epochs = checks.integer("epochs", epochs, 0)
-    initial_epoch = checks.integer("initial_epoch", initial_epoch, 0)
-    steps_per_epoch = checks.optional("steps_per_epoch", steps_per_epoch)
-    validation_steps = checks.optional("validation_steps", validation_steps)
-    validation_freq = checks.integer("validation_freq", validation_freq, 1)
-    size = min(checks.optional("batch_size", batch_size) or 32, 2**62)  # as the core counts
-    validation_size = checks.optional("validation_batch_size", validation_batch_size) or size
-    check_verbose(verbose)
-    source: Source
-    validation: Source | None = None
-    if y is None and are_batches(x):
-        if solver is not None:
-            name = solver if isinstance(solver, str) else solver.name
-            raise ValueError(f"solver='{name}': found batches, wanted all rows at once")
-        refuse_with_batches(
-            batch_size=batch_size,
-            sample_weight=sample_weight,
-            validation_split=validation_split or None,
+@dataclass
+class FitArguments:
+    """The arguments of `Model.fit`, which documents them; and two that the estimators use.
+
+    Attributes
+    ----------
+    row_order : ndarray (rows,) of int64, optional
+        The order of the rows in each epoch, in place of one that follows from the seed: read anew
+        when an epoch begins, so that a callback may write the next one there.
+    penalty_weight : float
+        When it is > 0, each batch's penalties are multiplied by this over the batch's weight.
+    """
+
+    x: Any
+    y: Any = None
+    batch_size: int | None = None
+    epochs: int = 1
+    verbose: int | str = "auto"
+    callbacks: Callbacks = None
+    validation_split: float = 0.0
+    validation_data: Any = None
+    shuffle: bool = True
+    class_weight: Mapping[int, float] | None = None
+    sample_weight: Any = None
+    initial_epoch: int = 0
+    steps_per_epoch: int | None = None
+    validation_steps: int | None = None
+    validation_batch_size: int | None = None
+    validation_freq: int = 1
+    solver: str | solvers.Solver | None = None
+    row_order: Array | None = None
+    penalty_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.epochs = checks.integer("epochs", self.epochs, 0)
+        self.initial_epoch = checks.integer("initial_epoch", self.initial_epoch, 0)
+        self.batch_size = checks.optional("batch_size", self.batch_size)
+        self.steps_per_epoch = checks.optional("steps_per_epoch", self.steps_per_epoch)
+        self.validation_steps = checks.optional("validation_steps", self.validation_steps)
+        self.validation_batch_size = checks.optional(
+            "validation_batch_size", self.validation_batch_size
         )
-        source = batches_of(model, x, shuffle, steps_per_epoch, class_weight)
-    else:
-        training = model._data(x, y, sample_weight, class_weight)
-        if validation_data is None and validation_split:
-            training, held_out = training.split(validation_split)
-            validation = Arrays(held_out, validation_size, False, validation_steps)
-        source = Arrays(training, size, bool(shuffle), steps_per_epoch)
-        source.order = model._network.row_order
-    if validation_data is not None:
-        validation = validation_source(model, validation_data, validation_size, validation_steps)
-    refuse_weights(model, source, validation)
+        self.validation_freq = checks.integer("validation_freq", self.validation_freq, 1)
+        check_verbose(self.verbose)
 
+    @property
+    def rows_per_step(self) -> int:
+        """`batch_size`, or its default."""
+        return min(self.batch_size or 32, 2**62)  # as the core counts
+
+
+def fit(model: "Model", arguments: FitArguments) -> History:
+    """`Model.fit`, which documents it."""
+    method = None
+    if arguments.solver is not None:
+        method = solvers.get(arguments.solver)
+        solvers.check_layers(method, model._compiled_loss(), model._all_layers())
+        if model._inputs_or_none is not None:
+            method.check(model._network, model._compiled_loss())
+    source, validation = _sources(model, arguments)
     names = model.metrics_names
     if validation is not None:
         names = names + ["val_" + name for name in names]
     params = {
-        "verbose": verbose,
-        "epochs": epochs,
+        "verbose": arguments.verbose,
+        "epochs": arguments.epochs,
         "steps": source.steps,
-        "batch_size": size if isinstance(source, Arrays) else None,
+        "batch_size": source.batch_size if isinstance(source, Arrays) else None,
         "rows": source.rows,
         "metrics": names,
-        "validation_freq": validation_freq,
+        "validation_freq": arguments.validation_freq,
     }
-    listeners = CallbackList(callbacks, model, **params)
-    if verbose != 0 and not any(isinstance(c, ProgressBar) for c in listeners.callbacks):
-        bar = ProgressBar(verbose)
-        bar.set_params(params)
-        bar.set_model(model)
-        listeners.append(bar)
+    listeners = _listeners(model, arguments, params)
     history = History(params=params)
     history.directions = model._directions
     listeners.history = model.history = history
     model.stop_training = False
-    model._initial_epoch = initial_epoch
-    run = _Run(model, source, validation, validation_freq, listeners, names)
+    model._initial_epoch = arguments.initial_epoch
+    run = _Run(model, source, validation, arguments.validation_freq, listeners, names)
+    network = model._network
     try:
         history.on_train_begin()
         listeners.on_train_begin({})
         if not model.stop_training:
-            if solve is None:
-                run.train(model._initial_epoch, epochs)
+            if method is None:
+                network.penalty_weight = arguments.penalty_weight or network.penalty_weight
+                run.train(model._initial_epoch, arguments.epochs)
             else:
-                run.solve(solve, model._initial_epoch, epochs)
-        model._network.finish_training()
+                run.solve(method, model._initial_epoch, arguments.epochs)
+        network.finish_training()
         listeners.on_train_end(run.logs)
     finally:
+        network.penalty_weight = 0.0
         listeners.release()
     return history
+
+
+def _sources(model: "Model", arguments: FitArguments) -> tuple[Source, Source | None]:
+    """The batches of training and of validation; builds the model for them."""
+    size = arguments.rows_per_step
+    validation_size = arguments.validation_batch_size or size
+    source: Source
+    validation: Source | None = None
+    if arguments.y is None and are_batches(arguments.x):
+        if arguments.solver is not None:
+            name = solvers.get(arguments.solver).name
+            raise ValueError(f"solver='{name}': found batches, wanted all rows at once")
+        refuse_with_batches(
+            batch_size=arguments.batch_size,
+            sample_weight=arguments.sample_weight,
+            validation_split=arguments.validation_split or None,
+        )
+        source = batches_of(
+            model, arguments.x, arguments.shuffle, arguments.steps_per_epoch, arguments.class_weight
+        )
+    else:
+        training = model._data(
+            arguments.x, arguments.y, arguments.sample_weight, arguments.class_weight
+        )
+        if arguments.validation_data is None and arguments.validation_split:
+            training, held_out = training.split(arguments.validation_split)
+            validation = Arrays(held_out, validation_size, False, arguments.validation_steps)
+        source = Arrays(training, size, bool(arguments.shuffle), arguments.steps_per_epoch)
+        source.order = arguments.row_order
+        if source.order is None:
+            source.order = model._network.row_order
+    if arguments.validation_data is not None:
+        validation = validation_source(
+            model, arguments.validation_data, validation_size, arguments.validation_steps
+        )
+    refuse_weights(model, source, validation)
+    return source, validation
+
+
+def _listeners(model: "Model", arguments: FitArguments, params: dict[str, Any]) -> CallbackList:
+    """The callbacks, with a progress bar if there is none and one is wanted."""
+    listeners = CallbackList(arguments.callbacks, model, **params)
+    wanted = arguments.verbose != 0
+    if wanted and not any(isinstance(c, ProgressBar) for c in listeners.callbacks):
+        bar = ProgressBar(arguments.verbose)
+        bar.set_params(params)
+        bar.set_model(model)
+        listeners.append(bar)
+    return listeners
 
 
 class _Run:
@@ -133,7 +186,7 @@ class _Run:
 
     def __init__(
         self,
-        model: Model,
+        model: "Model",
         source: Source,
         validation: Source | None,
         validation_freq: int,
@@ -160,11 +213,20 @@ class _Run:
         else:
             self._train_by_batches(epochs)
 
-    def solve(self, solve: solvers.Run, first: int, epochs: int) -> None:
+    def solve(self, method: solvers.Solver, first: int, epochs: int) -> None:
         """The same with one iteration of a solver for each epoch."""
         self._epoch = self._first = first
-        assert isinstance(self._source, Arrays)
-        solve(self._model, self._source.data, epochs - first, self._epoch_begin, self._epoch_end)
+        model, source = self._model, self._source
+        assert isinstance(source, Arrays)
+        assert model.history is not None
+        model.history.message = method.minimize(
+            model._network,
+            model._compiled_loss(),
+            source.data,
+            epochs - first,
+            self._epoch_begin,
+            self._epoch_end,
+        )
 
     def _train_in_core(self, count: int) -> None:
         network, source = self._model._network, self._source
@@ -218,7 +280,7 @@ class _Run:
             for batch in source.epoch(network.epochs, model.seed):
                 if watched:
                     listeners.on_train_batch_begin(count, {})
-                _train_batch(model, batch, tally)
+                train_batch(model, batch, tally)
                 count += 1
                 if watched:
                     listeners.on_train_batch_end(count - 1, self._means(tally) if asks else {})
@@ -244,7 +306,7 @@ class _Run:
                     )
                 return
 
-    def _means(self, tally: Any) -> Logs:
+    def _means(self, tally: Tally) -> Logs:
         return dict(zip(self._model.metrics_names, tally.results(), strict=True))
 
     def _epoch_begin(self) -> None:
@@ -282,33 +344,3 @@ class _Run:
                     RuntimeWarning,
                 )
                 return
-
-
-def _train_batch(model: Model, batch: Data, tally: Any) -> None:
-    network = model._network
-    if isinstance(model.loss, CallableLoss):
-        custom_step(model, batch, tally)
-    else:
-        network.train_batch(*batch, tally)
-
-
-def custom_step(model: Model, batch: Data, tally: Any | None) -> float:
-    """One step with a loss that is a function; returns its loss before the update."""
-    refuse_weight(model, batch.weight)
-    network = model._network
-    outputs = network.forward(batch.x, None, True, step=network.steps)
-    penalty = float(network.penalty())
-    loss, gradient = model.loss.compute(batch.y, outputs)
-    network.backward(gradient, False)
-    network.apply_gradients()
-    if tally is not None:
-        network.add_to_tally(outputs, batch.y, loss + penalty, tally)
-    return float(loss) + penalty
-
-
-def train_on_batch(model: Model, batch: Data) -> float | list[float]:
-    """`Sequential.train_on_batch` for what the core's own call does not do."""
-    tally = model._network.tally()
-    _train_batch(model, batch, tally)
-    values: list[float] = tally.results()
-    return values if len(values) > 1 else values[0]

@@ -1,12 +1,12 @@
 """Training and prediction for loops of one's own: on the caller's arrays, step by step."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._base import core
 from .._base.dtypes import DTYPES, Array, check_dtype
-from .._data.row_sources import take
 from ..losses.function import CallableLoss
 from .compiled import Compiled
 
@@ -18,30 +18,31 @@ if TYPE_CHECKING:
     Tape: TypeAlias = core.TapeNetworkF32 | core.TapeNetworkF64
 
 
-# Methods that are the core's own as soon as there is a network, by their names there.
-CORE_CALLS = {
-    "predict_on_batch": "predict",
-    "train_on_batch": "train_on_batch",
-    "forward": "forward",
-    "backward": "backward",
-    "apply_gradients": "apply_gradients",
-}
+class OnBatch(Compiled):
+    """The calls of a compiled model that take arrays as they are, and do one thing each.
 
-
-class OpenSteps(Compiled):
-    """The calls of a compiled model that take arrays as they are, and do one thing each."""
+    The hottest ones go straight to the core once there is a network: a method of Python in between
+    costs as much as a small network's step.
+    """
 
     def _network_changed(self) -> None:
-        # The hot calls go straight to the core once there is one: a method of Python in between
-        # costs as much as a small network's step. `vars` because they stand before the class's,
-        # which is also why a subclass's own method must not be hidden by them.
-        for name, target in CORE_CALLS.items():
-            vars(self).pop(name, None)
-            own = getattr(type(self), name) is getattr(OpenSteps, name)
+        super()._network_changed()
+        network = self._network_or_none
+        if network is None:
+            return
+        calls: dict[str, Callable[..., Any]] = {
+            "predict_on_batch": network.predict,
+            "train_on_batch": network.train_on_batch,
+            "forward": network.forward,
+            "backward": network.backward,
+            "apply_gradients": network.apply_gradients,
+        }
+        for name, call in calls.items():
             if name == "train_on_batch" and not self._trains_in_core:
-                own = False
-            if self._network_or_none is not None and own:
-                vars(self)[name] = getattr(self._network_or_none, target)
+                continue
+            # A subclass's own method must not be hidden.
+            if getattr(type(self), name) is getattr(OnBatch, name):
+                self._bind(name, call)
 
     def train_on_batch(
         self, x: Array, y: Array, sample_weight: Array | None = None
@@ -68,10 +69,9 @@ class OpenSteps(Compiled):
         if self._network_or_none is None:
             self._build_for(x)
         if not self._trains_in_core:
-            from . import fit as training
+            from . import step
 
-            batch = self._data(x, y, sample_weight)
-            return training.train_on_batch(self, batch._replace(x=take(batch.x, slice(None))))
+            return step.train_on_batch(self, self._data(x, y, sample_weight).batch())
         return self._network.train_on_batch(x, y, sample_weight)
 
     def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# More circles in a column, or connections in a picture, and it says nothing any more.
+    from .model import Model
+
+# More circles in a column, or connections in a picture, and it cannot be read any more.
 MOST_UNITS = 16
 MOST_CONNECTIONS = 1200
 
@@ -28,7 +30,7 @@ class Column(NamedTuple):
     parameters: int | None
 
 
-def columns_of(model: Any) -> list[Column]:
+def columns_of(model: "Model") -> list[Column]:
     """The inputs and the layers of a model, of whatever kinds they are.
 
     Raises
@@ -36,29 +38,26 @@ def columns_of(model: Any) -> list[Column]:
     ValueError
         There is nothing to draw.
     """
-    layers = list(model.layers)
-    if not layers:
+    if not model.layers:
         raise ValueError("plot: the model has no layers yet, wanted at least one")
-    inputs = getattr(getattr(model, "_input", None), "size", None)
-    columns = [Column("input", "Input", inputs, "", None)]
-    for layer in layers:
+    columns = [Column("input", "Input", model._inputs_or_none, "", None)]
+    for layer in model.layers:
         activation = getattr(layer, "activation", None)
         name = activation if isinstance(activation, str) else getattr(activation, "name", "")
-        built = getattr(layer, "built", False)
         columns.append(
             Column(
-                getattr(layer, "name", None) or "",
+                layer.name or "",
                 type(layer).__name__,
                 getattr(layer, "units", None),
                 name or "",
-                layer.count_params() if built and hasattr(layer, "count_params") else None,
+                layer.count_params() if layer.built else None,
             )
         )
     return columns
 
 
-def plot_network(model: Any, path: str | os.PathLike[str] | None = None) -> "Figure":
-    """`Sequential.plot`, which documents it."""
+def plot_network(model: "Model", path: str | os.PathLike[str] | None = None) -> "Figure":
+    """`Model.plot`, which documents it."""
     figure_class = require_matplotlib()
     if path is not None:
         check_picture_path(path)
@@ -210,7 +209,7 @@ def _shorter(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def html_summary(model: Any) -> str:
+def html_summary(model: "Model") -> str:
     """A model as a table for notebooks: a row per layer."""
     from ..callbacks.history import html_table
 

@@ -1,48 +1,39 @@
-"""Sequential: a stack of layers, and everything that one does with it."""
+"""Sequential: layers one after another."""
 
-import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .._base.dtypes import Array
-from .._data.row_sources import as_rows
-from .._saving import model_file
-from ..callbacks.history import History
-from ..losses.function import CallableLoss
-from .serialization import Persistent
+from .._data.row_sources import Rows, as_rows
+from ..layers import Dense, Flatten, Input, Layer, assign, deserialize
+from ..layers.lowering import Plan
+from .model import Model
+from .summary import table
 
-# Training and evaluation are imported by the calls that need them: a program that only predicts
-# does not pay for them.
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+AnyLayer = Input | Layer
 
-    from ..solvers.levenberg_marquardt import LevenbergMarquardt
-    from .evaluate import Callbacks
+MAX_LAYERS = 1000  # as the core
 
 
-# What subclasses of Keras's models override.
-_NEVER_CALLED = ("call", "train_step", "test_step", "predict_step", "compute_loss")
-
-
-class Sequential(Persistent):
+class Sequential(Model):
     """A feed-forward network: layers one after another.
 
     Parameters
     ----------
-    layers : sequence of Input and Dense, optional
+    layers : sequence of Input and Layer, optional
         ``Input`` may stand first; without it the number of inputs is that of the first data.
-    dtype : {"float32", "float64"}
+    dtype : {"float32", "float64"}, default "float32"
         Of parameters and computations.
     seed : int, optional
         Fixes initial weights and shuffles. By default a fresh one is drawn, to be found in
         ``model.seed``.
-    name : str, optional
+    name : str, default "sequential"
 
     Attributes
     ----------
-    layers : list of Dense
+    layers : list of Layer
     metadata : dict
         Yours: anything that JSON can hold is saved with the model and restored by ``load_model``.
     optimizer, loss
@@ -50,7 +41,13 @@ class Sequential(Persistent):
     history : History or None
         Of the last call of ``fit``.
     stop_training : bool
-        Set by callbacks, or by whoever else, to end ``fit`` after the current epoch.
+        True, set by a callback or anything else, ends ``fit`` after the current epoch.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Something that is not a layer, one that belongs to another model, or a name that occurs
+        twice. The layers are then free for another model.
 
     Examples
     --------
@@ -60,296 +57,282 @@ class Sequential(Persistent):
     49
     """
 
-    def __init_subclass__(cls, **named: Any) -> None:
-        super().__init_subclass__(**named)
-        for method in _NEVER_CALLED:
-            if method in vars(cls):
-                raise TypeError(
-                    f"class {cls.__name__}: found a method {method}, which the loop in the core "
-                    "does not call; train_on_batch, forward, backward and apply_gradients make "
-                    "loops of one's own"
-                )
+    _not_pickled: ClassVar[frozenset[str]] = Model._not_pickled | {"_input"}
+    _input: Input | None = None
 
-    def fit(
+    def __init__(
         self,
-        x: Any,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: int | str = "auto",
-        callbacks: "Callbacks" = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: bool = True,
-        class_weight: Mapping[int, float] | None = None,
-        sample_weight: Any = None,
-        initial_epoch: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_steps: int | None = None,
-        validation_batch_size: int | None = None,
-        validation_freq: int = 1,
-        solver: "str | LevenbergMarquardt | None" = None,
-    ) -> History:
-        """Train for a number of epochs; the loop runs in the core, without the GIL.
+        layers: Sequence[AnyLayer] | None = None,
+        *,
+        dtype: str = "float32",
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(dtype, seed, "sequential" if name is None else name)
+        # The weights of layers whose stack has become shorter or longer.
+        self._kept: list[tuple[Layer, list[Array]]] = []
+        try:
+            for layer in layers or ():
+                self._append(layer)
+            if self._input is not None and self._layers:
+                self.build()
+        except BaseException:
+            # Layers that did not become a model are free for another one.
+            for layer in self._all_layers():
+                layer._taken = False
+                layer._forget()
+            raise
+
+    # Layers ---------------------------------------------------------------------------------------
+
+    def add(self, layer: AnyLayer) -> None:
+        """Append a layer, as long as the model is not compiled; the others keep their weights.
+
+        A model that starts with ``Input`` gets its parameters at the first call that needs them.
+
+        Raises
+        ------
+        RuntimeError
+            The model is compiled already.
+        ValueError, TypeError
+            It is not a layer, it belongs to a model already, or its name or place is taken.
+        """
+        if self.built and self.optimizer is not None:
+            raise RuntimeError("add: the model is compiled already; its layers are fixed")
+        before = list(self._layers)
+        self._append(layer)
+        self._drop_parameters(before)
+
+    def pop(self) -> Layer:
+        """Remove the last layer and return it, as long as the model is not compiled.
+
+        The others keep their weights.
+
+        Raises
+        ------
+        RuntimeError
+            The model is compiled already, or has no layers.
+        """
+        if self.built and self.optimizer is not None:
+            raise RuntimeError("pop: the model is compiled already; its layers are fixed")
+        if not self._layers:
+            raise RuntimeError("pop: the model has no layers")
+        self._drop_parameters(self._layers[:-1])
+        layer = self._layers.pop()
+        for part in layer._walk():
+            part._taken = False
+        return layer
+
+    def _drop_parameters(self, layers: list[Layer]) -> None:
+        """Let go of the network, but keep the weights of some layers for the next one."""
+        if self.built:
+            self._kept = [(layer, [array.copy() for array in layer.weights]) for layer in layers]
+        self._forget_network()
+
+    def _append(self, layer: AnyLayer) -> None:
+        if isinstance(layer, Input):
+            if self._input is not None or self._layers:
+                raise ValueError("layers: found Input after the first place, wanted it to be first")
+            self._input = layer
+            return
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"layers: found {type(layer).__name__}, wanted Input or a layer of "
+                "densecore.layers (densecore has dense networks only)"
+            )
+        taken = {other.name for other in self._all_layers()}
+        seen: set[int] = set()
+        named: set[str | None] = set(taken)
+        for part in layer._walk():
+            if id(part) in seen:
+                raise ValueError(f"layers: found {part!r} twice in a block, wanted each once")
+            seen.add(id(part))
+            if part._taken:
+                raise ValueError(
+                    f"layers: found {part!r}, which belongs to a model already; wanted a new layer"
+                )
+            if part.name is not None and part.name in named:
+                raise ValueError(f"layers: found the name {part.name!r} twice, wanted each once")
+            named.add(part.name)
+        if layer._given_input is not None:
+            if self._layers:
+                raise ValueError("layers: found input_shape after the first layer")
+            if self._input is not None and self._input.dimensions != layer._given_input.dimensions:
+                raise ValueError(
+                    f"layers: found input_shape {layer._given_input.dimensions}, wanted "
+                    f"{self._input.dimensions}, as Input"
+                )
+            self._input = self._input or layer._given_input
+        for part in layer._walk():
+            part._taken = True
+            if part.name is None:
+                base, number = part._default_name(), 0
+                while (name := base if number == 0 else f"{base}_{number}") in taken:
+                    number += 1
+                part.name = name
+            taken.add(part.name)
+        self._layers.append(layer)
+
+    def build(self, input_shape: int | tuple[int | None, ...] | None = None) -> None:
+        """Make and initialise the parameters, unless they are there already.
 
         Parameters
         ----------
-        x : array_like, frame, tensor or sparse matrix (rows, features), or batches
-            Used where it lies when it is C-contiguous and of the model's dtype, a file's memory map
-            included; converted once otherwise. Rows of sparse matrices, and of maps of another
-            dtype, are converted when a batch needs them. It is not searched for NaN. Without `y`: a
-            generator or any iterable, or an object with ``len`` and an index, that gives batches
-            (x, y) or (x, y, sample_weight). These, as hooks of batches, are trained in a loop in
-            Python.
-        y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss
-            Finite.
-        batch_size : int, optional
-            Rows per step, by default 32. The last batch of an epoch may be smaller.
-        epochs : int
-            The epoch to end with: ``epochs - initial_epoch`` are trained.
-        verbose : {"auto", 0, 1, 2, "bar"}
-            0 silent, 1 a progress line, 2 a line per epoch; "auto" is 1. "bar" is tqdm's bar.
-        callbacks : Callback or list of Callback, optional
-            See ``densecore.callbacks``. An exception in one ends the training; the model keeps what
-            it has learnt.
-        validation_split : float
-            The share of the last rows (before any shuffling) that is held out.
-        validation_data : tuple (x, y) or (x, y, sample_weight), or batches, optional
-            Evaluated after each epoch.
-        shuffle : bool
-            Whether each epoch has an order of its own, which follows from the model's seed. Of
-            batches with an index, their order; those of an iterable come as they come.
-        class_weight : dict, optional
-            Class number → factor of its rows' weights.
-        sample_weight : array_like (rows,), optional
-            The loss divides by the weights' sum, so integer weights equal repeated rows.
-        initial_epoch : int
-            Number of the first epoch, for the history and the display.
-        steps_per_epoch, validation_steps : int, optional
-            Batches of an epoch, or of a validation, when they are not all that there are.
-        validation_batch_size : int, optional
-            Matters where a validation goes batch by batch; the same as `batch_size` by default.
-        validation_freq : int
-            Validation after every so many epochs.
-        solver : {None, "lbfgs", "lm"} or LevenbergMarquardt
-            Minimises the loss of all rows at once instead of the optimizer's steps: for small
-            problems, best in float64. "lbfgs" is SciPy's L-BFGS; "lm" is Levenberg–Marquardt, for
-            the mean squared error, with its own options as ``solvers.LevenbergMarquardt(...)``. An
-            epoch is an iteration; `batch_size` and `shuffle` do not matter;
-            ``history.message`` says why "lm" stopped. Not for dropout and batch normalisation.
-
-        Returns
-        -------
-        History
-            ``history.history["loss"]`` etc.: one number per epoch.
+        input_shape : int or tuple, optional
+            Number of features, or Keras's (None, features). Not needed after ``Input``.
 
         Raises
         ------
         ValueError, TypeError
-            Before anything is trained, naming the argument, what was found and what is wanted.
-        KeyboardInterrupt
-            On Ctrl-C, within 100 ms: the model keeps what it has learnt so far, and
-            ``model.history`` the epochs completed.
-
-        Warns
-        -----
-        RuntimeWarning
-            Once, when the loss of an epoch is not finite.
-        UserWarning
-            Batches ran out before the last step.
+            Another shape than that of ``Input``, or one that cannot be.
+        RuntimeError
+            The model has no layers, or does not know its number of inputs.
         """
-        from . import fit as training
-
-        return training.fit(
-            self,
-            x,
-            y,
-            batch_size,
-            epochs,
-            verbose,
-            callbacks,
-            validation_split,
-            validation_data,
-            shuffle,
-            class_weight,
-            sample_weight,
-            initial_epoch,
-            steps_per_epoch,
-            validation_steps,
-            validation_batch_size,
-            validation_freq,
-            solver,
-        )
-
-    def evaluate(
-        self,
-        x: Any,
-        y: Any = None,
-        batch_size: int | None = None,
-        verbose: int | str = 0,
-        sample_weight: Any = None,
-        steps: int | None = None,
-        callbacks: "Callbacks" = None,
-        return_dict: bool = False,
-    ) -> float | list[float] | dict[str, float]:
-        """The loss and the metrics on given data, arrays or batches as for `fit`.
-
-        Parameters
-        ----------
-        batch_size : int, optional
-            Of hooks of batches and `steps`; the numbers depend on it in their last digit at most.
-        verbose : {0, 1, 2, "auto", "bar"}
-            Whether to print a line with the numbers.
-        steps : int, optional
-            Batches to evaluate, when that is not all.
-        callbacks : Callback or list of Callback, optional
-            Their ``on_test_...`` hooks are called.
-        return_dict : bool
-
-        Returns
-        -------
-        float, list of float, or dict
-            As Keras: a number when there are no metrics, else a list in the order of
-            ``metrics_names``; a dictionary with `return_dict`.
-        """
-        plain = isinstance(x, np.ndarray) and y is not None and not (verbose or steps or callbacks)
-        if plain and not isinstance(self.loss, CallableLoss):
-            # The usual call, without the machinery of hooks.
-            values = self._network.evaluate(*self._data(x, y, sample_weight))
-            if return_dict:
-                return dict(zip(self.metrics_names, values, strict=True))
-            return values if len(values) > 1 else values[0]
-        from . import evaluate as evaluation
-
-        return evaluation.evaluate(
-            self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
-        )
-
-    def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: int | str = 0,
-        steps: int | None = None,
-        callbacks: "Callbacks" = None,
-    ) -> Array:
-        """The outputs (rows, units) for any array-like x (rows, features), or batches of it.
-
-        A row's output has the same bits whatever other rows it comes with: `batch_size` matters to
-        `steps` and to the ``on_predict_...`` hooks of `callbacks` only. `verbose` prints a line.
-        """
-        plain = isinstance(x, np.ndarray) and not (batch_size or verbose or steps or callbacks)
-        if not plain:
-            from . import evaluate as evaluation
-
-            outputs: Array = evaluation.predict(self, x, batch_size, verbose, steps, callbacks)
-            return outputs
-        self._build_for(x)
-        return self._network.predict(
-            as_rows("x", x, self._dtype, self._inputs, flatten=self._flattens), None
-        )
-
-    def __call__(self, inputs: Any, training: bool | None = None) -> Array:
-        """As `predict`: an array, where Keras has a tensor.
-
-        Raises
-        ------
-        TypeError
-            `training` is true.
-        """
-        if training:
-            raise TypeError(
-                "training: found True, wanted False or None: forward(x, training=True) is what "
-                "computes with dropout and the batch's own statistics"
-            )
-        return self.predict(inputs)
-
-    def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> float | list[float] | dict[str, float]:
-        """As `evaluate`, for rows that are a batch."""
-        return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
-
-    # Pictures -----------------------------------------------------------------------------------
-
-    def plot(self, path: str | os.PathLike[str] | None = None) -> "Figure":
-        """Draw the network: every unit and connection of a small one, a block per layer otherwise.
-
-        Parameters
-        ----------
-        path : path, optional
-            Where to write the picture; the ending decides the format (.png, .svg, .pdf).
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            It belongs to no window: notebooks show it, scripts save it.
-
-        Raises
-        ------
-        ImportError
-            matplotlib is not installed; the message names the extra.
-        ValueError
-            The model has no layers, or the ending is not a picture's.
-        """
-        from .plot import plot_network
-
-        return plot_network(self, path)
-
-    def _repr_html_(self) -> str:
-        from .plot import html_summary
-
-        return html_summary(self)
-
-
-def load_model(
-    filepath: str | os.PathLike[str],
-    custom_objects: Mapping[str, Any] | None = None,
-    compile: bool = True,
-    safe_mode: bool = True,
-) -> Sequential:
-    """Read a model that `Sequential.save` wrote; training goes on where it stopped.
-
-    Parameters
-    ----------
-    filepath : path
-    custom_objects : None
-        For Keras's sake: no file holds anything of one's own.
-    compile : bool
-        Whether the model is compiled, as it was; without, its optimizer's state is not read.
-    safe_mode : bool
-        Accepted for Keras's sake, and without effect: nothing in a file is ever executed.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    ValueError
-        It is not a model, damaged, or written by a newer version; the message says which.
-    """
-    if custom_objects:
-        raise TypeError(
-            f"custom_objects: found {', '.join(custom_objects)}, wanted None: no file holds "
-            "anything of one's own; compile the model with it after loading"
-        )
-    with model_file.open_model(filepath) as file:
+        before = self._input
+        if input_shape is not None:
+            shape: Any = input_shape
+            if isinstance(shape, tuple | list) and len(shape) > 1:
+                shape = shape[1:]
+            found = Input(shape)
+            if before is not None and before.dimensions != found.dimensions:
+                raise ValueError(f"build: found {found}, wanted {before}")
+            self._input = before or found
         try:
-            model = Sequential.from_config(file.config)
-        except ValueError as error:
-            raise ValueError(f"{file.path}: the model is damaged: {error}") from None
-        # Every size is confirmed by the file's own before anything is allocated.
-        if file.config["inputs"] is None or not file.config["layers"]:
-            raise ValueError(f"{file.path}: the model is damaged: it has no layers or no inputs")
-        file.check(model._expected_tensors())
-        if not compile:
-            stack = {key: value for key, value in file.config.items() if key != "compile"}
-            model = Sequential.from_config(stack)
-        model._make_parameters()
-        if model.loss is not None:
-            model._compile()
-            model._network.steps = file.progress["steps"]
-            model._network.epochs = file.progress["epochs"]
-        for name, view in model._tensors().items():
-            file.read(name, view)
-        model.metadata = file.user
-    return model
+            if not self.built:
+                self._build_network()
+        except BaseException:
+            self._input = before
+            raise
+
+    def _initialize_parameters(self, seed: int) -> None:
+        super()._initialize_parameters(seed)
+        for layer, values in self._kept:
+            if layer in self._layers:
+                assign(layer.weights, values)
+        self._kept = []
+
+    # Shapes ---------------------------------------------------------------------------------------
+
+    @property
+    def _inputs_or_none(self) -> int | None:
+        return None if self._input is None else self._input.size
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """(None, features)."""
+        if self._input is None:
+            raise RuntimeError("input_shape: the model does not know its number of inputs yet")
+        return self._input.shape
+
+    @property
+    def output_shape(self) -> tuple[None, int]:
+        """(None, units of the last layer)."""
+        if not self._layers:
+            raise RuntimeError("output_shape: the model has no layers yet")
+        width = 0 if self._input is None else self._input.size
+        for layer in self._layers:
+            width = layer._sizes(width)[0]
+        if width == 0:
+            raise RuntimeError("output_shape: the model does not know its number of inputs yet")
+        return (None, width)
+
+    @property
+    def _flattens(self) -> bool:
+        """Whether rows of data may have several dimensions."""
+        return bool(self._layers) and isinstance(self._layers[0], Flatten)
+
+    def _take_inputs_of(self, x: Any) -> None:
+        if self._input is None:
+            shape = np.shape(x)
+            if len(shape) != 2 and not (self._flattens and len(shape) > 2):
+                raise ValueError(f"x: found shape {shape}, wanted (rows, features)")
+            self._input = Input(shape[1:])
+
+    def _rows(self, x: Any) -> Rows:
+        return as_rows("x", x, self._dtype, self._inputs, self._flattens)
+
+    def _plan(self) -> Plan:
+        """What the layers are in the core.
+
+        Raises
+        ------
+        RuntimeError
+            There are no layers, or the number of inputs is not known.
+        """
+        if self._input is None:
+            raise RuntimeError(
+                "the model does not know its number of inputs: start with Input(features) or call "
+                "build(features)"
+            )
+        if not self._layers:
+            raise RuntimeError("the model has no layers: add(Dense(units)) first")
+        if len(self._input.dimensions) > 1 and not isinstance(self._layers[0], Flatten):
+            raise ValueError(
+                f"layers: found rows of shape {self._input.dimensions}, wanted Flatten() as the "
+                "first layer: a dense network takes vectors"
+            )
+        plan = Plan(self._input.size)
+        for layer in self._layers:
+            layer._plan(plan)
+            layer._last_core = len(plan.specs) - 1 if plan.specs else None
+        # A loss of logits is computed with the end of the last layer: there must be one.
+        if not plan.specs or plan.specs[-1]["kind"] not in ("dense", "activation"):
+            plan.add({"kind": "activation", "activation": "linear"})
+        return plan
+
+    def _tensor_shapes(self) -> tuple[dict[str, tuple[int, ...]], int]:
+        """What `_parameter_tensors` will be, and the number of parameters, before they exist."""
+        width, total, shapes = self._inputs, 0, {}
+        for index, layer in enumerate(self._layers):
+            total += layer._sizes(width)[1]
+            width, parameters, states = layer._shapes(width)
+            for name, shape in {**parameters, **states}.items():
+                shapes[f"layers.{index}.{name}"] = shape
+        return shapes, total
+
+    # Display and configuration ------------------------------------------------------------------
+
+    def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
+        """Print a table of the layers, their output shapes and numbers of parameters.
+
+        Parameters
+        ----------
+        print_fn : callable, optional
+            Takes the table instead of ``print``.
+        """
+        (print_fn or print)(table(self.name, self.dtype, self._input, self._layers))
+
+    def __repr__(self) -> str:
+        parts = ([] if self._input is None else [repr(self._input)]) + [
+            f"Dense({layer.units}, {layer.activation!r})"
+            if isinstance(layer, Dense)
+            else f"{type(layer).__name__}(…)"
+            for layer in self._layers
+        ]
+        return f"Sequential([{', '.join(parts)}], dtype={self.dtype!r})"
+
+    def _architecture(self) -> dict[str, Any]:
+        inputs: Any = None
+        if self._input is not None:
+            dimensions = self._input.dimensions
+            inputs = dimensions[0] if len(dimensions) == 1 else list(dimensions)
+        return {
+            "name": self.name,
+            "dtype": self.dtype,
+            "seed": self.seed,
+            "inputs": inputs,
+            "layers": [layer.get_config() for layer in self._layers],
+        }
+
+    def _add_from_config(self, config: Mapping[str, Any]) -> None:
+        if not isinstance(config["layers"], list) or len(config["layers"]) > MAX_LAYERS:
+            raise ValueError(f"layers: wanted a list of at most {MAX_LAYERS}")
+        if config["inputs"] is not None:
+            self._append(Input(config["inputs"]))
+        for layer in config["layers"]:
+            self._append(deserialize(layer))
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._kept:
+            self.build()
+        return super().__getstate__()

@@ -1,5 +1,6 @@
-"""A model as data: its configuration, pickles and copies, and what a file holds of it."""
+"""A model as data: its configuration, pickles and copies, and the contents of its files."""
 
+import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
@@ -9,17 +10,15 @@ import numpy as np
 from .. import losses, metrics, optimizers
 from .._base.dtypes import Array
 from .._base.files import check_overwrite
-from .._saving import model_file
+from .._saving import model_file, weights_file
 from ..losses.function import CallableLoss
-from .derivatives import Derivatives
-from .layer_stack import Stack
-from .on_batch import CORE_CALLS
+from .compiled import Compiled
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class Persistent(Derivatives):
+class Serializable(Compiled):
     """A model that can be described, copied and saved."""
 
     @property
@@ -29,7 +28,7 @@ class Persistent(Derivatives):
 
     def get_config(self) -> dict[str, Any]:
         """Architecture, and how it is compiled, as JSON can hold it: `from_config` reads it."""
-        config = super().get_config()
+        config = self._architecture()
         if self._keeps_compilation:
             assert self.optimizer is not None
             assert self.loss is not None
@@ -70,6 +69,18 @@ class Persistent(Derivatives):
             raise ValueError(f"configuration: {error}") from None
         return model
 
+    def to_json(self, **formatting: Any) -> str:
+        """`get_config` as text, for ``models.model_from_json``.
+
+        Parameters
+        ----------
+        **formatting
+            Of ``json.dumps``, such as ``indent``.
+        """
+        return json.dumps(self.get_config(), **formatting)
+
+    # Files ----------------------------------------------------------------------------------------
+
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write architecture, parameters, optimizer state, counters and ``metadata`` to one file.
 
@@ -80,7 +91,7 @@ class Persistent(Derivatives):
         Parameters
         ----------
         filepath : path
-        overwrite : bool
+        overwrite : bool, default True
             False: an existing file is an error.
 
         Raises
@@ -119,6 +130,41 @@ class Persistent(Derivatives):
 
         return to_torch(self)
 
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the weights to a safetensors file, whatever ending its name has.
+
+        Parameters
+        ----------
+        filepath : path
+        overwrite : bool, default True
+            False: an existing file is an error.
+
+        Raises
+        ------
+        FileExistsError
+            There is a file, and `overwrite` is False.
+        OSError
+            The file cannot be written; an older one is as it was.
+        """
+        check_overwrite(filepath, overwrite)
+        self._network  # noqa: B018 - builds
+        weights_file.write(filepath, self._parameter_tensors())
+
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Read the weights from a file of `save_weights`, or from a model file.
+
+        Nothing changes when one does not fit.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read.
+        ValueError
+            It is not such a file (Keras's HDF5 files are not), or of other layers.
+        """
+        self._network  # noqa: B018 - builds
+        weights_file.read(filepath, self._parameter_tensors())
+
     def _expected_tensors(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
         """Dtype and shape of each of `_tensors`, before the network exists."""
         shapes, parameters = self._tensor_shapes()
@@ -135,34 +181,36 @@ class Persistent(Derivatives):
                 tensors[f"optimizer.{name}"] = state
         return tensors
 
-    # Pickles and copies -------------------------------------------------------------------------
+    def _set_progress(self, progress: Mapping[str, int]) -> None:
+        """Count steps and epochs on from these numbers."""
+        self._network.steps = progress["steps"]
+        self._network.epochs = progress["epochs"]
+
+    # Pickles and copies ---------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and copy: what a file holds, in memory; the history stays behind."""
-        if self._kept:
-            self.build()
-        own = {"_input", "_layers", "_network_or_none", "history", *CORE_CALLS}
+        """For pickle and copy: the contents of a file, in memory; the history stays behind."""
+        left_out = self._not_pickled | self._bound
+        built = self.built
         return {
-            "stack": Stack.get_config(self),
-            "attributes": {key: value for key, value in vars(self).items() if key not in own},
-            "progress": self.progress if self.built else {},
-            "open_passes": self._network.open_passes if self.built else 0,
-            "tensors": {k: v.copy() for k, v in self._tensors().items()} if self.built else None,
+            "stack": self._architecture(),
+            "attributes": {key: value for key, value in vars(self).items() if key not in left_out},
+            "progress": self.progress if built else {},
+            "open_passes": self._network.open_passes if built else 0,
+            "tensors": {k: v.copy() for k, v in self._tensors().items()} if built else None,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         config = state["stack"]
-        Persistent.__init__(self, dtype=config["dtype"], seed=config["seed"], name=config["name"])
+        Serializable.__init__(self, config["dtype"], config["seed"], config["name"])
         self._add_from_config(config)
         vars(self).update(state["attributes"])
         if state["tensors"] is None:
             return
-        self._make_parameters()
-        if self._compiled:
-            self._compile()
-            self._network.steps = state["progress"]["steps"]
-            self._network.epochs = state["progress"]["epochs"]
+        self._make_network()
+        self._network_changed()
+        if state["progress"]:
+            self._set_progress(state["progress"])
         self._network.open_passes = state["open_passes"]
         for name, view in self._tensors().items():
             view[...] = state["tensors"][name]
-        self._network_changed()

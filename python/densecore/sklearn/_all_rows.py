@@ -61,7 +61,7 @@ def fit_lbfgs(training: Training) -> None:
     if context is not None:
         context.begin()
     found = minimize(
-        model,
+        model._network,
         x,
         y,
         row_weights,

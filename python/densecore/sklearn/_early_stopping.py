@@ -115,7 +115,7 @@ class Convergence(Callback):
             f"{parameters.n_iter_no_change} consecutive epochs."
         )
         if parameters.solver == "sgd" and parameters.learning_rate == "adaptive":
-            rate = self.model.optimizer.learning_rate / self._objective.scale
+            rate = self.model._compiled_optimizer().learning_rate / self._objective.scale
             if rate > SMALLEST_ADAPTIVE_RATE:
                 self._set_rate(rate / 5)
                 self._record._no_improvement_count = 0

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from .._base import checks
+from .._base.dtypes import Network
 from .._base.lookup import unknown
 from .._base.warn import warn
 from .._data.dataset import Data
 from .._data.row_sources import take
+from ..losses import Loss
 
 Vector = np.ndarray[Any, Any]
 _STEPS = ("geodesic", "plain")
@@ -85,7 +87,7 @@ class LevenbergMarquardt:
         return (f"LevenbergMarquardt(steps={self.steps!r}, damping={self.damping:g}, "
                 f"ftol={self.ftol:g}, xtol={self.xtol:g}, gtol={self.gtol:g})")  # fmt: skip
 
-    def check(self, model: Any) -> None:
+    def check(self, network: Network, loss: Loss) -> None:
         """Raise for what cannot be trained so, before anything is computed.
 
         Raises
@@ -93,14 +95,12 @@ class LevenbergMarquardt:
         ValueError
             The loss is no sum of squares, a penalty is of l1, or the matrices are too large.
         """
-        if model.loss.kind != "mean_squared_error":
+        if loss.kind != "mean_squared_error":
             raise ValueError(
-                f"solver='lm': found the loss '{model.loss.kind}', wanted 'mean_squared_error': it "
+                f"solver='lm': found the loss '{loss.kind}', wanted 'mean_squared_error': it "
                 "solves sums of squares only"
             )
-        if model._network_or_none is None and model._input is None:
-            return  # what the data decide is checked again when they are known
-        blocks = model._network.trained()
+        blocks = network.trained()
         if any(l1 for _, _, l1, _ in blocks):
             raise ValueError("solver='lm': found an l1 penalty, wanted none, or l2: squares only")
         count = sum(end - begin for begin, end, _, _ in blocks)
@@ -114,50 +114,50 @@ class LevenbergMarquardt:
                 "solvers.LevenbergMarquardt(memory_limit=...)"
             )
         if self.steps == "geodesic":
-            # Second derivatives along nothing: raises for an activation that has none.
-            row = np.zeros((1, model._inputs), model._dtype)
-            model._network.jets_forward(row, None, np.zeros_like(model.parameters), 2)
+            # Second derivatives along a zero vector: raises for an activation that has none.
+            row = np.zeros((1, network.inputs), network.parameters.dtype)
+            network.jets_forward(row, None, np.zeros_like(network.parameters), 2)
 
-    def run(
+    def minimize(
         self,
-        model: Any,
+        network: Network,
+        loss: Loss,
         data: Data,
         iterations: int,
         begin: Callable[[], None],
         end: Callable[[list[float], list[float]], bool],
-    ) -> None:
-        """At most `iterations` steps, each an epoch; says in the history why it stopped."""
-        self.check(model)
+    ) -> str:
+        """At most `iterations` steps, each an epoch; see `solvers.Solver`."""
+        self.check(network, loss)
         if iterations < 1:
-            return
-        problem = _Problem(model, data)
-        model.history.message = "solver='lm': all epochs were made"
+            return ""
+        problem = _Problem(network, loss, data)
         try:
             with one_blas_thread():
-                self._iterate(model, problem, iterations, begin, end)
+                return f"solver='lm': {self._iterate(network, problem, iterations, begin, end)}"
         finally:
-            # Where the search stands may be a trial that was no good, or one that was interrupted.
+            # The search may have ended at a trial that was rejected, or was interrupted there.
             problem.restore()
 
     def _iterate(
         self,
-        model: Any,
+        network: Network,
         problem: "_Problem",
         iterations: int,
         begin: Callable[[], None],
         end: Callable[[list[float], list[float]], bool],
-    ) -> None:
+    ) -> str:
+        """Why it stopped."""
         damping, growth = 0.0, 2.0
         for iteration in range(iterations):
             cost = problem.linearize()
             if not math.isfinite(cost):
-                model.history.message = "solver='lm': the loss is not finite"
-                warn(f"{model.history.message}: the data, or the weights, hold such numbers",
+                message = "the loss is not finite"
+                warn(f"solver='lm': {message}: the data, or the weights, hold such numbers",
                      RuntimeWarning)  # fmt: skip
-                return
+                return message
             if problem.cosine() <= self.gtol:
-                model.history.message = "solver='lm': gtol: the residuals are orthogonal to J"
-                return
+                return "gtol: the residuals are orthogonal to J"
             begin()
             if iteration == 0:
                 damping = self.damping * float(problem.diagonal().max())
@@ -187,14 +187,13 @@ class LevenbergMarquardt:
                     reason = "xtol: no step, however short, lowers the loss"
                     break
             problem.restore()
-            model._network.epochs += 1
+            network.epochs += 1
             going_on = end(problem.values(), [])
             if reason:
-                model.history.message = "solver='lm': " + reason
-                return
+                return reason
             if not going_on:
-                model.history.message = "solver='lm': a callback stopped it"
-                return
+                return "a callback stopped it"
+        return "all epochs were made"
 
     def _step(self, problem: "_Problem", damping: float) -> tuple[Vector, float] | None:
         """A step and the expected fall of the cost; None when the damping is too small for it."""
@@ -214,16 +213,16 @@ class LevenbergMarquardt:
 class _Problem:
     """½ Σ w (a - y)² plus penalties as a function of what is trained, a vector in float64."""
 
-    def __init__(self, model: Any, data: Data) -> None:
-        self._model, self._network = model, model._network
+    def __init__(self, network: Network, loss: Loss, data: Data) -> None:
+        self._network = network
         self._x, self._y, self._weight = take(data.x, slice(None)), data.y, data.weight
         blocks = self._network.trained()
         self._where = np.concatenate([np.arange(begin, end) for begin, end, _, _ in blocks])
         self.count = len(self._where)
         rows, outputs = self._y.shape
-        # The model's loss is `_per_square` Σ w r² + Σ l2 p².
+        # The network's loss is `_per_square` Σ w r² + Σ l2 p².
         total = float(rows if self._weight is None else self._weight.sum(dtype=np.float64))
-        averaged = model.loss.reduction != "sum"
+        averaged = loss.reduction != "sum"
         self._per_square = 1 / (outputs * total) if averaged and total else 1.0
         sizes = [end - begin for begin, end, _, _ in blocks]
         self._l2 = np.repeat([l2 for _, _, _, l2 in blocks], sizes) / self._per_square
@@ -235,10 +234,10 @@ class _Problem:
         self.accepted = self._current()
 
     def _current(self) -> Vector:
-        return np.asarray(self._model.parameters[self._where], np.float64)
+        return np.asarray(self._network.parameters[self._where], np.float64)
 
     def linearize(self) -> float:
-        """The cost where the model is, with `gradient` and the matrix of the Gauss–Newton step."""
+        """The cost at the network's parameters; sets `gradient` and the Gauss–Newton matrix."""
         self.accepted = self._current()
         squares: float = self._network.normal_equations(
             self._x, self._y, self._weight, self._matrix, self.gradient
@@ -267,7 +266,7 @@ class _Problem:
 
     def curvature(self, step: Vector) -> Vector:
         """JᵀW r'' along the step."""
-        along = np.zeros_like(self._model.parameters)
+        along = np.zeros_like(self._network.parameters)
         along[self._where] = step
         total = np.zeros(self.count)
         for begin in range(0, len(self._x), _BLOCK):
@@ -278,12 +277,12 @@ class _Problem:
                 second *= self._weight[rows, None]
             self._network.forward(x, None, False)
             self._network.backward(second, False)
-            total += self._model.gradients[self._where]
+            total += self._network.gradients[self._where]
         return total
 
     def reached(self, step: Vector) -> float:
-        """The cost of a trial, which the model's parameters are then."""
-        self._model.parameters[self._where] = self.accepted + step
+        """The cost of a trial, which the network's parameters are then."""
+        self._network.parameters[self._where] = self.accepted + step
         trial = self._current()
         self._network.predict(self._x, self._out)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -296,7 +295,7 @@ class _Problem:
         self.accepted = self._current()
 
     def restore(self) -> None:
-        self._model.parameters[self._where] = self.accepted
+        self._network.parameters[self._where] = self.accepted
 
     def values(self) -> list[float]:
         """Loss and metrics, as of any epoch."""

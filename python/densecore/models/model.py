@@ -1,0 +1,295 @@
+"""Model: what every model can do, however its layers are connected."""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._base.dtypes import Array
+from ..callbacks.history import History
+from ..losses.function import CallableLoss
+from .derivatives import Derivatives
+from .on_batch import OnBatch
+from .serialization import Serializable
+
+# Training and evaluation are imported by the calls that need them: a program that only predicts
+# does not pay for them.
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..solvers import Solver
+    from .evaluate import Callbacks
+
+
+# What subclasses of Keras's models override.
+_NEVER_CALLED = ("call", "train_step", "test_step", "predict_step", "compute_loss")
+
+_WANTED = (
+    "densecore has stacks of layers only: models.Sequential([layers.Input(features), ...]), with "
+    "layers.Residual for what goes round a block"
+)
+
+
+class Model(OnBatch, Derivatives, Serializable):
+    """What every model is an instance of.
+
+    The classes that it derives from are independent of each other; each adds its calls to a
+    compiled network of layers.
+
+    Raises
+    ------
+    TypeError
+        It is called, or a class is derived from it: Keras's functional models and those with a
+        ``call`` of their own are graphs that a Python function describes.
+    """
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Any:
+        if cls is Model:
+            raise TypeError(f"Model: found a functional model; {_WANTED}")
+        return super().__new__(cls)
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        if Model in cls.__bases__ and not cls.__module__.startswith(__package__):
+            raise TypeError(
+                f"class {cls.__name__}(Model): found a model with Python code of its own; {_WANTED}"
+            )
+        for method in _NEVER_CALLED:
+            if method in vars(cls):
+                raise TypeError(
+                    f"class {cls.__name__}: found a method {method}, which the loop in the core "
+                    "does not call; train_on_batch, forward, backward and apply_gradients make "
+                    "loops of one's own"
+                )
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: "Callbacks" = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+        solver: "str | Solver | None" = None,
+    ) -> History:
+        """Train for a number of epochs; the loop runs in the core, without the GIL.
+
+        Parameters
+        ----------
+        x : array_like, frame, tensor or sparse matrix (rows, features), or batches
+            Used where it lies when it is C-contiguous and of the model's dtype, a file's memory map
+            included; converted once otherwise. Rows of sparse matrices, and of maps of another
+            dtype, are converted when a batch needs them. It is not searched for NaN. Without `y`: a
+            generator or any iterable, or an object with ``len`` and an index, that gives batches
+            (x, y) or (x, y, sample_weight). These, as hooks of batches, are trained in a loop in
+            Python.
+        y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss
+            Finite.
+        batch_size : int, optional
+            Rows per step, by default 32. The last batch of an epoch may be smaller.
+        epochs : int
+            The epoch to end with: ``epochs - initial_epoch`` are trained.
+        verbose : {"auto", 0, 1, 2, "bar"}
+            0 silent, 1 a progress line, 2 a line per epoch; "auto" is 1. "bar" is tqdm's bar.
+        callbacks : Callback or list of Callback, optional
+            See ``densecore.callbacks``. An exception in one ends the training; the model keeps what
+            it has learnt.
+        validation_split : float
+            The share of the last rows (before any shuffling) that is held out.
+        validation_data : tuple (x, y) or (x, y, sample_weight), or batches, optional
+            Evaluated after each epoch.
+        shuffle : bool
+            Whether each epoch has an order of its own, which follows from the model's seed. Of
+            batches with an index, their order; those of an iterable come as they come.
+        class_weight : dict, optional
+            Class number → factor of its rows' weights.
+        sample_weight : array_like (rows,), optional
+            The loss divides by the weights' sum, so integer weights equal repeated rows.
+        initial_epoch : int
+            Number of the first epoch, for the history and the display.
+        steps_per_epoch, validation_steps : int, optional
+            Batches of an epoch, or of a validation, when they are not all that there are.
+        validation_batch_size : int, optional
+            Matters where a validation goes batch by batch; the same as `batch_size` by default.
+        validation_freq : int
+            Validation after every so many epochs.
+        solver : {None, "lbfgs", "lm"} or LevenbergMarquardt
+            Minimises the loss of all rows at once instead of the optimizer's steps: for small
+            problems, best in float64. "lbfgs" is SciPy's L-BFGS; "lm" is Levenberg–Marquardt, for
+            the mean squared error, with its own options as ``solvers.LevenbergMarquardt(...)``. An
+            epoch is an iteration; `batch_size` and `shuffle` do not matter;
+            ``history.message`` says why "lm" stopped. Not for dropout and batch normalisation.
+
+        Returns
+        -------
+        History
+            ``history.history["loss"]`` etc.: one number per epoch.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before anything is trained, naming the argument, what was found and what is wanted.
+        KeyboardInterrupt
+            On Ctrl-C, within 100 ms: the model keeps what it has learnt so far, and
+            ``model.history`` the epochs completed.
+
+        Warns
+        -----
+        RuntimeWarning
+            Once, when the loss of an epoch is not finite.
+        UserWarning
+            Batches ran out before the last step.
+        """
+        from . import fit as training
+
+        return training.fit(
+            self,
+            training.FitArguments(
+                x=x,
+                y=y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_split=validation_split,
+                validation_data=validation_data,
+                shuffle=shuffle,
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                validation_steps=validation_steps,
+                validation_batch_size=validation_batch_size,
+                validation_freq=validation_freq,
+                solver=solver,
+            ),
+        )
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: "Callbacks" = None,
+        return_dict: bool = False,
+    ) -> float | list[float] | dict[str, float]:
+        """The loss and the metrics on given data, arrays or batches as for `fit`.
+
+        Parameters
+        ----------
+        batch_size : int, optional
+            Of hooks of batches and `steps`; the numbers depend on it in their last digit at most.
+        verbose : {0, 1, 2, "auto", "bar"}
+            Whether to print a line with the numbers.
+        steps : int, optional
+            Batches to evaluate, when that is not all.
+        callbacks : Callback or list of Callback, optional
+            Their ``on_test_...`` hooks are called.
+        return_dict : bool
+
+        Returns
+        -------
+        float, list of float, or dict
+            As Keras: a number when there are no metrics, else a list in the order of
+            ``metrics_names``; a dictionary with `return_dict`.
+        """
+        plain = isinstance(x, np.ndarray) and y is not None and not (verbose or steps or callbacks)
+        if plain and not isinstance(self.loss, CallableLoss):
+            # The usual call, without the machinery of hooks.
+            values = self._network.evaluate(*self._data(x, y, sample_weight))
+            if return_dict:
+                return dict(zip(self.metrics_names, values, strict=True))
+            return values if len(values) > 1 else values[0]
+        from . import evaluate as evaluation
+
+        return evaluation.evaluate(
+            self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
+        )
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        steps: int | None = None,
+        callbacks: "Callbacks" = None,
+    ) -> Array:
+        """The outputs (rows, units) for any array-like x (rows, features), or batches of it.
+
+        A row's output has the same bits whatever other rows it comes with: `batch_size` matters to
+        `steps` and to the ``on_predict_...`` hooks of `callbacks` only. `verbose` prints a line.
+        """
+        plain = isinstance(x, np.ndarray) and not (batch_size or verbose or steps or callbacks)
+        if not plain:
+            from . import evaluate as evaluation
+
+            outputs: Array = evaluation.predict(self, x, batch_size, verbose, steps, callbacks)
+            return outputs
+        self._build_for(x)
+        return self._network.predict(self._rows(x), None)
+
+    def __call__(self, inputs: Any, training: bool | None = None) -> Array:
+        """As `predict`: an array, where Keras has a tensor.
+
+        Raises
+        ------
+        TypeError
+            `training` is true.
+        """
+        if training:
+            raise TypeError(
+                "training: found True, wanted False or None: forward(x, training=True) is what "
+                "computes with dropout and the batch's own statistics"
+            )
+        return self.predict(inputs)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> float | list[float] | dict[str, float]:
+        """As `evaluate`, for rows that are a batch."""
+        return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
+
+    # Pictures -----------------------------------------------------------------------------------
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> "Figure":
+        """Draw the network: every unit and connection of a small one, a block per layer otherwise.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to write the picture; the ending decides the format (.png, .svg, .pdf).
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            It belongs to no window: notebooks show it, scripts save it.
+
+        Raises
+        ------
+        ImportError
+            matplotlib is not installed; the message names the extra.
+        ValueError
+            The model has no layers, or the ending is not a picture's.
+        """
+        from .plot import plot_network
+
+        return plot_network(self, path)
+
+    def _repr_html_(self) -> str:
+        from .plot import html_summary
+
+        return html_summary(self)
