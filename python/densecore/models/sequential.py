@@ -276,7 +276,7 @@ class Sequential(Model):
             layer._plan(plan)
             layer._last_core = len(plan.specs) - 1 if plan.specs else None
         # A loss of logits is computed with the end of the last layer: there must be one.
-        if not plan.specs or plan.specs[-1]["kind"] not in ("dense", "activation"):
+        if not plan.specs or "activation" not in plan.specs[-1]:
             plan.add({"kind": "activation", "activation": "linear"})
         return plan
 
