@@ -23,11 +23,21 @@ STACKS: dict[str, Any] = {
     "softmax last": lambda: [layers.LayerNormalization(), layers.Activation("softmax")],
     "layer norm": lambda: [dc.Dense(9, "tanh"), layers.LayerNormalization(), dc.Dense(3)],
     "layer norm alone": lambda: [layers.LayerNormalization(scale=False)],
+    "rms norm": lambda: [dc.Dense(9, "tanh"), layers.RMSNormalization(), dc.Dense(3)],
+    "rms norm alone": lambda: [layers.RMSNormalization(epsilon=0.1)],
+    "group norm": lambda: [dc.Dense(12, "tanh"), layers.GroupNormalization(3), dc.Dense(3)],
+    "group norm alone": lambda: [layers.GroupNormalization(2, center=False)],
+    "unit norm": lambda: [dc.Dense(9, "tanh"), layers.UnitNormalization(), dc.Dense(3)],
+    "unit norm alone": lambda: [layers.UnitNormalization()],
     "batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(), dc.Dense(3, "sigmoid")],
     "batch norm first": lambda: [layers.BatchNormalization(center=False), dc.Dense(3)],
     "frozen batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(trainable=False)],
     "dropout": lambda: [dc.Dense(40, "tanh"), layers.Dropout(0.3), dc.Dense(3)],
     "dropout first": lambda: [layers.Dropout(0.25), dc.Dense(3)],
+    "noise": lambda: [dc.Dense(40, "tanh"), layers.GaussianNoise(0.3), dc.Dense(3)],
+    "noise first and last": lambda: [
+        layers.GaussianNoise(0.5), dc.Dense(3), layers.GaussianNoise(0.1),
+    ],
     "residual": lambda: [layers.Residual([dc.Dense(9, "tanh"), dc.Dense(6)]), dc.Dense(2)],
     "residual last": lambda: [layers.Residual([dc.Dense(6, "sigmoid")])],
     "residuals": lambda: [
@@ -62,7 +72,7 @@ def model_of(name: str, dtype: str, seed: int = 3) -> dc.Sequential:
     model = dc.Sequential([dc.Input(INPUTS), *STACKS[name]()], dtype=dtype, seed=seed)
     rng = np.random.default_rng(seed)
     for layer in model._all_layers():
-        if isinstance(layer, layers.BatchNormalization | layers.LayerNormalization):
+        if layer.parameter_names and not isinstance(layer, dc.Dense):
             for array in layer.weights:
                 array[...] = rng.uniform(0.5, 2, array.shape)
     return model
@@ -95,14 +105,22 @@ def twin(model: dc.Sequential, step: int, rows: int) -> oracle.Stack:
             return [oracle.Activation(layer.activation)]
         if isinstance(layer, layers.Dropout):
             return [oracle.Dropout(random_numbers(model, next(place), step, rows))]
+        if isinstance(layer, layers.GaussianNoise):
+            return [oracle.GaussianNoise(random_numbers(model, next(place), step, rows))]
         next(place)
         if isinstance(layer, layers.Normalization):
             return [oracle.Normalization(layer.mean, layer.variance, layer.invert)]
+        if isinstance(layer, layers.UnitNormalization):
+            return [oracle.UnitNormalization()]
+        if isinstance(layer, layers.RMSNormalization):
+            return [oracle.RMSNormalization(layer.scale.copy(), layer.epsilon)]
         units = layer.weights[0].size
         gamma = np.ones(units) if layer.gamma is None else layer.gamma.copy()
         beta = np.zeros(units) if layer.beta is None else layer.beta.copy()
         if isinstance(layer, layers.LayerNormalization):
             return [oracle.LayerNormalization(gamma, beta, layer.epsilon)]
+        if isinstance(layer, layers.GroupNormalization):
+            return [oracle.GroupNormalization(layer.groups, gamma, beta, layer.epsilon)]
         moving = layer.moving_mean.copy(), layer.moving_variance.copy()
         return [oracle.BatchNormalization(gamma, beta, *moving, layer.momentum, layer.epsilon)]
 
@@ -120,6 +138,8 @@ def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
         elif isinstance(layer, oracle.Dense):
             flat.append(layer.gradients[0].T)
             flat.extend(layer.gradients[1:])
+        elif len(layer.gradients) == 1:
+            flat.append(layer.gradients[0])
         elif layer.gradients:
             if own.scale:
                 flat.append(layer.gradients[0])
@@ -302,6 +322,75 @@ class TestDropout:
             ValueError, match=r"Dropout: rate: found .*, wanted a number >= 0 and < 1"
         ):
             layers.Dropout(rate)
+
+
+class TestGaussianNoise:
+    def test_noise_is_normal(self) -> None:
+        model = dc.Sequential([dc.Input(64), layers.GaussianNoise(0.5)], dtype="float64", seed=0)
+        x = np.ones((2000, 64))
+        noise = model.forward(x) - x
+        n = noise.size
+        # Five deviations of the estimates: of the mean, the variance, and of shares of the
+        # numbers, which are binomial.
+        assert abs(noise.mean()) < 5 * 0.5 / np.sqrt(n)
+        assert abs(noise.var() / 0.25 - 1) < 5 * np.sqrt(2 / n)
+        for deviations, share in ((1, 0.682689492), (2, 0.954499736), (3, 0.997300204)):
+            inside = (np.abs(noise) < 0.5 * deviations).mean()
+            assert abs(inside - share) < 5 * np.sqrt(share * (1 - share) / n)
+        # Neither rows, nor columns, nor passes repeat.
+        assert np.unique(noise).size == n
+        assert (model.forward(x) - x != noise).all()
+
+    def test_seeds_and_layers_have_noise_of_their_own(self) -> None:
+        def noise(seed: int) -> Any:
+            both = [layers.GaussianNoise(1), layers.GaussianNoise(1)]
+            network = dc.Sequential([dc.Input(4), *both], seed=seed)._network
+            return [network.random_numbers(layer, 7, 5) for layer in (0, 1)]
+
+        first, again, other = noise(0), noise(0), noise(1)
+        assert (first[0] == again[0]).all()
+        assert (first[0] != first[1]).all()
+        assert (first[0] != other[0]).all()
+
+    def test_prediction_adds_nothing(self) -> None:
+        model = dc.Sequential([dc.Input(4), layers.GaussianNoise(3)], seed=0)
+        x = data("float32")[:, :4].copy()
+        assert (model.predict(x) == x).all()
+
+    @pytest.mark.parametrize("stddev", [-0.1, float("nan"), float("inf")])
+    def test_bad_deviations(self, stddev: float) -> None:
+        with pytest.raises(ValueError, match=r"GaussianNoise: stddev: found .*, wanted"):
+            layers.GaussianNoise(stddev)
+
+
+class TestGroupNormalization:
+    def test_one_group_is_layer_normalization(self, dtype: str) -> None:
+        x = data(dtype)
+        one = dc.Sequential([dc.Input(INPUTS), layers.GroupNormalization(1)], dtype=dtype, seed=0)
+        other = dc.Sequential([dc.Input(INPUTS), layers.LayerNormalization()], dtype=dtype, seed=0)
+        assert (one.predict(x) == other.predict(x)).all()
+
+    def test_a_group_for_each_feature(self) -> None:
+        model = dc.Sequential([dc.Input(4), layers.GroupNormalization(-1)], seed=0)
+        assert (model.predict(data("float32")[:, :4]) == 0).all()
+
+    def test_groups_must_divide_the_features(self) -> None:
+        with pytest.raises(ValueError, match="found 6 features in 4 groups"):
+            dc.Sequential([dc.Input(6), layers.GroupNormalization(4)], seed=0).build()
+        with pytest.raises(ValueError, match="layer 0: found 6 units in 4 groups"):
+            core.NetworkF32(6, [{"kind": "group_normalization", "groups": 4}])
+        with pytest.raises(ValueError, match="groups: found 0, wanted"):
+            layers.GroupNormalization(0)
+
+
+class TestUnitNormalization:
+    def test_rows_of_zeros_and_of_all_sizes(self, dtype: str) -> None:
+        model = dc.Sequential([dc.Input(2), layers.UnitNormalization()], dtype=dtype, seed=0)
+        x = np.array([[0, 0], [3, 4], [-3e-9, 4e-9], [3e15, -4e15]], dtype)
+        wanted = [[0, 0], [0.6, 0.8], [-0.6, 0.8], [0.6, -0.8]]
+        assert_close(model.predict(x), np.array(wanted, dtype), TOLERANCE[dtype])
+        gradient = model.input_gradient(x, np.ones_like(x))
+        assert np.isfinite(gradient).all()
 
 
 class TestBatchNormalization:

@@ -50,10 +50,10 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
             "Random* CenterCrop Resizing Rescale AutoContrast CutMix MixUp Equalization "
             "Solarization MelSpectrogram STFTSpectrogram Pipeline",
         ),
-        ("what makes noise is Dropout", "GaussianNoise GaussianDropout AlphaDropout"),
+        ("what makes noise is Dropout and GaussianNoise", "GaussianDropout AlphaDropout"),
         (
-            "what normalises is BatchNormalization, LayerNormalization and Normalization",
-            "GroupNormalization UnitNormalization SpectralNormalization RMSNormalization",
+            "what normalises are the layers named ...Normalization",
+            "SpectralNormalization",
         ),
         (
             "the core cannot call Python in the middle of a step; a function with its derivative "

@@ -6,7 +6,16 @@ from .base import Layer, assign, deserialize
 from .dense import Dense
 from .dropout import Dropout, Flatten
 from .input import Input, InputLayer
-from .normalization import BatchNormalization, LayerNormalization, Normalization, Rescaling
+from .noise import GaussianNoise
+from .normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    Normalization,
+    Rescaling,
+    RMSNormalization,
+    UnitNormalization,
+)
 from .residual import Residual
 
 __all__ = [
@@ -16,16 +25,20 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "GaussianNoise",
+    "GroupNormalization",
     "Input",
     "InputLayer",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
     "Normalization",
+    "RMSNormalization",
     "ReLU",
     "Rescaling",
     "Residual",
     "Softmax",
+    "UnitNormalization",
     "assign",
     "deserialize",
 ]

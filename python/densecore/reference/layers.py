@@ -101,6 +101,23 @@ class Dropout(Layer):
         return g * self.m
 
 
+class GaussianNoise(Layer):
+    """x + r, in training only: r is normal with mean 0.
+
+    The reference does not draw: ``noise`` (batch, n) is to be set before each step.
+    """
+
+    def __init__(self, noise: Array) -> None:
+        super().__init__()
+        self.noise = noise
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        return x + self.noise[: len(x)] if training else x
+
+    def backward(self, g: Array) -> Array:
+        return g
+
+
 class LayerNormalization(Layer):
     """gamma · h + beta, h = (x - mean) / sqrt(variance + epsilon) over each row.
 
@@ -125,6 +142,68 @@ class LayerNormalization(Layer):
         # The mean and the variance depend on every x of the row: what they take away.
         mean, along = (np.mean(v, axis=1, keepdims=True) for v in (gh, gh * self.h))
         return np.asarray(self.s * (gh - mean - self.h * along))
+
+
+class RMSNormalization(Layer):
+    """scale · h, h = x / sqrt(mean of x² + epsilon) over each row.
+
+    B. Zhang and R. Sennrich, *Root mean square layer normalization*, 2019.
+    """
+
+    def __init__(self, scale: Array, epsilon: float = 1e-6) -> None:
+        super().__init__()
+        self.parameters, self.epsilon = [scale], epsilon
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        square = np.mean(x * x, axis=1, keepdims=True)
+        self.s = (1.0 / np.sqrt(square + self.epsilon)).astype(x.dtype)
+        self.h = x * self.s
+        return np.asarray(self.h * self.parameters[0])
+
+    def backward(self, g: Array) -> Array:
+        self.gradients = [np.sum(g * self.h, axis=0)]
+        gh = g * self.parameters[0]
+        along = np.mean(gh * self.h, axis=1, keepdims=True)
+        return np.asarray(self.s * (gh - self.h * along))
+
+
+class GroupNormalization(LayerNormalization):
+    """Layer normalisation of each of `groups` equal parts of a row; gamma and beta as there.
+
+    Y. Wu and K. He, *Group normalization*, 2018.
+    """
+
+    def __init__(self, groups: int, gamma: Array, beta: Array, epsilon: float = 1e-3) -> None:
+        super().__init__(gamma, beta, epsilon)
+        # A part of a row is a row of its own for h, with a gamma of 1 and a beta of 0.
+        size = gamma.size // groups
+        self.parts = LayerNormalization(np.ones(size), np.zeros(size), epsilon)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        gamma, beta = self.parameters
+        size = self.parts.parameters[0].size
+        self.h = self.parts.forward(x.reshape(-1, size)).reshape(x.shape)
+        return np.asarray(self.h * gamma + beta)
+
+    def backward(self, g: Array) -> Array:
+        self.gradients = [np.sum(g * self.h, axis=0), g.sum(axis=0)]
+        gh = g * self.parameters[0]
+        return self.parts.backward(gh.reshape(self.parts.h.shape)).reshape(g.shape)
+
+
+class UnitNormalization(Layer):
+    """h = x / |x| for each row, and 0 for a row of zeros."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        # Added to the square: no other row is changed by it.
+        square = np.sum(x * x, axis=1, keepdims=True)
+        self.s = (1.0 / np.sqrt(square + 1e-24)).astype(x.dtype)
+        self.h = x * self.s
+        return np.asarray(self.h)
+
+    def backward(self, g: Array) -> Array:
+        along = np.sum(g * self.h, axis=1, keepdims=True)
+        return np.asarray(self.s * (g - self.h * along))
 
 
 class BatchNormalization(Layer):
