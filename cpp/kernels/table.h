@@ -154,13 +154,13 @@ struct TinyTraining {
   const T* weight;
   double (*loss)(const LossArguments<T>&);
   bool from_z;   // the loss takes the last z instead of a
-  double scale;  // of every row's gradient; 0: the inverse of the row's weight
+  double scale;  // of every row's gradient
   const double* loss_parameters;
   int loss_parameter_count;
   double rate;
-  double *total_loss, *total_weight;  // are added to
-  T* outputs;                         // (steps, units) what the loss took, or null
-  T* scratch;                         // gemm_scratch_bytes
+  double* total_loss;  // is added to
+  T* outputs;          // (steps, units) what the loss took, or null
+  T* scratch;          // gemm_scratch_bytes
 };
 
 // Steps on single rows of as many networks as a vector has lanes, of one architecture: layers of at

@@ -79,6 +79,7 @@ class Compiled(LayeredNetwork):
         try:
             self.optimizer = optimizers.get(optimizer)
             self.loss = custom_loss(loss) or losses.get(loss)
+            self.loss.check_trainable()
             self._metrics = get_all("metrics", metrics)
             self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
             if self.built:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .. import losses, metrics, optimizers
+from .. import metrics, optimizers
 from .._base.dtypes import Array
 from .._base.files import check_overwrite
 from .._saving import model_file, weights_file
+from ..losses.base import from_stored, stored_config
 from ..losses.function import CallableLoss
 from .compiled import Compiled
 
@@ -34,7 +35,7 @@ class Serializable(Compiled):
             assert self.loss is not None
             config["compile"] = {
                 "optimizer": self.optimizer.get_config(),
-                "loss": self.loss.get_config(),
+                "loss": stored_config(self.loss),
                 "metrics": metrics.config_of(self._metrics),
             }
             if self._weighted_metrics:
@@ -57,7 +58,7 @@ class Serializable(Compiled):
             if "compile" in config:
                 compiled = config["compile"]
                 model.optimizer = optimizers.get(dict(compiled["optimizer"]))
-                model.loss = losses.get(dict(compiled["loss"]))
+                model.loss = from_stored(compiled["loss"])
                 model._metrics = metrics.get_all("metrics", compiled["metrics"])
                 model._weighted_metrics = metrics.get_all(
                     "weighted_metrics", compiled.get("weighted_metrics")

@@ -22,7 +22,7 @@ tuned for speed: the compiled kernels are tested against this file.
 """
 
 from . import layers
-from ._checks import ALIASES, REDUCTIONS
+from ._checks import ALIASES, NETWORK_REDUCTIONS, REDUCTIONS
 from .activation_derivatives import activation_derivatives
 from .activations import ACTIVATIONS, Activation
 from .losses import LOSSES, Loss
@@ -44,6 +44,7 @@ __all__ = [
     "ACTIVATIONS",
     "ALIASES",
     "LOSSES",
+    "NETWORK_REDUCTIONS",
     "OPTIMIZERS",
     "REDUCTIONS",
     "Activation",
