@@ -100,13 +100,13 @@ class Compiled(LayeredNetwork):
             loss.kind,
             loss.reduction,
             self.optimizer._settings,
-            self._describe_metrics(loss.kind, self.output_shape[1]),
+            self._describe_metrics(loss, self.output_shape[1]),
             self.seed,
             loss.from_logits,
             loss._parameters(),
         )
 
-    def _describe_metrics(self, loss: str, outputs: int) -> list[metrics.Description]:
+    def _describe_metrics(self, loss: losses.Loss, outputs: int) -> list[metrics.Description]:
         """The metrics as the core wants them; raises for one that does not suit the loss."""
         return [metric._describe(loss, outputs, False) for metric in self._metrics] + [
             metric._describe(loss, outputs, True) for metric in self._weighted_metrics

@@ -63,7 +63,7 @@ class Serializable(Compiled):
                 model._weighted_metrics = metrics.get_all(
                     "weighted_metrics", compiled.get("weighted_metrics")
                 )
-                model._describe_metrics(model.loss.kind, model.output_shape[1])
+                model._describe_metrics(model.loss, model.output_shape[1])
         except KeyError as error:
             raise ValueError(f"configuration: found no entry {error}") from None
         except (AttributeError, TypeError, RuntimeError, OverflowError) as error:
