@@ -24,7 +24,7 @@ class LayeredNetwork(ABC):
     #: other entries.
     _not_pickled: ClassVar[frozenset[str]] = frozenset({"_layers", "_network_or_none", "_bound"})
 
-    def __init__(self, dtype: str, seed: int | None, name: str) -> None:
+    def __init__(self, dtype: str | None, seed: int | None, name: str) -> None:
         self._dtype = np.dtype(check_dtype(dtype))
         self.seed = seeds.fresh() if seed is None else checks.seed(seed)
         self.name = name

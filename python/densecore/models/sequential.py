@@ -64,7 +64,7 @@ class Sequential(Model):
         self,
         layers: Sequence[AnyLayer] | None = None,
         *,
-        dtype: str = "float32",
+        dtype: str | None = None,
         seed: int | None = None,
         name: str | None = None,
     ) -> None:

@@ -23,11 +23,12 @@ deserialize = OPTIMIZERS.deserialize
 
 
 def __getattr__(name: str) -> Any:
-    # Where Keras has it; most programs need none.
-    if name == "schedules":
-        import importlib
+    import importlib  # most programs need none of these
 
+    if name == "schedules":  # where Keras has them, too
         return importlib.import_module("..schedules", __package__)
+    if name == "legacy":  # Keras 2's place of these classes
+        return importlib.import_module(__name__)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 

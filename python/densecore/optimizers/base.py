@@ -3,11 +3,66 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from .._base import checks, core
 from .._base.registry import Registry
+from .._base.warn import warn
 from .pipeline import FIELDS, WITH_STATE, Pipeline
 
 Schedule = Callable[[int], float]
+
+# Arguments of Keras that have no meaning here, accepted with these values.
+_WITHOUT_EFFECT = {"loss_scale_factor": None, "jit_compile": None, "is_legacy_optimizer": None}
+
+
+class LearningRate(float):
+    """The learning rate as ``optimizer.learning_rate`` gives it: a float with Keras's methods."""
+
+    _optimizer: "Optimizer"
+
+    def assign(self, value: float) -> "LearningRate":
+        """Set the optimizer's learning rate, and return it.
+
+        Parameters
+        ----------
+        value : float
+            > 0.
+        """
+        self._optimizer.learning_rate = value
+        found: LearningRate = self._optimizer.learning_rate
+        return found
+
+    def numpy(self) -> np.float64:
+        """The number as one of NumPy."""
+        return np.float64(self)
+
+    @property
+    def value(self) -> float:
+        """The number as a float."""
+        return float(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return float, (float(self),)
+
+
+def _old_words(options: dict[str, Any], learning_rate: Any) -> Any:
+    """The learning rate that Keras's older arguments ``lr`` and ``decay`` describe, taken out."""
+    if "lr" in options:
+        warn("lr: the argument is called learning_rate now", DeprecationWarning)
+        learning_rate = options.pop("lr")
+    if "decay" in options:
+        decay = checks.number("decay", options.pop("decay"), least=0)
+        if decay > 0:
+            from .. import schedules  # most programs need none
+
+            warn(
+                f"decay: found {decay:g}, taken for learning_rate="
+                f"schedules.InverseTimeDecay({learning_rate}, 1, {decay:g})",
+                DeprecationWarning,
+            )
+            learning_rate = schedules.InverseTimeDecay(learning_rate, 1, decay)
+    return learning_rate
 
 
 class Optimizer:
@@ -52,8 +107,9 @@ class Optimizer:
         name: str | None = None,
         **options: Any,
     ) -> None:
-        for key in options:
-            if key not in FIELDS:
+        learning_rate = _old_words(options, learning_rate)
+        for key in [key for key in options if key not in FIELDS]:
+            if not (key in _WITHOUT_EFFECT and options.pop(key) in (None, False)):
                 known = ", ".join(["name", *FIELDS])
                 raise TypeError(
                     f"{type(self).name}: found the argument '{key}', wanted one of its own or "
@@ -168,6 +224,13 @@ class Optimizer:
 
     def __getattr__(self, key: str) -> Any:
         # Only called for what is not an ordinary attribute.
+        if key == "lr":
+            warn("optimizer.lr is called optimizer.learning_rate now", DeprecationWarning)
+            key = "learning_rate"
+        if key == "learning_rate":
+            rate = LearningRate(self._values()[key])
+            rate._optimizer = self
+            return rate
         if not key.startswith("_"):
             for values in (self._values(), vars(self.pipeline)):
                 if key in values:
@@ -175,6 +238,9 @@ class Optimizer:
         raise AttributeError(f"{type(self).__name__} has no attribute '{key}'")
 
     def __setattr__(self, key: str, value: Any) -> None:
+        if key == "lr":
+            warn("optimizer.lr is called optimizer.learning_rate now", DeprecationWarning)
+            key = "learning_rate"
         if key in ("pipeline", "schedule"):
             raise AttributeError(
                 f"{key}: found an assignment, wanted one to its parts, such as learning_rate or "
