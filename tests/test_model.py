@@ -493,7 +493,6 @@ def test_every_loss_and_optimizer_has_a_class() -> None:
         optimizer = dc.optimizers.get(name)
         assert optimizer.name == name
         assert dc.optimizers.get(optimizer.get_config()).get_config() == optimizer.get_config()
-    assert set(dc.initializers.names()) == set(dc._core.initializers())
 
 
 def test_verbose_prints_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:

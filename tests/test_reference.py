@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from conftest import ACTIVATIONS as WITH_PARAMETERS
+from conftest import CLASS_NUMBERS
 from densecore import reference as ref
 
 Array = npt.NDArray[Any]
@@ -34,7 +35,7 @@ def relative_error(found: Array, wanted: Array) -> float:
 
 def targets(loss: str) -> Array:
     rng = np.random.default_rng(7)
-    if loss.startswith("sparse"):
+    if loss in CLASS_NUMBERS:
         return rng.integers(0, OUTPUTS, BATCH)
     if loss == "gaussian_nll":  # two outputs for each target
         return rng.uniform(0.1, 0.9, (BATCH, OUTPUTS // 2))

@@ -117,4 +117,6 @@ struct HardSilu {  // z hard_sigmoid(z)
   }
 };
 
+using StraightActivations = TypeList<ReluGeneral, LeakyRelu, Relu6, HardTanh, HardSigmoid, HardSilu>;
+
 }  // namespace

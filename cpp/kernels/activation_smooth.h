@@ -230,4 +230,7 @@ struct TanhShrink {  // z - tanh(z)
   }
 };
 
+using SmoothActivations = TypeList<Elu, Selu, Celu, Exponential, Gelu, GeluTanh, Silu, Mish,
+                                   Softplus, Softsign, LogSigmoid, TanhShrink>;
+
 }  // namespace

@@ -151,4 +151,6 @@ struct CosineSimilarity {
   }
 };
 
+using RowLosses = TypeList<Quantile, GaussianNll, CategoricalHinge, CosineSimilarity>;
+
 }  // namespace

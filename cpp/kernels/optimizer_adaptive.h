@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/elementwise.h"
+#include "kernels/math.h"
 #include "kernels/table.h"
 
 namespace {
@@ -252,5 +253,9 @@ struct Lion {
     return fnma(scalars[0], direction, p);
   }
 };
+
+using AdaptiveOptimizers = TypeList<Adam<false>, Adam<true>, Nadam, Adamax, Rmsprop<false, false>,
+                                    Rmsprop<true, false>, Rmsprop<false, true>, Rmsprop<true, true>,
+                                    Adagrad, Adadelta, Lion, AdamEpsilonHat>;
 
 }  // namespace

@@ -5,7 +5,7 @@ every machine, and a float32 model starts at the rounded values of its float64 t
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,9 +31,11 @@ class Initializer:
     """
 
     name: str
+    # Arguments and their defaults, of a distribution that the core does not have.
+    _own: ClassVar[dict[str, float]] = {}
 
     def __init__(self, *, seed: int | None = None, **arguments: float) -> None:
-        known = core.initializers()[self.name]
+        known = core.initializers().get(self.name, self._own)
         for argument in arguments:
             if argument not in known:
                 unknown(f"argument of initializer '{self.name}'", argument, known)

@@ -23,8 +23,7 @@ tuned for speed: the compiled kernels are tested against this file.
 
 from . import layers
 from ._checks import ALIASES, NETWORK_REDUCTIONS, REDUCTIONS
-from .activation_derivatives import activation_derivatives
-from .activations import ACTIVATIONS, Activation
+from .activations import ACTIVATIONS, Activation, activation_derivatives
 from .losses import LOSSES, Loss
 from .network import Network
 from .operations import (

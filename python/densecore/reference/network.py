@@ -244,8 +244,8 @@ class Network:
         step, states = self.step, self.states
         if optimizer != self._optimizer:
             step = 0
-            start = rule.start(**hyperparameters)
-            states = [[np.full_like(p, start) for _ in range(rule.states)] for p in self.parameters]
+            starts = rule.starts(**hyperparameters)
+            states = [[np.full_like(p, start) for start in starts] for p in self.parameters]
         for p, g, kept in zip(self.parameters, flat, states, strict=True):
             rule.update(p, g, kept, step + 1, **hyperparameters)
         self.step, self.states, self._optimizer = step + 1, states, optimizer

@@ -27,12 +27,20 @@ class Optimizer(NamedTuple):
         ``(parameter, gradient, states, step, **hyperparameters) -> None``, in place; ``step``
         counts from 1.
     start : callable
-        ``(**hyperparameters) -> float``, what the states start from: zero but for adagrad.
+        ``(**hyperparameters) -> float``, what the first state starts from; others start from 0.
+    whole : bool
+        Whether the step of a parameter array depends on all of it.
     """
 
     states: int
     update: Callable[..., None]
     start: Callable[..., float] = lambda **hyperparameters: 0.0
+    whole: bool = False
+
+    def starts(self, **hyperparameters: float) -> list[float]:
+        """What each state starts from."""
+        first = [self.start(**hyperparameters)] if self.states else []
+        return first + [0.0] * (self.states - 1)
 
 
 States = Sequence[Array]
