@@ -197,6 +197,7 @@ log_sigmoid = _activation("log_sigmoid", "log(sigmoid(z)) = -softplus(-z)")
 hard_sigmoid = _activation("hard_sigmoid", "relu6(z + 3) / 6")
 hard_silu = hard_swish = _activation("hard_silu", "z hard_sigmoid(z)", "hard_swish")
 hard_tanh = _activation("hard_tanh", "min(max(z, -1), 1)")
+squareplus = _activation("squareplus", "(z + sqrt(z² + b)) / 2")
 tanh_shrink = _activation("tanh_shrink", "z - tanh(z)")
 log_softmax = _activation("log_softmax", "log(softmax(z)) over the last axis.")
 

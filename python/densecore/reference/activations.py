@@ -238,6 +238,25 @@ def _gelu_series(z: Series, approximate: bool = False) -> Series:
     return z * series.integrated(cdf.reshape(z.c[0].shape).astype(z.c[0].dtype), density)
 
 
+def _square_root(z: Array, b: float) -> Array:
+    return np.asarray(np.hypot(z, np.sqrt(z.dtype.type(b))))
+
+
+def _squareplus(z: Array, b: float = 4.0) -> Array:
+    away = _square_root(z, b) + np.abs(z)
+    # Below 0 the sum cancels: there it is the quotient.
+    below = 0.5 * (b / np.maximum(away, np.finfo(z.dtype).smallest_normal))
+    return np.where(z < 0, below, 0.5 * away).astype(z.dtype)
+
+
+def _squareplus_backward(z: Array, a: Array, g: Array, b: float = 4.0) -> Array:
+    return np.asarray(g * (a / np.maximum(_square_root(z, b), np.finfo(z.dtype).smallest_normal)))
+
+
+def _squareplus_series(z: Series, b: float = 4.0) -> Series:
+    return (z + series.root(z * z + b)) * 0.5
+
+
 #: The activation functions by name.
 ACTIVATIONS: dict[str, Activation] = {
     "linear": Activation(lambda z: z.copy(), lambda z, a, g: g.copy(), lambda z: z),
@@ -296,6 +315,7 @@ ACTIVATIONS: dict[str, Activation] = {
         lambda z: z - np.tanh(z), lambda z, a, g: g * np.tanh(z) ** 2, lambda z: z - series.tanh(z)
     ),
     "log_softmax": Activation(_log_softmax, _log_softmax_backward),
+    "squareplus": Activation(_squareplus, _squareplus_backward, _squareplus_series),
 }
 
 
