@@ -46,6 +46,7 @@ LOSSES: list[tuple[str, dict[str, Any]]] = [
         {"alpha": 0.75, "gamma": 1.5, "apply_class_balancing": True, "label_smoothing": 0.125},
     ),
     ("categorical_focal_crossentropy", {"alpha": 1.0, "gamma": 0.5}),
+    ("categorical_generalized_cross_entropy", {"q": 0.75}),
 ]
 # Those whose targets are class numbers; of probabilities; of positive numbers.
 CLASS_NUMBERS = {name for name in dc.losses.names() if dc.losses.get(name).sparse}
