@@ -254,8 +254,44 @@ struct Lion {
   }
 };
 
+// Follow the regularized leader, proximal: the l1 penalty makes parameters exactly zero (McMahan et
+// al., Ad click prediction, 2013). n is the sum of squared gradients, z the leader's linear part:
+//   z += g + 2 shrinkage p - (sqrt(n + g^2) - sqrt(n)) / rate p;  n += g^2
+//   p = (clip(z, -l1, l1) - z) / (sqrt(n) / rate + 2 (l2 + beta / (2 rate)))
+struct Ftrl {
+  static constexpr char name[] = "ftrl";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true},
+      {"initial_accumulator_value", 0.1, 0, unbounded, false},
+      {"l1_regularization_strength", 0, 0, unbounded, false},
+      {"l2_regularization_strength", 0, 0, unbounded, false},
+      {"l2_shrinkage_regularization_strength", 0, 0, unbounded, false},
+      {"beta", 0, 0, unbounded, false},
+  };
+  static constexpr bool descent = false;
+  static constexpr const char* states[] = {"n", "z"};
+  static constexpr int state_count = 2;
+  static double initial_state(const double* h, int state) { return state == 0 ? h[1] : 0; }
+  static void prepare(const double* h, std::int64_t, double* scalars) {
+    scalars[0] = 1 / h[0];
+    scalars[1] = h[2];
+    scalars[2] = 2 * (h[3] + h[5] / (2 * h[0]));
+    scalars[3] = 2 * h[4];
+  }
+  template <class V>
+  static V update(V p, V g, V* s, const V* scalars) {
+    const V n = fma(g, g, s[0]), root = sqrt(n), zero = V::set(0);
+    s[1] = s[1] + fma(scalars[3], p, g) - (root - sqrt(s[0])) * scalars[0] * p;
+    s[0] = n;
+    const V leader = max(zero - scalars[1], min(scalars[1], s[1]));
+    // Without any gradient so far, and nothing else to divide by, the parameter stays 0.
+    const V curvature = max(fma(root, scalars[0], scalars[2]), V::set(Math<V>::smallest_normal));
+    return (leader - s[1]) / curvature;
+  }
+};
+
 using AdaptiveOptimizers = TypeList<Adam<false>, Adam<true>, Nadam, Adamax, Rmsprop<false, false>,
                                     Rmsprop<true, false>, Rmsprop<false, true>, Rmsprop<true, true>,
-                                    Adagrad, Adadelta, Lion, AdamEpsilonHat>;
+                                    Adagrad, Adadelta, Lion, AdamEpsilonHat, Ftrl>;
 
 }  // namespace

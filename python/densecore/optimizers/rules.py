@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .._base import checks
 from .base import Optimizer
 
 
@@ -269,3 +270,54 @@ class Lion(Optimizer):
         self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **options: Any
     ) -> None:
         super().__init__(learning_rate, {"beta_1": beta_1, "beta_2": beta_2}, **options)
+
+
+class Ftrl(Optimizer):
+    """Follow the regularized leader, with exact zeros by the l1 penalty (McMahan et al., 2013).
+
+    Parameters
+    ----------
+    learning_rate : float or callable, default 0.001
+        Step length, > 0, or a schedule of it.
+    learning_rate_power : float, default -0.5
+        Only this value: rates fall with the root of the sum of the squared gradients.
+    initial_accumulator_value : float, default 0.1
+        What those sums start from, ≥ 0.
+    l1_regularization_strength, l2_regularization_strength : float, default 0.0
+        Penalties of the leader, ≥ 0.
+    l2_shrinkage_regularization_strength : float, default 0.0
+        A penalty by the gradient, ≥ 0.
+    beta : float, default 0.0
+        Added to the root of the sums, ≥ 0.
+    **options
+        See `Optimizer`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A value is out of its range.
+    """
+
+    name = "ftrl"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        learning_rate_power: float = -0.5,
+        initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: float = 0.0,
+        l2_regularization_strength: float = 0.0,
+        l2_shrinkage_regularization_strength: float = 0.0,
+        beta: float = 0.0,
+        **options: Any,
+    ) -> None:
+        if checks.number("ftrl: learning_rate_power", learning_rate_power) != -0.5:
+            raise ValueError(f"ftrl: learning_rate_power: found {learning_rate_power}, wanted -0.5")
+        hyperparameters = {
+            "initial_accumulator_value": initial_accumulator_value,
+            "l1_regularization_strength": l1_regularization_strength,
+            "l2_regularization_strength": l2_regularization_strength,
+            "l2_shrinkage_regularization_strength": l2_shrinkage_regularization_strength,
+            "beta": beta,
+        }
+        super().__init__(learning_rate, hyperparameters, **options)

@@ -265,6 +265,31 @@ def _lion(
     _average(m, gradient, beta_2)
 
 
+def _ftrl(
+    parameter: Array,
+    gradient: Array,
+    states: States,
+    step: int,
+    *,
+    learning_rate: float = 0.001,
+    initial_accumulator_value: float = 0.1,
+    l1_regularization_strength: float = 0.0,
+    l2_regularization_strength: float = 0.0,
+    l2_shrinkage_regularization_strength: float = 0.0,
+    beta: float = 0.0,
+) -> None:
+    real, (n, z) = parameter.dtype.type, states
+    rate = real(check_learning_rate(learning_rate))
+    before = n.copy()
+    n += gradient * gradient
+    shrunk = gradient + real(2.0 * l2_shrinkage_regularization_strength) * parameter
+    z += shrunk - (np.sqrt(n) - np.sqrt(before)) / rate * parameter
+    l1 = real(l1_regularization_strength)
+    l2 = real(2.0 * l2_regularization_strength + beta / learning_rate)
+    curvature = np.maximum(np.sqrt(n) / rate + l2, np.finfo(real).smallest_normal)
+    parameter[...] = (np.clip(z, -l1, l1) - z) / curvature
+
+
 def _keeping(update: Callable[..., None]) -> Callable[..., None]:
     """The rule with states that are zero instead of subnormal."""
 
@@ -293,6 +318,7 @@ _RULES: dict[str, Optimizer] = {
     "adagrad": Optimizer(1, _adagrad, _adagrad_start),
     "adadelta": Optimizer(2, _adadelta),
     "lion": Optimizer(1, _lion),
+    "ftrl": Optimizer(2, _ftrl, _adagrad_start),
 }
 
 #: The update rules by name: those of the core, and adamw, which there is adam with weight decay.
