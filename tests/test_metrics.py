@@ -514,6 +514,30 @@ def test_every_loss_is_a_metric(name: str) -> None:
     assert found[name] == pytest.approx(expected, rel=1e-12)
 
 
+# Numbers of a program's own -----------------------------------------------------------------------
+
+
+def test_means_and_sums() -> None:
+    mean, total = metrics.Mean(), metrics.Sum("all")
+    assert (mean.name, total.name, mean.result()) == ("mean", "all", 0.0)
+    for values, weight in ((2.0, None), ([1.0, 3.0], None), ([[1.0, 2.0], [3.0, 4.0]], [1.0, 0.5])):
+        mean.update_state(values, weight)
+        total.update_state(values, weight)
+    assert total.result() == 2 + 4 + 3 + 3.5
+    assert mean.result() == pytest.approx(12.5 / (1 + 2 + 2 + 1), rel=1e-15)
+    assert mean(8.0) == pytest.approx(20.5 / 7, rel=1e-15)
+    mean.reset_state()
+    assert mean.result() == 0
+    assert metrics.Mean.from_config(mean.get_config()).name == "mean"
+    with pytest.raises(ValueError, match=r"mean: sample_weight: found shape \(3,\), wanted that"):
+        mean.update_state([1.0, 2.0], [1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match="mean: values: found dtype <U1, wanted real numbers"):
+        mean.update_state("a")
+    model = dc.Sequential([dc.Input(2), dc.Dense(1)])
+    with pytest.raises(TypeError, match="metrics: found Mean"):
+        model.compile("sgd", "mse", [metrics.Mean()])
+
+
 # Logits -------------------------------------------------------------------------------------------
 
 OF_LOGITS: list[Any] = [

@@ -22,6 +22,7 @@ from .base import Metric as Metric
 from .classification import *
 from .function import MeanMetricWrapper
 from .losses import LossAsMetric as LossAsMetric
+from .reduction import *
 from .regression import *
 
 for _name, _class in _losses.classes().items():
