@@ -141,6 +141,45 @@ FROZEN_HE_NORMAL = [
 FROZEN_PERMUTATION = [1, 6, 0, 3, 2, 5, 4, 7, 9, 8]
 
 
+# Initializers that are made in Python ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (9, 4), (4, 9), (3, 5, 6), (1, 3), (200, 120)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_orthogonal(shape: tuple[int, ...], dtype: str) -> None:
+    found = dc.initializers.Orthogonal(2.0, seed=3)(shape, dtype)
+    assert found.dtype == dtype
+    matrix = found.reshape(-1, shape[-1])
+    product = matrix.T @ matrix if len(matrix) >= shape[-1] else matrix @ matrix.T
+    bound = 4 * np.finfo(dtype).eps * np.sqrt(matrix.size)
+    np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=4 * bound)
+
+
+def test_orthogonal_matrices_are_of_every_direction() -> None:
+    """Haar's measure: an element of an orthogonal 3 × 3 matrix has mean 0 and variance 1/3."""
+    drawn = np.array(
+        [dc.initializers.Orthogonal(seed=seed)((3, 3), "float64") for seed in range(3000)]
+    )
+    np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=5 * np.sqrt(1 / 3 / 3000))
+    np.testing.assert_allclose(drawn.var(axis=0), 1 / 3, atol=0.03)
+
+
+def test_orthogonal_and_identity_in_a_model() -> None:
+    def make(seed: int, dtype: str = "float64", kernel: Any = "orthogonal") -> Any:
+        layers = [dc.Input(4), dc.Dense(4, kernel_initializer=kernel)]
+        return dc.Sequential(layers, dtype=dtype, seed=seed).layers[0].kernel
+
+    assert (make(1) == make(1)).all()
+    assert (make(1) != make(2)).any()
+    np.testing.assert_array_equal(make(1, "float32"), make(1).astype("float32"))
+    np.testing.assert_array_equal(make(1, kernel=dc.initializers.Identity(2)), 2 * np.eye(4))
+    np.testing.assert_array_equal(dc.initializers.identity()((2, 3)), np.eye(2, 3))
+    with pytest.raises(ValueError, match=r"orthogonal: found shape \(4,\), wanted at least two"):
+        dc.Sequential([dc.Input(4), dc.Dense(4, bias_initializer="orthogonal")])
+    with pytest.raises(ValueError, match=r"identity: found shape \(4,\), wanted two dimensions"):
+        dc.initializers.Identity()((4,))
+
+
 # Random arrays ---------------------------------------------------------------------------------
 
 
