@@ -28,6 +28,8 @@ ACTIVATIONS: list[tuple[str, dict[str, Any]]] = [
     ("relu", {"max_value": 2.0}),
     ("leaky_relu", {"negative_slope": 0.0}),
     ("elu", {"alpha": 0.75}),
+    ("hard_shrink", {"threshold": 1.25}),
+    ("soft_shrink", {"threshold": 0.0}),
     ("squareplus", {"b": 0.25}),
     ("celu", {"alpha": 1.5}),
     ("gelu", {"approximate": True}),

@@ -290,8 +290,71 @@ struct Ftrl {
   }
 };
 
+// Adam's direction, with a step of each array as long as the array itself times the rate (You et
+// al., Large batch optimization for deep learning, 2020).
+struct Lamb {
+  static constexpr char name[] = "lamb";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true},
+      {"beta_1", 0.9, 0, 1, false},
+      {"beta_2", 0.999, 0, 1, false},
+      {"epsilon", 1e-7, 0, unbounded, true},
+  };
+  static constexpr bool descent = false;
+  static constexpr densecore::ArrayStep array_step = densecore::ArrayStep::trust_ratio;
+  static constexpr const char* states[] = {"m", "v"};
+  static constexpr int state_count = 2;
+  static void prepare(const double* h, std::int64_t step, double* scalars) {
+    Adam<false>::prepare(h, step, scalars);
+    scalars[0] /= h[0];  // the array step has the rate
+    scalars[7] = h[0];
+  }
+  template <class V>
+  static V update(V, V g, V* s, const V* scalars) {
+    return V::set(0) - Adam<false>::update(V::set(0), g, s, scalars);
+  }
+};
+
+// x^n for x > 0 by this library's own functions: the same bits on every platform.
+inline double real_power(double x, double n) {
+  double lanes[VecF64::width];
+  exp(VecF64::set(n) * log(VecF64::set(x))).store(lanes);
+  return lanes[0];
+}
+
+// Mean squares of a matrix's gradient as a product of those of its rows and its columns, clipped
+// directions, and rates relative to the parameters (Shazeer & Stern, 2018). `update` is that of a
+// vector, of which each mean square is kept.
+struct Adafactor {
+  static constexpr char name[] = "adafactor";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true}, {"beta_2_decay", -0.8, -unbounded, 0, false},
+      {"epsilon_1", 1e-30, 0, unbounded, false},    {"epsilon_2", 1e-3, 0, unbounded, false},
+      {"clip_threshold", 1, 0, unbounded, true},    {"relative_step", 1, 0, 2, false},
+  };
+  static constexpr bool descent = false;
+  static constexpr densecore::ArrayStep array_step = densecore::ArrayStep::factored;
+  static constexpr const char* states[] = {"v"};
+  static constexpr int state_count = 1;
+  static void prepare(const double* h, std::int64_t step, double* scalars) {
+    const double count = static_cast<double>(step);
+    scalars[1] = 1 - real_power(count, h[1]);
+    scalars[0] = 1 - scalars[1];
+    scalars[2] = h[2];
+    scalars[3] = h[3];
+    scalars[4] = h[4];
+    const double inverse_root = 1 / __builtin_sqrt(count);
+    scalars[7] = h[5] != 0 && inverse_root < h[0] ? inverse_root : h[0];
+  }
+  template <class V>
+  static V update(V, V g, V* s, const V* scalars) {
+    s[0] = fma(scalars[1], s[0], scalars[0] * fma(g, g, scalars[2]));
+    return g / sqrt(max(s[0], V::set(Math<V>::smallest_normal)));
+  }
+};
+
 using AdaptiveOptimizers = TypeList<Adam<false>, Adam<true>, Nadam, Adamax, Rmsprop<false, false>,
                                     Rmsprop<true, false>, Rmsprop<false, true>, Rmsprop<true, true>,
-                                    Adagrad, Adadelta, Lion, AdamEpsilonHat, Ftrl>;
+                                    Adagrad, Adadelta, Lion, AdamEpsilonHat, Ftrl, Lamb, Adafactor>;
 
 }  // namespace

@@ -321,3 +321,64 @@ class Ftrl(Optimizer):
             "beta": beta,
         }
         super().__init__(learning_rate, hyperparameters, **options)
+
+
+class Lamb(_OfTwoMoments):
+    """Adam with steps of each array in proportion to its length (You et al., 2020).
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon, **options
+        As for `Adam`.
+    """
+
+    name = "lamb"
+
+
+class Adafactor(Optimizer):
+    """Mean squares by rows and columns, and rates relative to parameters (Shazeer & Stern, 2018).
+
+    Parameters
+    ----------
+    learning_rate : float or callable, default 0.001
+        Step length relative to the parameters' mean root, > 0, or a schedule of it.
+    beta_2_decay : float, default -0.8
+        The decay of the mean squares is 1 - step^beta_2_decay, ≤ 0.
+    epsilon_1 : float, default 1e-30
+        Added to squared gradients, ≥ 0.
+    epsilon_2 : float, default 0.001
+        The least mean root of parameters that the rate is multiplied with, ≥ 0.
+    clip_threshold : float, default 1.0
+        The largest mean root of a step before the rate, > 0.
+    relative_step : bool, default True
+        Whether the rate is at most 1 / sqrt(step).
+    **options
+        See `Optimizer`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A value is out of its range.
+    """
+
+    name = "adafactor"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_2_decay: float = -0.8,
+        epsilon_1: float = 1e-30,
+        epsilon_2: float = 1e-3,
+        clip_threshold: float = 1.0,
+        relative_step: bool = True,
+        **options: Any,
+    ) -> None:
+        hyperparameters = {
+            "beta_2_decay": beta_2_decay,
+            "epsilon_1": epsilon_1,
+            "epsilon_2": epsilon_2,
+            "clip_threshold": clip_threshold,
+        }
+        super().__init__(
+            learning_rate, hyperparameters, {"relative_step": relative_step}, **options
+        )

@@ -238,6 +238,38 @@ def _gelu_series(z: Series, approximate: bool = False) -> Series:
     return z * series.integrated(cdf.reshape(z.c[0].shape).astype(z.c[0].dtype), density)
 
 
+# Shrinking and sparse ones.
+
+
+def _shrink(soft: bool) -> Activation:
+    def forward(z: Array, threshold: float = 0.5) -> Array:
+        kept = z - threshold * np.sign(z) if soft else z
+        return np.where(np.isnan(z) | (np.abs(z) > threshold), kept, 0.0).astype(z.dtype)
+
+    def backward(z: Array, a: Array, g: Array, threshold: float = 0.5) -> Array:
+        chosen = np.where(np.abs(z) > threshold, g, np.zeros_like(g))
+        return np.where(np.isnan(z), z, chosen)
+
+    def of_series(z: Series, threshold: float = 0.5) -> Series:
+        return series.where(np.abs(z.c[0]) > threshold, z, z * 0.0)
+
+    return Activation(forward, backward, of_series)
+
+
+def _sparse_sigmoid(z: Array) -> Array:
+    return np.asarray(0.5 * (np.clip(z, -1.0, 1.0) + 1.0))
+
+
+def _sparse_plus(z: Array) -> Array:
+    root = 0.5 * (np.clip(z, -1.0, 1.0) + 1.0)
+    return np.where(z > 1.0, z, root * root)
+
+
+def _sparse_plus_series(z: Series) -> Series:
+    middle = (z + 1.0) * (z + 1.0) * 0.25
+    return series.where(z.c[0] > 1, z, series.where(z.c[0] < -1, z * 0.0, middle))
+
+
 def _square_root(z: Array, b: float) -> Array:
     return np.asarray(np.hypot(z, np.sqrt(z.dtype.type(b))))
 
@@ -315,6 +347,16 @@ ACTIVATIONS: dict[str, Activation] = {
         lambda z: z - np.tanh(z), lambda z, a, g: g * np.tanh(z) ** 2, lambda z: z - series.tanh(z)
     ),
     "log_softmax": Activation(_log_softmax, _log_softmax_backward),
+    "hard_shrink": _shrink(soft=False),
+    "soft_shrink": _shrink(soft=True),
+    "sparse_plus": Activation(
+        _sparse_plus, lambda z, a, g: g * _sparse_sigmoid(z), _sparse_plus_series
+    ),
+    "sparse_sigmoid": Activation(
+        _sparse_sigmoid,
+        lambda z, a, g: _inside(z, -1.0, 1.0, 0.5 * g),
+        lambda z: (series.clipped(z, -1.0, 1.0) + 1.0) * 0.5,
+    ),
     "squareplus": Activation(_squareplus, _squareplus_backward, _squareplus_series),
 }
 
