@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._base import checks, seeds, unsupported
+from ._base.figures import check_picture_path, require_matplotlib
 from ._base.files import atomic_writer, check_writable
 from ._base.registry import (
     CustomObjectScope,
@@ -17,7 +18,6 @@ from ._base.registry import (
     get_registered_object,
     register_keras_serializable,
 )
-from .callbacks.history import check_picture_path, require_matplotlib
 from .models.sequential import Sequential
 
 __all__ = [

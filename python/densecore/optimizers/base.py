@@ -312,18 +312,26 @@ class Optimizer:
         return config
 
     def _file_config(self) -> dict[str, Any]:
-        """`get_config` for a file; raises for a schedule that nobody could read from it."""
-        config = self.get_config()
-        if self.schedule is not None:
-            from .. import schedules
+        """`get_config` for a file: a schedule that none could be read from is the present rate.
 
-            try:
-                schedules.deserialize(config["learning_rate"])
-            except ValueError as error:
-                raise TypeError(
-                    f"learning_rate: found {self.schedule!r}, which a file cannot hold ({error}); "
-                    "FromArray holds the rates themselves"
-                ) from None
+        A training that writes files as it goes, `ModelCheckpoint`'s, must not end by it.
+        """
+        config = self._config()
+        if self.schedule is None:
+            return config
+        from .. import schedules
+
+        try:
+            config["learning_rate"] = self.get_config()["learning_rate"]
+            schedules.deserialize(config["learning_rate"])
+        except (TypeError, ValueError):
+            config["learning_rate"] = self._values()["learning_rate"]
+            warn(
+                f"learning_rate: the file holds the present rate, {config['learning_rate']:g}, and "
+                f"not {self.schedule!r}: a file cannot hold a function, and a class only after "
+                "densecore.saving.register_keras_serializable()(class); schedules.FromArray holds "
+                "the rates themselves"
+            )
         return config
 
     def __reduce__(self) -> tuple[Any, ...]:
