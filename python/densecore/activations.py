@@ -1,4 +1,4 @@
-"""Activations with Keras's names, each a function on arrays and what a layer may be given.
+"""Activations with Keras's names: functions of arrays, and arguments of layers.
 
 ``activations.relu(z, negative_slope=0.1)`` computes; ``Dense(8, "relu")``, ``Dense(8,
 activations.relu)`` and ``Dense(8, activations.Activation("relu", negative_slope=0.1))`` are layers.
@@ -30,7 +30,7 @@ def _defaults(name: str) -> dict[str, Any]:
 
 
 class Activation:
-    """A named activation with its parameters: a function on arrays, and what a layer may be given.
+    """A named activation with its parameters: a function of arrays, and an argument of layers.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ __all__ = ["backend", "clear_session", "epsilon", "floatx", "set_floatx"]
 
 
 def backend() -> str:
-    """What computes: ``"densecore"``."""
+    """The name of the library that computes: ``"densecore"``."""
     return "densecore"
 
 

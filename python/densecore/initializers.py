@@ -182,10 +182,10 @@ class VarianceScaling(Initializer):
 
     Parameters
     ----------
-    scale : float
+    scale : float, default 1.0
         > 0.
-    mode : {"fan_in", "fan_out", "fan_avg"}
-    distribution : {"truncated_normal", "untruncated_normal", "uniform"}
+    mode : {"fan_in", "fan_out", "fan_avg"}, default "fan_in"
+    distribution : {"truncated_normal", "untruncated_normal", "uniform"}, default "truncated_normal"
 
     Raises
     ------

@@ -54,7 +54,7 @@ def check_overwrite(path: StrPath, overwrite: bool) -> None:
 
 
 def _permissions(path: str) -> int:
-    """Those of the file that is replaced, else what the process's mask leaves of 0666."""
+    """The replaced file's permissions; a new one has 0666 without the process's mask."""
     with contextlib.suppress(FileNotFoundError):
         return stat.S_IMODE(os.stat(path).st_mode)
     mask = os.umask(0)

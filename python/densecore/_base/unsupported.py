@@ -1,7 +1,7 @@
-"""What Keras has and densecore has not: what to say to somebody who asks for it.
+"""Names of Keras that densecore does not have, and the errors for them.
 
-A script that was written for Keras should stop at the name it cannot have, not at a later error
-that hides the reason.
+A script that was written for Keras stops at such a name, with the reason, and not at a later error
+that hides it.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What all losses have in common: options, checks, the reduction to one number."""
+"""The base class of losses: options, checks, the reduction to one number; and their registry."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ REDUCTIONS: dict[str | None, str] = {
     "mean": "sum_over_batch_size",
     None: "none",
 }
-# What the core knows of each loss.
+# The core's description of each loss: parameters, kind of targets, fused activation.
 CORE = KERNELS.losses()
 
 
@@ -44,14 +44,14 @@ class Loss:
     name : str, optional
         By default the loss's own, `kind`.
     from_logits : bool, default False
-        Whether outputs are what the loss's own sigmoid or softmax is still to be applied to.
+        Whether outputs are logits, to which the loss applies its own sigmoid or softmax.
     axis, ignore_class, dtype
         Accepted for Keras's sake with their defaults -1 (the last axis), None and None only.
 
     Attributes
     ----------
     kind : str
-        What the core calls it, such as ``"huber"``.
+        The core's name, such as ``"huber"``.
     from_logits : bool
 
     Raises
@@ -101,7 +101,7 @@ class Loss:
         return check(f"{self.kind}: {key}", value)
 
     def _parameters(self) -> list[float]:
-        """What the core takes; none when they are the initial values."""
+        """The parameters in the core's order."""
         return [float(self._options[key]) for key in CORE[self.kind]["parameters"]]
 
     @property

@@ -11,7 +11,7 @@ from .._base.registry import Registry
 from .._data.arrays import as_labels, as_matrix, as_targets, as_weights
 from ..losses.base import CORE, Loss
 
-# What the core wants of a metric: its name (or a function of a whole pass), and its options.
+# A metric as the core takes it: its name (or a function of a whole pass), and its options.
 Description = tuple[str | Callable[..., float], dict[str, Any]]
 
 
@@ -28,7 +28,7 @@ class Metric:
     Attributes
     ----------
     kind : str
-        What the core calls it.
+        The core's name.
     larger_is_better : bool
 
     Raises
@@ -108,11 +108,11 @@ class Metric:
         return {names.get(option, option): value for option, value in self._options.items()}
 
     def _alone(self, labels: bool) -> str:
-        """The core's name when no loss says what the targets mean."""
+        """The core's name of a metric that is used by itself, without a loss."""
         return self.kind
 
     def _describe(self, loss: Loss, outputs: int, weighted: bool) -> Description:
-        """What the core gets for a model with a loss; raises when the two do not suit."""
+        """The metric of a model with a loss, for the core; raises when the two do not suit."""
         kind = by_loss(self.kind, loss.kind, outputs)
         options = {**self._core_options(), "weighted": weighted}
         if loss.from_logits and self._of_probabilities(kind):

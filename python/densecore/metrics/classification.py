@@ -196,7 +196,7 @@ class F1Score(_OfProbabilities):
 
     Parameters
     ----------
-    average : {"macro", "micro", "weighted"}
+    average : {"macro", "micro", "weighted"}, default "macro"
         The mean of the classes' scores, the score of their added counts, or the mean weighted by
         how often classes occur. (Keras's None, a score per class, is not one number.)
     threshold : float, optional
@@ -235,7 +235,7 @@ class AUC(_OfProbabilities):
 
     Parameters
     ----------
-    curve : {"ROC", "PR"}
+    curve : {"ROC", "PR"}, default "ROC"
         ROC: the trapezoidal rule, as scikit-learn's ``roc_auc_score``. PR: the average precision,
         Σ (R_n - R_{n-1}) P_n, as ``average_precision_score``: no line is drawn between points.
     name : str, optional

@@ -1,8 +1,8 @@
 """Optimizers with Keras's names and defaults.
 
-An optimizer object holds settings only; what it accumulates (Adam's moments, the step count)
-belongs to the model that is compiled with it. Settings may change at any time and hold from the
-next step on: ``model.optimizer.learning_rate = 1e-4``.
+An optimizer object holds settings only; accumulated arrays (Adam's moments) and the step count
+belong to the model that is compiled with it. Settings may change at any time and hold from the next
+step on: ``model.optimizer.learning_rate = 1e-4``.
 """
 
 from typing import Any

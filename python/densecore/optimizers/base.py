@@ -1,4 +1,4 @@
-"""What all optimizers have in common: hyperparameters, a schedule, and how the core is told."""
+"""The base class of optimizers: hyperparameters, a schedule, and the core's settings."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -82,7 +82,7 @@ class Optimizer:
     ----------
     pipeline : Pipeline
     schedule : callable or None
-        What computes the learning rate; None when it is a number.
+        The function that computes the learning rate; None when it is a number.
 
     Raises
     ------
@@ -131,7 +131,7 @@ class Optimizer:
         self._set_choices_of_the_core()
 
     def _rule(self) -> str:
-        """The core's name of the update rule that `_choices` say."""
+        """The core's name of the update rule that follows from `_choices`."""
         return type(self).name
 
     def _choice(self, key: str, value: Any) -> Any:
@@ -141,13 +141,13 @@ class Optimizer:
 
     @property
     def _settings(self) -> core.OptimizerSettings:
-        """What a network shares with this object: from now on the core's rule is fixed."""
+        """The settings that a network shares with this object: the core's rule is fixed then."""
         object.__setattr__(self, "_shared", True)
         self._tell_the_core()
         return self._core_settings
 
     def _tell_the_core(self) -> None:
-        """Give the core's settings what it does not have as a hyperparameter."""
+        """Copy the pipeline and the schedule into the core's settings."""
         p = self.pipeline
         self._core_settings.set_gradient_steps(
             weight_decay=p.weight_decay or 0.0,
@@ -223,7 +223,7 @@ class Optimizer:
         return {**self._core_settings.values(), **self._choices}
 
     def __getattr__(self, key: str) -> Any:
-        # Only called for what is not an ordinary attribute.
+        # Called only for names that are not ordinary attributes.
         if key == "lr":
             warn("optimizer.lr is called optimizer.learning_rate now", DeprecationWarning)
             key = "learning_rate"

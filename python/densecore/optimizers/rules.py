@@ -11,12 +11,12 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.01
         Step length, > 0, or a schedule of it.
-    momentum : float
-        Part of the last step that is taken again, in [0, 1).
-    nesterov : bool
-        Whether the gradient counts as if it were that of the place where the momentum leads.
+    momentum : float, default 0.0
+        Factor of the last step that is added, in [0, 1).
+    nesterov : bool, default False
+        Whether the gradient is extrapolated by the momentum (Nesterov's method).
     **options
         See `Optimizer`.
     """
@@ -44,15 +44,15 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.001
         Step length, > 0, or a schedule of it.
-    beta_1, beta_2 : float
+    beta_1, beta_2 : float, default 0.9 and 0.999
         Decay of the first and the second moment, in [0, 1).
-    epsilon : float
+    epsilon : float, default 1e-7
         Added to the root of the second moment, > 0.
-    amsgrad : bool
+    amsgrad : bool, default False
         Whether the largest second moment so far stands for the present one.
-    epsilon_hat : bool
+    epsilon_hat : bool, default False
         Whether `epsilon` is added to the root before that is corrected for its start from zero
         ("epsilon hat" in the paper), as Keras and scikit-learn do. Not with `amsgrad`.
     **options
@@ -96,7 +96,7 @@ class AdamW(Adam):
     ----------
     learning_rate, beta_1, beta_2, epsilon, amsgrad, **options
         As for `Adam`.
-    weight_decay : float
+    weight_decay : float, default 0.004
         ≥ 0, see `Pipeline`.
     """
 
@@ -121,7 +121,7 @@ class AdamW(Adam):
 
 
 class _OfTwoMoments(Optimizer):
-    """What the variants of Adam without options of their own take."""
+    """The arguments of the variants of Adam that have no options of their own."""
 
     def __init__(
         self,
@@ -164,15 +164,15 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.001
         Step length, > 0, or a schedule of it.
-    rho : float
+    rho : float, default 0.9
         Decay of the mean square, in [0, 1).
-    momentum : float
-        Part of the last step that is taken again, in [0, 1).
-    epsilon : float
+    momentum : float, default 0.0
+        Factor of the last step that is added, in [0, 1).
+    epsilon : float, default 1e-7
         Added under the root, > 0.
-    centered : bool
+    centered : bool, default False
         Whether the variance stands for the mean square.
     **options
         See `Optimizer`.
@@ -202,11 +202,11 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.001
         Step length, > 0, or a schedule of it.
-    initial_accumulator_value : float
-        What the sums start from, ≥ 0.
-    epsilon : float
+    initial_accumulator_value : float, default 0.1
+        The value from which the sums start, ≥ 0.
+    epsilon : float, default 1e-7
         Added under the root, > 0.
     **options
         See `Optimizer`.
@@ -229,15 +229,15 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Steps as long as the last ones were, for the gradients there were (Zeiler, 2012).
+    """Steps scaled by the ratio of the mean squares of steps and gradients (Zeiler, 2012).
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.001
         Factor of the step, > 0, or a schedule of it; 1 is Zeiler's.
-    rho : float
+    rho : float, default 0.95
         Decay of both mean squares, in [0, 1).
-    epsilon : float
+    epsilon : float, default 1e-7
         Added under both roots, > 0.
     **options
         See `Optimizer`.
@@ -256,10 +256,10 @@ class Lion(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.001
         Step length of every parameter, > 0, or a schedule of it.
-    beta_1, beta_2 : float
-        Decay of the momentum in the step and of what is kept, in [0, 1).
+    beta_1, beta_2 : float, default 0.9 and 0.99
+        Decay of the momentum in the step, and of the momentum that is kept, in [0, 1).
     **options
         See `Optimizer`.
     """
@@ -282,7 +282,7 @@ class Ftrl(Optimizer):
     learning_rate_power : float, default -0.5
         Only this value: rates fall with the root of the sum of the squared gradients.
     initial_accumulator_value : float, default 0.1
-        What those sums start from, ≥ 0.
+        The value from which those sums start, ≥ 0.
     l1_regularization_strength, l2_regularization_strength : float, default 0.0
         Penalties of the leader, ≥ 0.
     l2_shrinkage_regularization_strength : float, default 0.0

@@ -6,7 +6,7 @@ The notation is that of T. Silva, *Dense Neural Networks* (2021), cited as "Eq. 
 ``W``       ``(n, m)``          weights of a layer with ``m`` inputs and ``n`` outputs
 ``b``       ``(n,)``            bias
 ``a``       ``(batch, n)``      activations, one sample per row; those of layer 0 are ``x``
-``z``       ``(batch, n)``      what the activation function is applied to
+``z``       ``(batch, n)``      the argument of the activation function
 ``delta``   ``(batch, n)``      dC/dz
 ``g``       ``(batch, n)``      dC/da
 ``y``       ``(batch, n)``      targets

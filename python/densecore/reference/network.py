@@ -35,7 +35,7 @@ class Network:
         What `forward` kept: ``z[l]`` and ``a[l]`` are the note's z^l and a^l. ``a[0]`` is the
         input, and so is ``z[0]``, to keep the indices those of the note.
     states : list of lists of arrays
-        What the optimizer keeps for each parameter.
+        The optimizer's arrays of each parameter.
     step : int
         Number of optimizer steps taken.
 

@@ -1,7 +1,7 @@
 """The update rules: that of the note (Eq. 29, Eq. 30), and Keras's others.
 
-States are kept without subnormal numbers: what has decayed to one is zero. This is where an oracle
-for a new optimizer goes.
+States are kept without subnormal numbers: a number that has decayed to one becomes zero. An oracle
+for a new optimizer goes here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Optimizer(NamedTuple):
         ``(parameter, gradient, states, step, **hyperparameters) -> None``, in place; ``step``
         counts from 1.
     start : callable
-        ``(**hyperparameters) -> float``, what the first state starts from; others start from 0.
+        ``(**hyperparameters) -> float``, the value from which the first state starts; others
+        start from 0.
     whole : bool
         Whether the step of a parameter array depends on all of it.
     """
@@ -38,7 +39,7 @@ class Optimizer(NamedTuple):
     whole: bool = False
 
     def starts(self, **hyperparameters: float) -> list[float]:
-        """What each state starts from."""
+        """The value from which each state starts."""
         first = [self.start(**hyperparameters)] if self.states else []
         return first + [0.0] * (self.states - 1)
 
