@@ -129,6 +129,8 @@ CASES: list[tuple[metrics.Metric, Any, Any, Any]] = [
     (metrics.BalancedAccuracy(), YES, SCORE, said(sk.balanced_accuracy_score)),
     (metrics.MatthewsCorrelation(), ONE_HOT, SCORES, chosen(sk.matthews_corrcoef)),
     (metrics.MatthewsCorrelation(), YES, SCORE, said(sk.matthews_corrcoef)),
+    (metrics.OneHotMeanIoU(4), ONE_HOT, SCORES, chosen(sk.jaccard_score, average="macro")),
+    (metrics.OneHotMeanIoU(), YES, SCORE, said(sk.jaccard_score, average="macro")),
     (metrics.SparseCategoricalAccuracy(), LABELS, SCORES, chosen(sk.accuracy_score)),
     (metrics.CategoricalAccuracy(), ONE_HOT, SCORES, chosen(sk.accuracy_score)),
     (metrics.CategoricalAccuracy(), LABELS, SCORES, chosen(sk.accuracy_score)),

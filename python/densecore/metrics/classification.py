@@ -102,6 +102,29 @@ class MatthewsCorrelation(_OfProbabilities):
     kind = "matthews_corrcoef"
 
 
+class OneHotMeanIoU(_OfProbabilities):
+    """The mean over the classes of intersection over union: right / (right, missed and wrong).
+
+    Of the classes that occur in the targets or the answers. A row's class is its largest output; a
+    single output is class 1 above 0.5, else class 0.
+
+    Parameters
+    ----------
+    num_classes : int, optional
+        Accepted for Keras's sake: the outputs say how many classes there are.
+    name : str, optional
+    """
+
+    kind = "one_hot_mean_io_u"
+
+    def __init__(
+        self, num_classes: int | None = None, name: str | None = None, **common: Any
+    ) -> None:
+        if num_classes is not None:
+            _count("num_classes", num_classes, 1)
+        super().__init__(name, **common)
+
+
 # Counts of yes and no -----------------------------------------------------------------------------
 
 
