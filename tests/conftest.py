@@ -28,6 +28,9 @@ ACTIVATIONS: list[tuple[str, dict[str, Any]]] = [
     ("relu", {"max_value": 2.0}),
     ("leaky_relu", {"negative_slope": 0.0}),
     ("elu", {"alpha": 0.75}),
+    ("hard_shrink", {"threshold": 1.25}),
+    ("soft_shrink", {"threshold": 0.0}),
+    ("squareplus", {"b": 0.25}),
     ("celu", {"alpha": 1.5}),
     ("gelu", {"approximate": True}),
 ]
@@ -45,8 +48,10 @@ LOSSES: list[tuple[str, dict[str, Any]]] = [
         {"alpha": 0.75, "gamma": 1.5, "apply_class_balancing": True, "label_smoothing": 0.125},
     ),
     ("categorical_focal_crossentropy", {"alpha": 1.0, "gamma": 0.5}),
+    ("categorical_generalized_cross_entropy", {"q": 0.75}),
 ]
-# Those of probabilities, and of positive numbers.
+# Those whose targets are class numbers; of probabilities; of positive numbers.
+CLASS_NUMBERS = {name for name in dc.losses.names() if dc.losses.get(name).sparse}
 OF_PROBABILITIES = {name for name in dc.losses.names() if "cross" in name} | {"kl_divergence"}
 OF_POSITIVE = OF_PROBABILITIES | {"poisson", "mean_squared_logarithmic_error"}
 
@@ -74,7 +79,7 @@ def loss_of(name: str, options: dict[str, Any]) -> tuple[list[float], dict[str, 
 
 def targets_of(rng: Any, name: str, rows: int, columns: int, parameters: list[float]) -> Any:
     """Targets for `columns` outputs, float64 or class numbers."""
-    if name.startswith("sparse"):
+    if name in CLASS_NUMBERS:
         return rng.integers(0, columns, rows).astype(np.int32)
     if "hinge" in name:
         return np.eye(columns)[rng.integers(0, columns, rows)]

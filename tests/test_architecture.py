@@ -36,13 +36,14 @@ CPP_ORDER = [
 # public; what a package holds is its own business, but nothing there points back either.
 PYTHON_ORDER = [
     {"_base"},
-    {"_data", "_saving", "activations", "config", "initializers", "regularizers", "reference"},
+    {"_data", "_saving", "activations", "config", "initializers", "random", "reference"}
+    | {"regularizers"},
     {"losses", "ops", "schedules"},
     {"layers", "metrics", "optimizers"},
     {"callbacks", "export"},
     {"solvers"},
     {"models"},
-    {"converters", "ensembles", "roofline", "utils"},
+    {"converters", "ensembles", "roofline", "saving", "utils"},
     {"backend"},
     {"__init__"},
     {"sklearn", "tabular"},

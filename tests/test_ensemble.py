@@ -445,7 +445,7 @@ def test_damaged_compilations_are_refused(tmp_path: Path) -> None:
     for old, new in (
         (b'\\"name\\": \\"seq', b'\\"mane\\": \\"seq'),
         (b'\\"loss\\": {', b'\\"loos\\": {'),
-        (b'\\"reduction\\"', b'\\"redaction\\"'),
+        (b'\\"batch_reduction\\"', b'\\"batch_redaction\\"'),
         (b'\\"metrics\\": []', b'\\"metrics\\": {}'),
         (b'\\"metrics\\": []', b'\\"metrics\\": 17'),
         (b'\\"beta_1\\": 0.9', b'\\"beta_1\\": "x"'),

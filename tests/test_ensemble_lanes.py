@@ -40,7 +40,7 @@ class Problem:
         dtype: str = "float32",
         level: str | None = None,
         inputs: int = 5,
-        reduction: str = "mean",
+        reduction: str = "sum_over_batch_size",
     ) -> None:
         rng = np.random.default_rng(3)
         self.n, outputs = len(optimizers), layers[-1][0]
@@ -113,7 +113,7 @@ def test_same_bits_as_alone(
     problem.fit(shuffle=True)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "sum_over_outputs"])
 @pytest.mark.parametrize(
     ("inputs", "units"),
     [(1, [1]), (64, [16, 16]), (7, [9, 16, 11]), (3, [2] * 8), (12, [8, 5, 13, 4]), (5, [17, 2]),

@@ -8,6 +8,7 @@ import pytest
 import densecore as dc
 from conftest import (
     ACTIVATIONS,
+    CLASS_NUMBERS,
     LOSSES,
     OF_POSITIVE,
     OF_PROBABILITIES,
@@ -85,10 +86,12 @@ CASES: list[tuple[Any, Any, str, dict[str, Any], str]] = [
     (TANH, last, loss, options, reduction)
     for loss, options in LOSSES
     for last in last_activations(loss)
-    for reduction in ("mean", "sum")
+    for reduction in ("sum_over_batch_size", "mean_with_sample_weight", "sum", "sum_over_outputs")
 ]
-CASES += [(hidden, "linear", "mean_squared_error", {}, "mean") for hidden in FUNCTIONS]
-CASES += [(TANH, last, "mean_squared_error", {}, "mean") for last in FUNCTIONS]
+CASES += [
+    (hidden, "linear", "mean_squared_error", {}, "sum_over_batch_size") for hidden in FUNCTIONS
+]
+CASES += [(TANH, last, "mean_squared_error", {}, "sum_over_batch_size") for last in FUNCTIONS]
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -125,12 +128,19 @@ def test_gradient_of_logits(level: str, loss: str, options: dict[str, Any]) -> N
     x, y, weight = data(loss, options=options)
     losses, gradients = [], []
     for last, from_logits in (("linear", True), (reference.LOSSES[loss].link, False)):
-        network = compiled(level, TANH, last, loss, "mean", "float64", options, from_logits)
+        network = compiled(
+            level, TANH, last, loss, "sum_over_batch_size", "float64", options, from_logits
+        )
         losses.append(network.train_on_batch(x, y, weight))
         gradients.append(network.gradients.tobytes())
     assert losses[0] == losses[1]
     assert gradients[0] == gradients[1]
-    check(compiled(level, TANH, "linear", loss, "mean", "float64", options, True), x, y, weight)
+    check(
+        compiled(level, TANH, "linear", loss, "sum_over_batch_size", "float64", options, True),
+        x,
+        y,
+        weight,
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,7 +148,7 @@ def test_gradient_of_logits(level: str, loss: str, options: dict[str, Any]) -> N
 )
 def test_gradient_of_the_outputs(level: str, hidden: Any, last: Any) -> None:
     """Through forward and backward, also with respect to the inputs."""
-    network = compiled(level, hidden, last, "mean_squared_error", "mean")
+    network = compiled(level, hidden, last, "mean_squared_error", "sum_over_batch_size")
     x, _, _ = data("mean_squared_error")
     g = np.random.default_rng(2).normal(size=(7, OUTPUTS))
     network.forward(x)
@@ -156,9 +166,9 @@ def test_float32_gradients_are_those_of_float64(
     found = []
     for dtype in ("float32", "float64"):
         last = last_activations(loss)[-1]
-        network = compiled(level, "tanh", last, loss, "mean", dtype, options)
+        network = compiled(level, "tanh", last, loss, "sum_over_batch_size", dtype, options)
         x, y, weight = data(loss, 200, options)
-        y = y if loss.startswith("sparse") else y.astype(dtype)
+        y = y if loss in CLASS_NUMBERS else y.astype(dtype)
         network.train_on_batch(x.astype(dtype), y, weight.astype(dtype))
         found.append(network.gradients.astype(np.float64))
     assert np.abs(found[0] - found[1]).max() <= 1e-5 * np.abs(found[1]).max()

@@ -61,7 +61,7 @@ def test_names_are_where_keras_has_them(module: str, names: str) -> None:
         ("layers", "Concatenate", "layers.Residual"),
         ("layers", "Lambda", "Activation((function, derivative))"),
         ("layers", "GaussianDropout", "GaussianNoise"),
-        ("initializers", "Orthogonal", "GlorotNormal"),
+        ("initializers", "STFT", "GlorotNormal"),
         ("utils", "pad_sequences", "prepare the data"),
         ("", "applications", "no trained models"),
         ("", "datasets", "sklearn.datasets"),

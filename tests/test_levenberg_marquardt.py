@@ -50,7 +50,9 @@ def test_gets_further_than_lbfgs(steps: str, dtype: str) -> None:
     assert losses[-1] < 0.5 * loss_of(other)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize(
+    "reduction", ["sum_over_batch_size", "mean_with_sample_weight", "sum", "sum_over_outputs"]
+)
 def test_a_linear_model_is_solved_in_a_step(reduction: str) -> None:
     """With weights, a penalty and two outputs: ridge regression."""
     rng = np.random.default_rng(1)
@@ -63,7 +65,12 @@ def test_a_linear_model_is_solved_in_a_step(reduction: str) -> None:
     model.compile("sgd", dc.losses.MeanSquaredError(reduction=reduction))
     solver = LevenbergMarquardt("plain", damping=1e-12)
     history = model.fit(x, y, epochs=5, verbose=0, sample_weight=weight, solver=solver)
-    per_square = 1 / (2 * weight.sum()) if reduction == "mean" else 1.0
+    per_square = {
+        "sum_over_batch_size": 1 / (2 * 50),
+        "mean_with_sample_weight": 1 / (2 * weight.sum()),
+        "sum": 1 / 2,
+        "sum_over_outputs": 1.0,
+    }[reduction]
     design = np.column_stack([x, np.ones(50)]) * np.sqrt(weight)[:, None]
     ridge = np.diag([0.1 / per_square] * 3 + [0])
     expected = np.linalg.solve(design.T @ design + ridge, design.T @ (y * np.sqrt(weight)[:, None]))

@@ -35,15 +35,22 @@ def test_functions_give_rows_and_classes_a_number(name: str, options: dict[str, 
     np.testing.assert_allclose(rows, expected, rtol=1e-12)
     loss = losses.get({"name": name, **options})
     assert loss(y, a) == pytest.approx(float(expected.mean()), rel=1e-12)
-    weighted = float((weight * expected).sum() / weight.sum())
-    assert loss(y, a, sample_weight=weight) == pytest.approx(weighted, rel=1e-12)
-    # The number that a network reports for these outputs, and its sum.
-    for reduction in ("mean", "sum"):
+    total = float((weight * expected).sum())
+    reduced = {
+        "sum_over_batch_size": total / ROWS,
+        "mean": total / ROWS,
+        "mean_with_sample_weight": total / weight.sum(),
+        "sum": total,
+    }
+    for reduction in (*reduced, "sum_over_outputs"):
         same = losses.get({**loss.get_config(), "reduction": reduction})
+        if reduction in reduced:
+            assert same(y, a, weight) == pytest.approx(reduced[reduction], rel=1e-12)
+        # The number that a network reports for these outputs in one batch.
         model = dc.Sequential([dc.Input(COLUMNS), dc.Dense(COLUMNS)], dtype="float64")
         model.set_weights([np.eye(COLUMNS), np.zeros(COLUMNS)])
         model.compile("sgd", same)
-        found = model.evaluate(a, y, sample_weight=weight, verbose=0)
+        found = model.evaluate(a, y, ROWS, sample_weight=weight, verbose=0)
         assert same(y, a, weight) == pytest.approx(float(np.ravel(found)[0]), rel=1e-12)
 
 
@@ -172,7 +179,7 @@ def test_outputs_that_are_not_one_per_target() -> None:
     model.train_on_batch(x, y[:, :2].copy())
     with pytest.raises(ValueError, match="has no form for logits"):
         network_of("float64", 2, [(3, "linear", True)]).compile(
-            "hinge", "mean", dc.optimizers.SGD()._settings, [], 0, True
+            "hinge", "sum", dc.optimizers.SGD()._settings, [], 0, True
         )
 
 

@@ -237,3 +237,38 @@ def test_common_keywords() -> None:
 def test_errors(call: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         call()
+
+
+# Keras's idioms -----------------------------------------------------------------------------------
+
+
+def test_the_learning_rate_has_the_methods_of_a_variable() -> None:
+    model = dc.Sequential([dc.Input(2), dc.Dense(1)], seed=0)
+    model.compile("adam", "mse")
+    rate = model.optimizer.learning_rate
+    assert rate == 0.001
+    assert float(np.array(rate)) == rate.numpy() == rate.value == 0.001
+    assert rate.assign(1e-4) == 1e-4
+    assert model.optimizer.learning_rate == 1e-4
+    assert pickle.loads(pickle.dumps(rate)) == 0.001
+    with pytest.raises(ValueError, match="learning_rate: found -1"):
+        rate.assign(-1)
+
+
+def test_older_words_are_taken_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match="lr: the argument is called learning_rate now"):
+        optimizer = optimizers.Adam(lr=0.01)
+    assert optimizer.learning_rate == 0.01
+    with pytest.warns(DeprecationWarning, match="is called optimizer.learning_rate now"):
+        assert optimizer.lr == 0.01
+    with pytest.warns(DeprecationWarning, match="is called optimizer.learning_rate now"):
+        optimizer.lr = 0.02
+    assert optimizer.learning_rate == 0.02
+    with pytest.warns(DeprecationWarning, match="decay: found 0.5, taken for learning_rate="):
+        optimizer = optimizers.SGD(learning_rate=0.1, decay=0.5, momentum=0.9)
+    assert optimizer.schedule == dc.schedules.InverseTimeDecay(0.1, 1, 0.5)
+    assert optimizers.SGD(0.1, decay=0.0).schedule is None
+    assert optimizers.legacy.Adam is optimizers.Adam
+    assert optimizers.Adam(loss_scale_factor=None, jit_compile=False).learning_rate == 0.001
+    with pytest.raises(TypeError, match="adam: found the argument 'loss_scale_factor', wanted"):
+        optimizers.Adam(loss_scale_factor=2.0)

@@ -139,3 +139,101 @@ FROZEN_HE_NORMAL = [
     "0x1.936222b209981p-1",
 ]
 FROZEN_PERMUTATION = [1, 6, 0, 3, 2, 5, 4, 7, 9, 8]
+
+
+# Initializers that are made in Python ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (9, 4), (4, 9), (3, 5, 6), (1, 3), (200, 120)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_orthogonal(shape: tuple[int, ...], dtype: str) -> None:
+    found = dc.initializers.Orthogonal(2.0, seed=3)(shape, dtype)
+    assert found.dtype == dtype
+    matrix = found.reshape(-1, shape[-1])
+    product = matrix.T @ matrix if len(matrix) >= shape[-1] else matrix @ matrix.T
+    bound = 4 * np.finfo(dtype).eps * np.sqrt(matrix.size)
+    np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=4 * bound)
+
+
+def test_orthogonal_matrices_are_of_every_direction() -> None:
+    """Haar's measure: an element of an orthogonal 3 × 3 matrix has mean 0 and variance 1/3."""
+    drawn = np.array(
+        [dc.initializers.Orthogonal(seed=seed)((3, 3), "float64") for seed in range(3000)]
+    )
+    np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=5 * np.sqrt(1 / 3 / 3000))
+    np.testing.assert_allclose(drawn.var(axis=0), 1 / 3, atol=0.03)
+
+
+def test_orthogonal_and_identity_in_a_model() -> None:
+    def make(seed: int, dtype: str = "float64", kernel: Any = "orthogonal") -> Any:
+        layers = [dc.Input(4), dc.Dense(4, kernel_initializer=kernel)]
+        return dc.Sequential(layers, dtype=dtype, seed=seed).layers[0].kernel
+
+    assert (make(1) == make(1)).all()
+    assert (make(1) != make(2)).any()
+    np.testing.assert_array_equal(make(1, "float32"), make(1).astype("float32"))
+    np.testing.assert_array_equal(make(1, kernel=dc.initializers.Identity(2)), 2 * np.eye(4))
+    np.testing.assert_array_equal(dc.initializers.identity()((2, 3)), np.eye(2, 3))
+    with pytest.raises(ValueError, match=r"orthogonal: found shape \(4,\), wanted at least two"):
+        dc.Sequential([dc.Input(4), dc.Dense(4, bias_initializer="orthogonal")])
+    with pytest.raises(ValueError, match=r"identity: found shape \(4,\), wanted two dimensions"):
+        dc.initializers.Identity()((4,))
+
+
+# Random arrays ---------------------------------------------------------------------------------
+
+
+def test_random_arrays() -> None:
+    seed = 5
+    normal = dc.random.normal((4000,), 2.0, 3.0, seed=seed)
+    assert normal.dtype == np.float32
+    assert normal.mean() == pytest.approx(2, abs=5 * 3 / np.sqrt(4000))
+    assert normal.std() == pytest.approx(3, rel=0.1)
+    np.testing.assert_array_equal(normal, dc.random.normal((4000,), 2.0, 3.0, seed=seed))
+    uniform = dc.random.uniform((100, 20), -1, 1, "float64", seed)
+    assert uniform.dtype == np.float64
+    assert -1 <= uniform.min() < -0.9 < 0.9 < uniform.max() < 1
+    truncated = dc.random.truncated_normal((4000,), 1.0, 0.5, seed=seed)
+    assert np.abs(truncated - 1).max() <= 1
+    assert set(dc.random.randint((100,), 2, 5, seed=seed)) == {2, 3, 4}
+    assert dc.random.binomial((1000,), 10, 0.3, seed=seed).mean() == pytest.approx(3, abs=0.3)
+    logits = np.log([[0.2, 0.8, 1e-30], [0.5, 0.25, 0.25]])
+    drawn = dc.random.categorical(logits, 4000, seed=seed)
+    assert drawn.shape == (2, 4000)
+    np.testing.assert_allclose((drawn == 1).mean(axis=1), [0.8, 0.25], atol=0.04)
+    assert (drawn[0] < 2).all()
+    mixed = dc.random.shuffle(np.arange(50), seed=seed)
+    assert sorted(mixed) == list(range(50))
+    assert (mixed != np.arange(50)).any()
+    with pytest.raises(ValueError, match=r"logits: found shape \(3,\), wanted \(rows, classes\)"):
+        dc.random.categorical(np.zeros(3), 1)
+
+
+def test_seeds_of_random_arrays() -> None:
+    first, second = dc.random.SeedGenerator(7), dc.random.SeedGenerator(7)
+    ours = [dc.random.normal((3,), seed=first) for _ in range(2)]
+    assert (ours[0] != ours[1]).any()
+    np.testing.assert_array_equal(ours, [dc.random.normal((3,), seed=second) for _ in range(2)])
+    assert (dc.random.normal((3,)) != dc.random.normal((3,))).any()
+    dc.utils.set_random_seed(1)
+    once = dc.random.normal((3,))
+    dc.utils.set_random_seed(1)
+    np.testing.assert_array_equal(once, dc.random.normal((3,)))
+    dc._base.seeds.set_global(None)
+    with pytest.raises(TypeError, match=r"seed: found 1.5, wanted an integer"):
+        dc.random.uniform((3,), seed=1.5)  # type: ignore[arg-type]
+
+
+def test_the_dtype_of_models_that_are_given_none() -> None:
+    try:
+        dc.backend.set_floatx("float64")
+        assert dc.backend.floatx() == "float64"
+        assert dc.Sequential([dc.Input(2), dc.Dense(1)]).dtype == "float64"
+        assert dc.Sequential([dc.Input(2), dc.Dense(1)], dtype=None).dtype == "float64"
+        assert dc.Sequential([dc.Input(2), dc.Dense(1)], dtype="float32").dtype == "float32"
+        assert dc.random.normal((2,)).dtype == np.float64
+        with pytest.raises(ValueError, match="floatx: found 'float16', wanted 'float32' or 'float"):
+            dc.backend.set_floatx("float16")
+    finally:
+        dc.backend.set_floatx("float32")
+    assert dc.Sequential([dc.Input(2), dc.Dense(1)]).dtype == "float32"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from conftest import ACTIVATIONS as WITH_PARAMETERS
+from conftest import CLASS_NUMBERS
 from densecore import reference as ref
 
 Array = npt.NDArray[Any]
@@ -21,7 +22,8 @@ OUTPUT_ACTIVATIONS = ["linear", "relu", "sigmoid", "softmax", "tanh"]
 LOSSES = sorted(ref.LOSSES)
 DTYPES = [np.float32, np.float64]
 # Every loss with every reduction it has.
-LOSS_REDUCTIONS = [(loss, "mean") for loss in LOSSES] + [("mean_squared_error", "sum")]
+LOSS_REDUCTIONS = [(loss, reduction) for loss in LOSSES for reduction in ref.NETWORK_REDUCTIONS[:3]]
+LOSS_REDUCTIONS += [("mean_squared_error", "sum_over_outputs")]
 
 BATCH, INPUTS, HIDDEN, OUTPUTS = 4, 5, 6, 4
 
@@ -33,7 +35,7 @@ def relative_error(found: Array, wanted: Array) -> float:
 
 def targets(loss: str) -> Array:
     rng = np.random.default_rng(7)
-    if loss.startswith("sparse"):
+    if loss in CLASS_NUMBERS:
         return rng.integers(0, OUTPUTS, BATCH)
     if loss == "gaussian_nll":  # two outputs for each target
         return rng.uniform(0.1, 0.9, (BATCH, OUTPUTS // 2))
@@ -281,7 +283,7 @@ def test_losses_keep_the_dtype(loss: str, dtype: Any) -> None:
 
 # A loss gives the gradient, whatever the optimizer; an optimizer changes what it is given.
 STEPS = [(loss, reduction, "adam") for loss, reduction in LOSS_REDUCTIONS]
-STEPS += [("mean_squared_error", "mean", optimizer) for optimizer in sorted(ref.OPTIMIZERS)]
+STEPS += [("mean_squared_error", "sum", optimizer) for optimizer in sorted(ref.OPTIMIZERS)]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -398,6 +400,9 @@ def test_integer_weights_are_repeated_rows(loss: str, reduction: str) -> None:
     weighted = net.loss(x, y, loss, reduction, times)
     gradients = flatten(net.backward(y, loss, reduction, times))
     x, y = np.repeat(x, times, axis=0), np.repeat(y, times, axis=0)
+    if reduction == "sum_over_batch_size":  # 4 rows divide the weighted sum, 6 that of the copies
+        weighted *= 4 / 6
+        gradients = [gradient * 4 / 6 for gradient in gradients]
     assert weighted == pytest.approx(net.loss(x, y, loss, reduction), rel=1e-14)
     for found, wanted in zip(gradients, flatten(net.backward(y, loss, reduction)), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-16)
@@ -405,10 +410,10 @@ def test_integer_weights_are_repeated_rows(loss: str, reduction: str) -> None:
 
 def test_reductions_of_the_network_are_those_of_mse() -> None:
     net, x, y = network("tanh", "linear"), inputs(), targets("mse")
-    for reduction in ref.REDUCTIONS:
-        found = net.loss(x, y, reduction=reduction)
-        assert found == pytest.approx(ref.mse(net.a[-1], y, reduction), rel=1e-14)
-    total, mean = net.loss(x, y, reduction="sum"), net.loss(x, y)
+    mean, total = net.loss(x, y), net.loss(x, y, reduction="sum_over_outputs")
+    assert mean == pytest.approx(ref.mse(net.a[-1], y, "mean"), rel=1e-14)
+    assert total == pytest.approx(ref.mse(net.a[-1], y, "sum"), rel=1e-14)
+    assert net.loss(x, y, reduction="sum") == pytest.approx(mean * BATCH, rel=1e-14)
     assert total == pytest.approx(mean * BATCH * OUTPUTS, rel=1e-14)
 
 

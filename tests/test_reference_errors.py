@@ -157,9 +157,9 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
     ),
     (lambda: net21().loss(X1, X1), ValueError, "y: found shape (3, 1), wanted (3, 2)"),
     (
-        lambda: net21().loss(X1, Y2, CE, "sum"),
+        lambda: net21().loss(X1, Y2, CE, "sum_over_outputs"),
         ValueError,
-        f"reduction: found 'sum' with '{CE}', wanted 'mean'",
+        f"reduction: found 'sum_over_outputs' with '{CE}', which is for mean_squared_error only",
     ),
     (
         lambda: net21().loss(X1, Y2, sample_weight=[1, 2]),

@@ -176,7 +176,9 @@ CURVED = [
 ]
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize(
+    "reduction", ["sum_over_batch_size", "mean_with_sample_weight", "sum", "sum_over_outputs"]
+)
 @pytest.mark.parametrize(("name", "last", "options"), CURVED)
 def test_hessian_vector_product(
     name: str, last: str, options: dict[str, Any], reduction: str
@@ -216,7 +218,7 @@ def test_gauss_newton_vector_product() -> None:
     weight = rng.uniform(0.5, 1, 7)
     jacobian = model.parameter_jacobian(X)
     expected = np.einsum("r,rup,ru->p", weight, jacobian, jacobian @ v)
-    expected *= 2 / 3 / weight.sum()
+    expected *= 2 / 3 / len(X)
     assert_close(model.gauss_newton_vector_product(X, y, v, weight), expected, 1e-12)
 
 

@@ -640,7 +640,10 @@ def test_e7_reduction_sum_is_the_note_s_gradient_in_a_network() -> None:
     net = reference_network(np.float64)
     net.forward([x])
     found = [
-        g.tolist() for pair in net.backward([y], reduction="sum") for g in pair if g is not None
+        g.tolist()
+        for pair in net.backward([y], reduction="sum_over_outputs")
+        for g in pair
+        if g is not None
     ]
     for name, gradient in zip(PARAMETERS, found, strict=True):
         twice = [len(y) * value for value in flat(by_parameter(name))]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from conftest import OPTIMIZERS, loss_of, network_of, targets_of
+from conftest import CLASS_NUMBERS, OPTIMIZERS, loss_of, network_of, targets_of
 from densecore import reference
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
@@ -23,6 +23,7 @@ def make(
     optimizer: str | dict[str, Any],
     seed: int = 0,
     options: dict[str, Any] | None = None,
+    reduction: str = "sum_over_batch_size",
 ) -> tuple[Any, reference.Network]:
     """The compiled network, and the reference with the same parameters."""
     network = network_of(dtype, inputs, layers, level)
@@ -37,12 +38,12 @@ def make(
         triples.append((kernel.T.copy(), None if bias is None else bias.copy(), activation))
     parameters, _ = loss_of(loss, options or {})
     settings = dc.optimizers.get(optimizer)._settings
-    network.compile(loss, "mean", settings, [], seed, False, parameters)
+    network.compile(loss, reduction, settings, [], seed, False, parameters)
     return network, reference.Network(triples)
 
 
 def targets(rng: Any, loss: str, rows: int, outputs: int, dtype: str) -> Any:
-    if loss.startswith("sparse"):
+    if loss in CLASS_NUMBERS:
         return rng.integers(0, outputs, rows)
     return rng.dirichlet(np.ones(outputs), rows).astype(dtype)
 
@@ -125,7 +126,7 @@ def test_50_steps_of_every_loss(level: str, dtype: str, loss: str) -> None:
     y = targets_of(rng, loss, 67, 6, parameters)
     if loss == "mean_absolute_percentage_error":  # of next to nothing it is anything
         y = y + 1
-    y = y if loss.startswith("sparse") else y.astype(dtype)
+    y = y if loss in CLASS_NUMBERS else y.astype(dtype)
     for _ in range(50):
         found = network.train_on_batch(x, y)
         expected = oracle.train_on_batch(x, y, loss=loss, optimizer="sgd")
@@ -202,7 +203,8 @@ def test_integer_weights_are_repeated_rows(level: str, dtype: str) -> None:
     found = []
     for part, weight in ((np.arange(30), counts.astype(dtype)), (rows, None)):
         network, _ = make(dtype, level, 7, [(9, "tanh", True), (5, "softmax", True)],
-                          "sparse_categorical_crossentropy", "sgd")  # fmt: skip
+                          "sparse_categorical_crossentropy", "sgd",
+                          reduction="mean_with_sample_weight")  # fmt: skip
         loss = network.train_on_batch(x[part], y[part], weight)
         found.append((loss, network.parameters.copy()))
     assert found[0][0] == pytest.approx(found[1][0], rel=TOLERANCE[dtype])
@@ -210,11 +212,11 @@ def test_integer_weights_are_repeated_rows(level: str, dtype: str) -> None:
 
 
 def test_spare_slots_of_the_gradient(dtype: str) -> None:
-    """Weight and loss of the batch, for engines that reduce gradients over processes."""
+    """The divisor and the sum of a batch's losses, for engines that reduce over processes."""
     network, oracle = make(dtype, None, 3, [(2, "linear", True)], "mean_squared_error", "sgd")
     x = np.ones((4, 3), dtype)
     y, weight = np.zeros((4, 2), dtype), np.array([1, 2, 0.5, 0], dtype)
     expected = oracle.loss(x, y, sample_weight=weight)
     loss = network.train_on_batch(x, y, weight)
     assert loss == pytest.approx(expected, rel=1e-6)
-    np.testing.assert_allclose(network.gradient_slots, [3.5, 3.5 * expected, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(network.gradient_slots, [4, 4 * expected, 0, 0], rtol=1e-6)

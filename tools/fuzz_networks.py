@@ -114,7 +114,7 @@ def random_case(number: int) -> Case:
             stack = list(random_stack(same, inputs))
         stack.append(dc.Dense(outputs, last))
         model = dc.Sequential([dc.Input(inputs), *stack], dtype=dtype, seed=seed)
-        metrics = [] if plain or loss.startswith("sparse") else ["mae"]
+        metrics = [] if plain or dc.losses.get(loss).sparse else ["mae"]
         model.compile(rule if plain else optimizer(same, rule), loss, metrics)
         return model
 
@@ -122,7 +122,7 @@ def random_case(number: int) -> Case:
     x = rng.normal(size=(rows, inputs)).astype(dtype)
     labels = rng.integers(0, outputs, rows)
     y = np.eye(outputs, dtype=dtype)[labels]
-    if loss.startswith("sparse"):
+    if dc.losses.get(loss).sparse:
         y = labels.astype(np.int32)
     weight = rng.integers(1, 4, rows).astype(dtype) if rng.random() < 0.5 else None
     batch_size = max(int(rng.choice([1, 2, 7, 32, 64, rows, 2 * rows])), rows // 30 + 1)

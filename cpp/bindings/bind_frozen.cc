@@ -10,7 +10,7 @@ void register_for(py::module_& module, const char* name) {
   using F = PyFrozen<T>;
   static PyMethodDef predict = {"predict_on_batch", as_function(F::call_predict),
                                 METH_FASTCALL | METH_KEYWORDS, "predict_on_batch(x, out=None)"};
-  py::class_<F> type(module, name, called_as<F::call>());
+  py::class_<F> type(module, name, called_as<F::call>(), py::is_final());
   add_method(type, &predict);
   type.def(py::init<index_t, py::list, py::object, py::list, py::dict>(), py::arg("inputs"),
            py::arg("layers"), py::arg("parameters"), py::arg("states"), py::arg("functions"))

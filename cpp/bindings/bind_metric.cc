@@ -49,12 +49,24 @@ MetricSpec metric_spec(const std::string& name, const py::dict& options) {
   for (const auto& [key, value] : options) {
     const auto option = key.cast<std::string>();
     if (value.is_none()) continue;
-    if (option == "weighted") spec.weighted = value.cast<bool>();
-    if (option == "threshold") spec.threshold = value.cast<double>();
-    if (option == "top_k") spec.top_k = value.cast<index_t>();
-    if (option == "class_id") spec.class_id = value.cast<index_t>();
-    if (option == "average") spec.average = value.cast<std::string>();
-    if (option == "curve") spec.curve = value.cast<std::string>();
+    if (option == "weighted")
+      spec.weighted = value.cast<bool>();
+    else if (option == "threshold")
+      spec.threshold = value.cast<double>();
+    else if (option == "top_k")
+      spec.top_k = value.cast<index_t>();
+    else if (option == "class_id")
+      spec.class_id = value.cast<index_t>();
+    else if (option == "average")
+      spec.average = value.cast<std::string>();
+    else if (option == "curve")
+      spec.curve = value.cast<std::string>();
+    else if (option == "link")
+      spec.link = value.cast<std::string>();
+    else
+      throw std::invalid_argument("metric '" + name + "': found the option '" + option +
+                                  "', wanted weighted, threshold, top_k, class_id, average, "
+                                  "curve or link");
   }
   return spec;
 }

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "bindings/py_network.h"
 #include "bindings/array_snapshot.h"
+#include "bindings/py_network.h"
 
 namespace densecore::bindings {
 
@@ -24,9 +24,6 @@ class BoundStep {
         weight_(weight) {}
 
   double run(std::int64_t steps) {
-    if (steps < 1)
-      throw std::invalid_argument("run: found " + std::to_string(steps) +
-                                  " steps, wanted at least 1");
     const InUse in_use(network_.busy());
     if (network_.bound_trainer() != trainer_)
       throw std::runtime_error(

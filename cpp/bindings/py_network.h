@@ -295,7 +295,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
                       Tally<T>& tally) {
     on_batch(x, y, weight, tally, false,
              [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
-               t.evaluate_batch(executor, batch, tally);
+               t.evaluate_batch(executor, batch, tally, batch.x.rows);
              });
   }
   // A batch whose mean loss somebody else has computed.
@@ -305,7 +305,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     const auto a = input_matrix<T>("outputs", outputs, any, network_->outputs());
     const Targets<T> targets = targets_of(y, a.rows, labels_);
     const auto rows = static_cast<double>(a.rows);
-    tally.add_loss({loss * rows, rows});
+    tally.add_loss({loss * rows, rows}, a.rows);
     tally.add_outputs(a, targets);
   }
 
@@ -316,7 +316,8 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     const InUse in_use(busy_);
     discard_pass();
     std::vector<double> results;
-    run(2 * released_work, [&](Executor& executor) { results = t.evaluate(executor, all); });
+    run(2 * released_work,
+        [&](Executor& executor) { results = t.evaluate(executor, all, all.x.rows); });
     return results;
   }
 

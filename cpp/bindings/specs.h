@@ -206,9 +206,13 @@ PyCFunction as_function(Function* function) {
 }
 
 inline Reduction reduction_of(const std::string& name) {
-  if (name == "mean") return Reduction::mean;
+  if (name == "sum_over_batch_size") return Reduction::sum_over_batch_size;
+  if (name == "mean_with_sample_weight") return Reduction::mean_with_sample_weight;
   if (name == "sum") return Reduction::sum;
-  throw std::invalid_argument("unknown reduction '" + name + "'; known: mean, sum");
+  if (name == "sum_over_outputs") return Reduction::sum_over_outputs;
+  throw std::invalid_argument("unknown reduction '" + name +
+                              "'; known: sum_over_batch_size, mean_with_sample_weight, sum, "
+                              "sum_over_outputs");
 }
 
 // A layer from a dictionary: its `kind`, the entries that all kinds have, and the numbers of the

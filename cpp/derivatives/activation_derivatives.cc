@@ -54,6 +54,25 @@ struct HardSilu {  // z (z + 3) / 6 in the middle
   }
 };
 
+struct HardShrink : Straight {
+  static constexpr char name[] = "hard_shrink";
+};
+struct SoftShrink : Straight {
+  static constexpr char name[] = "soft_shrink";
+};
+struct SparseSigmoid : Straight {
+  static constexpr char name[] = "sparse_sigmoid";
+};
+struct SparsePlus {  // (z + 1)^2 / 4 in the middle
+  static constexpr char name[] = "sparse_plus";
+  static constexpr const char* base = nullptr;
+  template <class T>
+  static void f(T z, T, T, T, const double*, T& f2, T& f3) {
+    f2 = z > T(-1) && z < T(1) ? T(0.5) : T(0);
+    f3 = 0;
+  }
+};
+
 // c exp(z / width) below 0, straight above.
 template <class T>
 void exponential_below(T z, T f1, T width, T& f2, T& f3) {
@@ -235,10 +254,23 @@ struct Softsign {  // z / (1 + |z|): f' = i^2, i = 1 / (1 + |z|)
   }
 };
 
+struct Squareplus {  // f' = (1 + z / r) / 2, r = sqrt(z^2 + b): f'' = b / (2 r^3)
+  static constexpr char name[] = "squareplus";
+  static constexpr const char* base = nullptr;
+  template <class T>
+  static void f(T z, T, T, T, const double* p, T& f2, T& f3) {
+    // Of r alone, whose square may overflow; 0 where there is none.
+    const T b = static_cast<T>(p[0]), r = std::hypot(z, std::sqrt(b));
+    f2 = b > 0 ? b / r / r / r / 2 : T(0);
+    f3 = b > 0 ? -3 * f2 * (z / r) / r : T(0);
+  }
+};
+
 // Every activation of this list has derivatives of second and third order.
 using List = std::tuple<Linear, Relu, Sigmoid, Tanh, ReluGeneral, LeakyRelu, Relu6, Elu, Selu, Celu,
                         Exponential, Gelu, GeluTanh, Silu, Mish, Softplus, Softsign, LogSigmoid,
-                        HardSigmoid, HardSilu, HardTanh, TanhShrink>;
+                        HardSigmoid, HardSilu, HardTanh, TanhShrink, HardShrink, SoftShrink,
+                        SparseSigmoid, SparsePlus, Squareplus>;
 
 template <class T, class Entry>
 void fill(const KernelTable<T>& table, const ActivationEntry<T>& activation, index_t n, const T* z,

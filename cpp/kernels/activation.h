@@ -1,6 +1,6 @@
-// Every activation, and their list. This is the place to add one: a structure here or in one of the
-// two headers of its kind, its name in `Activations`, and an oracle of the same name in
-// python/densecore/reference/activations.py.
+// Every activation. One is added as a structure in activation_pieces.h or activation_smooth.h, with
+// its name in the list at that header's end, and an oracle of the same name in
+// python/densecore/reference/activations.py. Those here have kernels of their own.
 //
 // An element-wise activation gives a = `forward(z)` and dC/dz = `backward(z, a, g)` from g = dC/da.
 // When `needs_input` is false the latter uses a alone, and z need not be kept. One with a list
@@ -255,10 +255,8 @@ template <class V>
 struct ActivationKernel<LogSoftmax, V> : LogSoftmaxActivation<V> {};
 
 // The inlined ones first, in their order: an index means the same in both lists.
-using Activations =
-    TypeList<Linear, Relu, Sigmoid, Tanh, Softmax, ReluGeneral, LeakyRelu, Relu6, Elu, Selu, Celu,
-             Exponential, Gelu, GeluTanh, Silu, Mish, Softplus, Softsign, LogSigmoid, HardSigmoid,
-             HardSilu, HardTanh, TanhShrink, LogSoftmax>;
+using Activations = Joined<InlinedActivations, TypeList<Softmax, LogSoftmax>, StraightActivations,
+                           SmoothActivations>;
 
 // Element-wise activations by their index in the list, for kernels that inline them into a loop
 // over layers: a call through the table costs more than a short row.

@@ -117,4 +117,72 @@ struct HardSilu {  // z hard_sigmoid(z)
   }
 };
 
+// z where |z| is above the threshold, else 0 (Donoho & Johnstone, 1994, as the next one).
+struct HardShrink {
+  static constexpr char name[] = "hard_shrink";
+  static constexpr bool needs_input = true;
+  static constexpr Hyperparameter parameters[] = {{"threshold", 0.5, 0, unbounded, false}};
+  template <class V>
+  static V forward(V z, const V* p) {
+    return select(less(p[0], abs(z)), z, nothing_or_nan(z));
+  }
+  template <class V>
+  static V backward(V z, V, V g, const V* p) {
+    return select(less(p[0], abs(z)), g, nothing_or_nan(z));
+  }
+};
+
+struct SoftShrink {  // z without the threshold, towards 0
+  static constexpr char name[] = "soft_shrink";
+  static constexpr bool needs_input = true;
+  static constexpr Hyperparameter parameters[] = {{"threshold", 0.5, 0, unbounded, false}};
+  template <class V>
+  static V forward(V z, const V* p) {
+    return select(less(p[0], abs(z)), z - p[0] * sign(z), nothing_or_nan(z));
+  }
+  template <class V>
+  static V backward(V z, V, V g, const V* p) {
+    return HardShrink::backward(z, z, g, p);
+  }
+};
+
+// z above 1, 0 below -1, and the parabola (z + 1)^2 / 4 between: softplus with a compact tail.
+struct SparsePlus {
+  static constexpr char name[] = "sparse_plus";
+  static constexpr bool needs_input = true;
+  template <class V>
+  static V forward(V z) {
+    const V one = V::set(1), half = V::set(typename V::T(0.5)),
+            root = half * (max(z, V::set(-1)) + one);
+    return select(less(one, z), z, root * root);
+  }
+  template <class V>
+  static V backward(V z, V, V g) {
+    return g * slope_of(z);
+  }
+
+  // Its derivative, which is an activation, too.
+  template <class V>
+  static V slope_of(V z) {
+    const V one = V::set(1);
+    return V::set(typename V::T(0.5)) * (max(V::set(-1), min(one, z)) + one);
+  }
+};
+
+struct SparseSigmoid {  // (z + 1) / 2 between -1 and 1, at most 1, at least 0
+  static constexpr char name[] = "sparse_sigmoid";
+  static constexpr bool needs_input = true;
+  template <class V>
+  static V forward(V z) {
+    return SparsePlus::slope_of(z);
+  }
+  template <class V>
+  static V backward(V z, V, V g) {
+    return inside(z, V::set(-1), V::set(1), V::set(typename V::T(0.5)) * g);
+  }
+};
+
+using StraightActivations = TypeList<ReluGeneral, LeakyRelu, Relu6, HardTanh, HardSigmoid, HardSilu,
+                                     HardShrink, SoftShrink, SparsePlus, SparseSigmoid>;
+
 }  // namespace

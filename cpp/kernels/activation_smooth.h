@@ -230,4 +230,35 @@ struct TanhShrink {  // z - tanh(z)
   }
 };
 
+// (z + sqrt(z^2 + b)) / 2 (Barron, 2021): softplus without an exponential. Below 0, where the sum
+// cancels, it is b / (2 (sqrt(z^2 + b) - z)).
+struct Squareplus {
+  static constexpr char name[] = "squareplus";
+  static constexpr bool needs_input = true;
+  static constexpr Hyperparameter parameters[] = {{"b", 4, 0, unbounded, false}};
+  template <class V>
+  static V forward(V z, const V* p) {
+    const V zero = V::set(0), half = V::set(typename V::T(0.5)), away = root(z, p[0]) + abs(z);
+    return select(less(z, zero), half * (p[0] / max(away, V::set(Math<V>::smallest_normal))),
+                  half * away);
+  }
+  // (1 + z / sqrt(z^2 + b)) / 2 = a / sqrt(z^2 + b)
+  template <class V>
+  static V backward(V z, V a, V g, const V* p) {
+    return g * (a / max(root(z, p[0]), V::set(Math<V>::smallest_normal)));
+  }
+
+ private:
+  // Limited to where the square is finite, as is the quotient of two such.
+  template <class V>
+  static V root(V z, V b) {
+    const V most = V::set(typename V::T(sizeof(typename V::T) == 4 ? 1e18 : 1e150));
+    const V size = min(most, abs(z));
+    return max(abs(z), sqrt(fma(size, size, b)));
+  }
+};
+
+using SmoothActivations = TypeList<Elu, Selu, Celu, Exponential, Gelu, GeluTanh, Silu, Mish,
+                                   Softplus, Softsign, LogSigmoid, TanhShrink, Squareplus>;
+
 }  // namespace

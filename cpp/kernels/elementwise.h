@@ -13,6 +13,19 @@ constexpr double unbounded = __builtin_inf();
 template <class... Types>
 struct TypeList {};
 
+// The types of several lists, one list after another.
+template <class... Lists>
+struct JoinedLists;
+template <class... First>
+struct JoinedLists<TypeList<First...>> {
+  using type = TypeList<First...>;
+};
+template <class... First, class... Second, class... Rest>
+struct JoinedLists<TypeList<First...>, TypeList<Second...>, Rest...>
+    : JoinedLists<TypeList<First..., Second...>, Rest...> {};
+template <class... Lists>
+using Joined = typename JoinedLists<Lists...>::type;
+
 template <class T>
 alignas(64) constexpr T lane_numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 

@@ -1,6 +1,6 @@
-// Every loss, and their list. This is the place to add one: a structure here or in one of the two
-// headers of its kind, its name in `Losses`, and an oracle of the same name in
-// python/densecore/reference/losses.py.
+// Every loss. One is added as a structure in loss_terms.h (a sum or mean over the outputs) or in
+// loss_rows.h (others), with its name in the list at that header's end, and an oracle of the same
+// name in python/densecore/reference/losses.py.
 //
 // Those here, the most used ones, have loops of their own.
 // A loss of a row is a double; gradients have the network's dtype. `plain` is a function of the
@@ -265,11 +265,9 @@ struct SparseCategoricalCrossentropy {
   }
 };
 
-using Losses = TypeList<MeanSquaredError, BinaryCrossentropy, CategoricalCrossentropy,
-                        SparseCategoricalCrossentropy, MeanAbsoluteError, Huber, LogCosh,
-                        MeanSquaredLogarithmicError, MeanAbsolutePercentageError, Poisson, Quantile,
-                        GaussianNll, BinaryFocalCrossentropy, CategoricalFocalCrossentropy, Hinge,
-                        SquaredHinge, CategoricalHinge, KlDivergence, CosineSimilarity>;
+using Losses = Joined<TypeList<MeanSquaredError, BinaryCrossentropy, CategoricalCrossentropy,
+                               SparseCategoricalCrossentropy>,
+                      TermLosses, RowLosses>;
 
 // Those of loss_terms.h.
 template <class Loss, class V>

@@ -151,4 +151,46 @@ struct CosineSimilarity {
   }
 };
 
+// (1 - a_c^q) / q for the class number c: between the cross-entropy (q -> 0) and the absolute error
+// (q = 1), and hence less led astray by wrong labels (Zhang & Sabuncu, 2018).
+struct CategoricalGeneralizedCrossEntropy {
+  static constexpr char name[] = "categorical_generalized_cross_entropy";
+  static constexpr bool averaged = false;
+  static constexpr TargetKind targets = TargetKind::labels;
+  static constexpr Hyperparameter parameters[] = {{"q", 0.5, 0, 1, true}};
+  template <class V>
+  [[gnu::noinline]] static double plain(const LossArguments<typename V::T>& p) {
+    using T = typename V::T;
+    // Kept above 0, where the derivative has no end; the bound as the network's dtype has it.
+    const double low = static_cast<T>(probability_margin), q = p.parameters[0];
+    double total = 0;
+    for (index_t r = 0; r < p.rows; ++r) {
+      const double weight = static_cast<double>(weight_of(p, r));
+      const double a = static_cast<double>(p.output[r * p.ld_output + p.labels[r]]);
+      const double kept = a < low ? low : a;
+      // a^q by this library's own functions: the same bits on every platform.
+      double power;
+      power_of(kept, q, &power);
+      total += weight * ((1 - power) / q);
+      if (p.gradient == nullptr) continue;
+      T* const g = p.gradient + r * p.ld_gradient;
+      for_each_vector<V>(p.cols, [=](index_t j, auto part) { part.store(V::set(0), g + j); });
+      // A NaN is neither, and remains.
+      g[p.labels[r]] = static_cast<T>(a < low ? 0 : -p.scale * weight * power / kept);
+    }
+    return total;
+  }
+
+ private:
+  static void power_of(double x, double q, double* result) {
+    VecF64 value = VecF64::set(x);
+    double lanes[VecF64::width];
+    exp(VecF64::set(q) * log(value)).store(lanes);
+    *result = lanes[0];
+  }
+};
+
+using RowLosses = TypeList<Quantile, GaussianNll, CategoricalHinge, CosineSimilarity,
+                           CategoricalGeneralizedCrossEntropy>;
+
 }  // namespace

@@ -268,4 +268,8 @@ struct CategoricalFocalCrossentropy {
   }
 };
 
+using TermLosses = TypeList<MeanAbsoluteError, Huber, LogCosh, MeanSquaredLogarithmicError,
+                            MeanAbsolutePercentageError, Poisson, BinaryFocalCrossentropy,
+                            CategoricalFocalCrossentropy, Hinge, SquaredHinge, KlDivergence>;
+
 }  // namespace

@@ -1,8 +1,8 @@
-// Every optimizer, and their list. This is the place to add one: a structure here or in
-// optimizer_adaptive.h, its name in `Optimizers`, an oracle of the same name in
-// python/densecore/reference/optimizers.py, and a class of keyword arguments in
-// python/densecore/optimizers.py. Variants that a hyperparameter chooses (a momentum of 0 or not)
-// are entries of their own, so that each is one pass over the arrays it needs.
+// Every optimizer. One is added as a structure in optimizer_adaptive.h, with its name in the list
+// at that header's end, an oracle of the same name in python/densecore/reference/optimizers.py, and
+// a class of keyword arguments in python/densecore/optimizers/rules.py. Variants that a
+// hyperparameter chooses (a momentum of 0 or not) are entries of their own, so that each is one
+// pass over the arrays it needs.
 //
 // `descent`: the update is p -= scalars[0] * g and nothing else, which a weight gradient can do by
 // itself. `prepare` computes in double precision what all parameters share in a step; `update` sees
@@ -58,10 +58,7 @@ struct SgdMomentum {
   }
 };
 
-using Optimizers =
-    TypeList<Sgd, Adam<false>, SgdMomentum<false>, SgdMomentum<true>, Adam<true>, Nadam, Adamax,
-             Rmsprop<false, false>, Rmsprop<true, false>, Rmsprop<false, true>, Rmsprop<true, true>,
-             Adagrad, Adadelta, Lion, AdamEpsilonHat>;
+using Optimizers = Joined<TypeList<Sgd, SgdMomentum<false>, SgdMomentum<true>>, AdaptiveOptimizers>;
 
 // What is kept of a state: zero for a subnormal number. The averages of a parameter without
 // gradient, such as a weight of a pixel that is always black, decay to subnormal numbers and stay
@@ -113,6 +110,12 @@ double initial_state(const double* hyperparameters, int state) {
   return 0;
 }
 
+template <class Optimizer>
+constexpr densecore::ArrayStep array_step_of() {
+  if constexpr (requires { Optimizer::array_step; }) return Optimizer::array_step;
+  return densecore::ArrayStep::none;
+}
+
 template <class V, class List>
 struct OptimizerTable;
 template <class V, class... Optimizer>
@@ -121,7 +124,8 @@ struct OptimizerTable<V, TypeList<Optimizer...>> {
   static constexpr OptimizerEntry<typename V::T> entries[] = {
       {Optimizer::name, Optimizer::hyperparameters, hyperparameter_count<Optimizer>(),
        Optimizer::descent, Optimizer::states, Optimizer::state_count, initial_state<Optimizer>,
-       Optimizer::prepare, optimizer_update<typename UpdateOf<Optimizer>::type, V>}...};
+       Optimizer::prepare, optimizer_update<typename UpdateOf<Optimizer>::type, V>,
+       array_step_of<Optimizer>()}...};
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/elementwise.h"
+#include "kernels/math.h"
 #include "kernels/table.h"
 
 namespace {
@@ -252,5 +253,108 @@ struct Lion {
     return fnma(scalars[0], direction, p);
   }
 };
+
+// Follow the regularized leader, proximal: the l1 penalty makes parameters exactly zero (McMahan et
+// al., Ad click prediction, 2013). n is the sum of squared gradients, z the leader's linear part:
+//   z += g + 2 shrinkage p - (sqrt(n + g^2) - sqrt(n)) / rate p;  n += g^2
+//   p = (clip(z, -l1, l1) - z) / (sqrt(n) / rate + 2 (l2 + beta / (2 rate)))
+struct Ftrl {
+  static constexpr char name[] = "ftrl";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true},
+      {"initial_accumulator_value", 0.1, 0, unbounded, false},
+      {"l1_regularization_strength", 0, 0, unbounded, false},
+      {"l2_regularization_strength", 0, 0, unbounded, false},
+      {"l2_shrinkage_regularization_strength", 0, 0, unbounded, false},
+      {"beta", 0, 0, unbounded, false},
+  };
+  static constexpr bool descent = false;
+  static constexpr const char* states[] = {"n", "z"};
+  static constexpr int state_count = 2;
+  static double initial_state(const double* h, int state) { return state == 0 ? h[1] : 0; }
+  static void prepare(const double* h, std::int64_t, double* scalars) {
+    scalars[0] = 1 / h[0];
+    scalars[1] = h[2];
+    scalars[2] = 2 * (h[3] + h[5] / (2 * h[0]));
+    scalars[3] = 2 * h[4];
+  }
+  template <class V>
+  static V update(V p, V g, V* s, const V* scalars) {
+    const V n = fma(g, g, s[0]), root = sqrt(n), zero = V::set(0);
+    s[1] = s[1] + fma(scalars[3], p, g) - (root - sqrt(s[0])) * scalars[0] * p;
+    s[0] = n;
+    const V leader = max(zero - scalars[1], min(scalars[1], s[1]));
+    // Without any gradient so far, and nothing else to divide by, the parameter stays 0.
+    const V curvature = max(fma(root, scalars[0], scalars[2]), V::set(Math<V>::smallest_normal));
+    return (leader - s[1]) / curvature;
+  }
+};
+
+// Adam's direction, with a step of each array as long as the array itself times the rate (You et
+// al., Large batch optimization for deep learning, 2020).
+struct Lamb {
+  static constexpr char name[] = "lamb";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true},
+      {"beta_1", 0.9, 0, 1, false},
+      {"beta_2", 0.999, 0, 1, false},
+      {"epsilon", 1e-7, 0, unbounded, true},
+  };
+  static constexpr bool descent = false;
+  static constexpr densecore::ArrayStep array_step = densecore::ArrayStep::trust_ratio;
+  static constexpr const char* states[] = {"m", "v"};
+  static constexpr int state_count = 2;
+  static void prepare(const double* h, std::int64_t step, double* scalars) {
+    Adam<false>::prepare(h, step, scalars);
+    scalars[0] /= h[0];  // the array step has the rate
+    scalars[7] = h[0];
+  }
+  template <class V>
+  static V update(V, V g, V* s, const V* scalars) {
+    return V::set(0) - Adam<false>::update(V::set(0), g, s, scalars);
+  }
+};
+
+// x^n for x > 0 by this library's own functions: the same bits on every platform.
+inline double real_power(double x, double n) {
+  double lanes[VecF64::width];
+  exp(VecF64::set(n) * log(VecF64::set(x))).store(lanes);
+  return lanes[0];
+}
+
+// Mean squares of a matrix's gradient as a product of those of its rows and its columns, clipped
+// directions, and rates relative to the parameters (Shazeer & Stern, 2018). `update` is that of a
+// vector, of which each mean square is kept.
+struct Adafactor {
+  static constexpr char name[] = "adafactor";
+  static constexpr Hyperparameter hyperparameters[] = {
+      {"learning_rate", 0.001, 0, unbounded, true}, {"beta_2_decay", -0.8, -unbounded, 0, false},
+      {"epsilon_1", 1e-30, 0, unbounded, false},    {"epsilon_2", 1e-3, 0, unbounded, false},
+      {"clip_threshold", 1, 0, unbounded, true},    {"relative_step", 1, 0, 2, false},
+  };
+  static constexpr bool descent = false;
+  static constexpr densecore::ArrayStep array_step = densecore::ArrayStep::factored;
+  static constexpr const char* states[] = {"v"};
+  static constexpr int state_count = 1;
+  static void prepare(const double* h, std::int64_t step, double* scalars) {
+    const double count = static_cast<double>(step);
+    scalars[1] = 1 - real_power(count, h[1]);
+    scalars[0] = 1 - scalars[1];
+    scalars[2] = h[2];
+    scalars[3] = h[3];
+    scalars[4] = h[4];
+    const double inverse_root = 1 / __builtin_sqrt(count);
+    scalars[7] = h[5] != 0 && inverse_root < h[0] ? inverse_root : h[0];
+  }
+  template <class V>
+  static V update(V, V g, V* s, const V* scalars) {
+    s[0] = fma(scalars[1], s[0], scalars[0] * fma(g, g, scalars[2]));
+    return g / sqrt(max(s[0], V::set(Math<V>::smallest_normal)));
+  }
+};
+
+using AdaptiveOptimizers = TypeList<Adam<false>, Adam<true>, Nadam, Adamax, Rmsprop<false, false>,
+                                    Rmsprop<true, false>, Rmsprop<false, true>, Rmsprop<true, true>,
+                                    Adagrad, Adadelta, Lion, AdamEpsilonHat, Ftrl, Lamb, Adafactor>;
 
 }  // namespace

@@ -111,6 +111,13 @@ struct LossEntry {
 constexpr int max_optimizer_scalars = 8;
 constexpr int max_optimizer_states = 4;
 
+// How an optimizer's step of a whole array (a kernel, a bias) follows from what `update` computes.
+enum class ArrayStep {
+  none,         // `update` is the step
+  trust_ratio,  // `update` gives a direction; the step has a length in proportion to the array's
+  factored,     // the same; of a matrix the mean squares are a product of its rows' and columns'
+};
+
 // One update of `n` parameters, element by element, so any split of n gives the same bits.
 template <class T>
 struct OptimizerEntry {
@@ -123,8 +130,10 @@ struct OptimizerEntry {
   double (*initial_state)(const double* hyperparameters, int state);
   // What is the same for all parameters of step number `step` (1, 2, ...), in double precision.
   void (*prepare)(const double* hyperparameters, std::int64_t step, double* scalars);
+  // With an array step it writes a direction where the parameters would be, and does not read them.
   void (*update)(index_t n, const double* scalars, T* parameter, const T* gradient,
                  T* const* state);
+  ArrayStep array_step;
 };
 
 // A layer for the kernels of single rows.
@@ -156,13 +165,13 @@ struct TinyTraining {
   const T* weight;
   double (*loss)(const LossArguments<T>&);
   bool from_z;   // the loss takes the last z instead of a
-  double scale;  // of every row's gradient; 0: the inverse of the row's weight
+  double scale;  // of every row's gradient
   const double* loss_parameters;
   int loss_parameter_count;
   double rate;
-  double *total_loss, *total_weight;  // are added to
-  T* outputs;                         // (steps, units) what the loss took, or null
-  T* scratch;                         // gemm_scratch_bytes
+  double* total_loss;  // is added to
+  T* outputs;          // (steps, units) what the loss took, or null
+  T* scratch;          // gemm_scratch_bytes
 };
 
 // Steps on single rows of as many networks as a vector has lanes, of one architecture: layers of at

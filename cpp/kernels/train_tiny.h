@@ -209,7 +209,7 @@ template <class V, class Full, bool many>
                            outputs,
                            nullptr,
                            nullptr,
-                           p.scale != 0 ? p.scale : 1,
+                           p.scale,
                            gradient,
                            outputs,
                            p.loss_parameters,
@@ -229,9 +229,7 @@ template <class V, class Full, bool many>
     if (p.weight != nullptr) {
       loss.weight = p.weight + row;
       weight = static_cast<double>(*loss.weight);
-      if (p.scale == 0) loss.scale = weight == 0 ? 0 : 1 / weight;
     }
-    *p.total_weight += weight;
     if (squared) {
       V g;
       const V term = MeanSquaredError::term(

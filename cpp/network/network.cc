@@ -223,11 +223,11 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
                           bool keep_gradients) {
   const std::size_t last = layers_.size() - 1;
   LossSum sum;
-  if (x.rows == 1 && trains_rows(objective, optimizer)) {
+  if (x.rows == 1 && trains_rows(objective, targets, optimizer)) {
     reserve(1);
     return train_row(objective, x, targets, optimizer, workspace_.a(last, 0, 1).data);
   }
-  sum.weight = Objective<T>::weight_sum(targets.weight, x.rows);
+  sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
   start({true, seed, static_cast<std::uint64_t>(optimizer.steps)});
   reserve(x.rows);
@@ -276,7 +276,7 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
                              const Targets<T>& targets, std::uint64_t number) {
   const std::size_t last = layers_.size() - 1;
   LossSum sum;
-  sum.weight = Objective<T>::weight_sum(targets.weight, x.rows);
+  sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
   start({true, seed, number});
   reserve(x.rows);
@@ -308,7 +308,7 @@ LossSum Network<T>::loss(Executor& executor, const Objective<T>& objective, Cons
   reserve(x.rows);
   forward_all(executor, x, View(), objective.fused());
   LossSum sum;
-  sum.weight = Objective<T>::weight_sum(targets.weight, x.rows);
+  sum.weight = objective.batch_weight(targets.weight, x.rows);
   sum.loss =
       objective.rows(workspace_.a(layers_.size() - 1, 0, x.rows), targets, 1, MatrixView<T>());
   if (penalized_) sum.loss += penalty() * objective.divisor(sum.weight);

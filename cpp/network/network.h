@@ -41,8 +41,8 @@ class RowGradients;
 template <class T>
 class Network {
  public:
-  // The gradient buffer ends in four more slots (weight, loss, error, stop), so that a
-  // data-parallel engine needs one reduction per step.
+  // The gradient buffer ends in four more slots, so that a data-parallel engine needs one reduction
+  // per step: what the sum of the batch's losses is divided by, that sum, error, stop.
   static constexpr index_t spare_slots = 4;
 
   // Throws std::invalid_argument for a bad specification. Parameters start at zero.
@@ -109,7 +109,8 @@ class Network {
   // Of the last pass over `rows` rows: what layer l put out.
   MatrixView<const T> output_of(std::size_t l, index_t rows) { return workspace_.a(l, 0, rows); }
   // Whether `train_rows` can do batches of one row.
-  bool trains_rows(const Objective<T>& objective, const OptimizerState<T>& optimizer) const;
+  bool trains_rows(const Objective<T>& objective, const Targets<T>& targets,
+                   const OptimizerState<T>& optimizer) const;
   // One row of `predict`, when `predicts_rows`; changes nothing.
   bool predicts_rows() const { return !row_layers_.empty(); }
   void predict_one(const T* x, T* out) const;

@@ -39,8 +39,11 @@ void Network<T>::predict_one(const T* x, T* out) const {
 }
 
 template <class T>
-bool Network<T>::trains_rows(const Objective<T>& objective,
+bool Network<T>::trains_rows(const Objective<T>& objective, const Targets<T>& targets,
                              const OptimizerState<T>& optimizer) const {
+  // A row's scale must be the same for all of them.
+  if (targets.weight != nullptr && objective.reduction() == Reduction::mean_with_sample_weight)
+    return false;
   return tiny_ && optimizer.entry().descent && optimizer.plain() &&
          (objective.fused() || !layers_.back()->activation()->row_wise());
 }
@@ -66,15 +69,15 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
   p.weight = targets.weight;
   p.loss = objective.function();
   p.from_z = objective.fused();
-  p.scale = objective.reduction() == Reduction::sum ? objective.gradient_scale(0) : 0;
+  p.scale = objective.gradient_scale(1);
   p.loss_parameters = objective.parameters().data();
   p.loss_parameter_count = static_cast<int>(objective.parameters().size());
   p.rate = rate;
   p.total_loss = &total.loss;
-  p.total_weight = &total.weight;
   p.outputs = outputs;
   p.scratch = static_cast<T*>(thread_scratch());
   table_->tiny_train(p);
+  total.weight += static_cast<double>(steps);
 }
 
 template <class T>
@@ -86,15 +89,16 @@ LossSum Network<T>::train_row(const Objective<T>& objective, MatrixView<const T>
   return sum;
 }
 
-#define DENSECORE_INSTANTIATE(T, ...)                                                         \
-  template std::vector<RowLayer> row_layers_of(const KernelTable<T>&, const Layers<T>&);      \
-  template bool fits_tiny(const KernelTable<T>&, const std::vector<RowLayer>&);               \
-  template void Network<T>::predict_one(const T*, T*) const;                                  \
-  template bool Network<T>::trains_rows(const Objective<T>&, const OptimizerState<T>&) const; \
-  template void Network<T>::train_rows(const Objective<T>&, MatrixView<const T>,              \
-                                       const Targets<T>&, const index_t*, index_t,            \
-                                       OptimizerState<T>&, LossSum&, T*);                     \
-  template LossSum Network<T>::train_row(const Objective<T>&, MatrixView<const T>,            \
+#define DENSECORE_INSTANTIATE(T, ...)                                                    \
+  template std::vector<RowLayer> row_layers_of(const KernelTable<T>&, const Layers<T>&); \
+  template bool fits_tiny(const KernelTable<T>&, const std::vector<RowLayer>&);          \
+  template void Network<T>::predict_one(const T*, T*) const;                             \
+  template bool Network<T>::trains_rows(const Objective<T>&, const Targets<T>&,          \
+                                        const OptimizerState<T>&) const;                 \
+  template void Network<T>::train_rows(const Objective<T>&, MatrixView<const T>,         \
+                                       const Targets<T>&, const index_t*, index_t,       \
+                                       OptimizerState<T>&, LossSum&, T*);                \
+  template LossSum Network<T>::train_row(const Objective<T>&, MatrixView<const T>,       \
                                          const Targets<T>&, OptimizerState<T>&, T*);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

@@ -89,7 +89,17 @@ void wrong_targets(const std::string& metric, bool labels) {
 
 template <class T>
 Metric<T>::Metric(const KernelTable<T>& table, const MetricSpec& spec, index_t outputs, bool labels)
-    : accumulator_(accumulator_of(table, spec, outputs, labels)), weighted_(spec.weighted) {}
+    : accumulator_(accumulator_of(table, spec, outputs, labels)), weighted_(spec.weighted) {
+  if (!spec.link.empty()) link_.emplace(table, ActivationSpec{spec.link, {}});
+}
+
+template <class T>
+MatrixView<const T> Metric<T>::probabilities(MatrixView<const T> logits) {
+  reserve(probabilities_, logits.rows * logits.cols);
+  const MatrixView<T> to(probabilities_.data(), logits.rows, logits.cols);
+  link_->forward(logits, to);
+  return to;
+}
 
 #define DENSECORE_INSTANTIATE(T, ...) template class Metric<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)

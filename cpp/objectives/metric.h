@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/aligned_buffer.h"
+#include "layers/layer.h"
 #include "objectives/objective.h"
 
 namespace densecore {
@@ -20,6 +22,7 @@ struct MetricSpec {
   index_t class_id = -1;            // the one output that counts; -1: all
   std::string average = "micro";    // of the outputs: micro, macro, weighted
   std::string curve = "ROC";        // ROC, PR
+  std::string link;  // the activation that makes probabilities of logits; empty: outputs are taken
 };
 
 // Every metric that is not also a loss, by name. Losses are metrics by their own names.
@@ -70,20 +73,24 @@ class Metric {
       : accumulator_(std::move(accumulator)), weighted_(weighted) {}
 
   Metric(const Metric& other)
-      : accumulator_(other.accumulator_->copy()), weighted_(other.weighted_) {}
+      : accumulator_(other.accumulator_->copy()), weighted_(other.weighted_), link_(other.link_) {}
   Metric(Metric&&) noexcept = default;
   Metric& operator=(Metric&&) noexcept = default;
 
   void reset() { accumulator_->reset(); }
   void add(MatrixView<const T> outputs, Targets<T> targets) {
     if (!weighted_) targets.weight = nullptr;
-    accumulator_->add(outputs, targets);
+    accumulator_->add(link_ ? probabilities(outputs) : outputs, targets);
   }
   double result() const { return accumulator_->result(); }
 
  private:
+  MatrixView<const T> probabilities(MatrixView<const T> logits);
+
   std::unique_ptr<Accumulator<T>> accumulator_;
   bool weighted_;
+  std::optional<ActivationFunction<T>> link_;
+  AlignedBuffer<T> probabilities_;
 };
 
 template <class T>

@@ -52,6 +52,18 @@ double balanced_accuracy(const Classes& classes) {
   return ratio(sum, occurring);
 }
 
+// The mean intersection over union of the classes that occur or are said to (Jaccard, 1901).
+double mean_iou(const Classes& classes) {
+  double sum = 0, occurring = 0;
+  for (const Counts& c : classes) {
+    const double together = c.said() + c.truth() - c.true_positives();
+    if (together == 0) continue;
+    sum += c.true_positives() / together;
+    occurring += 1;
+  }
+  return ratio(sum, occurring);
+}
+
 // Gorodkin's R_K (Comput. Biol. Chem. 28, 2004), which for two classes is Matthews's phi.
 double matthews_correlation(const Classes& classes) {
   double right = 0, said_true = 0, said_squares = 0, true_squares = 0, rows = 0;
@@ -84,6 +96,7 @@ constexpr Entry entries[] = {
     {"false_negatives", false_negatives, nullptr},
     {"balanced_accuracy", nullptr, balanced_accuracy},
     {"matthews_corrcoef", nullptr, matthews_correlation},
+    {"one_hot_mean_io_u", nullptr, mean_iou},
 };
 
 template <class T>

@@ -53,7 +53,7 @@ Objective<T>::Objective(const KernelTable<T>& table, const std::string& loss, Re
       fused_(is_fused(*loss_, last_activation, from_logits)),
       parameters_(loss_parameters(*loss_, parameters)),
       target_columns_(densecore::target_columns(*loss_, outputs, parameters_.size())),
-      terms_(!loss_->averaged                      ? 1
+      terms_(!loss_->averaged || reduction != Reduction::sum_over_outputs ? 1
              : loss_->targets == TargetKind::pairs ? static_cast<double>(target_columns_)
                                                    : static_cast<double>(outputs)) {}
 
@@ -66,15 +66,27 @@ double Objective<T>::weight_sum(const T* weight, index_t rows) {
 }
 
 template <class T>
-double Objective<T>::gradient_scale(double weight_sum) const {
-  if (reduction_ == Reduction::sum) return terms_;
-  return weight_sum == 0 ? 0 : 1 / weight_sum;
+double Objective<T>::batch_weight(const T* weight, index_t rows) const {
+  if (reduction_ == Reduction::mean_with_sample_weight) return weight_sum(weight, rows);
+  return static_cast<double>(rows);
 }
 
 template <class T>
-double Objective<T>::divisor(double weight_sum) const {
-  if (reduction_ == Reduction::sum) return 1 / terms_;
-  return weight_sum == 0 ? 1 : weight_sum;
+bool Objective<T>::depends_on_batches(bool weighted) const {
+  if (reduction_ == Reduction::mean_with_sample_weight) return weighted;
+  return reduction_ != Reduction::sum_over_batch_size;
+}
+
+template <class T>
+double Objective<T>::gradient_scale(double batch_weight) const {
+  if (adds_up()) return terms_;
+  return batch_weight == 0 ? 0 : 1 / batch_weight;
+}
+
+template <class T>
+double Objective<T>::divisor(double batch_weight) const {
+  if (adds_up()) return 1 / terms_;
+  return batch_weight == 0 ? 1 : batch_weight;
 }
 
 template <class T>

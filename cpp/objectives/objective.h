@@ -25,10 +25,14 @@ struct Targets {
   }
 };
 
-// mean: sum of weight * loss(row) / sum of weight.
-// sum:  sum of weight * loss(row), and where that is a mean over the outputs their sum instead (the
-//       note's 2 (a - y)).
-enum class Reduction { mean, sum };
+// How a batch's loss follows from S, the sum of weight * loss(row) over its rows; Keras's names.
+enum class Reduction {
+  sum_over_batch_size,      // S / rows
+  mean_with_sample_weight,  // S / sum of the weights
+  sum,                      // S
+  sum_over_outputs,  // S, and where the loss of a row is a mean over the outputs their sum instead:
+                     // the note's gradient 2 (a - y)
+};
 
 // How many columns of targets belong to `outputs` outputs. Throws std::invalid_argument when they
 // cannot be divided among targets.
@@ -52,6 +56,10 @@ class Objective {
   index_t target_columns() const { return target_columns_; }
   const std::vector<double>& parameters() const { return parameters_; }
   Reduction reduction() const { return reduction_; }
+  // Whether the loss grows with the batch.
+  bool adds_up() const {
+    return reduction_ == Reduction::sum || reduction_ == Reduction::sum_over_outputs;
+  }
   // Whether `rows` wants the last layer's z instead of a, and gives dC/dz instead of dC/da.
   bool fused() const { return fused_; }
 
@@ -61,9 +69,14 @@ class Objective {
 
   // The sum of the weights of rows (their number without weights).
   static double weight_sum(const T* weight, index_t rows);
+  // What the weighted sum of a batch's losses is divided by, apart from `divisor`'s own factor: the
+  // rows or their weights.
+  double batch_weight(const T* weight, index_t rows) const;
+  // Whether the loss of many rows depends on how they are cut into batches.
+  bool depends_on_batches(bool weighted) const;
   // What a row's gradient is multiplied with, and what the sum of losses is divided by.
-  double gradient_scale(double weight_sum) const;
-  double divisor(double weight_sum) const;
+  double gradient_scale(double batch_weight) const;
+  double divisor(double batch_weight) const;
   // The weighted sum of the rows' losses; dC/da or dC/dz goes to `gradient` unless that is empty.
   double rows(MatrixView<const T> output, const Targets<T>& targets, double scale,
               MatrixView<T> gradient) const;
@@ -74,7 +87,7 @@ class Objective {
   bool fused_;
   std::vector<double> parameters_;
   index_t target_columns_;
-  double terms_;  // that a row's loss is the mean of
+  double terms_;  // of which a row's loss is the mean, if the reduction adds them up; else 1
 };
 
 }  // namespace densecore

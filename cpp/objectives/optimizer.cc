@@ -7,6 +7,7 @@
 #include "base/view.h"
 #include "kernels/dispatch.h"
 #include "layers/lookup.h"
+#include "objectives/array_step.h"
 
 namespace densecore {
 namespace {
@@ -225,6 +226,10 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
   if (accumulation_ > 1 && !accumulate(gradients, trained)) return executor.check(work);
   clip(gradients, trained);
   const Update<T> update = next_update(parameters, gradients);
+  if (entry_->array_step != ArrayStep::none) {
+    for (const ParameterBlock& block : trained) step_of_array(update, block, gradients);
+    return finish_step(executor, work, parameters, trained);
+  }
   constexpr index_t chunk = 1 << 15;
   // The update is the one part of a step that must not be left half done, hence an executor of
   // its own, which nobody interrupts.
@@ -244,6 +249,12 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
       update.apply(begin, std::min(begin + chunk, last) - begin);
     });
   }
+  finish_step(executor, work, parameters, trained);
+}
+
+template <class T>
+void OptimizerState<T>::finish_step(Executor& executor, double work, T* parameters,
+                                    const std::vector<ParameterBlock>& trained) {
   const std::int64_t overwrite = settings_->gradient_steps().ema_overwrite;
   if (overwrite > 0 && (steps / accumulation_) % overwrite == 0) finish(parameters, trained);
   executor.check(work);

@@ -128,7 +128,10 @@ class OptimizerState {
   const std::shared_ptr<OptimizerSettings>& settings() const { return settings_; }
   const std::shared_ptr<AlignedBuffer<T>>& states() const { return states_; }
   // Whether an update needs all gradients of the step, and not only its own.
-  bool wants_whole_gradient() const { return settings_->gradient_steps().wants_whole_gradient(); }
+  bool wants_whole_gradient() const {
+    return entry_->array_step != ArrayStep::none ||
+           settings_->gradient_steps().wants_whole_gradient();
+  }
   // Whether a step is p -= rate * g and nothing else, which a weight gradient can do by itself.
   bool descends() const { return entry_->descent && !settings_->gradient_steps().any(); }
   // Whether a step is the update and nothing else.
@@ -150,6 +153,9 @@ class OptimizerState {
  private:
   void add_penalties(const T* parameters, T* gradients, const std::vector<ParameterBlock>& trained,
                      double factor) const;
+  // What comes after the update of all parameters.
+  void finish_step(Executor& executor, double work, T* parameters,
+                   const std::vector<ParameterBlock>& trained);
   // Returns whether enough batches have gathered.
   bool accumulate(T* gradients, const std::vector<ParameterBlock>& trained);
   void clip(T* gradients, const std::vector<ParameterBlock>& trained) const;

@@ -288,12 +288,12 @@ void Ensemble<T>::fit_lanes(Worker& worker, Executor& executor, const Numbers& g
     for (const index_t member : group) ++member_of(member).epochs;
     for (std::size_t lane = 0; lane < group.size(); ++lane) {
       EpochResult result;
-      result.training = {worker.lanes.losses.data()[lane] /
-                         objective_->divisor(static_cast<double>(rows))};
+      result.training = {worker.lanes.losses.data()[lane] / static_cast<double>(rows) /
+                         objective_->divisor(1)};
       if (validation != nullptr)
         visit(worker, group[lane], false, [&] {
           result.validation = worker.trainer->evaluate(
-              executor, rows_of(worker, data_of(*validation, group[lane]), 1));
+              executor, rows_of(worker, data_of(*validation, group[lane]), 1), options.batch_size);
         });
       report.write(static_cast<index_t>(epoch), group[lane], result);
     }

@@ -43,7 +43,7 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
 template <class T>
 double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std::int64_t steps) {
   LossSum sum;
-  if (batch.x.rows == 1 && network_->trains_rows(objective_, optimizer_)) {
+  if (batch.x.rows == 1 && network_->trains_rows(objective_, batch.targets, optimizer_)) {
     // All but the last, whose loss is wanted, are calls of many steps on the same row.
     static constexpr index_t same_row[rows_at_once] = {};
     while (steps > 1) {
@@ -119,7 +119,8 @@ void Trainer<T>::add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& 
 
 template <class T>
 void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
-  tally.add_loss(network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false));
+  tally.add_loss(network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false),
+                 batch.x.rows);
   add_outputs(batch.x.rows, batch.targets, tally);
 }
 
@@ -140,7 +141,8 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
       permutation(random, rows, order.data());
     }
     trained.reset();
-    const bool by_row = batch_size == 1 && network_->trains_rows(objective_, optimizer_);
+    const bool by_row =
+        batch_size == 1 && network_->trains_rows(objective_, data.targets, optimizer_);
     if (by_row) train_rows(executor, data, options.shuffle ? order.data() : nullptr, trained);
     for (index_t begin = 0; begin < rows && !by_row; begin += batch_size) {
       const index_t end = std::min(begin + batch_size, rows);
@@ -154,7 +156,7 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
     result.training = trained.results();
     if (validation != nullptr) {
       held_out.reset();
-      evaluate_batch(executor, *validation, held_out);
+      evaluate_batch(executor, *validation, held_out, options.batch_size);
       result.validation = held_out.results();
     }
     if (!observer.epoch_end(result)) return;
@@ -188,22 +190,26 @@ void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index
 }
 
 template <class T>
-void Trainer<T>::evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
-  // Blocks of a constant size: the result of a whole data set depends on no batch size.
-  constexpr index_t block = Network<T>::evaluation_rows;
+void Trainer<T>::evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally,
+                                index_t batch_size) {
+  // Else blocks of a constant size: the result of a whole data set depends on no batch size.
+  const index_t block = objective_.depends_on_batches(batch.targets.weight != nullptr)
+                            ? std::min(batch_size, batch.x.rows)
+                            : Network<T>::evaluation_rows;
   if (batch.source != nullptr) reserve_batch(batch, block);
   for (index_t begin = 0; begin < batch.x.rows; begin += block) {
     const index_t end = std::min(begin + block, batch.x.rows);
     const Data<T> rows = slice(batch, begin, end);
-    tally.add_loss(network_->loss(executor, objective_, rows.x, rows.targets));
+    tally.add_loss(network_->loss(executor, objective_, rows.x, rows.targets), end - begin);
     add_outputs(end - begin, rows.targets, tally);
   }
 }
 
 template <class T>
-std::vector<double> Trainer<T>::evaluate(Executor& executor, const Data<T>& data) {
+std::vector<double> Trainer<T>::evaluate(Executor& executor, const Data<T>& data,
+                                         index_t batch_size) {
   Tally<T> held_out = tally();
-  evaluate_batch(executor, data, held_out);
+  evaluate_batch(executor, data, held_out, batch_size);
   return held_out.results();
 }
 
@@ -214,9 +220,15 @@ void Tally<T>::reset() {
 }
 
 template <class T>
-void Tally<T>::add_loss(const LossSum& sum) {
-  total_.loss += sum.loss;
-  total_.weight += sum.weight;
+void Tally<T>::add_loss(const LossSum& sum, index_t rows) {
+  const auto count = static_cast<double>(rows);
+  if (objective_.adds_up())
+    total_.loss += count * sum.loss;
+  else if (sum.weight == count)
+    total_.loss += sum.loss;
+  else
+    total_.loss += count * (sum.loss / objective_.divisor(sum.weight));
+  total_.weight += count;
 }
 
 template <class T>
@@ -226,7 +238,8 @@ void Tally<T>::add_outputs(MatrixView<const T> outputs, const Targets<T>& target
 
 template <class T>
 std::vector<double> Tally<T>::results() const {
-  std::vector<double> values = {total_.loss / objective_.divisor(total_.weight)};
+  const double rows = total_.weight == 0 ? 1 : total_.weight;
+  std::vector<double> values = {total_.loss / rows / objective_.divisor(1)};
   for (const Metric<T>& metric : metrics_) values.push_back(metric.result());
   return values;
 }

@@ -42,7 +42,8 @@ class EpochObserver {
   virtual bool epoch_end(const EpochResult& result) = 0;
 };
 
-// What the batches so far amount to. A loop of one's own keeps one as `fit` does: reset, train or
+// The loss and the metrics of the batches so far. As in Keras the loss is the mean of the batches'
+// losses, weighted by their rows. A loop of one's own keeps one as `fit` does: reset, train or
 // evaluate batch after batch, read the results.
 template <class T>
 class Tally {
@@ -55,8 +56,9 @@ class Tally {
   const Objective<T>& objective() const { return objective_; }
   bool watches_outputs() const { return !metrics_.empty(); }
   void reset();
+  // For batches of one row, whose losses and numbers of rows are added to it.
   LossSum& total() { return total_; }
-  void add_loss(const LossSum& sum);
+  void add_loss(const LossSum& sum, index_t rows);
   void add_outputs(MatrixView<const T> outputs, const Targets<T>& targets);
   // Loss, then the metrics.
   std::vector<double> results() const;
@@ -64,7 +66,7 @@ class Tally {
  private:
   Objective<T> objective_;
   std::vector<Metric<T>> metrics_;
-  LossSum total_;
+  LossSum total_;  // the sum of rows * loss of the batch, and of the rows
 };
 
 template <class T>
@@ -90,11 +92,13 @@ class Trainer {
   void apply_gradients(Executor& executor);
   // A step of `fit`, which keeps no gradients.
   void train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally);
-  void evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally);
+  // In batches of `batch_size` rows where the loss depends on them.
+  void evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally,
+                      index_t batch_size);
   // Throws Interrupted; the parameters are then those after the last whole step.
   void fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
            const FitOptions& options, EpochObserver& observer);
-  std::vector<double> evaluate(Executor& executor, const Data<T>& data);
+  std::vector<double> evaluate(Executor& executor, const Data<T>& data, index_t batch_size = 32);
 
  private:
   // Row numbers order[0 .. count) of `data`, copied together; rows [begin, end) where they lie, but

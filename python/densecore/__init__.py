@@ -20,8 +20,10 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        random,
         reference,
         regularizers,
+        saving,
         schedules,
         solvers,
         utils,
@@ -58,8 +60,10 @@ __all__ = [
     "models",
     "ops",
     "optimizers",
+    "random",
     "reference",
     "regularizers",
+    "saving",
     "schedules",
     "set_num_threads",
     "show_config",
@@ -72,8 +76,8 @@ __all__ = [
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
     "activations", "backend", "callbacks", "converters", "export", "initializers", "layers",
-    "losses", "metrics", "models", "ops", "optimizers", "reference", "regularizers", "schedules",
-    "sklearn", "solvers", "utils",
+    "losses", "metrics", "models", "ops", "optimizers", "random", "reference", "regularizers",
+    "saving", "schedules", "sklearn", "solvers", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",

@@ -1,4 +1,4 @@
-"""Activations with Keras's names, each a function on arrays and what a layer may be given.
+"""Activations with Keras's names: functions of arrays, and arguments of layers.
 
 ``activations.relu(z, negative_slope=0.1)`` computes; ``Dense(8, "relu")``, ``Dense(8,
 activations.relu)`` and ``Dense(8, activations.Activation("relu", negative_slope=0.1))`` are layers.
@@ -30,7 +30,7 @@ def _defaults(name: str) -> dict[str, Any]:
 
 
 class Activation:
-    """A named activation with its parameters: a function on arrays, and what a layer may be given.
+    """A named activation with its parameters: a function of arrays, and an argument of layers.
 
     Parameters
     ----------
@@ -197,6 +197,11 @@ log_sigmoid = _activation("log_sigmoid", "log(sigmoid(z)) = -softplus(-z)")
 hard_sigmoid = _activation("hard_sigmoid", "relu6(z + 3) / 6")
 hard_silu = hard_swish = _activation("hard_silu", "z hard_sigmoid(z)", "hard_swish")
 hard_tanh = _activation("hard_tanh", "min(max(z, -1), 1)")
+hard_shrink = _activation("hard_shrink", "z where |z| > threshold, else 0.")
+soft_shrink = _activation("soft_shrink", "z - threshold sign(z) where |z| > threshold, else 0.")
+sparse_plus = _activation("sparse_plus", "0 below -1, (z + 1)² / 4 between, z above 1.")
+sparse_sigmoid = _activation("sparse_sigmoid", "0 below -1, (z + 1) / 2 between, 1 above 1.")
+squareplus = _activation("squareplus", "(z + sqrt(z² + b)) / 2")
 tanh_shrink = _activation("tanh_shrink", "z - tanh(z)")
 log_softmax = _activation("log_softmax", "log(softmax(z)) over the last axis.")
 

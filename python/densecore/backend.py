@@ -1,18 +1,14 @@
 """The few names of Keras's ``backend`` that scripts for dense networks call."""
 
+from ._base.dtypes import floatx, set_floatx
 from .utils import clear_session
 
-__all__ = ["backend", "clear_session", "epsilon", "floatx"]
+__all__ = ["backend", "clear_session", "epsilon", "floatx", "set_floatx"]
 
 
 def backend() -> str:
-    """What computes: ``"densecore"``."""
+    """The name of the library that computes: ``"densecore"``."""
     return "densecore"
-
-
-def floatx() -> str:
-    """The dtype of a model that is given none."""
-    return "float32"
 
 
 def epsilon() -> float:

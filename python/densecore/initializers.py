@@ -5,7 +5,7 @@ every machine, and a float32 model starts at the rounded values of its float64 t
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,9 +31,11 @@ class Initializer:
     """
 
     name: str
+    # Arguments and their defaults, of a distribution that the core does not have.
+    _own: ClassVar[dict[str, float]] = {}
 
     def __init__(self, *, seed: int | None = None, **arguments: float) -> None:
-        known = core.initializers()[self.name]
+        known = core.initializers().get(self.name, self._own)
         for argument in arguments:
             if argument not in known:
                 unknown(f"argument of initializer '{self.name}'", argument, known)
@@ -180,10 +182,10 @@ class VarianceScaling(Initializer):
 
     Parameters
     ----------
-    scale : float
+    scale : float, default 1.0
         > 0.
-    mode : {"fan_in", "fan_out", "fan_avg"}
-    distribution : {"truncated_normal", "untruncated_normal", "uniform"}
+    mode : {"fan_in", "fan_out", "fan_avg"}, default "fan_in"
+    distribution : {"truncated_normal", "untruncated_normal", "uniform"}, default "truncated_normal"
 
     Raises
     ------
@@ -222,6 +224,82 @@ class VarianceScaling(Initializer):
         return f"VarianceScaling({scale:g}, {self.mode!r}, {self.distribution!r}{seed})"
 
 
+class Orthogonal(Initializer):
+    """Orthonormal columns, or rows where those are fewer, times `gain` (Saxe et al., 2013).
+
+    They are made of normal numbers by the modified Gram–Schmidt method in double precision, in an
+    order that is the same on every machine.
+
+    Parameters
+    ----------
+    gain : float, default 1.0
+    seed : int, optional
+        As for `Initializer`.
+
+    Raises
+    ------
+    ValueError
+        When it fills an array of fewer than two dimensions, such as a bias.
+    """
+
+    name = "orthogonal"
+    _own: ClassVar[dict[str, float]] = {"gain": 1.0}
+
+    def __init__(self, gain: float = 1.0, *, seed: int | None = None) -> None:
+        super().__init__(seed=seed, gain=gain)
+
+    def fill(self, out: Array, fan_in: int, fan_out: int, model_seed: int, tensor: int) -> None:
+        if out.ndim < 2:
+            raise ValueError(f"orthogonal: found shape {out.shape}, wanted at least two dimensions")
+        columns = out.shape[-1]
+        rows = out.size // columns
+        vectors = np.empty((min(rows, columns), max(rows, columns)))
+        seed = model_seed if self.seed is None else self.seed
+        flat = vectors.reshape(-1)
+        core.initialize(flat, "random_normal", [0.0, 1.0], fan_in, fan_out, seed, tensor)
+        _make_orthonormal(vectors)
+        matrix = vectors.T if rows >= columns else vectors
+        out[...] = (self.arguments["gain"] * matrix).reshape(out.shape)
+
+
+def _make_orthonormal(vectors: Array) -> None:
+    """Replace the rows of `vectors` by orthonormal ones of the same span.
+
+    Not LAPACK's QR: its bits depend on the library and the processor. The second pass removes what
+    rounding has left of the other vectors.
+    """
+    for _ in range(2):
+        for number, vector in enumerate(vectors):
+            vector /= np.sqrt((vector * vector).sum())
+            rest = vectors[number + 1 :]
+            rest -= (rest * vector).sum(axis=1)[:, None] * vector
+
+
+class Identity(Initializer):
+    """`gain` on the diagonal, 0 elsewhere.
+
+    Parameters
+    ----------
+    gain : float, default 1.0
+
+    Raises
+    ------
+    ValueError
+        When it fills an array of another number of dimensions than two.
+    """
+
+    name = "identity"
+    _own: ClassVar[dict[str, float]] = {"gain": 1.0}
+
+    def __init__(self, gain: float = 1.0) -> None:
+        super().__init__(gain=gain)
+
+    def fill(self, out: Array, fan_in: int, fan_out: int, model_seed: int, tensor: int) -> None:
+        if out.ndim != 2:
+            raise ValueError(f"identity: found shape {out.shape}, wanted two dimensions")
+        out[...] = self.arguments["gain"] * np.eye(*out.shape)
+
+
 # Keras's functions of the same names: ``initializers.he_normal(seed=1)``.
 glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
 he_uniform, he_normal = HeUniform, HeNormal
@@ -229,6 +307,8 @@ lecun_uniform, lecun_normal = LecunUniform, LecunNormal
 zeros, ones, constant = Zeros, Ones, Constant
 random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
 variance_scaling = VarianceScaling
+orthogonal, OrthogonalInitializer = Orthogonal, Orthogonal
+identity, IdentityInitializer = Identity, Identity
 
 INITIALIZERS = Registry("initializer", Initializer)
 INITIALIZERS.collect(globals(), lambda cls: cls.name)

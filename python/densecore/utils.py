@@ -9,23 +9,39 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._base import checks, seeds, unsupported
+from ._base.figures import check_picture_path, require_matplotlib
 from ._base.files import atomic_writer, check_writable
-from .callbacks.history import check_picture_path, require_matplotlib
+from ._base.registry import (
+    CustomObjectScope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from .models.sequential import Sequential
 
 __all__ = [
+    "CustomObjectScope",
     "PyDataset",
     "Sequence",
     "atomic_writer",
     "check_picture_path",
     "check_writable",
     "clear_session",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
     "normalize",
     "plot_model",
+    "register_keras_serializable",
     "require_matplotlib",
     "set_random_seed",
     "to_categorical",
 ]
+
+
+custom_object_scope = CustomObjectScope
 
 
 def set_random_seed(seed: int) -> None:

@@ -1,1 +1,1 @@
-"""What every package builds on: it knows no network, no layer and no data."""
+"""The foundation of every package: it knows no network, no layer and no data."""

@@ -3,7 +3,7 @@
 Each takes the argument's name, which the error repeats, and returns the value as Python's own type.
 NumPy's scalars and arrays without dimensions are numbers, too. A bool is no number: where one
 arrives, two arguments have been mixed up. TypeError is for a value of another type, ValueError for
-one that is out of its range; both say what was found and what is wanted.
+one that is out of its range; both name the value found and the values wanted.
 """
 
 import math
@@ -75,7 +75,7 @@ def number(
     Parameters
     ----------
     name : str
-        What the error calls it.
+        The argument's name, for the error.
     value : float
         Or a scalar or an array without dimensions, of NumPy or another library.
     above, least, below, most : float, optional
@@ -120,13 +120,13 @@ def integer(name: str, value: Any, least: int = 0, most: int = MAX_COUNT, wanted
     Parameters
     ----------
     name : str
-        What the error calls it.
+        The argument's name, for the error.
     value : int
         Or a scalar or an array without dimensions, of NumPy or another library.
     least, most : int, default 0 and 2^63 - 1
         Limits.
     wanted : str, optional
-        What the error says instead of the limits.
+        The text of the error instead of the limits.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def _classes(suffix: str) -> CoreClasses:
 
 
 DTYPES: dict[str, CoreClasses] = {name: _classes(suffix) for name, suffix in _SUFFIXES.items()}
-# For what does not depend on the precision: names, options, checks.
+# For names, options and checks, which do not depend on the precision.
 KERNELS = DTYPES["float64"].kernels
 
 _floatx = "float32"

@@ -15,7 +15,10 @@ def _target(path: StrPath) -> str:
     A device or a pipe could be replaced, by root at least, and would then be gone: ``/dev/null``
     for the whole system.
     """
-    shown, target = os.fspath(path), os.path.realpath(path)
+    shown = os.fspath(path)
+    if isinstance(shown, bytes):
+        raise TypeError(f"path: found bytes {shown!r}, wanted a string or an os.PathLike of one")
+    target = os.path.realpath(shown)
     if os.path.isdir(target):
         raise IsADirectoryError(f"{shown or repr(shown)}: is a directory, wanted a file")
     if os.path.exists(target) and not os.path.isfile(target):
@@ -51,7 +54,7 @@ def check_overwrite(path: StrPath, overwrite: bool) -> None:
 
 
 def _permissions(path: str) -> int:
-    """Those of the file that is replaced, else what the process's mask leaves of 0666."""
+    """The replaced file's permissions; a new one has 0666 without the process's mask."""
     with contextlib.suppress(FileNotFoundError):
         return stat.S_IMODE(os.stat(path).st_mode)
     mask = os.umask(0)

@@ -55,6 +55,31 @@ def register_keras_serializable(
     return register
 
 
+def get_registered_name(thing: Any) -> str:
+    """The name under which a class or function was registered; else its own.
+
+    Parameters
+    ----------
+    thing : type or callable
+    """
+    for name, found in _CUSTOM_OBJECTS.items():
+        if found is thing:
+            return name
+    return str(thing.__name__)
+
+
+def get_registered_object(name: str, custom_objects: Custom | None = None) -> Any:
+    """The class or function of a name, or None.
+
+    Parameters
+    ----------
+    name : str
+    custom_objects : dict, optional
+        Further ones; they come first.
+    """
+    return {**_CUSTOM_OBJECTS, **(custom_objects or {})}.get(name)
+
+
 class CustomObjectScope:
     """``with CustomObjectScope({"name": Class}):`` makes classes known within the block.
 

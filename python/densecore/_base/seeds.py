@@ -1,4 +1,4 @@
-"""Where the seeds come from that nobody gave: the system, or one number for a whole program."""
+"""Seeds that were not given: from the system, or from one number for a whole program."""
 
 import os
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ _source: "random.Random | None" = None
 
 
 def set_global(seed: int | None) -> None:
-    """From now on fresh seeds follow from this one and their number; None: from the system."""
+    """Later fresh seeds follow from this one and their number; with None, from the system."""
     import random  # most programs name no seed here
 
     global _source
@@ -18,5 +18,5 @@ def set_global(seed: int | None) -> None:
 
 
 def fresh() -> int:
-    """A seed for a model that was given none."""
+    """A new seed, for a model that was given none."""
     return int.from_bytes(os.urandom(6)) if _source is None else _source.getrandbits(48)

@@ -1,7 +1,7 @@
-"""What Keras has and densecore has not: what to say to somebody who asks for it.
+"""Names of Keras that densecore does not have, and the errors for them.
 
-A script that was written for Keras should stop at the name it cannot have, not at a later error
-that hides the reason.
+A script that was written for Keras stops at such a name, with the reason, and not at a later error
+that hides it.
 """
 
 import sys
@@ -64,17 +64,14 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ("weights have kernel_regularizer and bias_regularizer", "ActivityRegularization"),
     ],
     "initializers": [
-        ("take a distribution, or call set_weights", "Orthogonal* orthogonal* Identity* identity*"),
         (_ONE_ROW, "STFT* stft*"),
     ],
     "utils": [
         (_BEFORE, "pad_sequences load_img img_to_array array_to_img save_img "
          "get_file FeatureSpace text_dataset* image_dataset* timeseries_dataset* audio_dataset* "
          "split_dataset bounding_boxes"),
-        ("nothing in a model file is executed; a file holds densecore's own layers only",
-         "register_keras_serializable get_custom_objects custom_object_scope CustomObjectScope "
-         "get_registered_object get_registered_name serialize_keras_object "
-         "deserialize_keras_object legacy"),
+        ("nothing in a model file is executed; a configuration holds numbers and names",
+         "serialize_keras_object deserialize_keras_object legacy"),
         ("model.plot() draws a model", "model_to_dot"),
     ],
     "": [
@@ -87,10 +84,10 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
          "mixed_precision dtype_policies DTypePolicy FloatDTypePolicy quantizers Quantizer"),
         ("the processor is all there is; set_num_threads() says how much of it",
          "distribution distribute device"),
-        ("load_model() and model.save() are where a model is kept", "saving export"),
+        ("load_model() and model.save() are where a model is kept", "export"),
         ("densecore takes the place of Keras itself: import densecore as keras", "keras"),
         (_TENSORS, "GradientTape function constant Variable Tensor convert_to_tensor cast math nn "
-         "reduce_* random linalg Module KerasTensor Function Operation StatelessScope name_scope "
+         "reduce_* linalg Module KerasTensor Function Operation StatelessScope name_scope "
          "SymbolicScope RematScope remat tree estimator compat float32 float64 int32 int64"),
         ("the layers are those of densecore.layers", "Layer InputSpec"),
         ("densecore.metrics and densecore.losses have the classes", "Metric Loss"),

@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any
 
-from .._base.files import atomic_writer, check_writable
+from .._base.figures import TABLE_EXTRA, html_table, require_matplotlib, save_figure
 from ..metrics import larger_is_better
 from .base import Callback, Logs
 
@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-TABLE_EXTRA = "data frames need pandas: pip install 'densecore[tables]'"
-PLOT_EXTRA = "plotting needs matplotlib: pip install 'densecore[plot]'"
 
 
 class History(Callback):
@@ -223,48 +220,3 @@ class History(Callback):
                 shown = ["" if value is None else f"{value:.4g}" for value in cells]
                 lines.append([str(epoch + 1), *shown])
         return html_table(f"History: {len(self.epoch)} epochs", lines)
-
-
-def html_table(title: str, lines: list[list[str]]) -> str:
-    """A table for notebooks; the first line is its head."""
-    import html
-
-    def row(cells: list[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    head, *body = lines
-    return (
-        f"<table><caption>{html.escape(title)}</caption><thead>{row(head, 'th')}</thead>"
-        f"<tbody>{''.join(row(line, 'td') for line in body)}</tbody></table>"
-    )
-
-
-def require_matplotlib() -> Any:
-    """matplotlib's Figure class; ImportError naming the extra when it is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ImportError(PLOT_EXTRA) from None
-    return Figure
-
-
-def check_picture_path(path: str | os.PathLike[str]) -> str:
-    """The format that a picture's path asks for; raises when it could not be written."""
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    known = FigureCanvasBase.get_supported_filetypes()
-    ending = os.path.splitext(os.fspath(path))[1].lstrip(".").lower()
-    if ending not in known:
-        raise ValueError(
-            f"{os.fspath(path)}: found the ending {'.' + ending if ending else 'of no kind'!r}, "
-            f"wanted one of {', '.join('.' + name for name in sorted(known))}"
-        )
-    check_writable(path)
-    return ending
-
-
-def save_figure(figure: "Figure", path: str | os.PathLike[str]) -> None:
-    """Write a picture in the format of the path's ending, whole or not at all."""
-    ending = check_picture_path(path)
-    with atomic_writer(path) as file:
-        figure.savefig(file, format=ending, dpi=120)

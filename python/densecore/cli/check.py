@@ -69,7 +69,7 @@ def _compare(dtype: str, hidden: str, loss: str, optimizer: str, steps: int) -> 
     )
     x = rng.normal(size=(40, 7)).astype(dtype)
     labels = rng.integers(0, 3, 40)
-    y: Any = labels if loss.startswith("sparse") else np.eye(3, dtype=dtype)[labels]
+    y: Any = labels if dc.losses.get(loss).sparse else np.eye(3, dtype=dtype)[labels]
     for _ in range(steps):
         model.train_on_batch(x, y)
         reference.train_on_batch(x, y, loss=loss, optimizer=optimizer)

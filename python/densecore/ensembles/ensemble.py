@@ -138,6 +138,7 @@ class Ensemble(Members):
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
         members = serialization.copies(optimizer, learning_rates, len(self))
         chosen = losses.get(loss)
+        chosen.check_trainable()
         plain, weighted = (
             get_all("metrics", metrics),
             get_all("weighted_metrics", weighted_metrics),

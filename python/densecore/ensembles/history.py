@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..callbacks.history import TABLE_EXTRA, History
+from .._base.figures import TABLE_EXTRA
+from ..callbacks.history import History
 from ..metrics import larger_is_better
 
 

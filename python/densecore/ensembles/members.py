@@ -99,7 +99,7 @@ class Members:
             loss.kind,
             loss.reduction,
             [optimizer._settings for optimizer in optimizers],
-            model._describe_metrics(loss.kind, model.output_shape[1]),
+            model._describe_metrics(loss, model.output_shape[1]),
             loss.from_logits,
             loss._parameters(),
         )

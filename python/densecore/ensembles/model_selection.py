@@ -8,8 +8,8 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
+from .._base.figures import TABLE_EXTRA
 from .._base.lookup import unknown
-from ..callbacks.history import TABLE_EXTRA
 from ..metrics import larger_is_better
 from ..models.sequential import Sequential
 from .ensemble import Ensemble

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses, metrics, optimizers
+from .. import metrics, optimizers
 from .._base import checks, core
 from .._base.dtypes import Array
 from .._saving import safetensors
+from ..losses.base import from_stored, stored_config
 from ..models.sequential import Sequential
 from .members import Members
 
@@ -213,7 +214,7 @@ def write(ensemble: Members, path: str | os.PathLike[str]) -> None:
         config["compile"] = {
             "optimizers": [json.loads(text) for text in different],
             "optimizer_of": [numbers[text] for text in texts],
-            "loss": loss.get_config(),
+            "loss": stored_config(loss),
             "metrics": metrics.config_of(ensemble._model._metrics),
             "weighted_metrics": metrics.config_of(ensemble._model._weighted_metrics),
         }
@@ -266,7 +267,7 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
         _begin(ensemble, config["name"], config["model"], config["seeds"])
         if "compile" in config:
             compiled, model = config["compile"], ensemble._model
-            model.loss = losses.get(compiled["loss"])
+            model.loss = from_stored(compiled["loss"])
             model._metrics = metrics.get_all("metrics", compiled["metrics"])
             weighted = compiled["weighted_metrics"]
             model._weighted_metrics = metrics.get_all("weighted_metrics", weighted)

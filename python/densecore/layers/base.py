@@ -1,11 +1,12 @@
 """What all layers have in common: a name, a place in a model, weights as views, a configuration."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
+from .._base import checks
 from .._base.dtypes import Array, Network
 from .._base.lookup import unknown
 from .input import Input, row_shape
@@ -265,7 +266,7 @@ def _called_with(inputs: tuple[Any, ...]) -> str:
     return ", ".join(type(value).__name__ for value in inputs) or "nothing"
 
 
-def assign(targets: list[Array], values: list[Any]) -> None:
+def assign(targets: list[Array], values: Any) -> None:
     """Copy arrays into views of equal shapes, all or none.
 
     Raises
@@ -273,6 +274,9 @@ def assign(targets: list[Array], values: list[Any]) -> None:
     ValueError, TypeError
         Another number of arrays, another shape, or something that is not real numbers.
     """
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
+        raise TypeError(f"weights: found {checks.shown(values)}, wanted a list of arrays")
+    values = list(values)
     if len(values) != len(targets):
         raise ValueError(f"weights: found {len(values)} arrays, wanted {len(targets)}")
     arrays = []

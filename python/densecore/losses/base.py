@@ -1,4 +1,4 @@
-"""What all losses have in common: options, checks, the reduction to one number."""
+"""The base class of losses: options, checks, the reduction to one number; and their registry."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -11,8 +11,17 @@ from .._base.dtypes import DTYPES, KERNELS, real_dtype
 from .._base.lookup import unknown
 from .._base.registry import Registry
 
-_REDUCTIONS = {"mean": "mean", "sum_over_batch_size": "mean", "sum": "sum"}
-# What the core knows of each loss.
+# Keras's words, and what each means here; `stored_config` explains the two of version 0.1.
+REDUCTIONS: dict[str | None, str] = {
+    "sum_over_batch_size": "sum_over_batch_size",
+    "mean_with_sample_weight": "mean_with_sample_weight",
+    "sum": "sum",
+    "sum_over_outputs": "sum_over_outputs",
+    "none": "none",
+    "mean": "sum_over_batch_size",
+    None: "none",
+}
+# The core's description of each loss: parameters, kind of targets, fused activation.
 CORE = KERNELS.losses()
 
 
@@ -21,22 +30,28 @@ class Loss:
 
     Parameters
     ----------
-    reduction : {"mean", "sum"}
-        ``"mean"`` (also under Keras's name ``"sum_over_batch_size"``) divides the sum of the rows'
-        losses by the sum of their weights. ``"sum"`` does not, and where the loss of a row is a
-        mean over the outputs sums over them too: for the mean squared error that is the note's
-        gradient 2 (a - y).
+    reduction : str, default "sum_over_batch_size"
+        How the losses l of the rows and their weights w become one number, in Keras's words:
+
+        - ``"sum_over_batch_size"``, also ``"mean"``: Σ w l / rows. Weights change how large the
+          gradient is, in every batch.
+        - ``"mean_with_sample_weight"``: Σ w l / Σ w. A common factor of a batch's weights has no
+          effect, and in a batch of one row no weight has.
+        - ``"sum"``: Σ w l.
+        - ``"sum_over_outputs"``, not in Keras: Σ w l, and where the loss of a row is a mean over
+          the outputs their sum instead: for the mean squared error the note's gradient 2 (a - y).
+        - ``"none"``, also None: w l for each row. `compile` refuses it.
     name : str, optional
         By default the loss's own, `kind`.
     from_logits : bool, default False
-        Whether outputs are what the loss's own sigmoid or softmax is still to be applied to.
+        Whether outputs are logits, to which the loss applies its own sigmoid or softmax.
     axis, ignore_class, dtype
         Accepted for Keras's sake with their defaults -1 (the last axis), None and None only.
 
     Attributes
     ----------
     kind : str
-        What the core calls it, such as ``"huber"``.
+        The core's name, such as ``"huber"``.
     from_logits : bool
 
     Raises
@@ -67,9 +82,9 @@ class Loss:
         dtype: str | None = None,
         **options: Any,
     ) -> None:
-        if reduction not in _REDUCTIONS:
-            unknown("reduction", reduction, _REDUCTIONS)
-        self.reduction = _REDUCTIONS[reduction]
+        if reduction is not None and reduction not in REDUCTIONS:
+            unknown("reduction", reduction, [word for word in REDUCTIONS if word is not None])
+        self.reduction = REDUCTIONS[reduction]
         self.name = self.kind if name is None else checks.text("name", name)
         self.from_logits = checks.flag(f"{self.kind}: from_logits", from_logits)
         if checks.integer(f"{self.kind}: axis", axis, -1) != -1:
@@ -86,7 +101,7 @@ class Loss:
         return check(f"{self.kind}: {key}", value)
 
     def _parameters(self) -> list[float]:
-        """What the core takes; none when they are the initial values."""
+        """The parameters in the core's order."""
         return [float(self._options[key]) for key in CORE[self.kind]["parameters"]]
 
     @property
@@ -119,7 +134,7 @@ class Loss:
 
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
+    ) -> Any:
         """The loss of some rows, reduced to one number.
 
         Parameters
@@ -129,6 +144,12 @@ class Loss:
         y_pred : array_like (rows, outputs)
             Or of one dimension: a single row. More than two are flattened to rows.
         sample_weight : array_like (rows,), optional
+            Also (rows, 1), or one number for all.
+
+        Returns
+        -------
+        float
+            Or an array of y_pred's shape without its last axis, with ``reduction="none"``.
 
         Raises
         ------
@@ -137,16 +158,75 @@ class Loss:
         """
         rows = self._rows(y_true, y_pred)
         weight = np.ones(rows.size) if sample_weight is None else np.asarray(sample_weight)
+        if weight.dtype.kind not in "biuf":
+            raise TypeError(f"sample_weight: found dtype {weight.dtype}, wanted real numbers")
         if weight.ndim > 0 and weight.size != rows.size:
             raise ValueError(
                 f"sample_weight: found shape {weight.shape}, wanted one weight for each of "
                 f"{rows.size} rows"
             )
         weight = np.broadcast_to(weight.astype(np.float64).reshape(-1), rows.shape)
+        if self.reduction == "none":
+            return (weight * rows).reshape(np.shape(y_pred)[:-1])
         total = float(np.sum(weight * rows))
         if self.reduction == "sum":
+            return total
+        if self.reduction == "sum_over_outputs":
             return total * self._terms(np.shape(y_pred)[-1] if np.ndim(y_pred) else 1)
-        return total / float(weight.sum() or 1.0)
+        if self.reduction == "mean_with_sample_weight":
+            return total / float(weight.sum() or 1.0)
+        return total / max(rows.size, 1)
+
+    def row_factor(self, weight: NDArray[Any] | None, rows: int, outputs: int) -> float:
+        """What Σ w l of a batch is multiplied with to give its loss.
+
+        Parameters
+        ----------
+        weight : ndarray (rows,), optional
+        rows, outputs : int
+            The batch's shape.
+
+        Raises
+        ------
+        ValueError
+            The reduction is ``"none"``.
+        """
+        if self.reduction == "sum":
+            return 1.0
+        if self.reduction == "sum_over_outputs":
+            return float(self._terms(outputs))
+        self.check_trainable()
+        if self.reduction == "mean_with_sample_weight" and weight is not None:
+            total = float(weight.sum(dtype=np.float64))
+            return 1 / total if total else 0.0
+        return 1 / rows
+
+    def check_trainable(self) -> None:
+        """Raise unless the reduction gives one number, which training can minimise.
+
+        Raises
+        ------
+        ValueError
+            The reduction is ``"none"``.
+        """
+        if self.reduction == "none":
+            raise ValueError(
+                f"loss {self.kind}: found reduction='none', a loss for each row; wanted one number "
+                "to minimise: 'sum_over_batch_size' (the default), 'mean_with_sample_weight' or "
+                "'sum'"
+            )
+
+    def depends_on_batches(self, weighted: bool) -> bool:
+        """Whether the loss of many rows depends on how they are cut into batches.
+
+        Parameters
+        ----------
+        weighted : bool
+            Whether the rows have weights.
+        """
+        if self.reduction == "mean_with_sample_weight":
+            return weighted
+        return self.reduction != "sum_over_batch_size"
 
     def _terms(self, outputs: int) -> int:
         """How many terms a row's loss is the mean of."""
@@ -200,6 +280,12 @@ class Loss:
         if not np.array_equal(whole, labels.reshape(-1)):
             raise ValueError("y_true: found numbers that are not whole, wanted class numbers")
         return whole
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "name" not in state:  # pickled by version 0.1, whose words meant something else
+            state = {**state, "name": self.kind}
+            state["reduction"] = _OF_VERSION_0_1[state["reduction"]]
+        vars(self).update(state)
 
     def __repr__(self) -> str:
         shown = {key: value for key, value in self.get_config().items() if key != "name"}
@@ -257,3 +343,43 @@ class _Losses(Registry[Loss]):
 
 
 LOSSES = _Losses("loss", Loss)
+
+_OF_VERSION_0_1 = {"mean": "mean_with_sample_weight", "sum": "sum_over_outputs"}
+
+
+def stored_config(loss: Loss) -> dict[str, Any]:
+    """`Loss.get_config` as a model file holds it.
+
+    Files of 0.1 have an entry ``reduction`` with words that meant something else then:
+    ``"mean"`` a division by the weights, ``"sum"`` a sum over the outputs as well. Hence the
+    entry has another name now.
+
+    Parameters
+    ----------
+    loss : Loss
+    """
+    config = loss.get_config()
+    config["batch_reduction"] = config.pop("reduction")
+    return config
+
+
+def from_stored(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Loss:
+    """The loss that `stored_config` describes, or a file of version 0.1.
+
+    Parameters
+    ----------
+    config : dict
+    custom_objects : dict, optional
+        Further classes by name.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown, or an option is out of range.
+    """
+    config = dict(config)
+    if "batch_reduction" in config:
+        config["reduction"] = config.pop("batch_reduction")
+    elif "reduction" in config:
+        config["reduction"] = _OF_VERSION_0_1.get(config["reduction"], config["reduction"])
+    return LOSSES.deserialize(config, custom_objects)

@@ -184,6 +184,35 @@ class CategoricalFocalCrossentropy(Loss):
 categorical_focal_crossentropy = LossFunction(CategoricalFocalCrossentropy)
 
 
+class CategoricalGeneralizedCrossEntropy(Loss):
+    """(1 - a_c^q) / q for class numbers c and probabilities a: robust to wrong labels.
+
+    Between the cross-entropy (q → 0) and the absolute error (q = 1); Zhang & Sabuncu, 2018. Of
+    probabilities below 1e-7, where the derivative has no bound, it is 0.
+
+    Parameters
+    ----------
+    q : float, default 0.5
+        In (0, 1).
+    reduction, name, **common
+        As for `Loss`.
+    """
+
+    kind = "categorical_generalized_cross_entropy"
+
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(reduction, name, q=q, **common)
+
+
+categorical_generalized_cross_entropy = LossFunction(CategoricalGeneralizedCrossEntropy)
+
+
 class Hinge(Loss):
     """(1/n) Σ max(0, 1 - y a) for targets -1 and 1; targets 0 stand for -1.
 

@@ -1,4 +1,4 @@
-"""A loss that is a Python function: slow, for what the core does not have."""
+"""A loss that is a Python function: slow, for losses that the core does not have."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ class CallableLoss(Loss):
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        # What the core is compiled with: it decides the kind of targets, and is never computed.
+        # The loss that the core is compiled with: it decides the kind of targets only.
         self.kind = (  # type: ignore[misc]  # of this object
             "sparse_categorical_crossentropy"
             if getattr(function, "sparse", False)

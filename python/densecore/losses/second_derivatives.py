@@ -97,11 +97,7 @@ def gradient_and_product(
     """
     rows, outputs = output.shape
     averaged = CORE[loss.kind]["averaged"]
-    if loss.reduction == "sum":
-        scale = float(outputs) if averaged else 1.0
-    else:
-        total = float(rows if weight is None else weight.sum(dtype=np.float64))
-        scale = 1 / total if total else 0.0
+    scale = loss.row_factor(weight, rows, outputs)
     gradient = np.empty_like(output)
     target = y.astype(np.int32) if y.ndim == 1 else y
     DTYPES[output.dtype.name].kernels.loss(

@@ -1,4 +1,4 @@
-"""Metrics with Keras's names and meaning: what is reported besides the loss.
+"""Metrics with Keras's names and meaning: numbers that are reported besides the loss.
 
 A metric is given to `compile` by name, as an object, or as a function of (y_true, y_pred), and is
 computed by the core over all rows of an epoch or an evaluation, in double precision. An object can
@@ -22,6 +22,7 @@ from .base import Metric as Metric
 from .classification import *
 from .function import MeanMetricWrapper
 from .losses import LossAsMetric as LossAsMetric
+from .reduction import *
 from .regression import *
 
 for _name, _class in _losses.classes().items():

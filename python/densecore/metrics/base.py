@@ -9,8 +9,9 @@ from .._base import checks, core
 from .._base.dtypes import Array
 from .._base.registry import Registry
 from .._data.arrays import as_labels, as_matrix, as_targets, as_weights
+from ..losses.base import CORE, Loss
 
-# What the core wants of a metric: its name (or a function of a whole pass), and its options.
+# A metric as the core takes it: its name (or a function of a whole pass), and its options.
 Description = tuple[str | Callable[..., float], dict[str, Any]]
 
 
@@ -27,7 +28,7 @@ class Metric:
     Attributes
     ----------
     kind : str
-        What the core calls it.
+        The core's name.
     larger_is_better : bool
 
     Raises
@@ -107,15 +108,21 @@ class Metric:
         return {names.get(option, option): value for option, value in self._options.items()}
 
     def _alone(self, labels: bool) -> str:
-        """The core's name when no loss says what the targets mean."""
+        """The core's name of a metric that is used by itself, without a loss."""
         return self.kind
 
-    def _describe(self, loss: str, outputs: int, weighted: bool) -> Description:
-        """What the core gets for a model with a loss; raises when the two do not suit."""
-        kind = by_loss(self.kind, loss, outputs)
+    def _describe(self, loss: Loss, outputs: int, weighted: bool) -> Description:
+        """The metric of a model with a loss, for the core; raises when the two do not suit."""
+        kind = by_loss(self.kind, loss.kind, outputs)
         options = {**self._core_options(), "weighted": weighted}
-        core.Metric(kind, options, outputs, loss.startswith("sparse_"))
+        if loss.from_logits and self._of_probabilities(kind):
+            options["link"] = CORE[loss.kind]["link"]
+        core.Metric(kind, options, outputs, loss.sparse)
         return kind, options
+
+    def _of_probabilities(self, kind: str) -> bool:
+        """Whether logits, which a loss with ``from_logits`` takes, must become probabilities."""
+        return False
 
     def __repr__(self) -> str:
         options = {**self._options, **({"name": self.name} if self.name != self.kind else {})}
@@ -147,7 +154,7 @@ def by_loss(kind: str, loss: str, outputs: int) -> str:
     """``"accuracy"`` and ``"crossentropy"`` become what they mean for a loss, as in Keras."""
     if kind not in ("accuracy", "crossentropy"):
         return kind
-    if loss.startswith("sparse_"):
+    if CORE[loss]["sparse"]:
         return f"sparse_categorical_{kind}"
     binary = outputs == 1 or loss.startswith("binary_")
     return f"binary_{kind}" if binary else f"categorical_{kind}"

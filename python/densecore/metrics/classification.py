@@ -15,7 +15,19 @@ def _count(option: str, value: Any, least: int) -> int:
     return checks.integer(option, value, least, 2**31 - 1)
 
 
-class Accuracy(Metric):
+class _OfProbabilities(Metric):
+    """A metric that cuts outputs at a threshold: at 0.5 probabilities, unless another is given.
+
+    With a loss ``from_logits`` outputs are made probabilities before; but a threshold of the
+    user's is one of the outputs themselves, as in Keras.
+    """
+
+    def _of_probabilities(self, kind: str) -> bool:
+        given = self._options.get("threshold", self._options.get("thresholds"))
+        return given is None
+
+
+class Accuracy(_OfProbabilities):
     """The share of right answers; in `compile` it depends on the loss and the outputs, as in Keras.
 
     By itself it is the share of elements of y_pred that equal those of y_true; of class numbers and
@@ -28,13 +40,24 @@ class Accuracy(Metric):
         return "sparse_categorical_accuracy" if labels else self.kind
 
 
-class BinaryAccuracy(Metric):
-    """The share of outputs on the right side of `threshold`; a target says yes above 0.5."""
+class BinaryAccuracy(_OfProbabilities):
+    """The share of outputs on the right side of `threshold`; a target says yes above 0.5.
+
+    Parameters
+    ----------
+    threshold : float, optional
+        By default 0.5 of a probability. One that is given, from 0 to 1, is of the outputs as they
+        are, also when they are logits.
+    name : str, optional
+    """
 
     kind = "binary_accuracy"
 
-    def __init__(self, threshold: float = 0.5, name: str | None = None, **common: Any) -> None:
-        super().__init__(name, **common, threshold=_share("threshold", threshold))
+    def __init__(
+        self, threshold: float | None = None, name: str | None = None, **common: Any
+    ) -> None:
+        threshold = None if threshold is None else _share("threshold", threshold)
+        super().__init__(name, **common, threshold=threshold)
 
 
 class CategoricalAccuracy(Metric):
@@ -64,7 +87,7 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     kind = "sparse_top_k_categorical_accuracy"
 
 
-class BalancedAccuracy(Metric):
+class BalancedAccuracy(_OfProbabilities):
     """The mean recall of the classes that occur (scikit-learn's ``balanced_accuracy_score``).
 
     A row's class is its largest output; a single output is class 1 above 0.5, else class 0.
@@ -73,16 +96,39 @@ class BalancedAccuracy(Metric):
     kind = "balanced_accuracy"
 
 
-class MatthewsCorrelation(Metric):
+class MatthewsCorrelation(_OfProbabilities):
     """Matthews's correlation coefficient, for several classes Gorodkin's; classes as above."""
 
     kind = "matthews_corrcoef"
 
 
+class OneHotMeanIoU(_OfProbabilities):
+    """The mean over the classes of intersection over union: right / (right, missed and wrong).
+
+    Of the classes that occur in the targets or the answers. A row's class is its largest output; a
+    single output is class 1 above 0.5, else class 0.
+
+    Parameters
+    ----------
+    num_classes : int, optional
+        Accepted for Keras's sake: the outputs say how many classes there are.
+    name : str, optional
+    """
+
+    kind = "one_hot_mean_io_u"
+
+    def __init__(
+        self, num_classes: int | None = None, name: str | None = None, **common: Any
+    ) -> None:
+        if num_classes is not None:
+            _count("num_classes", num_classes, 1)
+        super().__init__(name, **common)
+
+
 # Counts of yes and no -----------------------------------------------------------------------------
 
 
-class Precision(Metric):
+class Precision(_OfProbabilities):
     """The share of right ones among the outputs that say yes; 0 when none does.
 
     Several outputs are as many questions, whose counts are added up; class numbers answer them as
@@ -168,12 +214,12 @@ class FalseNegatives(Precision):
     larger_is_better = False
 
 
-class F1Score(Metric):
+class F1Score(_OfProbabilities):
     """The harmonic mean of precision and recall; 0 for a class that neither has.
 
     Parameters
     ----------
-    average : {"macro", "micro", "weighted"}
+    average : {"macro", "micro", "weighted"}, default "macro"
         The mean of the classes' scores, the score of their added counts, or the mean weighted by
         how often classes occur. (Keras's None, a score per class, is not one number.)
     threshold : float, optional
@@ -207,12 +253,12 @@ class F1Score(Metric):
         super().__init__(name, **common, average=average, threshold=threshold)
 
 
-class AUC(Metric):
+class AUC(_OfProbabilities):
     """The area under the ROC curve, or the average precision; exact, with every score a threshold.
 
     Parameters
     ----------
-    curve : {"ROC", "PR"}
+    curve : {"ROC", "PR"}, default "ROC"
         ROC: the trapezoidal rule, as scikit-learn's ``roc_auc_score``. PR: the average precision,
         Σ (R_n - R_{n-1}) P_n, as ``average_precision_score``: no line is drawn between points.
     name : str, optional

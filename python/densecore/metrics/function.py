@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._base.dtypes import Array
+from ..losses.base import Loss
 from .base import Description, Metric, matched, weights
 
 
@@ -64,7 +65,7 @@ class MeanMetricWrapper(Metric):
         """Forget all rows."""
         self._sum = self._weight = 0.0
 
-    def _describe(self, loss: str, outputs: int, weighted: bool) -> Description:
+    def _describe(self, loss: Loss, outputs: int, weighted: bool) -> Description:
         return self._value, {"weighted": weighted}
 
     def _value(self, y_true: Array, y_pred: Array, weight: Array | None) -> float:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import losses  # noqa: F401 - it fills the registry
-from ..losses.base import LOSSES
+from ..losses.base import CORE, LOSSES
 from .base import Metric
 
 
@@ -27,6 +27,9 @@ class LossAsMetric(Metric):
         if not self.kind:
             raise TypeError("LossAsMetric: wanted one of its classes, such as BinaryCrossentropy")
         super().__init__(name, **common)
+
+    def _of_probabilities(self, kind: str) -> bool:
+        return CORE[kind]["link"] is not None or kind == "kl_divergence"
 
 
 def _metric_of(kind: str, class_name: str) -> type[LossAsMetric]:

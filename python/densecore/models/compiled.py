@@ -16,7 +16,7 @@ class Compiled(LayeredNetwork):
 
     _not_pickled = LayeredNetwork._not_pickled | {"history"}
 
-    def __init__(self, dtype: str, seed: int | None, name: str) -> None:
+    def __init__(self, dtype: str | None, seed: int | None, name: str) -> None:
         super().__init__(dtype, seed, name)
         self.metadata: dict[str, Any] = {}
         self.optimizer: optimizers.Optimizer | None = None
@@ -79,6 +79,7 @@ class Compiled(LayeredNetwork):
         try:
             self.optimizer = optimizers.get(optimizer)
             self.loss = custom_loss(loss) or losses.get(loss)
+            self.loss.check_trainable()
             self._metrics = get_all("metrics", metrics)
             self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
             if self.built:
@@ -99,13 +100,13 @@ class Compiled(LayeredNetwork):
             loss.kind,
             loss.reduction,
             self.optimizer._settings,
-            self._describe_metrics(loss.kind, self.output_shape[1]),
+            self._describe_metrics(loss, self.output_shape[1]),
             self.seed,
             loss.from_logits,
             loss._parameters(),
         )
 
-    def _describe_metrics(self, loss: str, outputs: int) -> list[metrics.Description]:
+    def _describe_metrics(self, loss: losses.Loss, outputs: int) -> list[metrics.Description]:
         """The metrics as the core wants them; raises for one that does not suit the loss."""
         return [metric._describe(loss, outputs, False) for metric in self._metrics] + [
             metric._describe(loss, outputs, True) for metric in self._weighted_metrics

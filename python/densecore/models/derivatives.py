@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base import checks
 from .._base.dtypes import Array
 from .._data.row_sources import take
 from ..losses import second_derivatives
@@ -187,11 +188,10 @@ class Derivatives(Compiled):
         :math:`f(z)'' = f''(z) z'^2 + f'(z) z''`. Of activations made of straight pieces, such as
         relu, f'' is 0: they solve no equation of second order.
         """
-        if order not in (1, 2):
-            raise ValueError(f"order: found {order!r}, wanted 1 or 2")
+        order = checks.integer("order", order, 1, 2)
         rows = self._matrix(x)
         along = self._along("direction", direction, rows)
-        return tuple(self._network.jets_forward(rows, along, None, int(order)))
+        return tuple(self._network.jets_forward(rows, along, None, order))
 
     def backward_derivatives(
         self,

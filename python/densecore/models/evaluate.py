@@ -100,6 +100,7 @@ def evaluates_in_core(model: "Model", source: Source | None, listeners: Callback
         isinstance(source, Arrays)
         and source.whole
         and not isinstance(model.loss, CallableLoss)
+        and not model._compiled_loss().depends_on_batches(source.data.weight is not None)
         and not listeners.listens_to_batches("test")
     )
 

@@ -24,7 +24,7 @@ class LayeredNetwork(ABC):
     #: other entries.
     _not_pickled: ClassVar[frozenset[str]] = frozenset({"_layers", "_network_or_none", "_bound"})
 
-    def __init__(self, dtype: str, seed: int | None, name: str) -> None:
+    def __init__(self, dtype: str | None, seed: int | None, name: str) -> None:
         self._dtype = np.dtype(check_dtype(dtype))
         self.seed = seeds.fresh() if seed is None else checks.seed(seed)
         self.name = name
@@ -204,7 +204,13 @@ class LayeredNetwork(ABC):
 
     @parameters.setter
     def parameters(self, values: Any) -> None:  # also `model.parameters -= ...`
-        self._network.parameters[...] = values
+        found = np.asarray(values)
+        if found.dtype.kind not in "biuf":
+            raise TypeError(f"parameters: found {checks.shown(values)}, wanted real numbers")
+        own = self._network.parameters
+        if found.ndim > 0 and found.shape != own.shape:
+            raise ValueError(f"parameters: found shape {found.shape}, wanted {own.shape}")
+        own[...] = found
 
     @property
     def gradients(self) -> Array:
@@ -248,7 +254,7 @@ class LayeredNetwork(ABC):
         ValueError, TypeError
             Another number of arrays, another shape, or something that is not real numbers.
         """
-        assign(self.weights, list(weights))
+        assign(self.weights, weights)
 
     def _parameter_tensors(self) -> dict[str, Array]:
         """Every weight array by its name in a model file, as views."""

@@ -115,7 +115,8 @@ class Model(OnBatch, Derivatives, Serializable):
         class_weight : dict, optional
             Class number → factor of its rows' weights.
         sample_weight : array_like (rows,), optional
-            The loss divides by the weights' sum, so integer weights equal repeated rows.
+            By default a batch's loss is the weighted sum over the number of its rows; see
+            ``reduction`` of the losses.
         initial_epoch : int
             Number of the first epoch, for the history and the display.
         steps_per_epoch, validation_steps : int, optional
@@ -192,7 +193,9 @@ class Model(OnBatch, Derivatives, Serializable):
         Parameters
         ----------
         batch_size : int, optional
-            Of hooks of batches and `steps`; the numbers depend on it in their last digit at most.
+            Rows in a batch, for hooks and `steps`. The loss depends on it with the reductions
+            ``"sum"`` and, of weighted rows, ``"mean_with_sample_weight"`` only: as in Keras it is
+            the mean of the batches' losses, weighted by their rows.
         verbose : {0, 1, 2, "auto", "bar"}
             Whether to print a line with the numbers.
         steps : int, optional
@@ -208,7 +211,8 @@ class Model(OnBatch, Derivatives, Serializable):
             ``metrics_names``; a dictionary with `return_dict`.
         """
         plain = isinstance(x, np.ndarray) and y is not None and not (verbose or steps or callbacks)
-        if plain and not isinstance(self.loss, CallableLoss):
+        by_batch = self.loss is not None and self.loss.depends_on_batches(sample_weight is not None)
+        if plain and not by_batch and not isinstance(self.loss, CallableLoss):
             # The usual call, without the machinery of hooks.
             values = self._network.evaluate(*self._data(x, y, sample_weight))
             if return_dict:

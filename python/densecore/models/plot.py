@@ -4,7 +4,7 @@ import itertools
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..callbacks.history import check_picture_path, require_matplotlib, save_figure
+from .._base.figures import check_picture_path, html_table, require_matplotlib, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -211,8 +211,6 @@ def _shorter(text: str, most: int) -> str:
 
 def html_summary(model: "Model") -> str:
     """A model as a table for notebooks: a row per layer."""
-    from ..callbacks.history import html_table
-
     lines = [["Layer", "Type", "Units", "Activation", "Parameters"]]
     for column in columns_of(model) if model.layers else []:
         units = "" if column.units is None else f"{column.units:,}"

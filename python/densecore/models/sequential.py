@@ -24,8 +24,8 @@ class Sequential(Model):
     ----------
     layers : sequence of Input and Layer, optional
         ``Input`` may stand first; without it the number of inputs is that of the first data.
-    dtype : {"float32", "float64"}, default "float32"
-        Of parameters and computations.
+    dtype : {"float32", "float64"}, optional
+        Of parameters and computations; by default ``backend.floatx()``, which is "float32".
     seed : int, optional
         Fixes initial weights and shuffles. By default a fresh one is drawn, to be found in
         ``model.seed``.
@@ -64,7 +64,7 @@ class Sequential(Model):
         self,
         layers: Sequence[AnyLayer] | None = None,
         *,
-        dtype: str = "float32",
+        dtype: str | None = None,
         seed: int | None = None,
         name: str | None = None,
     ) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .. import losses, metrics, optimizers
+from .. import metrics, optimizers
 from .._base.dtypes import Array
 from .._base.files import check_overwrite
 from .._saving import model_file, weights_file
+from ..losses.base import from_stored, stored_config
 from ..losses.function import CallableLoss
 from .compiled import Compiled
 
@@ -31,15 +32,18 @@ class Serializable(Compiled):
         config = self._architecture()
         if self._keeps_compilation:
             assert self.optimizer is not None
-            assert self.loss is not None
-            config["compile"] = {
-                "optimizer": self.optimizer.get_config(),
-                "loss": self.loss.get_config(),
-                "metrics": metrics.config_of(self._metrics),
-            }
-            if self._weighted_metrics:
-                weighted = metrics.config_of(self._weighted_metrics)
-                config["compile"]["weighted_metrics"] = weighted
+            config["compile"] = self._compile_config(self.optimizer.get_config())
+        return config
+
+    def _compile_config(self, optimizer: dict[str, Any]) -> dict[str, Any]:
+        assert self.loss is not None
+        config = {
+            "optimizer": optimizer,
+            "loss": stored_config(self.loss),
+            "metrics": metrics.config_of(self._metrics),
+        }
+        if self._weighted_metrics:
+            config["weighted_metrics"] = metrics.config_of(self._weighted_metrics)
         return config
 
     @classmethod
@@ -57,12 +61,12 @@ class Serializable(Compiled):
             if "compile" in config:
                 compiled = config["compile"]
                 model.optimizer = optimizers.get(dict(compiled["optimizer"]))
-                model.loss = losses.get(dict(compiled["loss"]))
+                model.loss = from_stored(compiled["loss"])
                 model._metrics = metrics.get_all("metrics", compiled["metrics"])
                 model._weighted_metrics = metrics.get_all(
                     "weighted_metrics", compiled.get("weighted_metrics")
                 )
-                model._describe_metrics(model.loss.kind, model.output_shape[1])
+                model._describe_metrics(model.loss, model.output_shape[1])
         except KeyError as error:
             raise ValueError(f"configuration: found no entry {error}") from None
         except (AttributeError, TypeError, RuntimeError, OverflowError) as error:
@@ -97,19 +101,24 @@ class Serializable(Compiled):
         Raises
         ------
         TypeError
-            ``metadata`` holds something that JSON cannot; the learning rate is a function, or a
-            schedule of a class of one's own.
+            ``metadata`` holds something that JSON cannot.
         FileExistsError
             There is a file, and `overwrite` is False.
         OSError
             The file cannot be written; an older one is as it was.
+
+        Warns
+        -----
+        UserWarning
+            The learning rate is a function, or a schedule of an unknown class: the file holds its
+            present value.
         """
         check_overwrite(filepath, overwrite)
         tensors = self._tensors()
-        config = self.get_config()
+        config = self._architecture()
         if self._keeps_compilation:
             assert self.optimizer is not None
-            config["compile"]["optimizer"] = self.optimizer._file_config()
+            config["compile"] = self._compile_config(self.optimizer._file_config())
         model_file.write(filepath, config, self.progress, self.metadata, tensors)
 
     def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> str:

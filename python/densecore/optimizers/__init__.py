@@ -1,8 +1,8 @@
 """Optimizers with Keras's names and defaults.
 
-An optimizer object holds settings only; what it accumulates (Adam's moments, the step count)
-belongs to the model that is compiled with it. Settings may change at any time and hold from the
-next step on: ``model.optimizer.learning_rate = 1e-4``.
+An optimizer object holds settings only; accumulated arrays (Adam's moments) and the step count
+belong to the model that is compiled with it. Settings may change at any time and hold from the next
+step on: ``model.optimizer.learning_rate = 1e-4``.
 """
 
 from typing import Any
@@ -23,11 +23,12 @@ deserialize = OPTIMIZERS.deserialize
 
 
 def __getattr__(name: str) -> Any:
-    # Where Keras has it; most programs need none.
-    if name == "schedules":
-        import importlib
+    import importlib  # most programs need none of these
 
+    if name == "schedules":  # where Keras has them, too
         return importlib.import_module("..schedules", __package__)
+    if name == "legacy":  # Keras 2's place of these classes
+        return importlib.import_module(__name__)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 

@@ -1,13 +1,68 @@
-"""What all optimizers have in common: hyperparameters, a schedule, and how the core is told."""
+"""The base class of optimizers: hyperparameters, a schedule, and the core's settings."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from .._base import checks, core
 from .._base.registry import Registry
+from .._base.warn import warn
 from .pipeline import FIELDS, WITH_STATE, Pipeline
 
 Schedule = Callable[[int], float]
+
+# Arguments of Keras that have no meaning here, accepted with these values.
+_WITHOUT_EFFECT = {"loss_scale_factor": None, "jit_compile": None, "is_legacy_optimizer": None}
+
+
+class LearningRate(float):
+    """The learning rate as ``optimizer.learning_rate`` gives it: a float with Keras's methods."""
+
+    _optimizer: "Optimizer"
+
+    def assign(self, value: float) -> "LearningRate":
+        """Set the optimizer's learning rate, and return it.
+
+        Parameters
+        ----------
+        value : float
+            > 0.
+        """
+        self._optimizer.learning_rate = value
+        found: LearningRate = self._optimizer.learning_rate
+        return found
+
+    def numpy(self) -> np.float64:
+        """The number as one of NumPy."""
+        return np.float64(self)
+
+    @property
+    def value(self) -> float:
+        """The number as a float."""
+        return float(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return float, (float(self),)
+
+
+def _old_words(options: dict[str, Any], learning_rate: Any) -> Any:
+    """The learning rate that Keras's older arguments ``lr`` and ``decay`` describe, taken out."""
+    if "lr" in options:
+        warn("lr: the argument is called learning_rate now", DeprecationWarning)
+        learning_rate = options.pop("lr")
+    if "decay" in options:
+        decay = checks.number("decay", options.pop("decay"), least=0)
+        if decay > 0:
+            from .. import schedules  # most programs need none
+
+            warn(
+                f"decay: found {decay:g}, taken for learning_rate="
+                f"schedules.InverseTimeDecay({learning_rate}, 1, {decay:g})",
+                DeprecationWarning,
+            )
+            learning_rate = schedules.InverseTimeDecay(learning_rate, 1, decay)
+    return learning_rate
 
 
 class Optimizer:
@@ -27,7 +82,7 @@ class Optimizer:
     ----------
     pipeline : Pipeline
     schedule : callable or None
-        What computes the learning rate; None when it is a number.
+        The function that computes the learning rate; None when it is a number.
 
     Raises
     ------
@@ -52,8 +107,9 @@ class Optimizer:
         name: str | None = None,
         **options: Any,
     ) -> None:
-        for key in options:
-            if key not in FIELDS:
+        learning_rate = _old_words(options, learning_rate)
+        for key in [key for key in options if key not in FIELDS]:
+            if not (key in _WITHOUT_EFFECT and options.pop(key) in (None, False)):
                 known = ", ".join(["name", *FIELDS])
                 raise TypeError(
                     f"{type(self).name}: found the argument '{key}', wanted one of its own or "
@@ -75,7 +131,7 @@ class Optimizer:
         self._set_choices_of_the_core()
 
     def _rule(self) -> str:
-        """The core's name of the update rule that `_choices` say."""
+        """The core's name of the update rule that follows from `_choices`."""
         return type(self).name
 
     def _choice(self, key: str, value: Any) -> Any:
@@ -85,13 +141,13 @@ class Optimizer:
 
     @property
     def _settings(self) -> core.OptimizerSettings:
-        """What a network shares with this object: from now on the core's rule is fixed."""
+        """The settings that a network shares with this object: the core's rule is fixed then."""
         object.__setattr__(self, "_shared", True)
         self._tell_the_core()
         return self._core_settings
 
     def _tell_the_core(self) -> None:
-        """Give the core's settings what it does not have as a hyperparameter."""
+        """Copy the pipeline and the schedule into the core's settings."""
         p = self.pipeline
         self._core_settings.set_gradient_steps(
             weight_decay=p.weight_decay or 0.0,
@@ -167,7 +223,14 @@ class Optimizer:
         return {**self._core_settings.values(), **self._choices}
 
     def __getattr__(self, key: str) -> Any:
-        # Only called for what is not an ordinary attribute.
+        # Called only for names that are not ordinary attributes.
+        if key == "lr":
+            warn("optimizer.lr is called optimizer.learning_rate now", DeprecationWarning)
+            key = "learning_rate"
+        if key == "learning_rate":
+            rate = LearningRate(self._values()[key])
+            rate._optimizer = self
+            return rate
         if not key.startswith("_"):
             for values in (self._values(), vars(self.pipeline)):
                 if key in values:
@@ -175,6 +238,9 @@ class Optimizer:
         raise AttributeError(f"{type(self).__name__} has no attribute '{key}'")
 
     def __setattr__(self, key: str, value: Any) -> None:
+        if key == "lr":
+            warn("optimizer.lr is called optimizer.learning_rate now", DeprecationWarning)
+            key = "learning_rate"
         if key in ("pipeline", "schedule"):
             raise AttributeError(
                 f"{key}: found an assignment, wanted one to its parts, such as learning_rate or "
@@ -246,18 +312,26 @@ class Optimizer:
         return config
 
     def _file_config(self) -> dict[str, Any]:
-        """`get_config` for a file; raises for a schedule that nobody could read from it."""
-        config = self.get_config()
-        if self.schedule is not None:
-            from .. import schedules
+        """`get_config` for a file: a schedule that none could be read from is the present rate.
 
-            try:
-                schedules.deserialize(config["learning_rate"])
-            except ValueError as error:
-                raise TypeError(
-                    f"learning_rate: found {self.schedule!r}, which a file cannot hold ({error}); "
-                    "FromArray holds the rates themselves"
-                ) from None
+        A training that writes files as it goes, `ModelCheckpoint`'s, must not end by it.
+        """
+        config = self._config()
+        if self.schedule is None:
+            return config
+        from .. import schedules
+
+        try:
+            config["learning_rate"] = self.get_config()["learning_rate"]
+            schedules.deserialize(config["learning_rate"])
+        except (TypeError, ValueError):
+            config["learning_rate"] = self._values()["learning_rate"]
+            warn(
+                f"learning_rate: the file holds the present rate, {config['learning_rate']:g}, and "
+                f"not {self.schedule!r}: a file cannot hold a function, and a class only after "
+                "densecore.saving.register_keras_serializable()(class); schedules.FromArray holds "
+                "the rates themselves"
+            )
         return config
 
     def __reduce__(self) -> tuple[Any, ...]:

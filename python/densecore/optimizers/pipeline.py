@@ -1,4 +1,4 @@
-"""What happens to gradients and parameters before and after an update rule."""
+"""The steps before and after an update rule: decay, clipping, accumulation, averages."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,25 +31,25 @@ _CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
 class Pipeline:
-    """What happens to gradients and parameters around the update rule: Keras's common keywords.
+    """The steps before and after the update rule, by Keras's common keywords.
 
     Parameters
     ----------
     weight_decay : float, optional
-        Before each update parameters shrink by learning_rate · weight_decay of themselves, ≥ 0.
+        Before each update parameters are multiplied by 1 - learning_rate · weight_decay, ≥ 0.
     clipnorm, global_clipnorm : float, optional
-        The longest that the gradient of each parameter array, or all of them as one vector, may
-        be, > 0. At most one of the three clippings.
+        The largest length of the gradient of each parameter array, or of all as one vector, > 0. At
+        most one of the three clippings.
     clipvalue : float, optional
-        The largest that an element of the gradient may be, > 0.
-    use_ema : bool
+        The largest absolute value of an element of the gradient, > 0.
+    use_ema : bool, default False
         Whether a moving average of the parameters is kept.
-    ema_momentum : float
+    ema_momentum : float, default 0.99
         Its decay, in [0, 1].
     ema_overwrite_frequency : int, optional
-        After how many steps the average replaces the parameters, ≥ 1.
+        After so many steps the average replaces the parameters, ≥ 1; by default at the end only.
     gradient_accumulation_steps : int, optional
-        Over how many batches gradients are averaged before an update, ≥ 2.
+        Gradients of so many batches are averaged before an update, ≥ 2; by default each updates.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .._base import checks
 from .base import Optimizer
 
 
@@ -10,12 +11,12 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.01
         Step length, > 0, or a schedule of it.
-    momentum : float
-        Part of the last step that is taken again, in [0, 1).
-    nesterov : bool
-        Whether the gradient counts as if it were that of the place where the momentum leads.
+    momentum : float, default 0.0
+        Factor of the last step that is added, in [0, 1).
+    nesterov : bool, default False
+        Whether the gradient is extrapolated by the momentum (Nesterov's method).
     **options
         See `Optimizer`.
     """
@@ -43,15 +44,15 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.001
         Step length, > 0, or a schedule of it.
-    beta_1, beta_2 : float
+    beta_1, beta_2 : float, default 0.9 and 0.999
         Decay of the first and the second moment, in [0, 1).
-    epsilon : float
+    epsilon : float, default 1e-7
         Added to the root of the second moment, > 0.
-    amsgrad : bool
+    amsgrad : bool, default False
         Whether the largest second moment so far stands for the present one.
-    epsilon_hat : bool
+    epsilon_hat : bool, default False
         Whether `epsilon` is added to the root before that is corrected for its start from zero
         ("epsilon hat" in the paper), as Keras and scikit-learn do. Not with `amsgrad`.
     **options
@@ -95,7 +96,7 @@ class AdamW(Adam):
     ----------
     learning_rate, beta_1, beta_2, epsilon, amsgrad, **options
         As for `Adam`.
-    weight_decay : float
+    weight_decay : float, default 0.004
         ≥ 0, see `Pipeline`.
     """
 
@@ -120,7 +121,7 @@ class AdamW(Adam):
 
 
 class _OfTwoMoments(Optimizer):
-    """What the variants of Adam without options of their own take."""
+    """The arguments of the variants of Adam that have no options of their own."""
 
     def __init__(
         self,
@@ -163,15 +164,15 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.001
         Step length, > 0, or a schedule of it.
-    rho : float
+    rho : float, default 0.9
         Decay of the mean square, in [0, 1).
-    momentum : float
-        Part of the last step that is taken again, in [0, 1).
-    epsilon : float
+    momentum : float, default 0.0
+        Factor of the last step that is added, in [0, 1).
+    epsilon : float, default 1e-7
         Added under the root, > 0.
-    centered : bool
+    centered : bool, default False
         Whether the variance stands for the mean square.
     **options
         See `Optimizer`.
@@ -201,11 +202,11 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.001
         Step length, > 0, or a schedule of it.
-    initial_accumulator_value : float
-        What the sums start from, ≥ 0.
-    epsilon : float
+    initial_accumulator_value : float, default 0.1
+        The value from which the sums start, ≥ 0.
+    epsilon : float, default 1e-7
         Added under the root, > 0.
     **options
         See `Optimizer`.
@@ -228,15 +229,15 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Steps as long as the last ones were, for the gradients there were (Zeiler, 2012).
+    """Steps scaled by the ratio of the mean squares of steps and gradients (Zeiler, 2012).
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.001
         Factor of the step, > 0, or a schedule of it; 1 is Zeiler's.
-    rho : float
+    rho : float, default 0.95
         Decay of both mean squares, in [0, 1).
-    epsilon : float
+    epsilon : float, default 1e-7
         Added under both roots, > 0.
     **options
         See `Optimizer`.
@@ -255,10 +256,10 @@ class Lion(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, default 0.001
         Step length of every parameter, > 0, or a schedule of it.
-    beta_1, beta_2 : float
-        Decay of the momentum in the step and of what is kept, in [0, 1).
+    beta_1, beta_2 : float, default 0.9 and 0.99
+        Decay of the momentum in the step, and of the momentum that is kept, in [0, 1).
     **options
         See `Optimizer`.
     """
@@ -269,3 +270,115 @@ class Lion(Optimizer):
         self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **options: Any
     ) -> None:
         super().__init__(learning_rate, {"beta_1": beta_1, "beta_2": beta_2}, **options)
+
+
+class Ftrl(Optimizer):
+    """Follow the regularized leader, with exact zeros by the l1 penalty (McMahan et al., 2013).
+
+    Parameters
+    ----------
+    learning_rate : float or callable, default 0.001
+        Step length, > 0, or a schedule of it.
+    learning_rate_power : float, default -0.5
+        Only this value: rates fall with the root of the sum of the squared gradients.
+    initial_accumulator_value : float, default 0.1
+        The value from which those sums start, ≥ 0.
+    l1_regularization_strength, l2_regularization_strength : float, default 0.0
+        Penalties of the leader, ≥ 0.
+    l2_shrinkage_regularization_strength : float, default 0.0
+        A penalty by the gradient, ≥ 0.
+    beta : float, default 0.0
+        Added to the root of the sums, ≥ 0.
+    **options
+        See `Optimizer`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A value is out of its range.
+    """
+
+    name = "ftrl"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        learning_rate_power: float = -0.5,
+        initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: float = 0.0,
+        l2_regularization_strength: float = 0.0,
+        l2_shrinkage_regularization_strength: float = 0.0,
+        beta: float = 0.0,
+        **options: Any,
+    ) -> None:
+        if checks.number("ftrl: learning_rate_power", learning_rate_power) != -0.5:
+            raise ValueError(f"ftrl: learning_rate_power: found {learning_rate_power}, wanted -0.5")
+        hyperparameters = {
+            "initial_accumulator_value": initial_accumulator_value,
+            "l1_regularization_strength": l1_regularization_strength,
+            "l2_regularization_strength": l2_regularization_strength,
+            "l2_shrinkage_regularization_strength": l2_shrinkage_regularization_strength,
+            "beta": beta,
+        }
+        super().__init__(learning_rate, hyperparameters, **options)
+
+
+class Lamb(_OfTwoMoments):
+    """Adam with steps of each array in proportion to its length (You et al., 2020).
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon, **options
+        As for `Adam`.
+    """
+
+    name = "lamb"
+
+
+class Adafactor(Optimizer):
+    """Mean squares by rows and columns, and rates relative to parameters (Shazeer & Stern, 2018).
+
+    Parameters
+    ----------
+    learning_rate : float or callable, default 0.001
+        Step length relative to the parameters' mean root, > 0, or a schedule of it.
+    beta_2_decay : float, default -0.8
+        The decay of the mean squares is 1 - step^beta_2_decay, ≤ 0.
+    epsilon_1 : float, default 1e-30
+        Added to squared gradients, ≥ 0.
+    epsilon_2 : float, default 0.001
+        The least mean root of parameters that the rate is multiplied with, ≥ 0.
+    clip_threshold : float, default 1.0
+        The largest mean root of a step before the rate, > 0.
+    relative_step : bool, default True
+        Whether the rate is at most 1 / sqrt(step).
+    **options
+        See `Optimizer`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A value is out of its range.
+    """
+
+    name = "adafactor"
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_2_decay: float = -0.8,
+        epsilon_1: float = 1e-30,
+        epsilon_2: float = 1e-3,
+        clip_threshold: float = 1.0,
+        relative_step: bool = True,
+        **options: Any,
+    ) -> None:
+        hyperparameters = {
+            "beta_2_decay": beta_2_decay,
+            "epsilon_1": epsilon_1,
+            "epsilon_2": epsilon_2,
+            "clip_threshold": clip_threshold,
+        }
+        super().__init__(
+            learning_rate, hyperparameters, {"relative_step": relative_step}, **options
+        )

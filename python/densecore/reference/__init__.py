@@ -6,7 +6,7 @@ The notation is that of T. Silva, *Dense Neural Networks* (2021), cited as "Eq. 
 ``W``       ``(n, m)``          weights of a layer with ``m`` inputs and ``n`` outputs
 ``b``       ``(n,)``            bias
 ``a``       ``(batch, n)``      activations, one sample per row; those of layer 0 are ``x``
-``z``       ``(batch, n)``      what the activation function is applied to
+``z``       ``(batch, n)``      the argument of the activation function
 ``delta``   ``(batch, n)``      dC/dz
 ``g``       ``(batch, n)``      dC/da
 ``y``       ``(batch, n)``      targets
@@ -22,9 +22,8 @@ tuned for speed: the compiled kernels are tested against this file.
 """
 
 from . import layers
-from ._checks import ALIASES, REDUCTIONS
-from .activation_derivatives import activation_derivatives
-from .activations import ACTIVATIONS, Activation
+from ._checks import ALIASES, NETWORK_REDUCTIONS, REDUCTIONS
+from .activations import ACTIVATIONS, Activation, activation_derivatives
 from .losses import LOSSES, Loss
 from .network import Network
 from .operations import (
@@ -44,6 +43,7 @@ __all__ = [
     "ACTIVATIONS",
     "ALIASES",
     "LOSSES",
+    "NETWORK_REDUCTIONS",
     "OPTIMIZERS",
     "REDUCTIONS",
     "Activation",

@@ -29,7 +29,14 @@ ALIASES: dict[str, str] = {
 }
 
 #: "mean": weighted mean over the rows. "sum": sum of all squares, mean_squared_error only.
+# Of `mse` and its gradient, over all elements; and of a network's loss, over its rows.
 REDUCTIONS: tuple[str, ...] = ("mean", "sum")
+NETWORK_REDUCTIONS: tuple[str, ...] = (
+    "sum_over_batch_size",
+    "mean_with_sample_weight",
+    "sum",
+    "sum_over_outputs",
+)
 
 
 def lookup(kind: str, table: Mapping[str, _T], name: str) -> _T:
@@ -93,7 +100,7 @@ def check_learning_rate(value: Any) -> float:
     return number("learning_rate", value, "a finite number > 0", lambda v: v > 0)
 
 
-def check_reduction(reduction: str) -> str:
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction: found {reduction!r}, wanted one of {', '.join(REDUCTIONS)}")
+def check_reduction(reduction: str, known: tuple[str, ...] = REDUCTIONS) -> str:
+    if reduction not in known:
+        raise ValueError(f"reduction: found {reduction!r}, wanted one of {', '.join(known)}")
     return reduction

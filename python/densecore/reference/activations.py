@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import series
 from ._checks import Array
+from .series import Series
 
 
 class Activation(NamedTuple):
@@ -24,12 +26,16 @@ class Activation(NamedTuple):
     backward : callable
         ``(z, a, g) -> dC/dz`` with ``g = dC/da``: the second factor of Eq. 13, applied to the
         first one.
+    series : callable or None
+        The function of a power series, from which its higher derivatives follow; None for one that
+        takes a row as a whole.
 
-    Both take the activation's parameters, if it has any, by Keras's names.
+    All take the activation's parameters, if it has any, by Keras's names.
     """
 
     forward: Callable[..., Array]
     backward: Callable[..., Array]
+    series: Callable[..., Series] | None = None
 
 
 def sigmoid(z: Array) -> Array:
@@ -210,39 +216,165 @@ def _softsign_backward(z: Array, a: Array, g: Array) -> Array:
     return np.asarray(g * inverse * inverse)
 
 
+# Formulas for power series, where they differ from those above.
+
+
+def _relu_series(
+    z: Series, negative_slope: float = 0.0, max_value: float = math.inf, threshold: float = 0.0
+) -> Series:
+    above = z if math.isinf(max_value) else series.where(z.c[0] < max_value, z, max_value)
+    return series.where(z.c[0] > threshold, above, (z - threshold) * negative_slope)
+
+
+def _elu_series(z: Series, alpha: float = 1.0, width: float = 1.0, scale: float = 1.0) -> Series:
+    return series.where(z.c[0] > 0, z * scale, (series.exp(z / width) - 1.0) * (alpha * scale))
+
+
+def _gelu_series(z: Series, approximate: bool = False) -> Series:
+    if approximate:
+        return z * series.sigmoid((z + z * z * z * 0.044715) * math.sqrt(8 / math.pi))
+    density = series.exp(z * z * -0.5) * (1 / math.sqrt(2 * math.pi))
+    cdf = np.array([0.5 * math.erfc(-float(v) / math.sqrt(2)) for v in z.c[0].reshape(-1)])
+    return z * series.integrated(cdf.reshape(z.c[0].shape).astype(z.c[0].dtype), density)
+
+
+# Shrinking and sparse ones.
+
+
+def _shrink(soft: bool) -> Activation:
+    def forward(z: Array, threshold: float = 0.5) -> Array:
+        kept = z - threshold * np.sign(z) if soft else z
+        return np.where(np.isnan(z) | (np.abs(z) > threshold), kept, 0.0).astype(z.dtype)
+
+    def backward(z: Array, a: Array, g: Array, threshold: float = 0.5) -> Array:
+        chosen = np.where(np.abs(z) > threshold, g, np.zeros_like(g))
+        return np.where(np.isnan(z), z, chosen)
+
+    def of_series(z: Series, threshold: float = 0.5) -> Series:
+        return series.where(np.abs(z.c[0]) > threshold, z, z * 0.0)
+
+    return Activation(forward, backward, of_series)
+
+
+def _sparse_sigmoid(z: Array) -> Array:
+    return np.asarray(0.5 * (np.clip(z, -1.0, 1.0) + 1.0))
+
+
+def _sparse_plus(z: Array) -> Array:
+    root = 0.5 * (np.clip(z, -1.0, 1.0) + 1.0)
+    return np.where(z > 1.0, z, root * root)
+
+
+def _sparse_plus_series(z: Series) -> Series:
+    middle = (z + 1.0) * (z + 1.0) * 0.25
+    return series.where(z.c[0] > 1, z, series.where(z.c[0] < -1, z * 0.0, middle))
+
+
+def _square_root(z: Array, b: float) -> Array:
+    return np.asarray(np.hypot(z, np.sqrt(z.dtype.type(b))))
+
+
+def _squareplus(z: Array, b: float = 4.0) -> Array:
+    away = _square_root(z, b) + np.abs(z)
+    # Below 0 the sum cancels: there it is the quotient.
+    below = 0.5 * (b / np.maximum(away, np.finfo(z.dtype).smallest_normal))
+    return np.where(z < 0, below, 0.5 * away).astype(z.dtype)
+
+
+def _squareplus_backward(z: Array, a: Array, g: Array, b: float = 4.0) -> Array:
+    return np.asarray(g * (a / np.maximum(_square_root(z, b), np.finfo(z.dtype).smallest_normal)))
+
+
+def _squareplus_series(z: Series, b: float = 4.0) -> Series:
+    return (z + series.root(z * z + b)) * 0.5
+
+
 #: The activation functions by name.
 ACTIVATIONS: dict[str, Activation] = {
-    "linear": Activation(lambda z: z.copy(), lambda z, a, g: g.copy()),
-    "sigmoid": Activation(sigmoid, lambda z, a, g: g * (a * (1.0 - a))),
-    "tanh": Activation(np.tanh, lambda z, a, g: g * (1.0 - a * a)),
-    "relu": Activation(_relu, _relu_backward),
+    "linear": Activation(lambda z: z.copy(), lambda z, a, g: g.copy(), lambda z: z),
+    "sigmoid": Activation(sigmoid, lambda z, a, g: g * (a * (1.0 - a)), series.sigmoid),
+    "tanh": Activation(np.tanh, lambda z, a, g: g * (1.0 - a * a), series.tanh),
+    "relu": Activation(_relu, _relu_backward, _relu_series),
     "softmax": Activation(softmax, _softmax_backward),
-    "leaky_relu": Activation(_leaky_relu, _leaky_relu_backward),
-    "relu6": Activation(lambda z: np.clip(z, 0.0, 6.0), lambda z, a, g: _inside(z, 0.0, 6.0, g)),
+    "leaky_relu": Activation(
+        _leaky_relu,
+        _leaky_relu_backward,
+        lambda z, negative_slope=0.2: _relu_series(z, negative_slope),
+    ),
+    "relu6": Activation(
+        lambda z: np.clip(z, 0.0, 6.0),
+        lambda z, a, g: _inside(z, 0.0, 6.0, g),
+        lambda z: series.clipped(z, 0.0, 6.0),
+    ),
     "elu": Activation(
         lambda z, alpha=1.0: _exponential_below(z, 1.0, alpha, 1.0),
         lambda z, a, g, alpha=1.0: _exponential_below_slope(z, g, 1.0, alpha, 1.0),
+        _elu_series,
     ),
     "selu": Activation(
         lambda z: _exponential_below(z, *_SELU),
         lambda z, a, g: _exponential_below_slope(z, g, *_SELU),
+        lambda z: _elu_series(z, _SELU[1], 1.0, _SELU[0]),
     ),
     "celu": Activation(
         lambda z, alpha=1.0: _exponential_below(z, 1.0, alpha, alpha),
         lambda z, a, g, alpha=1.0: _exponential_below_slope(z, g, 1.0, alpha, alpha),
+        lambda z, alpha=1.0: _elu_series(z, alpha, alpha),
     ),
-    "exponential": Activation(np.exp, lambda z, a, g: g * a),
-    "gelu": Activation(_gelu, _gelu_backward),
-    "silu": Activation(_silu, _silu_backward),
-    "mish": Activation(_mish, _mish_backward),
-    "softplus": Activation(_softplus, lambda z, a, g: g * sigmoid(z)),
-    "softsign": Activation(_softsign, _softsign_backward),
-    "log_sigmoid": Activation(lambda z: -_softplus(-z), lambda z, a, g: g * sigmoid(-z)),
-    "hard_sigmoid": Activation(_hard_sigmoid, lambda z, a, g: _inside(z, -3.0, 3.0, g / 6.0)),
-    "hard_silu": Activation(_hard_silu, _hard_silu_backward),
+    "exponential": Activation(np.exp, lambda z, a, g: g * a, series.exp),
+    "gelu": Activation(_gelu, _gelu_backward, _gelu_series),
+    "silu": Activation(_silu, _silu_backward, lambda z: z * series.sigmoid(z)),
+    "mish": Activation(_mish, _mish_backward, lambda z: z * series.tanh(series.softplus(z))),
+    "softplus": Activation(_softplus, lambda z, a, g: g * sigmoid(z), series.softplus),
+    "softsign": Activation(_softsign, _softsign_backward, lambda z: z / (series.absolute(z) + 1.0)),
+    "log_sigmoid": Activation(
+        lambda z: -_softplus(-z), lambda z, a, g: g * sigmoid(-z), lambda z: z - series.softplus(z)
+    ),
+    "hard_sigmoid": Activation(
+        _hard_sigmoid,
+        lambda z, a, g: _inside(z, -3.0, 3.0, g / 6.0),
+        lambda z: series.clipped(z + 3.0, 0.0, 6.0) / 6.0,
+    ),
+    "hard_silu": Activation(
+        _hard_silu, _hard_silu_backward, lambda z: z * series.clipped(z + 3.0, 0.0, 6.0) / 6.0
+    ),
     "hard_tanh": Activation(
-        lambda z: np.clip(z, -1.0, 1.0), lambda z, a, g: _inside(z, -1.0, 1.0, g)
+        lambda z: np.clip(z, -1.0, 1.0),
+        lambda z, a, g: _inside(z, -1.0, 1.0, g),
+        lambda z: series.clipped(z, -1.0, 1.0),
     ),
-    "tanh_shrink": Activation(lambda z: z - np.tanh(z), lambda z, a, g: g * np.tanh(z) ** 2),
+    "tanh_shrink": Activation(
+        lambda z: z - np.tanh(z), lambda z, a, g: g * np.tanh(z) ** 2, lambda z: z - series.tanh(z)
+    ),
     "log_softmax": Activation(_log_softmax, _log_softmax_backward),
+    "hard_shrink": _shrink(soft=False),
+    "soft_shrink": _shrink(soft=True),
+    "sparse_plus": Activation(
+        _sparse_plus, lambda z, a, g: g * _sparse_sigmoid(z), _sparse_plus_series
+    ),
+    "sparse_sigmoid": Activation(
+        _sparse_sigmoid,
+        lambda z, a, g: _inside(z, -1.0, 1.0, 0.5 * g),
+        lambda z: (series.clipped(z, -1.0, 1.0) + 1.0) * 0.5,
+    ),
+    "squareplus": Activation(_squareplus, _squareplus_backward, _squareplus_series),
 }
+
+
+def activation_derivatives(name: str, z: Array, **parameters: Any) -> tuple[Array, Array, Array]:
+    """The first three derivatives of an activation that works element by element.
+
+    Parameters
+    ----------
+    name : str
+        A name of `ACTIVATIONS` whose `series` is not None.
+    z : array
+    **parameters : float
+        The activation's, by Keras's names.
+    """
+    z = np.asarray(z)
+    zeros = [np.zeros_like(z) for _ in range(series.TERMS - 2)]
+    function = ACTIVATIONS[name].series
+    assert function is not None
+    c = function(Series([z, np.ones_like(z), *zeros]), **parameters).c
+    return c[1], 2 * c[2], 6 * c[3]

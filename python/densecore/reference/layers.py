@@ -1,4 +1,4 @@
-"""Layers besides the dense one, and a stack of any of them, with their way back.
+"""Layers besides the dense one, and a stack of any of them, with their backward passes.
 
 Each layer keeps of its forward pass what its derivative needs. ``forward(x, training)`` maps rows
 (batch, m) to rows (batch, n); ``backward(g)`` takes g = dC/d(output) to dC/d(input), and leaves
@@ -247,7 +247,7 @@ class BatchNormalization(Layer):
 
 
 class Normalization(Layer):
-    """(x - mean) / sqrt(variance) with given numbers; with `invert` the way back."""
+    """(x - mean) / sqrt(variance) with given numbers; with `invert` the inverse."""
 
     def __init__(self, mean: Array, variance: Array, invert: bool = False) -> None:
         super().__init__()

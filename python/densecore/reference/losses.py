@@ -252,6 +252,17 @@ def _categorical_focal(
 # Losses of a row as a whole, or with other than one output per target.
 
 
+def _generalized(a: Array, y: Any, q: float = 0.5) -> Array:
+    of_class = (_one_hot(a, y) * a).sum(axis=-1)
+    return np.asarray((1.0 - np.maximum(of_class, 1e-7) ** q) / q)
+
+
+def _generalized_gradient(a: Array, y: Any, q: float = 0.5) -> Array:
+    chosen = _one_hot(a, y)
+    slope = np.where(a < 1e-7, 0.0, -(np.maximum(a, 1e-7) ** (q - 1.0)))
+    return np.asarray(chosen * slope, a.dtype)
+
+
 def _quantile_terms(a: Array, y: Any, quantiles: Sequence[float] = (0.5,)) -> tuple[Array, Array]:
     # Output t * len(quantiles) + q is quantile q of target t.
     count = len(quantiles)
@@ -364,6 +375,7 @@ LOSSES: dict[str, Loss] = {
         _BINARY_FOCAL_OF_LOGIT.gradient,
     ),
     "categorical_focal_crossentropy": _sum_of(_categorical_focal),
+    "categorical_generalized_cross_entropy": Loss(_generalized, _generalized_gradient),
     "hinge": _mean_of(_hinge),
     "squared_hinge": _mean_of(_squared_hinge),
     "categorical_hinge": Loss(_categorical_hinge, _categorical_hinge_gradient),

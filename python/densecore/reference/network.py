@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import ALIASES, Array, check_reduction, checked_array, lookup
+from ._checks import ALIASES, NETWORK_REDUCTIONS, Array, check_reduction, checked_array, lookup
 from .activations import ACTIVATIONS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
@@ -35,7 +35,7 @@ class Network:
         What `forward` kept: ``z[l]`` and ``a[l]`` are the note's z^l and a^l. ``a[0]`` is the
         input, and so is ``z[0]``, to keep the indices those of the note.
     states : list of lists of arrays
-        What the optimizer keeps for each parameter.
+        The optimizer's arrays of each parameter.
     step : int
         Number of optimizer steps taken.
 
@@ -102,7 +102,7 @@ class Network:
         x: npt.ArrayLike,
         y: npt.ArrayLike,
         loss: str = "mean_squared_error",
-        reduction: str = "mean",
+        reduction: str = "sum_over_batch_size",
         sample_weight: npt.ArrayLike | None = None,
     ) -> float:
         """Run `forward` and compute C: Eq. 7, Eq. 8.
@@ -113,10 +113,12 @@ class Network:
         y : array_like, shape (batch, n), or integers of shape (batch,) for the sparse loss
         loss : str
             A name of `LOSSES` or an alias.
-        reduction : {"mean", "sum"}
-            With l_r the loss and w_r the weight of row r, "mean" is sum_r w_r l_r / sum_r w_r,
-            and 0 when all weights are 0. "sum", for mean_squared_error only, is
-            sum_r w_r sum_i (a_ri - y_ri)^2, whose gradient is the note's 2 (a - y).
+        reduction : str
+            A name of `NETWORK_REDUCTIONS`. With l_r the loss and w_r the weight of row r,
+            "sum_over_batch_size" is sum_r w_r l_r / batch, "sum" is sum_r w_r l_r, and
+            "mean_with_sample_weight" is sum_r w_r l_r / sum_r w_r, and 0 when all weights are 0.
+            "sum_over_outputs", for mean_squared_error only, is sum_r w_r sum_i (a_ri - y_ri)^2,
+            whose gradient is the note's 2 (a - y).
         sample_weight : array_like, shape (batch,), optional
             Finite and >= 0; ones by default.
 
@@ -142,7 +144,7 @@ class Network:
         self,
         y: npt.ArrayLike,
         loss: str = "mean_squared_error",
-        reduction: str = "mean",
+        reduction: str = "sum_over_batch_size",
         sample_weight: npt.ArrayLike | None = None,
     ) -> Gradients:
         """Compute the gradient of C by all parameters, after `forward` or `loss`: Eq. 9.
@@ -209,7 +211,7 @@ class Network:
         y: npt.ArrayLike,
         optimizer: str = "sgd",
         loss: str = "mean_squared_error",
-        reduction: str = "mean",
+        reduction: str = "sum_over_batch_size",
         sample_weight: npt.ArrayLike | None = None,
         **hyperparameters: float,
     ) -> float:
@@ -242,8 +244,8 @@ class Network:
         step, states = self.step, self.states
         if optimizer != self._optimizer:
             step = 0
-            start = rule.start(**hyperparameters)
-            states = [[np.full_like(p, start) for _ in range(rule.states)] for p in self.parameters]
+            starts = rule.starts(**hyperparameters)
+            states = [[np.full_like(p, start) for start in starts] for p in self.parameters]
         for p, g, kept in zip(self.parameters, flat, states, strict=True):
             rule.update(p, g, kept, step + 1, **hyperparameters)
         self.step, self.states, self._optimizer = step + 1, states, optimizer
@@ -260,14 +262,16 @@ class Network:
         checked_array("sample_weight", w, (batch,))
         if not np.all(np.isfinite(w) & (w >= 0)):
             raise ValueError("sample_weight: found a negative or non-finite one, wanted all >= 0")
-        if check_reduction(reduction) == "sum":
+        if check_reduction(reduction, NETWORK_REDUCTIONS) == "sum_over_outputs":
             if ALIASES.get(loss, loss) != "mean_squared_error":
                 raise ValueError(
-                    f"reduction: found 'sum' with {loss!r}, wanted 'mean' "
-                    "('sum' is for mean_squared_error only)"
+                    f"reduction: found 'sum_over_outputs' with {loss!r}, which is for "
+                    "mean_squared_error only"
                 )
             return np.asarray(n * w)  # undoes the 1/n of Eq. 8
-        total = float(w.sum())
+        if reduction == "sum":
+            return w
+        total = float(batch if reduction == "sum_over_batch_size" else w.sum())
         return w / total if total > 0 else w  # no weight at all: nothing to learn from
 
     def _backpropagate(self, delta: Array) -> tuple[Gradients, Array]:

@@ -1,7 +1,7 @@
 """The update rules: that of the note (Eq. 29, Eq. 30), and Keras's others.
 
-States are kept without subnormal numbers: what has decayed to one is zero. This is where an oracle
-for a new optimizer goes.
+States are kept without subnormal numbers: a number that has decayed to one becomes zero. An oracle
+for a new optimizer goes here.
 """
 
 from __future__ import annotations
@@ -27,12 +27,21 @@ class Optimizer(NamedTuple):
         ``(parameter, gradient, states, step, **hyperparameters) -> None``, in place; ``step``
         counts from 1.
     start : callable
-        ``(**hyperparameters) -> float``, what the states start from: zero but for adagrad.
+        ``(**hyperparameters) -> float``, the value from which the first state starts; others
+        start from 0.
+    whole : bool
+        Whether the step of a parameter array depends on all of it.
     """
 
     states: int
     update: Callable[..., None]
     start: Callable[..., float] = lambda **hyperparameters: 0.0
+    whole: bool = False
+
+    def starts(self, **hyperparameters: float) -> list[float]:
+        """The value from which each state starts."""
+        first = [self.start(**hyperparameters)] if self.states else []
+        return first + [0.0] * (self.states - 1)
 
 
 States = Sequence[Array]
@@ -257,6 +266,93 @@ def _lion(
     _average(m, gradient, beta_2)
 
 
+def _ftrl(
+    parameter: Array,
+    gradient: Array,
+    states: States,
+    step: int,
+    *,
+    learning_rate: float = 0.001,
+    initial_accumulator_value: float = 0.1,
+    l1_regularization_strength: float = 0.0,
+    l2_regularization_strength: float = 0.0,
+    l2_shrinkage_regularization_strength: float = 0.0,
+    beta: float = 0.0,
+) -> None:
+    real, (n, z) = parameter.dtype.type, states
+    rate = real(check_learning_rate(learning_rate))
+    before = n.copy()
+    n += gradient * gradient
+    shrunk = gradient + real(2.0 * l2_shrinkage_regularization_strength) * parameter
+    z += shrunk - (np.sqrt(n) - np.sqrt(before)) / rate * parameter
+    l1 = real(l1_regularization_strength)
+    l2 = real(2.0 * l2_regularization_strength + beta / learning_rate)
+    curvature = np.maximum(np.sqrt(n) / rate + l2, np.finfo(real).smallest_normal)
+    parameter[...] = (np.clip(z, -l1, l1) - z) / curvature
+
+
+def _lamb(
+    parameter: Array,
+    gradient: Array,
+    states: States,
+    step: int,
+    *,
+    learning_rate: float = 0.001,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+) -> None:
+    real, (m, v) = parameter.dtype.type, states
+    rate = check_learning_rate(learning_rate)
+    _average(m, gradient, beta_1)
+    _average(v, gradient * gradient, beta_2)
+    direction = m / real(1.0 - beta_1**step)
+    direction = direction / (np.sqrt(v / real(1.0 - beta_2**step)) + real(epsilon))
+    own, length = np.linalg.norm(parameter), np.linalg.norm(direction)
+    ratio = own / length if own > 0 and length > 0 else 1.0
+    parameter -= real(rate * ratio) * direction
+
+
+def _mean_root(array: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))) if array.size else 0.0
+
+
+def _adafactor(
+    parameter: Array,
+    gradient: Array,
+    states: States,
+    step: int,
+    *,
+    learning_rate: float = 0.001,
+    beta_2_decay: float = -0.8,
+    epsilon_1: float = 1e-30,
+    epsilon_2: float = 1e-3,
+    clip_threshold: float = 1.0,
+    relative_step: float = 1.0,
+) -> None:
+    real, (v,) = parameter.dtype.type, states
+    rate = check_learning_rate(learning_rate)
+    rate = min(rate, 1.0 / math.sqrt(step)) if relative_step else rate
+    decay = 1.0 - step**beta_2_decay
+    squares = gradient * gradient + real(epsilon_1)
+    if parameter.ndim == 2 and min(parameter.shape) > 1:
+        # The averages lie in the first elements of the state: those of the inputs of the layer, by
+        # which a kernel is stored, then those of the units. W is (units, inputs) here.
+        units, inputs = parameter.shape
+        flat = v.reshape(-1)
+        by_input, by_unit = flat[:inputs], flat[inputs : inputs + units]
+        _average(by_input, squares.mean(axis=0), decay)
+        _average(by_unit, squares.mean(axis=1), decay)
+        mean = by_unit[:, None] * (by_input / by_input.mean())
+    else:
+        _average(v, squares, decay)
+        mean = v
+    direction = gradient / np.sqrt(np.maximum(mean, np.finfo(real).smallest_normal))
+    rate *= max(epsilon_2, _mean_root(parameter))
+    rate /= max(1.0, _mean_root(direction) / clip_threshold)
+    parameter -= real(rate) * direction
+
+
 def _keeping(update: Callable[..., None]) -> Callable[..., None]:
     """The rule with states that are zero instead of subnormal."""
 
@@ -285,6 +381,9 @@ _RULES: dict[str, Optimizer] = {
     "adagrad": Optimizer(1, _adagrad, _adagrad_start),
     "adadelta": Optimizer(2, _adadelta),
     "lion": Optimizer(1, _lion),
+    "ftrl": Optimizer(2, _ftrl, _adagrad_start),
+    "lamb": Optimizer(2, _lamb, whole=True),
+    "adafactor": Optimizer(1, _adafactor, whole=True),
 }
 
 #: The update rules by name: those of the core, and adamw, which there is adam with weight decay.

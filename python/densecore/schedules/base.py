@@ -113,7 +113,7 @@ def _rate(schedule: Callable[[Any], Any], step: int) -> float:
 
 
 def rates(schedule: Callable[[Any], Any], first_step: int, count: int) -> Rates:
-    """The rates of consecutive steps, checked, as what computes with them wants them.
+    """The rates of consecutive steps, checked.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def rates(schedule: Callable[[Any], Any], first_step: int, count: int) -> Rates:
         A rate is not; the message says of which step.
     """
     steps = np.arange(first_step, first_step + count)
-    # `__call__` is what a schedule of Keras's kind overrides, with one step in mind.
+    # A schedule written for Keras overrides `__call__`, for one step at a time.
     if isinstance(schedule, LearningRateSchedule) and (
         type(schedule).__call__ is LearningRateSchedule.__call__
     ):

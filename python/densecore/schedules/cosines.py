@@ -16,12 +16,12 @@ class CosineDecay(LearningRateSchedule):
         Of step 0: of the warm-up, when there is one.
     decay_steps : int
         Length of the decay, after the warm-up.
-    alpha : float
+    alpha : float, default 0.0
         The share of the highest rate that is left in the end.
-    name : str
+    name : str, default "CosineDecay"
     warmup_target : float, optional
         The rate that the warm-up ends with, and the decay starts from.
-    warmup_steps : int
+    warmup_steps : int, default 0
         Steps of the straight line from `initial_learning_rate` to `warmup_target`.
     """
 
@@ -71,11 +71,11 @@ class CosineDecayRestarts(LearningRateSchedule):
     initial_learning_rate : float
     first_decay_steps : int
         Length of the first decay.
-    t_mul, m_mul : float
-        What the next one's length, and its highest rate, are multiplied with.
-    alpha : float
+    t_mul, m_mul : float, default 2.0 and 1.0
+        Factors of the next decay's length and of its highest rate.
+    alpha : float, default 0.0
         The share of the highest rate that is left at the end of each.
-    name : str
+    name : str, default "SGDRDecay"
     """
 
     def __init__(
@@ -122,12 +122,12 @@ class OneCycle(LearningRateSchedule):
     max_learning_rate : float
     total_steps : int
         At least 2.
-    pct_start : float
+    pct_start : float, default 0.3
         In (0, 1).
-    div_factor, final_div_factor : float
-    anneal : {"cos", "linear"}
+    div_factor, final_div_factor : float, default 25.0 and 10000.0
+    anneal : {"cos", "linear"}, default "cos"
         Along half a cosine or a straight line.
-    name : str
+    name : str, default "OneCycle"
 
     Raises
     ------

@@ -70,7 +70,7 @@ class StepDecay(LearningRateSchedule):
     initial_learning_rate : float
     every : int
         Steps between two changes.
-    factor : float
+    factor : float, default 0.1
         In (0, 1].
     name : str, optional
     """
@@ -99,7 +99,7 @@ class ExponentialDecay(LearningRateSchedule):
     initial_learning_rate : float
     decay_steps : int
     decay_rate : float
-    staircase : bool
+    staircase : bool, default False
     name : str, optional
     """
 
@@ -132,7 +132,7 @@ class InverseTimeDecay(LearningRateSchedule):
     initial_learning_rate : float
     decay_steps : int
     decay_rate : float
-    staircase : bool
+    staircase : bool, default False
     name : str, optional
     """
 
@@ -164,9 +164,9 @@ class PolynomialDecay(LearningRateSchedule):
     ----------
     initial_learning_rate : float
     decay_steps : int
-    end_learning_rate : float
-    power : float
-    cycle : bool
+    end_learning_rate : float, default 0.0001
+    power : float, default 1.0
+    cycle : bool, default False
         Whether `decay_steps` is doubled, tripled, … once it is passed, instead of staying at the
         end: the rate jumps up again.
     name : str, optional

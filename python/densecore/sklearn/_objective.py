@@ -48,7 +48,10 @@ class Objective:
     def __init__(self, name: str, outputs: int, loss: losses.Loss | None = None) -> None:
         self.name = name
         layer = OUTPUT_LAYERS[name] if loss is None else OutputLayer("identity", "linear", loss)
-        self.out_activation, self.activation, self.loss = layer
+        self.out_activation, self.activation, wanted = layer
+        # Weights mean what they mean in scikit-learn, whichever mean the loss was given.
+        config = losses.get(wanted).get_config()
+        self.loss = losses.get({**config, "reduction": "mean_with_sample_weight"})
         self.outputs = outputs
         self.scale = 1.0 if name == "multiclass" or loss is not None else float(outputs)
         if name == "squared_error":
@@ -110,13 +113,14 @@ def regression_objective(loss: str | losses.Loss, quantile: Any, outputs: int) -
     if quantile is not None:
         raise ValueError(f"quantile: found {quantile!r} with loss={loss!r}, which has its own")
     known = sorted({*LOSSES.values(), *_OBJECTS_ONLY})
-    if loss.kind not in known or loss.reduction != "mean":
+    if loss.kind not in known or loss.reduction not in _MEANS:
         raise ValueError(
-            f"loss: found {loss!r}, wanted one of a regression with the reduction 'mean': "
-            f"{', '.join(known)}"
+            f"loss: found {loss!r}, wanted one of a regression, and a mean over the rows as its "
+            f"reduction: {', '.join(known)}"
         )
     return Objective(loss.kind, outputs, None if loss.kind == "poisson" else loss)
 
 
+_MEANS = ("sum_over_batch_size", "mean_with_sample_weight")
 # Losses that only an object of densecore.losses asks for.
 _OBJECTS_ONLY = ("mean_squared_logarithmic_error", "mean_absolute_percentage_error")

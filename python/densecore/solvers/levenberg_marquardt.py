@@ -221,9 +221,7 @@ class _Problem:
         self.count = len(self._where)
         rows, outputs = self._y.shape
         # The network's loss is `_per_square` Σ w r² + Σ l2 p².
-        total = float(rows if self._weight is None else self._weight.sum(dtype=np.float64))
-        averaged = loss.reduction != "sum"
-        self._per_square = 1 / (outputs * total) if averaged and total else 1.0
+        self._per_square = loss.row_factor(self._weight, rows, outputs) / outputs or 1.0
         sizes = [end - begin for begin, end, _, _ in blocks]
         self._l2 = np.repeat([l2 for _, _, _, l2 in blocks], sizes) / self._per_square
         self._matrix = np.empty((self.count, self.count))
