@@ -199,8 +199,11 @@ def test_labels_of_both_integer_types(dtype: Any) -> None:
 @pytest.mark.parametrize(
     ("labels", "complaint"),
     [
-        (np.array([0, 1, 2, 3, 0, 0, 0, 0]), "found class 3 in row 3, wanted 0 to 2"),
-        (np.array([0, 1, -1, 0, 0, 0, 0, 0]), "found class -1 in row 2, wanted 0 to 2"),
+        (np.array([0, 1, 2, 3, 0, 0, 0, 0]), "found class 3 in row 3, wanted class numbers 0 to 2"),
+        (
+            np.array([0, 1, -1, 0, 0, 0, 0, 0]),
+            "found class -1 in row 2, wanted class numbers 0 to 2",
+        ),
         (np.zeros(7, np.int64), r"found shape \(7,\), wanted \(8,\)"),
         (np.zeros(8, np.float32), "wanted int32 or int64"),
         (np.zeros(8, np.uint8), "wanted int32 or int64"),

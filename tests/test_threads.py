@@ -312,19 +312,75 @@ def test_interrupts_are_not_swallowed_by_prediction() -> None:
     assert time.perf_counter() - start < 1.0
 
 
+DAEMON = """
+    import sys, threading, time
+    import numpy as np
+    import densecore as dc
+
+    kind, how = {kind!r}, {how!r}
+    x = np.random.default_rng(0).normal(size=(2000, 30)).astype("f")
+
+    def busy(*_):  # runs Python code all the time, and lets others have the GIL
+        return float(sum(np.mean(np.ones(10)) for _ in range(200)))
+
+    class Schedule(dc.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            busy()
+            return 0.01 * np.ones(np.shape(step))
+
+    def activation(z):
+        busy()
+        return np.tanh(z)
+
+    layers = [dc.Input(30), dc.Dense(200, "relu"), dc.Dense(1)]
+    if how == "activation":
+        layers.insert(2, dc.layers.Activation((activation, lambda z, a: 1 - a * a)))
+    model = dc.Sequential(layers, seed=0)
+    model.compile(dc.optimizers.Adam(Schedule()) if how == "schedule" else "adam", "mse",
+                  [busy] if how == "metric" else [])
+    callbacks = None
+    if how == "callback":
+        callbacks = [dc.callbacks.LambdaCallback(on_epoch_end=busy)]
+    if how == "sleeping callback":
+        callbacks = [dc.callbacks.LambdaCallback(on_epoch_end=lambda *_: time.sleep(1000))]
+
+    def train():
+        if kind == "ensemble":
+            dc.Ensemble(model, 8).fit(x[:200], x[:200, :1], epochs=10**6, verbose=0)
+        elif kind == "frozen":
+            frozen = model.freeze()
+            while True:
+                frozen(x)
+        else:
+            model.fit(x, x[:, :1], epochs=10**6, verbose=0, callbacks=callbacks)
+
+    threading.Thread(target=train, daemon=True).start()
+    time.sleep(0.5)
+    if how == "unfinished exit":  # the last code runs while the thread wants the GIL
+        end = time.time() + 0.05
+        sys.setswitchinterval(10)
+        while time.time() < end:
+            pass
+"""
+
+
 @pytest.mark.slow
-def test_a_program_may_end_while_a_daemon_trains() -> None:
-    code = (
-        "import threading, time, numpy as np, densecore as dc\n"
-        "m = dc.Sequential([dc.Input(4), dc.Dense(3)], seed=0)\n"
-        "m.compile('sgd', 'mse')\n"
-        "x, y = np.ones((100, 4)), np.ones((100, 3))\n"
-        "f = lambda: m.fit(x, y, epochs=10**7, verbose=0)\n"
-        "threading.Thread(target=f, daemon=True).start()\n"
-        "time.sleep(0.3)\n"
-    )
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        *(("model", how) for how in ("plain", "metric", "schedule", "activation", "callback")),
+        ("model", "sleeping callback"),
+        ("model", "unfinished exit"),
+        ("ensemble", "plain"),
+        ("ensemble", "metric"),
+        ("ensemble", "schedule"),
+        ("frozen", "activation"),
+    ],
+)
+def test_a_program_may_end_while_a_daemon_trains(kind: str, how: str) -> None:
+    """CPython ends such threads where they wait for the GIL, or run Python code."""
     for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        done = run_script(DAEMON.format(kind=kind, how=how))
         assert done.returncode == 0, done.stderr
 
 
@@ -378,6 +434,10 @@ class TestOneModelInTwoThreads:
             "apply_gradients": model.apply_gradients,
             "compile": lambda: model.compile("sgd", "mse"),
             "trainable": lambda: setattr(model, "trainable", False),
+            # These would read a mixture of two steps, or change the step that is being made.
+            "parameters": lambda: model.parameters,
+            "gradients": lambda: model.gradients,
+            "progress": lambda: model.progress,
         }
 
     def holders() -> list[str]:  # type: ignore[misc]
@@ -435,6 +495,43 @@ class TestOneModelInTwoThreads:
         thread.join()
         assert found == [expected]
         assert models[0].parameters.tobytes() == models[1].parameters.tobytes()
+
+
+class TestCallbacksUseTheModel:
+    """A callback has the model to itself: other threads are refused until `fit` returns."""
+
+    x, y = np.ones((8, 3), np.float32), np.zeros((8, 2), np.float32)
+
+    def test_a_metric_may_read_and_not_change(self) -> None:
+        found: list[Any] = []
+
+        def metric(y: Any, p: Any) -> float:
+            found.append(float(np.abs(model.parameters).sum()))
+            with pytest.raises(RuntimeError, match="in use by the call that runs this function"):
+                model.predict(self.x)
+            return found[-1]
+
+        model = dc.Sequential([dc.Input(3), dc.Dense(2)], seed=0)
+        model.compile("sgd", "mse", [metric])
+        history = model.fit(self.x, self.y, epochs=2, verbose=0)
+        assert history.history["metric"] == found
+
+
+def test_a_reservation_is_for_its_thread() -> None:
+    model = dc.Sequential([dc.Input(3), dc.Dense(2)], seed=0)
+    x = np.ones((2, 3), np.float32)
+    network = model._network
+    with network.reserved(), network.reserved():
+        model.predict(x)
+        with pytest.raises(RuntimeError, match="in use by another thread"):
+            at_once([lambda: model.predict(x)])
+    at_once([lambda: model.predict(x)])
+    held = network.reserved()
+    held.__enter__()
+    with pytest.raises(RuntimeError, match="entered already"):
+        held.__enter__()
+    del held  # gives the model back as well
+    at_once([lambda: model.predict(x)])
 
 
 def test_a_schedule_may_be_replaced_while_it_is_asked() -> None:

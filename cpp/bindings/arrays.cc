@@ -43,34 +43,16 @@ void wrong_layout(const char* name, const py::array& found, std::size_t alignmen
   throw std::invalid_argument(start + "a read-only array, wanted a writable one");
 }
 
-namespace {
-
-template <class Integer>
-void copy_labels(const py::object& y, index_t rows, index_t classes,
+void read_labels(const char* name, const py::object& array, index_t rows, index_t classes,
                  std::vector<std::int32_t>& labels) {
-  const Integer* from = input_vector<Integer>("y", y, rows);
-  labels.resize(static_cast<std::size_t>(rows));
-  for (index_t i = 0; i < rows; ++i) {
-    if (from[i] < 0 || from[i] >= classes)
-      throw std::invalid_argument("y: found class " + std::to_string(from[i]) + " in row " +
-                                  std::to_string(i) + ", wanted 0 to " +
-                                  std::to_string(classes - 1) + ", one per output");
-    labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(from[i]);
-  }
-}
-
-}  // namespace
-
-void read_labels(const py::object& y, index_t rows, index_t classes,
-                 std::vector<std::int32_t>& labels) {
-  if (!py::isinstance<py::array>(y)) wrong_type("y", y, "a numpy.ndarray");
-  const py::dtype dtype = py::reinterpret_borrow<py::array>(y).dtype();
+  if (!py::isinstance<py::array>(array)) wrong_type(name, array, "a numpy.ndarray");
+  const py::dtype dtype = py::reinterpret_borrow<py::array>(array).dtype();
   if (dtype.num() == py::dtype::num_of<std::int32_t>())
-    copy_labels<std::int32_t>(y, rows, classes, labels);
+    copy_labels(name, input_vector<std::int32_t>(name, array, rows), rows, classes, labels);
   else if (dtype.num() == py::dtype::num_of<std::int64_t>())
-    copy_labels<std::int64_t>(y, rows, classes, labels);
+    copy_labels(name, input_vector<std::int64_t>(name, array, rows), rows, classes, labels);
   else
-    wrong_type("y", dtype, "int32 or int64 (class numbers)");
+    wrong_type(name, dtype, "int32 or int64 (class numbers)");
 }
 
 void refuse_overlap(const char* name, const void* out, std::size_t out_bytes,

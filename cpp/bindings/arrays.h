@@ -15,6 +15,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/view.h"
+#include "objectives/checks.h"
 
 namespace densecore::bindings {
 
@@ -83,10 +84,18 @@ T* output_vector(const char* name, const py::object& object, index_t size) {
   return static_cast<T*>(checked<T>(name, object, {size}, true).mutable_data());
 }
 
-// `rows` class numbers of either integer type, each below `classes`: checked, and copied to
-// `labels`, as they may change while they are used.
-void read_labels(const py::object& y, index_t rows, index_t classes,
+// `rows` class numbers of int32 or int64, each below `classes`: checked, and copied to `labels`, as
+// the array may change while they are used.
+void read_labels(const char* name, const py::object& array, index_t rows, index_t classes,
                  std::vector<std::int32_t>& labels);
+
+// The weights of rows, checked.
+template <class T>
+const T* input_weights(const py::object& array, index_t rows) {
+  const T* weights = input_vector<T>("sample_weight", array, rows);
+  check_weights(weights, rows);
+  return weights;
+}
 
 // Refuses memory that both are used for writing and reading.
 void refuse_overlap(const char* name, const void* out, std::size_t out_bytes,

@@ -1,5 +1,5 @@
-// What loops of one's own call once per step. It has a file of its own because it is compiled for
-// speed, and all other bindings for space.
+// What a training loop in Python calls once per step. It has a file of its own because it is
+// compiled for speed, and all other bindings for space.
 #include "bindings/bound_step.h"
 #include "bindings/vectorcall_methods.h"
 
@@ -29,8 +29,9 @@ std::int64_t integer_of(const char* name, const py::object& value) {
 template <class T>
 void register_bound(py::module_& module, const std::string& network) {
   static const std::string step_name = "Step" + network, predict_name = "Prediction" + network;
-  py::class_<BoundStep<T>>(module, step_name.c_str(), called_as<BoundStep<T>::call>(),
-                           py::is_final())
+  core_class<BoundStep<T>>(module, step_name.c_str(),
+                           "A training step that is bound to its arrays.",
+                           called_as<BoundStep<T>::call>())
       .def(py::init<py::object, py::object, py::object, py::object>(), py::arg("network"),
            py::arg("x"), py::arg("y"), py::arg("sample_weight"))
       .def(
@@ -39,8 +40,9 @@ void register_bound(py::module_& module, const std::string& network) {
             return self.run(integer_of("run: steps", steps));
           },
           py::arg("steps"));
-  py::class_<BoundPrediction<T>>(module, predict_name.c_str(),
-                                 called_as<BoundPrediction<T>::call>(), py::is_final())
+  core_class<BoundPrediction<T>>(module, predict_name.c_str(),
+                                 "A prediction that is bound to its arrays.",
+                                 called_as<BoundPrediction<T>::call>())
       .def(py::init<py::object, py::object, py::object>(), py::arg("network"), py::arg("x"),
            py::arg("out"));
 }

@@ -1,4 +1,5 @@
 // Many networks at once, as Python sees them.
+#include "bindings/core_class.h"
 #include "bindings/py_ensemble.h"
 #include "bindings/register.h"
 
@@ -8,7 +9,7 @@ namespace {
 template <class T>
 void register_for(py::module_& module, const char* name) {
   using E = PyEnsemble<T>;
-  py::class_<E>(module, name)
+  core_class<E>(module, name, "Many networks of one architecture, trained side by side.")
       .def(py::init<index_t, const std::vector<py::dict>&, index_t, const py::object&>(),
            py::arg("inputs"), py::arg("layers"), py::arg("members"), py::arg("isa") = py::none())
       .def_property_readonly("parameters", &E::parameters)
@@ -25,7 +26,13 @@ void register_for(py::module_& module, const char* name) {
       .def("train_on_batch", &E::train_on_batch, py::arg("x"), py::arg("y"),
            py::arg("sample_weight") = py::none())
       .def("predict", &E::predict, py::arg("x"), py::arg("out") = py::none())
-      .def("finish_training", &E::finish_training);
+      .def("finish_training", &E::finish_training)
+      .def(
+          "reserved",
+          [](const py::object& self) {
+            return std::make_unique<PyReservation>(self, self.cast<E&>().mark());
+          },
+          "A context manager: until it ends, calls of other threads are refused.");
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ void register_for(py::module_& module, const char* name) {
   using F = PyFrozen<T>;
   static PyMethodDef predict = {"predict_on_batch", as_function(F::call_predict),
                                 METH_FASTCALL | METH_KEYWORDS, "predict_on_batch(x, out=None)"};
-  py::class_<F> type(module, name, called_as<F::call>(), py::is_final());
+  auto type = core_class<F>(module, name, "An immutable network for prediction; see `freeze`.",
+                            called_as<F::call>());
   add_method(type, &predict);
   type.def(py::init<index_t, py::list, py::object, py::list, py::dict>(), py::arg("inputs"),
            py::arg("layers"), py::arg("parameters"), py::arg("states"), py::arg("functions"))
@@ -18,10 +19,6 @@ void register_for(py::module_& module, const char* name) {
       .def_property_readonly("output_shape", &F::output_shape)
       .def_property_readonly("dtype", &F::dtype)
       .def("count_params", &F::count_params)
-      .def("__reduce__",
-           [](const py::object& self) {
-             return py::make_tuple(py::type::of(self), self.cast<F&>().recipe());
-           })
       .def("__copy__", [](py::object self) { return self; })
       .def("__deepcopy__", [](py::object self, const py::object&) { return self; })
       .def("__repr__", [](const F& self) {
@@ -29,6 +26,11 @@ void register_for(py::module_& module, const char* name) {
                py::str(self.output_shape()[1]).cast<std::string>() + ", " + dtype_name<T> + ", " +
                std::to_string(self.count_params()) + " parameters>";
       });
+  // In the place of the one that refuses.
+  const auto reduce = [](const py::object& self) {
+    return py::make_tuple(py::type::of(self), self.cast<F&>().recipe());
+  };
+  type.attr("__reduce__") = py::cpp_function(reduce, py::name("__reduce__"), py::is_method(type));
 }
 
 }  // namespace

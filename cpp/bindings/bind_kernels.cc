@@ -4,6 +4,8 @@
 
 #include "base/thread_pool.h"
 #include "bindings/arrays.h"
+#include "bindings/core_class.h"
+#include "bindings/gil.h"
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
 #include "layers/lookup.h"
@@ -217,7 +219,7 @@ class Kernels {
   // The three of `peak` run without the GIL, so that threads of Python measure all processors.
   index_t multiply_adds(index_t repeats, const py::object& out) const {
     T* lanes = output_vector<T>("out", out, table_.lanes);
-    const py::gil_scoped_release release;
+    const ReleasedGil release;
     return table_.peak.multiply_adds(repeats, lanes);
   }
 
@@ -225,14 +227,14 @@ class Kernels {
     const index_t size = checked<T>("in", in, {any}).size();
     const T* data = input_vector<T>("in", in, size);
     T* lanes = output_vector<T>("out", out, table_.lanes);
-    const py::gil_scoped_release release;
+    const ReleasedGil release;
     table_.peak.read_all(size, data, lanes);
   }
 
   void rewrite_all(const py::object& x) const {
     const index_t size = checked<T>("x", x, {any}).size();
     T* data = output_vector<T>("x", x, size);
-    const py::gil_scoped_release release;
+    const ReleasedGil release;
     table_.peak.rewrite_all(size, data);
   }
 
@@ -290,7 +292,7 @@ class Kernels {
 template <class T>
 void register_for(py::module_& module, const char* name) {
   using K = Kernels<T>;
-  py::class_<K>(module, name)
+  core_class<K>(module, name, "The kernels of one instruction set and dtype on NumPy arrays.")
       .def(py::init<const py::object&>(), py::arg("isa") = py::none())
       .def_property_readonly("isa", &K::isa)
       .def_property_readonly("lanes", &K::lanes)

@@ -2,6 +2,8 @@
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.h"
+#include "bindings/core_class.h"
+#include "bindings/gil.h"
 #include "bindings/metric.h"
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
@@ -17,28 +19,33 @@ class PyMetric {
         metric_(*active_kernels().f64, metric_spec(name, options), outputs, labels) {}
 
   void update(const py::object& outputs, const py::object& targets, const py::object& weight) {
+    const InUse in_use(mark_);
     const auto a = input_matrix<double>("y_pred", outputs, any, outputs_);
     Targets<double> y;
+    std::vector<std::int32_t> labels;
     if (labels_) {
-      y.labels = input_vector<std::int32_t>("y_true", targets, a.rows);
-      for (index_t i = 0; i < a.rows; ++i)
-        if (y.labels[i] < 0 || y.labels[i] >= outputs_)
-          throw std::invalid_argument("y_true: found class " + std::to_string(y.labels[i]) +
-                                      " in row " + std::to_string(i) + ", wanted 0 to " +
-                                      std::to_string(outputs_ - 1));
+      read_labels("y_true", targets, a.rows, outputs_, labels);
+      y.labels = labels.data();
     } else {
       y.values = input_matrix<double>("y_true", targets, a.rows, outputs_);
     }
-    if (!weight.is_none()) y.weight = input_vector<double>("sample_weight", weight, a.rows);
+    if (!weight.is_none()) y.weight = input_weights<double>(weight, a.rows);
     metric_.add(a, y);
   }
-  void reset() { metric_.reset(); }
-  double result() const { return metric_.result(); }
+  void reset() {
+    const InUse in_use(mark_);
+    metric_.reset();
+  }
+  double result() {
+    const InUse in_use(mark_);
+    return metric_.result();
+  }
 
  private:
   index_t outputs_;
   bool labels_;
   Metric<double> metric_;
+  UseMark mark_;
 };
 
 }  // namespace
@@ -48,31 +55,32 @@ MetricSpec metric_spec(const std::string& name, const py::dict& options) {
   spec.name = name;
   for (const auto& [key, value] : options) {
     const auto option = key.cast<std::string>();
-    if (value.is_none()) continue;
-    if (option == "weighted")
-      spec.weighted = value.cast<bool>();
-    else if (option == "threshold")
-      spec.threshold = value.cast<double>();
-    else if (option == "top_k")
-      spec.top_k = value.cast<index_t>();
-    else if (option == "class_id")
-      spec.class_id = value.cast<index_t>();
-    else if (option == "average")
-      spec.average = value.cast<std::string>();
-    else if (option == "curve")
-      spec.curve = value.cast<std::string>();
-    else if (option == "link")
-      spec.link = value.cast<std::string>();
-    else
-      throw std::invalid_argument("metric '" + name + "': found the option '" + option +
-                                  "', wanted weighted, threshold, top_k, class_id, average, "
-                                  "curve or link");
+    const bool given = !value.is_none();
+    if (option == "weighted") {
+      if (given) spec.weighted = value.cast<bool>();
+    } else if (option == "threshold") {
+      if (given) spec.threshold = value.cast<double>();
+    } else if (option == "top_k") {
+      if (given) spec.top_k = value.cast<index_t>();
+    } else if (option == "class_id") {
+      if (given) spec.class_id = value.cast<index_t>();
+    } else if (option == "average") {
+      if (given) spec.average = value.cast<std::string>();
+    } else if (option == "curve") {
+      if (given) spec.curve = value.cast<std::string>();
+    } else if (option == "link") {
+      if (given) spec.link = value.cast<std::string>();
+    } else {
+      throw std::invalid_argument(
+          "metric '" + name + "': found an unknown option '" + option +
+          "'; known: average, class_id, curve, link, threshold, top_k, weighted");
+    }
   }
   return spec;
 }
 
 void register_metric(py::module_& module) {
-  py::class_<PyMetric>(module, "Metric")
+  core_class<PyMetric>(module, "Metric", "A metric by itself, fed batch after batch.")
       .def(py::init<const std::string&, const py::dict&, index_t, bool>(), py::arg("name"),
            py::arg("options"), py::arg("outputs"), py::arg("labels"))
       .def("update", &PyMetric::update, py::arg("outputs"), py::arg("targets"), py::arg("weight"))

@@ -10,12 +10,13 @@ namespace {
 template <class T>
 void register_for(py::module_& module, const char* name, const char* tally_name) {
   using N = PyNetwork<T>;
-  py::class_<Tally<T>>(module, tally_name)
-      .def("reset", &Tally<T>::reset)
-      .def("results", &Tally<T>::results);
+  core_class<PyTally<T>>(module, tally_name, "Loss and metrics of the batches so far.")
+      .def("reset", &PyTally<T>::reset)
+      .def("results", &PyTally<T>::results);
   static const std::string tape_name = std::string("Tape") + name;
-  py::class_<PyTape<T>>(module, tape_name.c_str()).def_property_readonly("rows", &PyTape<T>::rows);
-  py::class_<N> type(module, name);
+  core_class<PyTape<T>>(module, tape_name.c_str(), "A place for one forward pass.")
+      .def_property_readonly("rows", &PyTape<T>::rows);
+  auto type = core_class<N>(module, name, "A network with what it is trained by, on NumPy arrays.");
   register_bound<T>(module, name);
   add_hot_calls<T>(type);
   register_derivatives<T>(type);
@@ -38,8 +39,7 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
       .def("set_penalty", &N::set_penalty, py::arg("layer"), py::arg("l1"), py::arg("l2"))
       .def_readwrite("row_order", &N::row_order)
       .def_property("penalty_weight", &N::penalty_weight, &N::set_penalty_weight)
-      .def("random_numbers", &N::random_numbers, py::arg("layer"), py::arg("step"),
-           py::arg("rows"))
+      .def("random_numbers", &N::random_numbers, py::arg("layer"), py::arg("step"), py::arg("rows"))
       .def("set_function", &N::set_function, py::arg("layer"), py::arg("forward"),
            py::arg("derivative"))
       .def("compile", &N::compile, py::arg("loss"), py::arg("reduction"), py::arg("optimizer"),
@@ -58,14 +58,19 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
           "fit",
           [](N& self, const py::object& x, const py::object& y, const py::object& weight,
              const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
-             decltype(EpochHooks::end) end, py::list results, decltype(EpochHooks::begin) begin,
-             bool every_epoch) {
+             py::object end, py::list results, py::object begin, bool every_epoch) {
             self.fit(x, y, weight, validation, epochs, batch_size, shuffle,
                      {std::move(begin), std::move(end), every_epoch}, std::move(results));
           },
           py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("validation"),
           py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"), py::arg("epoch_end"),
           py::arg("results"), py::arg("epoch_begin") = py::none(), py::arg("every_epoch") = true)
+      .def(
+          "reserved",
+          [](const py::object& self) {
+            return std::make_unique<PyReservation>(self, self.cast<N&>().mark());
+          },
+          "A context manager: until it ends, calls of other threads are refused.")
       .def("tally", &N::tally)
       .def("train_batch", &N::train_batch, py::arg("x"), py::arg("y"), py::arg("sample_weight"),
            py::arg("tally"))
@@ -79,6 +84,9 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
 }  // namespace
 
 void register_network(py::module_& module) {
+  core_class<PyReservation>(module, "Reservation", "See `reserved` of networks and ensembles.")
+      .def("__enter__", &PyReservation::enter)
+      .def("__exit__", [](PyReservation& self, const py::args&) { self.exit(); });
   register_for<float>(module, "NetworkF32", "TallyF32");
   register_for<double>(module, "NetworkF64", "TallyF64");
 }

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "bindings/arrays.h"
+#include "bindings/core_class.h"
 #include "bindings/register.h"
+#include "bindings/user_function.h"
 #include "objectives/optimizer.h"
 
 namespace densecore::bindings {
@@ -12,7 +14,8 @@ namespace densecore::bindings {
 namespace py = pybind11;
 
 void register_optimizer(py::module_& module) {
-  py::class_<OptimizerSettings, std::shared_ptr<OptimizerSettings>>(module, "OptimizerSettings")
+  core_class<OptimizerSettings, std::shared_ptr<OptimizerSettings>>(
+      module, "OptimizerSettings", "An optimizer's name and hyperparameters.")
       .def(py::init<const std::string&>(), py::arg("name"))
       .def_property_readonly("name", &OptimizerSettings::name)
       .def("get", &OptimizerSettings::get, py::arg("hyperparameter"))
@@ -39,14 +42,10 @@ void register_optimizer(py::module_& module) {
       .def("set_schedule",
            [](OptimizerSettings& settings, const py::object& rates) {
              if (rates.is_none()) return settings.set_schedule({});
-             // Its last user may be a thread without the GIL.
-             const std::shared_ptr<py::object> function(new py::object(rates), [](py::object* old) {
-               const py::gil_scoped_acquire gil;
-               delete old;
-             });
+             const SharedObject function(rates);
              settings.set_schedule([function](std::int64_t first, index_t count, double* out) {
-               const py::gil_scoped_acquire gil;
-               const py::object found = (*function)(first, count);
+               const AcquiredGil gil;
+               const py::object found = call_user(function.get(), py::int_(first), py::int_(count));
                const double* values = input_vector<double>("learning rates", found, count);
                std::copy_n(values, count, out);
              });

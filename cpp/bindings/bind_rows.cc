@@ -1,6 +1,7 @@
 #include <stdexcept>
 
 #include "bindings/arrays.h"
+#include "bindings/core_class.h"
 #include "bindings/register.h"
 #include "bindings/row_source.h"
 
@@ -29,7 +30,7 @@ PyRows<T> strided(const py::array& array) {
   if (array.ndim() != 2) wrong_shape("x", array, {any, any});
   return {rows_of_array<T>({static_cast<const char*>(array.data()), number_type(array),
                             array.shape(0), array.shape(1), array.strides(0), array.strides(1)}),
-          {array}};
+          std::vector<py::object>{array}};
 }
 
 template <class T, class Index>
@@ -50,7 +51,7 @@ PyRows<T> csr(const py::object& data, const py::object& indices, const py::objec
                      py::reinterpret_borrow<py::array>(indptr).itemsize() == 4;
   return {small ? csr_of<T, std::int32_t>(data, indices, indptr, cols)
                 : csr_of<T, std::int64_t>(data, indices, indptr, cols),
-          {data, indices, indptr}};
+          std::vector<py::object>{data}};
 }
 
 void check_range(index_t begin, index_t end, index_t rows) {
@@ -59,30 +60,35 @@ void check_range(index_t begin, index_t end, index_t rows) {
                             ", wanted a part of " + std::to_string(rows));
 }
 
+void check_row(index_t row, index_t rows) {
+  if (row < 0 || row >= rows)
+    throw std::out_of_range("order: found row " + std::to_string(row) + ", wanted 0 to " +
+                            std::to_string(rows - 1));
+}
+
 template <class T>
 void register_for(py::module_& module, const char* name) {
   using Rows = PyRows<T>;
-  py::class_<Rows>(module, name)
+  core_class<Rows>(module, name, "Rows that are made when they are read: (rows, columns).")
       .def_static("strided", &strided<T>, py::arg("array"))
       .def_static("csr", &csr<T>, py::arg("data"), py::arg("indices"), py::arg("indptr"),
                   py::arg("columns"))
       .def_property_readonly(
-          "shape",
-          [](const Rows& self) { return py::make_tuple(self.source->rows(), self.source->cols()); })
-      .def("__len__", [](const Rows& self) { return self.source->rows(); })
+          "shape", [](const Rows& self) { return py::make_tuple(self.size(), self.cols()); })
+      .def("__len__", [](const Rows& self) { return self.size(); })
       .def(
           "slice",
           [](const Rows& self, index_t begin, index_t end) {
-            check_range(begin, end, self.source->rows());
-            return Rows{self.source->slice(begin, end), self.kept};
+            check_range(begin, end, self.size());
+            return self.slice(begin, end);
           },
           py::arg("begin"), py::arg("end"))
       .def(
           "read",
           [](const Rows& self, index_t begin, index_t end) {
-            check_range(begin, end, self.source->rows());
-            py::array_t<T> out({end - begin, self.source->cols()});
-            self.source->read(nullptr, begin, end - begin, out.mutable_data());
+            check_range(begin, end, self.size());
+            py::array_t<T> out({end - begin, self.cols()});
+            self.source().read(nullptr, begin, end - begin, out.mutable_data());
             return out;
           },
           py::arg("begin"), py::arg("end"))
@@ -92,11 +98,10 @@ void register_for(py::module_& module, const char* name) {
             const auto numbers = checked<std::int64_t>("order", order, {any});
             const auto* from = static_cast<const std::int64_t*>(numbers.data());
             const index_t count = numbers.shape(0);
-            for (index_t i = 0; i < count; ++i)
-              check_range(from[i], from[i] + 1, self.source->rows());
-            py::array_t<T> out({count, self.source->cols()});
             const std::vector<index_t> rows(from, from + count);
-            self.source->read(rows.data(), 0, count, out.mutable_data());
+            for (const index_t row : rows) check_row(row, self.size());
+            py::array_t<T> out({count, self.cols()});
+            self.source().read(rows.data(), 0, count, out.mutable_data());
             return out;
           },
           py::arg("order"));

@@ -8,6 +8,7 @@
 
 #include "bindings/array_snapshot.h"
 #include "bindings/py_network.h"
+#include "bindings/vectorcall.h"
 
 namespace densecore::bindings {
 
@@ -24,13 +25,16 @@ class BoundStep {
         weight_(weight) {}
 
   double run(std::int64_t steps) {
-    const InUse in_use(network_.busy());
+    if (steps < 1)
+      throw std::invalid_argument("run: found " + std::to_string(steps) +
+                                  " steps, wanted at least 1");
+    const InUse in_use(network_.mark());
     if (network_.bound_trainer() != trainer_)
       throw std::runtime_error(
           "the model was compiled again after this step was made: call make_train_step again");
     if (x_.changed() || y_.changed() || weight_.changed()) {
       batch_ = network_.bound_batch(x_.array(), y_.array(), weight_.array(), labels_);
-      for (SeenArray* array : {&x_, &y_, &weight_}) array->look();
+      for (ArraySnapshot* array : {&x_, &y_, &weight_}) array->look();
     } else {
       network_.check_contents(batch_, y_.array(), labels_);
     }
@@ -50,7 +54,7 @@ class BoundStep {
   std::shared_ptr<Trainer<T>> trainer_;
   std::vector<std::int32_t> labels_;
   Data<T> batch_;
-  SeenArray x_, y_, weight_;
+  ArraySnapshot x_, y_, weight_;
 };
 
 template <class T>
@@ -65,7 +69,7 @@ class BoundPrediction {
     return guarded([&] {
       refuse_arguments("predict", count, keywords);
       BoundPrediction& bound = self_of<BoundPrediction>(self);
-      const InUse in_use(bound.network_.busy());
+      const InUse in_use(bound.network_.mark());
       if (bound.x_.changed() || bound.out_.changed()) bound.check();
       bound.network_.predict_into(in_use, bound.in_view_, bound.out_view_);
       return py::object(bound.out_.array()).release().ptr();
@@ -85,7 +89,7 @@ class BoundPrediction {
 
   py::object owner_;
   PyNetwork<T>& network_;
-  SeenArray x_, out_;
+  ArraySnapshot x_, out_;
   MatrixView<const T> in_view_;
   MatrixView<T> out_view_;
 };

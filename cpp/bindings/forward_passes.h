@@ -1,20 +1,17 @@
-// Forward passes that wait for their way back: one on the network itself, others on tapes.
+// Forward passes that wait for their backward pass: one on the network itself, others on tapes.
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "bindings/arrays.h"
-#include "bindings/vectorcall.h"
-#include "bindings/specs.h"
+#include "bindings/gil.h"
 #include "network/network.h"
 
 namespace densecore::bindings {
 
-// The input of a forward pass, whose memory is read again on the way back.
+// The input of a forward pass, whose memory the backward pass reads again.
 struct OpenPass {
   py::object x = py::none();
   index_t rows = 0;
@@ -53,11 +50,14 @@ class PyTape {
   Tape<T> tape_;
 };
 
-// A network with its open passes; what else uses the network discards the one on itself.
+// A network with its forward passes; any other use of the network discards the one on itself.
 template <class T>
 class OpenPasses {
  public:
-  std::unique_ptr<PyTape<T>> make_tape() const { return std::make_unique<PyTape<T>>(network_); }
+  std::unique_ptr<PyTape<T>> make_tape() const {
+    mark_.check_readable();
+    return std::make_unique<PyTape<T>>(network_);
+  }
 
   py::object forward(const py::object& x, const py::object& out, bool training,
                      const py::object& tape, std::int64_t step) {
@@ -66,7 +66,7 @@ class OpenPasses {
     const py::object result = output(out, x_view.rows, network_->outputs());
     const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
     if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     OpenPass& pass = on == nullptr ? own_ : on->pass;
     pass.x = py::none();
     {
@@ -82,13 +82,13 @@ class OpenPasses {
   py::object backward(const py::object& grad_output, bool input_gradient, bool accumulate,
                       const py::object& tape) {
     PyTape<T>* const on = tape_of("backward", tape);
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     const OpenPass& pass = on == nullptr ? own_ : on->pass;
     if (pass.x.is_none())
       throw std::runtime_error(
           on == nullptr
-              ? "backward: found no forward pass to go back through, wanted a call of forward "
-                "first (training and prediction discard it)"
+              ? "backward: found no forward pass, wanted a call of forward first (training and "
+                "prediction discard it)"
               : "backward: found a tape without a forward pass, wanted a call of forward with it "
                 "first");
     if (pass.updates != updates_)
@@ -109,7 +109,7 @@ class OpenPasses {
 
   // Copies of what the layers of the core put out in the last call of `forward`.
   py::list layer_outputs() {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     if (own_.x.is_none())
       throw std::runtime_error("layer_outputs: found no forward pass, wanted forward before it");
     py::list outputs;
@@ -123,11 +123,12 @@ class OpenPasses {
   }
 
  protected:
-  // The pass on the network itself can no longer be gone back through.
+  // Invalidates the pass on the network itself.
   void discard_pass() {
     if (!own_.x.is_none()) own_.x = py::none();
   }
-  // No pass can be gone back through any more: parameters are others, or others are trained.
+  // Invalidates every pending forward pass: the parameters, or which of them are trainable, have
+  // changed.
   void discard_passes() {
     discard_pass();
     ++updates_;
@@ -147,7 +148,7 @@ class OpenPasses {
   }
 
   std::shared_ptr<Network<T>> network_;
-  std::atomic<bool> busy_{false};
+  UseMark mark_;
 
  private:
   PyTape<T>* tape_of(const char* function, const py::object& tape) const {

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "bindings/arrays.h"
-#include "bindings/vectorcall.h"
+#include "bindings/gil.h"
 #include "bindings/specs.h"
+#include "bindings/user_function.h"
+#include "bindings/vectorcall.h"
 #include "network/frozen.h"
 
 namespace densecore::bindings {
@@ -21,11 +23,8 @@ class PyFrozen {
   PyFrozen(index_t inputs, py::list layers, const py::object& parameters, py::list states,
            py::dict functions)
       : layers_(std::move(layers)), states_(std::move(states)), functions_(std::move(functions)) {
-    NetworkSpec spec;
-    spec.inputs = inputs;
-    for (const py::handle layer : layers_)
-      spec.layers.push_back(layer_spec_of(layer.cast<py::dict>()));
-    auto network = std::make_unique<Network<T>>(active_kernels(), std::move(spec));
+    auto network = std::make_unique<Network<T>>(
+        active_kernels(), network_spec_of(inputs, layers_.cast<std::vector<py::dict>>()));
     const index_t count = network->parameter_count();
     std::copy_n(input_vector<T>("parameters", parameters, count), count,
                 network->parameters()->data());

@@ -124,10 +124,12 @@ class NetworkDerivatives {
   py::object jets_backward(const std::vector<py::object>& given, const py::object& out,
                            bool input_gradient, bool of_parameters) {
     Jets<T>& jets = of_parameters ? parameter_jets_ : jets_;
-    if (jets.rows() == 0)
+    if (!jets.has_pass())
       throw std::runtime_error(
-          "backward_derivatives: found no pass to go back through, wanted a call of "
-          "input_derivatives first");
+          "backward_derivatives: found no forward pass, wanted a call of input_derivatives first");
+    if (given.size() > Jets<T>::max_order + 1)
+      throw std::invalid_argument("gradients: found " + std::to_string(given.size()) +
+                                  ", wanted at most 3");
     static constexpr const char* names[] = {"grad_u", "grad_du", "grad_d2u"};
     typename Jets<T>::ConstViews grad;
     for (std::size_t k = 0; k < given.size(); ++k) {

@@ -1,12 +1,14 @@
 // An ensemble on NumPy arrays.
 #pragma once
 
-#include <limits>
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "bindings/array_snapshot.h"
 #include "bindings/arrays.h"
+#include "bindings/gil.h"
 #include "bindings/metric.h"
 #include "bindings/specs.h"
 #include "training/ensemble.h"
@@ -18,23 +20,30 @@ class PyEnsemble {
  public:
   PyEnsemble(index_t inputs, const std::vector<py::dict>& layers, index_t members,
              const py::object& isa) {
-    NetworkSpec spec;
-    spec.inputs = inputs;
-    for (const py::dict& layer : layers) spec.layers.push_back(layer_spec_of(layer));
     ensemble_ = std::make_unique<Ensemble<T>>(
-        isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()), std::move(spec),
-        members);
+        isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()),
+        network_spec_of(inputs, layers), members);
   }
 
+  UseMark& mark() { return mark_; }
+
+  // What follows is refused while another thread uses the ensemble: a member that is in training
+  // has its parameters and its optimizer's state elsewhere.
   py::array parameters() const {
+    mark_.check_free();
     return view_of<T>(ensemble_->parameters(), 0,
                       {ensemble_->size(), ensemble_->network().parameter_count()});
   }
   py::array states() const {
+    mark_.check_free();
     return view_of<T>(ensemble_->states(), 0, {ensemble_->size(), ensemble_->state_count()});
   }
-  const std::vector<std::uint64_t>& seeds() const { return ensemble_->seeds; }
+  const std::vector<std::uint64_t>& seeds() const {
+    mark_.check_free();
+    return ensemble_->seeds;
+  }
   void set_seeds(const std::vector<std::uint64_t>& seeds) {
+    mark_.check_free();
     check_members("seeds", seeds.size());
     ensemble_->seeds = seeds;
   }
@@ -43,7 +52,7 @@ class PyEnsemble {
                const std::vector<std::shared_ptr<OptimizerSettings>>& settings,
                const py::list& metric_specs, bool from_logits,
                const std::vector<double>& loss_parameters) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     check_members("optimizers", settings.size());
     const NetworkSpec& spec = ensemble_->network().spec();
     const Objective<T> objective(table(), loss, reduction_of(reduction), spec.last_activation(),
@@ -53,6 +62,7 @@ class PyEnsemble {
   }
 
   py::dict optimizer_states(index_t member) {
+    mark_.check_free();
     OptimizerState<T>& optimizer = ensemble_->optimizer(checked_member(member));
     py::dict views;
     const index_t count = ensemble_->network().parameter_count();
@@ -65,6 +75,7 @@ class PyEnsemble {
   }
   // (steps, epochs) of all members.
   std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> progress() {
+    mark_.check_free();
     check_compiled();
     std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> found;
     for (index_t i = 0; i < ensemble_->size(); ++i) {
@@ -74,6 +85,7 @@ class PyEnsemble {
     return found;
   }
   void set_progress(index_t member, std::int64_t steps, std::int64_t epochs) {
+    mark_.check_free();
     ensemble_->optimizer(checked_member(member)).steps = steps;
     ensemble_->epochs(member) = epochs;
   }
@@ -82,12 +94,13 @@ class PyEnsemble {
   // each member. `report` (epochs, values, members).
   void fit(const py::tuple& data, const py::object& validation, std::int64_t epochs,
            index_t batch_size, bool shuffle, const py::object& report) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     check_compiled();
     Lists training, held_out;
-    read(data, training);
+    BorrowedArrays arrays;
+    read(data, training, arrays);
     const bool validated = !validation.is_none();
-    if (validated) read(validation.cast<py::tuple>(), held_out);
+    if (validated) read(validation.cast<py::tuple>(), held_out, arrays);
     const Report to = report_of(report, epochs, ensemble_->reported() * (validated ? 2 : 1));
     run([&](Interrupt* interrupt) {
       ensemble_->fit(interrupt, training.members, validated ? &held_out.members : nullptr,
@@ -95,17 +108,18 @@ class PyEnsemble {
     });
   }
   void evaluate(const py::tuple& data, const py::object& report) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     check_compiled();
     Lists given;
-    read(data, given);
+    BorrowedArrays arrays;
+    read(data, given, arrays);
     const Report to = report_of(report, 1, ensemble_->reported());
     run([&](Interrupt* interrupt) { ensemble_->evaluate(interrupt, given.members, to); });
   }
 
   // x (rows, inputs) for all, or (members, rows, inputs); and so y and the weights.
   py::object train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     check_compiled();
     read_batch(x, y, weight);
     py::array_t<double> losses(ensemble_->size());
@@ -115,7 +129,7 @@ class PyEnsemble {
   }
 
   py::object predict(const py::object& x, const py::object& out) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     const index_t inputs = ensemble_->network().inputs(), size = ensemble_->size();
     const bool each = dimensions(x) == 3;
     const py::array array =
@@ -135,16 +149,17 @@ class PyEnsemble {
   }
 
   void finish_training() {
+    const InUse in_use(mark_);
     check_compiled();
-    const InUse in_use(busy_);
     ensemble_->finish_training();
   }
 
  private:
-  // What was read, with the class numbers that it refers to.
+  // What was read, with the copies that it refers to.
   struct Lists {
     typename Ensemble<T>::Members members;
     std::vector<std::vector<std::int32_t>> labels;
+    std::vector<std::vector<std::int64_t>> rows;
   };
 
   const KernelTable<T>& table() const { return ensemble_->network().table(); }
@@ -174,7 +189,7 @@ class PyEnsemble {
   }
 
   // (xs, ys, weights or None, rows or None)
-  void read(const py::tuple& data, Lists& lists) const {
+  void read(const py::tuple& data, Lists& lists, BorrowedArrays& arrays) const {
     const auto xs = data[0].cast<py::list>(), ys = data[1].cast<py::list>();
     const bool weighted = !data[2].is_none(), numbered = !data[3].is_none();
     const py::list weights = weighted ? data[2].cast<py::list>() : py::list();
@@ -183,6 +198,14 @@ class PyEnsemble {
     for (const py::list* list : {&xs, &ys, &weights, &rows})
       if (list->size() > 1) check_members("data", list->size());
     lists.labels.resize(ys.size());
+    lists.rows.resize(rows.size());
+    const auto borrow = [&](const char* name, const py::list& list) {
+      for (const py::handle array : list)
+        arrays.add(name, py::reinterpret_borrow<py::object>(array));
+    };
+    borrow("x", xs);
+    borrow("y", ys);
+    borrow("sample_weight", weights);
     for (std::size_t i = 0; i < members; ++i) {
       const auto of = [i](const py::list& list) -> py::object {
         return list[list.size() == 1 ? 0 : i];
@@ -193,17 +216,22 @@ class PyEnsemble {
       if (ensemble_->objective().sparse()) {
         auto& labels = lists.labels[ys.size() == 1 ? 0 : i];
         if (ys.size() > 1 || i == 0)
-          read_labels(of(ys), count, ensemble_->network().outputs(), labels);
+          read_labels("y", of(ys), count, ensemble_->network().outputs(), labels);
         member.data.targets.labels = labels.data();
       } else {
         member.data.targets.values =
             input_matrix<T>("y", of(ys), count, ensemble_->objective().target_columns());
+        if (ys.size() > 1 || i == 0)
+          check_targets(ensemble_->objective().loss(), member.data.targets.values);
       }
-      if (weighted)
-        member.data.targets.weight = input_vector<T>("sample_weight", of(weights), count);
+      if (weighted) member.data.targets.weight = input_weights<T>(of(weights), count);
       if (numbered) {
+        // A copy, which is checked: the array may be changed while its numbers are used.
         const py::array numbers = checked<std::int64_t>("indices", of(rows), {any});
-        member.rows = static_cast<const std::int64_t*>(numbers.data());
+        const auto* const from = static_cast<const std::int64_t*>(numbers.data());
+        auto& copy = lists.rows[rows.size() == 1 ? 0 : i];
+        copy.assign(from, from + numbers.shape(0));
+        member.rows = copy.data();
         member.count = numbers.shape(0);
         check_rows(member, count);
       }
@@ -227,19 +255,22 @@ class PyEnsemble {
     if (sparse) {
       batch_.labels.resize(1);
       const py::object flat = each_y ? y.attr("reshape")(-1) : y;
-      read_labels(flat, each_y ? size * rows : rows, ensemble_->network().outputs(),
+      read_labels("y", flat, each_y ? size * rows : rows, ensemble_->network().outputs(),
                   batch_.labels.front());
       first.data.targets.labels = batch_.labels.front().data();
     } else {
       const py::array ys =
           each_y ? checked<T>("y", y, {size, rows, columns}) : checked<T>("y", y, {rows, columns});
       first.data.targets.values = {static_cast<const T*>(ys.data()), rows, columns};
+      check_targets(ensemble_->objective().loss(),
+                    {first.data.targets.values.data, ys.size() / columns, columns});
     }
-    if (!weight.is_none())
-      first.data.targets.weight =
-          static_cast<const T*>((each_weight ? checked<T>("sample_weight", weight, {size, rows})
-                                             : checked<T>("sample_weight", weight, {rows}))
-                                    .data());
+    if (!weight.is_none()) {
+      const py::array weights = each_weight ? checked<T>("sample_weight", weight, {size, rows})
+                                            : checked<T>("sample_weight", weight, {rows});
+      first.data.targets.weight = static_cast<const T*>(weights.data());
+      check_weights(first.data.targets.weight, weights.size());
+    }
     const bool each = each_x || each_y || each_weight;
     batch_.members.resize(static_cast<std::size_t>(each ? size : 1));
     for (index_t i = 0; i < static_cast<index_t>(batch_.members.size()); ++i) {
@@ -262,17 +293,11 @@ class PyEnsemble {
   // functions. The ensemble is marked as in use.
   template <class Body>
   static void run(Body&& body) {
-    SignalCheck signals;
-    try {
-      const ReleasedGil release;
-      body(&signals);
-    } catch (const Interrupted&) {
-      signals.rethrow();
-    }
+    run_interruptible(body);
   }
 
   std::unique_ptr<Ensemble<T>> ensemble_;
-  std::atomic<bool> busy_{false};
+  UseMark mark_;
   Lists batch_;
 };
 

@@ -1,7 +1,6 @@
 // A network with what it is trained by, on NumPy arrays.
 #pragma once
 
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "bindings/arrays.h"
+#include "bindings/epoch_observer.h"
 #include "bindings/forward_passes.h"
 #include "bindings/metric.h"
 #include "bindings/network_derivatives.h"
@@ -18,35 +18,61 @@
 
 namespace densecore::bindings {
 
+// What the batches of a loop in Python amount to.
+template <class T>
+class PyTally {
+ public:
+  explicit PyTally(Tally<T> tally) : tally_(std::move(tally)) {}
+  void reset() {
+    const InUse in_use(mark_);
+    tally_.reset();
+  }
+  std::vector<double> results() {
+    const InUse in_use(mark_);
+    return tally_.results();
+  }
+  // For a caller that holds `InUse` of the mark.
+  Tally<T>& tally() { return tally_; }
+  UseMark& mark() { return mark_; }
+
+ private:
+  Tally<T> tally_;
+  UseMark mark_;
+};
+
 template <class T>
 class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T>> {
   using Base = OpenPasses<T>;
-  using Base::busy_, Base::discard_pass, Base::discard_passes, Base::network_, Base::output,
+  using Base::discard_pass, Base::discard_passes, Base::mark_, Base::network_, Base::output,
       Base::run;
 
  public:
   PyNetwork(index_t inputs, const std::vector<py::dict>& layers, const py::object& isa) {
-    NetworkSpec spec;
-    spec.inputs = inputs;
-    for (const py::dict& layer : layers) spec.layers.push_back(layer_spec_of(layer));
     network_ = std::make_shared<Network<T>>(
-        isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()), std::move(spec));
+        isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()),
+        network_spec_of(inputs, layers));
   }
 
   std::string isa() const { return network_->isa(); }
   index_t parameter_count() const { return network_->parameter_count(); }
+  // What follows is refused while another thread uses the network: it would read a mixture of two
+  // steps, or change a step that is being made.
   py::array parameters() const {
+    mark_.check_readable();
     return view_of<T>(network_->parameters(), 0, {network_->parameter_count()});
   }
   py::array gradients() const {
+    mark_.check_readable();
     return view_of<T>(network_->gradients(), 0, {network_->parameter_count()});
   }
   py::array gradient_slots() const {
+    mark_.check_readable();
     return view_of<T>(network_->gradients(), network_->parameter_count(),
                       {Network<T>::spare_slots});
   }
   // Of layer l: its parameters, their gradients and its other arrays, by name.
   py::tuple layer_views(std::size_t l) const {
+    mark_.check_readable();
     const Layer<T>& layer = *network_->layers().at(l);
     py::dict parameters, gradients, states;
     for (const ParameterBlock& block : layer.parameters()) {
@@ -61,12 +87,24 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
       states[block.name] = view_of<T>(block.values, 0, {layer.units()});
     return py::make_tuple(parameters, gradients, states);
   }
-  std::uint64_t seed() const { return network_->seed; }
-  void set_seed(std::uint64_t seed) { network_->seed = seed; }
-  std::uint64_t open_passes() const { return network_->open_passes; }
-  void set_open_passes(std::uint64_t count) { network_->open_passes = count; }
+  std::uint64_t seed() const {
+    mark_.check_readable();
+    return network_->seed;
+  }
+  void set_seed(std::uint64_t seed) {
+    mark_.check_free();
+    network_->seed = seed;
+  }
+  std::uint64_t open_passes() const {
+    mark_.check_readable();
+    return network_->open_passes;
+  }
+  void set_open_passes(std::uint64_t count) {
+    mark_.check_free();
+    network_->open_passes = count;
+  }
   void set_trainable(std::size_t l, bool trainable) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     discard_passes();
     network_->layers().at(l);
     network_->set_trainable(l, trainable);
@@ -74,19 +112,22 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   // None, or what `fit` takes for each epoch's order of the rows: an array that somebody writes
   // before the epoch begins.
   py::object row_order = py::none();
-  double penalty_weight() const { return network_->penalty_weight; }
+  double penalty_weight() const {
+    mark_.check_readable();
+    return network_->penalty_weight;
+  }
   void set_penalty_weight(double weight) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     network_->penalty_weight = weight;
   }
   // Of the layer's weights.
   void set_penalty(std::size_t l, double l1, double l2) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     network_->layers().at(l);
     network_->set_penalty(l, 0, {l1, l2});
   }
   void set_function(std::size_t l, py::function forward, py::function derivative) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     bindings::set_function(*network_, l, std::move(forward), std::move(derivative));
   }
 
@@ -103,7 +144,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   void compile(const std::string& loss, const std::string& reduction,
                std::shared_ptr<OptimizerSettings> settings, const py::list& metric_specs,
                std::uint64_t seed, bool from_logits, const std::vector<double>& loss_parameters) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     const NetworkSpec& spec = network_->spec();
     const Objective<T> objective(network_->table(), loss, reduction_of(reduction),
                                  spec.last_activation(), spec.outputs(), from_logits,
@@ -114,6 +155,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   }
 
   py::dict optimizer_states() {
+    mark_.check_readable();
     Trainer<T>& t = trainer();
     py::dict views;
     const index_t count = network_->parameter_count();
@@ -124,17 +166,29 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     }
     return views;
   }
-  std::int64_t steps() { return trainer().optimizer().steps; }
-  void set_steps(std::int64_t steps) { trainer().optimizer().steps = steps; }
-  std::int64_t epochs() { return trainer().epochs; }
-  void set_epochs(std::int64_t epochs) { trainer().epochs = epochs; }
+  std::int64_t steps() {
+    mark_.check_readable();
+    return trainer().optimizer().steps;
+  }
+  void set_steps(std::int64_t steps) {
+    mark_.check_free();
+    trainer().optimizer().steps = steps;
+  }
+  std::int64_t epochs() {
+    mark_.check_readable();
+    return trainer().epochs;
+  }
+  void set_epochs(std::int64_t epochs) {
+    mark_.check_free();
+    trainer().epochs = epochs;
+  }
 
   // Rows that must be made first, a block at a time.
   py::object predict_source(const RowSource<T>& source) {
     check_columns(source);
     const py::object result = output(py::none(), source.rows(), network_->outputs());
     const auto out_view = output_matrix<T>("out", result, source.rows(), network_->outputs());
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     discard_pass();
     run(2 * released_work, [&](Executor& executor) {
       constexpr index_t block = 1024;
@@ -156,18 +210,21 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     const py::object result = output(out, x_view.rows, network_->outputs());
     const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
     if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     discard_pass();
     run(network_->forward_work(x_view.rows),
         [&](Executor& executor) { network_->predict(executor, x_view, out_view); });
     return result;
   }
 
-  double penalty() const { return network_->penalized() ? network_->penalty() : 0; }
+  double penalty() const {
+    mark_.check_readable();
+    return network_->penalized() ? network_->penalty() : 0;
+  }
 
   double loss_and_gradients(const py::object& x, const py::object& y, const py::object& weight) {
     Trainer<T>& t = trainer();
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     const Data<T> batch = bound_batch(x, y, weight, labels_);
     discard_pass();
     LossSum sum;
@@ -180,7 +237,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
 
   void apply_gradients() {
     Trainer<T>& t = trainer();
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     discard_passes();
     run(8.0 * static_cast<double>(network_->parameter_count()),
         [&](Executor& executor) { t.apply_gradients(executor); });
@@ -189,7 +246,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   // Parameters become their average, where the optimizer keeps one.
   void finish_training() {
     Trainer<T>& t = trainer();
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     discard_passes();
     t.optimizer().finish(network_->parameters()->data(), network_->trained());
   }
@@ -205,17 +262,20 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     return batch;
   }
-  // Of a bound batch, what may have changed in arrays that are where they were.
+  // Checks the contents of a bound batch's arrays again (labels, weights); their memory has not
+  // moved.
   void check_contents(Data<T>& batch, const py::object& y,
                       std::vector<std::int32_t>& labels) const {
     if (batch.targets.labels != nullptr) {
-      read_labels(y, batch.x.rows, network_->outputs(), labels);
+      read_labels("y", y, batch.x.rows, network_->outputs(), labels);
       batch.targets.labels = labels.data();
+    } else {
+      check_targets(trainer_->objective().loss(), batch.targets.values);
     }
     if (batch.targets.weight != nullptr) check_weights(batch.targets.weight, batch.x.rows);
   }
-  // Steps and predictions of one who has the mark.
-  std::atomic<bool>& busy() { return busy_; }
+  // For a caller that holds `InUse` already.
+  UseMark& mark() { return mark_; }
   double train_on(const InUse&, const Data<T>& batch, std::int64_t steps) {
     discard_passes();
     double loss = 0;
@@ -232,7 +292,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   // For NetworkDerivatives: the network is busy, and forgets an open forward pass.
   template <class Body>
   void use(double work, Body&& body) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     discard_pass();
     run(work, body);
   }
@@ -240,7 +300,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   index_t outputs() const { return network_->outputs(); }
 
   double train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
-    const InUse in_use(busy_);
+    const InUse in_use(mark_);
     return train_on(in_use, bound_batch(x, y, weight, labels_), 1);
   }
 
@@ -252,21 +312,28 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     trainer();
     const std::shared_ptr<Trainer<T>> kept = trainer_;
     std::vector<std::int32_t> labels, validation_labels;
+    BorrowedArrays arrays;
+    InUse in_use(mark_);
     const Data<T> training = data(x, y, weight, labels, true);
+    borrow(arrays, x, y, weight);
     std::optional<Data<T>> held_out;
     if (!validation.is_none()) {
       const auto parts = validation.cast<py::tuple>();
+      if (parts.size() != 3)
+        throw std::invalid_argument("validation: found a tuple of " + std::to_string(parts.size()) +
+                                    ", wanted (x, y, sample_weight)");
       held_out = data(parts[0], parts[1], parts[2], validation_labels, true);
+      borrow(arrays, parts[0], parts[1], parts[2]);
     }
     if (training.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     const py::object order = row_order;
     const std::int64_t* const ordered =
         order.is_none() ? nullptr : input_vector<std::int64_t>("row_order", order, training.x.rows);
-    InUse in_use(busy_);
+    arrays.add("row_order", order);
     discard_passes();
     PythonObserver observer(std::move(hooks), in_use);
     const auto report = [&] {
-      discard_passes();  // those of hooks forward pass
+      discard_passes();  // those that callbacks have made
       for (const EpochResult& result : observer.results)
         results.append(py::make_tuple(result.training, result.validation));
     };
@@ -283,37 +350,43 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   }
 
   // The parts of `fit` and `evaluate`, for loops in Python.
-  Tally<T> tally() { return trainer().tally(); }
+  std::unique_ptr<PyTally<T>> tally() {
+    mark_.check_readable();
+    return std::make_unique<PyTally<T>>(trainer().tally());
+  }
   void train_batch(const py::object& x, const py::object& y, const py::object& weight,
-                   Tally<T>& tally) {
+                   PyTally<T>& tally) {
     on_batch(x, y, weight, tally, true,
              [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
-               t.train_batch(executor, batch, tally);
+               t.train_batch(executor, batch, tally.tally());
              });
   }
   void evaluate_batch(const py::object& x, const py::object& y, const py::object& weight,
-                      Tally<T>& tally) {
+                      PyTally<T>& tally) {
     on_batch(x, y, weight, tally, false,
              [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
-               t.evaluate_batch(executor, batch, tally, batch.x.rows);
+               t.evaluate_batch(executor, batch, tally.tally(), batch.x.rows);
              });
   }
-  // A batch whose mean loss somebody else has computed.
-  void add_to_tally(const py::object& outputs, const py::object& y, double loss, Tally<T>& tally) {
+  // A batch whose mean loss the caller has computed.
+  void add_to_tally(const py::object& outputs, const py::object& y, double loss,
+                    PyTally<T>& tally) {
     trainer_of(tally);
-    const InUse in_use(busy_);
+    const InUse in_use(mark_), tally_in_use(tally.mark());
     const auto a = input_matrix<T>("outputs", outputs, any, network_->outputs());
     const Targets<T> targets = targets_of(y, a.rows, labels_);
     const auto rows = static_cast<double>(a.rows);
-    tally.add_loss({loss * rows, rows}, a.rows);
-    tally.add_outputs(a, targets);
+    tally.tally().add_loss({loss * rows, rows}, a.rows);
+    tally.tally().add_outputs(a, targets);
   }
 
   std::vector<double> evaluate(const py::object& x, const py::object& y, const py::object& weight) {
     Trainer<T>& t = trainer();
     std::vector<std::int32_t> labels;
+    BorrowedArrays arrays;
+    const InUse in_use(mark_);
     const Data<T> all = data(x, y, weight, labels, true);
-    const InUse in_use(busy_);
+    borrow(arrays, x, y, weight);
     discard_pass();
     std::vector<double> results;
     run(2 * released_work,
@@ -327,18 +400,18 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
       throw std::runtime_error("the model is not compiled: call compile(optimizer=..., loss=...)");
     return *trainer_;
   }
-  Trainer<T>& trainer_of(const Tally<T>& tally) {
-    if (trainer().objective().sparse() != tally.objective().sparse())
+  Trainer<T>& trainer_of(PyTally<T>& tally) {
+    if (trainer().objective().sparse() != tally.tally().objective().sparse())
       throw std::invalid_argument(
           "tally: found one for other targets: the model has been compiled anew since");
     return *trainer_;
   }
 
   template <class Body>
-  void on_batch(const py::object& x, const py::object& y, const py::object& weight, Tally<T>& tally,
-                bool training, Body&& body) {
+  void on_batch(const py::object& x, const py::object& y, const py::object& weight,
+                PyTally<T>& tally, bool training, Body&& body) {
     Trainer<T>& t = trainer_of(tally);
-    const InUse in_use(busy_);
+    const InUse in_use(mark_), tally_in_use(tally.mark());
     const Data<T> batch = bound_batch(x, y, weight, labels_);
     if (training)
       discard_passes();
@@ -354,6 +427,14 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
                                   " columns, wanted " + std::to_string(network_->inputs()));
   }
 
+  // The arrays of `data`, for as long as they are read.
+  static void borrow(BorrowedArrays& arrays, const py::object& x, const py::object& y,
+                     const py::object& weight) {
+    borrow_rows<T>(arrays, x);
+    arrays.add("y", y);
+    arrays.add("sample_weight", weight);
+  }
+
   // `labels` is where class numbers go: the core wants them as int32, checked. `by_batch`: x may be
   // a source of rows.
   Data<T> data(const py::object& x, const py::object& y, const py::object& weight,
@@ -367,30 +448,18 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
       d.x = input_matrix<T>("x", x, any, network_->inputs());
     }
     d.targets = targets_of(y, d.x.rows, labels);
-    if (!weight.is_none()) d.targets.weight = checked_weights(weight, d.x.rows);
+    if (!weight.is_none()) d.targets.weight = input_weights<T>(weight, d.x.rows);
     return d;
-  }
-
-  static const T* checked_weights(const py::object& weight, index_t rows) {
-    const T* values = input_vector<T>("sample_weight", weight, rows);
-    check_weights(values, rows);
-    return values;
-  }
-  static void check_weights(const T* values, index_t rows) {
-    for (index_t i = 0; i < rows; ++i)
-      if (!(values[i] >= 0 && values[i] <= std::numeric_limits<T>::max()))
-        throw std::invalid_argument("sample_weight: found " + std::to_string(values[i]) +
-                                    " in row " + std::to_string(i) +
-                                    ", wanted finite numbers >= 0");
   }
 
   Targets<T> targets_of(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) {
     Targets<T> targets;
     if (trainer().objective().sparse()) {
-      read_labels(y, rows, network_->outputs(), labels);
+      read_labels("y", y, rows, network_->outputs(), labels);
       targets.labels = labels.data();
     } else {
       targets.values = input_matrix<T>("y", y, rows, trainer().objective().target_columns());
+      check_targets(trainer().objective().loss(), targets.values);
     }
     return targets;
   }

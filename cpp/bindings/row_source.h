@@ -4,8 +4,11 @@
 #include <pybind11/numpy.h>
 
 #include <memory>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
+#include "bindings/array_snapshot.h"
 #include "training/row_source.h"
 
 namespace densecore::bindings {
@@ -13,18 +16,59 @@ namespace densecore::bindings {
 namespace py = pybind11;
 
 template <class T>
-struct PyRows {
-  std::shared_ptr<RowSource<T>> source;
-  std::vector<py::object> kept;
+class PyRows {
+ public:
+  // `arrays` are those whose memory the source reads.
+  PyRows(std::shared_ptr<RowSource<T>> source, std::vector<py::object> arrays)
+      : source_(std::move(source)) {
+    for (const py::object& array : arrays) arrays_.emplace_back(array);
+  }
+  PyRows slice(index_t begin, index_t end) const {
+    return PyRows(source().slice(begin, end), arrays_);
+  }
+
+  index_t size() const { return source_->rows(); }
+  index_t cols() const { return source_->cols(); }
+  // Throws std::runtime_error when an array is no longer where it was.
+  const RowSource<T>& source() const {
+    for (const ArraySnapshot& array : arrays_)
+      if (array.moved())
+        throw std::runtime_error(
+            "x: found an array that was resized since, wanted one that keeps its memory and shape");
+    return *source_;
+  }
+  const std::vector<ArraySnapshot>& arrays() const { return arrays_; }
+
+ private:
+  PyRows(std::shared_ptr<RowSource<T>> source, std::vector<ArraySnapshot> arrays)
+      : source_(std::move(source)), arrays_(std::move(arrays)) {}
+
+  std::shared_ptr<RowSource<T>> source_;
+  std::vector<ArraySnapshot> arrays_;
 };
 
 // Null for anything else; an array, the usual case, costs one look.
 template <class T>
-const RowSource<T>* row_source(const py::object& x) {
+const PyRows<T>* rows_of(const py::object& x) {
   // The exact type first: the other questions take a tenth of a small network's prediction.
   if (Py_TYPE(x.ptr()) == py::detail::npy_api::get().PyArray_Type_) return nullptr;
   if (py::isinstance<py::array>(x) || !py::isinstance<PyRows<T>>(x)) return nullptr;
-  return x.cast<const PyRows<T>&>().source.get();
+  return &x.cast<const PyRows<T>&>();
+}
+template <class T>
+const RowSource<T>* row_source(const py::object& x) {
+  const PyRows<T>* const rows = rows_of<T>(x);
+  return rows == nullptr ? nullptr : &rows->source();
+}
+
+// Adds x, or the arrays that its rows are made of.
+template <class T>
+void borrow_rows(BorrowedArrays& arrays, const py::object& x) {
+  if (const PyRows<T>* const rows = rows_of<T>(x)) {
+    for (const ArraySnapshot& array : rows->arrays()) arrays.add("x", array.array());
+  } else {
+    arrays.add("x", x);
+  }
 }
 
 }  // namespace densecore::bindings

@@ -1,5 +1,5 @@
-// Methods that are called once per step of somebody's loop: CPython's vector call without
-// pybind11's dispatcher, which costs more than a small network's whole step.
+// Methods that a training loop calls once per step: CPython's vector call without pybind11's
+// dispatcher, which costs more than a small network's whole step.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -8,6 +8,9 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+
+#include "bindings/core_class.h"
+#include "bindings/gil.h"
 
 namespace densecore::bindings {
 
@@ -21,6 +24,25 @@ N& self_of(PyObject* self) {
   void* value = instance->simple_layout ? instance->simple_value_holder[0] : nullptr;
   if (value == nullptr) throw std::runtime_error("the object was not initialised");
   return *static_cast<N*>(value);
+}
+
+// None for an argument that was not given.
+inline py::object borrowed(PyObject* argument) {
+  return argument == nullptr ? py::object(py::none())
+                             : py::reinterpret_borrow<py::object>(argument);
+}
+
+inline bool truth(PyObject* argument, bool otherwise) {
+  if (argument == nullptr) return otherwise;
+  const int found = PyObject_IsTrue(argument);
+  if (found < 0) throw py::error_already_set();
+  return found == 1;
+}
+
+// The type that a PyMethodDef wants, whatever the calling convention.
+template <class Function>
+PyCFunction as_function(Function* function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
 // Arguments by position or by name; those not given are null. Throws TypeError for too many, an
@@ -56,6 +78,10 @@ template <class Body>
 PyObject* guarded(Body&& body) noexcept {
   try {
     return body();
+#if defined(__GLIBCXX__)
+  } catch (abi::__forced_unwind&) {  // see wait_instead_of_unwinding
+    wait_for_ever();
+#endif
   } catch (py::error_already_set& error) {
     error.restore();
   } catch (const py::builtin_exception& error) {
@@ -75,12 +101,13 @@ inline void refuse_arguments(const char* function, std::size_t count, PyObject* 
     throw py::type_error(std::string(function) + ": found an argument, wanted none");
 }
 
-// Objects of a class that are called by CPython's vector call. Its function lies in the object,
-// behind what pybind11 keeps there.
+// Objects of a core class that are called by CPython's vector call. Its function lies in the
+// object, behind what pybind11 keeps there.
 template <vectorcallfunc call>
 py::custom_type_setup called_as() {
   return py::custom_type_setup([](PyHeapTypeObject* heap) {
     PyTypeObject* const type = &heap->ht_type;
+    set_allocation(heap);
     type->tp_vectorcall_offset = type->tp_basicsize;
     type->tp_basicsize += static_cast<Py_ssize_t>(sizeof(vectorcallfunc));
     type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;

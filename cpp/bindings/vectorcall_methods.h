@@ -1,8 +1,8 @@
-// The calls of a network that somebody's loop makes once per step, by CPython's vector call.
+// The calls of a network that a training loop makes once per step, by CPython's vector call.
 #pragma once
 
-#include "bindings/vectorcall.h"
 #include "bindings/py_network.h"
+#include "bindings/vectorcall.h"
 
 namespace densecore::bindings {
 

@@ -128,7 +128,9 @@ template <class T>
 void Jets<T>::forward(Executor& executor, const Network<T>& network, int order,
                       MatrixView<const T> x, MatrixView<const T> direction, const T* tangent,
                       bool stop_at_z) {
-  rows_ = 0;
+  if (order < 1 || order > max_order)
+    throw std::invalid_argument("order: found " + std::to_string(order) + ", wanted 1 or 2");
+  rows_ = no_pass;
   order_ = order;
   tangent_.clear();
   if (tangent != nullptr) {

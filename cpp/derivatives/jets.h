@@ -31,6 +31,8 @@ class Jets {
   // std::invalid_argument for a layer without second derivatives, naming it and those that have.
   void forward(Executor& executor, const Network<T>& network, int order, MatrixView<const T> x,
                MatrixView<const T> direction, const T* tangent, bool stop_at_z);
+  // Of the last pass, which may have no rows.
+  bool has_pass() const { return rows_ != no_pass; }
   index_t rows() const { return rows_; }
   int order() const { return order_; }
   // Of the last pass.
@@ -72,7 +74,9 @@ class Jets {
   Views inputs_of(std::size_t l, Range rows);
   Views gradient(std::size_t l, Range rows);
 
-  index_t rows_ = 0, widest_ = 0;
+  static constexpr index_t no_pass = -1;
+
+  index_t rows_ = no_pass, widest_ = 0;
   int order_ = 0;
   std::vector<T> tangent_;   // empty: none
   std::vector<Step> steps_;  // one per layer

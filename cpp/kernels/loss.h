@@ -49,6 +49,7 @@ struct MeanSquaredError {
 // (1/n) sum (max(z, 0) - z y + log(1 + exp(-|z|))), gradient (1/n) (a - y).
 struct BinaryCrossentropy {
   static constexpr char name[] = "binary_crossentropy";
+  static constexpr double lowest_target = 0, highest_target = 1;
   static constexpr bool averaged = true;
   static constexpr char link[] = "sigmoid";
   static constexpr Hyperparameter parameters[] = {label_smoothing};
@@ -124,6 +125,7 @@ struct SoftmaxRows {
 // -sum y log a; of z with a = softmax(z): sum y (lse(z) - z_i), gradient a sum(y) - y.
 struct CategoricalCrossentropy {
   static constexpr char name[] = "categorical_crossentropy";
+  static constexpr double lowest_target = 0;
   static constexpr bool averaged = false;
   static constexpr char link[] = "softmax";
   static constexpr Hyperparameter parameters[] = {label_smoothing};
@@ -283,13 +285,16 @@ double fused_terms(const LossArguments<typename V::T>& p) {
 
 template <class V, class Loss>
 constexpr LossEntry<typename V::T> loss_entry() {
-  LossEntry<typename V::T> entry = {Loss::name,     nullptr, 0,       TargetKind::values,
-                                    Loss::averaged, nullptr, nullptr, nullptr};
+  LossEntry<typename V::T> entry = {Loss::name,     nullptr,  0,       TargetKind::values,
+                                    Loss::averaged, nullptr,  nullptr, nullptr,
+                                    -unbounded,     unbounded};
   if constexpr (requires { Loss::parameters; }) {
     entry.parameters = Loss::parameters;
     entry.parameter_count = sizeof(Loss::parameters) / sizeof(Hyperparameter);
   }
   if constexpr (requires { Loss::targets; }) entry.targets = Loss::targets;
+  if constexpr (requires { Loss::lowest_target; }) entry.lowest_target = Loss::lowest_target;
+  if constexpr (requires { Loss::highest_target; }) entry.highest_target = Loss::highest_target;
   constexpr bool own_loop = requires { Loss::template plain<V>; };
   if constexpr (own_loop)
     entry.plain = Loss::template plain<V>;

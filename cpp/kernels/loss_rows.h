@@ -79,6 +79,7 @@ struct GaussianNll {
 // max(0, 1 + max (1 - y) a - sum y a); the derivative of the maximum is its first place's.
 struct CategoricalHinge {
   static constexpr char name[] = "categorical_hinge";
+  static constexpr double lowest_target = 0, highest_target = 1;
   static constexpr bool averaged = false;
   template <class V>
   [[gnu::noinline]] static double plain(const LossArguments<typename V::T>& p) {

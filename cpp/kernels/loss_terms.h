@@ -116,6 +116,7 @@ struct LogCosh {
 // (log(1 + a) - log(1 + y))^2, both kept above 0.
 struct MeanSquaredLogarithmicError {
   static constexpr char name[] = "mean_squared_logarithmic_error";
+  static constexpr double lowest_target = 0;
   static constexpr bool averaged = true;
   template <class V>
   static V term(V a, V y, V& gradient, const V*) {
@@ -141,6 +142,7 @@ struct MeanAbsolutePercentageError {
 // a - y log(a)
 struct Poisson {
   static constexpr char name[] = "poisson";
+  static constexpr double lowest_target = 0;
   static constexpr bool averaged = true;
   template <class V>
   static V term(V a, V y, V& gradient, const V*) {
@@ -159,6 +161,7 @@ inline V plus_or_minus(V y) {
 // max(0, 1 - y a) for targets -1 and 1
 struct Hinge {
   static constexpr char name[] = "hinge";
+  static constexpr double lowest_target = -1, highest_target = 1;
   static constexpr bool averaged = true;
   template <class V>
   static V term(V a, V y, V& gradient, const V*) {
@@ -170,6 +173,7 @@ struct Hinge {
 
 struct SquaredHinge {
   static constexpr char name[] = "squared_hinge";
+  static constexpr double lowest_target = -1, highest_target = 1;
   static constexpr bool averaged = true;
   template <class V>
   static V term(V a, V y, V& gradient, const V*) {
@@ -183,6 +187,7 @@ struct SquaredHinge {
 // sum y log(y / a)
 struct KlDivergence {
   static constexpr char name[] = "kl_divergence";
+  static constexpr double lowest_target = 0, highest_target = 1;
   static constexpr bool averaged = false;
   template <class V>
   static V term(V a, V y, V& gradient, const V*) {
@@ -203,6 +208,7 @@ inline V power(V x, V n) {
 // ones and 1 - alpha for the zeros. The factor is 1 - p = y (1 - a) + (1 - y) a.
 struct BinaryFocalCrossentropy {
   static constexpr char name[] = "binary_focal_crossentropy";
+  static constexpr double lowest_target = 0, highest_target = 1;
   static constexpr bool averaged = true;
   static constexpr char link[] = "sigmoid";
   static constexpr Hyperparameter parameters[] = {
@@ -252,6 +258,7 @@ struct BinaryFocalCrossentropy {
 // -sum alpha (1 - a)^gamma y log a
 struct CategoricalFocalCrossentropy {
   static constexpr char name[] = "categorical_focal_crossentropy";
+  static constexpr double lowest_target = 0;
   static constexpr bool averaged = false;
   static constexpr Hyperparameter parameters[] = {
       {"alpha", 0.25, 0, unbounded, false},

@@ -106,6 +106,8 @@ struct LossEntry {
   const char* link;  // the activation that `fused` swallows, or null
   double (*plain)(const LossArguments<T>&);
   double (*fused)(const LossArguments<T>&);
+  // The range that targets must be in; where a loss has no minimum outside, or means nothing.
+  double lowest_target, highest_target;
 };
 
 constexpr int max_optimizer_scalars = 8;

@@ -106,7 +106,7 @@ void Network<T>::set_penalty(std::size_t layer, std::size_t array, Penalty penal
 
 template <class T>
 void Network<T>::set_function(std::size_t layer, UserFunction<T> function) {
-  auto* const found = dynamic_cast<FunctionLayer<T>*>(layers_[layer].get());
+  auto* const found = dynamic_cast<FunctionLayer<T>*>(layers_.at(layer).get());
   if (found == nullptr)
     throw std::invalid_argument("layer " + std::to_string(layer) + ": found a layer of kind '" +
                                 spec_.layers[layer].kind->name + "', wanted one of kind '" +
@@ -172,6 +172,7 @@ void Network<T>::forward(Executor& executor, ConstView x, View out, bool trainin
   // Without a step, numbers from the other end than those of training steps.
   start({training, seed, step < 0 ? ~open_passes++ : static_cast<std::uint64_t>(step)});
   reserve(x.rows);
+  if (x.rows == 0) return;  // moving averages stay: there is nothing that they could move to
   forward_all(executor, x, View(), false);
   if (!plain_)
     for (const auto& layer : layers_) layer->commit(pass_);
@@ -198,6 +199,10 @@ void Network<T>::exchange(Tape<T>& tape) noexcept {
 template <class T>
 void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output, View dx,
                           bool accumulate) {
+  if (x.rows == 0) {
+    if (!accumulate) std::fill_n(gradients_->data(), parameter_count_, T(0));
+    return;
+  }
   copy_rows(grad_output, workspace_.gradient(layers_.size() - 1, 0, x.rows));
   if (!accumulate) return backward_all(executor, x, dx);
   // Added at the end, so that the sum is that of whole gradients, whatever the cut into leaves.

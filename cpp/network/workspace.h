@@ -54,7 +54,8 @@ class Workspace {
     return {buffer.data() + begin * stride, end - begin, cols, stride};
   }
 
-  index_t rows_ = 0, widest_ = 0, partial_stride_ = 0;
+  index_t rows_ = -1;  // none, until there are buffers
+  index_t widest_ = 0, partial_stride_ = 0;
   std::vector<index_t> units_, kept_cols_, transposed_offset_;
   std::vector<AlignedBuffer<T>> a_, kept_;
   AlignedBuffer<T> gradient_[2], partials_, transposed_;

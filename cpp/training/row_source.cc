@@ -5,9 +5,12 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "base/dtypes.h"
 
@@ -88,30 +91,43 @@ class StridedRows : public RowSource<T> {
   index_t first_;
 };
 
+// The positions are copies, and the only ones that are checked: the matrix may be changed while its
+// rows are read.
+template <class Index>
+struct Positions {
+  std::vector<Index> columns, starts;
+};
+
 template <class T, class Index>
 class CsrRows : public RowSource<T> {
  public:
-  explicit CsrRows(const Csr<T, Index>& matrix)
-      : RowSource<T>(matrix.rows, matrix.cols), matrix_(matrix) {}
+  CsrRows(index_t first, index_t rows, index_t cols, const T* values,
+          std::shared_ptr<const Positions<Index>> positions)
+      : RowSource<T>(rows, cols),
+        first_(first),
+        values_(values),
+        positions_(std::move(positions)) {}
 
   void read(const index_t* order, index_t begin, index_t count, T* to) const override {
-    for (index_t i = 0; i < count; ++i, to += matrix_.cols) {
-      const index_t row = order == nullptr ? begin + i : order[i];
-      std::fill(to, to + matrix_.cols, T(0));
-      for (Index k = matrix_.starts[row]; k < matrix_.starts[row + 1]; ++k)
-        to[matrix_.columns[k]] += matrix_.values[k];
+    const index_t cols = this->cols();
+    const Index* const columns = positions_->columns.data();
+    for (index_t i = 0; i < count; ++i, to += cols) {
+      const Index* const start =
+          positions_->starts.data() + first_ + (order == nullptr ? begin + i : order[i]);
+      std::fill(to, to + cols, T(0));
+      for (Index k = start[0]; k < start[1]; ++k) to[columns[k]] += values_[k];
     }
   }
 
   std::unique_ptr<RowSource<T>> slice(index_t begin, index_t end) const override {
-    Csr<T, Index> part = matrix_;
-    part.starts += begin;
-    part.rows = end - begin;
-    return std::make_unique<CsrRows>(part);
+    return std::make_unique<CsrRows>(first_ + begin, end - begin, this->cols(), values_,
+                                     positions_);
   }
 
  private:
-  Csr<T, Index> matrix_;
+  index_t first_;
+  const T* values_;
+  std::shared_ptr<const Positions<Index>> positions_;
 };
 
 }  // namespace
@@ -148,17 +164,19 @@ std::unique_ptr<RowSource<T>> rows_of_array(const Strided& array) {
 
 template <class T, class Index>
 std::unique_ptr<RowSource<T>> rows_of_csr(const Csr<T, Index>& matrix) {
-  bool inside = matrix.starts[0] >= 0;
-  for (index_t i = 0; i < matrix.rows; ++i)
-    inside = inside && matrix.starts[i] <= matrix.starts[i + 1];
-  if (!inside || matrix.starts[matrix.rows] > matrix.stored)
+  auto positions = std::make_shared<Positions<Index>>();
+  positions->columns.assign(matrix.columns, matrix.columns + matrix.stored);
+  positions->starts.assign(matrix.starts, matrix.starts + matrix.rows + 1);
+  const std::vector<Index>& starts = positions->starts;
+  if (starts.front() < 0 || starts.back() > matrix.stored ||
+      !std::is_sorted(starts.begin(), starts.end()))
     throw std::invalid_argument("x: found a sparse matrix whose indptr leads outside its data");
-  for (index_t k = 0; k < matrix.stored; ++k)
-    if (matrix.columns[k] < 0 || matrix.columns[k] >= matrix.cols)
-      throw std::invalid_argument("x: found a sparse matrix with column " +
-                                  std::to_string(matrix.columns[k]) + ", wanted 0 to " +
-                                  std::to_string(matrix.cols - 1));
-  return std::make_unique<CsrRows<T, Index>>(matrix);
+  for (const Index column : positions->columns)
+    if (column < 0 || column >= matrix.cols)
+      throw std::invalid_argument("x: found a sparse matrix with column " + std::to_string(column) +
+                                  ", wanted 0 to " + std::to_string(matrix.cols - 1));
+  return std::make_unique<CsrRows<T, Index>>(0, matrix.rows, matrix.cols, matrix.values,
+                                             std::move(positions));
 }
 
 #define DENSECORE_INSTANTIATE(T, ...)                                              \

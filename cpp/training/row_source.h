@@ -9,7 +9,7 @@
 
 namespace densecore {
 
-// All of it belongs to somebody else.
+// Reads memory of the caller's.
 template <class T>
 class RowSource {
  public:
@@ -39,7 +39,8 @@ template <class T>
 std::unique_ptr<RowSource<T>> rows_of_array(const Strided& array);
 
 // Compressed sparse rows: row i has columns[starts[i] .. starts[i + 1]), and values there; what
-// occurs twice is added up. Throws std::invalid_argument when starts or columns lead outside.
+// occurs twice is added up. Columns and starts are copied; throws std::invalid_argument when they
+// lead outside.
 template <class T, class Index>
 struct Csr {
   index_t rows, cols, stored;

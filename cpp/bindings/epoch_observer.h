@@ -1,0 +1,65 @@
+// The hooks of epochs: Python functions that `fit` calls between its epochs.
+#pragma once
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "bindings/gil.h"
+#include "bindings/user_function.h"
+#include "training/trainer.h"
+
+namespace densecore::bindings {
+
+struct EpochHooks {
+  // begin(), and end(training, validation) -> whether training goes on; None: no hook.
+  py::object begin, end;
+  // Whether `end` is called after every epoch, or only after those whose loss is not finite.
+  bool every_epoch;
+};
+
+// Keeps the results of all epochs, and calls the hooks.
+class PythonObserver : public EpochObserver {
+ public:
+  PythonObserver(EpochHooks hooks, InUse& in_use) : hooks_(std::move(hooks)), in_use_(in_use) {}
+
+  void epoch_begin() override {
+    if (!hooks_.begin.is_none()) with_python([&] { call_user(hooks_.begin); });
+  }
+  bool epoch_end(const EpochResult& result) override {
+    results.push_back(result);
+    bool go_on = true;
+    if (!hooks_.end.is_none() && (hooks_.every_epoch || !finite(result)))
+      with_python([&] {
+        go_on = call_user(hooks_.end, py::cast(result.training), py::cast(result.validation))
+                    .cast<bool>();
+      });
+    return go_on;
+  }
+
+  std::vector<EpochResult> results;
+
+ private:
+  static bool finite(const EpochResult& result) {
+    return std::isfinite(result.training[0]) &&
+           (result.validation.empty() || std::isfinite(result.validation[0]));
+  }
+  // A hook may call the model, from this thread.
+  template <class Body>
+  void with_python(Body&& body) {
+    const AcquiredGil gil;
+    in_use_.open();
+    try {
+      body();
+    } catch (...) {
+      in_use_.close();
+      throw;
+    }
+    in_use_.close();
+  }
+
+  EpochHooks hooks_;
+  InUse& in_use_;
+};
+
+}  // namespace densecore::bindings

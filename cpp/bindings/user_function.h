@@ -1,0 +1,81 @@
+// Python functions of the user, called from the core: what they are given, and what comes back.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <utility>
+
+#include "bindings/array_snapshot.h"
+#include "bindings/arrays.h"
+#include "bindings/gil.h"
+#include "layers/rowwise.h"
+#include "network/network.h"
+
+namespace densecore::bindings {
+
+// Calls `function`; the GIL is held.
+template <class... Arguments>
+py::object call_user(const py::object& function, const Arguments&... arguments) {
+  const py::tuple packed = py::make_tuple(arguments...);
+  PyObject* result = nullptr;
+  wait_instead_of_unwinding([&] { result = PyObject_CallObject(function.ptr(), packed.ptr()); });
+  if (result == nullptr) throw py::error_already_set();
+  auto found = py::reinterpret_steal<py::object>(result);
+  BorrowedArrays::check_all();
+  return found;
+}
+
+// A Python object for threads that may not hold the GIL where it is copied or ends.
+class SharedObject {
+ public:
+  explicit SharedObject(py::object object)
+      : object_(new py::object(std::move(object)), [](const py::object* old) {
+          const AcquiredGil gil;
+          delete old;
+        }) {}
+  const py::object& get() const { return *object_; }
+
+ private:
+  std::shared_ptr<const py::object> object_;
+};
+
+// A copy: the function may keep it, and the core's memory changes and ends.
+template <class T, class U = std::remove_const_t<T>>
+py::array_t<U> copy_of(MatrixView<T> m) {
+  py::array_t<U> copy({m.rows, m.cols});
+  copy_rows(MatrixView<const U>(m), MatrixView<U>(copy.mutable_data(), m.rows, m.cols));
+  return copy;
+}
+
+// What a function has returned, of the shape of x, to `out`.
+template <class T>
+void copy_result(const char* what, const py::object& found, MatrixView<const T> x,
+                 MatrixView<T> out) {
+  const auto array = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(found);
+  if (!array) throw py::error_already_set();
+  if (array.ndim() != 2 || array.shape(0) != x.rows || array.shape(1) != x.cols)
+    wrong_shape(what, array, {x.rows, x.cols});
+  copy_rows(MatrixView<const T>(array.data(), x.rows, x.cols), out);
+}
+
+// forward(x) -> a and derivative(x, a) -> da/dx, both (rows, units), for a layer of kind
+// "function".
+template <class T>
+void set_function(Network<T>& network, std::size_t l, py::function forward,
+                  py::function derivative) {
+  const SharedObject f(std::move(forward)), df(std::move(derivative));
+  UserFunction<T> function;
+  function.forward = [f](MatrixView<const T> x, MatrixView<T> a) {
+    const AcquiredGil gil;
+    copy_result("activation", call_user(f.get(), copy_of(x)), x, a);
+  };
+  function.derivative = [df](MatrixView<const T> x, MatrixView<const T> a, MatrixView<T> out) {
+    const AcquiredGil gil;
+    copy_result("derivative", call_user(df.get(), copy_of(x), copy_of(a)), x, out);
+  };
+  network.set_function(l, std::move(function));
+}
+
+}  // namespace densecore::bindings

@@ -1,0 +1,86 @@
+#include "objectives/checks.h"
+
+#include <algorithm>
+#include <limits>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+namespace densecore {
+namespace {
+
+// The number of the first element that is not in lowest .. highest, a NaN among them, or n. The
+// first loop has no branch, for vectors; the second one runs when there is something to report.
+template <class T>
+index_t first_outside(const T* values, index_t n, T lowest, T highest) {
+  using Count = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  constexpr index_t block = 1 << 16;
+  for (index_t begin = 0; begin < n; begin += block) {
+    const index_t end = std::min(begin + block, n);
+    Count outside = 0;
+    for (index_t i = begin; i < end; ++i)
+      outside += values[i] >= lowest ? (values[i] <= highest ? 0 : 1) : 1;
+    if (outside == 0) continue;
+    for (index_t i = begin; i < end; ++i)
+      if (!(values[i] >= lowest && values[i] <= highest)) return i;
+  }
+  return n;
+}
+
+template <class Number>
+[[noreturn]] void refuse(const std::string& found, Number value, index_t row,
+                         const std::string& wanted) {
+  std::ostringstream text;
+  text << found << value << " in row " << row << ", wanted " << wanted;
+  throw std::invalid_argument(text.str());
+}
+
+}  // namespace
+
+template <class T>
+void check_targets(const LossEntry<T>& loss, MatrixView<const T> values) {
+  const double unbounded = std::numeric_limits<double>::infinity();
+  if (loss.lowest_target == -unbounded && loss.highest_target == unbounded) return;
+  const index_t n = values.rows * values.cols;
+  const index_t i = first_outside(values.data, n, static_cast<T>(loss.lowest_target),
+                                  static_cast<T>(loss.highest_target));
+  if (i == n) return;
+  std::ostringstream wanted;
+  if (loss.highest_target == unbounded)
+    wanted << "numbers >= " << loss.lowest_target;
+  else
+    wanted << loss.lowest_target << " to " << loss.highest_target;
+  wanted << " with the loss '" << loss.name << "'";
+  refuse("y: found ", values.data[i], i / values.cols, wanted.str());
+}
+
+template <class T>
+void check_weights(const T* weights, index_t rows) {
+  const index_t i = first_outside(weights, rows, T(0), std::numeric_limits<T>::max());
+  if (i < rows) refuse("sample_weight: found ", weights[i], i, "finite numbers >= 0");
+}
+
+template <class Integer>
+void copy_labels(const char* name, const Integer* from, index_t rows, index_t classes,
+                 std::vector<std::int32_t>& labels) {
+  labels.resize(static_cast<std::size_t>(rows));
+  for (index_t i = 0; i < rows; ++i) {
+    const Integer label = from[i];  // read once: another thread may change it
+    if (label < 0 || label >= classes)
+      refuse(std::string(name) + ": found class ", label, i,
+             "class numbers 0 to " + std::to_string(classes - 1) + ", one per output");
+    labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(label);
+  }
+}
+
+template void check_targets(const LossEntry<float>&, MatrixView<const float>);
+template void check_targets(const LossEntry<double>&, MatrixView<const double>);
+template void check_weights(const float*, index_t);
+template void check_weights(const double*, index_t);
+template void copy_labels(const char*, const std::int32_t*, index_t, index_t,
+                          std::vector<std::int32_t>&);
+template void copy_labels(const char*, const std::int64_t*, index_t, index_t,
+                          std::vector<std::int32_t>&);
+
+}  // namespace densecore
