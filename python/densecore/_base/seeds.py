@@ -1,12 +1,16 @@
-"""Seeds that were not given: from the system, or from one number for a whole program."""
+"""Seeds of models that are given none: from the system, or from one number for a whole program."""
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import random
 
 _source: "random.Random | None" = None
+_local = threading.local()  # a thread's own source, within `fixed`
 
 
 def set_global(seed: int | None) -> None:
@@ -18,5 +22,20 @@ def set_global(seed: int | None) -> None:
 
 
 def fresh() -> int:
-    """A new seed, for a model that was given none."""
-    return int.from_bytes(os.urandom(6)) if _source is None else _source.getrandbits(48)
+    """A seed for a model that was given none."""
+    source = getattr(_local, "source", _source)
+    return int.from_bytes(os.urandom(6)) if source is None else source.getrandbits(48)
+
+
+@contextmanager
+def fixed(seed: int) -> Iterator[None]:
+    """Within the block, fresh seeds of this thread follow from `seed`."""
+    import random
+
+    before = vars(_local).copy()
+    _local.source = random.Random(seed)
+    try:
+        yield
+    finally:
+        vars(_local).clear()
+        vars(_local).update(before)
