@@ -10,6 +10,7 @@ import numpy as np
 from .. import losses, metrics, optimizers
 from .._base import checks, core
 from .._base.dtypes import Array
+from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
 from ..models.layer_stack import Stack
 from ..models.sequential import Sequential
@@ -153,6 +154,7 @@ def tensors_of(ensemble: Ensemble) -> dict[str, Array]:
 
 def _fill(ensemble: Ensemble, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
     ensemble.parameters[...] = tensors["parameters"]
+    flush_subnormals(ensemble.parameters)
     if "states" in tensors:
         ensemble._core.states[...] = tensors["states"]
     if ensemble.loss is None:

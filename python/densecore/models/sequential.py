@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._base.dtypes import Array
+from .._base.subnormals import flush_subnormals
 from .._data.row_sources import as_rows
 from .._saving import model_file
 from ..callbacks.history import History
@@ -351,5 +352,6 @@ def load_model(
             model._network.epochs = file.progress["epochs"]
         for name, view in model._tensors().items():
             file.read(name, view)
+            flush_subnormals(view)
         model.metadata = file.user
     return model

@@ -5,6 +5,7 @@ from typing import Any
 
 from .._base.dtypes import Array
 from .._base.files import check_overwrite
+from .._base.subnormals import flush_subnormals
 from .._saving import weights_file
 from ..layers import assign
 from .layer_stack import Stack
@@ -15,12 +16,17 @@ class Weights(Stack):
 
     @property
     def parameters(self) -> Array:
-        """All parameters as one flat view (count,): per layer kernel (in, out), then bias."""
+        """All parameters as one flat view (count,): per layer kernel (in, out), then bias.
+
+        Training, and setting or loading weights, leave no subnormal numbers in it: those below
+        the smallest normal one of the dtype become 0, because processors are slow with them.
+        """
         return self._network.parameters
 
     @parameters.setter
     def parameters(self, values: Any) -> None:  # also `model.parameters -= ...`
         self._network.parameters[...] = values
+        flush_subnormals(self._network.parameters)
 
     @property
     def gradients(self) -> Array:

@@ -113,7 +113,7 @@ def minimize(
             )  # fmt: skip
     finally:
         # Where the search stands may be a trial that was no good, or one that was interrupted.
-        model.parameters[:] = accepted
+        model.parameters = accepted
 
 
 def lbfgs(
