@@ -11,6 +11,7 @@ import numpy as np
 
 from .._base import core
 from .._base.dtypes import Array
+from .._base.subnormals import flush_subnormals
 from . import safetensors
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -47,6 +48,7 @@ def read(path: str | os.PathLike[str], views: Mapping[str, Array]) -> None:
         arrays = {key: file.read(key) for key in wanted}
     for key, view in views.items():
         np.copyto(view, arrays[key], casting="same_kind")
+        flush_subnormals(view)
 
 
 def _is_weight(key: str) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from .. import metrics, optimizers
 from .._base import checks, core
 from .._base.dtypes import Array
+from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
 from ..losses.base import from_stored, stored_config
 from ..models.sequential import Sequential
@@ -152,6 +153,7 @@ def tensors_of(ensemble: Members) -> dict[str, Array]:
 
 def _fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
     ensemble.parameters[...] = tensors["parameters"]
+    flush_subnormals(ensemble.parameters)
     if "states" in tensors:
         ensemble._core.states[...] = tensors["states"]
     if ensemble.loss is None:

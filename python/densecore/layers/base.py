@@ -9,6 +9,7 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array, Network
 from .._base.lookup import unknown
+from .._base.subnormals import flush_subnormals
 from .input import Input, row_shape
 from .lowering import Plan
 
@@ -289,6 +290,7 @@ def assign(targets: list[Array], values: Any) -> None:
         arrays.append(array)
     for target, array in zip(targets, arrays, strict=True):
         target[...] = array
+        flush_subnormals(target)
 
 
 def classes() -> dict[str, type[Layer]]:

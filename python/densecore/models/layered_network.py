@@ -8,6 +8,7 @@ import numpy as np
 
 from .._base import checks, seeds
 from .._base.dtypes import DTYPES, Array, Network, check_dtype
+from .._base.subnormals import flush_subnormals
 from .._data.row_sources import Rows
 from ..layers import Dense, Layer, assign
 from ..layers.lowering import Plan
@@ -199,7 +200,11 @@ class LayeredNetwork(ABC):
 
     @property
     def parameters(self) -> Array:
-        """All parameters as one flat view (count,): per layer kernel (in, out), then bias."""
+        """All parameters as one flat view (count,): per layer kernel (in, out), then bias.
+
+        Training, and setting or loading weights, leave no subnormal numbers in it: those below
+        the smallest normal one of the dtype become 0, because processors are slow with them.
+        """
         return self._network.parameters
 
     @parameters.setter
@@ -211,6 +216,7 @@ class LayeredNetwork(ABC):
         if found.ndim > 0 and found.shape != own.shape:
             raise ValueError(f"parameters: found shape {found.shape}, wanted {own.shape}")
         own[...] = found
+        flush_subnormals(own)
 
     @property
     def gradients(self) -> Array:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from .._base.subnormals import flush_subnormals
 from .._saving import model_file
 from .sequential import Sequential
 
@@ -99,5 +100,6 @@ def load_model(
             model._set_progress(file.progress)
         for name, view in model._tensors().items():
             file.read(name, view)
+            flush_subnormals(view)
         model.metadata = file.user
     return model
