@@ -106,7 +106,6 @@ PLACES: dict[str, Callable[[Any], Any]] = {
     "delta": lambda value: dc.losses.Huber(value),
     "smoothing": lambda value: dc.losses.BinaryCrossentropy(label_smoothing=value),
     "quantile": lambda value: dc.losses.Quantile([value]),
-    "threshold": lambda value: dc.metrics.BinaryAccuracy(value),
     "alpha": lambda value: dc.activations.elu(1.0, value),
     "stddev": lambda value: dc.initializers.RandomNormal(0.0, value),
     "scale": lambda value: dc.initializers.VarianceScaling(value),

@@ -193,7 +193,7 @@ class Optimizer:
     def _set_choices_of_the_core(self) -> None:
         for key, value in self._choices.items():
             if key in self._core_settings.values():
-                self._set(key, value)
+                self._set(key, float(value))
 
     def _set_choice(self, key: str, value: Any) -> None:
         before, rule = dict(self._choices), self._rule()
