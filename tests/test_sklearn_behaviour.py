@@ -26,8 +26,10 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import densecore as dc
 import densecore.sklearn as ours
 from densecore.sklearn import MLPClassifier, MLPRegressor, from_sklearn
+from densecore.sklearn._base import FitArguments
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 KINDS = ["MLPClassifier", "MLPRegressor"]
@@ -476,3 +478,107 @@ def test_scikit_learns_own_callbacks() -> None:
     assert scores[-1] == made.score(*DIGITS)
     with pytest.raises(TypeError, match="FitCallback"):
         made.set_callbacks(object())
+
+
+# What a call costs ----------------------------------------------------------------------------
+
+STEPS: list[dict[str, Any]] = [
+    {},
+    {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.1},
+    {"dropout": 0.3, "batch_normalization": True},
+    {"alpha": 10.0, "clipnorm": 0.1, "solver": "adamw"},
+    {"random_state": np.random.RandomState(3)},
+    {"scale_inputs": True, "activation": ["tanh"]},
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("settings", STEPS, ids=str)
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "two outputs", "counts"])
+def test_a_step_is_an_epoch_of_one_batch(task: str, settings: dict[str, Any], dtype: Any) -> None:
+    kind, y = TASKS[task]
+    given = {"hidden_layer_sizes": (6,), "random_state": 0, **copy.deepcopy(settings)}
+    given |= {"loss": "poisson"} if task == "counts" else {}
+    weights = np.linspace(0.1, 2, 90)
+    step, epoch = getattr(ours, kind)(**given), getattr(ours, kind)(**copy.deepcopy(given))
+    # A callback of one's own makes it an ordinary fit of one epoch.
+    listener = dc.callbacks.LambdaCallback()
+    for number in range(4):
+        rows = slice(0, 90 - 20 * number)
+        part = (X[rows].astype(dtype), y[rows], weights[rows] if number % 2 else None)
+        classes = None
+        if kind == "MLPClassifier":
+            classes = np.unique(y) if np.ndim(y) == 1 else np.arange(3)
+        arguments = FitArguments(True, classes, callbacks=listener)
+        if classes is not None and number == 0:
+            step.partial_fit(*part, classes=classes)
+        else:
+            step.partial_fit(*part)
+        epoch._fit(*part, arguments)
+        assert_array_equal(step.model_.parameters, epoch.model_.parameters)
+        assert step.model_.parameters.dtype == dtype
+    for name in ("loss_curve_", "best_loss_", "t_", "n_iter_"):
+        assert getattr(step, name) == getattr(epoch, name), name
+    assert step.model_.progress == epoch.model_.progress == {"steps": 4, "epochs": 4}
+
+
+def calls(function: Any, *arguments: Any) -> int:
+    """Functions that Python calls meanwhile: the cost of a call, whatever the machine."""
+    count = 0
+
+    def profile(frame: Any, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    function(*arguments)
+    sys.setprofile(profile)
+    try:
+        function(*arguments)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "one output"])
+def test_calls_cost_little_besides_their_rows(task: str) -> None:
+    # scikit-learn's checks of what is plain already would make it 2000, and 100.
+    kind, y = TASKS[task]
+    made = getattr(ours, kind)((8,) if kind == "MLPClassifier" else "squared_error").fit(X, y)
+    assert calls(made.partial_fit, X, y) < 300
+    assert calls(made.partial_fit, X, y, np.ones(90)) < 340
+    assert calls(made.predict, X[:1]) < 25
+    assert calls(made.predict_one, X[0]) < 20
+    if kind == "MLPClassifier":
+        assert calls(made.predict_proba, X[:7]) < 25
+
+
+@pytest.mark.parametrize(
+    ("rows", "y"),
+    [
+        (np.full((9, 4), np.nan), np.zeros(9)),
+        (np.full((9, 4), np.inf), np.zeros(9)),
+        (X[:9, :3], np.zeros(9)),
+        (X[:9], np.full(9, np.nan)),
+        (X[:9], np.full(9, np.inf)),
+        (X[:9], np.zeros(8)),
+        (X[:0], np.zeros(0)),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_steps_refuse_what_fits_refuse(kind: str, rows: Any, y: Any) -> None:
+    made = getattr(ours, kind)(max_iter=2).fit(X, np.arange(90) % 2)
+    before = made.model_.parameters.copy()
+    with pytest.raises(ValueError):  # noqa: PT011 - scikit-learn's words, which differ
+        getattr(theirs, kind)(max_iter=2).fit(X, np.arange(90) % 2).partial_fit(rows, y)
+    with pytest.raises(ValueError):  # noqa: PT011
+        made.partial_fit(rows, y)
+    assert_array_equal(made.model_.parameters, before)
+
+
+@pytest.mark.parametrize("weights", [-np.ones(90), np.full(90, np.nan), np.zeros(90), np.ones(89)])
+def test_steps_refuse_weights_that_fits_refuse(weights: Any) -> None:
+    made = MLPRegressor(max_iter=2).fit(X, X[:, 0])
+    before = made.model_.parameters.copy()
+    with pytest.raises(ValueError, match=r"(?i)weight"):
+        made.partial_fit(X, X[:, 0], weights)
+    assert_array_equal(made.model_.parameters, before)

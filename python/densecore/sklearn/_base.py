@@ -17,7 +17,7 @@ from . import _ensemble, _scaling
 from ._build import Extras, dense_layers, initial_weights, network, rates_of, sizes_of
 from ._callbacks import CallbackSupport
 from ._early_stopping import warn_of_the_end
-from ._fitted import DTYPES, SPARSE, FittedMLP
+from ._fitted import DTYPES, SPARSE, FittedMLP, surely_finite
 from ._objective import Objective
 from ._solvers import finish, run
 from ._targets import Target
@@ -81,7 +81,6 @@ class BaseMLP(CallbackSupport, FittedMLP):
         if ensemble:
             self._fit_members(X, y, weights, arguments, first)
             return
-        self.__dict__.pop("estimators_", None)
         training = self._prepared(X, y, weights, arguments, first)
         _warn_of_data(training)
         run(training)
@@ -94,7 +93,6 @@ class BaseMLP(CallbackSupport, FittedMLP):
     def _check_arguments(self, arguments: FitArguments) -> None:
         """Raise ValueError for parameters and arguments that do not go together."""
         self._check_together()
-        self._hidden_sizes()
         X_val, y_val, callbacks = arguments.X_val, arguments.y_val, arguments.callbacks
         if arguments.incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
@@ -108,6 +106,8 @@ class BaseMLP(CallbackSupport, FittedMLP):
 
     def _validated(self, X: Any, y: Any, first: bool) -> tuple[Any, Array]:
         """X and y as arrays; targets in a single column become a vector."""
+        if not first and self._are_plain_targets(y, X) and self._is_plain(X):
+            return X, y
         X, y = validate_data(
             self,
             X,
@@ -123,13 +123,22 @@ class BaseMLP(CallbackSupport, FittedMLP):
             y = column_or_1d(y, warn=True)
         return X, y
 
+    def _are_plain_targets(self, y: Any, X: Any) -> bool:
+        """Whether scikit-learn's checks would give y back. (Unknown classes are found later.)"""
+        if type(y) is not np.ndarray or len(y) != len(X):
+            return False
+        if not (y.ndim == 1 or (y.ndim == 2 and y.shape[1] > 1)):
+            return False
+        kind = y.dtype.kind
+        return surely_finite(y) if kind == "f" else kind in "biuU" and not self._numeric_targets
+
     # From data to a training --------------------------------------------------------------------
 
     def _prepared(
         self, X: Any, y: Array, weights: Array | None, arguments: FitArguments, first: bool
     ) -> Training:
         """What the solver needs. Of the estimator nothing is changed before all is checked."""
-        random_state = check_random_state(self.random_state)
+        seed = self.random_state
         target = self._make_target(y, weights, None if first else self._target, arguments)
         weights = target.row_weights(y, weights)
         samples = Samples(X, y, target.encode(y), weights)
@@ -140,7 +149,8 @@ class BaseMLP(CallbackSupport, FittedMLP):
             if self.scale_inputs:
                 mean, variance = _scaling.moments(X, weights)
                 scales = {"input_mean_": mean, "input_scale_": np.sqrt(variance)}
-            model = self._new_network(sizes, target.objective, X.dtype.name, scales, random_state)
+            seed = check_random_state(seed)  # the first numbers are the initial weights
+            model = self._new_network(sizes, target.objective, X.dtype.name, scales, seed)
         else:
             model = self._network()
             _check_same(model, sizes, target.objective)
@@ -149,7 +159,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
         if first:
             record.t_ = 0
         training = Training(
-            self, model, target, samples, record, random_state, arguments.incremental, before=before
+            self, model, target, samples, record, seed, arguments.incremental, before=before
         )
         if self._takes_batches:
             scored = self.early_stopping or arguments.X_val is not None
@@ -221,6 +231,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
 
     def _take(self, model: Sequential, target: Target) -> None:
         """Make a network the estimator's own, and set what follows from it."""
+        self.__dict__.pop("estimators_", None)
         self.model_ = model
         self._model_lock()  # now, as predictions are to change nothing
         self._target = target  # parameters may change before the next fit
@@ -289,6 +300,10 @@ def _checked_weights(sample_weight: Any, X: Any) -> Array | None:
     """
     if sample_weight is None:
         return None
+    if type(sample_weight) is np.ndarray and sample_weight.shape == X.shape[:1]:
+        plain = sample_weight.dtype == np.float64 and surely_finite(sample_weight)
+        if plain and sample_weight.min() >= 0 and sample_weight.max() > 0:
+            return sample_weight
     weights: Array = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
     if not weights.any():
         raise ValueError("sample_weight: found only zeros, wanted a weight above zero")

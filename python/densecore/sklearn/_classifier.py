@@ -225,8 +225,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _make_target(
         self, y: Array, weights: Array | None, last: Target | None, arguments: FitArguments
     ) -> Target:
-        check_classes(y)
         if last is None:
+            check_classes(y)
             return class_target(y, arguments.classes, self.class_weight)
         assert isinstance(last, ClassTarget)
         last.check(y)

@@ -47,7 +47,7 @@ class Convergence(Callback):
         if record._no_improvement_count > parameters.n_iter_no_change:
             self._stalled()
         if self._training.stopped or not math.isfinite(record.loss_):
-            self.model.stop_training = True
+            self._training.model.stop_training = True
         record.write_to(parameters)
 
     def record_epoch(self, logs: dict[str, Any]) -> bool:
@@ -104,8 +104,8 @@ class Convergence(Callback):
         return score
 
     def _set_rate(self, rate: Any) -> None:
-        assert self.model.optimizer is not None
-        self.model.optimizer.learning_rate = rate * self._objective.scale
+        assert self._training.model.optimizer is not None
+        self._training.model.optimizer.learning_rate = rate * self._objective.scale
 
     def _stalled(self) -> None:
         parameters = self._parameters
@@ -115,7 +115,7 @@ class Convergence(Callback):
             f"{parameters.n_iter_no_change} consecutive epochs."
         )
         if parameters.solver == "sgd" and parameters.learning_rate == "adaptive":
-            rate = self.model._compiled_optimizer().learning_rate / self._objective.scale
+            rate = self._training.model._compiled_optimizer().learning_rate / self._objective.scale
             if rate > SMALLEST_ADAPTIVE_RATE:
                 self._set_rate(rate / 5)
                 self._record._no_improvement_count = 0
@@ -126,7 +126,7 @@ class Convergence(Callback):
         if parameters._prints:
             print(f"{said} Stopping.")
         self._converged = True
-        self.model.stop_training = True
+        self._training.model.stop_training = True
 
     def finish(self) -> None:
         """After the training: give back the best weights, and say whether it has converged."""

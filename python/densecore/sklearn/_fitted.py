@@ -23,6 +23,14 @@ DTYPES = (np.float64, np.float32)
 _NOT_COPIED = ("_bound_rows", "_lock", "_checked_rows")
 
 
+def surely_finite(array: Array) -> bool:
+    """Whether all numbers are finite; also False where they are so large that a sum overflows."""
+    if array.size < 4096:  # a product, as NumPy's handling of warnings costs more than the sum
+        return math.isfinite(np.vdot(array, array))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(array.sum())
+
+
 class FittedMLP(Parameters):
     """What both estimators do once they are fitted.
 
@@ -119,13 +127,12 @@ class FittedMLP(Parameters):
 
         X that they would warn of or refuse is not plain.
         """
-        plain = type(X) is np.ndarray and X.dtype in DTYPES and X.ndim == 2
-        plain = plain and X.shape[0] > 0 and X.shape[1] == self.n_features_in_
-        if not plain or "feature_names_in_" in self.__dict__:
+        if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in DTYPES:
             return False
-        # A number that is not finite makes the sum so, but the sum may overflow by itself.
-        with np.errstate(over="ignore", invalid="ignore"):
-            return math.isfinite(X.sum())
+        rows, features = X.shape
+        if rows == 0 or features != self.n_features_in_ or "feature_names_in_" in self.__dict__:
+            return False
+        return surely_finite(X)
 
     def _was_checked(self, X: Any) -> bool:
         """Whether X is, or is a view of, the array that scorers are given during a fit.
@@ -149,7 +156,7 @@ class FittedMLP(Parameters):
         """The network's outputs (rows, units) for rows that are checked."""
         model = self.model_
         with self._model_lock():
-            if type(X) is np.ndarray and X.dtype == model.dtype and X.flags.carray:
+            if type(X) is np.ndarray and X.flags.carray and X.dtype == model.parameters.dtype:
                 return model.predict_on_batch(X)  # takes arrays as they are
             return model.predict(X)
 

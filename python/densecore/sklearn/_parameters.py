@@ -158,11 +158,12 @@ class Parameters(BaseEstimator):
         return bool(self.verbose) and self.verbose != "bar"
 
     def _hidden_sizes(self) -> list[int]:
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
+        given = self.hidden_layer_sizes
+        if type(given) is tuple and all(type(size) is int and size > 0 for size in given):
+            return list(given)
+        sizes = np.atleast_1d(np.asarray(given))
         if sizes.ndim != 1 or (sizes.size and sizes.dtype.kind not in "iu"):
-            raise ValueError(
-                f"hidden_layer_sizes must be integers, got {self.hidden_layer_sizes!r}"
-            )
+            raise ValueError(f"hidden_layer_sizes must be integers, got {given!r}")
         if (sizes <= 0).any():
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes.tolist()}.")
         return [int(size) for size in sizes]

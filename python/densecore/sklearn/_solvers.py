@@ -6,6 +6,7 @@ from . import _scaling
 from ._all_rows import fit_lbfgs, fit_levenberg_marquardt
 from ._build import optimizer
 from ._callbacks import fit_context
+from ._fitted import surely_finite
 from ._stochastic import fit_batches
 from ._training import Training
 
@@ -37,7 +38,9 @@ def finish(training: Training) -> None:
         Weights are not finite; the model is as it was before the training.
     """
     estimator, model = training.estimator, training.model
-    if not all(np.isfinite(array).all() for array in model.weights):
+    plain = not estimator.batch_normalization  # which has statistics besides the parameters
+    finite = plain and surely_finite(model.parameters)
+    if not (finite or all(np.isfinite(array).all() for array in model.weights)):
         if training.before is None:
             del estimator.model_
         else:

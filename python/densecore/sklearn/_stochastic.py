@@ -56,36 +56,70 @@ def fit_batches(training: Training) -> None:
     # The mean over the rows counts every batch's penalty as often as the batch has rows.
     convergence = Convergence(training, penalty * -(-rows // batch) * batch / rows)
     record.n_iter_ = 0
+    # One batch is the same in any order but for its last digits. A generator that others draw from
+    # is left where scikit-learn leaves it.
+    order = None
+    shuffle = bool(parameters.shuffle) and batch < rows
+    if parameters.shuffle and (shuffle or not isinstance(parameters.random_state, Integral)):
+        order = RowOrder(rows, training.random_state)
+    listens = training.callbacks or training.context is not None or parameters.verbose == "bar"
+    model._network.penalty_weight = weight
+    try:
+        if training.incremental and batch == rows and not listens and type(X) is np.ndarray:
+            _one_step(training, convergence, order)
+        else:
+            _epochs(training, convergence, order, batch, shuffle)
+    except KeyboardInterrupt:
+        training.stopped = True
+        warn("Training interrupted by user.")
+    finally:
+        model._network.penalty_weight = 0.0
+    convergence.finish()
+
+
+def _epochs(
+    training: Training, convergence: Convergence, order: RowOrder | None, batch: int, shuffle: bool
+) -> None:
+    parameters, model = training.estimator, training.model
     # Convergence comes first, as it sets the losses that the others see.
     listeners: list[Any] = [convergence, *training.callbacks]
     if parameters.time_budget is not None:
         listeners.append(TimeLimit(parameters.time_budget))
     if training.context is not None:
         listeners.append(training.context)
-    # One batch is the same in any order but for its last digits. A generator that others draw from
-    # is left where scikit-learn leaves it.
-    shuffle = bool(parameters.shuffle) and batch < rows
-    if parameters.shuffle and (shuffle or not isinstance(parameters.random_state, Integral)):
-        listeners.append(order := RowOrder(rows, training.random_state))
+    if order is not None:
+        listeners.append(order)
         model._network.row_order = order.rows if shuffle else None
-    model._network.penalty_weight = weight
     try:
         model.fit(
-            X,
+            training.samples.X,
             training.samples.targets,
             batch_size=batch,
             epochs=1 if training.incremental else parameters.max_iter,
             verbose="bar" if parameters.verbose == "bar" else 0,
             callbacks=listeners,
             shuffle=shuffle,
-            sample_weight=weights,
+            sample_weight=training.samples.weights,
         )
-    except KeyboardInterrupt:
-        training.stopped = True
-        warn("Training interrupted by user.")
     finally:
-        model._network.penalty_weight, model._network.row_order = 0.0, None
-    convergence.finish()
+        model._network.row_order = None
+
+
+def _one_step(training: Training, convergence: Convergence, order: RowOrder | None) -> None:
+    """An epoch of one batch: the same step as that of `_epochs`, without what surrounds it there,
+    which would cost a ``partial_fit`` of a small network ten times as much as the step."""
+    model = training.model
+    x, _, targets, weights = training.samples
+    dtype = model.parameters.dtype
+    if targets.dtype.kind == "f":
+        targets = np.ascontiguousarray(targets, dtype)
+    if weights is not None:
+        weights = np.ascontiguousarray(weights, dtype)
+    if order is not None:
+        order.on_epoch_begin(0)
+    loss = model.train_on_batch(np.ascontiguousarray(x, dtype), targets, weights)
+    model._network.epochs += 1
+    convergence.on_epoch_end(0, {"loss": loss})
 
 
 def _batch_rows(parameters: Parameters, rows: int) -> int:

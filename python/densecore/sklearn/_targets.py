@@ -87,7 +87,14 @@ class ClassTarget(Target):
         return self.objective.name
 
     def check(self, y: Array) -> None:
-        """Raise ValueError for y (rows, labels) after classes (rows,), and the reverse."""
+        """Raise ValueError for y (rows, labels) after classes (rows,), and the reverse.
+
+        Classes that are unknown are found by `encode`.
+        """
+        if y.ndim == 2:
+            _check_labels(y)
+        elif y.dtype.kind == "f":
+            _check_exact(y)
         if (None if y.ndim == 1 else y.shape[1]) != self.labels:
             raise ValueError(
                 f"y: found shape {y.shape}, wanted {self.kind} targets as in the first fit"
@@ -171,7 +178,9 @@ class ClassTarget(Target):
             return outputs
         if len(self.classes) == 1:
             return np.ones_like(outputs)
-        return np.hstack([1 - outputs, outputs])
+        both = np.empty((len(outputs), 2), outputs.dtype)
+        both[:, :1], both[:, 1:] = 1 - outputs, outputs
+        return both
 
     def read_class(self, out: Array) -> Reader:
         """`classes_of` a row."""
@@ -218,13 +227,24 @@ def check_classes(y: Array) -> None:
     """
     if y.dtype.kind == "O" and y.ndim == 1:
         _check_objects(y)
-    if y.dtype.kind == "f" and y.size and np.abs(y).max() > LARGEST_EXACT:
+    if y.dtype.kind == "f":
+        _check_exact(y)
+    check_classification_targets(y)
+    if y.ndim == 2:
+        _check_labels(y)
+
+
+def _check_exact(y: Array) -> None:
+    largest = np.abs(y).max()
+    if largest > LARGEST_EXACT:
         raise ValueError(
-            f"y: found class numbers up to {np.abs(y).max():.17g} as {y.dtype}, which cannot tell "
+            f"y: found class numbers up to {largest:.17g} as {y.dtype}, which cannot tell "
             "neighbouring integers apart, wanted integers or strings"
         )
-    check_classification_targets(y)
-    if y.ndim == 2 and not np.isin(y, (0, 1)).all():
+
+
+def _check_labels(y: Array) -> None:
+    if not ((y == 0) | (y == 1)).all():
         raise ValueError(
             f"y: found shape {y.shape} and values up to {y.max()}, wanted classes (rows,) or "
             "labels (rows, labels) of 0 and 1"

@@ -2,10 +2,12 @@
 
 import inspect
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import check_scoring
+from sklearn.utils import check_random_state
 
 from .._base.dtypes import Array
 from ..models.sequential import Sequential
@@ -176,7 +178,8 @@ class Training:
         The rows to train on.
     record : Record
         What is reported.
-    random_state : RandomState
+    seed : int, RandomState or None
+        The estimator's `random_state`.
     incremental : bool
         Whether this is a ``partial_fit``: one epoch, with a solver that goes on.
     context : FitContext or None
@@ -198,7 +201,7 @@ class Training:
     target: Target
     samples: Samples
     record: Record
-    random_state: np.random.RandomState
+    seed: int | np.random.RandomState | None
     incremental: bool = False
     context: FitContext | None = None
     validation: Validation | None = None
@@ -206,6 +209,12 @@ class Training:
     before: list[Array] | None = None
     converged: bool = True
     stopped: bool = False
+
+    @cached_property
+    def random_state(self) -> np.random.RandomState:
+        """What rows are drawn with, for the whole training."""
+        state: np.random.RandomState = check_random_state(self.seed)
+        return state
 
     @property
     def objective(self) -> Objective:
