@@ -1,12 +1,16 @@
-"""Where the seeds come from that nobody gave: the system, or one number for a whole program."""
+"""Seeds of models that are given none: from the system, or from one number for a whole program."""
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import random
 
 _source: "random.Random | None" = None
+_local = threading.local()  # a thread's own source, within `fixed`
 
 
 def set_global(seed: int | None) -> None:
@@ -19,4 +23,19 @@ def set_global(seed: int | None) -> None:
 
 def fresh() -> int:
     """A seed for a model that was given none."""
-    return int.from_bytes(os.urandom(6)) if _source is None else _source.getrandbits(48)
+    source = getattr(_local, "source", _source)
+    return int.from_bytes(os.urandom(6)) if source is None else source.getrandbits(48)
+
+
+@contextmanager
+def fixed(seed: int) -> Iterator[None]:
+    """Within the block, fresh seeds of this thread follow from `seed`."""
+    import random
+
+    before = vars(_local).copy()
+    _local.source = random.Random(seed)
+    try:
+        yield
+    finally:
+        vars(_local).clear()
+        vars(_local).update(before)

@@ -1,7 +1,8 @@
-"""scikit-learn's multilayer perceptrons on densecore's core: ``MLPClassifier``, ``MLPRegressor``.
+"""Estimators for scikit-learn's pipelines, searches and cross-validations.
 
-They take scikit-learn's parameters and give its fitted attributes, and work in its pipelines,
-searches and cross-validations. scikit-learn is imported here and nowhere else in densecore.
+``MLPClassifier`` and ``MLPRegressor`` are scikit-learn's multilayer perceptrons on densecore's
+core, with its parameters and fitted attributes. ``KerasClassifier`` and ``KerasRegressor`` train a
+model that a function builds, with SciKeras's parameters.
 """
 
 try:
@@ -14,6 +15,7 @@ except ImportError as error:
 
 from ._classifier import MLPClassifier
 from ._from_sklearn import from_sklearn
+from ._keras import KerasClassifier, KerasRegressor
 from ._regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn"]
+__all__ = ["KerasClassifier", "KerasRegressor", "MLPClassifier", "MLPRegressor", "from_sklearn"]

@@ -107,11 +107,11 @@ class ClassTarget(Target):
                     f"{name}: found shape {y.shape}, wanted (rows, {self.labels}) labels as in fit"
                 )
             return y.astype(np.float64)
-        numbers = self._numbers(y, name)
+        numbers = self.numbers(y, name)
         return numbers[:, None].astype(np.float64) if self.kind == "binary" else numbers
 
-    def _numbers(self, y: Array, name: str) -> Array:
-        """The place of each row's class in `classes`."""
+    def numbers(self, y: Array, name: str = "y") -> Array:
+        """The place of each row's class in `classes`; errors call y by `name`."""
         classes = self.classes
         if y.dtype != classes.dtype:
             classes, y = _comparable(classes, y)
@@ -135,7 +135,7 @@ class ClassTarget(Target):
         balanced = self.class_weight == "balanced"
         if balanced and weights is not None and self.labels is None:
             # Classes weigh the same together: with weights as with rows repeated as often.
-            numbers = self._numbers(y, "y")
+            numbers = self.numbers(y)
             totals = np.bincount(numbers, weights, minlength=len(self.classes))
             totals[totals == 0] = 1
             factors: Array = (weights.sum() / (len(self.classes) * totals))[numbers]
