@@ -28,8 +28,9 @@ from sklearn.preprocessing import StandardScaler
 
 import densecore as dc
 import densecore.sklearn as ours
+from densecore.models.fit import FitArguments, fit
 from densecore.sklearn import MLPClassifier, MLPRegressor, from_sklearn
-from densecore.sklearn._base import FitArguments
+from densecore.sklearn._base import CallArguments
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 KINDS = ["MLPClassifier", "MLPRegressor"]
@@ -83,12 +84,11 @@ def test_batches_that_callbacks_see_come_in_the_same_order() -> None:
 def test_numbers_that_are_no_rows_are_refused() -> None:
     model = MLPClassifier(random_state=0, max_iter=1).fit(*DIGITS).model_
     for order in (np.full(300, 300), np.full(300, -1)):
-        model._network.row_order = order
         with pytest.raises(ValueError, match="wanted numbers of the 300 rows"):
-            model.fit(*DIGITS, verbose=0)
-    model._network.row_order = np.arange(299)
+            fit(model, FitArguments(*DIGITS, verbose=0, row_order=order))
     with pytest.raises(ValueError, match="row_order: found shape"):
-        model.fit(*DIGITS, verbose=0)
+        fit(model, FitArguments(*DIGITS, verbose=0, row_order=np.arange(299)))
+    fit(model, FitArguments(*DIGITS, verbose=0))  # its order does not stay
 
 
 # What scikit-learn's own tests demand ---------------------------------------------------------
@@ -509,7 +509,7 @@ def test_a_step_is_an_epoch_of_one_batch(task: str, settings: dict[str, Any], dt
         classes = None
         if kind == "MLPClassifier":
             classes = np.unique(y) if np.ndim(y) == 1 else np.arange(3)
-        arguments = FitArguments(True, classes, callbacks=listener)
+        arguments = CallArguments(True, classes, callbacks=listener)
         if classes is not None and number == 0:
             step.partial_fit(*part, classes=classes)
         else:

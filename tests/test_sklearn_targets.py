@@ -1,6 +1,8 @@
 """densecore.sklearn: classes of all types stay apart, and seeds are scikit-learn's."""
 
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -230,3 +232,63 @@ def test_other_generators_are_refused_as_by_scikit_learn() -> None:
     for module in (theirs, ours):
         with pytest.raises(ValueError, match="The 'random_state' parameter"):
             module.MLPRegressor(random_state=np.random.default_rng(0)).fit(X, X[:, 0])
+
+
+# Parameters -----------------------------------------------------------------------------------
+
+INTEGERS = {"max_iter": 3, "batch_size": 10, "max_fun": 50, "n_members": 2, "n_iter_no_change": 2}
+REALS = {
+    "alpha": 0.5, "learning_rate_init": 0.5, "power_t": 0.5, "tol": 0.5, "momentum": 0.5,
+    "validation_fraction": 0.5, "beta_1": 0.5, "beta_2": 0.5, "epsilon": 0.5, "dropout": 0.5,
+    "weight_decay": 0.5, "clipnorm": 0.5, "clipvalue": 0.5, "global_clipnorm": 0.5,
+    "time_budget": 50.0,
+}  # fmt: skip
+
+
+def with_solver(name: str) -> dict[str, Any]:
+    """Settings under which a parameter matters."""
+    solver = {"power_t": "sgd", "momentum": "sgd", "max_fun": "lbfgs"}.get(name, "adam")
+    early = {"early_stopping": True} if name == "validation_fraction" else {}
+    rate = {"learning_rate": "invscaling"} if name == "power_t" else {}
+    return {"solver": solver, **early, **rate}
+
+
+@pytest.mark.parametrize("name", [*INTEGERS, *REALS])
+def test_scalars_of_numpy_are_numbers(name: str) -> None:
+    value = (INTEGERS | REALS)[name]
+    expected = small(**{**with_solver(name), name: value}).fit(X, NUMBERS).predict_proba(X)
+    types = [np.int8, np.int64, np.uint16] if name in INTEGERS else [np.float32, np.float64]
+    for kind in types:
+        found = small(**{**with_solver(name), name: kind(value)}).fit(X, NUMBERS)
+        assert_array_equal(found.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("name", [*INTEGERS, *REALS])
+def test_what_is_no_number_is_refused_by_name(name: str) -> None:
+    value = (INTEGERS | REALS)[name]
+    wrong = [True, np.True_, str(value), b"1", 1j, [[value]], object(), float("nan")]
+    wrong += [Fraction(1, 2), Decimal("0.5"), 10**400, -1]
+    wrong += [2**63] if name in INTEGERS else []
+    wrong += [float("inf")] if name != "n_iter_no_change" else []
+    wrong += [None] if name not in ("weight_decay", "time_budget", "n_members") else []
+    for each in wrong:
+        if each is None and "clip" in name:
+            continue
+        with pytest.raises((ValueError, TypeError), match=name):
+            small(**{**with_solver(name), name: each}).fit(X, NUMBERS)
+
+
+def test_units_and_targets_that_are_no_numbers() -> None:
+    for sizes in (2**63, (2**40,), 10**400, True, 2.0, "3", None):
+        with pytest.raises((ValueError, TypeError), match="hidden_layer_sizes"):
+            small(hidden_layer_sizes=sizes).fit(X, NUMBERS)
+    for y in (X[:, 0].astype(str), NUMBERS.astype("M8[D]")):
+        with pytest.raises((TypeError, ValueError), match=r"y: found an array of|dtype"):
+            small(MLPRegressor).fit(X, y)
+    with pytest.raises(ValueError, match="validation_fraction: found 0 with early_stopping"):
+        small(early_stopping=True, validation_fraction=0).fit(X, NUMBERS)
+
+
+def test_a_rate_may_fall_to_almost_nothing() -> None:
+    model = small(solver="sgd", learning_rate="invscaling", power_t=10**6, max_iter=5)
+    assert np.isfinite(model.fit(X, NUMBERS).predict_proba(X)).all()

@@ -120,14 +120,15 @@ def fit(model: "Model", arguments: FitArguments) -> History:
         listeners.on_train_begin({})
         if not model.stop_training:
             if method is None:
-                network.penalty_weight = arguments.penalty_weight or network.penalty_weight
+                network.penalty_weight = arguments.penalty_weight
+                network.row_order = arguments.row_order
                 run.train(model._initial_epoch, arguments.epochs)
             else:
                 run.solve(method, model._initial_epoch, arguments.epochs)
         network.finish_training()
         listeners.on_train_end(run.logs)
     finally:
-        network.penalty_weight = 0.0
+        network.penalty_weight, network.row_order = 0.0, None
         listeners.release()
     return history
 
@@ -159,8 +160,6 @@ def _sources(model: "Model", arguments: FitArguments) -> tuple[Source, Source | 
             validation = Arrays(held_out, validation_size, False, arguments.validation_steps)
         source = Arrays(training, size, bool(arguments.shuffle), arguments.steps_per_epoch)
         source.order = arguments.row_order
-        if source.order is None:
-            source.order = model._network.row_order
     if arguments.validation_data is not None:
         validation = validation_source(
             model, arguments.validation_data, validation_size, arguments.validation_steps

@@ -27,7 +27,7 @@ def _compile(training: Training) -> float:
     """
     parameters, objective, samples = training.estimator, training.objective, training.samples
     weight = float(samples.X.shape[0] if samples.weights is None else samples.weights.sum())
-    factor: float = parameters.alpha / 2 / weight
+    factor: float = float(parameters.alpha) / 2 / weight
     set_penalty(training.model, factor / objective.scale)
     # Of the optimizer nothing is used; the loss is.
     training.model.compile(optimizer(parameters, objective.scale), objective.loss)
@@ -50,7 +50,7 @@ def fit_lbfgs(training: Training) -> None:
     row_weights = None if weights is None else np.ascontiguousarray(weights, model.dtype)
 
     budget = parameters.time_budget
-    end = math.inf if budget is None else time.monotonic() + budget
+    end = math.inf if budget is None else time.monotonic() + float(budget)
 
     def iteration(_: Array) -> None:
         if context is not None:
@@ -69,7 +69,7 @@ def fit_lbfgs(training: Training) -> None:
         callback=None if context is None and end == math.inf else iteration,
         maxfun=parameters.max_fun,
         maxiter=parameters.max_iter,
-        gtol=parameters.tol,
+        gtol=float(parameters.tol),
     )
     total, penalty = float(found.fun), factor * sum_of_squares(model)
     record.loss_ = objective.reported(total, penalty) + objective.offset(y, weights)

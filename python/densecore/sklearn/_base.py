@@ -27,7 +27,7 @@ from ._training import Record, Samples, Training, Validation
 _SCALES = ("input_mean_", "input_scale_", "target_mean_", "target_scale_")
 
 
-class FitArguments(NamedTuple):
+class CallArguments(NamedTuple):
     """What a call of ``fit`` or ``partial_fit`` says besides its rows.
 
     Attributes
@@ -61,7 +61,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
 
     @abstractmethod
     def _make_target(
-        self, y: Array, weights: Array | None, last: Target | None, arguments: FitArguments
+        self, y: Array, weights: Array | None, last: Target | None, arguments: CallArguments
     ) -> Target:
         """The target of checked y: of the first data, or a `last` target that goes on.
 
@@ -71,7 +71,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
             y does not suit the parameters, or the last target.
         """
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, arguments: FitArguments) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, arguments: CallArguments) -> None:
         self._check_arguments(arguments)
         ensemble = self.n_members is not None
         fitted = "estimators_" if ensemble else "model_"
@@ -90,7 +90,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
 
     # Checks -------------------------------------------------------------------------------------
 
-    def _check_arguments(self, arguments: FitArguments) -> None:
+    def _check_arguments(self, arguments: CallArguments) -> None:
         """Raise ValueError for parameters and arguments that do not go together."""
         self._check_together()
         X_val, y_val, callbacks = arguments.X_val, arguments.y_val, arguments.callbacks
@@ -98,6 +98,10 @@ class BaseMLP(CallbackSupport, FittedMLP):
             raise ValueError("partial_fit does not support early_stopping=True")
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val, y_val: found one of them, wanted both or none")
+        if self.early_stopping and X_val is None and self.validation_fraction == 0:
+            raise ValueError(
+                "validation_fraction: found 0 with early_stopping, wanted a share > 0 to hold out"
+            )
         if not (self._takes_batches or (X_val is None and callbacks is None)):
             raise ValueError(
                 f"X_val, callbacks: found solver={self.solver!r}, wanted 'adam', 'sgd' or another "
@@ -135,7 +139,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
     # From data to a training --------------------------------------------------------------------
 
     def _prepared(
-        self, X: Any, y: Array, weights: Array | None, arguments: FitArguments, first: bool
+        self, X: Any, y: Array, weights: Array | None, arguments: CallArguments, first: bool
     ) -> Training:
         """What the solver needs. Of the estimator nothing is changed before all is checked."""
         seed = self.random_state
@@ -191,7 +195,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
         initial = initial_weights(sizes, self.activation, random_state)
         return network(sizes, self.activation, objective.activation, dtype, initial, extras=extras)
 
-    def _add_listeners(self, training: Training, arguments: FitArguments) -> None:
+    def _add_listeners(self, training: Training, arguments: CallArguments) -> None:
         """What looks at each epoch: held out rows, and the user's callbacks."""
         callbacks = arguments.callbacks
         if callbacks is not None:
@@ -205,7 +209,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
         if held_out is not None:
             training.validation = Validation(self, training.model, training.target, held_out)
 
-    def _checked_validation(self, target: Target, arguments: FitArguments) -> Samples:
+    def _checked_validation(self, target: Target, arguments: CallArguments) -> Samples:
         X_val, y_val = self._as_rows(arguments.X_val), np.asarray(arguments.y_val)
         if y_val.ndim == 2 and y_val.shape[1] == 1:
             y_val = y_val.ravel()
@@ -243,7 +247,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
     # Ensembles ----------------------------------------------------------------------------------
 
     def _fit_members(
-        self, X: Any, y: Array, weights: Array | None, arguments: FitArguments, first: bool
+        self, X: Any, y: Array, weights: Array | None, arguments: CallArguments, first: bool
     ) -> None:
         """Train ``estimators_``, which differ by their random states."""
         old: list[BaseMLP] = [] if first else self.estimators_

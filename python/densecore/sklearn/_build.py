@@ -196,17 +196,19 @@ def optimizer(parameters: Parameters, scale: float) -> Optimizer:
     solver, rate = parameters.solver, parameters.learning_rate_init
     # Gradients are 1 / scale of scikit-learn's, and so are their limits.
     options: dict[str, Any] = {
-        name: getattr(parameters, name) / scale
+        name: float(getattr(parameters, name)) / scale
         for name in ("clipnorm", "clipvalue", "global_clipnorm")
         if getattr(parameters, name) is not None
     }
-    decay = {} if parameters.weight_decay is None else {"weight_decay": parameters.weight_decay}
+    decay = {}
+    if parameters.weight_decay is not None:
+        decay["weight_decay"] = float(parameters.weight_decay)
     # A solver that takes all rows at once makes no such steps, but a model is compiled with some.
     if solver in ("sgd", *ALL_ROWS):
         # A step's decay is the rate times this, and the rate is scaled.
         decay = {name: value / scale for name, value in decay.items()}
         if not isinstance(rate, LearningRateSchedule):
-            rate *= scale
+            rate = float(rate) * scale
         elif scale != 1:
             rate = Scaled(rate, scale)
         nesterov = bool(parameters.nesterovs_momentum)
@@ -214,7 +216,7 @@ def optimizer(parameters: Parameters, scale: float) -> Optimizer:
     config = {"name": solver, "learning_rate": rate, **options, **decay}
     if solver in _LIKE_ADAM:
         config |= {"beta_1": parameters.beta_1, "beta_2": parameters.beta_2}
-        config["epsilon"] = parameters.epsilon / scale
+        config["epsilon"] = float(parameters.epsilon) / scale
     if solver == "adam":
         config["epsilon_hat"] = True  # where scikit-learn has it
     return optimizers.get(config)

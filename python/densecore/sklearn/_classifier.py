@@ -8,7 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from .._base.dtypes import Array
-from ._base import BaseMLP, FitArguments
+from ._base import BaseMLP, CallArguments
 from ._parameters import CLASSIFIER, is_stochastic
 from ._targets import ClassTarget, Target, check_classes, class_target, refuse_mixed
 
@@ -194,7 +194,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Of ``densecore.callbacks``, for adam and sgd.
         """
         refuse_mixed(y)
-        arguments = FitArguments(X_val=X_val, y_val=y_val, callbacks=callbacks)
+        arguments = CallArguments(X_val=X_val, y_val=y_val, callbacks=callbacks)
         self._fit(X, y, sample_weight, arguments)
         return self
 
@@ -219,11 +219,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if not self.__sklearn_is_fitted__():
             self.__dict__.pop("classes_", None)  # of a first call that failed
         _check_partial_fit_first_call(self, classes)
-        self._fit(X, y, sample_weight, FitArguments(incremental=True, classes=self.classes_))
+        self._fit(X, y, sample_weight, CallArguments(incremental=True, classes=self.classes_))
         return self
 
     def _make_target(
-        self, y: Array, weights: Array | None, last: Target | None, arguments: FitArguments
+        self, y: Array, weights: Array | None, last: Target | None, arguments: CallArguments
     ) -> Target:
         if last is None:
             check_classes(y)

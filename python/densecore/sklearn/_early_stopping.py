@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._base.warn import warn
 from ..callbacks import Callback
+from ..schedules import LearningRateSchedule
 from ._build import sum_of_squares
 from ._training import Training
 
@@ -43,7 +44,11 @@ class Convergence(Callback):
         improved = self.record_epoch(logs)
         record._no_improvement_count = 0 if improved else record._no_improvement_count + 1
         if parameters.solver == "sgd" and parameters.learning_rate == "invscaling":
-            self._set_rate(parameters.learning_rate_init / (record.t_ + 1) ** parameters.power_t)
+            assert not isinstance(parameters.learning_rate_init, LearningRateSchedule)
+            # In float64, as a power of integers may have any number of digits.
+            with np.errstate(over="ignore"):
+                divisor = np.float64(record.t_ + 1) ** float(parameters.power_t)
+            self._set_rate(float(parameters.learning_rate_init / divisor))
         if record._no_improvement_count > parameters.n_iter_no_change:
             self._stalled()
         if self._training.stopped or not math.isfinite(record.loss_):
@@ -64,12 +69,12 @@ class Convergence(Callback):
             best = record.best_validation_score_
             assert best is not None
             # NaN, the score of a diverged model, is not an improvement.
-            improved = bool(score >= best + self._parameters.tol)
+            improved = bool(score >= best + float(self._parameters.tol))
             if self._best_weights is None or score > best:
                 self._best_weights = self._training.model.get_weights()
         else:
             assert record.best_loss_ is not None
-            improved = bool(record.loss_ <= record.best_loss_ - self._parameters.tol)
+            improved = bool(record.loss_ <= record.best_loss_ - float(self._parameters.tol))
             record.best_loss_ = min(record.best_loss_, record.loss_)
         if record.best_validation_score_ is not None and score > record.best_validation_score_:
             record.best_validation_score_ = score
@@ -103,9 +108,11 @@ class Convergence(Callback):
             print(f"Validation score: {score:f}")
         return score
 
-    def _set_rate(self, rate: Any) -> None:
+    def _set_rate(self, rate: float) -> None:
         assert self._training.model.optimizer is not None
-        self._training.model.optimizer.learning_rate = rate * self._objective.scale
+        # A rate of 0 is not allowed: one that has fallen so far is the smallest that there is.
+        rate = max(rate * self._objective.scale, np.finfo(np.float64).tiny)
+        self._training.model.optimizer.learning_rate = rate
 
     def _stalled(self) -> None:
         parameters = self._parameters

@@ -7,6 +7,7 @@ member's own loss after each epoch, its own order of rows, and a penalty by the 
 epochs run without the interpreter's lock, threads lose nothing to it but the time between epochs.
 """
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -59,7 +60,7 @@ def time_of_a_member(parameters: Parameters, at_a_time: int) -> float | None:
     if parameters.time_budget is None:
         return None
     assert parameters.n_members is not None
-    return parameters.time_budget / -(-parameters.n_members // at_a_time)
+    return float(parameters.time_budget) / math.ceil(int(parameters.n_members) / at_a_time)
 
 
 def train(parameters: Parameters, trainings: Iterator[Training], at_a_time: int) -> list[Training]:

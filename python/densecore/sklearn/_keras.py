@@ -22,7 +22,7 @@ class KerasClassifier(ClassifierMixin, BaseKeras):
 
     Parameters
     ----------
-    model : callable or Sequential
+    model : callable or Model
         A function that returns a model, compiled or not; or a model, which is copied. The function
         is given the constructor's other arguments and those with the prefix ``model__``, by their
         names. If it has such arguments, it is also given `meta`, a dictionary about the data
@@ -61,7 +61,7 @@ class KerasClassifier(ClassifierMixin, BaseKeras):
 
     Attributes
     ----------
-    model_ : Sequential
+    model_ : Model
     history_ : dict of list
         Loss and metrics of each epoch, by name; ``partial_fit`` appends.
     classes_ : ndarray

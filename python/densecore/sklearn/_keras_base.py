@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 
 from .._base import seeds
 from .._base.dtypes import Array
-from ..models.sequential import Sequential
+from ..models import Model, Sequential
 from . import _routing
 
 SPARSE = ["csr", "csc"]
@@ -32,7 +32,7 @@ _OWN |= {"epochs", "class_weight"}
 class BaseKeras(BaseEstimator):
     """What both estimators around a build function do."""
 
-    model: Callable[..., Sequential] | Sequential | None
+    model: Callable[..., Model] | Model | None
     warm_start: bool
     random_state: int | np.random.RandomState | None
     optimizer: Any
@@ -46,7 +46,7 @@ class BaseKeras(BaseEstimator):
     shuffle: bool
     epochs: int
 
-    model_: Sequential
+    model_: Model
     history_: dict[str, list[float]]
     n_features_in_: int
 
@@ -166,7 +166,7 @@ class BaseKeras(BaseEstimator):
             model = self._built()
             if model.optimizer is None:
                 model.compile(**self._compile_arguments())
-            if not model.built:
+            if isinstance(model, Sequential) and not model.built:
                 model.build(X.shape[1:] if X.ndim > 2 else X.shape[1])
         self.model_ = model
 
@@ -189,12 +189,12 @@ class BaseKeras(BaseEstimator):
         found = {name: self.__dict__[name] for name in names if name in self.__dict__}
         return {**found, "n_outputs_expected_": 1}  # a model has one output, of several units
 
-    def _built(self) -> Sequential:
+    def _built(self) -> Model:
         build = self.model if self.model is not None else getattr(self, "_keras_build_fn", None)
         if build is None:
             raise ValueError("model: found None, wanted a function that builds a model, or a model")
         given = self.get_params()
-        if isinstance(build, Sequential):
+        if isinstance(build, Model):
             model = copy.deepcopy(build)
             arguments = _routing.routed(given, "model")
             if arguments:
@@ -221,7 +221,7 @@ class BaseKeras(BaseEstimator):
         }
         arguments |= {name: make() for name, make in special.items() if takes_all or name in taken}
         found = build(**arguments)
-        if not isinstance(found, Sequential):
+        if not isinstance(found, Model):
             raise TypeError(
                 f"model: found a build function that returns {type(found).__name__}, wanted a "
                 "densecore model"

@@ -10,6 +10,7 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from .. import activations, losses, optimizers
+from .._base import checks
 from .._base.dtypes import Array
 from ..optimizers import Optimizer
 from ..schedules import LearningRateSchedule
@@ -91,6 +92,14 @@ REGRESSOR = {
     "scale_targets": ["boolean"],
 }
 
+# The parameters that are numbers, by whether they are integers.
+_NUMBERS = {
+    name: limit.type is Integral
+    for name, limits in REGRESSOR.items()
+    for limit in limits
+    if isinstance(limit, Interval) and name != "hidden_layer_sizes"
+}
+
 # Settings of a named optimizer; one that is given as an object has its own.
 _OPTIMIZER_SETTINGS = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")
 
@@ -142,6 +151,24 @@ class Parameters(BaseEstimator):
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
+    def _validate_params(self) -> None:
+        """Raise ValueError or TypeError for a parameter of a wrong type or out of its range.
+
+        Before scikit-learn's checks: they take True for 1, and integers that no float can hold.
+        """
+        for name, integral in _NUMBERS.items():
+            value = getattr(self, name, None)
+            endless = name == "n_iter_no_change" and value == np.inf
+            if not isinstance(value, Real | np.bool_) or endless:
+                continue
+            if not isinstance(value, int | float | np.generic):
+                raise TypeError(f"{name}: found {value!r}, wanted a number of Python's or NumPy's")
+            if integral:
+                checks.integer(name, value, -(2**63))
+            else:
+                checks.number(name, value)
+        super()._validate_params()
+
     @property
     def _solver_name(self) -> str:
         """The name of the solver's update rule, also of an optimizer that is given as an object."""
@@ -159,13 +186,13 @@ class Parameters(BaseEstimator):
 
     def _hidden_sizes(self) -> list[int]:
         given = self.hidden_layer_sizes
-        if type(given) is tuple and all(type(size) is int and size > 0 for size in given):
+        if type(given) is tuple and all(type(size) is int and 0 < size < 2**31 for size in given):
             return list(given)
         sizes = np.atleast_1d(np.asarray(given))
         if sizes.ndim != 1 or (sizes.size and sizes.dtype.kind not in "iu"):
             raise ValueError(f"hidden_layer_sizes must be integers, got {given!r}")
-        if (sizes <= 0).any():
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes.tolist()}.")
+        if (sizes <= 0).any() or (sizes >= 2**31).any():
+            raise ValueError(f"hidden_layer_sizes must be > 0 and < 2^31, got {sizes.tolist()}.")
         return [int(size) for size in sizes]
 
     def _check_together(self) -> None:

@@ -8,7 +8,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .. import losses
 from .._base.dtypes import Array
-from ._base import BaseMLP, FitArguments
+from ._base import BaseMLP, CallArguments
 from ._objective import regression_objective
 from ._parameters import REGRESSOR, is_stochastic
 from ._targets import Target, ValueTarget, value_target
@@ -209,7 +209,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         callbacks : Callback or list of Callback, optional
             Of ``densecore.callbacks``, for adam and sgd.
         """
-        arguments = FitArguments(X_val=X_val, y_val=y_val, callbacks=callbacks)
+        arguments = CallArguments(X_val=X_val, y_val=y_val, callbacks=callbacks)
         self._fit(X, y, sample_weight, arguments)
         return self
 
@@ -217,11 +217,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train one epoch more; the solver goes on where it stood."""
-        self._fit(X, y, sample_weight, FitArguments(incremental=True))
+        self._fit(X, y, sample_weight, CallArguments(incremental=True))
         return self
 
     def _make_target(
-        self, y: Array, weights: Array | None, last: Target | None, arguments: FitArguments
+        self, y: Array, weights: Array | None, last: Target | None, arguments: CallArguments
     ) -> Target:
         outputs = 1 if y.ndim == 1 else y.shape[1]
         if last is None:

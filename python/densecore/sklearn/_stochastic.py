@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from .._base.warn import warn
 from ..callbacks import Callback, TimeLimit
+from ..models.fit import FitArguments, fit
 from ._build import optimizer, set_penalty
 from ._early_stopping import Convergence
 from ._parameters import Parameters
@@ -46,7 +47,7 @@ def fit_batches(training: Training) -> None:
     batch = _batch_rows(parameters, rows)
     # Each batch's weight divides its penalty; this is that of a mean batch.
     weight = batch * (1.0 if weights is None else float(np.mean(weights)))
-    penalty = parameters.alpha / 2 / weight
+    penalty = float(parameters.alpha) / 2 / weight  # NumPy's scalars would round it
     set_penalty(model, penalty / objective.scale)
     goes_on = training.incremental or parameters.warm_start == "solver"
     other = model.optimizer is None or type(model.optimizer).name != parameters._solver_name
@@ -63,46 +64,43 @@ def fit_batches(training: Training) -> None:
     if parameters.shuffle and (shuffle or not isinstance(parameters.random_state, Integral)):
         order = RowOrder(rows, training.random_state)
     listens = training.callbacks or training.context is not None or parameters.verbose == "bar"
-    model._network.penalty_weight = weight
     try:
         if training.incremental and batch == rows and not listens and type(X) is np.ndarray:
             _one_step(training, convergence, order)
         else:
-            _epochs(training, convergence, order, batch, shuffle)
+            _epochs(training, convergence, order, batch, weight)
     except KeyboardInterrupt:
         training.stopped = True
         warn("Training interrupted by user.")
-    finally:
-        model._network.penalty_weight = 0.0
     convergence.finish()
 
 
 def _epochs(
-    training: Training, convergence: Convergence, order: RowOrder | None, batch: int, shuffle: bool
+    training: Training, convergence: Convergence, order: RowOrder | None, batch: int, weight: float
 ) -> None:
-    parameters, model = training.estimator, training.model
+    parameters, samples = training.estimator, training.samples
     # Convergence comes first, as it sets the losses that the others see.
     listeners: list[Any] = [convergence, *training.callbacks]
     if parameters.time_budget is not None:
         listeners.append(TimeLimit(parameters.time_budget))
-    if training.context is not None:
-        listeners.append(training.context)
-    if order is not None:
-        listeners.append(order)
-        model._network.row_order = order.rows if shuffle else None
-    try:
-        model.fit(
-            training.samples.X,
-            training.samples.targets,
+    listeners += [each for each in (training.context, order) if each is not None]
+    several = batch < samples.X.shape[0]
+    shuffle = bool(parameters.shuffle) and several
+    fit(
+        training.model,
+        FitArguments(
+            samples.X,
+            samples.targets,
             batch_size=batch,
             epochs=1 if training.incremental else parameters.max_iter,
             verbose="bar" if parameters.verbose == "bar" else 0,
             callbacks=listeners,
             shuffle=shuffle,
-            sample_weight=training.samples.weights,
-        )
-    finally:
-        model._network.row_order = None
+            sample_weight=samples.weights,
+            row_order=order.rows if order is not None and shuffle else None,
+            penalty_weight=weight if several else 0.0,
+        ),
+    )
 
 
 def _one_step(training: Training, convergence: Convergence, order: RowOrder | None) -> None:

@@ -311,6 +311,8 @@ class ValueTarget(Target):
         return self.objective.name == "gaussian_nll"
 
     def encode(self, y: Array, name: str = "y") -> Array:
+        if y.dtype.kind not in "biuf":
+            raise TypeError(f"{name}: found an array of {y.dtype}, wanted numbers")
         targets = y.reshape(len(y), -1).astype(np.float64)
         if targets.shape[1] != self.objective.outputs:
             raise ValueError(
