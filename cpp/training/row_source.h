@@ -1,5 +1,5 @@
-// Rows that are not there as the network wants them, and are made batch by batch: of a sparse
-// matrix, or of an array of another dtype or layout that would be too large to convert at once.
+// Rows that are converted batch by batch: of a sparse matrix, or of an array of another dtype or
+// layout that would take too much memory to convert as a whole.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ class RowSource {
   index_t rows_, cols_;
 };
 
-// Numbers of another type, anywhere in memory: distances in bytes, no alignment wanted.
+// An array of numbers of any type: distances are in bytes, and need not be aligned.
 enum class NumberType { b1, i8, u8, i16, u16, i32, u32, i64, u64, f16, f32, f64 };
 struct Strided {
   const char* data;
