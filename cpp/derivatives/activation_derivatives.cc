@@ -5,6 +5,8 @@
 #include <cstring>
 #include <tuple>
 
+#include "base/dtypes.h"
+
 namespace densecore {
 namespace {
 
@@ -278,7 +280,9 @@ std::vector<std::string> activations_with_derivatives() {
   return names;
 }
 
-template ActivationDerivatives<float> find_activation_derivatives(const std::string&);
-template ActivationDerivatives<double> find_activation_derivatives(const std::string&);
+#define DENSECORE_INSTANTIATE(T, ...) \
+  template ActivationDerivatives<T> find_activation_derivatives(const std::string&);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/dtypes.h"
+
 namespace densecore {
 namespace {
 
@@ -335,7 +337,8 @@ void Jets<T>::backward(Executor& executor, const Network<T>& network, const Cons
       network.table().add(count, buffer(i + distance), buffer(i));
 }
 
-template class Jets<float>;
-template class Jets<double>;
+#define DENSECORE_INSTANTIATE(T, ...) template class Jets<T>;
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/dtypes.h"
+
 namespace densecore {
 namespace {
 
@@ -187,17 +189,14 @@ double normal_equations(Executor& executor, Network<T>& network, MatrixView<cons
   return sum;
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                                   \
+#define DENSECORE_INSTANTIATE(T, ...)                                                              \
   template class RowGradients<T>;                                                                  \
   template index_t trained_columns(const Network<T>&);                                             \
+  template void RowGradients<T>::backward(MatrixView<const T>, Range, const double*,               \
+                                          MatrixView<T>, int, void*);                              \
   template double normal_equations(Executor&, Network<T>&, MatrixView<const T>, const Targets<T>&, \
                                    double*, double*);
-DENSECORE_INSTANTIATE(float)
-DENSECORE_INSTANTIATE(double)
-template void RowGradients<float>::backward(MatrixView<const float>, Range, const double*,
-                                            MatrixView<float>, int, void*);
-template void RowGradients<double>::backward(MatrixView<const double>, Range, const double*,
-                                             MatrixView<double>, int, void*);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

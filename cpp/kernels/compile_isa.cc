@@ -11,6 +11,7 @@
 #define DENSECORE_JOIN(a, b) DENSECORE_JOIN_(a, b)
 #include DENSECORE_ISA_HEADER
 
+#include "base/dtypes.h"
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
@@ -87,11 +88,14 @@ constexpr densecore::KernelTable<typename V::T> kernel_table() {
           {multiply_adds<V>, read_all<V>, rewrite_all<V>}};
 }
 
-constexpr densecore::KernelTable<float> table_f32 = kernel_table<VecF32>();
-constexpr densecore::KernelTable<double> table_f64 = kernel_table<VecF64>();
+#define DENSECORE_TABLE(T, NAME, field, dtype) \
+  constexpr densecore::KernelTable<T> table_##field = kernel_table<Vec##NAME>();
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_TABLE)
 
 }  // namespace
 
 extern "C" const densecore::KernelTables DENSECORE_JOIN(densecore_kernels_, DENSECORE_ISA);
 const densecore::KernelTables DENSECORE_JOIN(densecore_kernels_, DENSECORE_ISA) = {
-    DENSECORE_STRING(DENSECORE_ISA), &table_f32, &table_f64};
+    DENSECORE_STRING(DENSECORE_ISA),
+#define DENSECORE_ADDRESS(T, NAME, field, dtype) &table_##field,
+    DENSECORE_FOR_EACH_DTYPE(DENSECORE_ADDRESS)};

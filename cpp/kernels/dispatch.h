@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/dtypes.h"
 #include "kernels/table.h"
 
 namespace densecore {
@@ -25,13 +26,12 @@ const KernelTables& active_kernels();
 // The table of one dtype.
 template <class T>
 const KernelTable<T>& table_of(const KernelTables& tables);
-template <>
-inline const KernelTable<float>& table_of<float>(const KernelTables& tables) {
-  return *tables.f32;
-}
-template <>
-inline const KernelTable<double>& table_of<double>(const KernelTables& tables) {
-  return *tables.f64;
-}
+#define DENSECORE_TABLE_OF(T, NAME, field, dtype)                        \
+  template <>                                                            \
+  inline const KernelTable<T>& table_of<T>(const KernelTables& tables) { \
+    return *tables.field;                                                \
+  }
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_TABLE_OF)
+#undef DENSECORE_TABLE_OF
 
 }  // namespace densecore

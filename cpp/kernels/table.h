@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/dtypes.h"
+
 namespace densecore {
 
 using index_t = std::ptrdiff_t;
@@ -311,8 +313,9 @@ struct KernelTable {
 
 struct KernelTables {
   const char* isa;
-  const KernelTable<float>* f32;
-  const KernelTable<double>* f64;
+#define DENSECORE_FIELD(T, NAME, field, dtype) const KernelTable<T>* field;
+  DENSECORE_FOR_EACH_DTYPE(DENSECORE_FIELD)
+#undef DENSECORE_FIELD
 };
 
 }  // namespace densecore

@@ -1,5 +1,6 @@
 #include "layers/dense.h"
 
+#include "base/dtypes.h"
 #include "base/thread_pool.h"
 
 namespace densecore {
@@ -81,7 +82,8 @@ void Dense<T>::transpose_weight(const T* parameters, T* transposed) const {
                           this->units(), transposed, this->inputs());
 }
 
-template class Dense<float>;
-template class Dense<double>;
+#define DENSECORE_INSTANTIATE(T, ...) template class Dense<T>;
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

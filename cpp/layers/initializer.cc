@@ -4,6 +4,7 @@
 #include <functional>
 #include <stdexcept>
 
+#include "base/dtypes.h"
 #include "base/random.h"
 
 namespace densecore {
@@ -126,9 +127,10 @@ void initialize(const std::string& name, const std::vector<double>& arguments, i
   throw std::invalid_argument("unknown initializer '" + name + "'; known: " + known);
 }
 
-template void initialize<float>(const std::string&, const std::vector<double>&, index_t, index_t,
-                                std::uint64_t, std::uint64_t, index_t, float*);
-template void initialize<double>(const std::string&, const std::vector<double>&, index_t, index_t,
-                                 std::uint64_t, std::uint64_t, index_t, double*);
+#define DENSECORE_INSTANTIATE(T, ...)                                                           \
+  template void initialize<T>(const std::string&, const std::vector<double>&, index_t, index_t, \
+                              std::uint64_t, std::uint64_t, index_t, T*);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

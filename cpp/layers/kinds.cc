@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "base/dtypes.h"
 #include "layers/dense.h"
 #include "layers/normalization.h"
 #include "layers/rowwise.h"
@@ -56,7 +57,9 @@ std::unique_ptr<Layer<T>> make_layer(const LayerPlace<T>& place, const LayerSpec
   return Kinds::factories<T>[spec.kind - layer_kinds().data()](place, spec);
 }
 
-template std::unique_ptr<Layer<float>> make_layer(const LayerPlace<float>&, const LayerSpec&);
-template std::unique_ptr<Layer<double>> make_layer(const LayerPlace<double>&, const LayerSpec&);
+#define DENSECORE_INSTANTIATE(T, ...) \
+  template std::unique_ptr<Layer<T>> make_layer(const LayerPlace<T>&, const LayerSpec&);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

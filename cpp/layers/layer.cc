@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "base/dtypes.h"
 #include "layers/lookup.h"
 
 namespace densecore {
@@ -32,12 +33,11 @@ void copy_rows(MatrixView<const T> from, MatrixView<T> to) {
   for (index_t i = 0; i < from.rows; ++i) std::copy_n(from.row(i), from.cols, to.row(i));
 }
 
-#define DENSECORE_INSTANTIATE(T)        \
+#define DENSECORE_INSTANTIATE(T, ...)   \
   template class ActivationFunction<T>; \
   template class Layer<T>;              \
   template void copy_rows(MatrixView<const T>, MatrixView<T>);
-DENSECORE_INSTANTIATE(float)
-DENSECORE_INSTANTIATE(double)
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

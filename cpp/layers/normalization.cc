@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/dtypes.h"
+
 namespace densecore {
 namespace {
 
@@ -248,13 +250,12 @@ JetRule<T> FixedNormalization<T>::jet_rule() const {
   return rule;
 }
 
-#define DENSECORE_INSTANTIATE(T)        \
+#define DENSECORE_INSTANTIATE(T, ...)   \
   template class ScaleAndCenter<T>;     \
   template class LayerNormalization<T>; \
   template class BatchNormalization<T>; \
   template class FixedNormalization<T>;
-DENSECORE_INSTANTIATE(float)
-DENSECORE_INSTANTIATE(double)
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

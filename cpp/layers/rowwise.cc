@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/dtypes.h"
 #include "base/random.h"
 
 namespace densecore {
@@ -69,9 +70,10 @@ void AddLayer<T>::check(const LayerSpec& spec, const std::vector<index_t>& width
                                 std::to_string(width) + " units, wanted as many outputs as inputs");
 }
 
-template class Dropout<float>;
-template class Dropout<double>;
-template class AddLayer<float>;
-template class AddLayer<double>;
+#define DENSECORE_INSTANTIATE(T, ...) \
+  template class Dropout<T>;          \
+  template class AddLayer<T>;
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

@@ -2,6 +2,7 @@
 // block stay in cache from the forward to the backward pass.
 #include <algorithm>
 
+#include "base/dtypes.h"
 #include "network/network.h"
 
 namespace densecore {
@@ -231,7 +232,7 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
   return loss[0];
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                                  \
+#define DENSECORE_INSTANTIATE(T, ...)                                                             \
   template index_t Network<T>::rows_of_block() const;                                             \
   template int Network<T>::leaf_count(index_t) const;                                             \
   template void Network<T>::forward_rows(MatrixView<const T>, index_t, index_t, MatrixView<T>,    \
@@ -251,8 +252,7 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
                                           T*, void*, const Update<T>*);                           \
   template double Network<T>::train_leaves(Executor&, MatrixView<const T>, const Objective<T>&,   \
                                            const Targets<T>&, double);
-DENSECORE_INSTANTIATE(float)
-DENSECORE_INSTANTIATE(double)
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

@@ -1,5 +1,7 @@
 #include "network/frozen.h"
 
+#include "base/dtypes.h"
+
 namespace densecore {
 
 template <class T>
@@ -26,7 +28,8 @@ void Frozen<T>::give_back(std::unique_ptr<Network<T>> network) noexcept {
   free_.push_back(std::move(network));
 }
 
-template class Frozen<float>;
-template class Frozen<double>;
+#define DENSECORE_INSTANTIATE(T, ...) template class Frozen<T>;
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

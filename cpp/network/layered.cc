@@ -3,6 +3,7 @@
 // is cut: the result has the same bits for any number of threads.
 #include <algorithm>
 
+#include "base/dtypes.h"
 #include "network/network.h"
 
 namespace densecore {
@@ -222,12 +223,11 @@ void Network<T>::backward_dense(Executor& executor, const Dense<T>& layer, std::
   });
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                                 \
+#define DENSECORE_INSTANTIATE(T, ...)                                                            \
   template void Network<T>::forward_layers(Executor&, MatrixView<const T>, MatrixView<T>, bool); \
   template void Network<T>::backward_layers(Executor&, MatrixView<const T>, bool, MatrixView<T>, \
                                             const Update<T>*, bool);
-DENSECORE_INSTANTIATE(float)
-DENSECORE_INSTANTIATE(double)
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

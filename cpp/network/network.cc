@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/dtypes.h"
 #include "layers/kinds.h"
 
 namespace densecore {
@@ -326,7 +327,8 @@ void Network<T>::finish_outputs(const Objective<T>& objective, View a) const {
   if (objective.fused()) layers_.back()->activation()->forward(a, a);
 }
 
-template class Network<float>;
-template class Network<double>;
+#define DENSECORE_INSTANTIATE(T, ...) template class Network<T>;
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

@@ -3,6 +3,7 @@
 // need to know of a network.
 #include <algorithm>
 
+#include "base/dtypes.h"
 #include "network/network.h"
 
 namespace densecore {
@@ -85,7 +86,7 @@ LossSum Network<T>::train_row(const Objective<T>& objective, MatrixView<const T>
   return sum;
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                              \
+#define DENSECORE_INSTANTIATE(T, ...)                                                         \
   template std::vector<RowLayer> row_layers_of(const KernelTable<T>&, const Layers<T>&);      \
   template bool fits_tiny(const KernelTable<T>&, const std::vector<RowLayer>&);               \
   template void Network<T>::predict_one(const T*, T*) const;                                  \
@@ -95,8 +96,7 @@ LossSum Network<T>::train_row(const Objective<T>& objective, MatrixView<const T>
                                        OptimizerState<T>&, LossSum&, T*);                     \
   template LossSum Network<T>::train_row(const Objective<T>&, MatrixView<const T>,            \
                                          const Targets<T>&, OptimizerState<T>&, T*);
-DENSECORE_INSTANTIATE(float)
-DENSECORE_INSTANTIATE(double)
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/dtypes.h"
+
 namespace densecore {
 
 template <class T>
@@ -50,7 +52,8 @@ void Workspace<T>::reserve_transposed(const Layers<T>& layers) {
   transposed_offset_ = std::move(offsets);
 }
 
-template class Workspace<float>;
-template class Workspace<double>;
+#define DENSECORE_INSTANTIATE(T, ...) template class Workspace<T>;
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

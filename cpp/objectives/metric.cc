@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "base/dtypes.h"
 #include "layers/lookup.h"
 
 namespace densecore {
@@ -90,7 +91,8 @@ template <class T>
 Metric<T>::Metric(const KernelTable<T>& table, const MetricSpec& spec, index_t outputs, bool labels)
     : accumulator_(accumulator_of(table, spec, outputs, labels)), weighted_(spec.weighted) {}
 
-template class Metric<float>;
-template class Metric<double>;
+#define DENSECORE_INSTANTIATE(T, ...) template class Metric<T>;
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

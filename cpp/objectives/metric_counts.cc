@@ -3,6 +3,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "base/dtypes.h"
 #include "objectives/metric.h"
 
 namespace densecore {
@@ -181,7 +182,9 @@ std::unique_ptr<Accumulator<T>> class_counts(const MetricSpec& spec, index_t out
   return nullptr;
 }
 
-template std::unique_ptr<Accumulator<float>> class_counts(const MetricSpec&, index_t, bool);
-template std::unique_ptr<Accumulator<double>> class_counts(const MetricSpec&, index_t, bool);
+#define DENSECORE_INSTANTIATE(T, ...) \
+  template std::unique_ptr<Accumulator<T>> class_counts(const MetricSpec&, index_t, bool);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

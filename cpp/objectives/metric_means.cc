@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/dtypes.h"
 #include "objectives/metric.h"
 
 namespace densecore {
@@ -161,7 +162,9 @@ std::unique_ptr<Accumulator<T>> mean_over_rows(const MetricSpec& spec, index_t, 
   return nullptr;
 }
 
-template std::unique_ptr<Accumulator<float>> mean_over_rows(const MetricSpec&, index_t, bool);
-template std::unique_ptr<Accumulator<double>> mean_over_rows(const MetricSpec&, index_t, bool);
+#define DENSECORE_INSTANTIATE(T, ...) \
+  template std::unique_ptr<Accumulator<T>> mean_over_rows(const MetricSpec&, index_t, bool);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

@@ -5,6 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "base/dtypes.h"
 #include "objectives/metric.h"
 
 namespace densecore {
@@ -163,7 +164,9 @@ std::unique_ptr<Accumulator<T>> whole_pass(const MetricSpec& spec, index_t outpu
   return std::make_unique<AreaUnderCurve<T>>(spec.curve == "ROC", outputs);
 }
 
-template std::unique_ptr<Accumulator<float>> whole_pass(const MetricSpec&, index_t, bool);
-template std::unique_ptr<Accumulator<double>> whole_pass(const MetricSpec&, index_t, bool);
+#define DENSECORE_INSTANTIATE(T, ...) \
+  template std::unique_ptr<Accumulator<T>> whole_pass(const MetricSpec&, index_t, bool);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

@@ -1,5 +1,6 @@
 #include "objectives/objective.h"
 
+#include "base/dtypes.h"
 #include "layers/lookup.h"
 
 namespace densecore {
@@ -84,12 +85,11 @@ double Objective<T>::rows(MatrixView<const T> output, const Targets<T>& targets,
                      gradient.stride, parameters_.data(), static_cast<int>(parameters_.size())});
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                                 \
+#define DENSECORE_INSTANTIATE(T, ...)                                                            \
   template index_t target_columns(const LossEntry<T>&, index_t, std::size_t);                    \
   template std::vector<double> loss_parameters(const LossEntry<T>&, const std::vector<double>&); \
   template class Objective<T>;
-DENSECORE_INSTANTIATE(float)
-DENSECORE_INSTANTIATE(double)
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

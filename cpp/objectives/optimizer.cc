@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "base/dtypes.h"
 #include "base/view.h"
 #include "kernels/dispatch.h"
 #include "layers/lookup.h"
@@ -256,7 +257,8 @@ void OptimizerState<T>::finish(T* parameters, const std::vector<ParameterBlock>&
     std::copy_n(average + block.offset, block.size(), parameters + block.offset);
 }
 
-template class OptimizerState<float>;
-template class OptimizerState<double>;
+#define DENSECORE_INSTANTIATE(T, ...) template class OptimizerState<T>;
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

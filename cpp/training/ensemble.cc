@@ -7,6 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "base/dtypes.h"
+
 namespace densecore {
 namespace {
 
@@ -307,7 +309,8 @@ void Ensemble<T>::finish_training() {
     member_of(i).optimizer.finish(parameters_of(i), network().trained());
 }
 
-template class Ensemble<float>;
-template class Ensemble<double>;
+#define DENSECORE_INSTANTIATE(T, ...) template class Ensemble<T>;
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

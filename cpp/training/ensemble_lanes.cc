@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/dtypes.h"
 #include "base/random.h"
 #include "layers/lookup.h"
 #include "training/ensemble.h"
@@ -312,7 +313,7 @@ void Ensemble<T>::train_lanes(Worker& worker, index_t begin, index_t end, const 
     losses[i] = worker.lanes.losses.data()[i - begin] / objective_->divisor(1);
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                             \
+#define DENSECORE_INSTANTIATE(T, ...)                                                        \
   template void Ensemble<T>::choose_lanes();                                                 \
   template bool Ensemble<T>::fits_lanes(index_t, index_t, const Members&) const;             \
   template std::vector<std::vector<index_t>> Ensemble<T>::groups_of(const Members&, index_t) \
@@ -320,8 +321,7 @@ void Ensemble<T>::train_lanes(Worker& worker, index_t begin, index_t end, const 
   template void Ensemble<T>::fit_lanes(Worker&, Executor&, const Numbers&, const Members&,   \
                                        const Members*, const FitOptions&, const Report&);    \
   template void Ensemble<T>::train_lanes(Worker&, index_t, index_t, const Members&, double*);
-DENSECORE_INSTANTIATE(float)
-DENSECORE_INSTANTIATE(double)
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

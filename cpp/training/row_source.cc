@@ -9,6 +9,8 @@
 #include <string>
 #include <type_traits>
 
+#include "base/dtypes.h"
+
 namespace densecore {
 namespace {
 
@@ -159,12 +161,11 @@ std::unique_ptr<RowSource<T>> rows_of_csr(const Csr<T, Index>& matrix) {
   return std::make_unique<CsrRows<T, Index>>(matrix);
 }
 
-#define DENSECORE_INSTANTIATE(T)                                                   \
+#define DENSECORE_INSTANTIATE(T, ...)                                              \
   template std::unique_ptr<RowSource<T>> rows_of_array(const Strided&);            \
   template std::unique_ptr<RowSource<T>> rows_of_csr(const Csr<T, std::int32_t>&); \
   template std::unique_ptr<RowSource<T>> rows_of_csr(const Csr<T, std::int64_t>&);
-DENSECORE_INSTANTIATE(float)
-DENSECORE_INSTANTIATE(double)
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

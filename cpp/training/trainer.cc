@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "base/dtypes.h"
 #include "base/random.h"
 
 namespace densecore {
@@ -230,9 +231,10 @@ std::vector<double> Tally<T>::results() const {
   return values;
 }
 
-template class Tally<float>;
-template class Tally<double>;
-template class Trainer<float>;
-template class Trainer<double>;
+#define DENSECORE_INSTANTIATE(T, ...) \
+  template class Tally<T>;            \
+  template class Trainer<T>;
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore
