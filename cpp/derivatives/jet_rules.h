@@ -1,7 +1,8 @@
-// What layers without products do to an array with its derivatives, and the way back.
+// The rules of layers without products: what they do to an array with its derivatives, and the
+// backward pass of each.
 //
 // v[k] are views (rows, cols) without gaps of the value, the first and the second derivative;
-// g[k] = dC/dv[k]. `order` is the highest k. The way back overwrites g.
+// g[k] = dC/dv[k]. `order` is the highest k. The backward pass overwrites g.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <cmath>
 
 #include "base/view.h"
+#include "kernels/table.h"
 
 namespace densecore::rules {
 
@@ -147,18 +149,21 @@ void normalize_columns_back(int order, const T* factor, const Arrays<T>& g) {
       for (index_t j = 0; j < g[k].cols; ++j) g[k].row(r)[j] *= factor[j];
 }
 
-// A row less its mean, c, and what it is multiplied with: h = v^(-1/2), v = c . c / cols + epsilon.
+// Some columns of a row, less their mean where the rule centers, c, and what they are multiplied
+// with: h = v^(-1/2), v = c . c / count + epsilon.
 template <class T>
 struct NormalizedRow {
-  NormalizedRow(int order, double epsilon, const Arrays<T>& x, index_t r)
-      : cols(x[0].cols),
-        row{x[0].row(r), order >= 1 ? x[1].row(r) : nullptr, order >= 2 ? x[2].row(r) : nullptr} {
-    for (int k = 0; k <= order; ++k) {
+  NormalizedRow(int order, const RowRule& rule, const Arrays<T>& x, index_t r, index_t first,
+                index_t columns)
+      : cols(columns),
+        row{x[0].row(r) + first, order >= 1 ? x[1].row(r) + first : nullptr,
+            order >= 2 ? x[2].row(r) + first : nullptr} {
+    for (int k = 0; k <= order && rule.centered; ++k) {
       T sum = 0;
       for (index_t j = 0; j < cols; ++j) sum += row[k][j];
       mean[k] = sum / static_cast<T>(cols);
     }
-    const T inverse = 1 / static_cast<T>(cols);
+    const T inverse = 1 / static_cast<T>(rule.count);
     T v0 = 0;
     for (index_t j = 0; j < cols; ++j) {
       const T c0 = c(0, j), c1 = order >= 1 ? c(1, j) : T(0), c2 = order >= 2 ? c(2, j) : T(0);
@@ -166,7 +171,7 @@ struct NormalizedRow {
       v1 += 2 * c0 * c1;
       v2 += 2 * (c1 * c1 + c0 * c2);
     }
-    v0 = v0 * inverse + static_cast<T>(epsilon), v1 *= inverse, v2 *= inverse;
+    v0 = v0 * inverse + static_cast<T>(rule.epsilon), v1 *= inverse, v2 *= inverse;
     h0 = 1 / std::sqrt(v0);
     d1 = T(-0.5) * h0 / v0, d2 = T(-1.5) * d1 / v0, d3 = T(-2.5) * d2 / v0;
     h1 = d1 * v1;
@@ -180,55 +185,66 @@ struct NormalizedRow {
   T v1 = 0, v2 = 0, h0, h1, h2, d1, d2, d3;  // d1 ... d3: derivatives of v^(-1/2)
 };
 
+// body(row, first column, number of columns) for each group of columns of each row.
+template <class Body>
+void for_each_group(index_t rows, index_t cols, index_t groups, Body&& body) {
+  for (index_t r = 0; r < rows; ++r)
+    for (index_t group = 0; group < groups; ++group)
+      body(r, group * (cols / groups), cols / groups);
+}
+
 template <class T>
-void normalize_rows(int order, double epsilon, const Arrays<T>& x, const Arrays<T>& n) {
-  for (index_t r = 0; r < x[0].rows; ++r) {
-    const NormalizedRow<T> row(order, epsilon, x, r);
-    for (index_t j = 0; j < row.cols; ++j) {
-      n[0].row(r)[j] = row.c(0, j) * row.h0;
-      n[1].row(r)[j] = row.c(1, j) * row.h0 + row.c(0, j) * row.h1;
+void normalize_rows(int order, const RowRule& rule, index_t groups, const Arrays<T>& x,
+                    const Arrays<T>& n) {
+  for_each_group(x[0].rows, x[0].cols, groups, [&](index_t r, index_t first, index_t cols) {
+    const NormalizedRow<T> row(order, rule, x, r, first, cols);
+    T *const n0 = n[0].row(r) + first, *const n1 = n[1].row(r) + first;
+    for (index_t j = 0; j < cols; ++j) {
+      n0[j] = row.c(0, j) * row.h0;
+      n1[j] = row.c(1, j) * row.h0 + row.c(0, j) * row.h1;
       if (order >= 2)
-        n[2].row(r)[j] = row.c(2, j) * row.h0 + 2 * row.c(1, j) * row.h1 + row.c(0, j) * row.h2;
+        n[2].row(r)[first + j] =
+            row.c(2, j) * row.h0 + 2 * row.c(1, j) * row.h1 + row.c(0, j) * row.h2;
     }
-  }
+  });
 }
 // `computed` is the order of x, at least that of g.
 template <class T>
-void normalize_rows_back(int order, int computed, double epsilon, const Arrays<T>& x,
-                         const Arrays<T>& g) {
-  for (index_t r = 0; r < x[0].rows; ++r) {
-    const NormalizedRow<T> row(computed, epsilon, x, r);
+void normalize_rows_back(int order, int computed, const RowRule& rule, index_t groups,
+                         const Arrays<T>& x, const Arrays<T>& g) {
+  for_each_group(x[0].rows, x[0].cols, groups, [&](index_t r, index_t first, index_t cols) {
+    const NormalizedRow<T> row(computed, rule, x, r, first, cols);
     const auto of = [&](std::size_t k, index_t j) {
-      return static_cast<int>(k) <= order ? g[k].row(r)[j] : T(0);
+      return static_cast<int>(k) <= order ? g[k].row(r)[first + j] : T(0);
     };
     T to_h0 = 0, to_h1 = 0, to_h2 = 0;
-    for (index_t j = 0; j < row.cols; ++j) {
+    for (index_t j = 0; j < cols; ++j) {
       const T c0 = row.c(0, j), c1 = row.c(1, j), c2 = computed >= 2 ? row.c(2, j) : T(0);
       to_h0 += of(0, j) * c0 + of(1, j) * c1 + of(2, j) * c2;
       to_h1 += of(1, j) * c0 + 2 * of(2, j) * c1;
       to_h2 += of(2, j) * c0;
     }
-    const T twice = 2 / static_cast<T>(row.cols);
+    const T twice = 2 / static_cast<T>(rule.count);
     const T to_v0 = twice * (to_h0 * row.d1 + to_h1 * row.d2 * row.v1 +
                              to_h2 * (row.d3 * row.v1 * row.v1 + row.d2 * row.v2));
     const T to_v1 = twice * (to_h1 * row.d1 + 2 * to_h2 * row.d2 * row.v1);
     const T to_v2 = twice * to_h2 * row.d1;
     T sum[3] = {};
-    for (index_t j = 0; j < row.cols; ++j) {
+    for (index_t j = 0; j < cols; ++j) {
       const T c0 = row.c(0, j), c1 = row.c(1, j), c2 = computed >= 2 ? row.c(2, j) : T(0);
       const T g0 = of(0, j), g1 = of(1, j), g2 = of(2, j);
       const T to[3] = {
           g0 * row.h0 + g1 * row.h1 + g2 * row.h2 + to_v0 * c0 + to_v1 * c1 + to_v2 * c2,
           g1 * row.h0 + 2 * g2 * row.h1 + to_v1 * c0 + 2 * to_v2 * c1, g2 * row.h0 + to_v2 * c0};
       for (int k = 0; k <= order; ++k) {
-        g[static_cast<std::size_t>(k)].row(r)[j] = to[k];
+        g[static_cast<std::size_t>(k)].row(r)[first + j] = to[k];
         sum[k] += to[k];
       }
     }
-    for (int k = 0; k <= order; ++k)
-      for (index_t j = 0; j < row.cols; ++j)
-        g[static_cast<std::size_t>(k)].row(r)[j] -= sum[k] / static_cast<T>(row.cols);
-  }
+    for (int k = 0; k <= order && rule.centered; ++k)
+      for (index_t j = 0; j < cols; ++j)
+        g[static_cast<std::size_t>(k)].row(r)[first + j] -= sum[k] / static_cast<T>(cols);
+  });
 }
 
 // gamma and beta with their derivatives along the line; a null pointer is 1, or 0 for the others.

@@ -214,7 +214,7 @@ void Jets<T>::forward_rows(const Network<T>& network, Range rows, void* scratch)
           rules::normalize_columns(order_, step.rule.mean.data(), step.rule.factor.data(), x,
                                    normalized);
         else
-          rules::normalize_rows(order_, step.rule.epsilon, x, normalized);
+          rules::normalize_rows(order_, step.rule.row, step.rule.groups, x, normalized);
         rules::scale(order_, step.scale, normalized, a);
       }
     }
@@ -292,7 +292,7 @@ void Jets<T>::backward_rows(const Network<T>& network, int order, Range rows, T*
         if (rule.kind == JetKind::columns)
           rules::normalize_columns_back(order, rule.factor.data(), g);
         else
-          rules::normalize_rows_back(order, order_, rule.epsilon, x, g);
+          rules::normalize_rows_back(order, order_, rule.row, rule.groups, x, g);
       }
       if (goes_on) rules::copy(order, g, below);
     }

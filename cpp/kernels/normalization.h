@@ -73,18 +73,21 @@ inline double row_mean(index_t cols, Term term) {
 }
 
 template <class V>
-void normalize_rows(index_t rows, index_t cols, const typename V::T* x, index_t ldx, double epsilon,
-                    const typename V::T* gamma, const typename V::T* beta,
-                    typename V::T* normalized, index_t ldn, typename V::T* y, index_t ldy) {
+void normalize_rows(index_t rows, index_t cols, const densecore::RowRule& rule,
+                    const typename V::T* x, index_t ldx, const typename V::T* gamma,
+                    const typename V::T* beta, typename V::T* normalized, index_t ldn,
+                    typename V::T* y, index_t ldy) {
   using T = typename V::T;
   for (index_t i = 0; i < rows; ++i, x += ldx, normalized += ldn, y += ldy) {
-    const V mean = V::set(
-        static_cast<T>(row_mean<V>(cols, [=](index_t j, auto part) { return part.load(x + j); })));
-    const double variance = row_mean<V>(cols, [=](index_t j, auto part) {
+    V mean = V::set(0);
+    if (rule.centered)
+      mean = V::set(static_cast<T>(
+          row_mean<V>(cols, [=](index_t j, auto part) { return part.load(x + j); })));
+    const double squares = row_total<V>(cols, [=](index_t j, auto part) {
       const V d = part.load(x + j) - mean;
       return d * d;
     });
-    const T inverse = static_cast<T>(1 / __builtin_sqrt(variance + epsilon));
+    const T inverse = static_cast<T>(1 / __builtin_sqrt(squares / rule.count + rule.epsilon));
     for_each_vector<V>(cols, [=](index_t j, auto part) {
       const V h = (part.load(x + j) - mean) * V::set(inverse);
       part.store(h, normalized + j);
@@ -95,16 +98,20 @@ void normalize_rows(index_t rows, index_t cols, const typename V::T* x, index_t 
 }
 
 template <class V>
-void normalize_rows_gradient(index_t rows, index_t cols, const typename V::T* g, index_t ldg,
-                             const typename V::T* gamma, const typename V::T* normalized,
-                             index_t ldn, typename V::T* dx, index_t lddx) {
+void normalize_rows_gradient(index_t rows, index_t cols, const densecore::RowRule& rule,
+                             const typename V::T* g, index_t ldg, const typename V::T* gamma,
+                             const typename V::T* normalized, index_t ldn, typename V::T* dx,
+                             index_t lddx) {
   using T = typename V::T;
   for (index_t i = 0; i < rows; ++i, g += ldg, normalized += ldn, dx += lddx) {
-    const V mean_g = V::set(static_cast<T>(row_mean<V>(
-        cols, [=](index_t j, auto part) { return part.load(g + j) * part.load(gamma + j); })));
-    const V mean_gn = V::set(static_cast<T>(row_mean<V>(cols, [=](index_t j, auto part) {
+    V mean_g = V::set(0);
+    if (rule.centered)
+      mean_g = V::set(static_cast<T>(row_mean<V>(
+          cols, [=](index_t j, auto part) { return part.load(g + j) * part.load(gamma + j); })));
+    const double along = row_total<V>(cols, [=](index_t j, auto part) {
       return part.load(g + j) * part.load(gamma + j) * part.load(normalized + j);
-    })));
+    });
+    const V mean_gn = V::set(static_cast<T>(along / rule.count));
     const V inverse = V::set(normalized[cols]);
     for_each_vector<V>(cols, [=](index_t j, auto part) {
       const V rest = part.load(g + j) * part.load(gamma + j) - mean_g;
@@ -116,8 +123,8 @@ void normalize_rows_gradient(index_t rows, index_t cols, const typename V::T* g,
 inline std::uint32_t bits_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
 inline std::uint64_t bits_of(double x) { return __builtin_bit_cast(std::uint64_t, x); }
 
-// By bits and not by a choice, which would be a branch that nobody can predict: it would take longer
-// than the numbers' making.
+// By bits and not by a choice, which would be a branch that nobody can predict: it would take
+// longer than the numbers' making.
 template <class T>
 void drop(index_t n, const std::uint16_t* random, std::uint32_t kept, T factor, T* out) {
   const auto bits = bits_of(factor);

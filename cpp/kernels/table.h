@@ -237,6 +237,13 @@ struct PeakEntry {
   void (*rewrite_all)(index_t n, T* x);
 };
 
+// How a row x is normalised: (x - mean) / sqrt(sum of (x - mean)^2 / count + epsilon), where the
+// mean is 0 unless `centered`.
+struct RowRule {
+  double epsilon, count;
+  bool centered;
+};
+
 // Layers without products. Vectors over columns have `cols` elements.
 template <class T>
 struct NormalizationKernels {
@@ -254,12 +261,12 @@ struct NormalizationKernels {
   void (*columns_gradient)(index_t rows, index_t cols, const T* g, index_t ldg, const T* normalized,
                            index_t ldn, const T* factor, const T* mean_g, const T* mean_gn, T* dx,
                            index_t lddx);
-  // The same over each row, with its own mean and deviation; `normalized` has a column more, for
+  // The same over each row, by what the rule makes of the row; `normalized` has a column more, for
   // the inverse of the deviation.
-  void (*rows)(index_t rows, index_t cols, const T* x, index_t ldx, double epsilon, const T* gamma,
-               const T* beta, T* normalized, index_t ldn, T* y, index_t ldy);
-  void (*rows_gradient)(index_t rows, index_t cols, const T* g, index_t ldg, const T* gamma,
-                        const T* normalized, index_t ldn, T* dx, index_t lddx);
+  void (*rows)(index_t rows, index_t cols, const RowRule& rule, const T* x, index_t ldx,
+               const T* gamma, const T* beta, T* normalized, index_t ldn, T* y, index_t ldy);
+  void (*rows_gradient)(index_t rows, index_t cols, const RowRule& rule, const T* g, index_t ldg,
+                        const T* gamma, const T* normalized, index_t ldn, T* dx, index_t lddx);
   // out[i] = random[i] < kept ? factor : 0
   void (*drop)(index_t n, const std::uint16_t* random, std::uint32_t kept, T factor, T* out);
   // out = a * b and out = a + b; out may be either.

@@ -98,13 +98,14 @@ enum class JetKind {
   copy,      // a = x
   sum,       // a = x + the output of layer `from()`
   columns,   // a = gamma (x - mean) factor + beta, with mean and factor of each column
-  rows,      // a = gamma n + beta, with n each row normalised
+  rows,      // a = gamma n + beta, with n each row's groups of columns normalised
 };
 template <class T>
 struct JetRule {
   JetKind kind = JetKind::copy;
   std::vector<T> mean{}, factor{};  // columns
-  double epsilon = 0;               // rows: n = (x - mean) / sqrt(variance + epsilon)
+  RowRule row{};                    // rows: of each group
+  index_t groups = 1;               // rows
   index_t gamma = -1, beta = -1;    // offsets in the flat buffer; -1: no such array
 };
 

@@ -38,17 +38,36 @@ AlignedBuffer<T> constant(index_t size, T value) {
   return buffer;
 }
 
+// Columns of a group of so many, with `more` columns between two groups.
+template <class View>
+View part(const View& view, index_t group, index_t cols, index_t more = 0) {
+  return {view.data + group * (cols + more), view.rows, cols, view.stride};
+}
+
 }  // namespace
 
 template <class T>
-ScaleAndCenter<T>::ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& spec)
+ScaleAndCenter<T>::ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& spec,
+                                  const char* gamma, const char* beta)
     : Layer<T>(place, spec),
-      scale_(spec.flag("scale")),
-      center_(spec.flag("center")),
+      scale_(gamma != nullptr),
+      center_(beta != nullptr),
       ones_(constant<T>(this->units(), 1)),
       zeros_(constant<T>(this->units(), 0)) {
-  if (scale_) this->add_parameters("gamma", 0, this->units(), spec.penalties[0]);
-  if (center_) this->add_parameters("beta", 0, this->units(), spec.penalties[1]);
+  if (scale_) this->add_parameters(gamma, 0, this->units(), spec.penalties[0]);
+  if (center_) this->add_parameters(beta, 0, this->units(), spec.penalties[1]);
+}
+
+template <class T>
+void ScaleAndCenter<T>::add_gradients(MatrixView<const T> normalized, MatrixView<const T> g,
+                                      index_t column, bool accumulate, T* gradients) const {
+  if (scale_)
+    this->table_->normalization.column_product_sum(
+        g.rows, g.cols, g.data, g.stride, normalized.data, normalized.stride, accumulate,
+        gradients + this->parameters()[0].offset + column);
+  if (center_)
+    this->table_->column_sum(g.rows, g.cols, g.data, g.stride, accumulate,
+                             gradients + this->parameters().back().offset + column);
 }
 
 template <class T>
@@ -60,38 +79,45 @@ JetRule<T> ScaleAndCenter<T>::jet_rule_of(JetKind kind) const {
 }
 
 template <class T>
-void ScaleAndCenter<T>::parameter_gradient(const Pass&, const LayerRows<T>& rows,
-                                           MatrixView<const T> g, bool accumulate, T* gradients) {
-  if (scale_)
-    this->table_->normalization.column_product_sum(g.rows, g.cols, g.data, g.stride, rows.kept.data,
-                                                   rows.kept.stride, accumulate,
-                                                   gradients + this->parameters()[0].offset);
-  if (center_)
-    this->table_->column_sum(g.rows, g.cols, g.data, g.stride, accumulate,
-                             gradients + this->parameters().back().offset);
+void RowNormalization<T>::forward(const Pass&, const T* parameters,
+                                  const LayerRows<T>& rows) const {
+  const index_t cols = this->units() / groups_;
+  for (index_t group = 0; group < groups_; ++group) {
+    const MatrixView<const T> x = part(rows.x, group, cols);
+    const MatrixView<T> kept = part(rows.kept, group, cols, 1), a = part(rows.a, group, cols);
+    this->table_->normalization.rows(
+        x.rows, cols, rule_, x.data, x.stride, this->gamma(parameters) + group * cols,
+        this->beta(parameters) + group * cols, kept.data, kept.stride, a.data, a.stride);
+  }
 }
 
 template <class T>
-void LayerNormalization<T>::forward(const Pass&, const T* parameters,
-                                    const LayerRows<T>& rows) const {
-  this->table_->normalization.rows(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride, epsilon_,
-                                   this->gamma(parameters), this->beta(parameters), rows.kept.data,
-                                   rows.kept.stride, rows.a.data, rows.a.stride);
+void RowNormalization<T>::parameter_gradient(const Pass&, const LayerRows<T>& rows,
+                                             MatrixView<const T> g, bool accumulate, T* gradients) {
+  const index_t cols = this->units() / groups_;
+  for (index_t group = 0; group < groups_; ++group)
+    this->add_gradients(part(rows.kept, group, cols, 1), part(g, group, cols), group * cols,
+                        accumulate, gradients);
 }
 
 template <class T>
-void LayerNormalization<T>::input_gradient(const Pass&, const T* parameters,
-                                           const LayerRows<T>& rows, MatrixView<const T> g,
-                                           MatrixView<T> dx) const {
-  this->table_->normalization.rows_gradient(g.rows, g.cols, g.data, g.stride,
-                                            this->gamma(parameters), rows.kept.data,
-                                            rows.kept.stride, dx.data, dx.stride);
+void RowNormalization<T>::input_gradient(const Pass&, const T* parameters, const LayerRows<T>& rows,
+                                         MatrixView<const T> g, MatrixView<T> dx) const {
+  const index_t cols = this->units() / groups_;
+  for (index_t group = 0; group < groups_; ++group) {
+    const MatrixView<const T> from = part(g, group, cols);
+    const MatrixView<T> kept = part(rows.kept, group, cols, 1), to = part(dx, group, cols);
+    this->table_->normalization.rows_gradient(from.rows, cols, rule_, from.data, from.stride,
+                                              this->gamma(parameters) + group * cols, kept.data,
+                                              kept.stride, to.data, to.stride);
+  }
 }
 
 template <class T>
-JetRule<T> LayerNormalization<T>::jet_rule() const {
+JetRule<T> RowNormalization<T>::jet_rule() const {
   JetRule<T> rule = this->jet_rule_of(JetKind::rows);
-  rule.epsilon = epsilon_;
+  rule.row = rule_;
+  rule.groups = groups_;
   return rule;
 }
 
@@ -252,7 +278,7 @@ JetRule<T> FixedNormalization<T>::jet_rule() const {
 
 #define DENSECORE_INSTANTIATE(T, ...)   \
   template class ScaleAndCenter<T>;     \
-  template class LayerNormalization<T>; \
+  template class RowNormalization<T>;   \
   template class BatchNormalization<T>; \
   template class FixedNormalization<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)

@@ -21,12 +21,19 @@ class ScaleAndCenter : public Layer<T> {
     return (spec.flag("scale") + spec.flag("center")) * inputs;
   }
 
-  ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& spec);
-
   void parameter_gradient(const Pass&, const LayerRows<T>& rows, MatrixView<const T> g,
-                          bool accumulate, T* gradients) override;
+                          bool accumulate, T* gradients) override {
+    add_gradients(rows.kept, g, 0, accumulate, gradients);
+  }
 
  protected:
+  // With the arrays that the specification asks for, or with those of these names (null: none).
+  ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& spec)
+      : ScaleAndCenter(place, spec, spec.flag("scale") ? "gamma" : nullptr,
+                       spec.flag("center") ? "beta" : nullptr) {}
+  ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& spec, const char* gamma,
+                 const char* beta);
+
   const T* gamma(const T* parameters) const {
     return scale_ ? parameters + this->parameters()[0].offset : ones_.data();
   }
@@ -34,6 +41,9 @@ class ScaleAndCenter : public Layer<T> {
     return center_ ? parameters + this->parameters().back().offset : zeros_.data();
   }
   const T* zeros() const { return zeros_.data(); }
+  // The gradients of gamma and beta for some columns, the first of which is `column`.
+  void add_gradients(MatrixView<const T> normalized, MatrixView<const T> g, index_t column,
+                     bool accumulate, T* gradients) const;
   // Of this kind, with the places of gamma and beta.
   JetRule<T> jet_rule_of(JetKind kind) const;
   bool scale_, center_;
@@ -42,25 +52,43 @@ class ScaleAndCenter : public Layer<T> {
   AlignedBuffer<T> ones_, zeros_;
 };
 
-// Ba, Kiros & Hinton, Layer normalization, 2016: y = gamma (x - mean) / sqrt(variance + epsilon)
-// + beta, with the mean and the variance of the row.
+// y = gamma n + beta, where n is the row, each of its groups of columns normalised by `rule`.
 template <class T>
-class LayerNormalization : public ScaleAndCenter<T> {
+class RowNormalization : public ScaleAndCenter<T> {
  public:
-  static constexpr char kind_name[] = "layer_normalization";
-
-  LayerNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
-      : ScaleAndCenter<T>(place, spec), epsilon_(spec.number("epsilon")) {}
-
-  // The normalised row, and the inverse of its deviation.
-  index_t kept() const override { return this->units() + 1; }
+  // The normalised row: of each group its columns, then the inverse of its deviation.
+  index_t kept() const override { return this->units() + groups_; }
   void forward(const Pass&, const T* parameters, const LayerRows<T>& rows) const override;
+  void parameter_gradient(const Pass&, const LayerRows<T>& rows, MatrixView<const T> g,
+                          bool accumulate, T* gradients) override;
   void input_gradient(const Pass&, const T* parameters, const LayerRows<T>& rows,
                       MatrixView<const T> g, MatrixView<T> dx) const override;
   JetRule<T> jet_rule() const override;
 
+ protected:
+  RowNormalization(const LayerPlace<T>& place, const LayerSpec& spec, const RowRule& rule,
+                   index_t groups = 1)
+      : ScaleAndCenter<T>(place, spec), rule_(rule), groups_(groups) {}
+  RowNormalization(const LayerPlace<T>& place, const LayerSpec& spec, const RowRule& rule,
+                   const char* gamma, const char* beta)
+      : ScaleAndCenter<T>(place, spec, gamma, beta), rule_(rule), groups_(1) {}
+
  private:
-  double epsilon_;
+  RowRule rule_;
+  index_t groups_;
+};
+
+// Ba, Kiros & Hinton, Layer normalization, 2016: y = gamma (x - mean) / sqrt(variance + epsilon)
+// + beta, with the mean and the variance of the row.
+template <class T>
+class LayerNormalization : public RowNormalization<T> {
+ public:
+  static constexpr char kind_name[] = "layer_normalization";
+
+  LayerNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
+      : RowNormalization<T>(
+            place, spec, RowRule{spec.number("epsilon"), static_cast<double>(place.inputs), true}) {
+  }
 };
 
 // Ioffe & Szegedy, Batch normalization, 2015: as above with the mean and variance of the column,

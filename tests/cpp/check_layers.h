@@ -61,13 +61,25 @@ void check_normalization(const Kernels<T>& kernels) {
     t.columns_gradient(x.rows, x.cols, x.data, x.stride, y.data, y.stride, v[0], v[1], v[2],
                        out.data, out.stride);
   });
-  check("rows", 64, 1, [](const Table& t, View x, View, const T** v, View out, View kept) {
-    t.rows(x.rows, x.cols, x.data, x.stride, 1e-3, v[0], v[1], kept.data, kept.stride, out.data,
-           out.stride);
-  });
-  check("rows_gradient", 128, 1, [](const Table& t, View x, View y, const T** v, View out, View) {
-    t.rows_gradient(x.rows, x.cols, x.data, x.stride, v[0], y.data, y.stride, out.data, out.stride);
-  });
+  for (const bool centered : {true, false}) {
+    // With a divisor of 1 instead of the number of columns, too.
+    const auto rule = [=](View x) {
+      return RowRule{1e-3, centered ? static_cast<double>(x.cols) : 1, centered};
+    };
+    const char *const names[2] = {"rows, not centered", "rows"}, *const gradients[2] = {
+                                                                     "rows_gradient, not centered",
+                                                                     "rows_gradient"};
+    check(names[centered], 64, 1,
+          [=](const Table& t, View x, View, const T** v, View out, View kept) {
+            t.rows(x.rows, x.cols, rule(x), x.data, x.stride, v[0], v[1], kept.data, kept.stride,
+                   out.data, out.stride);
+          });
+    check(gradients[centered], 128, 1,
+          [=](const Table& t, View x, View y, const T** v, View out, View) {
+            t.rows_gradient(x.rows, x.cols, rule(x), x.data, x.stride, v[0], y.data, y.stride,
+                            out.data, out.stride);
+          });
+  }
   check("multiply", 0, 0, [](const Table& t, View x, View y, const T**, View out, View) {
     t.multiply(x.rows, x.cols, x.data, x.stride, y.data, y.stride, out.data, out.stride);
   });
