@@ -79,9 +79,7 @@ std::uint64_t Random::bits(std::uint64_t index) {
   return cache_.word[index % 4];
 }
 
-double Random::uniform(std::uint64_t index) {
-  return (static_cast<double>(bits(index) >> 11) + 0.5) * 0x1p-53;
-}
+double Random::uniform(std::uint64_t index) { return uniform_of(bits(index)); }
 
 double Random::normal(std::uint64_t index) { return normal_quantile(uniform(index)); }
 

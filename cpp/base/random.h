@@ -21,6 +21,11 @@ struct PhiloxBlock {
 };
 PhiloxBlock philox(const std::uint64_t key[2], const std::uint64_t counter[4]);
 
+// In the open interval (0, 1): neither end occurs, so that a logarithm is always finite.
+constexpr double uniform_of(std::uint64_t word) {
+  return (static_cast<double>(word >> 11) + 0.5) * 0x1p-53;
+}
+
 // An indexable sequence of random numbers. `block` separates the uses of one stream (the tensor's
 // number for initialisers, the epoch for shuffles).
 class Random {
@@ -28,7 +33,6 @@ class Random {
   Random(std::uint64_t seed, Stream stream, std::uint64_t block);
 
   std::uint64_t bits(std::uint64_t index);
-  // In the open interval (0, 1): neither end occurs, so that a logarithm is always finite.
   double uniform(std::uint64_t index);
   double normal(std::uint64_t index);
   // Normal cut off at two standard deviations, as Keras's *_normal initialisers.
