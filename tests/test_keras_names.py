@@ -60,7 +60,7 @@ def test_names_are_where_keras_has_them(module: str, names: str) -> None:
         ("layers", "MultiHeadAttention", "not a sequence"),
         ("layers", "Concatenate", "layers.Residual"),
         ("layers", "Lambda", "Activation((function, derivative))"),
-        ("layers", "GaussianNoise", "Dropout"),
+        ("layers", "GaussianDropout", "GaussianNoise"),
         ("initializers", "Orthogonal", "GlorotNormal"),
         ("utils", "pad_sequences", "prepare the data"),
         ("", "applications", "no trained models"),

@@ -28,6 +28,10 @@ STACKS: dict[str, Any] = {
     "frozen batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(trainable=False)],
     "dropout": lambda: [dc.Dense(40, "tanh"), layers.Dropout(0.3), dc.Dense(3)],
     "dropout first": lambda: [layers.Dropout(0.25), dc.Dense(3)],
+    "noise": lambda: [dc.Dense(40, "tanh"), layers.GaussianNoise(0.3), dc.Dense(3)],
+    "noise first and last": lambda: [
+        layers.GaussianNoise(0.5), dc.Dense(3), layers.GaussianNoise(0.1),
+    ],
     "residual": lambda: [layers.Residual([dc.Dense(9, "tanh"), dc.Dense(6)]), dc.Dense(2)],
     "residual last": lambda: [layers.Residual([dc.Dense(6, "sigmoid")])],
     "residuals": lambda: [
@@ -95,6 +99,8 @@ def twin(model: dc.Sequential, step: int, rows: int) -> oracle.Stack:
             return [oracle.Activation(layer.activation)]
         if isinstance(layer, layers.Dropout):
             return [oracle.Dropout(random_numbers(model, next(place), step, rows))]
+        if isinstance(layer, layers.GaussianNoise):
+            return [oracle.GaussianNoise(random_numbers(model, next(place), step, rows))]
         next(place)
         if isinstance(layer, layers.Normalization):
             return [oracle.Normalization(layer.mean, layer.variance, layer.invert)]
@@ -302,6 +308,45 @@ class TestDropout:
             ValueError, match=r"Dropout: rate: found .*, wanted a number >= 0 and < 1"
         ):
             layers.Dropout(rate)
+
+
+class TestGaussianNoise:
+    def test_noise_is_normal(self) -> None:
+        model = dc.Sequential([dc.Input(64), layers.GaussianNoise(0.5)], dtype="float64", seed=0)
+        x = np.ones((2000, 64))
+        noise = model.forward(x) - x
+        n = noise.size
+        # Five deviations of the estimates: of the mean, the variance, and of shares of the
+        # numbers, which are binomial.
+        assert abs(noise.mean()) < 5 * 0.5 / np.sqrt(n)
+        assert abs(noise.var() / 0.25 - 1) < 5 * np.sqrt(2 / n)
+        for deviations, share in ((1, 0.682689492), (2, 0.954499736), (3, 0.997300204)):
+            inside = (np.abs(noise) < 0.5 * deviations).mean()
+            assert abs(inside - share) < 5 * np.sqrt(share * (1 - share) / n)
+        # Neither rows, nor columns, nor passes repeat.
+        assert np.unique(noise).size == n
+        assert (model.forward(x) - x != noise).all()
+
+    def test_seeds_and_layers_have_noise_of_their_own(self) -> None:
+        def noise(seed: int) -> Any:
+            both = [layers.GaussianNoise(1), layers.GaussianNoise(1)]
+            network = dc.Sequential([dc.Input(4), *both], seed=seed)._network
+            return [network.random_numbers(layer, 7, 5) for layer in (0, 1)]
+
+        first, again, other = noise(0), noise(0), noise(1)
+        assert (first[0] == again[0]).all()
+        assert (first[0] != first[1]).all()
+        assert (first[0] != other[0]).all()
+
+    def test_prediction_adds_nothing(self) -> None:
+        model = dc.Sequential([dc.Input(4), layers.GaussianNoise(3)], seed=0)
+        x = data("float32")[:, :4].copy()
+        assert (model.predict(x) == x).all()
+
+    @pytest.mark.parametrize("stddev", [-0.1, float("nan"), float("inf")])
+    def test_bad_deviations(self, stddev: float) -> None:
+        with pytest.raises(ValueError, match=r"GaussianNoise: stddev: found .*, wanted"):
+            layers.GaussianNoise(stddev)
 
 
 class TestBatchNormalization:

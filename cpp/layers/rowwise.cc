@@ -59,6 +59,25 @@ void Dropout<T>::input_gradient(const Pass& pass, const T*, const LayerRows<T>& 
 }
 
 template <class T>
+void GaussianNoise<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
+  const std::uint64_t key[2] = {pass.seed, static_cast<std::uint64_t>(Stream::noise)};
+  std::uint64_t counter[4] = {0, static_cast<std::uint64_t>(row),
+                              static_cast<std::uint64_t>(this->number()), pass.number};
+  for (index_t j = 0; j < this->units(); ++counter[0])
+    for (const std::uint64_t word : philox(key, counter).word)
+      if (j < this->units())
+        out[j++] = static_cast<T>(deviation_ * normal_quantile(uniform_of(word)));
+}
+
+template <class T>
+void GaussianNoise<T>::forward(const Pass& pass, const T*, const LayerRows<T>& rows) const {
+  if (!pass.training) return copy_rows(rows.x, rows.a);
+  for (index_t i = 0; i < rows.x.rows; ++i) random_numbers(pass, rows.begin + i, rows.a.row(i));
+  this->table_->normalization.sum(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride, rows.a.data,
+                                  rows.a.stride, rows.a.data, rows.a.stride);
+}
+
+template <class T>
 void AddLayer<T>::check(const LayerSpec& spec, const std::vector<index_t>& widths) {
   const index_t from = spec.whole_number("from"), layers = static_cast<index_t>(widths.size()) - 1;
   if (from >= layers)
@@ -72,6 +91,7 @@ void AddLayer<T>::check(const LayerSpec& spec, const std::vector<index_t>& width
 
 #define DENSECORE_INSTANTIATE(T, ...) \
   template class Dropout<T>;          \
+  template class GaussianNoise<T>;    \
   template class AddLayer<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

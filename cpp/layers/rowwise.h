@@ -59,6 +59,30 @@ class Dropout : public Layer<T> {
   std::uint32_t threshold_;  // of 2^16: the share that is kept
 };
 
+// In training, normal noise of deviation `stddev` is added.
+template <class T>
+class GaussianNoise : public Layer<T> {
+ public:
+  static constexpr char kind_name[] = "gaussian_noise";
+  static std::vector<LayerNumber> numbers() { return {{"stddev", 0, 0, 1e30}}; }
+  static bool is_identity(const LayerSpec&) { return true; }
+
+  GaussianNoise(const LayerPlace<T>& place, const LayerSpec& spec)
+      : Layer<T>(place, spec), deviation_(spec.number("stddev")) {}
+
+  void forward(const Pass& pass, const T*, const LayerRows<T>& rows) const override;
+  void input_gradient(const Pass&, const T*, const LayerRows<T>&, MatrixView<const T> g,
+                      MatrixView<T> dx) const override {
+    copy_rows(g, dx);
+  }
+  // The noise of a row.
+  void random_numbers(const Pass& pass, index_t row, T* out) const override;
+  JetRule<T> jet_rule() const override { return {JetKind::copy}; }
+
+ private:
+  double deviation_;
+};
+
 // A function of the user's own, called with whole batches from the thread that trains. The slow
 // path: a call of Python costs more than most layers.
 template <class T>

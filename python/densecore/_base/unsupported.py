@@ -50,7 +50,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
             "Random* CenterCrop Resizing Rescale AutoContrast CutMix MixUp Equalization "
             "Solarization MelSpectrogram STFTSpectrogram Pipeline",
         ),
-        ("what makes noise is Dropout", "GaussianNoise GaussianDropout AlphaDropout"),
+        ("what makes noise is Dropout and GaussianNoise", "GaussianDropout AlphaDropout"),
         (
             "what normalises is BatchNormalization, LayerNormalization and Normalization",
             "GroupNormalization UnitNormalization SpectralNormalization RMSNormalization",

@@ -6,6 +6,7 @@ from .base import Layer, assign, deserialize
 from .dense import Dense
 from .dropout import Dropout, Flatten
 from .input import Input, InputLayer
+from .noise import GaussianNoise
 from .normalization import BatchNormalization, LayerNormalization, Normalization, Rescaling
 from .residual import Residual
 
@@ -16,6 +17,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "GaussianNoise",
     "Input",
     "InputLayer",
     "Layer",

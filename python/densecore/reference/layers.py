@@ -101,6 +101,23 @@ class Dropout(Layer):
         return g * self.m
 
 
+class GaussianNoise(Layer):
+    """x + r, in training only: r is normal with mean 0.
+
+    The reference does not draw: ``noise`` (batch, n) is to be set before each step.
+    """
+
+    def __init__(self, noise: Array) -> None:
+        super().__init__()
+        self.noise = noise
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        return x + self.noise[: len(x)] if training else x
+
+    def backward(self, g: Array) -> Array:
+        return g
+
+
 class LayerNormalization(Layer):
     """gamma · h + beta, h = (x - mean) / sqrt(variance + epsilon) over each row.
 
