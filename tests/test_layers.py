@@ -23,6 +23,8 @@ STACKS: dict[str, Any] = {
     "softmax last": lambda: [layers.LayerNormalization(), layers.Activation("softmax")],
     "layer norm": lambda: [dc.Dense(9, "tanh"), layers.LayerNormalization(), dc.Dense(3)],
     "layer norm alone": lambda: [layers.LayerNormalization(scale=False)],
+    "rms norm": lambda: [dc.Dense(9, "tanh"), layers.RMSNormalization(), dc.Dense(3)],
+    "rms norm alone": lambda: [layers.RMSNormalization(epsilon=0.1)],
     "batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(), dc.Dense(3, "sigmoid")],
     "batch norm first": lambda: [layers.BatchNormalization(center=False), dc.Dense(3)],
     "frozen batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(trainable=False)],
@@ -66,7 +68,7 @@ def model_of(name: str, dtype: str, seed: int = 3) -> dc.Sequential:
     model = dc.Sequential([dc.Input(INPUTS), *STACKS[name]()], dtype=dtype, seed=seed)
     rng = np.random.default_rng(seed)
     for layer in model._all_layers():
-        if isinstance(layer, layers.BatchNormalization | layers.LayerNormalization):
+        if layer.parameter_names and not isinstance(layer, dc.Dense):
             for array in layer.weights:
                 array[...] = rng.uniform(0.5, 2, array.shape)
     return model
@@ -104,6 +106,8 @@ def twin(model: dc.Sequential, step: int, rows: int) -> oracle.Stack:
         next(place)
         if isinstance(layer, layers.Normalization):
             return [oracle.Normalization(layer.mean, layer.variance, layer.invert)]
+        if isinstance(layer, layers.RMSNormalization):
+            return [oracle.RMSNormalization(layer.scale.copy(), layer.epsilon)]
         units = layer.weights[0].size
         gamma = np.ones(units) if layer.gamma is None else layer.gamma.copy()
         beta = np.zeros(units) if layer.beta is None else layer.beta.copy()
@@ -126,6 +130,8 @@ def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
         elif isinstance(layer, oracle.Dense):
             flat.append(layer.gradients[0].T)
             flat.extend(layer.gradients[1:])
+        elif len(layer.gradients) == 1:
+            flat.append(layer.gradients[0])
         elif layer.gradients:
             if own.scale:
                 flat.append(layer.gradients[0])

@@ -91,6 +91,21 @@ class LayerNormalization : public RowNormalization<T> {
   }
 };
 
+// Zhang & Sennrich, Root mean square layer normalization, 2019: y = scale x / sqrt(mean of x^2 +
+// epsilon).
+template <class T>
+class RmsNormalization : public RowNormalization<T> {
+ public:
+  static constexpr char kind_name[] = "rms_normalization";
+  static std::vector<LayerNumber> numbers() { return {{"epsilon", 1e-6, 0, 1e30}}; }
+  static index_t parameter_count_of(const LayerSpec&, index_t inputs) { return inputs; }
+
+  RmsNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
+      : RowNormalization<T>(
+            place, spec, RowRule{spec.number("epsilon"), static_cast<double>(place.inputs), false},
+            "scale", nullptr) {}
+};
+
 // Ioffe & Szegedy, Batch normalization, 2015: as above with the mean and variance of the column,
 // over the batch in training, else their moving averages. A layer that is not trainable uses the
 // latter in training too, as in Keras. Sample weights do not count here, as in Keras.

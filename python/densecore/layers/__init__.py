@@ -7,7 +7,13 @@ from .dense import Dense
 from .dropout import Dropout, Flatten
 from .input import Input, InputLayer
 from .noise import GaussianNoise
-from .normalization import BatchNormalization, LayerNormalization, Normalization, Rescaling
+from .normalization import (
+    BatchNormalization,
+    LayerNormalization,
+    Normalization,
+    Rescaling,
+    RMSNormalization,
+)
 from .residual import Residual
 
 __all__ = [
@@ -24,6 +30,7 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "Normalization",
+    "RMSNormalization",
     "ReLU",
     "Rescaling",
     "Residual",

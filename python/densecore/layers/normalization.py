@@ -132,6 +132,46 @@ class LayerNormalization(_ScaleAndCenter):
         super().__init__("LayerNormalization", numbers, general)
 
 
+class RMSNormalization(Layer):
+    """scale x / sqrt(mean of x² + epsilon) over each row (Zhang & Sennrich, 2019).
+
+    Parameters
+    ----------
+    axis : int, default -1
+        The features; there is no other.
+    epsilon : float, default 1e-6
+
+    Attributes
+    ----------
+    scale : ndarray (units,)
+        Starts at 1.
+    """
+
+    parameter_names: ClassVar[tuple[str, ...]] = ("scale",)
+    config_names: ClassVar[tuple[str, ...]] = ("epsilon",)
+
+    def __init__(self, axis: int = -1, epsilon: float = 1e-6, **general: Any) -> None:
+        _last_axis("RMSNormalization", axis)
+        super().__init__(**general)
+        self.epsilon = _not_negative("RMSNormalization: epsilon", epsilon)
+
+    @property
+    def scale(self) -> Array:
+        """The factor of each feature."""
+        return self._built_views()[0]["scale"]
+
+    def _plan(self, plan: Plan) -> None:
+        self._core_index = plan.add(
+            {"kind": "rms_normalization", "epsilon": self.epsilon, "trainable": self._trainable}
+        )
+
+    def _shapes(self, width: int) -> tuple[int, Shapes, Shapes]:
+        return width, {"scale": (width,)}, {}
+
+    def _initialize(self, seed: int, number: int) -> None:
+        self.scale[...] = 1
+
+
 class BatchNormalization(_ScaleAndCenter):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta for each feature (Ioffe & Szegedy, 2015).
 

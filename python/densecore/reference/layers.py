@@ -144,6 +144,29 @@ class LayerNormalization(Layer):
         return np.asarray(self.s * (gh - mean - self.h * along))
 
 
+class RMSNormalization(Layer):
+    """scale · h, h = x / sqrt(mean of x² + epsilon) over each row.
+
+    B. Zhang and R. Sennrich, *Root mean square layer normalization*, 2019.
+    """
+
+    def __init__(self, scale: Array, epsilon: float = 1e-6) -> None:
+        super().__init__()
+        self.parameters, self.epsilon = [scale], epsilon
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        square = np.mean(x * x, axis=1, keepdims=True)
+        self.s = (1.0 / np.sqrt(square + self.epsilon)).astype(x.dtype)
+        self.h = x * self.s
+        return np.asarray(self.h * self.parameters[0])
+
+    def backward(self, g: Array) -> Array:
+        self.gradients = [np.sum(g * self.h, axis=0)]
+        gh = g * self.parameters[0]
+        along = np.mean(gh * self.h, axis=1, keepdims=True)
+        return np.asarray(self.s * (gh - self.h * along))
+
+
 class BatchNormalization(Layer):
     """The same over each column; outside training with moving averages instead.
 
