@@ -25,6 +25,8 @@ STACKS: dict[str, Any] = {
     "layer norm alone": lambda: [layers.LayerNormalization(scale=False)],
     "rms norm": lambda: [dc.Dense(9, "tanh"), layers.RMSNormalization(), dc.Dense(3)],
     "rms norm alone": lambda: [layers.RMSNormalization(epsilon=0.1)],
+    "group norm": lambda: [dc.Dense(12, "tanh"), layers.GroupNormalization(3), dc.Dense(3)],
+    "group norm alone": lambda: [layers.GroupNormalization(2, center=False)],
     "batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(), dc.Dense(3, "sigmoid")],
     "batch norm first": lambda: [layers.BatchNormalization(center=False), dc.Dense(3)],
     "frozen batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(trainable=False)],
@@ -113,6 +115,8 @@ def twin(model: dc.Sequential, step: int, rows: int) -> oracle.Stack:
         beta = np.zeros(units) if layer.beta is None else layer.beta.copy()
         if isinstance(layer, layers.LayerNormalization):
             return [oracle.LayerNormalization(gamma, beta, layer.epsilon)]
+        if isinstance(layer, layers.GroupNormalization):
+            return [oracle.GroupNormalization(layer.groups, gamma, beta, layer.epsilon)]
         moving = layer.moving_mean.copy(), layer.moving_variance.copy()
         return [oracle.BatchNormalization(gamma, beta, *moving, layer.momentum, layer.epsilon)]
 
@@ -353,6 +357,26 @@ class TestGaussianNoise:
     def test_bad_deviations(self, stddev: float) -> None:
         with pytest.raises(ValueError, match=r"GaussianNoise: stddev: found .*, wanted"):
             layers.GaussianNoise(stddev)
+
+
+class TestGroupNormalization:
+    def test_one_group_is_layer_normalization(self, dtype: str) -> None:
+        x = data(dtype)
+        one = dc.Sequential([dc.Input(INPUTS), layers.GroupNormalization(1)], dtype=dtype, seed=0)
+        other = dc.Sequential([dc.Input(INPUTS), layers.LayerNormalization()], dtype=dtype, seed=0)
+        assert (one.predict(x) == other.predict(x)).all()
+
+    def test_a_group_for_each_feature(self) -> None:
+        model = dc.Sequential([dc.Input(4), layers.GroupNormalization(-1)], seed=0)
+        assert (model.predict(data("float32")[:, :4]) == 0).all()
+
+    def test_groups_must_divide_the_features(self) -> None:
+        with pytest.raises(ValueError, match="found 6 features in 4 groups"):
+            dc.Sequential([dc.Input(6), layers.GroupNormalization(4)], seed=0).build()
+        with pytest.raises(ValueError, match="layer 0: found 6 units in 4 groups"):
+            core.NetworkF32(6, [{"kind": "group_normalization", "groups": 4}])
+        with pytest.raises(ValueError, match="groups: found 0, wanted"):
+            layers.GroupNormalization(0)
 
 
 class TestBatchNormalization:

@@ -35,7 +35,7 @@ class LayerList {
 
 using Kinds =
     LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization, RmsNormalization,
-              BatchNormalization, FixedNormalization, AddLayer, FunctionLayer>;
+              GroupNormalization, BatchNormalization, FixedNormalization, AddLayer, FunctionLayer>;
 
 }  // namespace
 

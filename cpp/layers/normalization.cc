@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
+#include <string>
 
 #include "base/dtypes.h"
 
@@ -119,6 +121,14 @@ JetRule<T> RowNormalization<T>::jet_rule() const {
   rule.row = rule_;
   rule.groups = groups_;
   return rule;
+}
+
+template <class T>
+void GroupNormalization<T>::check(const LayerSpec& spec, const std::vector<index_t>& widths) {
+  const index_t groups = spec.whole_number("groups"), width = widths.back();
+  if (width % groups != 0)
+    throw std::invalid_argument("found " + std::to_string(width) + " units in " +
+                                std::to_string(groups) + " groups, wanted groups of equal size");
 }
 
 template <class T>
@@ -279,6 +289,7 @@ JetRule<T> FixedNormalization<T>::jet_rule() const {
 #define DENSECORE_INSTANTIATE(T, ...)   \
   template class ScaleAndCenter<T>;     \
   template class RowNormalization<T>;   \
+  template class GroupNormalization<T>; \
   template class BatchNormalization<T>; \
   template class FixedNormalization<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)

@@ -106,6 +106,27 @@ class RmsNormalization : public RowNormalization<T> {
             "scale", nullptr) {}
 };
 
+// Wu & He, Group normalization, 2018: layer normalisation of each of `groups` equal parts of the
+// row.
+template <class T>
+class GroupNormalization : public RowNormalization<T> {
+ public:
+  static constexpr char kind_name[] = "group_normalization";
+  static std::vector<LayerNumber> numbers() {
+    auto list = ScaleAndCenter<T>::numbers();
+    list.push_back(whole_number("groups", 32, 1, max_width));
+    return list;
+  }
+  static void check(const LayerSpec& spec, const std::vector<index_t>& widths);
+
+  GroupNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
+      : RowNormalization<T>(
+            place, spec,
+            RowRule{spec.number("epsilon"),
+                    static_cast<double>(place.inputs) / spec.number("groups"), true},
+            spec.whole_number("groups")) {}
+};
+
 // Ioffe & Szegedy, Batch normalization, 2015: as above with the mean and variance of the column,
 // over the batch in training, else their moving averages. A layer that is not trainable uses the
 // latter in training too, as in Keras. Sample weights do not count here, as in Keras.

@@ -53,7 +53,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ("what makes noise is Dropout and GaussianNoise", "GaussianDropout AlphaDropout"),
         (
             "what normalises is BatchNormalization, LayerNormalization and Normalization",
-            "GroupNormalization UnitNormalization SpectralNormalization",
+            "UnitNormalization SpectralNormalization",
         ),
         (
             "the core cannot call Python in the middle of a step; a function with its derivative "

@@ -9,6 +9,7 @@ from .input import Input, InputLayer
 from .noise import GaussianNoise
 from .normalization import (
     BatchNormalization,
+    GroupNormalization,
     LayerNormalization,
     Normalization,
     Rescaling,
@@ -24,6 +25,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GaussianNoise",
+    "GroupNormalization",
     "Input",
     "InputLayer",
     "Layer",

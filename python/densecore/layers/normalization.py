@@ -172,6 +172,59 @@ class RMSNormalization(Layer):
         self.scale[...] = 1
 
 
+class GroupNormalization(_ScaleAndCenter):
+    """Layer normalisation of each of `groups` equal parts of a row (Wu & He, 2018).
+
+    Parameters
+    ----------
+    groups : int, default 32
+        Must divide the number of features; -1 is Keras's word for as many groups as features.
+    axis, epsilon, center, scale, beta_initializer, …
+        As in `LayerNormalization`.
+
+    Attributes
+    ----------
+    gamma, beta : ndarray (units,) or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        `groups` is not an integer > 0 or -1, or, in a model, does not divide the features.
+    """
+
+    _kind = "group_normalization"
+    config_names: ClassVar[tuple[str, ...]] = ("groups", *LayerNormalization.config_names)
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: str | initializers.Initializer = "zeros",
+        gamma_initializer: str | initializers.Initializer = "ones",
+        beta_regularizer: "str | regularizers.Regularizer | None" = None,
+        gamma_regularizer: "str | regularizers.Regularizer | None" = None,
+        **general: Any,
+    ) -> None:
+        _last_axis("GroupNormalization", axis)
+        numbers = {key: value for key, value in locals().items() if key != "self"}
+        self.groups = (
+            -1 if groups == -1 else checks.integer("GroupNormalization: groups", groups, least=1)
+        )
+        super().__init__("GroupNormalization", numbers, general)
+
+    def _plan(self, plan: Plan) -> None:
+        groups = plan.width if self.groups == -1 else self.groups
+        if plan.width % groups:
+            raise ValueError(
+                f"GroupNormalization: found {plan.width} features in {groups} groups, wanted "
+                "groups of equal size"
+            )
+        self._core_index = plan.add({**self._spec(), "groups": groups})
+
+
 class BatchNormalization(_ScaleAndCenter):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta for each feature (Ioffe & Szegedy, 2015).
 

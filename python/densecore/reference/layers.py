@@ -167,6 +167,30 @@ class RMSNormalization(Layer):
         return np.asarray(self.s * (gh - self.h * along))
 
 
+class GroupNormalization(LayerNormalization):
+    """Layer normalisation of each of `groups` equal parts of a row; gamma and beta as there.
+
+    Y. Wu and K. He, *Group normalization*, 2018.
+    """
+
+    def __init__(self, groups: int, gamma: Array, beta: Array, epsilon: float = 1e-3) -> None:
+        super().__init__(gamma, beta, epsilon)
+        # A part of a row is a row of its own for h, with a gamma of 1 and a beta of 0.
+        size = gamma.size // groups
+        self.parts = LayerNormalization(np.ones(size), np.zeros(size), epsilon)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        gamma, beta = self.parameters
+        size = self.parts.parameters[0].size
+        self.h = self.parts.forward(x.reshape(-1, size)).reshape(x.shape)
+        return np.asarray(self.h * gamma + beta)
+
+    def backward(self, g: Array) -> Array:
+        self.gradients = [np.sum(g * self.h, axis=0), g.sum(axis=0)]
+        gh = g * self.parameters[0]
+        return self.parts.backward(gh.reshape(self.parts.h.shape)).reshape(g.shape)
+
+
 class BatchNormalization(Layer):
     """The same over each column; outside training with moving averages instead.
 
