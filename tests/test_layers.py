@@ -27,6 +27,8 @@ STACKS: dict[str, Any] = {
     "rms norm alone": lambda: [layers.RMSNormalization(epsilon=0.1)],
     "group norm": lambda: [dc.Dense(12, "tanh"), layers.GroupNormalization(3), dc.Dense(3)],
     "group norm alone": lambda: [layers.GroupNormalization(2, center=False)],
+    "unit norm": lambda: [dc.Dense(9, "tanh"), layers.UnitNormalization(), dc.Dense(3)],
+    "unit norm alone": lambda: [layers.UnitNormalization()],
     "batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(), dc.Dense(3, "sigmoid")],
     "batch norm first": lambda: [layers.BatchNormalization(center=False), dc.Dense(3)],
     "frozen batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(trainable=False)],
@@ -108,6 +110,8 @@ def twin(model: dc.Sequential, step: int, rows: int) -> oracle.Stack:
         next(place)
         if isinstance(layer, layers.Normalization):
             return [oracle.Normalization(layer.mean, layer.variance, layer.invert)]
+        if isinstance(layer, layers.UnitNormalization):
+            return [oracle.UnitNormalization()]
         if isinstance(layer, layers.RMSNormalization):
             return [oracle.RMSNormalization(layer.scale.copy(), layer.epsilon)]
         units = layer.weights[0].size
@@ -377,6 +381,16 @@ class TestGroupNormalization:
             core.NetworkF32(6, [{"kind": "group_normalization", "groups": 4}])
         with pytest.raises(ValueError, match="groups: found 0, wanted"):
             layers.GroupNormalization(0)
+
+
+class TestUnitNormalization:
+    def test_rows_of_zeros_and_of_all_sizes(self, dtype: str) -> None:
+        model = dc.Sequential([dc.Input(2), layers.UnitNormalization()], dtype=dtype, seed=0)
+        x = np.array([[0, 0], [3, 4], [-3e-9, 4e-9], [3e15, -4e15]], dtype)
+        wanted = [[0, 0], [0.6, 0.8], [-0.6, 0.8], [0.6, -0.8]]
+        assert_close(model.predict(x), np.array(wanted, dtype), TOLERANCE[dtype])
+        gradient = model.input_gradient(x, np.ones_like(x))
+        assert np.isfinite(gradient).all()
 
 
 class TestBatchNormalization:

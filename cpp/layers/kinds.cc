@@ -33,9 +33,9 @@ class LayerList {
   static constexpr Factory<T> factories[] = {make<T, L<T>>...};
 };
 
-using Kinds =
-    LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization, RmsNormalization,
-              GroupNormalization, BatchNormalization, FixedNormalization, AddLayer, FunctionLayer>;
+using Kinds = LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization,
+                        RmsNormalization, GroupNormalization, UnitNormalization, BatchNormalization,
+                        FixedNormalization, AddLayer, FunctionLayer>;
 
 }  // namespace
 

@@ -127,6 +127,19 @@ class GroupNormalization : public RowNormalization<T> {
             spec.whole_number("groups")) {}
 };
 
+// y = x / |x|, and 0 for a row of zeros: Keras divides by at least 1e-12, and here its square is
+// added to that of |x|, which changes no other row.
+template <class T>
+class UnitNormalization : public RowNormalization<T> {
+ public:
+  static constexpr char kind_name[] = "unit_normalization";
+  static std::vector<LayerNumber> numbers() { return {}; }
+  static index_t parameter_count_of(const LayerSpec&, index_t) { return 0; }
+
+  UnitNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
+      : RowNormalization<T>(place, spec, RowRule{1e-24, 1, false}, nullptr, nullptr) {}
+};
+
 // Ioffe & Szegedy, Batch normalization, 2015: as above with the mean and variance of the column,
 // over the batch in training, else their moving averages. A layer that is not trainable uses the
 // latter in training too, as in Keras. Sample weights do not count here, as in Keras.

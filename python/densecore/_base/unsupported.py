@@ -52,8 +52,8 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ),
         ("what makes noise is Dropout and GaussianNoise", "GaussianDropout AlphaDropout"),
         (
-            "what normalises is BatchNormalization, LayerNormalization and Normalization",
-            "UnitNormalization SpectralNormalization",
+            "what normalises are the layers named ...Normalization",
+            "SpectralNormalization",
         ),
         (
             "the core cannot call Python in the middle of a step; a function with its derivative "

@@ -14,6 +14,7 @@ from .normalization import (
     Normalization,
     Rescaling,
     RMSNormalization,
+    UnitNormalization,
 )
 from .residual import Residual
 
@@ -37,6 +38,7 @@ __all__ = [
     "Rescaling",
     "Residual",
     "Softmax",
+    "UnitNormalization",
     "assign",
     "deserialize",
 ]

@@ -225,6 +225,23 @@ class GroupNormalization(_ScaleAndCenter):
         self._core_index = plan.add({**self._spec(), "groups": groups})
 
 
+class UnitNormalization(Layer):
+    """x / |x| for each row: rows of Euclidean length 1; a row of zeros stays 0.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        The features; there is no other.
+    """
+
+    def __init__(self, axis: int = -1, **general: Any) -> None:
+        _last_axis("UnitNormalization", axis)
+        super().__init__(**general)
+
+    def _plan(self, plan: Plan) -> None:
+        plan.add({"kind": "unit_normalization"})
+
+
 class BatchNormalization(_ScaleAndCenter):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta for each feature (Ioffe & Szegedy, 2015).
 

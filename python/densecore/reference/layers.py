@@ -191,6 +191,21 @@ class GroupNormalization(LayerNormalization):
         return self.parts.backward(gh.reshape(self.parts.h.shape)).reshape(g.shape)
 
 
+class UnitNormalization(Layer):
+    """h = x / |x| for each row, and 0 for a row of zeros."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        # Added to the square: no other row is changed by it.
+        square = np.sum(x * x, axis=1, keepdims=True)
+        self.s = (1.0 / np.sqrt(square + 1e-24)).astype(x.dtype)
+        self.h = x * self.s
+        return np.asarray(self.h)
+
+    def backward(self, g: Array) -> Array:
+        along = np.sum(g * self.h, axis=1, keepdims=True)
+        return np.asarray(self.s * (g - self.h * along))
+
+
 class BatchNormalization(Layer):
     """The same over each column; outside training with moving averages instead.
 
