@@ -9,7 +9,7 @@ namespace densecore {
 namespace {
 
 constexpr index_t block_rows = 64, leaf_rows = 128;
-// Each leaf has a gradient of its own.
+// Each leaf needs memory for a gradient.
 constexpr int max_leaves = 32, few_leaves = 4;
 constexpr index_t few_parameters = index_t{1} << 16;
 
@@ -48,7 +48,7 @@ typename Jets<T>::Views Jets<T>::inputs_of(std::size_t l, Range rows) {
   return found;
 }
 
-// Of layer l's input. The rows of a block have a place of their own, whatever the layer.
+// The gradient of layer l's input. A block's rows have their own memory, the same for all layers.
 template <class T>
 typename Jets<T>::Views Jets<T>::gradient(std::size_t l, Range rows) {
   Views found;
@@ -104,7 +104,7 @@ void Jets<T>::prepare(const Network<T>& network, index_t rows, bool stop_at_z) {
     cols_.push_back(steps[l].layer->units());
     if (steps[l].layer->trainable && steps[l].layer->parameter_count() > 0)
       lowest_ = std::min(lowest_, l);
-    // Memory of the pass before.
+    // Reuses the memory of the pass before.
     if (l < steps_.size()) {
       steps[l].z = std::move(steps_[l].z);
       steps[l].slope = std::move(steps_[l].slope);
@@ -138,7 +138,7 @@ void Jets<T>::forward(Executor& executor, const Network<T>& network, int order,
         std::fill_n(tangent_.data() + layer->parameter_offset(), layer->parameter_count(), T(0));
   }
   prepare(network, x.rows, stop_at_z);
-  // Products skip derivatives that are zero; for the rules of other layers they are written out.
+  // Products skip derivatives that are zero; the rules of other layers read the zeros.
   bool written = steps_[0].rule.kind != JetKind::product;
   for (const Step& step : steps_)
     written = written || (step.rule.kind == JetKind::sum && step.from() == 0);

@@ -1,12 +1,12 @@
-// Derivatives along a direction, and the way back through them.
+// Derivatives along a line, and their backward pass.
 //
-// Every array v of a forward pass comes with v1 = dv/ds and v2 = d2v/ds2 along a line
+// The forward pass computes with every array v also v1 = dv/ds and v2 = d2v/ds2 along the line
 // s -> (x + s direction, parameters + s tangent): Taylor-mode differentiation (Griewank & Walther,
-// Evaluating Derivatives, 2008, ch. 13). The way back takes dC/dv, dC/dv1 and dC/dv2 of the outputs
-// to the gradient of C: with C = sum of l'(v) v1 it is the Hessian times the tangent (Pearlmutter,
-// Fast exact multiplication by the Hessian, 1994).
+// Evaluating Derivatives, 2008, ch. 13). The backward pass computes the gradient of C from dC/dv,
+// dC/dv1 and dC/dv2 of the outputs. With C = sum of l'(v) v1 that is the Hessian times the tangent
+// (Pearlmutter, Fast exact multiplication by the Hessian, 1994).
 //
-// As in training, gradients are sums over leaves that follow from the shape alone.
+// As in training, gradients are sums over leaves, whose number follows from the shape alone.
 #pragma once
 
 #include <array>
@@ -26,17 +26,18 @@ class Jets {
   using Views = std::array<MatrixView<T>, max_order + 1>;
   using ConstViews = std::array<MatrixView<const T>, max_order + 1>;
 
-  // In prediction, of order 1 or 2. `direction` (rows, inputs) may be empty, `tangent` (parameters)
-  // null: what is not trained does not move. `stop_at_z`: outputs are the last layer's z. Throws
-  // std::invalid_argument for a layer without second derivatives, naming it and those that have.
+  // The network in prediction mode; `order` is 1 or 2. `direction` (rows, inputs) may be empty and
+  // `tangent` (parameters) null; of the tangent only layers that are trained count. With
+  // `stop_at_z` the outputs are the last layer's z. Throws std::invalid_argument for a layer or an
+  // activation whose second derivatives are not known, and lists the known ones.
   void forward(Executor& executor, const Network<T>& network, int order, MatrixView<const T> x,
                MatrixView<const T> direction, const T* tangent, bool stop_at_z);
   index_t rows() const { return rows_; }
   int order() const { return order_; }
-  // Of the last pass.
+  // The k-th derivative of the outputs in the last pass.
   MatrixView<const T> output(int k) const;
-  // From dC/d(output k), empty ones being zero, into all of `gradients` (parameters) and, unless it
-  // is empty, `dx`.
+  // From dC/d(output k), where an empty view stands for zeros, into `gradients` (parameters) and,
+  // unless that is empty, into `dx`.
   void backward(Executor& executor, const Network<T>& network, const ConstViews& grad, T* gradients,
                 MatrixView<T> dx);
 
@@ -46,7 +47,7 @@ class Jets {
     const Layer<T>* layer = nullptr;
     JetRule<T> rule;
     rules::Scale<T> scale{};  // of the rules `columns` and `rows`
-    // What ends it: element by element with `derivatives`, else softmax; null: nothing.
+    // The activation: element by element by `derivatives`, or softmax when that is null.
     const ActivationFunction<T>* function = nullptr;
     ActivationDerivatives<T> derivatives = nullptr;
     // The input of the function; normalised rows; of a sum, gradients for its other summand.
@@ -67,7 +68,7 @@ class Jets {
                      MatrixView<T> dx, void* scratch);
   void backward_affine(const Network<T>& network, const Step& step, int order, const Views& x,
                        const Views& g, const Views& below, T* gradients, void* scratch) const;
-  // Rows of buffers of arrays without gaps.
+  // Some rows of arrays without gaps between the rows.
   Views views(Buffers& buffers, index_t cols, Range rows) const;
   Views inputs_of(std::size_t l, Range rows);
   Views gradient(std::size_t l, Range rows);
@@ -78,7 +79,7 @@ class Jets {
   std::vector<Step> steps_;  // one per layer
   std::vector<index_t> cols_;
   std::vector<Buffers> arrays_;  // arrays_[l] is layer l's input, the last one the outputs
-  int input_order_ = 0;          // higher derivatives of the input are zero for products
+  int input_order_ = 0;          // products skip higher derivatives of the input, which are zero
   std::size_t lowest_ = 0;       // the first layer that is trained
   Buffers gradient_[2];
   AlignedBuffer<T> partials_;

@@ -9,9 +9,9 @@ namespace densecore {
 namespace {
 
 constexpr index_t range_rows = 32;
-// What the rows of J that are made at once take at most, unless `gemm_depth` rows take more.
+// Memory for the rows of J that are made at once; `gemm_depth` rows may take more.
 constexpr index_t block_bytes = index_t{1} << 21;
-// An element of J is stored, and its outer product counts.
+// Cost of an element of J in multiply-adds: it is computed and stored.
 constexpr double element_work = 8;
 
 template <class T, class U>
@@ -50,7 +50,7 @@ RowGradients<T>::RowGradients(Network<T>& network, index_t rows, bool from_z, bo
 
 template <class T>
 int RowGradients<T>::ranges(index_t rows) const {
-  // A layer that is a function of Python gets all rows at once, in the calling thread.
+  // A Python function gets all rows at once, in the calling thread.
   return network_.coupled_ ? 1 : static_cast<int>(divide_up(rows, range_rows));
 }
 
@@ -143,7 +143,7 @@ double normal_equations(Executor& executor, Network<T>& network, MatrixView<cons
   AlignedBuffer<double> residuals(static_cast<std::size_t>(block * outputs));
   AlignedBuffer<double> roots(static_cast<std::size_t>(block));
   const auto gemm = kernels_for(network.isa()).f64->gemm;
-  // Strips of the result that the threads share: narrow ones read J more often.
+  // The threads share strips of the result; narrower strips would read J more often.
   const index_t strip = std::max<index_t>(24, divide_up(divide_up(columns, 12), 8) * 8);
   double sum = 0;
   for (index_t begin = 0; begin < x.rows; begin += block) {

@@ -1,8 +1,8 @@
-// Gradients of the rows of a batch one by one, where training wants only their sum; and what a
-// method of least squares makes of them.
+// The gradient of each row of a batch (training needs only their sum), and the normal equations of
+// least squares that are made of them.
 //
-// Sample by sample a dense layer's gradient is the outer product of its input and its delta: the
-// way back goes through all rows of a block together, as ever, and only the last step differs.
+// For one row the gradient of a dense layer is the outer product of its input and its delta. The
+// backward pass takes all rows of a block together, as in training; only this last step differs.
 #pragma once
 
 #include <vector>
@@ -14,24 +14,24 @@ namespace densecore {
 template <class T>
 class RowGradients {
  public:
-  // Prediction: nothing drops out, and batch normalisation uses its moving averages. `from_z`: what
-  // comes is dC/dz of the last layer. Columns of a row are the network's parameters, or with
-  // `trained_only` those of the layers that are trained.
+  // In prediction mode: dropout is off, and batch normalisation uses its moving averages. With
+  // `from_z` the gradients given are dC/dz of the last layer. A row's columns are the network's
+  // parameters, or with `trained_only` those of the layers that are trained.
   RowGradients(Network<T>& network, index_t rows, bool from_z, bool trained_only);
 
   index_t columns() const { return columns_; }
-  // Ranges of rows that threads may take one by one.
+  // The ranges of rows that are computed independently, one per task.
   int ranges(index_t rows) const;
   Range range(index_t rows, int number) const;
 
-  // Of rows [begin, end) of x, at most as many as were announced.
+  // The outputs of rows [begin, end) of x, at most as many as the constructor was told.
   MatrixView<const T> forward(MatrixView<const T> x, Range rows, void* scratch);
-  // Where dC/da of those rows goes before `backward`.
+  // Where to write dC/da of those rows before `backward`.
   MatrixView<T> output_gradient(Range rows);
-  // That of output number `unit` itself.
+  // Writes it for C = output number `unit`.
   void output_unit(Range rows, index_t unit);
-  // Row i's gradients, times scale[i] unless that is null, into row i of `out`. Columns of what is
-  // not trained stay as they are.
+  // The gradients of row i, times scale[i] unless `scale` is null, into row i of `out`. Columns of
+  // layers that are not trained stay as they are.
   template <class U>
   void backward(MatrixView<const T> x, Range rows, const double* scale, MatrixView<U> out, int task,
                 void* scratch);
@@ -42,18 +42,19 @@ class RowGradients {
   std::size_t lowest_;
   index_t columns_ = 0;
   std::vector<index_t> column_;  // of each layer
-  // Of layers that are not dense, one row of gradients for each range.
+  // For layers that are not dense: memory for one row of gradients per range.
   AlignedBuffer<T> rows_;
 };
 
 // The Gauss-Newton equations of half the weighted sum of squares of r = output - target:
 // `matrix` = J^T W J, its lower triangle (columns, columns), row-major, and `vector` = J^T W r,
-// with J = dr / d(what is trained). Returns the sum of squares. In double precision whatever T:
-// the matrix has the square of J's condition. The bits do not depend on the number of threads.
+// with J = dr / d(trained parameters). Returns the sum of squares. In double precision for every T:
+// the condition number of the matrix is the square of J's. The bits do not depend on the number of
+// threads.
 template <class T>
 double normal_equations(Executor& executor, Network<T>& network, MatrixView<const T> x,
                         const Targets<T>& targets, double* matrix, double* vector);
-// Number of rows of that matrix.
+// The number of trained parameters: the rows of that matrix.
 template <class T>
 index_t trained_columns(const Network<T>& network);
 

@@ -38,8 +38,8 @@ class Dense : public Layer<T> {
   index_t bias_offset() const { return weight_offset() + weight_count(); }
   bool use_bias() const { return use_bias_; }
 
-  // All views below are over the same rows of the batch. `units` and `inputs` are the columns to
-  // compute; `scratch` is the calling thread's (see GemmArguments).
+  // All views below cover the same rows of the batch. `units` and `inputs` are the columns to
+  // compute; `scratch` belongs to the calling thread (see GemmArguments).
 
   // z = x W + b.
   void affine(const T* parameters, MatrixView<const T> x, Range units, MatrixView<T> z,
@@ -53,18 +53,18 @@ class Dense : public Layer<T> {
              MatrixView<T> gradient) const {
     function_.backward(z, a, gradient, gradient, units.begin, units.size());
   }
-  // dW = X^T delta, and db where `inputs` begins at 0. `gradients` is the flat buffer; the rows'
-  // contribution is added to it when `accumulate`.
+  // dW = X^T delta, and db when `inputs` begins at 0, into the flat buffer `gradients`: added to it
+  // when `accumulate`.
   void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units,
                        bool accumulate, T* gradients, void* scratch) const;
-  // The same gradient, taken at once from the weights and not kept: W -= rate dW. At most
-  // gemm_depth rows. The bias's gradient goes to `gradients` as ever.
+  // W -= rate dW, without storing dW; at most gemm_depth rows. The bias's gradient goes to
+  // `gradients`, as in `weight_gradient`.
   void descend(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units, T rate,
                T* parameters, T* gradients, void* scratch) const;
   // dC/dx = delta W^T.
   void input_gradient(const T* parameters, MatrixView<const T> delta, Range inputs,
                       MatrixView<T> dx, void* scratch) const;
-  // The same with `transposed` = W^T (units, inputs) made beforehand: for many small batches.
+  // The same with `transposed` = W^T (units, inputs), which pays when the weights serve many rows.
   void input_gradient(const T* transposed, MatrixView<const T> delta, MatrixView<T> dx,
                       void* scratch) const;
   void transpose_weight(const T* parameters, T* transposed) const;
@@ -72,7 +72,7 @@ class Dense : public Layer<T> {
   Range all_inputs() const { return {0, this->inputs()}; }
   Range all_units() const { return {0, this->units()}; }
 
-  // Never called: its products are cut by the network.
+  // Never called: the network cuts the products of dense layers into blocks itself.
   void forward(const Pass&, const T*, const LayerRows<T>&) const override {}
   void input_gradient(const Pass&, const T*, const LayerRows<T>&, MatrixView<const T>,
                       MatrixView<T>) const override {}

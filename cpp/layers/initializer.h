@@ -1,4 +1,4 @@
-// The distributions that parameters start from.
+// The distributions of initial parameters.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,12 @@ struct InitializerInfo {
   std::vector<double> defaults;
 };
 
-// Every initializer: the one list that names, error texts and tests come from.
+// All initializers. Names, error texts and tests come from this list.
 const std::vector<InitializerInfo>& initializers();
 
-// Fills `n` values. `tensor` numbers the tensors of a model: equal seeds give unequal tensors.
-// Values are computed in double precision and rounded, so float32 and float64 models agree.
+// Writes `n` values. Tensors of a model have different numbers `tensor`, and hence different values
+// for the same seed. Values are computed in double precision and rounded, so that float32 and
+// float64 models agree.
 // Throws std::invalid_argument for an unknown name or bad arguments.
 template <class T>
 void initialize(const std::string& name, const std::vector<double>& arguments, index_t fan_in,

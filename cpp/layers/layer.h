@@ -21,7 +21,7 @@ namespace densecore {
 template <class T>
 class Dense;
 
-// What a pass over a batch is for. Dropout masks are functions of (seed, number, layer, row).
+// Training or prediction. Random numbers are functions of (seed, number of the pass, layer, row).
 struct Pass {
   bool training = false;
   std::uint64_t seed = 0, number = 0;
@@ -43,7 +43,7 @@ struct ParameterBlock {
   index_t size() const { return (rows == 0 ? 1 : rows) * cols; }
 };
 
-// An array that training changes, but not by a gradient (a moving average).
+// An array that training changes without a gradient: a moving average.
 template <class T>
 struct StateBlock {
   const char* name;
@@ -62,8 +62,8 @@ class ActivationFunction {
   bool needs_input() const { return entry_->needs_input; }
   bool row_wise() const { return entry_->row_wise; }
   bool identity() const { return entry_->identity; }
-  // Columns j .. j + cols of a = f(z) and of dz = g f'(z); a may be z itself, and dz g. In here
-  // because a step of a small network waits for every call and every view that is passed on.
+  // Columns j .. j + cols of a = f(z) and of dz = g f'(z); a may be z itself, and dz may be g.
+  // Defined here to be inlined: in a step of a small network each call and each view passed counts.
   void forward(MatrixView<const T> z, MatrixView<T> a, index_t j, index_t cols) const {
     if (entry_->identity && z.data == a.data) return;
     entry_->forward(z.rows, cols, z.data + j, z.stride, a.data + j, a.stride, parameters_.data());
@@ -138,29 +138,30 @@ class Layer {
   index_t parameter_offset() const { return offset_; }
   index_t parameter_count() const { return count_; }
   virtual const Dense<T>* dense() const { return nullptr; }
-  // The function that it ends with, if that may be left to the loss.
+  // The function at its end, when the loss may compute that instead.
   virtual const ActivationFunction<T>* activation() const { return nullptr; }
-  // Elements that it keeps of each row besides its output.
+  // Number of elements that it keeps for each row besides its output.
   virtual index_t kept() const { return 0; }
-  // Whether an output depends on all rows of the batch: its calls then get the whole batch.
+  // Whether an output depends on all rows of the batch: calls then get the whole batch.
   virtual bool couples_rows(const Pass&) const { return false; }
-  // The layer below whose output it takes besides its input, -1 for the network's input.
+  // The earlier layer whose output is its second input; -1 for the network's input.
   virtual index_t from() const { return no_layer; }
   static constexpr index_t no_layer = -2;
 
-  // Of its array of parameters number `array`.
+  // Sets the penalty of its array of parameters number `array`.
   void set_penalty(std::size_t array, Penalty penalty) { parameters_.at(array).penalty = penalty; }
 
   bool trainable;
 
-  // Before the rows of a pass, with the whole batch.
+  // Called before the rows of a pass, with the whole batch.
   virtual void begin(const Pass&, const T* /*parameters*/, MatrixView<const T> /*x*/) {}
   virtual void forward(const Pass& pass, const T* parameters, const LayerRows<T>& rows) const = 0;
-  // Adds to the layer's part of `gradients` (or sets it, unless `accumulate`) what these rows
-  // contribute, from g = dC/da. Comes before `input_gradient` of the same rows.
+  // The contribution of these rows to the gradients of the layer's parameters, from g = dC/da:
+  // added to its part of `gradients` when `accumulate`, else written there. Called before
+  // `input_gradient` for the same rows.
   virtual void parameter_gradient(const Pass&, const LayerRows<T>&, MatrixView<const T> /*g*/,
                                   bool /*accumulate*/, T* /*gradients*/) {}
-  // dx = dC/dx, which is not g.
+  // dx = dC/dx; dx and g do not overlap.
   virtual void input_gradient(const Pass& pass, const T* parameters, const LayerRows<T>& rows,
                               MatrixView<const T> g, MatrixView<T> dx) const = 0;
   // What `begin` leaves for the backward pass, besides what is kept of each row: the number of its

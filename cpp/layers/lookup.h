@@ -1,4 +1,5 @@
-// Finds an entry of a kernel table's list by name; an unknown name is answered with the known ones.
+// Look-up by name in the lists of a kernel table; the error for an unknown name lists the known
+// ones.
 #pragma once
 
 #include <cmath>
@@ -22,8 +23,8 @@ const Entry& find_entry(const Entry* entries, int count, const char* what,
   throw std::invalid_argument("unknown " + std::string(what) + " '" + name + "'; known: " + known);
 }
 
-// Throws std::invalid_argument for a value outside its range; infinity is in it only where it is
-// the initial value, as that of a bound that is not there.
+// Throws std::invalid_argument for a value outside its range. Infinity is valid only as an initial
+// value, which stands for the absence of a bound.
 inline void check_hyperparameter(const std::string& owner, const Hyperparameter& h, double value) {
   const bool absent = std::isinf(value) && value == h.initial;
   const bool valid = absent || (std::isfinite(value) && value < h.maximum &&
@@ -36,7 +37,7 @@ inline void check_hyperparameter(const std::string& owner, const Hyperparameter&
   throw std::invalid_argument(text.str());
 }
 
-// The parameters of an entry: those given, checked, or without any their initial values.
+// The parameters of an entry: the given ones after a check, or the initial values if none is given.
 inline std::vector<double> resolved_parameters(const std::string& owner, const Hyperparameter* list,
                                                int count, const std::vector<double>& given) {
   std::vector<double> values;

@@ -10,11 +10,11 @@
 namespace densecore {
 namespace {
 
-// Rows whose contributions to a column's sum are added one after the other; the sums of such
-// chunks are added pairwise, so that the rounding grows with the logarithm of the batch.
+// A column's sum is made of chunks of so many rows. Sums of chunks are added pairwise, so that the
+// rounding error grows with the logarithm of the number of rows.
 constexpr index_t chunk_rows = 64;
 
-// out = the sum over all chunks of what `sum(begin, end, to)` writes for one.
+// out = the sum of all chunks; sum(begin, end, to) writes the sum of one.
 template <class T, class Sum>
 void add_chunks(const KernelTable<T>& table, index_t rows, index_t cols, AlignedBuffer<T>& sums,
                 T* out, Sum sum) {
@@ -187,7 +187,7 @@ void BatchNormalization<T>::parameter_gradient(const Pass& pass, const LayerRows
       ScaleAndCenter<T>::parameter_gradient(pass, rows, g, accumulate, gradients);
     return;
   }
-  // The whole batch at once: these sums are also what the input's gradient wants.
+  // The whole batch at once: the gradient of the input needs these sums, too.
   const KernelTable<T>& table = *this->table_;
   add_chunks(table, g.rows, g.cols, sums_, mean_g_.data(), [&](index_t begin, index_t end, T* out) {
     table.column_sum(end - begin, g.cols, g.row(begin), g.stride, false, out);
@@ -247,7 +247,7 @@ FixedNormalization<T>::FixedNormalization(const LayerPlace<T>& place, const Laye
 
 template <class T>
 void FixedNormalization<T>::begin(const Pass&, const T*, MatrixView<const T>) {
-  // The user may have written to the states.
+  // At each pass, as the user may have written to the states.
   for (index_t j = 0; j < this->units(); ++j) {
     const double deviation =
         std::max(std::sqrt(static_cast<double>(variance_->data()[j])), epsilon_);

@@ -9,7 +9,7 @@
 namespace densecore {
 namespace {
 
-constexpr double resolution = 65536;  // of a mask's 16 random bits
+constexpr double resolution = 65536;  // 16 random bits for each element of a mask
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Dropout<T>::Dropout(const LayerPlace<T>& place, const LayerSpec& spec)
 template <class T>
 void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
   const T factor = static_cast<T>(resolution / threshold_);
-  // As in base/random.h: what the numbers are for stands in the key, which of them in the counter.
+  // As in base/random.h: the key holds the seed and the use, the counter the place of the number.
   const std::uint64_t key[2] = {pass.seed, static_cast<std::uint64_t>(Stream::dropout)};
   std::uint64_t counter[4] = {0, static_cast<std::uint64_t>(row),
                               static_cast<std::uint64_t>(this->number()), pass.number};
@@ -32,7 +32,7 @@ void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
     const index_t count = std::min(at_once, this->units() - j);
     for (index_t i = 0; i < count; i += of_block, ++counter[0]) {
       const PhiloxBlock block = philox(key, counter);
-      // Word by word, low bits first: the same numbers whatever the byte order.
+      // By shifts, low bits first: the same numbers for either byte order.
       for (int word = 0; word < 4; ++word)
         for (int part = 0; part < 4; ++part)
           random[i + 4 * word + part] = static_cast<std::uint16_t>(block.word[word] >> (16 * part));

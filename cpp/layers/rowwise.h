@@ -34,9 +34,10 @@ class ActivationLayer : public Layer<T> {
   ActivationFunction<T> function_;
 };
 
-// In training, an input becomes 0 with probability `rate`; the others grow by 1 / (1 - rate), so
-// that their expectation stays (Srivastava et al., Dropout, JMLR 2014, inverted). Masks come from
-// 16 random bits each: the rate is met to 2^-16, and the factor is that of the rate as it is met.
+// In training, an input becomes 0 with probability `rate`; the others are multiplied by
+// 1 / (1 - rate), so that the expectation does not change (Srivastava et al., Dropout, JMLR 2014,
+// inverted). A mask's element takes 16 random bits: the rate is rounded to 2^-16, and the factor
+// follows from the rounded rate.
 template <class T>
 class Dropout : public Layer<T> {
  public:
@@ -83,8 +84,8 @@ class GaussianNoise : public Layer<T> {
   double deviation_;
 };
 
-// A function of the user's own, called with whole batches from the thread that trains. The slow
-// path: a call of Python costs more than most layers.
+// A function of the user, called with whole batches in the thread that trains. It is slow: a call
+// of Python costs more than most layers.
 template <class T>
 struct UserFunction {
   std::function<void(MatrixView<const T> x, MatrixView<T> a)> forward;

@@ -8,13 +8,13 @@
 namespace densecore {
 namespace {
 
-// A leaf of the batch's reduction has at most `leaf_rows` rows, or `small_leaf_rows` where no
-// second thread would take part, unless there are `max_leaves`.
+// A leaf of the sum over the batch has at most `leaf_rows` rows, or `small_leaf_rows` in networks
+// too small for a second thread. Beyond `max_leaves` leaves they become larger.
 constexpr index_t leaf_rows = 128, small_leaf_rows = 256;
 constexpr int max_leaves = 32;
 
-// What a block leaves for the way back stays in a quarter of the second-level cache, where the
-// weights are too; more rows would gain nothing over the calls that they save.
+// What a block keeps for the backward pass fits into a quarter of the second-level cache, which the
+// weights share. Larger blocks would save calls, but not time.
 constexpr index_t block_bytes = 256 * 1024, least_block_rows = 64, most_block_rows = 256;
 
 // body(begin, end) for blocks of nearly equal size.
@@ -110,7 +110,7 @@ void Network<T>::input_gradient_dense(std::size_t l, ConstView delta, View below
     layer.input_gradient(parameters_->data(), delta, layer.all_inputs(), below, scratch);
 }
 
-// A layer that is not dense; ways through the network layer by layer use these, too.
+// Layers that are not dense. layered.cc uses these functions, too.
 
 template <class T>
 void Network<T>::forward_simple(std::size_t l, ConstView x, index_t begin, index_t end, View a,
@@ -174,7 +174,7 @@ template <class Leaf>
 void Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
   const int leaves = leaf_count(rows);
   workspace_.reserve_partials(leaves - 1, parameter_count_);
-  // Leaf 0 is computed where the sum will be.
+  // Leaf 0 is computed in the buffer of the sum.
   const auto buffer = [&](int i) {
     return i == 0 ? gradients_->data() : workspace_.partial(i - 1);
   };

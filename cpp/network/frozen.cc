@@ -11,7 +11,7 @@ template <class T>
 std::unique_ptr<Network<T>> Frozen<T>::take() {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (free_.empty()) {
-    // Room for all of them, so that giving one back cannot fail.
+    // Room for all replicas: give_back cannot fail.
     free_.reserve(made_ + 1);
     auto network = first_->replica();
     ++made_;

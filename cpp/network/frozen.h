@@ -1,5 +1,5 @@
-// Networks for prediction alone: parameters that nobody changes any more, used by any number of
-// threads at once. The outputs have the bits of the network that was frozen.
+// Networks for prediction only: their parameters do not change, and any number of threads may use
+// them at once. Outputs have the same bits as those of the network that was frozen.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ namespace densecore {
 template <class T>
 class Frozen {
  public:
-  // Takes the network, which nobody else may use from now on, with its parameters and states.
+  // Takes over the network with its parameters and states; the caller must not use it any more.
   explicit Frozen(std::unique_ptr<Network<T>> network);
 
   const Network<T>& network() const { return *first_; }
@@ -22,8 +22,8 @@ class Frozen {
   bool alone(index_t rows) const { return rows == 1 && first_->predicts_rows(); }
   void predict_alone(const T* x, T* out) const { first_->predict_one(x, out); }
 
-  // A network with the same parameters and a workspace of its own, for one call: the threads that
-  // are in a call have one each. They are kept, so that none is made once there are enough.
+  // A replica with a workspace of its own, for the duration of one call. Replicas are kept for
+  // later calls: there are as many as there were calls at the same time.
   class Place {
    public:
     explicit Place(Frozen& frozen) : frozen_(frozen), network_(frozen.take()) {}
@@ -41,7 +41,7 @@ class Frozen {
   std::unique_ptr<Network<T>> take();
   void give_back(std::unique_ptr<Network<T>> network) noexcept;
 
-  std::unique_ptr<Network<T>> first_;  // which the others are made after; never in a call itself
+  std::unique_ptr<Network<T>> first_;  // the original of the replicas; computes no call itself
   std::mutex mutex_;
   std::vector<std::unique_ptr<Network<T>>> free_;
   std::size_t made_ = 0;

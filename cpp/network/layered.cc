@@ -1,6 +1,6 @@
-// Networks too large for the second-level cache: layer by layer, each product cut into blocks of
-// its result, which the threads share. The cut follows from the shape alone, and no element's sum
-// is cut: the result has the same bits for any number of threads.
+// Networks too large for the second-level cache run layer by layer. Each product is cut into blocks
+// of its result, which the threads share. The sum of an element is never cut, so that the result
+// has the same bits for any number of blocks and threads.
 #include <algorithm>
 
 #include "base/dtypes.h"
@@ -9,17 +9,17 @@
 namespace densecore {
 namespace {
 
-// The kernel packs each strip of W once per block of this many rows of the batch.
+// Largest block of rows: the kernel packs each strip of W once per block.
 constexpr index_t most_rows = 1024;
-// A block of fewer rows is not worth the call.
+// Smallest block of rows that pays for its call.
 constexpr index_t least_rows = 24;
-// Of a weight gradient, both the inputs and, from so many units on, what comes back from these are
-// packed once per block of this many inputs, or of more than these units.
+// Weight gradients: a block has at most this many inputs and, from `packed_units` on, at least this
+// many units. X and the layer's gradient are packed once per block.
 constexpr index_t most_inputs = 504, least_units = 256, packed_units = 1024;
-// Columns come in strips of a tile's width.
+// Columns are cut at multiples of a tile's width.
 constexpr index_t strip = 64;
-// Enough blocks for the threads to end at the same time; more would read and pack the same rows
-// more often. The results do not depend on how many they are.
+// Enough blocks for the threads to end at about the same time; more blocks would read and pack the
+// same rows more often. Results do not depend on their number.
 constexpr index_t blocks_per_thread = 4, enough_blocks = 16;
 
 index_t wanted_blocks() { return std::min(blocks_per_thread * thread_count(), enough_blocks); }
@@ -27,19 +27,19 @@ index_t wanted_blocks() { return std::min(blocks_per_thread * thread_count(), en
 // The blocks of a matrix (rows, cols).
 class Grid {
  public:
-  // Cuts the columns first: for results with a row per row of the batch, which may be one. Where
-  // there are too few columns for that, the little that is packed of them may be packed often.
+  // For results with a row per row of the batch: cuts the columns first. Few columns are cheap to
+  // pack again and again, and then the rows are cut.
   static Grid of_rows(index_t rows, index_t cols = 1) {
     const bool narrow = cols > 1 && cols < 4 * strip;
     const index_t row_blocks = narrow ? std::clamp(wanted_blocks(), divide_up(rows, most_rows),
                                                    divide_up(rows, least_rows))
                                       : divide_up(rows, most_rows);
-    // A single row wants its weights in long pieces.
+    // A single row reads its weights once: long pieces of them.
     const index_t most_blocks = rows == 1 ? divide_up(cols, 16 * strip) : wanted_blocks();
     return {rows, cols, row_blocks, divide_up(most_blocks, row_blocks)};
   }
-  // For weights: blocks that are as square as their number allows, since both X and the gradient
-  // are packed once per block; whole rows where the gradient is not.
+  // For weights: blocks as square as their number allows, since X and the gradient are packed once
+  // per block; whole rows where the gradient is not packed.
   static Grid of_weights(index_t rows, index_t cols) {
     const index_t row_blocks = divide_up(rows, most_inputs);
     const index_t col_blocks =
@@ -54,7 +54,7 @@ class Grid {
   // In one piece.
   static Grid whole(index_t rows) { return {rows, 1, 1, 1}; }
   int size() const { return static_cast<int>(row_blocks_ * col_blocks_); }
-  // Neighbours share their columns: with B packed or not, these are what costs most to fetch.
+  // Consecutive blocks share their columns, whose weights cost most to fetch.
   Range rows(int block) const {
     const index_t i = block % row_blocks_;
     return {rows_ * i / row_blocks_, rows_ * (i + 1) / row_blocks_};
@@ -148,7 +148,7 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
                                  const Update<T>* update, bool descend) {
   const index_t rows = x.rows;
   const std::size_t end_layer = dx ? 0 : lowest_;
-  // Whether layer l's gradient is by its z already.
+  // Whether the gradient of layer l is dC/dz already.
   bool done = from_z;
   for (std::size_t l = layers_.size(); l-- > end_layer; done = l > 0 && delta_at_once(l - 1)) {
     View below;
@@ -161,7 +161,7 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
       Layer<T>& simple = *layers_[l];
       const bool from_here = from_z && l + 1 == layers_.size();
       const bool whole = simple.couples_rows(pass_);
-      // The parameters' gradients are sums over all rows: in one piece, and few.
+      // In one piece: a sum over all rows, of few elements.
       if (simple.trainable && !from_here)
         simple.parameter_gradient(pass_, rows_of(l, x, 0, rows), workspace_.gradient(l, 0, rows),
                                   false, gradients_->data());

@@ -11,8 +11,8 @@
 namespace densecore {
 namespace {
 
-// A backward pass of less work (some 20 ms) updates the weights as it goes: it is not interrupted,
-// or the parameters would be those of two steps.
+// A backward pass of less work than this (about 20 ms) updates the weights as it goes. It is not
+// interrupted: some parameters would be those of the next step.
 constexpr double uninterrupted_work = 1e9;
 
 }  // namespace
@@ -82,7 +82,7 @@ void Network<T>::layers_changed() {
       penalized_ = penalized_ || block.penalty.any();
     }
   }
-  // What is not trained has no gradient.
+  // Arrays that are not trained keep a gradient of 0.
   if (gradients_ != nullptr) std::fill_n(gradients_->data(), parameter_count_, T(0));
   row_layers_ = row_layers_of(*table_, layers_);
   tiny_ = all && !penalized_ && fits_tiny(*table_, row_layers_);
@@ -157,7 +157,7 @@ template <class T>
 void Network<T>::predict(Executor& executor, ConstView x, View out) {
   if (x.rows == 1 && !row_layers_.empty()) return predict_one(x.data, out.data);
   start({});
-  // A task's rows use rows of the workspace of their own.
+  // Each task uses the workspace rows of its own rows.
   const index_t chunk = 16 * block_rows_;
   reserve(std::min(x.rows, chunk));
   for (index_t begin = 0; begin < x.rows; begin += chunk) {
@@ -169,7 +169,7 @@ void Network<T>::predict(Executor& executor, ConstView x, View out) {
 template <class T>
 void Network<T>::forward(Executor& executor, ConstView x, View out, bool training,
                          std::int64_t step) {
-  // Without a step, numbers from the other end than those of training steps.
+  // Without a step: numbers from the other end of the range, which no training step reaches.
   start({training, seed, step < 0 ? ~open_passes++ : static_cast<std::uint64_t>(step)});
   reserve(x.rows);
   forward_all(executor, x, View(), false);
@@ -200,8 +200,8 @@ void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output
                           bool accumulate) {
   copy_rows(grad_output, workspace_.gradient(layers_.size() - 1, 0, x.rows));
   if (!accumulate) return backward_all(executor, x, dx);
-  // Added at the end, so that the sum is that of whole gradients, whatever the cut into leaves.
-  // What is not trained has no gradient to add to.
+  // Added at the end, so that the bits of the sum do not depend on the cut into leaves. Only arrays
+  // that are trained have a gradient.
   densecore::reserve(gathered_, parameter_count_);
   T* const gradients = gradients_->data();
   for (const ParameterBlock& block : trained_)

@@ -1,5 +1,6 @@
-// What a forward pass leaves for its way back. A network has one of its own; others take its place
-// while a pass is theirs (Network::exchange), so that several passes can wait for their way back.
+// What a forward pass keeps for its backward pass. A network holds one such state; a tape's is
+// swapped in for a pass of that tape (Network::exchange), so that several forward passes can wait
+// for their backward pass.
 #pragma once
 
 #include <vector>

@@ -21,7 +21,7 @@ void Workspace<T>::reserve(const Layers<T>& layers, index_t rows) {
   }
   for (AlignedBuffer<T>& buffer : larger.gradient_)
     buffer = AlignedBuffer<T>(static_cast<std::size_t>(rows * larger.widest_));
-  // Nothing of the old one changes until all allocations have succeeded.
+  // The old buffers stay until all allocations have succeeded.
   units_ = std::move(larger.units_);
   kept_cols_ = std::move(larger.kept_cols_);
   a_ = std::move(larger.a_);

@@ -1,4 +1,5 @@
-// All that a batch needs besides parameters, allocated once for the largest batch seen.
+// The memory that a batch needs besides the parameters, allocated once for the largest batch so
+// far.
 #pragma once
 
 #include <vector>
@@ -16,7 +17,7 @@ using Layers = std::vector<std::unique_ptr<Layer<T>>>;
 template <class T>
 class Workspace {
  public:
-  // Makes room for `rows` rows; what it held is lost when it grows.
+  // Makes room for `rows` rows; its contents are lost when it grows.
   void reserve(const Layers<T>& layers, index_t rows);
   // Makes room for the gradients of `count` leaves of `parameters` elements.
   void reserve_partials(int count, index_t parameters);
@@ -24,9 +25,8 @@ class Workspace {
   void reserve_transposed(const Layers<T>& layers);
 
   index_t rows() const { return rows_; }
-  // Row ranges [begin, end) of layer l's output, of what it keeps besides (of a dense layer its z,
-  // which is the output itself when the derivative needs only that), and of the gradient with
-  // respect to its output.
+  // Rows [begin, end) of layer l's output, of what it keeps besides (a dense layer keeps z, unless
+  // the derivative needs the output only), and of the gradient with respect to its output.
   MatrixView<T> a(std::size_t l, index_t begin, index_t end) {
     return view(a_[l], begin, end, units_[l]);
   }
@@ -34,9 +34,9 @@ class Workspace {
     return kept_[l].data() == nullptr ? a(l, begin, end)
                                       : view(kept_[l], begin, end, kept_cols_[l]);
   }
-  // Layer l+1's backward pass reads one of the two buffers while it writes the other. All layers
-  // have the same distance between rows there: a row's place is its own, whatever layer other
-  // threads have reached.
+  // The backward pass of layer l+1 reads one of the two buffers and writes the other. All layers
+  // have the same distance between rows, so that threads that have reached other layers use other
+  // memory.
   MatrixView<T> gradient(std::size_t l, index_t begin, index_t end) {
     return {gradient_[l % 2].data() + begin * widest_, end - begin, units_[l], widest_};
   }
@@ -44,7 +44,7 @@ class Workspace {
   T* transposed(std::size_t l) { return transposed_.data() + transposed_offset_[l]; }
 
  private:
-  // Rows start at cache lines, so that vectors do not straddle two of them.
+  // Rows start at cache lines, so that no vector lies in two of them.
   static index_t padded(index_t elements) {
     constexpr index_t line = 64 / sizeof(T);
     return divide_up(elements, line) * line;

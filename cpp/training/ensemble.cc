@@ -12,13 +12,14 @@
 namespace densecore {
 namespace {
 
-// Below this many multiply-adds the calling thread does all of it (see Executor).
+// Below this many multiply-adds the calling thread does all the work (see Executor).
 constexpr double parallel_work = 1 << 20;
-// What a member costs besides: it is fetched and brought back. In a lane that is all.
+// Cost of copying a member to a worker and back, in multiply-adds; of a member in a lane, all of
+// it.
 constexpr double member_work = 4096, lane_work = 1536;
 
-// How often the threads look whether to stop: often enough that the calling thread's questions,
-// which come every 50 ms, are answered within 100.
+// How often threads check whether to stop, and how often the calling thread asks `interrupt`:
+// Ctrl-C must take effect within 100 ms.
 constexpr auto look_interval = std::chrono::milliseconds(5);
 constexpr auto question_interval = std::chrono::milliseconds(40);
 
@@ -31,7 +32,8 @@ class Relay : public Interrupt {
   const std::atomic<bool>& stop_;
 };
 
-// The calling thread's own look: whether somebody else's task has failed, then the question.
+// For the calling thread: asks `interrupt` now and then, and checks whether another task has
+// failed.
 class Asker : public Interrupt {
  public:
   Asker(Interrupt* interrupt, std::atomic<bool>& stop) : interrupt_(interrupt), stop_(stop) {}
@@ -159,7 +161,8 @@ void Ensemble<T>::run(Interrupt* interrupt, index_t tasks, double work, Task&& t
         stop.store(true);
       }
     }
-    // The calling thread goes on asking while others work: only it can. Nobody takes its turn away.
+    // The calling thread must take part, as only it may ask `interrupt`; it goes on asking until
+    // the other threads have finished.
     if (thread != 0)
       while (!caller_is_here.load()) std::this_thread::yield();
     for (int waits = 0; thread == 0 && finished.load() < tasks; ++waits) {
@@ -263,7 +266,7 @@ template <class T>
 void Ensemble<T>::train(Interrupt* interrupt, const Members& data, double* losses) {
   const index_t lanes = network().table().lanes;
   const index_t rows = data.front().size();
-  // Neighbours may share a vector; whether they do is for their thread to find out.
+  // Neighbours may share a vector; the task checks whether they fit.
   const index_t together = narrow_ && rows == 1 ? lanes : 1;
   const double work = static_cast<double>(size()) *
                       ((together > 1 ? lane_work : member_work) + 3 * network().forward_work(rows));

@@ -1,10 +1,10 @@
-// Many networks of one architecture that are trained side by side, each as if it were alone: a
-// member's numbers have the bits of an ordinary network with its seed, optimizer and data.
+// Many networks of one architecture, trained side by side. Each member gets the bits of an ordinary
+// network with its seed, optimizer and data.
 //
-// The members' parameters lie one after another in one buffer. What a step needs besides belongs to
-// the threads, of which each has one worker: a network whose parameters are those of the member
-// that it works on. A member is one thread's task from the first epoch to the last, and waits for
-// nobody. Small networks are trained a vector of members at a time (ensemble_lanes.cc).
+// The members' parameters lie one after another in one buffer. Each thread has one worker: a
+// network with its trainer, into which the parameters of a member are copied. A member is the task
+// of one thread from the first epoch to the last; members do not wait for each other. Small
+// networks are trained a vector of members at a time (ensemble_lanes.cc).
 #pragma once
 
 #include <cstdint>
@@ -25,14 +25,14 @@ struct MemberData {
   index_t size() const { return rows == nullptr ? data.x.rows : count; }
 };
 
-// What is reported of each epoch and member: (epochs, values, members).
+// The results of each epoch and member: (epochs, values, members).
 struct Report {
   double* data;
   index_t values, members;
   void write(index_t epoch, index_t value, index_t member, double number) const {
     data[(epoch * values + value) * members + member] = number;
   }
-  // Training's numbers, then those of the validation.
+  // The values of training, then those of validation.
   void write(index_t epoch, index_t member, const EpochResult& result) const {
     index_t value = 0;
     for (const double number : result.training) write(epoch, value++, member, number);
@@ -43,7 +43,7 @@ struct Report {
 template <class T>
 class Ensemble {
  public:
-  // One for all members, or one each.
+  // One entry for all members, or one for each.
   using Members = std::vector<MemberData<T>>;
   using Numbers = std::vector<index_t>;  // of members
 
@@ -52,16 +52,17 @@ class Ensemble {
   ~Ensemble();
 
   index_t size() const { return static_cast<index_t>(seeds.size()); }
-  // What all members have in common. Its parameters are anybody's.
+  // The architecture that all members share. Its parameters are those of the last member that the
+  // first worker had.
   const Network<T>& network() const;
   // (members, parameters), and (members, numbers in the layers' other arrays in their order).
   const std::shared_ptr<AlignedBuffer<T>>& parameters() const { return parameters_; }
   const std::shared_ptr<AlignedBuffer<T>>& states() const { return states_; }
   index_t state_count() const { return state_count_; }
-  // Of shuffles and dropout masks.
+  // Of shuffles, dropout and noise; one for each member.
   std::vector<std::uint64_t> seeds;
 
-  // With a settings object of its own for each member.
+  // `settings`: one object for each member.
   void compile(const Objective<T>& objective,
                const std::vector<std::shared_ptr<OptimizerSettings>>& settings,
                std::vector<Metric<T>> metrics);
@@ -70,20 +71,20 @@ class Ensemble {
   OptimizerState<T>& optimizer(index_t member) { return member_of(member).optimizer; }
   std::int64_t& epochs(index_t member) { return member_of(member).epochs; }
 
-  // All calls below run on the thread pool. `interrupt` is asked in the calling thread; each member
-  // that an interruption meets is as after its last whole step.
+  // All calls below run on the thread pool. `interrupt` is asked in the calling thread. After an
+  // interruption each member is in the state after its last whole step.
 
-  // Number of values of an epoch's training, or validation: loss, then metrics.
+  // Number of values per epoch of training or validation: the loss, then the metrics.
   index_t reported() const { return 1 + static_cast<index_t>(metrics_.size()); }
-  // Epochs that an exception prevents are not written.
+  // An exception ends it; the results of epochs that were not completed are not written.
   void fit(Interrupt* interrupt, const Members& data, const Members* validation,
            const FitOptions& options, const Report& report);
-  // One step each, and the losses (members,) before it.
+  // One step of each member; `losses` (members,) are those before it.
   void train(Interrupt* interrupt, const Members& data, double* losses);
   void evaluate(Interrupt* interrupt, const Members& data, const Report& report);
   // x: one matrix for all, or one each; out (members * rows, outputs).
   void predict(Interrupt* interrupt, const std::vector<MatrixView<const T>>& x, MatrixView<T> out);
-  // Parameters become their average where an optimizer keeps one.
+  // Replaces parameters by their moving average where an optimizer keeps one.
   void finish_training();
 
  private:
@@ -104,17 +105,17 @@ class Ensemble {
     return parameters_->data() + member * network().parameter_count();
   }
   void reserve_workers(int count);
-  // task(worker, executor, number) for 0 .. tasks-1, together `work` multiply-adds. Rethrows
-  // what the first task throws that does; those that run then stop as at an interruption.
+  // Runs task(worker, executor, number) for 0 .. tasks-1, together `work` multiply-adds. Rethrows
+  // the first exception of a task; the tasks that run then stop as at an interruption.
   template <class Task>
   void run(Interrupt* interrupt, index_t tasks, double work, Task&& task);
-  // The member's parameters and states to the worker, and what became of them back.
+  // `enter` copies the member's parameters and states to the worker, `leave` copies them back.
   void enter(Worker& worker, index_t member, bool trains);
   void leave(Worker& worker, index_t member, bool trains);
   template <class Body>
   void visit(Worker& worker, index_t member, bool trains, Body&& body);
-  // A member's data where they lie; numbered rows in the worker's own memory, the first or the
-  // second.
+  // A member's data: views, or copies of numbered rows in the worker's memory number `memory` (0 or
+  // 1).
   static Data<T> rows_of(Worker& worker, const MemberData<T>& data, int memory);
   void fit_member(Worker& worker, Executor& executor, index_t member, const Members& data,
                   const Members* validation, const FitOptions& options, const Report& report);

@@ -1,5 +1,5 @@
-// Members of an ensemble in the lanes of one kernel (kernels/lanes.h): who fits together, and their
-// way in and out.
+// Members of an ensemble in the lanes of one kernel (kernels/lanes.h): which members fit together,
+// and the copies of their parameters, states and data to the lanes and back.
 #include <algorithm>
 #include <numeric>
 
@@ -11,7 +11,7 @@
 namespace densecore {
 namespace {
 
-// The kernel's form of the loss, or -1.
+// The number of the loss in the kernel (LaneLoss), or -1 if it has none.
 template <class T>
 int lane_loss_of(const Objective<T>& objective, bool row_wise) {
   const std::string name = objective.loss().name;
@@ -81,7 +81,7 @@ std::vector<std::vector<index_t>> Ensemble<T>::groups_of(const Members& data,
         one_row && metrics_.empty() && rows.data.targets.weight == nullptr && fits_lanes(i);
     (fits ? fitting : others).push_back(i);
   }
-  // Lanes make their steps together.
+  // Members of a group must have equally many steps, so they are sorted by their number of rows.
   std::stable_sort(fitting.begin(), fitting.end(), [&](index_t a, index_t b) {
     return data_of(data, a).size() < data_of(data, b).size();
   });
@@ -98,7 +98,7 @@ std::vector<std::vector<index_t>> Ensemble<T>::groups_of(const Members& data,
 
 template <class T>
 index_t Ensemble<T>::lane_steps() const {
-  // What is gathered for them stays in the first-level cache.
+  // The gathered rows fit into the first-level cache.
   const index_t numbers = network().inputs() + network().outputs();
   return std::clamp<index_t>(256 / numbers, 8, 64);
 }
@@ -182,7 +182,7 @@ void Ensemble<T>::scalars_of_lanes(Worker& worker, const Numbers& group, LaneTra
   for (index_t lane = 0; lane < members; ++lane) {
     OptimizerState<T>& state = optimizer(group[static_cast<std::size_t>(lane)]);
     const HyperparameterValues values = state.settings()->values(state.steps);
-    // Most often all members have the same, and the powers of Adam take a while.
+    // Most often all members have the same values, and Adam's powers are slow to compute.
     const bool same = lane > 0 && state.steps == first_step && values == first;
     if (lane == 0) first = values;
     for (index_t step = 0; step < p.steps; ++step) {
@@ -267,7 +267,7 @@ void Ensemble<T>::fit_lanes(Worker& worker, Executor& executor, const Numbers& g
                             const Members& data, const Members* validation,
                             const FitOptions& options, const Report& report) {
   const index_t rows = data_of(data, group.front()).size();
-  // Of a group's steps, as the clock is looked at by it.
+  // Cost of the steps between two looks at the clock.
   const double work =
       static_cast<double>(lane_steps()) *
       (8192 + 3 * static_cast<double>(network().table().lanes) * network().forward_work(1));

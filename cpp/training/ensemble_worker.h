@@ -1,5 +1,5 @@
-// What a thread needs to work on the members of an ensemble, one after another or a vector of them
-// at a time.
+// The memory with which a thread trains members of an ensemble, one by one or a vector of them at a
+// time.
 #pragma once
 
 #include <memory>
@@ -13,12 +13,12 @@ template <class T>
 struct EnsembleWorker {
   std::shared_ptr<Network<T>> network;
   std::unique_ptr<Trainer<T>> trainer;  // null before the ensemble is compiled
-  // Numbered rows of x, of the targets and of the weights, for training and for validation.
+  // Copies of the rows that a member's row numbers select, for training and for validation.
   struct Copies {
     AlignedBuffer<T> x, values, weight;
     AlignedBuffer<std::int32_t> labels;
   } copies[2];
-  // Of the members in the lanes: arrays (count, lanes).
+  // The members in the lanes: arrays (count, lanes).
   struct {
     AlignedBuffer<T> parameters, states[lane_states], scalars, x, values, scratch;
     AlignedBuffer<std::int32_t> labels;

@@ -35,7 +35,7 @@ struct Half {
 template <class T, class From>
 class StridedRows : public RowSource<T> {
  public:
-  // `first` is the number of the first row, for messages.
+  // `first` is the number of the first row, for error messages.
   explicit StridedRows(const Strided& array, index_t first = 0)
       : RowSource<T>(array.rows, array.cols), array_(array), first_(first) {}
 
@@ -43,7 +43,7 @@ class StridedRows : public RowSource<T> {
     for (index_t i = 0; i < count; ++i, to += array_.cols) {
       const index_t row = order == nullptr ? begin + i : order[i];
       const char* from = array_.data + row * array_.row_bytes;
-      // The distance as a constant, where it can be one, lets the compiler use vectors.
+      // With a constant distance the compiler uses vectors.
       if (array_.col_bytes == static_cast<index_t>(sizeof(From)))
         convert(from, static_cast<index_t>(sizeof(From)), to);
       else

@@ -1,5 +1,5 @@
-// Rows that are not there as the network wants them, and are made batch by batch: of a sparse
-// matrix, or of an array of another dtype or layout that would be too large to convert at once.
+// Rows that are converted batch by batch: of a sparse matrix, or of an array of another dtype or
+// layout that would take too much memory to convert as a whole.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace densecore {
 
-// All of it belongs to somebody else.
+// A view: it does not own the memory that it reads.
 template <class T>
 class RowSource {
  public:
@@ -28,7 +28,7 @@ class RowSource {
   index_t rows_, cols_;
 };
 
-// Numbers of another type, anywhere in memory: distances in bytes, no alignment wanted.
+// An array of numbers of any type: distances are in bytes, and need not be aligned.
 enum class NumberType { b1, i8, u8, i16, u16, i32, u32, i64, u64, f16, f32, f64 };
 struct Strided {
   const char* data;
@@ -38,8 +38,9 @@ struct Strided {
 template <class T>
 std::unique_ptr<RowSource<T>> rows_of_array(const Strided& array);
 
-// Compressed sparse rows: row i has columns[starts[i] .. starts[i + 1]), and values there; what
-// occurs twice is added up. Throws std::invalid_argument when starts or columns lead outside.
+// Compressed sparse rows: row i has the columns columns[starts[i] .. starts[i + 1]) with the values
+// at the same places; values of equal columns are added. Throws std::invalid_argument for starts or
+// columns out of range.
 template <class T, class Index>
 struct Csr {
   index_t rows, cols, stored;

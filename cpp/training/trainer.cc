@@ -11,7 +11,7 @@
 namespace densecore {
 namespace {
 
-// Throws std::invalid_argument for a number that is no row's.
+// Throws std::invalid_argument for a number that is not that of a row.
 void copy_order(const std::int64_t* from, std::vector<index_t>& order) {
   const auto rows = static_cast<std::int64_t>(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -22,9 +22,9 @@ void copy_order(const std::int64_t* from, std::vector<index_t>& order) {
   }
 }
 
-// Steps of one row that are made between two looks at the clock.
+// Steps of one row between two looks at the clock.
 constexpr index_t rows_at_once = 256;
-// What a step costs besides its multiply-adds, as for the executor's calls.
+// Cost of a step besides its multiply-adds, in multiply-adds.
 constexpr double row_work = 4096;
 
 }  // namespace
@@ -44,7 +44,7 @@ template <class T>
 double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std::int64_t steps) {
   LossSum sum;
   if (batch.x.rows == 1 && network_->trains_rows(objective_, optimizer_)) {
-    // All but the last, whose loss is wanted, are calls of many steps on the same row.
+    // Many steps per call, but for the last step, whose loss is returned.
     static constexpr index_t same_row[rows_at_once] = {};
     while (steps > 1) {
       const index_t count = std::min<index_t>(steps - 1, rows_at_once);
@@ -179,7 +179,7 @@ void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index
     if (watched) {
       const MatrixView<T> seen(outputs_.data(), end - begin, outputs);
       network_->finish_outputs(objective_, seen);
-      // One by one, as batches of one row are: the same bits as `train_batch` in a loop.
+      // Row by row, as batches of one row: the same bits as `train_batch` in a loop.
       for (index_t i = 0; i < end - begin; ++i)
         tally.add_outputs(seen.slice(i, i + 1), rows.targets.slice(i, i + 1));
     }
@@ -189,7 +189,7 @@ void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index
 
 template <class T>
 void Trainer<T>::evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
-  // Blocks of a constant size: the result of a whole data set depends on no batch size.
+  // Blocks of a constant size, so that the result does not depend on a batch size.
   constexpr index_t block = Network<T>::evaluation_rows;
   if (batch.source != nullptr) reserve_batch(batch, block);
   for (index_t begin = 0; begin < batch.x.rows; begin += block) {

@@ -14,7 +14,7 @@ namespace densecore {
 
 template <class T>
 struct Data {
-  MatrixView<const T> x;  // without data, when `source` makes the rows
+  MatrixView<const T> x;  // has a shape but no data when `source` makes the rows
   Targets<T> targets;
   const RowSource<T>* source = nullptr;
 };
@@ -23,17 +23,17 @@ struct FitOptions {
   std::int64_t epochs = 1;
   index_t batch_size = 32;
   bool shuffle = true;
-  // With `shuffle`: each epoch's order of the rows, which the observer writes before it begins.
-  // Without, orders follow from the trainer's seed.
+  // With `shuffle`: the order of the rows, which the observer writes before each epoch begins.
+  // Null: orders follow from the trainer's seed.
   const std::int64_t* order = nullptr;
 };
 
-// Loss, then the metrics in their order; the same of the validation data, when there are any.
+// The loss, then the metrics in their order; the same for the validation data, if there are any.
 struct EpochResult {
   std::vector<double> training, validation;
 };
 
-// Both in the calling thread.
+// Called in the thread that calls `fit`.
 class EpochObserver {
  public:
   virtual ~EpochObserver() = default;
@@ -80,15 +80,15 @@ class Trainer {
   const std::vector<Metric<T>>& metrics() const { return metrics_; }
   Tally<T> tally() const { return Tally<T>(objective_, metrics_); }
 
-  // Of the shuffles.
+  // The seed of the shuffles.
   void set_seed(std::uint64_t seed) { seed_ = seed; }
-  // Epochs trained so far, over all calls of `fit`: each has a shuffle of its own.
+  // Number of epochs trained in all calls of `fit`: each epoch has another shuffle.
   std::int64_t epochs = 0;
 
   // One forward, backward and update, or `steps` of them. Returns the loss before the last update.
   double train_on_batch(Executor& executor, const Data<T>& batch, std::int64_t steps = 1);
   void apply_gradients(Executor& executor);
-  // A step of `fit`, which keeps no gradients.
+  // A step of `fit`; the gradients are not kept.
   void train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally);
   void evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally);
   // Throws Interrupted; the parameters are then those after the last whole step.
@@ -97,12 +97,12 @@ class Trainer {
   std::vector<double> evaluate(Executor& executor, const Data<T>& data);
 
  private:
-  // Row numbers order[0 .. count) of `data`, copied together; rows [begin, end) where they lie, but
-  // those of a source are made. Room for what is copied or made is reserved before.
+  // `gather` copies rows order[0 .. count) of `data`; `slice` gives views of rows [begin, end), and
+  // makes the rows of a source. `reserve_batch` must have made room for the copies.
   Data<T> gather(const Data<T>& data, const index_t* order, index_t count);
   Data<T> slice(const Data<T>& data, index_t begin, index_t end);
   void reserve_batch(const Data<T>& data, index_t rows);
-  // An epoch of batches of one row, for networks that have a kernel for that.
+  // An epoch of batches of one row, for networks that the kernels for single rows support.
   void train_rows(Executor& executor, const Data<T>& data, const index_t* order, Tally<T>& tally);
   void add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& tally);
 
