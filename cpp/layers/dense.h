@@ -4,6 +4,8 @@
 // Keras's kernel, so that X W needs no packing; PyTorch's (units, inputs) is the transposed view.
 #pragma once
 
+#include <array>
+
 #include "layers/layer.h"
 
 namespace densecore {
@@ -18,9 +20,8 @@ template <class T>
 class Dense : public Layer<T> {
  public:
   static constexpr char kind_name[] = "dense";
-  static std::vector<LayerNumber> numbers() {
-    return {whole_number("units", 0, 1, max_width), flag("use_bias", true)};
-  }
+  static constexpr auto numbers =
+      std::to_array<LayerNumber>({whole_number("units", 0, 1, max_width), flag("use_bias", true)});
   static constexpr bool has_activation = true;
   static index_t units_of(const LayerSpec& spec, index_t) { return spec.whole_number("units"); }
   static index_t parameter_count_of(const LayerSpec& spec, index_t inputs) {

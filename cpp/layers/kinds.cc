@@ -19,15 +19,15 @@ class LayerList {
   }
   // Nothing in a row depends on the dtype.
   template <class Kind>
-  static LayerKind kind_of() {
-    return {Kind::kind_name,          Kind::numbers(), Kind::has_activation, Kind::units_of,
-            Kind::parameter_count_of, Kind::check,     Kind::is_identity};
+  static constexpr LayerKind kind_of() {
+    return {Kind::kind_name,          Kind::numbers, Kind::has_activation, Kind::units_of,
+            Kind::parameter_count_of, Kind::check,   Kind::is_identity};
   }
   template <class T>
   using Factory = std::unique_ptr<Layer<T>> (*)(const LayerPlace<T>&, const LayerSpec&);
 
  public:
-  static std::vector<LayerKind> kinds() { return {kind_of<L<float>>()...}; }
+  static constexpr LayerKind kinds[] = {kind_of<L<float>>()...};
   // One for each kind, in the same order.
   template <class T>
   static constexpr Factory<T> factories[] = {make<T, L<T>>...};
@@ -39,10 +39,7 @@ using Kinds = LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNor
 
 }  // namespace
 
-const std::vector<LayerKind>& layer_kinds() {
-  static const std::vector<LayerKind> list = Kinds::kinds();
-  return list;
-}
+std::span<const LayerKind> layer_kinds() { return Kinds::kinds; }
 
 const LayerKind& find_layer_kind(const std::string& name) {
   std::string known;

@@ -3,14 +3,14 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "layers/layer.h"
 
 namespace densecore {
 
-const std::vector<LayerKind>& layer_kinds();
+std::span<const LayerKind> layer_kinds();
 
 // Throws std::invalid_argument for an unknown name.
 const LayerKind& find_layer_kind(const std::string& name);

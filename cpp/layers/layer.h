@@ -6,6 +6,7 @@
 // functions it redefines those static members of Layer that its row of the table differs in.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -113,7 +114,7 @@ template <class T>
 class Layer {
  public:
   // The defaults of a kind's row in the table (see LayerKind); every kind has a `kind_name`.
-  static std::vector<LayerNumber> numbers() { return {}; }
+  static constexpr std::array<LayerNumber, 0> numbers{};
   static constexpr bool has_activation = false;
   static index_t units_of(const LayerSpec&, index_t inputs) { return inputs; }
   static index_t parameter_count_of(const LayerSpec&, index_t /*inputs*/) { return 0; }

@@ -2,6 +2,7 @@
 // fixed numbers.
 #pragma once
 
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -14,9 +15,8 @@ namespace densecore {
 template <class T>
 class ScaleAndCenter : public Layer<T> {
  public:
-  static std::vector<LayerNumber> numbers() {
-    return {{"epsilon", 1e-3, 0, 1e30}, flag("scale", true), flag("center", true)};
-  }
+  static constexpr auto numbers = std::to_array<LayerNumber>(
+      {{"epsilon", 1e-3, 0, 1e30}, flag("scale", true), flag("center", true)});
   static index_t parameter_count_of(const LayerSpec& spec, index_t inputs) {
     return (spec.flag("scale") + spec.flag("center")) * inputs;
   }
@@ -97,7 +97,7 @@ template <class T>
 class RmsNormalization : public RowNormalization<T> {
  public:
   static constexpr char kind_name[] = "rms_normalization";
-  static std::vector<LayerNumber> numbers() { return {{"epsilon", 1e-6, 0, 1e30}}; }
+  static constexpr auto numbers = std::to_array<LayerNumber>({{"epsilon", 1e-6, 0, 1e30}});
   static index_t parameter_count_of(const LayerSpec&, index_t inputs) { return inputs; }
 
   RmsNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
@@ -112,11 +112,11 @@ template <class T>
 class GroupNormalization : public RowNormalization<T> {
  public:
   static constexpr char kind_name[] = "group_normalization";
-  static std::vector<LayerNumber> numbers() {
-    auto list = ScaleAndCenter<T>::numbers();
-    list.push_back(whole_number("groups", 32, 1, max_width));
-    return list;
-  }
+  static constexpr auto numbers =
+      std::to_array<LayerNumber>({{"epsilon", 1e-3, 0, 1e30},
+                                  flag("scale", true),
+                                  flag("center", true),
+                                  whole_number("groups", 32, 1, max_width)});
   static void check(const LayerSpec& spec, const std::vector<index_t>& widths);
 
   GroupNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
@@ -133,7 +133,7 @@ template <class T>
 class UnitNormalization : public RowNormalization<T> {
  public:
   static constexpr char kind_name[] = "unit_normalization";
-  static std::vector<LayerNumber> numbers() { return {}; }
+  static constexpr std::array<LayerNumber, 0> numbers{};
   static index_t parameter_count_of(const LayerSpec&, index_t) { return 0; }
 
   UnitNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
@@ -147,11 +147,10 @@ template <class T>
 class BatchNormalization : public ScaleAndCenter<T> {
  public:
   static constexpr char kind_name[] = "batch_normalization";
-  static std::vector<LayerNumber> numbers() {
-    auto list = ScaleAndCenter<T>::numbers();
-    list.push_back({"momentum", 0.99, 0, 1});  // of the moving averages
-    return list;
-  }
+  static constexpr auto numbers = std::to_array<LayerNumber>({{"epsilon", 1e-3, 0, 1e30},
+                                                              flag("scale", true),
+                                                              flag("center", true),
+                                                              {"momentum", 0.99, 0, 1}});
 
   BatchNormalization(const LayerPlace<T>& place, const LayerSpec& spec);
 
@@ -184,9 +183,8 @@ template <class T>
 class FixedNormalization : public Layer<T> {
  public:
   static constexpr char kind_name[] = "normalization";
-  static std::vector<LayerNumber> numbers() {
-    return {{"epsilon", 1e-3, 0, 1e30}, flag("invert", false)};
-  }
+  static constexpr auto numbers =
+      std::to_array<LayerNumber>({{"epsilon", 1e-3, 0, 1e30}, flag("invert", false)});
 
   FixedNormalization(const LayerPlace<T>& place, const LayerSpec& spec);
 

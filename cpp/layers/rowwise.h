@@ -1,6 +1,7 @@
 // Layers without parameters: a function of each row by itself.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <stdexcept>
 #include <vector>
@@ -42,7 +43,7 @@ template <class T>
 class Dropout : public Layer<T> {
  public:
   static constexpr char kind_name[] = "dropout";
-  static std::vector<LayerNumber> numbers() { return {{"rate", 0, 0, 1, true}}; }
+  static constexpr auto numbers = std::to_array<LayerNumber>({{"rate", 0, 0, 1, true}});
   static bool is_identity(const LayerSpec&) { return true; }
 
   Dropout(const LayerPlace<T>& place, const LayerSpec& spec);
@@ -65,7 +66,7 @@ template <class T>
 class GaussianNoise : public Layer<T> {
  public:
   static constexpr char kind_name[] = "gaussian_noise";
-  static std::vector<LayerNumber> numbers() { return {{"stddev", 0, 0, 1e30}}; }
+  static constexpr auto numbers = std::to_array<LayerNumber>({{"stddev", 0, 0, 1e30}});
   static bool is_identity(const LayerSpec&) { return true; }
 
   GaussianNoise(const LayerPlace<T>& place, const LayerSpec& spec)
@@ -124,7 +125,8 @@ class AddLayer : public Layer<T> {
  public:
   static constexpr char kind_name[] = "add";
   // The layer whose output is added, -1 for the network's input.
-  static std::vector<LayerNumber> numbers() { return {whole_number("from", -1, -1, max_layers)}; }
+  static constexpr auto numbers =
+      std::to_array<LayerNumber>({whole_number("from", -1, -1, max_layers)});
   static void check(const LayerSpec& spec, const std::vector<index_t>& widths);
 
   AddLayer(const LayerPlace<T>& place, const LayerSpec& spec)

@@ -1,6 +1,7 @@
 // What a network is made of, checked once before anything is allocated.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -50,7 +51,7 @@ struct LayerSpec;
 // layers gives the entries.
 struct LayerKind {
   const char* name;
-  std::vector<LayerNumber> numbers;
+  std::span<const LayerNumber> numbers;
   // Whether it ends with an activation, which the loss may compute instead.
   bool has_activation;
   // Number of outputs, and of parameters, for so many inputs.
