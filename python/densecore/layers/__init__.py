@@ -4,7 +4,7 @@ from .._base import unsupported
 from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from .base import Layer, assign, deserialize
 from .dense import Dense
-from .dropout import Dropout, Flatten
+from .dropout import Dropout
 from .input import Input, InputLayer
 from .noise import GaussianNoise
 from .normalization import (
@@ -17,6 +17,7 @@ from .normalization import (
     UnitNormalization,
 )
 from .residual import Residual
+from .shapes import Flatten, Identity, Reshape
 
 __all__ = [
     "ELU",
@@ -27,6 +28,7 @@ __all__ = [
     "Flatten",
     "GaussianNoise",
     "GroupNormalization",
+    "Identity",
     "Input",
     "InputLayer",
     "Layer",
@@ -36,6 +38,7 @@ __all__ = [
     "RMSNormalization",
     "ReLU",
     "Rescaling",
+    "Reshape",
     "Residual",
     "Softmax",
     "UnitNormalization",

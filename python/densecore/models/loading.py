@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._base.subnormals import flush_subnormals
-from .._saving import model_file
+from .._saving import model_file, safetensors
 from .sequential import Sequential
 
 
@@ -85,12 +85,14 @@ def load_model(
     with model_file.open_model(filepath) as file:
         try:
             model = Sequential.from_config(file.config)
+            if file.config["inputs"] is None or not file.config["layers"]:
+                raise ValueError("it has no layers or no inputs")
+            expected = model._expected_tensors()
         except ValueError as error:
-            raise ValueError(f"{file.path}: the model is damaged: {error}") from None
+            reason = safetensors.brief(str(error))
+            raise ValueError(f"{file.path}: the model is damaged: {reason}") from None
         # Every size is confirmed by the file's own before anything is allocated.
-        if file.config["inputs"] is None or not file.config["layers"]:
-            raise ValueError(f"{file.path}: the model is damaged: it has no layers or no inputs")
-        file.check(model._expected_tensors())
+        file.check(expected)
         if not compile:
             stack = {key: value for key, value in file.config.items() if key != "compile"}
             model = Sequential.from_config(stack)

@@ -66,7 +66,7 @@ class Serializable(Compiled):
                 model._weighted_metrics = metrics.get_all(
                     "weighted_metrics", compiled.get("weighted_metrics")
                 )
-                model._describe_metrics(model.loss, model.output_shape[1])
+                model._describe_metrics(model.loss, model._outputs)
         except KeyError as error:
             raise ValueError(f"configuration: found no entry {error}") from None
         except (AttributeError, TypeError, RuntimeError, OverflowError) as error:
@@ -114,12 +114,8 @@ class Serializable(Compiled):
             present value.
         """
         check_overwrite(filepath, overwrite)
-        tensors = self._tensors()
-        config = self._architecture()
-        if self._keeps_compilation:
-            assert self.optimizer is not None
-            config["compile"] = self._compile_config(self.optimizer._file_config())
-        model_file.write(filepath, config, self.progress, self.metadata, tensors)
+        config = self._file_config()
+        model_file.write(filepath, config, self.progress, self.metadata, self._tensors())
 
     def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> str:
         """Write the model's inference for other programs; see `densecore.export.export`."""
@@ -138,6 +134,14 @@ class Serializable(Compiled):
         from ..export.torch import to_torch
 
         return to_torch(self)
+
+    def _file_config(self) -> dict[str, Any]:
+        """`get_config` as a file holds it; a learning rate that no file can hold is its number."""
+        config = self._architecture()
+        if self._keeps_compilation:
+            assert self.optimizer is not None
+            config["compile"] = self._compile_config(self.optimizer._file_config())
+        return config
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights to a safetensors file, whatever ending its name has.
