@@ -137,8 +137,8 @@ def test_layers_take_names_objects_and_configurations(tmp_path: Path) -> None:
 
 def test_the_core_checks_parameters() -> None:
     with pytest.raises(ValueError, match="elu: found 2 parameters, wanted 1"):
-        dc._core.NetworkF32(3, [{"units": 4, "activation": "elu",
+        dc._core.NetworkF32(3, [{"kind": "dense", "units": 4, "activation": "elu",
                                  "activation_parameters": [1.0, 2.0]}])  # fmt: skip
     with pytest.raises(ValueError, match="elu: alpha: found -1"):
-        dc._core.NetworkF32(3, [{"units": 4, "activation": "elu",
+        dc._core.NetworkF32(3, [{"kind": "dense", "units": 4, "activation": "elu",
                                  "activation_parameters": [-1.0]}])  # fmt: skip

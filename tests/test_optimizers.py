@@ -35,8 +35,23 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "adadelta": {"learning_rate": 0.001, "rho": 0.95, "epsilon": 1e-7},
     "lion": {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.99},
 }
+DEFAULTS["ftrl"] = {
+    "learning_rate": 0.001,
+    "initial_accumulator_value": 0.1,
+    "l1_regularization_strength": 0.0,
+    "l2_regularization_strength": 0.0,
+    "l2_shrinkage_regularization_strength": 0.0,
+    "beta": 0.0,
+}
+DEFAULTS["adafactor"] = {
+    "learning_rate": 0.001,
+    "beta_2_decay": -0.8,
+    "epsilon_1": 1e-30,
+    "epsilon_2": 1e-3,
+    "clip_threshold": 1.0,
+}
 DEFAULTS["adamw"] = {**DEFAULTS["adam"], "weight_decay": 0.004}
-DEFAULTS["nadam"] = DEFAULTS["adamax"] = {
+DEFAULTS["nadam"] = DEFAULTS["adamax"] = DEFAULTS["lamb"] = {
     key: value for key, value in DEFAULTS["adam"].items() if key != "amsgrad"
 }
 

@@ -63,7 +63,7 @@ DISTRIBUTIONS: dict[str, tuple[float, float]] = {
 }
 
 
-@pytest.mark.parametrize("name", dc.initializers.names())
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_distributions(name: str) -> None:
     variance, bound = DISTRIBUTIONS[name]
     values = dc.initializers.get(name)((300, 200), "float64")

@@ -325,6 +325,11 @@ def test_activations_at_extremes(name: str, dtype: Any) -> None:
         "tanh_shrink": [-9999, 9999, 0],
         "log_softmax": [-2e4, 0, -1e4],
         "exponential": [0, math.inf, 1],
+        "hard_shrink": [-1e4, 1e4, 0],
+        "soft_shrink": [-9999.5, 9999.5, 0],
+        "sparse_plus": [0, 1e4, 0.25],
+        "sparse_sigmoid": [0, 1, 0.5],
+        "squareplus": [9.9999999e-5, 1e4, 1],
     }
     may_overflow = "ignore" if name == "exponential" else "raise"
     errors = np.errstate(over=may_overflow, invalid="raise", divide="raise")
@@ -360,7 +365,7 @@ def test_sigmoid_keeps_its_small_values() -> None:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_propagate_nan(name: str) -> None:
-    z = np.array([[np.nan, 0.75], [0.5, 0.75]])
+    z = np.array([[np.nan, 0.75], [0.625, 0.75]])  # within every piece that is not flat
     a = ref.activation(name, z)
     dz = ref.activation_gradient(name, z, a, np.ones_like(z))
     # A softmax row is NaN as a whole, as its sum is.
@@ -425,7 +430,7 @@ def test_rows_without_weight_teach_nothing() -> None:
 
 
 def test_sparse_targets_are_one_hot_targets() -> None:
-    net, x, y = network("tanh", "sigmoid"), inputs(), targets("sparse")
+    net, x, y = network("tanh", "sigmoid"), inputs(), targets("sparse_categorical_crossentropy")
     one_hot = np.eye(OUTPUTS)[y]
     sparse = net.loss(x, y, "sparse_categorical_crossentropy")
     assert sparse == net.loss(x, one_hot, "categorical_crossentropy")

@@ -153,7 +153,7 @@ struct SparsePlus {
   template <class V>
   static V forward(V z) {
     const V one = V::set(1), half = V::set(typename V::T(0.5)),
-            root = half * (max(z, V::set(-1)) + one);
+            root = half * (max(V::set(-1), z) + one);
     return select(less(one, z), z, root * root);
   }
   template <class V>

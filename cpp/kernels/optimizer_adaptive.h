@@ -330,7 +330,7 @@ struct Adafactor {
   static constexpr Hyperparameter hyperparameters[] = {
       {"learning_rate", 0.001, 0, unbounded, true}, {"beta_2_decay", -0.8, -unbounded, 0, false},
       {"epsilon_1", 1e-30, 0, unbounded, false},    {"epsilon_2", 1e-3, 0, unbounded, false},
-      {"clip_threshold", 1, 0, unbounded, true},    {"relative_step", 1, 0, 2, false},
+      {"clip_threshold", 1, 0, unbounded, true},
   };
   static constexpr bool descent = false;
   static constexpr densecore::ArrayStep array_step = densecore::ArrayStep::factored;
@@ -344,7 +344,7 @@ struct Adafactor {
     scalars[3] = h[3];
     scalars[4] = h[4];
     const double inverse_root = 1 / __builtin_sqrt(count);
-    scalars[7] = h[5] != 0 && inverse_root < h[0] ? inverse_root : h[0];
+    scalars[7] = inverse_root < h[0] ? inverse_root : h[0];
   }
   template <class V>
   static V update(V, V g, V* s, const V* scalars) {

@@ -9,7 +9,7 @@ from .._base import checks, core
 from .._base.dtypes import Array
 from .._base.registry import Registry
 from .._data.arrays import as_labels, as_matrix, as_targets, as_weights
-from ..losses.base import CORE, Loss
+from ..losses.base import CORE, LOSSES, Loss
 
 # A metric as the core takes it: its name (or a function of a whole pass), and its options.
 Description = tuple[str | Callable[..., float], dict[str, Any]]
@@ -154,7 +154,7 @@ def by_loss(kind: str, loss: str, outputs: int) -> str:
     """``"accuracy"`` and ``"crossentropy"`` become what they mean for a loss, as in Keras."""
     if kind not in ("accuracy", "crossentropy"):
         return kind
-    if CORE[loss]["sparse"]:
+    if CORE[LOSSES.canonical(loss) or loss]["sparse"]:
         return f"sparse_categorical_{kind}"
     binary = outputs == 1 or loss.startswith("binary_")
     return f"binary_{kind}" if binary else f"categorical_{kind}"

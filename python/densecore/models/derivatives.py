@@ -189,7 +189,7 @@ class Derivatives(Compiled):
         :math:`f(z)'' = f''(z) z'^2 + f'(z) z''`. Of activations made of straight pieces, such as
         relu, f'' is 0: they solve no equation of second order.
         """
-        order = checks.integer("order", order, 1, 2)
+        order = checks.integer("order", order, 1, 2, wanted="1 or 2")
         rows = self._matrix(x)
         along = self._along("direction", direction, rows)
         return tuple(self._network.jets_forward(rows, along, None, order))

@@ -351,7 +351,7 @@ class Adafactor(Optimizer):
     clip_threshold : float, default 1.0
         The largest mean root of a step before the rate, > 0.
     relative_step : bool, default True
-        Whether the rate is at most 1 / sqrt(step).
+        Accepted for Keras's sake: as there, the rate is at most 1 / sqrt(step) in any case.
     **options
         See `Optimizer`.
 
@@ -379,6 +379,5 @@ class Adafactor(Optimizer):
             "epsilon_2": epsilon_2,
             "clip_threshold": clip_threshold,
         }
-        super().__init__(
-            learning_rate, hyperparameters, {"relative_step": relative_step}, **options
-        )
+        checks.flag("adafactor: relative_step", relative_step)
+        super().__init__(learning_rate, hyperparameters, **options)

@@ -330,11 +330,10 @@ def _adafactor(
     epsilon_1: float = 1e-30,
     epsilon_2: float = 1e-3,
     clip_threshold: float = 1.0,
-    relative_step: float = 1.0,
 ) -> None:
     real, (v,) = parameter.dtype.type, states
     rate = check_learning_rate(learning_rate)
-    rate = min(rate, 1.0 / math.sqrt(step)) if relative_step else rate
+    rate = min(rate, 1.0 / math.sqrt(step))
     decay = 1.0 - step**beta_2_decay
     squares = gradient * gradient + real(epsilon_1)
     if parameter.ndim == 2 and min(parameter.shape) > 1:
