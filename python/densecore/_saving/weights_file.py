@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .._base import core
+from .._base.checks import one_line
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from . import safetensors
@@ -42,8 +43,8 @@ def read(path: str | os.PathLike[str], views: Mapping[str, Array]) -> None:
         for key in {**wanted, **found}:
             if found.get(key) != wanted.get(key):
                 raise ValueError(
-                    f"{name}: tensor '{key}': found {_shown(found, key)}, the model has "
-                    f"{_shown(wanted, key)}"
+                    f"{name}: tensor '{one_line(key, 60)}': found {_shown(found, key)}, "
+                    f"the model has {_shown(wanted, key)}"
                 )
         arrays = {key: file.read(key) for key in wanted}
     for key, view in views.items():

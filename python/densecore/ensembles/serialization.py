@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import metrics, optimizers
 from .._base import checks, core
+from .._base.checks import one_line
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
@@ -248,9 +249,9 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
                 f"{name}: a safetensors file, but not an ensemble (load_model reads models)"
             )
         if file.metadata.get("format_version") != FORMAT_VERSION:
+            version = checks.shown(file.metadata.get("format_version"))
             raise ValueError(
-                f"{name}: found the format {file.metadata.get('format_version')!r}, wanted "
-                f"{FORMAT_VERSION!r}: upgrade densecore"
+                f"{name}: found the format {version}, wanted {FORMAT_VERSION!r}: upgrade densecore"
             )
         try:
             config = safetensors.parse_json(file.metadata["config"].encode())
