@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import metrics, optimizers
 from .._base import checks, core
-from .._base.checks import one_line
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
