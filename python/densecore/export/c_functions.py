@@ -9,6 +9,8 @@ value depends on the type.
 import re
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from .program import Array
 
 # Constants by type, as in MathConstants and NormalConstants of the core.
@@ -19,7 +21,11 @@ _NUMBERS: dict[str, dict[str, float]] = {
         "ln2_low": -2.12194440e-4, "erf_centre": 1.75, "erf_limit": 3.93,
         "expm1_low": -18.0, "expm1_large": 64.0, "smallest_normal": 2.0**-126,
         "smallest": 2.0**-149, "subnormal_scale": 2.0**24, "subnormal_exponent": 24.0,
-        "tanh_limit": 9.1, "exponent_magic": 1.5 * 2.0**23 + 127, "mills_limit": 15.0,
+        "tanh_limit": 9.1, "exponent_magic": 1.5 * 2.0**23 + 127, "normal_limit": 15.0,
+        "product_low": -110.0, "lowest_exponent": -100.0, "splitter": 2.0**12 + 1,
+        "gelu_factor": float.fromhex("0x1.98846p+0"), "gelu_factor_low": -7.6059641772574021576e-7,
+        "gelu_cubic": float.fromhex("0x1.2444f2p-4"), "gelu_cubic_low": 2.3988323959931356273e-9,
+        "gelu_limit": 11.0, "mish_limit": 15.0, "squareplus_most": 1e18,
     },
     "float64": {
         "exp_low": -746.0, "exp_high": 710.0, "log2e": 1.44269504088896340736,
@@ -27,7 +33,13 @@ _NUMBERS: dict[str, dict[str, float]] = {
         "ln2_low": 1.90821492927058770002e-10, "erf_centre": 1.75, "erf_limit": 5.93,
         "expm1_low": -38.0, "expm1_large": 128.0, "smallest_normal": 2.0**-1022,
         "smallest": 2.0**-1074, "subnormal_scale": 2.0**54, "subnormal_exponent": 54.0,
-        "tanh_limit": 19.1, "exponent_magic": 1.5 * 2.0**52 + 1023, "mills_limit": 40.0,
+        "tanh_limit": 19.1, "exponent_magic": 1.5 * 2.0**52 + 1023, "normal_limit": 40.0,
+        "product_low": -756.0, "lowest_exponent": -960.0, "splitter": 2.0**27 + 1,
+        "gelu_factor": float.fromhex("0x1.9884533d4366p+0"),
+        "gelu_factor_low": -3.4303621619665788244e-15,
+        "gelu_cubic": float.fromhex("0x1.2444f2a4d8b4bp-4"),
+        "gelu_cubic_low": -6.1751499181553154534e-19,
+        "gelu_limit": 22.0, "mish_limit": 25.0, "squareplus_most": 1e150,
     },
 }  # fmt: skip
 _TABLES: dict[str, dict[str, tuple[float, ...]]] = {
@@ -47,10 +59,15 @@ _TABLES: dict[str, dict[str, tuple[float, ...]]] = {
             4.3178635835979415, 3.9596106152388297, 0.9099363603329534, 0.02053485333999862,
             -0.004607458302225271, 0.0009907187442766473, -0.00018677655227394377,
         ),
-        "mills": (
-            1.183261941185962, -0.24239940809721064, 0.03508952270510507, 0.07168222375048977,
-            -0.08067781149283257, 0.04503968660062669, -0.012648949427260078,
-            -0.0010341654056615123, 0.0017917599520027021, 0.00021395340877231696,
+        "normal_tail": (
+            0.495655867120235, -0.13930289946107732, 0.04509441602269148, 0.01067320765346575,
+            -0.024481127442843302, 0.015816355130453753, -0.0048776652713926685,
+            -0.00014078104973641264, 0.0006487935639277346, -7.605023820329246e-05,
+            -7.04527506329056e-05,
+        ),
+        "tanh_fraction": (
+            3.0000000350370755, 0.19999909540499114, -0.0057107068528794375, 0.0002490890915366958,
+            -9.454077107105302e-06,
         ),
     },
     "float64": {
@@ -77,14 +94,21 @@ _TABLES: dict[str, dict[str, tuple[float, ...]]] = {
             -2.6800508090930144e-09, -3.4291917518613025e-10, 2.6463165232634885e-10,
             -5.893325743628347e-11, 5.042855194708814e-12,
         ),
-        "mills": (
-            1.1832619145678034, -0.2423996705218069, 0.035091880234765276, 0.0716904812013055,
-            -0.0807080096799949, 0.04495912908113376, -0.012539103600123553, -0.000715950961704164,
-            0.0017418485475624186, -0.0002367013365321849, -0.00022021408668068744,
-            5.326512033235951e-05, 3.415263065968967e-05, -8.601323267734944e-06,
-            -6.536660723471624e-06, 1.0121286047113033e-06, 1.3614140983969676e-06,
-            2.0219555464674277e-09, -2.543005371631198e-07, -4.3978254273927305e-08,
-            2.9582506991408693e-08, 9.93187861235015e-09, 2.980916315857265e-11,
+        "normal_tail": (
+            0.4956558668353369, -0.13930290771363965, 0.045094448559241156, 0.010673512219115852,
+            -0.02448163640150011, 0.01581307360916977, -0.004875488072404088,
+            -0.0001259196354184854, 0.000648101038366846, -0.00010581897428980866,
+            -8.069110435746975e-05, 2.2407922404173676e-05, 1.2551006673100327e-05,
+            -3.639494295669379e-06, -2.447601037989896e-06, 4.5584755478592843e-07,
+            5.285812292491374e-07, -1.1514165722003176e-08, -1.0879757463842265e-07,
+            -1.7163857708994018e-08, 1.7770452023368413e-08, 5.878356190613162e-09,
+            -1.6128646016692837e-09, -7.793733322355596e-10,
+        ),
+        "tanh_fraction": (
+            3.0, 0.19999999999999862, -0.005714285714259845, 0.0002539682537790024,
+            -1.2203668640306048e-05, 5.987647802324354e-07, -2.9563053866772595e-08,
+            1.4610045511303686e-09, -7.140524967434597e-11, 3.2214903521806533e-12,
+            -9.955147350197256e-14,
         ),
     },
 }  # fmt: skip
@@ -258,40 +282,132 @@ static inline NUM @relu_general(NUM z, NUM slope, NUM most, NUM threshold) {
   return 0 < slope ? slope * (z - threshold) : @min(0, @max(0, z));
 }""",
     ),
-    "gelu": (
-        ("min", "max", "abs", "polynomial", "exp"),
+    "product_error": (
+        (),
         """
-static inline NUM @gelu(NUM x) {
-  static const NUM mills_tail[] = {mills};
-  const NUM z = @max(-{mills_limit}, @min({mills_limit}, x)), size = @abs(z);
-  const NUM t = (size - 4) / (size + 4);
-  const NUM mills = @polynomial(mills_tail, #mills, t) / (size + 1);
-  const NUM square = z * z, lost = z * z + (0 - square);
-  const NUM power = @exp(0 - (NUM)0.5 * square);
-  const NUM density = (NUM)0.39894228040143267794 * (-power * ((NUM)0.5 * lost) + power);
-  const NUM tail = density * mills;
-  return @max(z, x) * (z < 0 ? tail : 1 - tail);
+/* product - a b, for product = a b as it was rounded (Dekker, 1971) */
+static inline NUM @product_error(NUM a, NUM b, NUM product) {
+  const NUM a_scaled = {splitter} * a, b_scaled = {splitter} * b;
+  const NUM a_high = a_scaled - (a_scaled - a), a_low = a - a_high;
+  const NUM b_high = b_scaled - (b_scaled - b), b_low = b - b_high;
+  return (((product - a_high * b_high) - a_high * b_low) - a_low * b_high) - a_low * b_low;
+}""",
+    ),
+    "split_exp": (
+        ("max", "paired_polynomial", "power"),
+        """
+/* exp(x - lost) = (1 + result) normal rest: the power of 2 is multiplied last */
+static inline NUM @split_exp(NUM x, NUM lost, NUM *normal, NUM *rest) {
+  static const NUM tail[] = {exp_tail};
+  const NUM shifted = x * {log2e} + {exponent_magic}, n = shifted - {exponent_magic};
+  const NUM limited = @max({lowest_exponent}, n);
+  const NUM r = (-n * {ln2_low} + (-n * {ln2_high} + x)) - lost, r2 = r * r;
+  *normal = @power(limited + {exponent_magic});
+  *rest = @power((n - limited) + {exponent_magic});
+  return r2 * @paired_polynomial(tail, #exp_tail, r, r2) + r;
+}""",
+    ),
+    "gelu": (
+        ("max", "polynomial", "product_error", "split_exp"),
+        """
+static inline NUM @gelu(NUM z) {
+  static const NUM normal_tail[] = {normal_tail};
+  const NUM x = @max(-{normal_limit}, COPYSIGN(z, (NUM)-1)), square = x * x;
+  NUM normal, rest, value;
+  const NUM expm1 = @split_exp((NUM)-0.5 * square, (NUM)-0.5 * @product_error(x, x, square),
+                               &normal, &rest);
+  const NUM t = (x + 4) / (x - 4);
+  const NUM tail = @polynomial(normal_tail, #normal_tail, t) / ((NUM)1.25 - x);
+  value = x * tail;
+  value = value * expm1 + value;
+  return @max(0, z) + (value * normal) * rest;
 }""",
     ),
     "gelu_tanh": (
-        ("min", "max", "sigmoid"),
+        ("max", "product_error", "split_exp"),
         """
 static inline NUM @gelu_tanh(NUM z) {
-  const NUM x = @max(-24, @min(24, z));
-  const NUM u = (NUM)1.5957691216057307117 * ((NUM)0.044715 * (x * x) * x + x);
-  return @max(x, z) * @sigmoid(u);
+  const NUM x = @max(-{gelu_limit}, COPYSIGN(z, (NUM)-1)), square = x * x;
+  const NUM cube = {gelu_cubic} * square, slope = cube + {gelu_factor};
+  const NUM rounded =
+      (({gelu_factor} - slope) + cube) - @product_error({gelu_cubic}, square, cube);
+  const NUM constants = {gelu_cubic_low} * square + {gelu_factor_low};
+  const NUM slope_low = (-{gelu_cubic} * @product_error(x, x, square) + rounded) + constants;
+  const NUM u = x * slope;
+  NUM normal, rest, value;
+  const NUM expm1 =
+      @split_exp(u, -x * slope_low + @product_error(x, slope, u), &normal, &rest);
+  value = (x * expm1 + x) / (1 + (normal * expm1 + normal));
+  return @max(0, z) + (value * normal) * rest;
 }""",
     ),
     "silu": (
-        ("max", "sigmoid"),
-        "static inline NUM @silu(NUM z) { return @max({exp_low}, z) * @sigmoid(z); }",
+        ("max", "split_exp"),
+        """
+static inline NUM @silu(NUM z) {
+  const NUM x = @max({product_low}, COPYSIGN(z, (NUM)-1));
+  NUM normal, rest, value;
+  const NUM expm1 = @split_exp(x, 0, &normal, &rest);
+  value = (x * expm1 + x) / (1 + (normal * expm1 + normal));
+  return @max(0, z) + (value * normal) * rest;
+}""",
     ),
     "mish": (
-        ("min", "max", "exp"),
+        ("min", "max", "split_exp"),
         """
 static inline NUM @mish(NUM z) {
-  const NUM e = @exp(@min(40, z)), n = e * (e + 2);
-  return @max({exp_low}, z) * (n / (n + 2));
+  const NUM x = @max({product_low}, z);
+  NUM normal, rest, e, h, value;
+  const NUM expm1 = @split_exp(@min({mish_limit}, x), 0, &normal, &rest);
+  e = normal * expm1 + normal;
+  h = (NUM)0.5 * e + 1;
+  value = x * ((1 + expm1) * h / (e * h + 1));
+  return (value * normal) * rest;
+}""",
+    ),
+    "tanh_shrink": (
+        ("min", "abs", "tanh", "paired_polynomial"),
+        """
+static inline NUM @tanh_shrink(NUM z) {
+  static const NUM fraction[] = {tanh_fraction};
+  NUM size, w, k;
+  if (!(@abs(z) < (NUM)1.5)) return z - @tanh(z);
+  size = @min((NUM)1.5, @abs(z));
+  w = size * size;
+  k = @paired_polynomial(fraction, #tanh_fraction, w, w * w);
+  return COPYSIGN(size * (w / (k + w)), z);
+}""",
+    ),
+    "squareplus": (
+        ("min", "max", "abs"),
+        """
+static inline NUM @squareplus(NUM z, NUM b) {
+  const NUM size = @min({squareplus_most}, @abs(z));
+  const NUM away = @max(@abs(z), SQRT(size * size + b)) + @abs(z);
+  return z < 0 ? (NUM)0.5 * (b / @max(away, {smallest_normal})) : (NUM)0.5 * away;
+}""",
+    ),
+    "hard_shrink": (
+        ("min", "max", "abs"),
+        """
+static inline NUM @hard_shrink(NUM z, NUM threshold) {
+  return threshold < @abs(z) ? z : @min(0, @max(0, z));
+}""",
+    ),
+    "soft_shrink": (
+        ("min", "max", "abs"),
+        """
+static inline NUM @soft_shrink(NUM z, NUM threshold) {
+  if (threshold < @abs(z)) return z - threshold * (z < 0 ? (NUM)-1 : (NUM)1);
+  return @min(0, @max(0, z));
+}""",
+    ),
+    "sparse_plus": (
+        ("max",),
+        """
+static inline NUM @sparse_plus(NUM z) {
+  const NUM root = (NUM)0.5 * (@max(-1, z) + 1);
+  return 1 < z ? z : root * root;
 }""",
     ),
     "softsign": (
@@ -411,7 +527,8 @@ def number(value: float, dtype: str) -> str:
     """A C literal that reads back as the same number; ``INFINITY`` for infinities."""
     if value in (float("inf"), float("-inf")):
         return "INFINITY" if value > 0 else "-INFINITY"
-    text = repr(value) if dtype == "float64" else f"{value:.9g}"
+    # Rounded to the type first: nine digits of a double may round to another float than itself.
+    text = repr(value) if dtype == "float64" else f"{float(np.float32(value)):.9g}"
     if not re.search(r"[.e]", text):
         text += ".0"
     return text + ("f" if dtype == "float32" else "")
@@ -475,6 +592,7 @@ def _text(template: str, prefix: str, dtype: str) -> str:
         "BIAS": "127" if single else "1023",
         "SLOTS": "16" if single else "8",
         "COPYSIGN": "copysignf" if single else "copysign",
+        "SQRT": "sqrtf" if single else "sqrt",
     }
     text = re.sub(r"\b(" + "|".join(words) + r")\b", lambda found: words[found[1]], template)
     tables, numbers = _TABLES[dtype], _NUMBERS[dtype]

@@ -52,10 +52,15 @@ _ELEMENTS: dict[str, tuple[tuple[str, ...], str]] = {
     "softplus": (("softplus",), "@softplus(z)"),
     "softsign": (("softsign",), "@softsign(z)"),
     "tanh": (("tanh",), "@tanh(z)"),
-    "tanh_shrink": (("tanh",), "z - @tanh(z)"),
+    "hard_shrink": (("hard_shrink",), "@hard_shrink(z, {threshold})"),
+    "soft_shrink": (("soft_shrink",), "@soft_shrink(z, {threshold})"),
+    "sparse_plus": (("sparse_plus",), "@sparse_plus(z)"),
+    "sparse_sigmoid": (("min", "max"), "{half} * (@max(-1, @min(1, z)) + 1)"),
+    "squareplus": (("squareplus",), "@squareplus(z, {b})"),
+    "tanh_shrink": (("tanh_shrink",), "@tanh_shrink(z)"),
 }
 _ROWS = ("softmax", "log_softmax")
-_SELU = {"selu_scale": 1.0507009873554804934, "selu_alpha": 1.6732632423543772848}
+_CONSTANTS = {"selu_scale": 1.0507009873554804934, "selu_alpha": 1.6732632423543772848, "half": 0.5}
 
 _LARGEST = 2**20  # features: a row of more is no work for a stack of a microcontroller
 
@@ -159,7 +164,7 @@ class _Writer:
         self.use(*functions)
         values: Mapping[str, float] = {
             key: float("inf") if value is None else float(value)
-            for key, value in {**_SELU, **parameters}.items()
+            for key, value in {**_CONSTANTS, **parameters}.items()
         }
         expression = re.sub(
             r"\{(\w+)\}", lambda found: number(values[found[1]], self.dtype), expression

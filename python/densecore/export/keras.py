@@ -37,6 +37,9 @@ def _activation(keras: Any, layer: layers.Layer, activation: Any) -> Any:
         "celu": lambda alpha: lambda x: keras.activations.celu(x, alpha),
         "elu": keras.layers.ELU,
         "gelu": lambda approximate: lambda x: keras.activations.gelu(x, approximate),
+        "hard_shrink": lambda threshold: lambda x: keras.activations.hard_shrink(x, threshold),
+        "soft_shrink": lambda threshold: lambda x: keras.activations.soft_shrink(x, threshold),
+        "squareplus": lambda b: lambda x: keras.activations.squareplus(x, b),
         "leaky_relu": keras.layers.LeakyReLU,
         "relu": keras.layers.ReLU,
     }

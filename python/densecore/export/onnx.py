@@ -181,6 +181,22 @@ def _hard_sigmoid(g: Graph, z: str) -> str:
     return g.node("Div", _clip(g, g.node("Add", z, g.number(3.0)), 0.0, 6.0), g.number(6.0))
 
 
+def _shrink(g: Graph, z: str, p: Mapping[str, Any], soft: bool) -> str:
+    threshold = g.number(p["threshold"])
+    kept = g.node("Sub", z, g.node("Mul", g.node("Sign", z), threshold)) if soft else z
+    return g.node("Where", g.node("Greater", g.node("Abs", z), threshold), kept, g.number(0.0))
+
+
+def _sparse_plus(g: Graph, z: str) -> str:
+    half = g.node("Mul", _clip(g, g.node("Add", z, g.number(1.0)), 0.0, 2.0), g.number(0.5))
+    return g.node("Where", g.node("Greater", z, g.number(1.0)), z, g.node("Mul", half, half))
+
+
+def _squareplus(g: Graph, z: str, p: Mapping[str, Any]) -> str:
+    root = g.node("Sqrt", g.node("Add", g.node("Mul", z, z), g.number(p["b"])))
+    return g.node("Mul", g.node("Add", z, root), g.number(0.5))
+
+
 _FUNCTIONS: dict[str, Callable[[Graph, str, Mapping[str, Any]], str]] = {
     "celu": lambda g, z, p: _exponential_below(g, z, g.number(p["alpha"]), p["alpha"]),
     "elu": lambda g, z, p: _exponential_below(g, z, g.number(p["alpha"]), 1.0),
@@ -201,6 +217,13 @@ _FUNCTIONS: dict[str, Callable[[Graph, str, Mapping[str, Any]], str]] = {
     "softmax": lambda g, z, p: g.node("Softmax", z, axis=-1),
     "softplus": lambda g, z, p: _softplus(g, z),
     "softsign": lambda g, z, p: g.node("Div", z, g.node("Add", g.node("Abs", z), g.number(1.0))),
+    "hard_shrink": lambda g, z, p: _shrink(g, z, p, soft=False),
+    "soft_shrink": lambda g, z, p: _shrink(g, z, p, soft=True),
+    "sparse_plus": lambda g, z, p: _sparse_plus(g, z),
+    "sparse_sigmoid": lambda g, z, p: _clip(
+        g, g.node("Mul", g.node("Add", z, g.number(1.0)), g.number(0.5)), 0.0, 1.0
+    ),
+    "squareplus": _squareplus,
     "tanh": lambda g, z, p: g.node("Tanh", z),
     "tanh_shrink": lambda g, z, p: g.node("Sub", z, g.node("Tanh", z)),
 }

@@ -200,7 +200,10 @@ _LOWERINGS: Sequence[tuple[type[layers.Layer], Callable[[Any, Program], None]]] 
     (layers.Normalization, _normalization),
     (layers.Residual, _residual),
     (layers.Dropout, _nothing),
+    (layers.GaussianNoise, _nothing),
     (layers.Flatten, _nothing),
+    (layers.Identity, _nothing),
+    (layers.Reshape, _nothing),
 )
 
 

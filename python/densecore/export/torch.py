@@ -37,16 +37,22 @@ def _relu(torch: Any, p: Mapping[str, Any]) -> "nn.Module":
     return ClippedReLU(slope, most, threshold)
 
 
-def _exponential(torch: Any, p: Mapping[str, Any]) -> "nn.Module":
-    from .torch_modules import Exponential
+def _own(name: str) -> Callable[[Any, Mapping[str, Any]], "nn.Module"]:
+    """What makes one of the modules of this package, with the activation's parameters."""
 
-    return Exponential()
+    def make(torch: Any, p: Mapping[str, Any]) -> "nn.Module":
+        from . import torch_modules
+
+        made: nn.Module = getattr(torch_modules, name)(**p)
+        return made
+
+    return make
 
 
 _MODULES: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {
     "celu": lambda torch, p: torch.nn.CELU(p["alpha"]),
     "elu": lambda torch, p: torch.nn.ELU(p["alpha"]),
-    "exponential": _exponential,
+    "exponential": _own("Exponential"),
     "gelu": lambda torch, p: torch.nn.GELU("tanh" if p["approximate"] else "none"),
     "hard_sigmoid": lambda torch, p: torch.nn.Hardsigmoid(),
     "hard_silu": lambda torch, p: torch.nn.Hardswish(),
@@ -64,6 +70,11 @@ _MODULES: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {
     # PyTorch's threshold of 20 would make it linear from there on: 2e-9 in float32, but not exact.
     "softplus": lambda torch, p: torch.nn.Softplus(threshold=100.0),
     "softsign": lambda torch, p: torch.nn.Softsign(),
+    "hard_shrink": lambda torch, p: torch.nn.Hardshrink(p["threshold"]),
+    "soft_shrink": lambda torch, p: torch.nn.Softshrink(p["threshold"]),
+    "sparse_plus": _own("SparsePlus"),
+    "sparse_sigmoid": _own("SparseSigmoid"),
+    "squareplus": _own("Squareplus"),
     "tanh": lambda torch, p: torch.nn.Tanh(),
     "tanh_shrink": lambda torch, p: torch.nn.Tanhshrink(),
 }

@@ -53,3 +53,28 @@ class ClippedReLU(nn.Module):
         above = x if self.max_value is None else x.clamp(max=self.max_value)
         below = self.negative_slope * (x - self.threshold)
         return torch.where(x > self.threshold, above, below)
+
+
+class Squareplus(nn.Module):
+    """(x + sqrt(x² + b)) / 2"""
+
+    def __init__(self, b: float) -> None:
+        super().__init__()
+        self.b = b
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + torch.sqrt(x * x + self.b)) / 2
+
+
+class SparsePlus(nn.Module):
+    """x above 1, 0 below -1, and (x + 1)² / 4 between."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(x > 1, x, ((x.clamp(-1, 1) + 1) / 2) ** 2)
+
+
+class SparseSigmoid(nn.Module):
+    """(x + 1) / 2, at least 0 and at most 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ((x + 1) / 2).clamp(0, 1)
