@@ -139,6 +139,7 @@ void register_tables(py::module_& module) {
            })
       .def("numbers", &numbers_of, py::arg("column"), py::arg("decimal") = '.',
            py::arg("thousands") = "", py::arg("units") = false, py::arg("to_the_end") = false)
+      .def("clear_cells", &DelimitedText::clear, py::arg("texts"))
       .def("codes", &codes_of, py::arg("column"));
 }
 

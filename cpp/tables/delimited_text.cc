@@ -198,6 +198,13 @@ void DelimitedText::add_cell(std::size_t begin, std::size_t length) {
   cells_.push_back((static_cast<std::uint64_t>(begin) << length_bits) | length);
 }
 
+void DelimitedText::clear(const std::vector<std::string>& texts) {
+  for (index_t i = 0; i < rows(); ++i)
+    for (index_t j = 0; j < columns_; ++j)
+      for (const std::string& text : texts)
+        if (cell(i, j) == text) cells_[static_cast<std::size_t>(i * columns_ + j)] &= ~longest;
+}
+
 std::string_view DelimitedText::cell(index_t row, index_t column) const {
   const auto number = static_cast<std::size_t>(row * columns_ + column);
   const std::uint64_t packed = cells_[number];

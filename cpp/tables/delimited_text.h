@@ -45,6 +45,8 @@ class DelimitedText {
   index_t columns() const { return columns_; }
   const std::vector<std::int64_t>& lines() const { return lines_; }
   std::string_view cell(index_t row, index_t column) const;
+  // Makes cells of these texts empty.
+  void clear(const std::vector<std::string>& texts);
 
  private:
   friend class RecordReader;

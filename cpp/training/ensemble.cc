@@ -232,8 +232,7 @@ Data<T> Ensemble<T>::rows_of(Worker& worker, const MemberData<T>& given, int mem
 template <class T>
 void Ensemble<T>::fit_member(Worker& worker, Executor& executor, index_t member,
                              const Members& data, const Members* validation,
-                             const FitOptions& options, const Report& report,
-                             std::int64_t* kept) {
+                             const FitOptions& options, const Report& report, std::int64_t* kept) {
   const Data<T> training = rows_of(worker, data_of(data, member), 0);
   Data<T> held_out;
   if (validation != nullptr) held_out = rows_of(worker, data_of(*validation, member), 1);

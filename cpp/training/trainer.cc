@@ -149,7 +149,7 @@ void Trainer<T>::restore_from(const AlignedBuffer<T>& kept) {
 
 template <class T>
 std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
-                     const FitOptions& options, EpochObserver& observer) {
+                             const FitOptions& options, EpochObserver& observer) {
   const index_t rows = data.x.rows, batch_size = std::min(options.batch_size, rows);
   network_->reserve(batch_size);
   if (options.shuffle || data.source != nullptr) reserve_batch(data, batch_size);

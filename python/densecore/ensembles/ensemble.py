@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +21,7 @@ from . import serialization
 from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
 from .history import EnsembleHistory
 from .members import Members, member_count
+from .progress import watched
 
 AnyOptimizer = str | optimizers.Optimizer
 
@@ -186,6 +187,7 @@ class Ensemble(Members):
         restore_best_weights: bool = False,
         monitor: str = "val_loss",
         patience: int | None = None,
+        on_progress: Callable[[float], None] | None = None,
     ) -> EnsembleHistory:
         """Train all members for a number of epochs.
 
@@ -223,6 +225,9 @@ class Ensemble(Members):
         patience : int, optional
             With `restore_best_weights`: a member's training stops after so many epochs without a
             better one.
+        on_progress : callable, optional
+            Called with the share of all epochs that are done, from another thread, several times a
+            second while the members are trained.
 
         Returns
         -------
@@ -263,15 +268,16 @@ class Ensemble(Members):
         before = np.array(self.progress["epochs"])
         start = time.perf_counter()
         try:
-            kept = self._core.fit(
-                training.core(),
-                None if validation is None else validation.core(),
-                epochs,
-                size,
-                bool(shuffle),
-                report,
-                best,
-            )
+            with watched(on_progress, report[:, 0]):
+                kept = self._core.fit(
+                    training.core(),
+                    None if validation is None else validation.core(),
+                    epochs,
+                    size,
+                    bool(shuffle),
+                    report,
+                    best,
+                )
             self._core.finish_training()
         finally:
             numbers = {name: report[:, i] for i, name in enumerate(names)}

@@ -1,5 +1,6 @@
 """The inputs that a column becomes: scaled numbers, indicators of categories, parts of dates."""
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -43,7 +44,9 @@ class NumericFeature:
     """A column of numbers: bent((value - center) / scale), and whether it is missing.
 
     A missing value is 0, which is the median; `indicator`: an input of its own says so, whose
-    weights are the learned replacement.
+    weights are the learned replacement. `edges`, if there are any, cut the numbers into bins with
+    an input each: 0 below the bin, 1 above it, in between the share of the way (the piecewise
+    linear encoding of Gorishniy, Rubachev & Babenko, On embeddings for numerical features, 2022).
     """
 
     kind: ClassVar[str] = "numeric"
@@ -52,10 +55,19 @@ class NumericFeature:
     center: float
     scale: float
     indicator: bool = False
+    edges: list[float] = field(default_factory=list)
 
     @property
     def width(self) -> int:
-        return 2 if self.indicator else 1
+        return 1 + max(len(self.edges) - 1, 0) + int(self.indicator)
+
+    def cut(self, column: Column, rows: NDArray[np.intp], bins: int) -> None:
+        """Cut the numbers of some rows into at most `bins` bins of about as many rows each."""
+        values = column.numbers()[rows]
+        known = values[np.isfinite(values)]
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1))) if known.size else known
+        # Two bins at least: one would be the number itself.
+        self.edges = edges.tolist() if len(edges) > 2 else []
 
     @property
     def knows_missing(self) -> bool:
@@ -83,12 +95,22 @@ class NumericFeature:
                 seen.add(self.name, "missing numbers, of which the training data had none",
                          int(unknown.sum()) - texts, [])  # fmt: skip
         out[:, 0] = bent(z) if bend else z
+        if self.edges:
+            self._write_bins(np.where(unknown, self.center, values), out[:, 1 : len(self.edges)])
         if self.indicator:
-            out[:, 1] = unknown
+            out[:, -1] = unknown
+
+    def _write_bins(self, values: Array, out: NDArray[Any]) -> None:
+        for i, (low, high) in enumerate(itertools.pairwise(self.edges)):
+            out[:, i] = np.clip((values - low) / (high - low), 0, 1)
 
     def transform_missing(self, out: NDArray[Any]) -> None:
         """The inputs of rows of a table that has no such column."""
-        out[:] = [0, 1][: self.width]
+        out[:] = 0
+        if self.edges:
+            self._write_bins(np.full(len(out), self.center), out[:, 1 : len(self.edges)])
+        if self.indicator:
+            out[:, -1] = 1
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -97,16 +119,21 @@ class NumericFeature:
             "center": self.center,
             "scale": self.scale,
             "indicator": self.indicator,
+            "edges": self.edges,
         }
 
     @classmethod
     def from_dict(cls, entry: Any) -> "NumericFeature":
         """Read and check what `to_dict` wrote."""
+        edges = [finite(edge) for edge in entry["edges"]]
+        if len(edges) == 1 or any(a >= b for a, b in itertools.pairwise(edges)):
+            raise ValueError("edges: wanted none, or at least two in increasing order")
         return cls(
             text(entry["name"]),
             finite(entry["center"]),
             positive(entry["scale"]),
             flag(entry["indicator"]),
+            edges,
         )
 
     @classmethod

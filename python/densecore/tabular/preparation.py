@@ -5,7 +5,7 @@ become JSON with the model: `Preparation.to_dict` and `Preparation.from_dict`.
 """
 
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,20 @@ class Preparation:
     @property
     def inputs(self) -> int:
         return sum(feature.width for feature in self.features)
+
+    def cut_numbers(self, table: Table, rows: NDArray[np.intp], bins: int) -> None:
+        """Give the columns of numbers inputs for their bins, cut at the quantiles of some rows."""
+        for feature in self.features:
+            if isinstance(feature, NumericFeature):
+                feature.cut(table.column(feature.name), rows, bins)
+
+    def unbent(self) -> "Preparation":
+        """The same for a linear model: numbers scaled only, without bins."""
+        features = [
+            replace(feature, edges=[]) if isinstance(feature, NumericFeature) else feature
+            for feature in self.features
+        ]
+        return Preparation(features, self.target, False)
 
     def transform(
         self, table: Table, dtype: str, seen: Surprises | None = None

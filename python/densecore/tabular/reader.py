@@ -5,7 +5,7 @@ through pandas.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,10 @@ def _different(names: list[str]) -> tuple[list[str], list[str]]:
 
 
 def read_table(
-    path: str | os.PathLike[str], separator: str | None = None, header: bool = True
+    path: str | os.PathLike[str],
+    separator: str | None = None,
+    header: bool = True,
+    missing_values: Collection[str] = (),
 ) -> Table:
     """Read a table from a file.
 
@@ -109,6 +112,8 @@ def read_table(
         By default found in the first lines: comma, semicolon, tab, ``|``, or blanks.
     header : bool
         Whether the first row names the columns; else they are ``column_1``, ``column_2``, ….
+    missing_values : collection of str
+        Texts that stand for a missing value in every column, besides an empty cell.
 
     Raises
     ------
@@ -129,11 +134,16 @@ def read_table(
         frame = _read_with_pandas(shown, ending, header)
         if len(frame) == 0:
             raise TableError(f"{shown}: found column names but no rows")
+        if missing_values:
+            frame = frame.mask(frame.astype(str).isin(list(missing_values)))
         first = 2 if header else 1
         columns = columns_of_frame(frame, shown, range(first, len(frame) + first),
                                    parse=ending != ".parquet")  # fmt: skip
         return Table(shown, columns, len(frame))
-    return _of_text(shown, read_text_table(shown, separator, header))
+    read = read_text_table(shown, separator, header)
+    if missing_values:
+        read.cells.clear_cells(list(missing_values))
+    return _of_text(shown, read)
 
 
 def _of_text(path: str, read: TextTable) -> Table:
