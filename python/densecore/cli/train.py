@@ -11,6 +11,7 @@ from densecore import tabular
 from densecore.tabular import report
 from densecore.tabular.importance import permutation_importance
 from densecore.tabular.judge import judge
+from densecore.tabular.selection import is_classification
 from densecore.utils import check_picture_path, check_writable, require_matplotlib
 
 from .options import add_table_options, read, refuse_same_file
@@ -177,7 +178,7 @@ def recipe_of(options: argparse.Namespace) -> tabular.Recipe:
         schedule="constant" if options.optimizer or options.learning_rate else None,
         learning_rate=options.learning_rate or (optimizer.learning_rate if options.optimizer
                                                 else None),
-        bins=0 if options.hidden == () else None,
+        extras=False if options.hidden == () else None,
     )  # fmt: skip
 
 
@@ -198,17 +199,18 @@ def run(options: argparse.Namespace) -> int:
         dc.set_num_threads(options.threads)
     recipe = recipe_of(options)
     table = read(options.data, options)
+    classification = is_classification([table.column(n) for n in options.target], options.task)
     problem = tabular.problem_of(
         table,
         options.target,
-        task=options.task,
+        task="classification" if classification else "regression",
         ignore=options.ignore,
         categorical=options.categorical,
         weight=options.weight,
         group=options.group,
         class_weight=options.class_weight,
         bend=bool(recipe.hidden),
-        bins=recipe.bins,
+        bins=recipe.settings(classification).bins,
         dtype=recipe.dtype,
     )
     if options.missing == "error":

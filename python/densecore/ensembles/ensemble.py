@@ -311,8 +311,7 @@ class Ensemble(Members):
             )
         name = monitor.removeprefix("val_")
         grows = self._model._directions.get(name, larger_is_better(name))
-        return known.index(monitor), grows, 0 if patience is None else at_least("patience",
-                                                                                patience, 1)  # fmt: skip
+        return known.index(monitor), grows, checks.optional("patience", patience) or 0
 
     @staticmethod
     def _warn_of(history: EnsembleHistory) -> None:

@@ -235,7 +235,7 @@ def _moments(levels: list[str]) -> tuple[Array, int, str] | None:
     """The seconds of texts that are all dates or times but for markers, their parts, their order."""
     known = [level for level in levels if not core.is_missing_marker(level)]
     # Whole columns of texts are most often told by their first ones.
-    if not known or not _all_moments(known[:20])[0]:
+    if not known or not any(_all_moments(known[:20])):
         return None
     month_first, day_first = _all_moments(known)
     if not (month_first or day_first):
@@ -253,11 +253,10 @@ def _moments(levels: list[str]) -> tuple[Array, int, str] | None:
 
 def _all_moments(texts: list[str]) -> tuple[bool, bool]:
     """Whether all are moments with the month first, and with the day first."""
-    found = [~np.isnan(core.parse_moments(texts, by_day)[0]) for by_day in (False, True)]
-    if not (found[0] | found[1]).all():
-        return False, False
-    month, day = bool(found[0].all()), bool(found[1].all())
-    return (month or len(texts) <= 20, day)
+    month, day = (
+        not np.isnan(core.parse_moments(texts, by_day)[0]).any() for by_day in (False, True)
+    )
+    return month, day
 
 
 # From values in memory --------------------------------------------------------------------------

@@ -65,9 +65,12 @@ class NumericFeature:
         """Cut the numbers of some rows into at most `bins` bins of about as many rows each."""
         values = column.numbers()[rows]
         known = values[np.isfinite(values)]
-        edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1))) if known.size else known
-        # Two bins at least: one would be the number itself.
-        self.edges = edges.tolist() if len(edges) > 2 else []
+        # Two bins at least, of numbers of which there are more than two: else the number itself
+        # says it all.
+        self.edges = []
+        if np.unique(known[:10_000]).size > 2:
+            edges = np.unique(2 * np.quantile(known / 2, np.linspace(0, 1, bins + 1)))
+            self.edges = edges.tolist() if len(edges) > 2 else []
 
     @property
     def knows_missing(self) -> bool:

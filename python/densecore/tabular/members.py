@@ -23,14 +23,15 @@ _CHUNK = 1 << 16
 
 def build(recipe: Recipe, inputs: int, outputs: int, classification: bool, seed: int) -> Sequential:
     """The architecture of the members."""
-    activation = recipe.activation_for(classification)
+    settings = recipe.settings(classification)
+    activation = settings.activation
     # He's variance suits units that are zero half of the time; Glorot's a linear layer.
     initializer = "he_normal" if activation in ("relu", "mish", "silu") else "lecun_normal"
     layers: list[Any] = [Input(inputs)]
     for width in recipe.hidden:
         layers.append(Dense(width, activation, kernel_initializer=initializer))
-        if recipe.dropout:
-            layers.append(Dropout(recipe.dropout))
+        if settings.dropout:
+            layers.append(Dropout(settings.dropout))
     # Zeros: the first predictions are the mean, whatever the widths.
     last = "zeros" if recipe.hidden else "glorot_uniform"
     function = "softmax" if classification else "linear"
@@ -96,6 +97,7 @@ def train(
             validation_indices=[held_out[i % len(held_out)] for i in range(members)],
             restore_best_weights=True,
             monitor=monitor or _monitor(recipe, classification),
+            patience=recipe.patience_for(count),
             on_progress=progress,
         )
     return ensemble
@@ -104,7 +106,7 @@ def train(
 def _compile(
     model: Sequential, recipe: Recipe, classification: bool, steps: int, outputs: int
 ) -> None:
-    rate = recipe.learning_rate_for(classification)
+    rate = recipe.settings(classification).learning_rate
     optimizer = optimizer_named(recipe.optimizer)
     if recipe.schedule in SCHEDULES:
         optimizer.learning_rate = SCHEDULES[recipe.schedule](rate, steps)

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base import core
+from .._base import checks, core
 from .._saving import safetensors
 from ..ensembles.ensemble import Ensemble
-from ..initializers import check_seed
 from ..models.layer_stack import Stack
 from ..models.sequential import Sequential, load_model
 from .json_fields import finite, positive
@@ -141,7 +140,7 @@ class TableModel:
     def from_state(cls, tensors: dict[str, NDArray[Any]], config: dict[str, Any]) -> "TableModel":
         """What `state` says; raises for what is impossible."""
         model = Sequential.from_config(config["model"])
-        ensemble = Ensemble(model, seeds=[check_seed(seed) for seed in config["seeds"]])
+        ensemble = Ensemble(model, seeds=[checks.seed(seed) for seed in config["seeds"]])
         if tensors["parameters"].shape != ensemble.parameters.shape:
             raise ValueError(
                 f"parameters: found {tensors['parameters'].shape}, wanted "

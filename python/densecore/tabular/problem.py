@@ -133,6 +133,9 @@ def problem_of(
                 raise ValueError(f"--{option}: '{name}' is the target")
             left.add(name)
     notes = list(table.notes)
+    for column in columns:
+        if column.missing().all():
+            raise TableError(f"{table.path}: the target '{column.name}' is missing in all rows")
     classification = is_classification(columns, task)
     if classification:
         known = columns[0].texts()[0] >= 0
@@ -141,7 +144,7 @@ def problem_of(
         values = NumericTarget.values(columns)
         known = ~np.isnan(values).any(axis=1)
         if not known.any():
-            raise TableError(f"{table.path}: the target '{targets[0]}' is missing in all rows")
+            raise TableError(f"{table.path}: a target is missing in every row")
     rows = np.flatnonzero(known)
     if len(rows) < len(table):
         notes.append(f"{counted(len(table) - len(rows), 'row')} without a target left out")

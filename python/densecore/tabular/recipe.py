@@ -6,7 +6,7 @@ ablations of docs/tables.md did not say otherwise.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..schedules.base import LearningRateSchedule, Rates
 
@@ -25,8 +25,10 @@ class Recipe:
         Widths of the hidden layers.
     epochs : int
         On tables of up to `full_rows` rows; fewer on larger ones.
-    bins : int
-        Inputs that a column of numbers is cut into besides itself, at its quantiles.
+    patience : float
+        The share of the epochs after which a network stops that has become no better.
+    for_classes, for_numbers : Settings
+        What differs by the task.
     """
 
     name: str
@@ -34,20 +36,37 @@ class Recipe:
     members: int
     hidden: tuple[int, ...]
     epochs: int
-    bins: int = 0
-    activation: str = ""  # "": selu for classes, mish for numbers
-    dropout: float = 0.15
+    patience: float = 0.35
+    for_classes: "Settings" = field(
+        default_factory=lambda: Settings("selu", 3e-3, bins=16, dropout=0.15)
+    )
+    for_numbers: "Settings" = field(
+        default_factory=lambda: Settings("mish", 1e-2, bins=32, dropout=0.0)
+    )
+    activation: str = ""  # "": by the task
     learning_rate: float = 0.0  # 0: by the task
     beta_2: float = 0.95
     weight_decay: float = 0.02
-    label_smoothing: float = 0.0
-    schedule: str = "coslog4"
+    label_smoothing: float = 0.1
+    schedule: str = "flat_cosine"
     optimizer: str = "adamw"
     batch_size: int = 0  # 0: by the number of rows
     dtype: str = "float32"
     held_out: float = 0.2  # the share of the rows, with one fold
+    extras: bool = True  # bins and dropout; not for a linear model
 
     full_rows = 4000
+
+    def settings(self, classification: bool) -> "Settings":
+        """What the task decides, with what was asked for in its place."""
+        chosen = self.for_classes if classification else self.for_numbers
+        return replace(
+            chosen,
+            activation=self.activation or chosen.activation,
+            learning_rate=self.learning_rate or chosen.learning_rate,
+            bins=chosen.bins if self.extras else 0,
+            dropout=chosen.dropout if self.extras else 0.0,
+        )
 
     def epochs_for(self, rows: int) -> int:
         """Fewer for many rows: the number of steps grows with the root of the rows only."""
@@ -65,11 +84,9 @@ class Recipe:
                 return size
         return 1024
 
-    def learning_rate_for(self, classification: bool) -> float:
-        return self.learning_rate or (3e-3 if classification else 3e-3)
-
-    def activation_for(self, classification: bool) -> str:
-        return self.activation or ("selu" if classification else "mish")
+    def patience_for(self, epochs: int) -> int:
+        """Epochs without a better one after which a network stops."""
+        return max(MIN_PATIENCE, round(self.patience * epochs))
 
     def with_options(self, **options: object) -> "Recipe":
         """The recipe with what was asked for; None leaves an entry as it is."""
@@ -77,13 +94,35 @@ class Recipe:
         return replace(self, **given)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What differs by the task.
+
+    Attributes
+    ----------
+    activation : str
+    learning_rate : float
+        The highest one.
+    bins : int
+        Inputs that a column of numbers is cut into besides itself, at its quantiles.
+    dropout : float
+        After each hidden layer.
+    """
+
+    activation: str
+    learning_rate: float
+    bins: int = 0
+    dropout: float = 0.0
+
+
 MIN_EPOCHS = 12
+MIN_PATIENCE = 8
 BATCHES = [(1500, 64), (8000, 128), (30_000, 256), (100_000, 512)]
 
 RECIPES = {
-    "quick": Recipe("quick", folds=4, members=1, hidden=(64, 64), epochs=32),
-    "default": Recipe("default", folds=8, members=1, hidden=(128, 128, 128), epochs=64),
-    "best": Recipe("best", folds=8, members=3, hidden=(256, 256, 256), epochs=128),
+    "quick": Recipe("quick", folds=4, members=1, hidden=(64, 64), epochs=24),
+    "default": Recipe("default", folds=8, members=1, hidden=(128, 128, 128), epochs=48),
+    "best": Recipe("best", folds=8, members=3, hidden=(192, 192, 192), epochs=64),
 }
 
 

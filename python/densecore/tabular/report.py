@@ -67,7 +67,7 @@ def describe_recipe(recipe: Recipe, parts: int, classification: bool) -> str:
     )
     return (
         f"recipe '{recipe.name}': {counted(networks, 'network')} of {widths} "
-        f"({recipe.activation_for(classification)}), {how}"
+        f"({recipe.settings(classification).activation}), {how}"
     )
 
 

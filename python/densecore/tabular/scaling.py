@@ -25,16 +25,16 @@ def robust_scale(values: Array) -> tuple[float, float]:
     known = values[np.isfinite(values)]
     if known.size == 0:
         return 0.0, 1.0
-    low, first, center, third, high = np.quantile(known, [0, 0.25, 0.5, 0.75, 1])
-    with np.errstate(over="ignore"):
-        scale = third - first
-        if scale <= 1e-12 * max(abs(low), abs(high)):
-            scale = high / 2 - low / 2
-    if scale <= 1e-12 * max(abs(low), abs(high)) or not np.isfinite(scale):
-        scale = 1.0 if not np.isfinite(scale) or scale == 0 else max(float(scale), 1e-300)
-        if high - low <= 1e-12 * max(abs(low), abs(high)):
-            scale = 1.0
-    return float(center), float(scale)
+    # Halves: the difference of the largest numbers is too large for a double.
+    halves = np.quantile(known / 2, [0, 0.25, 0.5, 0.75, 1])
+    low, first, center, third, high = halves.tolist()
+    size = max(abs(low), abs(high))
+    spread = third - first
+    if spread <= 1e-12 * size:
+        spread = (high - low) / 2
+    if high - low <= 1e-12 * size:  # what differs by rounding only is constant
+        return 2 * center, 1.0
+    return 2 * center, max(min(2 * spread, np.finfo(float).max), 1e-300)
 
 
 def scaled(values: Array, center: float, scale: float) -> Array:

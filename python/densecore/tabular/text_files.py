@@ -203,7 +203,7 @@ def _skip_comments(
         return begin, line
     usual = Counter(plain).most_common(1)[0][0]
     for _, after, cells in records:
-        if not _is_comment(cells) or len(cells) in (usual, usual - 1):
+        if not _is_comment(cells) or (len(cells) == usual and not cells[0].startswith("# ")):
             break
         line += text.count(b"\n", begin, after)
         begin = after

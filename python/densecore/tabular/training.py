@@ -342,7 +342,7 @@ def _card(
         "recipe": {
             "name": recipe.name,
             "hidden": list(recipe.hidden),
-            "activation": recipe.activation_for(problem.classification),
+            "activation": recipe.settings(problem.classification).activation,
             "networks": len(parts) * recipe.members,
             "parts": len(parts),
             "epochs": epochs,
