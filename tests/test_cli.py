@@ -58,9 +58,7 @@ def test_concrete_beats_the_linear_model(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["predict", "model.safetensors", str(CONCRETE), "--interval", "0.8"]) == 0
     rows = read_csv(capsys.readouterr().out)
     found = np.array([float(row["compressive_strength"]) for row in rows])
-    truth = np.array(
-        [float(row["compressive_strength"]) for row in read_csv(CONCRETE.read_text())]
-    )
+    truth = np.array([float(row["compressive_strength"]) for row in read_csv(CONCRETE.read_text())])
     assert np.sqrt(np.mean((found - truth) ** 2)) < 5
     low = np.array([float(row["compressive_strength_low"]) for row in rows])
     high = np.array([float(row["compressive_strength_high"]) for row in rows])
@@ -326,7 +324,7 @@ def test_options(options: list[str]) -> None:
         model = load_table_model("model.safetensors")
         used = {feature.name for feature in model.preparation.features}
         if options[0] == "--hidden":
-            dense = [n for n in model.card["recipe"]["hidden"]]
+            dense = model.card["recipe"]["hidden"]
             assert dense == ([] if options[1] == "" else [5])
         if options[0] == "--dtype":
             assert model.dtype == "float64"

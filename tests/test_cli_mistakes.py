@@ -61,7 +61,7 @@ TRAINING_MISTAKES: list[tuple[str | bytes | None, list[str], str]] = [
     (XY, ["--learning-rate", "-1"], "learning_rate: found -1, wanted a finite number > 0"),
     (XY, ["--learning-rate", "nan"], "learning_rate: found nan"),
     (XY, ["--hidden", "a,b"], "--hidden: found 'a,b', wanted widths such as 64,32"),
-    (XY, ["--hidden", "0"], "units: found 0, wanted 1 to"),
+    (XY, ["--hidden", "0"], "units: found 0, wanted an integer from 1 to"),
     (XY, ["--activation", "rellu"], "unknown activation 'rellu' (did you mean 'relu'?); known"),
     (XY, ["--optimizer", "adamm"], "unknown optimizer 'adamm'"),
     (XY, ["--recipe", "slow"], "invalid choice: 'slow'"),
@@ -145,9 +145,14 @@ PREDICTION_MISTAKES: list[tuple[Callable[[Path], Any], str, list[str], str]] = [
     (feature(center="big"), "x\n1\n", [], "found 'big', wanted a finite number"),
     (feature(kind="image"), "x\n1\n", [], "unknown kind of feature 'image'"),
     (feature(name=5), "x\n1\n", [], "found 5, wanted text"),
-    (feature(
+    (
+        feature(
             kind="categorical", categories=["a", "b"], other=False, missing=False, single=False
-        ), "x\n1\n", [], "found 2 inputs"),
+        ),
+        "x\n1\n",
+        [],
+        "found 2 inputs",
+    ),
     (lambda p: rewrite_metadata(p, lambda m: m.update(table=[])), "x\n1\n", [], "is damaged"),
     (lambda p: rewrite_metadata(p, lambda m: m["table"].update(version=9)), "x\n1\n", [], "newer"),
     (lambda p: None, "z,y\n1,2\n", [], "no column 'x', which the model needs; found: z, y"),
@@ -234,7 +239,9 @@ def test_a_closed_pipe_is_no_traceback() -> None:
 def test_the_model_is_saved_whatever_reads_the_output() -> None:
     data = table(flowers())
     for buffered in ("", "1"):
-        arguments = f"train {data} --recipe quick --target weight --epochs 30 --save piped{buffered}"
+        arguments = (
+            f"train {data} --recipe quick --target weight --epochs 30 --save piped{buffered}"
+        )
         process = subprocess.Popen(
             f"{sys.executable} -m densecore {arguments}".split(),
             stdout=subprocess.PIPE,
@@ -249,7 +256,17 @@ def test_the_model_is_saved_whatever_reads_the_output() -> None:
         process.stderr.close()
         process.wait()
         assert Path(f"piped{buffered}").exists()
-    done = command("train", data, "--recipe", "quick", "--target", "weight", "--epochs", 1, PYTHONIOENCODING="ascii")
+    done = command(
+        "train",
+        data,
+        "--recipe",
+        "quick",
+        "--target",
+        "weight",
+        "--epochs",
+        1,
+        PYTHONIOENCODING="ascii",
+    )
     assert done.returncode == 0, done.stderr
     assert "R? " in done.stdout
     assert Path("model.safetensors").exists()
@@ -275,7 +292,7 @@ def test_interrupt_is_one_line_and_saves_nothing() -> None:
 
     table(XY)
     process = subprocess.Popen(
-        f"{sys.executable} -m densecore train data.csv --target y --epochs 100000000".split(),
+        f"{sys.executable} -m densecore train data.csv --target y --epochs 200000".split(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

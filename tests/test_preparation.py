@@ -1,4 +1,4 @@
-"""From columns to arrays and back: scaling, categories, dates, classes, and what damaged files say."""
+"""From columns to arrays and back: scaling, categories, dates, classes, damaged files."""
 
 import copy
 import json
@@ -72,7 +72,7 @@ def test_numbers_are_scaled_by_median_and_quartiles_of_the_training_rows() -> No
 @pytest.mark.parametrize(
     ("values", "center", "scale"),
     [
-        ([0, 0, 0, 0, 0, 8], 0, 4),  # the quartiles are the same: half the range
+        ([*[0] * 10, 4, 8], 0, 4),  # the quartiles are the same: of 0, 4 and 8
         ([7, 7, 7], 7, 1),
         ([], 0, 1),
         ([np.nan, np.inf, 3, 5], 4, 1),
@@ -113,6 +113,9 @@ def test_bins_are_shares_of_the_way_between_quantiles() -> None:
     assert [row[1:] for row in inputs(feature, other)] == [
         [0, 0, 0, 0], [1, 0.5, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1],
     ]  # fmt: skip
+    amounts = column(*["0"] * 90, *map(str, range(1, 11)))
+    feature.cut(amounts, everything(amounts), 4)
+    assert feature.edges == [0, 4, 7, 10]  # not half of them for the zeros
     feature.cut(column("0", "0", "1", "1"), np.arange(4), 4)
     assert feature.edges == []  # one bin would be the number itself
 
@@ -220,7 +223,9 @@ def test_columns_of_no_use_are_left_out_with_the_reason() -> None:
 
 def test_a_table_without_a_usable_column_says_why() -> None:
     table = make(a=["1", "1"], y=["1", "2"])
-    with pytest.raises(TableError, match=r"no usable column besides the target \('a': constant \(1"):
+    with pytest.raises(
+        TableError, match=r"no usable column besides the target \('a': constant \(1"
+    ):
         select(table, np.arange(2), ["y"])
     with pytest.raises(TableError, match="no column besides the target"):
         select(make(y=["1", "2"]), np.arange(2), ["y"])
@@ -291,7 +296,10 @@ def test_what_a_target_must_not_be() -> None:
         ([f"t{i}" for i in range(6)], "6 classes in 6 rows"),
         ([""] * 6, "is missing in all rows"),
         (["2.5"] * 6, "is 2.5 in all rows"),
-        (["1.5", "2", "3", "4", "5", "inf"], "row 7, column 'y': found inf, wanted a finite number"),
+        (
+            ["1.5", "2", "3", "4", "5", "inf"],
+            "row 7, column 'y': found inf, wanted a finite number",
+        ),
         (["1.5", "2", "3", "4", "5", "x"], "row 7, column 'y': found 'x', wanted a number"),
         (["1e308", "-1e308", "3", "4", "1.5", "6"], "too large to be scaled"),
     ]:
@@ -498,7 +506,10 @@ def damage_target(**changes: Any) -> Callable[[dict[str, Any]], None]:
         (damage_feature(1, categories=[]), "wanted a list of texts"),
         (damage_feature(1, categories=["u", "u"]), "occurs twice"),
         (damage_feature(1, single=True), "a single input wants two categories"),
-        (damage_feature(1, categories=["u", "v", "w", "x"]), "found 14 inputs and 1 outputs, wanted"),
+        (
+            damage_feature(1, categories=["u", "v", "w", "x"]),
+            "found 14 inputs and 1 outputs, wanted",
+        ),
         (damage_feature(2, parts=["time", "moon"]), "unknown part of a date 'moon'"),
         (damage_target(kind="other"), "unknown kind of target 'other'; known"),
         (damage_target(names=["y", "z"]), "differ in length"),

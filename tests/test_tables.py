@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from densecore.tabular.reader import Column, Table, TableError, counted, listed, read_table, table_of
+from densecore.tabular.reader import (
+    Column,
+    Table,
+    TableError,
+    counted,
+    listed,
+    read_table,
+    table_of,
+)
 
 
 def write(folder: Path, text: str | bytes, name: str = "t.csv") -> str:
@@ -88,7 +96,10 @@ def test_quotes_blanks_and_blank_lines(tmp_path: Path) -> None:
         ("a,b\n1,2,\n3,4,\n", {"a": ["1", "3"], "b": ["2", "4"]}),
         ("a,b,\n1,2,\n3,4,\n", {"a": ["1", "3"], "b": ["2", "4"]}),
         ("sep=;\na;b\n1;2\n", {"a": ["1"], "b": ["2"]}),
-        ("# made\n# by hand, twice, today\na,b\n1,2\n# so\n3,4\n", {"a": ["1", "3"], "b": ["2", "4"]}),
+        (
+            "# made\n# by hand, twice, today\na,b\n1,2\n# so\n3,4\n",
+            {"a": ["1", "3"], "b": ["2", "4"]},
+        ),
         ("#a,b\n1,2\n", {"#a": ["1"], "b": ["2"]}),
         ('a,b\n"r1",1,2\n"r2",3,4\n', {"": ["r1", "r2"], "a": ["1", "3"], "b": ["2", "4"]}),
         ('a,b\n"big" one,2\nx"y,3\n', {"a": ["big one", 'x"y'], "b": ["2", "3"]}),
@@ -176,7 +187,8 @@ def test_columns_of_numbers_and_texts_are_texts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "marker", ["", "NA", "n/a", "#N/A", "<NA>", "-nan", "NaT", "#NA", "1.#QNAN", ".", "-", "?", "NULL"]
+    "marker",
+    ["", "NA", "n/a", "#N/A", "<NA>", "-nan", "NaT", "#NA", "1.#QNAN", ".", "-", "?", "NULL"],
 )
 def test_markers_of_missing_numbers(tmp_path: Path, marker: str) -> None:
     column = one(tmp_path, "1", marker, "3")
@@ -213,7 +225,10 @@ def test_a_few_texts_among_numbers_are_missing(tmp_path: Path) -> None:
         (["01/02/2020"], ["2020-01-02"]),
         (["31-Jan-2020", "1 February 2020"], ["2020-01-31", "2020-02-01"]),
         (["Jan 31, 2020"], ["2020-01-31"]),
-        (["2020-01-31 12:30", "2020-01-31T12:30:05.25Z"], ["2020-01-31T12:30", "2020-01-31T12:30:05.25"]),
+        (
+            ["2020-01-31 12:30", "2020-01-31T12:30:05.25Z"],
+            ["2020-01-31T12:30", "2020-01-31T12:30:05.25"],
+        ),
         (["2020-01-31T12:30:00+02:00"], ["2020-01-31T10:30"]),
         (["1/31/20 1:05 PM"], ["2020-01-31T13:05"]),
         (["23:59:30"], ["1970-01-01T23:59:30"]),

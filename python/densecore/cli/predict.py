@@ -6,7 +6,6 @@ import io
 import sys
 from typing import Any
 
-
 from densecore import tabular
 from densecore.tabular.preparation import ClassTarget, Surprises
 from densecore.utils import atomic_writer, check_writable
@@ -49,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     if options.probabilities and not isinstance(target, ClassTarget):
         raise ValueError("--probabilities: the model is a regression, which has none")
     if options.interval is not None and isinstance(target, ClassTarget):
-        raise ValueError("--interval: the model is of classes; --probabilities tells how sure it is")
+        raise ValueError("--interval: the model is of classes, wanted --probabilities")
     table = read(options.data, options)
     seen = Surprises()
     answers = model.outputs(table, seen)
@@ -81,5 +80,3 @@ def run(options: argparse.Namespace) -> int:
         with atomic_writer(options.out) as file:
             file.write(text.getvalue().encode())
     return 0
-
-

@@ -265,7 +265,7 @@ def _show(line: str) -> None:
     with contextlib.suppress(BrokenPipeError):
         print(line, flush=True)
         return
-    sys.stdout = _Nowhere()  # type: ignore[assignment]
+    sys.stdout = _Nowhere()
 
 
 class _Nowhere:

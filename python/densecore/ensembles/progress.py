@@ -14,8 +14,8 @@ INTERVAL = 0.2  # seconds between two calls
 def watched(tell: Callable[[float], None] | None, losses: NDArray[np.float64]) -> Iterator[None]:
     """Call `tell` from another thread with the share of numbers in `losses` that are there.
 
-    The core writes into `losses`, which starts as NaN, without the GIL. A loss that is not finite is
-    taken for one that is not there yet: the share is for a person to look at.
+    The core writes into `losses`, which starts as NaN, without the GIL. A loss that is not finite
+    counts as one that is not there yet.
     """
     if tell is None or losses.size == 0:
         yield

@@ -193,7 +193,9 @@ def read_contents(text: Any, index: int, decimal_first: bool) -> Contents:
     if texts == 0 and (numbers or not markers):
         return Contents("numbers", values)
     if texts:
-        styles = sorted(_STYLES, key=lambda s: not s[2] and s[0] != ",") if decimal_first else _STYLES
+        styles = (
+            sorted(_STYLES, key=lambda s: not s[2] and s[0] != ",") if decimal_first else _STYLES
+        )
         for decimal, thousands, units in styles:
             read, count, _, _, others, _ = text.numbers(index, decimal, thousands, units)
             if others == 0 and count:
@@ -232,7 +234,7 @@ def _distinct(values: Array) -> int:
 
 
 def _moments(levels: list[str]) -> tuple[Array, int, str] | None:
-    """The seconds of texts that are all dates or times but for markers, their parts, their order."""
+    """The seconds, parts and order of texts that are all dates or times but for markers."""
     known = [level for level in levels if not core.is_missing_marker(level)]
     # Whole columns of texts are most often told by their first ones.
     if not known or not any(_all_moments(known[:20])):

@@ -64,13 +64,20 @@ class NumericFeature:
     def cut(self, column: Column, rows: NDArray[np.intp], bins: int) -> None:
         """Cut the numbers of some rows into at most `bins` bins of about as many rows each."""
         values = column.numbers()[rows]
-        known = values[np.isfinite(values)]
-        # Two bins at least, of numbers of which there are more than two: else the number itself
-        # says it all.
+        distinct, counts = np.unique(values[np.isfinite(values)], return_counts=True)
         self.edges = []
-        if np.unique(known[:10_000]).size > 2:
-            edges = np.unique(2 * np.quantile(known / 2, np.linspace(0, 1, bins + 1)))
-            self.edges = edges.tolist() if len(edges) > 2 else []
+        if distinct.size <= 2:  # the number itself says it all
+            return
+        # A value of many rows, such as the 0 of most columns of amounts, fills one bin at most:
+        # the others are for those that differ.
+        share = counts.astype(np.float64)
+        for _ in range(10):
+            share = np.minimum(share, share.sum() / bins)
+        filled = np.cumsum(share)
+        places = np.searchsorted(filled, np.linspace(0, filled[-1], bins + 1))
+        edges = distinct[np.minimum(places, distinct.size - 1)]
+        edges = np.unique([distinct[0], *edges, distinct[-1]])
+        self.edges = edges.tolist() if edges.size > 2 else []
 
     @property
     def knows_missing(self) -> bool:
@@ -272,7 +279,9 @@ class CategoricalFeature:
         return cls(text(entry["name"]), texts(entry["categories"]))
 
     def describe(self) -> str:
-        more = [name for name, there in (("others", self.other), ("missing", self.missing)) if there]
+        more = [
+            name for name, there in (("others", self.other), ("missing", self.missing)) if there
+        ]
         return f"categories {listed([*self.categories, *more], 8)}"
 
 
@@ -344,7 +353,9 @@ class MomentFeature:
         parts = ["time"]
         if has_date:
             spread = known.max() - known.min() if known.size else 0.0
-            parts += [part for part, least in (("year", 30 * _DAY), ("week", _DAY)) if spread > least]
+            parts += [
+                part for part, least in (("year", 30 * _DAY), ("week", _DAY)) if spread > least
+            ]
         if has_time and np.unique(known % _DAY).size > 1:
             parts.append("day")
         return cls(column.name, center, scale, parts, bool((~np.isfinite(values)).any()))

@@ -75,7 +75,7 @@ def _column(name: str, path: str, lines: Sequence[int], series: Any, parse: bool
 
 def _fits(values: NDArray[Any]) -> bool:
     """Whether whole numbers are exact as float64."""
-    return -(2**53) <= int(values.min()) and int(values.max()) <= 2**53
+    return int(values.min()) >= -(2**53) and int(values.max()) <= 2**53
 
 
 def _array(series: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:

@@ -48,5 +48,7 @@ def _badness(problem: Problem, trained: Trained, x: NDArray[Any], y: NDArray[Any
     if isinstance(problem.preparation.target, ClassTarget):
         return class_scores(predicted, y)["log_loss"]
     spread = y.std(axis=0)
-    errors = [number_scores(predicted[:, j], y[:, j])["rmse"] / spread[j] for j in range(y.shape[1])]
+    errors = [
+        number_scores(predicted[:, j], y[:, j])["rmse"] / spread[j] for j in range(y.shape[1])
+    ]
     return float(np.mean(errors))

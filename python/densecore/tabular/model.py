@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from .._base import checks, core
 from .._saving import safetensors
 from ..ensembles.ensemble import Ensemble
-from ..models.layer_stack import Stack
-from ..models.sequential import Sequential, load_model
+from ..models.loading import load_model
+from ..models.sequential import Sequential
 from .json_fields import finite, positive
 from .preparation import ClassTarget, NumericTarget, Preparation, Surprises
 from .reader import Table
@@ -69,8 +69,19 @@ class TableModel:
         """The members' mean outputs for prepared inputs (rows, inputs)."""
         made = []
         for at in range(0, len(x), 1 << 16):
-            made.append(self.ensemble.predict(x[at : at + (1 << 16)]).mean(axis=0, dtype=np.float64))
+            made.append(
+                self.ensemble.predict(x[at : at + (1 << 16)]).mean(axis=0, dtype=np.float64)
+            )
         return self.answers(np.concatenate(made)) if made else np.empty((0, self.target.outputs))
+
+    def outputs_of_few(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """The same bits for a few rows, sooner: by frozen members, without copies."""
+        if self._frozen is None:
+            self._frozen = [self.ensemble.member(i).freeze() for i in range(len(self.ensemble))]
+        total = self._frozen[0](x).astype(np.float64)
+        for member in self._frozen[1:]:
+            total += member(x)
+        return self.answers(total / len(self._frozen))
 
     def answers(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean outputs as probabilities, calibrated, or as numbers in the targets' units."""
@@ -114,13 +125,19 @@ class TableModel:
         if self.residuals is not None:
             tensors["residuals"] = self.residuals
         config = {
-            "model": Stack.get_config(self.ensemble._model),
+            "model": self.ensemble._model._architecture(),
             "seeds": self.ensemble.seeds,
             "table": self.preparation.to_dict(),
             "power": self.power,
             "card": self.card,
         }
         return tensors, config
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles hold what files hold."""
+        tensors, config = self.state()
+        kept = {name: array.copy() for name, array in tensors.items()}
+        return TableModel.from_state, (kept, config)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model in one step; an existing file is replaced or left as it was."""

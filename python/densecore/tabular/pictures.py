@@ -56,7 +56,9 @@ def _calibration(axis: Any, trained: Trained) -> None:
     bins = [b for b in range(10) if (place == b).any()]
     axis.plot([0, 1], [0, 1], color="tab:grey", lw=0.8)
     axis.plot(
-        [confidence[place == b].mean() for b in bins], [right[place == b].mean() for b in bins], "o-"
+        [confidence[place == b].mean() for b in bins],
+        [right[place == b].mean() for b in bins],
+        "o-",
     )
     low = float(min(confidence.min(), right[place == bins[0]].mean()))
     axis.set(xlabel="probability of the predicted class", ylabel="share that is right",

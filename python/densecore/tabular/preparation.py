@@ -74,9 +74,7 @@ class Preparation:
         ]
         return Preparation(features, self.target, False)
 
-    def transform(
-        self, table: Table, dtype: str, seen: Surprises | None = None
-    ) -> NDArray[Any]:
+    def transform(self, table: Table, dtype: str, seen: Surprises | None = None) -> NDArray[Any]:
         """The network's inputs (rows, inputs); columns are found by name, in any order.
 
         What the training data had not (unseen categories, missing values, missing columns) gets

@@ -126,12 +126,12 @@ def problem_of(
             table.column(name)
             if name in targets:
                 raise ValueError(f"--{option}: '{name}' is the target")
-    for option, name in (("weight", weight), ("group", group)):
-        if isinstance(name, str):
-            table.column(name)
-            if name in targets:
-                raise ValueError(f"--{option}: '{name}' is the target")
-            left.add(name)
+    for option, given in (("weight", weight), ("group", group)):
+        if isinstance(given, str):
+            table.column(given)
+            if given in targets:
+                raise ValueError(f"--{option}: '{given}' is the target")
+            left.add(given)
     notes = list(table.notes)
     for column in columns:
         if column.missing().all():
@@ -142,16 +142,16 @@ def problem_of(
         class_target = ClassTarget.fit(columns[0])
     else:
         values = NumericTarget.values(columns)
-        known = ~np.isnan(values).any(axis=1)
+        known = np.isfinite(values).all(axis=1)
         if not known.any():
             raise TableError(f"{table.path}: a target is missing in every row")
     rows = np.flatnonzero(known)
     if len(rows) < len(table):
         notes.append(f"{counted(len(table) - len(rows), 'row')} without a target left out")
     selection = select(table, rows, targets, left, categorical)
-    for name, option in ((weight, "the weight"), (group, "the group")):
-        if isinstance(name, str):
-            selection.left_out[name] = option
+    for given, option in ((weight, "the weight"), (group, "the group")):
+        if isinstance(given, str):
+            selection.left_out[given] = option
     target: ClassTarget | NumericTarget
     if classification:
         target = class_target
@@ -219,7 +219,8 @@ def _groups(table: Table, group: str | NDArray[Any] | None, rows: NDArray[np.int
     if isinstance(group, str):
         codes = table.column(group).texts()[0][rows]
     else:
-        codes = np.unique(np.asarray(group)[rows].astype(str), return_inverse=True)[1]
+        texts = np.asarray(group)[rows].astype(str)
+        codes = np.unique(texts, return_inverse=True)[1].astype(np.int32)
     return np.unique(codes, return_inverse=True)[1].reshape(-1).astype(np.int32)
 
 

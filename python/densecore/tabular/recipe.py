@@ -38,7 +38,7 @@ class Recipe:
     epochs: int
     patience: float = 0.35
     for_classes: "Settings" = field(
-        default_factory=lambda: Settings("selu", 3e-3, bins=16, dropout=0.15)
+        default_factory=lambda: Settings("selu", 3e-3, bins=32, dropout=0.15)
     )
     for_numbers: "Settings" = field(
         default_factory=lambda: Settings("mish", 1e-2, bins=32, dropout=0.0)
@@ -72,7 +72,7 @@ class Recipe:
         """Fewer for many rows: the number of steps grows with the root of the rows only."""
         if self.epochs <= MIN_EPOCHS:
             return self.epochs
-        factor = min(1.0, (self.full_rows / max(rows, 1)) ** 0.5)
+        factor: float = min(1.0, (self.full_rows / max(rows, 1)) ** 0.5)
         return max(MIN_EPOCHS, round(self.epochs * factor))
 
     def batch_for(self, rows: int) -> int:

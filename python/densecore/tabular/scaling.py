@@ -19,8 +19,8 @@ BEND = 3.0
 def robust_scale(values: Array) -> tuple[float, float]:
     """Center and scale of numbers (rows,), of which NaN and infinities do not count.
 
-    The scale is the distance of the quartiles; half the range when they are the same; 1 for a
-    constant or when nothing is known.
+    The scale is the distance of the quartiles; of those of the different values when they are the
+    same; 1 for a constant or when nothing is known.
     """
     known = values[np.isfinite(values)]
     if known.size == 0:
@@ -30,8 +30,9 @@ def robust_scale(values: Array) -> tuple[float, float]:
     low, first, center, third, high = halves.tolist()
     size = max(abs(low), abs(high))
     spread = third - first
-    if spread <= 1e-12 * size:
-        spread = (high - low) / 2
+    if spread <= 1e-12 * size:  # most values are the same: the spread of the others
+        first, third = np.quantile(np.unique(known) / 2, [0.25, 0.75]).tolist()
+        spread = third - first
     if high - low <= 1e-12 * size:  # what differs by rounding only is constant
         return 2 * center, 1.0
     return 2 * center, max(min(2 * spread, np.finfo(float).max), 1e-300)

@@ -16,7 +16,9 @@ def _weights(weight: Array | None, rows: int) -> Array:
     return np.ones(rows) if weight is None else weight
 
 
-def class_scores(probabilities: Array, labels: Labels, weight: Array | None = None) -> dict[str, float]:
+def class_scores(
+    probabilities: Array, labels: Labels, weight: Array | None = None
+) -> dict[str, float]:
     """Accuracy, log-loss, AUC, F1, balanced accuracy of probabilities (rows, classes).
 
     AUC is that of the second class against the first, or the mean of each class against the others;

@@ -25,9 +25,12 @@ MAX_INTEGER_CLASSES = 20
 # Texts are of no use when fewer rows than this share have one of the commonest.
 MIN_COVERAGE = 0.1
 
+ROW_NUMBERS = "row numbers"
+IDENTIFIER = "an identifier: another number in every row"
+
 _IDENTIFIER = re.compile(
     r"(?:^|[\s_.\-])(?:id|ids|uuid|guid|key|index|idx|rowid|row|rownames?|rownumber|recordid|nr)$"
-    r"|^(?:unnamed: ?\d+|x\.?\d?)$|[a-z](?:ID|Id)$|^(?:no|number|obs|record)$",
+    r"|^(?:unnamed: ?\d+|X(?:\.\d)?)$|[a-z](?:ID|Id)$|^(?:no|number|obs|record)$",
 )
 
 
@@ -64,8 +67,7 @@ def select(
     """
     chosen = Selection([])
     seen: dict[bytes, str] = {}
-    candidates = [c for c in table if c.name not in targets and c.name not in ignore]
-    if not candidates:
+    if all(name in targets or name in ignore for name in table.names):
         raise TableError(f"{table.path}: found no column besides the target, wanted at least one")
     for position, column in enumerate(table):
         name = column.name
@@ -75,8 +77,7 @@ def select(
             chosen.left_out[name] = "ignored"
             continue
         as_categories = name in categorical or column.kind == "texts"
-        only_one = len(candidates) == 1
-        reason = _of_no_use(column, rows, as_categories, name in categorical, position, only_one)
+        reason = _of_no_use(column, rows, as_categories, name in categorical, position)
         if reason is None:
             key = _fingerprint(column, rows)
             if key in seen:
@@ -88,6 +89,11 @@ def select(
             continue
         chosen.features.append(_fit(column, rows, as_categories, max_categories))
         chosen.notes += _notes_of(column)
+    for name, reason in list(chosen.left_out.items()):
+        # Better than nothing: it may be a time.
+        if not chosen.features and reason in (ROW_NUMBERS, IDENTIFIER):
+            del chosen.left_out[name]
+            chosen.features.append(_fit(table.column(name), rows, False, max_categories))
     if not chosen.features:
         raise TableError(
             f"{table.path}: found no usable column besides the target ("
@@ -114,8 +120,8 @@ def _notes_of(column: Column) -> list[str]:
         row = column.first_text()
         example = f", such as '{column.text(row)}'" if row is not None else ""
         notes.append(
-            f"column '{column.name}' is numbers but for {counted(contents.strays, 'text')}{example}, "
-            "taken as missing"
+            f"column '{column.name}' is numbers but for {counted(contents.strays, 'text')}"
+            f"{example}, taken as missing"
         )
     if contents.style:
         notes.append(f"column '{column.name}': {contents.style}")
@@ -128,7 +134,6 @@ def _of_no_use(
     as_categories: bool,
     asked_for: bool,
     position: int,
-    only_one: bool,
 ) -> str | None:
     """Why a column is left out, None when it is not."""
     nameless = not column.name or column.name.startswith("Unnamed: ")
@@ -156,19 +161,19 @@ def _of_no_use(
         if known_values.size == values.size:
             return f"constant ({column.text(int(rows[0]))})"
         return None
-    if only_one or column.kind == "moments" or known_values.size < values.size:
+    if column.kind == "moments" or known_values.size < values.size:
         return None
     whole = bool((known_values == np.floor(known_values)).all())
     if not whole:
         return None
     differences = np.diff(column.numbers())
     if nameless and position == 0 and (differences == 1).all():
-        return "row numbers"
+        return ROW_NUMBERS
     if _IDENTIFIER.search(column.name) or _IDENTIFIER.search(column.name.lower()) or nameless:
         if (differences == 1).all():
-            return "row numbers"
+            return ROW_NUMBERS
         if np.unique(known_values).size == known_values.size and known_values.size > 20:
-            return "an identifier: another number in every row"
+            return IDENTIFIER
     return None
 
 

@@ -48,7 +48,8 @@ class ClassTarget:
         if len(classes) < 2:
             found = f"one class only, '{classes[0]}'" if classes else "no value at all"
             raise TableError(
-                f"{column.path}: the target '{column.name}' has {found}; wanted at least two classes"
+                f"{column.path}: the target '{column.name}' has {found}; wanted at least two "
+                "classes"
             )
         rows = int(counts.sum())
         if len(classes) > max(2, rows / 2):

@@ -180,10 +180,13 @@ def _find_separator(text: bytes, begin: int) -> tuple[str, bool]:
     counts = [len(cells) for cells in rows[1:] or rows]
     if counts and counts[0] > 1 and len(set(counts)) == 1:
         same = len(rows[0]) in (counts[0], counts[0] - 1)
-        numeric = any(
-            all(core.parse_number(row[i]) is not None for row in rows[1:])
-            for i in range(counts[0])
-        ) and len(rows) > 1
+        numeric = (
+            any(
+                all(core.parse_number(row[i]) is not None for row in rows[1:])
+                for i in range(counts[0])
+            )
+            and len(rows) > 1
+        )
         if same and numeric:
             return " ", True
     return ",", False
@@ -232,8 +235,10 @@ def _names(
     usual = Counter(len(cells) for cells in rows).most_common(1)[0][0] if rows else len(names)
     if usual == len(names) + 1 and all(cells[-1] for cells in rows if len(cells) == usual):
         names = ["", *names]  # R's write.table does not name the column of row names
-    while len(names) > 1 and not names[-1] and all(
-        len(cells) < len(names) or not cells[len(names) - 1] for cells in rows
+    while (
+        len(names) > 1
+        and not names[-1]
+        and all(len(cells) < len(names) or not cells[len(names) - 1] for cells in rows)
     ):
         names.pop()  # every line ends with a separator
     if rows and _looks_like_values(names, rows[0]):

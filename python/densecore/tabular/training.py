@@ -26,7 +26,6 @@ from .scores import (
     class_scores,
     number_scores,
     sharpened,
-    standard_error,
 )
 
 Say = Callable[[str], None]
@@ -90,7 +89,8 @@ def parts_of(problem: Problem, recipe: Recipe, seed: int) -> list[Indices]:
     parts = [part for part in parts if len(part)]
     if not parts or any(len(part) == rows for part in parts):
         raise TableError(
-            f"{problem.table.path}: found one group of rows, too few to hold some out for validation"
+            f"{problem.table.path}: found one group of rows, too few to hold some out for "
+            "validation"
         )
     return parts
 
