@@ -18,7 +18,7 @@ from densecore.tabular.features import (
 )
 from densecore.tabular.folds import folds, held_out
 from densecore.tabular.preparation import ClassTarget, NumericTarget, Preparation
-from densecore.tabular.problem import problem_of
+from densecore.tabular.problem import affordable_bins, problem_of
 from densecore.tabular.reader import Column, Table, TableError
 from densecore.tabular.scaling import robust_scale
 from densecore.tabular.scores import (
@@ -118,6 +118,15 @@ def test_bins_are_shares_of_the_way_between_quantiles() -> None:
     assert feature.edges == [0, 4, 7, 10]  # not half of them for the zeros
     feature.cut(column("0", "0", "1", "1"), np.arange(4), 4)
     assert feature.edges == []  # one bin would be the number itself
+
+
+def test_bins_stay_within_bounds() -> None:
+    few = Preparation([NumericFeature("x", 0, 1)] * 10, ClassTarget("y", ["a", "b"]))
+    assert affordable_bins(few, 1000, 32) == 32
+    assert affordable_bins(few, 500_000, 32) == 9
+    assert affordable_bins(few, 5_000_000, 32) == 0
+    wide = Preparation([NumericFeature("x", 0, 1)] * 20_000, ClassTarget("y", ["a", "b"]))
+    assert affordable_bins(wide, 100, 32) == 0
 
 
 # Categories ------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ void check_column(const DelimitedText& text, index_t column) {
 }
 
 py::tuple numbers_of(const DelimitedText& text, index_t column, char decimal,
-                     const std::string& thousands, bool units, bool to_the_end) {
+                     const std::string& thousands, bool units, index_t most_texts) {
   check_column(text, column);
   py::array_t<double> out(text.rows());
   double* const to = out.mutable_data();
@@ -71,7 +71,7 @@ py::tuple numbers_of(const DelimitedText& text, index_t column, char decimal,
   {
     const py::gil_scoped_release release;
     counts = read_numbers(text, column, {decimal, thousands.empty() ? '\0' : thousands[0], units},
-                          to_the_end, to);
+                          most_texts, to);
   }
   return py::make_tuple(out, counts.numbers, counts.empty, counts.markers, counts.texts,
                         counts.first_text);
@@ -138,7 +138,7 @@ void register_tables(py::module_& module) {
              return text_of(text.cell(row, column));
            })
       .def("numbers", &numbers_of, py::arg("column"), py::arg("decimal") = '.',
-           py::arg("thousands") = "", py::arg("units") = false, py::arg("to_the_end") = false)
+           py::arg("thousands") = "", py::arg("units") = false, py::arg("most_texts") = 0)
       .def("clear_cells", &DelimitedText::clear, py::arg("texts"))
       .def("codes", &codes_of, py::arg("column"));
 }

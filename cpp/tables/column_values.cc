@@ -7,7 +7,7 @@
 namespace densecore {
 
 NumberCounts read_numbers(const DelimitedText& text, index_t column, NumberStyle style,
-                          bool to_the_end, double* out) {
+                          index_t most_texts, double* out) {
   NumberCounts counts;
   for (index_t i = 0; i < text.rows(); ++i) {
     const std::string_view cell = text.cell(i, column);
@@ -20,7 +20,7 @@ NumberCounts read_numbers(const DelimitedText& text, index_t column, NumberStyle
       ++counts.markers;
     } else {
       if (counts.texts++ == 0) counts.first_text = i;
-      if (!to_the_end) return counts;
+      if (counts.texts > most_texts) return counts;
     }
     out[i] = value;
   }
@@ -32,15 +32,26 @@ std::vector<std::string> read_codes(const DelimitedText& text, index_t column,
   // Keys are views of the cells' own text, which outlives the map.
   std::unordered_map<std::string_view, std::int32_t> known;
   std::vector<std::string> texts;
+  // Most columns of texts have few of them: where a text was last found, by its ends and length.
+  struct Recent {
+    std::string_view text;
+    std::int32_t code = -1;
+  } recent[256];
   for (index_t i = 0; i < text.rows(); ++i) {
     const std::string_view cell = text.cell(i, column);
     if (cell.empty()) {
       codes[i] = -1;
       continue;
     }
-    const auto [place, is_new] = known.try_emplace(cell, static_cast<std::int32_t>(texts.size()));
-    if (is_new) texts.emplace_back(cell);
-    codes[i] = place->second;
+    const auto first = static_cast<unsigned char>(cell.front());
+    const auto last = static_cast<unsigned char>(cell.back());
+    Recent& place = recent[(first * 31u + last * 7u + cell.size()) % 256];
+    if (place.text != cell) {
+      const auto [found, is_new] = known.try_emplace(cell, static_cast<std::int32_t>(texts.size()));
+      if (is_new) texts.emplace_back(cell);
+      place = {cell, found->second};
+    }
+    codes[i] = place.code;
   }
   return texts;
 }

@@ -16,10 +16,10 @@ struct NumberCounts {
   index_t first_text = -1;
 };
 
-// The numbers of a column into out (rows,): NaN where there is none. Stops at the first text,
-// unless `to_the_end`, for most columns of texts show themselves in their first rows.
+// The numbers of a column into out (rows,): NaN where there is none. Stops when it has found more
+// than `most_texts` texts: most columns of texts show themselves in their first rows.
 NumberCounts read_numbers(const DelimitedText& text, index_t column, NumberStyle style,
-                          bool to_the_end, double* out);
+                          index_t most_texts, double* out);
 
 // The texts that occur in a column, in the order in which they are found, and the number of its
 // text for each cell (rows,): -1 for an empty one.

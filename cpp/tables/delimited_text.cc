@@ -1,6 +1,6 @@
 #include "tables/delimited_text.h"
 
-#include <cstring>
+#include <algorithm>
 #include <stdexcept>
 
 namespace densecore {
@@ -155,6 +155,14 @@ DelimitedText::DelimitedText(std::string text, std::size_t begin, std::int64_t l
     : text_(std::move(text)), columns_(columns) {
   if (text_.size() >> (64 - length_bits) != 0)
     throw std::invalid_argument("found more than 2^40 bytes, wanted fewer");
+  // As if all lines were as long as the first ones, for growing a large array copies it. A cell
+  // takes a byte at least.
+  const std::size_t size = text_.size() - begin, look = std::min<std::size_t>(size, 1 << 16);
+  const auto from = text_.begin() + static_cast<std::ptrdiff_t>(begin);
+  const auto lines = std::count(from, from + static_cast<std::ptrdiff_t>(look), '\n');
+  const double likely = 1.1 * static_cast<double>(lines + 1) * static_cast<double>(columns) *
+                        static_cast<double>(size) / static_cast<double>(look + 1);
+  cells_.reserve(std::min(static_cast<std::size_t>(likely), size + 1));
   Scanner scanner(text_.data(), text_.size(), begin, line, format);
   while (!scanner.done()) {
     const std::size_t start = scanner.at(), before = cells_.size();

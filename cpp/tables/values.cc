@@ -27,19 +27,19 @@ bool equal_ignoring_case(std::string_view text, std::string_view lowered) {
   return true;
 }
 
-// Numbers of more digits than fit 2^53, or of large exponents: rare, and never wrong.
-double exact_number(const std::string& digits) {
+// Numbers of more digits than fit 2^53, or of large exponents, in C's spelling without a sign.
+double exact_number(std::string_view digits) {
   double value = 0;
 #if defined(__cpp_lib_to_chars) && __cpp_lib_to_chars >= 201611L
   const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (read.ec == std::errc::result_out_of_range) {
     // Too large or too small: the sign of the exponent tells.
-    const std::size_t e = digits.find('e');
-    const bool small = e != std::string::npos && e + 1 < digits.size() && digits[e + 1] == '-';
+    const std::size_t e = digits.find_first_of("eE");
+    const bool small = digits[0] == '0' || (e != std::string_view::npos && digits[e + 1] == '-');
     return small ? 0 : std::numeric_limits<double>::infinity();
   }
 #else
-  std::istringstream stream(digits);
+  std::istringstream stream{std::string(digits)};
   stream.imbue(std::locale::classic());
   stream >> value;
   if (stream.fail()) value = std::abs(value) > 1 ? std::numeric_limits<double>::infinity() : 0;
@@ -164,13 +164,13 @@ bool parse_number(std::string_view text, NumberStyle style, double* value) {
                          : found * powers[static_cast<std::size_t>(exponent)];
   } else {
     std::string plain;
-    for (const char c : text) {
-      if (is_digit(c) || c == '-' || c == '+') plain += c;
-      if (c == style.decimal) plain += '.';
+    const bool as_it_is = style.decimal == '.' && style.thousands == 0 && text[0] != '.';
+    for (const char c : as_it_is ? std::string_view() : text) {
+      if (is_digit(c) || c == '-') plain += c;
+      if (c == style.decimal) plain += plain.empty() ? "0." : ".";
       if (c == 'e' || c == 'E') plain += 'e';
     }
-    if (const std::size_t plus = plain.find('+'); plus != std::string::npos) plain.erase(plus, 1);
-    found = exact_number(plain);
+    found = exact_number(as_it_is ? text : std::string_view(plain));
   }
   *value = negative ? -found : found;
   return true;
@@ -184,7 +184,9 @@ bool is_missing_marker(std::string_view text) {
       "#null!",   "#num!",    "#name?",    "nil",  "--",      "nan(ind)", "-nan(ind)", "\\n",
       "(null)",   "n.d.",     "undefined", "..",   "..."};
   if (text.empty()) return true;
-  if (text.size() > 9) return false;
+  // Most texts are none, and their first letter says so.
+  constexpr std::string_view first_letters = "nNmMuU#<-+?.1\\(";
+  if (text.size() > 9 || first_letters.find(text[0]) == std::string_view::npos) return false;
   for (const std::string_view marker : markers)
     if (equal_ignoring_case(text, marker)) return true;
   return false;

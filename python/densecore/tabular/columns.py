@@ -189,7 +189,9 @@ def read_contents(text: Any, index: int, decimal_first: bool) -> Contents:
     `decimal_first`: whether ``1,234`` is rather 1.234 than 1234, as in files that separate their
     columns by something else.
     """
-    values, numbers, _, markers, texts, _ = text.numbers(index, to_the_end=True)
+    values, numbers, _, markers, texts, _ = text.numbers(
+        index, most_texts=int(STRAY_SHARE * text.rows)
+    )
     if texts == 0 and (numbers or not markers):
         return Contents("numbers", values)
     if texts:

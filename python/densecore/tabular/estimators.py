@@ -317,7 +317,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):
         if not isinstance(y, str):
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
-            self.classes_, labels = np.unique(y, return_inverse=True)
+            self.classes_ = np.unique(y)
             if self.class_weight is not None:
                 from sklearn.utils.class_weight import compute_sample_weight
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .columns import Array
 from .errors import TableError, counted
-from .preparation import ClassTarget, NumericTarget, Preparation, Surprises
+from .preparation import ClassTarget, NumericFeature, NumericTarget, Preparation, Surprises
 from .reader import Table
 from .selection import is_classification, select
 
@@ -120,6 +120,8 @@ def problem_of(
     if len(set(targets)) != len(targets):
         raise ValueError("--target: the same column twice")
     columns = [table.column(name) for name in targets]
+    # pandas calls a column without a name so.
+    ignore = ["" if n == "Unnamed: 0" and "" in table and n not in table else n for n in ignore]
     left = set(ignore)
     for option, names in (("ignore", ignore), ("categorical", categorical)):
         for name in names:
@@ -142,7 +144,7 @@ def problem_of(
         class_target = ClassTarget.fit(columns[0])
     else:
         values = NumericTarget.values(columns)
-        known = np.isfinite(values).all(axis=1)
+        known = np.asarray(np.isfinite(values).all(axis=1), bool)
         if not known.any():
             raise TableError(f"{table.path}: a target is missing in every row")
     rows = np.flatnonzero(known)
@@ -174,6 +176,7 @@ def problem_of(
     if weights is not None:
         weights = weights / weights.mean()
     preparation = Preparation(selection.features, target, bend)
+    bins = affordable_bins(preparation, len(rows), bins)
     if bins:
         preparation.cut_numbers(table, rows, bins)
     x = preparation.transform(table, dtype, Surprises())
@@ -188,6 +191,22 @@ def problem_of(
         selection.left_out,
         notes + selection.notes,
     )
+
+
+# Bins are for tables that stay small with them: inputs of a row, and numbers of all rows (200 MB).
+_MOST_INPUTS = 4096
+_MOST_NUMBERS = 5e7
+_FEWEST_BINS = 4
+
+
+def affordable_bins(preparation: Preparation, rows: int, bins: int) -> int:
+    """As many of the bins as keep the inputs within bounds, 0 when these would be too few."""
+    numbers = sum(isinstance(feature, NumericFeature) for feature in preparation.features)
+    if not numbers or not bins:
+        return 0
+    room = min(_MOST_INPUTS, _MOST_NUMBERS / rows) - preparation.inputs
+    possible = min(bins, int(room / numbers))
+    return possible if possible >= _FEWEST_BINS else 0
 
 
 def _weights(table: Table, weight: str | NDArray[Any] | None, rows: NDArray[np.intp]) -> Any:

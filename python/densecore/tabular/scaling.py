@@ -38,7 +38,7 @@ def robust_scale(values: Array) -> tuple[float, float]:
     return 2 * center, max(min(2 * spread, np.finfo(float).max), 1e-300)
 
 
-def scaled(values: Array, center: float, scale: float) -> Array:
+def scaled(values: Array, center: float | Array, scale: float | Array) -> Array:
     """(values - center) / scale, within ±1e15; NaN stays."""
     # Bent, 1e15 is 3 to the last bit already; infinity would be NaN.
     with np.errstate(over="ignore", invalid="ignore"):
