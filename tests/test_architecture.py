@@ -25,7 +25,7 @@ PACKAGE = ROOT / "python" / "densecore"
 # include or import each other.
 CPP_ORDER = [
     {"base"},
-    {"kernels"},
+    {"kernels", "tables"},
     {"layers"},
     {"objectives"},
     {"network"},

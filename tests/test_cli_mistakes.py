@@ -34,34 +34,25 @@ TRAINING_MISTAKES: list[tuple[str | bytes | None, list[str], str]] = [
     ("", [], "data.csv: the file is empty"),
     ("\n\n", [], "data.csv: the file is empty"),
     ("x,y\n", [], "found column names but no rows"),
-    ("x,\n1,2\n", [], "row 1: column 2 has no name"),
-    ("x,y,x\n1,2,3\n", [], "row 1: the column name 'x' occurs twice"),
     (XY, ["--target", "z"], "no column 'z'; known: x, y"),
     (XY, ["--target", "y"], "--target: the same column twice"),
     (XY, ["--ignore", "q"], "no column 'q'; known: x, y"),
     (XY, ["--ignore", "y"], "--ignore: 'y' is the target"),
     (XY, ["--ignore", "x"], "no column besides the target"),
-    (replaced(7, "oops,3"), [], "row 7, column 'x': found 'oops', wanted a number"),
-    (replaced(7, "1_0,3"), [], "row 7, column 'x': found '1_0', wanted a number"),
     (replaced(7, "3,oops"), [], "found 'oops', wanted a number (--task classification"),
-    (replaced(9, ",3"), [], "row 9, column 'x': the value is missing"),
-    (replaced(9, "3,"), [], "row 9, column 'y': the value is missing"),
-    (replaced(9, "3,"), ["--missing", "mean"], "'y': the value is missing; a target must be known"),
+    (replaced(9, ",3"), ["--missing", "error"], "row 9, column 'x': the value is missing"),
+    ("x,y\n" + "1,\n2,\n", [], "the target 'y' is missing in all rows"),
     (replaced(9, "3,inf"), [], "row 9, column 'y': found inf, wanted a finite number"),
-    (replaced(9, "inf,3"), [], "row 9, column 'x': found inf, wanted a finite number"),
-    (replaced(9, "1e39,3"), [], "row 9, column 'x': found 1e39, which overflows float32"),
-    (replaced(9, "3,-1e39"), [], "row 9, column 'y': found -1e39, which overflows float32"),
-    (replaced(9, "1e308,3"), ["--dtype", "float64"], "row 9, column 'x': found 1e308, too large"),
+    (replaced(9, "3,1e308"), [], "row 9, column 'y': found 1e308, too large to be scaled"),
     (replaced(5, "1,2,3"), [], "row 5: found 3 values, wanted 2"),
     (replaced(5, "1"), [], "row 5: found 1 value, wanted 2"),
-    (replaced(5, '1,"2'), [], "row 5: unexpected end of data"),
+    (replaced(5, '1,"2'), [], "row 5: a quote is opened and never closed"),
     ("x,y\n" + "1,a\n" * 30, [], "the target 'y' has one class only, 'a'"),
-    ("x,y\n1,2.5\n", [], "found 1 row, too few to hold out"),
-    ("x,y\n1,a\n2,b\n", [], "found 2 rows in 2 classes, too few to hold out"),
-    ("x,y\n" + ",1.5\n" * 30, ["--missing", "mean"], "column 'x' has no value in the training"),
-    ("x,y\n" + "\n".join(f"t{i},{i}.5" for i in range(200)), [], "200 different texts, more than"),
+    ("x,y\n1,2.5\n2,3.5\n", [], "found 2 rows with a target, too few to hold some out"),
+    ("x,y\n" + "1,a\n2,b\n3,c\n4,d\n", [], "has 4 classes in 4 rows, wanted several rows of each"),
+    ("x,y\n" + ",1.5\n,2\n" * 9, [], "no usable column besides the target ('x': no value at all)"),
+    ("x,y\n" + "\n".join(f"t{i},{i}.5" for i in range(200)), [], "(200 in 200 rows)"),
     (b"\x00\x01\x02" * 100, [], "not a text file"),
-    (b"x,y\n1,2\n\xff\xfe,3\n", [], "row 3: not UTF-8 text (byte 0xff)"),
     (b"\x1f\x8b\x08garbage", [], "damaged gzip file"),
     (gzip.compress(XY.encode())[:-20], [], "damaged gzip file"),
     (XY, ["--epochs", "0"], "--epochs: found '0', wanted a whole number of at least 1"),
@@ -70,9 +61,19 @@ TRAINING_MISTAKES: list[tuple[str | bytes | None, list[str], str]] = [
     (XY, ["--learning-rate", "-1"], "learning_rate: found -1, wanted a finite number > 0"),
     (XY, ["--learning-rate", "nan"], "learning_rate: found nan"),
     (XY, ["--hidden", "a,b"], "--hidden: found 'a,b', wanted widths such as 64,32"),
-    (XY, ["--hidden", "0"], "units: found 0, wanted 1 to"),
+    (XY, ["--hidden", "0"], "units: found 0, wanted an integer from 1 to"),
     (XY, ["--activation", "rellu"], "unknown activation 'rellu' (did you mean 'relu'?); known"),
     (XY, ["--optimizer", "adamm"], "unknown optimizer 'adamm'"),
+    (XY, ["--recipe", "slow"], "invalid choice: 'slow'"),
+    (XY, ["--time-limit", "0"], "--time-limit: found '0', wanted a number above 0"),
+    (XY, ["--metric", "auc"], "metric: found 'auc', wanted one of rmse, mae, r2 (regression)"),
+    (XY, ["--class-weight", "balanced"], "class_weight: found a regression"),
+    (XY, ["--weight", "w"], "no column 'w'; known: x, y"),
+    (XY, ["--group", "y"], "--group: 'y' is the target"),
+    (XY, ["--cv", "1"], "--cv: found 1, wanted at least 2 parts"),
+    (XY, ["--cv", "3", "--validation-split", "0.3"], "together with --validation-split"),
+    (XY, ["--test", "none.csv"], "none.csv: no such file"),
+    (XY, ["--json", "missing/report"], "missing/report: there is no directory missing"),
     (XY, ["--validation-split", "1"], "--validation-split: found 1.0, wanted a share between"),
     (XY, ["--validation-split", "0"], "--validation-split: found 0.0"),
     (XY, ["--separator", "abc"], "--separator: found 'abc', wanted one of"),
@@ -97,14 +98,15 @@ def test_training_mistakes(
 ) -> None:
     if data is not None:
         Path("data.csv").write_bytes(data.encode() if isinstance(data, str) else data)
-    base = ["train", "data.csv", "--target", "y", "--epochs", "3", "--quiet"]
+    base = ["train", "data.csv", "--target", "y", "--epochs", "3", "--quiet", "--recipe", "quick"]
     assert_refused([*base, *arguments], text, capsys)
 
 
 def saved_model() -> Path:
     """A good model of x for y."""
     table(XY)
-    assert main(["train", "data.csv", "--target", "y", "--epochs", "2", "--quiet"]) == 0
+    base = ["train", "data.csv", "--target", "y", "--epochs", "2", "--quiet", "--recipe", "quick"]
+    assert main(base) == 0
     return Path("model.safetensors")
 
 
@@ -112,9 +114,9 @@ def rewrite_metadata(path: Path, change: Callable[[dict[str, Any]], Any]) -> Non
     raw = path.read_bytes()
     length = struct.unpack("<Q", raw[:8])[0]
     header = json.loads(raw[8 : 8 + length])
-    user = json.loads(header["__metadata__"]["metadata"])
+    user = json.loads(header["__metadata__"]["config"])
     change(user)
-    header["__metadata__"]["metadata"] = json.dumps(user)
+    header["__metadata__"]["config"] = json.dumps(user)
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + raw[8 + length :])
 
@@ -140,19 +142,27 @@ PREDICTION_MISTAKES: list[tuple[Callable[[Path], Any], str, list[str], str]] = [
     ),
     (lambda p: dc.Sequential([dc.Input(1), dc.Dense(1)]).save(p), "x\n1\n", [], "nothing of a tab"),
     (feature(scale=0), "x\n1\n", [], "found scale 0.0, wanted > 0"),
-    (feature(mean="big"), "x\n1\n", [], "found 'big', wanted a finite number"),
+    (feature(center="big"), "x\n1\n", [], "found 'big', wanted a finite number"),
     (feature(kind="image"), "x\n1\n", [], "unknown kind of feature 'image'"),
     (feature(name=5), "x\n1\n", [], "found 5, wanted text"),
-    (feature(kind="categorical", categories=["a", "b"]), "x\n1\n", [], "found 2 inputs"),
-    (lambda p: rewrite_metadata(p, lambda m: m.update(table=[])), "x\n1\n", [], "damaged entry"),
+    (
+        feature(
+            kind="categorical", categories=["a", "b"], other=False, missing=False, single=False
+        ),
+        "x\n1\n",
+        [],
+        "found 2 inputs",
+    ),
+    (lambda p: rewrite_metadata(p, lambda m: m.update(table=[])), "x\n1\n", [], "is damaged"),
     (lambda p: rewrite_metadata(p, lambda m: m["table"].update(version=9)), "x\n1\n", [], "newer"),
     (lambda p: None, "z,y\n1,2\n", [], "no column 'x', which the model needs; found: z, y"),
-    (lambda p: None, "x\n1\ntwo\n", [], "row 3, column 'x': found 'two', wanted a number"),
-    (lambda p: None, "x\n1\n\nNA\n", [], "row 4, column 'x': the value is missing"),
-    (lambda p: None, "x\n1e39\n", [], "row 2, column 'x': found 1e39, which overflows float32"),
+    (lambda p: rewrite_metadata(p, lambda m: m.update(power=0)), "x\n1\n", [], "wanted > 0"),
+    (lambda p: rewrite_metadata(p, lambda m: m.update(seeds=[1])), "x\n1\n", [], "damaged"),
+    (lambda p: rewrite_metadata(p, lambda m: m.update(card=1)), "x\n1\n", [], "card: wanted"),
     (lambda p: None, "x\n", [], "found column names but no rows"),
     (lambda p: None, "x\n1\n", ["--out", "missing/out.csv"], "there is no directory missing"),
     (lambda p: None, "x\n1\n", ["--probabilities"], "the model is a regression"),
+    (lambda p: None, "x\n1\n", ["--interval", "1"], "interval: found 1.0, wanted a share"),
 ]
 
 
@@ -200,15 +210,6 @@ def test_predictions_replace_a_file_in_one_step() -> None:
     assert Path("kept.csv").read_text() == "old"  # a new file took the name; none was overwritten
 
 
-def test_unknown_category_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["train", table(flowers()), "--target", "weight", "--epochs", "1", "--quiet"])
-    Path("new.csv").write_text("length,colour,wild,species\n1,green,true,rose\n")
-    assert main(["predict", "model.safetensors", "new.csv"]) == 2
-    message = capsys.readouterr().err
-    assert "row 2, column 'colour': found 'green'" in message
-    assert "known: blue, red" in message
-
-
 def test_a_folder_is_not_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", ".", "--target", "y"]) == 2
     assert ".: is a directory, wanted a file" in capsys.readouterr().err
@@ -238,7 +239,9 @@ def test_a_closed_pipe_is_no_traceback() -> None:
 def test_the_model_is_saved_whatever_reads_the_output() -> None:
     data = table(flowers())
     for buffered in ("", "1"):
-        arguments = f"train {data} --target weight --epochs 30 --save piped{buffered}"
+        arguments = (
+            f"train {data} --recipe quick --target weight --epochs 30 --save piped{buffered}"
+        )
         process = subprocess.Popen(
             f"{sys.executable} -m densecore {arguments}".split(),
             stdout=subprocess.PIPE,
@@ -253,7 +256,17 @@ def test_the_model_is_saved_whatever_reads_the_output() -> None:
         process.stderr.close()
         process.wait()
         assert Path(f"piped{buffered}").exists()
-    done = command("train", data, "--target", "weight", "--epochs", 1, PYTHONIOENCODING="ascii")
+    done = command(
+        "train",
+        data,
+        "--recipe",
+        "quick",
+        "--target",
+        "weight",
+        "--epochs",
+        1,
+        PYTHONIOENCODING="ascii",
+    )
     assert done.returncode == 0, done.stderr
     assert "R? " in done.stdout
     assert Path("model.safetensors").exists()
@@ -279,7 +292,7 @@ def test_interrupt_is_one_line_and_saves_nothing() -> None:
 
     table(XY)
     process = subprocess.Popen(
-        f"{sys.executable} -m densecore train data.csv --target y --epochs 100000000".split(),
+        f"{sys.executable} -m densecore train data.csv --target y --epochs 200000".split(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -289,7 +302,7 @@ def test_interrupt_is_one_line_and_saves_nothing() -> None:
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if "rows to train" in line:
+        if "networks of" in line:
             break
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)

@@ -21,7 +21,8 @@ void register_for(py::module_& module, const char* name) {
       .def("progress", &E::progress)
       .def("set_progress", &E::set_progress, py::arg("member"), py::arg("steps"), py::arg("epochs"))
       .def("fit", &E::fit, py::arg("data"), py::arg("validation"), py::arg("epochs"),
-           py::arg("batch_size"), py::arg("shuffle"), py::arg("report"))
+           py::arg("batch_size"), py::arg("shuffle"), py::arg("report"),
+           py::arg("best") = py::none())
       .def("evaluate", &E::evaluate, py::arg("data"), py::arg("report"))
       .def("train_on_batch", &E::train_on_batch, py::arg("x"), py::arg("y"),
            py::arg("sample_weight") = py::none())

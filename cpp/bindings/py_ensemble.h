@@ -92,8 +92,11 @@ class PyEnsemble {
 
   // Lists of arrays: one for all members, or one each. `rows`: None, or an array of row numbers for
   // each member. `report` (epochs, values, members).
-  void fit(const py::tuple& data, const py::object& validation, std::int64_t epochs,
-           index_t batch_size, bool shuffle, const py::object& report) {
+  // `best`: None, or (number of the monitored value, whether more is better, patience or 0) to keep
+  // each member's best epoch. Returns the epochs that the members' parameters are of (members,).
+  py::array_t<std::int64_t> fit(const py::tuple& data, const py::object& validation,
+                                std::int64_t epochs, index_t batch_size, bool shuffle,
+                                const py::object& report, const py::object& best) {
     const InUse in_use(mark_);
     check_compiled();
     Lists training, held_out;
@@ -102,10 +105,23 @@ class PyEnsemble {
     const bool validated = !validation.is_none();
     if (validated) read(validation.cast<py::tuple>(), held_out, arrays);
     const Report to = report_of(report, epochs, ensemble_->reported() * (validated ? 2 : 1));
+    BestEpoch kept_best;
+    FitOptions options{epochs, batch_size, shuffle};
+    if (!best.is_none()) {
+      const auto given = best.cast<py::tuple>();
+      kept_best = {given[0].cast<std::size_t>(), given[1].cast<bool>(),
+                   given[2].cast<std::int64_t>()};
+      if (!validated || kept_best.value >= static_cast<std::size_t>(ensemble_->reported()))
+        throw std::invalid_argument("best: wanted a number of the validation");
+      options.best = &kept_best;
+    }
+    py::array_t<std::int64_t> kept(ensemble_->size());
+    std::int64_t* const to_kept = kept.mutable_data();
     run([&](Interrupt* interrupt) {
-      ensemble_->fit(interrupt, training.members, validated ? &held_out.members : nullptr,
-                     {epochs, batch_size, shuffle}, to);
+      ensemble_->fit(interrupt, training.members, validated ? &held_out.members : nullptr, options,
+                     to, to_kept);
     });
+    return kept;
   }
   void evaluate(const py::tuple& data, const py::object& report) {
     const InUse in_use(mark_);

@@ -237,28 +237,35 @@ Data<T> Ensemble<T>::rows_of(Worker& worker, const MemberData<T>& given, int mem
 template <class T>
 void Ensemble<T>::fit_member(Worker& worker, Executor& executor, index_t member,
                              const Members& data, const Members* validation,
-                             const FitOptions& options, const Report& report) {
+                             const FitOptions& options, const Report& report, std::int64_t* kept) {
   const Data<T> training = rows_of(worker, data_of(data, member), 0);
   Data<T> held_out;
   if (validation != nullptr) held_out = rows_of(worker, data_of(*validation, member), 1);
   Recorder recorder(report, member);
   visit(worker, member, true, [&] {
-    worker.trainer->fit(executor, training, validation == nullptr ? nullptr : &held_out, options,
-                        recorder);
+    const std::int64_t epoch = worker.trainer->fit(
+        executor, training, validation == nullptr ? nullptr : &held_out, options, recorder);
+    if (kept != nullptr) kept[member] = epoch;
   });
 }
 
 template <class T>
 void Ensemble<T>::fit(Interrupt* interrupt, const Members& data, const Members* validation,
-                      const FitOptions& options, const Report& report) {
-  const std::vector<Numbers> groups = groups_of(data, options.batch_size);
+                      const FitOptions& options, const Report& report, std::int64_t* kept) {
+  // Lanes make their steps together, and cannot keep another epoch each.
+  std::vector<Numbers> groups;
+  if (options.best == nullptr)
+    groups = groups_of(data, options.batch_size);
+  else
+    for (index_t i = 0; i < size(); ++i) groups.push_back({i});
+  if (kept != nullptr) std::fill_n(kept, size(), options.epochs - 1);
   run(interrupt, static_cast<index_t>(groups.size()), 2 * parallel_work,
       [&](Worker& worker, Executor& executor, index_t number) {
         const Numbers& group = groups[static_cast<std::size_t>(number)];
         if (group.size() > 1)
           fit_lanes(worker, executor, group, data, validation, options, report);
         else
-          fit_member(worker, executor, group.front(), data, validation, options, report);
+          fit_member(worker, executor, group.front(), data, validation, options, report, kept);
       });
 }
 

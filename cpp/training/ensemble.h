@@ -76,9 +76,10 @@ class Ensemble {
 
   // Number of values per epoch of training or validation: the loss, then the metrics.
   index_t reported() const { return 1 + static_cast<index_t>(metrics_.size()); }
-  // An exception ends it; the results of epochs that were not completed are not written.
+  // Epochs that an exception prevents are not written. `kept` (members,), unless null, becomes the
+  // epoch that each member's parameters are of (see Trainer::fit).
   void fit(Interrupt* interrupt, const Members& data, const Members* validation,
-           const FitOptions& options, const Report& report);
+           const FitOptions& options, const Report& report, std::int64_t* kept);
   // One step of each member; `losses` (members,) are those before it.
   void train(Interrupt* interrupt, const Members& data, double* losses);
   void evaluate(Interrupt* interrupt, const Members& data, const Report& report);
@@ -118,7 +119,8 @@ class Ensemble {
   // 1).
   static Data<T> rows_of(Worker& worker, const MemberData<T>& data, int memory);
   void fit_member(Worker& worker, Executor& executor, index_t member, const Members& data,
-                  const Members* validation, const FitOptions& options, const Report& report);
+                  const Members* validation, const FitOptions& options, const Report& report,
+                  std::int64_t* kept);
 
   // A member per lane (ensemble_lanes.cc). Whether the kernel takes the network and the loss at
   // all; batches of one row of the members begin .. end together.

@@ -1,6 +1,7 @@
 #include "training/trainer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -125,14 +126,41 @@ void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch, Tally<T>&
 }
 
 template <class T>
-void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
-                     const FitOptions& options, EpochObserver& observer) {
+void Trainer<T>::save_to(AlignedBuffer<T>& kept) const {
+  std::size_t size = network_->parameters()->size();
+  for (const auto& layer : network_->layers())
+    for (const StateBlock<T>& block : layer->states()) size += block.values->size();
+  reserve(kept, static_cast<index_t>(size));
+  T* to = std::copy_n(network_->parameters()->data(), network_->parameters()->size(), kept.data());
+  for (const auto& layer : network_->layers())
+    for (const StateBlock<T>& block : layer->states())
+      to = std::copy_n(block.values->data(), block.values->size(), to);
+}
+
+template <class T>
+void Trainer<T>::restore_from(const AlignedBuffer<T>& kept) {
+  const T* from = kept.data();
+  std::copy_n(from, network_->parameters()->size(), network_->parameters()->data());
+  from += network_->parameters()->size();
+  for (const auto& layer : network_->layers())
+    for (const StateBlock<T>& block : layer->states()) {
+      std::copy_n(from, block.values->size(), block.values->data());
+      from += block.values->size();
+    }
+}
+
+template <class T>
+std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
+                             const FitOptions& options, EpochObserver& observer) {
   const index_t rows = data.x.rows, batch_size = std::min(options.batch_size, rows);
   network_->reserve(batch_size);
   if (options.shuffle || data.source != nullptr) reserve_batch(data, batch_size);
   std::vector<index_t> order(options.shuffle ? static_cast<std::size_t>(rows) : 0);
   Tally<T> trained = tally(), held_out = tally();
-  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+  std::int64_t kept_epoch = -1;
+  double best_value = 0;
+  bool ended = false;
+  for (std::int64_t epoch = 0; epoch < options.epochs && !ended; ++epoch) {
     observer.epoch_begin();
     if (options.shuffle && options.order != nullptr) {
       copy_order(options.order, order);
@@ -159,8 +187,23 @@ void Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* val
       evaluate_batch(executor, *validation, held_out, options.batch_size);
       result.validation = held_out.results();
     }
-    if (!observer.epoch_end(result)) return;
+    if (options.best == nullptr) {
+      kept_epoch = epoch;
+    } else {
+      const double value = result.validation.at(options.best->value);
+      // A number that is not finite is better than nothing only.
+      if (kept_epoch < 0 || !std::isfinite(best_value) ||
+          (options.best->larger ? value >= best_value : value <= best_value)) {
+        kept_epoch = epoch;
+        best_value = value;
+        save_to(best_);
+      }
+      ended = options.best->patience > 0 && epoch - kept_epoch >= options.best->patience;
+    }
+    ended |= !observer.epoch_end(result);
   }
+  if (options.best != nullptr && kept_epoch >= 0) restore_from(best_);
+  return kept_epoch;
 }
 
 template <class T>

@@ -19,6 +19,15 @@ struct Data {
   const RowSource<T>* source = nullptr;
 };
 
+// Keeping the best epoch: the parameters of the epoch whose monitored number of the validation is
+// best, of equal ones the last, are those that a training ends with. Ties go to the last because
+// an error rate stays the same over many epochs in which the probabilities still improve.
+struct BestEpoch {
+  std::size_t value = 0;      // number of the monitored one in EpochResult::validation
+  bool larger = false;        // whether more is better
+  std::int64_t patience = 0;  // stops after so many epochs without a better one; 0: never
+};
+
 struct FitOptions {
   std::int64_t epochs = 1;
   index_t batch_size = 32;
@@ -26,6 +35,8 @@ struct FitOptions {
   // With `shuffle`: the order of the rows, which the observer writes before each epoch begins.
   // Null: orders follow from the trainer's seed.
   const std::int64_t* order = nullptr;
+  // With a validation; null for none.
+  const BestEpoch* best = nullptr;
 };
 
 // The loss, then the metrics in their order; the same for the validation data, if there are any.
@@ -96,8 +107,10 @@ class Trainer {
   void evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally,
                       index_t batch_size);
   // Throws Interrupted; the parameters are then those after the last whole step.
-  void fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
-           const FitOptions& options, EpochObserver& observer);
+  // Returns the epoch (of this call, from 0) whose parameters are kept: the last one that was
+  // trained, unless `options.best` asks for another; -1 when no epoch was trained.
+  std::int64_t fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
+                   const FitOptions& options, EpochObserver& observer);
   std::vector<double> evaluate(Executor& executor, const Data<T>& data, index_t batch_size = 32);
 
  private:
@@ -109,13 +122,16 @@ class Trainer {
   // An epoch of batches of one row, for networks that the kernels for single rows support.
   void train_rows(Executor& executor, const Data<T>& data, const index_t* order, Tally<T>& tally);
   void add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& tally);
+  // The parameters and the layers' other arrays, one after another.
+  void save_to(AlignedBuffer<T>& kept) const;
+  void restore_from(const AlignedBuffer<T>& kept);
 
   std::shared_ptr<Network<T>> network_;
   Objective<T> objective_;
   OptimizerState<T> optimizer_;
   std::vector<Metric<T>> metrics_;
   std::uint64_t seed_;
-  AlignedBuffer<T> batch_x_, batch_values_, batch_weight_, outputs_;
+  AlignedBuffer<T> batch_x_, batch_values_, batch_weight_, outputs_, best_;
   AlignedBuffer<std::int32_t> batch_labels_;
 };
 

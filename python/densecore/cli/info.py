@@ -4,16 +4,18 @@ import argparse
 from typing import Any
 
 import densecore as dc
-from densecore.tabular.preparation import ClassTarget, NumericFeature
-from densecore.tabular.reader import listed
-
-from .predict import load
+from densecore import tabular
+from densecore.tabular import report
+from densecore.tabular.errors import listed
+from densecore.tabular.preparation import ClassTarget
 
 
 def add_parser(commands: Any) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
-        "info", help="show a saved model", description="Show the architecture of a saved model."
+        "info",
+        help="show a saved model",
+        description="Show a saved model: its architecture, or for a model of a table its card.",
     )
     parser.add_argument("model", metavar="MODEL", help="a file that densecore saved")
     parser.set_defaults(run=run)
@@ -21,24 +23,30 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the architecture, the training and the table."""
-    model = dc.load_model(options.model)
-    model.summary()
-    if model.optimizer is not None and model.loss is not None:
-        progress = model.progress
-        print(f"trained with {model.optimizer!r} on {model.loss.kind}: "
-              f"{progress['epochs']:,} epochs, {progress['steps']:,} steps")  # fmt: skip
-    if "table" not in model.metadata:
-        return 0
-    _, preparation = load(options.model)
-    target = preparation.target
+    if tabular.is_table_model(options.model):
+        model = tabular.load_table_model(options.model)
+        model.ensemble.summary()
+        for line in report.describe_card(model):
+            print(line)
+    else:
+        network = dc.load_model(options.model)
+        network.summary()
+        if network.optimizer is not None and network.loss is not None:
+            progress = network.progress
+            print(f"trained with {network.optimizer!r} on {network.loss.kind}: "
+                  f"{progress['epochs']:,} epochs, {progress['steps']:,} steps")  # fmt: skip
+        if "table" not in network.metadata:
+            return 0
+        model = tabular.load_table_model(options.model)
+    _describe_table(model)
+    return 0
+
+
+def _describe_table(model: tabular.TableModel) -> None:
+    target = model.target
     if isinstance(target, ClassTarget):
         print(f"predicts the class '{target.name}': {listed(target.classes)}")
     else:
         print(f"predicts {listed([repr(name) for name in target.names])}")
-    numeric = [f.name for f in preparation.features if isinstance(f, NumericFeature)]
-    if numeric:
-        print(f"from the numbers {listed(numeric)}")
-    for feature in preparation.features:
-        if not isinstance(feature, NumericFeature):
-            print(f"from the categories of '{feature.name}': {listed(feature.categories)}")
-    return 0
+    for feature in model.preparation.features:
+        print(f"from '{feature.name}': {feature.describe()}")

@@ -1,17 +1,42 @@
-"""What several commands take: tables with a separator, and files that must be different ones."""
+"""What several commands take: how a table is read, and files that must be different ones."""
 
+import argparse
 import os
 from typing import Any
 
+from densecore.tabular import Table, read_table
 from densecore.tabular.reader import SEPARATORS
 
 
-def add_separator(parser: Any) -> None:
-    """Add ``--separator``, which `separator_of` reads."""
+def add_table_options(parser: Any) -> None:
+    """Add the options that `read` looks at."""
     parser.add_argument(
         "--separator",
         metavar="CHAR",
         help=f"one of {' '.join(SEPARATORS)} (default: found in the file)",
+    )
+    parser.add_argument(
+        "--no-header",
+        action="store_true",
+        help="the first line is values; columns are column_1, column_2, …",
+    )
+    parser.add_argument(
+        "--missing-value",
+        metavar="TEXT",
+        action="append",
+        default=[],
+        help="a text that stands for a missing value in every column, such as -999; repeat it for "
+        "several",
+    )
+
+
+def read(path: str, options: argparse.Namespace) -> Table:
+    """The table of a file, as the options say."""
+    return read_table(
+        path,
+        separator_of(options.separator),
+        not options.no_header,
+        missing_values=options.missing_value,
     )
 
 
@@ -21,7 +46,7 @@ def separator_of(name: str | None) -> str | None:
         return None
     if name in SEPARATORS:
         return SEPARATORS[name]
-    if len(name) == 1 and not name.isalnum() and name not in "\"'\r\n.":
+    if len(name) == 1 and name.isascii() and not name.isalnum() and name not in "\"'\r\n.":
         return name
     if name == "\\t":
         return "\t"

@@ -6,12 +6,11 @@ import io
 import sys
 from typing import Any
 
-import densecore as dc
-from densecore.tabular.preparation import ClassTarget, Preparation
-from densecore.tabular.reader import read_table
+from densecore import tabular
+from densecore.tabular.preparation import ClassTarget, Surprises
 from densecore.utils import atomic_writer, check_writable
 
-from .options import add_separator, refuse_same_file, separator_of
+from .options import add_table_options, read, refuse_same_file
 
 
 def add_parser(commands: Any) -> None:
@@ -28,30 +27,14 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--probabilities", action="store_true", help="add a column per class with its probability"
     )
-    add_separator(parser)
+    parser.add_argument(
+        "--interval",
+        type=float,
+        metavar="SHARE",
+        help="add the ends of an interval that holds the truth so often, for instance 0.9",
+    )
+    add_table_options(parser)
     parser.set_defaults(run=run)
-
-
-def load(path: str) -> tuple[dc.Sequential, Preparation]:
-    """A model and what it was told of its table.
-
-    Raises
-    ------
-    ValueError
-        The file is damaged, or the model was not trained by this command line.
-    """
-    model = dc.load_model(path)
-    if "table" not in model.metadata:
-        raise ValueError(
-            f"{path}: the model says nothing of a table, wanted one that `densecore train` saved"
-        )
-    try:
-        preparation = Preparation.from_dict(
-            model.metadata["table"], int(model.input_shape[1] or 0), int(model.output_shape[1] or 0)
-        )
-    except ValueError as error:
-        raise ValueError(f"{path}: what the model says of its table is unusable: {error}") from None
-    return model, preparation
 
 
 def run(options: argparse.Namespace) -> int:
@@ -60,27 +43,36 @@ def run(options: argparse.Namespace) -> int:
         refuse_same_file(("--out", options.out), ("MODEL", options.model))
         refuse_same_file(("--out", options.out), ("DATA", options.data))
         check_writable(options.out)
-    model, preparation = load(options.model)
-    target = preparation.target
+    model = tabular.load_table_model(options.model)
+    target = model.target
     if options.probabilities and not isinstance(target, ClassTarget):
         raise ValueError("--probabilities: the model is a regression, which has none")
-    table = read_table(options.data, separator_of(options.separator))
-    outputs = model.predict(preparation.transform(table, model.dtype))
+    if options.interval is not None and isinstance(target, ClassTarget):
+        raise ValueError("--interval: the model is of classes, wanted --probabilities")
+    table = read(options.data, options)
+    seen = Surprises()
+    answers = model.outputs(table, seen)
 
     header: list[str]
-    rows: list[list[str]]
+    columns: list[list[str]]
     if isinstance(target, ClassTarget):
         header = [target.name]
-        rows = [[target.classes[label]] for label in outputs.argmax(axis=1)]
+        columns = [[target.classes[label] for label in answers.argmax(axis=1)]]
         if options.probabilities:
             header += [f"probability_{name}" for name in target.classes]
-            for row, probabilities in zip(rows, outputs, strict=True):
-                row += [f"{value:.6g}" for value in probabilities]
+            columns += [[f"{value:.6g}" for value in column] for column in answers.T]
     else:
-        header = target.names
-        rows = [[f"{value:.9g}" for value in row] for row in target.restore(outputs)]
+        header = list(target.names)
+        columns = [[f"{value:.9g}" for value in column] for column in answers.T]
+        if options.interval is not None:
+            ends = model.interval(table, options.interval)
+            for j, name in enumerate(target.names):
+                header += [f"{name}_low", f"{name}_high"]
+                columns += [[f"{value:.9g}" for value in end[:, j]] for end in ends]
+    if seen.counts:
+        print(f"densecore predict: {options.data}: {seen.sentence()}", file=sys.stderr)
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    csv.writer(text, lineterminator="\n").writerows([header, *zip(*columns, strict=True)])
     if options.out is None:
         sys.stdout.write(text.getvalue())
         sys.stdout.flush()

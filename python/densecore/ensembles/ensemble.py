@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,12 +15,13 @@ from .._base.warn import warn
 from .._data.row_sources import as_rows, take
 from ..callbacks.progress import check_verbose
 from ..losses.function import CallableLoss
-from ..metrics import get_all
+from ..metrics import get_all, larger_is_better
 from ..models.sequential import Sequential
 from . import serialization
 from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
 from .history import EnsembleHistory
 from .members import Members, member_count
+from .progress import watched
 
 AnyOptimizer = str | optimizers.Optimizer
 
@@ -184,6 +185,10 @@ class Ensemble(Members):
         indices: Any = None,
         bootstrap: bool = False,
         validation_indices: Any = None,
+        restore_best_weights: bool = False,
+        monitor: str = "val_loss",
+        patience: int | None = None,
+        on_progress: Callable[[float], None] | None = None,
     ) -> EnsembleHistory:
         """Train all members for a number of epochs.
 
@@ -213,6 +218,17 @@ class Ensemble(Members):
             which, follows from its seed: ``history.indices``.
         validation_indices : sequence of n arrays, optional
             The rows of x and y to validate each member on.
+        restore_best_weights : bool
+            Whether each member ends with the parameters of its own best epoch, of equally good
+            ones the last: ``history.kept_epochs``. Optimizer states are those of the last epoch.
+        monitor : str
+            The number of the validation that says which epoch is best.
+        patience : int, optional
+            With `restore_best_weights`: a member's training stops after so many epochs without a
+            better one.
+        on_progress : callable, optional
+            Called with the share of all epochs that are done, from another thread, several times a
+            second while the members are trained.
 
         Returns
         -------
@@ -245,35 +261,64 @@ class Ensemble(Members):
             self._read,
         )
         names = self.metrics_names
+        best = self._best_epoch(restore_best_weights, monitor, patience, validation is not None)
         if validation is not None:
             names = names + ["val_" + name for name in names]
+        kept: NDArray[np.int64] | None = None
         report = np.full((epochs, len(names), len(self)), np.nan)
         before = np.array(self.progress["epochs"])
         start = time.perf_counter()
         try:
-            self._core.fit(
-                training.core(),
-                None if validation is None else validation.core(),
-                epochs,
-                size,
-                bool(shuffle),
-                report,
-            )
+            with watched(on_progress, report[:, 0]):
+                kept = self._core.fit(
+                    training.core(),
+                    None if validation is None else validation.core(),
+                    epochs,
+                    size,
+                    bool(shuffle),
+                    report,
+                    best,
+                )
             self._core.finish_training()
         finally:
             numbers = {name: report[:, i] for i, name in enumerate(names)}
             completed = np.array(self.progress["epochs"]) - before
-            self.history = EnsembleHistory(numbers, completed, rows, self._model._directions)
+            if kept is None:
+                kept = completed - 1
+            self.history = EnsembleHistory(numbers, completed, rows, self._model._directions, kept)
         self._warn_of(self.history)
         if verbose != 0:
             said = repr(self.history).removeprefix("EnsembleHistory(")[:-1]
             print(f"{said} - {time.perf_counter() - start:.1f}s")
         return self.history
 
+    def _best_epoch(
+        self, restore: bool, monitor: str, patience: int | None, validated: bool
+    ) -> tuple[int, bool, int] | None:
+        """What the core takes: the monitored number, whether it should grow, the patience."""
+        if not restore:
+            if patience is not None:
+                raise ValueError("patience: found it without restore_best_weights=True")
+            return None
+        known = ["val_" + name for name in self.metrics_names]
+        if not validated:
+            raise ValueError("restore_best_weights: found no validation data to tell the best by")
+        if monitor not in known:
+            raise ValueError(f"monitor: found {monitor!r}, wanted one of {', '.join(known)}")
+        if any(optimizer.use_ema for optimizer in self.optimizers):
+            raise ValueError(
+                "restore_best_weights: found an optimizer with use_ema=True, whose average "
+                "replaces the parameters at the end of training; wanted one of them"
+            )
+        name = monitor.removeprefix("val_")
+        grows = self._model._directions.get(name, larger_is_better(name))
+        return known.index(monitor), grows, checks.optional("patience", patience) or 0
+
     @staticmethod
     def _warn_of(history: EnsembleHistory) -> None:
         loss = history["loss"]
-        bad = np.flatnonzero(~np.isfinite(loss).all(axis=0))
+        trained = np.arange(len(loss))[:, None] < history.completed
+        bad = np.flatnonzero(~(np.isfinite(loss) | ~trained).all(axis=0))
         if bad.size:
             shown = ", ".join(map(str, bad[:10])) + (", …" if bad.size > 10 else "")
             warn(

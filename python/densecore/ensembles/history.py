@@ -22,6 +22,8 @@ class EnsembleHistory:
         How many epochs each member got through.
     epoch : list of int
         The epochs' numbers, from 0.
+    kept_epochs : ndarray (members,)
+        The epoch, from 0, whose parameters each member has: the last one, or its best.
     indices : list of ndarray or None
         The rows that each member was trained on, when they were drawn or given.
     """
@@ -32,9 +34,11 @@ class EnsembleHistory:
         completed: NDArray[np.int64],
         indices: list[NDArray[np.int64]] | None = None,
         directions: dict[str, bool] | None = None,
+        kept_epochs: NDArray[np.int64] | None = None,
     ) -> None:
         self.history = history
         self.completed = completed
+        self.kept_epochs = completed - 1 if kept_epochs is None else kept_epochs
         self.indices = indices
         self._directions = directions or {}
         self.epoch = list(range(len(next(iter(history.values())))))

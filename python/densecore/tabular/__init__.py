@@ -1,1 +1,45 @@
-"""Tables: read from files, prepared for a network, and its outputs turned back into answers."""
+"""Tables: read from files, prepared for networks, learnt, and predicted.
+
+`TabularClassifier` and `TabularRegressor` are scikit-learn's kind of estimators, and need it
+installed; all else, the command line too, needs NumPy alone.
+"""
+
+from typing import TYPE_CHECKING
+
+from .errors import TableError
+from .model import TableModel, is_table_model, load_table_model
+from .problem import Problem, problem_of
+from .reader import Table, read_table, table_of
+from .recipe import RECIPES, Recipe, recipe_named
+from .training import Trained, fit, parts_of
+
+if TYPE_CHECKING:
+    from .estimators import TabularClassifier, TabularRegressor
+
+__all__ = [
+    "RECIPES",
+    "Problem",
+    "Recipe",
+    "Table",
+    "TableError",
+    "TableModel",
+    "TabularClassifier",
+    "TabularRegressor",
+    "Trained",
+    "fit",
+    "is_table_model",
+    "load_table_model",
+    "parts_of",
+    "problem_of",
+    "read_table",
+    "recipe_named",
+    "table_of",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in ("TabularClassifier", "TabularRegressor"):
+        from . import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module 'densecore.tabular' has no attribute {name!r}")

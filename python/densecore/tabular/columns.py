@@ -1,77 +1,321 @@
-"""The values of a column that must be known: as numbers, or refused with their place."""
+"""Columns of a table: numbers, texts, or moments, and how their texts are told apart.
+
+A column is one of three kinds. *Numbers* are float64 with NaN where a value is missing. *Texts* are
+codes (rows,) of the different texts, -1 where a cell is empty. *Moments* are dates or times, in
+seconds since 1970 (or since midnight), NaN where missing. Each cell of a file is parsed once; what
+is rarely asked for (a text of a number) is read again from the file's bytes.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .reader import Column, TableError
+from .._base import core
+from .errors import TableError
 
 Array = NDArray[np.float64]
+Codes = NDArray[np.int32]
 
-_CATEGORY_MISSING = "wanted a category, such as 'unknown': --missing mean is for numbers only"
-TARGET_MISSING = "a target must be known"
+TRUE_WORDS = {"true", "t", "yes", "y", "on"}
+FALSE_WORDS = {"false", "f", "no", "n", "off"}
+
+# A column whose known cells are numbers but for this share is a column of numbers, in which the
+# other texts are missing values ("unknown", "> 100").
+STRAY_SHARE = 0.05
+MIN_DISTINCT_WITH_STRAYS = 10
+
+_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+\Z")
 
 
-def numbers(column: Column, fill: float | None, allow_missing: bool, target: bool = False) -> Array:
-    """A column as finite numbers (rows,); a missing value becomes `fill`, or NaN when allowed.
+def category_key(text: str) -> str:
+    """What tells categories and classes apart: the text, but 2.0 is 2.
 
-    `target` only changes what a message advises.
-
-    Raises
-    ------
-    TableError
-        At the first text, infinity, or missing value that is not allowed.
+    pandas writes whole numbers with a point when one of them is missing. ``007`` and ``1E3`` are
+    other texts than ``7`` and ``1000``.
     """
-    values, missing = column.numbers(), column.missing()
-    text = np.isnan(values) & ~missing
-    if text.any():
-        row = int(np.argmax(text))
-        advice = "--task classification" if target else f"--categorical {quoted(column.name)}"
-        raise TableError(
-            f"{column.where(row)}: found '{column.values[row]}', wanted a number ({advice}, when "
-            f"training, takes the column as {'classes' if target else 'categories'})"
+    found = _WHOLE.match(text)
+    return found.group(1) if found else text
+
+
+def boolean(text: str) -> float | None:
+    """1 for a word that says true, 0 for one that says false, else None."""
+    word = text.lower()
+    return 1.0 if word in TRUE_WORDS else 0.0 if word in FALSE_WORDS else None
+
+
+@dataclass
+class Contents:
+    """What a column was found to hold; `style` says how its numbers or dates are spelled."""
+
+    kind: str  # "numbers", "texts" or "moments"
+    values: Array | None = None  # of numbers and moments
+    codes: Codes | None = None  # of texts
+    levels: list[str] | None = None
+    style: str = ""
+    strays: int = 0  # texts among numbers, which count as missing
+    parts: int = 0  # of moments: 1 dates, 2 times, 3 both
+
+
+class Column:
+    """One column of a table; reads what it is asked for when it is asked.
+
+    Parameters
+    ----------
+    name : str
+    path : str
+        Of the file, or a word for where the table comes from; for messages.
+    lines : sequence of int
+        The line of the file that each row begins on.
+    contents : function () -> Contents
+    texts : function () -> (codes, levels)
+        The cells as texts, whatever they mean.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: str,
+        lines: Sequence[int] | NDArray[np.int64],
+        contents: Callable[[], Contents],
+        texts: Callable[[], tuple[Codes, list[str]]],
+    ) -> None:
+        self.name = name
+        self.path = path
+        self._lines = lines
+        self._make_contents = contents
+        self._make_texts = texts
+        self._contents: Contents | None = None
+        self._texts: tuple[Codes, list[str]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @property
+    def contents(self) -> Contents:
+        if self._contents is None:
+            self._contents = self._make_contents()
+            if self._contents.codes is not None:
+                self._texts = (self._contents.codes, self._contents.levels or [])
+        return self._contents
+
+    @property
+    def kind(self) -> str:
+        return self.contents.kind
+
+    def texts(self) -> tuple[Codes, list[str]]:
+        """Codes (rows,) of the cells' texts, -1 for an empty cell, and the different texts."""
+        if self._texts is None:
+            self._texts = self._make_texts()
+        return self._texts
+
+    def text(self, row: int) -> str:
+        """The text of a cell."""
+        codes, levels = self.texts()
+        return "" if codes[row] < 0 else levels[codes[row]]
+
+    def numbers(self) -> Array:
+        """The values (rows,) as numbers; NaN where there is none, or where it is a text.
+
+        Words that say true and false are 1 and 0; a moment is its seconds.
+        """
+        contents = self.contents
+        if contents.values is not None:
+            return contents.values
+        codes, levels = self.texts()
+        of_level = np.full(len(levels) + 1, np.nan)
+        for i, level in enumerate(levels):
+            truth = boolean(level)
+            of_level[i] = truth if truth is not None else _number(level)
+        return of_level[codes]
+
+    def missing(self) -> NDArray[np.bool_]:
+        """Where there is no value (rows,): of texts, where the cell is empty."""
+        contents = self.contents
+        if contents.values is not None:
+            return np.isnan(contents.values)
+        assert contents.codes is not None
+        return contents.codes < 0
+
+    def where(self, row: int) -> str:
+        """File, line and column of a value, for the start of a message."""
+        return f"{self.path}: row {self._lines[row]}, column '{self.name}'"
+
+    def first_text(self) -> int | None:
+        """The first row whose text is neither a number nor a marker of a missing value."""
+        codes, levels = self.texts()
+        bad = np.array([np.isnan(_number(t)) and not core.is_missing_marker(t) for t in levels]
+                       + [False])  # fmt: skip
+        rows = np.flatnonzero(bad[codes])
+        return int(rows[0]) if rows.size else None
+
+
+def _number(text: str) -> float:
+    value = core.parse_number(text)
+    return np.nan if value is None else float(value)
+
+
+# From a file's cells ----------------------------------------------------------------------------
+
+
+# Spellings of numbers: (decimal mark, mark between thousands, currency or percent signs).
+_PLAIN = (".", "", False)
+_STYLES = [
+    (".", ",", False),
+    (",", "", False),
+    (",", ".", False),
+    (".", " ", False),
+    (",", " ", False),
+    (".", "'", False),
+    (".", ",", True),
+    (",", ".", True),
+]
+_STYLE_NAMES = {
+    ",": "decimal commas",
+    ",.": "decimal commas, points between thousands",
+    ".,": "commas between thousands",
+    ". ": "blanks between thousands",
+    ", ": "decimal commas, blanks between thousands",
+    ".'": "apostrophes between thousands",
+}
+
+
+def read_contents(text: Any, index: int, decimal_first: bool) -> Contents:
+    """What a column of a `DelimitedText` holds.
+
+    `decimal_first`: whether ``1,234`` is rather 1.234 than 1234, as in files that separate their
+    columns by something else.
+    """
+    values, numbers, _, markers, texts, _ = text.numbers(
+        index, most_texts=int(STRAY_SHARE * text.rows)
+    )
+    if texts == 0 and (numbers or not markers):
+        return Contents("numbers", values)
+    if texts:
+        styles = (
+            sorted(_STYLES, key=lambda s: not s[2] and s[0] != ",") if decimal_first else _STYLES
         )
-    infinite = np.isinf(values)
-    if infinite.any():
-        row = int(np.argmax(infinite))
-        raise TableError(f"{column.where(row)}: found {column.values[row]}, wanted a finite number")
-    if missing.any():
-        if fill is not None:
-            values[missing] = fill
-        elif not allow_missing:
-            refuse_missing(
-                column,
-                TARGET_MISSING if target else "--missing mean fills numbers in when training",
-            )
-    return values
+        for decimal, thousands, units in styles:
+            read, count, _, _, others, _ = text.numbers(index, decimal, thousands, units)
+            if others == 0 and count:
+                style = "with units" if units else _STYLE_NAMES[decimal + thousands]
+                return Contents("numbers", read, style=style)
+        known = numbers + texts
+        if texts <= STRAY_SHARE * known and _distinct(values) >= MIN_DISTINCT_WITH_STRAYS:
+            return Contents("numbers", values, strays=texts)
+    codes, levels = text.codes(index)
+    return of_texts(codes, levels)
 
 
-def refuse_overflow(column: Column, dtype: str) -> None:
-    """Raise TableError at the first number that `dtype` cannot hold."""
-    values = column.numbers()
-    large = (np.abs(values) > np.finfo(dtype).max) & np.isfinite(values)  # infinity: as `numbers`
-    if large.any():
-        row = int(np.argmax(large))
-        hint = "; --dtype float64 takes larger numbers" if dtype == "float32" else ""
+def points_as_thousands(text: Any, index: int, plain: Array) -> Contents | None:
+    """A column that read as plain numbers, in a file of decimal commas: ``1.234`` is 1234.
+
+    None when it is not so spelled, or when it makes no difference.
+    """
+    read, count, _, _, others, _ = text.numbers(index, ",", ".")
+    if others or not count or np.array_equal(read, plain, equal_nan=True):
+        return None
+    return Contents("numbers", read, style=_STYLE_NAMES[",."])
+
+
+def of_texts(codes: Codes, levels: list[str]) -> Contents:
+    """A column of texts, which are moments if all of them are."""
+    moments = _moments(levels)
+    if moments is None:
+        return Contents("texts", codes=codes, levels=levels)
+    seconds, parts, style = moments
+    return Contents("moments", np.append(seconds, np.nan)[codes], style=style, parts=parts)
+
+
+def _distinct(values: Array) -> int:
+    known = values[~np.isnan(values)]
+    return int(np.unique(known).size)
+
+
+def _moments(levels: list[str]) -> tuple[Array, int, str] | None:
+    """The seconds, parts and order of texts that are all dates or times but for markers."""
+    known = [level for level in levels if not core.is_missing_marker(level)]
+    # Whole columns of texts are most often told by their first ones.
+    if not known or not any(_all_moments(known[:20])):
+        return None
+    month_first, day_first = _all_moments(known)
+    if not (month_first or day_first):
+        return None
+    ambiguous = month_first and day_first
+    # Points separate days from months in Europe, and dashes in files of databases.
+    by_day = not month_first or (ambiguous and "/" not in known[0])
+    seconds, parts = core.parse_moments(levels, by_day)
+    differ = ambiguous and not np.array_equal(
+        seconds, core.parse_moments(levels, not by_day)[0], equal_nan=True
+    )
+    style = f"dates read {'day' if by_day else 'month'} first" if differ else ""
+    return seconds, int(np.bitwise_or.reduce(parts)), style
+
+
+def _all_moments(texts: list[str]) -> tuple[bool, bool]:
+    """Whether all are moments with the month first, and with the day first."""
+    month, day = (
+        not np.isnan(core.parse_moments(texts, by_day)[0]).any() for by_day in (False, True)
+    )
+    return month, day
+
+
+# From values in memory --------------------------------------------------------------------------
+
+
+def from_numbers(name: str, path: str, lines: Sequence[int], values: Array) -> Column:
+    """A column of numbers (rows,), NaN where missing."""
+
+    def texts() -> tuple[Codes, list[str]]:
+        known, inverse = np.unique(values, return_inverse=True)
+        levels = [number_text(value) for value in known]
+        codes = inverse.reshape(-1).astype(np.int32)
+        codes[np.isnan(values)] = -1
+        return codes, levels
+
+    return Column(name, path, lines, lambda: Contents("numbers", values), texts)
+
+
+def number_text(value: float) -> str:
+    """A number as text: whole ones without a point."""
+    value = float(value)
+    if value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return repr(value)
+
+
+def from_moments(name: str, path: str, lines: Sequence[int], seconds: Array) -> Column:
+    """A column of dates with times, in seconds since 1970; NaN where missing."""
+    has_time = bool((seconds[~np.isnan(seconds)] % 86400 != 0).any())
+    made = Contents("moments", seconds, parts=3 if has_time else 1)
+    plain = from_numbers(name, path, lines, seconds)
+    return Column(name, path, lines, lambda: made, plain.texts)
+
+
+def from_texts(
+    name: str, path: str, lines: Sequence[int], values: Sequence[str | None], parse: bool
+) -> Column:
+    """A column of texts, None where missing; `parse`: whether they may spell numbers."""
+    cells = ["" if value is None else str(value).strip() for value in values]
+    text = core.DelimitedText.of_texts(cells)
+    index = 0
+
+    def contents() -> Contents:
+        if parse:
+            return read_contents(text, index, False)
+        codes, levels = text.codes(index)
+        return of_texts(codes, levels)
+
+    return Column(name, path, lines, contents, lambda: text.codes(index))
+
+
+def refuse_text(column: Column, advice: str) -> None:
+    """Raise TableError at the first text of a column that is to be numbers."""
+    row = column.first_text()
+    if row is not None:
         raise TableError(
-            f"{column.where(row)}: found {column.values[row]}, which overflows {dtype}{hint}"
+            f"{column.where(row)}: found '{column.text(row)}', wanted a number ({advice})"
         )
-
-
-def is_numeric(column: Column) -> bool:
-    """Whether at least one value is a number (true and false are)."""
-    return bool((~np.isnan(column.numbers())).any())
-
-
-def refuse_missing(column: Column, hint: str = _CATEGORY_MISSING) -> None:
-    """Raise TableError at the first value that is missing."""
-    missing = column.missing()
-    if missing.any():
-        row = int(np.argmax(missing))
-        count = int(missing.sum())
-        more = f" ({count} in the column)" if count > 1 else ""
-        raise TableError(f"{column.where(row)}: the value is missing{more}; {hint}")
-
-
-def quoted(name: str) -> str:
-    """A column's name as a shell wants it in most cases."""
-    return f"'{name}'" if not name.replace("_", "").isalnum() else name

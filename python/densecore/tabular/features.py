@@ -1,173 +1,434 @@
-"""The columns that a network is given: numbers, standardised, and categories, as indicators."""
+"""The inputs that a column becomes: scaled numbers, indicators of categories, parts of dates."""
 
-from dataclasses import dataclass
-from typing import Any
+import itertools
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Array, is_numeric, numbers, quoted, refuse_missing
-from .json_fields import finite, positive, text, texts
-from .reader import Column, TableError, listed
+from .columns import Array, Column, category_key
+from .errors import listed
+from .json_fields import finite, flag, of_kind, positive, text, texts
+from .scaling import bent, robust_scale, scaled
 
+# A column's commonest texts have inputs of their own, up to so many.
 MAX_CATEGORIES = 100
+# A text of fewer rows than this is rare.
+MIN_CATEGORY_ROWS = 2
+
+
+@dataclass
+class Surprises:
+    """What a table had that the training data had not: counted, and told once."""
+
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def add(self, column: str, what: str, count: int, examples: list[str]) -> None:
+        if count:
+            self.counts[column, what] = self.counts.get((column, what), 0) + count
+            self.examples.setdefault((column, what), []).extend(examples)
+
+    def sentence(self) -> str:
+        """All of it in one line; empty when there is nothing."""
+        parts = []
+        for (column, what), count in self.counts.items():
+            shown = listed([f"'{t}'" for t in self.examples[column, what]], 3)
+            parts.append(f"column '{column}': {count} {what}" + (f" ({shown})" if shown else ""))
+        return "; ".join(parts)
 
 
 @dataclass
 class NumericFeature:
-    """A column of numbers, standardised: (value - mean) / scale.
+    """A column of numbers: bent((value - center) / scale), and whether it is missing.
 
-    A constant column has scale 1. `fill` is what a missing value becomes, None: it is refused.
+    A missing value is 0, which is the median; `indicator`: an input of its own says so, whose
+    weights are the learned replacement. `edges`, if there are any, cut the numbers into bins with
+    an input each: 0 below the bin, 1 above it, in between the share of the way (the piecewise
+    linear encoding of Gorishniy, Rubachev & Babenko, On embeddings for numerical features, 2022).
     """
 
-    kind = "numeric"
+    kind: ClassVar[str] = "numeric"
 
     name: str
-    mean: float
+    center: float
     scale: float
-    fill: float | None
+    indicator: bool = False
+    edges: list[float] = field(default_factory=list)
 
-    width = 1
+    @property
+    def width(self) -> int:
+        return 1 + max(len(self.edges) - 1, 0) + int(self.indicator)
+
+    def cut(self, column: Column, rows: NDArray[np.intp], bins: int) -> None:
+        """Cut the numbers of some rows into at most `bins` bins of about as many rows each."""
+        values = column.numbers()[rows]
+        distinct, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+        self.edges = []
+        if distinct.size <= 2:  # the number itself says it all
+            return
+        # A value of many rows, such as the 0 of most columns of amounts, fills one bin at most:
+        # the others are for those that differ.
+        share = counts.astype(np.float64)
+        for _ in range(10):
+            share = np.minimum(share, share.sum() / bins)
+        filled = np.cumsum(share)
+        places = np.searchsorted(filled, np.linspace(0, filled[-1], bins + 1))
+        edges = distinct[np.minimum(places, distinct.size - 1)]
+        edges = np.unique([distinct[0], *edges, distinct[-1]])
+        self.edges = edges.tolist() if edges.size > 2 else []
+
+    @property
+    def knows_missing(self) -> bool:
+        return self.indicator
 
     @classmethod
-    def fit(
-        cls, column: Column, training: NDArray[np.intp], fill_missing: bool
-    ) -> "NumericFeature":
-        """Learn mean and scale from the rows whose numbers are in `training` (rows,).
+    def fit(cls, column: Column, rows: NDArray[np.intp]) -> "NumericFeature":
+        """Learn center and scale from the rows whose numbers are in `rows`."""
+        values = column.numbers()[rows]
+        center, scale = robust_scale(values)
+        return cls(column.name, center, scale, bool((~np.isfinite(values)).any()))
 
-        Raises
-        ------
-        TableError
-            A value is no number, missing without `fill_missing`, or too large.
-        """
-        values = numbers(column, None, fill_missing)
-        known = values[training][~np.isnan(values[training])]
-        if known.size == 0:
-            raise TableError(
-                f"{column.table.path}: column '{column.name}' has no value in the training part"
-            )
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean, deviation = float(known.mean()), float(known.std())
-        # Rounding alone gives a constant another mean, and a deviation that is not exactly 0.
-        if known.min() == known.max():
-            mean, deviation = float(known[0]), 0.0
-        if not np.isfinite(mean) or not np.isfinite(deviation):
-            row = int(np.nanargmax(np.abs(values)))
-            raise TableError(
-                f"{column.where(row)}: found {column.values[row]}, too large to be scaled"
-            )
-        constant = deviation <= 1e-12 * abs(mean)
-        fill = mean if fill_missing else None
-        return cls(column.name, mean, 1.0 if constant else deviation, fill)
+    def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
+        """Write the inputs into `out` (rows, width)."""
+        values = column.numbers()
+        z = scaled(values, self.center, self.scale)
+        unknown = np.isnan(z)
+        if unknown.any():
+            z[unknown] = 0
+            if not self.indicator:
+                strays = unknown & ~column.missing()
+                texts = int(strays.sum())
+                example = [column.text(int(np.argmax(strays)))] if texts else []
+                seen.add(self.name, "texts where numbers are wanted", texts, example)
+                seen.add(self.name, "missing numbers, of which the training data had none",
+                         int(unknown.sum()) - texts, [])  # fmt: skip
+        out[:, 0] = bent(z) if bend else z
+        if self.edges:
+            self._write_bins(np.where(unknown, self.center, values), out[:, 1 : len(self.edges)])
+        if self.indicator:
+            out[:, -1] = unknown
 
-    def transform(self, column: Column) -> Array:
-        """(value - mean) / scale as a matrix (rows, 1)."""
-        values = numbers(column, self.fill, False)
-        # Bent, 1e15 is 3 to the last bit already; infinity would be NaN.
-        with np.errstate(over="ignore"):
-            scaled = np.clip((values - self.mean) / self.scale, -1e15, 1e15)
-        return scaled.reshape(-1, 1)
+    def _write_bins(self, values: Array, out: NDArray[Any]) -> None:
+        for i, (low, high) in enumerate(itertools.pairwise(self.edges)):
+            out[:, i] = np.clip((values - low) / (high - low), 0, 1)
+
+    def transform_missing(self, out: NDArray[Any]) -> None:
+        """The inputs of rows of a table that has no such column."""
+        out[:] = 0
+        if self.edges:
+            self._write_bins(np.full(len(out), self.center), out[:, 1 : len(self.edges)])
+        if self.indicator:
+            out[:, -1] = 1
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
             "name": self.name,
-            "mean": self.mean,
+            "center": self.center,
             "scale": self.scale,
-            "fill": self.fill,
+            "indicator": self.indicator,
+            "edges": self.edges,
         }
 
     @classmethod
     def from_dict(cls, entry: Any) -> "NumericFeature":
         """Read and check what `to_dict` wrote."""
-        fill = None if entry["fill"] is None else finite(entry["fill"])
-        return cls(text(entry["name"]), finite(entry["mean"]), positive(entry["scale"]), fill)
+        edges = [finite(edge) for edge in entry["edges"]]
+        if len(edges) == 1 or any(a >= b for a, b in itertools.pairwise(edges)):
+            raise ValueError("edges: wanted none, or at least two in increasing order")
+        return cls(
+            text(entry["name"]),
+            finite(entry["center"]),
+            positive(entry["scale"]),
+            flag(entry["indicator"]),
+            edges,
+        )
+
+    @classmethod
+    def from_dict_1(cls, entry: Any) -> "NumericFeature":
+        """What version 0.1.0 wrote: a mean and a deviation; `fill` was the mean or None."""
+        if entry["fill"] is not None:
+            finite(entry["fill"])
+        return cls(text(entry["name"]), finite(entry["mean"]), positive(entry["scale"]))
+
+    def describe(self) -> str:
+        return "number" + (", missing in some rows" if self.indicator else "")
 
 
 @dataclass
 class CategoricalFeature:
-    """A column of names: one input per category, 1 for the row's and 0 for the others."""
+    """A column of categories: an input for each, 1 for the row's and 0 for the others.
 
-    kind = "categorical"
+    Two categories that are never missing are one input, -1 or 1. `other`: an input for rare
+    categories and those that training did not have; `missing`: one for an empty cell. Without
+    `other` an unseen category is as a missing one, and without both all inputs are 0.
+    """
+
+    kind: ClassVar[str] = "categorical"
 
     name: str
     categories: list[str]
+    other: bool = False
+    missing: bool = False
+    single: bool = False
+
+    def __post_init__(self) -> None:
+        self._place = {category_key(c): i for i, c in enumerate(self.categories)}
+        self._folded: dict[str, int | None] = {}
+        for key, i in self._place.items():
+            folded = key.casefold()
+            self._folded[folded] = None if folded in self._folded else i
 
     @property
     def width(self) -> int:
-        return len(self.categories)
+        if self.single:
+            return 1
+        return len(self.categories) + int(self.other) + int(self.missing)
+
+    @property
+    def knows_missing(self) -> bool:
+        return self.missing or self.other
 
     @classmethod
-    def fit(cls, column: Column) -> "CategoricalFeature":
-        """Learn which categories there are.
+    def fit(
+        cls, column: Column, rows: NDArray[np.intp], limit: int = MAX_CATEGORIES
+    ) -> "CategoricalFeature":
+        """Learn the commonest categories from the rows whose numbers are in `rows`."""
+        keys, counts, missing = category_counts(column, rows)
+        order = sorted(range(len(keys)), key=lambda i: (-counts[i], keys[i]))
+        kept = [i for i in order if counts[i] >= MIN_CATEGORY_ROWS][:limit]
+        if not kept or len(keys) <= 2:
+            kept = order[:limit]
+        rare = len(kept) < len(keys)
+        categories = sorted(keys[i] for i in kept)
+        single = len(categories) == 2 and not rare and missing == 0
+        return cls(column.name, categories, rare, missing > 0, single)
 
-        Raises
-        ------
-        TableError
-            A value is missing, or there are more than `MAX_CATEGORIES` categories.
-        """
-        refuse_missing(column)
-        categories = sorted(set(column.values))
-        if len(categories) > MAX_CATEGORIES:
-            raise TableError(
-                f"{column.table.path}: column '{column.name}' has {len(categories)} different "
-                f"texts, more than the {MAX_CATEGORIES} that are taken as categories; leave it out "
-                f"with --ignore {quoted(column.name)}"
-            )
-        return cls(column.name, categories)
+    def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
+        """Write the inputs into `out` (rows, width)."""
+        codes, levels = column.texts()
+        places = np.full(len(levels) + 1, self._missing_place(), np.intp)
+        unseen = np.zeros(len(levels) + 1, bool)
+        for i, level in enumerate(levels):
+            place = self._find(level)
+            places[i] = self._other_place() if place is None else place
+            unseen[i] = place is None
+        if unseen.any() and not self.other:
+            count = int(unseen[codes].sum())
+            seen.add(self.name, "categories that the training data had not", count,
+                     [t for t, new in zip(levels, unseen, strict=False) if new])  # fmt: skip
+        if not self.knows_missing:
+            seen.add(self.name, "missing values, of which the training data had none",
+                     int((codes < 0).sum()), [])  # fmt: skip
+        chosen = places[codes]
+        out[:] = 0
+        if self.single:
+            out[:, 0] = np.where(chosen < 0, 0, 2 * chosen - 1)
+            return
+        known = np.flatnonzero(chosen >= 0)
+        out[known, chosen[known]] = 1
 
-    def transform(self, column: Column) -> Array:
-        """The indicators as a matrix (rows, categories).
+    def _find(self, level: str) -> int | None:
+        key = category_key(level)
+        place = self._place.get(key)
+        return self._folded.get(key.casefold()) if place is None else place
 
-        Raises
-        ------
-        TableError
-            A value is missing, or is not one of the categories.
-        """
-        refuse_missing(column)
-        place = {category: i for i, category in enumerate(self.categories)}
-        out = np.zeros((len(column.values), len(self.categories)))
-        for row, value in enumerate(column.values):
-            if value not in place:
-                raise TableError(
-                    f"{column.where(row)}: found '{value}', which the training data did not have; "
-                    f"known: {listed(self.categories)}"
-                )
-            out[row, place[value]] = 1
-        return out
+    def _missing_place(self) -> int:
+        if self.missing:
+            return len(self.categories) + int(self.other)
+        return len(self.categories) if self.other else -1
+
+    def _other_place(self) -> int:
+        return len(self.categories) if self.other else self._missing_place()
+
+    def transform_missing(self, out: NDArray[Any]) -> None:
+        """The inputs of rows of a table that has no such column."""
+        out[:] = 0
+        if self._missing_place() >= 0:
+            out[:, self._missing_place()] = 1
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": self.kind, "name": self.name, "categories": self.categories}
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "categories": self.categories,
+            "other": self.other,
+            "missing": self.missing,
+            "single": self.single,
+        }
 
     @classmethod
     def from_dict(cls, entry: Any) -> "CategoricalFeature":
         """Read and check what `to_dict` wrote."""
+        made = cls(
+            text(entry["name"]),
+            texts(entry["categories"]),
+            flag(entry["other"]),
+            flag(entry["missing"]),
+            flag(entry["single"]),
+        )
+        if made.single and (len(made.categories) != 2 or made.other or made.missing):
+            raise ValueError(f"'{made.name}': a single input wants two categories and no other")
+        return made
+
+    @classmethod
+    def from_dict_1(cls, entry: Any) -> "CategoricalFeature":
+        """What version 0.1.0 wrote: one input per category."""
         return cls(text(entry["name"]), texts(entry["categories"]))
 
+    def describe(self) -> str:
+        more = [
+            name for name, there in (("others", self.other), ("missing", self.missing)) if there
+        ]
+        return f"categories {listed([*self.categories, *more], 8)}"
 
-Feature = NumericFeature | CategoricalFeature
 
+def category_counts(column: Column, rows: NDArray[np.intp]) -> tuple[list[str], list[int], int]:
+    """The different categories of some rows, the rows of each, and the rows without one.
 
-def fit_feature(
-    column: Column, training: NDArray[np.intp], fill_missing: bool, categorical: bool
-) -> Feature:
-    """The feature that a column becomes: numbers, or categories when it has no number at all.
-
-    Parameters
-    ----------
-    column : Column
-    training : ndarray (rows,) of int
-        Numbers of the rows to learn from.
-    fill_missing : bool
-        Whether a missing number becomes the mean; else it is refused.
-    categorical : bool
-        Whether numbers are categories, too.
-
-    Raises
-    ------
-    TableError
-        A value that cannot be used; the message says where.
+    2.0 is counted as 2, and the words of a column of booleans in lower case.
     """
-    if categorical or not (is_numeric(column) or column.missing().all()):
-        return CategoricalFeature.fit(column)
-    return NumericFeature.fit(column, training, fill_missing)
+    codes, levels = column.texts()
+    counts = np.bincount(codes[rows] + 1, minlength=len(levels) + 1)
+    merged: dict[str, int] = {}
+    for level, count in zip(levels, counts[1:], strict=True):
+        if count:
+            key = category_key(level)
+            merged[key] = merged.get(key, 0) + int(count)
+    folded = {key.casefold() for key in merged}
+    if len(folded) < len(merged) and folded <= _BOOLEAN_WORDS:
+        spelled: dict[str, int] = {}
+        for key, count in merged.items():
+            spelled[key.casefold()] = spelled.get(key.casefold(), 0) + count
+        merged = spelled
+    return list(merged), list(merged.values()), int(counts[0])
+
+
+_BOOLEAN_WORDS = {"true", "false", "yes", "no", "t", "f", "y", "n", "on", "off"}
+
+_DAY = 86400.0
+_YEAR = 365.2425 * _DAY
+
+
+@dataclass
+class MomentFeature:
+    """A column of dates or times, as the parts of it that vary.
+
+    ``time``: the moment itself, scaled as numbers are; ``year``, ``week`` and ``day``: sine and
+    cosine of the place in the year, the week and the day. `indicator`: whether it is missing.
+    """
+
+    kind: ClassVar[str] = "moment"
+
+    name: str
+    center: float
+    scale: float
+    parts: list[str]
+    indicator: bool = False
+
+    _PERIODS: ClassVar[dict[str, tuple[float, float]]] = {
+        # 1970-01-01 was a Thursday.
+        "year": (_YEAR, 0.0),
+        "week": (7 * _DAY, 3 * _DAY),
+        "day": (_DAY, 0.0),
+    }
+
+    @property
+    def width(self) -> int:
+        return sum(1 if part == "time" else 2 for part in self.parts) + int(self.indicator)
+
+    @property
+    def knows_missing(self) -> bool:
+        return self.indicator
+
+    @classmethod
+    def fit(cls, column: Column, rows: NDArray[np.intp]) -> "MomentFeature":
+        """Learn which parts vary, and the scale of the moment, from some rows."""
+        values = column.numbers()[rows]
+        center, scale = robust_scale(values)
+        known = values[np.isfinite(values)]
+        has_date, has_time = column.contents.parts & 1, column.contents.parts & 2
+        parts = ["time"]
+        if has_date:
+            spread = known.max() - known.min() if known.size else 0.0
+            parts += [
+                part for part, least in (("year", 30 * _DAY), ("week", _DAY)) if spread > least
+            ]
+        if has_time and np.unique(known % _DAY).size > 1:
+            parts.append("day")
+        return cls(column.name, center, scale, parts, bool((~np.isfinite(values)).any()))
+
+    def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
+        """Write the inputs into `out` (rows, width)."""
+        values = column.numbers()
+        unknown = ~np.isfinite(values)
+        if unknown.any() and not self.indicator:
+            seen.add(self.name, "missing dates, of which the training data had none",
+                     int(unknown.sum()), [])  # fmt: skip
+        self._write(values, unknown, out, bend)
+
+    def transform_missing(self, out: NDArray[Any]) -> None:
+        """The inputs of rows of a table that has no such column."""
+        self._write(np.full(len(out), np.nan), np.ones(len(out), bool), out, True)
+
+    def _write(
+        self, values: Array, unknown: NDArray[np.bool_], out: NDArray[Any], bend: bool
+    ) -> None:
+        at = 0
+        for part in self.parts:
+            if part == "time":
+                z = scaled(values, self.center, self.scale)
+                z[unknown] = 0
+                out[:, at] = bent(z) if bend else z
+                at += 1
+                continue
+            period, shift = self._PERIODS[part]
+            turn = np.where(unknown, 0, values + shift) % period * (2 * np.pi / period)
+            out[:, at] = np.where(unknown, 0, np.sin(turn))
+            out[:, at + 1] = np.where(unknown, 0, np.cos(turn))
+            at += 2
+        if self.indicator:
+            out[:, at] = unknown
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "center": self.center,
+            "scale": self.scale,
+            "parts": self.parts,
+            "indicator": self.indicator,
+        }
+
+    @classmethod
+    def from_dict(cls, entry: Any) -> "MomentFeature":
+        """Read and check what `to_dict` wrote."""
+        parts = texts(entry["parts"])
+        unknown = [part for part in parts if part != "time" and part not in cls._PERIODS]
+        if unknown:
+            raise ValueError(f"unknown part of a date {unknown[0]!r}")
+        return cls(
+            text(entry["name"]),
+            finite(entry["center"]),
+            positive(entry["scale"]),
+            parts,
+            flag(entry["indicator"]),
+        )
+
+    def describe(self) -> str:
+        return f"moment ({', '.join(self.parts)})"
+
+
+Feature = NumericFeature | CategoricalFeature | MomentFeature
+KINDS = (CategoricalFeature, NumericFeature, MomentFeature)
+
+
+def feature_from_dict(entry: Any, version: int) -> Feature:
+    """Read and check what `to_dict` of any feature wrote, in a file of the given version."""
+    if version == 1:
+        old: Feature = of_kind("feature", entry, KINDS[:2], "from_dict_1")
+        return old
+    made: Feature = of_kind("feature", entry, KINDS, "from_dict")
+    return made

@@ -25,6 +25,13 @@ def positive(value: Any) -> float:
     return number
 
 
+def flag(value: Any) -> bool:
+    """True or false; ValueError for anything else."""
+    if not isinstance(value, bool):
+        raise ValueError(f"found {reprlib.repr(value)}, wanted true or false")
+    return value
+
+
 def text(value: Any) -> str:
     """A string; ValueError for anything else."""
     if not isinstance(value, str):
@@ -48,12 +55,12 @@ def refuse_repeated(names: list[str]) -> None:
         raise ValueError(f"the name {reprlib.repr(repeated[0])} occurs twice")
 
 
-def of_kind(what: str, entry: Any, classes: Iterable[Any]) -> Any:
+def of_kind(what: str, entry: Any, classes: Iterable[Any], reader: str = "from_dict") -> Any:
     """What `to_dict` of one of the classes wrote, read by the class of its kind."""
     known = list(classes)
     for cls in known:
         if entry["kind"] == cls.kind:
-            return cls.from_dict(entry)
+            return getattr(cls, reader)(entry)
     raise ValueError(
         f"unknown kind of {what} {reprlib.repr(entry['kind'])}; known: "
         f"{', '.join(cls.kind for cls in known)}"

@@ -1,53 +1,55 @@
 """From a table's columns to a network's arrays, and from its outputs back.
 
-What is learnt from the training part (means, deviations, categories, classes) is kept in objects
-that become JSON with the model: `Preparation.to_dict` and `Preparation.from_dict`.
+What is learnt from the training rows (centers, scales, categories, classes) is kept in objects that
+become JSON with the model: `Preparation.to_dict` and `Preparation.from_dict`.
 """
 
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Array, is_numeric, numbers, refuse_overflow
-from .features import MAX_CATEGORIES, CategoricalFeature, Feature, NumericFeature, fit_feature
-from .json_fields import of_kind, refuse_repeated
-from .reader import Table, TableError, listed
+from .errors import TableError, listed
+from .features import (
+    MAX_CATEGORIES,
+    CategoricalFeature,
+    Feature,
+    MomentFeature,
+    NumericFeature,
+    Surprises,
+    feature_from_dict,
+)
+from .json_fields import flag, of_kind, refuse_repeated
+from .reader import Table
+from .scaling import BEND
 from .targets import ClassTarget, NumericTarget, Target
 
 __all__ = [
     "BEND",
     "MAX_CATEGORIES",
     "VERSION",
-    "Array",
     "CategoricalFeature",
     "ClassTarget",
     "Feature",
+    "MomentFeature",
     "NumericFeature",
     "NumericTarget",
     "Preparation",
+    "Surprises",
     "Target",
-    "fit_feature",
-    "is_numeric",
-    "numbers",
-    "refuse_overflow",
 ]
 
-VERSION = 1
-
-# Standardised numbers are bent smoothly towards ±3, to s / sqrt(1 + (s / 3)²): a pixel that is
-# almost always 0 is otherwise an input of 20 where it is not (Holzmüller, Grinsztajn & Steinwart,
-# Better by default, NeurIPS 2024).
-BEND = 3.0
+# Version 1 is that of densecore 0.1.0.
+VERSION = 2
 
 
 @dataclass
 class Preparation:
     """All that a prediction needs to know of the table that the model was trained on.
 
-    `bend`: whether standardised numbers are bent towards ±3; not for a model that is to be linear.
+    `bend`: whether scaled numbers are bent towards ±3; not for a model that is to be linear.
     """
 
     features: list[Feature]
@@ -58,37 +60,51 @@ class Preparation:
     def inputs(self) -> int:
         return sum(feature.width for feature in self.features)
 
-    def transform(self, table: Table, dtype: str) -> NDArray[Any]:
+    def cut_numbers(self, table: Table, rows: NDArray[np.intp], bins: int) -> None:
+        """Give the columns of numbers inputs for their bins, cut at the quantiles of some rows."""
+        for feature in self.features:
+            if isinstance(feature, NumericFeature):
+                feature.cut(table.column(feature.name), rows, bins)
+
+    def unbent(self) -> "Preparation":
+        """The same for a linear model: numbers scaled only, without bins."""
+        features = [
+            replace(feature, edges=[]) if isinstance(feature, NumericFeature) else feature
+            for feature in self.features
+        ]
+        return Preparation(features, self.target, False)
+
+    def transform(self, table: Table, dtype: str, seen: Surprises | None = None) -> NDArray[Any]:
         """The network's inputs (rows, inputs); columns are found by name, in any order.
+
+        What the training data had not (unseen categories, missing values, missing columns) gets
+        the inputs that the model has for it, and is counted in `seen`.
 
         Raises
         ------
         TableError
-            A column is missing, or a value cannot be used; the message says where.
+            A column is missing that was never missing a value in training.
         """
-        absent = [f.name for f in self.features if f.name not in table.names]
-        if absent:
+        seen = Surprises() if seen is None else seen
+        absent = [f for f in self.features if f.name not in table]
+        unknown = [f.name for f in absent if not f.knows_missing]
+        if unknown or (absent and len(absent) == len(self.features)):
+            names = unknown or [f.name for f in absent]
             raise TableError(
-                f"{table.path}: no column {listed([repr(name) for name in absent])}, which the "
+                f"{table.path}: no column {listed([repr(name) for name in names])}, which the "
                 f"model needs; found: {listed(table.names)}"
             )
+        x = np.empty((len(table), self.inputs), dtype)
+        at = 0
         for feature in self.features:
-            if isinstance(feature, NumericFeature):
-                refuse_overflow(table.column(feature.name), dtype)
-        return np.ascontiguousarray(self._inputs(table, self.bend), dtype)
-
-    def linear_inputs(self, table: Table) -> Array:
-        """What a linear model would be given: standardised, not bent (rows, inputs)."""
-        return self._inputs(table, False)
-
-    def _inputs(self, table: Table, bend: bool) -> Array:
-        blocks = []
-        for feature in self.features:
-            block = feature.transform(table.column(feature.name))
-            if bend and isinstance(feature, NumericFeature):
-                block = block / np.hypot(1, block / BEND)
-            blocks.append(block)
-        return np.hstack(blocks)
+            out = x[:, at : at + feature.width]
+            at += feature.width
+            if feature.name in table:
+                feature.transform(table.column(feature.name), out, self.bend, seen)
+            else:
+                seen.add(feature.name, "rows without the column, taken as missing", len(table), [])
+                feature.transform_missing(out)
+        return x
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -114,18 +130,16 @@ class Preparation:
                 raise ValueError(f"found version {reprlib.repr(version)}, wanted a number")
             if version > VERSION:
                 raise ValueError("it comes from a newer densecore: upgrade")
-            kinds = (CategoricalFeature, NumericFeature)
-            features = [of_kind("feature", entry, kinds) for entry in data["features"]]
-            refuse_repeated([feature.name for feature in features])
-            if type(data["bend"]) is not bool:
-                raise ValueError(f"found bend {reprlib.repr(data['bend'])}, wanted true or false")
+            features = [feature_from_dict(entry, version) for entry in data["features"]]
             target = of_kind("target", data["target"], (ClassTarget, NumericTarget))
-            preparation = cls(features, target, data["bend"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"damaged entry ({error})") from None
-        if preparation.inputs != inputs or preparation.target.outputs != outputs:
+            bend = flag(data["bend"])
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ValueError(f"damaged entry ({reprlib.repr(error)})") from None
+        refuse_repeated([feature.name for feature in features])
+        found = cls(features, target, bend)
+        if (found.inputs, target.outputs) != (inputs, outputs):
             raise ValueError(
-                f"found {preparation.inputs} inputs and {preparation.target.outputs} outputs, "
-                f"wanted {inputs} and {outputs} as the network"
+                f"found {found.inputs} inputs and {target.outputs} outputs, wanted {inputs} and "
+                f"{outputs} as the network"
             )
-        return preparation
+        return found

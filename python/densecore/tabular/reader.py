@@ -1,87 +1,70 @@
-"""Tables: a file becomes named columns of text or numbers. Knows nothing of networks.
+"""Tables: a file, a data frame or an array becomes named columns. Knows nothing of networks.
 
-CSV, plain or gzip, needs the standard library alone; Parquet and Excel go through pandas.
+Text files (CSV and its relatives, plain, gzip or zip) need NumPy alone; Parquet and Excel go
+through pandas.
 """
 
-import csv
-import gzip
-import io
 import os
-import zlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .columns import Column, Contents, points_as_thousands, read_contents
+from .errors import TableError, counted, listed
+from .frames import columns_of_frame
+from .text_files import SEPARATORS, TextTable, read_text_table
+
+__all__ = [
+    "SEPARATORS",
+    "Column",
+    "Table",
+    "TableError",
+    "counted",
+    "listed",
+    "read_table",
+    "table_of",
+]
+
 TABLES_EXTRA = "needs pandas: pip install 'densecore[tables]'"
 
-SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|", "space": " "}
 
-# What stands for a missing value, compared without regard to case.
-_MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
-
-
-class TableError(ValueError):
-    """A table that cannot be used: one line that names file, row and column."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column, as text; `line` of a value is where it stands in the file.
-
-    Attributes
-    ----------
-    name : str
-    values : sequence of str
-        Without surrounding blanks.
-    table : Table
-        Where it comes from, for error messages.
-    """
-
-    name: str
-    values: Sequence[str]
-    table: "Table"
-
-    def where(self, row: int) -> str:
-        """File, line and column of a value, for the start of a message."""
-        return f"{self.table.path}: row {self.table.line(row)}, column '{self.name}'"
-
-    def missing(self) -> NDArray[np.bool_]:
-        """Where there is no value (rows,)."""
-        return np.array([value.lower() in _MISSING for value in self.values], bool)
-
-    def numbers(self) -> NDArray[np.float64]:
-        """The values (rows,) as numbers; NaN where there is none, or where it is text.
-
-        True and false are 1 and 0.
-        """
-        return np.array([_number(value) for value in self.values], np.float64)
-
-
-@dataclass(frozen=True)
 class Table:
-    """The columns of a file, each name once.
+    """The columns of a table, each name once.
 
     Attributes
     ----------
     path : str
+        Of the file, or ``table`` for one that came from memory; for messages.
     names : list of str
+    notes : list of str
+        What was not plain when it was read, a sentence each.
     """
 
-    path: str
-    names: list[str]
-    _columns: list[list[str]]
-    _lines: Sequence[int]
+    def __init__(self, path: str, columns: Sequence[Column], rows: int, notes: Sequence[str] = ()):
+        self.path = path
+        self.notes = list(notes)
+        self._rows = rows
+        names, renamed = _different([column.name for column in columns])
+        for column, name in zip(columns, names, strict=True):
+            column.name = name
+        if renamed:
+            self.notes.append(f"columns of the same name are called {listed(renamed)}")
+        self._columns = dict(zip(names, columns, strict=True))
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._columns)
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return self._rows
 
-    def line(self, row: int) -> int:
-        """The line of the file on which a row starts (for a spreadsheet, its row number)."""
-        return self._lines[row]
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self._columns.values())
 
     def column(self, name: str) -> Column:
         """A column by name.
@@ -91,32 +74,46 @@ class Table:
         TableError
             There is none of that name; the message lists the known ones.
         """
-        if name not in self.names:
+        if name not in self._columns:
             raise TableError(f"{self.path}: no column '{name}'; known: {listed(self.names)}")
-        return Column(name, self._columns[self.names.index(name)], self)
+        return self._columns[name]
 
 
-def listed(names: Sequence[str], limit: int = 20) -> str:
-    """Names for a message: all of them, or the first ones and how many more."""
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown}, … ({len(names) - limit} more)"
+def _different(names: list[str]) -> tuple[list[str], list[str]]:
+    """The names with a number behind those that occur again, and the new ones."""
+    taken, made, renamed = set(names), [], []
+    seen: set[str] = set()
+    for name in names:
+        new, number = name, 1
+        while new in seen or (new != name and new in taken):
+            number += 1
+            new = f"{name}_{number}"
+        if new != name:
+            renamed.append(f"'{new}'")
+        seen.add(new)
+        made.append(new)
+    return made, renamed
 
 
-def counted(number: int, what: str) -> str:
-    """``1 row``, ``2 rows``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def read_table(path: str | os.PathLike[str], separator: str | None = None) -> Table:
-    """Read a table whose first line names its columns.
+def read_table(
+    path: str | os.PathLike[str],
+    separator: str | None = None,
+    header: bool = True,
+    missing_values: Collection[str] = (),
+) -> Table:
+    """Read a table from a file.
 
     Parameters
     ----------
     path : path
-        ``.parquet``, ``.xlsx`` and ``.xls`` are read through pandas; anything else as CSV, plain or
-        gzip.
+        ``.parquet``, ``.xlsx`` and ``.xls`` are read through pandas; anything else as delimited
+        text, plain, gzip or zip.
     separator : str, optional
-        By default found in the first lines: comma, semicolon, tab or ``|``.
+        By default found in the first lines: comma, semicolon, tab, ``|``, or blanks.
+    header : bool
+        Whether the first row names the columns; else they are ``column_1``, ``column_2``, ….
+    missing_values : collection of str
+        Texts that stand for a missing value in every column, besides an empty cell.
 
     Raises
     ------
@@ -134,142 +131,108 @@ def read_table(path: str | os.PathLike[str], separator: str | None = None) -> Ta
         raise FileNotFoundError(f"{shown}: no such file")
     ending = os.path.splitext(shown)[1].lower()
     if ending in (".parquet", ".xlsx", ".xls"):
-        names, rows, lines = _read_with_pandas(shown, ending)
-    else:
-        names, rows, lines = _read_csv(shown, separator)
-    _check_names(shown, names)
-    if not rows:
-        raise TableError(f"{shown}: found column names but no rows")
-    return Table(shown, names, [list(column) for column in zip(*rows, strict=True)], lines)
+        frame = _read_with_pandas(shown, ending, header)
+        if len(frame) == 0:
+            raise TableError(f"{shown}: found column names but no rows")
+        if missing_values:
+            frame = frame.mask(frame.astype(str).isin(list(missing_values)))
+        first = 2 if header else 1
+        columns = columns_of_frame(frame, shown, range(first, len(frame) + first),
+                                   parse=ending != ".parquet")  # fmt: skip
+        return Table(shown, columns, len(frame))
+    read = read_text_table(shown, separator, header)
+    if missing_values:
+        read.cells.clear_cells(list(missing_values))
+    return _of_text(shown, read)
 
 
-def _check_names(shown: str, names: list[str]) -> None:
-    for number, name in enumerate(names, start=1):
-        if not name:
-            raise TableError(f"{shown}: row 1: column {number} has no name")
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise TableError(f"{shown}: row 1: the column name '{repeated[0]}' occurs twice")
+def _of_text(path: str, read: TextTable) -> Table:
+    cells, lines = read.cells, read.cells.lines
+    decimal_first = read.separator != ","
+    contents: dict[int, Contents] = {}
+
+    def all_contents() -> dict[int, Contents]:
+        """What the columns hold. In a file of decimal commas, points stand between thousands."""
+        if not contents:
+            made = {i: read_contents(cells, i, decimal_first) for i in range(cells.columns)}
+            if decimal_first and any(c.style.startswith("decimal commas") for c in made.values()):
+                for i, one in made.items():
+                    if one.kind == "numbers" and not one.style and not one.strays:
+                        assert one.values is not None
+                        made[i] = points_as_thousands(cells, i, one.values) or one
+            contents.update(made)
+        return contents
+
+    def contents_of(index: int) -> Callable[[], Contents]:
+        if decimal_first:
+            return lambda: all_contents()[index]
+        return lambda: read_contents(cells, index, False)
+
+    def texts_of(index: int) -> Callable[[], Any]:
+        return lambda: cells.codes(index)
+
+    columns = [
+        Column(name, path, lines, contents_of(i), texts_of(i)) for i, name in enumerate(read.names)
+    ]
+    return Table(path, columns, cells.rows, read.notes)
 
 
-def _read_text(shown: str) -> str:
-    with open(shown, "rb") as file:
-        raw = file.read()
-    if raw[:2] == b"\x1f\x8b":
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise TableError(f"{shown}: damaged gzip file ({error})") from None
-    # Excel writes a byte order mark, and "Unicode text" as UTF-16.
-    encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    if b"\x00" in raw and encoding != "utf-16":
-        raise TableError(f"{shown}: not a text file, wanted CSV")
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise TableError(
-            f"{shown}: row {line}: not {encoding.removesuffix('-sig').upper()} text (byte "
-            f"0x{raw[error.start]:02x})"
-        ) from None
-    if not text.strip():
-        raise TableError(f"{shown}: the file is empty")
-    return text
-
-
-def _read_csv(shown: str, separator: str | None) -> tuple[list[str], list[list[str]], list[int]]:
-    text = _read_text(shown)
-    if separator is None:
-        separator = _find_separator(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True,
-                        skipinitialspace=True)  # fmt: skip
-    records = _records(shown, reader)
-    _, names = next(records, (1, []))
-    if not names:
-        raise TableError(f"{shown}: the file is empty")
-    rows, lines = [], []
-    for line, record in records:
-        if len(record) != len(names):
-            raise TableError(
-                f"{shown}: row {line}: found {counted(len(record), 'value')}, wanted "
-                f"{len(names)} as in the first row"
-            )
-        rows.append(record)
-        lines.append(line)
-    # A comma can only be a decimal mark where it does not separate values.
-    if separator != ",":
-        rows = [[_decimal_point(value) for value in record] for record in rows]
-    return names, rows, lines
-
-
-def _records(shown: str, reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """(line, values) of every record that is not blank. A record may span lines, in quotes."""
-    line = 1
-    try:
-        for record in reader:
-            if record and (len(record) > 1 or record[0].strip()):
-                yield line, [value.strip() for value in record]
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise TableError(f"{shown}: row {line}: {error}") from None
-
-
-def _find_separator(text: str) -> str:
-    """The separator that cuts the first lines into the same number of values, the most of them."""
-    lines = [line for line in text[:20_000].splitlines()[:20] if line.strip()]
-    best, most = ",", 1
-    for separator in (",", ";", "\t", "|"):
-        try:
-            counts = [
-                len(record)
-                for record in csv.reader(lines, delimiter=separator, skipinitialspace=True)
-            ]
-        except csv.Error:
-            continue
-        # Decimal commas also cut lines into pieces, but not the line of names into as many.
-        usual = Counter(counts).most_common(1)[0]
-        if counts[0] == usual[0] and counts[0] > most:
-            best, most = separator, counts[0]
-    return best
-
-
-def _decimal_point(value: str) -> str:
-    if value.count(",") != 1:
-        return value
-    number = value.replace(",", ".")
-    # A name such as "Miller, J" keeps its comma.
-    return value if np.isnan(_number(number)) else number
-
-
-def _read_with_pandas(shown: str, ending: str) -> tuple[list[str], list[list[str]], list[int]]:
+def _read_with_pandas(shown: str, ending: str, header: bool) -> Any:
     try:
         import pandas
     except ImportError:
         raise ImportError(f"{shown}: reading {ending} {TABLES_EXTRA}") from None
     try:
-        frame = pandas.read_parquet(shown) if ending == ".parquet" else pandas.read_excel(shown)
+        if ending == ".parquet":
+            return pandas.read_parquet(shown)
+        return pandas.read_excel(shown, header=0 if header else None)
     except ImportError as error:
         raise ImportError(f"{shown}: reading {ending} {TABLES_EXTRA} ({error})") from None
     except Exception as error:  # pandas has many ways to dislike a file
         reason = " ".join(str(error).split())[:200]
         raise TableError(f"{shown}: not a readable {ending} file ({reason})") from None
-    missing = frame.isna().to_numpy()
-    cells = frame.to_numpy(dtype=object)
-    rows = [
-        ["" if absent else str(cell).strip() for cell, absent in zip(row, gone, strict=True)]
-        for row, gone in zip(cells, missing, strict=True)
-    ]
-    names = [str(name).strip() for name in frame.columns]
-    return names, rows, list(range(2, len(rows) + 2))
 
 
-def _number(value: str) -> float:
-    lowered = value.lower()
-    if lowered in ("true", "false"):
-        return float(lowered == "true")
-    if "_" in value:  # Python reads 1_000 as a number; no table means that
-        return float("nan")
-    try:
-        return float(value)
-    except ValueError:
-        return float("nan")
+def table_of(data: Any, names: Sequence[str] | None = None) -> Table:
+    """A table from memory, or from a file when `data` is a path.
+
+    Parameters
+    ----------
+    data : path, data frame (pandas, polars, …), mapping of columns, or array (rows, columns)
+    names : sequence of str, optional
+        The columns of an array; by default ``x0``, ``x1``, ….
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is none of these, or has not two dimensions.
+    """
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return read_table(data)
+    rows, frame = _frame_of(data, names)
+    if len(frame.columns if hasattr(frame, "columns") else frame) == 0:
+        raise TableError("table: found no columns, wanted at least one")
+    return Table("table", columns_of_frame(frame, "table", range(rows), parse=False), rows)
+
+
+def _frame_of(data: Any, names: Sequence[str] | None) -> tuple[int, Any]:
+    if hasattr(data, "columns") and not isinstance(data, np.ndarray):
+        return len(data), data
+    if isinstance(data, dict):
+        lengths = {len(column) for column in data.values()}
+        if len(lengths) > 1:
+            raise ValueError(f"table: found columns of {sorted(lengths)} rows, wanted the same")
+        return (lengths.pop() if lengths else 0), {k: np.asarray(v) for k, v in data.items()}
+    array: NDArray[Any] = np.asarray(data)
+    if array.ndim != 2:
+        raise ValueError(
+            f"table: found an array of {array.ndim} dimensions, wanted (rows, columns). Reshape "
+            "your data: x.reshape(-1, 1) for one column"
+        )
+    if names is None:
+        names = [f"x{i}" for i in range(array.shape[1])]
+    if len(names) != array.shape[1]:
+        raise ValueError(f"names: found {len(names)}, wanted {array.shape[1]}")
+    return len(array), {name: array[:, i] for i, name in enumerate(names)}

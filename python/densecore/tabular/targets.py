@@ -1,23 +1,22 @@
 """What a network learns to predict: classes, or numbers in units of their deviation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import TARGET_MISSING, Array, numbers, refuse_missing
-from .features import NumericFeature
-from .json_fields import finite, positive, text, texts
-from .reader import Column, TableError
+from .columns import Array, Column, category_key, refuse_text
+from .errors import TableError, counted
+from .json_fields import finite, flag, positive, text, texts
 
 
 @dataclass
 class ClassTarget:
     """A target of class names: class number i of the network is `classes[i]`."""
 
-    kind = "classes"
+    kind: ClassVar[str] = "classes"
 
     name: str
     classes: list[str]
@@ -28,43 +27,45 @@ class ClassTarget:
 
     @classmethod
     def fit(cls, column: Column) -> "ClassTarget":
-        """Learn which classes there are.
+        """Learn which classes there are. Rows without a class do not count.
 
         Raises
         ------
         TableError
-            A value is missing, or there is one class only.
+            There is one class only, or nearly one for each row.
         """
-        refuse_missing(column, TARGET_MISSING)
-        keys = cls._keys(column)
-        # 1 and 1.0 are one class; the shorter spelling names it.
-        names: dict[str | float, str] = {}
-        for value, key in sorted(set(zip(column.values, keys, strict=True)), key=_shorter_first):
-            names.setdefault(key, value)
+        codes, levels = column.texts()
+        counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+        # 2 and 2.0 are one class; the shorter spelling names it.
+        names: dict[str, str] = {}
+        for level in sorted(
+            (level for level, count in zip(levels, counts, strict=True) if count),
+            key=lambda level: (len(level), level),
+        ):
+            names.setdefault(category_key(level), level)
         # Numbers in the order of numbers: 2 before 10.
         classes = sorted(names.values(), key=_sort_key)
         if len(classes) < 2:
+            found = f"one class only, '{classes[0]}'" if classes else "no value at all"
             raise TableError(
-                f"{column.table.path}: the target '{column.name}' has one class only, "
-                f"'{classes[0]}'; wanted at least two"
+                f"{column.path}: the target '{column.name}' has {found}; wanted at least two "
+                "classes"
+            )
+        rows = int(counts.sum())
+        if len(classes) > max(2, rows / 2):
+            raise TableError(
+                f"{column.path}: the target '{column.name}' has {len(classes)} classes in "
+                f"{counted(rows, 'row')}, wanted several rows of each: choose another target, or "
+                "--task regression for numbers"
             )
         return cls(column.name, classes)
 
     def labels(self, column: Column) -> NDArray[np.int32]:
-        """Class numbers (rows,)."""
-        keys = self._keys(column)
-        place = {
-            key: self.classes.index(value)
-            for value, key in zip(column.values, keys, strict=True)
-            if value in self.classes
-        }
-        return np.array([place[key] for key in keys], np.int32)
-
-    @staticmethod
-    def _keys(column: Column) -> list[str | float]:
-        """What tells classes apart: the numbers when all are, else the texts."""
-        values = column.numbers()
-        return list(column.values) if np.isnan(values).any() else values.tolist()
+        """Class numbers (rows,); -1 for a row without a class, or of another one."""
+        codes, levels = column.texts()
+        place = {category_key(name): i for i, name in enumerate(self.classes)}
+        of_level = [place.get(category_key(level), -1) for level in levels]
+        return np.array([*of_level, -1], np.int32)[codes]
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "name": self.name, "classes": self.classes}
@@ -77,46 +78,96 @@ class ClassTarget:
 
 @dataclass
 class NumericTarget:
-    """Targets of numbers, standardised for training; `restore` gives their own units back."""
+    """Targets of numbers, standardised for training; `restore` gives their own units back.
 
-    kind = "numbers"
+    With `log`, the network learns log(y + shift) instead of y, and a prediction is multiplied with
+    `factor`, since the mean of logarithms is not the logarithm of the mean. `low` and `high` are
+    the range of the training rows, which no prediction leaves.
+    """
+
+    kind: ClassVar[str] = "numbers"
 
     names: list[str]
     means: list[float]
     scales: list[float]
+    low: list[float] = field(default_factory=list)
+    high: list[float] = field(default_factory=list)
+    log: bool = False
+    factor: float = 1.0
 
     @property
     def outputs(self) -> int:
         return len(self.names)
 
     @classmethod
-    def fit(cls, columns: Sequence[Column], training: NDArray[np.intp]) -> "NumericTarget":
-        """Learn means and scales from the rows whose numbers are in `training` (rows,).
+    def fit(cls, columns: Sequence[Column], rows: NDArray[np.intp], log: bool) -> "NumericTarget":
+        """Learn means and scales from the rows whose numbers are in `rows`.
 
         Raises
         ------
         TableError
-            A value is missing, no number, or too large.
+            A value is a text, infinite, or too large; or all are the same.
         """
-        for column in columns:
-            numbers(column, None, False, target=True)  # refuses with what helps a target
-        scaled = [NumericFeature.fit(column, training, False) for column in columns]
-        return cls([s.name for s in scaled], [s.mean for s in scaled], [s.scale for s in scaled])
+        values = cls.values(columns)[rows]
+        means, scales = [], []
+        for j, column in enumerate(columns):
+            y = np.log1p(values[:, j]) if log else values[:, j]
+            with np.errstate(over="ignore", invalid="ignore"):
+                mean, deviation = float(y.mean()), float(y.std())
+            if not np.isfinite(mean) or not np.isfinite(deviation):
+                row = int(rows[np.nanargmax(np.abs(y))])
+                raise TableError(
+                    f"{column.where(row)}: found {column.text(row)}, too large to be scaled"
+                )
+            constant = y.min() == y.max() or deviation <= 1e-12 * abs(mean)
+            means.append(mean)
+            scales.append(1.0 if constant else deviation)
+        return cls(
+            [column.name for column in columns],
+            means,
+            scales,
+            values.min(axis=0).tolist(),
+            values.max(axis=0).tolist(),
+            log,
+        )
 
     @staticmethod
     def values(columns: Sequence[Column]) -> Array:
-        """The targets in their own units (rows, outputs)."""
-        return np.column_stack([numbers(column, None, False) for column in columns])
+        """The targets in their own units (rows, outputs); NaN where missing.
+
+        Raises
+        ------
+        TableError
+            A value is a text or infinite.
+        """
+        made = []
+        for column in columns:
+            if column.kind == "texts" or column.contents.strays:
+                refuse_text(column, "--task classification, when training, takes the column as "
+                            "classes")  # fmt: skip
+            values = column.numbers()
+            infinite = np.isinf(values)
+            if infinite.any():
+                row = int(np.argmax(infinite))
+                raise TableError(
+                    f"{column.where(row)}: found {column.text(row)}, wanted a finite number"
+                )
+            made.append(values)
+        return np.column_stack(made)
 
     def scale(self, values: Array) -> Array:
         """From the targets' own units (rows, outputs) to what the network learns."""
-        scaled: Array = (values - np.array(self.means)) / np.array(self.scales)
+        inner = np.log1p(values) if self.log else values
+        scaled: Array = (inner - np.array(self.means)) / np.array(self.scales)
         return scaled
 
     def restore(self, scaled: NDArray[Any]) -> Array:
         """From the network's outputs (rows, outputs) to the targets' own units."""
-        values: Array = scaled.astype(np.float64) * np.array(self.scales) + np.array(self.means)
-        return values
+        inner: Array = scaled.astype(np.float64) * np.array(self.scales) + np.array(self.means)
+        if self.log:
+            with np.errstate(over="ignore"):
+                inner = np.expm1(inner) * self.factor
+        return np.clip(inner, self.low, self.high) if self.low else inner
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -124,24 +175,36 @@ class NumericTarget:
             "names": self.names,
             "means": self.means,
             "scales": self.scales,
+            "low": self.low,
+            "high": self.high,
+            "log": self.log,
+            "factor": self.factor,
         }
 
     @classmethod
     def from_dict(cls, entry: Any) -> "NumericTarget":
-        """Read and check what `to_dict` wrote."""
+        """Read and check what `to_dict` wrote; version 0.1.0 knew no range and no logarithm."""
         names = texts(entry["names"])
         means = [finite(value) for value in entry["means"]]
         scales = [positive(value) for value in entry["scales"]]
-        if not len(names) == len(means) == len(scales):
+        low = [finite(value) for value in entry.get("low", [])]
+        high = [finite(value) for value in entry.get("high", [])]
+        if not len(names) == len(means) == len(scales) or len(low) not in (0, len(names)):
             raise ValueError("names, means and scales differ in length")
-        return cls(names, means, scales)
+        if len(low) != len(high) or any(a > b for a, b in zip(low, high, strict=True)):
+            raise ValueError("low and high are no range")
+        return cls(
+            names,
+            means,
+            scales,
+            low,
+            high,
+            flag(entry.get("log", False)),
+            positive(entry.get("factor", 1.0)),
+        )
 
 
 Target = ClassTarget | NumericTarget
-
-
-def _shorter_first(pair: tuple[str, str | float]) -> tuple[int, str]:
-    return (len(pair[0]), pair[0])
 
 
 def _sort_key(value: str) -> tuple[int, float, str]:

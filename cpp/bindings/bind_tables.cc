@@ -1,0 +1,146 @@
+// Delimited text as Python sees it: columns become NumPy arrays.
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include "bindings/register.h"
+#include "tables/column_values.h"
+
+namespace py = pybind11;
+
+namespace densecore::bindings {
+namespace {
+
+TextFormat format_of(const std::string& separator, bool merge, bool comments) {
+  if (separator.size() != 1)
+    throw std::invalid_argument("separator: found '" + separator + "', wanted one character");
+  return {separator[0], merge, comments};
+}
+
+// A Python string, whatever the bytes: cells are cut at ASCII characters, so that only text that
+// was not UTF-8 before is replaced.
+py::str text_of(std::string_view text) {
+  return py::reinterpret_steal<py::str>(
+      PyUnicode_DecodeUTF8(text.data(), static_cast<py::ssize_t>(text.size()), "replace"));
+}
+
+py::list texts_of(const std::vector<std::string>& texts) {
+  py::list list(texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) list[i] = text_of(texts[i]);
+  return list;
+}
+
+py::list first_records_of(const py::bytes& text, std::size_t begin, const std::string& separator,
+                          bool merge, std::size_t limit) {
+  py::list records;
+  for (const TextRecord& record :
+       first_records(std::string_view(text), begin, format_of(separator, merge, true), limit))
+    records.append(py::make_tuple(record.line, record.next, texts_of(record.cells)));
+  return records;
+}
+
+DelimitedText make_text(const py::bytes& text, std::size_t begin, std::int64_t line,
+                        index_t columns, const std::string& separator, bool merge, bool comments) {
+  const TextFormat format = format_of(separator, merge, comments);
+  const std::string_view view(text);
+  const py::gil_scoped_release release;
+  return DelimitedText(std::string(view), begin, line, columns, format);
+}
+
+DelimitedText of_texts(const std::vector<std::string>& texts) {
+  std::string all;
+  std::vector<std::size_t> sizes;
+  for (const std::string& text : texts) {
+    all += text;
+    sizes.push_back(text.size());
+  }
+  return DelimitedText(std::move(all), sizes);
+}
+
+void check_column(const DelimitedText& text, index_t column) {
+  if (column < 0 || column >= text.columns())
+    throw std::invalid_argument("column: found " + std::to_string(column) + ", wanted 0 to " +
+                                std::to_string(text.columns() - 1));
+}
+
+py::tuple numbers_of(const DelimitedText& text, index_t column, char decimal,
+                     const std::string& thousands, bool units, index_t most_texts) {
+  check_column(text, column);
+  py::array_t<double> out(text.rows());
+  double* const to = out.mutable_data();
+  NumberCounts counts;
+  {
+    const py::gil_scoped_release release;
+    counts = read_numbers(text, column, {decimal, thousands.empty() ? '\0' : thousands[0], units},
+                          most_texts, to);
+  }
+  return py::make_tuple(out, counts.numbers, counts.empty, counts.markers, counts.texts,
+                        counts.first_text);
+}
+
+py::tuple codes_of(const DelimitedText& text, index_t column) {
+  check_column(text, column);
+  py::array_t<std::int32_t> codes(text.rows());
+  std::int32_t* const to = codes.mutable_data();
+  std::vector<std::string> texts;
+  {
+    const py::gil_scoped_release release;
+    texts = read_codes(text, column, to);
+  }
+  return py::make_tuple(codes, texts_of(texts));
+}
+
+// (seconds, parts) of texts: NaN where a text is no moment; parts 1 a date, 2 a time, 3 both.
+py::tuple moments_of(const std::vector<std::string>& texts, bool day_first) {
+  const auto count = static_cast<py::ssize_t>(texts.size());
+  py::array_t<double> seconds(count);
+  py::array_t<std::int8_t> parts(count);
+  for (py::ssize_t i = 0; i < count; ++i) {
+    Moment moment;
+    const bool read =
+        parse_moment(texts[static_cast<std::size_t>(i)],
+                     day_first ? DateOrder::day_first : DateOrder::month_first, &moment);
+    seconds.mutable_at(i) = read ? moment.seconds : std::numeric_limits<double>::quiet_NaN();
+    parts.mutable_at(i) =
+        static_cast<std::int8_t>(read ? (moment.has_date ? 1 : 0) + (moment.has_time ? 2 : 0) : 0);
+  }
+  return py::make_tuple(seconds, parts);
+}
+
+}  // namespace
+
+void register_tables(py::module_& module) {
+  module.def("first_records", &first_records_of, py::arg("text"), py::arg("begin"),
+             py::arg("separator"), py::arg("merge"), py::arg("limit"));
+  module.def("is_missing_marker", [](const std::string& text) { return is_missing_marker(text); });
+  module.def(
+      "parse_number",
+      [](const std::string& text) -> py::object {
+        double value;
+        return parse_number(text, {}, &value) ? py::object(py::float_(value)) : py::none();
+      },
+      py::arg("text"));
+  module.def("parse_moments", &moments_of, py::arg("texts"), py::arg("day_first"));
+  py::class_<DelimitedText>(module, "DelimitedText")
+      .def(py::init(&make_text), py::arg("text"), py::arg("begin"), py::arg("line"),
+           py::arg("columns"), py::arg("separator"), py::arg("merge"), py::arg("comments"))
+      .def_static("of_texts", &of_texts, py::arg("texts"))
+      .def_property_readonly("rows", &DelimitedText::rows)
+      .def_property_readonly("columns", &DelimitedText::columns)
+      .def_property_readonly("lines",
+                             [](const DelimitedText& text) {
+                               return py::array_t<std::int64_t>(text.rows(), text.lines().data());
+                             })
+      .def("cell",
+           [](const DelimitedText& text, index_t row, index_t column) {
+             check_column(text, column);
+             if (row < 0 || row >= text.rows())
+               throw std::invalid_argument("row: found " + std::to_string(row));
+             return text_of(text.cell(row, column));
+           })
+      .def("numbers", &numbers_of, py::arg("column"), py::arg("decimal") = '.',
+           py::arg("thousands") = "", py::arg("units") = false, py::arg("most_texts") = 0)
+      .def("clear_cells", &DelimitedText::clear, py::arg("texts"))
+      .def("codes", &codes_of, py::arg("column"));
+}
+
+}  // namespace densecore::bindings

@@ -1,0 +1,419 @@
+"""scikit-learn's kind of estimators for tables: what the command line does, in Python."""
+
+import os
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    check_random_state,
+    column_or_1d,
+    validate_data,
+)
+
+from .._base.warn import warn
+from .columns import category_key, from_numbers, from_texts
+from .errors import TableError
+from .model import TableModel, load_table_model
+from .preparation import ClassTarget, NumericTarget, Surprises
+from .problem import Problem, problem_of
+from .reader import Table, table_of
+from .recipe import Recipe, recipe_named
+from .row_kernel import RowKernel
+from .training import Trained, fit
+
+_TARGET = "target"
+# Up to so many rows of numbers go without a table in between.
+_FEW = 64
+
+
+class _Tabular(BaseEstimator):
+    """What both estimators share."""
+
+    _classification: bool
+
+    def __init__(
+        self,
+        recipe: str = "default",
+        *,
+        hidden: Sequence[int] | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        folds: int | None = None,
+        metric: str | None = None,
+        time_limit: float | None = None,
+        categorical: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        random_state: Any = None,
+    ) -> None:
+        self.recipe = recipe
+        self.hidden = hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.folds = folds
+        self.metric = metric
+        self.time_limit = time_limit
+        self.categorical = categorical
+        self.ignore = ignore
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.non_deterministic = False
+        return tags
+
+    def _recipe(self) -> Recipe:
+        return recipe_named(self.recipe).with_options(
+            hidden=None if self.hidden is None else tuple(self.hidden),
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            folds=self.folds,
+        )
+
+    def _table(self, X: Any, reset: bool) -> Table:
+        """X as a table; n_features_in_ and feature_names_in_ are set or checked."""
+        if isinstance(X, Table | str | os.PathLike) or type(X) is dict:
+            table = table_of(X)
+            if reset:
+                self.n_features_in_ = len(table.names)
+            return table
+        if not reset and self.__dict__.get("_by_name"):
+            return table_of(X)  # its columns are found by name, the target may be among them
+        frame = hasattr(X, "columns") and not isinstance(X, np.ndarray)
+        if not frame:
+            X = check_array(
+                X, dtype=None, ensure_all_finite=False, accept_sparse=False, ensure_min_samples=1,
+                estimator=self,
+            )  # fmt: skip
+            if X.dtype.kind == "f" and np.isinf(X).any():
+                raise ValueError(f"{type(self).__name__}: Input X contains infinity")
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        if len(X) == 0:
+            raise ValueError(
+                f"Found array with 0 sample(s) while a minimum of 1 is required by "
+                f"{type(self).__name__}."
+            )
+        return table_of(X)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> Problem:
+        recipe = self._recipe()
+        table = self._table(X, True)
+        bins = recipe.settings(self._classification).bins
+        options = {
+            "task": "classification" if self._classification else "regression",
+            "ignore": self.ignore,
+            "categorical": self.categorical,
+            "bins": bins,
+            "dtype": recipe.dtype,
+            "bend": bool(recipe.hidden),
+        }
+        self._by_name = isinstance(y, str)
+        if self._by_name:
+            targets = [y]
+            self.n_features_in_ = len(table.names) - 1
+            self.__dict__.pop("feature_names_in_", None)
+        else:
+            check_consistent_length(np.empty(len(table)), y)
+            table, targets = self._with_target(table, y), [_TARGET]
+        if len(table) == 1:
+            raise ValueError("Found array with n_samples=1, wanted several rows")
+        weight: Any = sample_weight
+        if sample_weight is not None and not isinstance(sample_weight, str):
+            weight = _check_sample_weight(sample_weight, np.empty((len(table), 1)))
+        problem = problem_of(table, targets, weight=weight, group=groups, **options)  # type: ignore[arg-type]
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        trained: Trained = fit(
+            problem,
+            recipe,
+            seed,
+            metric=self.metric,
+            time_limit=self.time_limit,
+            linear=False,
+        )
+        self.model_: TableModel = trained.model
+        self.scores_ = trained.scores
+        self.left_out_ = problem.left_out
+        self._kernel = self._make_kernel()
+        return problem
+
+    def _make_kernel(self) -> RowKernel | None:
+        names = getattr(self, "feature_names_in_", None)
+        if names is None:
+            if self._by_name:
+                return None
+            names = [f"x{i}" for i in range(self.n_features_in_)]
+        return RowKernel.of(self.model_.preparation.features, list(names))
+
+    def _with_target(self, table: Table, y: Any) -> Table:
+        raise NotImplementedError
+
+    def _answers(self, X: Any) -> NDArray[np.float64]:
+        if "model_" not in self.__dict__:
+            check_is_fitted(self)
+        if (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and 0 < len(X) <= _FEW
+            and X.dtype.kind in "iuf"
+            and not hasattr(self, "feature_names_in_")
+            and X.shape[1] == getattr(self, "n_features_in_", -1)
+            and self.__dict__.get("_kernel") is not None
+            and (X.dtype.kind != "f" or not np.isinf(X).any())
+        ):
+            model = self.model_
+            kernel = self._kernel
+            assert kernel is not None
+            inputs = kernel(X, model.preparation.bend, model.dtype)
+            return model.outputs_of_few(inputs)
+        table = self._table(X, False)
+        seen = Surprises()
+        answers = self.model_.outputs(table, seen)
+        if seen.counts:
+            warn(f"{type(self).__name__}: {seen.sentence()}", UserWarning)
+        return answers
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model; ``densecore predict`` and `load` read it.
+
+        Raises
+        ------
+        NotFittedError, OSError
+        """
+        check_is_fitted(self)
+        self.model_.save(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """An estimator with a model that `save` or ``densecore train`` has written.
+
+        It predicts, and its parameters are the defaults.
+
+        Raises
+        ------
+        OSError, ValueError
+            The file cannot be read, is damaged, or holds a model of the other task.
+        """
+        made = cls()
+        made.model_ = load_table_model(path)
+        target = made.model_.target
+        if isinstance(target, ClassTarget) is not cls._classification:
+            raise ValueError(
+                f"{os.fspath(path)}: found a model of another task than {cls.__name__}"
+            )
+        made.n_features_in_ = len(made.model_.preparation.features)
+        made.scores_ = made.model_.card.get("scores", {})
+        made.left_out_ = made.model_.card.get("left_out", {})
+        made._by_name = True
+        made._loaded(target)
+        made._kernel = None
+        return made
+
+    def _loaded(self, target: Any) -> None:
+        pass
+
+
+class TabularClassifier(ClassifierMixin, _Tabular):
+    """Networks for a table of numbers, categories and dates that predict a class.
+
+    Missing values, unseen categories, constant columns and identifiers are taken care of; see
+    ``docs/tables.md``.
+
+    Parameters
+    ----------
+    recipe : {"quick", "default", "best"}
+        How much is trained.
+    hidden : sequence of int, optional
+        Widths of the hidden layers, in place of the recipe's.
+    epochs, batch_size, learning_rate : optional
+        In place of the recipe's.
+    folds : int, optional
+        Parts of the rows, each of which is held out from some networks.
+    metric : {"accuracy", "log_loss", "auc", "f1", "balanced_accuracy"}, optional
+        What the model should be good at.
+    time_limit : float, optional
+        Seconds of training, by fewer epochs and networks than the recipe has.
+    categorical, ignore : sequence of str
+        Columns that are categories even if they hold numbers, and columns to leave out.
+    class_weight : "balanced" or dict of class to factor, optional
+    random_state : int, RandomState or None
+
+    Attributes
+    ----------
+    classes_ : ndarray (classes,)
+    model_ : TableModel
+    scores_ : dict
+        Of rows that the networks were not trained on.
+    left_out_ : dict
+        Columns that are not used, and why.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        For data frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from densecore.tabular import TabularClassifier
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> model = TabularClassifier("quick", random_state=0).fit(x, x[:, 0] > 0)
+    >>> model.predict([[2.0, 0.0], [-2.0, 0.0]])
+    array([ True, False])
+    """
+
+    _classification = True
+
+    def __init__(
+        self,
+        recipe: str = "default",
+        *,
+        hidden: Sequence[int] | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        folds: int | None = None,
+        metric: str | None = None,
+        time_limit: float | None = None,
+        categorical: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        class_weight: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            recipe, hidden=hidden, epochs=epochs, batch_size=batch_size,
+            learning_rate=learning_rate, folds=folds, metric=metric, time_limit=time_limit,
+            categorical=categorical, ignore=ignore, random_state=random_state,
+        )  # fmt: skip
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : data frame, array (rows, columns), dict of columns, or path
+        y : array (rows,), or the name of a column of X when X is a frame of a file or a path
+        sample_weight : array (rows,) or name of a column, optional
+        groups : array (rows,) or name of a column, optional
+            Rows of one group are held out together.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming what was found and what is wanted.
+        """
+        weight = sample_weight
+        if not isinstance(y, str):
+            y = column_or_1d(y, warn=True)
+            check_classification_targets(y)
+            self.classes_ = np.unique(y)
+            if self.class_weight is not None:
+                from sklearn.utils.class_weight import compute_sample_weight
+
+                factors = compute_sample_weight(self.class_weight, y)
+                weight = factors if weight is None else _check_sample_weight(weight, y) * factors
+        problem = self._fit(X, y, weight, groups)
+        target = problem.preparation.target
+        assert isinstance(target, ClassTarget)
+        if isinstance(y, str):
+            self.classes_ = np.array(target.classes)
+        self._order = self._outputs_of_classes()
+        return self
+
+    def _loaded(self, target: Any) -> None:
+        self.classes_ = np.array(target.classes)
+        self._order = self._outputs_of_classes()
+
+    def _with_target(self, table: Table, y: Any) -> Table:
+        if len(self.classes_) < 2:
+            raise TableError(
+                f"{type(self).__name__}: found one class, {self.classes_[0]!r}, wanted at least "
+                "two classes"
+            )
+        texts = [str(value) for value in self.classes_]
+        made = from_texts(_TARGET, "y", range(len(y)), [texts[i] for i in np.searchsorted(
+            self.classes_, y)], False)  # fmt: skip
+        return Table(table.path, [*table, made], len(table))
+
+    def _outputs_of_classes(self) -> NDArray[np.intp]:
+        """The network's output of each class."""
+        target = self.model_.target
+        assert isinstance(target, ClassTarget)
+        place = {category_key(name): i for i, name in enumerate(target.classes)}
+        return np.array([place[category_key(str(value))] for value in self.classes_], np.intp)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Calibrated probabilities (rows, classes), in the order of ``classes_``."""
+        return self._answers(X)[:, self._order]
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likeliest class (rows,)."""
+        likeliest = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[likeliest])
+
+
+class TabularRegressor(RegressorMixin, _Tabular):
+    """Networks for a table of numbers, categories and dates that predict a number.
+
+    Parameters and attributes are those of `TabularClassifier`, but for those of classes; `metric`
+    is one of ``rmse``, ``mae``, ``r2``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from densecore.tabular import TabularRegressor
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> model = TabularRegressor("quick", random_state=0).fit(x, 3 * x[:, 0])
+    >>> bool(abs(model.predict([[1.0, 0.0]])[0] - 3) < 1)
+    True
+    """
+
+    _classification = False
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
+        """Train; arguments as of `TabularClassifier.fit`, with numbers for `y`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming what was found and what is wanted.
+        """
+        if not isinstance(y, str):
+            y = column_or_1d(y, warn=True)
+            y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
+        self._fit(X, y, sample_weight, groups)
+        return self
+
+    def _with_target(self, table: Table, y: Any) -> Table:
+        made = from_numbers(_TARGET, "y", range(len(y)), np.asarray(y, np.float64))
+        return Table(table.path, [*table, made], len(table))
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predicted numbers (rows,)."""
+        return self._answers(X)[:, 0]
+
+    def predict_interval(
+        self, X: Any, level: float = 0.9
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower and upper ends (rows,) that hold the truth with probability `level`.
+
+        Raises
+        ------
+        ValueError
+            `level` is not between 0 and 1.
+        """
+        check_is_fitted(self)
+        assert isinstance(self.model_.target, NumericTarget)
+        low, high = self.model_.interval(self._table(X, False), level)
+        return low[:, 0], high[:, 0]

@@ -1,0 +1,114 @@
+"""Columns of data frames and arrays, whoever made them: pandas, polars, or a dict of arrays."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .columns import Column, from_moments, from_numbers, from_texts
+
+
+def columns_of_frame(frame: Any, path: str, lines: Sequence[int], parse: bool) -> list[Column]:
+    """The columns of a data frame.
+
+    `parse`: whether texts may spell numbers and dates, as in a spreadsheet. In a frame that has
+    types, a text is a text (but dates are found).
+    """
+    names = list(frame.columns) if hasattr(frame, "columns") else list(frame)
+    columns = []
+    for position, name in enumerate(names):
+        series = _series(frame, name, position)
+        shown = "" if name is None else str(name).strip()
+        columns.append(_column(shown, path, lines, series, parse))
+    return columns
+
+
+def _series(frame: Any, name: Any, position: int) -> Any:
+    if hasattr(frame, "iloc"):
+        return frame.iloc[:, position]  # pandas may have a name twice
+    return frame[name]
+
+
+def _column(name: str, path: str, lines: Sequence[int], series: Any, parse: bool) -> Column:
+    values, missing = _array(series)
+    kind = values.dtype.kind
+    if kind in "iuf":
+        numbers = values.astype(np.float64)
+        if missing is not None:
+            numbers[missing] = np.nan
+        if kind in "iu" and values.size and not _fits(values):
+            return from_texts(name, path, lines, [str(v) for v in values], True)
+        return from_numbers(name, path, lines, numbers)
+    if kind == "M":
+        seconds = values.astype("datetime64[us]").astype(np.int64) / 1e6
+        seconds[np.isnat(values)] = np.nan
+        return from_moments(name, path, lines, seconds)
+    if kind == "m":
+        numbers = values.astype("timedelta64[us]").astype(np.int64) / 1e6
+        numbers[np.isnat(values)] = np.nan
+        return from_numbers(name, path, lines, numbers)
+    if kind == "c":
+        raise ValueError(f"column '{name}': Complex data not supported, wanted real numbers")
+    if missing is None and values.dtype == object:
+        missing = np.array([_is_missing(value) for value in values], bool)
+    if values.dtype == object and missing is not None:
+        known = values[~missing]
+        if known.size and all(
+            isinstance(v, int | float | np.integer | np.floating) and not isinstance(v, bool)
+            for v in known
+        ):
+            numbers = np.full(len(values), np.nan)
+            numbers[~missing] = known.astype(np.float64)
+            return from_numbers(name, path, lines, numbers)
+        for value in known[:1]:
+            if isinstance(value, dict | list | set | tuple | np.ndarray):
+                raise TypeError(
+                    f"column '{name}': argument must be a string or a number, found "
+                    f"{type(value).__name__}"
+                )
+    texts = [str(value) for value in values]
+    if missing is not None:
+        texts = ["" if gone else t for gone, t in zip(missing, texts, strict=True)]
+    return from_texts(name, path, lines, texts, parse)
+
+
+def _fits(values: NDArray[Any]) -> bool:
+    """Whether whole numbers are exact as float64."""
+    return int(values.min()) >= -(2**53) and int(values.max()) <= 2**53
+
+
+def _array(series: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """A series as an array, and where it is missing when the array does not say so."""
+    if isinstance(series, np.ndarray):
+        return series, None
+    if hasattr(series, "isna"):  # pandas
+        missing = np.asarray(series.isna(), bool)
+        dtype = series.dtype
+        if getattr(dtype, "tz", None) is not None:
+            series = series.dt.tz_convert(None)
+        if isinstance(getattr(series, "dtype", None), np.dtype):
+            return series.to_numpy(), missing if series.dtype.kind not in "fM" else None
+        if getattr(dtype, "kind", "O") in "iuf" and missing.any():
+            return series.to_numpy(dtype=np.float64, na_value=np.nan), None
+        if getattr(dtype, "kind", "O") in "iuf":
+            return series.to_numpy(dtype=np.dtype(dtype.kind + str(dtype.itemsize))), None
+        if hasattr(series, "dt") and getattr(dtype, "kind", "O") == "M":
+            return series.to_numpy(dtype="datetime64[us]"), None
+        return series.to_numpy(dtype=object), missing
+    if hasattr(series, "is_null"):  # polars
+        missing = np.asarray(series.is_null(), bool)
+        values = np.asarray(series.to_numpy())
+        if values.dtype.kind in "fM":
+            return values, None
+        return values, missing
+    return np.asarray(series), None
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        return False

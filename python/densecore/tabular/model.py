@@ -1,0 +1,264 @@
+"""A trained model of a table: its networks, what they need to know of the table, and its card."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._base import checks, core
+from .._saving import safetensors
+from ..ensembles.ensemble import Ensemble
+from ..models.loading import load_model
+from ..models.sequential import Sequential
+from .json_fields import finite, positive
+from .preparation import ClassTarget, NumericTarget, Preparation, Surprises
+from .reader import Table
+from .scores import sharpened
+
+FORMAT = "densecore-table"
+FORMAT_VERSION = "1"
+
+
+class TableModel:
+    """Networks whose predictions are averaged, and the preparation of their table.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    preparation : Preparation
+    power : float
+        What probabilities are raised to (1 / temperature), so that they are calibrated.
+    residuals : ndarray (quantiles, outputs), optional
+        Of a regression: quantiles of the errors of rows that were not trained on, in the units
+        that the networks learn.
+    card : dict
+        What is known of the training; JSON-able.
+    """
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        preparation: Preparation,
+        power: float = 1.0,
+        residuals: NDArray[np.float64] | None = None,
+        card: dict[str, Any] | None = None,
+    ) -> None:
+        self.ensemble = ensemble
+        self.preparation = preparation
+        self.power = power
+        self.residuals = residuals
+        self.card = {} if card is None else card
+        self._frozen: list[Any] | None = None
+
+    @property
+    def target(self) -> ClassTarget | NumericTarget:
+        return self.preparation.target
+
+    @property
+    def dtype(self) -> str:
+        return self.ensemble.dtype
+
+    def outputs(self, table: Table, seen: Surprises | None = None) -> NDArray[np.float64]:
+        """The members' mean outputs (rows, outputs); what is new in the table is told in `seen`."""
+        return self.outputs_of(self.preparation.transform(table, self.dtype, seen))
+
+    def outputs_of(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """The members' mean outputs for prepared inputs (rows, inputs)."""
+        made = []
+        for at in range(0, len(x), 1 << 16):
+            made.append(
+                self.ensemble.predict(x[at : at + (1 << 16)]).mean(axis=0, dtype=np.float64)
+            )
+        return self.answers(np.concatenate(made)) if made else np.empty((0, self.target.outputs))
+
+    def outputs_of_few(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """The same bits for a few rows, sooner: by frozen members, without copies."""
+        if self._frozen is None:
+            self._frozen = [self.ensemble.member(i).freeze() for i in range(len(self.ensemble))]
+        total = self._frozen[0](x).astype(np.float64)
+        for member in self._frozen[1:]:
+            total += member(x)
+        return self.answers(total / len(self._frozen))
+
+    def answers(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean outputs as probabilities, calibrated, or as numbers in the targets' units."""
+        if isinstance(self.target, ClassTarget):
+            return sharpened(outputs, self.power)
+        return self.target.restore(outputs)
+
+    def interval(
+        self, table: Table, level: float, seen: Surprises | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower and upper ends (rows, outputs) that hold the truth with probability `level`.
+
+        From the errors of rows that were not trained on: as likely for all rows together, not for
+        each by itself.
+
+        Raises
+        ------
+        ValueError
+            The model is of classes or knows no errors, or `level` is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"interval: found {level}, wanted a share between 0 and 1")
+        if not isinstance(self.target, NumericTarget) or self.residuals is None:
+            raise ValueError(
+                "interval: the model has none, wanted a regression that this version has trained"
+            )
+        x = self.preparation.transform(table, self.dtype, seen)
+        middle = self.ensemble.predict(x).mean(axis=0, dtype=np.float64)
+        places = np.linspace(0, 1, len(self.residuals))
+        ends = []
+        for place in ((1 - level) / 2, (1 + level) / 2):
+            shift = [np.interp(place, places, column) for column in self.residuals.T]
+            ends.append(self.target.restore(middle + np.array(shift)))
+        return ends[0], ends[1]
+
+    # Files ----------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """The arrays, and all else as JSON can hold it."""
+        tensors: dict[str, NDArray[Any]] = {"parameters": self.ensemble.parameters}
+        if self.residuals is not None:
+            tensors["residuals"] = self.residuals
+        config = {
+            "model": self.ensemble._model._architecture(),
+            "seeds": self.ensemble.seeds,
+            "table": self.preparation.to_dict(),
+            "power": self.power,
+            "card": self.card,
+        }
+        return tensors, config
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles hold what files hold."""
+        tensors, config = self.state()
+        kept = {name: array.copy() for name, array in tensors.items()}
+        return TableModel.from_state, (kept, config)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model in one step; an existing file is replaced or left as it was."""
+        tensors, config = self.state()
+        safetensors.write(
+            path,
+            tensors,
+            {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "densecore_version": core.__version__,
+                "config": json.dumps(config, allow_nan=False),
+            },
+        )
+
+    @classmethod
+    def from_state(cls, tensors: dict[str, NDArray[Any]], config: dict[str, Any]) -> "TableModel":
+        """What `state` says; raises for what is impossible."""
+        model = Sequential.from_config(config["model"])
+        ensemble = Ensemble(model, seeds=[checks.seed(seed) for seed in config["seeds"]])
+        if tensors["parameters"].shape != ensemble.parameters.shape:
+            raise ValueError(
+                f"parameters: found {tensors['parameters'].shape}, wanted "
+                f"{ensemble.parameters.shape}"
+            )
+        ensemble.parameters[...] = tensors["parameters"]
+        preparation = Preparation.from_dict(
+            config["table"], int(model.input_shape[1] or 0), model.output_shape[1]
+        )
+        card = config["card"]
+        if not isinstance(card, dict):
+            raise ValueError("card: wanted an object")
+        return cls(ensemble, preparation, positive(config["power"]), tensors.get("residuals"), card)
+
+
+def is_table_model(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is one that `TableModel.save` has written; OSError when it cannot be read."""
+    file = safetensors.open_file(path)
+    try:
+        return file.metadata.get("format") == FORMAT
+    finally:
+        file.close()
+
+
+def load_table_model(path: str | os.PathLike[str]) -> TableModel:
+    """Read a model that `TableModel.save`, or `densecore train` of version 0.1.0, has written.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        It is another file, or damaged.
+    """
+    name = os.fspath(path)
+    file = safetensors.open_file(path)
+    try:
+        found = file.metadata.get("format")
+        if found == FORMAT:
+            return _read(file, name)
+    finally:
+        file.close()
+    model = load_model(path)
+    if "table" not in model.metadata:
+        raise ValueError(
+            f"{name}: the model says nothing of a table, wanted one that `densecore train` saved"
+        )
+    try:
+        preparation = Preparation.from_dict(
+            model.metadata["table"], int(model.input_shape[1] or 0), model.output_shape[1]
+        )
+    except ValueError as error:
+        raise ValueError(f"{name}: what the model says of its table is unusable: {error}") from None
+    ensemble = Ensemble(model, 1)
+    ensemble.set_member(0, model)
+    return TableModel(ensemble, preparation)
+
+
+# What impossible entries of a configuration raise, wherever they are looked at.
+_DAMAGED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
+
+
+def _read(file: Any, name: str) -> TableModel:
+    version = file.metadata.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{name}: found the format {version!r} of a table's model, and this version reads "
+            f"{FORMAT_VERSION!r}: upgrade densecore"
+        )
+    try:
+        config = json.loads(file.metadata["config"])
+        shapes = _shapes(config, list(file.tensors))
+        file.check(shapes)
+        tensors = {}
+        for key, (dtype, shape) in shapes.items():
+            tensors[key] = np.empty(shape, dtype)
+            file.read(key, tensors[key])
+        if "residuals" in tensors and not np.isfinite(tensors["residuals"]).all():
+            raise ValueError("residuals: found numbers that are not finite")
+        return TableModel.from_state(tensors, config)
+    except _DAMAGED as error:
+        reason = " ".join(str(error).split())
+        reason = reason.removeprefix(f"{name}: ")
+        raise ValueError(f"{name}: the model is damaged: {reason}") from None
+
+
+RESIDUAL_QUANTILES = 201
+
+
+def _shapes(
+    config: dict[str, Any], names: Sequence[str]
+) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+    """The tensors that a configuration implies; raises for an impossible one."""
+    model = Sequential.from_config(config["model"])
+    members = len(config["seeds"])
+    _, parameters = model._tensor_shapes()
+    finite(config["power"])
+    shapes: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
+        "parameters": (model._dtype, (members, parameters))
+    }
+    if "residuals" in names:
+        outputs = int(model.output_shape[1])
+        shapes["residuals"] = (np.dtype(np.float64), (RESIDUAL_QUANTILES, outputs))
+    return shapes

@@ -1,0 +1,263 @@
+"""A table as a problem to be learnt: which column is predicted, from what, on which rows."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .columns import Array
+from .errors import TableError, counted
+from .preparation import ClassTarget, NumericFeature, NumericTarget, Preparation, Surprises
+from .reader import Table
+from .selection import is_classification, select
+
+
+@dataclass
+class Problem:
+    """The rows with a known target, prepared.
+
+    Attributes
+    ----------
+    x : ndarray (rows, inputs)
+    y : ndarray (rows,) of class numbers, or (rows, outputs) in the targets' own units
+    weight : ndarray (rows,) or None
+        With a mean of 1.
+    groups : ndarray (rows,) or None
+        Numbers of groups of rows that must not be split.
+    left_out : dict
+        Columns that are not used, and why.
+    """
+
+    table: Table
+    preparation: Preparation
+    rows: NDArray[np.intp]
+    x: NDArray[Any]
+    y: NDArray[Any]
+    weight: Array | None
+    groups: NDArray[np.int32] | None
+    left_out: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def classification(self) -> bool:
+        return isinstance(self.preparation.target, ClassTarget)
+
+    @property
+    def labels(self) -> NDArray[np.int32] | None:
+        """Class numbers (rows,), None for a regression."""
+        return self.y if self.classification else None
+
+    def refuse_missing(self) -> None:
+        """Raise TableError at the first missing value of a column of use."""
+        for feature in self.preparation.features:
+            column = self.table.column(feature.name)
+            missing = column.missing()[self.rows]
+            if missing.any():
+                row, count = int(self.rows[np.argmax(missing)]), int(missing.sum())
+                more = f" ({count} in the column)" if count > 1 else ""
+                raise TableError(
+                    f"{column.where(row)}: the value is missing{more}; --missing learn takes it"
+                )
+
+    def network_targets(self) -> NDArray[Any]:
+        """What networks are trained on: class numbers, or scaled targets."""
+        target = self.preparation.target
+        return self.y if isinstance(target, ClassTarget) else target.scale(self.y)
+
+    def with_logarithm(self) -> "Problem | None":
+        """The same with a target that is learnt as a logarithm; None when it is not to be.
+
+        It is for one target of positive numbers with a long tail.
+        """
+        target = self.preparation.target
+        if not isinstance(target, NumericTarget) or target.outputs > 1 or self.y.min() < 0:
+            return None
+        values = self.y[:, 0]
+        deviation = float(values.std())
+        if deviation == 0:
+            return None
+        skew = float((((values - values.mean()) / deviation) ** 3).mean())
+        if skew < 1:
+            return None
+        columns = [self.table.column(name) for name in target.names]
+        other = NumericTarget.fit(columns, self.rows, log=True)
+        preparation = Preparation(self.preparation.features, other, self.preparation.bend)
+        return Problem(self.table, preparation, self.rows, self.x, self.y, self.weight,
+                       self.groups, self.left_out, self.notes)  # fmt: skip
+
+
+def problem_of(
+    table: Table,
+    targets: Sequence[str],
+    *,
+    task: str | None = None,
+    ignore: Collection[str] = (),
+    categorical: Collection[str] = (),
+    weight: str | NDArray[Any] | None = None,
+    group: str | NDArray[Any] | None = None,
+    class_weight: str | dict[str, float] | None = None,
+    bend: bool = True,
+    bins: int = 0,
+    dtype: str = "float32",
+) -> Problem:
+    """Prepare a table for the prediction of some of its columns.
+
+    Parameters
+    ----------
+    weight : column or ndarray (rows,), optional
+        How much each row counts, >= 0.
+    group : column or ndarray (rows,), optional
+        Rows of one group are held out together.
+    class_weight : "balanced" or dict of class name to factor, optional
+
+    Raises
+    ------
+    TableError, ValueError
+        Naming the column or the option, what was found and what is wanted.
+    """
+    if len(set(targets)) != len(targets):
+        raise ValueError("--target: the same column twice")
+    columns = [table.column(name) for name in targets]
+    # pandas calls a column without a name so.
+    ignore = ["" if n == "Unnamed: 0" and "" in table and n not in table else n for n in ignore]
+    left = set(ignore)
+    for option, names in (("ignore", ignore), ("categorical", categorical)):
+        for name in names:
+            table.column(name)
+            if name in targets:
+                raise ValueError(f"--{option}: '{name}' is the target")
+    for option, given in (("weight", weight), ("group", group)):
+        if isinstance(given, str):
+            table.column(given)
+            if given in targets:
+                raise ValueError(f"--{option}: '{given}' is the target")
+            left.add(given)
+    notes = list(table.notes)
+    for column in columns:
+        if column.missing().all():
+            raise TableError(f"{table.path}: the target '{column.name}' is missing in all rows")
+    classification = is_classification(columns, task)
+    if classification:
+        known = columns[0].texts()[0] >= 0
+        class_target = ClassTarget.fit(columns[0])
+    else:
+        values = NumericTarget.values(columns)
+        known = np.asarray(np.isfinite(values).all(axis=1), bool)
+        if not known.any():
+            raise TableError(f"{table.path}: a target is missing in every row")
+    rows = np.flatnonzero(known)
+    if len(rows) < len(table):
+        notes.append(f"{counted(len(table) - len(rows), 'row')} without a target left out")
+    selection = select(table, rows, targets, left, categorical)
+    for given, option in ((weight, "the weight"), (group, "the group")):
+        if isinstance(given, str):
+            selection.left_out[given] = option
+    target: ClassTarget | NumericTarget
+    if classification:
+        target = class_target
+        y: NDArray[Any] = class_target.labels(columns[0])[rows]
+    else:
+        target = NumericTarget.fit(columns, rows, log=False)
+        y = values[rows]
+        if (y.max(axis=0) == y.min(axis=0)).any():
+            j = int(np.argmax(y.max(axis=0) == y.min(axis=0)))
+            raise TableError(
+                f"{table.path}: the target '{targets[j]}' is {columns[j].text(int(rows[0]))} in "
+                "all rows; wanted at least two values"
+            )
+    weights = _weights(table, weight, rows)
+    if class_weight is not None:
+        if not isinstance(target, ClassTarget):
+            raise ValueError("class_weight: found a regression, which has no classes")
+        factors = _class_factors(target, y, class_weight)
+        weights = factors[y] if weights is None else weights * factors[y]
+    if weights is not None:
+        weights = weights / weights.mean()
+    preparation = Preparation(selection.features, target, bend)
+    bins = affordable_bins(preparation, len(rows), bins)
+    if bins:
+        preparation.cut_numbers(table, rows, bins)
+    x = preparation.transform(table, dtype, Surprises())
+    return Problem(
+        table,
+        preparation,
+        rows,
+        x if len(rows) == len(x) else np.ascontiguousarray(x[rows]),
+        y,
+        weights,
+        _groups(table, group, rows),
+        selection.left_out,
+        notes + selection.notes,
+    )
+
+
+# Bins are for tables that stay small with them: inputs of a row, and numbers of all rows (200 MB).
+_MOST_INPUTS = 4096
+_MOST_NUMBERS = 5e7
+_FEWEST_BINS = 4
+
+
+def affordable_bins(preparation: Preparation, rows: int, bins: int) -> int:
+    """As many of the bins as keep the inputs within bounds, 0 when these would be too few."""
+    numbers = sum(isinstance(feature, NumericFeature) for feature in preparation.features)
+    if not numbers or not bins:
+        return 0
+    room = min(_MOST_INPUTS, _MOST_NUMBERS / rows) - preparation.inputs
+    possible = min(bins, int(room / numbers))
+    return possible if possible >= _FEWEST_BINS else 0
+
+
+def _weights(table: Table, weight: str | NDArray[Any] | None, rows: NDArray[np.intp]) -> Any:
+    if weight is None:
+        return None
+    if isinstance(weight, str):
+        column = table.column(weight)
+        values, where = column.numbers()[rows], column.where
+    else:
+        values = np.asarray(weight, np.float64)[rows]
+
+        def where(row: int) -> str:
+            return f"weight of row {row}"
+
+    bad = ~np.isfinite(values) | (values < 0)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise TableError(
+            f"{where(int(rows[row]))}: found {values[row]}, wanted a weight that is finite and >= 0"
+        )
+    if values.sum() == 0:
+        raise TableError(f"{table.path}: all weights are 0, wanted at least one above")
+    return values.astype(np.float64)
+
+
+def _groups(table: Table, group: str | NDArray[Any] | None, rows: NDArray[np.intp]) -> Any:
+    if group is None:
+        return None
+    if isinstance(group, str):
+        codes = table.column(group).texts()[0][rows]
+    else:
+        texts = np.asarray(group)[rows].astype(str)
+        codes = np.unique(texts, return_inverse=True)[1].astype(np.int32)
+    return np.unique(codes, return_inverse=True)[1].reshape(-1).astype(np.int32)
+
+
+def _class_factors(
+    target: ClassTarget, labels: NDArray[Any], class_weight: str | dict[str, float]
+) -> Array:
+    counts = np.bincount(labels, minlength=len(target.classes)).astype(np.float64)
+    if class_weight == "balanced":
+        made: Array = counts.sum() / (len(counts) * np.maximum(counts, 1))
+        return made
+    if not isinstance(class_weight, dict):
+        raise ValueError(
+            f"class_weight: found {class_weight!r}, wanted 'balanced' or a factor per class"
+        )
+    unknown = [name for name in class_weight if str(name) not in target.classes]
+    if unknown:
+        raise ValueError(
+            f"class_weight: unknown class {unknown[0]!r}; known: {', '.join(target.classes)}"
+        )
+    names = {str(name): float(value) for name, value in class_weight.items()}
+    return np.array([names.get(name, 1.0) for name in target.classes])

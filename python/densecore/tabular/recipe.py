@@ -1,0 +1,182 @@
+"""Recipes: what is trained when only a table and its target are named.
+
+A recipe is a number of networks on different parts of the rows, averaged. Their widths, rates and
+schedules follow Holzmüller, Grinsztajn & Steinwart (Better by default, NeurIPS 2024) where the
+ablations of docs/tables.md did not say otherwise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ..schedules.base import LearningRateSchedule, Rates
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training is made of.
+
+    Attributes
+    ----------
+    folds : int
+        Parts of the rows, each of which some members do not see. 1: a single part is held out.
+    members : int
+        Networks for each part, which differ in their initial weights and shuffles.
+    hidden : tuple of int
+        Widths of the hidden layers.
+    epochs : int
+        On tables of up to `full_rows` rows; fewer on larger ones.
+    patience : float
+        The share of the epochs after which a network stops that has become no better.
+    for_classes, for_numbers : Settings
+        What differs by the task.
+    """
+
+    name: str
+    folds: int
+    members: int
+    hidden: tuple[int, ...]
+    epochs: int
+    patience: float = 0.35
+    for_classes: "Settings" = field(
+        default_factory=lambda: Settings("selu", 3e-3, bins=32, dropout=0.15)
+    )
+    for_numbers: "Settings" = field(
+        default_factory=lambda: Settings("mish", 1e-2, bins=32, dropout=0.0)
+    )
+    activation: str = ""  # "": by the task
+    learning_rate: float = 0.0  # 0: by the task
+    beta_2: float = 0.95
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    schedule: str = "flat_cosine"
+    optimizer: str = "adamw"
+    batch_size: int = 0  # 0: by the number of rows
+    dtype: str = "float32"
+    held_out: float = 0.2  # the share of the rows, with one fold
+    extras: bool = True  # bins and dropout; not for a linear model
+
+    full_rows = 4000
+
+    def settings(self, classification: bool) -> "Settings":
+        """What the task decides, with what was asked for in its place."""
+        chosen = self.for_classes if classification else self.for_numbers
+        return replace(
+            chosen,
+            activation=self.activation or chosen.activation,
+            learning_rate=self.learning_rate or chosen.learning_rate,
+            bins=chosen.bins if self.extras else 0,
+            dropout=chosen.dropout if self.extras else 0.0,
+        )
+
+    def epochs_for(self, rows: int) -> int:
+        """Fewer for many rows: the number of steps grows with the root of the rows only."""
+        if self.epochs <= MIN_EPOCHS:
+            return self.epochs
+        factor: float = min(1.0, (self.full_rows / max(rows, 1)) ** 0.5)
+        return max(MIN_EPOCHS, round(self.epochs * factor))
+
+    def batch_for(self, rows: int) -> int:
+        """Rows per step: more for many rows."""
+        if self.batch_size:
+            return self.batch_size
+        for limit, size in BATCHES:
+            if rows <= limit:
+                return size
+        return 1024
+
+    def patience_for(self, epochs: int) -> int:
+        """Epochs without a better one after which a network stops."""
+        return max(MIN_PATIENCE, round(self.patience * epochs))
+
+    def with_options(self, **options: object) -> "Recipe":
+        """The recipe with what was asked for; None leaves an entry as it is."""
+        given = {name: value for name, value in options.items() if value is not None}
+        return replace(self, **given)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs by the task.
+
+    Attributes
+    ----------
+    activation : str
+    learning_rate : float
+        The highest one.
+    bins : int
+        Inputs that a column of numbers is cut into besides itself, at its quantiles.
+    dropout : float
+        After each hidden layer.
+    """
+
+    activation: str
+    learning_rate: float
+    bins: int = 0
+    dropout: float = 0.0
+
+
+MIN_EPOCHS = 12
+MIN_PATIENCE = 8
+BATCHES = [(1500, 64), (8000, 128), (30_000, 256), (100_000, 512)]
+
+RECIPES = {
+    "quick": Recipe("quick", folds=4, members=1, hidden=(64, 64), epochs=24),
+    "default": Recipe("default", folds=8, members=1, hidden=(128, 128, 128), epochs=48),
+    "best": Recipe("best", folds=8, members=3, hidden=(192, 192, 192), epochs=64),
+}
+
+
+def recipe_named(name: str) -> Recipe:
+    """A recipe by name.
+
+    Raises
+    ------
+    ValueError
+        There is none of that name; the message lists the known ones.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"recipe: found {name!r}, wanted one of {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+class CosineCycles(LearningRateSchedule):
+    """Four cosine cycles, each twice as long as the one before: (1 - cos(2π log2(1 + 15 t))) / 2.
+
+    Rates fall to zero at t = 1/15, 3/15, 7/15 and 1 of the training, where the best epochs are.
+    """
+
+    def __init__(self, learning_rate: float, steps: int) -> None:
+        self.learning_rate = self._positive("learning_rate", learning_rate)
+        self.steps = self._positive("steps", steps)
+
+    def _rates(self, steps: Rates) -> Rates:
+        import numpy as np
+
+        t = np.minimum(steps / self.steps, 1)
+        wave: Rates = 0.5 - 0.5 * np.cos(2 * np.pi * np.log2(1 + 15 * t))
+        return np.maximum(self.learning_rate * wave, 1e-12)
+
+
+class FlatCosine(LearningRateSchedule):
+    """The same rate for half of the steps, then half a cosine down to zero."""
+
+    def __init__(self, learning_rate: float, steps: int) -> None:
+        self.learning_rate = self._positive("learning_rate", learning_rate)
+        self.steps = self._positive("steps", steps)
+
+    def _rates(self, steps: Rates) -> Rates:
+        import numpy as np
+
+        t = np.clip(2 * steps / self.steps - 1, 0, 1)
+        return np.maximum(self.learning_rate * (0.5 + 0.5 * np.cos(np.pi * t)), 1e-12)
+
+
+SCHEDULES: dict[str, type[CosineCycles] | type[FlatCosine]] = {
+    "coslog4": CosineCycles,
+    "flat_cosine": FlatCosine,
+}
+
+
+def known_schedules() -> Sequence[str]:
+    """Names that `Recipe.schedule` may have besides ``constant``."""
+    return list(SCHEDULES)

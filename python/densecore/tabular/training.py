@@ -1,0 +1,366 @@
+"""From a problem to a model: parts of the rows, networks side by side, calibration, scores."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._base import core
+from ..ensembles.ensemble import Ensemble
+from .baselines import linear_predictions
+from .errors import TableError, counted
+from .folds import Indices, folds, held_out
+from .members import Progress, out_of_fold, train
+from .model import RESIDUAL_QUANTILES, TableModel
+from .preparation import ClassTarget, NumericTarget
+from .problem import Problem
+from .recipe import MIN_EPOCHS, Recipe
+from .scores import (
+    METRICS,
+    best_power,
+    calibration_error,
+    check_metric,
+    class_scores,
+    number_scores,
+    sharpened,
+)
+
+Say = Callable[[str], None]
+
+# The share of the epochs that the trial of a logarithmic target takes.
+_TRIAL = 0.25
+_EXACT_BASELINE = 2e7  # numbers of inputs, up to which the linear model has its own
+
+
+@dataclass
+class Trained:
+    """A model, and how good it is.
+
+    Attributes
+    ----------
+    scores : dict
+        Of rows that the members have not seen, with calibrated probabilities: name → number, for
+        each target of a regression.
+    errors : dict
+        The standard errors of the same.
+    baselines : dict
+        ``majority`` or ``mean``, and ``linear``: the same scores.
+    rows : ndarray
+        The rows (of the problem) that were held out from some member; `predicted` and `truth` are
+        theirs.
+    """
+
+    model: TableModel
+    history: Any
+    scores: dict[str, dict[str, float]]
+    errors: dict[str, dict[str, float]]
+    baselines: dict[str, dict[str, dict[str, float]]]
+    rows: Indices
+    predicted: NDArray[np.float64]
+    truth: NDArray[Any]
+    seconds: float
+    notes: list[str] = field(default_factory=list)
+
+
+def parts_of(problem: Problem, recipe: Recipe, seed: int) -> list[Indices]:
+    """The rows that are held out, part by part.
+
+    Raises
+    ------
+    TableError
+        There are too few rows, or too few groups.
+    """
+    rows = len(problem.x)
+    if rows < 4:
+        raise TableError(
+            f"{problem.table.path}: found {counted(rows, 'row')} with a target, too few to hold "
+            "some out for validation"
+        )
+    if recipe.folds == 1:
+        parts = [held_out(rows, recipe.held_out, seed, problem.labels, problem.groups)]
+    else:
+        count = min(recipe.folds, rows // 2)
+        if problem.groups is not None:
+            count = min(count, int(problem.groups.max()) + 1)
+        parts = folds(rows, max(count, 2), seed, problem.labels, problem.groups)
+    parts = [part for part in parts if len(part)]
+    if not parts or any(len(part) == rows for part in parts):
+        raise TableError(
+            f"{problem.table.path}: found one group of rows, too few to hold some out for "
+            "validation"
+        )
+    return parts
+
+
+def fit(
+    problem: Problem,
+    recipe: Recipe,
+    seed: int,
+    *,
+    metric: str | None = None,
+    time_limit: float | None = None,
+    progress: Progress | None = None,
+    say: Say = lambda text: None,
+    linear: bool = True,
+) -> Trained:
+    """Train the members of a recipe and judge them on rows that they have not seen.
+
+    Parameters
+    ----------
+    metric : str, optional
+        What the best epoch is told by, where the core knows it (accuracy), and what is shown first.
+    time_limit : float, optional
+        Seconds for the training: fewer epochs, then fewer members, than the recipe has.
+    linear : bool
+        Whether a linear model is trained for comparison.
+
+    Raises
+    ------
+    TableError, ValueError
+        Too few rows, a metric of another task, or a training that diverges.
+    """
+    start = time.perf_counter()
+    classification = problem.classification
+    if metric is not None:
+        check_metric(metric, classification)
+    parts = parts_of(problem, recipe, seed)
+    notes: list[str] = []
+    outputs = problem.preparation.target.outputs
+    weight = None if problem.weight is None else problem.weight.astype(recipe.dtype)
+    monitor = _monitor(metric, recipe)
+    smallest = len(problem.x) - max(len(part) for part in parts)
+    epochs = recipe.epochs_for(smallest)
+
+    def run(one: Problem, chosen: Recipe, over: list[Indices], count: int, tell: Any) -> Ensemble:
+        return train(chosen, one.x, one.network_targets(), outputs, classification, over, seed,
+                     weight=weight, monitor=monitor, epochs=count, progress=tell)  # fmt: skip
+
+    if time_limit is not None:
+        recipe, epochs, parts = _within(
+            time_limit - (time.perf_counter() - start), recipe, epochs, parts,
+            lambda over: run(problem, recipe.with_options(members=1), over, 1, None), notes,
+        )  # fmt: skip
+    other = problem.with_logarithm()
+    if other is not None:
+        trial = max(MIN_EPOCHS, round(_TRIAL * epochs))
+        over = parts[:2]
+        single = recipe.with_options(members=1)
+        errors = []
+        for one in (problem, other):
+            rows, predicted = out_of_fold(run(one, single, over, trial, None), one.x, over)
+            restored = one.preparation.target.restore(predicted)  # type: ignore[union-attr]
+            errors.append(number_scores(restored[:, 0], one.y[rows, 0])["rmse"])
+        if errors[1] < 0.98 * errors[0]:
+            problem = other
+            notes.append("the target is learnt as a logarithm, which was better in a trial")
+    ensemble = run(problem, recipe, parts, epochs, progress)
+    _refuse_divergence(problem, ensemble)
+    rows, outside = out_of_fold(ensemble, problem.x, parts)
+    model, predicted = _model_of(problem, ensemble, rows, outside)
+    truth = problem.y[rows]
+    w = None if problem.weight is None else problem.weight[rows]
+    scores = _scores(problem, predicted, truth, w)
+    made = Trained(model, ensemble.history, scores, _errors(problem, predicted, truth, w, seed), {},
+                   rows, predicted, truth, 0.0, notes)  # fmt: skip
+    made.baselines = _baselines(problem, parts, rows, truth, w, seed, weight, linear)
+    made.seconds = time.perf_counter() - start
+    model.card = _card(problem, recipe, seed, epochs, parts, made)
+    return made
+
+
+def _monitor(metric: str | None, recipe: Recipe) -> str:
+    if metric in ("accuracy", "f1", "balanced_accuracy"):
+        return "val_categorical_accuracy" if recipe.label_smoothing else "val_accuracy"
+    return ""
+
+
+def _within(
+    limit: float,
+    recipe: Recipe,
+    epochs: int,
+    parts: list[Indices],
+    one_epoch: Callable[[list[Indices]], Any],
+    notes: list[str],
+) -> tuple[Recipe, int, list[Indices]]:
+    """As many epochs and members of the recipe as the time allows, by the time of one epoch."""
+    begin = time.perf_counter()
+    one_epoch(parts)
+    seconds = max(time.perf_counter() - begin, 1e-6)
+    limit -= 2 * seconds
+    wanted = epochs * recipe.members
+    possible = int(0.85 * limit / seconds)
+    if possible >= wanted:
+        return recipe, epochs, parts
+    members = recipe.members
+    while members > 1 and possible < MIN_EPOCHS * members:
+        members -= 1
+    count = max(1, min(epochs, possible // members))
+    while len(parts) > 2 and count < MIN_EPOCHS and recipe.folds > 1:
+        # Parts that no member holds out are trained on by all.
+        parts = parts[: max(2, len(parts) // 2)]
+        count = max(1, min(epochs, count * 2))
+    short = ", less than one epoch takes" if possible < 1 else ""
+    notes.append(
+        f"the time limit{short} leaves {counted(count, 'epoch')} of {epochs} for "
+        f"{counted(members * len(parts), 'network')}"
+    )
+    return recipe.with_options(members=members), count, parts
+
+
+def _refuse_divergence(problem: Problem, ensemble: Ensemble) -> None:
+    if not np.isfinite(ensemble.parameters).all():
+        raise ValueError(
+            f"{problem.table.path}: training diverged (parameters are not finite); try a smaller "
+            "--learning-rate"
+        )
+    history = ensemble.history
+    assert history is not None
+    if not np.isfinite(history["val_loss"]).any():
+        raise ValueError(
+            f"{problem.table.path}: training diverged (the loss is "
+            f"{history['val_loss'][-1].max()}); try a smaller --learning-rate"
+        )
+
+
+def _model_of(
+    problem: Problem, ensemble: Ensemble, rows: Indices, outside: NDArray[np.float64]
+) -> tuple[TableModel, NDArray[np.float64]]:
+    """The model, calibrated on what its members said of unseen rows, and that in the target's
+    units."""
+    target = problem.preparation.target
+    if isinstance(target, ClassTarget):
+        weight = None if problem.weight is None else problem.weight[rows]
+        power = best_power(outside, problem.y[rows], weight)
+        return TableModel(ensemble, problem.preparation, power), sharpened(outside, power)
+    if target.log:
+        target.factor = _factor(target, outside, problem.y[rows])
+    errors = target.scale(problem.y[rows]) - outside
+    residuals = np.quantile(errors, np.linspace(0, 1, RESIDUAL_QUANTILES), axis=0)
+    model = TableModel(ensemble, problem.preparation, residuals=residuals)
+    return model, target.restore(outside)
+
+
+def _factor(target: NumericTarget, outside: NDArray[np.float64], truth: NDArray[Any]) -> float:
+    """What predictions are multiplied with: least squares, from 0.8 to 1.25."""
+    plain = target.restore(outside)
+    square = float((plain**2).sum())
+    return float(np.clip((plain * truth).sum() / square, 0.8, 1.25)) if square else 1.0
+
+
+def _scores(
+    problem: Problem, predicted: NDArray[np.float64], truth: NDArray[Any], weight: Any
+) -> dict[str, dict[str, float]]:
+    target = problem.preparation.target
+    if isinstance(target, ClassTarget):
+        found = class_scores(predicted, truth, weight)
+        found["calibration_error"] = calibration_error(predicted, truth)
+        return {target.name: found}
+    return {
+        name: number_scores(predicted[:, j], truth[:, j], weight)
+        for j, name in enumerate(target.names)
+    }
+
+
+def _errors(
+    problem: Problem, predicted: NDArray[np.float64], truth: NDArray[Any], weight: Any, seed: int
+) -> dict[str, dict[str, float]]:
+    """Standard errors of the scores."""
+    n = len(truth)
+    target = problem.preparation.target
+    names = [target.name] if isinstance(target, ClassTarget) else target.names
+    found: dict[str, dict[str, float]] = {}
+    draws = 100 if n <= 20_000 else 20
+    for j, name in enumerate(names):
+        metrics = [m for m, (classes, _) in METRICS.items() if classes == problem.classification]
+
+        def all_of(rows: Any, j: int = j) -> dict[str, float]:
+            w = None if weight is None else weight[rows]
+            if problem.classification:
+                return class_scores(predicted[rows], truth[rows], w)
+            return number_scores(predicted[rows, j], truth[rows, j], w)
+
+        rng = np.random.default_rng(seed)
+        drawn = [all_of(rng.integers(n, size=n)) for _ in range(draws)]
+        found[name] = {m: float(np.nanstd([d[m] for d in drawn], ddof=1)) for m in metrics}
+    return found
+
+
+def _baselines(
+    problem: Problem,
+    parts: list[Indices],
+    rows: Indices,
+    truth: NDArray[Any],
+    weight: Any,
+    seed: int,
+    network_weight: Any,
+    linear: bool,
+) -> dict[str, dict[str, dict[str, float]]]:
+    target = problem.preparation.target
+    if isinstance(target, ClassTarget):
+        share = np.bincount(problem.y, weights=problem.weight, minlength=target.outputs)
+        constant = np.tile(share / share.sum(), (len(rows), 1))
+        found = {"majority": _scores(problem, constant, truth, weight)}
+    else:
+        mean = np.average(problem.y, axis=0, weights=problem.weight)
+        found = {"mean": _scores(problem, np.tile(mean, (len(rows), 1)), truth, weight)}
+    if not linear:
+        return found
+    x = problem.x
+    if x.size <= _EXACT_BASELINE and problem.preparation.bend:
+        straight = problem.preparation.unbent()
+        x = straight.transform(problem.table, str(x.dtype))[problem.rows]
+    y = problem.y
+    predicted = linear_predictions(x, y, target.outputs, problem.classification, parts, seed,
+                                   network_weight)  # fmt: skip
+    if isinstance(target, NumericTarget) and x.shape[1] > 600:
+        predicted = target.restore(predicted)
+    found["linear"] = _scores(problem, predicted, truth, weight)
+    return found
+
+
+def _card(
+    problem: Problem, recipe: Recipe, seed: int, epochs: int, parts: list[Indices], made: Trained
+) -> dict[str, Any]:
+    """What the model's file says of its training. No times: equal trainings are equal files."""
+    import hashlib
+
+    target = problem.preparation.target
+    digest = hashlib.blake2b(np.ascontiguousarray(problem.x).data, digest_size=8)
+    digest.update(np.ascontiguousarray(problem.y).data)
+    history = made.history
+    return {
+        "rows": len(problem.x),
+        "columns": len(problem.preparation.features),
+        "inputs": problem.preparation.inputs,
+        "task": "classification" if problem.classification else "regression",
+        "target": [target.name] if isinstance(target, ClassTarget) else target.names,
+        "left_out": problem.left_out,
+        "notes": problem.notes + made.notes,
+        "recipe": {
+            "name": recipe.name,
+            "hidden": list(recipe.hidden),
+            "activation": recipe.settings(problem.classification).activation,
+            "networks": len(parts) * recipe.members,
+            "parts": len(parts),
+            "epochs": epochs,
+            "kept_epochs": [int(e) + 1 for e in history.kept_epochs],
+        },
+        "seed": seed,
+        "scores": _finite(made.scores),
+        "standard_errors": _finite(made.errors),
+        "baselines": _finite(made.baselines),
+        "data_hash": digest.hexdigest(),
+        "versions": {"densecore": core.__version__, "numpy": np.__version__},
+    }
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for numbers that JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,210 @@
+"""The estimators of tables, and what a training keeps: best epochs, members, files."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from command_line import flowers
+
+pytest.importorskip("sklearn")
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from densecore.tabular import TabularClassifier, TabularRegressor, read_table
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(200, 4))
+NUMBERS = 3 * X[:, 0] + X[:, 1] ** 2
+CLASSES = np.where(X[:, 0] * X[:, 1] > 0, "same", "other")
+
+NOT_THE_SAME = {
+    "check_sample_weight_equivalence_on_dense_data": "rows are shuffled into parts and batches: "
+    "a weight of two is another batch than a row twice"
+}
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [
+        TabularClassifier("quick", epochs=12, random_state=0),
+        TabularRegressor("quick", epochs=12, random_state=0),
+    ],
+    expected_failed_checks=lambda estimator: NOT_THE_SAME,
+)
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learn_is_content(estimator: Any, check: Callable[[Any], None]) -> None:
+    check(estimator)
+
+
+def test_a_frame_with_all_there_is(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / "flowers.csv"
+    path.write_text(flowers(150))
+    frame = pandas.read_csv(path)
+    frame.loc[3, "length"] = None
+    frame.loc[4, "colour"] = None
+    model = TabularClassifier("quick", random_state=0).fit(frame, "species")
+    assert model.classes_.tolist() == ["iris", "rose"]
+    assert model.n_features_in_ == 4
+    assert np.mean(model.predict(frame) == frame["species"]) > 0.9
+    same = TabularClassifier("quick", random_state=0).fit(
+        frame.drop(columns="species"), frame["species"]
+    )
+    np.testing.assert_array_equal(same.predict_proba(frame.drop(columns="species")),
+                                  model.predict_proba(frame))  # fmt: skip
+    polars = pytest.importorskip("polars")
+    np.testing.assert_array_equal(
+        model.predict_proba(polars.from_pandas(frame)), model.predict_proba(frame)
+    )
+    from_file = TabularRegressor("quick", random_state=0).fit(path, "weight")
+    low, high = from_file.predict_interval(path, 0.9)
+    truth = read_table(path).column("weight").numbers()
+    assert np.mean((low <= truth) & (truth <= high)) > 0.8
+    assert (low <= high).all()
+
+
+def test_what_is_new_at_prediction_is_one_warning() -> None:
+    model = TabularRegressor("quick", epochs=12, random_state=0).fit(X, NUMBERS)
+    with_gap = X[:100].copy()
+    with_gap[3, 1] = np.nan
+    with pytest.warns(UserWarning, match="column 'x1': 1 missing numbers, of which") as told:
+        model.predict(with_gap)
+    assert len(told) == 1
+
+
+def test_few_rows_have_the_bits_of_many() -> None:
+    holes = X.copy()
+    holes[5, 2] = np.nan
+    for model, y in ((TabularClassifier, CLASSES), (TabularRegressor, NUMBERS)):
+        made = model("quick", epochs=12, random_state=0).fit(holes, y)
+        call = made.predict_proba if model is TabularClassifier else made.predict
+        together = call(holes)
+        for i in range(10):
+            np.testing.assert_array_equal(call(holes[i : i + 1])[0], together[i])
+
+
+def test_pickles_files_and_clones_predict_the_same(tmp_path: Path) -> None:
+    model = TabularClassifier("quick", epochs=12, random_state=0).fit(X, CLASSES)
+    expected = model.predict_proba(X)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), expected)
+    np.testing.assert_array_equal(clone(model).fit(X, CLASSES).predict_proba(X), expected)
+    model.save(tmp_path / "m")
+    loaded = TabularClassifier.load(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.predict_proba(X), expected)
+    with pytest.raises(ValueError, match="another task than TabularRegressor"):
+        TabularRegressor.load(tmp_path / "m")
+
+
+def test_estimators_work_inside_scikit_learn() -> None:
+    model = make_pipeline(TabularRegressor("quick", random_state=0))
+    assert cross_val_score(model, X, NUMBERS, cv=3).mean() > 0.8
+
+
+def test_training_has_the_same_bits_for_any_number_of_threads() -> None:
+    before = dc.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            dc.set_num_threads(threads)
+            model = TabularRegressor("quick", epochs=12, random_state=0)
+            found.append(model.fit(X, NUMBERS).predict(X))
+    finally:
+        dc.set_num_threads(before)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_a_long_tail_is_learnt_as_a_logarithm_when_that_is_better() -> None:
+    x = rng.normal(size=(600, 3))
+    y = np.exp(2 * x[:, 0] + x[:, 1])
+    model = TabularRegressor("quick", random_state=0).fit(x, y)
+    assert model.model_.target.log
+    assert "logarithm" in " ".join(model.model_.card["notes"])
+    assert not TabularRegressor("quick", random_state=0).fit(X, NUMBERS).model_.target.log
+
+
+def test_predictions_stay_in_the_range_of_the_training_rows() -> None:
+    model = TabularRegressor("quick", random_state=0).fit(X, NUMBERS)
+    far = model.predict(X * 100)
+    assert far.min() >= NUMBERS.min()
+    assert far.max() <= NUMBERS.max()
+
+
+# Best epochs -----------------------------------------------------------------------------------
+
+
+def ensemble(members: int = 3, **options: Any) -> dc.Ensemble:
+    model = dc.Sequential([dc.Input(4), dc.Dense(8, "relu"), dc.Dense(1)], seed=0)
+    model.compile(dc.optimizers.Adam(0.05, **options), "mse", ["mae"])
+    return dc.Ensemble(model, members)
+
+
+TRAINING = [np.arange(40)] * 3
+HELD_OUT = [np.arange(100, 200), np.arange(50, 90), np.arange(120, 160)]
+
+
+def test_each_member_keeps_its_own_best_epoch() -> None:
+    data = {"indices": TRAINING, "validation_indices": HELD_OUT, "batch_size": 8, "verbose": 0}
+    best = ensemble()
+    history = best.fit(X, NUMBERS, epochs=60, restore_best_weights=True, **data)
+    worst = history["val_loss"].max(axis=0)
+    np.testing.assert_array_equal(history.kept_epochs, history["val_loss"].argmin(axis=0))
+    losses = best.evaluate(X, NUMBERS, indices=HELD_OUT)[0]
+    np.testing.assert_array_equal(losses, history["val_loss"].min(axis=0))
+    assert (losses < worst).all()
+    # The same bits as a training that ends there.
+    for i, epoch in enumerate(history.kept_epochs):
+        short = ensemble()
+        short.fit(X, NUMBERS, epochs=int(epoch) + 1, **data)
+        np.testing.assert_array_equal(short.parameters[i], best.parameters[i])
+    last = ensemble()
+    history = last.fit(X, NUMBERS, epochs=5, **data)
+    assert history.kept_epochs.tolist() == [4, 4, 4]
+
+
+def test_of_equally_good_epochs_the_last_is_kept() -> None:
+    model = dc.Sequential([dc.Input(4), dc.Dense(2, "softmax")], seed=0)
+    model.compile(dc.optimizers.SGD(1e-6), "sparse_categorical_crossentropy", ["accuracy"])
+    labels = (X[:, 0] > 0).astype(int)
+    made = dc.Ensemble(model, 1)
+    history = made.fit(
+        X, labels, epochs=7, validation_split=0.5, restore_best_weights=True,
+        monitor="val_accuracy", verbose=0,
+    )  # fmt: skip
+    assert np.unique(history["val_accuracy"]).size == 1
+    assert history.kept_epochs.tolist() == [6]
+
+
+def test_patience_ends_a_members_training() -> None:
+    made = ensemble()
+    history = made.fit(
+        X, NUMBERS, epochs=400, indices=TRAINING, validation_indices=HELD_OUT, batch_size=8,
+        restore_best_weights=True, monitor="val_mae", patience=5, verbose=0,
+    )  # fmt: skip
+    np.testing.assert_array_equal(history.completed, history.kept_epochs + 6)
+    assert (history.completed < 400).all()
+
+
+def test_mistakes_about_best_epochs() -> None:
+    made = ensemble()
+    with pytest.raises(ValueError, match="restore_best_weights: found no validation data"):
+        made.fit(X, NUMBERS, restore_best_weights=True)
+    with pytest.raises(ValueError, match="monitor: found 'loss', wanted one of val_loss, val_mae"):
+        made.fit(X, NUMBERS, validation_split=0.5, restore_best_weights=True, monitor="loss")
+    with pytest.raises(ValueError, match="patience: found it without restore_best_weights"):
+        made.fit(X, NUMBERS, validation_split=0.5, patience=3)
+    with pytest.raises(ValueError, match="use_ema=True"):
+        ensemble(use_ema=True).fit(X, NUMBERS, validation_split=0.5, restore_best_weights=True)
+
+
+def test_progress_is_told_up_to_its_end() -> None:
+    shares: list[float] = []
+    ensemble().fit(X, NUMBERS, epochs=3, verbose=0, on_progress=shares.append)
+    assert shares[-1] == 1
+    assert shares == sorted(shares)
