@@ -83,7 +83,7 @@ def test_errors() -> None:
     step = model.make_train_step(x, y)
     with pytest.raises(TypeError, match=r"found an argument, wanted none|at most"):
         step(1)
-    with pytest.raises(ValueError, match="found 0 steps"):
+    with pytest.raises(ValueError, match="steps: found 0, wanted an integer"):
         step.run(0)
     model.compile("adam", "mse")
     with pytest.raises(RuntimeError, match="compiled again"):

@@ -60,6 +60,22 @@ KINDS: list[tuple[layers.Layer, dict[str, Any]]] = [
             "gamma_regularizer": "l1",
         },
     ),
+    (
+        layers.GroupNormalization(2),
+        {
+            "groups": 1,
+            "epsilon": 0.1,
+            "center": False,
+            "scale": False,
+            "beta_initializer": "ones",
+            "gamma_initializer": "zeros",
+            "beta_regularizer": "l2",
+            "gamma_regularizer": "l1",
+        },
+    ),
+    (layers.RMSNormalization(), {"epsilon": 0.1}),
+    (layers.UnitNormalization(), {}),
+    (layers.GaussianNoise(0.1), {"stddev": 0.2}),
     (layers.Residual([dc.Dense(4)]), {}),
 ]
 

@@ -94,7 +94,7 @@ def test_seed_fixes_weights_and_shuffles() -> None:
         (
             lambda: dc.Sequential([dc.Input((3, 4)), dc.Dense(1)]),
             ValueError,
-            r"found rows of shape \(3, 4\), wanted Flatten",
+            r"found rows of shape \(3, 4\), wanted .*Flatten",
         ),
         (lambda: make(dc.Dense(2), dc.Input(2)), ValueError, "found Input after the first place"),
         (lambda: make("relu"), TypeError, "found str, wanted Input or a layer"),
@@ -539,9 +539,8 @@ class TestHotCalls:
         assert model.train_on_batch(y=y, x=x, sample_weight=None) > 0
 
     def test_an_object_that_was_not_initialised(self) -> None:
-        network = dc._core.NetworkF32.__new__(dc._core.NetworkF32)
-        with pytest.raises((RuntimeError, TypeError), match=r"initiali[sz]ed|__init__"):
-            network.predict(np.ones((1, 2), np.float32))
+        with pytest.raises(TypeError, match="found a call of __new__"):
+            dc._core.NetworkF32.__new__(dc._core.NetworkF32)
 
 
 def test_data_that_are_refused_do_not_build_the_model() -> None:

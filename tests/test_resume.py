@@ -210,7 +210,7 @@ def test_a_byte_of_a_tensor_is_noticed(tmp_path: Path) -> None:
             cb.BackupAndRestore(tmp_path / "b"), cb.LambdaCallback()])  # fmt: skip
 
 
-def test_a_checkpoint_that_no_file_can_hold_is_refused_before_the_first_epoch(
+def test_a_checkpoint_with_a_schedule_that_no_file_can_hold_warns_and_keeps_the_training(
     tmp_path: Path,
 ) -> None:
     class Mine(dc.schedules.LearningRateSchedule):
@@ -219,9 +219,10 @@ def test_a_checkpoint_that_no_file_can_hold_is_refused_before_the_first_epoch(
 
     model = make()
     model.compile(dc.optimizers.Adam(Mine()), "mse")
-    with pytest.raises(TypeError, match="learning_rate: found Mine"):
+    with pytest.warns(UserWarning, match="the file holds the present rate"):
         model.fit(X, Y, epochs=2, verbose=0, callbacks=[cb.ModelCheckpoint(tmp_path / "m")])
-    assert model.progress["epochs"] == 0
+    assert model.progress["epochs"] == 2
+    assert dc.load_model(tmp_path / "m").progress["epochs"] == 2
 
 
 def test_a_training_that_had_stopped_stays_stopped(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ ATTACKS: list[tuple[bytes, str]] = [
     (raw({"a": entry(shape=[2**40, 2**40])}, EIGHT), "impossible shape"),
     (raw({"a": entry(offsets=[8, 0])}, EIGHT), "-8 bytes"),
     (raw({"a": entry(offsets=[0])}, EIGHT), "tensor 'a'"),
-    (raw({"a": entry(dtype="F16")}, EIGHT), "found dtype 'F16', wanted one of F64"),
+    (raw({"a": entry(dtype="F16")}, EIGHT), "found dtype '?F16'?, wanted one of F64"),
     (raw({"a": entry(dtype=4)}, EIGHT), "found dtype 4"),
     (raw({"a": {"dtype": "F32"}}, EIGHT), "wants dtype, shape, data_offsets"),
     (raw({"a": [1]}, EIGHT), "wants dtype, shape, data_offsets"),

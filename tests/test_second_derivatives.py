@@ -244,7 +244,7 @@ def test_sample_gradients(loss: str) -> None:
 
 def test_errors() -> None:
     model = make()
-    with pytest.raises(RuntimeError, match="backward_derivatives: found no pass"):
+    with pytest.raises(RuntimeError, match="backward_derivatives: found no forward pass"):
         model.backward_derivatives(np.zeros((7, 3)))
     with pytest.raises(ValueError, match="order: found 3, wanted 1 or 2"):
         model.input_derivatives(X, D, 3)

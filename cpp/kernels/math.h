@@ -235,7 +235,7 @@ struct SplitExp {
 // own flush-to-zero mode: levels differ in what it does, and it is a setting of the whole thread.
 template <class V>
 inline V without_subnormals(V x) {
-  return select(less(abs(x), V::set(Math<V>::smallest_normal)), V::set(0), x);
+  return select(less(abs(x), V::constant(Math<V>::smallest_normal)), V::constant(0), x);
 }
 
 template <class V>

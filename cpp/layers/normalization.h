@@ -127,8 +127,8 @@ class GroupNormalization : public RowNormalization<T> {
             spec.whole_number("groups")) {}
 };
 
-// y = x / |x|, and 0 for a row of zeros: Keras divides by at least 1e-12, and here its square is
-// added to that of |x|, which changes no other row.
+// y = x / |x|, and 0 for a row of zeros: to |x|^2 is added what only makes that one finite. Keras
+// divides by at least 1e-12 instead, so that smaller rows stay smaller than 1 there.
 template <class T>
 class UnitNormalization : public RowNormalization<T> {
  public:
@@ -137,7 +137,7 @@ class UnitNormalization : public RowNormalization<T> {
   static index_t parameter_count_of(const LayerSpec&, index_t) { return 0; }
 
   UnitNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
-      : RowNormalization<T>(place, spec, RowRule{1e-24, 1, false}, nullptr, nullptr) {}
+      : RowNormalization<T>(place, spec, RowRule{1e-70, 1, false}, nullptr, nullptr) {}
 };
 
 // Ioffe & Szegedy, Batch normalization, 2015: as above with the mean and variance of the column,

@@ -1,4 +1,4 @@
-#include "objectives/array_step.h"
+// Steps of whole arrays: optimizers whose step of a kernel or a bias depends on all of it.
 
 #include <algorithm>
 #include <cmath>
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "layers/lookup.h"
+#include "objectives/optimizer.h"
 
 namespace densecore {
 namespace {

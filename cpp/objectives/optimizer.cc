@@ -7,7 +7,6 @@
 #include "base/view.h"
 #include "kernels/dispatch.h"
 #include "layers/lookup.h"
-#include "objectives/array_step.h"
 
 namespace densecore {
 namespace {

@@ -171,4 +171,9 @@ class OptimizerState {
   index_t count_;
 };
 
+// The step of one array, for optimizers whose step of a kernel or a bias depends on all of it
+// (array_step.cc). Its gradient becomes the direction of the step.
+template <class T>
+void step_of_array(const Update<T>& update, const ParameterBlock& block, T* gradients);
+
 }  // namespace densecore

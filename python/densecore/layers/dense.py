@@ -134,6 +134,13 @@ class Dense(Layer):
             self._features(row)
         return (self.units,)
 
+    def _set_kernel_penalty(self, l2: float) -> None:
+        """Give the kernel another L2 penalty, in the model and in what is saved of it."""
+        assert self._network is not None
+        assert self._core_index is not None
+        self._network.set_penalty(self._core_index, 0.0, l2)
+        vars(self)["kernel_regularizer"] = regularizers.L2(l2) if l2 > 0 else None
+
     def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
         shapes: Shapes = {"kernel": (self._features(row), self.units)}
         if self.use_bias:

@@ -211,8 +211,13 @@ class RMSNormalization(Layer):
             {"kind": "rms_normalization", "epsilon": self.epsilon, "trainable": self._trainable}
         )
 
-    def _shapes(self, width: int) -> tuple[int, Shapes, Shapes]:
-        return width, {"scale": (width,)}, {}
+    def _output_row(self, row: Row | None) -> Row | None:
+        if row is not None:
+            self._features(row)
+        return row
+
+    def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
+        return {"scale": (self._features(row),)}, {}
 
     def _initialize(self, seed: int, number: int) -> None:
         self.scale[...] = 1

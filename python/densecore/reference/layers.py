@@ -197,7 +197,7 @@ class UnitNormalization(Layer):
     def forward(self, x: Array, training: bool = False) -> Array:
         # Added to the square: no other row is changed by it.
         square = np.sum(x * x, axis=1, keepdims=True)
-        self.s = (1.0 / np.sqrt(square + 1e-24)).astype(x.dtype)
+        self.s = (1.0 / np.sqrt(square + 1e-70)).astype(x.dtype)
         self.h = x * self.s
         return np.asarray(self.h)
 

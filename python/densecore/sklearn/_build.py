@@ -180,9 +180,7 @@ def set_penalty(model: Sequential, l2: float) -> None:
     for layer in dense_layers(model):
         found = layer.kernel_regularizer
         if (0.0 if found is None else found.l2) != l2:
-            layer.kernel_regularizer = L2(l2) if l2 > 0 else None
-            assert layer._core_index is not None
-            model._network.set_penalty(layer._core_index, 0.0, l2)
+            layer._set_kernel_penalty(l2)
 
 
 def optimizer(parameters: Parameters, scale: float) -> Optimizer:

@@ -165,7 +165,7 @@ class TableModel:
             )
         ensemble.parameters[...] = tensors["parameters"]
         preparation = Preparation.from_dict(
-            config["table"], int(model.input_shape[1] or 0), model.output_shape[1]
+            config["table"], int(model.input_shape[1] or 0), model._outputs
         )
         card = config["card"]
         if not isinstance(card, dict):
@@ -207,7 +207,7 @@ def load_table_model(path: str | os.PathLike[str]) -> TableModel:
         )
     try:
         preparation = Preparation.from_dict(
-            model.metadata["table"], int(model.input_shape[1] or 0), model.output_shape[1]
+            model.metadata["table"], int(model.input_shape[1] or 0), model._outputs
         )
     except ValueError as error:
         raise ValueError(f"{name}: what the model says of its table is unusable: {error}") from None
@@ -259,6 +259,6 @@ def _shapes(
         "parameters": (model._dtype, (members, parameters))
     }
     if "residuals" in names:
-        outputs = int(model.output_shape[1])
+        outputs = model._outputs
         shapes["residuals"] = (np.dtype(np.float64), (RESIDUAL_QUANTILES, outputs))
     return shapes

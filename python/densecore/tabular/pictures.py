@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..callbacks.history import save_figure
+from .._base.figures import save_figure
 from .importance import permutation_importance
 from .preparation import ClassTarget
 from .problem import Problem
