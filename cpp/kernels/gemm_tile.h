@@ -108,8 +108,8 @@ inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
         sum[i][v] =
             without_subnormals(fnma(rate, sum[i][v], V::load(p.c + i * ldc + v * V::width)));
       if constexpr (part)
-        last[i] = without_subnormals(
-            fnma(first_lanes<Tail>(rate), last[i], Tail::load_partial(p.c + i * ldc + end, tail)));
+        last[i] =
+            fnma(first_lanes<Tail>(rate), last[i], Tail::load_partial(p.c + i * ldc + end, tail));
     }
   }
 
@@ -118,6 +118,15 @@ inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
 #pragma GCC unroll 16
     for (int v = 0; v < vectors; ++v) sum[i][v].store(p.c + i * ldc + v * V::width);
     if constexpr (part) Any<Tail>{tail}.store(last[i], p.c + i * ldc + end);
+  }
+  if constexpr (part) {
+    // In a loop of its own, from memory: comparisons of half vectors want the lower 16 registers,
+    // and sums that had to be there would be spilled in the loop over k.
+    if (layout == Rows::adjacent && p.rate != nullptr)
+      for (int i = 0; i < rows; ++i) {
+        T* const c = p.c + i * ldc + end;
+        Any<Tail>{tail}.store(without_subnormals(Tail::load_partial(c, tail)), c);
+      }
   }
 }
 
