@@ -2,6 +2,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include "bindings/core_class.h"
 #include "bindings/register.h"
 #include "tables/column_values.h"
 
@@ -120,7 +121,8 @@ void register_tables(py::module_& module) {
       },
       py::arg("text"));
   module.def("parse_moments", &moments_of, py::arg("texts"), py::arg("day_first"));
-  py::class_<DelimitedText>(module, "DelimitedText")
+  core_class<DelimitedText>(module, "DelimitedText",
+                            "The cells of a delimited text, as bytes; columns become arrays.")
       .def(py::init(&make_text), py::arg("text"), py::arg("begin"), py::arg("line"),
            py::arg("columns"), py::arg("separator"), py::arg("merge"), py::arg("comments"))
       .def_static("of_texts", &of_texts, py::arg("texts"))
