@@ -21,7 +21,16 @@ def subnormals(array: Any) -> int:
     return int(np.count_nonzero((array != 0) & (np.abs(array) < smallest(array.dtype))))
 
 
-@pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
+# Rules by which a parameter whose gradient is 0 stays: Ftrl makes parameters of its states, and the
+# steps of Lamb and Adafactor depend on the whole array.
+STAYING = [
+    config
+    for config in OPTIMIZERS
+    if (config if isinstance(config, str) else config["name"]) not in ("ftrl", "lamb", "adafactor")
+]
+
+
+@pytest.mark.parametrize("config", STAYING, ids=str)
 def test_an_update_keeps_none(kernels: Any, dtype: str, config: dict[str, Any]) -> None:
     """With a gradient of 0 the parameters stay, but for the subnormal ones, which become 0."""
     made = dc.optimizers.get(config)
