@@ -50,7 +50,7 @@ class Objective:
         layer = OUTPUT_LAYERS[name] if loss is None else OutputLayer("identity", "linear", loss)
         self.out_activation, self.activation, wanted = layer
         # Weights mean what they mean in scikit-learn, whichever mean the loss was given.
-        config = losses.get(wanted).get_config()
+        config = {"name": wanted} if isinstance(wanted, str) else wanted.get_config()
         self.loss = losses.get({**config, "reduction": "mean_with_sample_weight"})
         self.outputs = outputs
         self.scale = 1.0 if name == "multiclass" or loss is not None else float(outputs)

@@ -116,8 +116,8 @@ def _one_step(training: Training, convergence: Convergence, order: RowOrder | No
     if order is not None:
         order.on_epoch_begin(0)
     loss = model.train_on_batch(np.ascontiguousarray(x, dtype), targets, weights)
-    if weights is not None:  # rounded as the mean of an epoch's batches by their rows
-        loss = len(x) * loss / len(x)
+    if weights is not None and isinstance(loss, float):
+        loss = len(x) * loss / len(x)  # rounded as the mean of an epoch's batches by their rows
     model._network.epochs += 1
     convergence.on_epoch_end(0, {"loss": loss})
 
