@@ -95,6 +95,7 @@ def objects() -> dict[str, Any]:
         "rows": dc._core.RowsF32.strided(np.ones((2, 3))),
         "metric": dc._core.Metric("accuracy", {}, 1, False),
         "kernels": dc._core.KernelsF32(),
+        "text": dc._core.DelimitedText.of_texts(["1"]),
     }
     names = {type(value).__name__.removesuffix("F32") for value in found.values()}
     assert {
