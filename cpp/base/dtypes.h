@@ -1,7 +1,7 @@
 // The precisions that everything is compiled for, in one list.
 //
-// A third one is a row here, with a KernelTable of vectors of its own (kernels/isa) and the constants
-// of its functions (kernels/math.h).
+// A third one is a row here, with a KernelTable of vectors of its own (kernels/isa) and the
+// constants of its functions (kernels/math.h).
 #pragma once
 
 // X(T, NAME, field, dtype): the type of a number, the suffix of Python's classes, its field of
