@@ -298,7 +298,7 @@ class BackupAndRestore(Callback):
 
     def _damaged(self, error: Exception) -> ValueError:
         reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
-        return ValueError(f"{self.path}: the training is damaged: {safetensors.brief(reason)}")
+        return ValueError(f"{self.path}: the training is damaged: {checks.one_line(reason)}")
 
 
 class _Training:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import metrics, optimizers
 from .._base import checks, core
+from .._base.checks import one_line
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
@@ -257,7 +258,7 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
             progress = safetensors.parse_json(file.metadata["progress"].encode())
             shapes = _shapes(config, progress)
         except _DAMAGED as error:
-            reason = safetensors.brief(str(error))
+            reason = one_line(str(error))
             raise ValueError(f"{name}: the ensemble is damaged: {reason}") from None
         file.check(shapes)
         tensors = {}
@@ -276,7 +277,7 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
             model._weighted_metrics = metrics.get_all("weighted_metrics", weighted)
             ensemble._compile(_optimizers(compiled))
     except _DAMAGED as error:
-        reason = safetensors.brief(str(error))
+        reason = one_line(str(error))
         raise ValueError(f"{name}: the ensemble is damaged: {reason}") from None
     _fill(ensemble, tensors, progress)
 
