@@ -1,4 +1,4 @@
-"""Fit the polynomials of cpp/kernels/math.h and normal.h and print their coefficients.
+"""Fit the polynomials of the kernels and print their coefficients.
 
     python tools/fit_polynomials.py        (needs mpmath)
 
@@ -78,10 +78,16 @@ def erf_far(v: mpf) -> mpf:
     return -mp.log(mp.erfc(v + ERF_CENTRE))
 
 
-def mills(t: mpf) -> mpf:
-    """(z + 1) (1 - Φ(z)) / φ(z) for t = (z - 4) / (z + 4), Φ and φ of the normal distribution"""
+def normal_tail(t: mpf) -> mpf:
+    """(z + 5/4) (1 - Φ(z)) exp(z^2 / 2) for t = (z - 4) / (z + 4), Φ of the normal distribution"""
     z = 4 * (1 + t) / (1 - t)
-    return (z + 1) * mp.sqrt(mp.pi / 2) * mp.exp(z * z / 2) * mp.erfc(z / mp.sqrt(2))
+    return (z + mpf(5) / 4) / 2 * mp.exp(z * z / 2) * mp.erfc(z / mp.sqrt(2))
+
+
+def tanh_fraction(w: mpf) -> mpf:
+    """k with tanh(z) = z k / (k + z^2), for w = z^2: 3 + w / (5 + w / (7 + ...))"""
+    z = mp.sqrt(w)
+    return 3 + w / 5 if w < mpf(10) ** -20 else w / (z * mp.coth(z) - 1)
 
 
 def show(name: str, coefficients: list, error: mpf) -> None:
@@ -102,9 +108,12 @@ def main() -> None:
     for name, high, degree in (("erf far f32", "3.93", 6), ("erf far f64", "5.93", 17)):
         low, high_v = mpf("0.99") - ERF_CENTRE, mpf(high) - ERF_CENTRE
         show(name, *remez(erf_far, lambda v: mp.erfc(v + ERF_CENTRE), low, high_v, degree))
-    for name, limit, degree in (("mills f32", 15, 9), ("mills f64", 40, 22)):
+    for name, limit, degree in (("normal tail f32", 15, 10), ("normal tail f64", 40, 23)):
         high = mpf(limit - 4) / (limit + 4)
-        show(name, *remez(mills, lambda t: 1 / mills(t), mpf(-1), high, degree))
+        show(name, *remez(normal_tail, lambda t: 1 / normal_tail(t), mpf(-1), high, degree))
+    for name, degree in (("tanh fraction f32", 4), ("tanh fraction f64", 10)):
+        weight = cache(lambda w: 1 / (tanh_fraction(w) + w))
+        show(name, *remez(tanh_fraction, weight, mpf(0), mpf("2.2501"), degree))
 
 
 if __name__ == "__main__":

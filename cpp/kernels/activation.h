@@ -67,7 +67,7 @@ struct Tanh {  // a' = 1 - a^2
   }
   template <class V>
   static V backward(V, V a, V g) {
-    return g * fnma(a, a, V::set(1));
+    return g * one_minus_square(a);
   }
 };
 

@@ -8,12 +8,6 @@
 
 namespace {
 
-// z, limited to where exp(z) is neither 0 nor infinite: for a factor of what vanishes there.
-template <class V>
-inline V within_exp(V z) {
-  return max(V::constant(Math<V>::exp_low), min(V::constant(-Math<V>::exp_low), z));
-}
-
 // log(1 + exp(z))
 template <class V>
 inline V softplus(V z) {
@@ -90,86 +84,153 @@ struct Exponential {
   }
 };
 
-struct Gelu {  // z Φ(z): Hendrycks & Gimpel, 2016
+// The functions from here to Mish vanish for large negative z like exp(x) or exp(x^2), x = -|z|,
+// times a polynomial. The power of 2 in that exponential is multiplied last: multiplied first, the
+// exponential would be a subnormal number with few bits where the function is still a normal one.
+
+// `falling` is the derivative at -|z| of a function f with f(z) - f(-z) = z.
+template <class V>
+inline V slope_of_both_sides(V z, V falling) {
+  return select(less(z, V::set(0)), falling, V::constant(1) - falling);
+}
+
+struct Gelu {  // z Φ(z) = max(z, 0) - |z| Φ(-|z|): Hendrycks & Gimpel, 2016
   static constexpr char name[] = "gelu";
   static constexpr bool needs_input = true;
   template <class V>
   static V forward(V z) {
-    const Normal<V> normal(z);
-    return max(normal.z, z) * normal.cdf;
+    const Normal<V> n(z);
+    return max(V::set(0), z) + n.power.scaled(n.power.times(n.x * n.tail));
   }
   template <class V>
   static V backward(V z, V, V g) {
-    const Normal<V> normal(z);
-    return g * fma(normal.z, normal.density, normal.cdf);
+    using T = typename V::T;
+    const Normal<V> n(z);
+    // Φ(x) + x φ(x), without the power of 2
+    const V sum = fma(V::constant(T(0.39894228040143267794)), n.x, n.tail);
+    return g * slope_of_both_sides(z, n.power.scaled(n.power.times(sum)));
   }
 };
 
-// The same with tanh instead of erf: z sigmoid(u), u = sqrt(8 / pi) (z + 0.044715 z^3).
+// x = -|z| and exp(u), u = x (factor + cubic x^2). An error of u's last bit would be a hundred of
+// the exponential's: u has two parts, of which the second is subtracted from the reduced argument.
+template <class V>
+struct GeluTanhExponential {
+  using T = typename V::T;
+  static constexpr bool is_float = sizeof(T) == 4;
+  // sqrt(8 / pi) with so few bits that `sum_error` is exact, 0.044715 times that, and their rests.
+  static constexpr T factor = T(is_float ? 0x1.98846p+0 : 0x1.9884533d4366p+0);
+  static constexpr T factor_low =
+      T(is_float ? -7.6059641772574021576e-7 : -3.4303621619665788244e-15);
+  static constexpr T cubic = T(is_float ? 0x1.2444f2p-4 : 0x1.2444f2a4d8b4bp-4);
+  static constexpr T cubic_low =
+      T(is_float ? 2.3988323959931356273e-9 : -6.1751499181553154534e-19);
+  static constexpr T limit = T(is_float ? 11 : 22);  // beyond it exp(u) times a polynomial is 0
+
+  V x;
+  SplitExp<V, V> power;
+
+  explicit GeluTanhExponential(V z)
+      : x(max(V::constant(-limit), copysign(z, V::constant(-1)))), power(exponential(x)) {}
+
+ private:
+  static SplitExp<V, V> exponential(V x) {
+    const V factor_v = V::constant(factor), cubic_v = V::constant(cubic);
+    const V square = x * x;
+    const V slope = fma(cubic_v, square, factor_v);
+    const V rounded = sum_error(cubic_v, square, factor_v, slope);
+    const V constants = fma(V::constant(cubic_low), square, V::constant(factor_low));
+    const V slope_low = fnma(cubic_v, product_error(x, x, square), rounded) + constants;
+    const V u = x * slope;
+    return SplitExp<V, V>(u, fnma(x, slope_low, product_error(x, slope, u)));
+  }
+};
+
+// The same with tanh instead of erf: z sigmoid(u(z)), with 0.5 (1 + tanh(u / 2)) = sigmoid(u).
 struct GeluTanh {
   static constexpr char name[] = "gelu_tanh";
   static constexpr bool needs_input = true;
-  static constexpr double factor = 1.5957691216057307117, cubic = 0.044715;
-  // Beyond it sigmoid(u) is 0 or 1.
-  static constexpr double limit = 24;
-  template <class V>
-  static V limited(V z) {
-    using T = typename V::T;
-    return max(V::constant(T(-limit)), min(V::constant(T(limit)), z));
-  }
-  template <class V>
-  static V argument(V z) {
-    using T = typename V::T;
-    return V::constant(T(factor)) * fma(V::constant(T(cubic)) * (z * z), z, z);
-  }
   template <class V>
   static V forward(V z) {
-    const V x = limited(z);
-    return max(x, z) * sigmoid(argument(x));
+    const GeluTanhExponential<V> e(z);
+    const V sum = V::constant(1) + e.power.beside_one();
+    return max(V::set(0), z) + e.power.scaled(e.power.times(e.x) / sum);
   }
   template <class V>
   static V backward(V z, V, V g) {
     using T = typename V::T;
-    const V x = limited(z), one = V::constant(1);
-    const V slope = V::constant(T(factor)) * fma(V::constant(T(3 * cubic)) * x, x, one);
-    const V s = sigmoid(argument(x));
-    return g * (s * fma(x * slope, one - s, one));
+    const GeluTanhExponential<V> e(z);
+    const V one = V::constant(1);
+    const V beside_one = e.power.beside_one(), rest = one / (one + beside_one);
+    const V du = fma(V::constant(T(3 * 1.5957691216057307117 * 0.044715)), e.x * e.x,
+                     V::constant(T(1.5957691216057307117)));
+    // w (1 + x u' (1 - w)), w = sigmoid(u) = exp(u) rest
+    const V sum = fnma(e.x * (beside_one * rest), du, fma(e.x, du, one));
+    const V falling = e.power.scaled(e.power.times(rest * sum));
+    return g * slope_of_both_sides(z, falling);
   }
 };
 
-struct Silu {  // z sigmoid(z)
+struct Silu {  // z sigmoid(z) = max(z, 0) - |z| sigmoid(-|z|)
   static constexpr char name[] = "silu";
   static constexpr bool needs_input = true;
   template <class V>
   static V forward(V z) {
-    return max(V::constant(Math<V>::exp_low), z) * sigmoid(z);
+    const V x = falling_side(z);
+    const SplitExp<V> e(x);
+    return max(V::set(0), z) + e.scaled(e.times(x) / (V::constant(1) + e.beside_one()));
   }
   template <class V>
   static V backward(V z, V, V g) {
-    const V s = sigmoid(z), one = V::constant(1);
-    return g * (s * fma(within_exp(z), one - s, one));
+    const V x = falling_side(z), one = V::constant(1);
+    const SplitExp<V> e(x);
+    const V beside_one = e.beside_one(), rest = one / (one + beside_one);
+    // w (1 + x (1 - w)), w = sigmoid(x) = exp(x) rest: of 1 + x - x w the first sum is exact where
+    // it cancels.
+    const V sum = fnma(x, beside_one * rest, one + x);
+    return g * slope_of_both_sides(z, e.scaled(e.times(rest * sum)));
+  }
+
+ private:
+  template <class V>
+  static V falling_side(V z) {
+    return max(V::constant(Math<V>::product_low), copysign(z, V::constant(-1)));
   }
 };
 
-// z tanh(softplus(z)) = z n / (n + 2), n = e (e + 2), e = exp(z): Misra, 2019.
+// z tanh(softplus(z)) = z d / (1 + d), d = e (1 + e / 2), e = exp(z): Misra, 2019.
 struct Mish {
   static constexpr char name[] = "mish";
   static constexpr bool needs_input = true;
-  // From here on n / (n + 2) rounds to 1, and its square does not overflow.
-  static constexpr double limit = 40;
   template <class V>
   static V forward(V z) {
-    using T = typename V::T;
-    const V two = V::constant(2), e = exp(min(V::constant(T(limit)), z)), n = e * (e + two);
-    return max(V::constant(Math<V>::exp_low), z) * (n / (n + two));
+    const V x = max(V::constant(Math<V>::product_low), z), one = V::constant(1);
+    const SplitExp<V> power(min(limit<V>(), x));
+    const V e = power.beside_one(), h = half_of_sum(e);
+    // Not `times(h)`: for large z the quotient must be 1.
+    return power.scaled(x * ((one + power.expm1) * h / fma(e, h, one)));
   }
+  // e ((1 + e / 2) (1 + d) + z (1 + e)) / (1 + d)^2
   template <class V>
   static V backward(V z, V, V g) {
-    using T = typename V::T;
-    const V two = V::constant(2), four = V::constant(4);
-    const V x = max(V::constant(Math<V>::exp_low), min(V::constant(T(limit)), z));
-    const V e = exp(x), n = e * (e + two), m = n + two;
-    return g * fma(x, four * (fma(e, e, e) / m) / m, n / m);
+    const V one = V::constant(1), two = V::constant(2);
+    const V x = max(V::constant(Math<V>::product_low), min(limit<V>(), z));
+    const SplitExp<V> power(x);
+    const V e = power.beside_one(), h = half_of_sum(e), d = e * h;
+    const V sum = fma(d, h, h) + fma(x, e, x);
+    return g * power.scaled(power.times(sum) / fma(d, d + two, one));
+  }
+
+ private:
+  // 1 + e / 2
+  template <class V>
+  static V half_of_sum(V e) {
+    return fma(V::constant(typename V::T(0.5)), e, V::constant(1));
+  }
+  // From here on the quotient that z is multiplied with and the derivative round to 1.
+  template <class V>
+  static V limit() {
+    return V::constant(sizeof(typename V::T) == 4 ? 15 : 25);
   }
 };
 
@@ -216,17 +277,45 @@ struct Softsign {  // z / (1 + |z|)
   }
 };
 
-struct TanhShrink {  // z - tanh(z)
+// Up to 1.5 z - tanh(z) cancels: there it is z z^2 / (k + z^2), from tanh(z) = z k / (k + z^2)
+// with a smooth k, 3 + z^2 / 5 - ... (tools/fit_polynomials.py).
+template <class T>
+struct TanhFraction;
+template <>
+struct TanhFraction<float> {
+  static constexpr float k[] = {3.0000000350370755671f, 0.19999909540499112733f,
+                                -0.0057107068528794370947f, 0.00024908909153669581046f,
+                                -9.454077107105302021e-6f};
+};
+template <>
+struct TanhFraction<double> {
+  static constexpr double k[] = {
+      3.0000000000000000118,     0.19999999999999863203,      -0.0057142857142598450498,
+      0.00025396825377900239061, -0.000012203668640306047904, 5.9876478023243537694e-7,
+      -2.9563053866772595187e-8, 1.4610045511303686509e-9,    -7.1405249674345973705e-11,
+      3.2214903521806531335e-12, -9.9551473501972558712e-14};
+};
+
+struct TanhShrink {
   static constexpr char name[] = "tanh_shrink";
   static constexpr bool needs_input = true;
   template <class V>
   static V forward(V z) {
-    return z - tanh(z);
+    return select(less(abs(z), V::constant(1.5)), near_zero(z), z - tanh(z));
   }
   template <class V>
   static V backward(V z, V, V g) {
-    const V t = tanh(z);
+    // tanh(z)^2; z - (z - tanh(z)) is more accurate near 0 than tanh itself.
+    const V t = select(less(abs(z), V::constant(0.75)), z - near_zero(z), tanh(z));
     return g * (t * t);
+  }
+
+ private:
+  template <class V>
+  static V near_zero(V z) {
+    const V size = min(V::constant(1.5), abs(z)), w = size * size;
+    const V k = paired_polynomial(TanhFraction<typename V::T>::k, w, w * w);
+    return copysign(size * (w / (k + w)), z);
   }
 };
 

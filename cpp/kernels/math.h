@@ -16,6 +16,8 @@ template <>
 struct MathConstants<float> {
   // Beyond these exp is 0 or infinity, also after rounding.
   static constexpr float exp_low = -104.0f, exp_high = 89.0f;
+  // Beyond it x exp(x) is 0, and so is exp(x) times a polynomial of x as activations have them.
+  static constexpr float product_low = -110.0f;
   static constexpr float log2e = 1.44269504088896341f;
   // ln 2 = high + low; high has so few bits that its product with an exponent is exact.
   static constexpr float ln2 = 0.693147180559945309f;
@@ -45,12 +47,16 @@ struct MathConstants<float> {
   static constexpr float tanh_limit = 9.1f;  // beyond it tanh rounds to 1
   // n + this has n + 127 in its low bits, for |n| < 2^22; the addition rounds to an integer.
   static constexpr float exponent_magic = 0x1.8p23f + 127;
+  // 2^this times a number that is not tiny is normal, and beside 1 it is nothing.
+  static constexpr float lowest_exponent = -100;
+  static constexpr float splitter = 0x1p12f + 1;  // see product_error
   static constexpr float infinity = __builtin_inff(), nan = __builtin_nanf("");
 };
 
 template <>
 struct MathConstants<double> {
   static constexpr double exp_low = -746, exp_high = 710;
+  static constexpr double product_low = -756;
   static constexpr double log2e = 1.44269504088896340736;
   static constexpr double ln2 = 0.693147180559945309417;
   static constexpr double ln2_high = 6.93147180369123816490e-01;
@@ -85,11 +91,47 @@ struct MathConstants<double> {
   static constexpr double subnormal_scale = 0x1p54, subnormal_exponent = 54;
   static constexpr double tanh_limit = 19.1;
   static constexpr double exponent_magic = 0x1.8p52 + 1023;
+  static constexpr double lowest_exponent = -960;
+  static constexpr double splitter = 0x1p27 + 1;
   static constexpr double infinity = __builtin_inf(), nan = __builtin_nan("");
 };
 
 template <class V>
 using Math = MathConstants<typename V::T>;
+
+// Whether fma and fnma round once, on this level.
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+constexpr bool fused_multiply_add = true;
+#else
+constexpr bool fused_multiply_add = false;
+#endif
+
+// product - a * b, for product = a * b as it was rounded. Where multiply-adds are not fused, the
+// factors are split in halves, whose products are exact (Dekker, 1971).
+template <class V>
+inline V product_error(V a, V b, V product) {
+  if constexpr (fused_multiply_add) return fnma(a, b, product);
+  const V splitter = V::set(Math<V>::splitter), a_scaled = splitter * a, b_scaled = splitter * b;
+  const V a_high = a_scaled - (a_scaled - a), a_low = a - a_high;
+  const V b_high = b_scaled - (b_scaled - b), b_low = b - b_high;
+  return (((product - a_high * b_high) - a_high * b_low) - a_low * b_high) - a_low * b_low;
+}
+
+// a * b + c - sum, for sum = fma(a, b, c) as it was rounded, and c - sum exact.
+template <class V>
+inline V sum_error(V a, V b, V c, V sum) {
+  if constexpr (fused_multiply_add) return fma(a, b, c - sum);
+  const V product = a * b;
+  return ((c - sum) + product) - product_error(a, b, product);
+}
+
+// 1 - a^2. Not fused, the square's rounding would be most of what is left for a near 1.
+template <class V>
+inline V one_minus_square(V a) {
+  const V one = V::set(1);
+  if constexpr (fused_multiply_add) return fnma(a, a, one);
+  return (one - a) * (one + a);
+}
 
 template <class V, int count>
 inline V polynomial(const typename V::T (&coefficients)[count], V x) {
@@ -120,9 +162,10 @@ struct Reduced {
   V expm1;       // exp(r) - 1
 };
 
-// `near`: for n so small that the rounding of ln 2 does not show.
-template <class V, bool near = false>
-inline Reduced<V> reduce(V x) {
+// `near`: for n so small that the rounding of ln 2 does not show. `lost`, if given, is small beside
+// the last bit of x: exp(x - lost) is wanted.
+template <class V, bool near = false, class... Lost>
+inline Reduced<V> reduce(V x, Lost... lost) {
   using M = Math<V>;
   const V magic = V::constant(M::exponent_magic);
   const V shifted = fma(x, V::constant(M::log2e), magic), n = shifted - magic;
@@ -131,6 +174,7 @@ inline Reduced<V> reduce(V x) {
     r = fnma(n, V::constant(M::ln2), x);
   else
     r = fnma(n, V::constant(M::ln2_low), fnma(n, V::constant(M::ln2_high), x));
+  ((r = r - lost), ...);
   const V r2 = r * r;
   return {n, shifted, fma(r2, paired_polynomial(M::exp_tail, r, r2), r)};
 }
@@ -147,6 +191,51 @@ inline V scaled(V a, V n) {
     const V half = fma(n, V::constant(typename V::T(0.5)), magic);
     return (a * low_bits_to_exponent(half)) * low_bits_to_exponent(n - (half - magic) + magic);
   }
+}
+
+// exp(x) = (1 + expm1) 2^n, whose power of 2 is multiplied last: what underflows in exp(x) keeps
+// its bits until then, and the product is rounded once. For x below 88 (float) or 709 (double).
+template <class V, class... Lost>
+struct SplitExp {
+  V expm1;
+  // 2^n is `normal` times `rest`, which is 1 unless 2^n comes near the smallest normal number.
+  V n, normal, rest;
+
+  explicit SplitExp(V x, Lost... lost) {
+    const Reduced<V> reduced = reduce(x, lost...);
+    expm1 = reduced.expm1;
+    n = reduced.n;
+    if constexpr (!has_scale) {
+      const V magic = V::constant(Math<V>::exponent_magic);
+      const V limited = max(V::constant(Math<V>::lowest_exponent), n);
+      normal = low_bits_to_exponent(limited + magic);
+      rest = low_bits_to_exponent((n - limited) + magic);
+    }
+  }
+  // a exp(x) 2^-n
+  V times(V a) const { return fma(a, expm1, a); }
+  // a 2^n
+  V scaled(V a) const {
+    if constexpr (has_scale) return scale(a, n);
+    return (a * normal) * rest;
+  }
+  // exp(x) as a summand of something that is not small: it has no subnormal values.
+  V beside_one() const {
+    if constexpr (has_scale) return scale(V::constant(1) + expm1, n);
+    return fma(normal, expm1, normal);
+  }
+
+ private:
+  static constexpr bool has_scale = requires(V v) { scale(v, v); };
+};
+
+// x, or zero for a subnormal number: what is kept of parameters and of optimizers' states. A weight
+// of a pixel that is always black decays to a subnormal number and stays there, and processors that
+// compute those in microcode take up to a hundred times as long for whatever reads it. Not their
+// own flush-to-zero mode: levels differ in what it does, and it is a setting of the whole thread.
+template <class V>
+inline V without_subnormals(V x) {
+  return select(less(abs(x), V::set(Math<V>::smallest_normal)), V::set(0), x);
 }
 
 template <class V>
