@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/elementwise.h"
+#include "kernels/math.h"
 #include "kernels/table.h"
 
 namespace {
@@ -104,10 +105,11 @@ inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
     for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 16
       for (int v = 0; v < vectors; ++v)
-        sum[i][v] = fnma(rate, sum[i][v], V::load(p.c + i * ldc + v * V::width));
+        sum[i][v] =
+            without_subnormals(fnma(rate, sum[i][v], V::load(p.c + i * ldc + v * V::width)));
       if constexpr (part)
-        last[i] =
-            fnma(first_lanes<Tail>(rate), last[i], Tail::load_partial(p.c + i * ldc + end, tail));
+        last[i] = without_subnormals(
+            fnma(first_lanes<Tail>(rate), last[i], Tail::load_partial(p.c + i * ldc + end, tail)));
     }
   }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/elementwise.h"
+#include "kernels/math.h"
 #include "kernels/row_sums.h"
 #include "kernels/table.h"
 
@@ -50,13 +51,13 @@ void clip(index_t n, double limit, typename V::T* x) {
       n, [=](index_t j, auto part) { part.store(max(low, min(high, part.load(x + j))), x + j); });
 }
 
-// mean += (1 - momentum) (x - mean)
+// mean += (1 - momentum) (x - mean), without subnormal numbers: it becomes the parameters
 template <class V>
 void average(index_t n, double momentum, const typename V::T* x, typename V::T* mean) {
   const V step = V::set(static_cast<typename V::T>(1 - momentum));
   for_each_vector<V>(n, [=](index_t j, auto part) {
     const V m = part.load(mean + j);
-    part.store(fma(step, part.load(x + j) - m, m), mean + j);
+    part.store(without_subnormals(fma(step, part.load(x + j) - m, m)), mean + j);
   });
 }
 

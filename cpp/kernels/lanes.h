@@ -180,10 +180,10 @@ struct LaneNetworks {
 #pragma GCC unroll 2
     for (int i = 0; i < Optimizer::state_count; ++i) state[i] = V::load(p.states[i] + place);
     const V before = V::load(p.parameters + place);
-    Optimizer::update(before, g, state, scalars).store(p.parameters + place);
+    without_subnormals(Optimizer::update(before, g, state, scalars)).store(p.parameters + place);
 #pragma GCC unroll 2
     for (int i = 0; i < Optimizer::state_count; ++i)
-      kept_state(state[i]).store(p.states[i] + place);
+      without_subnormals(state[i]).store(p.states[i] + place);
     return before;
   }
 

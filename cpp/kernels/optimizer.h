@@ -63,15 +63,6 @@ using Optimizers =
              Rmsprop<false, false>, Rmsprop<true, false>, Rmsprop<false, true>, Rmsprop<true, true>,
              Adagrad, Adadelta, Lion, AdamEpsilonHat>;
 
-// What is kept of a state: zero for a subnormal number. The averages of a parameter without
-// gradient, such as a weight of a pixel that is always black, decay to subnormal numbers and stay
-// there, and processors that compute those in microcode take four times as long for an update. Not
-// their own flush-to-zero mode: levels differ in what it does.
-template <class V>
-inline V kept_state(V state) {
-  return select(less(abs(state), V::set(Math<V>::smallest_normal)), V::set(0), state);
-}
-
 template <class Optimizer, class V>
 void optimizer_update(index_t n, const double* scalars, typename V::T* parameter,
                       const typename V::T* gradient, typename V::T* const* state) {
@@ -82,8 +73,9 @@ void optimizer_update(index_t n, const double* scalars, typename V::T* parameter
     V s[Optimizer::state_count + 1];
     for (int i = 0; i < Optimizer::state_count; ++i) s[i] = part.load(state[i] + j);
     const V p = Optimizer::update(part.load(parameter + j), part.load(gradient + j), s, shared);
-    part.store(p, parameter + j);
-    for (int i = 0; i < Optimizer::state_count; ++i) part.store(kept_state(s[i]), state[i] + j);
+    part.store(without_subnormals(p), parameter + j);
+    for (int i = 0; i < Optimizer::state_count; ++i)
+      part.store(without_subnormals(s[i]), state[i] + j);
   });
 }
 

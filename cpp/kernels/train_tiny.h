@@ -60,7 +60,7 @@ template <class V, class X, class Rows>
 inline void tiny_update(index_t inputs, X x, V delta, const V* scalars, const Rows& rows) {
   for (index_t k = 0; k < inputs; ++k) {
     const V gradient = fma(element<V>(x, k), delta, V::set(0));
-    rows.store(Sgd::update<V>(rows.load(k), gradient, nullptr, scalars), k);
+    rows.store(without_subnormals(Sgd::update<V>(rows.load(k), gradient, nullptr, scalars)), k);
   }
 }
 
@@ -156,7 +156,8 @@ struct TinyNetwork {
         tiny_update(s.inputs, below.a, delta, scalars, layer.weight);
       }
       if (s.bias >= 0)
-        layer.bias.store(Sgd::update<V>(layer.bias.load(0), V::set(0) + delta, nullptr, scalars),
+        layer.bias.store(without_subnormals(Sgd::update<V>(layer.bias.load(0), V::set(0) + delta,
+                                                           nullptr, scalars)),
                          0);
     }
   }

@@ -31,6 +31,12 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:20]}… ({len(text)} characters)"
 
 
+def one_line(text: str, limit: int = 400) -> str:
+    """A text that quotes a file, fit to be printed: of one line, and not longer than a few."""
+    found = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:limit])
+    return found if len(text) <= limit else f"{found}… ({len(text)} characters)"
+
+
 def real(value: Any) -> int | float | None:
     """The real number that a value is, as Python's own; None for anything else."""
     if isinstance(value, bool | np.bool_):

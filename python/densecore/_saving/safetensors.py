@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._base.checks import one_line
 from .._base.dtypes import Array
 from .._base.files import StrPath, atomic_writer
 
@@ -108,7 +109,7 @@ class SafetensorsFile:
             raise
 
     def _fail(self, text: str) -> ValueError:
-        return ValueError(f"{self.path}: {text}")
+        return ValueError(f"{self.path}: {one_line(text)}")
 
     def _read_header(self) -> tuple[int, dict[str, str], dict[str, TensorInfo]]:
         size = os.fstat(self._file.fileno()).st_size

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from .._base import core
+from .._base.checks import one_line
 from .._base.dtypes import Array
+from .._base.subnormals import flush_subnormals
 from . import safetensors
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -41,12 +43,13 @@ def read(path: str | os.PathLike[str], views: Mapping[str, Array]) -> None:
         for key in {**wanted, **found}:
             if found.get(key) != wanted.get(key):
                 raise ValueError(
-                    f"{name}: tensor '{key}': found {_shown(found, key)}, the model has "
-                    f"{_shown(wanted, key)}"
+                    f"{name}: tensor '{one_line(key, 60)}': found {_shown(found, key)}, "
+                    f"the model has {_shown(wanted, key)}"
                 )
         arrays = {key: file.read(key) for key in wanted}
     for key, view in views.items():
         np.copyto(view, arrays[key], casting="same_kind")
+        flush_subnormals(view)
 
 
 def _is_weight(key: str) -> bool:

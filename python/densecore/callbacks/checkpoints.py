@@ -248,7 +248,8 @@ class BackupAndRestore(Callback):
             training = read["training"]
             found = [entry["class"] for entry in training["callbacks"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{self.path}: the training is damaged ({error})") from None
+            reason = checks.one_line(str(error))
+            raise ValueError(f"{self.path}: the training is damaged ({reason})") from None
         wanted = [type(callback).__name__ for callback in _others(self)]
         if read["model"] != _identity(model):
             raise ValueError(

@@ -9,7 +9,9 @@ import numpy as np
 
 from .. import losses, metrics, optimizers
 from .._base import checks, core
+from .._base.checks import one_line
 from .._base.dtypes import Array
+from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
 from ..models.sequential import Sequential
 from .members import Members
@@ -151,6 +153,7 @@ def tensors_of(ensemble: Members) -> dict[str, Array]:
 
 def _fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
     ensemble.parameters[...] = tensors["parameters"]
+    flush_subnormals(ensemble.parameters)
     if "states" in tensors:
         ensemble._core.states[...] = tensors["states"]
     if ensemble.loss is None:
@@ -245,16 +248,16 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
                 f"{name}: a safetensors file, but not an ensemble (load_model reads models)"
             )
         if file.metadata.get("format_version") != FORMAT_VERSION:
+            version = checks.shown(file.metadata.get("format_version"))
             raise ValueError(
-                f"{name}: found the format {file.metadata.get('format_version')!r}, wanted "
-                f"{FORMAT_VERSION!r}: upgrade densecore"
+                f"{name}: found the format {version}, wanted {FORMAT_VERSION!r}: upgrade densecore"
             )
         try:
             config = json.loads(file.metadata["config"])
             progress = json.loads(file.metadata["progress"])
             shapes = _shapes(config, progress)
         except _DAMAGED as error:
-            raise ValueError(f"{name}: the ensemble is damaged: {error}") from None
+            raise ValueError(f"{name}: the ensemble is damaged: {one_line(str(error))}") from None
         file.check(shapes)
         tensors = {}
         for key, (dtype, shape) in shapes.items():
@@ -272,7 +275,7 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
             model._weighted_metrics = metrics.get_all("weighted_metrics", weighted)
             ensemble._compile(_optimizers(compiled))
     except _DAMAGED as error:
-        raise ValueError(f"{name}: the ensemble is damaged: {error}") from None
+        raise ValueError(f"{name}: the ensemble is damaged: {one_line(str(error))}") from None
     _fill(ensemble, tensors, progress)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._base.dtypes import Array, Network
 from .._base.lookup import unknown
+from .._base.subnormals import flush_subnormals
 from .input import Input, row_shape
 from .lowering import Plan
 
@@ -285,6 +286,7 @@ def assign(targets: list[Array], values: list[Any]) -> None:
         arrays.append(array)
     for target, array in zip(targets, arrays, strict=True):
         target[...] = array
+        flush_subnormals(target)
 
 
 def classes() -> dict[str, type[Layer]]:

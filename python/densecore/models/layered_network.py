@@ -8,6 +8,7 @@ import numpy as np
 
 from .._base import checks, seeds
 from .._base.dtypes import DTYPES, Array, Network, check_dtype
+from .._base.subnormals import flush_subnormals
 from .._data.row_sources import Rows
 from ..layers import Dense, Layer, assign
 from ..layers.lowering import Plan
@@ -199,12 +200,17 @@ class LayeredNetwork(ABC):
 
     @property
     def parameters(self) -> Array:
-        """All parameters as one flat view (count,): per layer kernel (in, out), then bias."""
+        """All parameters as one flat view (count,): per layer kernel (in, out), then bias.
+
+        Training, and setting or loading weights, leave no subnormal numbers in it: those below
+        the smallest normal one of the dtype become 0, because processors are slow with them.
+        """
         return self._network.parameters
 
     @parameters.setter
     def parameters(self, values: Any) -> None:  # also `model.parameters -= ...`
         self._network.parameters[...] = values
+        flush_subnormals(self._network.parameters)
 
     @property
     def gradients(self) -> Array:

@@ -5,6 +5,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from .._base.checks import one_line
+from .._base.subnormals import flush_subnormals
 from .._saving import model_file
 from .sequential import Sequential
 
@@ -85,7 +87,7 @@ def load_model(
         try:
             model = Sequential.from_config(file.config)
         except ValueError as error:
-            raise ValueError(f"{file.path}: the model is damaged: {error}") from None
+            raise ValueError(f"{file.path}: the model is damaged: {one_line(str(error))}") from None
         # Every size is confirmed by the file's own before anything is allocated.
         if file.config["inputs"] is None or not file.config["layers"]:
             raise ValueError(f"{file.path}: the model is damaged: it has no layers or no inputs")
@@ -99,5 +101,6 @@ def load_model(
             model._set_progress(file.progress)
         for name, view in model._tensors().items():
             file.read(name, view)
+            flush_subnormals(view)
         model.metadata = file.user
     return model

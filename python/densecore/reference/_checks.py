@@ -88,6 +88,12 @@ def number(name: str, value: Any, wanted: str, accept: Callable[[float], bool]) 
     return float(value)
 
 
+def flush_subnormals(*arrays: Array) -> None:
+    """Set subnormal numbers to zero, in place: parameters and states never hold one."""
+    for array in arrays:
+        array[np.abs(array) < np.finfo(array.dtype).smallest_normal] = 0
+
+
 def check_learning_rate(value: Any) -> float:
     # The note's "lr < 0" would climb the gradient instead of descending it.
     return number("learning_rate", value, "a finite number > 0", lambda v: v > 0)

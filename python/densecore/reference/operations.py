@@ -13,6 +13,7 @@ from ._checks import (
     check_parameter,
     check_reduction,
     checked_array,
+    flush_subnormals,
     into,
     lookup,
     number,
@@ -204,6 +205,7 @@ def sgd_update(parameter: Array, gradient: Array, learning_rate: float) -> None:
     rate = check_learning_rate(learning_rate)
     check_parameter(parameter, ("gradient", gradient))
     parameter -= parameter.dtype.type(rate) * gradient
+    flush_subnormals(parameter)
 
 
 def adam_update(
@@ -248,6 +250,7 @@ def adam_update(
     m_hat = m / real(1.0 - beta_1**step)
     v_hat = v / real(1.0 - beta_2**step)
     parameter -= real(rate) * m_hat / (np.sqrt(v_hat) + real(epsilon))
+    flush_subnormals(parameter, m, v)
 
 
 def numerical_gradient(f: Callable[[Array], float], p: Array, step: float = 1e-5) -> Array:

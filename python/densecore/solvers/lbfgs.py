@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._base.dtypes import Network
+from .._base.subnormals import flush_subnormals
 from .._base.warn import warn
 from .._data.dataset import Data
 from .._data.row_sources import take
@@ -127,3 +128,4 @@ def minimize(
     finally:
         # Where the search stands may be a trial that was no good, or one that was interrupted.
         network.parameters[:] = accepted
+        flush_subnormals(network.parameters)
