@@ -99,7 +99,7 @@ def test_nothing_is_copied_when_nothing_has_to_be(monkeypatch: pytest.MonkeyPatc
     from densecore._data import arrays as _arrays
 
     x, y = read_only(X), read_only(Y)
-    assert _arrays.as_matrix("x", x, np.dtype("float32"), 5) is x
+    assert _arrays.as_matrix("x", x, np.dtype("float32"), (5,)) is x
     assert _arrays.as_targets(y, np.dtype("float32"), 8, 3) is y
     labels = np.zeros(8, np.int32)
     assert _arrays.as_labels(labels, 8, 3) is labels

@@ -385,16 +385,16 @@ def test_a_model_takes_its_inputs_from_a_sparse_matrix() -> None:
 def test_further_axes_become_one_without_a_copy(tmp_path: Path) -> None:
     images = X.reshape(ROWS, 2, 3)
     for value in (images, mapped(tmp_path / "x.npy", images)):
-        found = _rows.as_rows("x", value, F32, INPUTS, flatten=True)
+        found = _rows.as_rows("x", value, F32, (2, 3))
         assert np.shares_memory(found, value)
         np.testing.assert_array_equal(found, X)
         with pytest.raises(ValueError, match=r"x: found shape \(70, 2, 3\), wanted \(rows, 6\)"):
-            _rows.as_rows("x", value, F32, INPUTS)
+            _rows.as_rows("x", value, F32, (INPUTS,))
     bytes_ = mapped(tmp_path / "b.npy", images.astype(np.int8))
-    found = _rows.as_rows("x", bytes_, F32, INPUTS, flatten=True)
+    found = _rows.as_rows("x", bytes_, F32, (2, 3))
     np.testing.assert_array_equal(found.read(0, ROWS), X.astype(np.int8))
-    with pytest.raises(ValueError, match=r"x: found shape \(70, 2, 3\), wanted \(rows, 7\)"):
-        _rows.as_rows("x", images, F32, 7, flatten=True)
+    with pytest.raises(ValueError, match=r"x: found shape \(70, 2, 3\), wanted \(rows, 7, 1\)"):
+        _rows.as_rows("x", images, F32, (7, 1))
 
 
 def test_truth_values_are_targets() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import densecore as dc
 from densecore import callbacks as cb
+from densecore._saving import safetensors
 
 SCRIPT = Path(__file__).with_name("resumed_training.py")
 
@@ -132,6 +133,95 @@ def test_a_damaged_backup_is_refused(content: Any, tmp_path: Path) -> None:
         model.fit(X, Y, verbose=0, callbacks=[
             cb.BackupAndRestore(tmp_path / "b"), cb.LambdaCallback()])  # fmt: skip
     assert model.parameters.tobytes() == before
+
+
+TRAINING = (
+    '{"epoch": 1, "stopped": false, "callbacks": [{"class": "EarlyStopping", "state": %s}, '
+    '{"class": "History", "state": %s}]}'
+)
+WAITING = '{"wait": 0, "stopped_epoch": 0, "best": 1.0, "best_epoch": 0, "best_weights": null}'
+NUMBERS = '{"history": {"loss": [1.0, NaN]}, "epoch": [0, 1], "epochs": {"loss": [0, 1]}}'
+DAMAGE = [
+    ("progress", "{}"),
+    ("progress", "[]"),
+    ("progress", '{"steps": -5, "epochs": -7}'),
+    ("progress", '{"steps": 9e99, "epochs": 1}'),
+    ("progress", '{"steps": true, "epochs": 1}'),
+    ("optimizer", "[1]"),
+    ("optimizer", '{"learning_rate": -1}'),
+    ("optimizer", '{"name": 5, "nonsense": 7}'),
+    ("seed", "-1"),
+    ("seed", str(2**70)),
+    ("seed", "9" * 100_000),
+    ("model", "[" * 900 + "]" * 900),
+    ("training", "{}"),
+    ("training", '{"epoch": -90, "stopped": 0, "callbacks": []}'),
+    ("training", '{"epoch": 1, "stopped": 7, "callbacks": []}'),
+    ("training", '{"epoch": 1, "stopped": 0, "callbacks": 5}'),
+    ("training", '{"epoch": 1, "stopped": 0, "callbacks": [{"class": 1, "state": {}}]}'),
+    ("training", TRAINING % ("5", NUMBERS)),
+    ("training", TRAINING % ("{}", NUMBERS)),
+    ("training", TRAINING % (WAITING.replace("0,", '"x",', 1), NUMBERS)),
+    ("training", TRAINING % (WAITING.replace("1.0", "[]"), NUMBERS)),
+    ("training", TRAINING % (WAITING.replace("null", "[1]"), NUMBERS)),
+    ("training", TRAINING % (WAITING.replace("null", '{"tensors": ["nowhere"]}'), NUMBERS)),
+    ("training", TRAINING % (WAITING, '{"history": 5, "epoch": 6}')),
+    ("training", TRAINING % (WAITING, NUMBERS.replace("NaN", '"x"'))),
+    ("training", TRAINING % (WAITING, NUMBERS.replace("[0, 1]", "[0, -1]"))),
+]
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checksum", "0.1"])
+@pytest.mark.parametrize(("key", "value"), [("training", TRAINING % (WAITING, NUMBERS)), *DAMAGE])
+def test_entries_of_a_backup_are_checked(
+    key: str, value: str, checked: bool, tmp_path: Path
+) -> None:
+    """Those of version 0.1 too, which have no checksum; the model is as it was."""
+    stopped(tmp_path / "b", make(), cb.EarlyStopping("loss", patience=9))
+    path = tmp_path / "b" / "training.safetensors"
+    with safetensors.open_file(path) as file:
+        metadata = {**file.metadata, key: value}
+        tensors = {name: file.read(name) for name in file.tensors}
+    if not checked:
+        del metadata["checksum"]
+        metadata["version"] = "1"
+    safetensors.write(path, tensors, metadata)
+    model, stop = make(), cb.EarlyStopping("loss", patience=9)
+    before = model.parameters.tobytes(), model.progress, repr(model.optimizer), model.seed
+    callbacks = [stop, cb.BackupAndRestore(tmp_path / "b"), cb.LambdaCallback()]
+    if not checked and (key, value) not in DAMAGE:  # the entry itself is good
+        assert model.fit(X, Y, 10, 5, verbose=0, callbacks=callbacks).epoch == [0, 1, 2, 3, 4]
+        return
+    with pytest.raises(ValueError, match=r"training\.safetensors: the training is damaged: "):
+        model.fit(X, Y, 10, 5, verbose=0, callbacks=callbacks)
+    after = model.parameters.tobytes(), model.progress, repr(model.optimizer), model.seed
+    assert after == before
+    assert (stop.wait, stop.best) == (0, None)
+
+
+def test_a_byte_of_a_tensor_is_noticed(tmp_path: Path) -> None:
+    stopped(tmp_path / "b", make())
+    path = tmp_path / "b" / "training.safetensors"
+    raw = bytearray(path.read_bytes())
+    raw[-5] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match="its checksum is that of another file"):
+        make().fit(X, Y, verbose=0, callbacks=[
+            cb.BackupAndRestore(tmp_path / "b"), cb.LambdaCallback()])  # fmt: skip
+
+
+def test_a_checkpoint_that_no_file_can_hold_is_refused_before_the_first_epoch(
+    tmp_path: Path,
+) -> None:
+    class Mine(dc.schedules.LearningRateSchedule):
+        def __call__(self, step: Any) -> Any:
+            return 0.01 / (1 + step)
+
+    model = make()
+    model.compile(dc.optimizers.Adam(Mine()), "mse")
+    with pytest.raises(TypeError, match="learning_rate: found Mine"):
+        model.fit(X, Y, epochs=2, verbose=0, callbacks=[cb.ModelCheckpoint(tmp_path / "m")])
+    assert model.progress["epochs"] == 0
 
 
 def test_a_training_that_had_stopped_stays_stopped(tmp_path: Path) -> None:

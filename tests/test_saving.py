@@ -180,7 +180,7 @@ DAMAGE: list[tuple[str, Callable[[Path], bytes], str]] = [
     ("newer", edit_metadata("format_version", "2"), "reads up to format 1: upgrade densecore"),
     ("version text", edit_metadata("format_version", "one"), "found format version 'one'"),
     ("version sign", edit_metadata("format_version", "-1"), "found format version '-1'"),
-    ("no config", edit_metadata("config", None), "entry 'config' is not readable"),
+    ("no config", edit_metadata("config", None), "no entry 'config'"),
     ("config list", edit_metadata("config", "[]"), "entry 'config' is not readable"),
     ("deep config", edit_metadata("config", "[" * 100_000), "entry 'config' is not readable"),
     ("nan", edit_metadata("metadata", '{"a": NaN}'), "entry 'metadata' is not readable"),
@@ -293,3 +293,52 @@ def test_a_model_of_a_configuration_is_compiled_however_it_is_built() -> None:
     count = model.parameters.size  # builds
     assert count == model.count_params()
     assert np.isfinite(model.evaluate(X, LABELS)).all()
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ('{"a": [' + "[], " * 1_000_000 + "0]}", "found 1,000,001 values, wanted at most"),
+        ('{"__metadata__": {' + '"": "", ' * 300_000 + '"b": ""}}', "found 300,001 values"),
+        ('{"a": "' + '\\"' * 1_000_000 + "," * 300_000, "damaged header: Unterminated string"),
+        ('{"' + "x" * 100_000 + '": 0}', "wants dtype, shape, data_offsets"),
+        (
+            '{"a": {"dtype": "F32", "data_offsets": [0, 4], "shape": ['
+            + ("9" * 4000 + ", ") * 100 + "9]}}",
+            "damaged header: tensor 'a': shape",
+        ),
+    ],
+    ids=["lists", "entries", "open string", "name", "digits"],
+)  # fmt: skip
+def test_headers_are_counted_before_they_are_read(header: str, text: str, tmp_path: Path) -> None:
+    """16 MB of them would take half a minute, and gigabytes; an error is short, too."""
+    path = tmp_path / "model"
+    path.write_bytes(struct.pack("<Q", len(header)) + header.encode())
+    with pytest.raises(ValueError, match=text) as error:
+        dc.load_model(path)
+    assert len(str(error.value)) < 500 + len(str(path))
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ({"layers": [{"class": "Flatten", "name": None}] * 100_000}, r"found 200,0\d+ values"),
+        (
+            {"layers": [{"class": "Residual", "name": None,
+                         "layers": [{"class": "Flatten", "name": None}] * 2000}]},
+            "layers: found 2001, wanted at most 1000",
+        ),
+        ({"inputs": [1] * 40}, "found a shape of 40 dimensions, wanted 1 to 32"),
+        ({"dtype": "x" * 100_000}, "dtype: found 'xxx"),
+    ],
+    ids=["layers", "nested", "dimensions", "text"],
+)  # fmt: skip
+def test_configurations_are_counted_before_models_are_made(
+    entry: dict[str, Any], text: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model"
+    trained().save(path)
+    path.write_bytes(edit(lambda config: config.update(entry))(path))
+    with pytest.raises(ValueError, match=text) as error:
+        dc.load_model(path)
+    assert len(str(error.value)) < 500 + len(str(path))

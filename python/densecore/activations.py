@@ -7,6 +7,7 @@ activations.relu)`` and ``Dense(8, activations.Activation("relu", negative_slope
 import math
 from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ._base import checks
 from ._base.dtypes import DTYPES, KERNELS, Array, real_dtype
+from ._base.fixed import Fixed
 from ._base.lookup import unknown
 from ._base.registry import Registry
 
@@ -29,7 +31,7 @@ def _defaults(name: str) -> dict[str, Any]:
     return dict(_CORE_PARAMETERS[name])
 
 
-class Activation:
+class Activation(Fixed):
     """A named activation with its parameters: a function on arrays, and what a layer may be given.
 
     Parameters
@@ -44,8 +46,8 @@ class Activation:
     Attributes
     ----------
     name : str
-    parameters : dict
-        Every parameter with its value.
+    parameters : mapping
+        Every parameter with its value; read-only.
 
     Raises
     ------
@@ -60,12 +62,13 @@ class Activation:
         if resolved is None:
             unknown("activation", name, ACTIVATIONS.words())
         self.name: str = resolved
-        self.parameters: dict[str, Any] = _defaults(resolved)
+        found = _defaults(resolved)
         for key, value in parameters.items():
-            if key not in self.parameters:
-                known = ", ".join(self.parameters) or "none"
+            if key not in found:
+                known = ", ".join(found) or "none"
                 raise TypeError(f"{resolved}: found the parameter {key!r}, wanted one of: {known}")
-            self.parameters[key] = _number(resolved, key, value)
+            found[key] = _number(resolved, key, value)
+        self.parameters: Mapping[str, Any] = MappingProxyType(found)
         self.__doc__ = _FORMULAS[resolved]
         KERNELS.check_activation(*self._kernel())
 
@@ -82,6 +85,9 @@ class Activation:
     def from_config(cls, config: Mapping[str, Any]) -> "Activation":
         """The activation that `get_config` describes."""
         return cls(**config)
+
+    def __reduce__(self) -> Any:
+        return Activation.from_config, (self.get_config(),)
 
     def _kernel(self) -> tuple[str, list[float]]:
         """The core's name and its parameters: none when they are the initial values."""

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from ._base import checks
+from ._base.fixed import Fixed
 from ._base.registry import Registry
 
 
-class Regularizer:
+class Regularizer(Fixed):
     """l1 · Σ|w| + l2 · Σw².
 
     Parameters

@@ -5,6 +5,7 @@ when dtype, byte order, alignment or layout demand it. Hot-path calls do not: th
 it cannot use where it lies.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -45,25 +46,33 @@ def as_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> Array:
             ) from None
 
 
-def flattened(name: str, array: Array, columns: int | None, flatten: bool) -> Array:
-    """A matrix (rows, columns); with `flatten` further axes become one, without a copy if possible.
+def flattened(name: str, array: Array, row: tuple[int, ...] | None) -> Array:
+    """A matrix (rows, elements of a row), without a copy if possible.
 
-    `columns` None accepts any number.
+    `row` is the shape of a row; None accepts vectors of any length. Rows of several dimensions may
+    be given as vectors, and vectors of one element as numbers.
     """
     shape = array.shape
-    if flatten and array.ndim > 2:
-        array = array.reshape(len(array), int(np.prod(shape[1:])))
-    if array.ndim != 2 or (columns is not None and array.shape[1] != columns):
-        wanted = "any" if columns is None else columns
+    if array.ndim == 1 and (row is None or math.prod(row) == 1):
+        return array.reshape(-1, 1)
+    if row is None:
+        if array.ndim != 2:
+            raise ValueError(f"{name}: found shape {shape}, wanted (rows, features)")
+        return array
+    elements = math.prod(row)
+    if array.ndim > 2 and len(row) > 1 and math.prod(shape[1:]) == elements:
+        array = array.reshape(len(array), elements)
+    if array.ndim != 2 or array.shape[1] != elements:
+        wanted = ", ".join(map(str, row))
         raise ValueError(f"{name}: found shape {shape}, wanted (rows, {wanted})")
     return array
 
 
 def as_matrix(
-    name: str, value: Any, dtype: np.dtype[Any], columns: int | None, flatten: bool = False
+    name: str, value: Any, dtype: np.dtype[Any], row: tuple[int, ...] | None = None
 ) -> Array:
-    """`value` as a matrix (rows, columns) of `dtype`; see `flattened`."""
-    return as_dtype(name, flattened(name, _numeric(name, value), columns, flatten), dtype)
+    """`value` as a matrix (rows, elements of a row) of `dtype`; see `flattened`."""
+    return as_dtype(name, flattened(name, _numeric(name, value), row), dtype)
 
 
 def is_mapped(value: Any) -> bool:
@@ -97,6 +106,8 @@ def as_targets(value: Any, dtype: np.dtype[Any], rows: int, outputs: int, name: 
     array = _numeric(name, value)
     if array.ndim == 1 and outputs == 1:
         array = array.reshape(-1, 1)
+    if array.ndim > 2 and math.prod(array.shape[1:]) == outputs:
+        array = array.reshape(len(array), outputs)
     if array.shape != (rows, outputs):
         raise ValueError(f"{name}: found shape {array.shape}, wanted {(rows, outputs)}")
     _check_finite(name, array)

@@ -1,5 +1,6 @@
 """x as the core takes it: a matrix where it lies, or a source of rows that are made by batch."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ Rows = Array | CoreRows
 
 
 def as_rows(
-    name: str, value: Any, dtype: np.dtype[Any], columns: int | None, flatten: bool = False
+    name: str, value: Any, dtype: np.dtype[Any], row: tuple[int, ...] | None = None
 ) -> Rows:
     """`value` as rows of `dtype`; see `as_matrix` for what is not special.
 
@@ -22,14 +23,14 @@ def as_rows(
     matrix are made dense by batch, too.
     """
     if is_sparse(value):
-        return _sparse(name, value, dtype, columns)
+        return _sparse(name, value, dtype, row)
     if not is_mapped(value) or value.dtype.kind not in "biuf" or not value.dtype.isnative:
-        return as_matrix(name, value, dtype, columns, flatten)
-    array = flattened(name, np.asarray(value), columns, flatten)
+        return as_matrix(name, value, dtype, row)
+    array = flattened(name, np.asarray(value), row)
     if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
         return array
     if array.dtype.itemsize > 8:  # the core has no long double
-        return as_matrix(name, array, dtype, columns)
+        return as_matrix(name, array, dtype, row)
     return DTYPES[dtype.name].Rows.strided(array)
 
 
@@ -49,8 +50,9 @@ def take(rows: Rows, which: slice | NDArray[np.int64]) -> NDArray[Any]:
     return rows.take(which)
 
 
-def _sparse(name: str, value: Any, dtype: np.dtype[Any], columns: int | None) -> Rows:
+def _sparse(name: str, value: Any, dtype: np.dtype[Any], row: tuple[int, ...] | None) -> Rows:
     shape = tuple(value.shape)
+    columns = None if row is None else math.prod(row)
     if len(shape) != 2 or (columns is not None and shape[1] != columns):
         wanted = "any" if columns is None else columns
         raise ValueError(f"{name}: found shape {shape}, wanted (rows, {wanted})")

@@ -101,13 +101,15 @@ class ModelFile:
 
     def _json(self, key: str) -> dict[str, Any]:
         try:
-            value = json.loads(self._file.metadata[key], parse_constant=_refuse)
-        except (KeyError, ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
+            value = safetensors.parse_json(self._file.metadata[key].encode())
+            if not isinstance(value, dict):
+                raise ValueError(f"found a {type(value).__name__}, wanted a dictionary")
+        except KeyError:
+            raise ValueError(f"{self.path}: the model is damaged: no entry '{key}'") from None
+        except ValueError as error:
             raise ValueError(
-                f"{self.path}: the model is damaged: its entry '{key}' is not readable"
-            )
+                f"{self.path}: the model is damaged: its entry '{key}' is not readable: {error}"
+            ) from None
         return value
 
     def check(self, shapes: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]) -> None:
@@ -136,7 +138,3 @@ def open_model(path: str | os.PathLike[str]) -> ModelFile:
         It is not a model, damaged, or written by a newer version.
     """
     return ModelFile(path)
-
-
-def _refuse(text: str) -> None:
-    raise ValueError(f"found {text}, wanted a finite number")

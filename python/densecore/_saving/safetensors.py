@@ -8,6 +8,7 @@ and it scrambles arrays that are not C-contiguous. Tests read each other's files
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -28,6 +29,8 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 _MAX_HEADER = 16 * 1024 * 1024
 _MAX_TENSORS = 10_000
+# Of JSON in a header or in its metadata: each becomes a Python object. A tensor has 8 of them.
+_MAX_VALUES = 200_000
 _MAX_ELEMENTS = 2**48
 # Data starts at a multiple of this, so that a memory map of the file has aligned arrays.
 _ALIGNMENT = 64
@@ -131,14 +134,13 @@ class SafetensorsFile:
         if text.count(b'"data_offsets"') > _MAX_TENSORS:
             raise self._fail(f"damaged header: more than {_MAX_TENSORS} tensors")
         try:
-            header = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
-        except (ValueError, RecursionError) as error:
-            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            raise self._fail(f"damaged header: {reason}") from None
+            header = parse_json(text, object_pairs_hook=_unique)
+        except ValueError as error:
+            raise self._fail(f"damaged header: {error}") from None
         metadata = header.pop("__metadata__", {})
         if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
             raise self._fail("damaged header: __metadata__ must map names to strings")
-        tensors = {name: self._info(name, entry) for name, entry in header.items()}
+        tensors = {name: self._info(brief(name), entry) for name, entry in header.items()}
         self._check_layout(tensors, size - 8 - length)
         return 8 + length, metadata, tensors
 
@@ -148,18 +150,22 @@ class SafetensorsFile:
         code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(code, str) or code not in _DTYPES:
             known = ", ".join(_DTYPES)
-            raise self._fail(f"tensor '{name}': found dtype {code!r}, wanted one of {known}")
+            raise self._fail(f"tensor '{name}': found dtype {brief(code)}, wanted one of {known}")
         for value in (shape, offsets):
             # bool is an int to Python, but not to the format.
             if not isinstance(value, list) or not all(type(v) is int and v >= 0 for v in value):
-                raise self._fail(f"damaged header: tensor '{name}': {value!r}")
+                raise self._fail(f"damaged header: tensor '{name}': {brief(value)}")
         if len(offsets) != 2 or len(shape) > 32:
-            raise self._fail(f"damaged header: tensor '{name}': shape {shape}, offsets {offsets}")
+            raise self._fail(
+                f"damaged header: tensor '{name}': shape {brief(shape)}, offsets {brief(offsets)}"
+            )
         elements = 1
         for dimension in shape:
             elements *= max(dimension, 1)
             if elements > _MAX_ELEMENTS:
-                raise self._fail(f"damaged header: tensor '{name}': impossible shape {shape}")
+                raise self._fail(
+                    f"damaged header: tensor '{name}': impossible shape {brief(shape)}"
+                )
         if 0 in shape:
             elements = 0
         if offsets[1] - offsets[0] != elements * _DTYPES[code].itemsize:
@@ -240,6 +246,43 @@ def open_file(path: StrPath) -> SafetensorsFile:
         It is not of this format, truncated or damaged; the message begins with the path.
     """
     return SafetensorsFile(path)
+
+
+# A string, or an open one to the end: a linear scan whatever the text.
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+
+
+def parse_json(text: bytes, **options: Any) -> Any:
+    """JSON of an untrusted file, whose values are counted before any is made.
+
+    Parameters
+    ----------
+    text : bytes
+    **options
+        Of ``json.loads``; without ``parse_constant`` NaN and infinities are refused.
+
+    Raises
+    ------
+    ValueError
+        It is not JSON, or holds too many values, or they are nested too deeply.
+    """
+    commas = text.count(b",")
+    if commas > _MAX_VALUES:  # those in strings do not count
+        commas = _STRINGS.sub(b"", text).count(b",")
+    if commas > _MAX_VALUES:
+        raise ValueError(f"found {commas + 1:,} values, wanted at most {_MAX_VALUES:,}")
+    try:
+        return json.loads(text, **{"parse_constant": _refuse, **options})
+    except RecursionError:
+        raise ValueError("found values that are nested too deeply") from None
+
+
+def brief(value: Any) -> str:
+    """A value of a file as an error shows it: it may have millions of digits."""
+    text = (
+        value if isinstance(value, str) else str(value[:40] if isinstance(value, list) else value)
+    )
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from .._base import checks
 from ..metrics import larger_is_better
 
 if TYPE_CHECKING:  # models know callbacks, and not the other way round
@@ -177,6 +178,14 @@ class Direction:
         if best is None or best != best:
             return value == value
         return value - self._delta > best if self.grows else value + self._delta < best
+
+
+def best_number(name: str, value: Any) -> float | None:
+    """A monitored number out of a state, or None; TypeError for anything else."""
+    found = checks.real(value)
+    if value is not None and found is None:
+        raise TypeError(f"{name}: found {checks.shown(value)}, wanted a number or None")
+    return found
 
 
 class CallbackList:

@@ -3,13 +3,15 @@
 import contextlib
 import json
 import os
+import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._base import checks
 from .._saving import safetensors
-from .base import Callback, CallbackList, Direction, Logs, overrides
+from .base import Callback, CallbackList, Direction, Logs, best_number, overrides
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -83,6 +85,17 @@ class ModelCheckpoint(Callback):
         )
         self.on_train_batch_end = self._batch_end  # type: ignore[method-assign]
 
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Refuse now a model that no file can hold, not after the first epoch.
+
+        Raises
+        ------
+        TypeError
+            The learning rate is a function, a schedule of a class that files do not know, or an
+            activation is a pair of functions.
+        """
+        self.model._file_config()
+
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Remember the epoch for the files' names."""
         self._epoch = epoch
@@ -128,11 +141,12 @@ class ModelCheckpoint(Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Compare with that from now on."""
-        self.best, self._batches = state["best"], state["batches"]
+        best = best_number("best", state["best"])
+        self.best, self._batches = best, checks.integer("batches", state["batches"])
 
 
 _FORMAT = "densecore training"
-_VERSION = "1"
+_VERSION = "2"  # 1, of densecore 0.1, has no checksum
 _FILE = "training.safetensors"
 
 
@@ -197,6 +211,8 @@ class BackupAndRestore(Callback):
         if os.path.isfile(self.backup_dir):
             raise NotADirectoryError(f"{self.backup_dir}: is a file, wanted a directory")
         os.makedirs(self.backup_dir, exist_ok=True)
+        json.dumps(_identity(self.model))  # what no file can hold is refused now
+        json.dumps(self.model._compiled_optimizer().get_config())
         if os.path.exists(self.path):
             with safetensors.open_file(self.path) as file:
                 self._restore(file)
@@ -221,65 +237,142 @@ class BackupAndRestore(Callback):
         for number, callback in enumerate(_others(self)):
             state = _split(callback.get_state(), f"callbacks.{number}", tensors)
             callbacks.append({"class": type(callback).__name__, "state": state})
-        safetensors.write(
-            self.path,
-            tensors,
-            {
-                "format": _FORMAT,
-                "version": _VERSION,
-                "model": json.dumps(_identity(model)),
-                "seed": str(model.seed),
-                "optimizer": json.dumps(model._compiled_optimizer().get_config()),
-                "progress": json.dumps(model.progress),
-                "training": json.dumps(
-                    {"epoch": epoch, "stopped": model.stop_training, "callbacks": callbacks}
-                ),
-            },
-        )
+        metadata = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "model": json.dumps(_identity(model)),
+            "seed": str(model.seed),
+            "optimizer": json.dumps(model._compiled_optimizer().get_config()),
+            "progress": json.dumps(model.progress),
+            "training": json.dumps(
+                {"epoch": epoch, "stopped": bool(model.stop_training), "callbacks": callbacks}
+            ),
+        }
+        metadata["checksum"] = _checksum(metadata, tensors)
+        safetensors.write(self.path, tensors, metadata)
 
     def _restore(self, file: safetensors.SafetensorsFile) -> None:
+        """Take over a training; nothing has changed when it raises ValueError."""
         model = self.model
-        if file.metadata.get("format") != _FORMAT or file.metadata.get("version") != _VERSION:
+        if file.metadata.get("format") != _FORMAT or file.metadata.get("version") not in ("1", "2"):
             raise ValueError(f"{self.path}: not a training that this version can resume")
         try:
-            read = {key: json.loads(file.metadata[key]) for key in ("model", "optimizer",
-                    "progress", "training")}  # fmt: skip
-            seed = int(file.metadata["seed"])
-            training = read["training"]
-            found = [entry["class"] for entry in training["callbacks"]]
+            saved = _Training(file)
         except (KeyError, TypeError, ValueError) as error:
-            reason = checks.one_line(str(error))
-            raise ValueError(f"{self.path}: the training is damaged ({reason})") from None
-        wanted = [type(callback).__name__ for callback in _others(self)]
-        if read["model"] != _identity(model):
+            raise self._damaged(error) from None
+        if saved.model != _identity(model):
             raise ValueError(
                 f"{self.path}: belongs to another model; give each training a backup_dir of its own"
             )
-        if found != wanted:
+        callbacks = _others(self)
+        wanted = [type(callback).__name__ for callback in callbacks]
+        if saved.classes != wanted:
             raise ValueError(
-                f"{self.path}: found the callbacks {', '.join(found)}, wanted those of this fit: "
-                f"{', '.join(wanted)}"
+                f"{self.path}: found the callbacks {', '.join(saved.classes)}, wanted those of "
+                f"this fit: {', '.join(wanted)}"
             )
-        if seed != model.seed:
-            # The seed of shuffles belongs to what the core is compiled with.
-            model.seed = seed
+        before = [callback.get_state() for callback in callbacks]
+        optimizer = model._compiled_optimizer()
+        settings = optimizer.get_config()
+        try:
+            arrays = {name: saved.array(name, view) for name, view in _model_tensors(model).items()}
+            for name, value in saved.numbers(settings).items():
+                setattr(optimizer, name, value)
+            for callback, state in zip(callbacks, saved.states, strict=True):
+                callback.set_state(_joined(state, file))
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            for name, value in saved.numbers(settings, settings).items():
+                setattr(optimizer, name, value)
+            for callback, state in zip(callbacks, before, strict=True):
+                callback.set_state(state)
+            raise self._damaged(error) from None
+        if saved.seed != model.seed:
+            # The seed of shuffles belongs to the core's compilation.
+            model.seed = saved.seed
             model._network_changed()
-        expected = _model_tensors(model)
-        for name, view in expected.items():
-            if name in file.tensors and file.tensors[name].shape == view.shape:
-                continue
-            raise ValueError(f"{self.path}: the training is damaged: no tensor {name} as wanted")
-        for name, view in expected.items():
-            file.read(name, view)
-        for name, value in read["optimizer"].items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                setattr(model.optimizer, name, value)
-        model._network.steps = read["progress"]["steps"]
-        model._network.epochs = read["progress"]["epochs"]
-        for callback, entry in zip(_others(self), training["callbacks"], strict=True):
-            callback.set_state(_joined(entry["state"], file))
-        model.stop_training = training["stopped"]
-        model._initial_epoch = training["epoch"] + 1
+        for name, view in _model_tensors(model).items():
+            view[...] = arrays[name]
+        model._set_progress(saved.progress)
+        model.stop_training = saved.stopped
+        model._initial_epoch = saved.epoch + 1
+
+    def _damaged(self, error: Exception) -> ValueError:
+        reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        return ValueError(f"{self.path}: the training is damaged: {checks.one_line(reason)}")
+
+
+class _Training:
+    """The contents of a backup, of the types that they must have.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        Something is missing, or cannot be.
+    """
+
+    def __init__(self, file: safetensors.SafetensorsFile) -> None:
+        self._file = file
+        metadata = dict(file.metadata)
+        if metadata["version"] != "1":
+            checksum = metadata.pop("checksum")
+            arrays = {name: file.read(name) for name in file.tensors}
+            if checksum != _checksum(metadata, arrays):
+                raise ValueError("its checksum is that of another file")
+        read = {
+            key: safetensors.parse_json(metadata[key].encode(), parse_constant=None)
+            for key in ("model", "optimizer", "progress", "training")
+        }
+        self.model = read["model"]
+        self.seed = checks.seed(_whole(metadata["seed"]))
+        self.progress = {
+            counter: checks.integer(counter, read["progress"][counter], 0, 2**62)
+            for counter in ("steps", "epochs")
+        }
+        training = read["training"]
+        self.epoch = checks.integer("epoch", training["epoch"], 0, 2**62)
+        self.stopped = checks.flag("stopped", training["stopped"])
+        callbacks = training["callbacks"]
+        self.classes = [checks.text("class", entry["class"]) for entry in callbacks]
+        self.states = [entry["state"] for entry in callbacks]
+        self._optimizer = read["optimizer"]
+        for found in (self.model, self._optimizer, *self.states):
+            if not isinstance(found, dict):
+                raise TypeError(f"found a {type(found).__name__}, wanted a dictionary")
+
+    def numbers(
+        self, settings: dict[str, Any], found: dict[str, Any] | None = None
+    ) -> dict[str, float]:
+        """The settings of the optimizer that are numbers, here or in `found`."""
+        found = self._optimizer if found is None else found
+        unknown = found.keys() - settings.keys()
+        if unknown:
+            raise ValueError(f"found the setting {min(unknown)!r}, which the optimizer has not")
+        return {
+            name: value
+            for name, value in found.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+
+    def array(self, name: str, view: Any) -> Any:
+        """A tensor of the shape and dtype of a view."""
+        if name not in self._file.tensors or self._file.tensors[name].shape != view.shape:
+            raise ValueError(f"no tensor {name} as wanted")
+        return self._file.read(name, np.empty_like(view))
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+        raise ValueError(f"found the seed {safetensors.brief(text)}, wanted an integer")
+    return int(text)
+
+
+def _checksum(metadata: dict[str, str], tensors: Mapping[str, Any]) -> str:
+    """CRC-32 of all other entries and of all tensors, by name."""
+    total = zlib.crc32(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        total = zlib.crc32(array.reshape(-1).view(np.uint8).data, zlib.crc32(name.encode(), total))
+    return f"{total:08x}"
 
 
 def _others(callback: Callback) -> list[Callback]:

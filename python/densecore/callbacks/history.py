@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from .._base import checks
 from .._base.files import atomic_writer, check_writable
 from ..metrics import larger_is_better
 from .base import Callback, Logs
@@ -68,8 +69,17 @@ class History(Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on behind them."""
-        self.history, self.epoch = state["history"], state["epoch"]
-        self._epochs = state.get("epochs", {})
+        numbers, epoch, epochs = state["history"], state["epoch"], state.get("epochs", {})
+        for lists in (numbers, epochs):
+            if not isinstance(lists, dict) or not all(isinstance(v, list) for v in lists.values()):
+                raise TypeError("history: found something else than lists of numbers by name")
+        if any(checks.real(value) is None for values in numbers.values() for value in values):
+            raise TypeError("history: found values that are not numbers")
+        if not isinstance(epoch, list):
+            raise TypeError(f"epoch: found {checks.shown(epoch)}, wanted a list of integers")
+        for value in [value for values in (epoch, *epochs.values()) for value in values]:
+            checks.integer("epoch", value)
+        self.history, self.epoch, self._epochs = numbers, epoch, epochs
 
     def epochs_of(self, name: str) -> list[int]:
         """The epochs that a number belongs to: with ``validation_freq`` not all have all of them.

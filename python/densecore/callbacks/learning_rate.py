@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .base import Callback, Direction, Logs
+from .._base import checks
+from .base import Callback, Direction, Logs, best_number
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -177,5 +178,6 @@ class ReduceLROnPlateau(Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Wait on from there."""
-        for name in self._state:
-            setattr(self, name, state[name])
+        wait, cooldown = (checks.integer(name, state[name]) for name in self._state[:2])
+        self.best = best_number("best", state["best"])
+        self.wait, self.cooldown_counter = wait, cooldown

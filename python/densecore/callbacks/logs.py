@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Literal, TextIO
 
+from .._base import checks
 from .base import Callback, Logs
 
 
@@ -124,7 +125,7 @@ class CSVLogger(Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Drop lines of epochs that are about to be repeated, and go on behind the others."""
-        self._size = state["size"]
+        self._size = checks.optional("size", state["size"], 0)
 
 
 def _header(path: str, separator: str) -> list[str]:

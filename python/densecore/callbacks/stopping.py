@@ -4,7 +4,10 @@ import math
 import time
 from typing import Any
 
-from .base import Callback, Direction, Logs
+import numpy as np
+
+from .._base import checks
+from .base import Callback, Direction, Logs, best_number
 
 
 class EarlyStopping(Callback):
@@ -105,8 +108,19 @@ class EarlyStopping(Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Wait on from there."""
-        for name in self._state:
-            setattr(self, name, state[name])
+        wait, stopped_epoch, best_epoch = (
+            checks.integer(name, state[name]) for name in ("wait", "stopped_epoch", "best_epoch")
+        )
+        weights = state["best_weights"]
+        if weights is not None:
+            if not isinstance(weights, list):
+                raise TypeError(f"best_weights: found {checks.shown(weights)}, wanted arrays")
+            found, wanted = ([np.shape(w) for w in ws] for ws in (weights, self.model.weights))
+            if found != wanted:
+                raise ValueError("best_weights: found arrays of other shapes than the model's")
+        self.best = best_number("best", state["best"])
+        self.wait, self.stopped_epoch, self.best_epoch = wait, stopped_epoch, best_epoch
+        self.best_weights = weights
 
 
 class TerminateOnNaN(Callback):

@@ -47,7 +47,7 @@ def load(path: str) -> tuple[dc.Sequential, Preparation]:
         )
     try:
         preparation = Preparation.from_dict(
-            model.metadata["table"], int(model.input_shape[1] or 0), model.output_shape[1]
+            model.metadata["table"], int(model.input_shape[1] or 0), int(model.output_shape[1] or 0)
         )
     except ValueError as error:
         raise ValueError(f"{path}: what the model says of its table is unusable: {error}") from None

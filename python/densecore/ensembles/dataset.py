@@ -129,7 +129,7 @@ def read(
     weights = _parts("sample_weight", sample_weight, members, 1)
     count = max(len(xs), len(ys), len(weights))
     if count > 1 and len(xs) == 1:
-        xs = [take(as_rows("x", xs[0], dtype, inputs), slice(None))]
+        xs = [take(as_rows("x", xs[0], dtype, (inputs,)), slice(None))]
     found: list[Data] = []
     for i in range(count):
         own_x, own_y, own_weight = (
@@ -137,7 +137,7 @@ def read(
         )
         try:
             data = prepare(
-                as_rows("x", own_x, dtype, inputs),
+                as_rows("x", own_x, dtype, (inputs,)),
                 own_y,
                 own_weight,
                 class_weight,

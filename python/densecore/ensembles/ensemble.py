@@ -163,7 +163,7 @@ class Ensemble(Members):
             class_weight,
             dtype=self._model._dtype,
             inputs=self._model._inputs,
-            outputs=loss.target_columns(self._model.output_shape[1]),
+            outputs=loss.target_columns(self._model._outputs),
             sparse=loss.sparse,
         )
 
@@ -368,7 +368,7 @@ class Ensemble(Members):
         if hasattr(x, "shape") and len(x.shape) == 3:
             x = np.require(x, self._model._dtype, ["C", "A"])
         else:
-            x = take(as_rows("x", x, self._model._dtype, self._model._inputs), slice(None))
+            x = take(as_rows("x", x, self._model._dtype, (self._model._inputs,)), slice(None))
         outputs = self._core.predict(x, None)
         return outputs if reduce is None else _reduced(outputs, reduce)
 

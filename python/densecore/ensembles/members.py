@@ -99,7 +99,7 @@ class Members:
             loss.kind,
             loss.reduction,
             [optimizer._settings for optimizer in optimizers],
-            model._describe_metrics(loss.kind, model.output_shape[1]),
+            model._describe_metrics(loss.kind, model._outputs),
             loss.from_logits,
             loss._parameters(),
         )
@@ -114,7 +114,7 @@ def _prototype(model: Sequential) -> Sequential:
             "model: found a layer that is a Python function, wanted layers of the core only: "
             "members are trained without Python"
         )
-    if model._flattens and len(model.input_shape) > 2:
+    if len(model.input_shape) > 2 or len(model.output_shape) > 2:
         raise ValueError(
             f"model: found rows of shape {model.input_shape[1:]}, wanted vectors: x.reshape(rows, "
             "-1) makes them"

@@ -253,11 +253,12 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
                 f"{name}: found the format {version}, wanted {FORMAT_VERSION!r}: upgrade densecore"
             )
         try:
-            config = json.loads(file.metadata["config"])
-            progress = json.loads(file.metadata["progress"])
+            config = safetensors.parse_json(file.metadata["config"].encode())
+            progress = safetensors.parse_json(file.metadata["progress"].encode())
             shapes = _shapes(config, progress)
         except _DAMAGED as error:
-            raise ValueError(f"{name}: the ensemble is damaged: {one_line(str(error))}") from None
+            reason = one_line(str(error))
+            raise ValueError(f"{name}: the ensemble is damaged: {reason}") from None
         file.check(shapes)
         tensors = {}
         for key, (dtype, shape) in shapes.items():
@@ -275,7 +276,8 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
             model._weighted_metrics = metrics.get_all("weighted_metrics", weighted)
             ensemble._compile(_optimizers(compiled))
     except _DAMAGED as error:
-        raise ValueError(f"{name}: the ensemble is damaged: {one_line(str(error))}") from None
+        reason = one_line(str(error))
+        raise ValueError(f"{name}: the ensemble is damaged: {reason}") from None
     _fill(ensemble, tensors, progress)
 
 

@@ -1,5 +1,6 @@
 """A trained network as PyTorch modules, layer by layer, so that it can be trained further there."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -193,7 +194,7 @@ def _modules(torch: Any, stack: Sequence[layers.Layer], width: int, dtype: Any) 
             for module in made:
                 module.requires_grad_(False)
         found += made
-        width = layer._sizes(width)[0]
+        width = math.prod(layer._output_row((width,)) or ())
     return found
 
 

@@ -4,10 +4,11 @@ from .._base import unsupported
 from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from .base import Layer, assign, deserialize
 from .dense import Dense
-from .dropout import Dropout, Flatten
+from .dropout import Dropout
 from .input import Input, InputLayer
 from .normalization import BatchNormalization, LayerNormalization, Normalization, Rescaling
 from .residual import Residual
+from .shapes import Flatten, Identity, Reshape
 
 __all__ = [
     "ELU",
@@ -16,6 +17,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "Identity",
     "Input",
     "InputLayer",
     "Layer",
@@ -24,6 +26,7 @@ __all__ = [
     "Normalization",
     "ReLU",
     "Rescaling",
+    "Reshape",
     "Residual",
     "Softmax",
     "assign",

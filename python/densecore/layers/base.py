@@ -1,5 +1,6 @@
 """What all layers have in common: a name, a place in a model, weights as views, a configuration."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, ClassVar, NoReturn
@@ -10,13 +11,14 @@ from .._base.dtypes import Array, Network
 from .._base.lookup import unknown
 from .._base.subnormals import flush_subnormals
 from .input import Input, row_shape
-from .lowering import Plan
+from .lowering import Plan, Row
 
 Shapes = dict[str, tuple[int, ...]]
 
 
-def _total(shapes: Shapes) -> int:
-    return sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
+def total(shapes: Shapes) -> int:
+    """The number of elements of all arrays."""
+    return sum(math.prod(shape) for shape in shapes.values())
 
 
 # Keras's arguments that change nothing when they are None or False, and cannot be had otherwise.
@@ -112,6 +114,17 @@ class Layer:
         self._core_index: int | None = None
         self._last_core: int | None = None  # the core's layer that puts out what this one does
         self._taken = False  # by a model
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = vars(self)
+        fixed = name in ("activation", "axis", *self.config_names)
+        if (fixed and name in known) or (name == "name" and known.get("_network")):
+            raise AttributeError(
+                f"layer {self.name or type(self).__name__}: {name}: found {value!r} for a layer "
+                "that is made, whose model computes with the value that it was made with; wanted "
+                "a new layer, or a new model: Sequential.from_config makes one of a get_config()"
+            )
+        super().__setattr__(name, value)
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
@@ -235,14 +248,28 @@ class Layer:
         """Append what the layer is in the core, and remember where."""
         raise NotImplementedError
 
-    def _shapes(self, width: int) -> tuple[int, Shapes, Shapes]:
-        """For that many inputs: outputs, shapes of the parameters, shapes of the other weights."""
-        return width, {}, {}
+    def _output_row(self, row: Row | None) -> Row | None:
+        """The shape of a row of the output, for that of a row of the input; None: not known yet.
 
-    def _sizes(self, width: int) -> tuple[int, int, int]:
-        """For that many inputs: outputs, number of parameters, number of other weights."""
-        outputs, parameters, states = self._shapes(width)
-        return outputs, _total(parameters), _total(states)
+        Raises
+        ------
+        ValueError
+            The layer does not take such rows.
+        """
+        return row
+
+    def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
+        """Shapes of the parameters, and of the other weights, for rows of that shape."""
+        return {}, {}
+
+    def _features(self, row: Row) -> int:
+        """The number of features of rows that are vectors; ValueError for others."""
+        if len(row) != 1:
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: found rows of shape {row}, wanted "
+                "vectors: Flatten() before it makes them"
+            )
+        return row[0]
 
     def _build(self, network: Network) -> None:
         self._network = network

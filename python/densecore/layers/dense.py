@@ -7,7 +7,7 @@ from .._base import checks
 from .._base.dtypes import Array
 from . import activation_argument as functions
 from .base import Layer, Shapes
-from .lowering import Plan
+from .lowering import Plan, Row
 
 
 class Dense(Layer):
@@ -112,6 +112,7 @@ class Dense(Layer):
         return cls(**arguments)
 
     def _plan(self, plan: Plan) -> None:
+        self._features(plan.row)
         self._core_index = plan.add(
             {
                 "kind": "dense",
@@ -128,11 +129,16 @@ class Dense(Layer):
         )
         functions.add_to(plan, self.activation)
 
-    def _shapes(self, width: int) -> tuple[int, Shapes, Shapes]:
-        shapes: Shapes = {"kernel": (width, self.units)}
+    def _output_row(self, row: Row | None) -> Row:
+        if row is not None:
+            self._features(row)
+        return (self.units,)
+
+    def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
+        shapes: Shapes = {"kernel": (self._features(row), self.units)}
         if self.use_bias:
             shapes["bias"] = (self.units,)
-        return self.units, shapes, {}
+        return shapes, {}
 
     def _initialize(self, seed: int, number: int) -> None:
         fan_in, fan_out = self.kernel.shape

@@ -1,4 +1,4 @@
-"""Layers that change what passes, and learn nothing."""
+"""Layers that change their input at random in training."""
 
 from typing import Any, ClassVar
 
@@ -30,10 +30,3 @@ class Dropout(Layer):
 
     def _plan(self, plan: Plan) -> None:
         plan.add({"kind": "dropout", "rate": self.rate})
-
-
-class Flatten(Layer):
-    """Rows of several dimensions, such as images, become vectors; stands first."""
-
-    def _plan(self, plan: Plan) -> None:
-        plan.branch()

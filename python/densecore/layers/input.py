@@ -6,6 +6,8 @@ import numpy as np
 
 from .._base import checks
 
+MAX_DIMENSIONS = 32  # of a row, as NumPy 1
+
 
 class Input:
     """The number of inputs of a model; stands first.
@@ -44,8 +46,11 @@ class Input:
             raise ValueError(f"Input: found {len(given)} shapes, wanted one")
         shape = given[0]
         dimensions = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-        if not dimensions:
-            raise ValueError("Input: found an empty shape, wanted the number of features")
+        if not 0 < len(dimensions) <= MAX_DIMENSIONS:
+            raise ValueError(
+                f"Input: found a shape of {len(dimensions)} dimensions, wanted 1 to "
+                f"{MAX_DIMENSIONS}, such as the number of features"
+            )
         self.dimensions = tuple(checks.width("Input: shape", size) for size in dimensions)
         self.size = checks.width("Input: shape", int(np.prod(self.dimensions)))
         self.name = name

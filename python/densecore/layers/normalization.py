@@ -1,5 +1,6 @@
 """Layers that normalise: over the batch, over each row, or by numbers learnt beforehand."""
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,11 +9,49 @@ from .. import initializers, regularizers
 from .._base import checks
 from .._base.dtypes import Array, Network
 from .base import Layer, Shapes
-from .lowering import Plan
+from .lowering import Plan, Row
 
 
 def _not_negative(what: str, value: Any) -> float:
     return checks.number(what, value, least=0)
+
+
+def _moments(data: Any, whole: bool) -> tuple[Array, Array]:
+    """Mean and variance of each feature of data (rows, ...), in double precision, by blocks.
+
+    `whole`: of all numbers together. A feature that is the same in all rows gets the variance 1.
+    """
+    array = np.asanyarray(data if hasattr(data, "shape") else np.asarray(data))
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"adapt: found dtype {array.dtype}, wanted real numbers")
+    if array.size == 0:
+        raise ValueError("adapt: found no rows, wanted at least one")
+    features = 1 if whole or array.ndim == 1 else array.shape[-1]
+    block = max(65536 // max(array[:1].size // features, 1), 1)
+    parts = [slice(start, start + block) for start in range(0, len(array), block)]
+
+    def rows_of(part: slice) -> Array:
+        return np.asarray(array[part], np.float64).reshape(-1, features)
+
+    count = array.size // features
+    low, high = np.full(features, np.inf), np.full(features, -np.inf)
+    total = np.zeros(features)
+    for part in parts:
+        rows = rows_of(part)
+        bad = ~np.isfinite(rows)
+        if bad.any():
+            row, column = (int(place[0]) for place in np.nonzero(bad))
+            row = part.start + row * len(array) // max(count, 1)
+            raise ValueError(
+                f"adapt: found {rows[bad][0]} in column {column}, row {row}, wanted finite "
+                "numbers: leave out or fill what is missing"
+            )
+        total += rows.sum(axis=0)
+        low, high = np.minimum(low, rows.min(axis=0)), np.maximum(high, rows.max(axis=0))
+    mean = total / count
+    square = sum(((rows_of(part) - mean) ** 2).sum(axis=0) for part in parts)
+    constant = low == high
+    return np.where(constant, low, mean), np.where(constant, 1.0, square / count)
 
 
 def _last_axis(kind: str, axis: Any) -> int:
@@ -60,15 +99,22 @@ class _ScaleAndCenter(Layer):
         }
 
     def _plan(self, plan: Plan) -> None:
+        self._features(plan.row)
         self._core_index = plan.add(self._spec())
 
-    def _shapes(self, width: int) -> tuple[int, Shapes, Shapes]:
+    def _output_row(self, row: Row | None) -> Row | None:
+        if row is not None:
+            self._features(row)
+        return row
+
+    def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
+        width = self._features(row)
         parameters: Shapes = {}
         if self.scale:
             parameters["gamma"] = (width,)
         if self.center:
             parameters["beta"] = (width,)
-        return width, parameters, dict.fromkeys(self.state_names, (width,))
+        return parameters, dict.fromkeys(self.state_names, (width,))
 
     def _initialize(self, seed: int, number: int) -> None:
         # Tensor numbers that no dense layer has.
@@ -194,9 +240,12 @@ class Normalization(Layer):
 
     Parameters
     ----------
+    axis : {-1, None}, default -1
+        -1: each feature (the last axis of the data) has a mean and a variance of its own. None: all
+        numbers have the same.
     mean, variance : float or array_like (features,), optional
         Instead of `adapt`.
-    invert : bool
+    invert : bool, default False
         Compute x · sqrt(variance) + mean instead.
 
     Attributes
@@ -211,20 +260,25 @@ class Normalization(Layer):
 
     state_names: ClassVar[tuple[str, ...]] = ("mean", "variance")
     config_names: ClassVar[tuple[str, ...]] = ("invert",)
+    # Keras's smallest deviation: a feature of variance 0 becomes 0.
+    _epsilon = 1e-7
 
     def __init__(
         self,
-        axis: int = -1,
+        axis: int | None = -1,
         mean: Any = None,
         variance: Any = None,
         invert: bool = False,
         **general: Any,
     ) -> None:
-        _last_axis("Normalization", axis)
+        if axis is not None:
+            _last_axis("Normalization", axis)
         if (mean is None) != (variance is None):
             raise ValueError("Normalization: found one of mean and variance, wanted both or none")
         super().__init__(**general)
-        self.invert = bool(invert)
+        self.axis = axis
+        self.invert = checks.flag("Normalization: invert", invert)
+        self._row: Row | None = None
         self._values: tuple[Array, Array] | None = None
         if mean is not None:
             self._values = (np.asarray(mean, np.float64), np.asarray(variance, np.float64))
@@ -233,63 +287,64 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Array:
+        """The means, a view (elements of a row,)."""
         return self._state("mean")
 
     @property
     def variance(self) -> Array:
+        """The variances, a view (elements of a row,)."""
         return self._state("variance")
 
     def adapt(self, data: Any) -> None:
         """Take mean and variance of each feature from data (rows, features), in double precision.
 
-        Large arrays and memory maps are read in blocks.
+        Large arrays and memory maps are read in blocks. Of data with more dimensions the features
+        are the last one. A feature that is the same in all rows gets the variance 1: it becomes 0,
+        and a small change of it stays small.
 
         Raises
         ------
         TypeError, ValueError
-            The data are not numbers, have no rows, or another number of features.
+            The data are not numbers, not finite, have no rows, or another number of features.
         """
-        array = data if hasattr(data, "shape") and hasattr(data, "dtype") else np.asarray(data)
-        array = np.asanyarray(array)
-        if array.ndim == 1:
-            array = array.reshape(-1, 1)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"adapt: found dtype {array.dtype}, wanted real numbers")
-        if len(array) == 0:
-            raise ValueError("adapt: found no rows, wanted at least one")
-        array = array.reshape(len(array), -1)
-        blocks = [slice(start, start + 65536) for start in range(0, len(array), 65536)]
-        rows = len(array)
-        mean = sum(np.asarray(array[b], np.float64).sum(axis=0) for b in blocks) / rows
-        square = sum(((np.asarray(array[b], np.float64) - mean) ** 2).sum(axis=0) for b in blocks)
-        self._values = (np.asarray(mean), np.asarray(square / rows))
+        before = self._values
+        self._values = _moments(data, self.axis is None)
         if self._views is not None:
-            self._write_values()
+            try:
+                self._write_values()
+            except ValueError:
+                self._values = before
+                raise
 
     def _write_values(self) -> None:
+        """Copy mean and variance to the network: one number, one of each feature, or of each
+        element of a row."""
         assert self._values is not None
-        for view, values in zip((self.mean, self.variance), self._values, strict=True):
+        assert self._row is not None
+        views = (self.mean, self.variance)
+        kind = type(self).__name__
+        for view, values in zip(views, self._values, strict=True):
+            if values.size not in (1, self._row[-1], view.size):
+                raise ValueError(
+                    f"{kind}: found numbers for {values.size} features, wanted {self._row[-1]}"
+                )
             if np.abs(values).max(initial=0) > np.finfo(view.dtype).max:
                 raise ValueError(
-                    f"{type(self).__name__}: found numbers that overflow {view.dtype}, wanted "
-                    "smaller ones (or a model with dtype='float64')"
+                    f"{kind}: found numbers that overflow {view.dtype}, wanted smaller ones (or a "
+                    "model with dtype='float64')"
                 )
-            try:
-                view[...] = values
-            except ValueError:
-                raise ValueError(
-                    f"Normalization: found numbers for {values.size} features, wanted {view.size}"
-                ) from None
+        for view, values in zip(views, self._values, strict=True):
+            view.reshape(-1, values.size)[...] = values.reshape(-1)
 
     def _plan(self, plan: Plan) -> None:
-        # Keras's smallest deviation: a constant feature becomes 0. The way back divides by nothing.
-        epsilon = 0.0 if self.invert or isinstance(self, Rescaling) else 1e-7
+        self._row = plan.row
+        epsilon = 0.0 if self.invert else self._epsilon
         self._core_index = plan.add(
             {"kind": "normalization", "epsilon": epsilon, "invert": self.invert}
         )
 
-    def _shapes(self, width: int) -> tuple[int, Shapes, Shapes]:
-        return width, {}, dict.fromkeys(self.state_names, (width,))
+    def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
+        return {}, dict.fromkeys(self.state_names, (math.prod(row),))
 
     def _build(self, network: Network) -> None:
         super()._build(network)
@@ -304,7 +359,7 @@ class Rescaling(Normalization):
     ----------
     scale : float or array_like (features,)
         > 0.
-    offset : float or array_like (features,)
+    offset : float or array_like (features,), default 0.0
 
     Raises
     ------
@@ -313,6 +368,7 @@ class Rescaling(Normalization):
     """
 
     config_names: ClassVar[tuple[str, ...]] = ("scale", "offset")
+    _epsilon = 0.0
 
     def __init__(self, scale: Any, offset: Any = 0.0, **general: Any) -> None:
         factor, shift = np.asarray(scale, np.float64), np.asarray(offset, np.float64)

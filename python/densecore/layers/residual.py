@@ -5,7 +5,7 @@ from typing import Any
 
 from .._base.dtypes import Network
 from .base import Layer, Shapes, deserialize
-from .lowering import Plan
+from .lowering import Plan, Row
 
 
 class Residual(Layer):
@@ -35,40 +35,46 @@ class Residual(Layer):
 
     def __init__(self, layers: Sequence[Layer], **general: Any) -> None:
         super().__init__(**general)
-        self.layers = list(layers)
-        if not self.layers:
+        self._layers = tuple(layers)
+        if not self._layers:
             raise ValueError("Residual: found no layers, wanted at least one")
-        for layer in self.layers:
+        for layer in self._layers:
             if not isinstance(layer, Layer):
                 raise TypeError(f"Residual: found {type(layer).__name__}, wanted layers")
         if not self._trainable:
             self.trainable = False
 
     @property
+    def layers(self) -> list[Layer]:
+        """The layers of the block, in their order."""
+        return list(self._layers)
+
+    @property
     def trainable(self) -> bool:
-        return all(layer.trainable for layer in self.layers)
+        """Whether training changes all layers of the block; setting it sets all of them."""
+        return all(layer.trainable for layer in self._layers)
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        for layer in self.layers:
+        for layer in self._layers:
             layer.trainable = value
 
     def _named_weights(self) -> dict[str, Any]:
         return {
             f"{number}.{name}": array
-            for number, layer in enumerate(self.layers)
+            for number, layer in enumerate(self._layers)
             for name, array in layer._named_weights().items()
         }
 
     @property
     def trainable_weights(self) -> list[Any]:
-        return [array for layer in self.layers for array in layer.trainable_weights]
+        return [array for layer in self._layers for array in layer.trainable_weights]
 
     def get_config(self) -> dict[str, Any]:
         return {
             "class": "Residual",
             "name": self.name,
-            "layers": [layer.get_config() for layer in self.layers],
+            "layers": [layer.get_config() for layer in self._layers],
         }
 
     @classmethod
@@ -80,28 +86,37 @@ class Residual(Layer):
 
     def _walk(self) -> Iterator[Layer]:
         yield self
-        for layer in self.layers:
+        for layer in self._layers:
             yield from layer._walk()
 
     def _plan(self, plan: Plan) -> None:
-        start, width = plan.branch(), plan.width
-        for layer in self.layers:
+        start, row = plan.branch(), plan.row
+        for layer in self._layers:
             layer._plan(plan)
-        if plan.width != width:
+        if plan.row != row:
+            before, after = (shape[0] if len(shape) == 1 else shape for shape in (row, plan.row))
             raise ValueError(
-                f"Residual: found a block from {width} to {plan.width} units, wanted as many "
-                "outputs as inputs"
+                f"Residual: found a block from {before} to {after} units, wanted as many outputs "
+                "as inputs"
             )
         plan.add({"kind": "add", "from": start})
 
-    def _shapes(self, width: int) -> tuple[int, Shapes, Shapes]:
+    def _output_row(self, row: Row | None) -> Row | None:
+        for layer in self._layers:
+            row = layer._output_row(row)
+        return row
+
+    def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
         parameters: Shapes = {}
         states: Shapes = {}
-        for number, layer in enumerate(self.layers):
-            width, of_layer, others = layer._shapes(width)
+        inner: Row | None = row
+        for number, layer in enumerate(self._layers):
+            assert inner is not None
+            of_layer, others = layer._weight_shapes(inner)
             parameters |= {f"{number}.{name}": shape for name, shape in of_layer.items()}
             states |= {f"{number}.{name}": shape for name, shape in others.items()}
-        return width, parameters, states
+            inner = layer._output_row(inner)
+        return parameters, states
 
     def _build(self, network: Network) -> None:
         self._network = network

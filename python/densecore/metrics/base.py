@@ -127,7 +127,7 @@ def matched(y_true: Any, y_pred: Any) -> tuple[Array, Array, bool]:
     """Outputs as a matrix, targets as the core wants them, and whether they are class numbers."""
     double = np.dtype(np.float64)
     pred = np.asarray(y_pred)
-    outputs = as_matrix("y_pred", pred.reshape(-1, 1) if pred.ndim == 1 else y_pred, double, None)
+    outputs = as_matrix("y_pred", pred.reshape(-1, 1) if pred.ndim == 1 else y_pred, double)
     rows, width = outputs.shape
     shape = np.shape(y_true)
     labels = width > 1 and (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1))

@@ -83,7 +83,7 @@ class Compiled(LayeredNetwork):
             self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
             if self.built:
                 self._network_changed()
-            elif self._inputs_or_none is not None:
+            elif self._input_row is not None:
                 self._build_network()
         except BaseException:
             self.optimizer, self.loss, self._metrics, self._weighted_metrics = before
@@ -99,7 +99,7 @@ class Compiled(LayeredNetwork):
             loss.kind,
             loss.reduction,
             self.optimizer._settings,
-            self._describe_metrics(loss.kind, self.output_shape[1]),
+            self._describe_metrics(loss.kind, self._outputs),
             self.seed,
             loss.from_logits,
             loss._parameters(),
@@ -153,16 +153,22 @@ class Compiled(LayeredNetwork):
     ) -> Data:
         """Given data as the core wants it; builds the model for it when that is still to do."""
         loss = self._compiled_loss()
-        self._build_for(x)
-        return prepare(
-            self._rows(x),
-            y,
-            sample_weight,
-            class_weight,
-            dtype=self._dtype,
-            outputs=loss.target_columns(self.output_shape[1]),
-            sparse=loss.sparse,
-        )
+        new = self._input_row is None
+        try:
+            self._build_for(x)
+            return prepare(
+                self._rows(x),
+                y,
+                sample_weight,
+                class_weight,
+                dtype=self._dtype,
+                outputs=loss.target_columns(self._outputs),
+                sparse=loss.sparse,
+            )
+        except (TypeError, ValueError):
+            if new:  # data that were refused do not decide what the model is
+                self._forget_inputs()
+            raise
 
     @property
     def _trains_in_core(self) -> bool:

@@ -96,7 +96,8 @@ class Derivatives(Compiled):
                 raise ValueError(f"grad_output: found shape {g.shape}, wanted {out.shape}")
         gradient = self._network.backward(g, True)
         assert gradient is not None
-        return gradient
+        assert self._input_row is not None
+        return gradient.reshape(-1, *self._input_row)
 
     def jacobian(self, x: Any) -> Array:
         """∂output/∂x of each row, (rows, units, features): a way back for each output."""
@@ -118,7 +119,7 @@ class Derivatives(Compiled):
         Parameters are in the order of ``model.parameters``.
         """
         rows = self._matrix(x)
-        units, parameters = self.output_shape[1], len(self.parameters)
+        units, parameters = self._outputs, len(self.parameters)
         result = np.zeros((len(rows) * units, parameters), self._dtype)
         self._network.parameter_jacobian(rows, result)
         return result.reshape(len(rows), units, parameters)

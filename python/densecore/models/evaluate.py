@@ -151,10 +151,11 @@ def predict(
                 listeners.on_predict_batch_end(step, {"outputs": outputs[-1]})
         if not outputs and are_batches(x):
             raise ValueError("predict: found no batches, wanted at least one")
-        empty = [np.empty((0, model.output_shape[1]), model._dtype)]
+        empty = [np.empty((0, model._outputs), model._dtype)]
         result = np.concatenate(outputs or empty)
     listeners.on_predict_end({})
     listeners.release()
+    result = model._shaped(result)
     if verbose != 0:
         print(f"{len(result):,} rows - {time.perf_counter() - start:.1f}s")
     return result

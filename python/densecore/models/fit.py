@@ -92,7 +92,7 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     if arguments.solver is not None:
         method = solvers.get(arguments.solver)
         solvers.check_layers(method, model._compiled_loss(), model._all_layers())
-        if model._inputs_or_none is not None:
+        if model._input_row is not None:
             method.check(model._network, model._compiled_loss())
     source, validation = _sources(model, arguments)
     names = model.metrics_names

@@ -1,5 +1,6 @@
 """Layers in their order, and the network of the core that they become."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from .._base.dtypes import DTYPES, Array, Network, check_dtype
 from .._base.subnormals import flush_subnormals
 from .._data.row_sources import Rows
 from ..layers import Dense, Layer, assign
-from ..layers.lowering import Plan
+from ..layers.lowering import Plan, Row
 
 
 class LayeredNetwork(ABC):
@@ -41,8 +42,13 @@ class LayeredNetwork(ABC):
 
     @property
     @abstractmethod
-    def _inputs_or_none(self) -> int | None:
-        """Number of features in a row; None as long as it is not known."""
+    def _input_row(self) -> Row | None:
+        """The shape of a row of x; None as long as it is not known."""
+
+    @property
+    @abstractmethod
+    def _output_row(self) -> Row | None:
+        """The shape of a row of the outputs; None as long as it is not known."""
 
     @property
     @abstractmethod
@@ -51,12 +57,16 @@ class LayeredNetwork(ABC):
 
     @property
     @abstractmethod
-    def output_shape(self) -> tuple[None, int]:
+    def output_shape(self) -> tuple[int | None, ...]:
         """(None, units of the last layer)."""
 
     @abstractmethod
     def _take_inputs_of(self, x: Any) -> None:
         """Take the number of inputs from the first data, as Keras does."""
+
+    @abstractmethod
+    def _forget_inputs(self) -> None:
+        """Undo `_take_inputs_of`, and drop the network."""
 
     @abstractmethod
     def _rows(self, x: Any) -> Rows:
@@ -136,10 +146,22 @@ class LayeredNetwork(ABC):
 
     @property
     def _inputs(self) -> int:
-        """Number of features in a row."""
-        if self._inputs_or_none is None:
+        """Elements of a row of x."""
+        if self._input_row is None:
             raise RuntimeError("the model does not know its number of inputs yet")
-        return self._inputs_or_none
+        return math.prod(self._input_row)
+
+    @property
+    def _outputs(self) -> int:
+        """Elements of a row of the outputs."""
+        if self._output_row is None:
+            raise RuntimeError("the model does not know its number of inputs yet")
+        return math.prod(self._output_row)
+
+    def _shaped(self, outputs: Array) -> Array:
+        """Outputs of the core (rows, elements) as the model's last layer shapes them."""
+        row = self._output_row
+        return outputs if row is None or len(row) == 1 else outputs.reshape(-1, *row)
 
     @property
     def _network(self) -> Network:

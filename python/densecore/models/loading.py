@@ -86,12 +86,14 @@ def load_model(
     with model_file.open_model(filepath) as file:
         try:
             model = Sequential.from_config(file.config)
+            if file.config["inputs"] is None or not file.config["layers"]:
+                raise ValueError("it has no layers or no inputs")
+            expected = model._expected_tensors()
         except ValueError as error:
-            raise ValueError(f"{file.path}: the model is damaged: {one_line(str(error))}") from None
+            reason = one_line(str(error))
+            raise ValueError(f"{file.path}: the model is damaged: {reason}") from None
         # Every size is confirmed by the file's own before anything is allocated.
-        if file.config["inputs"] is None or not file.config["layers"]:
-            raise ValueError(f"{file.path}: the model is damaged: it has no layers or no inputs")
-        file.check(model._expected_tensors())
+        file.check(expected)
         if not compile:
             stack = {key: value for key, value in file.config.items() if key != "compile"}
             model = Sequential.from_config(stack)

@@ -240,7 +240,7 @@ class Model(OnBatch, Derivatives, Serializable):
             outputs: Array = evaluation.predict(self, x, batch_size, verbose, steps, callbacks)
             return outputs
         self._build_for(x)
-        return self._network.predict(self._rows(x), None)
+        return self._shaped(self._network.predict(self._rows(x), None))
 
     def __call__(self, inputs: Any, training: bool | None = None) -> Array:
         """As `predict`: an array, where Keras has a tensor.

@@ -28,7 +28,7 @@ class OnBatch(Compiled):
     def _network_changed(self) -> None:
         super()._network_changed()
         network = self._network_or_none
-        if network is None:
+        if network is None or not self._has_vectors:
             return
         calls: dict[str, Callable[..., Any]] = {
             "predict_on_batch": network.predict,
@@ -43,6 +43,11 @@ class OnBatch(Compiled):
             # A subclass's own method must not be hidden.
             if getattr(type(self), name) is getattr(OnBatch, name):
                 self._bind(name, call)
+
+    @property
+    def _has_vectors(self) -> bool:
+        """Whether rows of x and of the outputs are vectors, as the core's are."""
+        return all(row is not None and len(row) == 1 for row in (self._input_row, self._output_row))
 
     def train_on_batch(
         self, x: Array, y: Array, sample_weight: Array | None = None
@@ -72,7 +77,7 @@ class OnBatch(Compiled):
             from . import step
 
             return step.train_on_batch(self, self._data(x, y, sample_weight).batch())
-        return self._network.train_on_batch(x, y, sample_weight)
+        return self._network.train_on_batch(_as_vectors(x), _as_vectors(y), sample_weight)
 
     def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
         """The outputs for x, which is used where it lies, into `out` (rows, units) when given.
@@ -84,7 +89,8 @@ class OnBatch(Compiled):
         """
         if self._network_or_none is None:
             self._build_for(x)
-        return self._network.predict(x, out)
+        found = self._network.predict(_as_vectors(x), _as_vectors(out))
+        return self._shaped(found) if out is None else out
 
     def make_train_step(self, x: Array, y: Array, sample_weight: Array | None = None) -> Any:
         """A step of training that is bound to its arrays: the cheapest loop there is.
@@ -108,7 +114,7 @@ class OnBatch(Compiled):
         if isinstance(self.loss, CallableLoss):
             raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
                             "of the core's")  # fmt: skip
-        return DTYPES[self.dtype].Step(self._network, x, y, sample_weight)
+        return DTYPES[self.dtype].Step(self._network, _as_vectors(x), _as_vectors(y), sample_weight)
 
     def make_predictor(self, x: Array, out: Array | None = None) -> Any:
         """A prediction that is bound to its arrays: ``predict()`` reads x and writes `out`.
@@ -120,8 +126,8 @@ class OnBatch(Compiled):
         """
         self._build_for(x)
         if out is None:
-            out = np.empty((len(x), self.output_shape[1]), self._dtype)
-        return DTYPES[self.dtype].Prediction(self._network, x, out)
+            out = np.empty((len(x), self._outputs), self._dtype)
+        return DTYPES[self.dtype].Prediction(self._network, _as_vectors(x), out)
 
     def freeze(self, dtype: str | None = None) -> "Frozen":
         """An immutable copy for prediction, which any number of threads may call at once.
@@ -188,7 +194,8 @@ class OnBatch(Compiled):
         """
         if self._network_or_none is None:
             self._build_for(x)
-        return self._network.forward(x, out, training, tape)
+        found = self._network.forward(_as_vectors(x), _as_vectors(out), training, tape)
+        return self._shaped(found) if out is None else out
 
     def backward(
         self,
@@ -220,9 +227,26 @@ class OnBatch(Compiled):
             There was no forward pass, prediction has discarded it, or training has changed the
             parameters since.
         """
-        return self._network.backward(grad_output, input_gradient, accumulate, tape)
+        gradient = self._network.backward(
+            _as_vectors(grad_output), input_gradient, accumulate, tape
+        )
+        row = self._input_row
+        return gradient if gradient is None or row is None else gradient.reshape(-1, *row)
 
     def apply_gradients(self) -> None:
         """One optimizer step with ``model.gradients``."""
         self._compiled_loss()
         self._network.apply_gradients()
+
+
+def _as_vectors(array: Any) -> Any:
+    """An array whose rows have several dimensions as the core takes it: the same memory."""
+    if not isinstance(array, np.ndarray) or array.ndim <= 2:
+        return array
+    seen = array.reshape(len(array), -1)
+    if array.size and not np.shares_memory(seen, array):
+        raise ValueError(
+            f"found an array of shape {array.shape} that is not contiguous, wanted one that can be "
+            "used where it lies (numpy.ascontiguousarray makes one)"
+        )
+    return seen

@@ -40,7 +40,9 @@ def columns_of(model: "Model") -> list[Column]:
     """
     if not model.layers:
         raise ValueError("plot: the model has no layers yet, wanted at least one")
-    columns = [Column("input", "Input", model._inputs_or_none, "", None)]
+    columns = [
+        Column("input", "Input", None if model._input_row is None else model._inputs, "", None)
+    ]
     for layer in model.layers:
         activation = getattr(layer, "activation", None)
         name = activation if isinstance(activation, str) else getattr(activation, "name", "")

@@ -7,8 +7,9 @@ import numpy as np
 
 from .._base.dtypes import Array
 from .._data.row_sources import Rows, as_rows
-from ..layers import Dense, Flatten, Input, Layer, assign, deserialize
-from ..layers.lowering import Plan
+from ..layers import Dense, Input, Layer, assign, deserialize
+from ..layers.base import total
+from ..layers.lowering import Plan, Row
 from .model import Model
 from .summary import table
 
@@ -141,6 +142,9 @@ class Sequential(Model):
                 "densecore.layers (densecore has dense networks only)"
             )
         taken = {other.name for other in self._all_layers()}
+        count = len(taken) + sum(1 for _ in layer._walk())
+        if count > MAX_LAYERS:
+            raise ValueError(f"layers: found {count}, wanted at most {MAX_LAYERS}")
         seen: set[int] = set()
         named: set[str | None] = set(taken)
         for part in layer._walk():
@@ -214,8 +218,15 @@ class Sequential(Model):
     # Shapes ---------------------------------------------------------------------------------------
 
     @property
-    def _inputs_or_none(self) -> int | None:
-        return None if self._input is None else self._input.size
+    def _input_row(self) -> Row | None:
+        return None if self._input is None else self._input.dimensions
+
+    @property
+    def _output_row(self) -> Row | None:
+        row = self._input_row
+        for layer in self._layers:
+            row = layer._output_row(row)
+        return row
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
@@ -225,31 +236,28 @@ class Sequential(Model):
         return self._input.shape
 
     @property
-    def output_shape(self) -> tuple[None, int]:
+    def output_shape(self) -> tuple[int | None, ...]:
         """(None, units of the last layer)."""
         if not self._layers:
             raise RuntimeError("output_shape: the model has no layers yet")
-        width = 0 if self._input is None else self._input.size
-        for layer in self._layers:
-            width = layer._sizes(width)[0]
-        if width == 0:
+        row = self._output_row
+        if row is None:
             raise RuntimeError("output_shape: the model does not know its number of inputs yet")
-        return (None, width)
-
-    @property
-    def _flattens(self) -> bool:
-        """Whether rows of data may have several dimensions."""
-        return bool(self._layers) and isinstance(self._layers[0], Flatten)
+        return (None, *row)
 
     def _take_inputs_of(self, x: Any) -> None:
         if self._input is None:
             shape = np.shape(x)
-            if len(shape) != 2 and not (self._flattens and len(shape) > 2):
+            if not shape:
                 raise ValueError(f"x: found shape {shape}, wanted (rows, features)")
-            self._input = Input(shape[1:])
+            self._input = Input(shape[1:] or 1)  # numbers are rows of one feature
+
+    def _forget_inputs(self) -> None:
+        self._input = None
+        self._forget_network()
 
     def _rows(self, x: Any) -> Rows:
-        return as_rows("x", x, self._dtype, self._inputs, self._flattens)
+        return as_rows("x", x, self._dtype, self._input_row)
 
     def _plan(self) -> Plan:
         """What the layers are in the core.
@@ -266,12 +274,7 @@ class Sequential(Model):
             )
         if not self._layers:
             raise RuntimeError("the model has no layers: add(Dense(units)) first")
-        if len(self._input.dimensions) > 1 and not isinstance(self._layers[0], Flatten):
-            raise ValueError(
-                f"layers: found rows of shape {self._input.dimensions}, wanted Flatten() as the "
-                "first layer: a dense network takes vectors"
-            )
-        plan = Plan(self._input.size)
+        plan = Plan(self._input.dimensions)
         for layer in self._layers:
             layer._plan(plan)
             layer._last_core = len(plan.specs) - 1 if plan.specs else None
@@ -282,13 +285,15 @@ class Sequential(Model):
 
     def _tensor_shapes(self) -> tuple[dict[str, tuple[int, ...]], int]:
         """What `_parameter_tensors` will be, and the number of parameters, before they exist."""
-        width, total, shapes = self._inputs, 0, {}
+        row, count, shapes = self._input_row, 0, {}
         for index, layer in enumerate(self._layers):
-            total += layer._sizes(width)[1]
-            width, parameters, states = layer._shapes(width)
+            assert row is not None
+            parameters, states = layer._weight_shapes(row)
+            count += total(parameters)
             for name, shape in {**parameters, **states}.items():
                 shapes[f"layers.{index}.{name}"] = shape
-        return shapes, total
+            row = layer._output_row(row)
+        return shapes, count
 
     # Display and configuration ------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ class Serializable(Compiled):
                 model._weighted_metrics = metrics.get_all(
                     "weighted_metrics", compiled.get("weighted_metrics")
                 )
-                model._describe_metrics(model.loss.kind, model.output_shape[1])
+                model._describe_metrics(model.loss.kind, model._outputs)
         except KeyError as error:
             raise ValueError(f"configuration: found no entry {error}") from None
         except (AttributeError, TypeError, RuntimeError, OverflowError) as error:
@@ -105,12 +105,8 @@ class Serializable(Compiled):
             The file cannot be written; an older one is as it was.
         """
         check_overwrite(filepath, overwrite)
-        tensors = self._tensors()
-        config = self.get_config()
-        if self._keeps_compilation:
-            assert self.optimizer is not None
-            config["compile"]["optimizer"] = self.optimizer._file_config()
-        model_file.write(filepath, config, self.progress, self.metadata, tensors)
+        config = self._file_config()
+        model_file.write(filepath, config, self.progress, self.metadata, self._tensors())
 
     def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> str:
         """Write the model's inference for other programs; see `densecore.export.export`."""
@@ -129,6 +125,14 @@ class Serializable(Compiled):
         from ..export.torch import to_torch
 
         return to_torch(self)
+
+    def _file_config(self) -> dict[str, Any]:
+        """`get_config` as a file holds it; TypeError for parts that a file cannot hold."""
+        config = self.get_config()
+        if self._keeps_compilation:
+            assert self.optimizer is not None
+            config["compile"]["optimizer"] = self.optimizer._file_config()
+        return config
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights to a safetensors file, whatever ending its name has.

@@ -159,7 +159,7 @@ class KerasClassifier(ClassifierMixin, BaseKeras):
         sparse = bool(getattr(self.model_.loss, "sparse", False))
         if self._target.kind == "multilabel":
             return y.argmax(axis=1) if sparse else self._target.encode(y)
-        numbers, units = self._target.numbers(y), self.model_.output_shape[1]
+        numbers, units = self._target.numbers(y), self.model_._outputs
         if sparse:
             return numbers
         return numbers[:, None].astype(np.float64) if units == 1 else np.eye(units)[numbers]

@@ -38,7 +38,7 @@ def _bound(
     features = int(model.input_shape[-1] or 0)
     rows = np.zeros((1, features), model.dtype)
     row = rows[0]
-    out = np.empty((1, model.output_shape[1]), model.dtype)
+    out = np.empty((1, model._outputs), model.dtype)
     predict, read = model.make_predictor(rows, out), make_reader(out)
     # NaN is both the largest and the smallest number for these two, which take a fraction of the
     # time of np.isfinite and its reduction.

@@ -1,0 +1,72 @@
+"""Layers that change the shape of a row, and none of its numbers."""
+
+import math
+from typing import Any, ClassVar
+
+from .._base import checks
+from .base import Layer
+from .input import MAX_DIMENSIONS
+from .lowering import Plan, Row
+
+
+class Identity(Layer):
+    """x as it is."""
+
+    def _plan(self, plan: Plan) -> None:
+        plan.close()
+
+
+class Flatten(Layer):
+    """Rows of several dimensions, such as images, become vectors."""
+
+    def __init__(self, data_format: None = None, **general: Any) -> None:
+        super().__init__(data_format=data_format, **general)
+
+    def _output_row(self, row: Row | None) -> Row | None:
+        return None if row is None else (math.prod(row),)
+
+    def _plan(self, plan: Plan) -> None:
+        plan.close((plan.width,))
+
+
+class Reshape(Layer):
+    """Rows of another shape, of the same numbers in the same order.
+
+    Parameters
+    ----------
+    target_shape : tuple of int
+        The shape of a row; one number may be -1 and follows from the others.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Sizes that are not integers >= 1 or -1, or, in a model, rows of another number of elements.
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = ("target_shape",)
+
+    def __init__(self, target_shape: tuple[int, ...], **general: Any) -> None:
+        super().__init__(**general)
+        given = target_shape if isinstance(target_shape, tuple | list) else (target_shape,)
+        sizes = tuple(checks.integer("Reshape: target_shape", size, -1) for size in given)
+        if not 0 < len(sizes) <= MAX_DIMENSIONS or 0 in sizes or sizes.count(-1) > 1:
+            raise ValueError(
+                f"Reshape: target_shape: found {checks.shown(target_shape)}, wanted 1 to "
+                f"{MAX_DIMENSIONS} sizes >= 1, of which one may be -1"
+            )
+        self.target_shape = sizes
+
+    def _output_row(self, row: Row | None) -> Row | None:
+        known = math.prod(size for size in self.target_shape if size != -1)
+        if row is None:
+            return None if -1 in self.target_shape else self.target_shape
+        missing, rest = divmod(math.prod(row), known)
+        if rest or (-1 not in self.target_shape and missing != 1):
+            raise ValueError(
+                f"layer {self.name or 'reshape'}: found rows of shape {row}, which do not make "
+                f"{self.target_shape}"
+            )
+        return tuple(missing if size == -1 else size for size in self.target_shape)
+
+    def _plan(self, plan: Plan) -> None:
+        plan.close(self._output_row(plan.row))

@@ -1,0 +1,150 @@
+"""Attributes of a layer that is made do not change: fit and save never see different values."""
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from densecore import layers, regularizers
+
+# Each kind with every argument that describes it, and another value for each.
+KINDS: list[tuple[layers.Layer, dict[str, Any]]] = [
+    (
+        dc.Dense(4, "tanh"),
+        {
+            "units": 3,
+            "activation": "relu",
+            "use_bias": False,
+            "kernel_initializer": "zeros",
+            "bias_initializer": "ones",
+            "kernel_regularizer": "l2",
+            "bias_regularizer": "l1",
+        },
+    ),
+    (layers.Dropout(0.5), {"rate": 0.1}),
+    (layers.Activation("tanh"), {"activation": "relu"}),
+    (layers.ReLU(), {"max_value": 6.0, "negative_slope": 0.1, "threshold": 1.0}),
+    (layers.LeakyReLU(), {"negative_slope": 0.7}),
+    (layers.ELU(), {"alpha": 2.0}),
+    (layers.Softmax(), {}),
+    (layers.Normalization(), {"invert": True}),
+    (layers.Rescaling(2.0), {"scale": 3.0, "offset": 1.0}),
+    (layers.Reshape((2, 2)), {"target_shape": (4, 1)}),
+    (layers.Flatten(), {}),
+    (layers.Identity(), {}),
+    (
+        layers.LayerNormalization(),
+        {
+            "epsilon": 0.1,
+            "center": False,
+            "scale": False,
+            "beta_initializer": "ones",
+            "gamma_initializer": "zeros",
+            "beta_regularizer": "l2",
+            "gamma_regularizer": "l1",
+        },
+    ),
+    (
+        layers.BatchNormalization(),
+        {
+            "momentum": 0.5,
+            "epsilon": 0.1,
+            "center": False,
+            "scale": False,
+            "beta_initializer": "ones",
+            "gamma_initializer": "zeros",
+            "beta_regularizer": "l2",
+            "gamma_regularizer": "l1",
+        },
+    ),
+    (layers.Residual([dc.Dense(4)]), {}),
+]
+
+
+def test_every_kind_and_every_argument_is_here() -> None:
+    kinds = {type(layer) for layer, _ in KINDS}
+    exported = {getattr(layers, name) for name in layers.__all__}
+    every = {kind for kind in exported if isinstance(kind, type) and issubclass(kind, layers.Layer)}
+    assert kinds == every - {layers.Layer}
+    for layer, values in KINDS:
+        assert set(values) == set(layer.config_names), layer
+
+
+@pytest.mark.parametrize(("layer", "values"), KINDS, ids=lambda v: type(v).__name__)
+def test_attributes_of_a_layer_do_not_change(layer: layers.Layer, values: dict[str, Any]) -> None:
+    own = type(layer).from_config(layer.get_config())
+    own.name = "mine"  # no model has it yet
+    model = dc.Sequential([dc.Input(4), own], seed=0)
+    before = model.get_config()
+    for name, value in {**values, "name": "another"}.items():
+        with pytest.raises(
+            AttributeError, match=f"layer mine: {name}: found .* a layer that is made"
+        ):
+            setattr(own, name, value)
+    assert model.get_config() == before
+    own.trainable = False  # this one works
+    assert not model.trainable_weights
+
+
+def test_the_blocks_of_a_residual_are_a_copy() -> None:
+    block = layers.Residual([dc.Dense(4)])
+    block.layers.append(dc.Dense(4))
+    assert len(block.layers) == 1
+
+
+def test_parts_of_a_layer_do_not_change() -> None:
+    penalty = regularizers.L2(0.1)
+    slope = dc.activations.Activation("leaky_relu", negative_slope=0.1)
+    for part, name in ((penalty, "l2"), (slope, "name"), (slope, "parameters")):
+        with pytest.raises(AttributeError, match=f"{name}: found 0.5 for an object that is made"):
+            setattr(part, name, 0.5)
+        assert copy.deepcopy(part) == part == pickle.loads(pickle.dumps(part))
+    with pytest.raises(TypeError):
+        slope.parameters["negative_slope"] = 0.5  # type: ignore[index]
+    with pytest.raises(AttributeError, match="axis: found"):
+        dc.Sequential([dc.Input(1), layers.Normalization()]).layers[0].axis = None
+
+
+# Normalization ------------------------------------------------------------------------------------
+
+
+def test_a_constant_column_is_only_shifted() -> None:
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    x[:, 1] = 0.1  # whose mean over 100 rows is not 0.1
+    scaled = layers.Normalization()
+    scaled.adapt(x)
+    model = dc.Sequential([dc.Input(2), scaled], dtype="float64")
+    found = model.predict([[0.0, 0.1], [0.0, 0.101]])
+    assert found[0, 1] == 0
+    assert found[1, 1] == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_adapt_refuses_what_is_not_finite(bad: float) -> None:
+    x = np.ones((70_000, 3))
+    x[69_000, 1] = bad
+    scaled = layers.Normalization()
+    with pytest.raises(ValueError, match=f"adapt: found {bad} in column 1, row 69000, wanted fin"):
+        scaled.adapt(x)
+    model = dc.Sequential([dc.Input(3), scaled])
+    with pytest.raises(ValueError, match="adapt: found"):
+        scaled.adapt(x)
+    with pytest.raises(ValueError, match="found numbers for 2 features, wanted 3"):
+        scaled.adapt(np.ones((5, 2)))
+    assert np.isfinite(model.get_weights()[0]).all()
+    assert scaled._values is None
+
+
+def test_axes_of_normalization() -> None:
+    images = np.random.default_rng(0).normal(2.0, 3.0, size=(20, 4, 3))
+    whole, features = layers.Normalization(axis=None), layers.Normalization()
+    whole.adapt(images)
+    features.adapt(images)
+    one = dc.Sequential([dc.Input((4, 3)), whole], dtype="float64").predict(images)
+    np.testing.assert_allclose(one, (images - images.mean()) / images.std(), rtol=1e-12)
+    each = dc.Sequential([dc.Input((4, 3)), features], dtype="float64").predict(images)
+    mean, deviation = images.mean(axis=(0, 1)), images.std(axis=(0, 1))
+    np.testing.assert_allclose(each, (images - mean) / deviation, rtol=1e-12)
