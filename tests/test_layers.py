@@ -247,6 +247,34 @@ def test_derivatives_are_differences(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STACKS)
+def test_second_derivatives_are_differences(name: str) -> None:
+    """Along a line through the inputs, and the loss's Hessian by the parameters times a vector."""
+    model, x, step = model_of(name, "float64"), data("float64", 20), 1e-5
+    rng = np.random.default_rng(4)
+    line = rng.normal(size=INPUTS)
+    _, high, _ = model.input_derivatives(x + step * line, line)
+    _, low, _ = model.input_derivatives(x - step * line, line)
+    _, _, bent = model.input_derivatives(x, line)
+    # The differences' own error is about step^2 of the derivatives of fourth order.
+    assert_close(bent, (high - low) / (2 * step), 1e-7)
+
+    model.compile("sgd", "mse")
+    y = rng.normal(size=(20, model.output_shape[1]))
+    vector = rng.normal(size=model.parameters.size)
+    if name == "frozen batch norm":
+        vector[9 * INPUTS + 9 :] = 0  # what is not trained is constant
+    found = model.hessian_vector_product(x, y, vector)
+    start, gradients = model.parameters.copy(), []
+    step = 1e-4 / max(1, float(np.linalg.norm(vector)))
+    for sign in (1, -1):
+        model.parameters[:] = start + sign * step * vector
+        out = model.forward(x, training=False)
+        model.backward(2 * (out - y) / y.size)
+        gradients.append(model.gradients.copy())
+    assert_close(found, (gradients[0] - gradients[1]) / (2 * step), 1e-7)
+
+
+@pytest.mark.parametrize("name", STACKS)
 def test_same_bits_for_any_number_of_threads(name: str, dtype: str) -> None:
     x = data(dtype, 700)
     before, results = dc.get_num_threads(), []

@@ -71,7 +71,7 @@ def dense(rng: np.random.Generator, units: int, name: str | None = None) -> dc.D
 
 def random_stack(rng: np.random.Generator, width: int) -> Iterator[layers.Layer]:
     for _ in range(rng.integers(1, 7)):
-        kind = rng.integers(7)
+        kind = rng.integers(9)
         if kind == 0:
             yield layers.Dropout(float(rng.choice([0.1, 0.5])))
         elif kind == 1:
@@ -81,6 +81,10 @@ def random_stack(rng: np.random.Generator, width: int) -> Iterator[layers.Layer]
         elif kind == 3:
             inner = dense(rng, int(rng.choice(WIDTHS)))
             yield layers.Residual([inner, layers.BatchNormalization(), dc.Dense(width)])
+        elif kind == 4:
+            yield layers.GaussianNoise(0.1)
+        elif kind == 5:
+            yield [layers.RMSNormalization, layers.UnitNormalization][rng.integers(2)]()
         else:
             width = int(rng.choice(WIDTHS))
             yield dense(rng, width)
