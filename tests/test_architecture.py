@@ -402,6 +402,7 @@ def test_import_brings_in_nothing_optional() -> None:
     assert "densecore.cli" not in run_python(code)
 
 
+@pytest.mark.measures
 @pytest.mark.slow
 def test_import_is_quick() -> None:
     """At most a third of NumPy's own import: both of processor time, in the same process, as
@@ -434,6 +435,7 @@ def test_unknown_isa_is_refused(level: str) -> None:
     assert "scalar" in said
 
 
+@pytest.mark.measures
 @pytest.mark.skipif(shutil.which("nm") is None, reason="needs binutils")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ELF only")
 def test_extension_is_small_and_stripped() -> None:

@@ -253,6 +253,7 @@ print(counts[2] - counts[1])
 """
 
 
+@pytest.mark.measures
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs LD_PRELOAD")
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")

@@ -264,6 +264,7 @@ model.predict(x)
 """
 
 
+@pytest.mark.measures
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's limits")
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])

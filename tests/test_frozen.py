@@ -182,6 +182,7 @@ def test_arrays_are_not_kept() -> None:
     assert alive() is None
 
 
+@pytest.mark.measures
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_calls_do_not_grow_the_process() -> None:

@@ -129,6 +129,7 @@ def test_members_warn_of_the_batch_once() -> None:
     assert [each.filename for each in mine] == [__file__]
 
 
+@pytest.mark.measures
 def test_the_time_is_shared(threads_of_members: list[str]) -> None:
     endless = {"max_iter": 10**6, "tol": 0.0, "n_iter_no_change": 10**6}
     began = time.perf_counter()

@@ -183,7 +183,7 @@ struct LaneNetworks {
     without_subnormals(Optimizer::update(before, g, state, scalars)).store(p.parameters + place);
 #pragma GCC unroll 2
     for (int i = 0; i < Optimizer::state_count; ++i)
-      without_subnormals(state[i]).store(p.states[i] + place);
+      kept_state<Optimizer>(state[i], i).store(p.states[i] + place);
     return before;
   }
 

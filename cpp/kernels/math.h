@@ -237,6 +237,11 @@ template <class V>
 inline V without_subnormals(V x) {
   return select(less(abs(x), V::constant(Math<V>::smallest_normal)), V::constant(0), x);
 }
+// The same of what is never negative: one operation less.
+template <class V>
+inline V positive_without_subnormals(V x) {
+  return select(less(x, V::set(Math<V>::smallest_normal)), V::set(0), x);
+}
 
 template <class V>
 inline V exp(V x) {

@@ -60,6 +60,14 @@ struct SgdMomentum {
 
 using Optimizers = Joined<TypeList<Sgd, SgdMomentum<false>, SgdMomentum<true>>, AdaptiveOptimizers>;
 
+// A state as it is kept. `never_negative` of an optimizer has a bit for each such state.
+template <class Optimizer, class V>
+inline V kept_state(V state, int number) {
+  if constexpr (requires { Optimizer::never_negative; })
+    if (Optimizer::never_negative >> number & 1) return positive_without_subnormals(state);
+  return without_subnormals(state);
+}
+
 template <class Optimizer, class V>
 void optimizer_update(index_t n, const double* scalars, typename V::T* parameter,
                       const typename V::T* gradient, typename V::T* const* state) {
@@ -71,8 +79,9 @@ void optimizer_update(index_t n, const double* scalars, typename V::T* parameter
     for (int i = 0; i < Optimizer::state_count; ++i) s[i] = part.load(state[i] + j);
     const V p = Optimizer::update(part.load(parameter + j), part.load(gradient + j), s, shared);
     part.store(without_subnormals(p), parameter + j);
+#pragma GCC unroll 3
     for (int i = 0; i < Optimizer::state_count; ++i)
-      part.store(without_subnormals(s[i]), state[i] + j);
+      part.store(kept_state<Optimizer>(s[i], i), state[i] + j);
   });
 }
 

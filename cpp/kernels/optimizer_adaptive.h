@@ -35,6 +35,7 @@ struct Adam {
   static constexpr bool descent = false;
   static constexpr const char* states[] = {"m", "v", "v_max"};
   static constexpr int state_count = amsgrad ? 3 : 2;
+  static constexpr unsigned never_negative = 0b110;
   static void prepare(const double* h, std::int64_t step, double* scalars) {
     scalars[0] = h[0] / (1 - integer_power(h[1], step));
     scalars[1] = 1 / __builtin_sqrt(1 - integer_power(h[2], step));
@@ -79,6 +80,7 @@ struct Nadam {
   static constexpr bool descent = false;
   static constexpr const char* states[] = {"m", "v"};
   static constexpr int state_count = 2;
+  static constexpr unsigned never_negative = 0b10;
   static double momentum(double beta, double decay) { return beta * (1 - 0.5 * decay); }
   static void prepare(const double* h, std::int64_t step, double* scalars) {
     // The product of the momenta so far, which soon is nothing beside 1.
@@ -119,6 +121,7 @@ struct Adamax {
   static constexpr bool descent = false;
   static constexpr const char* states[] = {"m", "u"};
   static constexpr int state_count = 2;
+  static constexpr unsigned never_negative = 0b10;
   static void prepare(const double* h, std::int64_t step, double* scalars) {
     scalars[0] = h[0] / (1 - integer_power(h[1], step));
     scalars[1] = h[1];
@@ -154,6 +157,7 @@ struct Rmsprop {
   static constexpr const char* without_mean[] = {"v", "velocity"};
   static constexpr const char* const* states = centered ? names : without_mean;
   static constexpr int state_count = 1 + (centered ? 1 : 0) + (momentum ? 1 : 0);
+  static constexpr unsigned never_negative = 0b1;
   static void prepare(const double* h, std::int64_t, double* scalars) {
     scalars[0] = h[0];
     scalars[1] = h[1];
@@ -189,6 +193,7 @@ struct Adagrad {
   static constexpr bool descent = false;
   static constexpr const char* states[] = {"sum"};
   static constexpr int state_count = 1;
+  static constexpr unsigned never_negative = 0b1;
   static double initial_state(const double* h, int) { return h[1]; }
   static void prepare(const double* h, std::int64_t, double* scalars) {
     scalars[0] = h[0];
@@ -213,6 +218,7 @@ struct Adadelta {
   static constexpr bool descent = false;
   static constexpr const char* states[] = {"v", "step"};
   static constexpr int state_count = 2;
+  static constexpr unsigned never_negative = 0b11;
   static void prepare(const double* h, std::int64_t, double* scalars) {
     scalars[0] = h[0];
     scalars[1] = h[1];

@@ -119,15 +119,16 @@ class ClassCounts : public CopyableAccumulator<T, ClassCounts<T>> {
     for (index_t i = 0; i < a.rows; ++i) {
       const double weight = weight_of(y, i);
       const T* row = a.row(i);
-      const T* truth = y.labels == nullptr ? y.values.row(i) : nullptr;
+      const bool labelled = y.labels != nullptr;
+      const T* truth = labelled ? nullptr : y.values.row(i);
       const index_t said_class = one_yes ? class_of(row, a.cols, threshold()) : -1;
-      const index_t true_class = truth == nullptr ? y.labels[i]
-                                 : decision       ? class_of(truth, a.cols, 0.5)
-                                                  : -1;
+      const index_t true_class = labelled   ? y.labels[i]
+                                 : decision ? class_of(truth, a.cols, 0.5)
+                                            : -1;
       for (std::size_t k = 0; k < classes_.size(); ++k) {
         const auto c = static_cast<index_t>(k);
         const bool said = one_yes ? c == said_class : says_yes(row, a.cols, c);
-        const bool is_true = true_class >= 0 ? c == true_class : truth[c] > T(0.5);
+        const bool is_true = labelled || decision ? c == true_class : truth[c] > T(0.5);
         classes_[k].cells[said][is_true] += weight;
       }
     }
