@@ -20,7 +20,7 @@ PAGES = {
     "docs/ensembles.md": (4, 4),
     "docs/examples.md": (1, 0),
     "docs/from-keras.md": (2, 2),
-    "docs/from-scikit-learn.md": (2, 2),
+    "docs/from-scikit-learn.md": (3, 3),
     "docs/layers.md": (1, 1),
     "docs/other-programs.md": (3, 2),
     "docs/own-loops.md": (5, 5),

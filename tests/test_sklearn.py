@@ -1,8 +1,10 @@
 """densecore.sklearn: scikit-learn's checks, and its numbers, step by step."""
 
+import ast
 import copy
 import inspect
 import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -33,7 +35,7 @@ from sklearn.utils.estimator_checks import (
 
 import densecore as dc
 import densecore.sklearn as ours
-from densecore.sklearn import MLPClassifier, MLPRegressor, from_sklearn
+from densecore.sklearn import KerasClassifier, MLPClassifier, MLPRegressor, from_sklearn
 
 ESTIMATORS = ["MLPClassifier", "MLPRegressor"]
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -531,6 +533,20 @@ def test_scikit_learn_is_wanted_by_name() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'densecore[sklearn]'" in done.stdout
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, KerasClassifier])
+def test_docstrings_say_the_defaults(kind: Any) -> None:
+    listed = kind.__doc__.partition("Parameters")[2].partition("Attributes")[0]
+    said: dict[str, str] = {}
+    for names, default in re.findall(r"^    (\w[\w, ]*) : .*, default (.*)$", listed, re.M):
+        names, values = names.split(", "), default.split(", ")
+        values = [default] if len(names) == 1 else values * (len(names) // len(values))
+        said.update(zip(names, values, strict=True))
+    parameters = list(inspect.signature(kind).parameters.values())
+    for parameter in parameters:
+        if parameter.default is not inspect.Parameter.empty and parameter.name != "model":
+            assert ast.literal_eval(said[parameter.name]) == parameter.default, parameter.name
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])

@@ -29,7 +29,7 @@ def _compile(training: Training) -> float:
     weight = float(samples.X.shape[0] if samples.weights is None else samples.weights.sum())
     factor: float = float(parameters.alpha) / 2 / weight
     set_penalty(training.model, factor / objective.scale)
-    # Of the optimizer nothing is used; the loss is.
+    # The solver uses the compiled loss, and not the optimizer.
     training.model.compile(optimizer(parameters, objective.scale), objective.loss)
     return factor
 

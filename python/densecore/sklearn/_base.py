@@ -28,7 +28,7 @@ _SCALES = ("input_mean_", "input_scale_", "target_mean_", "target_scale_")
 
 
 class CallArguments(NamedTuple):
-    """What a call of ``fit`` or ``partial_fit`` says besides its rows.
+    """The arguments of ``fit`` or ``partial_fit`` besides the rows.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
     def _prepared(
         self, X: Any, y: Array, weights: Array | None, arguments: CallArguments, first: bool
     ) -> Training:
-        """What the solver needs. Of the estimator nothing is changed before all is checked."""
+        """The solver's input. The estimator is not changed before all checks have passed."""
         seed = self.random_state
         target = self._make_target(y, weights, None if first else self._target, arguments)
         weights = target.row_weights(y, weights)
@@ -196,7 +196,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
         return network(sizes, self.activation, objective.activation, dtype, initial, extras=extras)
 
     def _add_listeners(self, training: Training, arguments: CallArguments) -> None:
-        """What looks at each epoch: held out rows, and the user's callbacks."""
+        """Add held out rows and the user's callbacks, which look at each epoch."""
         callbacks = arguments.callbacks
         if callbacks is not None:
             several = isinstance(callbacks, list | tuple)
@@ -218,7 +218,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
         return Samples(X_val, y_val, target.encode(y_val, "y_val"), None)
 
     def _split(self, training: Training) -> tuple[Samples, Samples]:
-        """Rows to train on, and rows to hold out: those that scikit-learn holds out."""
+        """The rows to train on, and the rows that scikit-learn would hold out."""
         samples = training.samples
         train, held_out = train_test_split(
             np.arange(samples.X.shape[0]),
@@ -283,7 +283,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
             warn_of_the_end(self.max_iter, f"{unconverged} of {len(trained)} members: ")
 
     def _take_members(self, members: list["FittedMLP"]) -> None:
-        """Make members the estimator's own, and set what it says of them."""
+        """Make members the estimator's own, and set its attributes from theirs."""
         self.__dict__.pop("model_", None)
         self.estimators_ = members
         self._target = members[0]._target
@@ -325,7 +325,7 @@ def _warn_of_data(training: Training) -> None:
 
 
 def _check_same(model: Sequential, sizes: list[int], objective: Objective) -> None:
-    """Raise ValueError for parameters that make another network than the one that goes on."""
+    """Raise ValueError for parameters that describe another network than the present one."""
     if sizes_of(model) != sizes:
         raise ValueError(
             f"warm_start, partial_fit: found layers of {sizes} units, wanted "

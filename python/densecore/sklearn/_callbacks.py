@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks (``sklearn.callback``, from 1.9 on), and what a fit tells them.
+"""The progress of a fit, for scikit-learn's callbacks (``sklearn.callback``, from 1.9 on).
 
 The tree of tasks is that of scikit-learn's own estimators: the fit, and in it one task for each
 epoch, or for each iteration of lbfgs.
@@ -46,7 +46,7 @@ class FitContext(Callback):
         self._fit.call_on_fit_task_begin(**self._seen)
 
     def _state(self) -> dict[str, Any]:
-        """What a copy of the estimator needs to predict what it predicts now."""
+        """The attributes that a copy of the estimator needs to predict as it does now."""
         return {"model_": copy.deepcopy(self._estimator.model_)}
 
     def begin(self) -> None:
@@ -80,7 +80,7 @@ class FitContext(Callback):
 def fit_context(
     estimator: Parameters, tasks: int, X: Any, y: Any, sample_weight: Any
 ) -> FitContext | None:
-    """What tells the estimator's callbacks of scikit-learn's; None if it has none."""
+    """The reporter for the estimator's callbacks of scikit-learn's; None if it has none."""
     if not hasattr(estimator, "_skl_callbacks"):
         return None
     return FitContext(estimator, tasks, X, y, sample_weight)

@@ -18,96 +18,108 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of int
-        Units of each hidden layer; none for a linear model.
-    activation : str, Activation or a sequence of them
-        Of the hidden layers, for all or for each: scikit-learn's "identity", "logistic", "tanh",
-        "relu", or any of ``densecore.activations``.
-    solver : str or Optimizer
-        "adam", "sgd", or another of ``densecore.optimizers``: by its name, with the rate that is
-        given here; or as an object, which has settings of its own and goes along the gradient of
-        densecore's loss. "lbfgs" takes all rows at once, and makes sparse data dense.
-    alpha : float
+    hidden_layer_sizes : int or array-like of int, default (100,)
+        Units of each hidden layer; () is a linear model.
+    activation : str, Activation or a sequence of them, default "relu"
+        The activation of the hidden layers, one for all or one for each: scikit-learn's "identity",
+        "logistic", "tanh", "relu", or any of ``densecore.activations``.
+    solver : str or Optimizer, default "adam"
+        "adam", "sgd" or another optimizer of ``densecore.optimizers``: by name, with the learning
+        rate that is given here; or as an object, which has its own settings and steps along the
+        gradient of densecore's loss. "lbfgs" takes all rows at once, and makes sparse
+        data dense.
+    alpha : float, default 0.0001
         The penalty is alpha / 2 · Σ W² over the number of rows (or the weight) of a batch.
-    batch_size : int or "auto"
-        "auto" is min(200, rows).
-    learning_rate : {"constant", "invscaling", "adaptive"}
-        Of sgd: constant; divided by (rows trained + 1) to the `power_t` after each epoch; or
-        divided by 5 where training would stop, down to 1e-6.
-    learning_rate_init : float or LearningRateSchedule
-        Of ``densecore.schedules``: a rate for each step.
-    power_t : float
-    max_iter : int
-        Epochs, or iterations of lbfgs.
-    shuffle : bool
-        Whether each epoch has an order of its own.
-    random_state : int, RandomState or None
-        The same one gives the same training as scikit-learn's.
-    tol, n_iter_no_change : float
-        Training ends when it has not become better by `tol` in more than that many epochs in a
-        row. For lbfgs `tol` is the largest gradient at the end.
-    verbose : bool, int or "bar"
+    batch_size : int or "auto", default "auto"
+        Rows per step; "auto" is min(200, rows).
+    learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
+        For sgd: constant; `learning_rate_init` divided by (rows trained + 1) to the power of
+        `power_t`, after each epoch; or divided by 5 where training would stop, down to 1e-6.
+    learning_rate_init : float or LearningRateSchedule, default 0.001
+        A schedule of ``densecore.schedules`` gives a rate for each step.
+    power_t : float, default 0.5
+        The exponent of "invscaling".
+    max_iter : int, default 200
+        The most epochs, or iterations of lbfgs.
+    shuffle : bool, default True
+        Whether each epoch takes the rows in another order.
+    random_state : int, RandomState or None, default None
+        The same state gives the same training as scikit-learn's. None draws from NumPy's global
+        generator.
+    tol : float, default 1e-4
+        Training stops when the loss (or the score) has not improved by `tol` in more than
+        `n_iter_no_change` epochs in a row. For lbfgs, the largest gradient at the end.
+    verbose : bool, int or "bar", default False
         Whether each epoch prints a line, or all of them share a progress bar.
-    warm_start : bool or "solver"
-        Whether ``fit`` goes on with the weights that there are; the solver starts anew, as
-        scikit-learn's, or with "solver" goes on too: its moments, steps and schedule.
-    momentum, nesterovs_momentum : float, bool
-        Of sgd.
-    early_stopping : bool
-        Whether the validation score decides when to stop, and the best weights come back.
-    validation_fraction : float
-        What is held out for that.
-    beta_1, beta_2, epsilon : float
-        Of adam.
-    max_fun : int
-        Evaluations of the loss by lbfgs, at most.
-    early_stopping_metric : "loss", name of a scorer, callable or None
-        What decides over an early stop: the loss of the validation rows, one of
+    warm_start : bool or "solver", default False
+        Whether ``fit`` goes on with the weights of the last fit. The solver starts anew, as
+        scikit-learn's; with "solver" its moments, steps and schedule go on too.
+    momentum : float, default 0.9
+        For sgd.
+    nesterovs_momentum : bool, default True
+        For sgd.
+    early_stopping : bool, default False
+        Whether the score of held out rows decides when to stop. The weights are then those of the
+        best score.
+    validation_fraction : float, default 0.1
+        The share of the rows that `early_stopping` holds out.
+    beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
+        For adam, adamw, nadam and adamax.
+    n_iter_no_change : int or inf, default 10
+        See `tol`.
+    max_fun : int, default 15000
+        The most evaluations of the loss by lbfgs.
+    early_stopping_metric : "loss", name of a scorer, callable or None, default None
+        The score for `early_stopping`: the negative loss of the held out rows, one of
         ``sklearn.metrics.get_scorer_names()``, or a function (estimator, X, y) → number, higher
-        for better. None is accuracy.
-    dropout : float or array-like of float
-        Share of outputs that a training step leaves out, of all hidden layers or of each.
-    batch_normalization, layer_normalization : bool
-        Whether hidden layers are normalised, over the batch or over each row, before their
-        activation.
-    weight_decay : float or None
-        In each step weights shrink by the rate times this; None is 0.004 for adamw, else 0.
-        ``alpha`` is a penalty in the loss, besides.
-    clipnorm, clipvalue, global_clipnorm : float or None
-        The longest gradient of each array, its largest element, the longest gradient of all.
-    scale_inputs : bool
-        Whether the network begins with a standardisation of its inputs, by means and deviations of
-        the first data; sparse data are centred too. ``coefs_`` are those behind it.
-    time_budget : float or None
-        Seconds: training ends after the first epoch that ends later, without a warning.
-    n_members : int or None
-        Train so many networks, one after the other, from random states of their own, and predict
-        the mean of their probabilities; they are in ``estimators_``, and share the time.
-    bootstrap : bool
-        Whether each of them has a draw with replacement of the rows.
-    class_weight : dict, "balanced", list of dict or None
-        Factors of the weights of each class's rows; of several labels one dictionary for each.
+        for better. None is the accuracy.
+    dropout : float or array-like of float, default 0.0
+        The share of outputs that a training step sets to 0, of all hidden layers or of each.
+    batch_normalization, layer_normalization : bool, default False
+        Whether the inputs of each hidden layer's activation are normalised, over the batch or over
+        each row.
+    weight_decay : float or None, default None
+        In each step weights shrink by the learning rate times this; None is 0.004 for adamw, else
+        0. ``alpha`` is a penalty in the loss, besides.
+    clipnorm, clipvalue, global_clipnorm : float or None, default None
+        The largest norm of each array's gradient, of its elements, of all gradients together.
+    scale_inputs : bool, default False
+        Whether the network begins with a standardisation of its inputs, by mean and deviation of
+        the first data. ``coefs_`` are those of the layers behind it. Sparse data are centred too.
+    time_budget : float or None, default None
+        Seconds: training stops after the first epoch that ends later, without a warning.
+    n_members : int or None, default None
+        Train so many networks, side by side on all threads, and predict the mean of their
+        probabilities. They differ by their random states, are in ``estimators_``, and share the
+        time.
+    bootstrap : bool, default False
+        Whether each member is trained on its own draw of the rows, with replacement.
+    class_weight : dict, "balanced", list of dict or None, default None
+        A factor of the weights of each class's rows; of several labels one dictionary for each.
 
     Attributes
     ----------
     classes_ : ndarray
+        The classes, sorted; of several labels, their numbers.
     coefs_, intercepts_ : list of ndarray
-        Weights (inputs, units) and biases of each layer: views of the model's.
+        Weights (inputs, units) and biases of each layer: views of the model's arrays.
     model_ : densecore.Sequential
-        The network: to be saved, looked at or trained further with all that densecore has.
+        The network, with all that densecore's models can do.
     n_iter_, n_layers_, n_outputs_, n_features_in_, t_ : int
-        ``t_`` counts the rows trained.
-    feature_names_in_ : ndarray
-        Of a data frame whose columns have names.
+        Epochs or iterations, layers with that of the inputs, outputs, features, and rows trained.
+    feature_names_in_ : ndarray of str
+        The names of a data frame's columns.
     out_activation_ : str
+        The activation of the outputs, by scikit-learn's name.
     loss_, best_loss_ : float
-        ``best_loss_`` is None with early stopping.
+        The last and the lowest loss; ``best_loss_`` is None with early stopping.
     loss_curve_, validation_scores_ : list of float
-        One number for each epoch; the scores are None when there is no validation. With
+        A number for each epoch; the scores are None without validation. With
         ``early_stopping_metric="loss"`` they are the negative losses.
     validation_loss_curve_ : list of float or None
-        The loss of the validation rows after each epoch, with the penalty, as ``loss_``.
+        The loss of the held out rows after each epoch, with the penalty, as ``loss_``.
     best_validation_score_ : float or None
+        The highest of ``validation_scores_``.
     input_mean_, input_scale_ : ndarray (features,)
         With `scale_inputs`.
     estimators_ : list
@@ -185,13 +197,30 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : array-like, data frame or sparse matrix (rows, features)
+            In float32 the network is, too; anything else makes it float64.
         y : array-like (rows,) of classes, or (rows, labels) of 0 and 1
         sample_weight : array-like (rows,), optional
+            Weights >= 0; a weight of 2 counts as a row that is there twice.
         X_val, y_val : optional
-            Looked at after each epoch, for ``validation_scores_`` and ``validation_loss_curve_``;
-            with `early_stopping` in the place of held out rows.
+            Rows to look at after each epoch, for ``validation_scores_`` and
+            ``validation_loss_curve_``; with `early_stopping` in the place of held out rows.
         callbacks : Callback or list of Callback, optional
-            Of ``densecore.callbacks``, for adam and sgd.
+            Callbacks of ``densecore.callbacks``, for solvers that go through batches.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            Parameters or data do not fit together; or training has diverged, and the model is as
+            it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Training has ended at `max_iter`.
         """
         refuse_mixed(y)
         arguments = CallArguments(X_val=X_val, y_val=y_val, callbacks=callbacks)
@@ -207,8 +236,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
+        X, y, sample_weight
+            As of `fit`.
         classes : array-like, optional
-            All that there will ever be; wanted in the first call.
+            All classes that there will ever be; wanted in the first call.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            As of `fit`; or `classes` is missing, or a class is not among them.
         """
         if self.class_weight == "balanced":
             raise ValueError(
@@ -242,17 +282,35 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     # Predictions --------------------------------------------------------------------------------
 
     def predict(self, X: Any) -> Array:
-        """The most probable class of each row, (rows,); of labels, (rows, labels) of 0 and 1."""
+        """The most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix (rows, features)
+
+        Returns
+        -------
+        ndarray (rows,), or (rows, labels) of 0 and 1
+        """
         outputs = self._mean_outputs(X)
         return self._target.classes_of(outputs)
 
     def predict_proba(self, X: Any) -> Array:
-        """Probabilities (rows, classes), in the order of ``classes_``."""
+        """The probability of each class, in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix (rows, features)
+
+        Returns
+        -------
+        ndarray (rows, classes), or (rows, labels)
+        """
         outputs = self._mean_outputs(X)
         return self._target.probabilities(outputs)
 
     def predict_log_proba(self, X: Any) -> Array:
-        """The logarithms (rows, classes) of `predict_proba`."""
+        """The logarithms of `predict_proba`, of the same shape."""
         with np.errstate(divide="ignore"):
             found: Array = np.log(self.predict_proba(X))
         return found

@@ -1,4 +1,4 @@
-"""A fitted estimator: its network, the rows that it is given, and what it predicts for them."""
+"""A fitted estimator: its network, the checks of its rows, and its predictions."""
 
 import math
 import threading
@@ -32,7 +32,7 @@ def surely_finite(array: Array) -> bool:
 
 
 class FittedMLP(Parameters):
-    """What both estimators do once they are fitted.
+    """The part of both estimators that works once they are fitted.
 
     Attributes
     ----------
@@ -161,7 +161,7 @@ class FittedMLP(Parameters):
             return model.predict(X)
 
     def _of_one(self, reader: str, x: Any) -> Any:
-        """What the target's method `reader` reads out of the network's outputs for one row."""
+        """The answer for one row, read out of the network's outputs by a method of the target."""
         try:
             bound = self._bound_rows[reader]
             if bound.model is not self.model_:  # fitted anew since
@@ -190,7 +190,7 @@ class FittedMLP(Parameters):
         Raises
         ------
         sklearn.exceptions.NotFittedError, ValueError
-            The estimator is not fitted, or X is not what it was fitted on.
+            The estimator is not fitted, or X has other features than in ``fit``.
         """
         X = self._checked(X)
         each = []

@@ -13,7 +13,7 @@ from ._to_sklearn import ACCUMULATED, copy_attributes, parts
 
 
 def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
-    """The estimator of densecore that predicts what a fitted one of scikit-learn predicts.
+    """Convert a fitted estimator of scikit-learn to densecore's, with equal predictions.
 
     Parameters
     ----------

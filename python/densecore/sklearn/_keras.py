@@ -84,7 +84,8 @@ class KerasClassifier(ClassifierMixin, BaseKeras):
     ...         ]
     ...     )
     >>> from sklearn.datasets import load_iris
-    >>> model = KerasClassifier(build, epochs=30, hidden=16, random_state=0, verbose=0)
+    >>> settings = {"optimizer": "adam", "optimizer__learning_rate": 0.02, "epochs": 30}
+    >>> model = KerasClassifier(build, hidden=16, random_state=0, verbose=0, **settings)
     >>> bool(model.fit(*load_iris(return_X_y=True)).score(*load_iris(return_X_y=True)) > 0.8)
     True
     """

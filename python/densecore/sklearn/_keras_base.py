@@ -30,7 +30,7 @@ _OWN |= {"epochs", "class_weight"}
 
 
 class BaseKeras(BaseEstimator):
-    """What both estimators around a build function do."""
+    """The common part of both estimators around a build function."""
 
     model: Callable[..., Model] | Model | None
     warm_start: bool
@@ -101,7 +101,7 @@ class BaseKeras(BaseEstimator):
         """How many epochs the model has been trained."""
         return len(self.__dict__.get("history_", {}).get("loss", ()))
 
-    # What classifier and regressor differ in ------------------------------------------------------
+    # Targets, which the classifier and the regressor define ---------------------------------------
 
     @abstractmethod
     def _learn_target(self, y: Array, classes: Array | None) -> None:
@@ -183,7 +183,7 @@ class BaseKeras(BaseEstimator):
         return {**found, **_routing.routed(given, "compile")}
 
     def _meta(self) -> dict[str, Any]:
-        """What a build function is told of the data, by SciKeras's names."""
+        """Facts about the data for the build function, by SciKeras's names."""
         names = ["n_features_in_", "X_shape_", "X_dtype_", "y_dtype_", "y_ndim_", "target_type_"]
         names += ["classes_", "n_classes_", "n_outputs_"]
         found = {name: self.__dict__[name] for name in names if name in self.__dict__}

@@ -1,4 +1,4 @@
-"""What a training minimises: scikit-learn's losses in terms of the core's."""
+"""The loss that a training minimises: scikit-learn's losses in terms of the core's."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -72,7 +72,7 @@ class Objective:
 
     @property
     def reports_mean(self) -> bool:
-        """Whether scikit-learn reports another loss than the one that it minimises."""
+        """Whether scikit-learn reports another loss than it minimises."""
         return self.name == "squared_error" and self.outputs > 1
 
     def reported(self, total: float, penalty: float) -> float:
@@ -85,7 +85,7 @@ class Objective:
         return (total - penalty) / self.outputs + penalty
 
     def offset(self, targets: Array, weights: Array | None) -> float:
-        """What scikit-learn adds to the minimised loss, so that a perfect model has 0."""
+        """The constant that makes scikit-learn's loss of a perfect model 0."""
         if self.name != "poisson":
             return 0.0
         terms = (xlogy(targets, targets) - targets).reshape(len(targets), -1).sum(axis=1)

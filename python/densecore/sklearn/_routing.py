@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import losses, metrics, optimizers
 
-# What a parameter's prefix says that it is an argument of.
+# The prefixes: they say to whom the rest of the name is an argument.
 ROUTES = ("model", "compile", "fit", "predict", "optimizer", "loss", "metrics", "callbacks")
 
 

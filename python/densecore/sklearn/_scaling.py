@@ -34,7 +34,7 @@ def warn_of_constant(y: Array) -> None:
 
 
 def advice(X: Any, names: Any) -> str:
-    """What to do about a training on X that has diverged."""
+    """Advice about a training on X that has diverged."""
     found = "a smaller learning_rate_init or clipnorm=1 may help"
     largest = abs(X).max(axis=0)
     largest = largest.toarray() if hasattr(largest, "toarray") else np.asarray(largest)

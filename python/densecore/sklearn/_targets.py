@@ -1,4 +1,4 @@
-"""What an estimator predicts: the targets in the core's terms, and the outputs in the targets'.
+"""The targets of an estimator: encoded for the core, and decoded from the network's outputs.
 
 A `Target` is made from the first data and holds all that a classifier and a regressor differ in;
 the rest of the package asks it, and never which of the two it works for.
@@ -50,7 +50,7 @@ class Target(ABC):
         return None
 
     def fitted_attributes(self) -> dict[str, Array]:
-        """What the estimator shows of this, by its attributes' names."""
+        """The estimator's public attributes that follow from this, by name."""
         return {}
 
     def read_outputs(self, out: Array) -> Reader:
@@ -159,7 +159,7 @@ class ClassTarget(Target):
     def gradients(self, jacobian: Array) -> Array:
         return jacobian[:, 0] if self.kind == "binary" else jacobian
 
-    # What outputs mean --------------------------------------------------------------------------
+    # Decoding -----------------------------------------------------------------------------------
 
     def classes_of(self, outputs: Array) -> Array:
         """The most probable class (rows,) of outputs (rows, units); the labels of each row."""
@@ -356,7 +356,7 @@ class ValueTarget(Target):
             jacobian = jacobian * scale[:, None]
         return jacobian[:, 0] if jacobian.shape[1] == 1 else jacobian
 
-    # What outputs mean --------------------------------------------------------------------------
+    # Decoding -----------------------------------------------------------------------------------
 
     def estimates(self, outputs: Array) -> tuple[Array, Array | None]:
         """Predictions, and their standard deviations if learnt, in the targets' own units.

@@ -1,7 +1,7 @@
 """A fitted estimator of densecore as one of ``sklearn.neural_network``."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -12,7 +12,10 @@ from ..layers import Dense
 from ._build import hidden_functions
 from ._objective import Objective
 
-# Of a fitted estimator, what has the same name and meaning on both sides.
+if TYPE_CHECKING:  # which imports this
+    from ._fitted import FittedMLP
+
+# Fitted attributes with the same name and meaning on both sides.
 COPIED = (
     "classes_",
     "n_features_in_",
@@ -32,14 +35,15 @@ ACCUMULATED = {"adam": (("ms", "m", 1), ("vs", "v", 2)), "sgd": (("velocities", 
 
 
 def copy_attributes(old: Any, new: Any) -> None:
+    """Copy the fitted attributes of one estimator to another."""
     for name in COPIED:
         if hasattr(old, name):
             value = getattr(old, name)
             setattr(new, name, value.copy() if hasattr(value, "copy") else value)
 
 
-def to_sklearn(estimator: Any) -> Any:
-    """scikit-learn's estimator that predicts what a fitted one of densecore predicts.
+def to_sklearn(estimator: "FittedMLP") -> Any:
+    """Convert a fitted estimator of densecore to scikit-learn's, with equal predictions.
 
     ``MLPClassifier.to_sklearn`` and ``MLPRegressor.to_sklearn`` document it.
     """
@@ -66,14 +70,14 @@ def to_sklearn(estimator: Any) -> Any:
     return made
 
 
-def _set_their_parameters(estimator: Any, made: Any) -> None:
-    """Their parameters; what they have not must have its default."""
+def _set_their_parameters(estimator: "FittedMLP", made: Any) -> None:
+    """Set the parameters of `made`; those that it does not have must have their defaults."""
     initial = type(estimator)().get_params(deep=False)
     known = made.get_params(deep=False)
     for name, value in estimator.get_params(deep=False).items():
         if name in known:
             made.set_params(**{name: value})
-        elif value is not initial[name] and value != initial[name]:
+        elif repr(value) != repr(initial[name]):  # some are arrays
             raise ValueError(
                 f"to_sklearn: found {name}={value!r}, wanted {initial[name]!r}: scikit-learn has "
                 "no place for another"
@@ -84,8 +88,8 @@ def _set_their_parameters(estimator: Any, made: Any) -> None:
         raise ValueError(f"to_sklearn: found what scikit-learn does not know: {error}") from None
 
 
-def _refuse_other_layers(estimator: Any, objective: Objective) -> None:
-    """The model must be the one that these parameters make."""
+def _refuse_other_layers(estimator: "FittedMLP", objective: Objective) -> None:
+    """Raise ValueError for a model with other layers than the parameters describe."""
     layers = estimator.model_.layers
     hidden = [str(f) for f in hidden_functions(estimator.activation, len(layers) - 1)]
     for layer, name in zip(layers, [*hidden, objective.activation], strict=True):
@@ -97,16 +101,17 @@ def _refuse_other_layers(estimator: Any, objective: Objective) -> None:
             )
 
 
-def _label_binarizer(estimator: Any) -> Any:
+def _label_binarizer(estimator: "FittedMLP") -> Any:
     from sklearn.preprocessing import LabelBinarizer
 
-    if estimator._target.labels is None:
-        return LabelBinarizer().fit(estimator.classes_)
+    classes = estimator.classes_
+    if estimator._target.objective.name != "multilabel":
+        return LabelBinarizer().fit(classes)
     # Two rows are the fewest that say that these are labels.
-    return LabelBinarizer().fit(np.eye(2, len(estimator.classes_), dtype=int))
+    return LabelBinarizer().fit(np.eye(2, len(classes), dtype=int))
 
 
-def parts(estimator: Any, flat: Any) -> Iterator[tuple[Any, Any]]:
+def parts(estimator: "FittedMLP", flat: Any) -> Iterator[tuple[Any, Any]]:
     """Views (weights, biases) into a flat array of the parameters' order, by layer."""
     begin = 0
     for weights, biases in zip(estimator.coefs_, estimator.intercepts_, strict=True):
@@ -115,7 +120,7 @@ def parts(estimator: Any, flat: Any) -> Iterator[tuple[Any, Any]]:
         begin = end
 
 
-def _their_solver(estimator: Any, objective: Objective, made: Any) -> Any:
+def _their_solver(estimator: "FittedMLP", objective: Objective, made: Any) -> Any:
     from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
     network = estimator.model_._network
@@ -138,8 +143,10 @@ def _their_solver(estimator: Any, objective: Objective, made: Any) -> Any:
             estimator.nesterovs_momentum,
             estimator.power_t,
         )
-        solver.learning_rate = estimator.model_.optimizer.learning_rate / objective.scale
-    for theirs, ours, power in ACCUMULATED[estimator.solver]:
+        solver.learning_rate = (
+            estimator.model_._compiled_optimizer().learning_rate / objective.scale
+        )
+    for theirs, ours, power in ACCUMULATED[estimator._solver_name]:
         if ours in states:
             pairs = list(parts(estimator, states[ours]))
             arrays = [pair[0] for pair in pairs] + [pair[1] for pair in pairs]

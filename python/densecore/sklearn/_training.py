@@ -86,7 +86,7 @@ class Validation:
         return objective.reported(total, penalty) + objective.offset(self._targets, self._weights)
 
     def score(self, loss: float) -> float:
-        """What decides over an early stop: the higher the better."""
+        """The score that decides when to stop: the higher the better."""
         if self._negated_loss:
             return -loss
         if self._scorer is None:
@@ -107,9 +107,9 @@ def _takes_weights(scorer: Any) -> bool:
 
 
 class Record:
-    """What a training reports: attributes of the fitted estimator, by their names there.
+    """The report of a training: attributes of the fitted estimator, by their names there.
 
-    Those that a solver does not report are not set.
+    An attribute that a solver does not report is not set.
     """
 
     n_iter_: int
@@ -124,7 +124,7 @@ class Record:
 
     @classmethod
     def of(cls, estimator: Parameters) -> "Record":
-        """What an estimator's last training has reported, to go on with."""
+        """The report of an estimator's last training, to be continued."""
         record = cls()
         known, found = cls.__annotations__, estimator.__dict__
         record.__dict__.update({name: found[name] for name in known if name in found})
@@ -165,7 +165,7 @@ class Record:
 
 @dataclass
 class Training:
-    """What a solver is given.
+    """The input of a solver, and the record that it fills.
 
     Attributes
     ----------
@@ -177,7 +177,7 @@ class Training:
     samples : Samples
         The rows to train on.
     record : Record
-        What is reported.
+        Filled by the solver.
     seed : int, RandomState or None
         The estimator's `random_state`.
     incremental : bool
@@ -212,11 +212,11 @@ class Training:
 
     @cached_property
     def random_state(self) -> np.random.RandomState:
-        """What rows are drawn with, for the whole training."""
+        """The generator for all draws of rows in this training."""
         state: np.random.RandomState = check_random_state(self.seed)
         return state
 
     @property
     def objective(self) -> Objective:
-        """What is minimised."""
+        """The loss to minimise."""
         return self.target.objective
