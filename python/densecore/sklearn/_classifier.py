@@ -277,6 +277,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                     "warm_start can only be used where `y` has the same classes as in the previous "
                     f"call to fit. Previously got {last.classes}, `y` has {found}"
                 )
+        if self.class_weight is last.class_weight:
+            return last
         return ClassTarget(last.classes, last.labels, self.class_weight)
 
     # Predictions --------------------------------------------------------------------------------

@@ -54,7 +54,8 @@ def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
         several = estimator._label_binarizer.y_type_.startswith("multilabel")
         target = ClassTarget(made.classes_, outputs if several else None, made.class_weight)
     else:
-        target = ValueTarget(regression_objective(made.loss, made.quantile, outputs))
+        described = (made.loss, made.quantile)
+        target = ValueTarget(regression_objective(*described, outputs), described)
     objective = target.objective
     sizes = [estimator.coefs_[0].shape[0], *(array.shape[1] for array in estimator.coefs_)]
     weights = [

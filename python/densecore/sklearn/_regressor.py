@@ -1,5 +1,6 @@
 """The regressor."""
 
+import operator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -265,16 +266,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self, y: Array, weights: Array | None, last: Target | None, arguments: CallArguments
     ) -> Target:
         outputs = 1 if y.ndim == 1 else y.shape[1]
+        described = (self.loss, self.quantile)
         if last is None:
-            objective = regression_objective(self.loss, self.quantile, outputs)
-            return value_target(objective, y, weights, self.scale_targets)
+            objective = regression_objective(*described, outputs)
+            return value_target(objective, described, y, weights, self.scale_targets)
         assert isinstance(last, ValueTarget)
         if outputs != last.objective.outputs:
             raise ValueError(
                 f"y: found {outputs} outputs, wanted {last.objective.outputs} as in the first fit"
             )
-        objective = regression_objective(self.loss, self.quantile, outputs)
-        return ValueTarget(objective, last.scaling)
+        if all(map(operator.is_, described, last.described)):
+            return last
+        objective = regression_objective(*described, outputs)
+        return ValueTarget(objective, described, last.scaling)
 
     # Predictions --------------------------------------------------------------------------------
 

@@ -292,12 +292,20 @@ class ValueTarget(Target):
     Parameters
     ----------
     objective : Objective
+    described : tuple
+        The parameters that the objective was made from: `loss` and `quantile`.
     scaling : (mean, scale), each an ndarray (outputs,), optional
         The network is trained on (y - mean) / scale.
     """
 
-    def __init__(self, objective: Objective, scaling: tuple[Array, Array] | None = None) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        described: tuple[Any, Any],
+        scaling: tuple[Array, Array] | None = None,
+    ) -> None:
         self.objective = objective
+        self.described = described
         self.scaling = scaling
 
     @property
@@ -400,12 +408,14 @@ class ValueTarget(Target):
 
 
 def value_target(
-    objective: Objective, y: Array, weights: Array | None, scaled: bool
+    objective: Objective, described: tuple[Any, Any], y: Array, weights: Array | None, scaled: bool
 ) -> ValueTarget:
     """The target of the first data.
 
     Parameters
     ----------
+    objective, described
+        As of `ValueTarget`.
     y : ndarray (rows,) or (rows, outputs)
     weights : ndarray (rows,) or None
     scaled : bool
@@ -417,10 +427,10 @@ def value_target(
         Counts are to be standardised.
     """
     if not scaled:
-        return ValueTarget(objective)
+        return ValueTarget(objective, described)
     if objective.name == "poisson":
         raise ValueError(
             "scale_targets: found True with loss='poisson', wanted False: counts have no other unit"
         )
     mean, variance = moments(y.reshape(len(y), -1), weights)
-    return ValueTarget(objective, (mean, np.sqrt(variance)))
+    return ValueTarget(objective, described, (mean, np.sqrt(variance)))
