@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         backend,
         callbacks,
         converters,
+        datasets,
         export,
         initializers,
         layers,
@@ -48,6 +49,7 @@ __all__ = [
     "callbacks",
     "converters",
     "cross_validate",
+    "datasets",
     "export",
     "from_keras",
     "from_torch",
@@ -75,9 +77,9 @@ __all__ = [
 
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
-    "activations", "backend", "callbacks", "converters", "export", "initializers", "layers",
-    "losses", "metrics", "models", "ops", "optimizers", "random", "reference", "regularizers",
-    "saving", "schedules", "sklearn", "solvers", "utils",
+    "activations", "backend", "callbacks", "converters", "datasets", "export", "initializers",
+    "layers", "losses", "metrics", "models", "ops", "optimizers", "random", "reference",
+    "regularizers", "saving", "schedules", "sklearn", "solvers", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",

@@ -1,7 +1,5 @@
 """Where Keras keeps its functions for files, and for classes of users that files name."""
 
-import os
-
 from ._base.registry import (
     CustomObjectScope,
     get_custom_objects,
@@ -9,7 +7,7 @@ from ._base.registry import (
     get_registered_object,
     register_keras_serializable,
 )
-from .models import Sequential, load_model
+from .models import load_model, save_model
 
 __all__ = [
     "CustomObjectScope",
@@ -23,16 +21,3 @@ __all__ = [
 ]
 
 custom_object_scope = CustomObjectScope
-
-
-def save_model(model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-    """``model.save(filepath)``.
-
-    Parameters
-    ----------
-    model : Sequential
-    filepath : path
-    overwrite : bool, default True
-        Whether an existing file is replaced; else FileExistsError.
-    """
-    model.save(filepath, overwrite)

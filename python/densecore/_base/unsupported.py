@@ -7,6 +7,7 @@ that hides it.
 import sys
 from collections.abc import Iterable
 from types import FrameType
+from typing import Any
 
 _ONE_ROW = "a row of data is a vector of numbers here"
 _GRAPH = (
@@ -40,10 +41,10 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         (
             _GRAPH,
             "Add Subtract Multiply Average Maximum Minimum Concatenate Dot add subtract multiply "
-            "average maximum minimum concatenate dot Identity Wrapper TFSMLayer TorchModuleWrapper "
+            "average maximum minimum concatenate dot Wrapper TFSMLayer TorchModuleWrapper "
             "FlaxLayer JaxLayer",
         ),
-        (f"{_ONE_ROW}, before and after every layer", "Reshape Permute EinsumDense"),
+        (f"{_ONE_ROW}, before and after every layer", "Permute EinsumDense"),
         (
             _BEFORE,
             "Discretization Hashing HashedCrossing StringLookup IntegerLookup TextVectorization "
@@ -68,23 +69,24 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
     ],
     "utils": [
         (_BEFORE, "pad_sequences load_img img_to_array array_to_img save_img "
-         "get_file FeatureSpace text_dataset* image_dataset* timeseries_dataset* audio_dataset* "
+         "get_file FeatureSpace text_dataset* image_dataset* audio_dataset* "
          "split_dataset bounding_boxes"),
         ("nothing in a model file is executed; a configuration holds numbers and names",
          "serialize_keras_object deserialize_keras_object legacy"),
         ("model.plot() draws a model", "model_to_dot"),
     ],
+    "datasets": [
+        ("it would have to be downloaded, and no dense network is for it",
+         "cifar10 cifar100 imdb reuters"),
+    ],
     "": [
         ("there are no trained models of images here", "applications"),
-        ("scikit-learn has data sets: sklearn.datasets.load_digits(return_X_y=True), …",
-         "datasets"),
         (_BEFORE, "preprocessing data image io strings feature_column"),
         ("weights have regularizers, but no constraints", "constraints"),
         ("numbers are float32, or float64 with Sequential(dtype='float64')",
          "mixed_precision dtype_policies DTypePolicy FloatDTypePolicy quantizers Quantizer"),
         ("the processor is all there is; set_num_threads() says how much of it",
          "distribution distribute device"),
-        ("load_model() and model.save() are where a model is kept", "export"),
         ("densecore takes the place of Keras itself: import densecore as keras", "keras"),
         (_TENSORS, "GradientTape function constant Variable Tensor convert_to_tensor cast math nn "
          "reduce_* linalg Module KerasTensor Function Operation StatelessScope name_scope "
@@ -107,12 +109,34 @@ def _reason(area: str, name: str) -> str | None:
     return None
 
 
+def find(module: str, name: str, known: Iterable[str]) -> Any:
+    """A module's ``__getattr__`` for a class of Keras's that is not there.
+
+    Scripts import classes that they do not use: ``from module import name`` gets a class that
+    raises when an object of it is made. Anything else raises as `error` says.
+    """
+    importing = _is_import(sys._getframe(2))
+    found = _error(module, name, known, importing)
+    if importing and name[:1].isupper() and _reason(module.partition(".")[2], name) is not None:
+        text = str(found)
+
+        def refuse(cls: type, *arguments: Any, **named: Any) -> Any:
+            raise TypeError(text)
+
+        return type(name, (), {"__new__": refuse, "__doc__": text, "__module__": module})
+    raise found
+
+
 def error(module: str, name: str, known: Iterable[str]) -> Exception:
     """The exception for a name that a module has not, for its ``__getattr__`` to raise.
 
     An AttributeError; but an ImportError where ``from module import name`` asks, as Python would
     replace the message of an AttributeError by its own there.
     """
+    return _error(module, name, known, _is_import(sys._getframe(2)))
+
+
+def _error(module: str, name: str, known: Iterable[str], importing: bool) -> Exception:
     if name.startswith("_"):  # Python itself asks for some of these
         return AttributeError(f"module '{module}' has no attribute '{name}'")
     area = module.partition(".")[2]
@@ -121,7 +145,7 @@ def error(module: str, name: str, known: Iterable[str]) -> Exception:
         public = sorted(name for name in known if area != "layers" or name[0].isupper())
         there = f" There are: {', '.join(public)}."
         text = f"{module} has no {name}, which Keras has: {reason}.{there}"
-    elif _is_import(sys._getframe(2)):
+    elif importing:
         text = name  # Python looks for a submodule next, and has a text of its own
     else:
         import difflib  # only an error pays for its import
@@ -129,7 +153,7 @@ def error(module: str, name: str, known: Iterable[str]) -> Exception:
         close = difflib.get_close_matches(name, list(known), n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
         text = f"module '{module}' has no attribute '{name}'{hint}"
-    if reason is not None and _is_import(sys._getframe(2)):
+    if reason is not None and importing:
         return ImportError(text, name=module)
     return AttributeError(text)
 

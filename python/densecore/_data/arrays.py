@@ -68,6 +68,13 @@ def flattened(name: str, array: Array, row: tuple[int, ...] | None) -> Array:
     return array
 
 
+def single(value: Any) -> Any:
+    """The array in a list of one array, as Keras's models of one input take it; else `value`."""
+    if isinstance(value, list | tuple) and len(value) == 1 and len(np.shape(value[0])) > 1:
+        return value[0] if hasattr(value[0], "shape") else value
+    return value
+
+
 def as_matrix(
     name: str, value: Any, dtype: np.dtype[Any], row: tuple[int, ...] | None = None
 ) -> Array:

@@ -1,6 +1,6 @@
 """Where the batches of an epoch come from: arrays, objects with an index, anything iterable."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Protocol
 
@@ -154,7 +154,7 @@ _END = object()
 
 def are_batches(x: Any) -> bool:
     """Whether x gives batches (x, y[, sample_weight]) instead of being the inputs themselves."""
-    if isinstance(x, np.ndarray) or hasattr(x, "__array__") or hasattr(x, "shape"):
+    if isinstance(x, np.ndarray | Mapping) or hasattr(x, "__array__") or hasattr(x, "shape"):
         return False
     if isinstance(x, list | tuple):  # rows of numbers otherwise
         return len(x) > 0 and isinstance(x[0], tuple) and len(x[0]) > 0 and np.ndim(x[0][0]) > 0

@@ -80,6 +80,8 @@ def prepare(
         raise ValueError("x: found no rows, wanted at least one")
     if y is None:
         raise ValueError("y: found None, wanted the targets")
+    if isinstance(y, list | tuple) and len(y) == 1 and np.shape(y[0])[:1] == (rows,) != (1,):
+        y = y[0]  # a list with the targets of the one output
     y_array: Array
     y_array = as_labels(y, rows, outputs) if sparse else as_targets(y, dtype, rows, outputs)
     weight = None if sample_weight is None else as_weights(sample_weight, dtype, rows)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .._base import checks
+from .._base.warn import warn
 from ..metrics import larger_is_better
 
 if TYPE_CHECKING:  # models know callbacks, and not the other way round
@@ -37,6 +38,7 @@ class Callback:
 
     # Callbacks that must see what the others have done in an epoch come last, whatever their place.
     runs_last = False
+    _warned_of = ""  # the number whose absence has been warned of
     # The list that it is in: what it restores, it restores for all of them.
     _companions: "CallbackList | None" = None
 
@@ -117,12 +119,12 @@ class Callback:
         """Called when `fit` is left, also by an exception: end lines, close files."""
 
     def monitored(self, name: str, logs: Logs | None) -> float | None:
-        """A number of an epoch's logs by its name; None when it is not due in this epoch.
+        """A number of an epoch's logs by its name; None when it is not there, or not due yet.
 
-        Raises
-        ------
-        ValueError
-            There is no such number; the message lists those that there are.
+        Warns
+        -----
+        UserWarning
+            Once, as Keras: there is no such number; the message lists those that there are.
         """
         logs = logs or {}
         if name in logs:
@@ -134,10 +136,13 @@ class Callback:
             if name.startswith("val_") and not any(key.startswith("val_") for key in logs)
             else ""
         )
-        raise ValueError(
-            f"{type(self).__name__}: found no '{name}' to monitor{hint}; "
-            f"known: {', '.join(logs) or 'nothing'}"
-        )
+        if self._warned_of != name:
+            self._warned_of = name
+            warn(
+                f"{type(self).__name__}: found no '{name}' to monitor{hint}, so that it does "
+                f"nothing; known: {', '.join(logs) or 'nothing'}"
+            )
+        return None
 
 
 def overrides(callback: Callback, hook: str) -> bool:

@@ -2,7 +2,8 @@
 
 from .._base import unsupported
 from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
-from .base import Layer, assign, deserialize
+from .arrays import assign
+from .base import Layer, deserialize
 from .dense import Dense
 from .dropout import Dropout
 from .input import Input, InputLayer
@@ -48,4 +49,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    raise unsupported.error(__name__, name, __all__)
+    return unsupported.find(__name__, name, __all__)

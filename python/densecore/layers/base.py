@@ -1,26 +1,16 @@
 """What all layers have in common: a name, a place in a model, weights as views, a configuration."""
 
-import math
+import copy
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, NoReturn
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
-import numpy as np
-
-from .._base import checks
 from .._base.dtypes import Array, Network
 from .._base.lookup import unknown
-from .._base.subnormals import flush_subnormals
+from .arrays import Shapes, assign
+from .eager import call
 from .input import Input, row_shape
 from .lowering import Plan, Row
-
-Shapes = dict[str, tuple[int, ...]]
-
-
-def total(shapes: Shapes) -> int:
-    """The number of elements of all arrays."""
-    return sum(math.prod(shape) for shape in shapes.values())
-
 
 # Keras's arguments that change nothing when they are None or False, and cannot be had otherwise.
 _KERAS_ONLY = frozenset(
@@ -119,7 +109,7 @@ class Layer:
     def __setattr__(self, name: str, value: Any) -> None:
         known = vars(self)
         fixed = name in ("activation", "axis", *self.config_names)
-        if (fixed and name in known) or (name == "name" and known.get("_network")):
+        if (fixed and name in known) or (name == "name" and known.get("_taken")):
             raise AttributeError(
                 f"layer {self.name or type(self).__name__}: {name}: found {value!r} for a layer "
                 "that is made, whose model computes with the value that it was made with; wanted "
@@ -135,13 +125,34 @@ class Layer:
                 "core cannot call; a function with its derivative can be an Activation"
             )
 
-    def __call__(self, *inputs: Any, **named: Any) -> NoReturn:
-        """Raises: there are no functional models."""
-        raise TypeError(
-            f"{self!r}: found a layer that is called with {_called_with(inputs)}: densecore has no "
-            "functional models; wanted Sequential([Input(features), layer, ...]), with Residual "
-            "for what goes round a block, and model(x) or model.predict(x) for results"
-        )
+    def __call__(self, inputs: Any, training: bool | None = None) -> Array:
+        """The layer's outputs for an array, at once.
+
+        A layer that belongs to no model yet is built by the first array, in Keras's default dtype
+        (``backend.floatx()``) and with a seed of its own; the weights stay when a model takes it.
+
+        Parameters
+        ----------
+        inputs : array_like (rows, ...)
+        training : bool, default False
+            Whether units drop out, and batch normalisation uses the batch's statistics.
+
+        Returns
+        -------
+        ndarray (rows, ...)
+
+        Raises
+        ------
+        TypeError, ValueError
+            Inputs that are no numbers, or of another shape than the layer was built for.
+        """
+        if isinstance(inputs, Input):
+            raise TypeError(
+                f"{self!r}: found a layer that is called with Input: densecore has no functional "
+                "models; wanted Sequential([Input(features), layer, ...]), with Residual for what "
+                "goes round a block"
+            )
+        return call(self, inputs, bool(training))
 
     # Weights ------------------------------------------------------------------------------------
 
@@ -196,6 +207,22 @@ class Layer:
         if not (self._trainable and self.parameter_names):
             return []
         return list(self._built_views()[0].values())
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """The weights that no gradient changes, as views."""
+        trained = {id(array) for array in self.trainable_weights}
+        return [array for array in self.weights if id(array) not in trained]
+
+    @property
+    def variables(self) -> list[Array]:
+        """As `weights`."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Array]:
+        """As `trainable_weights`."""
+        return self.trainable_weights
 
     def count_params(self) -> int:
         """Number of weights of all kinds."""
@@ -277,6 +304,12 @@ class Layer:
         if self._core_index is not None:
             self._views = network.layer_views(self._core_index)
 
+    def _twin(self) -> "Layer":
+        """A layer of the same description, which belongs to no network."""
+        twin = copy.copy(self)
+        twin._forget()
+        return twin
+
     def _forget(self) -> None:
         """The model's parameters are to be made anew: views of the old ones would mislead."""
         self._views = None
@@ -288,36 +321,6 @@ class Layer:
     def _default_name(self) -> str:
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)
         return name.replace("ReLU", "re_lu").lower()
-
-
-def _called_with(inputs: tuple[Any, ...]) -> str:
-    return ", ".join(type(value).__name__ for value in inputs) or "nothing"
-
-
-def assign(targets: list[Array], values: Any) -> None:
-    """Copy arrays into views of equal shapes, all or none.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Another number of arrays, another shape, or something that is not real numbers.
-    """
-    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
-        raise TypeError(f"weights: found {checks.shown(values)}, wanted a list of arrays")
-    values = list(values)
-    if len(values) != len(targets):
-        raise ValueError(f"weights: found {len(values)} arrays, wanted {len(targets)}")
-    arrays = []
-    for number, (target, value) in enumerate(zip(targets, values, strict=True)):
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"weights[{number}]: found dtype {array.dtype}, wanted real numbers")
-        if array.shape != target.shape:
-            raise ValueError(f"weights[{number}]: found shape {array.shape}, wanted {target.shape}")
-        arrays.append(array)
-    for target, array in zip(targets, arrays, strict=True):
-        target[...] = array
-        flush_subnormals(target)
 
 
 def classes() -> dict[str, type[Layer]]:

@@ -6,7 +6,8 @@ from .. import initializers, regularizers
 from .._base import checks
 from .._base.dtypes import Array
 from . import activation_argument as functions
-from .base import Layer, Shapes
+from .arrays import Shapes
+from .base import Layer
 from .lowering import Plan, Row
 
 

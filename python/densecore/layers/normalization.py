@@ -8,7 +8,8 @@ import numpy as np
 from .. import initializers, regularizers
 from .._base import checks
 from .._base.dtypes import Array, Network
-from .base import Layer, Shapes
+from .arrays import Shapes
+from .base import Layer
 from .lowering import Plan, Row
 
 

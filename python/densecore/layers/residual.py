@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .._base.dtypes import Network
-from .base import Layer, Shapes, deserialize
+from .arrays import Shapes
+from .base import Layer, deserialize
 from .lowering import Plan, Row
 
 
@@ -117,6 +118,12 @@ class Residual(Layer):
             states |= {f"{number}.{name}": shape for name, shape in others.items()}
             inner = layer._output_row(inner)
         return parameters, states
+
+    def _twin(self) -> "Residual":
+        twin = super()._twin()
+        assert isinstance(twin, Residual)
+        twin._layers = tuple(layer._twin() for layer in self._layers)
+        return twin
 
     def _build(self, network: Network) -> None:
         self._network = network

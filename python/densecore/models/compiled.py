@@ -34,7 +34,7 @@ class Compiled(LayeredNetwork):
         metrics: Sequence[Any] | None = None,
         weighted_metrics: Sequence[Any] | None = None,
         *,
-        loss_weights: None = None,
+        loss_weights: Any = None,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
         jit_compile: bool | str = "auto",
@@ -58,7 +58,7 @@ class Compiled(LayeredNetwork):
             same.
         weighted_metrics : sequence, optional
             The same, but rows count by their weights.
-        loss_weights : None
+        loss_weights : {None, 1, [1.0]}
             There is one output, and one loss.
         run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
             Accepted for Keras's sake, and without effect.
@@ -68,7 +68,9 @@ class Compiled(LayeredNetwork):
         ValueError
             An unknown name, or a metric that does not suit the loss.
         """
-        if loss_weights is not None:
+        loss, metrics = _only(loss), _only(metrics, (list, tuple))
+        weighted_metrics = _only(weighted_metrics, (list, tuple))
+        if loss_weights is not None and _only(loss_weights) != 1:
             raise TypeError(
                 f"loss_weights: found {loss_weights!r}, wanted None: a model has one loss; rows "
                 "have weights in fit(sample_weight=..., class_weight=...)"
@@ -125,6 +127,16 @@ class Compiled(LayeredNetwork):
         return self.optimizer
 
     @property
+    def metrics(self) -> list[metrics.Metric]:
+        """The metrics that the model is compiled with, the weighted ones last."""
+        return [*self._metrics, *self._weighted_metrics]
+
+    def reset_metrics(self) -> None:
+        """Forget the values of the metrics; `fit` and `evaluate` do so by themselves."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    @property
     def metrics_names(self) -> list[str]:
         """``"loss"``, then the metrics: the order of `evaluate`'s list."""
         return ["loss", *metrics.reported_names(self._metrics, self._weighted_metrics)]
@@ -175,3 +187,10 @@ class Compiled(LayeredNetwork):
     def _trains_in_core(self) -> bool:
         """Whether the core's `train_on_batch` does the whole of a step."""
         return not (self._metrics or self._weighted_metrics or isinstance(self.loss, CallableLoss))
+
+
+def _only(given: Any, of: type | tuple[type, ...] = object) -> Any:
+    """The element of a list of one, which Keras takes for the only output, if it is of a type."""
+    if isinstance(given, list | tuple) and len(given) == 1 and isinstance(given[0], of):
+        return given[0]
+    return given

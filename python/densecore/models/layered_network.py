@@ -270,6 +270,27 @@ class LayeredNetwork(ABC):
         self._network  # noqa: B018 - builds
         return [array for layer in self._layers for array in layer.trainable_weights]
 
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """The weights that no gradient changes, as views."""
+        trained = {id(array) for array in self.trainable_weights}
+        return [array for array in self.weights if id(array) not in trained]
+
+    @property
+    def variables(self) -> list[Array]:
+        """As `weights`."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Array]:
+        """As `trainable_weights`."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Array]:
+        """As `non_trainable_weights`."""
+        return self.non_trainable_weights
+
     def get_weights(self) -> list[Array]:
         """Copies of all weights in Keras's order and shapes: kernel (in, out), bias (out,), …"""
         return [array.copy() for array in self.weights]

@@ -10,6 +10,25 @@ from .._saving import model_file, safetensors
 from .sequential import Sequential
 
 
+def save_model(
+    model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True, **others: Any
+) -> None:
+    """``model.save(filepath)``.
+
+    Parameters
+    ----------
+    model : Sequential
+    filepath : path
+    overwrite : bool, default True
+        False: an existing file is an error.
+    **others
+        Keras's, such as ``include_optimizer``; None has an effect.
+    """
+    if not isinstance(model, Sequential):
+        raise TypeError(f"save_model: found {type(model).__name__}, wanted a Sequential")
+    model.save(filepath, overwrite)
+
+
 def clone_model(model: Sequential, input_tensors: None = None) -> Sequential:
     """A new model of the same layers: with weights and a seed of its own, and not compiled.
 

@@ -5,10 +5,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._base import checks
 from .._base.dtypes import Array
+from .._data.arrays import single
 from .._data.row_sources import Rows, as_rows
 from ..layers import Dense, Input, Layer, assign, deserialize
-from ..layers.base import total
+from ..layers.arrays import total
 from ..layers.lowering import Plan, Row
 from .model import Model
 from .summary import table
@@ -127,7 +129,8 @@ class Sequential(Model):
     def _drop_parameters(self, layers: list[Layer]) -> None:
         """Let go of the network, but keep the weights of some layers for the next one."""
         if self.built:
-            self._kept = [(layer, [array.copy() for array in layer.weights]) for layer in layers]
+            newer = [kept for kept in self._kept if kept[0] not in layers]
+            self._kept = [_with_weights(layer) for layer in layers] + newer
         self._forget_network()
 
     def _append(self, layer: AnyLayer) -> None:
@@ -167,13 +170,15 @@ class Sequential(Model):
                     f"{self._input.dimensions}, as Input"
                 )
             self._input = self._input or layer._given_input
+        if layer.built:
+            self._kept.append(_with_weights(layer))  # it has been called with an array before
         for part in layer._walk():
-            part._taken = True
             if part.name is None:
                 base, number = part._default_name(), 0
                 while (name := base if number == 0 else f"{base}_{number}") in taken:
                     number += 1
                 part.name = name
+            part._taken = True
             taken.add(part.name)
         self._layers.append(layer)
 
@@ -247,7 +252,7 @@ class Sequential(Model):
 
     def _take_inputs_of(self, x: Any) -> None:
         if self._input is None:
-            shape = np.shape(x)
+            shape = np.shape(single(x))
             if not shape:
                 raise ValueError(f"x: found shape {shape}, wanted (rows, features)")
             self._input = Input(shape[1:] or 1)  # numbers are rows of one feature
@@ -257,7 +262,7 @@ class Sequential(Model):
         self._forget_network()
 
     def _rows(self, x: Any) -> Rows:
-        return as_rows("x", x, self._dtype, self._input_row)
+        return as_rows("x", single(x), self._dtype, self._input_row)
 
     def _plan(self) -> Plan:
         """What the layers are in the core.
@@ -297,15 +302,31 @@ class Sequential(Model):
 
     # Display and configuration ------------------------------------------------------------------
 
-    def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
+    def summary(
+        self,
+        line_length: int | Callable[[str], Any] | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
         """Print a table of the layers, their output shapes and numbers of parameters.
 
         Parameters
         ----------
+        line_length : int, optional
+            Columns of the table, when they are more than it needs.
         print_fn : callable, optional
-            Takes the table instead of ``print``.
+            Gets the table instead of ``print``.
+        positions, expand_nested, show_trainable, layer_range
+            Accepted for Keras's sake, and without effect: blocks are always shown with their
+            layers, and layers that are not trained as such.
         """
-        (print_fn or print)(table(self.name, self.dtype, self._input, self._layers))
+        if callable(line_length):  # the first argument of version 0.1
+            line_length, print_fn = None, line_length
+        length = checks.optional("line_length", line_length) or 0
+        (print_fn or print)(table(self.name, self.dtype, self._input, self._layers, length))
 
     def __repr__(self) -> str:
         parts = ([] if self._input is None else [repr(self._input)]) + [
@@ -341,3 +362,7 @@ class Sequential(Model):
         if self._kept:
             self.build()
         return super().__getstate__()
+
+
+def _with_weights(layer: Layer) -> tuple[Layer, list[Array]]:
+    return layer, [array.copy() for array in layer.weights]

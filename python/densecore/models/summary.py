@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..layers import Input, Layer, Residual
-from ..layers.base import total
+from ..layers.arrays import total
 from ..layers.lowering import Row
 
 
-def table(name: str, dtype: str, first: Input | None, layers: Sequence[Layer]) -> str:
+def table(
+    name: str, dtype: str, first: Input | None, layers: Sequence[Layer], length: int = 0
+) -> str:
     """One line per layer: name and type, output shape, activation, number of parameters."""
     rows = [("Layer (type)", "Output shape", "Activation", "Parameters")]
     if first is not None:
@@ -30,6 +32,7 @@ def table(name: str, dtype: str, first: Input | None, layers: Sequence[Layer]) -
         cells = [f"{cell:<{width}}" for cell, width in zip(row[:3], widths[:3], strict=True)]
         return "  ".join([*cells, f"{row[3]:>{widths[3]}}"]).rstrip()
 
+    widths[2] += max(length - sum(widths) - 6, 0)
     rule = "-" * (sum(widths) + 6)
     count = trained + other
     size = count * np.dtype(dtype).itemsize

@@ -1,0 +1,44 @@
+"""A layer's weights as arrays: their shapes, and how they are set."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .._base import checks
+from .._base.dtypes import Array
+from .._base.subnormals import flush_subnormals
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def total(shapes: Shapes) -> int:
+    """The number of elements of all arrays."""
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def assign(targets: list[Array], values: Any) -> None:
+    """Copy arrays into views of equal shapes, all or none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Another number of arrays, another shape, or something that is not real numbers.
+    """
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
+        raise TypeError(f"weights: found {checks.shown(values)}, wanted a list of arrays")
+    values = list(values)
+    if len(values) != len(targets):
+        raise ValueError(f"weights: found {len(values)} arrays, wanted {len(targets)}")
+    arrays = []
+    for number, (target, value) in enumerate(zip(targets, values, strict=True)):
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"weights[{number}]: found dtype {array.dtype}, wanted real numbers")
+        if array.shape != target.shape:
+            raise ValueError(f"weights[{number}]: found shape {array.shape}, wanted {target.shape}")
+        arrays.append(array)
+    for target, array in zip(targets, arrays, strict=True):
+        target[...] = array
+        flush_subnormals(target)

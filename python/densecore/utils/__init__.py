@@ -1,0 +1,100 @@
+"""Keras's ``utils`` for scripts, and what writes files and pictures whole or not at all."""
+
+import os
+import random
+from typing import Any
+
+import numpy as np
+
+from .._base import checks, seeds, unsupported
+from .._base.figures import check_picture_path, require_matplotlib
+from .._base.files import atomic_writer, check_writable
+from .._base.registry import (
+    CustomObjectScope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from ..models.sequential import Sequential
+from . import np_utils
+from .arrays import normalize, to_categorical
+from .dataset import PyDataset
+from .timeseries import timeseries_dataset_from_array
+
+__all__ = [
+    "CustomObjectScope",
+    "PyDataset",
+    "Sequence",
+    "atomic_writer",
+    "check_picture_path",
+    "check_writable",
+    "clear_session",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "normalize",
+    "np_utils",
+    "plot_model",
+    "register_keras_serializable",
+    "require_matplotlib",
+    "set_random_seed",
+    "timeseries_dataset_from_array",
+    "to_categorical",
+]
+
+
+def set_random_seed(seed: int) -> None:
+    """Make a program's random numbers the same in every run.
+
+    Seeds Python's ``random`` and NumPy's global generator; and each model that is built without a
+    seed gets one that follows from this one and from how many there were before. A model's seed
+    fixes its initial weights, the order of its rows and its dropout.
+
+    Parameters
+    ----------
+    seed : int
+        0 to 2^32 - 1, as NumPy wants it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        It is not such an integer.
+    """
+    seed = checks.integer("seed", seed, 0, 2**32 - 1)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the global generator is what is asked for
+    seeds.set_global(seed)
+
+
+def clear_session() -> None:
+    """Nothing: a model is an object of Python, and goes when nothing refers to it any more."""
+
+
+def plot_model(
+    model: Sequential, to_file: str | os.PathLike[str] | None = "model.png", **appearance: Any
+) -> Any:
+    """Draw a model, see ``Sequential.plot``; Keras's arguments of appearance have no effect.
+
+    Raises
+    ------
+    TypeError
+        An argument that Keras does not have.
+    ImportError
+        matplotlib is not installed; the message names the extra.
+    """
+    known = ["show_shapes", "show_dtype", "show_layer_names", "show_layer_activations"]
+    known += ["show_trainable", "rankdir", "expand_nested", "dpi"]
+    for name in appearance:
+        if name not in known:
+            raise TypeError(f"plot_model: found the argument {name!r}, known: {', '.join(known)}")
+    return model.plot(to_file)
+
+
+Sequence = PyDataset
+custom_object_scope = CustomObjectScope
+
+
+def __getattr__(name: str) -> object:
+    raise unsupported.error(__name__, name, __all__)
