@@ -10,12 +10,13 @@
 namespace densecore {
 namespace {
 
-// An entry says what is in its activation's derivatives besides z, a and f':
-//   base          the kernel whose value is handed on as s, at argument(z); null: none
-//   f(z, a, f1, s, p, f2, f3)
-// f' itself is the kernel's, so that first derivatives have the bits that they have elsewhere.
+// An entry has:
+//   base                        name of the kernel function that computes s at argument(z), or null
+//   f(z, a, f1, s, p, f2, f3)   writes the 2nd and 3rd derivative, from z, a = f(z), f1 = f', s and
+//                               the activation's parameters p
+// f' comes from the activation's kernel, so that first derivatives have the same bits as elsewhere.
 
-// Made of straight pieces: nothing but f', almost everywhere.
+// Piecewise linear: higher derivatives are 0 almost everywhere.
 struct Straight {
   static constexpr const char* base = nullptr;
   template <class T>
@@ -73,7 +74,7 @@ struct SparsePlus {  // (z + 1)^2 / 4 in the middle
   }
 };
 
-// c exp(z / width) below 0, straight above.
+// c exp(z / width) below 0, linear above.
 template <class T>
 void exponential_below(T z, T f1, T width, T& f2, T& f3) {
   f2 = z > 0 ? T(0) : f1 / width;
@@ -278,7 +279,7 @@ void fill(const KernelTable<T>& table, const ActivationEntry<T>& activation, ind
   std::fill_n(first, n, T(1));
   activation.backward(1, n, z, n, a, n, first, n, first, n, parameters);
   if constexpr (Entry::base != nullptr) {
-    // Written over element by element.
+    // `second` holds s until f'' replaces it.
     for (index_t i = 0; i < n; ++i) second[i] = Entry::argument(z[i], parameters);
     for (int i = 0; i < table.function_count; ++i)
       if (std::strcmp(table.functions[i].name, Entry::base) == 0)

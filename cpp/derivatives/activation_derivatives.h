@@ -1,7 +1,7 @@
-// Second and third derivatives of the activations: what derivatives of derivatives are made of.
+// Second and third derivatives of the activations, for derivatives of derivatives.
 //
-// They are not kernels: a training step never needs them, and one copy for each instruction set
-// would cost more space than the time is worth. What is dear, exp and its kin, comes from the
+// They are not kernels: training does not need them, and a copy for each instruction set would take
+// more space than the time is worth. The slow part, exp and similar functions, is done by the
 // kernels.
 #pragma once
 
@@ -19,7 +19,7 @@ using ActivationDerivatives = void (*)(const KernelTable<T>& table,
                                        const T* a, const double* parameters, T* first, T* second,
                                        T* third);
 
-// Null for an activation that has none.
+// Null for an activation without them.
 template <class T>
 ActivationDerivatives<T> find_activation_derivatives(const std::string& name);
 std::vector<std::string> activations_with_derivatives();

@@ -1,4 +1,5 @@
-// Checks of what a batch is trained on, each with one sentence for all who read such arrays.
+// Checks of targets, weights and labels: the same error texts for every call that takes such
+// arrays.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +12,15 @@ namespace densecore {
 
 // All throw std::invalid_argument, naming the value, its row and what is wanted.
 
-// Targets within the range of the loss: outside of it some have no minimum. `values` has no gaps.
+// Targets must be in the range of the loss: some losses have no minimum for others. `values` has no
+// gaps between its rows.
 template <class T>
 void check_targets(const LossEntry<T>& loss, MatrixView<const T> values);
-// The weights of rows: finite and not negative.
+// Weights of rows must be finite and not negative.
 template <class T>
 void check_weights(const T* weights, index_t rows);
-// Class numbers below `classes`, copied to `labels`: the array may change while they are used.
+// Class numbers must be below `classes`. They are copied to `labels`, as another thread may change
+// the array while they are used.
 template <class Integer>
 void copy_labels(const char* name, const Integer* from, index_t rows, index_t classes,
                  std::vector<std::int32_t>& labels);

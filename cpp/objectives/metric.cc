@@ -8,7 +8,7 @@
 namespace densecore {
 namespace {
 
-// The mean of a loss of the kernel table, taken of the outputs.
+// The mean of a loss of the kernel table, computed from the outputs.
 template <class T>
 class LossMean : public CopyableAccumulator<T, LossMean<T>> {
  public:
@@ -61,8 +61,8 @@ std::unique_ptr<Accumulator<T>> accumulator_of(const KernelTable<T>& table, cons
   if (const LossEntry<T>* loss = loss_named(table, spec.name)) {
     if (loss->targets != TargetKind::labels && loss->targets != TargetKind::values)
       throw std::invalid_argument("metric '" + spec.name +
-                                  "': its outputs are not one per target: found a loss, wanted it "
-                                  "as the loss only");
+                                  "': found a loss with several outputs per target, which can be "
+                                  "the loss, but no metric");
     return std::make_unique<LossMean<T>>(*loss, labels);
   }
   std::string known;

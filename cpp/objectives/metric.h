@@ -1,5 +1,6 @@
-// What is reported besides the loss: over all rows of a pass, in double precision and in the order
-// of the rows, so the same bits come out for any batch size and number of threads.
+// Metrics: values over all rows of a pass, reported besides the loss. Sums are in double precision
+// and in the order of the rows, so that the bits do not depend on the batch size or the number of
+// threads.
 #pragma once
 
 #include <memory>
@@ -13,29 +14,30 @@
 
 namespace densecore {
 
-// What is computed. Every kind reads those of the options that mean something to it.
+// A metric by name, with the options of all kinds; a kind reads those that it has.
 struct MetricSpec {
   std::string name;
-  bool weighted = false;            // rows count by their weights, else all the same
-  std::optional<double> threshold;  // an output above it says yes; none: the largest of the row
-  index_t top_k = 0;                // how many of a row's outputs say yes; 0: as the threshold says
-  index_t class_id = -1;            // the one output that counts; -1: all
-  std::string average = "micro";    // of the outputs: micro, macro, weighted
-  std::string curve = "ROC";        // ROC, PR
+  bool weighted = false;  // whether rows count by their weights
+  std::optional<double>
+      threshold;                  // an output above it is a prediction; none: the row's largest is
+  index_t top_k = 0;              // a row's k largest outputs are predictions; 0: no such rule
+  index_t class_id = -1;          // the only output to be evaluated; -1: all
+  std::string average = "micro";  // over the outputs: micro, macro, weighted
+  std::string curve = "ROC";      // ROC, PR
   std::string link;  // the activation that makes probabilities of logits; empty: outputs are taken
 };
 
-// Every metric that is not also a loss, by name. Losses are metrics by their own names.
+// The names of all metrics but the losses, which are metrics by their own names.
 std::vector<std::string> metric_names();
 
-// One kind of sum. Whoever wants all outputs of a pass, such as a function of the user's, derives
-// from it as well.
+// The state of one metric during a pass: a sum, or all outputs for metrics that need them, such as
+// a function of the user.
 template <class T>
 class Accumulator {
  public:
   virtual ~Accumulator() = default;
   virtual void reset() = 0;
-  // `targets` are those that the loss wants; their weights are null when rows count the same.
+  // `targets` are in the loss's form; their weights are null when all rows count the same.
   virtual void add(MatrixView<const T> outputs, const Targets<T>& targets) = 0;
   virtual double result() const = 0;
   virtual std::unique_ptr<Accumulator> copy() const = 0;
@@ -49,8 +51,8 @@ class CopyableAccumulator : public Accumulator<T> {
   }
 };
 
-// The three kinds. Each returns null for a name that is not its own, and throws
-// std::invalid_argument when class numbers (`labels`), or values, do not suit the metric.
+// The three kinds of metrics. Each function returns null for the name of another kind, and throws
+// std::invalid_argument when the metric does not support class numbers (`labels`) or values.
 template <class T>
 std::unique_ptr<Accumulator<T>> mean_over_rows(const MetricSpec& spec, index_t outputs,
                                                bool labels);
@@ -67,7 +69,8 @@ std::vector<std::string> names_of_whole_pass();
 template <class T>
 class Metric {
  public:
-  // Throws std::invalid_argument for an unknown name, or one that does not suit the targets.
+  // Throws std::invalid_argument for an unknown name, or for a metric that does not support such
+  // targets.
   Metric(const KernelTable<T>& table, const MetricSpec& spec, index_t outputs, bool labels);
   Metric(std::unique_ptr<Accumulator<T>> accumulator, bool weighted)
       : accumulator_(std::move(accumulator)), weighted_(weighted) {}

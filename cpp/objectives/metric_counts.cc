@@ -1,5 +1,5 @@
-// Metrics that follow from how often each class was found and missed. Several outputs are as many
-// questions of yes or no (one against the rest), and class numbers answer them as one-hot rows do.
+// Metrics of confusion counts. Several outputs are as many binary problems (one against the rest);
+// class numbers count as one-hot rows.
 #include <cmath>
 #include <stdexcept>
 
@@ -9,15 +9,15 @@
 namespace densecore {
 namespace {
 
-// The weight of the rows by what was said of one class, and what was true.
+// The confusion matrix of one class, in weights of rows.
 struct Counts {
-  double cells[2][2] = {{0, 0}, {0, 0}};  // [said][true]
+  double cells[2][2] = {{0, 0}, {0, 0}};  // [predicted][true]
 
   double true_positives() const { return cells[1][1]; }
   double false_positives() const { return cells[1][0]; }
   double false_negatives() const { return cells[0][1]; }
   double true_negatives() const { return cells[0][0]; }
-  double said() const { return cells[1][0] + cells[1][1]; }
+  double predicted() const { return cells[1][0] + cells[1][1]; }
   double truth() const { return cells[0][1] + cells[1][1]; }
   void add(const Counts& other) {
     for (int i = 0; i < 2; ++i)
@@ -25,15 +25,15 @@ struct Counts {
   }
 };
 
-// Nothing of nothing is 0, as in Keras.
+// 0 / 0 is 0, as in Keras.
 double ratio(double part, double whole) { return whole == 0 ? 0 : part / whole; }
 
-double precision(const Counts& c) { return ratio(c.true_positives(), c.said()); }
+double precision(const Counts& c) { return ratio(c.true_positives(), c.predicted()); }
 double recall(const Counts& c) { return ratio(c.true_positives(), c.truth()); }
 double specificity(const Counts& c) {
   return ratio(c.true_negatives(), c.true_negatives() + c.false_positives());
 }
-double f1(const Counts& c) { return ratio(2 * c.true_positives(), c.said() + c.truth()); }
+double f1(const Counts& c) { return ratio(2 * c.true_positives(), c.predicted() + c.truth()); }
 double true_positives(const Counts& c) { return c.true_positives(); }
 double false_positives(const Counts& c) { return c.false_positives(); }
 double true_negatives(const Counts& c) { return c.true_negatives(); }
@@ -52,11 +52,11 @@ double balanced_accuracy(const Classes& classes) {
   return ratio(sum, occurring);
 }
 
-// The mean intersection over union of the classes that occur or are said to (Jaccard, 1901).
+// The mean intersection over union of the classes that occur or are predicted (Jaccard, 1901).
 double mean_iou(const Classes& classes) {
   double sum = 0, occurring = 0;
   for (const Counts& c : classes) {
-    const double together = c.said() + c.truth() - c.true_positives();
+    const double together = c.predicted() + c.truth() - c.true_positives();
     if (together == 0) continue;
     sum += c.true_positives() / together;
     occurring += 1;
@@ -66,23 +66,23 @@ double mean_iou(const Classes& classes) {
 
 // Gorodkin's R_K (Comput. Biol. Chem. 28, 2004), which for two classes is Matthews's phi.
 double matthews_correlation(const Classes& classes) {
-  double right = 0, said_true = 0, said_squares = 0, true_squares = 0, rows = 0;
+  double right = 0, predicted_true = 0, predicted_squares = 0, true_squares = 0, rows = 0;
   for (const Counts& c : classes) {
     right += c.true_positives();
     rows += c.truth();
-    said_true += c.said() * c.truth();
-    said_squares += c.said() * c.said();
+    predicted_true += c.predicted() * c.truth();
+    predicted_squares += c.predicted() * c.predicted();
     true_squares += c.truth() * c.truth();
   }
   const double square = rows * rows;
-  return ratio(right * rows - said_true,
-               std::sqrt((square - said_squares) * (square - true_squares)));
+  return ratio(right * rows - predicted_true,
+               std::sqrt((square - predicted_squares) * (square - true_squares)));
 }
 
 struct Entry {
   const char* name;
-  double (*of_counts)(const Counts&);    // of one class, or of all added up
-  double (*of_classes)(const Classes&);  // of a decision for one class per row
+  double (*of_counts)(const Counts&);    // from the counts of one class, or of all together
+  double (*of_classes)(const Classes&);  // from one predicted class per row
 };
 
 constexpr Entry entries[] = {
@@ -115,21 +115,21 @@ class ClassCounts : public CopyableAccumulator<T, ClassCounts<T>> {
 
   void add(MatrixView<const T> a, const Targets<T>& y) override {
     const bool decision = entry_.of_classes != nullptr;
-    const bool one_yes = decision || (!spec_.threshold && spec_.top_k == 0 && a.cols > 1);
+    const bool one_class = decision || (!spec_.threshold && spec_.top_k == 0 && a.cols > 1);
     for (index_t i = 0; i < a.rows; ++i) {
       const double weight = weight_of(y, i);
       const T* row = a.row(i);
       const bool labelled = y.labels != nullptr;
       const T* truth = labelled ? nullptr : y.values.row(i);
-      const index_t said_class = one_yes ? class_of(row, a.cols, threshold()) : -1;
+      const index_t predicted_class = one_class ? class_of(row, a.cols, threshold()) : -1;
       const index_t true_class = labelled   ? y.labels[i]
                                  : decision ? class_of(truth, a.cols, 0.5)
                                             : -1;
       for (std::size_t k = 0; k < classes_.size(); ++k) {
         const auto c = static_cast<index_t>(k);
-        const bool said = one_yes ? c == said_class : says_yes(row, a.cols, c);
+        const bool predicted = one_class ? c == predicted_class : predicts(row, a.cols, c);
         const bool is_true = labelled || decision ? c == true_class : truth[c] > T(0.5);
-        classes_[k].cells[said][is_true] += weight;
+        classes_[k].cells[predicted][is_true] += weight;
       }
     }
   }
@@ -160,9 +160,9 @@ class ClassCounts : public CopyableAccumulator<T, ClassCounts<T>> {
     return static_cast<double>(row[0]) > threshold ? 1 : 0;
   }
 
-  bool says_yes(const T* row, index_t outputs, index_t c) const {
+  bool predicts(const T* row, index_t outputs, index_t c) const {
     if (spec_.top_k > 0) {
-      index_t before = 0;  // of equal outputs the first ones count
+      index_t before = 0;  // among equal outputs the first ones count as larger
       for (index_t j = 0; j < outputs; ++j)
         before += row[j] > row[c] || (row[j] == row[c] && j < c);
       if (std::isnan(row[c]) || before >= spec_.top_k) return false;

@@ -1,4 +1,4 @@
-// A metric that is a function of the caller's: it is called once per pass, with all its rows.
+// A metric that is a function of the user, called once per pass with all rows.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Metrics that are a mean over the rows of a value per row, itself often a mean over the outputs.
+// Metrics that are the mean over the rows of a value per row, which often is a mean over the
+// outputs.
 #include <algorithm>
 #include <cmath>
 
@@ -8,7 +9,7 @@
 namespace densecore {
 namespace {
 
-// Keras's epsilon: what is divided by, or taken the logarithm of, is at least this.
+// Keras's epsilon: the least divisor, and the least argument of a logarithm.
 constexpr double epsilon = 1e-7;
 
 template <class T, class Function>
@@ -19,8 +20,7 @@ double mean_of(const T* a, const T* y, index_t n, Function&& function) {
   return sum / static_cast<double>(n);
 }
 
-// Whether output c is among the k largest: fewer than k are larger. One that is not a number never
-// is.
+// Whether output c is among the k largest, that is, fewer than k are larger. A NaN never is.
 template <class T>
 bool in_top(const T* a, index_t c, index_t n, index_t k) {
   if (std::isnan(a[c])) return false;
@@ -95,11 +95,11 @@ double square_root(double mean) { return std::sqrt(mean); }
 template <class T>
 struct Entry {
   const char* name;
-  // Of a row's outputs and its targets, as values or as a class number; null where that has no
-  // meaning.
+  // The value of a row from its outputs and its targets, which are values or a class number; null
+  // for targets that the metric does not support.
   double (*of_values)(const T* a, const T* y, index_t n, const MetricSpec& spec);
   double (*of_label)(const T* a, std::int32_t label, index_t n, const MetricSpec& spec);
-  double (*of_mean)(double mean);  // what is reported; null: the mean itself
+  double (*of_mean)(double mean);  // the result from the mean; null: the mean itself
 };
 
 template <class T>

@@ -1,5 +1,5 @@
-// Metrics that no sum over rows gives: areas under a curve, which want all outputs in order, and
-// the share of a variance, which wants the mean first.
+// Metrics that are not a mean over rows: areas under a curve, which need all outputs sorted, and
+// the coefficient of determination, which needs the mean of the targets.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -13,10 +13,10 @@ namespace {
 
 constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
-// The area under the ROC curve by the trapezoidal rule, or the average precision, over every
-// distinct score as a threshold: exact, where Keras takes 200 thresholds. Equal scores are passed
-// together. Of several outputs the mean over those for which it is defined: a ROC curve needs rows
-// of both kinds, a precision-recall curve a positive one.
+// The area under the ROC curve by the trapezoidal rule, or the average precision, with every
+// distinct score as a threshold: exact, where Keras takes 200 thresholds. Of several outputs it is
+// the mean over those for which it is defined: a ROC curve needs positive and negative rows, a
+// precision-recall curve positive ones.
 template <class T>
 class AreaUnderCurve : public CopyableAccumulator<T, AreaUnderCurve<T>> {
  public:
@@ -68,11 +68,11 @@ class AreaUnderCurve : public CopyableAccumulator<T, AreaUnderCurve<T>> {
     for (std::size_t row = 0; row < sorted.size(); ++row) {
       sorted[row] = {
           scores_[row * static_cast<std::size_t>(outputs_) + static_cast<std::size_t>(c)], row};
-      if (std::isnan(sorted[row].score)) return undefined;  // there is no order then
+      if (std::isnan(sorted[row].score)) return undefined;  // a NaN has no place in the order
       (is_positive(row, c) ? positives : negatives) += weights_[row];
     }
     if (positives == 0 || (roc_ && negatives == 0)) return undefined;
-    // By row among equal scores, so that sums have one order on every machine.
+    // Equal scores are sorted by row, so that sums have the same order on every machine.
     std::sort(sorted.begin(), sorted.end(), [](const Score& left, const Score& right) {
       return left.score > right.score || (left.score == right.score && left.row < right.row);
     });
@@ -98,8 +98,8 @@ class AreaUnderCurve : public CopyableAccumulator<T, AreaUnderCurve<T>> {
   std::vector<double> weights_;       // (rows,)
 };
 
-// 1 - sum (y - a)^2 / sum (y - mean)^2 of each output, then their mean. An output whose targets are
-// all the same counts 1 when it is right and 0 otherwise, as in scikit-learn.
+// The mean over the outputs of 1 - sum (y - a)^2 / sum (y - mean)^2. An output whose targets are
+// all equal counts 1 if it predicts them exactly and 0 otherwise, as in scikit-learn.
 template <class T>
 class Determination : public CopyableAccumulator<T, Determination<T>> {
  public:
@@ -120,7 +120,7 @@ class Determination : public CopyableAccumulator<T, Determination<T>> {
         const double truth = static_cast<double>(y.values.row(i)[j]);
         const double error = truth - static_cast<double>(a.row(i)[j]);
         column.residual += weight * error * error;
-        // Welford's update: the mean of large targets must not cancel their variance.
+        // Welford's update: sums of squares would cancel for targets with a large mean.
         const double difference = truth - column.mean;
         column.mean += difference * (weight / weight_);
         column.variation += weight * difference * (truth - column.mean);

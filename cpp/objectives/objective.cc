@@ -7,8 +7,8 @@ namespace densecore {
 
 namespace {
 
-// Whether the loss is taken of the input of the last activation, or of outputs that are not
-// probabilities yet: both by its fused function.
+// Whether the loss's fused function is used: on the input of the last activation, or on outputs
+// that are logits.
 template <class T>
 bool is_fused(const LossEntry<T>& loss, const std::string& last_activation, bool from_logits) {
   if (!from_logits) return loss.link != nullptr && last_activation == loss.link;

@@ -1,4 +1,5 @@
-// What training minimises: a loss of the table, its reduction, and how it joins the last layer.
+// The objective of training: a loss of the kernel table, its reduction, and its fusion with the
+// last activation.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 namespace densecore {
 
 // The targets of some rows, with their weights (null: all 1). Either `values` (rows, target
-// columns) or `labels` (class numbers) is set, as the loss wants.
+// columns) or `labels` (class numbers) is set, depending on the loss.
 template <class T>
 struct Targets {
   MatrixView<const T> values;
@@ -34,19 +35,19 @@ enum class Reduction {
                      // the note's gradient 2 (a - y)
 };
 
-// How many columns of targets belong to `outputs` outputs. Throws std::invalid_argument when they
-// cannot be divided among targets.
+// The number of columns of targets for `outputs` outputs. Throws std::invalid_argument if the
+// outputs are not a multiple of those that the loss needs for a target.
 template <class T>
 index_t target_columns(const LossEntry<T>& loss, index_t outputs, std::size_t parameters);
-// The loss's parameters: those given, checked, or without any their initial values.
+// The loss's parameters: the given ones after a check, or the initial values if none is given.
 template <class T>
 std::vector<double> loss_parameters(const LossEntry<T>& loss, const std::vector<double>& given);
 
 template <class T>
 class Objective {
  public:
-  // `last_activation` decides between the fused and the plain form. With `from_logits` the outputs
-  // are what the loss's own activation would be applied to, and the last one must be linear.
+  // The fused form is used when `last_activation` is the loss's link. With `from_logits` the
+  // outputs are logits: the loss applies its link itself, and the last activation must be linear.
   Objective(const KernelTable<T>& table, const std::string& loss, Reduction reduction,
             const std::string& last_activation, index_t outputs, bool from_logits = false,
             const std::vector<double>& parameters = {});
@@ -60,21 +61,21 @@ class Objective {
   bool adds_up() const {
     return reduction_ == Reduction::sum || reduction_ == Reduction::sum_over_outputs;
   }
-  // Whether `rows` wants the last layer's z instead of a, and gives dC/dz instead of dC/da.
+  // Whether `rows` takes the last layer's z instead of a, and gives dC/dz instead of dC/da.
   bool fused() const { return fused_; }
 
   double (*function() const)(const LossArguments<T>&) {
     return fused_ ? loss_->fused : loss_->plain;
   }
 
-  // The sum of the weights of rows (their number without weights).
+  // The sum of the rows' weights; their number if there are none.
   static double weight_sum(const T* weight, index_t rows);
   // What the weighted sum of a batch's losses is divided by, apart from `divisor`'s own factor: the
   // rows or their weights.
   double batch_weight(const T* weight, index_t rows) const;
   // Whether the loss of many rows depends on how they are cut into batches.
   bool depends_on_batches(bool weighted) const;
-  // What a row's gradient is multiplied with, and what the sum of losses is divided by.
+  // The factor of a row's gradient, and the divisor of the sum of losses.
   double gradient_scale(double batch_weight) const;
   double divisor(double batch_weight) const;
   // The weighted sum of the rows' losses; dC/da or dC/dz goes to `gradient` unless that is empty.

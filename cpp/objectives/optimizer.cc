@@ -11,7 +11,7 @@
 namespace densecore {
 namespace {
 
-// Steps whose learning rates are asked for at once: asking may mean a call of Python.
+// Number of learning rates per call of a schedule, which may be a call of Python.
 constexpr index_t rates_at_once = 1024;
 
 void check_number(const char* name, double value, bool valid, const char* wanted) {
@@ -78,7 +78,7 @@ void OptimizerSettings::set_schedule(Schedule schedule) {
     std::swap(schedule_, made);
     std::swap(rates_, none);
   }
-  // The old ones end here, without the lock.
+  // The old schedule and rates are destroyed here, without the lock.
 }
 
 HyperparameterValues OptimizerSettings::values(std::int64_t step) {
@@ -97,7 +97,8 @@ HyperparameterValues OptimizerSettings::values(std::int64_t step) {
     (*schedule)(step, rates_at_once, made.data());
     rates = std::make_shared<const Rates>(Rates{step, std::move(made)});
     const std::lock_guard<std::mutex> lock(mutex_);
-    // Somebody may have set another one meanwhile, from the next step on.
+    // Another thread may have set another schedule meanwhile, which then holds from the next step
+    // on.
     if (schedule_ == schedule) rates_ = rates;
   }
   // The first hyperparameter of every optimizer.
@@ -190,7 +191,7 @@ bool OptimizerState<T>::accumulate(T* gradients, const std::vector<ParameterBloc
   return complete;
 }
 
-// As Keras, one kind only: the arrays' lengths, then that of all, then the elements.
+// As in Keras, only one of them is applied: clipnorm, else global_clipnorm, else clipvalue.
 template <class T>
 void OptimizerState<T>::clip(T* gradients, const std::vector<ParameterBlock>& trained) const {
   const GradientKernels<T>& kernels = table_->gradients;
@@ -219,7 +220,7 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
                                const std::vector<ParameterBlock>& trained, double penalty_factor) {
   // An element costs about as much as eight multiply-adds, mostly in memory traffic.
   const double work = 8.0 * static_cast<double>(count_);
-  // May throw, and hence comes before anything is changed.
+  // May throw: before any change.
   settings_->values(steps);
   add_penalties(parameters, gradients, trained, penalty_factor);
   if (accumulation_ > 1 && !accumulate(gradients, trained)) return executor.check(work);
@@ -230,11 +231,10 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
     return finish_step(executor, work, parameters, trained);
   }
   constexpr index_t chunk = 1 << 15;
-  // The update is the one part of a step that must not be left half done, hence an executor of
-  // its own, which nobody interrupts.
+  // With an executor that cannot be interrupted, as an update must not be left half done.
   Executor uninterrupted;
   for (std::size_t b = 0; b < trained.size();) {
-    // Neighbouring arrays are one stretch of parameters.
+    // Adjacent arrays are updated together.
     const index_t first = trained[b].offset;
     index_t last = first + trained[b].size();
     for (++b; b < trained.size() && trained[b].offset == last; ++b) last += trained[b].size();

@@ -1,4 +1,5 @@
-// An optimizer's settings, which the user may change at any time, and its state in one network.
+// The settings of an optimizer, which the user may change at any time, and its state for one
+// network.
 #pragma once
 
 #include <array>
@@ -16,16 +17,16 @@
 
 namespace densecore {
 
-// What happens around every optimizer's update, with Keras's names; 0 leaves a part out.
+// The steps around the update that all optimizers share, with Keras's names; 0 turns a step off.
 struct GradientSteps {
   double weight_decay = 0;     // parameters *= 1 - learning_rate * weight_decay, before the update
-  double clipvalue = 0;        // gradients to -clipvalue .. clipvalue
-  double clipnorm = 0;         // each array's gradient to this length
-  double global_clipnorm = 0;  // that of all together
-  std::int64_t accumulation = 1;  // batches whose mean gradient makes an update
-  double ema_momentum = 0;        // of the moving average of the parameters
+  double clipvalue = 0;        // limits each element to -clipvalue .. clipvalue
+  double clipnorm = 0;         // limits the norm of each array's gradient
+  double global_clipnorm = 0;  // limits the norm of the whole gradient
+  std::int64_t accumulation = 1;  // an update is made of the mean gradient of so many batches
+  double ema_momentum = 0;        // momentum of the moving average of the parameters
   bool ema = false;
-  std::int64_t ema_overwrite = 0;  // updates after which the parameters become their average
+  std::int64_t ema_overwrite = 0;  // after so many updates the parameters become their average
 
   bool wants_whole_gradient() const {
     return clipvalue != 0 || clipnorm != 0 || global_clipnorm != 0 || accumulation > 1;
@@ -36,7 +37,7 @@ struct GradientSteps {
 // Learning rates of steps first, first + 1, ... (counted from 0). May throw.
 using Schedule = std::function<void(std::int64_t first, index_t count, double* rates)>;
 
-// Of an optimizer, in its order; the rest is 0.
+// The values of an optimizer's hyperparameters in its order; further elements are 0.
 using HyperparameterValues = std::array<double, 8>;
 
 // Name and hyperparameters. Shared between the Python object and the networks that use it, so that
@@ -56,7 +57,7 @@ class OptimizerSettings {
   const GradientSteps& gradient_steps() const { return gradient_steps_; }
   // Throws std::invalid_argument for values out of range.
   void set_gradient_steps(const GradientSteps& steps);
-  // An empty one ends an earlier one: the learning rate is then the hyperparameter.
+  // An empty schedule removes the present one: the learning rate is then the hyperparameter.
   void set_schedule(Schedule schedule);
   bool scheduled() const { return scheduled_.load(std::memory_order_relaxed); }
   // The hyperparameters of step number `step` (from 0), as OptimizerEntry::prepare wants them.
@@ -69,7 +70,7 @@ class OptimizerSettings {
   std::vector<Hyperparameter> hyperparameters_;
   HyperparameterValues values_{};
   GradientSteps gradient_steps_;
-  // Of the steps from `first` on.
+  // The learning rates of the steps from `first` on.
   struct Rates {
     std::int64_t first;
     std::vector<double> values;
@@ -77,8 +78,8 @@ class OptimizerSettings {
       return step >= first && step - first < static_cast<std::int64_t>(values.size());
     }
   };
-  // The lock is for the two pointers, never held while the schedule is asked: that may wait for the
-  // GIL, which who sets another schedule has.
+  // The lock protects the two pointers. It is not held during a call of the schedule, which may
+  // wait for the GIL: a thread that holds the GIL may wait for this lock to set another schedule.
   std::mutex mutex_;
   std::atomic<bool> scheduled_{false};
   std::shared_ptr<const Schedule> schedule_;
@@ -89,7 +90,8 @@ std::vector<std::string> optimizer_names();
 // Names of the arrays that an optimizer keeps per parameter. Throws for an unknown name.
 std::vector<std::string> optimizer_state_names(const OptimizerSettings& settings);
 
-// One step's update, of any part of the parameters, in any order and from any thread.
+// The update of one step. It may be applied to parts of the parameters in any order, and from any
+// thread.
 template <class T>
 struct Update {
   const KernelTable<T>* table;
@@ -102,7 +104,7 @@ struct Update {
   T* average = nullptr;
   double momentum = 0;
 
-  // Of an optimizer whose entry says `descent`.
+  // For optimizers with `descent` only.
   T rate() const { return static_cast<T>(scalars[0]); }
 
   void apply(index_t begin, index_t count) const {
@@ -127,24 +129,25 @@ class OptimizerState {
   const OptimizerEntry<T>& entry() const { return *entry_; }
   const std::shared_ptr<OptimizerSettings>& settings() const { return settings_; }
   const std::shared_ptr<AlignedBuffer<T>>& states() const { return states_; }
-  // Whether an update needs all gradients of the step, and not only its own.
+  // Whether the update of a parameter needs the gradients of all parameters.
   bool wants_whole_gradient() const {
     return entry_->array_step != ArrayStep::none ||
            settings_->gradient_steps().wants_whole_gradient();
   }
-  // Whether a step is p -= rate * g and nothing else, which a weight gradient can do by itself.
+  // Whether a step is p -= rate * g and nothing else, which the kernel of the weight gradient can
+  // do.
   bool descends() const { return entry_->descent && !settings_->gradient_steps().any(); }
   // Whether a step is the update and nothing else.
   bool plain() const { return !settings_->gradient_steps().any() && !settings_->scheduled(); }
 
   std::int64_t steps = 0;  // batches trained on so far
 
-  // Counts a step, and says how its parameters are to be updated. The step must then be completed.
+  // Counts a step and returns its update, which the caller must apply to all trained parameters.
   Update<T> next_update(T* parameters, const T* gradients);
   // Counts `count` steps of an optimizer that descends and is plain; returns the rate of each.
   double next_rate(std::int64_t count);
-  // A whole step for the arrays `trained`; the gradients become what was taken of them. Penalties
-  // count `penalty_factor` times.
+  // A whole step for the arrays `trained`. Penalties are multiplied by `penalty_factor`. Afterwards
+  // the gradients are those after accumulation and clipping.
   void update(Executor& executor, T* parameters, T* gradients,
               const std::vector<ParameterBlock>& trained, double penalty_factor = 1);
   // At the end of training the parameters become their average, as in Keras.
@@ -153,10 +156,10 @@ class OptimizerState {
  private:
   void add_penalties(const T* parameters, T* gradients, const std::vector<ParameterBlock>& trained,
                      double factor) const;
-  // What comes after the update of all parameters.
+  // To be called after the update of all parameters.
   void finish_step(Executor& executor, double work, T* parameters,
                    const std::vector<ParameterBlock>& trained);
-  // Returns whether enough batches have gathered.
+  // Returns whether the gradients of enough batches are summed up.
   bool accumulate(T* gradients, const std::vector<ParameterBlock>& trained);
   void clip(T* gradients, const std::vector<ParameterBlock>& trained) const;
   T* extra(int number) { return states_->data() + (entry_->state_count + number) * count_; }
@@ -164,7 +167,7 @@ class OptimizerState {
   const KernelTable<T>* table_;
   const OptimizerEntry<T>* entry_;
   std::shared_ptr<OptimizerSettings> settings_;
-  // As they were when the network was compiled, and these must stay: the arrays are made for them.
+  // The settings at the time of compilation. They must not change, as the arrays are made for them.
   std::int64_t accumulation_;
   bool ema_;
   std::shared_ptr<AlignedBuffer<T>> states_;
