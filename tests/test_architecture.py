@@ -318,32 +318,6 @@ def test_all_lists_what_there_is() -> None:
         dc.Dance  # noqa: B018
 
 
-def test_stub_lists_what_the_core_has() -> None:
-    tree = ast.parse((Path(dc.__file__).parent / "_core.pyi").read_text())
-    assert (Path(dc.__file__).parent / "py.typed").exists()
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-
-    def members(node: ast.ClassDef) -> set[str]:
-        names = {m.name for m in node.body if isinstance(m, ast.FunctionDef)}
-        names |= {
-            m.target.id
-            for m in node.body
-            if isinstance(m, ast.AnnAssign) and isinstance(m.target, ast.Name)
-        }
-        for base in node.bases:
-            if isinstance(base, ast.Name) and base.id in classes:
-                names |= members(classes[base.id])
-        return {name for name in names if not name.startswith("__")}
-
-    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    public_classes = {name for name in classes if not name.startswith("_")}
-    found = {name for name in dir(dc._core) if not name.startswith("_")}
-    assert found == functions | public_classes
-    for name in public_classes:
-        has = {member for member in vars(getattr(dc._core, name)) if not member.startswith("_")}
-        assert has == members(classes[name]), name
-
-
 @pytest.mark.slow
 @needs_sources
 def test_types_are_strict() -> None:

@@ -147,7 +147,7 @@ def test_aliases_are_keras_s() -> None:
         (
             lambda: losses.sparse_categorical_crossentropy([2], [[0.5, 0.5]]),
             ValueError,
-            "found class 2 in row 0, wanted 0 to 1",
+            "found class 2 in row 0, wanted class numbers 0 to 1",
         ),
         (
             lambda: losses.sparse_categorical_crossentropy([0.5], [[0.5, 0.5]]),

@@ -1,8 +1,10 @@
 """Threads: the same bits for any number, no damage by fork, signals or a second Python thread."""
 
 import concurrent.futures
+import copy
 import gc
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -179,6 +181,73 @@ def test_fork_after_training_leaves_both_processes_working() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_waits_for_imports_of_other_threads() -> None:
+    """A child would wait for a module that its parent's other thread was importing."""
+    done = run_script(
+        """
+    import importlib.abc, importlib.machinery, os, sys, threading, time, warnings
+    import numpy as np
+    import densecore as dc
+
+    warnings.simplefilter("ignore")
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype("f")
+    slow = []
+
+    class Slow(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path, target=None):
+            if not name.startswith("densecore") or os.getpid() != parent:
+                return None
+            spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+            if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+                execute = spec.loader.exec_module
+                def slowly(module):
+                    slow.append(name)
+                    time.sleep(0.1)
+                    execute(module)
+                spec.loader.exec_module = slowly
+            return spec
+
+    parent = os.getpid()
+    sys.meta_path.insert(0, Slow())
+
+    def use():
+        model = dc.Sequential([dc.Input(3), dc.Dense(4), dc.Dense(1)], seed=0)
+        model.compile("adam", "mse", ["mae"])
+        model.fit(x, x[:, :1], verbose=0)
+        model.train_on_batch(x, x[:, :1])
+        model.evaluate(x, x[:, :1], batch_size=8, verbose=1)
+        model.predict(x, batch_size=8)
+        model.freeze()(x)
+        model.optimizer.learning_rate = dc.schedules.CosineDecay(0.1, 100)
+        model.to_json()
+        try:
+            dc.nothing_of_this_name
+        except AttributeError:
+            pass
+        dc.Ensemble(model, 2).predict(x)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    hung = children = 0
+    while thread.is_alive():
+        pid = os.fork()
+        if pid == 0:
+            import signal
+            signal.alarm(10)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            use()
+            os._exit(0)
+        children += 1
+        hung += os.waitpid(pid, 0)[1] != 0
+        time.sleep(0.02)
+    print(len(slow) > 3, children > 0, hung, file=sys.stderr)
+    """
+    )
+    assert done.stderr.split() == ["True", "True", "0"], done.stderr
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing_after_training(method: str, tmp_path: Any) -> None:
     script = tmp_path / "work.py"
@@ -415,6 +484,7 @@ class TestOneModelInTwoThreads:
         tape, out = model.make_tape(), np.empty_like(y)
         model.forward(x, tape=tape)
         step, predict = model.make_train_step(x, y), model.make_predictor(x, out)
+        weights = model.get_weights()
         return model, {
             "fit": lambda: model.fit(x, y, verbose=0),
             "fit in Python": lambda: model.fit(iter([(x, y)]), verbose=0),
@@ -437,6 +507,15 @@ class TestOneModelInTwoThreads:
             # These would read a mixture of two steps, or change the step that is being made.
             "parameters": lambda: model.parameters,
             "gradients": lambda: model.gradients,
+            "get_weights": model.get_weights,
+            "set_weights": lambda: model.set_weights([w + 1 for w in weights]),
+            "a layer's get_weights": model.layers[0].get_weights,
+            "a layer's set_weights": lambda: model.layers[0].set_weights(weights[:2]),
+            "save": lambda: model.save(os.devnull),
+            "save_weights": lambda: model.save_weights(os.devnull),
+            "pickle": lambda: pickle.dumps(model),
+            "copy": lambda: copy.deepcopy(model),
+            "freeze": model.freeze,
             "progress": lambda: model.progress,
         }
 
@@ -502,6 +581,51 @@ class TestCallbacksUseTheModel:
 
     x, y = np.ones((8, 3), np.float32), np.zeros((8, 2), np.float32)
 
+    def uses(self, model: dc.Sequential, path: Any) -> dict[str, Any]:
+        return {
+            "parameters": lambda: model.parameters.copy(),
+            "get_weights": model.get_weights,
+            "set_weights": lambda: model.set_weights(model.get_weights()),
+            "save": lambda: model.save(path / "model"),
+            "save_weights": lambda: model.save_weights(path / "weights"),
+            "load_weights": lambda: model.load_weights(path / "weights"),
+            "pickle": lambda: pickle.dumps(model),
+            "predict": lambda: model.predict(self.x),
+            "evaluate": lambda: model.evaluate(self.x, self.y),
+            "progress": lambda: model.progress,
+        }
+
+    @pytest.mark.parametrize("in_python", [False, True])
+    def test_from_its_own_thread_alone(self, in_python: bool, tmp_path: Any) -> None:
+        model = dc.Sequential([dc.Input(3), dc.Dense(2)], seed=0)
+        model.compile("adam", "mse")
+        model.save_weights(tmp_path / "weights")
+        uses, failures = self.uses(model, tmp_path), {}
+
+        def attempt(name: str) -> None:
+            try:
+                uses[name]()
+            except RuntimeError as error:
+                failures[name] = str(error)
+
+        def hook(*_: Any) -> None:
+            for use in uses.values():
+                use()
+            for name in uses:
+                thread = threading.Thread(target=attempt, args=(name,))
+                thread.start()
+                thread.join()
+
+        data = (iter([(self.x, self.y)] * 4),) if in_python else (self.x, self.y)
+        callbacks = [dc.callbacks.LambdaCallback(on_epoch_end=hook)]
+        model.fit(*data, epochs=1, verbose=0, callbacks=callbacks)
+        assert failures.keys() == uses.keys()
+        assert all("in use by another thread" in text for text in failures.values())
+        failures.clear()
+        for name in uses:
+            attempt(name)  # and all is free again
+        assert not failures
+
     def test_a_metric_may_read_and_not_change(self) -> None:
         found: list[Any] = []
 
@@ -515,6 +639,69 @@ class TestCallbacksUseTheModel:
         model.compile("sgd", "mse", [metric])
         history = model.fit(self.x, self.y, epochs=2, verbose=0)
         assert history.history["metric"] == found
+
+
+@pytest.mark.filterwarnings("ignore:metric .* is a Python function")
+class TestOneEnsembleInTwoThreads:
+    """An ensemble that trains is refused to others; what is saved of it is never a mixture."""
+
+    x, y = np.ones((8, 3), np.float32), np.zeros((8, 2), np.float32)
+
+    def test_every_other_call_is_refused(self, tmp_path: Any) -> None:
+        entered, opened = threading.Event(), threading.Event()
+        gate = threading.Event()
+
+        def metric(y: Any, p: Any) -> float:
+            if gate.is_set():
+                entered.set()
+                assert opened.wait(30)
+            return 0.0
+
+        model = dc.Sequential([dc.Input(3), dc.Dense(2)], seed=0)
+        model.compile("adam", "mse", [metric])
+        ensemble = dc.Ensemble(model, 3)
+        core = ensemble._core
+        single, states = ensemble.member(0), core.states.copy()
+        calls = {
+            "fit": lambda: ensemble.fit(self.x, self.y, verbose=0),
+            "train_on_batch": lambda: ensemble.train_on_batch(self.x, self.y),
+            "predict": lambda: ensemble.predict(self.x),
+            "evaluate": lambda: ensemble.evaluate(self.x, self.y),
+            "parameters": lambda: ensemble.parameters,
+            "progress": lambda: ensemble.progress,
+            "member": lambda: ensemble.member(0),
+            "set_member": lambda: ensemble.set_member(0, single),
+            "save": lambda: ensemble.save(tmp_path / "ensemble"),
+            "pickle": lambda: pickle.dumps(ensemble),
+            "copy": lambda: copy.deepcopy(ensemble),
+            "compile": lambda: ensemble.compile("sgd", "mse"),
+            "states": lambda: core.states,
+            "seeds": lambda: core.seeds,
+            "set seeds": lambda: setattr(core, "seeds", [1, 2, 3]),
+            "optimizer_states": lambda: core.optimizer_states(0),
+            "set_progress": lambda: core.set_progress(0, 1, 1),
+            "finish_training": core.finish_training,
+        }
+        gate.set()
+        thread = threading.Thread(target=calls["fit"])
+        thread.start()
+        assert entered.wait(30)
+        gate.clear()
+        refused = []
+        try:
+            for name, call in calls.items():
+                try:
+                    call()
+                except RuntimeError as error:
+                    refused += [name] * ("in use by another thread" in str(error))
+        finally:
+            opened.set()
+            thread.join()
+        assert refused == list(calls)
+        np.testing.assert_array_equal(states, core.states)
+        for name, call in calls.items():
+            if name != "pickle":  # which cannot hold the metric
+                call()  # free again
 
 
 def test_a_reservation_is_for_its_thread() -> None:

@@ -39,7 +39,7 @@ void register_bound(py::module_& module, const std::string& network) {
           [](BoundStep<T>& self, const py::object& steps) {
             return self.run(integer_of("run: steps", steps));
           },
-          py::arg("steps"));
+          py::arg("steps"), "Make a number of steps, and return the loss before the last one.");
   core_class<BoundPrediction<T>>(module, predict_name.c_str(),
                                  "A prediction that is bound to its arrays.",
                                  called_as<BoundPrediction<T>::call>())

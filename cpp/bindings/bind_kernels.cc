@@ -158,7 +158,8 @@ class Kernels {
               const py::object& gradient, const std::vector<double>& given) const {
     const auto& entry = find_loss(table_, name);
     const std::vector<double> parameters = loss_parameters(entry, given);
-    LossArguments<T> p = loss_arguments(entry, output, target, parameters);
+    std::vector<std::int32_t> labels;
+    LossArguments<T> p = loss_arguments(entry, output, target, parameters, labels);
     p.scale = scale;
     if (!weight.is_none()) p.weight = input_vector<T>("weight", weight, p.rows);
     if (!gradient.is_none()) {
@@ -177,17 +178,9 @@ class Kernels {
                  const std::vector<double>& given) const {
     const auto& entry = find_loss(table_, name);
     const std::vector<double> parameters = loss_parameters(entry, given);
-    LossArguments<T> p = loss_arguments(entry, output, target, parameters);
-    const auto evaluate = form(entry, fused);
-    double* values = output_vector<double>("out", out, p.rows);
-    const index_t rows = p.rows;
-    p.rows = 1;
-    for (index_t i = 0; i < rows; ++i) {
-      values[i] = p.cols == 0 ? 0 : evaluate(p);
-      p.output += p.ld_output;
-      if (p.values != nullptr) p.values += p.ld_values;
-      if (p.labels != nullptr) ++p.labels;
-    }
+    std::vector<std::int32_t> labels;
+    const LossArguments<T> p = loss_arguments(entry, output, target, parameters, labels);
+    loss_of_rows(form(entry, fused), p, output_vector<double>("out", out, p.rows));
   }
 
   void optimizer_update(const std::string& name, const std::vector<double>& hyperparameters,
@@ -258,7 +251,8 @@ class Kernels {
 
   static LossArguments<T> loss_arguments(const LossEntry<T>& entry, const py::object& output,
                                          const py::object& target,
-                                         const std::vector<double>& parameters) {
+                                         const std::vector<double>& parameters,
+                                         std::vector<std::int32_t>& labels) {
     const auto a = input_matrix<T>("output", output, any, any);
     LossArguments<T> p{};
     p.rows = a.rows;
@@ -269,13 +263,8 @@ class Kernels {
     p.parameters = parameters.data();
     p.parameter_count = static_cast<int>(parameters.size());
     if (entry.targets == TargetKind::labels) {
-      p.labels = static_cast<const std::int32_t*>(
-          checked<std::int32_t>("target", target, {a.rows}).data());
-      for (index_t i = 0; i < a.rows; ++i)
-        if (p.labels[i] < 0 || p.labels[i] >= a.cols)
-          throw std::invalid_argument("target: found class " + std::to_string(p.labels[i]) +
-                                      " in row " + std::to_string(i) + ", wanted 0 to " +
-                                      std::to_string(a.cols - 1));
+      read_labels("target", target, a.rows, a.cols, labels);
+      p.labels = labels.data();
     } else {
       const auto y = input_matrix<T>("target", target, a.rows,
                                      target_columns(entry, a.cols, parameters.size()));
@@ -294,35 +283,47 @@ void register_for(py::module_& module, const char* name) {
   using K = Kernels<T>;
   core_class<K>(module, name, "The kernels of one instruction set and dtype on NumPy arrays.")
       .def(py::init<const py::object&>(), py::arg("isa") = py::none())
-      .def_property_readonly("isa", &K::isa)
-      .def_property_readonly("lanes", &K::lanes)
+      .def_property_readonly("isa", &K::isa, "The instruction set.")
+      .def_property_readonly("lanes", &K::lanes, "Numbers in a vector.")
       .def("gemm", &K::gemm, py::arg("a"), py::arg("b"), py::arg("bias"), py::arg("c"),
-           py::arg("accumulate") = false)
-      .def("transpose", &K::transpose, py::arg("in"), py::arg("out"))
+           py::arg("accumulate") = false, "c = a b, plus bias (columns,) or plus c.")
+      .def("transpose", &K::transpose, py::arg("in"), py::arg("out"),
+           "out (columns, rows) = in (rows, columns) transposed.")
       .def("column_sum", &K::column_sum, py::arg("in"), py::arg("out"),
-           py::arg("accumulate") = false)
-      .def("add", &K::add, py::arg("in"), py::arg("out"))
-      .def("functions", &K::functions)
-      .def("function", &K::function, py::arg("name"), py::arg("x"), py::arg("out"))
-      .def("activations", &K::activations)
-      .def("check_activation", &K::check_activation, py::arg("name"), py::arg("parameters"))
+           py::arg("accumulate") = false, "out (columns,) = the sums of the columns, or plus them.")
+      .def("add", &K::add, py::arg("in"), py::arg("out"), "out += in.")
+      .def("functions", &K::functions, "Names of the mathematical functions.")
+      .def("function", &K::function, py::arg("name"), py::arg("x"), py::arg("out"),
+           "out = f(x), element by element.")
+      .def("activations", &K::activations,
+           "Parameters of every activation with their initial values, by name.")
+      .def("check_activation", &K::check_activation, py::arg("name"), py::arg("parameters"),
+           "Raise ValueError for an unknown name, or parameters out of range.")
       .def("activation", &K::activation, py::arg("name"), py::arg("z"), py::arg("out"),
-           py::arg("parameters") = std::vector<double>())
+           py::arg("parameters") = std::vector<double>(), "out = f(z).")
       .def("activation_gradient", &K::activation_gradient, py::arg("name"), py::arg("z"),
            py::arg("a"), py::arg("grad"), py::arg("out"),
-           py::arg("parameters") = std::vector<double>())
-      .def("losses", &K::losses)
+           py::arg("parameters") = std::vector<double>(),
+           "out = dC/dz from grad = dC/da, with a = f(z).")
+      .def("losses", &K::losses,
+           "What is known of every loss, by name: link, parameters, sparse, averaged.")
       .def("loss", &K::loss, py::arg("name"), py::arg("fused"), py::arg("output"),
            py::arg("target"), py::arg("weight"), py::arg("scale"), py::arg("gradient"),
-           py::arg("parameters") = std::vector<double>())
-      .def("check_loss", &K::check_loss, py::arg("name"), py::arg("parameters"))
+           py::arg("parameters") = std::vector<double>(),
+           "The weighted sum of the rows' losses; dC/d(output) times `scale` to `gradient` unless "
+           "that is None.")
+      .def("check_loss", &K::check_loss, py::arg("name"), py::arg("parameters"),
+           "Raise ValueError for an unknown name, or parameters out of range.")
       .def("loss_rows", &K::loss_rows, py::arg("name"), py::arg("fused"), py::arg("output"),
-           py::arg("target"), py::arg("out"), py::arg("parameters") = std::vector<double>())
+           py::arg("target"), py::arg("out"), py::arg("parameters") = std::vector<double>(),
+           "The loss of each row, into `out` (rows,).")
       .def("optimizer_update", &K::optimizer_update, py::arg("name"), py::arg("hyperparameters"),
-           py::arg("step"), py::arg("parameter"), py::arg("gradient"), py::arg("states"))
-      .def("multiply_adds", &K::multiply_adds, py::arg("repeats"), py::arg("out"))
-      .def("read_all", &K::read_all, py::arg("in"), py::arg("out"))
-      .def("rewrite_all", &K::rewrite_all, py::arg("x"));
+           py::arg("step"), py::arg("parameter"), py::arg("gradient"), py::arg("states"),
+           "One update of parameters in place, with the states that the rule keeps.")
+      .def("multiply_adds", &K::multiply_adds, py::arg("repeats"), py::arg("out"),
+           "Make multiply-adds in registers, and return how many.")
+      .def("read_all", &K::read_all, py::arg("in"), py::arg("out"), "Read memory in order.")
+      .def("rewrite_all", &K::rewrite_all, py::arg("x"), "Read and write memory in order.");
 }
 
 }  // namespace

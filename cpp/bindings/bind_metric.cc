@@ -83,10 +83,12 @@ void register_metric(py::module_& module) {
   core_class<PyMetric>(module, "Metric", "A metric by itself, fed batch after batch.")
       .def(py::init<const std::string&, const py::dict&, index_t, bool>(), py::arg("name"),
            py::arg("options"), py::arg("outputs"), py::arg("labels"))
-      .def("update", &PyMetric::update, py::arg("outputs"), py::arg("targets"), py::arg("weight"))
-      .def("reset", &PyMetric::reset)
-      .def("result", &PyMetric::result);
-  module.def("metric_names", &metric_names);
+      .def("update", &PyMetric::update, py::arg("outputs"), py::arg("targets"), py::arg("weight"),
+           "Add a batch: y_pred (rows, outputs), y_true of that shape or (rows,), weights (rows,) "
+           "or None.")
+      .def("reset", &PyMetric::reset, "Forget the batches so far.")
+      .def("result", &PyMetric::result, "The metric of all batches so far.");
+  module.def("metric_names", &metric_names, "The names of all metrics that are not also losses.");
 }
 
 }  // namespace densecore::bindings

@@ -11,49 +11,76 @@ template <class T>
 void register_for(py::module_& module, const char* name, const char* tally_name) {
   using N = PyNetwork<T>;
   core_class<PyTally<T>>(module, tally_name, "Loss and metrics of the batches so far.")
-      .def("reset", &PyTally<T>::reset)
-      .def("results", &PyTally<T>::results);
+      .def("reset", &PyTally<T>::reset, "Forget the batches so far.")
+      .def("results", &PyTally<T>::results,
+           "The mean loss, then the metrics in the order of compilation.");
   static const std::string tape_name = std::string("Tape") + name;
   core_class<PyTape<T>>(module, tape_name.c_str(), "A place for one forward pass.")
-      .def_property_readonly("rows", &PyTape<T>::rows);
+      .def_property_readonly("rows", &PyTape<T>::rows,
+                             "Rows of the forward pass on it; 0 without one.");
   auto type = core_class<N>(module, name, "A network with what it is trained by, on NumPy arrays.");
   register_bound<T>(module, name);
   add_hot_calls<T>(type);
   register_derivatives<T>(type);
   type.def(py::init<index_t, const std::vector<py::dict>&, const py::object&>(), py::arg("inputs"),
            py::arg("layers"), py::arg("isa") = py::none())
-      .def_property_readonly("isa", &N::isa)
-      .def_property_readonly("inputs", &N::inputs)
-      .def_property_readonly("parameter_count", &N::parameter_count)
-      .def_property_readonly("parameters", &N::parameters)
-      .def_property_readonly("gradients", &N::gradients)
-      .def_property_readonly("gradient_slots", &N::gradient_slots)
-      .def("layer_views", &N::layer_views, py::arg("layer"))
+      .def_property_readonly("isa", &N::isa,
+                             "The instruction set that the kernels are compiled for.")
+      .def_property_readonly("inputs", &N::inputs, "Number of features in a row.")
+      .def_property_readonly("parameter_count", &N::parameter_count, "Number of parameters.")
+      .def_property_readonly("parameters", &N::parameters,
+                             "A view (parameter_count,) of all parameters, layer by layer.")
+      .def_property_readonly(
+          "gradients", &N::gradients,
+          "A view (parameter_count,) of the gradients of the last backward pass.")
+      .def_property_readonly("gradient_slots", &N::gradient_slots,
+                             "A view of the four numbers behind the gradients: weight and loss of "
+                             "the batch, and two that are free for a reduction over processes.")
+      .def("layer_views", &N::layer_views, py::arg("layer"),
+           "Of the core's layer: (parameters, gradients, states), each a dictionary of views by "
+           "name.")
       .def_property(
           "seed", [](const N& network) { return network.seed(); },
-          [](N& network, std::uint64_t seed) { network.set_seed(seed); })
+          [](N& network, std::uint64_t seed) { network.set_seed(seed); }, "Seed of dropout masks.")
       .def_property(
           "open_passes", [](const N& network) { return network.open_passes(); },
-          [](N& network, std::uint64_t count) { network.set_open_passes(count); })
-      .def("set_trainable", &N::set_trainable, py::arg("layer"), py::arg("trainable"))
-      .def("set_penalty", &N::set_penalty, py::arg("layer"), py::arg("l1"), py::arg("l2"))
-      .def_readwrite("row_order", &N::row_order)
-      .def_property("penalty_weight", &N::penalty_weight, &N::set_penalty_weight)
-      .def("random_numbers", &N::random_numbers, py::arg("layer"), py::arg("step"), py::arg("rows"))
+          [](N& network, std::uint64_t count) { network.set_open_passes(count); },
+          "Number of forward passes so far that were not part of a training step: each has dropout "
+          "masks of its own.")
+      .def("set_trainable", &N::set_trainable, py::arg("layer"), py::arg("trainable"),
+           "Set whether training changes a layer; pending forward passes are discarded.")
+      .def("set_penalty", &N::set_penalty, py::arg("layer"), py::arg("l1"), py::arg("l2"),
+           "Set the factors of |w| and of w ** 2 of a layer's weights.")
+      .def_readwrite(
+          "row_order", &N::row_order,
+          "None, or the order (rows,) of the rows that `fit` reads when an epoch begins.")
+      .def_property("penalty_weight", &N::penalty_weight, &N::set_penalty_weight,
+                    "When > 0, a batch's penalties are multiplied by this over the batch's weight.")
+      .def("random_numbers", &N::random_numbers, py::arg("layer"), py::arg("step"), py::arg("rows"),
+           "The factors or numbers (rows, units) that a layer draws in a training step.")
       .def("set_function", &N::set_function, py::arg("layer"), py::arg("forward"),
-           py::arg("derivative"))
+           py::arg("derivative"),
+           "Set the functions of a layer of kind 'function': forward(x) and derivative(x, a), on "
+           "copies (rows, units).")
       .def("compile", &N::compile, py::arg("loss"), py::arg("reduction"), py::arg("optimizer"),
            py::arg("metrics"), py::arg("seed"), py::arg("from_logits") = false,
-           py::arg("loss_parameters") = std::vector<double>())
-      .def("optimizer_states", &N::optimizer_states)
-      .def_property("steps", &N::steps, &N::set_steps)
-      .def_property("epochs", &N::epochs, &N::set_epochs)
-      .def("penalty", &N::penalty)
-      .def("make_tape", &N::make_tape)
+           py::arg("loss_parameters") = std::vector<double>(),
+           "Choose loss, optimizer and metrics; the optimizer's state starts anew.")
+      .def("optimizer_states", &N::optimizer_states,
+           "Views (parameter_count,) of the arrays that the optimizer keeps, by name.")
+      .def_property("steps", &N::steps, &N::set_steps, "Training steps since compilation.")
+      .def_property("epochs", &N::epochs, &N::set_epochs, "Epochs of training since compilation.")
+      .def("penalty", &N::penalty, "The sum of the layers' penalties.")
+      .def("make_tape", &N::make_tape,
+           "A place for a forward pass that is kept until its backward pass.")
       .def("loss_and_gradients", &N::loss_and_gradients, py::arg("x"), py::arg("y"),
-           py::arg("sample_weight") = py::none())
-      .def("layer_outputs", &N::layer_outputs)
-      .def("finish_training", &N::finish_training)
+           py::arg("sample_weight") = py::none(),
+           "The mean loss of a batch, penalties included; fills the gradients and updates nothing.")
+      .def("layer_outputs", &N::layer_outputs,
+           "Copies (rows, units) of what each of the core's layers put out in the last forward "
+           "pass.")
+      .def("finish_training", &N::finish_training,
+           "Replace the parameters by their average, where the optimizer keeps one.")
       .def(
           "fit",
           [](N& self, const py::object& x, const py::object& y, const py::object& weight,
@@ -64,29 +91,37 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
           },
           py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("validation"),
           py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"), py::arg("epoch_end"),
-          py::arg("results"), py::arg("epoch_begin") = py::none(), py::arg("every_epoch") = true)
+          py::arg("results"), py::arg("epoch_begin") = py::none(), py::arg("every_epoch") = true,
+          "Train for a number of epochs. Appends (training, validation), the loss and the metrics "
+          "of each, for every epoch to `results`, and calls epoch_begin() and epoch_end(training, "
+          "validation), which returns whether to go on.")
       .def(
           "reserved",
-          [](const py::object& self) {
-            return std::make_unique<PyReservation>(self, self.cast<N&>().mark());
+          [](const py::object& self, bool reading) {
+            return std::make_unique<PyReservation>(self, self.cast<N&>().mark(), reading);
           },
+          py::arg("reading") = false,
           "A context manager: until it ends, calls of other threads are refused.")
-      .def("tally", &N::tally)
+      .def("tally", &N::tally, "A new tally of loss and metrics, for a loop over batches.")
       .def("train_batch", &N::train_batch, py::arg("x"), py::arg("y"), py::arg("sample_weight"),
-           py::arg("tally"))
+           py::arg("tally"), "One training step, added to a tally. The gradients are not kept.")
       .def("evaluate_batch", &N::evaluate_batch, py::arg("x"), py::arg("y"),
-           py::arg("sample_weight"), py::arg("tally"))
+           py::arg("sample_weight"), py::arg("tally"),
+           "Add the loss and the metrics of a batch to a tally.")
       .def("add_to_tally", &N::add_to_tally, py::arg("outputs"), py::arg("y"), py::arg("loss"),
-           py::arg("tally"))
-      .def("evaluate", &N::evaluate, py::arg("x"), py::arg("y"), py::arg("sample_weight"));
+           py::arg("tally"), "Add a batch to a tally whose mean loss the caller has computed.")
+      .def("evaluate", &N::evaluate, py::arg("x"), py::arg("y"), py::arg("sample_weight"),
+           "The mean loss and the metrics of all rows.");
 }
 
 }  // namespace
 
 void register_network(py::module_& module) {
   core_class<PyReservation>(module, "Reservation", "See `reserved` of networks and ensembles.")
-      .def("__enter__", &PyReservation::enter)
-      .def("__exit__", [](PyReservation& self, const py::args&) { self.exit(); });
+      .def("__enter__", &PyReservation::enter, "Refuse other threads' calls from now on.")
+      .def(
+          "__exit__", [](PyReservation& self, const py::args&) { self.exit(); },
+          "Let other threads call again.");
   register_for<float>(module, "NetworkF32", "TallyF32");
   register_for<double>(module, "NetworkF64", "TallyF64");
 }

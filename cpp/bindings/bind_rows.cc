@@ -70,19 +70,23 @@ template <class T>
 void register_for(py::module_& module, const char* name) {
   using Rows = PyRows<T>;
   core_class<Rows>(module, name, "Rows that are made when they are read: (rows, columns).")
-      .def_static("strided", &strided<T>, py::arg("array"))
+      .def_static("strided", &strided<T>, py::arg("array"),
+                  "Rows of an array of any dtype and strides.")
       .def_static("csr", &csr<T>, py::arg("data"), py::arg("indices"), py::arg("indptr"),
-                  py::arg("columns"))
+                  py::arg("columns"),
+                  "Rows of a sparse matrix in CSR format; `indices` and `indptr` are copied.")
       .def_property_readonly(
-          "shape", [](const Rows& self) { return py::make_tuple(self.size(), self.cols()); })
-      .def("__len__", [](const Rows& self) { return self.size(); })
+          "shape", [](const Rows& self) { return py::make_tuple(self.size(), self.cols()); },
+          "(rows, columns).")
+      .def(
+          "__len__", [](const Rows& self) { return self.size(); }, "Number of rows.")
       .def(
           "slice",
           [](const Rows& self, index_t begin, index_t end) {
             check_range(begin, end, self.size());
             return self.slice(begin, end);
           },
-          py::arg("begin"), py::arg("end"))
+          py::arg("begin"), py::arg("end"), "The rows from `begin` to `end`, without a copy.")
       .def(
           "read",
           [](const Rows& self, index_t begin, index_t end) {
@@ -91,7 +95,7 @@ void register_for(py::module_& module, const char* name) {
             self.source().read(nullptr, begin, end - begin, out.mutable_data());
             return out;
           },
-          py::arg("begin"), py::arg("end"))
+          py::arg("begin"), py::arg("end"), "The rows from `begin` to `end` as an array.")
       .def(
           "take",
           [](const Rows& self, const py::object& order) {
@@ -104,7 +108,7 @@ void register_for(py::module_& module, const char* name) {
             self.source().read(rows.data(), 0, count, out.mutable_data());
             return out;
           },
-          py::arg("order"));
+          py::arg("order"), "The rows of these numbers as an array.");
 }
 
 }  // namespace

@@ -46,37 +46,50 @@ std::vector<std::uint64_t> philox_words(const std::vector<std::uint64_t>& key,
 }  // namespace
 
 void register_runtime(py::module_& module) {
-  module.def("get_num_threads", &thread_count);
-  module.def("set_num_threads", &set_thread_count, py::arg("count"));
-  module.def("usable_processors", &usable_processors);
+  module.def("get_num_threads", &thread_count, "Number of threads that computations use at most.");
+  module.def("set_num_threads", &set_thread_count, py::arg("count"), "Set that number, 1 to 1024.");
+  module.def(
+      "usable_processors", &usable_processors,
+      "Number of processors that this process may use: by its affinity and its control group.");
 
-  module.def("isa", [] { return std::string(active_kernels().isa); });
-  module.def("compiled_isa_levels", &compiled_isa_levels);
-  module.def("available_isa_levels", [] {
-    std::vector<std::string> names;
-    for (const KernelTables* tables : available_kernels()) names.emplace_back(tables->isa);
-    return names;
-  });
+  module.def(
+      "isa", [] { return std::string(active_kernels().isa); }, "The instruction set that is used.");
+  module.def("compiled_isa_levels", &compiled_isa_levels,
+             "Instruction sets that the extension has kernels for.");
+  module.def(
+      "available_isa_levels",
+      [] {
+        std::vector<std::string> names;
+        for (const KernelTables* tables : available_kernels()) names.emplace_back(tables->isa);
+        return names;
+      },
+      "Those of them that this processor has.");
 
-  module.def("initializers", [] {
-    py::dict all;
-    for (const InitializerInfo& info : initializers()) {
-      py::dict arguments;
-      for (std::size_t i = 0; i < info.arguments.size(); ++i)
-        arguments[info.arguments[i].c_str()] = info.defaults[i];
-      all[info.name.c_str()] = arguments;
-    }
-    return all;
-  });
-  module.def("layer_kinds", [] {
-    py::dict all;
-    for (const LayerKind& kind : layer_kinds()) {
-      py::dict numbers;
-      for (const LayerNumber& number : kind.numbers) numbers[number.name] = number.initial;
-      all[kind.name] = numbers;
-    }
-    return all;
-  });
+  module.def(
+      "initializers",
+      [] {
+        py::dict all;
+        for (const InitializerInfo& info : initializers()) {
+          py::dict arguments;
+          for (std::size_t i = 0; i < info.arguments.size(); ++i)
+            arguments[info.arguments[i].c_str()] = info.defaults[i];
+          all[info.name.c_str()] = arguments;
+        }
+        return all;
+      },
+      "Arguments of every initializer with their defaults, by name.");
+  module.def(
+      "layer_kinds",
+      [] {
+        py::dict all;
+        for (const LayerKind& kind : layer_kinds()) {
+          py::dict numbers;
+          for (const LayerNumber& number : kind.numbers) numbers[number.name] = number.initial;
+          all[kind.name] = numbers;
+        }
+        return all;
+      },
+      "Numbers of every kind of layer with their defaults, by name.");
   module.def(
       "initialize",
       [](const py::object& out, const std::string& name, const std::vector<double>& arguments,
@@ -88,10 +101,13 @@ void register_runtime(py::module_& module) {
           initialize_array<double>(out, name, arguments, fan_in, fan_out, seed, tensor);
       },
       py::arg("out"), py::arg("name"), py::arg("arguments"), py::arg("fan_in"), py::arg("fan_out"),
-      py::arg("seed"), py::arg("tensor"));
+      py::arg("seed"), py::arg("tensor"),
+      "Fill an array with initial values: number `tensor` of the seed's.");
 
-  module.def("philox", &philox_words, py::arg("key"), py::arg("counter"));
-  module.def("normal_quantile", &normal_quantile, py::arg("p"));
+  module.def("philox", &philox_words, py::arg("key"), py::arg("counter"),
+             "A block of the random generator Philox4x64-10.");
+  module.def("normal_quantile", &normal_quantile, py::arg("p"),
+             "The quantile function of the normal distribution.");
   module.def(
       "permutation",
       [](index_t n, std::uint64_t seed, std::uint64_t epoch) {
@@ -101,7 +117,7 @@ void register_runtime(py::module_& module) {
         permutation(random, n, order.mutable_data());
         return order;
       },
-      py::arg("n"), py::arg("seed"), py::arg("epoch"));
+      py::arg("n"), py::arg("seed"), py::arg("epoch"), "The order (n,) of the rows in an epoch.");
 }
 
 }  // namespace densecore::bindings

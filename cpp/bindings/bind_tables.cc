@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/core_class.h"
+#include "bindings/gil.h"
 #include "bindings/register.h"
 #include "tables/column_values.h"
 
@@ -43,7 +44,7 @@ DelimitedText make_text(const py::bytes& text, std::size_t begin, std::int64_t l
                         index_t columns, const std::string& separator, bool merge, bool comments) {
   const TextFormat format = format_of(separator, merge, comments);
   const std::string_view view(text);
-  const py::gil_scoped_release release;
+  const ReleasedGil release;
   return DelimitedText(std::string(view), begin, line, columns, format);
 }
 
@@ -70,7 +71,7 @@ py::tuple numbers_of(const DelimitedText& text, index_t column, char decimal,
   double* const to = out.mutable_data();
   NumberCounts counts;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil release;
     counts = read_numbers(text, column, {decimal, thousands.empty() ? '\0' : thousands[0], units},
                           most_texts, to);
   }
@@ -84,7 +85,7 @@ py::tuple codes_of(const DelimitedText& text, index_t column) {
   std::int32_t* const to = codes.mutable_data();
   std::vector<std::string> texts;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil release;
     texts = read_codes(text, column, to);
   }
   return py::make_tuple(codes, texts_of(texts));
@@ -111,38 +112,52 @@ py::tuple moments_of(const std::vector<std::string>& texts, bool day_first) {
 
 void register_tables(py::module_& module) {
   module.def("first_records", &first_records_of, py::arg("text"), py::arg("begin"),
-             py::arg("separator"), py::arg("merge"), py::arg("limit"));
-  module.def("is_missing_marker", [](const std::string& text) { return is_missing_marker(text); });
+             py::arg("separator"), py::arg("merge"), py::arg("limit"),
+             "The first records from `begin` on: (line, next, cells) of each.");
+  module.def(
+      "is_missing_marker", [](const std::string& text) { return is_missing_marker(text); },
+      py::arg("text"), "Whether a cell's text stands for a missing value.");
   module.def(
       "parse_number",
       [](const std::string& text) -> py::object {
         double value;
         return parse_number(text, {}, &value) ? py::object(py::float_(value)) : py::none();
       },
-      py::arg("text"));
-  module.def("parse_moments", &moments_of, py::arg("texts"), py::arg("day_first"));
+      py::arg("text"), "The number that a text is, or None.");
+  module.def("parse_moments", &moments_of, py::arg("texts"), py::arg("day_first"),
+             "(seconds, parts) of texts: NaN where a text is no date or time; parts are 1 for a "
+             "date, 2 for a time, 3 for both.");
   core_class<DelimitedText>(module, "DelimitedText",
                             "The cells of a delimited text, as bytes; columns become arrays.")
       .def(py::init(&make_text), py::arg("text"), py::arg("begin"), py::arg("line"),
            py::arg("columns"), py::arg("separator"), py::arg("merge"), py::arg("comments"))
-      .def_static("of_texts", &of_texts, py::arg("texts"))
-      .def_property_readonly("rows", &DelimitedText::rows)
-      .def_property_readonly("columns", &DelimitedText::columns)
-      .def_property_readonly("lines",
-                             [](const DelimitedText& text) {
-                               return py::array_t<std::int64_t>(text.rows(), text.lines().data());
-                             })
-      .def("cell",
-           [](const DelimitedText& text, index_t row, index_t column) {
-             check_column(text, column);
-             if (row < 0 || row >= text.rows())
-               throw std::invalid_argument("row: found " + std::to_string(row));
-             return text_of(text.cell(row, column));
-           })
+      .def_static("of_texts", &of_texts, py::arg("texts"), "One column of these texts.")
+      .def_property_readonly("rows", &DelimitedText::rows, "Number of records.")
+      .def_property_readonly("columns", &DelimitedText::columns, "Number of columns.")
+      .def_property_readonly(
+          "lines",
+          [](const DelimitedText& text) {
+            return py::array_t<std::int64_t>(text.rows(), text.lines().data());
+          },
+          "The line (rows,) of the file that each record begins in.")
+      .def(
+          "cell",
+          [](const DelimitedText& text, index_t row, index_t column) {
+            check_column(text, column);
+            if (row < 0 || row >= text.rows())
+              throw std::invalid_argument("row: found " + std::to_string(row) + ", wanted 0 to " +
+                                          std::to_string(text.rows() - 1));
+            return text_of(text.cell(row, column));
+          },
+          py::arg("row"), py::arg("column"), "The text of a cell.")
       .def("numbers", &numbers_of, py::arg("column"), py::arg("decimal") = '.',
-           py::arg("thousands") = "", py::arg("units") = false, py::arg("most_texts") = 0)
-      .def("clear_cells", &DelimitedText::clear, py::arg("texts"))
-      .def("codes", &codes_of, py::arg("column"));
+           py::arg("thousands") = "", py::arg("units") = false, py::arg("most_texts") = 0,
+           "A column as numbers: (values, numbers, empty, markers, texts, first_text), the counts "
+           "of "
+           "what its cells are and the row of the first text; ends after `most_texts` of these.")
+      .def("clear_cells", &DelimitedText::clear, py::arg("texts"),
+           "Make the cells of these texts empty.")
+      .def("codes", &codes_of, py::arg("column"), "A column as categories: (codes, texts).");
 }
 
 }  // namespace densecore::bindings

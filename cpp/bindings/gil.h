@@ -77,7 +77,8 @@ class ReleasedGil {
 class AcquiredGil {
  public:
   AcquiredGil() {
-    const bool held = PyGILState_Check() != 0;
+    // The thread that ends the interpreter holds the GIL until the end, and must not wait.
+    const bool held = PyGILState_GetThisThreadState() != nullptr && PyGILState_Check() != 0;
     if (!held && interpreter_ends()) wait_for_ever();
     wait_instead_of_unwinding([this] { state_ = PyGILState_Ensure(); });
   }
@@ -135,7 +136,12 @@ class UseMark {
   }
   // Both return what `leave` restores. Throw std::runtime_error when the model is in use.
   Value enter_call() { return enter(this_thread() | in_call); }
-  Value reserve() { return enter(this_thread()); }
+  // `reading`: also in the middle of a call of this thread's.
+  Value reserve(bool reading) {
+    const Value user = user_.load(std::memory_order_acquire);
+    if (reading && user == (this_thread() | in_call)) return user;
+    return enter(this_thread());
+  }
   void leave(Value before) { user_.store(before, std::memory_order_release); }
   // For a thread that has entered a call: it is no longer in it, or is again.
   void open() { user_.store(this_thread(), std::memory_order_release); }
@@ -198,17 +204,19 @@ class InUse {
 };
 
 // Several calls of a thread that belong together (reading all weights, a training loop in Python):
-// `with network.reserved():`. Other threads are refused meanwhile.
+// `with network.reserved():`. Other threads are refused meanwhile. `reading`: in the middle of a
+// call of its own the thread may read, but not change anything.
 class PyReservation {
  public:
-  PyReservation(py::object owner, UseMark& mark) : owner_(std::move(owner)), mark_(mark) {}
+  PyReservation(py::object owner, UseMark& mark, bool reading)
+      : owner_(std::move(owner)), mark_(mark), reading_(reading) {}
   ~PyReservation() { exit(); }
   PyReservation(const PyReservation&) = delete;
   PyReservation& operator=(const PyReservation&) = delete;
 
   void enter() {
     if (entered_) throw std::runtime_error("reserved: found a reservation that is entered already");
-    before_ = mark_.reserve();
+    before_ = mark_.reserve(reading_);
     entered_ = true;
   }
   void exit() {
@@ -218,6 +226,7 @@ class PyReservation {
  private:
   py::object owner_;  // whose mark it is
   UseMark& mark_;
+  bool reading_;
   UseMark::Value before_ = UseMark::no_one;
   bool entered_ = false;
 };

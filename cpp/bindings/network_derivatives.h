@@ -49,37 +49,20 @@ class NetworkDerivatives {
     const Objective<T>& objective = self().bound_trainer()->objective();
     std::vector<std::int32_t> labels;
     const Data<T> data = self().bound_batch(x, y, py::none(), labels);
-    const index_t parameters = self().parameter_count();
-    const auto to = output_matrix<T>("out", out, data.x.rows, parameters);
-    by_blocks(
-        data.x, 1, objective.fused(),
-        [&](auto& gradients, Range block, Range rows, int task, void* scratch) {
-          const MatrixView<const T> from = data.x.slice(block.begin, block.end);
-          const auto a = gradients.forward(from, rows, scratch);
-          const double scale = objective.gradient_scale(1);
-          objective.rows(a, data.targets.slice(block.begin + rows.begin, block.begin + rows.end),
-                         scale, gradients.output_gradient(rows));
-          gradients.backward(from, rows, nullptr, to.slice(block.begin, block.end), task, scratch);
-        });
+    const auto to = output_matrix<T>("out", out, data.x.rows, self().parameter_count());
+    self().use(8 * work(data.x.rows, 1), [&](Executor& executor) {
+      densecore::sample_gradients(executor, self().network(), objective, data.x, data.targets, to);
+    });
   }
 
   // d outputs / d parameters, into `out` (rows * outputs, parameters).
   void parameter_jacobian(const py::object& x, const py::object& out) {
     const auto from = input_matrix<T>("x", x, any, self().inputs());
-    const index_t outputs = self().outputs(), parameters = self().parameter_count();
-    const auto to = output_matrix<T>("out", out, from.rows * outputs, parameters);
-    by_blocks(from, outputs, false,
-              [&](auto& gradients, Range block, Range rows, int task, void* scratch) {
-                const MatrixView<const T> part = from.slice(block.begin, block.end);
-                gradients.forward(part, rows, scratch);
-                for (index_t u = 0; u < outputs; ++u) {
-                  gradients.output_unit(rows, u);
-                  gradients.backward(part, rows, nullptr,
-                                     MatrixView<T>(to.row(block.begin * outputs + u), block.size(),
-                                                   parameters, outputs * parameters),
-                                     task, scratch);
-                }
-              });
+    const auto to =
+        output_matrix<T>("out", out, from.rows * self().outputs(), self().parameter_count());
+    self().use(8 * work(from.rows, self().outputs()), [&](Executor& executor) {
+      densecore::parameter_jacobian(executor, self().network(), from, to);
+    });
   }
 
   double normal_equations(const py::object& x, const py::object& y, const py::object& weight,
@@ -157,23 +140,6 @@ class NetworkDerivatives {
   Self& self() { return static_cast<Self&>(*this); }
   double work(index_t rows, index_t passes) {
     return static_cast<double>(passes) * self().network().forward_work(rows);
-  }
-
-  // rows(gradients, block, rows within it, task, scratch) for all rows of x.
-  template <class Rows>
-  void by_blocks(MatrixView<const T> x, index_t passes, bool from_z, Rows&& rows) {
-    constexpr index_t block_rows = 1024;
-    self().use(8 * work(x.rows, passes), [&](Executor& executor) {
-      Network<T>& network = self().network();
-      RowGradients<T> gradients(network, std::min(block_rows, x.rows), from_z, false);
-      for (index_t begin = 0; begin < x.rows; begin += block_rows) {
-        const Range block{begin, std::min(begin + block_rows, x.rows)};
-        executor.run(gradients.ranges(block.size()), 8 * work(block.size(), passes),
-                     [&](int task, void* scratch) {
-                       rows(gradients, block, gradients.range(block.size(), task), task, scratch);
-                     });
-      }
-    });
   }
 
   Jets<T> jets_, parameter_jets_;

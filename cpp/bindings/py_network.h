@@ -14,6 +14,7 @@
 #include "bindings/network_derivatives.h"
 #include "bindings/row_source.h"
 #include "bindings/specs.h"
+#include "training/predict_rows.h"
 #include "training/trainer.h"
 
 namespace densecore::bindings {
@@ -190,17 +191,8 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     const auto out_view = output_matrix<T>("out", result, source.rows(), network_->outputs());
     const InUse in_use(mark_);
     discard_pass();
-    run(2 * released_work, [&](Executor& executor) {
-      constexpr index_t block = 1024;
-      AlignedBuffer<T> made(
-          static_cast<std::size_t>(std::min(block, source.rows()) * source.cols()));
-      for (index_t begin = 0; begin < source.rows(); begin += block) {
-        const index_t count = std::min(block, source.rows() - begin);
-        source.read(nullptr, begin, count, made.data());
-        network_->predict(executor, {made.data(), count, source.cols()},
-                          out_view.slice(begin, begin + count));
-      }
-    });
+    run(2 * released_work,
+        [&](Executor& executor) { predict_rows(executor, *network_, source, out_view); });
     return result;
   }
 

@@ -65,18 +65,26 @@ template <class T>
 void add_hot_calls(const py::handle& type) {
   using Calls = HotCalls<T>;
   static PyMethodDef predict = {"predict", as_function(Calls::predict),
-                                METH_FASTCALL | METH_KEYWORDS, "predict(x, out=None)"};
+                                METH_FASTCALL | METH_KEYWORDS,
+                                "predict($self, x, out=None)\n--\n\n"
+                                "The outputs (rows, units) for x (rows, features), in `out`."};
   static PyMethodDef train = {"train_on_batch", as_function(Calls::train_on_batch),
                               METH_FASTCALL | METH_KEYWORDS,
-                              "train_on_batch(x, y, sample_weight=None)"};
-  static PyMethodDef forward = {"forward", as_function(Calls::forward),
-                                METH_FASTCALL | METH_KEYWORDS,
-                                "forward(x, out=None, training=True, tape=None)"};
+                              "train_on_batch($self, x, y, sample_weight=None)\n--\n\n"
+                              "One training step; returns the loss before it."};
+  static PyMethodDef forward = {
+      "forward", as_function(Calls::forward), METH_FASTCALL | METH_KEYWORDS,
+      "forward($self, x, out=None, training=True, tape=None, step=-1)"
+      "\n--\n\n"
+      "The outputs for x, and what `backward` needs. Dropout masks are those "
+      "of training step `step`, or (-1) of this call's own."};
   static PyMethodDef backward = {
       "backward", as_function(Calls::backward), METH_FASTCALL | METH_KEYWORDS,
-      "backward(grad_output, input_gradient=False, accumulate=False, tape=None)"};
+      "backward($self, grad_output, input_gradient=False, accumulate=False, tape=None)\n--\n\n"
+      "Fill the gradients from dC/d(output) of the last `forward`; returns dC/dx if asked."};
   static PyMethodDef apply = {"apply_gradients", as_function(Calls::apply_gradients), METH_NOARGS,
-                              "apply_gradients()"};
+                              "apply_gradients($self)\n--\n\n"
+                              "One optimizer step with the gradients."};
   for (PyMethodDef* method : {&predict, &train, &forward, &backward, &apply})
     add_method(type, method);
 }

@@ -9,6 +9,8 @@ namespace densecore {
 namespace {
 
 constexpr index_t range_rows = 32;
+// Rows that the workspace has room for at a time.
+constexpr index_t block_rows = 1024;
 // Memory for the rows of J that are made at once; `gemm_depth` rows may take more.
 constexpr index_t block_bytes = index_t{1} << 21;
 // Cost of an element of J in multiply-adds: it is computed and stored.
@@ -122,6 +124,58 @@ void RowGradients<T>::backward(MatrixView<const T> x, Range rows, const double* 
   }
 }
 
+namespace {
+
+// rows(gradients, block, rows within it, task, scratch) for all rows of x; `passes`: backward
+// passes of each.
+template <class T, class Rows>
+void by_blocks(Executor& executor, Network<T>& network, MatrixView<const T> x, index_t passes,
+               bool from_z, Rows&& rows) {
+  RowGradients<T> gradients(network, std::min(block_rows, x.rows), from_z, false);
+  for (index_t begin = 0; begin < x.rows; begin += block_rows) {
+    const Range block{begin, std::min(begin + block_rows, x.rows)};
+    const double work =
+        element_work * static_cast<double>(passes) * network.forward_work(block.size());
+    executor.run(gradients.ranges(block.size()), work, [&](int task, void* scratch) {
+      rows(gradients, block, gradients.range(block.size(), task), task, scratch);
+    });
+  }
+}
+
+}  // namespace
+
+template <class T>
+void sample_gradients(Executor& executor, Network<T>& network, const Objective<T>& objective,
+                      MatrixView<const T> x, const Targets<T>& targets, MatrixView<T> out) {
+  by_blocks(executor, network, x, 1, objective.fused(),
+            [&](RowGradients<T>& gradients, Range block, Range rows, int task, void* scratch) {
+              const MatrixView<const T> from = x.slice(block.begin, block.end);
+              const auto a = gradients.forward(from, rows, scratch);
+              objective.rows(a, targets.slice(block.begin + rows.begin, block.begin + rows.end),
+                             objective.gradient_scale(1), gradients.output_gradient(rows));
+              gradients.backward(from, rows, nullptr, out.slice(block.begin, block.end), task,
+                                 scratch);
+            });
+}
+
+template <class T>
+void parameter_jacobian(Executor& executor, Network<T>& network, MatrixView<const T> x,
+                        MatrixView<T> out) {
+  const index_t outputs = network.outputs(), parameters = network.parameter_count();
+  by_blocks(executor, network, x, outputs, false,
+            [&](RowGradients<T>& gradients, Range block, Range rows, int task, void* scratch) {
+              const MatrixView<const T> from = x.slice(block.begin, block.end);
+              gradients.forward(from, rows, scratch);
+              for (index_t u = 0; u < outputs; ++u) {
+                gradients.output_unit(rows, u);
+                gradients.backward(from, rows, nullptr,
+                                   MatrixView<T>(out.row(block.begin * outputs + u), block.size(),
+                                                 parameters, outputs * parameters),
+                                   task, scratch);
+              }
+            });
+}
+
 template <class T>
 index_t trained_columns(const Network<T>& network) {
   index_t columns = 0;
@@ -194,6 +248,9 @@ double normal_equations(Executor& executor, Network<T>& network, MatrixView<cons
   template index_t trained_columns(const Network<T>&);                                             \
   template void RowGradients<T>::backward(MatrixView<const T>, Range, const double*,               \
                                           MatrixView<T>, int, void*);                              \
+  template void sample_gradients(Executor&, Network<T>&, const Objective<T>&, MatrixView<const T>, \
+                                 const Targets<T>&, MatrixView<T>);                                \
+  template void parameter_jacobian(Executor&, Network<T>&, MatrixView<const T>, MatrixView<T>);    \
   template double normal_equations(Executor&, Network<T>&, MatrixView<const T>, const Targets<T>&, \
                                    double*, double*);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)

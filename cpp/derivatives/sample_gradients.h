@@ -46,6 +46,16 @@ class RowGradients {
   AlignedBuffer<T> rows_;
 };
 
+// Each row's gradient of its own loss, into `out` (rows, parameters).
+template <class T>
+void sample_gradients(Executor& executor, Network<T>& network, const Objective<T>& objective,
+                      MatrixView<const T> x, const Targets<T>& targets, MatrixView<T> out);
+
+// d outputs / d parameters, into `out` (rows * outputs, parameters).
+template <class T>
+void parameter_jacobian(Executor& executor, Network<T>& network, MatrixView<const T> x,
+                        MatrixView<T> out);
+
 // The Gauss-Newton equations of half the weighted sum of squares of r = output - target:
 // `matrix` = J^T W J, its lower triangle (columns, columns), row-major, and `vector` = J^T W r,
 // with J = dr / d(trained parameters). Returns the sum of squares. In double precision for every T:

@@ -97,9 +97,22 @@ double Objective<T>::rows(MatrixView<const T> output, const Targets<T>& targets,
                      gradient.stride, parameters_.data(), static_cast<int>(parameters_.size())});
 }
 
+template <class T>
+void loss_of_rows(double (*loss)(const LossArguments<T>&), LossArguments<T> p, double* out) {
+  const index_t rows = p.rows;
+  p.rows = 1;
+  for (index_t i = 0; i < rows; ++i) {
+    out[i] = p.cols == 0 ? 0 : loss(p);
+    p.output += p.ld_output;
+    if (p.values != nullptr) p.values += p.ld_values;
+    if (p.labels != nullptr) ++p.labels;
+  }
+}
+
 #define DENSECORE_INSTANTIATE(T, ...)                                                            \
   template index_t target_columns(const LossEntry<T>&, index_t, std::size_t);                    \
   template std::vector<double> loss_parameters(const LossEntry<T>&, const std::vector<double>&); \
+  template void loss_of_rows(double (*)(const LossArguments<T>&), LossArguments<T>, double*);    \
   template class Objective<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

@@ -43,6 +43,10 @@ index_t target_columns(const LossEntry<T>& loss, index_t outputs, std::size_t pa
 template <class T>
 std::vector<double> loss_parameters(const LossEntry<T>& loss, const std::vector<double>& given);
 
+// The loss of each row by itself, into out (rows,): p.rows losses of one row.
+template <class T>
+void loss_of_rows(double (*loss)(const LossArguments<T>&), LossArguments<T> p, double* out);
+
 template <class T>
 class Objective {
  public:

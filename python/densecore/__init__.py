@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from ._base import moved
 from ._base.core import __version__
+from ._base.lazy import imports
 from .config import get_num_threads, set_num_threads, show_config
 
 if TYPE_CHECKING:
@@ -108,14 +109,16 @@ def __getattr__(name: str) -> object:
     if name in _MODULES or name in _FROM:
         import importlib
 
-        found: object = importlib.import_module(f".{_FROM.get(name, name)}", __name__)
+        with imports:
+            found: object = importlib.import_module(f".{_FROM.get(name, name)}", __name__)
         if name in _FROM:
             found = getattr(found, name)
         globals()[name] = found
         return found
     if name.startswith("_"):  # asked for by `from . import _module` before that is there
         raise AttributeError(f"module 'densecore' has no attribute '{name}'")
-    from ._base.unsupported import error
+    with imports:
+        from ._base.unsupported import error
 
     raise error(__name__, name, __all__)
 

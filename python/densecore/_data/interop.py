@@ -3,6 +3,7 @@
 None of them is imported here: an object of theirs means that its library has been.
 """
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,9 @@ def to_numpy(name: str, value: Any) -> Any:
     TypeError
         A column that holds no numbers, a tensor on another device, or one that wants a gradient.
     """
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+    # `np.ma` would import it: only a program that has done so can have such an array.
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
+    if isinstance(value, masked) and np.ma.is_masked(value):
         raise ValueError(f"{name}: found masked values, wanted numbers (fill them first)")
     if isinstance(value, np.ndarray | list | tuple):
         return value

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.dtypes import Array
+from .._base.lazy import imports
 from .._data.dataset import Data, prepare
 from .._data.row_sources import as_rows, take
 
@@ -206,8 +207,10 @@ def chosen_rows(
     if not bootstrap:
         return None
     counts = [data.rows_of(i) for i in range(len(seeds))]
+    with imports:  # NumPy imports it now
+        generator = np.random.default_rng
     return [
-        np.random.default_rng(seed).integers(count, size=count)
+        generator(seed).integers(count, size=count)
         for seed, count in zip(seeds, counts, strict=True)
     ]
 

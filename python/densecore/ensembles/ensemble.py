@@ -266,26 +266,29 @@ class Ensemble(Members):
             names = names + ["val_" + name for name in names]
         kept: NDArray[np.int64] | None = None
         report = np.full((epochs, len(names), len(self)), np.nan)
-        before = np.array(self.progress["epochs"])
         start = time.perf_counter()
-        try:
-            with watched(on_progress, report[:, 0]):
-                kept = self._core.fit(
-                    training.core(),
-                    None if validation is None else validation.core(),
-                    epochs,
-                    size,
-                    bool(shuffle),
-                    report,
-                    best,
+        with self._core.reserved():
+            before = np.array(self.progress["epochs"])
+            try:
+                with watched(on_progress, report[:, 0]):
+                    kept = self._core.fit(
+                        training.core(),
+                        None if validation is None else validation.core(),
+                        epochs,
+                        size,
+                        bool(shuffle),
+                        report,
+                        best,
+                    )
+                self._core.finish_training()
+            finally:
+                numbers = {name: report[:, i] for i, name in enumerate(names)}
+                completed = np.array(self.progress["epochs"]) - before
+                if kept is None:
+                    kept = completed - 1
+                self.history = EnsembleHistory(
+                    numbers, completed, rows, self._model._directions, kept
                 )
-            self._core.finish_training()
-        finally:
-            numbers = {name: report[:, i] for i, name in enumerate(names)}
-            completed = np.array(self.progress["epochs"]) - before
-            if kept is None:
-                kept = completed - 1
-            self.history = EnsembleHistory(numbers, completed, rows, self._model._directions, kept)
         self._warn_of(self.history)
         if verbose != 0:
             said = repr(self.history).removeprefix("EnsembleHistory(")[:-1]
@@ -428,7 +431,8 @@ class Ensemble(Members):
     def member(self, index: int) -> Sequential:
         """A copy of a member as an ordinary model, with its optimizer's state: its training goes
         on with the same bits."""
-        return serialization.model_of(self, self._checked(index))
+        with self._core.reserved():
+            return serialization.model_of(self, self._checked(index))
 
     def set_member(self, index: int, model: Sequential) -> None:
         """Put a model's weights in a member's place; of a compiled one that was made by `member`
@@ -439,7 +443,10 @@ class Ensemble(Members):
         ValueError
             The model has another architecture.
         """
-        serialization.take_over(self, self._checked(index), model)
+        if not isinstance(model, Sequential):
+            raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
+        with self._core.reserved(), model._reserved(reading=True):
+            serialization.take_over(self, self._checked(index), model)
 
     def _checked(self, index: int) -> int:
         place = index + len(self) if index < 0 else index
@@ -449,7 +456,8 @@ class Ensemble(Members):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all members, their optimizers' states and counters to one safetensors file."""
-        serialization.write(self, path)
+        with self._core.reserved():
+            serialization.write(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -467,7 +475,8 @@ class Ensemble(Members):
         return ensemble
 
     def __getstate__(self) -> dict[str, Any]:
-        return serialization.state_of(self)
+        with self._core.reserved():
+            return serialization.state_of(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         serialization.restore(self, state)

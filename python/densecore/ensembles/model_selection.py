@@ -9,6 +9,7 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array
 from .._base.figures import TABLE_EXTRA
+from .._base.lazy import imports
 from .._base.lookup import unknown
 from ..metrics import larger_is_better
 from ..models.sequential import Sequential
@@ -337,7 +338,9 @@ class _Split:
         return {"indices": training, "validation_indices": held_out}
 
     def _deal(self, seed: int) -> list[Array]:
-        order = np.random.default_rng(seed).permutation(self._rows)
+        with imports:  # NumPy imports it now
+            generator = np.random.default_rng(seed)
+        order = generator.permutation(self._rows)
         if self._classes is not None:
             # Class after class, so that each is dealt out evenly.
             order = order[np.argsort(self._classes[order], kind="stable")]

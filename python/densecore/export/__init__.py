@@ -9,6 +9,7 @@ from typing import Any
 
 from .._base import core
 from .._base.files import StrPath
+from .._base.lazy import imports
 from .program import Program, program_of
 
 __all__ = ["FORMATS", "Program", "export", "program_of"]
@@ -54,7 +55,8 @@ def export(model: Any, path: StrPath, *, int8: bool = False) -> str:
         raise ValueError(f"export: found int8=True for {ending}, wanted it for .h only")
     program = program_of(model)
     if ending == ".onnx":
-        from . import onnx
+        with imports:
+            from . import onnx
 
         metadata = {"densecore_version": core.__version__, "layers": repr(model)}
         onnx.write(program, path, metadata)

@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 from .._base.dtypes import Array, Network
@@ -230,7 +231,8 @@ class Layer:
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights, in Keras's order."""
-        return [array.copy() for array in self.weights]
+        with self._reserved(reading=True):
+            return [array.copy() for array in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
         """Set all weights, in the order of `get_weights`; nothing changes when one does not fit.
@@ -240,7 +242,12 @@ class Layer:
         ValueError, TypeError
             Another number of arrays, another shape, or something that is not real numbers.
         """
-        assign(self.weights, weights)
+        with self._reserved():
+            assign(self.weights, weights)
+
+    def _reserved(self, reading: bool = False) -> AbstractContextManager[Any]:
+        """Until the block ends, other threads cannot use the model; see the core's `reserved`."""
+        return nullcontext() if self._network is None else self._network.reserved(reading)
 
     # Configuration ------------------------------------------------------------------------------
 

@@ -427,8 +427,9 @@ class Normalization(Layer):
         self._values = _moments(data, self.axis is None)
         if self._views is not None:
             try:
-                self._write_values()
-            except ValueError:
+                with self._reserved():
+                    self._write_values()
+            except (RuntimeError, ValueError):
                 self._values = before
                 raise
 

@@ -67,8 +67,9 @@ class Derivatives(Compiled):
     def activations(self, x: Any) -> list[Array]:
         """What each layer puts out for x, in prediction: one array (rows, units) per layer."""
         rows = self._matrix(x)
-        self._network.forward(rows, None, False)
-        outputs = self._network.layer_outputs()
+        with self._reserved():
+            self._network.forward(rows, None, False)
+            outputs = self._network.layer_outputs()
         found = []
         last: Array = rows
         for layer in self._layers:
@@ -87,32 +88,40 @@ class Derivatives(Compiled):
         ValueError
             `grad_output` has another shape.
         """
-        rows = self._matrix(x)
-        out = self._network.forward(rows, None, False)
-        if grad_output is None:
-            g = np.ones_like(out)
-        else:
-            g = np.require(np.asarray(grad_output), self._dtype, ["C", "A"])
-            if g.shape != out.shape:
-                raise ValueError(f"grad_output: found shape {g.shape}, wanted {out.shape}")
-        gradient = self._network.backward(g, True)
-        assert gradient is not None
+        gradient = self._back_through(x, grad_output)[0]
         assert self._input_row is not None
         return gradient.reshape(-1, *self._input_row)
 
-    def jacobian(self, x: Any) -> Array:
-        """∂output/∂x of each row, (rows, units, features): a way back for each output."""
+    def _back_through(self, x: Any, grad_output: Any) -> tuple[Array, Array]:
+        """The gradients by x and, a copy, by the parameters of a pass in prediction; without
+        `grad_output` of the sum of a row's outputs."""
         rows = self._matrix(x)
-        out = self._network.forward(rows, None, False)
-        result = np.empty((len(rows), out.shape[1], rows.shape[1]), self._dtype)
-        g = np.zeros_like(out)
-        for unit in range(out.shape[1]):
-            g[:, unit] = 1
+        with self._reserved():
+            out = self._network.forward(rows, None, False)
+            if grad_output is None:
+                g = np.ones_like(out)
+            else:
+                g = np.require(np.asarray(grad_output), self._dtype, ["C", "A"])
+                if g.shape != out.shape:
+                    raise ValueError(f"grad_output: found shape {g.shape}, wanted {out.shape}")
             gradient = self._network.backward(g, True)
             assert gradient is not None
-            result[:, unit] = gradient
-            g[:, unit] = 0
-        return result
+            return gradient, self.gradients.copy()
+
+    def jacobian(self, x: Any) -> Array:
+        """∂output/∂x of each row, (rows, units, features): a backward pass for each output."""
+        rows = self._matrix(x)
+        with self._reserved():
+            out = self._network.forward(rows, None, False)
+            result = np.empty((len(rows), out.shape[1], rows.shape[1]), self._dtype)
+            g = np.zeros_like(out)
+            for unit in range(out.shape[1]):
+                g[:, unit] = 1
+                gradient = self._network.backward(g, True)
+                assert gradient is not None
+                result[:, unit] = gradient
+                g[:, unit] = 0
+            return result
 
     def parameter_jacobian(self, x: Any) -> Array:
         """∂output/∂parameters of each row, (rows, units, parameters): a way back for each output.
@@ -269,14 +278,7 @@ class Derivatives(Compiled):
         ValueError
             `grad_output` has another shape.
         """
-        rows = self._matrix(x)
-        out = self._network.forward(rows, None, False)
-        g = np.require(np.asarray(grad_output), self._dtype, ["C", "A"])
-        if g.shape != out.shape:
-            raise ValueError(f"grad_output: found shape {g.shape}, wanted {out.shape}")
-        gradient = self._network.backward(g, True)
-        assert gradient is not None
-        return gradient, self.gradients.copy()
+        return self._back_through(x, np.asarray(grad_output))
 
     def hessian_vector_product(
         self, x: Any, y: Any, vector: Any, sample_weight: Any = None
@@ -324,13 +326,14 @@ class Derivatives(Compiled):
         second_derivatives.check(loss, fused)
         data = self._data(x, y, sample_weight)
         rows, v = take(data.x, slice(None)), self._vector(vector)
-        output, along = self._network.jets_forward(rows, None, v, 1, fused)
-        gradient, product = second_derivatives.gradient_and_product(
-            loss, fused, output, data.y, data.weight, along
-        )
-        result = np.empty_like(v)
-        grads = [product] if gauss_newton else [product, gradient]
-        self._network.jets_backward(grads, result, False, True)
+        with self._reserved():
+            output, along = self._network.jets_forward(rows, None, v, 1, fused)
+            gradient, product = second_derivatives.gradient_and_product(
+                loss, fused, output, data.y, data.weight, along
+            )
+            result = np.empty_like(v)
+            grads = [product] if gauss_newton else [product, gradient]
+            self._network.jets_backward(grads, result, False, True)
         for begin, end, _, l2 in self._network.trained():
             result[begin:end] += 2 * l2 * v[begin:end]
         return result

@@ -61,7 +61,12 @@ def evaluate(
 
 
 def evaluate_source(model: "Model", source: Source, listeners: CallbackList) -> list[float]:
-    """Loss and metrics over one epoch of a source."""
+    """Loss and metrics over one epoch of a source, all of the same parameters."""
+    with model._reserved():
+        return _evaluate_source(model, source, listeners)
+
+
+def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) -> list[float]:
     network, names = model._network, model.metrics_names
     listeners.on_test_begin({})
     if evaluates_in_core(model, source, listeners):

@@ -115,21 +115,22 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     model._initial_epoch = arguments.initial_epoch
     run = _Run(model, source, validation, arguments.validation_freq, listeners, names)
     network = model._network
-    try:
-        history.on_train_begin()
-        listeners.on_train_begin({})
-        if not model.stop_training:
-            if method is None:
-                network.penalty_weight = arguments.penalty_weight
-                network.row_order = arguments.row_order
-                run.train(model._initial_epoch, arguments.epochs)
-            else:
-                run.solve(method, model._initial_epoch, arguments.epochs)
-        network.finish_training()
-        listeners.on_train_end(run.logs)
-    finally:
-        network.penalty_weight, network.row_order = 0.0, None
-        listeners.release()
+    with network.reserved():  # also between the calls of a loop in Python, and for callbacks
+        try:
+            history.on_train_begin()
+            listeners.on_train_begin({})
+            if not model.stop_training:
+                if method is None:
+                    network.penalty_weight = arguments.penalty_weight
+                    network.row_order = arguments.row_order
+                    run.train(model._initial_epoch, arguments.epochs)
+                else:
+                    run.solve(method, model._initial_epoch, arguments.epochs)
+            network.finish_training()
+            listeners.on_train_end(run.logs)
+        finally:
+            network.penalty_weight, network.row_order = 0.0, None
+            listeners.release()
     return history
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._base import checks, seeds
+from .._base import checks, core, seeds
 from .._base.dtypes import DTYPES, Array, Network, check_dtype
 from .._base.subnormals import flush_subnormals
 from .._data.row_sources import Rows
@@ -171,6 +171,11 @@ class LayeredNetwork(ABC):
         assert self._network_or_none is not None
         return self._network_or_none
 
+    def _reserved(self, reading: bool = False) -> core.Reservation:
+        """For calls and views of the network that belong together: until the block ends, other
+        threads' calls are refused. `reading`: a metric or an activation may do so, too."""
+        return self._network.reserved(reading)
+
     def _build_network(self) -> None:
         """Make the network, and give its parameters their initial values."""
         self._make_network()
@@ -237,8 +242,9 @@ class LayeredNetwork(ABC):
         own = self._network.parameters
         if found.ndim > 0 and found.shape != own.shape:
             raise ValueError(f"parameters: found shape {found.shape}, wanted {own.shape}")
-        own[...] = found
-        flush_subnormals(own)
+        with self._reserved():
+            own[...] = found
+            flush_subnormals(own)
 
     @property
     def gradients(self) -> Array:
@@ -251,7 +257,8 @@ class LayeredNetwork(ABC):
 
     @gradients.setter
     def gradients(self, values: Any) -> None:
-        self._network.gradients[...] = values
+        with self._reserved():
+            self._network.gradients[...] = values
 
     def count_params(self) -> int:
         """Number of weights, with those that no gradient changes."""
@@ -293,7 +300,8 @@ class LayeredNetwork(ABC):
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights in Keras's order and shapes: kernel (in, out), bias (out,), …"""
-        return [array.copy() for array in self.weights]
+        with self._reserved(reading=True):
+            return [array.copy() for array in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
         """Set all weights, in the order of `get_weights`; nothing changes when one does not fit.
@@ -303,7 +311,8 @@ class LayeredNetwork(ABC):
         ValueError, TypeError
             Another number of arrays, another shape, or something that is not real numbers.
         """
-        assign(self.weights, weights)
+        with self._reserved():
+            assign(self.weights, weights)
 
     def _parameter_tensors(self) -> dict[str, Array]:
         """Every weight array by its name in a model file, as views."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._base.dtypes import Array
+from .._base.lazy import imports
 from ..callbacks.history import History
 from ..losses.function import CallableLoss
 from .derivatives import Derivatives
@@ -152,7 +153,8 @@ class Model(OnBatch, Derivatives, Serializable):
         UserWarning
             Batches ran out before the last step.
         """
-        from . import fit as training
+        with imports:
+            from . import fit as training
 
         return training.fit(
             self,
@@ -218,7 +220,8 @@ class Model(OnBatch, Derivatives, Serializable):
             if return_dict:
                 return dict(zip(self.metrics_names, values, strict=True))
             return values if len(values) > 1 else values[0]
-        from . import evaluate as evaluation
+        with imports:
+            from . import evaluate as evaluation
 
         return evaluation.evaluate(
             self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
@@ -239,7 +242,8 @@ class Model(OnBatch, Derivatives, Serializable):
         """
         plain = isinstance(x, np.ndarray) and not (batch_size or verbose or steps or callbacks)
         if not plain:
-            from . import evaluate as evaluation
+            with imports:
+                from . import evaluate as evaluation
 
             outputs: Array = evaluation.predict(self, x, batch_size, verbose, steps, callbacks)
             return outputs
@@ -289,11 +293,13 @@ class Model(OnBatch, Derivatives, Serializable):
         ValueError
             The model has no layers, or the ending is not a picture's.
         """
-        from .plot import plot_network
+        with imports:
+            from .plot import plot_network
 
         return plot_network(self, path)
 
     def _repr_html_(self) -> str:
-        from .plot import html_summary
+        with imports:
+            from .plot import html_summary
 
         return html_summary(self)

@@ -7,6 +7,7 @@ import numpy as np
 
 from .._base import core
 from .._base.dtypes import DTYPES, Array, check_dtype
+from .._base.lazy import imports
 from ..losses.function import CallableLoss
 from .compiled import Compiled
 
@@ -74,9 +75,12 @@ class OnBatch(Compiled):
         if self._network_or_none is None:
             self._build_for(x)
         if not self._trains_in_core:
-            from . import step
+            with imports:
+                from . import step
 
-            return step.train_on_batch(self, self._data(x, y, sample_weight).batch())
+            batch = self._data(x, y, sample_weight).batch()
+            with self._reserved():
+                return step.train_on_batch(self, batch)
         return self._network.train_on_batch(_as_vectors(x), _as_vectors(y), sample_weight)
 
     def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
@@ -155,11 +159,12 @@ class OnBatch(Compiled):
         ValueError
             Another dtype than "float32" and "float64".
         """
-        from . import frozen
+        with imports:
+            from . import frozen
 
         dtype = self.dtype if dtype is None else check_dtype(dtype)
-        network = self._network
-        return frozen.freeze(self._inputs, self._plan(), network, dtype)
+        with self._reserved(reading=True):
+            return frozen.freeze(self._inputs, self._plan(), self._network, dtype)
 
     def make_tape(self) -> "Tape":
         """A place for one forward pass that waits for its `backward`.

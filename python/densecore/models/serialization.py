@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from .. import metrics, optimizers
 from .._base.dtypes import Array
 from .._base.files import check_overwrite
+from .._base.lazy import imports
 from .._saving import model_file, weights_file
 from ..losses.base import from_stored, stored_config
 from ..losses.function import CallableLoss
@@ -114,24 +116,28 @@ class Serializable(Compiled):
             present value.
         """
         check_overwrite(filepath, overwrite)
-        config = self._file_config()
-        model_file.write(filepath, config, self.progress, self.metadata, self._tensors())
+        with self._reserved(reading=True):
+            config = self._file_config()
+            model_file.write(filepath, config, self.progress, self.metadata, self._tensors())
 
     def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> str:
         """Write the model's inference for other programs; see `densecore.export.export`."""
-        from ..export import export
+        with imports:
+            from ..export import export
 
         return export(self, path, int8=int8)
 
     def to_keras(self) -> Any:
         """The model as a Keras model; see `densecore.export.keras.to_keras`."""
-        from ..export.keras import to_keras
+        with imports:
+            from ..export.keras import to_keras
 
         return to_keras(self)
 
     def to_torch(self) -> "nn.Sequential":
         """The model as PyTorch modules; see `densecore.export.torch.to_torch`."""
-        from ..export.torch import to_torch
+        with imports:
+            from ..export.torch import to_torch
 
         return to_torch(self)
 
@@ -160,8 +166,8 @@ class Serializable(Compiled):
             The file cannot be written; an older one is as it was.
         """
         check_overwrite(filepath, overwrite)
-        self._network  # noqa: B018 - builds
-        weights_file.write(filepath, self._parameter_tensors())
+        with self._reserved(reading=True):
+            weights_file.write(filepath, self._parameter_tensors())
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Read the weights from a file of `save_weights`, or from a model file.
@@ -175,8 +181,8 @@ class Serializable(Compiled):
         ValueError
             It is not such a file (Keras's HDF5 files are not), or of other layers.
         """
-        self._network  # noqa: B018 - builds
-        weights_file.read(filepath, self._parameter_tensors())
+        with self._reserved():
+            weights_file.read(filepath, self._parameter_tensors())
 
     def _expected_tensors(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
         """Dtype and shape of each of `_tensors`, before the network exists."""
@@ -203,6 +209,10 @@ class Serializable(Compiled):
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copy: the contents of a file, in memory; the history stays behind."""
+        with self._reserved(reading=True) if self.built else nullcontext():
+            return self._state()
+
+    def _state(self) -> dict[str, Any]:
         left_out = self._not_pickled | self._bound
         built = self.built
         return {

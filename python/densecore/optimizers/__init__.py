@@ -7,6 +7,7 @@ step on: ``model.optimizer.learning_rate = 1e-4``.
 
 from typing import Any
 
+from .._base.lazy import imports
 from .._base.registry import public
 from .base import OPTIMIZERS
 from .base import Optimizer as Optimizer
@@ -26,7 +27,8 @@ def __getattr__(name: str) -> Any:
     import importlib  # most programs need none of these
 
     if name == "schedules":  # where Keras has them, too
-        return importlib.import_module("..schedules", __package__)
+        with imports:
+            return importlib.import_module("..schedules", __package__)
     if name == "legacy":  # Keras 2's place of these classes
         return importlib.import_module(__name__)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._base import checks, core
+from .._base.lazy import imports
 from .._base.registry import Registry
 from .._base.warn import warn
 from .pipeline import FIELDS, WITH_STATE, Pipeline
@@ -54,7 +55,8 @@ def _old_words(options: dict[str, Any], learning_rate: Any) -> Any:
     if "decay" in options:
         decay = checks.number("decay", options.pop("decay"), least=0)
         if decay > 0:
-            from .. import schedules  # most programs need none
+            with imports:  # most programs need none
+                from .. import schedules
 
             warn(
                 f"decay: found {decay:g}, taken for learning_rate="
@@ -163,7 +165,8 @@ class Optimizer:
         if schedule is None:
             self._core_settings.set_schedule(None)
             return
-        from .. import schedules  # most programs need none
+        with imports:  # most programs need none
+            from .. import schedules
 
         self._core_settings.set_schedule(
             lambda first, count: schedules.rates(schedule, first, count)
@@ -175,11 +178,13 @@ class Optimizer:
     def _set_learning_rate(self, value: Any) -> None:
         schedule: Schedule | None = None
         if isinstance(value, dict):
-            from .. import schedules
+            with imports:
+                from .. import schedules
 
             value = schedules.deserialize(value)
         if isinstance(value, list | tuple) or (hasattr(value, "ndim") and value.ndim > 0):
-            from .. import schedules
+            with imports:
+                from .. import schedules
 
             value = schedules.FromArray(value)
         if callable(value):
@@ -279,7 +284,8 @@ class Optimizer:
         """
         config = self._config()
         if self.schedule is not None:
-            from .. import schedules
+            with imports:
+                from .. import schedules
 
             if not hasattr(self.schedule, "get_config"):
                 raise TypeError(
@@ -319,7 +325,8 @@ class Optimizer:
         config = self._config()
         if self.schedule is None:
             return config
-        from .. import schedules
+        with imports:
+            from .. import schedules
 
         try:
             config["learning_rate"] = self.get_config()["learning_rate"]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._base.dtypes import Network
+from .._base.lazy import imports
 from .._base.subnormals import flush_subnormals
 from .._base.warn import warn
 from .._data.dataset import Data
@@ -26,7 +27,8 @@ class LBFGS:
     def check(self, network: Network, loss: Loss) -> None:
         """Raise ImportError without SciPy, ValueError for a network without trained layers."""
         try:
-            import scipy.optimize  # noqa: F401
+            with imports:
+                import scipy.optimize  # noqa: F401
         except ImportError:
             raise ImportError(
                 "solver='lbfgs' needs SciPy: pip install 'densecore[solvers]'"
