@@ -71,7 +71,7 @@ template <class T>
 struct Problem {
   explicit Problem(const Workload& workload)
       : network(std::make_shared<Network<T>>(active_kernels(), spec_of(workload))),
-        objective(network->table(), workload.loss, Reduction::mean,
+        objective(network->table(), workload.loss, Reduction::sum_over_batch_size,
                   network->spec().last_activation(), network->spec().outputs()),
         trainer(network, objective, std::make_shared<OptimizerSettings>(workload.optimizer), {}, 0),
         data(workload, objective.sparse()) {
