@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="for the training steps "
                         "(default: as densecore chooses)")  # fmt: skip
     parser.add_argument("--random", type=int, metavar="SEED", help="instead, time networks that "
-                        "this seed draws, and their neighbours that differ in one thing")  # fmt: skip
+                        "this seed draws, and their neighbours")  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="write the numbers too")
     parser.set_defaults(run=run)
 
@@ -81,7 +81,7 @@ def _random(options: argparse.Namespace) -> dict[str, Any]:
     config = dc.show_config("dicts") or {}
     print(f"densecore {config['densecore']}, {config['isa']}, {_count(dc.get_num_threads())}, "
           f"seed {options.random}")  # fmt: skip
-    networks = []
+    networks: list[dict[str, Any]] = []
     for network in draw(options.random, 2 if options.quick else 8, ["tiny", "small"]):
         spent = _in_fit(network, seconds)
         print(f"\n{network.shape}, batch {network.batch}, {network.hidden}, {network.optimizer}, "

@@ -28,7 +28,9 @@ def _draw(rng: np.random.Generator, name: str, low: float, high: float) -> Workl
     """Widths and batch log-uniform, until the work is within the limits."""
     while True:
         most = rng.choice([8, 32, 128, 512, 2048])
-        inputs, *hidden = (round(float(most ** rng.uniform(0.2, 1))) for _ in range(rng.integers(2, 6)))
+        inputs, *hidden = (
+            round(float(most ** rng.uniform(0.2, 1))) for _ in range(rng.integers(2, 6))
+        )
         classes = rng.random() < 0.4
         outputs = int(rng.integers(2, 11) if classes else rng.integers(1, 5))
         drawn = Workload(
