@@ -119,6 +119,11 @@ class Network {
   // Whether `train_rows` can do batches of one row.
   bool trains_rows(const Objective<T>& objective, const Targets<T>& targets,
                    const OptimizerState<T>& optimizer) const;
+  // Whether that is also the fastest way of a single step.
+  bool trains_single_row(const Objective<T>& objective, const Targets<T>& targets,
+                         const OptimizerState<T>& optimizer) const {
+    return tiniest_ && trains_rows(objective, targets, optimizer);
+  }
   // One row of `predict`, when `predicts_rows`; changes nothing.
   bool predicts_rows() const { return !row_layers_.empty(); }
   void predict_one(const T* x, T* out) const;
@@ -290,6 +295,7 @@ class Network {
   AlignedBuffer<T> gathered_;         // the gradients before a `backward` that accumulates
   std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
   bool tiny_;                         // whether table.tiny_train takes them, too
+  bool tiniest_;                      // whether it is best for a single step, too
 };
 
 }  // namespace densecore

@@ -246,17 +246,17 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
   return sum;
 }
 
-#define DENSECORE_INSTANTIATE(T, ...)                                                                  \
-  template index_t Network<T>::rows_of_small() const;                                             \
-  template bool Network<T>::trains_small(index_t, const OptimizerState<T>&) const;                \
-  template void Network<T>::prepare_small();                                                      \
-  template void Network<T>::start_small(MatrixView<const T>, bool);                               \
-  template void Network<T>::forward_small(MatrixView<const T>, MatrixView<T>, bool, bool);        \
-  template void Network<T>::backward_small(MatrixView<const T>, bool);                            \
-  template void Network<T>::backward_small(MatrixView<const T>, MatrixView<T>);                   \
-  template LossSum Network<T>::train_small(Executor&, const Objective<T>&,                    \
-                                           MatrixView<const T>, const Targets<T>&, index_t,   \
-                                           OptimizerState<T>&, StepObserver*);
+#define DENSECORE_INSTANTIATE(T, ...)                                                           \
+  template index_t Network<T>::rows_of_small() const;                                           \
+  template bool Network<T>::trains_small(index_t, const OptimizerState<T>&) const;              \
+  template void Network<T>::prepare_small();                                                    \
+  template void Network<T>::start_small(MatrixView<const T>, bool);                             \
+  template void Network<T>::forward_small(MatrixView<const T>, MatrixView<T>, bool, bool);      \
+  template void Network<T>::backward_small(MatrixView<const T>, bool);                          \
+  template void Network<T>::backward_small(MatrixView<const T>, MatrixView<T>);                 \
+  template LossSum Network<T>::train_small(Executor&, const Objective<T>&, MatrixView<const T>, \
+                                           const Targets<T>&, index_t, OptimizerState<T>&,      \
+                                           StepObserver*);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

@@ -45,7 +45,8 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
 template <class T>
 double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std::int64_t steps) {
   LossSum sum;
-  if (batch.x.rows == 1 && network_->trains_rows(objective_, batch.targets, optimizer_)) {
+  if (steps > 1 && batch.x.rows == 1 &&
+      network_->trains_rows(objective_, batch.targets, optimizer_)) {
     // All but the last, whose loss is wanted, are calls of many steps on the same row.
     static constexpr index_t same_row[rows_at_once] = {};
     while (steps > 1) {
@@ -55,6 +56,8 @@ double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std:
       steps -= count;
       executor.check(row_work * static_cast<double>(count));
     }
+  }
+  if (batch.x.rows == 1 && network_->trains_single_row(objective_, batch.targets, optimizer_)) {
     sum = network_->train_row(objective_, batch.x, batch.targets, optimizer_, nullptr);
     return sum.loss / objective_.divisor(sum.weight);
   }
