@@ -50,7 +50,7 @@ def check_steps(
     inputs, outputs = networks[0].inputs, networks[0].outputs
     parameters, _ = loss_of(loss, options)
     for network in networks:
-        network.compile(loss, "mean", settings, [], 7, False, parameters)
+        network.compile(loss, "mean_with_sample_weight", settings, [], 7, False, parameters)
     small, general = networks
     for rows in FEW:
         x = rng.normal(size=(rows, inputs)).astype(dtype)
@@ -163,7 +163,8 @@ def test_layers_and_steps_of_the_gradient(extra: str, dtype: str) -> None:
             keywords = {"use_ema": True, "gradient_accumulation_steps": 2}
         if extra == "frozen":
             model.layers[0].trainable = False
-        model.compile(dc.optimizers.Adam(0.01, **keywords), "mse")
+        loss = dc.losses.MeanSquaredError(reduction="mean_with_sample_weight")
+        model.compile(dc.optimizers.Adam(0.01, **keywords), loss)
         return model
 
     small, general = make(), make()

@@ -150,7 +150,7 @@ void train(const Workload& workload) {
       initialize<T>("glorot_uniform", {}, layer->inputs(), layer->units(), 1, tensor++,
                     layer->inputs() * layer->units(),
                     network->parameters()->data() + layer->parameter_offset());
-  const Objective<T> objective(network->table(), workload.loss, Reduction::mean,
+  const Objective<T> objective(network->table(), workload.loss, Reduction::sum_over_batch_size,
                                spec.last_activation(), spec.outputs());
   auto settings = std::make_shared<OptimizerSettings>(workload.optimizer);
   if (workload.extra == "clipnorm") {
@@ -189,7 +189,7 @@ void train(const Workload& workload) {
   densecore_measured_steps([](void* body) { (*static_cast<decltype(measured)*>(body))(); },
                            &measured);
   std::printf("%s %s %.9g\n", workload.name.c_str(), network->isa(),
-              trainer.evaluate(executor, data)[0]);
+              trainer.evaluate(executor, data, workload.batch)[0]);
 }
 
 }  // namespace
