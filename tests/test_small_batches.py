@@ -37,17 +37,23 @@ def weights(rows: int, dtype: str) -> tuple[Any, Any]:
 
 def twins(dtype: str, inputs: int, layers: list[tuple[int, Any, bool]], level: str) -> list[Any]:
     networks = [network_of(dtype, inputs, layers, level) for _ in range(2)]
-    start = np.random.default_rng(5).normal(size=networks[0].parameter_count) * 0.4
+    start = np.random.default_rng(5).normal(size=networks[0].parameter_count) * 0.2
     for network in networks:
         network.parameters[...] = start
     return networks
 
 
 def check_steps(
-    networks: list[Any], loss: str, options: dict[str, Any], settings: Any, dtype: str
+    networks: list[Any],
+    shape: tuple[int, int],
+    loss: str,
+    options: dict[str, Any],
+    settings: Any,
+    dtype: str,
 ) -> None:
+    """`shape`: (inputs, outputs)."""
     rng = np.random.default_rng(4)
-    inputs, outputs = networks[0].inputs, networks[0].outputs
+    inputs, outputs = shape
     parameters, _ = loss_of(loss, options)
     for network in networks:
         network.compile(loss, "mean_with_sample_weight", settings, [], 7, False, parameters)
@@ -67,7 +73,7 @@ def check_steps(
 
 
 def sgd() -> Any:
-    return dc.optimizers.SGD(0.05)._settings
+    return dc.optimizers.SGD(1e-4)._settings
 
 
 @pytest.mark.parametrize(
@@ -76,7 +82,7 @@ def sgd() -> Any:
 def test_activations(name: str, options: dict[str, Any], dtype: str, level: str) -> None:
     activation = dc.activations.get({"name": name, **options})
     networks = twins(dtype, 5, [(7, activation, True), (3, activation, True)], level)
-    check_steps(networks, "mean_squared_error", {}, sgd(), dtype)
+    check_steps(networks, (5, 3), "mean_squared_error", {}, sgd(), dtype)
 
 
 @pytest.mark.parametrize(("name", "options"), LOSSES, ids=lambda value: str(value))
@@ -86,14 +92,14 @@ def test_losses(name: str, options: dict[str, Any], outputs: int, dtype: str, le
         pytest.skip("not a whole number of targets")
     last = "softmax" if "categorical" in name else ("sigmoid" if name in OF_POSITIVE else "linear")
     networks = twins(dtype, 4, [(5, "tanh", True), (outputs, last, True)], level)
-    check_steps(networks, name, options, sgd(), dtype)
+    check_steps(networks, (4, outputs), name, options, sgd(), dtype)
 
 
 @pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
 def test_optimizers(config: dict[str, Any], dtype: str, level: str) -> None:
     settings = dc.optimizers.get(config)._settings
     networks = twins(dtype, 5, [(6, "tanh", True), (3, "linear", True)], level)
-    check_steps(networks, "mean_squared_error", {}, settings, dtype)
+    check_steps(networks, (5, 3), "mean_squared_error", {}, settings, dtype)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +112,7 @@ def test_optimizers(config: dict[str, Any], dtype: str, level: str) -> None:
 def test_widths(widths: list[int], bias: bool, dtype: str, level: str) -> None:
     layers = [(units, "silu", bias) for units in widths[1:-1]] + [(widths[-1], "linear", bias)]
     networks = twins(dtype, widths[0], layers, level)
-    check_steps(networks, "mean_squared_error", {}, sgd(), dtype)
+    check_steps(networks, (widths[0], widths[-1]), "mean_squared_error", {}, sgd(), dtype)
 
 
 @pytest.mark.parametrize("widths", [[3, 2], [5, 7, 1], [17, 9, 20, 4]], ids=str)

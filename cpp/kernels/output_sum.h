@@ -52,7 +52,7 @@ struct OutputSum {
 
   double total() const {
     SlotSum<V> sum;
-    if (p.rows <= few && p.cols <= V::width)
+    if (p.rows == 1 ? p.cols <= V::width : p.rows <= few && p.cols <= narrow)
       add_few(sum);
     else if (p.cols <= narrow)
       add_packed(sum);
@@ -62,9 +62,9 @@ struct OutputSum {
   }
 
  private:
-  // A step of a small network waits for the gradients: by the shortest way. So few rows of a vector
-  // each leave their terms in memory, where each writes over what the one before left beyond its
-  // outputs; the sum may wait for that.
+  // A step of a small network waits for the gradients: by the shortest way. Each of a few rows, a
+  // vector or less, writes its terms over what the row before left beyond its outputs, so that they
+  // are packed in memory; the sum may wait for that.
   static constexpr index_t few = 4;
   [[gnu::always_inline]] void add_few(SlotSum<V>& sum) const {
     alignas(64) T value[few * V::width + slots<V>];
