@@ -52,7 +52,7 @@ struct OutputSum {
 
   double total() const {
     SlotSum<V> sum;
-    if (p.rows == 1 ? p.cols <= V::width : p.rows <= few && p.cols <= narrow)
+    if (p.cols <= V::width && (p.rows == 1 || (p.rows <= few && p.cols <= narrow)))
       add_few(sum);
     else if (p.cols <= narrow)
       add_packed(sum);

@@ -50,9 +50,10 @@ void Network<T>::prepare_small() {
   std::vector<SmallPart<T>> parts;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Dense<T>* const layer = layers_[l]->dense();
-    // The backward pass ends where a part begins.
+    // The backward pass ends where a part begins, and additions find its input's gradient there.
     const bool joins = !parts.empty() && parts.back().layer == nullptr &&
-                       parts.back().by_rows == nullptr && parts.back().end != lowest_;
+                       parts.back().by_rows == nullptr && parts.back().end != lowest_ &&
+                       branches_[l].empty();
     if (layer == nullptr || !joins) parts.push_back({l, l});
     SmallPart<T>& part = parts.back();
     part.end = l + 1;
