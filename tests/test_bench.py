@@ -9,6 +9,7 @@ import pytest
 import densecore as dc
 from conftest import assert_refused
 from densecore.cli import main
+from densecore.cli.random_networks import KINDS, draw, expected_work, factor, neighbours
 from densecore.cli.workloads import WORKLOADS, Workload
 
 pytestmark = pytest.mark.usefixtures("in_empty_folder")
@@ -32,7 +33,35 @@ def test_quick_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"{step['name']} " in printed.out
 
 
+def test_random_networks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--quick", "--threads", "1", "--random", "5", "--json", "r.json"]) == 0
+    printed = capsys.readouterr().out
+    assert "seed 5" in printed
+    assert "neighbours: median" in printed
+    found = json.loads(Path("r.json").read_text())
+    assert [network["shape"] for network in found["networks"]] == [
+        network.shape for network in draw(5, 2, ["tiny", "small"])
+    ]
+    for network in found["networks"]:
+        assert network["seconds"] > 0
+        assert {"a row more", "a unit more", "gelu"} <= set(network["factors"])
+
+
+def test_a_seed_draws_the_same_networks_again() -> None:
+    assert draw(3, 8) == draw(3, 8)
+    assert draw(3, 8) != draw(4, 8)
+    for network, kind in zip(draw(3, 8), 2 * list(KINDS), strict=True):
+        low, high = KINDS[kind]
+        assert low <= network.multiply_adds <= high
+    base = draw(3, 1)[0]
+    assert factor(2.0, base, 1.0, base) == 2
+    for name, other in neighbours(base).items():
+        assert other != base
+        assert expected_work(other) >= 0.9 * expected_work(base), name
+
+
 MISTAKES = [
+    (["--random", "-1"], "--random: found -1, wanted a seed of at least 0"),
     (["--threads", "0"], "--threads: found 0, wanted 1 to 1024"),
     (["--threads", "many"], "argument --threads"),
     (["--json", "missing/speed.json"], "there is no directory missing"),

@@ -31,7 +31,9 @@ int quota_processors() {
   int granted = 0;
   const auto limit = [&granted](long long q, long long p) {
     if (q <= 0 || p <= 0) return;
-    const int processors = static_cast<int>(std::max<long long>(1, (q + p - 1) / p));
+    // Rounded down: a thread more than the quota feeds has the whole group stopped, again and
+    // again.
+    const int processors = static_cast<int>(std::max<long long>(1, q / p));
     granted = granted == 0 ? processors : std::min(granted, processors);
   };
   // Every ancestor may set a limit; inside a container the own group often appears as the root.

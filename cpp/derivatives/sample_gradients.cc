@@ -40,7 +40,7 @@ RowGradients<T>::RowGradients(Network<T>& network, index_t rows, bool from_z, bo
   network.transpose_weights(rows, false);
   bool others = false;
   for (const auto& layer : network.layers_) {
-    if (!network.plain_)
+    if (!network.others_.empty())
       layer->begin(network.pass_, network.parameters_->data(), MatrixView<const T>());
     column_.push_back(trained_only ? columns_ : layer->parameter_offset());
     if (layer->trainable || !trained_only) columns_ += layer->parameter_count();
@@ -120,7 +120,7 @@ void RowGradients<T>::backward(MatrixView<const T> x, Range rows, const double* 
       }
       if (below) n.input_gradient_simple(l, x, begin, end, from_here, below);
     }
-    if (!n.plain_ && below) n.add_branches(l, begin, end, below);
+    if (!n.others_.empty() && below) n.add_branches(l, begin, end, below);
   }
 }
 

@@ -3,8 +3,9 @@
 // python/densecore/reference/activations.py. Those here have kernels of their own.
 //
 // An element-wise activation gives a = `forward(z)` and dC/dz = `backward(z, a, g)` from g = dC/da.
-// When `needs_input` is false the latter uses a alone, and z need not be kept. One with a list
-// `parameters` gets their values, in every lane, as another argument.
+// When `needs_input` is false the latter uses a alone, and z need not be kept. A derivative that is
+// a factor of g and a function of z is written as that, `slope(z)`, in place of `backward`. One
+// with a list `parameters` gets their values, in every lane, as another argument.
 #pragma once
 
 #include "kernels/activation_pieces.h"
@@ -79,6 +80,12 @@ constexpr bool is_in = false;
 template <class Activation, class... Others>
 constexpr bool is_in<Activation, TypeList<Others...>> = (__is_same(Activation, Others) || ...);
 
+template <class Activation, class V>
+constexpr bool has_slope = requires(V z) {
+  Activation::slope(z);
+}
+|| requires(V z, const V* p) { Activation::slope(z, p); };
+
 // The values of an activation's parameters in every lane.
 template <class Activation, class V>
 struct ParameterVectors {
@@ -88,14 +95,26 @@ struct ParameterVectors {
     for (int i = 0; i < count; ++i) values[i] = V::set(static_cast<typename V::T>(parameters[i]));
   }
   V forward(V z) const { return Activation::forward(z, values); }
-  V backward(V z, V a, V g) const { return Activation::backward(z, a, g, values); }
+  V slope(V z) const { return Activation::slope(z, values); }
+  V backward(V z, V a, V g) const {
+    if constexpr (has_slope<Activation, V>)
+      return g * slope(z);
+    else
+      return Activation::backward(z, a, g, values);
+  }
 };
 
 template <class Activation, class V>
 struct NoParameters {
   explicit NoParameters(const double*) {}
   static V forward(V z) { return Activation::forward(z); }
-  static V backward(V z, V a, V g) { return Activation::backward(z, a, g); }
+  static V slope(V z) { return Activation::slope(z); }
+  static V backward(V z, V a, V g) {
+    if constexpr (has_slope<Activation, V>)
+      return g * slope(z);
+    else
+      return Activation::backward(z, a, g);
+  }
 };
 
 template <class Activation>
@@ -119,6 +138,33 @@ struct ElementwiseActivation {
   using T = typename V::T;
   using Function = FunctionOf<has_parameters<Activation>, Activation, V>;
   static constexpr bool row_wise = false;
+
+  template <class U>
+  using Flat = FunctionOf<has_parameters<Activation>, Activation, U>;
+  template <class U>
+  static void activate(index_t n, const T* z, T* a, const double* parameters) {
+    const Flat<U> function(parameters);
+    for (index_t j = 0; j < n; j += U::width) function.forward(U::load(z + j)).store(a + j);
+  }
+  // The slope takes the place of z, whose exponential or the like it shares with a: the way back
+  // multiplies with it.
+  template <class U>
+  static void activate_and_derive(index_t n, T* z, T* a, const double* parameters) {
+    const Flat<U> function(parameters);
+    for (index_t j = 0; j < n; j += U::width) {
+      const U z_v = U::load(z + j);
+      function.forward(z_v).store(a + j);
+      function.slope(z_v).store(z + j);
+    }
+  }
+  template <class U>
+  static void derive(index_t n, const T* z, const T* a, T* g, const double* parameters) {
+    const Flat<U> function(parameters);
+    for (index_t j = 0; j < n; j += U::width) {
+      const U a_v = U::load(a + j), z_v = Activation::needs_input ? U::load(z + j) : a_v;
+      function.backward(z_v, a_v, U::load(g + j)).store(g + j);
+    }
+  }
 
   // Rows that follow one another are one long row.
   template <class Body>
@@ -300,7 +346,20 @@ constexpr ActivationEntry<typename V::T> activation_entry() {
       __is_same(Activation, Linear),
       is_in<Activation, InlinedActivations> || __is_same(Activation, Softmax),
       Kernel::forward,
-      Kernel::backward};
+      Kernel::backward,
+      {},
+      {},
+      {}};
+  if constexpr (has_slope<Activation, V>) {
+    entry.activate_and_derive[0] = Kernel::template activate_and_derive<V>;
+    entry.activate_and_derive[1] = Kernel::template activate_and_derive<Short<V>>;
+  }
+  if constexpr (!Kernel::row_wise) {
+    entry.activate[0] = Kernel::template activate<V>;
+    entry.activate[1] = Kernel::template activate<Short<V>>;
+    entry.derive[0] = Kernel::template derive<V>;
+    entry.derive[1] = Kernel::template derive<Short<V>>;
+  }
   if constexpr (has_parameters<Activation>) {
     entry.parameters = Activation::parameters;
     entry.parameter_count = ParameterVectors<Activation, V>::count;

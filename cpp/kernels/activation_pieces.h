@@ -111,9 +111,9 @@ struct HardSilu {  // z hard_sigmoid(z)
     return max(V::set(-3), z) * HardSigmoid::forward(z);
   }
   template <class V>
-  static V backward(V z, V, V g) {
+  static V slope(V z) {
     const V within = inside(z, V::set(-3), V::set(3), z / V::set(6));
-    return g * (HardSigmoid::forward(z) + within);
+    return HardSigmoid::forward(z) + within;
   }
 };
 

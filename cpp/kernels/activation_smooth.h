@@ -22,9 +22,9 @@ inline V exponential_below(V z, V scale, V alpha, V width) {
   return select(less(V::set(0), z), scale * z, below);
 }
 template <class V>
-inline V exponential_below_slope(V z, V g, V scale, V alpha, V width) {
+inline V exponential_below_slope(V z, V scale, V alpha, V width) {
   const V below = scale * (alpha / width) * exp(z / width);
-  return g * select(less(V::set(0), z), scale, below);
+  return select(less(V::set(0), z), scale, below);
 }
 
 struct Elu {  // Clevert, Unterthiner & Hochreiter, 2016
@@ -36,8 +36,8 @@ struct Elu {  // Clevert, Unterthiner & Hochreiter, 2016
     return exponential_below(z, V::set(1), p[0], V::set(1));
   }
   template <class V>
-  static V backward(V z, V, V g, const V* p) {
-    return exponential_below_slope(z, g, V::set(1), p[0], V::set(1));
+  static V slope(V z, const V* p) {
+    return exponential_below_slope(z, V::set(1), p[0], V::set(1));
   }
 };
 
@@ -51,9 +51,9 @@ struct Selu {  // Klambauer, Unterthiner, Mayr & Hochreiter, 2017
     return exponential_below(z, V::set(T(scale)), V::set(T(alpha)), V::set(1));
   }
   template <class V>
-  static V backward(V z, V, V g) {
+  static V slope(V z) {
     using T = typename V::T;
-    return exponential_below_slope(z, g, V::set(T(scale)), V::set(T(alpha)), V::set(1));
+    return exponential_below_slope(z, V::set(T(scale)), V::set(T(alpha)), V::set(1));
   }
 };
 
@@ -66,8 +66,8 @@ struct Celu {  // Barron, 2017: elu with a derivative of 1 at 0 for every alpha
     return exponential_below(z, V::set(1), p[0], p[0]);
   }
   template <class V>
-  static V backward(V z, V, V g, const V* p) {
-    return exponential_below_slope(z, g, V::set(1), p[0], p[0]);
+  static V slope(V z, const V* p) {
+    return exponential_below_slope(z, V::set(1), p[0], p[0]);
   }
 };
 
@@ -103,12 +103,12 @@ struct Gelu {  // z Φ(z) = max(z, 0) - |z| Φ(-|z|): Hendrycks & Gimpel, 2016
     return max(V::set(0), z) + n.power.scaled(n.power.times(n.x * n.tail));
   }
   template <class V>
-  static V backward(V z, V, V g) {
+  static V slope(V z) {
     using T = typename V::T;
     const Normal<V> n(z);
     // Φ(x) + x φ(x), without the power of 2
     const V sum = fma(V::constant(T(0.39894228040143267794)), n.x, n.tail);
-    return g * slope_of_both_sides(z, n.power.scaled(n.power.times(sum)));
+    return slope_of_both_sides(z, n.power.scaled(n.power.times(sum)));
   }
 };
 
@@ -157,7 +157,7 @@ struct GeluTanh {
     return max(V::set(0), z) + e.power.scaled(e.power.times(e.x) / sum);
   }
   template <class V>
-  static V backward(V z, V, V g) {
+  static V slope(V z) {
     using T = typename V::T;
     const GeluTanhExponential<V> e(z);
     const V one = V::constant(1);
@@ -167,7 +167,7 @@ struct GeluTanh {
     // w (1 + x u' (1 - w)), w = sigmoid(u) = exp(u) rest
     const V sum = fnma(e.x * (beside_one * rest), du, fma(e.x, du, one));
     const V falling = e.power.scaled(e.power.times(rest * sum));
-    return g * slope_of_both_sides(z, falling);
+    return slope_of_both_sides(z, falling);
   }
 };
 
@@ -181,14 +181,14 @@ struct Silu {  // z sigmoid(z) = max(z, 0) - |z| sigmoid(-|z|)
     return max(V::set(0), z) + e.scaled(e.times(x) / (V::constant(1) + e.beside_one()));
   }
   template <class V>
-  static V backward(V z, V, V g) {
+  static V slope(V z) {
     const V x = falling_side(z), one = V::constant(1);
     const SplitExp<V> e(x);
     const V beside_one = e.beside_one(), rest = one / (one + beside_one);
     // w (1 + x (1 - w)), w = sigmoid(x) = exp(x) rest: of 1 + x - x w the first sum is exact where
     // it cancels.
     const V sum = fnma(x, beside_one * rest, one + x);
-    return g * slope_of_both_sides(z, e.scaled(e.times(rest * sum)));
+    return slope_of_both_sides(z, e.scaled(e.times(rest * sum)));
   }
 
  private:
@@ -212,13 +212,13 @@ struct Mish {
   }
   // e ((1 + e / 2) (1 + d) + z (1 + e)) / (1 + d)^2
   template <class V>
-  static V backward(V z, V, V g) {
+  static V slope(V z) {
     const V one = V::constant(1), two = V::constant(2);
     const V x = max(V::constant(Math<V>::product_low), min(limit<V>(), z));
     const SplitExp<V> power(x);
     const V e = power.beside_one(), h = half_of_sum(e), d = e * h;
     const V sum = fma(d, h, h) + fma(x, e, x);
-    return g * power.scaled(power.times(sum) / fma(d, d + two, one));
+    return power.scaled(power.times(sum) / fma(d, d + two, one));
   }
 
  private:
@@ -242,8 +242,8 @@ struct Softplus {  // log(1 + exp(z))
     return softplus(z);
   }
   template <class V>
-  static V backward(V z, V, V g) {
-    return g * sigmoid(z);
+  static V slope(V z) {
+    return sigmoid(z);
   }
 };
 
@@ -256,8 +256,8 @@ struct LogSigmoid {  // -log(1 + exp(-z))
     return zero - softplus(zero - z);
   }
   template <class V>
-  static V backward(V z, V, V g) {
-    return g * sigmoid(V::set(0) - z);
+  static V slope(V z) {
+    return sigmoid(V::set(0) - z);
   }
 };
 
@@ -304,10 +304,10 @@ struct TanhShrink {
     return select(less(abs(z), V::constant(1.5)), near_zero(z), z - tanh(z));
   }
   template <class V>
-  static V backward(V z, V, V g) {
+  static V slope(V z) {
     // tanh(z)^2; z - (z - tanh(z)) is more accurate near 0 than tanh itself.
     const V t = select(less(abs(z), V::constant(0.75)), z - near_zero(z), tanh(z));
-    return g * (t * t);
+    return t * t;
   }
 
  private:

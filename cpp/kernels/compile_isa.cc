@@ -23,6 +23,7 @@
 #include "kernels/optimizer.h"
 #include "kernels/peak.h"
 #include "kernels/predict_row.h"
+#include "kernels/small_layer.h"
 #include "kernels/table.h"
 #include "kernels/train_tiny.h"
 
@@ -63,7 +64,11 @@ constexpr densecore::KernelTable<typename V::T> kernel_table() {
   using LossList = LossTable<V, Losses>;
   using OptimizerList = OptimizerTable<V, Optimizers>;
   return {V::width,
+          Short<V>::width,
           gemm<V>,
+          small_choose<V>,
+          small_forward<typename V::T>,
+          small_backward<typename V::T>,
           tiny_train<V>,
           lane_trainer<V>(),
           predict_row<V>,

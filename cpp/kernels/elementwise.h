@@ -43,6 +43,18 @@ inline V sign(V x) {
   return select(less(zero, x), V::set(1), not_positive);
 }
 
+// The even and the odd lanes of a and b, as they follow one another. 2 width lanes are as they were
+// after log2(2 width) perfect shuffles; this is all but one of them.
+template <class V>
+inline void unzip(V a, V b, V& even, V& odd) {
+#pragma GCC unroll 4
+  for (int stage = 1; stage < V::width; stage *= 2) {
+    zip(a, b, even, odd);
+    a = even;
+    b = odd;
+  }
+}
+
 // A whole vector, and the first `count` lanes of one (0 < count < width): the same interface, so
 // that the main loop and its tail run the same lambda.
 template <class V>
@@ -65,6 +77,19 @@ struct Part {
     return select(less(V::load(lane_numbers<T>), V::set(static_cast<T>(count))), x, rest);
   }
 };
+
+// The vectors that layers of few units take: half of the level's, where these are the longest that
+// there are.
+template <class V, bool halved = V::width * sizeof(typename V::T) == 64>
+struct ShortOf {
+  using type = V;
+};
+template <class V>
+struct ShortOf<V, true> {
+  using type = typename V::Half;
+};
+template <class V>
+using Short = typename ShortOf<V>::type;
 
 // body(j, part) for the vectors at j = 0, width, 2 width, ... of n elements.
 template <class V, class Body>
@@ -93,6 +118,7 @@ struct Any {
     else
       x.store_partial(p, count);
   }
+  V keep(V x, V rest) const { return count == V::width ? x : Part<V>{count}.keep(x, rest); }
 };
 
 template <class V, class Body>

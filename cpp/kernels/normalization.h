@@ -129,8 +129,13 @@ template <class T>
 void drop(index_t n, const std::uint16_t* random, std::uint32_t kept, T factor, T* out) {
   const auto bits = bits_of(factor);
   using Bits = decltype(bits_of(factor));
-  for (index_t i = 0; i < n; ++i)
+  const auto one = [=](index_t i) {
     out[i] = __builtin_bit_cast(T, bits & -static_cast<Bits>(random[i] < kept));
+  };
+  index_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int k = 0; k < 8; ++k) one(i + k);  // so many that compilers make vectors of them
+  for (; i < n; ++i) one(i);
 }
 
 template <class V>

@@ -74,7 +74,7 @@ void optimizer_update(index_t n, const double* scalars, typename V::T* parameter
   V shared[densecore::max_optimizer_scalars];
   for (int i = 0; i < densecore::max_optimizer_scalars; ++i)
     shared[i] = V::set(static_cast<typename V::T>(scalars[i]));
-  for_each_vector<V>(n, [&](index_t j, auto part) {
+  const auto body = [&](index_t j, auto part) {
     V s[Optimizer::state_count + 1];
     for (int i = 0; i < Optimizer::state_count; ++i) s[i] = part.load(state[i] + j);
     const V p = Optimizer::update(part.load(parameter + j), part.load(gradient + j), s, shared);
@@ -82,7 +82,13 @@ void optimizer_update(index_t n, const double* scalars, typename V::T* parameter
 #pragma GCC unroll 3
     for (int i = 0; i < Optimizer::state_count; ++i)
       part.store(kept_state<Optimizer>(s[i], i), state[i] + j);
-  });
+  };
+  index_t done = 0;
+  if constexpr (Optimizer::descent)  // so short that the loop would be half of it
+    for (; done + 4 * V::width <= n; done += 4 * V::width)
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) body(done + v * V::width, Whole<V>{});
+  for_each_vector<V>(n - done, [&](index_t j, auto part) { body(done + j, part); });
 }
 
 // The optimizer whose update is used, when only the scalars differ.

@@ -51,9 +51,10 @@ struct OutputSum {
   Terms terms;
 
   double total() const {
-    if (p.rows == 1 && p.cols < V::width) return one_vector();
     SlotSum<V> sum;
-    if (p.cols <= narrow)
+    if (p.cols <= V::width && (p.rows == 1 || (p.rows <= few && p.cols <= narrow)))
+      add_few(sum);
+    else if (p.cols <= narrow)
       add_packed(sum);
     else
       add_rows(sum);
@@ -61,16 +62,33 @@ struct OutputSum {
   }
 
  private:
-  // A step of a tiny network waits for the gradient: by the shortest way.
-  [[gnu::always_inline]] double one_vector() const {
-    const Part<V> part{p.cols};
-    const T weight = weight_of(p, 0);
-    V gradient;
-    const V term = terms(part.load(p.output), part.load(p.values), gradient);
-    if (p.gradient != nullptr) part.store(V::set(factor_of(weight)) * gradient, p.gradient);
-    SlotSum<V> sum;
-    sum.add(0, part.keep(term, V::set(0)), V::set(weight));
-    return total_of(sum);
+  // A step of a small network waits for the gradients: by the shortest way. Each of a few rows, a
+  // vector or less, writes its terms over what the row before left beyond its outputs, so that they
+  // are packed in memory; the sum may wait for that.
+  static constexpr index_t few = 4;
+  [[gnu::always_inline]] void add_few(SlotSum<V>& sum) const {
+    alignas(64) T value[few * V::width + slots<V>];
+    alignas(64) T weight[few * V::width + slots<V>];
+    const Any<V> row{p.cols}, room{p.whole ? V::width : p.cols};
+    const V zero = V::set(0);
+    const bool weighted = p.weight != nullptr;
+    V factor = V::set(factor_of(1));
+    for (index_t r = 0; r < p.rows; ++r) {
+      if (weighted) factor = V::set(factor_of(p.weight[r]));
+      V gradient;
+      const V term = terms(room.load(p.output + r * p.ld_output),
+                           row.load(p.values + r * p.ld_values), gradient);
+      if (p.gradient != nullptr) room.store(factor * gradient, p.gradient + r * p.ld_gradient);
+      if (p.rows == 1) return sum.add(0, row.keep(term, zero), V::set(weight_of(p, 0)));
+      term.store(value + r * p.cols);
+      if (weighted) V::set(p.weight[r]).store(weight + r * p.cols);
+    }
+    const index_t n = p.rows * p.cols, end = (n + slots<V> - 1) & -slots<V>;
+    for (index_t j = n; j < end; j += V::width) {
+      zero.store(value + j);
+      if (weighted) zero.store(weight + j);
+    }
+    add(n, value, {weighted ? weight : nullptr, -1}, sum);
   }
 
   [[gnu::always_inline]] double total_of(SlotSum<V>& sum) const {

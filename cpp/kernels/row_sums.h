@@ -123,45 +123,24 @@ template <class V, class Term>
   return fold<Add>(sum.fold_slots());
 }
 
-// As `row_sum`, as a number, and in little code: the adding is a function that all such sums share.
-// For kernels in which a call per row does not matter.
-template <class V>
-struct SlotBuffer {
-  alignas(64) double sum[SlotSum<V>::count * VecF64::width] = {};
-
-  [[gnu::noinline]] void add(index_t n, const typename V::T* value) {
-    SlotSum<V> slots;
-    for (int i = 0; i < SlotSum<V>::count; ++i)
-      slots.sum[i] = VecF64::load(sum + i * VecF64::width);
-    for_each_slot<V>(
-        n, [&](index_t j, int position)
-               __attribute__((always_inline)) { slots.add(position, V::load(value + j)); });
-    for (int i = 0; i < SlotSum<V>::count; ++i) slots.sum[i].store(sum + i * VecF64::width);
-  }
-  [[gnu::noinline]] double total() const {
-    SlotSum<V> slots;
-    for (int i = 0; i < SlotSum<V>::count; ++i)
-      slots.sum[i] = VecF64::load(sum + i * VecF64::width);
-    double lanes[VecF64::width];
-    fold<Add>(slots.fold_slots()).store(lanes);
-    return lanes[0];
-  }
-};
-
+// As `row_sum`, as a number, of a short term, which has code for every position among the slots.
 template <class V, class Term>
 inline double row_total(index_t cols, Term term) {
-  constexpr index_t most = 16 * slots<V>;
-  alignas(64) typename V::T value[most];
-  SlotBuffer<V> sum;
-  for (index_t first = 0; first < cols; first += most) {
-    const index_t n = cols - first < most ? cols - first : most;
-    fill_slots<V>(
-        n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
-          return term(first + j, part);
-        });
-    sum.add(n, value);
+  SlotSum<V> sum;
+  index_t j = 0;
+  for (; j + slots<V> <= cols; j += slots<V>)
+#pragma GCC unroll 4
+    for (int position = 0; position < SlotSum<V>::positions; ++position)
+      sum.add(position, term(j + position * V::width, Whole<V>{}));
+#pragma GCC unroll 4
+  for (int position = 0; position < SlotSum<V>::positions; ++position, j += V::width) {
+    if (j >= cols) break;
+    const Any<V> part{cols - j < V::width ? cols - j : V::width};
+    sum.add(position, part.keep(term(j, part), V::set(0)));
   }
-  return sum.total();
+  double lanes[VecF64::width];
+  fold<Add>(sum.fold_slots()).store(lanes);
+  return lanes[0];
 }
 
 // In every lane, the largest element; a NaN may be skipped, which the callers' own arithmetic then

@@ -68,6 +68,12 @@ struct ActivationEntry {
                   const double* parameters);
   void (*backward)(index_t rows, index_t cols, const T* z, index_t ldz, const T* a, index_t lda,
                    const T* g, index_t ldg, T* dz, index_t lddz, const double* parameters);
+  // The same over n elements, whole vectors: of `lanes`, and of `short_lanes` elements. Null for
+  // row-wise ones. `derive` turns g into dz. Where that is g f'(z), `activate_and_derive` (else
+  // null) puts f'(z) in the place of z.
+  void (*activate[2])(index_t n, const T* z, T* a, const double* parameters);
+  void (*activate_and_derive[2])(index_t n, T* z, T* a, const double* parameters);
+  void (*derive[2])(index_t n, const T* z, const T* a, T* g, const double* parameters);
 };
 
 // The loss of `rows` rows, and its gradient where `gradient` is not null:
@@ -90,6 +96,7 @@ struct LossArguments {
   index_t ld_gradient;
   const double* parameters;
   int parameter_count;
+  bool whole = false;
 };
 
 // Targets: a value per output, one class number, a value per group of outputs (as many as there are
@@ -136,6 +143,37 @@ struct OptimizerEntry {
   void (*update)(index_t n, const double* scalars, T* parameter, const T* gradient,
                  T* const* state);
   ArrayStep array_step;
+};
+
+// A dense layer with all that it works on, for the rows of a batch at once. z, a and delta are
+// (rows, ld) with ld a multiple of the vector's length that `units` take (see short_lanes), below
+// and the transposed weights the same for the inputs. What is written there beyond the columns
+// means nothing.
+template <class T>
+struct SmallLayer {
+  index_t inputs, units;
+  const T* x;
+  index_t ld_x;
+  bool whole_x;            // rows of x have room for whole vectors
+  const T *weight, *bias;  // bias null: none
+  T *z, *a;                // may be one
+  index_t ld;
+  T* delta;             // dC/da; then dC/dz
+  const T* transposed;  // W^T, in memory of its own; (units rounded up to whole vectors, ld_below)
+  T* below;             // dC/dx, unless null
+  index_t ld_below;
+  T *weight_gradient, *bias_gradient;  // unless null
+  // The activation's entries, unless null; with `activate_and_derive` `derive` is not its own.
+  void (*activate)(index_t n, const T* z, T* a, const double* parameters);
+  void (*activate_and_derive)(index_t n, T* z, T* a, const double* parameters);
+  void (*derive)(index_t n, const T* z, const T* a, T* g, const double* parameters);
+  const double* parameters;
+  // What follows is set by small_choose.
+  void (*transpose)(const SmallLayer&);
+  void (*multiply)(const SmallLayer&, index_t rows);
+  void (*multiply_back)(const SmallLayer&, index_t rows);
+  void (*sum_gradients)(const SmallLayer&, index_t rows);
+  index_t tight, tail;
 };
 
 // A layer for the kernels of single rows.
@@ -303,8 +341,13 @@ struct GradientKernels {
 
 template <class T>
 struct KernelTable {
-  int lanes;  // elements per vector register
+  int lanes;        // elements per vector register
+  int short_lanes;  // of the vectors that rows of no more elements take in small layers
   void (*gemm)(const GemmArguments<T>&);
+  void (*small_choose)(SmallLayer<T>&);
+  // `kept`: with all that `small_backward` wants.
+  void (*small_forward)(const SmallLayer<T>* layers, index_t count, index_t rows, bool kept);
+  void (*small_backward)(const SmallLayer<T>* layers, index_t count, index_t rows);
   void (*tiny_train)(const TinyTraining<T>&);
   void (*lane_train)(const LaneTraining<T>&);  // null where a vector is one number
   void (*predict_row)(const RowPrediction<T>&);

@@ -1,5 +1,6 @@
 #include "layers/rowwise.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -32,10 +33,14 @@ void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
     const index_t count = std::min(at_once, this->units() - j);
     for (index_t i = 0; i < count; i += of_block, ++counter[0]) {
       const PhiloxBlock block = philox(key, counter);
-      // By shifts, low bits first: the same numbers for either byte order.
-      for (int word = 0; word < 4; ++word)
-        for (int part = 0; part < 4; ++part)
-          random[i + 4 * word + part] = static_cast<std::uint16_t>(block.word[word] >> (16 * part));
+      // The same numbers for either byte order: by shifts, low bits first, or as they lie.
+      if constexpr (std::endian::native == std::endian::little)
+        std::memcpy(random + i, block.word, sizeof block.word);
+      else
+        for (int word = 0; word < 4; ++word)
+          for (int part = 0; part < 4; ++part)
+            random[i + 4 * word + part] =
+                static_cast<std::uint16_t>(block.word[word] >> (16 * part));
     }
     this->table_->normalization.drop(count, random, threshold_, factor, out + j);
   }

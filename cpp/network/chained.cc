@@ -97,7 +97,7 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
                                layer->all_units(), accumulate, gradients, scratch);
       }
     }
-    if (!plain_ && below) add_branches(l, begin, end, below);
+    if (!others_.empty() && below) add_branches(l, begin, end, below);
   }
 }
 

@@ -35,13 +35,15 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec,
     const auto number = static_cast<index_t>(layers_.size());
     layers_.push_back(make_layer<T>({*table_, inputs, parameter_count_, number}, layer));
     const Layer<T>& made = *layers_.back();
-    plain_ = plain_ && made.dense() != nullptr;
+    if (made.dense() == nullptr) others_.push_back(layers_.back().get());
+    couples_ = couples_ || made.couples_rows({true, 0, 0});
     if (made.from() != Layer<T>::no_layer)
       branches_[static_cast<std::size_t>(made.from() + 1)].push_back(layers_.size() - 1);
     parameter_count_ += made.parameter_count();
     inputs = made.units();
   }
   block_rows_ = rows_of_block();
+  small_rows_ = rows_of_small();
   const auto count = static_cast<std::size_t>(parameter_count_);
   if (parameters_ == nullptr) {
     parameters_ = std::make_shared<AlignedBuffer<T>>(count);
@@ -67,6 +69,7 @@ std::unique_ptr<Network<T>> Network<T>::replica() const {
 template <class T>
 void Network<T>::layers_changed() {
   trained_.clear();
+  stretches_.clear();
   penalized_ = false;
   lowest_ = layers_.size();
   for (std::size_t l = layers_.size(); l-- > 0;) {
@@ -80,12 +83,19 @@ void Network<T>::layers_changed() {
     for (const ParameterBlock& block : layer->parameters()) {
       trained_.push_back(block);
       penalized_ = penalized_ || block.penalty.any();
+      if (stretches_.empty() || stretches_.back().end != block.offset)
+        stretches_.push_back({block.offset, block.offset});
+      stretches_.back().end += block.size();
     }
   }
   // Arrays that are not trained keep a gradient of 0.
   if (gradients_ != nullptr) std::fill_n(gradients_->data(), parameter_count_, T(0));
   row_layers_ = row_layers_of(*table_, layers_);
   tiny_ = all && !penalized_ && fits_tiny(*table_, row_layers_);
+  // Measured: a single step of wider layers is faster by small.cc.
+  tiniest_ = tiny_ && std::all_of(row_layers_.begin(), row_layers_.end(),
+                                  [](const RowLayer& layer) { return layer.units <= 4; });
+  ++layers_version_;
 }
 
 template <class T>
@@ -129,17 +139,20 @@ double Network<T>::penalty() const {
 
 template <class T>
 void Network<T>::start(const Pass& pass) {
-  if (plain_) return;
+  if (others_.empty()) return;
   pass_ = pass;
   coupled_ = false;
-  for (const auto& layer : layers_) coupled_ = coupled_ || layer->couples_rows(pass);
+  for (const Layer<T>* const layer : others_) coupled_ = coupled_ || layer->couples_rows(pass);
   if (!coupled_ && chained())
-    for (const auto& layer : layers_) layer->begin(pass, parameters_->data(), ConstView());
+    for (Layer<T>* const layer : others_) layer->begin(pass, parameters_->data(), ConstView());
 }
 
 template <class T>
-void Network<T>::forward_all(Executor& executor, ConstView x, View out, bool stop_at_z) {
-  if (chained())
+void Network<T>::forward_all(Executor& executor, ConstView x, View out, bool stop_at_z, bool kept) {
+  if (small(x.rows)) {
+    forward_small(x, out, stop_at_z, kept);
+    executor.check(forward_work(x.rows));
+  } else if (chained())
     forward_blocks(executor, x, out, stop_at_z);
   else
     forward_layers(executor, x, out, stop_at_z);
@@ -147,7 +160,9 @@ void Network<T>::forward_all(Executor& executor, ConstView x, View out, bool sto
 
 template <class T>
 void Network<T>::backward_all(Executor& executor, ConstView x, View dx) {
-  if (chained())
+  if (small(x.rows))
+    backward_small(x, dx);
+  else if (chained())
     backward_leaves(executor, x, dx);
   else
     backward_layers(executor, x, false, dx, nullptr, false);
@@ -162,7 +177,7 @@ void Network<T>::predict(Executor& executor, ConstView x, View out) {
   reserve(std::min(x.rows, chunk));
   for (index_t begin = 0; begin < x.rows; begin += chunk) {
     const index_t end = std::min(begin + chunk, x.rows);
-    forward_all(executor, x.slice(begin, end), out.slice(begin, end), false);
+    forward_all(executor, x.slice(begin, end), out.slice(begin, end), false, false);
   }
 }
 
@@ -173,9 +188,8 @@ void Network<T>::forward(Executor& executor, ConstView x, View out, bool trainin
   start({training, seed, step < 0 ? ~open_passes++ : static_cast<std::uint64_t>(step)});
   reserve(x.rows);
   if (x.rows == 0) return;  // moving averages stay: there is nothing that they could move to
-  forward_all(executor, x, View(), false);
-  if (!plain_)
-    for (const auto& layer : layers_) layer->commit(pass_);
+  forward_all(executor, x, View(), false, true);
+  for (Layer<T>* const layer : others_) layer->commit(pass_);
   copy_rows(ConstView(workspace_.a(layers_.size() - 1, 0, x.rows)), out);
 }
 
@@ -190,7 +204,8 @@ Tape<T> Network<T>::make_tape() const {
 template <class T>
 void Network<T>::exchange(Tape<T>& tape) noexcept {
   std::swap(workspace_, tape.workspace);
-  if (plain_) return;
+  std::swap(small_, tape.small);
+  if (others_.empty()) return;
   std::swap(pass_, tape.pass);
   std::swap(coupled_, tape.coupled);
   for (std::size_t l = 0; l < layers_.size(); ++l) layers_[l]->exchange(tape.layers[l]);
@@ -203,7 +218,9 @@ void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output
     if (!accumulate) std::fill_n(gradients_->data(), parameter_count_, T(0));
     return;
   }
-  copy_rows(grad_output, workspace_.gradient(layers_.size() - 1, 0, x.rows));
+  const std::size_t last = layers_.size() - 1;
+  copy_rows(grad_output, small(x.rows) ? workspace_.near_gradient(last, x.rows)
+                                       : workspace_.gradient(last, 0, x.rows));
   if (!accumulate) return backward_all(executor, x, dx);
   // Added at the end, so that the bits of the sum do not depend on the cut into leaves. Only arrays
   // that are trained have a gradient.
@@ -228,14 +245,16 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
                           bool keep_gradients) {
   const std::size_t last = layers_.size() - 1;
   LossSum sum;
-  if (x.rows == 1 && trains_rows(objective, targets, optimizer)) {
+  if (x.rows == 1 && trains_single_row(objective, targets, optimizer)) {
     reserve(1);
     return train_row(objective, x, targets, optimizer, workspace_.a(last, 0, 1).data);
   }
-  sum.weight = objective.batch_weight(targets.weight, x.rows);
-  const double scale = objective.gradient_scale(sum.weight);
   start({true, seed, static_cast<std::uint64_t>(optimizer.steps)});
   reserve(x.rows);
+  if (trains_small(x.rows, optimizer))
+    return train_small(executor, objective, x, targets, x.rows, optimizer, nullptr);
+  sum.weight = objective.batch_weight(targets.weight, x.rows);
+  const double scale = objective.gradient_scale(sum.weight);
   // Whether the whole gradient is wanted before any parameter is updated.
   const bool whole = penalized_ || optimizer.wants_whole_gradient();
   const bool descent = !keep_gradients && optimizer.descends() && !penalized_;
@@ -254,7 +273,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
     updated = false;
   } else {
     const bool from_z = objective.fused();
-    forward_all(executor, x, View(), from_z);
+    forward_layers(executor, x, View(), from_z);
     sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
                               workspace_.gradient(last, 0, x.rows));
     updated = updated && 2 * forward_work(x.rows) < uninterrupted_work;
@@ -269,9 +288,9 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   }
   set_loss_slots(sum);
   if (!updated)
-    optimizer.update(executor, parameters_->data(), gradients_->data(), trained_, factor);
-  if (!plain_)
-    for (const auto& layer : layers_) layer->commit(pass_);
+    optimizer.update(executor, parameters_->data(), gradients_->data(), trained_,
+                     penalized_ ? factor : 0);
+  for (Layer<T>* const layer : others_) layer->commit(pass_);
   sum.loss += penalized * objective.divisor(sum.weight);
   return sum;
 }
@@ -285,12 +304,17 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
   const double scale = objective.gradient_scale(sum.weight);
   start({true, seed, number});
   reserve(x.rows);
-  if (chained()) {
+  if (small(x.rows)) {
+    forward_small(x, View(), objective.fused(), true);
+    sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
+                              workspace_.near_gradient(last, x.rows));
+    backward_small(x, objective.fused());
+  } else if (chained()) {
     transpose_weights(x.rows, false);
     sum.loss = train_leaves(executor, x, objective, targets, scale);
   } else {
     const bool from_z = objective.fused();
-    forward_all(executor, x, View(), from_z);
+    forward_layers(executor, x, View(), from_z);
     sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
                               workspace_.gradient(last, 0, x.rows));
     backward_layers(executor, x, from_z, View(), nullptr, false);
@@ -311,7 +335,7 @@ LossSum Network<T>::loss(Executor& executor, const Objective<T>& objective, Cons
                          const Targets<T>& targets) {
   start({});
   reserve(x.rows);
-  forward_all(executor, x, View(), objective.fused());
+  forward_all(executor, x, View(), objective.fused(), false);
   LossSum sum;
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   sum.loss =

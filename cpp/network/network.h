@@ -15,6 +15,7 @@
 #include "layers/dense.h"
 #include "layers/rowwise.h"
 #include "layers/spec.h"
+#include "network/small_plan.h"
 #include "network/tape.h"
 #include "network/workspace.h"
 #include "objectives/objective.h"
@@ -37,6 +38,13 @@ struct LossSum {
 
 template <class T>
 class RowGradients;
+
+// Is told of each of many steps: its sum, and which rows it took.
+class StepObserver {
+ public:
+  virtual ~StepObserver() = default;
+  virtual void step(const LossSum& sum, index_t begin, index_t end) = 0;
+};
 
 template <class T>
 class Network {
@@ -111,6 +119,11 @@ class Network {
   // Whether `train_rows` can do batches of one row.
   bool trains_rows(const Objective<T>& objective, const Targets<T>& targets,
                    const OptimizerState<T>& optimizer) const;
+  // Whether that is also the fastest way of a single step.
+  bool trains_single_row(const Objective<T>& objective, const Targets<T>& targets,
+                         const OptimizerState<T>& optimizer) const {
+    return tiniest_ && trains_rows(objective, targets, optimizer);
+  }
   // One row of `predict`, when `predicts_rows`; changes nothing.
   bool predicts_rows() const { return !row_layers_.empty(); }
   void predict_one(const T* x, T* out) const;
@@ -123,6 +136,13 @@ class Network {
   // One such step, as in `train`; `outputs` may be null.
   LossSum train_row(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                     OptimizerState<T>& optimizer, T* outputs);
+  // Whether `train_small` can do batches of so many rows.
+  bool trains_small(index_t batch, const OptimizerState<T>& optimizer) const;
+  // Steps of `batch` rows each (the last one of the rows that are left), as in `train`; returns the
+  // sum of the last one. `observer` may be null.
+  LossSum train_small(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
+                      const Targets<T>& targets, index_t batch, OptimizerState<T>& optimizer,
+                      StepObserver* observer);
   // The loss of x without a training step; x has at most `evaluation_rows` rows.
   static constexpr index_t evaluation_rows = 256;
   LossSum loss(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
@@ -133,7 +153,7 @@ class Network {
   // fused with it.
   void finish_outputs(const Objective<T>& objective, MatrixView<T> a) const;
 
-  void reserve(index_t rows) { workspace_.reserve(layers_, rows); }
+  void reserve(index_t rows) { workspace_.reserve(*table_, layers_, rows); }
 
  private:
   friend class RowGradients<T>;
@@ -178,8 +198,8 @@ class Network {
   // have this input as a summand.
   void add_branches(std::size_t l, index_t begin, index_t end, View below);
   // All rows of x through all layers. The last layer writes to `out` unless that is empty, and
-  // leaves out its activation when `stop_at_z`.
-  void forward_all(Executor& executor, ConstView x, View out, bool stop_at_z);
+  // leaves out its activation when `stop_at_z`. `kept`: with what `backward_all` wants.
+  void forward_all(Executor& executor, ConstView x, View out, bool stop_at_z, bool kept);
 
   // Leaf by leaf (chained.cc).
   int leaf_count(index_t rows) const;
@@ -206,6 +226,20 @@ class Network {
                      void* scratch, const Update<T>* descent = nullptr);
   double train_leaves(Executor& executor, ConstView x, const Objective<T>& objective,
                       const Targets<T>& targets, double scale);
+
+  // A batch of few rows through narrow layers, stretches of which are one call forward and one back
+  // (small.cc).
+  bool small(index_t rows) const { return rows <= small_rows_ && !coupled_; }
+  index_t rows_of_small() const;
+  void prepare_small();
+  void start_small(ConstView x, bool only_z);
+  // `kept`: with what `backward_small` wants.
+  void forward_small(ConstView x, View out, bool only_z, bool kept);
+  // From dC/da of the last layer in workspace_.near_gradient (or dC/dz).
+  void backward_small(ConstView x, bool from_z);
+  // An open one, from dC/da there.
+  void backward_small(ConstView x, View dx);
+  void backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, ConstView x, bool from_z);
 
   // Layer by layer (layered.cc).
   void forward_layers(Executor& executor, ConstView x, View out, bool stop_at_z);
@@ -238,22 +272,30 @@ class Network {
   const KernelTable<T>* table_;
   Layers<T> layers_;
   std::vector<ParameterBlock> trained_;
+  std::vector<Range> stretches_;  // of parameters: those of trained_, neighbours together
   bool penalized_ = false;
   // The first layer that is trained, where the backward pass ends.
   std::size_t lowest_ = 0;
   // For each layer the additions that have its input as a summand.
   std::vector<std::vector<std::size_t>> branches_;
-  bool plain_ = true;  // dense layers only
+  std::vector<Layer<T>*> others_;  // layers that are not dense
   Pass pass_;
   bool coupled_ = false;  // whether a layer couples the rows of the batch in pass_
+  bool couples_ = false;  // the same in training
   index_t parameter_count_ = 0;
   bool transposed_ = false;  // whether the workspace has the transposed weights
   index_t block_rows_ = 0;   // at most, of a block in chained.cc
+  index_t small_rows_ = 0;   // at most, of a batch in small.cc
+  SmallPlan<T> small_;
+  std::uint64_t layers_version_ = 0;
+  AlignedBuffer<T> small_dx_;
+  AlignedBuffer<T> turned_;  // the transposed weights of small layers
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
   AlignedBuffer<T> gathered_;         // the gradients before a `backward` that accumulates
   std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
   bool tiny_;                         // whether table.tiny_train takes them, too
+  bool tiniest_;                      // whether it is best for a single step, too
 };
 
 }  // namespace densecore

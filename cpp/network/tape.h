@@ -7,6 +7,7 @@
 
 #include "base/aligned_buffer.h"
 #include "layers/layer.h"
+#include "network/small_plan.h"
 #include "network/workspace.h"
 
 namespace densecore {
@@ -14,6 +15,7 @@ namespace densecore {
 template <class T>
 struct Tape {
   Workspace<T> workspace;
+  SmallPlan<T> small;
   Pass pass;
   bool coupled = false;                  // whether a layer couples the rows of the batch in `pass`
   std::vector<AlignedBuffer<T>> layers;  // see Layer::exchange

@@ -1,34 +1,48 @@
 #include "network/workspace.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/dtypes.h"
 
 namespace densecore {
 
+namespace {
+
+std::atomic<std::uint64_t> last_version{0};
+
+}  // namespace
+
 template <class T>
-void Workspace<T>::reserve(const Layers<T>& layers, index_t rows) {
+void Workspace<T>::reserve(const KernelTable<T>& table, const Layers<T>& layers, index_t rows) {
   if (rows <= rows_) return;
   Workspace<T> larger;
+  const auto room = [rows](index_t stride) {
+    return AlignedBuffer<T>(static_cast<std::size_t>(rows * stride));
+  };
   for (const auto& layer : layers) {
+    const index_t stride = stride_of(table, layer->units());
     larger.widest_ = std::max(larger.widest_, padded(layer->units()));
     larger.units_.push_back(layer->units());
+    larger.stride_.push_back(stride);
+    larger.a_.push_back(room(stride));
     larger.kept_cols_.push_back(layer->kept());
-    larger.a_.emplace_back(static_cast<std::size_t>(rows * padded(layer->units())));
+    larger.kept_stride_.push_back(stride_of(table, layer->kept()));
     larger.kept_.push_back(layer->kept() == 0 ? AlignedBuffer<T>()
-                                              : AlignedBuffer<T>(static_cast<std::size_t>(
-                                                    rows * padded(layer->kept()))));
+                                              : room(larger.kept_stride_.back()));
   }
-  for (AlignedBuffer<T>& buffer : larger.gradient_)
-    buffer = AlignedBuffer<T>(static_cast<std::size_t>(rows * larger.widest_));
+  for (AlignedBuffer<T>& buffer : larger.gradient_) buffer = room(larger.widest_);
   // The old buffers stay until all allocations have succeeded.
-  units_ = std::move(larger.units_);
-  kept_cols_ = std::move(larger.kept_cols_);
-  a_ = std::move(larger.a_);
-  kept_ = std::move(larger.kept_);
+  std::swap(units_, larger.units_);
+  std::swap(stride_, larger.stride_);
+  std::swap(kept_cols_, larger.kept_cols_);
+  std::swap(kept_stride_, larger.kept_stride_);
+  std::swap(a_, larger.a_);
+  std::swap(kept_, larger.kept_);
   std::swap(gradient_, larger.gradient_);
   widest_ = larger.widest_;
   rows_ = rows;
+  version_ = ++last_version;
 }
 
 template <class T>

@@ -2,10 +2,12 @@
 // far.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "base/aligned_buffer.h"
 #include "base/view.h"
+#include "kernels/table.h"
 #include "layers/dense.h"
 #include "layers/layer.h"
 
@@ -18,21 +20,23 @@ template <class T>
 class Workspace {
  public:
   // Makes room for `rows` rows; its contents are lost when it grows.
-  void reserve(const Layers<T>& layers, index_t rows);
+  void reserve(const KernelTable<T>& table, const Layers<T>& layers, index_t rows);
   // Makes room for the gradients of `count` leaves of `parameters` elements.
   void reserve_partials(int count, index_t parameters);
   // Makes room for the transposed weights of all layers.
   void reserve_transposed(const Layers<T>& layers);
 
   index_t rows() const { return rows_; }
+  // Changes whenever pointers into the arrays of rows do; no two workspaces have the same.
+  std::uint64_t version() const { return version_; }
   // Rows [begin, end) of layer l's output, of what it keeps besides (a dense layer keeps z, unless
   // the derivative needs the output only), and of the gradient with respect to its output.
   MatrixView<T> a(std::size_t l, index_t begin, index_t end) {
-    return view(a_[l], begin, end, units_[l]);
+    return view(a_[l], begin, end, units_[l], stride_[l]);
   }
   MatrixView<T> kept(std::size_t l, index_t begin, index_t end) {
     return kept_[l].data() == nullptr ? a(l, begin, end)
-                                      : view(kept_[l], begin, end, kept_cols_[l]);
+                                      : view(kept_[l], begin, end, kept_cols_[l], kept_stride_[l]);
   }
   // The backward pass of layer l+1 reads one of the two buffers and writes the other. All layers
   // have the same distance between rows, so that threads that have reached other layers use other
@@ -40,23 +44,34 @@ class Workspace {
   MatrixView<T> gradient(std::size_t l, index_t begin, index_t end) {
     return {gradient_[l % 2].data() + begin * widest_, end - begin, units_[l], widest_};
   }
+  // The same buffers with rows as near to each other as those of `a`: for one thread, which has
+  // done with a layer before it goes on to the next.
+  MatrixView<T> near_gradient(std::size_t l, index_t rows) {
+    return view(gradient_[l % 2], 0, rows, units_[l], stride_[l]);
+  }
+  // Rows start where a vector of the length that `elements` take (see SmallLayer) is aligned: none
+  // straddles two cache lines.
+  static index_t stride_of(const KernelTable<T>& table, index_t elements) {
+    return elements <= table.short_lanes ? table.short_lanes
+                                         : divide_up(elements, table.lanes) * table.lanes;
+  }
   T* partial(int leaf) { return partials_.data() + leaf * partial_stride_; }
   T* transposed(std::size_t l) { return transposed_.data() + transposed_offset_[l]; }
 
  private:
-  // Rows start at cache lines, so that no vector lies in two of them.
   static index_t padded(index_t elements) {
     constexpr index_t line = 64 / sizeof(T);
     return divide_up(elements, line) * line;
   }
-  static MatrixView<T> view(AlignedBuffer<T>& buffer, index_t begin, index_t end, index_t cols) {
-    const index_t stride = padded(cols);
+  static MatrixView<T> view(AlignedBuffer<T>& buffer, index_t begin, index_t end, index_t cols,
+                            index_t stride) {
     return {buffer.data() + begin * stride, end - begin, cols, stride};
   }
 
   index_t rows_ = -1;  // none, until there are buffers
   index_t widest_ = 0, partial_stride_ = 0;
-  std::vector<index_t> units_, kept_cols_, transposed_offset_;
+  std::uint64_t version_ = 0;
+  std::vector<index_t> units_, stride_, kept_cols_, kept_stride_, transposed_offset_;
   std::vector<AlignedBuffer<T>> a_, kept_;
   AlignedBuffer<T> gradient_[2], partials_, transposed_;
 };

@@ -90,11 +90,21 @@ double Objective<T>::divisor(double batch_weight) const {
 }
 
 template <class T>
-double Objective<T>::rows(MatrixView<const T> output, const Targets<T>& targets, double scale,
-                          MatrixView<T> gradient) const {
-  return function()({output.rows, output.cols, output.data, output.stride, targets.values.data,
-                     targets.values.stride, targets.labels, targets.weight, scale, gradient.data,
-                     gradient.stride, parameters_.data(), static_cast<int>(parameters_.size())});
+LossArguments<T> Objective<T>::arguments(MatrixView<const T> output, const Targets<T>& targets,
+                                         double scale, MatrixView<T> gradient) const {
+  return {output.rows,
+          output.cols,
+          output.data,
+          output.stride,
+          targets.values.data,
+          targets.values.stride,
+          targets.labels,
+          targets.weight,
+          scale,
+          gradient.data,
+          gradient.stride,
+          parameters_.data(),
+          static_cast<int>(parameters_.size())};
 }
 
 template <class T>

@@ -84,7 +84,11 @@ class Objective {
   double divisor(double batch_weight) const;
   // The weighted sum of the rows' losses; dC/da or dC/dz goes to `gradient` unless that is empty.
   double rows(MatrixView<const T> output, const Targets<T>& targets, double scale,
-              MatrixView<T> gradient) const;
+              MatrixView<T> gradient) const {
+    return function()(arguments(output, targets, scale, gradient));
+  }
+  LossArguments<T> arguments(MatrixView<const T> output, const Targets<T>& targets, double scale,
+                             MatrixView<T> gradient) const;
 
  private:
   const LossEntry<T>* loss_;

@@ -142,18 +142,23 @@ OptimizerState<T>::OptimizerState(const KernelTable<T>& table,
 }
 
 template <class T>
-Update<T> OptimizerState<T>::next_update(T* parameters, const T* gradients) {
+Update<T> OptimizerState<T>::make_update(T* parameters, const T* gradients) {
   Update<T> update{table_, entry_, {}, parameters, gradients, {}};
-  const HyperparameterValues values = settings_->values(steps);
-  entry_->prepare(values.data(), steps / accumulation_ + 1, update.scalars);
-  ++steps;
   for (int i = 0; i < entry_->state_count; ++i) update.states[i] = states_->data() + i * count_;
-  update.decay = 1 - values[0] * settings_->gradient_steps().weight_decay;
   if (ema_) {
     update.average = extra(accumulation_ > 1 ? 1 : 0);
     update.momentum = settings_->gradient_steps().ema_momentum;
   }
   return update;
+}
+
+template <class T>
+void OptimizerState<T>::advance(Update<T>& update) {
+  const HyperparameterValues values = settings_->values(steps);
+  const std::int64_t number = accumulation_ == 1 ? steps : steps / accumulation_;
+  entry_->prepare(values.data(), number + 1, update.scalars);
+  ++steps;
+  update.decay = 1 - values[0] * settings_->gradient_steps().weight_decay;
 }
 
 template <class T>
@@ -221,32 +226,23 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
   // An element costs about as much as eight multiply-adds, mostly in memory traffic.
   const double work = 8.0 * static_cast<double>(count_);
   // May throw: before any change.
-  settings_->values(steps);
-  add_penalties(parameters, gradients, trained, penalty_factor);
-  if (accumulation_ > 1 && !accumulate(gradients, trained)) return executor.check(work);
-  clip(gradients, trained);
+  if (settings_->scheduled()) settings_->values(steps);
+  if (penalty_factor != 0) add_penalties(parameters, gradients, trained, penalty_factor);
+  if (wants_whole_gradient()) {
+    if (accumulation_ > 1 && !accumulate(gradients, trained)) return executor.check(work);
+    clip(gradients, trained);
+  }
   const Update<T> update = next_update(parameters, gradients);
   if (entry_->array_step != ArrayStep::none) {
     for (const ParameterBlock& block : trained) step_of_array(update, block, gradients);
     return finish_step(executor, work, parameters, trained);
   }
-  constexpr index_t chunk = 1 << 15;
-  // With an executor that cannot be interrupted, as an update must not be left half done.
-  Executor uninterrupted;
   for (std::size_t b = 0; b < trained.size();) {
     // Adjacent arrays are updated together.
     const index_t first = trained[b].offset;
     index_t last = first + trained[b].size();
     for (++b; b < trained.size() && trained[b].offset == last; ++b) last += trained[b].size();
-    if (last - first <= chunk) {
-      update.apply(first, last - first);
-      continue;
-    }
-    const int tasks = static_cast<int>(divide_up(last - first, chunk));
-    uninterrupted.run(tasks, 8.0 * static_cast<double>(last - first), [&](int number, void*) {
-      const index_t begin = first + number * chunk;
-      update.apply(begin, std::min(begin + chunk, last) - begin);
-    });
+    apply(update, first, last);
   }
   finish_step(executor, work, parameters, trained);
 }
@@ -257,6 +253,19 @@ void OptimizerState<T>::finish_step(Executor& executor, double work, T* paramete
   const std::int64_t overwrite = settings_->gradient_steps().ema_overwrite;
   if (overwrite > 0 && (steps / accumulation_) % overwrite == 0) finish(parameters, trained);
   executor.check(work);
+}
+
+template <class T>
+void OptimizerState<T>::apply(const Update<T>& update, index_t first, index_t last) {
+  constexpr index_t chunk = 1 << 15;
+  if (last - first <= chunk) return update.apply(first, last - first);
+  // With an executor that cannot be interrupted, as an update must not be left half done.
+  Executor uninterrupted;
+  const int tasks = static_cast<int>(divide_up(last - first, chunk));
+  uninterrupted.run(tasks, 8.0 * static_cast<double>(last - first), [&](int number, void*) {
+    const index_t begin = first + number * chunk;
+    update.apply(begin, std::min(begin + chunk, last) - begin);
+  });
 }
 
 template <class T>

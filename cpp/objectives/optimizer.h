@@ -143,11 +143,22 @@ class OptimizerState {
   std::int64_t steps = 0;  // batches trained on so far
 
   // Counts a step and returns its update, which the caller must apply to all trained parameters.
-  Update<T> next_update(T* parameters, const T* gradients);
+  Update<T> next_update(T* parameters, const T* gradients) {
+    Update<T> update = make_update(parameters, gradients);
+    advance(update);
+    return update;
+  }
+  // The same in two parts: what is the same for all steps, and what a step adds.
+  Update<T> make_update(T* parameters, const T* gradients);
+  void advance(Update<T>& update);
+  // Whether a step is the update and nothing else, by any schedule.
+  bool simple() const {
+    return entry_->array_step == ArrayStep::none && !settings_->gradient_steps().any();
+  }
   // Counts `count` steps of an optimizer that descends and is plain; returns the rate of each.
   double next_rate(std::int64_t count);
-  // A whole step for the arrays `trained`. Penalties are multiplied by `penalty_factor`. Afterwards
-  // the gradients are those after accumulation and clipping.
+  // A whole step for the arrays `trained`. Penalties are multiplied by `penalty_factor`; 0: there
+  // are none. Afterwards the gradients are those after accumulation and clipping.
   void update(Executor& executor, T* parameters, T* gradients,
               const std::vector<ParameterBlock>& trained, double penalty_factor = 1);
   // At the end of training the parameters become their average, as in Keras.
@@ -162,6 +173,7 @@ class OptimizerState {
   // Returns whether the gradients of enough batches are summed up.
   bool accumulate(T* gradients, const std::vector<ParameterBlock>& trained);
   void clip(T* gradients, const std::vector<ParameterBlock>& trained) const;
+  static void apply(const Update<T>& update, index_t first, index_t last);
   T* extra(int number) { return states_->data() + (entry_->state_count + number) * count_; }
 
   const KernelTable<T>* table_;

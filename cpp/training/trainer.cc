@@ -23,8 +23,9 @@ void copy_order(const std::int64_t* from, std::vector<index_t>& order) {
   }
 }
 
-// Steps of one row between two looks at the clock.
-constexpr index_t rows_at_once = 256;
+// Rows that steps of few rows are taken from at once: one row each between two looks at the clock,
+// and what is gathered stays in the first-level cache.
+constexpr index_t rows_at_once = 256, numbers_at_once = 4096;
 // Cost of a step besides its multiply-adds, in multiply-adds.
 constexpr double row_work = 4096;
 
@@ -44,7 +45,8 @@ Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, Objective<T> objective,
 template <class T>
 double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std::int64_t steps) {
   LossSum sum;
-  if (batch.x.rows == 1 && network_->trains_rows(objective_, batch.targets, optimizer_)) {
+  if (steps > 1 && batch.x.rows == 1 &&
+      network_->trains_rows(objective_, batch.targets, optimizer_)) {
     // All but the last, whose loss is wanted, are calls of many steps on the same row.
     static constexpr index_t same_row[rows_at_once] = {};
     while (steps > 1) {
@@ -54,6 +56,8 @@ double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std:
       steps -= count;
       executor.check(row_work * static_cast<double>(count));
     }
+  }
+  if (batch.x.rows == 1 && network_->trains_single_row(objective_, batch.targets, optimizer_)) {
     sum = network_->train_row(objective_, batch.x, batch.targets, optimizer_, nullptr);
     return sum.loss / objective_.divisor(sum.weight);
   }
@@ -172,7 +176,10 @@ std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data
     const bool by_row =
         batch_size == 1 && network_->trains_rows(objective_, data.targets, optimizer_);
     if (by_row) train_rows(executor, data, options.shuffle ? order.data() : nullptr, trained);
-    for (index_t begin = 0; begin < rows && !by_row; begin += batch_size) {
+    const bool small = !by_row && network_->trains_small(batch_size, optimizer_);
+    if (small)
+      train_small(executor, data, options.shuffle ? order.data() : nullptr, batch_size, trained);
+    for (index_t begin = 0; begin < rows && !by_row && !small; begin += batch_size) {
       const index_t end = std::min(begin + batch_size, rows);
       train_batch(executor,
                   options.shuffle ? gather(data, order.data() + begin, end - begin)
@@ -204,6 +211,33 @@ std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data
   }
   if (options.best != nullptr && kept_epoch >= 0) restore_from(best_);
   return kept_epoch;
+}
+
+template <class T>
+void Trainer<T>::train_small(Executor& executor, const Data<T>& data, const index_t* order,
+                             index_t batch_size, Tally<T>& tally) {
+  struct Watcher : StepObserver {
+    Trainer& trainer;
+    Tally<T>& tally;
+    const Data<T>* rows = nullptr;
+    Watcher(Trainer& owner, Tally<T>& seen) : trainer(owner), tally(seen) {}
+    void step(const LossSum& sum, index_t begin, index_t end) override {
+      tally.add_loss(sum, end - begin);
+      if (tally.watches_outputs())
+        trainer.add_outputs(end - begin, rows->targets.slice(begin, end), tally);
+    }
+  } watcher(*this, tally);
+  const index_t most = std::min(rows_at_once, numbers_at_once / data.x.cols);
+  const index_t together = std::max<index_t>(1, most / batch_size) * batch_size;
+  if (order != nullptr || data.source != nullptr) reserve_batch(data, together);
+  for (index_t begin = 0; begin < data.x.rows; begin += together) {
+    const index_t end = std::min(begin + together, data.x.rows);
+    const Data<T> rows =
+        order == nullptr ? slice(data, begin, end) : gather(data, order + begin, end - begin);
+    watcher.rows = &rows;
+    network_->train_small(executor, objective_, rows.x, rows.targets, batch_size, optimizer_,
+                          &watcher);
+  }
 }
 
 template <class T>

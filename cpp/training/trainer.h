@@ -121,6 +121,9 @@ class Trainer {
   void reserve_batch(const Data<T>& data, index_t rows);
   // An epoch of batches of one row, for networks that the kernels for single rows support.
   void train_rows(Executor& executor, const Data<T>& data, const index_t* order, Tally<T>& tally);
+  // The same of batches of few rows through narrow layers.
+  void train_small(Executor& executor, const Data<T>& data, const index_t* order,
+                   index_t batch_size, Tally<T>& tally);
   void add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& tally);
   // The parameters and the layers' other arrays, one after another.
   void save_to(AlignedBuffer<T>& kept) const;

@@ -5,10 +5,13 @@ import json
 import os
 from typing import Any
 
+import numpy as np
+
 import densecore as dc
 from densecore import roofline
 from densecore.utils import atomic_writer, check_writable
 
+from .random_networks import draw, factor, neighbours
 from .workloads import WORKLOADS, Workload
 
 DTYPES = ("float32", "float64")
@@ -31,6 +34,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--quick", action="store_true", help="about two seconds instead of ten")
     parser.add_argument("--threads", type=int, metavar="N", help="for the training steps "
                         "(default: as densecore chooses)")  # fmt: skip
+    parser.add_argument("--random", type=int, metavar="SEED", help="instead, time networks that "
+                        "this seed draws, and their neighbours")  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="write the numbers too")
     parser.set_defaults(run=run)
 
@@ -39,13 +44,15 @@ def run(options: argparse.Namespace) -> int:
     """Measure and print."""
     if options.threads is not None and not 1 <= options.threads <= 1024:
         raise ValueError(f"--threads: found {options.threads}, wanted 1 to 1024")
+    if options.random is not None and options.random < 0:
+        raise ValueError(f"--random: found {options.random}, wanted a seed of at least 0")
     if options.json is not None:
         check_writable(options.json)
     before = dc.get_num_threads()
     if options.threads is not None:
         dc.set_num_threads(options.threads)
     try:
-        found = _measure(options.quick)
+        found = _measure(options.quick) if options.random is None else _random(options)
     finally:
         dc.set_num_threads(before)
     if options.json is not None:
@@ -66,6 +73,45 @@ def _measure(quick: bool) -> dict[str, Any]:
     steps = [_step(WORKLOADS[name], peaks, seconds) for name in names]
     return {"config": config, "multiply_adds_per_second": peaks, "products": products,
             "steps": steps}  # fmt: skip
+
+
+def _random(options: argparse.Namespace) -> dict[str, Any]:
+    """Each network's time, and how far its neighbours' exceed what their work grows by."""
+    seconds = 0.005 if options.quick else 0.05
+    config = dc.show_config("dicts") or {}
+    print(f"densecore {config['densecore']}, {config['isa']}, {_count(dc.get_num_threads())}, "
+          f"seed {options.random}")  # fmt: skip
+    networks: list[dict[str, Any]] = []
+    for network in draw(options.random, 2 if options.quick else 8, ["tiny", "small"]):
+        spent = _in_fit(network, seconds)
+        print(f"\n{network.shape}, batch {network.batch}, {network.hidden}, {network.optimizer}, "
+              f"{network.dtype}: {_time(spent)}")  # fmt: skip
+        factors = {
+            name: factor(_in_fit(other, seconds), other, spent, network)
+            for name, other in neighbours(network).items()
+        }
+        for name, found in factors.items():
+            print(f"  {name:<16}{found:6.2f}")
+        networks.append({"shape": network.shape, "batch": network.batch, "seconds": spent,
+                         "factors": factors})  # fmt: skip
+    every = np.array([found for network in networks for found in network["factors"].values()])
+    print(f"\n{len(every)} neighbours: median {np.median(every):.2f}, "
+          f"90 % {np.quantile(every, 0.9):.2f}, worst {every.max():.2f}")  # fmt: skip
+    return {"config": config, "seed": options.random, "networks": networks}
+
+
+def _in_fit(workload: Workload, seconds: float) -> float:
+    """Seconds per step inside `fit`, without those of the call."""
+    model, count = workload.model(), workload.batches(2e7)
+    x, y = workload.data(count)
+
+    def train(epochs: int) -> float:
+        return roofline.best_time(
+            lambda: model.fit(x, y, workload.batch, epochs, shuffle=False, verbose=0), seconds
+        )
+
+    few, many = 1, 1 + max(1, int(2e7 / ((workload.multiply_adds + 3000) * count)))
+    return max(train(many) - train(few), 1e-9) / ((many - few) * count)
 
 
 def _count(threads: int) -> str:

@@ -1,0 +1,264 @@
+// Batches of few rows through narrow layers: all that a layer's kernels work on is found out when
+// the network first sees such a batch, and a step is their calls and little else.
+#include <algorithm>
+
+#include "base/dtypes.h"
+#include "network/network.h"
+
+namespace densecore {
+namespace {
+
+// Of more work than so many multiply-adds forward, or wider layers, the blocks of a chain
+// (chained.cc) are as fast: their tiles end in half a vector where columns do.
+constexpr index_t most_work = 1 << 16, most_rows = 128, most_units = 256;
+
+// Gradients of more weights than the first-level cache holds had better never be stored, which a
+// descent (Dense::descend) spares.
+constexpr std::size_t descent_bytes = 32 * 1024;
+
+}  // namespace
+
+template <class T>
+index_t Network<T>::rows_of_small() const {
+  if (parameter_count_ > most_work) return 0;
+  for (const auto& layer : layers_)
+    if (layer->units() > most_units) return 0;
+  return std::min(most_rows, most_work / std::max<index_t>(parameter_count_, 1));
+}
+
+template <class T>
+bool Network<T>::trains_small(index_t batch, const OptimizerState<T>& optimizer) const {
+  const bool large = static_cast<std::size_t>(parameter_count_) * sizeof(T) > descent_bytes;
+  return batch <= small_rows_ && !couples_ && !(large && optimizer.descends() && !penalized_);
+}
+
+template <class T>
+void Network<T>::prepare_small() {
+  const KernelTable<T>& table = *table_;
+  const index_t rows = workspace_.rows();
+  std::vector<SmallLayer<T>> prepared(layers_.size());
+  std::vector<index_t> place(layers_.size());
+  index_t total = 0;
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Dense<T>* const layer = layers_[l]->dense();
+    if (layer == nullptr) continue;
+    place[l] = total;
+    total += divide_up(layer->units(), table.lanes) * table.lanes *
+             Workspace<T>::stride_of(table, layer->inputs());
+  }
+  densecore::reserve(turned_, total);
+  std::vector<SmallPart<T>> parts;
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Dense<T>* const layer = layers_[l]->dense();
+    // The backward pass ends where a part begins, and additions find its input's gradient there.
+    const bool joins = !parts.empty() && parts.back().layer == nullptr &&
+                       parts.back().by_rows == nullptr && parts.back().end != lowest_ &&
+                       branches_[l].empty();
+    if (layer == nullptr || !joins) parts.push_back({l, l});
+    SmallPart<T>& part = parts.back();
+    part.end = l + 1;
+    part.gradient = workspace_.near_gradient(l, rows);
+    if (part.begin > lowest_) part.below = workspace_.near_gradient(part.begin - 1, rows);
+    if (layer == nullptr) {
+      part.layer = layers_[l].get();
+      part.rows = rows_of(l, ConstView(nullptr, rows, layers_[l]->inputs(), 0), 0, rows);
+      continue;
+    }
+    const ActivationFunction<T>& function = layer->function();
+    if (function.row_wise()) part.by_rows = &function;
+    SmallLayer<T>& small = prepared[l];
+    small.inputs = layer->inputs();
+    small.units = layer->units();
+    small.whole_x = l > 0;
+    if (l > 0) {
+      small.x = workspace_.a(l - 1, 0, rows).data;
+      small.ld_x = workspace_.a(l - 1, 0, rows).stride;
+    }
+    small.weight = parameters_->data() + layer->weight_offset();
+    if (layer->use_bias()) small.bias = parameters_->data() + layer->bias_offset();
+    small.a = workspace_.a(l, 0, rows).data;
+    small.ld = workspace_.a(l, 0, rows).stride;
+    small.z = workspace_.kept(l, 0, rows).data;
+    small.delta = workspace_.near_gradient(l, rows).data;
+    small.transposed = turned_.data() + place[l];
+    small.ld_below = Workspace<T>::stride_of(table, layer->inputs());
+    if (l > lowest_) small.below = workspace_.near_gradient(l - 1, rows).data;
+    if (layer->trainable && gradients_ != nullptr) {
+      small.weight_gradient = gradients_->data() + layer->weight_offset();
+      if (layer->use_bias()) small.bias_gradient = gradients_->data() + layer->bias_offset();
+    }
+    if (!function.identity()) {
+      const int vectors = layer->units() <= table.short_lanes ? 1 : 0;
+      small.activate = function.entry().activate[vectors];
+      small.activate_and_derive = function.entry().activate_and_derive[vectors];
+      small.derive = function.entry().derive[vectors];
+    }
+    small.parameters = function.parameters();
+    table.small_choose(small);
+  }
+  const SmallLayer<T> last = prepared.back();
+  small_ = {std::move(parts),     std::move(prepared), false, last,
+            workspace_.version(), layers_version_};
+}
+
+template <class T>
+void Network<T>::start_small(ConstView x, bool only_z) {
+  if (small_.workspace != workspace_.version() || small_.layers_version != layers_version_)
+    prepare_small();
+  small_.layers.front().x = x.data;
+  small_.layers.front().ld_x = x.stride;
+  if (only_z == small_.only_z) return;
+  SmallLayer<T>& last = small_.layers.back();
+  last = small_.last;
+  last.x = layers_.size() == 1 ? x.data : last.x;
+  last.ld_x = layers_.size() == 1 ? x.stride : last.ld_x;
+  if (only_z) {
+    last.z = last.a;
+    last.activate = nullptr;
+    last.activate_and_derive = nullptr;
+    last.derive = nullptr;
+  }
+  small_.only_z = only_z;
+}
+
+template <class T>
+void Network<T>::forward_small(ConstView x, View out, bool only_z, bool kept) {
+  start_small(x, only_z);
+  const std::size_t last = layers_.size() - 1;
+  for (SmallPart<T>& part : small_.parts) {
+    const bool z_here = only_z && part.end == layers_.size();
+    if (part.layer == nullptr) {
+      table_->small_forward(&small_.layers[part.begin], static_cast<index_t>(part.end - part.begin),
+                            x.rows, kept);
+      if (part.by_rows != nullptr && !z_here)
+        part.by_rows->forward(workspace_.kept(part.end - 1, 0, x.rows),
+                              workspace_.a(part.end - 1, 0, x.rows));
+    } else if (z_here || part.layer->from() != Layer<T>::no_layer) {
+      forward_simple(part.begin, x, 0, x.rows, workspace_.a(part.begin, 0, x.rows), z_here);
+    } else {
+      part.layer->forward(pass_, parameters_->data(), part.of(x));
+    }
+  }
+  if (out) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), out);
+}
+
+template <class T>
+void Network<T>::backward_small(ConstView x, bool from_z) {
+  for (std::size_t i = small_.parts.size(); i-- > 0 && small_.parts[i].end > lowest_;) {
+    SmallPart<T>& part = small_.parts[i];
+    part.gradient.rows = part.below.rows = x.rows;
+    backward_part(part, small_.layers.data(), x, from_z && part.end == layers_.size());
+  }
+}
+
+template <class T>
+void Network<T>::backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, ConstView x,
+                               bool from_z) {
+  if (part.layer == nullptr) {
+    if (part.by_rows != nullptr && !from_z)
+      part.by_rows->backward(workspace_.kept(part.end - 1, 0, x.rows),
+                             workspace_.a(part.end - 1, 0, x.rows), part.gradient, part.gradient, 0,
+                             part.gradient.cols);
+    table_->small_backward(layers + part.begin, static_cast<index_t>(part.end - part.begin),
+                           x.rows);
+  } else if (from_z) {
+    if (part.below) copy_rows(ConstView(part.gradient), part.below);
+  } else {
+    const LayerRows<T>& rows = part.of(x);
+    if (part.layer->trainable && part.layer->parameter_count() > 0)
+      part.layer->parameter_gradient(pass_, rows, part.gradient, false, gradients_->data());
+    if (part.below)
+      part.layer->input_gradient(pass_, parameters_->data(), rows, part.gradient, part.below);
+  }
+  if (part.below && !branches_[part.begin].empty()) add_branches(part.begin, 0, x.rows, part.below);
+}
+
+template <class T>
+void Network<T>::backward_small(ConstView x, View dx) {
+  const std::size_t end_layer = dx ? 0 : lowest_;
+  start_small(x, false);
+  std::vector<SmallLayer<T>> layers = small_.layers;
+  index_t dx_stride = 0;
+  for (std::size_t l = end_layer; l < layers.size(); ++l) {
+    SmallLayer<T>& small = layers[l];
+    if (layers_[l]->dense() == nullptr) continue;
+    if (l == 0 && dx) {
+      dx_stride = small.ld_below;
+      densecore::reserve(small_dx_, x.rows * dx_stride);
+      small.below = small_dx_.data();
+    } else if (l > end_layer) {
+      small.below = workspace_.near_gradient(l - 1, x.rows).data;
+    }
+    // By the weights as they are now.
+    if (small.below != nullptr && small.transpose != nullptr) small.transpose(small);
+  }
+  for (std::size_t i = small_.parts.size(); i-- > 0 && small_.parts[i].end > end_layer;) {
+    SmallPart<T> part = small_.parts[i];
+    if (part.begin > end_layer) part.below = workspace_.near_gradient(part.begin - 1, x.rows);
+    if (part.begin == 0 && dx)
+      part.below = dx_stride == 0 ? dx : View(small_dx_.data(), x.rows, dx.cols, dx_stride);
+    part.gradient.rows = x.rows;
+    backward_part(part, layers.data(), x, false);
+  }
+  if (dx_stride != 0) copy_rows(ConstView(small_dx_.data(), x.rows, dx.cols, dx_stride), dx);
+}
+
+template <class T>
+LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objective, ConstView x,
+                                const Targets<T>& targets, index_t batch,
+                                OptimizerState<T>& optimizer, StepObserver* observer) {
+  const std::size_t last = layers_.size() - 1;
+  const bool from_z = objective.fused();
+  const auto loss = objective.function();
+  LossArguments<T> p = objective.arguments(workspace_.a(last, 0, batch), targets, 1,
+                                           workspace_.near_gradient(last, batch));
+  p.whole = true;
+  // Without steps of the gradient's own an update is prepared before the passes, during which there
+  // is time for it.
+  const bool simple = optimizer.simple() && !penalized_;
+  Update<T> update = optimizer.make_update(parameters_->data(), gradients_->data());
+  LossSum sum;
+  for (index_t begin = 0; begin < x.rows; begin += batch) {
+    const index_t rows = std::min(batch, x.rows - begin);
+    if (targets.weight != nullptr) p.weight = targets.weight + begin;
+    sum.weight = objective.batch_weight(p.weight, rows);
+    if (!others_.empty()) start({true, seed, static_cast<std::uint64_t>(optimizer.steps)});
+    if (simple) optimizer.advance(update);
+    p.rows = rows;
+    p.scale = objective.gradient_scale(sum.weight);
+    if (targets.values) p.values = targets.values.row(begin);
+    if (targets.labels != nullptr) p.labels = targets.labels + begin;
+    const ConstView x_rows(x.row(begin), rows, x.cols, x.stride);
+    forward_small(x_rows, View(), from_z, true);
+    sum.loss = loss(p);
+    backward_small(x_rows, from_z);
+    if (simple) {
+      for (const Range& stretch : stretches_) update.apply(stretch.begin, stretch.size());
+    } else {
+      const double factor = penalized_ ? penalty_factor(sum.weight) : 0;
+      if (penalized_) sum.loss += factor * penalty() * objective.divisor(sum.weight);
+      optimizer.update(executor, parameters_->data(), gradients_->data(), trained_, factor);
+    }
+    for (Layer<T>* const layer : others_) layer->commit(pass_);
+    if (observer != nullptr) observer->step(sum, begin, begin + rows);
+    executor.check(3 * forward_work(rows));
+  }
+  set_loss_slots(sum);
+  return sum;
+}
+
+#define DENSECORE_INSTANTIATE(T, ...)                                                           \
+  template index_t Network<T>::rows_of_small() const;                                           \
+  template bool Network<T>::trains_small(index_t, const OptimizerState<T>&) const;              \
+  template void Network<T>::prepare_small();                                                    \
+  template void Network<T>::start_small(MatrixView<const T>, bool);                             \
+  template void Network<T>::forward_small(MatrixView<const T>, MatrixView<T>, bool, bool);      \
+  template void Network<T>::backward_small(MatrixView<const T>, bool);                          \
+  template void Network<T>::backward_small(MatrixView<const T>, MatrixView<T>);                 \
+  template LossSum Network<T>::train_small(Executor&, const Objective<T>&, MatrixView<const T>, \
+                                           const Targets<T>&, index_t, OptimizerState<T>&,      \
+                                           StepObserver*);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
+
+}  // namespace densecore

@@ -1,0 +1,41 @@
+// What a small batch works on, layer by layer: found out when the network first sees one, and kept
+// beside the workspace that it points into (small.cc).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/view.h"
+#include "kernels/table.h"
+#include "layers/layer.h"
+
+namespace densecore {
+
+// A stretch of dense layers, of which the last one may have a row-wise activation, or another
+// layer, with its rows of the workspace, all that there are.
+template <class T>
+struct SmallPart {
+  std::size_t begin, end;
+  const ActivationFunction<T>* by_rows = nullptr;
+  Layer<T>* layer = nullptr;  // null: dense ones
+  LayerRows<T> rows{};
+  MatrixView<T> gradient{}, below{};  // by its outputs; by its inputs, where that is wanted
+
+  const LayerRows<T>& of(MatrixView<const T> x) {
+    if (begin == 0) rows.x = x;
+    rows.x.rows = rows.kept.rows = rows.a.rows = x.rows;
+    return rows;
+  }
+};
+
+template <class T>
+struct SmallPlan {
+  std::vector<SmallPart<T>> parts;
+  std::vector<SmallLayer<T>> layers;  // by number; those that are not dense are left empty
+  bool only_z = false;                // whether the last one stops at z, else it is `last`
+  SmallLayer<T> last{};
+  // What it was made for: the workspace's version, and how often the layers had changed.
+  std::uint64_t workspace = 0, layers_version = 0;
+};
+
+}  // namespace densecore

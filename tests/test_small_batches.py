@@ -1,0 +1,211 @@
+"""Batches of few rows through narrow layers have kernels of their own. The bits are those of the
+general ones, which get the same rows here among many of weight 0."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from conftest import (
+    ACTIVATIONS,
+    LOSSES,
+    OF_POSITIVE,
+    OPTIMIZERS,
+    loss_of,
+    network_of,
+    targets_of,
+)
+
+# More rows than go the way of small batches, and few enough for one leaf of the gradient's sum.
+MANY = 140
+FEW = [1, 2, 3, 4, 5, 8, 13]
+
+
+def padded(array: Any) -> Any:
+    """The same rows, and more up to MANY."""
+    more = MANY - len(array)
+    return np.concatenate([array, np.repeat(array[:1], more, axis=0)])
+
+
+def weights(rows: int, dtype: str) -> tuple[Any, Any]:
+    few = np.linspace(0.5, 1.5, rows).astype(dtype)
+    many = np.zeros(MANY, dtype)
+    many[:rows] = few
+    return few, many
+
+
+def twins(dtype: str, inputs: int, layers: list[tuple[int, Any, bool]], level: str) -> list[Any]:
+    networks = [network_of(dtype, inputs, layers, level) for _ in range(2)]
+    start = np.random.default_rng(5).normal(size=networks[0].parameter_count) * 0.2
+    for network in networks:
+        network.parameters[...] = start
+    return networks
+
+
+def check_steps(
+    networks: list[Any],
+    shape: tuple[int, int],
+    loss: str,
+    options: dict[str, Any],
+    settings: Any,
+    dtype: str,
+) -> None:
+    """`shape`: (inputs, outputs)."""
+    rng = np.random.default_rng(4)
+    inputs, outputs = shape
+    parameters, _ = loss_of(loss, options)
+    for network in networks:
+        network.compile(loss, "mean_with_sample_weight", settings, [], 7, False, parameters)
+    small, general = networks
+    for rows in FEW:
+        x = rng.normal(size=(rows, inputs)).astype(dtype)
+        y = targets_of(rng, loss, rows, outputs, parameters)
+        if y.dtype != np.int32:
+            y = y.astype(dtype)
+        few, many = weights(rows, dtype)
+        found = small.train_on_batch(x, y, few)
+        expected = general.train_on_batch(padded(x), padded(y), many)
+        assert np.isfinite(found)
+        assert found == expected, rows
+        assert small.gradients.tobytes() == general.gradients.tobytes(), rows
+        assert small.parameters.tobytes() == general.parameters.tobytes(), rows
+
+
+def sgd() -> Any:
+    return dc.optimizers.SGD(1e-4)._settings
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), ACTIVATIONS, ids=lambda value: str(value).replace(" ", "")
+)
+def test_activations(name: str, options: dict[str, Any], dtype: str, level: str) -> None:
+    activation = dc.activations.get({"name": name, **options})
+    networks = twins(dtype, 5, [(7, activation, True), (3, activation, True)], level)
+    check_steps(networks, (5, 3), "mean_squared_error", {}, sgd(), dtype)
+
+
+@pytest.mark.parametrize(("name", "options"), LOSSES, ids=lambda value: str(value))
+@pytest.mark.parametrize("outputs", [2, 6, 20])
+def test_losses(name: str, options: dict[str, Any], outputs: int, dtype: str, level: str) -> None:
+    if name == "quantile" and outputs % len(loss_of(name, options)[0]):
+        pytest.skip("not a whole number of targets")
+    last = "softmax" if "categorical" in name else ("sigmoid" if name in OF_POSITIVE else "linear")
+    networks = twins(dtype, 4, [(5, "tanh", True), (outputs, last, True)], level)
+    check_steps(networks, (4, outputs), name, options, sgd(), dtype)
+
+
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
+def test_optimizers(config: dict[str, Any], dtype: str, level: str) -> None:
+    settings = dc.optimizers.get(config)._settings
+    networks = twins(dtype, 5, [(6, "tanh", True), (3, "linear", True)], level)
+    check_steps(networks, (5, 3), "mean_squared_error", {}, settings, dtype)
+
+
+@pytest.mark.parametrize(
+    "widths",
+    [[1, 1], [9, 2], [40, 1], [70, 2, 1], [3, 8, 2, 2], [16, 16, 16], [5, 17, 9, 3], [2, 33, 2, 4],
+     [6, 65, 1], [4, 130, 3], [33, 15, 31, 1]],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("bias", [False, True])
+def test_widths(widths: list[int], bias: bool, dtype: str, level: str) -> None:
+    layers = [(units, "silu", bias) for units in widths[1:-1]] + [(widths[-1], "linear", bias)]
+    networks = twins(dtype, widths[0], layers, level)
+    check_steps(networks, (widths[0], widths[-1]), "mean_squared_error", {}, sgd(), dtype)
+
+
+@pytest.mark.parametrize("widths", [[3, 2], [5, 7, 1], [17, 9, 20, 4]], ids=str)
+def test_open_steps(widths: list[int], dtype: str, level: str) -> None:
+    rng = np.random.default_rng(1)
+    layers = [(units, "gelu", True) for units in widths[1:]]
+    networks = twins(dtype, widths[0], layers, level)
+    for rows in FEW:
+        x = rng.normal(size=(rows, widths[0])).astype(dtype)
+        g = rng.normal(size=(rows, widths[-1])).astype(dtype)
+        nothing = np.zeros((MANY, widths[-1]), dtype)
+        nothing[:rows] = g
+        for accumulate in (False, True):
+            outputs, gradients = [], []
+            for network, rows_of_x, grad in zip(
+                networks, (x, padded(x)), (g, nothing), strict=True
+            ):
+                outputs.append(network.forward(rows_of_x, None, True)[:rows].tobytes())
+                dx = network.backward(grad, True, accumulate)
+                gradients.append((dx[:rows].tobytes(), network.gradients.tobytes()))
+            assert outputs[0] == outputs[1]
+            assert gradients[0] == gradients[1]
+
+
+def blocks(extra: str) -> list[Any]:
+    """Layers that are not dense, and what is asked of dense ones besides."""
+    dense = dc.layers.Dense
+    if extra == "l2":
+        return [dense(9, "tanh", kernel_regularizer="l2"), dense(8, "gelu")]
+    if extra == "frozen":
+        return [dense(9, "tanh"), dense(8, "elu")]
+    if extra == "softmax":
+        return [dense(9, "softmax"), dense(8, "tanh")]
+    if extra == "dropout":
+        return [dense(9, "tanh"), dc.layers.Dropout(0.3), dense(8, "silu")]
+    if extra == "layer_normalization":
+        return [dense(9), dc.layers.LayerNormalization(), dc.layers.Activation("relu"), dense(8)]
+    return [dense(8, "tanh"), dc.layers.Residual([dense(8, "tanh"), dense(8)])]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    ["l2", "frozen", "softmax", "dropout", "layer_normalization", "residual", "clipped", "average"],
+)
+def test_layers_and_steps_of_the_gradient(extra: str, dtype: str) -> None:
+    rng = np.random.default_rng(2)
+
+    def make() -> dc.Sequential:
+        model = dc.Sequential([dc.Input(5), *blocks(extra), dc.Dense(2)], dtype=dtype, seed=1)
+        keywords: dict[str, Any] = {}
+        if extra == "clipped":
+            keywords = {"global_clipnorm": 0.5, "weight_decay": 0.01}
+        if extra == "average":
+            keywords = {"use_ema": True, "gradient_accumulation_steps": 2}
+        if extra == "frozen":
+            model.layers[0].trainable = False
+        loss = dc.losses.MeanSquaredError(reduction="mean_with_sample_weight")
+        model.compile(dc.optimizers.Adam(0.01, **keywords), loss)
+        return model
+
+    small, general = make(), make()
+    for rows in FEW:
+        x, y = (rng.normal(size=(rows, n)).astype(dtype) for n in (5, 2))
+        few, many = weights(rows, dtype)
+        found = small.train_on_batch(x, y, sample_weight=few)
+        assert found == general.train_on_batch(padded(x), padded(y), sample_weight=many)
+        assert small.parameters.tobytes() == general.parameters.tobytes()
+        assert small.predict(x).tobytes() == general.predict(padded(x))[:rows].tobytes()
+
+
+@pytest.mark.parametrize("batch", [2, 3, 7, 64, 300])
+def test_fit_makes_the_steps_of_a_loop(batch: int, dtype: str) -> None:
+    """Whole stretches of rows are gathered at once, and metrics see each batch's outputs."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(611, 4)).astype(dtype)
+    y = rng.integers(0, 3, 611)
+    weight = rng.uniform(0.5, 2, 611).astype(dtype)
+
+    def make() -> dc.Sequential:
+        layers = [dc.Input(4), dc.Dense(6, "gelu"), dc.Dense(3, "softmax")]
+        model = dc.Sequential(layers, dtype=dtype, seed=1)
+        model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+        return model
+
+    at_once, step_by_step = make(), make()
+    order = np.random.default_rng(9).permutation(611)
+    history = at_once.fit(
+        x[order], y[order], batch, epochs=1, shuffle=False, sample_weight=weight[order], verbose=0
+    ).history
+    right = 0.0
+    for begin in range(0, 611, batch):
+        rows = order[begin : begin + batch]
+        right += (step_by_step.predict(x[rows]).argmax(axis=1) == y[rows]).sum()
+        step_by_step.train_on_batch(x[rows], y[rows], sample_weight=weight[rows])
+    assert at_once.parameters.tobytes() == step_by_step.parameters.tobytes()
+    assert history["accuracy"][0] == pytest.approx(right / 611, abs=2 / 611)
