@@ -25,6 +25,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,9 +90,15 @@ def model_files(folder: Path) -> list[bytes]:
     return [saved(folder / "seed", made.save) for made in (model(), model("float64"), plain)]
 
 
-def read_weights(path: Path) -> None:
+@cache
+def model_and_parameters() -> tuple[dc.Sequential, Any]:
     made = model()
-    before = made.parameters.copy()
+    return made, made.parameters.copy()
+
+
+def read_weights(path: Path) -> None:
+    made, before = model_and_parameters()
+    made.parameters = before
     try:
         made.load_weights(path)
     except (ValueError, OSError):
