@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--threads", type=int, default=1)
     made.add_argument("--kind", action="append", choices=["tiny", "small", "medium", "large"])
     made.add_argument("--peers", default="densecore,jax,torch", help="(default: %(default)s)")
+    made.add_argument("--quick", action="store_true", help="four networks, see that all works")
     made.add_argument("--json", metavar="FILE", help="write all numbers")
     return made
 
@@ -42,11 +43,12 @@ def main() -> int:
     from rows import Row
 
     modules, missing = peers.load(options.peers.split(","))
-    settings = contest.Settings(threads=options.threads, rounds=4, seconds=0.05, multiply_adds=3e7)
+    settings = contest.Settings(threads=options.threads, rounds=1 if options.quick else 4,
+                                seconds=0.05, multiply_adds=3e7)  # fmt: skip
     kinds = options.kind or list(KINDS)
     found: list[dict[str, Any]] = []
     wrong = 0
-    for i, network in enumerate(draw(options.seed, options.count, kinds)):
+    for i, network in enumerate(draw(options.seed, 4 if options.quick else options.count, kinds)):
         WORKLOADS[network.name] = network
         result = contest.run_row(Row(network.name, "train", network.name), modules, settings)
         own, best = result.ours, result.best_peer
