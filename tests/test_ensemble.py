@@ -497,7 +497,7 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (fit_with(validation_split=0.999), ValueError, "too few"),
     (fit_with(epochs=-1), ValueError, "epochs"),
     (fit_with(batch_size=0), ValueError, "batch_size"),
-    (fit_with(verbose=7), ValueError, "verbose"),
+    (fit_with(verbose=-1), ValueError, "verbose"),
     (lambda: dc.Ensemble(model_of(), 2).predict(np.zeros((2, 5)), "mode"), ValueError, "'mode'"),
     (lambda: dc.Ensemble(model_of(), 2).predict(np.zeros((2, 5)), 1.5), ValueError, "1.5"),
     (lambda: dc.Ensemble(model_of(), 2).predict(np.zeros((3, 2, 5))), ValueError,
