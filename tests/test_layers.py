@@ -702,7 +702,7 @@ def test_a_loss_of_logits_sees_the_last_layer(last: Any) -> None:
 
 def test_a_layer_stands_in_one_place_only() -> None:
     shared = dc.Dense(4)
-    with pytest.raises(ValueError, match="twice in a block"):
+    with pytest.raises(ValueError, match="twice, wanted each once"):
         dc.Sequential([dc.Input(4), layers.Residual([shared, shared])])
     with pytest.raises(ValueError, match="name 'a' twice"):
         dc.Sequential(

@@ -16,7 +16,7 @@ class Compiled(LayeredNetwork):
 
     _not_pickled = LayeredNetwork._not_pickled | {"history"}
 
-    def __init__(self, dtype: str | None, seed: int | None, name: str) -> None:
+    def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         super().__init__(dtype, seed, name)
         self.metadata: dict[str, Any] = {}
         self.optimizer: optimizers.Optimizer | None = None

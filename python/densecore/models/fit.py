@@ -127,6 +127,7 @@ def fit(model: "Model", arguments: FitArguments) -> History:
                 else:
                     run.solve(method, model._initial_epoch, arguments.epochs)
             network.finish_training()
+            model._give_back()
             listeners.on_train_end(run.logs)
         finally:
             network.penalty_weight, network.row_order = 0.0, None
@@ -314,6 +315,7 @@ class _Run:
 
     def _epoch_end(self, trained: list[float], validated: list[float]) -> bool:
         """Validate where that is still to do, and tell the callbacks; whether training goes on."""
+        self._model._give_back()
         due = (self._epoch + 1) % self._validation_freq == 0
         if self._validation is not None and due and not validated:
             validated = evaluate_source(self._model, self._validation, self._listeners)

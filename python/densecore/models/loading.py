@@ -5,54 +5,56 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from .._base.lookup import unknown
 from .._base.subnormals import flush_subnormals
 from .._saving import model_file, safetensors
-from .sequential import Sequential
+from .model import Model
+from .nesting import KINDS
 
 
 def save_model(
-    model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True, **others: Any
+    model: Model, filepath: str | os.PathLike[str], overwrite: bool = True, **others: Any
 ) -> None:
     """``model.save(filepath)``.
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
     filepath : path
     overwrite : bool, default True
         False: an existing file is an error.
     **others
         Keras's, such as ``include_optimizer``; None has an effect.
     """
-    if not isinstance(model, Sequential):
-        raise TypeError(f"save_model: found {type(model).__name__}, wanted a Sequential")
+    if not isinstance(model, Model):
+        raise TypeError(f"save_model: found {type(model).__name__}, wanted a model")
     model.save(filepath, overwrite)
 
 
-def clone_model(model: Sequential, input_tensors: None = None) -> Sequential:
+def clone_model(model: Model, input_tensors: None = None) -> Model:
     """A new model of the same layers: with weights and a seed of its own, and not compiled.
 
     As in Keras, what a ``Normalization`` has learnt by ``adapt`` is not copied.
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
     input_tensors
         Keras's; None.
 
     Raises
     ------
     TypeError
-        It is not a Sequential, or there are input tensors.
+        It is not a model, or there are input tensors.
     """
-    if not isinstance(model, Sequential):
-        raise TypeError(f"clone_model: found {type(model).__name__}, wanted a Sequential")
+    if not isinstance(model, Model):
+        raise TypeError(f"clone_model: found {type(model).__name__}, wanted a model")
     if input_tensors is not None:
         raise TypeError("clone_model: input_tensors: wanted None: the inputs are the model's own")
     return type(model).from_config({**model._architecture(), "seed": None})
 
 
-def model_from_json(json_string: str, custom_objects: None = None) -> Sequential:
+def model_from_json(json_string: str, custom_objects: None = None) -> Model:
     """The model that ``model.to_json()`` describes, with initial weights.
 
     Raises
@@ -68,7 +70,16 @@ def model_from_json(json_string: str, custom_objects: None = None) -> Sequential
         raise ValueError(f"model_from_json: found text that is not JSON ({error})") from None
     if not isinstance(config, dict):
         raise ValueError(f"model_from_json: found a {type(config).__name__}, wanted a dictionary")
-    return Sequential.from_config(config)
+    return model_from_config(config)
+
+
+def model_from_config(config: Mapping[str, Any]) -> Model:
+    """The model that ``model.get_config()`` describes, with initial weights."""
+    name = config.get("class", "Sequential")
+    if name not in KINDS:
+        unknown("class of models", name, KINDS)
+    model: Model = KINDS[name].from_config(config)
+    return model
 
 
 def load_model(
@@ -76,8 +87,8 @@ def load_model(
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
-) -> Sequential:
-    """Read a model that `Sequential.save` wrote; training goes on where it stopped.
+) -> Model:
+    """Read a model that `Model.save` wrote; training goes on where it stopped.
 
     Parameters
     ----------
@@ -103,7 +114,7 @@ def load_model(
         )
     with model_file.open_model(filepath) as file:
         try:
-            model = Sequential.from_config(file.config)
+            model = model_from_config(file.config)
             if file.config["inputs"] is None or not file.config["layers"]:
                 raise ValueError("it has no layers or no inputs")
             expected = model._expected_tensors()
@@ -114,7 +125,7 @@ def load_model(
         file.check(expected)
         if not compile:
             stack = {key: value for key, value in file.config.items() if key != "compile"}
-            model = Sequential.from_config(stack)
+            model = model_from_config(stack)
         model._make_network()
         model._network_changed()
         if model.loss is not None:

@@ -58,7 +58,7 @@ class Serializable(Compiled):
             The configuration has a missing, unknown or impossible entry.
         """
         try:
-            model = cls(dtype=config["dtype"], seed=config["seed"], name=config["name"])
+            model = cls._empty(config)
             model._add_from_config(config)
             if "compile" in config:
                 compiled = config["compile"]
@@ -71,9 +71,14 @@ class Serializable(Compiled):
                 model._describe_metrics(model.loss, model._outputs)
         except KeyError as error:
             raise ValueError(f"configuration: found no entry {error}") from None
-        except (AttributeError, TypeError, RuntimeError, OverflowError) as error:
+        except (AttributeError, IndexError, TypeError, RuntimeError, OverflowError) as error:
             raise ValueError(f"configuration: {error}") from None
         return model
+
+    @classmethod
+    def _empty(cls, config: Mapping[str, Any]) -> Self:
+        """A new model without layers."""
+        return cls(dtype=config["dtype"], seed=config["seed"], name=config["name"])
 
     def to_json(self, **formatting: Any) -> str:
         """`get_config` as text, for ``models.model_from_json``.

@@ -12,6 +12,7 @@ def train_batch(model: Compiled, batch: Batch, tally: Tally) -> None:
         step_with_function(model, model.loss, batch, tally)
     else:
         model._network.train_batch(*batch, tally)
+    model._give_back()
 
 
 def step_with_function(
