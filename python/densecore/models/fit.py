@@ -25,7 +25,6 @@ from .evaluate import (
     batches_of,
     evaluate_source,
     evaluates_in_core,
-    refuse_weights,
     refuse_with_batches,
     validation_source,
 )
@@ -166,7 +165,6 @@ def _sources(model: "Model", arguments: FitArguments) -> tuple[Source, Source | 
         validation = validation_source(
             model, arguments.validation_data, validation_size, arguments.validation_steps
         )
-    refuse_weights(model, source, validation)
     return source, validation
 
 
