@@ -103,7 +103,7 @@ class Residual(Layer):
                 f"Residual: found a block from {before} to {after} units, wanted as many outputs "
                 "as inputs"
             )
-        plan.add({"kind": "add", "from": start})
+        plan.add({"kind": "add", "sources": [(len(plan.specs) - 1, 0, -1), (start, 0, -1)]})
 
     def _output_row(self, row: Row | None) -> Row | None:
         for layer in self._layers:
