@@ -36,9 +36,10 @@ CPP_ORDER = [
 # public; what a package holds is its own business, but nothing there points back either.
 PYTHON_ORDER = [
     {"_base"},
-    {"_data", "_saving", "activations", "config", "datasets", "initializers", "random"}
-    | {"regularizers", "reference"},
+    {"_data", "_saving"},
     {"_autodiff"},
+    {"activations", "config", "constraints", "datasets", "initializers", "random"}
+    | {"regularizers", "reference"},
     {"losses", "ops", "schedules"},
     {"layers", "metrics", "optimizers"},
     {"callbacks", "export"},

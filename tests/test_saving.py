@@ -328,7 +328,7 @@ def test_headers_are_counted_before_they_are_read(header: str, text: str, tmp_pa
                          "layers": [{"class": "Flatten", "name": None}] * 2000}]},
             "layers: found 2001, wanted at most 1000",
         ),
-        ({"inputs": [1] * 40}, "found a shape of 40 dimensions, wanted 1 to 32"),
+        ({"inputs": [1] * 40}, "found a shape of 40 dimensions, wanted at most 32"),
         ({"dtype": "x" * 100_000}, "dtype: found 'xxx"),
     ],
     ids=["layers", "nested", "dimensions", "text"],

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         activations,
         backend,
         callbacks,
+        constraints,
         converters,
         datasets,
         export,
@@ -48,6 +49,7 @@ __all__ = [
     "activations",
     "backend",
     "callbacks",
+    "constraints",
     "converters",
     "cross_validate",
     "datasets",
@@ -78,9 +80,9 @@ __all__ = [
 
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
-    "activations", "backend", "callbacks", "converters", "datasets", "export", "initializers",
-    "layers", "losses", "metrics", "models", "ops", "optimizers", "random", "reference",
-    "regularizers", "saving", "schedules", "sklearn", "solvers", "utils",
+    "activations", "backend", "callbacks", "constraints", "converters", "datasets", "export",
+    "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "random",
+    "reference", "regularizers", "saving", "schedules", "sklearn", "solvers", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from ._autodiff.traced import Traced
 from ._base import checks
 from ._base.dtypes import DTYPES, KERNELS, Array, real_dtype
 from ._base.fixed import Fixed
@@ -98,7 +98,24 @@ class Activation(Fixed):
         values = [math.inf if value is None else value for value in self.parameters.values()]
         return ("relu_general" if self.name == "relu" else self.name), values
 
-    def __call__(self, z: ArrayLike, *arguments: Any, **parameters: Any) -> Array:
+    def _traced(self, z: Traced) -> Traced:
+        """f(z) within a loss of one's own, with its derivative."""
+        name, parameters = self._kernel()
+        value = np.require(z.value, np.float64, ["C", "A"])
+        rows = value.reshape(-1, value.shape[-1]) if value.ndim else value.reshape(1, 1)
+        kernels = DTYPES["float64"].kernels
+        a = np.empty_like(rows)
+        kernels.activation(name, rows, a, parameters)
+
+        def back(gradient: Array) -> Array:
+            g = np.require(gradient, np.float64, ["C", "A"]).reshape(rows.shape)
+            found = np.empty_like(rows)
+            kernels.activation_gradient(name, rows, a, g, found, parameters)
+            return found.reshape(value.shape)
+
+        return Traced(a.reshape(value.shape), [(z, back)])
+
+    def __call__(self, z: Any, *arguments: Any, **parameters: Any) -> Any:
         """f(z), element by element, or along the last axis for softmax and log_softmax.
 
         Parameters
@@ -112,6 +129,10 @@ class Activation(Fixed):
         -------
         ndarray of z's shape
         """
+        if isinstance(z, Traced) and not (arguments or parameters):
+            return self._traced(z)
+        if hasattr(z, "_activated"):  # a symbol of a model that is being described
+            return z._activated(self)
         if arguments or parameters:
             if len(arguments) > len(self.parameters):
                 raise TypeError(

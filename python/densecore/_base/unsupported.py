@@ -10,10 +10,6 @@ from types import FrameType
 from typing import Any
 
 _ONE_ROW = "a row of data is a vector of numbers here"
-_GRAPH = (
-    "layers stand one after another here, in a Sequential; layers.Residual adds what goes into a "
-    "block to what comes out of it"
-)
 _BEFORE = "prepare the data before they reach the model, with NumPy, pandas or scikit-learn"
 _TENSORS = "there are no tensors or graphs here: data are NumPy arrays, and so are results"
 
@@ -27,8 +23,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ),
         (
             f"{_ONE_ROW}, without order; give a window of a series as one row",
-            "LSTM* GRU* SimpleRNN* RNN StackedRNNCells Bidirectional TimeDistributed Masking "
-            "RepeatVector",
+            "LSTM* GRU* SimpleRNN* RNN StackedRNNCells Bidirectional TimeDistributed Masking",
         ),
         (
             f"{_ONE_ROW}, not a sequence of tokens",
@@ -36,14 +31,9 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ),
         (
             f"{_ONE_ROW}; give a category as columns of 0 and 1, see utils.to_categorical",
-            "Embedding ReversibleEmbedding CategoryEncoding",
+            "ReversibleEmbedding CategoryEncoding",
         ),
-        (
-            _GRAPH,
-            "Add Subtract Multiply Average Maximum Minimum Concatenate Dot add subtract multiply "
-            "average maximum minimum concatenate dot Wrapper TFSMLayer TorchModuleWrapper "
-            "FlaxLayer JaxLayer",
-        ),
+        (_TENSORS, "Wrapper TFSMLayer TorchModuleWrapper FlaxLayer JaxLayer"),
         (f"{_ONE_ROW}, before and after every layer", "Permute EinsumDense"),
         (
             _BEFORE,
@@ -56,13 +46,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
             "what normalises are the layers named ...Normalization",
             "SpectralNormalization",
         ),
-        (
-            "the core cannot call Python in the middle of a step; a function with its derivative "
-            "can be an Activation((function, derivative))",
-            "Lambda",
-        ),
         ("slopes are fixed: LeakyReLU(negative_slope)", "PReLU"),
-        ("weights have kernel_regularizer and bias_regularizer", "ActivityRegularization"),
     ],
     "initializers": [
         (_ONE_ROW, "STFT* stft*"),
@@ -82,7 +66,6 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
     "": [
         ("there are no trained models of images here", "applications"),
         (_BEFORE, "preprocessing data image io strings feature_column"),
-        ("weights have regularizers, but no constraints", "constraints"),
         ("numbers are float32, or float64 with Sequential(dtype='float64')",
          "mixed_precision dtype_policies DTypePolicy FloatDTypePolicy quantizers Quantizer"),
         ("the processor is all there is; set_num_threads() says how much of it",

@@ -157,7 +157,10 @@ def are_batches(x: Any) -> bool:
     if isinstance(x, np.ndarray | Mapping) or hasattr(x, "__array__") or hasattr(x, "shape"):
         return False
     if isinstance(x, list | tuple):  # rows of numbers otherwise
-        return len(x) > 0 and isinstance(x[0], tuple) and len(x[0]) > 0 and np.ndim(x[0][0]) > 0
+        if len(x) == 0 or not isinstance(x[0], tuple) or len(x[0]) == 0:
+            return False
+        first = x[0][0]
+        return isinstance(first, Mapping | list | tuple) or np.ndim(first) > 0
     return hasattr(x, "__iter__") or (hasattr(x, "__len__") and hasattr(x, "__getitem__"))
 
 

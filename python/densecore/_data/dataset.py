@@ -12,7 +12,8 @@ from .row_sources import Rows, part, take
 
 
 class Data(NamedTuple):
-    """x (rows, inputs), y (rows, outputs) or class numbers (rows,), weights (rows,) or None."""
+    """x (rows, inputs), y (rows, outputs) or class numbers (rows,), weights (rows,) or None; of
+    several outputs y side by side, weights also (outputs, rows)."""
 
     x: Rows
     y: Array
@@ -30,10 +31,11 @@ class Data(NamedTuple):
             )
 
         def rows_of(begin: int, end: int) -> Data:
-            weight = None if self.weight is None else self.weight[begin:end]
+            weight = weights_of(self.weight, slice(begin, end))
             return Data(part(self.x, begin, end), self.y[begin:end], weight)
 
-        if self.weight is not None and not (self.weight[:cut].any() and self.weight[cut:].any()):
+        weight = self.weight
+        if weight is not None and not (weight[..., :cut].any() and weight[..., cut:].any()):
             raise ValueError(
                 "validation_split: found only zeros among the weights of one part, wanted at least "
                 "one positive weight in each"
@@ -42,8 +44,15 @@ class Data(NamedTuple):
 
     def batch(self, which: Any = slice(None)) -> "Batch":
         """Some of the rows as a step takes them: those of sparse matrices are made dense."""
-        weight = None if self.weight is None else self.weight[which]
+        weight = weights_of(self.weight, which)
         return Batch(take(self.x, which), self.y[which], weight)
+
+
+def weights_of(weight: Array | None, which: Any) -> Array | None:
+    """The weights of some rows: of (rows,), or of (outputs, rows)."""
+    if weight is None or weight.ndim == 1:
+        return None if weight is None else weight[which]
+    return np.ascontiguousarray(weight[:, which])
 
 
 class Batch(NamedTuple):

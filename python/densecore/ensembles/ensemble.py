@@ -14,7 +14,6 @@ from .._base.dtypes import Array
 from .._base.warn import warn
 from .._data.row_sources import as_rows, take
 from ..callbacks.progress import check_verbose
-from ..losses.function import CallableLoss
 from ..metrics import get_all, larger_is_better
 from ..models.model import Model
 from . import serialization
@@ -86,7 +85,7 @@ class Ensemble(Members):
         if seeds is None:
             seeds = [model.seed + i for i in range(count)]
         super().__init__(model, [checks.seed(seed) for seed in seeds], name)
-        if isinstance(model.loss, CallableLoss):
+        if model.loss is not None and not model.loss.in_core:
             raise TypeError(
                 "Ensemble: found a loss that is a Python function, wanted one of densecore.losses"
             )

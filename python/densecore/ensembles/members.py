@@ -115,6 +115,12 @@ def _prototype(model: Model) -> Model:
             "model: found a layer that is a Python function, wanted layers of the core only: "
             "members are trained without Python"
         )
+    for layer in model._all_layers():
+        if layer._constraints:
+            raise TypeError(
+                f"model: found constraints in the layer {layer.name}, wanted none: members are "
+                "trained without Python"
+            )
     if len(model.input_shape) > 2 or len(model.output_shape) > 2:
         raise ValueError(
             f"model: found rows of shape {model.input_shape[1:]}, wanted vectors: x.reshape(rows, "

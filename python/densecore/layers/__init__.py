@@ -6,7 +6,26 @@ from .arrays import assign
 from .base import Layer, deserialize
 from .dense import Dense
 from .dropout import Dropout
+from .element_function import ElementFunction, Lambda
 from .input import Input, InputLayer
+from .merge import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from .noise import GaussianNoise
 from .normalization import (
     BatchNormalization,
@@ -18,33 +37,52 @@ from .normalization import (
     UnitNormalization,
 )
 from .residual import Residual
-from .shapes import Flatten, Identity, Reshape
+from .shapes import Flatten, Identity, RepeatVector, Reshape
 
 __all__ = [
     "ELU",
     "Activation",
+    "Add",
+    "Average",
     "BatchNormalization",
+    "Concatenate",
     "Dense",
+    "Dot",
     "Dropout",
+    "ElementFunction",
     "Flatten",
     "GaussianNoise",
     "GroupNormalization",
     "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Normalization",
     "RMSNormalization",
     "ReLU",
+    "RepeatVector",
     "Rescaling",
     "Reshape",
     "Residual",
     "Softmax",
+    "Subtract",
     "UnitNormalization",
+    "add",
     "assign",
+    "average",
+    "concatenate",
     "deserialize",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]
 
 

@@ -6,6 +6,7 @@ from .. import activations
 from . import activation_argument as functions
 from .base import Layer
 from .lowering import Plan
+from .symbols import Symbol
 
 
 class Activation(Layer):
@@ -28,6 +29,9 @@ class Activation(Layer):
 
     def _plan(self, plan: Plan) -> None:
         functions.add_to(plan, self.activation)
+
+
+Symbol.operators["activation"] = Activation
 
 
 class _Named(Activation):

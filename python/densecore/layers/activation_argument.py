@@ -1,13 +1,17 @@
 """What a layer's `activation` may be, and what it is in the core."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from .. import activations
+from .._base.registry import get_registered_object
 from .base import Layer
 from .lowering import Plan
+
+#: "derived": makes an activation of one Python function; layers/element_function.py has it.
+MAKERS: dict[str, Callable[[Any], Any]] = {}
 
 
 class UserActivation:
@@ -50,9 +54,32 @@ def function_of(activation: Any) -> Any:
     given = vars(activation).get("activation") if isinstance(activation, Layer) else None
     if given is not None and not activation.parameter_names:
         return given  # Keras's Dense(8, activation=LeakyReLU())
+    if isinstance(activation, Mapping) and "registered" in activation:
+        activation = registered(activation)
+    if isinstance(activation, str) and callable(custom := get_registered_object(activation)):
+        activation = custom
+    if callable(activation) and not isinstance(activation, activations.Activation | Layer | type):
+        return MAKERS["derived"](activation)
     function = activations.get(activation)
     # A name says all of what has no parameters, or those that the name stands for.
     return function.name if function.is_default else function
+
+
+def registered(config: Any) -> Any:
+    """The function that a configuration names.
+
+    Raises
+    ------
+    ValueError
+        There is no such function here.
+    """
+    name = config["registered"]
+    found = get_registered_object(name)
+    if not callable(found):
+        raise ValueError(
+            f"found the function {name!r}, which is not known here, wanted custom_objects with it"
+        )
+    return found
 
 
 def add_to(plan: Plan, activation: Any) -> None:

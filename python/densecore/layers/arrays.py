@@ -18,6 +18,11 @@ def total(shapes: Shapes) -> int:
     return sum(math.prod(shape) for shape in shapes.values())
 
 
+def given_ones(**constraints: Any) -> dict[str, Any]:
+    """The constraints that are not None, by the names of the arrays."""
+    return {name: constraint for name, constraint in constraints.items() if constraint is not None}
+
+
 def assign(targets: list[Array], values: Any) -> None:
     """Copy arrays into views of equal shapes, all or none.
 

@@ -3,11 +3,16 @@
 import copy
 import re
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any, ClassVar
 
+import numpy as np
+
+from .. import regularizers
 from .._base.dtypes import Array, Network
+from .._base.keras_arrays import named
 from .._base.lookup import unknown
 from .._data.structures import leaves
 from .arrays import Shapes, assign
@@ -19,12 +24,7 @@ from .symbols import Node, Symbol, are_symbols, connect
 # Keras's arguments that change nothing when they are None or False, and cannot be had otherwise.
 _KERAS_ONLY = frozenset(
     {
-        "activity_regularizer",
-        "beta_constraint",
-        "bias_constraint",
         "data_format",
-        "gamma_constraint",
-        "kernel_constraint",
         "lora_alpha",
         "lora_rank",
         "noise_shape",
@@ -65,6 +65,8 @@ class Layer:
         The model's number of inputs, as Keras accepts it from the first layer.
     dtype
         Accepted for Keras's sake, and without effect: the model has one.
+    activity_regularizer : str or Regularizer, optional
+        What the loss grows by for the layer's outputs, over the rows of the batch.
 
     Attributes
     ----------
@@ -81,6 +83,10 @@ class Layer:
     #: Names of the arrays of parameters, in Keras's order; of those that no gradient changes.
     parameter_names: ClassVar[tuple[str, ...]] = ()
     state_names: ClassVar[tuple[str, ...]] = ()
+    #: What weights are brought to after each update, by the names of their arrays.
+    _constraints: Mapping[str, Any] = MappingProxyType({})
+    #: Whether `call` is a user's, in Python.
+    _is_own: ClassVar[bool] = False
     #: The keyword arguments that describe a layer, besides its name and `trainable`.
     config_names: ClassVar[tuple[str, ...]] = ()
 
@@ -93,6 +99,7 @@ class Layer:
         input_dim: int | None = None,
         batch_input_shape: tuple[int | None, ...] | None = None,
         dtype: str | None = None,
+        activity_regularizer: Any = None,
         **others: Any,
     ) -> None:
         _refuse(type(self), others)
@@ -102,6 +109,7 @@ class Layer:
         self.name = name
         self._automatic_name = name is None
         self._trainable = bool(trainable)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         shape = input_shape if input_shape is not None else row_shape(batch_input_shape)
         shape = shape if shape is not None else input_dim
         self._given_input = None if shape is None else Input(shape)
@@ -124,11 +132,14 @@ class Layer:
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        if "call" in vars(cls):
-            raise TypeError(
-                f"class {cls.__name__}: found a method call, which the "
-                "core cannot call; a function with its derivative can be an Activation"
-            )
+        if "call" in vars(cls) and not cls.__module__.startswith("densecore."):
+            if "build" in vars(cls) or cls.parameter_names:
+                raise TypeError(
+                    f"class {cls.__name__}: found a method call with weights of its own, which the "
+                    "core cannot train, wanted layers of densecore.layers; a call without weights, "
+                    "of single elements, is a layer"
+                )
+            cls._is_own = True
 
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """The layer's outputs for an array, at once; or, for a symbol, that of its outputs.
@@ -158,7 +169,8 @@ class Layer:
                     f"{self!r}: training: found True for a symbol, wanted None: fit trains, and "
                     "predict does not"
                 )
-            return connect(self, inputs)
+            found = self._called_with(inputs)
+            return connect(self, inputs) if found is None else found
         return call(self, inputs, bool(training))
 
     @property
@@ -275,7 +287,7 @@ class Layer:
     def get_weights(self) -> list[Array]:
         """Copies of all weights, in Keras's order."""
         with self._reserved(reading=True):
-            return [array.copy() for array in self.weights]
+            return [np.array(array) for array in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
         """Set all weights, in the order of `get_weights`; nothing changes when one does not fit.
@@ -300,8 +312,12 @@ class Layer:
         for key in self.config_names:
             value = getattr(self, key)
             config[key] = value.get_config() if hasattr(value, "get_config") else value
+            if value is None and key.endswith(("_constraint", "_regularizer")):
+                del config[key]  # files of models without them stay as they were
         if not self._trainable:
             config["trainable"] = False
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = self.activity_regularizer.get_config()
         return config
 
     @classmethod
@@ -326,6 +342,13 @@ class Layer:
         """The layer itself, and those within it whose names no other of a model may have."""
         yield self
 
+    def call(self, inputs: Any) -> Any:
+        """A function of arrays; only layers of one's own have it."""
+        raise NotImplementedError
+
+    def _called_with(self, inputs: Any) -> Any:
+        """What a Python function makes of symbols; None: a node of this layer's own."""
+
     def _ordered(self, inputs: Any) -> list[Symbol]:
         """The symbols of a call, in the order in which the layer takes them."""
         return leaves(inputs)
@@ -347,11 +370,15 @@ class Layer:
         """Append what the layer is in the core, with these inputs; returns its outputs."""
         plan.go_to(sources[0])
         self._plan(plan)
+        plan.penalise(regularizers.factors(self.activity_regularizer))
         return [plan.here]
 
     def _plan(self, plan: Plan) -> None:
         """Append what the layer is in the core, with `plan.here` as the input."""
-        raise NotImplementedError
+        if not self._is_own:
+            raise NotImplementedError
+        plan.close()
+        plan.functions[plan.add({"kind": "function"})] = Symbol.operators["derived"](self.call)
 
     def _output_row(self, row: Row | None) -> Row | None:
         """The shape of a row of the output, for that of a row of the input; None: not known yet.
@@ -381,7 +408,8 @@ class Layer:
         self._network = network
         self._core_indices = places
         if places:
-            self._views = network.layer_views(places[0])
+            parameters, gradients, states = network.layer_views(places[0])
+            self._views = (named(parameters), gradients, named(states))
 
     def _twin(self) -> "Layer":
         """A layer of the same description, which belongs to no network."""

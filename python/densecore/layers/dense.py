@@ -2,11 +2,11 @@
 
 from typing import Any, ClassVar
 
-from .. import initializers, regularizers
+from .. import constraints, initializers, regularizers
 from .._base import checks
 from .._base.dtypes import Array
 from . import activation_argument as functions
-from .arrays import Shapes
+from .arrays import Shapes, given_ones
 from .base import Layer
 from .lowering import Plan, Row
 
@@ -27,6 +27,8 @@ class Dense(Layer):
         What W and b start from, see ``densecore.initializers``.
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
         What the loss grows by, see ``densecore.regularizers``.
+    kernel_constraint, bias_constraint : str, Constraint or callable, optional
+        What W and b are brought to after each update, see ``densecore.constraints``.
     name, trainable, input_shape, input_dim
         See `Layer`.
 
@@ -50,6 +52,8 @@ class Dense(Layer):
         "bias_initializer",
         "kernel_regularizer",
         "bias_regularizer",
+        "kernel_constraint",
+        "bias_constraint",
     )
 
     def __init__(
@@ -61,6 +65,8 @@ class Dense(Layer):
         bias_initializer: str | initializers.Initializer = "zeros",
         kernel_regularizer: "str | regularizers.Regularizer | None" = None,
         bias_regularizer: "str | regularizers.Regularizer | None" = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **general: Any,
     ) -> None:
         super().__init__(**general)
@@ -71,6 +77,9 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self._constraints = given_ones(kernel=self.kernel_constraint, bias=self.bias_constraint)
 
     @property
     def kernel(self) -> Array:
@@ -95,14 +104,6 @@ class Dense(Layer):
     @property
     def bias_gradient(self) -> Array | None:
         return self._gradient("bias")
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        # Files of models without regularizers stay as they were.
-        for key in ("kernel_regularizer", "bias_regularizer"):
-            if config[key] is None:
-                del config[key]
-        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Dense":

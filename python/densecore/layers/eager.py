@@ -7,6 +7,7 @@ import numpy as np
 
 from .._base import seeds
 from .._base.dtypes import DTYPES, Array, Network, floatx
+from .._base.keras_arrays import Tensor
 from .._data.arrays import as_matrix
 from .arrays import assign
 from .lowering import Plan, Row
@@ -41,7 +42,7 @@ def call(layer: "Layer", inputs: Any, training: bool) -> Array:
     if training:  # moving averages take what the batch has shown
         assign(layer.weights, twin.weights)
     output_row = twin._output_row(row) or ()
-    return outputs.reshape(-1, *output_row)
+    return outputs.reshape(-1, *output_row).view(Tensor)
 
 
 def build_alone(layer: "Layer", row: Row) -> None:

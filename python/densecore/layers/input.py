@@ -19,8 +19,8 @@ class Input(Symbol):
     ----------
     shape : int or tuple of int
         The number of features in a row. Rows of more dimensions, such as images (28, 28), need a
-        ``Flatten`` next. Also under Keras's older name ``input_shape``, and as ``batch_shape``,
-        whose first number is that of the rows.
+        ``Flatten`` next; rows of none, (), are single numbers. Also under Keras's older name
+        ``input_shape``, and as ``batch_shape``, whose first number is that of the rows.
     name : str, optional
     batch_size, dtype, sparse
         Accepted for Keras's sake, and without effect.
@@ -60,13 +60,13 @@ class Input(Symbol):
             raise ValueError(f"Input: found {len(given)} shapes, wanted one")
         shape = given[0]
         dimensions = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-        if not 0 < len(dimensions) <= MAX_DIMENSIONS:
+        if len(dimensions) > MAX_DIMENSIONS:
             raise ValueError(
-                f"Input: found a shape of {len(dimensions)} dimensions, wanted 1 to "
+                f"Input: found a shape of {len(dimensions)} dimensions, wanted at most "
                 f"{MAX_DIMENSIONS}, such as the number of features"
             )
         self.dimensions = tuple(checks.width("Input: shape", size) for size in dimensions)
-        self.size = checks.width("Input: shape", int(np.prod(self.dimensions)))
+        self.size = checks.width("Input: shape", int(np.prod(self.dimensions, dtype=int)))
         self._name = name
 
     @property

@@ -141,16 +141,17 @@ class Plan:
                       "activation_parameters": parameters})  # fmt: skip
         self._open = False
 
+    def penalise(self, factors: list[float]) -> None:
+        """Let the loss grow by l1 · Σ|a| + l2 · Σa² of what is here, over the rows of the batch."""
+        if any(factors):
+            l1, l2 = factors
+            self.add({"kind": "activity_regularization", "l1": l1, "l2": l2})
+
     def close(self, row: Row | None = None) -> None:
         """End the last layer: an activation that follows is one of its own. With `row`, its rows
         have that shape from here on."""
         self._open = False
         self.row = self.row if row is None else row
-
-    def branch(self) -> int:
-        """The number of the last layer, whose output will be used twice; -1 for the input."""
-        self.close()
-        return len(self.specs) - 1
 
     def call(self, layer: "Layer", sources: list[Source]) -> list[Source]:
         """Append what a layer is, with these inputs; returns its outputs."""

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import initializers, regularizers
+from .. import constraints, initializers, regularizers
 from .._base import checks
 from .._base.dtypes import Array, Network
-from .arrays import Shapes
+from .arrays import Shapes, given_ones
 from .base import Layer
 from .lowering import Plan, Row
 
@@ -75,6 +75,9 @@ class _ScaleAndCenter(Layer):
         self.gamma_initializer = initializers.get(numbers["gamma_initializer"])
         self.beta_regularizer = regularizers.get(numbers["beta_regularizer"])
         self.gamma_regularizer = regularizers.get(numbers["gamma_regularizer"])
+        self.beta_constraint = constraints.get(general.pop("beta_constraint", None))
+        self.gamma_constraint = constraints.get(general.pop("gamma_constraint", None))
+        self._constraints = given_ones(gamma=self.gamma_constraint, beta=self.beta_constraint)
         self.epsilon = _not_negative(f"{kind}: epsilon", numbers["epsilon"])
         super().__init__(**general)
 
@@ -160,6 +163,8 @@ class LayerNormalization(_ScaleAndCenter):
         "gamma_initializer",
         "beta_regularizer",
         "gamma_regularizer",
+        "beta_constraint",
+        "gamma_constraint",
     )
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import Any
 from .._base.dtypes import Network
 from .arrays import Shapes
 from .base import Layer, deserialize
-from .lowering import Plan, Row
+from .lowering import Plan, Row, Source
 
 
 class Residual(Layer):
@@ -93,17 +93,22 @@ class Residual(Layer):
     def _named_parts(self) -> Iterator[Layer]:
         yield from self._walk()
 
-    def _plan(self, plan: Plan) -> None:
-        start, row = plan.branch(), plan.row
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        start, row = sources[0], sources[0].row
+        plan.go_to(start)
+        plan.close()
         for layer in self._layers:
-            plan.call(layer, [plan.here])
-        if plan.row != row:
-            before, after = (shape[0] if len(shape) == 1 else shape for shape in (row, plan.row))
+            sources = plan.call(layer, sources)
+        if sources[0].row != row:
+            before, after = (
+                shape[0] if len(shape) == 1 else shape for shape in (row, sources[0].row)
+            )
             raise ValueError(
                 f"Residual: found a block from {before} to {after} units, wanted as many outputs "
                 "as inputs"
             )
-        plan.add({"kind": "add", "sources": [(len(plan.specs) - 1, 0, -1), (start, 0, -1)]})
+        plan.merge({"kind": "add"}, [sources[0], start], row)
+        return [plan.here]
 
     def _output_row(self, row: Row | None) -> Row | None:
         for layer in self._layers:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from .._base import checks
 from .base import Layer
 from .input import MAX_DIMENSIONS
-from .lowering import Plan, Row
+from .lowering import Plan, Row, Source
 
 
 class Identity(Layer):
@@ -70,3 +70,27 @@ class Reshape(Layer):
 
     def _plan(self, plan: Plan) -> None:
         plan.close(self._output_row(plan.row))
+
+
+class RepeatVector(Layer):
+    """A vector several times: rows (features,) become (n, features).
+
+    Parameters
+    ----------
+    n : int
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = ("n",)
+
+    def __init__(self, n: int, **general: Any) -> None:
+        super().__init__(**general)
+        self.n = checks.integer("RepeatVector: n", n, 1)
+
+    def _output_row(self, row: Row | None) -> Row | None:
+        return None if row is None else (self.n, self._features(row))
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        row = self._output_row(sources[0].row)
+        assert row is not None
+        plan.merge({"kind": "concatenate"}, sources * self.n, row)
+        return [plan.here]

@@ -2,7 +2,10 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .._base.dtypes import floatx
 from .._data.structures import leaves, packed
@@ -14,7 +17,7 @@ if TYPE_CHECKING:  # whose module imports this one
 _numbers = itertools.count()
 
 
-class Symbol:
+class Symbol(NDArrayOperatorsMixin):
     """An input of a model, or what a layer makes of one: a shape, and where it comes from.
 
     Layers that are called with symbols return symbols; ``Model(inputs, outputs)`` makes a model of
@@ -27,6 +30,9 @@ class Symbol:
     dtype : str
     name : str
     """
+
+    #: The layers of operators, by their names; layers/merge.py has them.
+    operators: ClassVar[dict[str, Any]] = {}
 
     _node: "Node | None" = None  # of an input: None
 
@@ -68,6 +74,30 @@ class Symbol:
 
     def __iter__(self) -> NoReturn:
         raise TypeError(f"found {self!r}, which cannot be taken apart: it has no numbers")
+
+    # Operators and NumPy's functions make layers.
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if method != "__call__" or options:
+            return NotImplemented
+        return self.operators["element"](ufunc, inputs)
+
+    def __array_function__(self, function: Any, types: Any, given: Any, named: Any) -> Any:
+        if function is np.concatenate:
+            return self.operators["concatenate"](*given, **named)
+        raise TypeError(
+            f"found numpy.{function.__name__} of a symbol, wanted layers, or functions of single "
+            "elements"
+        )
+
+    def _activated(self, activation: Any) -> Any:
+        return self.operators["activation"](activation)(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def __repr__(self) -> str:
         return f"<Symbol shape={self.shape}, name={self.name}>"

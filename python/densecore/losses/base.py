@@ -66,6 +66,8 @@ class Loss:
     kind: ClassVar[str] = "mean_squared_error"
     #: Whether `call` is a user's, in Python, whose gradient is derived.
     is_own: ClassVar[bool] = False
+    #: Whether the core computes it, and its gradient.
+    in_core: bool = True
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)

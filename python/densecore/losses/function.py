@@ -26,6 +26,8 @@ class CallableLoss(Loss):
         class numbers.
     """
 
+    in_core = False
+
     def __init__(self, function: Function | Loss) -> None:
         self.function = function
         # The loss that the core is compiled with: it decides the kind of targets only.

@@ -8,9 +8,12 @@ import numpy as np
 
 from .. import losses, metrics, optimizers
 from .._data.dataset import Data, prepare
+from .._data.row_sources import Rows
 from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
 from ..metrics import get_all
+from .heads import HeadsLoss, heads_of
+from .inputs import matched
 from .layered_network import LayeredNetwork
 
 
@@ -61,8 +64,11 @@ class Compiled(LayeredNetwork):
             same.
         weighted_metrics : sequence, optional
             The same, but rows count by their weights.
-        loss_weights : {None, 1, [1.0]}
-            There is one output, and one loss.
+        loss_weights : list or dict of float, optional
+            Of a model of several outputs: the factor of each one's loss in the sum. Its `loss`,
+            `metrics` and `weighted_metrics` are lists with an entry for each output, or
+            dictionaries by their names; one loss is that of all outputs. An output without a loss
+            (None) is not trained.
         run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
             Accepted for Keras's sake, and without effect.
 
@@ -71,22 +77,29 @@ class Compiled(LayeredNetwork):
         ValueError
             An unknown name, or a metric that does not suit the loss.
         """
-        loss, metrics = _only(loss), _only(metrics, (list, tuple))
-        weighted_metrics = _only(weighted_metrics, (list, tuple))
-        if loss_weights is not None and _only(loss_weights) != 1:
-            raise TypeError(
-                f"loss_weights: found {loss_weights!r}, wanted None: a model has one loss; rows "
-                "have weights in fit(sample_weight=..., class_weight=...)"
-            )
+        several = self._head_names
+        if len(several) < 2:
+            loss, metrics = self._only(loss), self._only(metrics, (list, tuple))
+            weighted_metrics = self._only(weighted_metrics, (list, tuple))
+            if loss_weights is not None and self._only(loss_weights) != 1:
+                raise TypeError(
+                    f"loss_weights: found {loss_weights!r}, wanted None: a model of one output has "
+                    "one loss; rows have weights in fit(sample_weight=..., class_weight=...)"
+                )
         if loss is None:
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
         before = (self.optimizer, self.loss, self._metrics, self._weighted_metrics)
         try:
             self.optimizer = optimizers.get(optimizer)
-            self.loss = custom_loss(loss) or losses.get(loss)
-            self.loss.check_trainable()
-            self._metrics = get_all("metrics", metrics)
-            self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
+            if len(several) > 1:
+                given = (loss, loss_weights, metrics, weighted_metrics)
+                self.loss = heads_of(several, self._head_outputs, *given)
+                self._metrics, self._weighted_metrics = [], []
+            else:
+                self.loss = custom_loss(loss) or losses.get(loss)
+                self.loss.check_trainable()
+                self._metrics = get_all("metrics", metrics)
+                self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
             if self.built:
                 self._network_changed()
             elif self._input_row is not None:
@@ -101,6 +114,12 @@ class Compiled(LayeredNetwork):
         if self._network_or_none is None or self.optimizer is None:
             return
         loss = self._compiled_loss()
+        if isinstance(loss, HeadsLoss):
+            network: Any = self._network_or_none
+            network.compile_heads(
+                loss.described(), self.optimizer._settings, loss.described_metrics(), self.seed
+            )
+            return
         self._network_or_none.compile(
             loss.kind,
             loss.reduction,
@@ -113,6 +132,8 @@ class Compiled(LayeredNetwork):
 
     def _describe_metrics(self, loss: losses.Loss, outputs: int) -> list[metrics.Description]:
         """The metrics as the core wants them; raises for one that does not suit the loss."""
+        if isinstance(loss, HeadsLoss):
+            return loss.described_metrics()
         return [metric._describe(loss, outputs, False) for metric in self._metrics] + [
             metric._describe(loss, outputs, True) for metric in self._weighted_metrics
         ]
@@ -131,7 +152,12 @@ class Compiled(LayeredNetwork):
 
     @property
     def metrics(self) -> list[metrics.Metric]:
-        """The metrics that the model is compiled with, the weighted ones last."""
+        """The metrics that the model is compiled with, the weighted ones last; of several outputs
+        those of one after the other."""
+        if isinstance(self.loss, HeadsLoss):
+            return [
+                metric for head in self.loss.heads for metric in (*head.metrics, *head.weighted)
+            ]
         return [*self._metrics, *self._weighted_metrics]
 
     def reset_metrics(self) -> None:
@@ -141,14 +167,17 @@ class Compiled(LayeredNetwork):
 
     @property
     def metrics_names(self) -> list[str]:
-        """``"loss"``, then the metrics: the order of `evaluate`'s list."""
+        """``"loss"``, then the metrics: the order of `evaluate`'s list. Of several outputs the loss
+        of each stands between."""
+        if isinstance(self.loss, HeadsLoss):
+            return ["loss", *self.loss.names()]
         return ["loss", *metrics.reported_names(self._metrics, self._weighted_metrics)]
 
     @property
     def _directions(self) -> dict[str, bool]:
         """For each metric, by its reported name, whether larger is better."""
-        reported = self.metrics_names[1:]
-        given = (*self._metrics, *self._weighted_metrics)
+        given = self.metrics
+        reported = self.metrics_names[len(self.metrics_names) - len(given) :]
         return {name: m.larger_is_better for name, m in zip(reported, given, strict=True)}
 
     @property
@@ -173,6 +202,9 @@ class Compiled(LayeredNetwork):
         try:
             self._build_for(x)
             rows = self._rows(x)
+            if isinstance(loss, HeadsLoss):
+                return self._data_of_heads(loss, rows, y, sample_weight, class_weight)
+            y, sample_weight = self._only(y), self._only(sample_weight)
             columns = self._own_columns(y, len(rows))
             return prepare(
                 rows,
@@ -187,6 +219,50 @@ class Compiled(LayeredNetwork):
             if new:  # data that were refused do not decide what the model is
                 self._forget_inputs()
             raise
+
+    def _data_of_heads(
+        self, loss: HeadsLoss, x: Rows, y: Any, sample_weight: Any, class_weight: Any
+    ) -> Data:
+        if class_weight is not None:
+            raise ValueError(
+                "class_weight: found one for a model of several outputs, wanted sample_weight"
+            )
+        if y is None:
+            raise ValueError("y: found None, wanted the targets")
+        if len(x) == 0:
+            raise ValueError("x: found no rows, wanted at least one")
+        names = [head.name for head in loss.trained]
+        structure = self._output_structure
+        if isinstance(y, Mapping):  # those of outputs without a loss may be there, too
+            every = [head.name for head in loss.heads]
+            y = {key: part for key, part in y.items() if key in names or key not in every}
+        elif isinstance(y, list | tuple) and len(y) == len(loss.heads) > len(names):
+            y = [part for head, part in zip(loss.heads, y, strict=True) if head.loss is not None]
+        parts = matched("y", y, structure if len(names) == len(loss.heads) else 0, names)
+        targets = loss.targets(parts, self._dtype, len(x))
+        return Data(x, targets, loss.weights(sample_weight, self._dtype, len(x)))
+
+    @property
+    def _head_names(self) -> list[str]:
+        """The names of the outputs; of one that is not known yet, none."""
+        return []
+
+    @property
+    def _head_outputs(self) -> list[int]:
+        """Elements of a row of each output."""
+        return [self._outputs]
+
+    def _only(self, given: Any, of: type | tuple[type, ...] = object) -> Any:
+        """The element of a list of one, or of a dictionary with the name of the only output, if it
+        is of a type."""
+        if isinstance(given, Mapping) and len(given) == 1:
+            names = self._head_names or [str(layer.name) for layer in self._layers[-1:]]
+            (key, value), *_ = given.items()
+            if key in names:  # a metric is a list of one
+                return value if of is object or isinstance(value, of) else [value]
+        if isinstance(given, list | tuple) and len(given) == 1 and isinstance(given[0], of):
+            return given[0]
+        return given
 
     def _own_columns(self, y: Any, rows: int) -> int | None:
         """The columns of targets of a loss in Python, which takes any; None for other losses."""
@@ -209,11 +285,5 @@ class Compiled(LayeredNetwork):
     @property
     def _trains_in_core(self) -> bool:
         """Whether the core's `train_on_batch` does the whole of a step."""
-        return not (self._metrics or self._weighted_metrics or isinstance(self.loss, CallableLoss))
-
-
-def _only(given: Any, of: type | tuple[type, ...] = object) -> Any:
-    """The element of a list of one, which Keras takes for the only output, if it is of a type."""
-    if isinstance(given, list | tuple) and len(given) == 1 and isinstance(given[0], of):
-        return given[0]
-    return given
+        in_python = isinstance(self.loss, CallableLoss | HeadsLoss)
+        return not (self.metrics or self._constrained or in_python)

@@ -12,7 +12,6 @@ from .._base import checks
 from .._base.dtypes import Array
 from .._data.row_sources import take
 from ..losses import second_derivatives
-from ..losses.function import CallableLoss
 from .compiled import Compiled
 
 
@@ -88,8 +87,8 @@ class Derivatives(Compiled):
             `grad_output` has another shape.
         """
         gradient = self._back_through(x, grad_output)[0]
-        assert self._input_row is not None
-        return gradient.reshape(-1, *self._input_row)
+        found: Array = self._like_x(gradient)
+        return found
 
     def _back_through(self, x: Any, grad_output: Any) -> tuple[Array, Array]:
         """The gradients by x and, a copy, by the parameters of a pass in prediction; without
@@ -153,7 +152,7 @@ class Derivatives(Compiled):
             The model is not compiled.
         """
         self._compiled_loss()
-        if isinstance(self.loss, CallableLoss):
+        if self.loss is not None and not self.loss.in_core:
             raise TypeError("sample_gradients: found a loss that is a Python function, wanted one "
                             "of the core's")  # fmt: skip
         self._build_for(x)

@@ -14,6 +14,7 @@ from .._data.row_sources import part, take
 from ..callbacks.base import Callback, CallbackList
 from ..callbacks.progress import check_verbose, shown
 from ..losses.function import CallableLoss
+from .heads import HeadsLoss
 from .step import shown_targets
 
 if TYPE_CHECKING:  # whose module imports this one
@@ -78,7 +79,7 @@ def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) ->
         for batch in source.epoch(0, 0):
             if watched:
                 listeners.on_test_batch_begin(count, {})
-            if isinstance(model.loss, CallableLoss):
+            if isinstance(model.loss, CallableLoss | HeadsLoss) and not model.loss.in_core:
                 outputs = network.predict(batch.x, None)
                 loss = model.loss.value(batch.y, outputs, batch.weight) + network.penalty()
                 network.add_to_tally(outputs, shown_targets(batch.y, outputs), loss, tally)
@@ -102,7 +103,7 @@ def evaluates_in_core(model: "Model", source: Source | None, listeners: Callback
     return (
         isinstance(source, Arrays)
         and source.whole
-        and not isinstance(model.loss, CallableLoss)
+        and model._compiled_loss().in_core
         and not model._compiled_loss().depends_on_batches(source.data.weight is not None)
         and not listeners.listens_to_batches("test")
     )

@@ -19,7 +19,6 @@ from .._data.batches import Arrays, Source, are_batches
 from ..callbacks.base import CallbackList, Logs
 from ..callbacks.history import History
 from ..callbacks.progress import ProgressBar, check_verbose
-from ..losses.function import CallableLoss
 from .evaluate import (
     Callbacks,
     batches_of,
@@ -205,7 +204,7 @@ class _Run:
     def train(self, first: int, epochs: int) -> None:
         """The epochs from `first` to the one before `epochs`."""
         self._epoch = self._first = first
-        simple = not isinstance(self._model.loss, CallableLoss)
+        simple = self._model._compiled_loss().in_core and not self._model._constrained
         whole = isinstance(self._source, Arrays) and self._source.whole
         if simple and whole and not self._listeners.listens_to_batches("train"):
             self._train_in_core(max(epochs - first, 0))

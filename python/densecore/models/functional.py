@@ -107,6 +107,8 @@ class Functional(Model):
             raise ValueError("inputs: found one of them twice, wanted each once")
         self._input_structure = mapped(lambda _: 0, inputs)
         self._output_structure = mapped(lambda _: 0, outputs)
+        if self._output_structure == [0]:  # as Keras, which returns no list of one
+            self._output_structure = 0
         self._graph: Graph = trace(self._symbols, self._output_symbols)
         self._given = [_as_input(symbol) for symbol in self._symbols]
         self._input_names = _names_of(self._given, inputs)
@@ -234,6 +236,23 @@ class Functional(Model):
             return as_rows("x", parts[0], self._dtype, self._input_rows[0])
         return joined(self.input_names, parts, self._dtype, self._input_rows)
 
+    @property
+    def _head_names(self) -> list[str]:
+        return self.output_names
+
+    @property
+    def _head_outputs(self) -> list[int]:
+        return [elements(row) for row in self._output_rows]
+
+    @property
+    def _parts(self) -> tuple[int, int]:
+        return len(self._symbols), len(self._output_symbols)
+
+    def _like_x(self, gradient: Array) -> Any:
+        if len(self._symbols) == 1:
+            return super()._like_x(gradient)
+        return packed(self._input_structure, _columns(gradient, self._input_rows))
+
     def _ordered_inputs(self, inputs: Any) -> list[Any]:
         return matched("inputs", inputs, self._input_structure, self.input_names)
 
@@ -241,13 +260,7 @@ class Functional(Model):
         """Outputs of the core (rows, elements), apart and in the structure of the outputs."""
         if len(self._output_symbols) == 1:
             return packed(self._output_structure, [super()._shaped(outputs)])
-        parts, begin = [], 0
-        for row in self._output_rows:
-            width = elements(row)
-            part = outputs[:, begin : begin + width]
-            parts.append(part if len(row) == 1 else part.reshape(len(part), *row))
-            begin += width
-        return packed(self._output_structure, parts)
+        return packed(self._output_structure, _columns(outputs, self._output_rows))
 
     # The core -------------------------------------------------------------------------------------
 
@@ -329,6 +342,16 @@ class Functional(Model):
             mapped(lambda number: _at(inputs, number), config["input_structure"]),
             mapped(lambda number: _at(values, number), config["outputs"]),
         )
+
+
+def _columns(matrix: Array, rows: list[Row]) -> list[Array]:
+    """Parts of a matrix that lie side by side, each in the shape of its rows."""
+    parts, begin = [], 0
+    for row in rows:
+        part = matrix[:, begin : begin + elements(row)]
+        parts.append(part if len(row) == 1 else part.reshape(len(part), *row))
+        begin += elements(row)
+    return parts
 
 
 def _at(things: list[Any], number: Any) -> Any:

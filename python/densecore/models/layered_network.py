@@ -36,6 +36,7 @@ class LayeredNetwork(ABC):
             "_layers",
             "_network_or_none",
             "_bound",
+            "_constrained",
             "_loans",
             "_ends",
             "_places",
@@ -58,6 +59,7 @@ class LayeredNetwork(ABC):
         self._loans: list[Loan] = []  # the layers whose weights another model owns
         self._ends: dict[Layer, Source] = {}  # what each layer puts out, in the core
         self._places: dict[Layer, list[int]] = {}
+        self._constrained: list[tuple[Array, Layer, Any]] = []  # views, with their constraints
         self._fresh: list[Layer] = []  # the layers that got their first weights in this network
         self._kept: list[tuple[Layer, list[Array]]] = []  # weights of layers that had some before
         self._nested: Nested | None = None  # this model as a layer of others
@@ -292,6 +294,11 @@ class LayeredNetwork(ABC):
         row = self._output_row
         return outputs if row is None or len(row) == 1 else outputs.reshape(-1, *row)
 
+    def _like_x(self, gradient: Array) -> Any:
+        """The gradient by x, in the shape of x."""
+        row = self._input_row
+        return gradient if row is None else gradient.reshape(-1, *row)
+
     @property
     def _network(self) -> Network:
         """The core's network; built by the first call that needs it, with the weights as they are
@@ -304,7 +311,12 @@ class LayeredNetwork(ABC):
         return self._network_or_none
 
     def _give_back(self) -> None:
-        """After a call that changes weights: those of other models' layers are theirs, too."""
+        """After a call that changes weights: constraints hold, and those of other models' layers
+        are theirs, too."""
+        for array, layer, constraint in self._constrained:
+            if layer.trainable:
+                array[...] = constraint(array.copy())
+                flush_subnormals(array)
         if self._loans:
             copy_back(self._loans)
 
@@ -337,6 +349,12 @@ class LayeredNetwork(ABC):
         layers = list(dict.fromkeys(self._all_layers()))
         self._network_or_none, self._ends, self._places = network, plan.ends, plan.places
         self._loans, self._fresh = [], []
+        self._constrained = [
+            (views_in(network, places)[name], layer, constraint)
+            for layer, places in plan.places.items()
+            for name, constraint in layer._constraints.items()
+            if name in views_in(network, places)
+        ]
         if lender(self, layers) is not None:
             self._lend()
             return
@@ -394,6 +412,7 @@ class LayeredNetwork(ABC):
         weights, as views of the old one, until they get new ones."""
         self._network_or_none = None
         self._loans, self._ends, self._places, self._fresh = [], {}, {}, []
+        self._constrained = []
         self._network_changed()
 
     def _network_changed(self) -> None:
@@ -498,7 +517,7 @@ class LayeredNetwork(ABC):
     def get_weights(self) -> list[Array]:
         """Copies of all weights in Keras's order and shapes: kernel (in, out), bias (out,), …"""
         with self._reserved(reading=True):
-            return [array.copy() for array in self.weights]
+            return [np.array(array) for array in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
         """Set all weights, in the order of `get_weights`; nothing changes when one does not fit.

@@ -8,10 +8,10 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
+from .._base.keras_arrays import as_tensors
 from .._base.lazy import imports
 from ..callbacks.history import History
 from ..layers.symbols import are_symbols
-from ..losses.function import CallableLoss
 from .derivatives import Derivatives
 from .nesting import KINDS
 from .on_batch import OnBatch
@@ -221,7 +221,7 @@ class Model(OnBatch, Derivatives, Serializable):
         """
         plain = isinstance(x, np.ndarray) and y is not None and not (verbose or steps or callbacks)
         by_batch = self.loss is not None and self.loss.depends_on_batches(sample_weight is not None)
-        if plain and not by_batch and not isinstance(self.loss, CallableLoss):
+        if plain and not by_batch and self._compiled_loss().in_core:
             # The usual call, without the machinery of hooks.
             values = self._network.evaluate(*self._data(x, y, sample_weight))
             if return_dict:
@@ -273,7 +273,7 @@ class Model(OnBatch, Derivatives, Serializable):
             )
         if are_symbols(inputs):
             return self._called(inputs)
-        return self.predict(inputs)
+        return as_tensors(self.predict(inputs))
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False

@@ -8,7 +8,6 @@ import numpy as np
 from .._base import core
 from .._base.dtypes import DTYPES, Array, check_dtype
 from .._base.lazy import imports
-from ..losses.function import CallableLoss
 from .compiled import Compiled
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ class OnBatch(Compiled):
         for name, call in calls.items():
             if name == "train_on_batch" and not self._trains_in_core:
                 continue
+            if name == "apply_gradients" and self._constrained:
+                continue
             # A subclass's own method must not be hidden.
             if getattr(type(self), name) is getattr(OnBatch, name):
                 self._bind(name, call)
@@ -48,7 +49,18 @@ class OnBatch(Compiled):
     @property
     def _has_vectors(self) -> bool:
         """Whether rows of x and of the outputs are vectors, as the core's are."""
+        if self._parts != (1, 1):
+            return False
         return all(row is not None and len(row) == 1 for row in (self._input_row, self._output_row))
+
+    @property
+    def _parts(self) -> tuple[int, int]:
+        """How many inputs and outputs there are."""
+        return 1, 1
+
+    def _x_of(self, x: Any) -> Any:
+        """x as the core takes it; of several inputs one copy, side by side."""
+        return _as_vectors(x) if self._parts[0] == 1 else self._rows(x)
 
     def train_on_batch(
         self, x: Array, y: Array, sample_weight: Array | None = None
@@ -81,7 +93,7 @@ class OnBatch(Compiled):
             batch = self._data(x, y, sample_weight).batch()
             with self._reserved():
                 return step.train_on_batch(self, batch)
-        loss = self._network.train_on_batch(_as_vectors(x), _as_vectors(y), sample_weight)
+        loss = self._network.train_on_batch(self._x_of(x), _as_vectors(y), sample_weight)
         self._give_back()
         return loss
 
@@ -95,7 +107,7 @@ class OnBatch(Compiled):
         """
         if self._network_or_none is None:
             self._build_for(x)
-        found = self._network.predict(_as_vectors(x), _as_vectors(out))
+        found = self._network.predict(self._x_of(x), _as_vectors(out))
         return self._shaped(found) if out is None else out
 
     def make_train_step(self, x: Array, y: Array, sample_weight: Array | None = None) -> Any:
@@ -117,12 +129,16 @@ class OnBatch(Compiled):
         """
         self._compiled_loss()
         self._build_for(x)
-        if isinstance(self.loss, CallableLoss):
+        if self._parts != (1, 1):
+            raise TypeError(
+                "make_train_step: found a model of several inputs or outputs, wanted one of each"
+            )
+        if not self._compiled_loss().in_core:
             raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
                             "of the core's")  # fmt: skip
-        arrays = (_as_vectors(x), _as_vectors(y), sample_weight)
+        arrays = (self._x_of(x), _as_vectors(y), sample_weight)
         step = DTYPES[self.dtype].Step(self._network, *arrays)
-        return _LentStep(self, step) if self._loans else step
+        return _OwnStep(self, step) if self._loans or self._constrained else step
 
     def make_predictor(self, x: Array, out: Array | None = None) -> Any:
         """A prediction that is bound to its arrays: ``predict()`` reads x and writes `out`.
@@ -133,9 +149,13 @@ class OnBatch(Compiled):
             Takes no arguments and returns `out`, a new array (rows, units) if none was given.
         """
         self._build_for(x)
+        if self._parts != (1, 1):
+            raise TypeError(
+                "make_predictor: found a model of several inputs or outputs, wanted one of each"
+            )
         if out is None:
             out = np.empty((len(x), self._outputs), self._dtype)
-        call = DTYPES[self.dtype].Prediction(self._network, _as_vectors(x), out)
+        call = DTYPES[self.dtype].Prediction(self._network, self._x_of(x), out)
         return _LentCall(self, call) if self._loans else call
 
     def freeze(self, dtype: str | None = None) -> "Frozen":
@@ -204,7 +224,7 @@ class OnBatch(Compiled):
         """
         if self._network_or_none is None:
             self._build_for(x)
-        found = self._network.forward(_as_vectors(x), _as_vectors(out), training, tape)
+        found = self._network.forward(self._x_of(x), _as_vectors(out), training, tape)
         return self._shaped(found) if out is None else out
 
     def backward(
@@ -238,10 +258,13 @@ class OnBatch(Compiled):
             parameters since.
         """
         gradient = self._network.backward(
-            _as_vectors(grad_output), input_gradient, accumulate, tape
+            self._gradient_of(grad_output), input_gradient, accumulate, tape
         )
-        row = self._input_row
-        return gradient if gradient is None or row is None else gradient.reshape(-1, *row)
+        return None if gradient is None else self._like_x(gradient)
+
+    def _gradient_of(self, grad_output: Any) -> Any:
+        """The gradient by the outputs as the core takes it."""
+        return _as_vectors(grad_output)
 
     def apply_gradients(self) -> None:
         """One optimizer step with ``model.gradients``."""
@@ -261,16 +284,19 @@ class _LentCall:
         return self._call()
 
 
-class _LentStep(_LentCall):
-    """A bound step of training, likewise."""
+class _OwnStep(_LentCall):
+    """A bound step of training, likewise, or of one with constraints."""
 
     def __call__(self) -> Any:
         return self.run(1)
 
     def run(self, steps: int) -> Any:
         self._model._network  # noqa: B018 - takes the weights as they are
-        loss = self._call.run(steps)
-        self._model._give_back()
+        at_once = 1 if self._model._constrained else steps
+        loss = None
+        for _ in range(0, steps, max(at_once, 1)):
+            loss = self._call.run(at_once)
+            self._model._give_back()
         return loss
 
 

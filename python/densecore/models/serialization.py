@@ -17,6 +17,7 @@ from .._saving import model_file, weights_file
 from ..losses.base import from_stored, stored_config
 from ..losses.function import CallableLoss, from_names
 from .compiled import Compiled
+from .heads import HeadsLoss, heads_from
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,7 +30,7 @@ class Serializable(Compiled):
     def _keeps_compilation(self) -> bool:
         """Whether a file can say how the model is compiled: not where options of a loss of one's
         own are nothing that JSON holds."""
-        if not isinstance(self.loss, CallableLoss):
+        if not isinstance(self.loss, CallableLoss | HeadsLoss):
             return self.loss is not None
         try:
             json.dumps(self.loss.get_config())
@@ -50,7 +51,7 @@ class Serializable(Compiled):
         config = {
             "optimizer": optimizer,
             "loss": stored_config(self.loss),
-            "metrics": metrics.config_of(self._metrics),
+            "metrics": metrics.config_of(self._metrics),  # of several outputs with the losses
         }
         if self._weighted_metrics:
             config["weighted_metrics"] = metrics.config_of(self._weighted_metrics)
@@ -259,6 +260,8 @@ class Serializable(Compiled):
 def _stored_loss(config: Any) -> losses.Loss | None:
     """The loss that a configuration has; None, with a warning, for one of a user's that is not
     known here: the model is then not compiled."""
+    if config.get("name") == HeadsLoss.kind:
+        return _known_heads(config)
     if not config.get("callable"):
         return from_stored(config)
     found = from_names(config)
@@ -269,3 +272,11 @@ def _stored_loss(config: Any) -> losses.Loss | None:
             "saving.register_keras_serializable, makes it known)"
         )
     return found
+
+
+def _known_heads(config: Mapping[str, Any]) -> losses.Loss | None:
+    """The losses of several outputs; None when one of them is not known here."""
+    for entry in config["heads"]:
+        if entry["loss"] is not None and _stored_loss(entry["loss"]) is None:
+            return None
+    return heads_from(config)

@@ -4,11 +4,12 @@ from .._base.dtypes import Array, Tally
 from .._data.dataset import Batch
 from ..losses.function import CallableLoss
 from .compiled import Compiled
+from .heads import HeadsLoss
 
 
 def train_batch(model: Compiled, batch: Batch, tally: Tally) -> None:
     """One step, whose loss and metrics are added to a tally."""
-    if isinstance(model.loss, CallableLoss):
+    if isinstance(model.loss, CallableLoss | HeadsLoss) and not model.loss.in_core:
         step_with_function(model, model.loss, batch, tally)
     else:
         model._network.train_batch(*batch, tally)
@@ -16,7 +17,7 @@ def train_batch(model: Compiled, batch: Batch, tally: Tally) -> None:
 
 
 def step_with_function(
-    model: Compiled, loss: CallableLoss, batch: Batch, tally: Tally | None
+    model: Compiled, loss: CallableLoss | HeadsLoss, batch: Batch, tally: Tally | None
 ) -> float:
     """One step with a loss that is a function; returns its loss before the update."""
     network = model._network

@@ -319,4 +319,5 @@ class KerasRegressor(RegressorMixin, BaseKeras):
 def _probabilities_of(outputs: Array, kind: str, loss: Any) -> Array:
     """The sigmoid or the softmax of outputs that a loss takes as logits."""
     function = "sigmoid" if kind == "multilabel" or outputs.shape[1] == 1 else "softmax"
-    return activations.get(function)(outputs)
+    found: Array = activations.get(function)(outputs)
+    return found

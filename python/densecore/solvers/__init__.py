@@ -8,7 +8,6 @@ from .._base.lookup import unknown
 from .._data.dataset import Data
 from ..layers import BatchNormalization, Dropout, Layer
 from ..losses import Loss
-from ..losses.function import CallableLoss
 from .lbfgs import LBFGS, minimize
 from .levenberg_marquardt import LevenbergMarquardt
 
@@ -85,12 +84,16 @@ def get(given: "str | Solver") -> Solver:
 
 def check_layers(solver: Solver, loss: Loss, layers: Iterable[Layer]) -> None:
     """Raise ValueError for a loss that is no function of the parameters alone, or one in Python."""
-    if isinstance(loss, CallableLoss):
+    if not loss.in_core:
         raise ValueError(
             f"solver='{solver.name}': found a loss that is a Python function, wanted one of the "
             "core's"
         )
     for layer in layers:
+        if layer._constraints:
+            raise ValueError(
+                f"solver='{solver.name}': found constraints in the layer {layer.name}, wanted none"
+            )
         if isinstance(layer, Dropout | BatchNormalization):
             raise ValueError(
                 f"solver='{solver.name}': found the layer {layer.name}, whose output depends on "

@@ -1,0 +1,81 @@
+"""Arrays with the few methods that Keras's tensors and variables have besides."""
+
+from typing import Any
+
+import numpy as np
+
+from .dtypes import Array
+from .subnormals import flush_subnormals
+
+
+class Tensor(np.ndarray):
+    """What a model or a layer returns when it is called: an array with ``.numpy()``.
+
+    Whatever is computed with it is a plain array.
+    """
+
+    def numpy(self) -> Array:
+        """The same memory as a plain array."""
+        return self.view(np.ndarray)
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        plain = np.asarray(array).view(np.ndarray)
+        return plain[()] if return_scalar or plain.ndim == 0 else plain
+
+
+class Variable(Tensor):
+    """An array of weights, a view: writing to it changes the model.
+
+    Attributes
+    ----------
+    name : str or None
+        ``"kernel"``, ``"bias"``, …
+    """
+
+    name: str | None = None
+
+    @property
+    def value(self) -> "Variable":
+        """Itself."""
+        return self
+
+    def assign(self, value: Any) -> "Variable":
+        """Take these numbers; subnormal ones become 0, as in ``set_weights``.
+
+        Raises
+        ------
+        ValueError
+            An array of another shape.
+        """
+        if np.shape(value) not in ((), self.shape):
+            raise ValueError(f"assign: found shape {np.shape(value)}, wanted {self.shape}")
+        self[...] = value
+        flush_subnormals(self)
+        return self
+
+    def assign_add(self, value: Any) -> "Variable":
+        """Add these numbers."""
+        return self.assign(self + value)
+
+    def assign_sub(self, value: Any) -> "Variable":
+        """Subtract these numbers."""
+        return self.assign(self - value)
+
+
+def named(arrays: dict[str, Array]) -> dict[str, Array]:
+    """Views of arrays that know their names."""
+    found: dict[str, Array] = {}
+    for name, array in arrays.items():
+        variable = array.view(Variable)
+        variable.name = name
+        found[name] = variable
+    return found
+
+
+def as_tensors(result: Any) -> Any:
+    """What a model returned, with each array as a `Tensor`."""
+    if isinstance(result, dict):
+        return {key: as_tensors(part) for key, part in result.items()}
+    if isinstance(result, list):
+        return [as_tensors(part) for part in result]
+    return result.view(Tensor) if isinstance(result, np.ndarray) else result

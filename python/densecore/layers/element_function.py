@@ -1,0 +1,216 @@
+"""Python functions of single elements as layers: they are derived, and run in Python."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._autodiff.derive import derive, sees_elements_only
+from .._autodiff.traced import Traced
+from .._base.dtypes import Array
+from .._base.registry import get_registered_name, get_registered_object
+from . import activation_argument as functions
+from .base import Layer
+from .lowering import Plan
+from .symbols import Symbol
+
+
+class DerivedActivation(functions.UserActivation):
+    """A Python function whose derivative the tracer finds.
+
+    Parameters
+    ----------
+    function : callable
+        Of an array (rows, units), element by element, written with NumPy's functions or those of
+        ``densecore.ops``.
+
+    Raises
+    ------
+    TypeError
+        When it is called: the function looks at more than one element at once, or its derivative
+        is not known.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.given = function
+        self._checked = False
+        super().__init__(self._value, self._slope)
+
+    @property
+    def __name__(self) -> str:
+        return str(getattr(self.given, "__name__", type(self.given).__name__))
+
+    def _value(self, x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            found = np.asarray(self.given(x))
+        if found.shape != x.shape:
+            raise self._refusal(f"returned shape {found.shape} for {x.shape}")
+        return found
+
+    def _slope(self, x: Array, a: Array) -> Array:
+        _, back = derive(self.given, x.astype(np.float64))
+        if not self._checked and not sees_elements_only(back, x.shape):
+            raise self._refusal("looks at several elements at once")
+        self._checked = True
+        return back(np.ones(x.shape))
+
+    def _refusal(self, what: str) -> TypeError:
+        return TypeError(
+            f"activation: found the function {self.__name__}, which {what}, wanted one of single "
+            "elements"
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The function's registered name; raises for one that is not registered."""
+        name = get_registered_name(self.given) if hasattr(self.given, "__name__") else ""
+        if get_registered_object(name) is not self.given:
+            return super().get_config()
+        return {"registered": name}
+
+    def __repr__(self) -> str:
+        return self.__name__
+
+
+class ElementFunction(Layer):
+    """A function of NumPy, of each element of x, or of each and a number.
+
+    What operators and NumPy's functions make of a symbol: ``1 - x``, ``np.exp(x)``.
+
+    Parameters
+    ----------
+    function : str
+        The name of one of NumPy's functions of single elements that are derived.
+    constant : float, optional
+        The other argument.
+    constant_first : bool, default False
+
+    Raises
+    ------
+    ValueError
+        Another function.
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = ("function", "constant", "constant_first")
+
+    def __init__(
+        self,
+        function: str,
+        constant: float | None = None,
+        constant_first: bool = False,
+        **general: Any,
+    ) -> None:
+        super().__init__(**general)
+        known = {ufunc.__name__: ufunc for ufunc in Traced.ufuncs}
+        if function not in known or function == "matmul":
+            raise ValueError(
+                f"ElementFunction: found {function!r}, wanted one of {', '.join(known)}"
+            )
+        self.function = function
+        self.constant = None if constant is None else float(constant)
+        self.constant_first = bool(constant_first)
+        self._ufunc = known[function]
+
+    def compute(self, x: Any) -> Any:
+        """The function of an array."""
+        if self.constant is None:
+            return self._ufunc(x)
+        pair = (self.constant, x) if self.constant_first else (x, self.constant)
+        return self._ufunc(*pair)
+
+    def _plan(self, plan: Plan) -> None:
+        plan.close()
+        functions.add_to(plan, DerivedActivation(self.compute))
+
+
+class Lambda(Layer):
+    """A Python function as a layer; it runs in Python, which is slow.
+
+    Called with symbols it is called with them, and its operators and NumPy's functions become
+    layers. In a stack it must be a function of single elements.
+
+    Parameters
+    ----------
+    function : callable
+    output_shape, mask
+        Accepted for Keras's sake, and without effect.
+    arguments : dict, optional
+        Further arguments of the function, by name.
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        output_shape: Any = None,
+        mask: None = None,
+        arguments: dict[str, Any] | None = None,
+        **general: Any,
+    ) -> None:
+        super().__init__(**general)
+        if not callable(function):
+            raise TypeError(f"Lambda: found {type(function).__name__}, wanted a function")
+        self._function = function
+        self._arguments = dict(arguments or {})
+        self._derived = DerivedActivation(self.compute)
+
+    def compute(self, x: Any) -> Any:
+        """The function of an array, or of symbols."""
+        return self._function(x, **self._arguments)
+
+    def _called_with(self, inputs: Any) -> Any:
+        try:
+            return self.compute(inputs)
+        except TypeError:
+            if not isinstance(inputs, Symbol):
+                raise
+            return None  # what a symbol does not know may be a function of single elements yet
+
+    def get_config(self) -> dict[str, Any]:
+        """The function's registered name.
+
+        Raises
+        ------
+        TypeError
+            It is not registered: a file cannot hold it.
+        """
+        name = get_registered_name(self._function) if hasattr(self._function, "__name__") else ""
+        if get_registered_object(name) is not self._function:
+            raise TypeError(
+                f"Lambda: found the function {self._derived!r}, which a file cannot hold; wanted "
+                "one that saving.register_keras_serializable has made known"
+            )
+        config = super().get_config()
+        return {**config, "function": {"registered": name}, "arguments": self._arguments}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Lambda":
+        arguments = {key: value for key, value in config.items() if key != "class"}
+        arguments["function"] = functions.registered(arguments["function"])
+        return cls(**arguments)
+
+    def _plan(self, plan: Plan) -> None:
+        plan.close()
+        functions.add_to(plan, self._derived)
+
+
+def _element_function(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
+    """What NumPy's function of a symbol is: a symbol, or NotImplemented."""
+    numbers = [given for given in inputs if not isinstance(given, Symbol)]
+    if ufunc not in Traced.ufuncs or len(inputs) > 2 or any(np.ndim(one) for one in numbers):
+        return NotImplemented
+    symbol = next(given for given in inputs if isinstance(given, Symbol))
+    if len(inputs) == 1:
+        return ElementFunction(ufunc.__name__)(symbol)
+    if numbers:
+        first = not isinstance(inputs[0], Symbol)
+        return ElementFunction(ufunc.__name__, float(numbers[0]), first)(symbol)
+    if ufunc is np.divide:
+        return inputs[0] * _element_function(np.reciprocal, inputs[1:])
+    merge = Symbol.operators.get(ufunc.__name__)
+    return NotImplemented if merge is None else merge()(list(inputs))
+
+
+Symbol.operators["element"] = _element_function
+functions.MAKERS["derived"] = DerivedActivation
+Symbol.operators["derived"] = DerivedActivation

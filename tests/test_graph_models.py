@@ -1,0 +1,310 @@
+"""Models of several inputs and outputs, layers that merge, and layers that are called twice."""
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from densecore import layers
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 4)).astype(np.float32)
+A, B = np.ascontiguousarray(X[:, :1]), np.ascontiguousarray(X[:, 1:])
+Y = X[:, :1] * 2 + 1
+YES = (X[:, :1] > 0).astype(int)
+
+
+def two_inputs(**options: Any) -> Any:
+    a, b = dc.Input((1,), name="a"), dc.Input((3,), name="b")
+    joined = layers.Concatenate()([layers.Dense(2, "relu")(a), layers.Dense(4, "relu")(b)])
+    return dc.Model([a, b], layers.Dense(1)(joined), **options)
+
+
+def compiled(model: Any, **options: Any) -> Any:
+    model.compile("sgd", **{"loss": "mse", **options})
+    return model
+
+
+# Merging layers ----------------------------------------------------------------------------------
+
+P, Q = RNG.normal(size=(5, 3)), RNG.normal(size=(5, 3))
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (layers.Add, P + Q),
+        (layers.Subtract, P - Q),
+        (layers.Multiply, P * Q),
+        (layers.Average, (P + Q) / 2),
+        (layers.Maximum, np.maximum(P, Q)),
+        (layers.Minimum, np.minimum(P, Q)),
+        (layers.Concatenate, np.hstack([P, Q])),
+        (lambda: layers.Dot(axes=1), (P * Q).sum(axis=1, keepdims=True)),
+        (
+            lambda: layers.Dot(-1, normalize=True),
+            ((P * Q).sum(1) / np.linalg.norm(P, axis=1) / np.linalg.norm(Q, axis=1))[:, None],
+        ),
+    ],
+)
+def test_merging_layers_compute(layer: Any, expected: Any) -> None:
+    p, q = dc.Input(3), dc.Input(3)
+    model = dc.Model([p, q], layer()([p, q]), dtype="float64")
+    np.testing.assert_allclose(model.predict([P, Q]), expected, rtol=1e-12)
+    np.testing.assert_allclose(layer()([P, Q]), expected, rtol=1e-12)
+    assert model.output_shape == (None, expected.shape[1])
+    gradient = model.input_gradient([P, Q])
+    step = 1e-6
+    up = model.predict([P + step * np.eye(3)[0], Q]).sum(axis=1)
+    down = model.predict([P - step * np.eye(3)[0], Q]).sum(axis=1)
+    np.testing.assert_allclose(gradient[0][:, 0], (up - down) / (2 * step), rtol=1e-5, atol=1e-8)
+
+
+def test_functions_and_operators_make_layers() -> None:
+    p, q = dc.Input(3), dc.Input(3)
+    outputs = [
+        layers.add([p, q]), layers.subtract([p, q]), layers.multiply([p, q]),
+        layers.average([p, q]), layers.maximum([p, q]), layers.minimum([p, q]),
+        layers.concatenate([p, q]), layers.dot([p, q], axes=1), p + q, p - q, p * q, p / q,
+        np.maximum(p, q), 1 - p * 2,
+        np.exp(p) ** 2, abs(-p), np.concatenate([p, q], axis=-1), dc.activations.relu(p),
+    ]  # fmt: skip
+    for symbol, width in zip(outputs, [3] * 6 + [6, 1] + [3] * 8 + [6, 3], strict=True):
+        both = layers.Concatenate()([symbol, p, q])
+        assert dc.Model([p, q], both).predict([P, Q]).shape == (5, width + 6)
+    model = dc.Model([p, q], 1 - np.sqrt(abs(p - q)) / 2, dtype="float64")
+    np.testing.assert_allclose(model.predict([P, Q]), 1 - np.sqrt(np.abs(P - Q)) / 2, rtol=1e-12)
+    with pytest.raises(TypeError, match=r"found numpy.sum of a symbol, wanted layers"):
+        np.sum(p)
+
+
+def test_shapes_of_several_dimensions() -> None:
+    p, q = dc.Input((2, 3)), dc.Input((4, 3))
+    a, b = RNG.normal(size=(5, 2, 3)), RNG.normal(size=(5, 4, 3))
+    model = dc.Model([p, q], layers.Dot(axes=2)([p, q]), dtype="float64")
+    assert model.output_shape == (None, 2, 4)
+    np.testing.assert_allclose(model.predict([a, b]), np.einsum("nik,njk->nij", a, b))
+    np.testing.assert_allclose(layers.Dot(2)([a, b]), np.einsum("nik,njk->nij", a, b))
+    vector = dc.Input(2)
+    model = dc.Model([vector, p], layers.Dot(axes=(1, 1))([vector, p]), dtype="float64")
+    np.testing.assert_allclose(
+        model.predict([a[:, :, 0], a]), np.einsum("nk,nkj->nj", a[:, :, 0], a)
+    )
+    joined = layers.Concatenate(axis=1)([p, q])
+    assert joined.shape == (None, 6, 3)
+    found = dc.Model([p, q], joined, dtype="float64").predict([a, b])
+    assert (found == np.concatenate([a, b], axis=1)).all()
+    one = dc.Input(3)
+    repeated = dc.Model(one, layers.RepeatVector(2)(one), dtype="float64")
+    assert (repeated.predict(P) == np.repeat(P[:, None], 2, axis=1)).all()
+
+
+def test_one_number_of_a_row_is_that_of_all_columns() -> None:
+    p, gate = dc.Input(3), dc.Input(1)
+    model = dc.Model([p, gate], layers.Multiply()([p, gate]), dtype="float64")
+    np.testing.assert_allclose(model.predict([P, Q[:, :1]]), P * Q[:, :1])
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda p, q: layers.Add(name="sum")([p, q]),
+            r"layer sum: found rows of shapes \(3,\), \(2,\)",
+        ),
+        (lambda p, q: layers.Concatenate()([p, layers.Reshape((2, 1))(q)]), "as many dimensions"),
+        (lambda p, q: layers.Concatenate(axis=3)([p, q]), "as many dimensions in each, 3 among"),
+        (lambda p, q: layers.Dot(1)([p, q]), "found 3 and 2 numbers along the axes"),
+        (lambda p, q: layers.Dot(2)([p, q]), r"wanted vectors or matrices with these axes"),
+        (lambda p, q: layers.Subtract()([p, p, p]), "layer subtract: found 3 inputs, wanted 2"),
+        (lambda p, q: layers.Add()([p]), "layer add: found 1 inputs, wanted two or more"),
+        (lambda p, q: layers.Add()(p), "layer add: found one input, wanted a list"),
+        (lambda p, q: dc.Sequential([dc.Input(3), layers.Add()]), "found one input, wanted a list"),
+        (lambda p, q: layers.Concatenate(axis=0), "found 0, the rows"),
+    ],
+)
+def test_shapes_that_do_not_meet_are_refused(make: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        make(dc.Input(3), dc.Input(2))
+
+
+# Several inputs ----------------------------------------------------------------------------------
+
+
+def test_data_of_several_inputs_in_every_form() -> None:
+    forms: list[Any] = [
+        [A, B],
+        (A, B),
+        {"a": A, "b": B},
+        {"b": B, "a": A},
+        [A.tolist(), B.tolist()],
+    ]
+    histories = []
+    for x in forms:
+        model = compiled(two_inputs(seed=1), metrics=["mae"])
+        histories.append(model.fit(x, Y, verbose=0, validation_data=(x, Y)).history)
+        assert (model.predict(x) == model.predict([A, B])).all()
+        assert model.evaluate(x, Y) == model.evaluate([A, B], Y)
+        assert len(model.train_on_batch(x, Y)) == 2
+    assert all(history == histories[0] for history in histories)
+    model = compiled(two_inputs(seed=1))
+    batches = [({"a": A[i : i + 32], "b": B[i : i + 32]}, Y[i : i + 32]) for i in (0, 32)]
+    model.fit(batches, verbose=0, shuffle=False)
+    other = compiled(two_inputs(seed=1))
+    other.fit([A, B], Y, verbose=0, shuffle=False)
+    assert (model.parameters == other.parameters).all()
+    assert model.predict_on_batch([A, B]).shape == (60, 1)
+    assert model([A, B]).shape == (60, 1)
+    assert isinstance(model.train_on_batch([A, B], Y), float)
+
+
+def test_own_loops_with_several_inputs() -> None:
+    model = two_inputs(dtype="float64", seed=0)
+    out = model.forward([A, B])
+    gradient = model.backward(np.ones_like(out), input_gradient=True)
+    assert [part.shape for part in gradient] == [(60, 1), (60, 3)]
+    named = dc.Model({"a": model.inputs[0], "b": model.inputs[1]}, model.output, dtype="float64")
+    named.set_weights(model.get_weights())
+    assert set(named.input_gradient({"a": A, "b": B})) == {"a", "b"}
+    assert (named.predict({"a": A, "b": B}) == model.predict([A, B])).all()
+    with pytest.raises(TypeError, match="make_predictor: found a model of several inputs"):
+        model.make_predictor([A, B])
+
+
+def test_nested_structures_of_inputs() -> None:
+    a, b, c = (dc.Input(1, name=name) for name in "abc")
+    model = dc.Model({"x": [a, b], "z": c}, layers.Concatenate()([a, b, c]))
+    values = [np.full((2, 1), number) for number in (1.0, 2.0, 3.0)]
+    for x in (
+        {"x": values[:2], "z": values[2]},
+        {"a": values[0], "b": values[1], "c": values[2]},
+        values,
+    ):
+        assert model.predict(x).tolist() == [[1, 2, 3]] * 2
+    assert model.input_shape == {"x": [(None, 1), (None, 1)], "z": (None, 1)}
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "text"),
+    [
+        ({"a": A}, ValueError, "x: found no 'b' in a dictionary, wanted a, b"),
+        (
+            {"a": A, "b": B, "c": B},
+            ValueError,
+            "x: found the name 'c' in a dictionary, wanted a, b",
+        ),
+        ([A], ValueError, "x: found 1 parts, wanted a, b"),
+        (X, TypeError, r"x: found one array of shape \(60, 4\), wanted 2 arrays: a, b"),
+        ([A, B[:50]], ValueError, "input b: found 50 rows, wanted 60, as of a"),
+        ([A, A], ValueError, r"input b: found shape \(60, 1\), wanted \(rows, 3\)"),
+    ],
+)
+def test_wrong_inputs_are_refused(x: Any, error: Any, text: str) -> None:
+    model = compiled(two_inputs())
+    before = model.parameters.copy()
+    for call in (lambda: model.fit(x, Y, verbose=0), lambda: model.predict(x)):
+        with pytest.raises(error, match=text):
+            call()
+    assert (model.parameters == before).all()
+
+
+# Graphs ------------------------------------------------------------------------------------------
+
+
+def test_a_skip_is_a_residual_block() -> None:
+    x = dc.Input(4)
+    hidden = layers.Dense(4, "relu")(x)
+    model = compiled(dc.Model(x, layers.Dense(1)(layers.Add()([hidden, x])), seed=2))
+    stack = [dc.Input(4), layers.Residual([layers.Dense(4, "relu")]), layers.Dense(1)]
+    block = compiled(dc.Sequential(stack, seed=2))
+    for each in (model, block):
+        each.fit(X, Y, epochs=3, verbose=0)
+    assert (model.parameters == block.parameters).all()
+
+
+def test_layers_that_are_called_twice_share_their_weights() -> None:
+    tower = dc.Sequential([dc.Input(2), layers.Dense(3, "relu"), layers.Dense(2)], name="tower")
+    a, b = dc.Input(2), dc.Input(2)
+    distance = layers.Subtract()([tower(a), tower(b)])
+    model = compiled(dc.Model([a, b], layers.Dense(1)(distance), dtype="float64", seed=0))
+    assert model.count_params() == tower.count_params() + 3
+    p, q = X[:, :2], X[:, 2:]
+    assert (model.predict([p, p]) == model.layers[-1].bias).all()
+    x, y = (p.astype(float), q.astype(float)), Y.astype(float)
+
+    def loss() -> float:
+        return float(model.evaluate([*x], y))
+
+    model.loss_and_gradients(np.hstack(x), y)
+    gradients = model.gradients.copy()
+    for place in (0, 5, len(gradients) - 1):
+        step = 1e-6
+        model.parameters[place] += step
+        up = loss()
+        model.parameters[place] -= 2 * step
+        assert gradients[place] == pytest.approx((up - loss()) / (2 * step), rel=1e-5, abs=1e-8)
+        model.parameters[place] += step
+    model.fit([*x], y, epochs=2, verbose=0)
+    dense = layers.Dense(4, "tanh")
+    z = dc.Input(4)
+    twice = compiled(dc.Model(z, dense(dense(z))))
+    assert len(twice.weights) == 2
+    twice.fit(X, X, verbose=0)
+    assert [symbol.shape for symbol in (dense.input, dense.output)] == [(None, 4)] * 2
+    with pytest.raises(ValueError, match="layer 2"):
+        dc.Model(z, layers.Dense(2)(dense(layers.Dense(3)(dense(z)))))
+
+
+def test_graphs_are_saved_copied_frozen_and_drawn(tmp_path: Path) -> None:
+    model = compiled(two_inputs(seed=4), metrics=["mae"])
+    model.fit([A, B], Y, verbose=0)
+    model.save(tmp_path / "m")
+    x = [A, B]
+    for again in (
+        dc.load_model(tmp_path / "m"),
+        pickle.loads(pickle.dumps(model)),
+        copy.deepcopy(model),
+    ):
+        assert (again.predict(x) == model.predict(x)).all()
+        assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+        again.fit(x, Y, verbose=0)
+    clone = dc.models.clone_model(model)
+    assert clone.predict({"a": A, "b": B}).shape == (60, 1)
+    assert dc.models.model_from_json(model.to_json()).input_names == ["a", "b"]
+    frozen = model.freeze()
+    assert (frozen(np.hstack(x)) == model.predict(x)).all()
+    said: list[str] = []
+    model.summary(print_fn=said.append)
+    assert "Connected to" in said[0]
+    assert "dense, dense_1" in said[0]
+    pytest.importorskip("matplotlib")
+    model.plot(tmp_path / "m.png")
+    assert (tmp_path / "m.png").stat().st_size > 5000
+
+
+def test_a_model_begins_anywhere() -> None:
+    x = dc.Input(4)
+    hidden = layers.Dense(3, "relu", name="hidden")(x)
+    joined = layers.Concatenate()([hidden, layers.Dense(2)(hidden)])
+    model = dc.Model(x, layers.Dense(1)(joined))
+    rest = dc.Model(hidden, model.output)
+    first = dc.Model(x, hidden)
+    np.testing.assert_array_equal(rest.predict(first.predict(X)), model.predict(X))
+    both = dc.Model([x], joined)
+    assert both.predict(X).shape == (60, 5)
+
+
+# The order of layers, as Keras has it ------------------------------------------------------------
+
+
+def test_layers_and_weights_are_in_keras_s_order() -> None:
+    a, b = dc.Input((2,), name="a"), dc.Input((3,), name="b")
+    d1, d2 = layers.Dense(4, name="d1")(a), layers.Dense(4, name="d2")(b)
+    out = layers.Dense(1, name="o")(layers.Concatenate(name="c")([d1, d2]))
+    model = dc.Model([b, a], out)
+    assert [layer.name for layer in model.layers] == ["a", "b", "d1", "d2", "c", "o"]
+    assert [w.shape for w in model.weights] == [(2, 4), (4,), (3, 4), (4,), (8, 1), (1,)]
