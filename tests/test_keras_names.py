@@ -57,7 +57,6 @@ def test_names_are_where_keras_has_them(module: str, names: str) -> None:
         ("layers", "MaxPooling2D", "without neighbourhood"),
         ("layers", "LSTM", "without order"),
         ("layers", "MultiHeadAttention", "not a sequence"),
-        ("layers", "GaussianDropout", "GaussianNoise"),
         ("initializers", "STFT", "GlorotNormal"),
         ("utils", "pad_sequences", "prepare the data"),
         ("", "applications", "no trained models"),

@@ -92,9 +92,9 @@ def test_seed_fixes_weights_and_shuffles() -> None:
         ),
         (lambda: dc.Dense(2, kernel_initializer="he"), ValueError, "unknown initializer 'he'"),
         (
-            lambda: dc.Sequential([dc.Input((3, 4)), dc.Dense(1)]),
+            lambda: dc.Sequential([dc.Input((3, 4)), dc.layers.Activation("tanh"), dc.Dense(1)]),
             ValueError,
-            r"found rows of shape \(3, 4\), wanted .*Flatten",
+            r"found rows of shape \(3, 4\), which another layer .*Flatten",
         ),
         (lambda: make(dc.Dense(2), dc.Input(2)), ValueError, "found Input after the first place"),
         (lambda: make("relu"), TypeError, "found str, wanted Input or a layer"),
@@ -161,9 +161,7 @@ def test_build_makes_what_is_not_there_yet() -> None:
     assert image.predict(np.ones((4, 2, 5))).shape == (4, 3)
     model = dc.Sequential([dc.Dense(3)])
     for wrong in ((None, 2, 5), (), (None, None), "5"):
-        with pytest.raises(
-            (TypeError, ValueError), match=r"Flatten|shape of 0 dim|wanted an integer"
-        ):
+        with pytest.raises((TypeError, ValueError), match=r"single numbers|wanted an integer"):
             model.build(wrong)  # type: ignore[arg-type]
     assert model.predict(x).shape == (8, 3)
 

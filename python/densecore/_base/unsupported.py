@@ -41,7 +41,6 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
             "Random* CenterCrop Resizing Rescale AutoContrast CutMix MixUp Equalization "
             "Solarization MelSpectrogram STFTSpectrogram Pipeline",
         ),
-        ("what makes noise is Dropout and GaussianNoise", "GaussianDropout AlphaDropout"),
         (
             "what normalises are the layers named ...Normalization",
             "SpectralNormalization",

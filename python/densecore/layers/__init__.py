@@ -26,7 +26,7 @@ from .merge import (
     multiply,
     subtract,
 )
-from .noise import GaussianNoise
+from .noise import AlphaDropout, GaussianDropout, GaussianNoise
 from .normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -43,6 +43,7 @@ __all__ = [
     "ELU",
     "Activation",
     "Add",
+    "AlphaDropout",
     "Average",
     "BatchNormalization",
     "Concatenate",
@@ -51,6 +52,7 @@ __all__ = [
     "Dropout",
     "ElementFunction",
     "Flatten",
+    "GaussianDropout",
     "GaussianNoise",
     "GroupNormalization",
     "Identity",

@@ -19,7 +19,7 @@ from .arrays import Shapes, assign
 from .eager import build_alone, call
 from .input import Input, row_shape
 from .lowering import Plan, Row, Source
-from .symbols import Node, Symbol, are_symbols, connect
+from .symbols import Node, Symbol, are_symbols, connect, node_of
 
 # Keras's arguments that change nothing when they are None or False, and cannot be had otherwise.
 _KERAS_ONLY = frozenset(
@@ -117,6 +117,7 @@ class Layer:
         self._network: Network | None = None
         self._core_indices: list[int] = []  # of the network's layers with these weights
         self._nodes: list[Node] = []  # the calls with symbols
+        self._taken_row: Row | None = None  # the shape of the rows that a model gave last
         self._model: weakref.ref[Any] | None = None  # that has the layer; see models/sharing.py
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -195,6 +196,8 @@ class Layer:
         model = None if self._model is None else self._model()
         if not self._nodes and model is not None:
             model._connect()
+        if not self._nodes and model is None and self._taken_row is not None:
+            return node_of(self, [Input(self._taken_row)])  # the model is gone
         if not self._nodes:
             raise AttributeError(
                 f"layer {self.name or type(self).__name__}: it has no {what} yet, wanted a layer "

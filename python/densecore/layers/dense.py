@@ -1,5 +1,6 @@
 """The dense layer."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from .. import constraints, initializers, regularizers
@@ -8,11 +9,14 @@ from .._base.dtypes import Array
 from . import activation_argument as functions
 from .arrays import Shapes, given_ones
 from .base import Layer
-from .lowering import Plan, Row
+from .lowering import Plan, Row, Source
 
 
 class Dense(Layer):
     """A densely connected layer: a = f(W x + b), the note's Eq. 1 to 3.
+
+    Of rows of several dimensions x is each vector along the last one; such rows must be the model's
+    inputs, or what another dense layer puts out.
 
     Parameters
     ----------
@@ -113,8 +117,33 @@ class Dense(Layer):
             arguments[key] = initializers.deserialize(arguments[key])
         return cls(**arguments)
 
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        row = sources[0].row
+        if len(row) == 1:
+            return super()._lower(plan, sources)
+        # Rows of several dimensions: the same layer for each vector along the last one.
+        pieces = []
+        for piece in self._pieces(sources[0]):
+            plan.go_to(piece)
+            plan.close()
+            pieces += super()._lower(plan, [piece])
+        return [Source(-2, 0, (*row[:-1], self.units), tuple(pieces))]
+
+    def _pieces(self, source: Source) -> Sequence[Source]:
+        """The vectors along the last dimension of rows."""
+        if source.pieces and len(source.pieces[0].row) == 1:
+            return source.pieces
+        if source.layer >= 0 or source.pieces:
+            raise ValueError(
+                f"layer {self.name or 'dense'}: found rows of shape {source.row}, which another "
+                "layer than Dense computes, wanted vectors, or the model's inputs: Flatten() "
+                "before it makes vectors"
+            )
+        size = source.row[-1]
+        firsts = range(source.first, source.first + source.width, size)
+        return [Source(source.layer, first, (size,)) for first in firsts]
+
     def _plan(self, plan: Plan) -> None:
-        self._features(plan.row)
         plan.add(
             {
                 "kind": "dense",
@@ -132,10 +161,17 @@ class Dense(Layer):
         )
         functions.add_to(plan, self.activation)
 
-    def _output_row(self, row: Row | None) -> Row:
-        if row is not None:
-            self._features(row)
-        return (self.units,)
+    def _output_row(self, row: Row | None) -> Row | None:
+        if row is None:
+            return (self.units,)
+        return (*self._checked(row)[:-1], self.units)
+
+    def _checked(self, row: Row) -> Row:
+        if not row:
+            raise ValueError(
+                f"layer {self.name or 'dense'}: found rows that are single numbers, wanted vectors"
+            )
+        return row
 
     def _set_kernel_penalty(self, l2: float) -> None:
         """Give the kernel another L2 penalty, in the model and in what is saved of it."""
@@ -145,7 +181,7 @@ class Dense(Layer):
         vars(self)["kernel_regularizer"] = regularizers.L2(l2) if l2 > 0 else None
 
     def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
-        shapes: Shapes = {"kernel": (self._features(row), self.units)}
+        shapes: Shapes = {"kernel": (self._checked(row)[-1], self.units)}
         if self.use_bias:
             shapes["bias"] = (self.units,)
         return shapes, {}

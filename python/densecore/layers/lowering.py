@@ -20,6 +20,9 @@ class Source(NamedTuple):
     layer: int
     first: int
     row: Row
+    #: Of rows that no layer of the core puts out as a whole: the sources of their pieces, one after
+    #: another; `layer` is then of no meaning.
+    pieces: "tuple[Source, ...]" = ()
 
     @property
     def width(self) -> int:
@@ -58,6 +61,7 @@ class Plan:
         self.ends: dict[Layer, Source] = {}
         self._widths = [math.prod(row)]  # of x, then of each layer's output
         self._at = (-1, 0)  # the layer and the column where the next layer's input begins
+        self._joined: dict[Source, Source] = {}
         self._open = False  # whether the last one's function is still to be chosen
 
     @property
@@ -70,11 +74,21 @@ class Plan:
         """What the next layer takes."""
         return Source(*self._at, self.row)
 
+    def whole(self, source: Source) -> Source:
+        """The source as the output of one layer: pieces are put side by side, once."""
+        if not source.pieces:
+            return source
+        if source not in self._joined:
+            self.merge({"kind": "concatenate"}, list(source.pieces), source.row)
+            self._joined[source] = self.here
+        return self._joined[source]
+
     def go_to(self, source: Source) -> None:
         """Let the next layer take rows from there."""
+        source = self.whole(source)
         if source[:2] != self._at or source.layer != len(self.specs) - 1:
             self._open = False
-        self._at, self.row = source[:2], source.row
+        self._at, self.row = (source.layer, source.first), source.row
 
     def add(
         self, spec: dict[str, Any], units: int | None = None, layer: "Layer | None" = None
@@ -95,12 +109,22 @@ class Plan:
 
     def merge(self, spec: dict[str, Any], sources: list[Source], row: Row) -> None:
         """Append a layer of the core that takes several inputs, and puts out rows of that shape."""
+        sources = [self.whole(source) for source in sources]
         spec["sources"] = [(source.layer, source.first, source.width) for source in sources]
         self._append(spec, row)
+
+    def end(self, output: Source) -> None:
+        """Let the last layer put out what is at a source. A loss of logits is computed with the end
+        of a layer: there must be one."""
+        self.go_to(output)
+        if self._at != (len(self.specs) - 1, 0) or "activation" not in (self.specs or [{}])[-1]:
+            self.close()
+            self.add({"kind": "activation", "activation": "linear"})
 
     def heads(self, sources: list[Source]) -> None:
         """Append the core's layer of several outputs; an activation that ends one of them, and that
         nothing else sees, becomes a part of it: a loss can be computed together with it."""
+        sources = [self.whole(source) for source in sources]
         activations: list[tuple[str, list[float]]] = []
         for source in sources:
             spec = self.specs[source.layer] if source.layer >= 0 else {}
@@ -157,4 +181,6 @@ class Plan:
         """Append what a layer is, with these inputs; returns its outputs."""
         outputs = layer._lower(self, sources)
         self.ends[layer] = outputs[-1]
+        if sources:
+            layer._taken_row = sources[0].row
         return outputs

@@ -1,10 +1,15 @@
 """Noise, in training only."""
 
+import math
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .._base import checks
+from .._base.dtypes import Array
+from .activation_argument import UserActivation
 from .base import Layer
-from .lowering import Plan
+from .lowering import Plan, Source
 
 
 class GaussianNoise(Layer):
@@ -35,3 +40,91 @@ class GaussianNoise(Layer):
 
     def _plan(self, plan: Plan) -> None:
         plan.add({"kind": "gaussian_noise", "stddev": self.stddev})
+
+
+class GaussianDropout(Layer):
+    """In training, x times normal noise of mean 1 and variance rate / (1 - rate).
+
+    Srivastava et al., *Dropout*, 2014, section 10. Outside training, x itself. A part of it runs in
+    Python, which is slow.
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1).
+    seed : int, optional
+        Accepted for Keras's sake, and without effect: the noise follows from the model's seed.
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = ("rate",)
+
+    def __init__(self, rate: float, seed: int | None = None, **general: Any) -> None:
+        super().__init__(**general)
+        self.rate = checks.number("GaussianDropout: rate", rate, least=0, below=1)
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        source = plan.whole(sources[0])
+        _apply(plan, source, np.ones_like)
+        plan.add({"kind": "gaussian_noise", "stddev": math.sqrt(self.rate / (1 - self.rate))})
+        plan.merge({"kind": "multiply"}, [source, plan.here], source.row)
+        return [plan.here]
+
+
+class AlphaDropout(Layer):
+    """Dropout that keeps the mean and the variance of what `selu` puts out.
+
+    Klambauer et al., *Self-normalizing neural networks*, 2017: units that drop out become the limit
+    of selu for small x, and all are scaled and shifted. A part of it runs in Python, which is slow.
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1).
+    noise_shape
+        None.
+    seed : int, optional
+        Accepted for Keras's sake, and without effect: masks follow from the model's seed.
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = ("rate",)
+
+    def __init__(self, rate: float, noise_shape: None = None, seed: int | None = None,
+                 **general: Any) -> None:  # fmt: skip
+        super().__init__(noise_shape=noise_shape, **general)
+        self.rate = checks.number("AlphaDropout: rate", rate, least=0, below=1)
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        source = plan.whole(sources[0])
+        if self.rate == 0:
+            return [source]
+        limit = -1.0507009873554805 * 1.6732632423543772
+        scale = 1 / math.sqrt((1 - self.rate) * (1 + self.rate * limit**2))
+        shift = -scale * limit * self.rate
+
+        # The mask is 1 outside training, and 0 or 1 / (1 - rate) in it.
+        def factor(mask: Array) -> Array:
+            return np.where(mask == 1, 1.0, np.where(mask == 0, 0.0, scale)).astype(mask.dtype)
+
+        def summand(mask: Array) -> Array:
+            dropped = scale * limit + shift
+            found = np.where(mask == 1, 0.0, np.where(mask == 0, dropped, shift))
+            return found.astype(mask.dtype)
+
+        _apply(plan, source, np.ones_like)
+        plan.add({"kind": "dropout", "rate": self.rate})
+        mask = plan.here
+        _apply(plan, mask, factor)
+        plan.merge({"kind": "multiply"}, [source, plan.here], source.row)
+        product = plan.here
+        _apply(plan, mask, summand)
+        plan.merge({"kind": "add"}, [product, plan.here], source.row)
+        return [plan.here]
+
+
+def _apply(plan: Plan, source: Source, function: Any) -> None:
+    """Append a Python function whose derivative is 0."""
+    plan.go_to(source)
+    plan.close()
+    plan.functions[plan.add({"kind": "function"})] = UserActivation(
+        function, lambda x, a: np.zeros_like(x)
+    )

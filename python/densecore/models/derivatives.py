@@ -11,6 +11,7 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array
 from .._data.row_sources import take
+from ..layers.lowering import Source
 from ..losses import second_derivatives
 from .compiled import Compiled
 
@@ -72,8 +73,8 @@ class Derivatives(Compiled):
         found = []
         for layer in self._layers:
             end = self._ends[layer]
-            last = rows if end.layer < 0 else outputs[end.layer]
-            found.append(last[:, end.first : end.first + end.width].copy())
+            pieces = end.pieces or (end,)
+            found.append(np.hstack([_part(rows, outputs, piece) for piece in pieces]))
         return found
 
     def input_gradient(self, x: Any, grad_output: Any = None) -> Array:
@@ -335,3 +336,9 @@ class Derivatives(Compiled):
         for begin, end, _, l2 in self._network.trained():
             result[begin:end] += 2 * l2 * v[begin:end]
         return result
+
+
+def _part(x: Array, outputs: list[Array], source: Source) -> Array:
+    """What a source of the core holds."""
+    whole = x if source.layer < 0 else outputs[source.layer]
+    return whole[:, source.first : source.first + source.width]

@@ -274,10 +274,7 @@ class Functional(Model):
         if len(outputs) > 1:
             plan.heads(outputs)
             return plan
-        plan.go_to(outputs[0])
-        at_end = plan.specs and outputs[0].layer == len(plan.specs) - 1
-        if not at_end or "activation" not in plan.specs[-1]:
-            plan.add({"kind": "activation", "activation": "linear"})
+        plan.end(outputs[0])
         return plan
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:

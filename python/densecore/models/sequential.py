@@ -253,10 +253,8 @@ class Sequential(Model):
         if not self._layers:
             raise RuntimeError("the model has no layers: add(Dense(units)) first")
         plan = Plan(self._input.dimensions)
-        self._lower(plan, [plan.here])
-        # A loss of logits is computed with the end of the last layer: there must be one.
-        if not plan.specs or "activation" not in plan.specs[-1]:
-            plan.add({"kind": "activation", "activation": "linear"})
+        (output,) = self._lower(plan, [plan.here])
+        plan.end(output)
         return plan
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
