@@ -303,14 +303,15 @@ def test_interrupt_stops_training_and_keeps_the_model(kind: str) -> None:
 
     def interrupt():
         time.sleep(1.5)
-        sent.append(time.perf_counter())
+        sent.extend([time.perf_counter(), time.process_time()])
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
     try:
         model.fit(x, y, batch, epochs=10**7, verbose=0)
     except KeyboardInterrupt:
-        late = time.perf_counter() - sent[0]
+        # A machine that is busy with other programs makes the first late, not the second.
+        late = min(time.perf_counter() - sent[0], time.process_time() - sent[1])
         changed = bool((model.parameters != before).any())
         finite = bool(np.isfinite(model.parameters).all())
         model.train_on_batch(x[:5], y[:5])
