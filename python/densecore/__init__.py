@@ -80,7 +80,7 @@ __all__ = [
 _MODULES = {
     "activations", "backend", "callbacks", "converters", "datasets", "export", "initializers",
     "layers", "losses", "metrics", "models", "ops", "optimizers", "random", "reference",
-    "regularizers", "saving", "schedules", "sklearn", "solvers", "utils",
+    "regularizers", "saving", "schedules", "sklearn", "solvers", "tabular", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",
