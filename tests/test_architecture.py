@@ -38,6 +38,7 @@ PYTHON_ORDER = [
     {"_base"},
     {"_data", "_saving", "activations", "config", "datasets", "initializers", "random"}
     | {"regularizers", "reference"},
+    {"_autodiff"},
     {"losses", "ops", "schedules"},
     {"layers", "metrics", "optimizers"},
     {"callbacks", "export"},

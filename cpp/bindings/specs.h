@@ -7,6 +7,7 @@
 #include <array>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "layers/kinds.h"
@@ -39,6 +40,12 @@ inline LayerSpec layer_spec_of(const py::dict& given) {
     } else if (name == "penalties") {
       const auto pairs = value.cast<std::array<std::array<double, 2>, 2>>();
       for (std::size_t i = 0; i < 2; ++i) spec.penalties[i] = {pairs[i][0], pairs[i][1]};
+    } else if (name == "sources") {
+      for (const auto& [layer, first, columns] :
+           value.cast<std::vector<std::tuple<index_t, index_t, index_t>>>())
+        spec.sources.push_back({layer, first, columns});
+    } else if (name == "shares") {
+      spec.shares = value.cast<index_t>();
     } else if (spec.kind->has_activation && name == "activation") {
       spec.activation.name = value.cast<std::string>();
     } else if (spec.kind->has_activation && name == "activation_parameters") {

@@ -16,7 +16,7 @@ from .._data.row_sources import as_rows, take
 from ..callbacks.progress import check_verbose
 from ..losses.function import CallableLoss
 from ..metrics import get_all, larger_is_better
-from ..models.sequential import Sequential
+from ..models.model import Model
 from . import serialization
 from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
 from .history import EnsembleHistory
@@ -36,7 +36,7 @@ class Ensemble(Members):
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
         The architecture; its weights are not used. If it is compiled, the ensemble is too.
     n : int, optional
         How many members; by default as many as there are seeds, optimizers or learning rates.
@@ -59,7 +59,7 @@ class Ensemble(Members):
     Raises
     ------
     ValueError, TypeError
-        Something that is not a Sequential, a layer or a loss that is a Python function, or
+        Something that is not a model, a layer or a loss that is a Python function, or
         unequal numbers of seeds, optimizers and learning rates.
 
     Examples
@@ -72,7 +72,7 @@ class Ensemble(Members):
 
     def __init__(
         self,
-        model: Sequential,
+        model: Model,
         n: int | None = None,
         seeds: Sequence[int] | None = None,
         optimizers: AnyOptimizer | Sequence[AnyOptimizer] | None = None,
@@ -80,8 +80,8 @@ class Ensemble(Members):
         learning_rates: Sequence[Any] | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(model, Sequential):
-            raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
+        if not isinstance(model, Model):
+            raise TypeError(f"model: found {type(model).__name__}, wanted a model")
         count = member_count(n, seeds=seeds, optimizers=optimizers, learning_rates=learning_rates)
         if seeds is None:
             seeds = [model.seed + i for i in range(count)]
@@ -428,13 +428,13 @@ class Ensemble(Members):
 
     # Members and files --------------------------------------------------------------------------
 
-    def member(self, index: int) -> Sequential:
+    def member(self, index: int) -> Model:
         """A copy of a member as an ordinary model, with its optimizer's state: its training goes
         on with the same bits."""
         with self._core.reserved():
             return serialization.model_of(self, self._checked(index))
 
-    def set_member(self, index: int, model: Sequential) -> None:
+    def set_member(self, index: int, model: Model) -> None:
         """Put a model's weights in a member's place; of a compiled one that was made by `member`
         also its optimizer, with its state.
 
@@ -443,8 +443,8 @@ class Ensemble(Members):
         ValueError
             The model has another architecture.
         """
-        if not isinstance(model, Sequential):
-            raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
+        if not isinstance(model, Model):
+            raise TypeError(f"model: found {type(model).__name__}, wanted a model")
         with self._core.reserved(), model._reserved(reading=True):
             serialization.take_over(self, self._checked(index), model)
 

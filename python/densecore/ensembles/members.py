@@ -7,14 +7,15 @@ import numpy as np
 from .. import losses, optimizers
 from .._base import checks
 from .._base.dtypes import DTYPES, Array
-from ..models.sequential import Sequential
+from ..models.loading import model_from_config
+from ..models.model import Model
 from .history import EnsembleHistory
 
 
 class Members:
     """Networks of one architecture, which `Ensemble` trains."""
 
-    def __init__(self, model: Sequential, seeds: list[int], name: str | None) -> None:
+    def __init__(self, model: Model, seeds: list[int], name: str | None) -> None:
         self.name = name if name is not None else f"{model.name}_ensemble"
         self.history: EnsembleHistory | None = None
         self.optimizers: list[optimizers.Optimizer] = []
@@ -37,7 +38,7 @@ class Members:
             self.parameters[i] = model.parameters
             self._core.states[i] = self._states_of(model)
 
-    def _states_of(self, model: Sequential) -> Array:
+    def _states_of(self, model: Model) -> Array:
         """What a model's layers have besides parameters, in the core's order."""
         states = [
             array
@@ -106,7 +107,7 @@ class Members:
         self.optimizers = optimizers
 
 
-def _prototype(model: Sequential) -> Sequential:
+def _prototype(model: Model) -> Model:
     """A model of the same layers, which is not compiled."""
     plan = model._plan()
     if plan.functions:
@@ -119,7 +120,7 @@ def _prototype(model: Sequential) -> Sequential:
             f"model: found rows of shape {model.input_shape[1:]}, wanted vectors: x.reshape(rows, "
             "-1) makes them"
         )
-    return Sequential.from_config(model._architecture())
+    return model_from_config(model._architecture())
 
 
 def member_count(n: int | None, **given: Any) -> int:

@@ -14,7 +14,8 @@ from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
 from ..losses.base import from_stored, stored_config
-from ..models.sequential import Sequential
+from ..models.loading import model_from_config
+from ..models.model import Model
 from .members import Members
 
 FORMAT = "densecore-ensemble"
@@ -61,12 +62,12 @@ def _copy(optimizer: optimizers.Optimizer) -> optimizers.Optimizer:
 # Members as models ------------------------------------------------------------------------------
 
 
-def model_of(ensemble: Members, index: int) -> Sequential:
+def model_of(ensemble: Members, index: int) -> Model:
     """A member as a model of its own."""
     prototype = ensemble._model
     config = prototype._architecture()
     config.update(seed=ensemble.seeds[index], name=f"{prototype.name}_{index}")
-    model = Sequential.from_config(config)
+    model = model_from_config(config)
     model._make_network()
     model.parameters[...] = ensemble.parameters[index]
     _set_states(model, ensemble._core.states[index], ensemble._core_layers)
@@ -85,7 +86,7 @@ def model_of(ensemble: Members, index: int) -> Sequential:
     return model
 
 
-def take_over(ensemble: Members, index: int, model: Sequential) -> None:
+def take_over(ensemble: Members, index: int, model: Model) -> None:
     """Put a model in a member's place."""
     own, given = _layers(ensemble._model), _layers(model)
     if model.dtype != ensemble.dtype or own != given:
@@ -111,7 +112,7 @@ def take_over(ensemble: Members, index: int, model: Sequential) -> None:
     ensemble._core.seeds = ensemble.seeds
 
 
-def _layers(model: Sequential) -> list[Any]:
+def _layers(model: Model) -> list[Any]:
     return [model._inputs, *model._plan().specs]
 
 
@@ -124,7 +125,7 @@ def _recompile(ensemble: Members, members: list[optimizers.Optimizer]) -> None:
     _fill(ensemble, kept, progress)
 
 
-def _set_states(model: Sequential, values: Array, layers: int) -> None:
+def _set_states(model: Model, values: Array, layers: int) -> None:
     begin = 0
     for index in range(layers):
         for array in model._network.layer_views(index)[2].values():
@@ -194,7 +195,7 @@ def _begin(ensemble: Members, name: str, config: dict[str, Any], seeds: list[int
     ensemble.name = name
     ensemble.history = None
     ensemble.optimizers = []
-    ensemble._model = Sequential.from_config(config)
+    ensemble._model = model_from_config(config)
     ensemble._make(seeds)
     ensemble._model.build()
 
@@ -292,7 +293,7 @@ def _shapes(
     config: dict[str, Any], progress: dict[str, Any]
 ) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
     """The tensors that a configuration implies; raises for an impossible one."""
-    model = Sequential.from_config(config["model"])
+    model = model_from_config(config["model"])
     members = len([checks.seed(seed) for seed in config["seeds"]])
     layers, parameters = model._tensor_shapes()
     total = sum(int(np.prod(shape)) for shape in layers.values())

@@ -1,7 +1,10 @@
 """A model with its loss, optimizer and metrics, and its data as these want them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from .. import losses, metrics, optimizers
 from .._data.dataset import Data, prepare
@@ -16,7 +19,7 @@ class Compiled(LayeredNetwork):
 
     _not_pickled = LayeredNetwork._not_pickled | {"history"}
 
-    def __init__(self, dtype: str | None, seed: int | None, name: str) -> None:
+    def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         super().__init__(dtype, seed, name)
         self.metadata: dict[str, Any] = {}
         self.optimizer: optimizers.Optimizer | None = None
@@ -169,19 +172,39 @@ class Compiled(LayeredNetwork):
         new = self._input_row is None
         try:
             self._build_for(x)
+            rows = self._rows(x)
+            columns = self._own_columns(y, len(rows))
             return prepare(
-                self._rows(x),
+                rows,
                 y,
                 sample_weight,
                 class_weight,
                 dtype=self._dtype,
-                outputs=loss.target_columns(self._outputs),
+                outputs=columns or loss.target_columns(self._outputs),
                 sparse=loss.sparse,
             )
         except (TypeError, ValueError):
             if new:  # data that were refused do not decide what the model is
                 self._forget_inputs()
             raise
+
+    def _own_columns(self, y: Any, rows: int) -> int | None:
+        """The columns of targets of a loss in Python, which takes any; None for other losses."""
+        loss, outputs = self._compiled_loss(), self._outputs
+        if not isinstance(loss, CallableLoss):
+            return None
+        if loss.take_targets(y, rows, outputs):
+            self._network_changed()
+        shape = np.shape(y)
+        columns = 1 if len(shape) < 2 else math.prod(shape[1:])
+        if loss.sparse or columns == outputs or len(shape) < 2:
+            return None
+        if self.metrics:
+            raise ValueError(
+                f"y: found shape {shape}, wanted {(rows, outputs)}: metrics compare targets with "
+                "outputs (of a loss of one's own without metrics y may have any columns)"
+            )
+        return columns
 
     @property
     def _trains_in_core(self) -> bool:

@@ -71,11 +71,10 @@ class Derivatives(Compiled):
             self._network.forward(rows, None, False)
             outputs = self._network.layer_outputs()
         found = []
-        last: Array = rows
         for layer in self._layers:
-            if layer._last_core is not None:
-                last = outputs[layer._last_core]
-            found.append(last.copy())
+            end = self._ends[layer]
+            last = rows if end.layer < 0 else outputs[end.layer]
+            found.append(last[:, end.first : end.first + end.width].copy())
         return found
 
     def input_gradient(self, x: Any, grad_output: Any = None) -> Array:

@@ -25,7 +25,6 @@ from .evaluate import (
     batches_of,
     evaluate_source,
     evaluates_in_core,
-    refuse_weights,
     refuse_with_batches,
     validation_source,
 )
@@ -127,6 +126,7 @@ def fit(model: "Model", arguments: FitArguments) -> History:
                 else:
                     run.solve(method, model._initial_epoch, arguments.epochs)
             network.finish_training()
+            model._give_back()
             listeners.on_train_end(run.logs)
         finally:
             network.penalty_weight, network.row_order = 0.0, None
@@ -165,7 +165,6 @@ def _sources(model: "Model", arguments: FitArguments) -> tuple[Source, Source | 
         validation = validation_source(
             model, arguments.validation_data, validation_size, arguments.validation_steps
         )
-    refuse_weights(model, source, validation)
     return source, validation
 
 
@@ -314,6 +313,7 @@ class _Run:
 
     def _epoch_end(self, trained: list[float], validated: list[float]) -> bool:
         """Validate where that is still to do, and tell the callbacks; whether training goes on."""
+        self._model._give_back()
         due = (self._epoch + 1) % self._validation_freq == 0
         if self._validation is not None and due and not validated:
             validated = evaluate_source(self._model, self._validation, self._listeners)
