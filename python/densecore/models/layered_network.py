@@ -24,11 +24,14 @@ class LayeredNetwork(ABC):
 
     #: Attributes that a pickle does not hold as they are: the network's views, and what is made of
     #: other entries.
-    _not_pickled: ClassVar[frozenset[str]] = frozenset({"_layers", "_network_or_none", "_bound"})
+    _not_pickled: ClassVar[frozenset[str]] = frozenset(
+        {"_layers", "_network_or_none", "_bound", "_sharing"}
+    )
 
     def __init__(self, dtype: str | None, seed: int | None, name: str) -> None:
         self._dtype = np.dtype(check_dtype(dtype))
         self.seed = seeds.fresh() if seed is None else checks.seed(seed)
+        self._seed_given = seed is not None
         self.name = name
         self._layers: list[Layer] = []
         self._network_or_none: Network | None = None
@@ -182,10 +185,10 @@ class LayeredNetwork(ABC):
         self._initialize_parameters(self.seed)
         self._network_changed()
 
-    def _make_network(self) -> None:
+    def _make_network(self, isa: str | None = None) -> None:
         """Make the network; its parameters are still to be filled, see `_network_changed`."""
         plan = self._plan()
-        network = DTYPES[self.dtype].Network(self._inputs, plan.specs)
+        network = DTYPES[self.dtype].Network(self._inputs, plan.specs, isa)
         network.seed = self.seed
         for index, function in plan.functions.items():
             network.set_function(index, function.function, function.derivative)

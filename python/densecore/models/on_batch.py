@@ -51,7 +51,7 @@ class OnBatch(Compiled):
         return all(row is not None and len(row) == 1 for row in (self._input_row, self._output_row))
 
     def train_on_batch(
-        self, x: Array, y: Array, sample_weight: Array | None = None
+        self, x: Array, y: Array, sample_weight: Array | None = None, *, comm: Any = None
     ) -> float | list[float]:
         """One forward pass, backward pass and update; the arrays are used where they lie.
 
@@ -60,6 +60,9 @@ class OnBatch(Compiled):
         x : ndarray (rows, features) of the model's dtype, C-contiguous
         y : ndarray (rows, outputs) of the model's dtype, or (rows,) int32 or int64 class numbers
         sample_weight : ndarray (rows,) of the model's dtype, optional
+        comm : communicator, optional
+            As of `fit`: each rank passes its own rows, any number of them, which together are the
+            batch; the loss is that of the whole batch.
 
         Returns
         -------
@@ -72,6 +75,11 @@ class OnBatch(Compiled):
         TypeError, ValueError
             An array that cannot be used without a copy; the message says what is wanted.
         """
+        if comm is not None:
+            with imports:
+                from . import shared_batch
+
+            return shared_batch.train_on_batch(self, x, y, sample_weight, comm)
         if self._network_or_none is None:
             self._build_for(x)
         if not self._trains_in_core:
