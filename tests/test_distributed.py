@@ -213,6 +213,75 @@ def test_batches_of_one_s_own_end_together() -> None:
     assert trained[0][0].progress["steps"] == 5
 
 
+def test_steps_without_metrics_need_one_sum() -> None:
+    x, y = data(2048)
+    alone = small()
+    expected = [alone.train_on_batch(x, y) for _ in range(4)]
+    alone.train_on_batch(x[:100], y[:100])
+    sums: list[int] = []
+
+    def part(model: dc.Sequential, comm: Threads) -> list[Any]:
+        size = len(x) // comm.size
+        own = slice(comm.rank * size, (comm.rank + 1) * size)
+        losses = [model.train_on_batch(x[own], y[own], comm=comm) for _ in range(3)]
+        counted = comm.allreduce_
+
+        def count(buf: Any) -> None:
+            sums.append(comm.rank)
+            counted(buf)
+
+        comm.allreduce_ = count  # type: ignore[method-assign]
+        losses.append(model.train_on_batch(x[own], y[own], comm=comm))
+        comm.allreduce_ = counted  # type: ignore[method-assign]
+        # Another number of rows: all of it on the last rank.
+        rest = slice(0, 100 if comm.rank == comm.size - 1 else 0)
+        model.train_on_batch(x[rest], y[rest], comm=comm)
+        return losses
+
+    for model, found in on_ranks(4, small, part):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        np.testing.assert_allclose(model.parameters, alone.parameters, rtol=1e-3, atol=1e-6)
+    assert sorted(sums) == [0, 1, 2, 3]
+
+
+def curve(seed: int = 1, dtype: str = "float64") -> dc.Sequential:
+    model = dc.Sequential([dc.Input(6), dc.Dense(7, "tanh"),
+                           dc.Dense(1, kernel_regularizer="l2")], seed=seed, dtype=dtype)  # fmt: skip
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize("steps", ["lbfgs", "plain", "geodesic"])
+@pytest.mark.parametrize("parts", [False, True])
+def test_solvers(steps: str, parts: bool) -> None:
+    pytest.importorskip("scipy")
+    x, _ = data(900, "float64")
+    y = np.sin(x[:, :1]) * x[:, 1:2]
+    weight = np.random.default_rng(1).uniform(0.5, 2, 900)
+    solver: Any = steps
+    if steps != "lbfgs":
+        solver = dc.solvers.LevenbergMarquardt(steps=steps)
+    alone = curve()
+    history = alone.fit(x, y, solver=solver, epochs=8, sample_weight=weight, verbose=0)
+
+    def train(model: dc.Sequential, comm: Threads) -> Any:
+        own = slice(None)
+        if parts:
+            own = slice(0, 700) if comm.rank == 1 else slice(700, 900 if comm.rank == 2 else 700)
+        return model.fit(x[own], y[own], solver=solver, epochs=8, sample_weight=weight[own],
+                         comm=comm)  # fmt: skip
+
+    found = set()
+    for ranks in (3,) if parts else (1, 2, 4):
+        for model, said in on_ranks(ranks, curve, train):
+            found.add(model.parameters.tobytes())
+            np.testing.assert_allclose(said.history["loss"], history.history["loss"], rtol=1e-6)
+            np.testing.assert_allclose(model.parameters, alone.parameters, rtol=1e-4, atol=1e-6)
+    assert len(found) == 1
+    if steps == "lbfgs" and not parts:
+        assert found == {alone.parameters.tobytes()}
+
+
 # Faults -----------------------------------------------------------------------------------------
 
 

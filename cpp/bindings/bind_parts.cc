@@ -30,6 +30,8 @@ void register_parts(py::class_<PyNetwork<T>>& type) {
            py::arg("loss"), py::arg("weight"), py::arg("penalty"), py::arg("rows"),
            py::arg("tally"),
            "Add a whole batch to a tally: the sum of its losses, and its outputs unless None.")
+      .def_readwrite("shared_train", &N::shared_train,
+                     "None, or what a call of train_on_batch with `comm` goes to.")
       .def_property_readonly("reduced", &N::reduced,
                              "A view of the gradients and the four slots behind them.");
 }

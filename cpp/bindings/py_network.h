@@ -115,6 +115,8 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   // None, or what `fit` takes for each epoch's order of the rows: an array that somebody writes
   // before the epoch begins.
   py::object row_order = py::none();
+  // What a call of `train_on_batch` that names `comm` goes to.
+  py::object shared_train = py::none();
   double penalty_weight() const {
     mark_.check_readable();
     return network_->penalty_weight;

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import solvers
 from .._base import checks
 from .._base.dtypes import Array
 from .._data.batches import Arrays, Source
@@ -25,6 +26,7 @@ from ..distributed.group import Group, group_of
 from .evaluate import evaluate_source
 from .fit import FitArguments, Run, listeners_of, sources_of
 from .shared_rows import AllRows, OwnBatches, OwnRows, SharedRows, Step, rows_of, same_everywhere
+from .shared_solver import SharedNetwork, solved_data
 from .sharing import STEPS_BETWEEN_CHECKS, Sharing
 
 if TYPE_CHECKING:  # whose module imports this one
@@ -64,7 +66,10 @@ def fit(model: "Model", arguments: FitArguments) -> History:
 
 def _sources(model: "Model", arguments: FitArguments, group: Group) -> tuple[Source, Source | None]:
     if arguments.solver is not None:
-        raise ValueError(f"comm: found solver={arguments.solver!r}")
+        method = solvers.get(arguments.solver)
+        solvers.check_layers(method, model._compiled_loss(), model._all_layers())
+        # All rows are one batch.
+        arguments.batch_size, arguments.shuffle = 2**62, False
     return sources_of(model, arguments, lambda *given: rows_of(model, *given))
 
 
@@ -144,7 +149,11 @@ def _train(
             _restore_from_first(every, group)
             sharing.take_state()
             network.penalty_weight = arguments.penalty_weight
-            if not run.any(model.stop_training):
+            if run.any(model.stop_training):
+                pass
+            elif arguments.solver is not None:
+                run.solve_shared(arguments, model._initial_epoch)
+            else:
                 run.train(model._initial_epoch, arguments.epochs)
             network.finish_training()
             group.together(lambda: listeners.on_train_end(run.logs))
@@ -221,6 +230,29 @@ class SharedRun(Run):
             group.together(self._epoch_begin)
             if not self._one_epoch():
                 return
+
+    def solve_shared(self, arguments: FitArguments, first: int) -> None:
+        """The same with one iteration of a solver for each epoch."""
+        self._epoch = self._first = first
+        model, group = self._model, self._sharing.group
+        assert model.history is not None
+        assert arguments.solver is not None
+        method = solvers.get(arguments.solver)
+        group.together(lambda: method.check(model._network, model._compiled_loss()))
+        (step,) = self._rows.epoch(0, 0)
+
+        def end(trained: list[float], _: list[float]) -> bool:
+            self._sharing.check_drift()
+            return self._end(trained)
+
+        model.history.message = method.minimize(
+            SharedNetwork(self._sharing, step),  # type: ignore[arg-type]
+            model._compiled_loss(),
+            solved_data(step),
+            arguments.epochs - first,
+            lambda: group.together(self._epoch_begin),
+            end,
+        )
 
     def _one_epoch(self) -> bool:
         """Whether training goes on."""

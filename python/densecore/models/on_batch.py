@@ -1,5 +1,6 @@
 """Training and prediction for loops of one's own: on the caller's arrays, step by step."""
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ class OnBatch(Compiled):
         for name, call in calls.items():
             if name == "train_on_batch" and not self._trains_in_core:
                 continue
+            if name == "train_on_batch":
+                network.shared_train = _of_model(self)
             # A subclass's own method must not be hidden.
             if getattr(type(self), name) is getattr(OnBatch, name):
                 self._bind(name, call)
@@ -250,6 +253,18 @@ class OnBatch(Compiled):
         """One optimizer step with ``model.gradients``."""
         self._compiled_loss()
         self._network.apply_gradients()
+
+
+def _of_model(model: OnBatch) -> Callable[..., Any]:
+    """The class's `train_on_batch` of a model that its network must not keep alive."""
+    known = weakref.ref(model)
+
+    def train_on_batch(*arguments: Any, **named: Any) -> Any:
+        found = known()
+        assert found is not None  # it is its network that was called
+        return OnBatch.train_on_batch(found, *arguments, **named)
+
+    return train_on_batch
 
 
 def _as_vectors(array: Any) -> Any:

@@ -8,13 +8,18 @@ from .._base.dtypes import Array
 from ..distributed.group import Group
 from .compiled import Compiled
 from .shared_rows import Step, rows_of, step_of
-from .sharing import STEPS_BETWEEN_CHECKS, Sharing, sharing
+from .sharing import STEPS_BETWEEN_CHECKS, Layout, Sharing, sharing
 
 
 def train_on_batch(
     model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any
 ) -> float | list[float]:
     """One step on the rows of all ranks; its loss before the update, and the metrics."""
+    known: Sharing | None = model.__dict__.get("_sharing")
+    if known is not None and known.layout is not None and known.serves(comm):
+        found = _usual_step(known, known.layout, x, y, sample_weight)
+        if found is not None:
+            return found
     ranks, step = _begin(model, x, y, sample_weight, comm)
     network = model._network
     with network.reserved():
@@ -22,6 +27,9 @@ def train_on_batch(
         outputs = np.full(shape, -0.0, network.parameters.dtype) if model.metrics else None
         loss = _gradient(ranks, step, outputs)
         penalty = network.shared_update(step.weight)
+        # Weights change from batch to batch; and metrics want the outputs.
+        usual = outputs is None and not ranks.group.total(float(sample_weight is not None))
+        ranks.layout = Layout(step.share.cuts, step.share.leaf, step.weight) if usual else None
         if network.steps % STEPS_BETWEEN_CHECKS == 0:
             ranks.check_drift()
         if outputs is None:
@@ -31,6 +39,33 @@ def train_on_batch(
         y, weight = step.targets()
         network.add_batch(outputs, y, weight, loss, step.weight, penalty, step.rows, tally)
         return list(tally.results())
+
+
+def _usual_step(
+    ranks: Sharing, layout: Layout, x: Array, y: Array, sample_weight: Array | None
+) -> float | None:
+    """A step on as many rows as the last one had, on all ranks: with one sum and no more.
+
+    None, on all ranks, when a rank finds that it is not so.
+    """
+    network, slots = ranks.network, ranks.slots
+    other = sample_weight is not None
+    if not other:
+        try:
+            network.part_gradient(x, y, None, layout.cuts, layout.leaf, layout.weight)
+        except (TypeError, ValueError):  # other rows, or arrays that must be converted
+            other = True
+        except BaseException as error:
+            ranks.reduce(error, False)
+    if other:
+        network.neutral_gradient()
+    if ranks.reduce(None, other):
+        return None
+    loss = float(slots[1])
+    penalty = network.shared_update(layout.weight)
+    if network.steps % STEPS_BETWEEN_CHECKS == 0:
+        ranks.check_drift()
+    return network.mean_loss(loss, layout.weight, penalty)
 
 
 def loss_and_gradients(

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,17 @@ from .compiled import Compiled
 
 #: Steps between two comparisons of the parameters.
 STEPS_BETWEEN_CHECKS = 100
+
+
+class Layout(NamedTuple):
+    """How the rows of a batch lie on the ranks: cuts and first leaf of this one's, and the weight.
+
+    The number of cuts says how many rows this rank has.
+    """
+
+    cuts: list[int]
+    leaf: int
+    weight: float
 
 
 class Sharing:
@@ -44,6 +55,8 @@ class Sharing:
         group.agree({**_description(model), **(settings or {})})
         _take_seed(model, group)
         _take_isa(model, group)
+        #: That of the last step of a loop of one's own.
+        self.layout: Layout | None = None
         self.model = model
         self.network = model._network
         self.reduced = self.network.reduced
@@ -51,10 +64,9 @@ class Sharing:
         group.settle(self.reduced.size, self.reduced.dtype)
         self.take_state()
 
-    @property
-    def current(self) -> bool:
-        """Whether the model still has the network that this is about."""
-        return self.model._network_or_none is self.network
+    def serves(self, comm: Any) -> bool:
+        """Whether it is about these ranks, and about the network that the model has."""
+        return self.group.given is comm and self.model._network_or_none is self.network
 
     def take_state(self) -> None:
         """Parameters, optimizer state, counters and learning rate of rank 0, on every rank."""
@@ -118,7 +130,7 @@ class Sharing:
 def sharing(model: Compiled, comm: Any, x: Any) -> Sharing:
     """The ranks of `comm` for a loop of one's own; they agree in the first call with it."""
     known: Sharing | None = model.__dict__.get("_sharing")
-    if known is None or known.group.given is not comm or not known.current:
+    if known is None or not known.serves(comm):
         group = group_of(comm)
         group.together(lambda: _build(model, x))
         known = model.__dict__["_sharing"] = Sharing(model, group)
