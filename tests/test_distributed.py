@@ -1,6 +1,7 @@
 """One model on several ranks: threads as ranks here, MPI's processes in test_distributed_mpi.py."""
 
 import faulthandler
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -245,8 +246,8 @@ def test_steps_without_metrics_need_one_sum() -> None:
 
 
 def curve(seed: int = 1, dtype: str = "float64") -> dc.Sequential:
-    model = dc.Sequential([dc.Input(6), dc.Dense(7, "tanh"),
-                           dc.Dense(1, kernel_regularizer="l2")], seed=seed, dtype=dtype)  # fmt: skip
+    layers = [dc.Input(6), dc.Dense(7, "tanh"), dc.Dense(1, kernel_regularizer="l2")]
+    model = dc.Sequential(layers, seed=seed, dtype=dtype)
     model.compile("adam", "mse")
     return model
 
@@ -546,3 +547,48 @@ def test_one_process_is_a_group() -> None:
     alone.fit(x, y, epochs=2, verbose=0)
     serial.fit(x, y, epochs=2, comm=Serial(), verbose=0)
     assert state(alone) == state(serial)
+
+
+# Estimators ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs", "lm"])
+@pytest.mark.parametrize("seed", [3, None])
+def test_estimators(solver: str, seed: int | None) -> None:
+    pytest.importorskip("sklearn")
+    from densecore.sklearn import MLPClassifier, MLPRegressor
+
+    x, y = data(400, "float64")
+    kind: Any = MLPClassifier
+    how: dict[str, Any] = {"early_stopping": True} if solver == "adam" else {}
+    if solver == "lm":
+        kind, y = MLPRegressor, np.sin(x[:, 0])
+    how |= {"solver": solver, "hidden_layer_sizes": (12,), "max_iter": 30}
+
+    def fitted(**arguments: Any) -> Any:
+        return kind(random_state=seed, **how).fit(x, y, **arguments)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = run_threads(2, lambda comm: fitted(comm=comm), WAIT)
+        assert len({model.model_.parameters.tobytes() for model in found}) == 1
+        if seed is not None:
+            alone = fitted()
+            np.testing.assert_allclose(
+                found[0].model_.parameters, alone.model_.parameters, rtol=0, atol=1e-6
+            )
+            assert found[1].n_iter_ == alone.n_iter_
+            if solver != "lm":
+                assert found[0].model_.parameters.tobytes() == alone.model_.parameters.tobytes()
+
+
+def test_estimators_want_all_rows_on_all_ranks() -> None:
+    pytest.importorskip("sklearn")
+    from densecore.sklearn import MLPClassifier
+
+    x, y = data(100)
+
+    def fit(comm: Threads) -> Any:
+        return MLPClassifier(random_state=0).fit(x[comm.rank :], y[comm.rank :], comm=comm)
+
+    assert "the same X and y" in refused(2, fit).pop()

@@ -38,10 +38,12 @@ if TYPE_CHECKING:  # whose module imports this one
 
 @dataclass
 class FitArguments:
-    """The arguments of `Model.fit`, which documents them; and two that the estimators use.
+    """The arguments of `Model.fit`, which documents them; and three that the estimators use.
 
     Attributes
     ----------
+    same_rows : bool
+        Whether ranks (`comm`) must all have the same rows.
     row_order : ndarray (rows,) of int64, optional
         The order of the rows in each epoch, in place of one that follows from the seed: read anew
         when an epoch begins, so that a callback may write the next one there.
@@ -68,6 +70,7 @@ class FitArguments:
     solver: str | solvers.Solver | None = None
     comm: Any = None
     chunks: int | None = None
+    same_rows: bool = False
     row_order: Array | None = None
     penalty_weight: float = 0.0
 

@@ -18,6 +18,7 @@ from .. import solvers
 from .._base import checks
 from .._base.dtypes import Array
 from .._data.batches import Arrays, Source
+from .._data.dataset import Data
 from .._saving import safetensors
 from ..callbacks.base import CallbackList
 from ..callbacks.checkpoints import BackupAndRestore
@@ -26,13 +27,18 @@ from ..distributed.group import Group, group_of
 from .evaluate import evaluate_source
 from .fit import FitArguments, Run, listeners_of, sources_of
 from .shared_rows import AllRows, OwnBatches, OwnRows, SharedRows, Step, rows_of, same_everywhere
-from .shared_solver import SharedNetwork, solved_data
+from .shared_solver import SharedNetwork
 from .sharing import STEPS_BETWEEN_CHECKS, Sharing
 
 if TYPE_CHECKING:  # whose module imports this one
     from .model import Model
 
 
+#: The error of estimators.
+OTHER_ROWS = (
+    "comm: found other rows on some ranks, wanted the same X and y on all of them: an estimator's "
+    "classes, scaling and held out rows follow from all rows"
+)
 # The sum of a step's losses, the batch's weight, the penalty, its rows.
 Totals = tuple[float, float, float, int]
 
@@ -52,8 +58,8 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     if isinstance(source, Arrays):
         same = same_everywhere(source.data, group)
         rows = (AllRows if same else OwnRows)(source, sharing.network, group, chunks)
-        if arguments.row_order is not None and not same:
-            raise ValueError("comm: found other rows on some ranks, wanted the same on all of them")
+        if arguments.same_rows and not same:
+            raise ValueError(OTHER_ROWS)
         _check_size(group, source, rows)
     else:
         same = False
@@ -78,6 +84,26 @@ def _agree_on_batches(
 ) -> None:
     kinds = {True: "arrays", False: "batches"}
     group.agree({"x": kinds[isinstance(sources[0], Arrays)]})
+
+
+def shared_network(
+    model: "Model", x: Any, y: Any, weight: Any, comm: Any
+) -> tuple[SharedNetwork, Data]:
+    """All rows as a solver takes them, of which each rank has its part.
+
+    Raises
+    ------
+    Exception
+        On all ranks: the ranks differ in what must be the same, or have other rows.
+    """
+    group = group_of(comm)
+    data = group.together(lambda: rows_of(model, x, y, weight))
+    sharing = Sharing(model, group)
+    if not same_everywhere(data, group):
+        raise ValueError(OTHER_ROWS)
+    source = Arrays(data, 2**62, False, None)
+    (step,) = AllRows(source, sharing.network, group, None).epoch(0, 0)
+    return SharedNetwork(sharing, step), Data(*step.batch)
 
 
 def _settings(
@@ -248,7 +274,7 @@ class SharedRun(Run):
         model.history.message = method.minimize(
             SharedNetwork(self._sharing, step),  # type: ignore[arg-type]
             model._compiled_loss(),
-            solved_data(step),
+            Data(*step.batch),
             arguments.epochs - first,
             lambda: group.together(self._epoch_begin),
             end,

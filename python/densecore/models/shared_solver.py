@@ -4,12 +4,12 @@ Every rank runs the same solver on the same numbers: what a solver asks of all r
 with sums over the ranks.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from .._base.dtypes import Array
-from .._data.dataset import Data
 from ..distributed.comm import tree_sum
 from .shared_rows import Step
 from .sharing import Sharing
@@ -32,7 +32,7 @@ class SharedNetwork:
         cuts = step.share.cuts
         vars(self)["_leaves"] = [
             (step.share.leaf + number, slice(begin - cuts[0], end - cuts[0]))
-            for number, (begin, end) in enumerate(zip(cuts, cuts[1:], strict=False))
+            for number, (begin, end) in enumerate(pairwise(cuts))
         ]
         counts = sharing.group.vector(float(step.share.leaf + len(cuts) - 1))
         vars(self)["_count"] = int(counts.max())
@@ -57,6 +57,10 @@ class SharedNetwork:
         weight: float = self._step.weight
         return weight
 
+    def any(self, value: bool) -> bool:
+        """Whether it is true on any rank."""
+        return bool(self._sharing.group.total(float(value)) > 0)
+
     def over_leaves(self, values: Any) -> float:
         """The sum over all leaves of a number that `values(rows)` gives for those of one."""
         found = np.zeros(self._count)
@@ -80,9 +84,7 @@ class SharedNetwork:
         error: BaseException | None = None
         own = 0.0
         try:
-            own = network.part_gradient(
-                x, y, weight, step.share.cuts, step.share.leaf, step.weight
-            )
+            own = network.part_gradient(x, y, weight, step.share.cuts, step.share.leaf, step.weight)
         except BaseException as raised:
             error = raised
         self._sharing.reduce(error, False)
@@ -116,7 +118,8 @@ class SharedNetwork:
 
         def squares(rows: slice) -> float:
             own = None if weight is None else weight[rows]
-            sums = np.empty_like(matrix), np.empty_like(vector)
+            # Zeros: of the matrix only one triangle is filled.
+            sums = np.zeros_like(matrix), np.zeros_like(vector)
             found: float = self._network.normal_equations(x[rows], y[rows], own, *sums)
             waiting.append((1, *sums))
             while len(waiting) > 1 and waiting[-1][0] == waiting[-2][0]:
@@ -130,8 +133,3 @@ class SharedNetwork:
         self.add_up(matrix.reshape(-1))
         self.add_up(vector)
         return total
-
-
-def solved_data(step: Step) -> Data:
-    """A rank's rows, as a solver is given them."""
-    return Data(*step.batch)

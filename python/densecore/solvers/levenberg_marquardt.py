@@ -217,7 +217,9 @@ class _Problem:
         self._network = network
         self._x, self._y, self._weight = take(data.x, slice(None)), data.y, data.weight
         # Of ranks that have the rows together, the sums over all of them.
-        self._ranks: Any = network if hasattr(network, "over_leaves") else None
+        self._ranks: Any = None
+        if hasattr(network, "over_leaves"):
+            self._ranks = network
         blocks = self._network.trained()
         self._where = np.concatenate([np.arange(begin, end) for begin, end, _, _ in blocks])
         self.count = len(self._where)
