@@ -41,13 +41,11 @@ def run(ranks: int, place: Path) -> set[str]:
     """What the ranks print."""
     package = str(Path(dc.__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": package, "DENSECORE_NUM_THREADS": "1"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", CASE, str(rank), str(ranks), str(place)],
-            stdout=subprocess.PIPE, text=True, env=environment,
-        )  # fmt: skip
-        for rank in range(ranks)
-    ]
+    command = [sys.executable, "-c", CASE]
+    started = []
+    for rank in range(ranks):
+        given = [*command, str(rank), str(ranks), str(place)]
+        started.append(subprocess.Popen(given, stdout=subprocess.PIPE, text=True, env=environment))
     try:
         said = [process.communicate(timeout=120)[0] for process in started]
     finally:
