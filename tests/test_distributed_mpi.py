@@ -19,8 +19,13 @@ MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
 pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="needs mpiexec")
 
 
-def run(ranks: int, *case: str, limit: float = 60.0) -> subprocess.CompletedProcess[str]:
-    """A case on so many processes, within a time limit."""
+def run(ranks: int, *case: str) -> subprocess.CompletedProcess[str]:
+    """A case on so many processes."""
+    return start(ranks, str(CASES), *case)
+
+
+def start(ranks: int, *program: str, limit: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """A program on so many processes, within a time limit."""
     package = str(Path(dc.__file__).parents[1])
     path = os.pathsep.join([package, *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     # Open MPI runs as root, and more ranks than there are processors, only if it is told to.
@@ -34,9 +39,13 @@ def run(ranks: int, *case: str, limit: float = 60.0) -> subprocess.CompletedProc
     }
     assert MPIEXEC is not None
     return subprocess.run(
-        [MPIEXEC, "-n", str(ranks), sys.executable, str(CASES), *case],
-        capture_output=True, text=True, timeout=limit, env=environment, check=False,
-    )  # fmt: skip
+        [MPIEXEC, "-n", str(ranks), sys.executable, *program],
+        capture_output=True,
+        text=True,
+        timeout=limit,
+        env=environment,
+        check=False,
+    )
 
 
 def result(ranks: int, *case: str) -> str:
@@ -105,3 +114,20 @@ def test_kills_at_random_moments(tmp_path: Any) -> None:
             rank, step = str(random.integers(2)), str(random.integers(1, 120))
             run(2, "ended", "SIGKILL", rank, step, place)
         assert result(int(random.choice([1, 2, 4])), "ended", *NEVER, place) == undisturbed
+
+
+def test_the_command_line_trains_the_same_model_on_several_ranks(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    table = random.normal(size=(300, 3))
+    lines = [f"{a:.3f},{b:.3f},{c:.3f},{a * b > 0}" for a, b, c in table]
+    (tmp_path / "t.csv").write_text("a,b,c,y\n" + "\n".join(lines) + "\n")
+    for ranks in (1, 3):
+        model = tmp_path / f"{ranks}.safetensors"
+        done = start(ranks, "-m", "densecore", "train", str(tmp_path / "t.csv"), "--target", "y",
+                     "--recipe", "quick", "--save", str(model))  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("model saved to") == 1
+    assert (tmp_path / "1.safetensors").read_bytes() == (tmp_path / "3.safetensors").read_bytes()
+    done = start(2, "-m", "densecore", "train", str(tmp_path / "none.csv"), "--target", "y")
+    assert done.returncode == 2
+    assert done.stderr.count("none.csv") == 1

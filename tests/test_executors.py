@@ -203,3 +203,34 @@ def test_a_grid_search_does_not_take_more_threads_than_there_are_processors() ->
 
 def _threads(estimator: Any, x: Any, y: Any) -> float:
     return float(dc.get_num_threads())
+
+
+def test_ranks_share_the_members_of_an_ensemble() -> None:
+    from densecore.distributed import Threads, run_threads
+
+    x, y = data()
+    how: dict[str, Any] = {"epochs": 3, "verbose": 0, "bootstrap": True, "validation_data": "rest",
+                           "restore_best_weights": True, "patience": 1}  # fmt: skip
+    alone = dc.Ensemble(model(), 5)
+    expected = alone.fit(x, y, **how)
+
+    def train(comm: Threads) -> tuple[dc.Ensemble, Any]:
+        ensemble = dc.Ensemble(model(), 5)
+        return ensemble, ensemble.fit(x, y, comm=comm, **how)
+
+    for ranks in (1, 3, 8):
+        for ensemble, history in run_threads(ranks, train, 30):
+            np.testing.assert_array_equal(ensemble.parameters, alone.parameters)
+            np.testing.assert_array_equal(history["val_loss"], expected["val_loss"])
+            np.testing.assert_array_equal(history.kept_epochs, expected.kept_epochs)
+            assert ensemble.progress == alone.progress
+
+
+def test_tables_by_an_executor() -> None:
+    pytest.importorskip("sklearn")
+    from densecore.tabular import TabularClassifier
+
+    x, y = data(200)
+    here = TabularClassifier("quick", random_state=0).fit(x, y)
+    there = TabularClassifier("quick", random_state=0).fit(x, y, executor=Inline())
+    np.testing.assert_array_equal(here.predict_proba(x), there.predict_proba(x))

@@ -6,6 +6,8 @@ communicator of one means that its engine has been.
 
 from .comm import Comm, Serial, as_comm
 from .group import Group, RankError
+from .launched import launched
 from .threads import Threads, run_threads
 
-__all__ = ["Comm", "Group", "RankError", "Serial", "Threads", "as_comm", "run_threads"]
+__all__ = ["Comm", "Group", "RankError", "Serial", "Threads", "as_comm", "launched",
+           "run_threads"]  # fmt: skip

@@ -3,6 +3,7 @@
 Everything is made of the two calls of `Comm`, and of arrays of floats.
 """
 
+import builtins
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -15,11 +16,6 @@ from .._base.dtypes import Array
 from .comm import Comm, Serial, as_comm, tree_sum
 
 R = TypeVar("R")
-
-# Errors that are raised on all ranks as they are on one: they are made of a text.
-_KNOWN = (ValueError, TypeError, RuntimeError, OSError, MemoryError, ImportError, KeyError,
-          IndexError, AttributeError, ArithmeticError, NotImplementedError,
-          KeyboardInterrupt)  # fmt: skip
 
 
 class RankError(RuntimeError):
@@ -154,20 +150,36 @@ class Group:
         """The same when it is known that a rank has raised."""
         if error is not None and (self.size == 1 or getattr(error, "on_all_ranks", False)):
             raise error
-        text = "" if error is None else json.dumps([type(error).__name__, _text(error)])
+        text = "" if error is None else json.dumps(_described(error))
         found = [json.loads(said) if said else None for said in self.gather(text.encode())]
-        rank, (name, said) = next((r, pair) for r, pair in enumerate(found) if pair)
+        if error is not None and all(each == found[0] for each in found):
+            error.on_all_ranks = True  # type: ignore[attr-defined]
+            raise error  # the same on all: no rank differs
+        rank, (kind, name, said) = next((r, pair) for r, pair in enumerate(found) if pair)
         others = sum(pair is not None for pair in found) - 1
         more = f" (and {others} more ranks)" if others else ""
-        classes = {cls.__name__: cls for cls in _KNOWN}
         if name == "SystemExit" and error is not None:
             raise error
-        if name in classes:
-            made: BaseException = classes[name](f"rank {rank}: {said}{more}")
-        else:
+        known = getattr(builtins, kind)
+        try:
+            made: BaseException = known(f"rank {rank}: {said}{more}")
+        except TypeError:  # one that is not made of a text
+            known = Exception
+        if known in (Exception, BaseException, SystemExit):
             made = RankError(f"rank {rank}: {name}: {said}{more}")
         made.on_all_ranks = True  # type: ignore[attr-defined]
         raise made from error
+
+    def leave(self, error: BaseException) -> None:
+        """End the other ranks of an MPI program too, unless they have raised the same.
+
+        Without it they would wait for this one for ever.
+        """
+        mpi = sys.modules.get("mpi4py.MPI")
+        if mpi is None or self.size == 1 or getattr(error, "on_all_ranks", False):
+            return
+        print(f"rank {self.rank}: {type(error).__name__}: {_text(error)}", file=sys.stderr)
+        mpi.COMM_WORLD.Abort(1)
 
     def agree(self, what: Mapping[str, Any]) -> None:
         """Raise on all ranks when they differ in what must be the same.
@@ -227,6 +239,12 @@ def _numbers(length: int, rank: int, trial: int, dtype: np.dtype[Any]) -> Array:
     phase = np.arange(length, dtype=np.float64) * 0.618033988749895 + rank * 0.414213562 + trial
     numbers = (phase % 1 - 0.4) * 2.0 ** ((phase * 7).astype(np.int64) % 12)
     return numbers.astype(dtype)
+
+
+def _described(error: BaseException) -> list[str]:
+    """The built-in class that an exception is of, its own class, and what it says."""
+    kind = next(cls for cls in type(error).__mro__ if cls.__module__ == "builtins")
+    return [kind.__name__, type(error).__name__, _text(error)]
 
 
 def _text(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .._base import checks, core
 from .._base.dtypes import Array
+from ..distributed.group import group_of
 from . import serialization
 from .members import Members
 
@@ -122,6 +123,65 @@ def train(
             on_progress(ended / count)
     serialization.fill(ensemble, tensors, progress)
     return report, kept, completed
+
+
+def train_by_ranks(
+    ensemble: Members,
+    training: "MembersData",
+    validation: "MembersData | None",
+    job: Job,
+    comm: Any,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Train a share of the members on each rank; afterwards every rank has all of them.
+
+    Returns
+    -------
+    report, kept_epochs, completed
+        As of `train`.
+
+    Raises
+    ------
+    Exception
+        On all ranks, what one of them has raised.
+    """
+    group = group_of(comm)
+    group.agree({"members": len(ensemble), "seeds": ensemble.seeds, "epochs": job.epochs,
+                 "numbers": job.names, "batch_size": job.batch_size,
+                 "rows": training.rows_of(0)})  # fmt: skip
+    count = len(ensemble)
+    own = list(range(count * group.rank // group.size, count * (group.rank + 1) // group.size))
+    state = serialization.state_of(ensemble)
+
+    def work() -> Done | None:
+        data = [_part(training.core(), own), None]
+        if validation is not None:
+            data[1] = _part(validation.core(), own)
+        return train_group(_state_of(state, own), data[0], data[1], job, None) if own else None
+
+    done = group.together(work)
+
+    def everywhere(like: Array, found: Array | None) -> Array:
+        # Of each row one rank says what it is; the others say -0, which changes no bits.
+        whole = np.full(like.shape, -0.0, like.dtype)
+        if found is not None:
+            whole[own] = found
+        group.comm.allreduce_(whole)
+        return whole
+
+    tensors = {
+        name: everywhere(array, None if done is None else done.tensors[name])
+        for name, array in state["tensors"].items()
+    }
+    shape = (count, job.epochs, len(job.names))
+    report = everywhere(np.empty(shape), None if done is None else done.report.transpose(2, 0, 1))
+    counters = None
+    if done is not None:
+        counters = np.stack([done.progress["steps"], done.progress["epochs"], done.kept], axis=1)
+    whole = everywhere(np.empty((count, 3)), counters)
+    steps, epochs, kept = (column.astype(np.int64) for column in whole.T)
+    completed = epochs - np.array(state["progress"]["epochs"])
+    serialization.fill(ensemble, tensors, {"steps": steps.tolist(), "epochs": epochs.tolist()})
+    return report.transpose(1, 2, 0), kept, completed
 
 
 def _results(

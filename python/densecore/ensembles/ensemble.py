@@ -19,7 +19,7 @@ from ..metrics import get_all, larger_is_better
 from ..models.sequential import Sequential
 from . import serialization
 from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
-from .elsewhere import Job, Log
+from .elsewhere import Job, Log, train_by_ranks
 from .elsewhere import train as train_elsewhere
 from .history import EnsembleHistory
 from .members import Members, member_count
@@ -193,6 +193,7 @@ class Ensemble(Members):
         on_progress: Callable[[float], None] | None = None,
         executor: Any = None,
         log: Log | None = None,
+        comm: Any = None,
     ) -> EnsembleHistory:
         """Train all members for a number of epochs.
 
@@ -239,6 +240,10 @@ class Ensemble(Members):
             (``client.get_executor()``), or the module ``ray``.
         log : elsewhere.Log, optional
             Of `sweep` and `cross_validate`: members that are in it are not trained again.
+        comm : communicator, optional
+            Ranks, as of `Sequential.fit`, that all make this call with the same arguments: each
+            trains a share of the members, and afterwards all have all of them. The bits are those
+            of one process for any number of ranks.
 
         Returns
         -------
@@ -277,7 +282,12 @@ class Ensemble(Members):
         start = time.perf_counter()
         job = Job(epochs, size, bool(shuffle), best, names)
         with self._core.reserved():
-            if executor is None and log is None:
+            if comm is not None:
+                if executor is not None or log is not None:
+                    raise ValueError("comm: found an executor or a log besides, wanted one of them")
+                report, kept, completed = train_by_ranks(self, training, validation, job, comm)
+                self._keep_history(training, job, report, completed, kept)
+            elif executor is None and log is None:
                 self._train_here(training, validation, job, on_progress)
             else:
                 report, kept, completed = train_elsewhere(
