@@ -23,9 +23,11 @@ template <class T>
 class Dense;
 
 // Training or prediction. Random numbers are functions of (seed, number of the pass, layer, row).
+// `first`: the number that the first row has in the batch, of which this may be a part.
 struct Pass {
   bool training = false;
   std::uint64_t seed = 0, number = 0;
+  index_t first = 0;
 };
 
 // Some rows of a batch at one layer. `kept` is what the layer keeps for the backward pass.

@@ -36,6 +36,15 @@ struct LossSum {
   double weight = 0;
 };
 
+// Rows of a batch that several processes share, by their numbers in the whole batch. They are cut
+// into leaves at `cuts` (leaves + 1 ascending numbers), of which the first is number `leaf` in the
+// binary tree over all leaves of the batch; `weight` is the whole batch's.
+struct BatchPart {
+  std::vector<index_t> cuts;
+  index_t leaf = 0;
+  double weight = 0;
+};
+
 template <class T>
 class RowGradients;
 
@@ -115,6 +124,20 @@ class Network {
   // changes. Random numbers are those of training step `number`.
   LossSum gradient(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
                    const Targets<T>& targets, std::uint64_t number);
+  // The gradient of a part of a batch, without penalties, scaled for the whole batch; the sum of
+  // all parts' is `gradient`'s. A part without rows gives -0, which changes no sum's bits.
+  // `outputs` (rows, units), unless empty, gets the network's outputs. The returned sum has this
+  // part's loss.
+  LossSum gradient_of_part(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
+                           const Targets<T>& targets, std::uint64_t number, const BatchPart& part,
+                           MatrixView<T> outputs);
+  // Of how many leaves `train` adds up the gradient of so many rows; 0 where its products have all
+  // rows at once.
+  index_t leaves_of(index_t rows) const {
+    return parameter_count_ > chained_parameters || couples_ ? 0 : leaf_count(rows);
+  }
+  // Whether a layer uses statistics of the batch in training.
+  bool couples_rows() const { return couples_; }
   // The output of layer l in the last pass, which was over `rows` rows.
   MatrixView<const T> output_of(std::size_t l, index_t rows) { return workspace_.a(l, 0, rows); }
   // Whether `train_rows` can do batches of one row.

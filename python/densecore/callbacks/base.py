@@ -38,6 +38,8 @@ class Callback:
 
     # Callbacks that must see what the others have done in an epoch come last, whatever their place.
     runs_last = False
+    # With `fit(comm=...)` those that write files run on rank 0 only.
+    writes_files = False
     _warned_of = ""  # the number whose absence has been warned of
     # The list that it is in: what it restores, it restores for all of them.
     _companions: "CallbackList | None" = None

@@ -19,6 +19,8 @@ from ..metrics import get_all, larger_is_better
 from ..models.model import Model
 from . import serialization
 from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
+from .elsewhere import Job, Log, train_by_ranks
+from .elsewhere import train as train_elsewhere
 from .history import EnsembleHistory
 from .members import Members, member_count
 from .progress import watched
@@ -189,6 +191,9 @@ class Ensemble(Members):
         monitor: str = "val_loss",
         patience: int | None = None,
         on_progress: Callable[[float], None] | None = None,
+        executor: Any = None,
+        log: Log | None = None,
+        comm: Any = None,
     ) -> EnsembleHistory:
         """Train all members for a number of epochs.
 
@@ -229,6 +234,16 @@ class Ensemble(Members):
         on_progress : callable, optional
             Called with the share of all epochs that are done, from another thread, several times a
             second while the members are trained.
+        executor : optional
+            Trains groups of members in other processes or on other machines, with the same bits:
+            an executor of ``concurrent.futures``, ``mpi4py.futures``, loky or Dask
+            (``client.get_executor()``), or the module ``ray``.
+        log : elsewhere.Log, optional
+            Of `sweep` and `cross_validate`: members that are in it are not trained again.
+        comm : communicator, optional
+            Ranks, as of `Sequential.fit`, that all make this call with the same arguments: each
+            trains a share of the members, and afterwards all have all of them. The bits are those
+            of one process for any number of ranks.
 
         Returns
         -------
@@ -264,36 +279,67 @@ class Ensemble(Members):
         best = self._best_epoch(restore_best_weights, monitor, patience, validation is not None)
         if validation is not None:
             names = names + ["val_" + name for name in names]
-        kept: NDArray[np.int64] | None = None
-        report = np.full((epochs, len(names), len(self)), np.nan)
         start = time.perf_counter()
+        job = Job(epochs, size, bool(shuffle), best, names)
         with self._core.reserved():
-            before = np.array(self.progress["epochs"])
-            try:
-                with watched(on_progress, report[:, 0]):
-                    kept = self._core.fit(
-                        training.core(),
-                        None if validation is None else validation.core(),
-                        epochs,
-                        size,
-                        bool(shuffle),
-                        report,
-                        best,
-                    )
-                self._core.finish_training()
-            finally:
-                numbers = {name: report[:, i] for i, name in enumerate(names)}
-                completed = np.array(self.progress["epochs"]) - before
-                if kept is None:
-                    kept = completed - 1
-                self.history = EnsembleHistory(
-                    numbers, completed, rows, self._model._directions, kept
+            if comm is not None:
+                if executor is not None or log is not None:
+                    raise ValueError("comm: found an executor or a log besides, wanted one of them")
+                report, kept, completed = train_by_ranks(self, training, validation, job, comm)
+                self._keep_history(training, job, report, completed, kept)
+            elif executor is None and log is None:
+                self._train_here(training, validation, job, on_progress)
+            else:
+                report, kept, completed = train_elsewhere(
+                    self, training, validation, job, executor, log, on_progress
                 )
+                self._keep_history(training, job, report, completed, kept)
+        assert self.history is not None
         self._warn_of(self.history)
         if verbose != 0:
             said = repr(self.history).removeprefix("EnsembleHistory(")[:-1]
             print(f"{said} - {time.perf_counter() - start:.1f}s")
         return self.history
+
+    def _train_here(
+        self,
+        training: MembersData,
+        validation: MembersData | None,
+        job: Job,
+        on_progress: Callable[[float], None] | None,
+    ) -> None:
+        kept: NDArray[np.int64] | None = None
+        report = np.full((job.epochs, len(job.names), len(self)), np.nan)
+        before = np.array(self.progress["epochs"])
+        try:
+            with watched(on_progress, report[:, 0]):
+                kept = self._core.fit(
+                    training.core(),
+                    None if validation is None else validation.core(),
+                    job.epochs,
+                    job.batch_size,
+                    job.shuffle,
+                    report,
+                    job.best,
+                )
+            self._core.finish_training()
+        finally:
+            completed = np.array(self.progress["epochs"]) - before
+            self._keep_history(training, job, report, completed, kept)
+
+    def _keep_history(
+        self,
+        training: MembersData,
+        job: Job,
+        report: NDArray[np.float64],
+        completed: NDArray[np.int64],
+        kept: NDArray[np.int64] | None,
+    ) -> None:
+        numbers = {name: report[:, i] for i, name in enumerate(job.names)}
+        if kept is None:
+            kept = completed - 1
+        directions = self._model._directions
+        self.history = EnsembleHistory(numbers, completed, training.rows, directions, kept)
 
     def _best_epoch(
         self, restore: bool, monitor: str, patience: int | None, validated: bool

@@ -122,7 +122,7 @@ def _recompile(ensemble: Members, members: list[optimizers.Optimizer]) -> None:
     kept = {name: array.copy() for name, array in everything.items()}
     progress = ensemble.progress
     ensemble._compile(members)
-    _fill(ensemble, kept, progress)
+    fill(ensemble, kept, progress)
 
 
 def _set_states(model: Model, values: Array, layers: int) -> None:
@@ -151,7 +151,8 @@ def tensors_of(ensemble: Members) -> dict[str, Array]:
     return tensors
 
 
-def _fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
+def fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
+    """Give the members what `tensors_of` and `progress` say."""
     ensemble.parameters[...] = tensors["parameters"]
     flush_subnormals(ensemble.parameters)
     if "states" in tensors:
@@ -188,7 +189,7 @@ def restore(ensemble: Members, state: dict[str, Any]) -> None:
         model = ensemble._model
         model.loss, model._metrics, model._weighted_metrics, members = state["compiled"]
         ensemble._compile([_copy(optimizer) for optimizer in members])
-    _fill(ensemble, state["tensors"], state["progress"])
+    fill(ensemble, state["tensors"], state["progress"])
 
 
 def _begin(ensemble: Members, name: str, config: dict[str, Any], seeds: list[int]) -> None:
@@ -278,7 +279,7 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
     except _DAMAGED as error:
         reason = one_line(str(error))
         raise ValueError(f"{name}: the ensemble is damaged: {reason}") from None
-    _fill(ensemble, tensors, progress)
+    fill(ensemble, tensors, progress)
 
 
 # What impossible entries of a configuration raise, wherever they are looked at.

@@ -109,7 +109,7 @@ class Layer:
         self._network: Network | None = None
         self._core_indices: list[int] = []  # of the network's layers with these weights
         self._nodes: list[Node] = []  # the calls with symbols
-        self._model: weakref.ref[Any] | None = None  # that has the layer; see models/sharing.py
+        self._model: weakref.ref[Any] | None = None  # that has the layer; see models/loans.py
 
     def __setattr__(self, name: str, value: Any) -> None:
         known = vars(self)

@@ -34,7 +34,8 @@ class LossAsMetric(Metric):
 
 def _metric_of(kind: str, class_name: str) -> type[LossAsMetric]:
     text = f"The loss {kind!r} as a metric: its mean over the rows."
-    members = {"kind": kind, "__doc__": text, "__module__": LossAsMetric.__module__}
+    # The package has them by name, where pickles look.
+    members = {"kind": kind, "__doc__": text, "__module__": __package__}
     return type(class_name, (LossAsMetric,), members)
 
 

@@ -29,6 +29,10 @@ class Compiled(LayeredNetwork):
         self._weighted_metrics: list[metrics.Metric] = []
         self.stop_training = False
         self._initial_epoch = 0  # of the current `fit`; what a callback restores may change it
+        # Of that epoch the steps that are made already, by ranks that stopped within it, and what
+        # these added up to.
+        self._initial_step = 0
+        self._initial_totals: list[tuple[float, float, float, int]] = []
 
     def compile(
         self,

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
+from .._base.lazy import imports
 from .._data.row_sources import take
 from ..losses import second_derivatives
 from ..losses.function import CallableLoss
@@ -41,12 +42,14 @@ class Derivatives(Compiled):
             )
         return np.require(np.broadcast_to(found, rows.shape), self._dtype, ["C", "A"])
 
-    def loss_and_gradients(self, x: Array, y: Array, sample_weight: Array | None = None) -> float:
+    def loss_and_gradients(
+        self, x: Array, y: Array, sample_weight: Array | None = None, *, comm: Any = None
+    ) -> float:
         """The loss of a batch, with its penalties; fills ``model.gradients`` and updates nothing.
 
         Parameters
         ----------
-        x, y, sample_weight
+        x, y, sample_weight, comm
             As of `train_on_batch`.
 
         Returns
@@ -60,6 +63,11 @@ class Derivatives(Compiled):
         RuntimeError
             The model is not compiled.
         """
+        if comm is not None:
+            with imports:
+                from . import shared_batch
+
+            return shared_batch.loss_and_gradients(self, x, y, sample_weight, comm)
         self._compiled_loss()
         self._build_for(x)
         return self._network.loss_and_gradients(x, y, sample_weight)

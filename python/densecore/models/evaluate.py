@@ -2,7 +2,7 @@
 with them."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from .step import shown_targets
 if TYPE_CHECKING:  # whose module imports this one
     from .model import Model
 
+# Data of training, however given, as the core wants them: see `Compiled._data`.
+Prepare = Callable[[Any, Any, Any, Mapping[int, float] | None], Data]
 Callbacks = Iterable[Callback] | Callback | CallbackList | None
 
 
@@ -181,12 +183,13 @@ def batches_of(
     shuffle: bool,
     steps: int | None,
     class_weight: Mapping[int, float] | None,
+    prepare: Prepare | None = None,
 ) -> Indexed | Stream:
     """The source of batches; builds the model for it when that is still to do."""
+    prepare = prepare or model._data
 
     def convert(x: Any, y: Any, weight: Any) -> Data:
-        data: Data = model._data(x, y, weight, class_weight)
-        return data
+        return prepare(x, y, weight, class_weight)
 
     model._compiled_loss()
     source = source_of(batches, convert, bool(shuffle), steps)

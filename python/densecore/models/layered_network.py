@@ -18,8 +18,8 @@ from ..layers import Dense, Layer, assign
 from ..layers.arrays import total
 from ..layers.lowering import Plan, Row, Source
 from ..layers.symbols import Node, Symbol, connect
+from .loans import Loan, check_shapes, copy_back, copy_in, lender, views_in, weights_of
 from .nesting import Nested, as_seen
-from .sharing import Loan, check_shapes, copy_back, copy_in, lender, views_in, weights_of
 
 
 class LayeredNetwork(ABC):
@@ -42,6 +42,7 @@ class LayeredNetwork(ABC):
             "_fresh",
             "_kept",
             "_nested",
+            "_sharing",
         }
     )
 
@@ -51,6 +52,7 @@ class LayeredNetwork(ABC):
     def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         self._dtype = np.dtype(check_dtype(dtype))
         self.seed = seeds.fresh() if seed is None else checks.seed(seed)
+        self._seed_given = seed is not None
         self.name = self._default_name if name is None else name
         self._layers: list[Layer] = []
         self._network_or_none: Network | None = None
@@ -319,7 +321,7 @@ class LayeredNetwork(ABC):
         self._initialize_parameters(self.seed)
         self._network_changed()
 
-    def _make_network(self) -> None:
+    def _make_network(self, isa: str | None = None) -> None:
         """Make the network; its parameters are still to be filled, see `_network_changed`.
 
         Raises
@@ -328,7 +330,7 @@ class LayeredNetwork(ABC):
             A layer has weights of another shape; nothing has changed then.
         """
         plan = self._plan()
-        network = DTYPES[self.dtype].Network(self._inputs, plan.specs)
+        network = DTYPES[self.dtype].Network(self._inputs, plan.specs, isa)
         network.seed = self.seed
         for index, function in plan.functions.items():
             network.set_function(index, function.function, function.derivative)

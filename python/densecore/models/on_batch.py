@@ -1,5 +1,6 @@
 """Training and prediction for loops of one's own: on the caller's arrays, step by step."""
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ class OnBatch(Compiled):
         for name, call in calls.items():
             if name == "train_on_batch" and not self._trains_in_core:
                 continue
+            if name == "train_on_batch":
+                network.shared_train = _of_model(self)
             # A subclass's own method must not be hidden.
             if getattr(type(self), name) is getattr(OnBatch, name):
                 self._bind(name, call)
@@ -51,7 +54,7 @@ class OnBatch(Compiled):
         return all(row is not None and len(row) == 1 for row in (self._input_row, self._output_row))
 
     def train_on_batch(
-        self, x: Array, y: Array, sample_weight: Array | None = None
+        self, x: Array, y: Array, sample_weight: Array | None = None, *, comm: Any = None
     ) -> float | list[float]:
         """One forward pass, backward pass and update; the arrays are used where they lie.
 
@@ -60,6 +63,9 @@ class OnBatch(Compiled):
         x : ndarray (rows, features) of the model's dtype, C-contiguous
         y : ndarray (rows, outputs) of the model's dtype, or (rows,) int32 or int64 class numbers
         sample_weight : ndarray (rows,) of the model's dtype, optional
+        comm : communicator, optional
+            As of `fit`: each rank passes its own rows, any number of them, which together are the
+            batch; the loss is that of the whole batch.
 
         Returns
         -------
@@ -72,6 +78,11 @@ class OnBatch(Compiled):
         TypeError, ValueError
             An array that cannot be used without a copy; the message says what is wanted.
         """
+        if comm is not None:
+            with imports:
+                from . import shared_batch
+
+            return shared_batch.train_on_batch(self, x, y, sample_weight, comm)
         if self._network_or_none is None:
             self._build_for(x)
         if not self._trains_in_core:
@@ -272,6 +283,18 @@ class _LentStep(_LentCall):
         loss = self._call.run(steps)
         self._model._give_back()
         return loss
+
+
+def _of_model(model: OnBatch) -> Callable[..., Any]:
+    """The class's `train_on_batch` of a model that its network must not keep alive."""
+    known = weakref.ref(model)
+
+    def train_on_batch(*arguments: Any, **named: Any) -> Any:
+        found = known()
+        assert found is not None  # it is its network that was called
+        return OnBatch.train_on_batch(found, *arguments, **named)
+
+    return train_on_batch
 
 
 def _as_vectors(array: Any) -> Any:

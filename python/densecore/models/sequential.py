@@ -11,10 +11,10 @@ from .._data.structures import leaves
 from ..layers import Dense, Input, Layer
 from ..layers.lowering import Plan, Row, Source
 from ..layers.symbols import Symbol, connect
+from .loans import adopt, release, weights_of
 from .model import Model
 from .names import Names
 from .nesting import KINDS, Nested, as_layer, as_seen, layer_of
-from .sharing import adopt, release, weights_of
 from .summary import table
 
 AnyLayer = Input | Layer | Model

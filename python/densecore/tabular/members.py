@@ -53,6 +53,8 @@ def train(
     epochs: int | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
+    executor: Any = None,
+    comm: Any = None,
 ) -> Ensemble:
     """Train `recipe.members` networks for each part of the rows, on the others.
 
@@ -66,6 +68,8 @@ def train(
     monitor : str
         The number of the validation that tells the best epoch; by default the loss, without label
         smoothing.
+    executor, comm : optional
+        Where members are trained, see `Ensemble.fit`.
     """
     rows = len(x)
     everything = np.arange(rows)
@@ -99,6 +103,8 @@ def train(
             monitor=monitor or _monitor(recipe, classification),
             patience=recipe.patience_for(count),
             on_progress=progress,
+            executor=executor,
+            comm=comm,
         )
     return ensemble
 
