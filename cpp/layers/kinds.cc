@@ -4,6 +4,7 @@
 
 #include "base/dtypes.h"
 #include "layers/dense.h"
+#include "layers/embedding.h"
 #include "layers/normalization.h"
 #include "layers/rowwise.h"
 
@@ -35,7 +36,7 @@ class LayerList {
 
 using Kinds = LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization,
                         RmsNormalization, GroupNormalization, UnitNormalization, BatchNormalization,
-                        FixedNormalization, AddLayer, FunctionLayer>;
+                        FixedNormalization, AddLayer, FunctionLayer, Scale, PeriodicEmbedding>;
 
 }  // namespace
 

@@ -68,6 +68,8 @@ class Network {
   // The arrays of parameters that training changes.
   const std::vector<ParameterBlock>& trained() const { return trained_; }
   bool penalized() const { return penalized_; }
+  // Whether steps differ from array to array, by penalties or multipliers.
+  bool array_steps() const { return array_steps_; }
   // The sum of the layers' penalties.
   double penalty() const;
   // When not 0: penalties are multiplied by penalty_weight / (weight of the batch), so that they
@@ -273,7 +275,7 @@ class Network {
   Layers<T> layers_;
   std::vector<ParameterBlock> trained_;
   std::vector<Range> stretches_;  // of parameters: those of trained_, neighbours together
-  bool penalized_ = false;
+  bool penalized_ = false, array_steps_ = false;
   // The first layer that is trained, where the backward pass ends.
   std::size_t lowest_ = 0;
   // For each layer the additions that have its input as a summand.

@@ -46,7 +46,7 @@ def call(layer: "Layer", inputs: Any, training: bool) -> Array:
 
 def _make(layer: "Layer", row: Row, dtype: str, seed: int) -> Network:
     plan = Plan(row)
-    layer._plan(plan)
+    layer._add_to(plan)
     if not plan.specs:
         plan.add({"kind": "activation", "activation": "linear"})
     network = DTYPES[dtype].Network(math.prod(row), plan.specs)

@@ -93,7 +93,7 @@ class Residual(Layer):
     def _plan(self, plan: Plan) -> None:
         start, row = plan.branch(), plan.row
         for layer in self._layers:
-            layer._plan(plan)
+            layer._add_to(plan)
         if plan.row != row:
             before, after = (shape[0] if len(shape) == 1 else shape for shape in (row, plan.row))
             raise ValueError(

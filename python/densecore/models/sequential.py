@@ -281,7 +281,7 @@ class Sequential(Model):
             raise RuntimeError("the model has no layers: add(Dense(units)) first")
         plan = Plan(self._input.dimensions)
         for layer in self._layers:
-            layer._plan(plan)
+            layer._add_to(plan)
             layer._last_core = len(plan.specs) - 1 if plan.specs else None
         # A loss of logits is computed with the end of the last layer: there must be one.
         if not plan.specs or "activation" not in plan.specs[-1]:
