@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <array>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -46,6 +47,14 @@ inline LayerSpec layer_spec_of(const py::dict& given) {
         spec.sources.push_back({layer, first, columns});
     } else if (name == "shares") {
       spec.shares = value.cast<index_t>();
+    } else if (name == "multipliers") {
+      const auto pairs = value.cast<std::vector<std::array<double, 2>>>();
+      if (pairs.size() > std::size(spec.multipliers))
+        throw std::invalid_argument("multipliers: found " + std::to_string(pairs.size()) +
+                                    " arrays, wanted at most " +
+                                    std::to_string(std::size(spec.multipliers)));
+      for (std::size_t i = 0; i < pairs.size(); ++i)
+        spec.multipliers[i] = {pairs[i][0], pairs[i][1]};
     } else if (spec.kind->has_activation && name == "activation") {
       spec.activation.name = value.cast<std::string>();
     } else if (spec.kind->has_activation && name == "activation_parameters") {

@@ -78,6 +78,8 @@ class Network {
   // The arrays of parameters that training changes.
   const std::vector<ParameterBlock>& trained() const { return trained_; }
   bool penalized() const { return penalized_; }
+  // Whether steps differ from array to array, by penalties or multipliers.
+  bool array_steps() const { return array_steps_; }
   // The sum of the layers' penalties.
   double penalty() const;
   // When not 0: penalties are multiplied by penalty_weight / (weight of the batch), so that they
@@ -331,7 +333,7 @@ class Network {
   Layers<T> layers_;
   std::vector<ParameterBlock> trained_;
   std::vector<Range> stretches_;  // of parameters: those of trained_, neighbours together
-  bool penalized_ = false;
+  bool penalized_ = false, array_steps_ = false;
   // The first layer that is trained, where the backward pass ends.
   std::size_t lowest_ = 0;
   std::vector<Source> input_;             // of each layer the first one

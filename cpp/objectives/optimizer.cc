@@ -154,11 +154,25 @@ Update<T> OptimizerState<T>::make_update(T* parameters, const T* gradients) {
 
 template <class T>
 void OptimizerState<T>::advance(Update<T>& update) {
-  const HyperparameterValues values = settings_->values(steps);
-  const std::int64_t number = accumulation_ == 1 ? steps : steps / accumulation_;
-  entry_->prepare(values.data(), number + 1, update.scalars);
+  prepare(steps, settings_->values(steps), {}, update);
   ++steps;
-  update.decay = 1 - values[0] * settings_->gradient_steps().weight_decay;
+}
+
+template <class T>
+void OptimizerState<T>::prepare(std::int64_t number, HyperparameterValues values,
+                                const Multipliers& multipliers, Update<T>& update) const {
+  values[0] *= multipliers.rate;
+  entry_->prepare(values.data(), number / accumulation_ + 1, update.scalars);
+  // A product with 1 leaves all bits.
+  update.decay = 1 - values[0] * (multipliers.decay * settings_->gradient_steps().weight_decay);
+}
+
+template <class T>
+Update<T> OptimizerState<T>::update_of(const Update<T>& update,
+                                       const Multipliers& multipliers) const {
+  Update<T> own = update;
+  if (multipliers.any()) prepare(steps - 1, settings_->values(steps - 1), multipliers, own);
+  return own;
 }
 
 template <class T>
@@ -234,15 +248,20 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
   }
   const Update<T> update = next_update(parameters, gradients);
   if (entry_->array_step != ArrayStep::none) {
-    for (const ParameterBlock& block : trained) step_of_array(update, block, gradients);
+    for (const ParameterBlock& block : trained)
+      step_of_array(update_of(update, block.multipliers), block, gradients);
     return finish_step(executor, work, parameters, trained);
   }
   for (std::size_t b = 0; b < trained.size();) {
-    // Adjacent arrays are updated together.
+    // Adjacent arrays of the same rates are updated together.
     const index_t first = trained[b].offset;
+    const Multipliers& multipliers = trained[b].multipliers;
     index_t last = first + trained[b].size();
-    for (++b; b < trained.size() && trained[b].offset == last; ++b) last += trained[b].size();
-    apply(update, first, last);
+    for (++b;
+         b < trained.size() && trained[b].offset == last && trained[b].multipliers == multipliers;
+         ++b)
+      last += trained[b].size();
+    apply(update_of(update, multipliers), first, last);
   }
   finish_step(executor, work, parameters, trained);
 }

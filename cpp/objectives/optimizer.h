@@ -155,6 +155,8 @@ class OptimizerState {
   bool simple() const {
     return entry_->array_step == ArrayStep::none && !settings_->gradient_steps().any();
   }
+  // The same step for an array whose rate or decay are others.
+  Update<T> update_of(const Update<T>& update, const Multipliers& multipliers) const;
   // Counts `count` steps of an optimizer that descends and is plain; returns the rate of each.
   double next_rate(std::int64_t count);
   // A whole step for the arrays `trained`. Penalties are multiplied by `penalty_factor`; 0: there
@@ -167,6 +169,9 @@ class OptimizerState {
  private:
   void add_penalties(const T* parameters, T* gradients, const std::vector<ParameterBlock>& trained,
                      double factor) const;
+  // Scalars and decay of step `number` (from 0), with these hyperparameters.
+  void prepare(std::int64_t number, HyperparameterValues values, const Multipliers& multipliers,
+               Update<T>& update) const;
   // To be called after the update of all parameters.
   void finish_step(Executor& executor, double work, T* parameters,
                    const std::vector<ParameterBlock>& trained);

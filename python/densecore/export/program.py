@@ -180,6 +180,11 @@ def _layer_normalization(layer: layers.LayerNormalization, program: Program) -> 
     )  # fmt: skip
 
 
+def _scale(layer: layers.Scale, program: Program) -> None:
+    factor = layer.scale.copy()
+    program.add(ColumnNormalization(str(layer.name), (program.last,), factor.size, None, factor))
+
+
 def _residual(layer: layers.Residual, program: Program) -> None:
     start = program.last
     for each in layer.layers:
@@ -198,6 +203,7 @@ _LOWERINGS: Sequence[tuple[type[layers.Layer], Callable[[Any, Program], None]]] 
     (layers.BatchNormalization, _batch_normalization),
     (layers.LayerNormalization, _layer_normalization),
     (layers.Normalization, _normalization),
+    (layers.Scale, _scale),
     (layers.Residual, _residual),
     (layers.Dropout, _nothing),
     (layers.GaussianNoise, _nothing),

@@ -6,6 +6,7 @@ from .arrays import assign
 from .base import Layer, deserialize
 from .dense import Dense
 from .dropout import Dropout
+from .periodic import PeriodicEmbedding, Scale
 from .input import Input, InputLayer
 from .noise import GaussianNoise
 from .normalization import (
@@ -36,11 +37,13 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "Normalization",
+    "PeriodicEmbedding",
     "RMSNormalization",
     "ReLU",
     "Rescaling",
     "Reshape",
     "Residual",
+    "Scale",
     "Softmax",
     "UnitNormalization",
     "assign",

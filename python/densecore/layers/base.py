@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
+from .._base import checks
 from .._base.dtypes import Array, Network
 from .._base.lookup import unknown
 from .._data.structures import leaves
@@ -33,6 +34,9 @@ _KERAS_ONLY = frozenset(
         "weights",
     }
 )
+
+
+_MULTIPLIERS = ("learning_rate_multiplier", "weight_decay_multiplier")
 
 
 def _refuse(kind: type, others: dict[str, Any]) -> None:
@@ -65,10 +69,17 @@ class Layer:
         The model's number of inputs, as Keras accepts it from the first layer.
     dtype
         Accepted for Keras's sake, and without effect: the model has one.
+    learning_rate_multiplier : float or dict, optional
+        What the optimizer's learning rate is multiplied with for the layer's arrays, > 0: of all of
+        them, or by their names, as in ``{"bias": 0.1}``. By default 1.
+    weight_decay_multiplier : float or dict, optional
+        The same for the optimizer's weight decay, >= 0.
 
     Attributes
     ----------
     name : str
+    learning_rate_multiplier, weight_decay_multiplier : dict
+        By the arrays' names; those of 1 are left out.
     trainable : bool
         May be changed at any time; holds from the next step on.
 
@@ -93,10 +104,18 @@ class Layer:
         input_dim: int | None = None,
         batch_input_shape: tuple[int | None, ...] | None = None,
         dtype: str | None = None,
+        learning_rate_multiplier: "float | dict[str, float] | None" = None,
+        weight_decay_multiplier: "float | dict[str, float] | None" = None,
         **others: Any,
     ) -> None:
         _refuse(type(self), others)
         kind = type(self).__name__
+        self.learning_rate_multiplier = self._multipliers(
+            f"{kind}: learning_rate_multiplier", learning_rate_multiplier, above=0
+        )
+        self.weight_decay_multiplier = self._multipliers(
+            f"{kind}: weight_decay_multiplier", weight_decay_multiplier, least=0
+        )
         if name is not None and not isinstance(name, str):
             raise TypeError(f"{kind}: name: found {type(name).__name__}, wanted a string")
         self.name = name
@@ -111,9 +130,27 @@ class Layer:
         self._nodes: list[Node] = []  # the calls with symbols
         self._model: weakref.ref[Any] | None = None  # that has the layer; see models/loans.py
 
+    @classmethod
+    def _multipliers(cls, what: str, given: Any, **limits: float) -> dict[str, float]:
+        """A number for all arrays, or numbers by their names, as a dict without those of 1."""
+        if given is None:
+            return {}
+        numbers = given if isinstance(given, dict) else dict.fromkeys(cls.parameter_names, given)
+        unknown_names = [name for name in numbers if name not in cls.parameter_names]
+        if unknown_names:
+            raise ValueError(
+                f"{what}: found {unknown_names[0]!r}, wanted names among "
+                f"{', '.join(cls.parameter_names) or 'none: the layer has no arrays'}"
+            )
+        found = {
+            name: checks.number(f"{what}: {name}", value, **limits)
+            for name, value in numbers.items()
+        }
+        return {name: value for name, value in found.items() if value != 1}
+
     def __setattr__(self, name: str, value: Any) -> None:
         known = vars(self)
-        fixed = name in ("activation", "axis", *self.config_names)
+        fixed = name in ("activation", "axis", *self.config_names, *_MULTIPLIERS)
         if (fixed and name in known) or (name == "name" and known.get("_model")):
             raise AttributeError(
                 f"layer {self.name or type(self).__name__}: {name}: found {value!r} for a layer "
@@ -302,6 +339,9 @@ class Layer:
             config[key] = value.get_config() if hasattr(value, "get_config") else value
         if not self._trainable:
             config["trainable"] = False
+        for key in _MULTIPLIERS:
+            if getattr(self, key):
+                config[key] = dict(getattr(self, key))
         return config
 
     @classmethod
@@ -352,6 +392,13 @@ class Layer:
     def _plan(self, plan: Plan) -> None:
         """Append what the layer is in the core, with `plan.here` as the input."""
         raise NotImplementedError
+
+    def _core_multipliers(self) -> list[list[float]]:
+        """Of learning rate and weight decay, for each array; empty when all are 1."""
+        rates, decays = self.learning_rate_multiplier, self.weight_decay_multiplier
+        if not (rates or decays):
+            return []
+        return [[rates.get(name, 1.0), decays.get(name, 1.0)] for name in self.parameter_names]
 
     def _output_row(self, row: Row | None) -> Row | None:
         """The shape of a row of the output, for that of a row of the input; None: not known yet.
