@@ -185,9 +185,16 @@ class _Writer:
     def rows(self, operation: RowNormalization, x: str, y: str) -> None:
         self.use("normalize_row")
         epsilon = number(operation.epsilon, "float64")
-        self.statements.append(
-            f"{self.prefix}normalize_row({operation.width}, {epsilon}, {x}, {y});"
-        )
+        size = operation.width // operation.groups
+        count = 1 if operation.summed else size
+        rule = f"{size}, {int(operation.centered)}, {count}, {epsilon}"
+        if operation.groups == 1:
+            self.statements.append(f"{self.prefix}normalize_row({rule}, {x}, {y});")
+        else:
+            self.statements.append(
+                f"for (i = 0; i < {operation.groups}; ++i) "
+                f"{self.prefix}normalize_row({rule}, {x} + {size} * i, {y} + {size} * i);"
+            )
         names = {
             part: self.constant(f"{operation.layer} {part}", values)
             for part in ("scale", "shift")
