@@ -28,12 +28,18 @@ from .program import (
 IR_VERSION = 8
 OPSET = 17
 
-_FLOAT, _INT64, _DOUBLE = 1, 7, 11  # TensorProto.DataType
-_DTYPES = {"float32": _FLOAT, "float64": _DOUBLE, "int64": _INT64}
-_ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 1, 2, 7  # AttributeProto.AttributeType
+#: TensorProto.DataType by the name of a dtype.
+TYPES = {"float32": 1, "int64": 7, "str": 8, "float64": 11}
+# AttributeProto.AttributeType.
+_ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_STRING = 1, 2, 3
+_ATTRIBUTE_INTS, _ATTRIBUTE_STRINGS = 7, 8
 
 
-def _attribute(name: str, value: float | int | Sequence[int]) -> bytes:
+def _attribute(name: str, value: float | int | str | Sequence[int] | Sequence[str]) -> bytes:
+    if isinstance(value, str):
+        return pb.message(
+            5, [pb.text(1, name), pb.text(4, value), pb.integer(20, _ATTRIBUTE_STRING)]
+        )
     if isinstance(value, float):
         return pb.message(
             5, [pb.text(1, name), pb.real(2, value), pb.integer(20, _ATTRIBUTE_FLOAT)]
@@ -42,7 +48,10 @@ def _attribute(name: str, value: float | int | Sequence[int]) -> bytes:
         return pb.message(
             5, [pb.text(1, name), pb.integer(3, value), pb.integer(20, _ATTRIBUTE_INT)]
         )
-    numbers = [pb.integer(8, each) for each in value]
+    if value and isinstance(value[0], str):
+        texts = [pb.text(9, str(each)) for each in value]
+        return pb.message(5, [pb.text(1, name), *texts, pb.integer(20, _ATTRIBUTE_STRINGS)])
+    numbers = [pb.integer(8, int(each)) for each in value]
     return pb.message(5, [pb.text(1, name), *numbers, pb.integer(20, _ATTRIBUTE_INTS)])
 
 
@@ -50,7 +59,7 @@ def _tensor(name: str, array: Array) -> bytes:
     """A TensorProto: dimensions, type, name, and the numbers as little-endian bytes."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     sizes = [pb.integer(1, size) for size in array.shape]
-    kind = pb.integer(2, _DTYPES[array.dtype.name])
+    kind = pb.integer(2, TYPES[array.dtype.name])
     return b"".join([*sizes, kind, pb.text(8, name), pb.raw(9, little.tobytes())])
 
 
@@ -59,7 +68,7 @@ def value_info(name: str, dtype: str, row: Sequence[int]) -> bytes:
     batch = pb.message(1, [pb.text(2, "batch")])
     sizes = [pb.message(1, [pb.integer(1, size)]) for size in row]
     shape = pb.message(2, [batch, *sizes])
-    tensor = pb.message(1, [pb.integer(1, _DTYPES[dtype]), shape])
+    tensor = pb.message(1, [pb.integer(1, TYPES[dtype]), shape])
     return b"".join([pb.text(1, name), pb.raw(2, tensor)])
 
 
@@ -72,6 +81,12 @@ class Graph:
         self.initializers: list[bytes] = []
         self._names: set[str] = set()
         self._constants: dict[float, str] = {}
+
+    def of_dtype(self, dtype: str) -> "Graph":
+        """The same graph, for operations on another type of numbers."""
+        other = Graph(dtype)
+        other.nodes, other.initializers, other._names = self.nodes, self.initializers, self._names
+        return other
 
     def fresh(self, wanted: str) -> str:
         """A name that no other value has."""
@@ -107,6 +122,7 @@ class Graph:
         *inputs: str,
         name: str = "",
         output: str | None = None,
+        domain: str = "",
         **attributes: Any,
     ) -> str:
         """Append a node with one output; returns the output's name."""
@@ -115,6 +131,8 @@ class Graph:
         parts += [pb.text(2, output), pb.text(3, self.fresh(f"{output}/{operator}"))]
         parts.append(pb.text(4, operator))
         parts += [_attribute(key, value) for key, value in attributes.items()]
+        if domain:
+            parts.append(pb.text(7, domain))
         self.nodes.append(b"".join(parts))
         return output
 
