@@ -28,6 +28,8 @@ from .program import (
 IR_VERSION = 8
 OPSET = 17
 
+#: The domain of ONNX's operators for tables.
+TABLES = "ai.onnx.ml"
 #: TensorProto.DataType by the name of a dtype.
 TYPES = {"float32": 1, "int64": 7, "str": 8, "float64": 11}
 # AttributeProto.AttributeType.

@@ -23,8 +23,6 @@ from .targets import ClassTarget
 if TYPE_CHECKING:
     from .model import TableModel
 
-_ML = "ai.onnx.ml"  # ONNX's operators for tables
-
 
 class _Columns:
     """The graph, and the inputs that the columns have in it."""
@@ -76,7 +74,7 @@ def _category(feature: CategoricalFeature, columns: _Columns) -> list[str]:
     texts = g.node("Reshape", columns.input(feature.name, "str"), g.integers("all", [-1]))
     unknown = -2
     place = g.node(
-        "LabelEncoder", texts, domain=_ML, keys_strings=list(keys.exact),
+        "LabelEncoder", texts, domain=onnx.TABLES, keys_strings=list(keys.exact),
         values_int64s=list(keys.exact.values()),
         default_int64=unknown if keys.folded else keys.other,
     )  # fmt: skip
@@ -84,7 +82,7 @@ def _category(feature: CategoricalFeature, columns: _Columns) -> list[str]:
         # The locale of C is there on every machine; it knows the letters from A to Z.
         lower = g.node("StringNormalizer", texts, case_change_action="LOWER", locale="C")
         again = g.node(
-            "LabelEncoder", lower, domain=_ML, keys_strings=list(keys.folded),
+            "LabelEncoder", lower, domain=onnx.TABLES, keys_strings=list(keys.folded),
             values_int64s=list(keys.folded.values()), default_int64=keys.other,
         )  # fmt: skip
         missed = g.node("Equal", place, g.integers("unknown", [unknown]))
@@ -149,7 +147,7 @@ def _label(g: Graph, place: str, classes: Sequence[Any]) -> tuple[str, str]:
         return g.node("Gather", labels, place), "int64"
     names = [str(each) for each in classes]
     chosen = g.node(
-        "LabelEncoder", place, domain=_ML, keys_int64s=list(range(len(names))),
+        "LabelEncoder", place, domain=onnx.TABLES, keys_int64s=list(range(len(names))),
         values_strings=names, default_string="",
     )  # fmt: skip
     return chosen, "str"
@@ -234,4 +232,4 @@ def to_bytes(
         "target": json.dumps(target.to_dict()),
         "card": json.dumps(model.card, allow_nan=False, default=str),
     }
-    return onnx.file_of(g, columns.inputs, infos, "table", metadata, {_ML: 2})
+    return onnx.file_of(g, columns.inputs, infos, "table", metadata, {onnx.TABLES: 2})
