@@ -140,10 +140,17 @@ void Network<T>::layers_changed() {
   // Arrays that are not trained keep a gradient of 0.
   if (gradients_ != nullptr) std::fill_n(gradients_->data(), parameter_count_, T(0));
   row_layers_ = shared_ ? std::vector<RowLayer>() : row_layers_of(*table_, layers_);
-  tiny_ = all && !array_steps_ && fits_tiny(*table_, row_layers_);
+  const bool multiplied =
+      std::any_of(trained_.begin(), trained_.end(),
+                  [](const ParameterBlock& block) { return block.multipliers.any(); });
+  tiny_ = all && !shared_ && !multiplied ? tiny_layers_of(*table_, layers_) : TinyLayers<T>();
+  tiny_.drops = std::any_of(tiny_.dropouts.begin(), tiny_.dropouts.end(),
+                            [](const Layer<T>* dropout) { return dropout != nullptr; });
+  tiny_.inlined = !tiny_.rows.empty() && !row_layers_.empty();
   // Measured: a single step of wider layers is faster by small.cc.
-  tiniest_ = tiny_ && std::all_of(row_layers_.begin(), row_layers_.end(),
-                                  [](const RowLayer& layer) { return layer.units <= 4; });
+  tiniest_ = tiny_.inlined && !penalized_ &&
+             std::all_of(row_layers_.begin(), row_layers_.end(),
+                         [](const RowLayer& layer) { return layer.units <= 4; });
   ++layers_version_;
 }
 

@@ -27,8 +27,20 @@ namespace densecore {
 // them (single_rows.cc).
 template <class T>
 std::vector<RowLayer> row_layers_of(const KernelTable<T>& table, const Layers<T>& layers);
+// The same for training, with the arrays of the steps that it makes at once. Empty when its kernel
+// does not support the layers.
 template <class T>
-bool fits_tiny(const KernelTable<T>& table, const std::vector<RowLayer>& layers);
+struct TinyLayers {
+  std::vector<RowLayer> rows;
+  std::vector<TinyExtra<T>> extras;
+  std::vector<const Layer<T>*> dropouts;  // behind each layer, or null
+  bool inlined = false;  // whether single steps can take the parameters as they are
+  bool drops = false;    // whether there is a dropout
+  std::vector<double> rates;
+  AlignedBuffer<T> factors;
+};
+template <class T>
+TinyLayers<T> tiny_layers_of(const KernelTable<T>& table, const Layers<T>& layers);
 
 // A sum over rows, before the division by its weight.
 struct LossSum {
@@ -148,7 +160,7 @@ class Network {
   // Whether that is also the fastest way of a single step.
   bool trains_single_row(const Objective<T>& objective, const Targets<T>& targets,
                          const OptimizerState<T>& optimizer) const {
-    return tiniest_ && trains_rows(objective, targets, optimizer);
+    return tiniest_ && optimizer.descends() && trains_rows(objective, targets, optimizer);
   }
   // One row of `predict`, when `predicts_rows`; changes nothing.
   bool predicts_rows() const { return !row_layers_.empty(); }
@@ -321,6 +333,8 @@ class Network {
   void layers_changed();
   // What the graph says of gradients: in which order they are added, and where they are kept.
   void plan_gradients();
+  // What dropout multiplies single rows with, for steps first, first + 1, ... of `train_rows`.
+  void draw_factors(std::int64_t first, index_t steps);
   // The factor of the penalties for a batch of this weight (see penalty_weight).
   double penalty_factor(double weight) const {
     return penalty_weight > 0 && weight > 0 ? penalty_weight / weight : 1;
@@ -362,7 +376,7 @@ class Network {
   Workspace<T> workspace_;
   AlignedBuffer<T> gathered_;         // the gradients before a `backward` that accumulates
   std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
-  bool tiny_;                         // whether table.tiny_train takes them, too
+  TinyLayers<T> tiny_;                // empty when table.tiny_train does not take them
   bool tiniest_;                      // whether it is best for a single step, too
 };
 

@@ -184,6 +184,27 @@ double OptimizerState<T>::next_rate(std::int64_t count) {
 }
 
 template <class T>
+TinyUpdate<T> OptimizerState<T>::next_rows(index_t count, double* rates) {
+  const GradientSteps& wanted = settings_->gradient_steps();
+  // Asked first: another thread may replace the schedule meanwhile.
+  const bool scheduled = settings_->scheduled();
+  const double rate = settings_->values(steps)[0];
+  for (index_t i = 0; i < count; ++i)
+    rates[i] = scheduled && i > 0 ? settings_->values(steps + i)[0] : rate;
+  TinyUpdate<T> update{};
+  update.rule = entry_;
+  update.hyperparameters = settings_->hyperparameter_values();
+  update.first = steps + 1;
+  for (int i = 0; i < entry_->state_count; ++i) update.states[i] = states_->data() + i * count_;
+  update.weight_decay = wanted.weight_decay;
+  update.clipvalue = wanted.clipvalue;
+  update.clipnorm = wanted.clipnorm;
+  update.global_clipnorm = wanted.global_clipnorm;
+  steps += count;
+  return update;
+}
+
+template <class T>
 void OptimizerState<T>::add_penalties(const T* parameters, T* gradients,
                                       const std::vector<ParameterBlock>& trained,
                                       double factor) const {

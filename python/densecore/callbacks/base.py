@@ -250,11 +250,11 @@ class CallbackList:
 
     def listens(self, hook: str) -> bool:
         """Whether any callback overrides a hook."""
-        return any(overrides(callback, hook) for callback in self.callbacks)
+        return bool(self.callbacks) and any(overrides(each, hook) for each in self.callbacks)
 
     def listens_to_batches(self, kind: str) -> bool:
         """Whether any callback overrides a hook of batches, of "train", "test" or "predict"."""
-        return any(self.listens(hook) for hook in _BATCH_HOOKS[kind])
+        return bool(self.callbacks) and any(map(self.listens, _BATCH_HOOKS[kind]))
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Call the hook of each."""

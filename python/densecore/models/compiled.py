@@ -146,13 +146,17 @@ class Compiled(LayeredNetwork):
     @property
     def metrics_names(self) -> list[str]:
         """``"loss"``, then the metrics: the order of `evaluate`'s list."""
+        if not (self._metrics or self._weighted_metrics):
+            return ["loss"]
         return ["loss", *metrics.reported_names(self._metrics, self._weighted_metrics)]
 
     @property
     def _directions(self) -> dict[str, bool]:
         """For each metric, by its reported name, whether larger is better."""
-        reported = self.metrics_names[1:]
         given = (*self._metrics, *self._weighted_metrics)
+        if not given:
+            return {}
+        reported = self.metrics_names[1:]
         return {name: m.larger_is_better for name, m in zip(reported, given, strict=True)}
 
     @property
