@@ -130,7 +130,10 @@ def test_functional_models_are_refused() -> None:
         (lambda: small().compile("sgd", "mse", loss_weights=[2.0]), "loss_weights: found"),
         (lambda: small()(X, training=True), r"training: found True.*forward\(x, training=True\)"),
         (lambda: utils.plot_model(small(), "x.png", colour=1), "argument 'colour', known: show_"),
-        (lambda: models.load_model("m", custom_objects={"f": abs}), "custom_objects: found f, wan"),
+        (
+            lambda: models.load_model("m", custom_objects={"f": abs}),
+            "custom_objects: found dict .*, wan",
+        ),
     ],
 )
 def test_arguments_that_mean_something_are_refused(make: Any, said: str) -> None:
@@ -183,7 +186,7 @@ def test_loading_without_compilation(tmp_path: Path) -> None:
 
 def test_layers_that_are_not_there() -> None:
     assert small().get_layer(index=-1).name == "out"
-    with pytest.raises(ValueError, match="found the index 2, wanted 0 to 1"):
+    with pytest.raises(ValueError, match="index: found 2, wanted 0 to 1"):
         small().get_layer(index=2)
 
 

@@ -12,6 +12,7 @@ from .. import losses, optimizers
 from .._base import checks
 from .._base.dtypes import Array
 from .._base.warn import warn
+from .._data.arrays import as_array
 from .._data.row_sources import as_rows, take
 from ..callbacks.progress import check_verbose
 from ..losses.function import CallableLoss
@@ -20,7 +21,7 @@ from ..models.sequential import Sequential
 from . import serialization
 from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
 from .history import EnsembleHistory
-from .members import Members, member_count
+from .members import MAX_NUMBERS, Members, member_count
 from .progress import watched
 
 AnyOptimizer = str | optimizers.Optimizer
@@ -147,10 +148,10 @@ class Ensemble(Members):
         model = self._model
         before = (model.loss, model._metrics, model._weighted_metrics)
         try:
-            model.loss, model._metrics, model._weighted_metrics = chosen, plain, weighted
+            model._loss, model._metrics, model._weighted_metrics = chosen, plain, weighted
             self._compile(members)
         except BaseException:
-            model.loss, model._metrics, model._weighted_metrics = before
+            model._loss, model._metrics, model._weighted_metrics = before
             raise
 
     def _read(
@@ -250,6 +251,12 @@ class Ensemble(Members):
         epochs = checks.integer("epochs", epochs, 0)
         size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
         check_verbose(verbose)
+        shuffle = checks.flag("shuffle", shuffle)
+        bootstrap = checks.flag("bootstrap", bootstrap)
+        restore_best_weights = checks.flag("restore_best_weights", restore_best_weights)
+        validation_split = checks.number("validation_split", validation_split, least=0, below=1)
+        if on_progress is not None and not callable(on_progress):
+            raise TypeError(f"on_progress: found {checks.shown(on_progress)}, wanted a callable")
         data = self._read(x, y, sample_weight, class_weight)
         rows = chosen_rows(self.seeds, indices, bootstrap, data)
         training, validation = with_validation(
@@ -265,6 +272,12 @@ class Ensemble(Members):
         if validation is not None:
             names = names + ["val_" + name for name in names]
         kept: NDArray[np.int64] | None = None
+        most = MAX_NUMBERS // (len(names) * len(self))
+        if epochs > most:
+            raise ValueError(
+                f"epochs: found {epochs}, wanted at most {most} for {len(self)} members and "
+                f"{len(names)} numbers of each epoch, which are all kept"
+            )
         report = np.full((epochs, len(names), len(self)), np.nan)
         start = time.perf_counter()
         with self._core.reserved():
@@ -276,7 +289,7 @@ class Ensemble(Members):
                         None if validation is None else validation.core(),
                         epochs,
                         size,
-                        bool(shuffle),
+                        shuffle,
                         report,
                         best,
                     )
@@ -306,8 +319,10 @@ class Ensemble(Members):
         known = ["val_" + name for name in self.metrics_names]
         if not validated:
             raise ValueError("restore_best_weights: found no validation data to tell the best by")
-        if monitor not in known:
-            raise ValueError(f"monitor: found {monitor!r}, wanted one of {', '.join(known)}")
+        if checks.text("monitor", monitor) not in known:
+            raise ValueError(
+                f"monitor: found {checks.shown(monitor)}, wanted one of {', '.join(known)}"
+            )
         if any(optimizer.use_ema for optimizer in self.optimizers):
             raise ValueError(
                 "restore_best_weights: found an optimizer with use_ema=True, whose average "
@@ -415,7 +430,7 @@ class Ensemble(Members):
                 f"reduce: found {reduce!r}, wanted 'mean', 'std', 'median', or quantiles"
             )
         if hasattr(x, "shape") and len(x.shape) == 3:
-            x = np.require(x, self._model._dtype, ["C", "A"])
+            x = as_array("x", x, self._model._dtype)
         else:
             x = take(as_rows("x", x, self._model._dtype, (self._model._inputs,)), slice(None))
         outputs = self._core.predict(x, None)
@@ -449,9 +464,13 @@ class Ensemble(Members):
             serialization.take_over(self, self._checked(index), model)
 
     def _checked(self, index: int) -> int:
-        place = index + len(self) if index < 0 else index
+        found = checks.real(index)
+        wanted = f"wanted 0 to {len(self) - 1}"
+        if not isinstance(found, int):
+            raise TypeError(f"member: found {checks.shown(index)}, {wanted}")
+        place = found + len(self) if found < 0 else found
         if not 0 <= place < len(self):
-            raise IndexError(f"member: found {index}, wanted 0 to {len(self) - 1}")
+            raise IndexError(f"member: found {checks.shown(index)}, {wanted}")
         return place
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -493,8 +512,11 @@ def _reduced(outputs: Array, reduce: Any) -> Array:
         else:
             made = wide.std(axis=0, ddof=1 if len(wide) > 1 else 0)
     else:
-        levels = np.asarray(reduce, np.float64)
-        if not ((levels >= 0) & (levels <= 1)).all():
-            raise ValueError(f"reduce: found the quantiles {reduce!r}, wanted numbers from 0 to 1")
+        levels = as_array("reduce", reduce, np.dtype(np.float64))
+        if isinstance(reduce, bool | np.bool_) or not ((levels >= 0) & (levels <= 1)).all():
+            raise ValueError(
+                f"reduce: found {checks.shown(reduce)}, wanted 'mean', 'std', 'median', or "
+                "quantiles, numbers from 0 to 1"
+            )
         made = np.quantile(wide, levels, axis=0)
     return made.astype(outputs.dtype)

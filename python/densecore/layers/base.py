@@ -2,10 +2,11 @@
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
+from .._base import checks
 from .._base.dtypes import Array, Network
 from .._base.lookup import unknown
 from .arrays import Shapes, assign
@@ -44,7 +45,7 @@ def _refuse(kind: type, others: dict[str, Any]) -> None:
         known = [*known, *inspect.signature(Layer).parameters]
         public = dict.fromkeys(key for key in known if key not in ("general", "others"))
         raise TypeError(
-            f"{kind.__name__}: found the argument {name}={value!r}, {why}; known: "
+            f"{kind.__name__}: found the argument {name}={checks.shown(value)}, {why}; known: "
             f"{', '.join(public)}"
         )
 
@@ -97,7 +98,7 @@ class Layer:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"{kind}: name: found {type(name).__name__}, wanted a string")
         self.name = name
-        self._trainable = bool(trainable)
+        self._trainable = checks.flag(f"{kind}: trainable", trainable)
         shape = input_shape if input_shape is not None else row_shape(batch_input_shape)
         shape = shape if shape is not None else input_dim
         self._given_input = None if shape is None else Input(shape)
@@ -168,7 +169,7 @@ class Layer:
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
+        self._trainable = checks.flag("trainable", value)
         if self._network is not None and self._core_index is not None:
             self._network.set_trainable(self._core_index, self._trainable)
 
@@ -351,6 +352,9 @@ def deserialize(config: dict[str, Any]) -> Layer:
         The class is unknown; the message lists the known ones.
     """
     known = classes()
-    if config["class"] not in known:
-        unknown("layer", config["class"], known)
-    return known[config["class"]].from_config(config)
+    if not isinstance(config, Mapping):
+        raise TypeError(f"layer: found {checks.shown(config)}, wanted a dictionary")
+    kind = config.get("class")
+    if not isinstance(kind, str) or kind not in known:
+        unknown("layer", kind, known)
+    return known[kind].from_config(config)

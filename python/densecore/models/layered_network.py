@@ -28,8 +28,8 @@ class LayeredNetwork(ABC):
 
     def __init__(self, dtype: str | None, seed: int | None, name: str) -> None:
         self._dtype = np.dtype(check_dtype(dtype))
-        self.seed = seeds.fresh() if seed is None else checks.seed(seed)
-        self.name = name
+        self._seed = seeds.fresh() if seed is None else checks.seed(seed)
+        self.name = checks.text("name", name)
         self._layers: list[Layer] = []
         self._network_or_none: Network | None = None
         self._bound: set[str] = set()  # methods that are the core's own
@@ -102,6 +102,22 @@ class LayeredNetwork(ABC):
         for layer in self._layers:
             yield from layer._walk()
 
+    @property
+    def seed(self) -> int:
+        """Initial weights, orders of rows and dropout follow from it.
+
+        A seed that is set holds for rows and dropout from the next step on, and for initial weights
+        as long as there are none.
+        """
+        return self._seed
+
+    @seed.setter
+    def seed(self, value: int) -> None:
+        seed = checks.seed(value)
+        if self._network_or_none is not None:
+            self._network_or_none.seed = seed
+        self._seed = seed
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by its name or its place.
 
@@ -118,14 +134,15 @@ class LayeredNetwork(ABC):
         """
         if index is not None:
             count = len(self._layers)
-            if not -count <= index < count:
-                raise ValueError(f"get_layer: found the index {index}, wanted 0 to {count - 1}")
-            return self._layers[index]
+            place = checks.integer(
+                "get_layer: index", index, -count, count - 1, wanted=f"0 to {count - 1}"
+            )
+            return self._layers[place]
         for layer in self._all_layers():
             if layer.name == name:
                 return layer
         known = ", ".join(str(layer.name) for layer in self._all_layers())
-        raise ValueError(f"get_layer: unknown layer {name!r}; known: {known}")
+        raise ValueError(f"get_layer: unknown layer {checks.shown(name)}; known: {known}")
 
     @property
     def trainable(self) -> bool:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from .._base import checks
 from .._base.subnormals import flush_subnormals
 from .._saving import model_file, safetensors
 from .sequential import Sequential
@@ -48,7 +49,9 @@ def clone_model(model: Sequential, input_tensors: None = None) -> Sequential:
     if not isinstance(model, Sequential):
         raise TypeError(f"clone_model: found {type(model).__name__}, wanted a Sequential")
     if input_tensors is not None:
-        raise TypeError("clone_model: input_tensors: wanted None: the inputs are the model's own")
+        raise TypeError(
+            "clone_model: input_tensors: found some, wanted None: the inputs are the model's own"
+        )
     return type(model).from_config({**model._architecture(), "seed": None})
 
 
@@ -61,7 +64,9 @@ def model_from_json(json_string: str, custom_objects: None = None) -> Sequential
         It is not such a text.
     """
     if custom_objects:
-        raise TypeError("model_from_json: custom_objects: wanted None: a text holds layers only")
+        raise TypeError(
+            "model_from_json: custom_objects: found some, wanted None: a text holds layers only"
+        )
     try:
         config = json.loads(json_string)
     except (TypeError, ValueError) as error:
@@ -98,7 +103,7 @@ def load_model(
     """
     if custom_objects:
         raise TypeError(
-            f"custom_objects: found {', '.join(custom_objects)}, wanted None: no file holds "
+            f"custom_objects: found {checks.shown(custom_objects)}, wanted None: no file holds "
             "anything of one's own; compile the model with it after loading"
         )
     with model_file.open_model(filepath) as file:

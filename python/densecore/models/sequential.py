@@ -1,6 +1,6 @@
 """Sequential: layers one after another."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,6 +75,8 @@ class Sequential(Model):
         # The weights of layers whose stack has become shorter or longer.
         self._kept: list[tuple[Layer, list[Array]]] = []
         try:
+            if layers is not None and not isinstance(layers, Iterable):
+                raise TypeError(f"layers: found {checks.shown(layers)}, wanted a list of layers")
             for layer in layers or ():
                 self._append(layer)
             if self._input is not None and self._layers:
@@ -325,6 +327,8 @@ class Sequential(Model):
         """
         if callable(line_length):  # the first argument of version 0.1
             line_length, print_fn = None, line_length
+        if print_fn is not None and not callable(print_fn):
+            raise TypeError(f"print_fn: found {checks.shown(print_fn)}, wanted a callable")
         length = checks.optional("line_length", line_length) or 0
         (print_fn or print)(table(self.name, self.dtype, self._input, self._layers, length))
 
