@@ -672,7 +672,7 @@ def test_weights_in_order_of_keras(last: Any) -> None:
         (lambda: layers.BatchNormalization(axis=0), "axis: found 0, wanted -1"),
         (lambda: layers.Activation("relo"), "did you mean 'relu'"),
         (lambda: layers.Normalization(mean=1.0), "found one of mean and variance"),
-        (lambda: layers.Rescaling(0), "scale > 0"),
+        (lambda: layers.Rescaling(0), "wanted numbers > 0"),
         (lambda: dc.Sequential([dc.Dense(2, name="a"), dc.Dense(2, name="a")]), "name 'a' twice"),
     ],
 )

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -78,9 +77,8 @@ class OptimizerSettings {
       return step >= first && step - first < static_cast<std::int64_t>(values.size());
     }
   };
-  // The lock protects the two pointers. It is not held during a call of the schedule, which may
-  // wait for the GIL: a thread that holds the GIL may wait for this lock to set another schedule.
-  std::mutex mutex_;
+  // ForkLock protects the two pointers. It is not held during a call of the schedule, which may
+  // wait for the GIL: a thread that holds the GIL may wait for the lock to set another schedule.
   std::atomic<bool> scheduled_{false};
   std::shared_ptr<const Schedule> schedule_;
   std::shared_ptr<const Rates> rates_;

@@ -12,6 +12,7 @@ from .. import losses, optimizers
 from .._base import checks
 from .._base.dtypes import Array
 from .._base.warn import warn
+from .._data.arrays import as_array
 from .._data.row_sources import as_rows, take
 from ..callbacks.progress import check_verbose
 from ..losses.function import CallableLoss
@@ -22,7 +23,7 @@ from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
 from .elsewhere import Job, Log, train_by_ranks
 from .elsewhere import train as train_elsewhere
 from .history import EnsembleHistory
-from .members import Members, member_count
+from .members import MAX_NUMBERS, Members, member_count
 from .progress import watched
 
 AnyOptimizer = str | optimizers.Optimizer
@@ -149,10 +150,10 @@ class Ensemble(Members):
         model = self._model
         before = (model.loss, model._metrics, model._weighted_metrics)
         try:
-            model.loss, model._metrics, model._weighted_metrics = chosen, plain, weighted
+            model._loss, model._metrics, model._weighted_metrics = chosen, plain, weighted
             self._compile(members)
         except BaseException:
-            model.loss, model._metrics, model._weighted_metrics = before
+            model._loss, model._metrics, model._weighted_metrics = before
             raise
 
     def _read(
@@ -265,6 +266,12 @@ class Ensemble(Members):
         epochs = checks.integer("epochs", epochs, 0)
         size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
         check_verbose(verbose)
+        shuffle = checks.flag("shuffle", shuffle)
+        bootstrap = checks.flag("bootstrap", bootstrap)
+        restore_best_weights = checks.flag("restore_best_weights", restore_best_weights)
+        validation_split = checks.number("validation_split", validation_split, least=0, below=1)
+        if on_progress is not None and not callable(on_progress):
+            raise TypeError(f"on_progress: found {checks.shown(on_progress)}, wanted a callable")
         data = self._read(x, y, sample_weight, class_weight)
         rows = chosen_rows(self.seeds, indices, bootstrap, data)
         training, validation = with_validation(
@@ -279,6 +286,12 @@ class Ensemble(Members):
         best = self._best_epoch(restore_best_weights, monitor, patience, validation is not None)
         if validation is not None:
             names = names + ["val_" + name for name in names]
+        most = MAX_NUMBERS // (len(names) * len(self))
+        if epochs > most:
+            raise ValueError(
+                f"epochs: found {epochs}, wanted at most {most} for {len(self)} members and "
+                f"{len(names)} numbers of each epoch, which are all kept"
+            )
         start = time.perf_counter()
         job = Job(epochs, size, bool(shuffle), best, names)
         with self._core.reserved():
@@ -352,8 +365,10 @@ class Ensemble(Members):
         known = ["val_" + name for name in self.metrics_names]
         if not validated:
             raise ValueError("restore_best_weights: found no validation data to tell the best by")
-        if monitor not in known:
-            raise ValueError(f"monitor: found {monitor!r}, wanted one of {', '.join(known)}")
+        if checks.text("monitor", monitor) not in known:
+            raise ValueError(
+                f"monitor: found {checks.shown(monitor)}, wanted one of {', '.join(known)}"
+            )
         if any(optimizer.use_ema for optimizer in self.optimizers):
             raise ValueError(
                 "restore_best_weights: found an optimizer with use_ema=True, whose average "
@@ -461,7 +476,7 @@ class Ensemble(Members):
                 f"reduce: found {reduce!r}, wanted 'mean', 'std', 'median', or quantiles"
             )
         if hasattr(x, "shape") and len(x.shape) == 3:
-            x = np.require(x, self._model._dtype, ["C", "A"])
+            x = as_array("x", x, self._model._dtype)
         else:
             x = take(as_rows("x", x, self._model._dtype, (self._model._inputs,)), slice(None))
         outputs = self._core.predict(x, None)
@@ -495,9 +510,13 @@ class Ensemble(Members):
             serialization.take_over(self, self._checked(index), model)
 
     def _checked(self, index: int) -> int:
-        place = index + len(self) if index < 0 else index
+        found = checks.real(index)
+        wanted = f"wanted 0 to {len(self) - 1}"
+        if not isinstance(found, int):
+            raise TypeError(f"member: found {checks.shown(index)}, {wanted}")
+        place = found + len(self) if found < 0 else found
         if not 0 <= place < len(self):
-            raise IndexError(f"member: found {index}, wanted 0 to {len(self) - 1}")
+            raise IndexError(f"member: found {checks.shown(index)}, {wanted}")
         return place
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -539,8 +558,11 @@ def _reduced(outputs: Array, reduce: Any) -> Array:
         else:
             made = wide.std(axis=0, ddof=1 if len(wide) > 1 else 0)
     else:
-        levels = np.asarray(reduce, np.float64)
-        if not ((levels >= 0) & (levels <= 1)).all():
-            raise ValueError(f"reduce: found the quantiles {reduce!r}, wanted numbers from 0 to 1")
+        levels = as_array("reduce", reduce, np.dtype(np.float64))
+        if isinstance(reduce, bool | np.bool_) or not ((levels >= 0) & (levels <= 1)).all():
+            raise ValueError(
+                f"reduce: found {checks.shown(reduce)}, wanted 'mean', 'std', 'median', or "
+                "quantiles, numbers from 0 to 1"
+            )
         made = np.quantile(wide, levels, axis=0)
     return made.astype(outputs.dtype)

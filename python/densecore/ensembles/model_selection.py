@@ -199,6 +199,7 @@ def sweep(
         unknown("number", monitor, numbers)
     if folds is not None and (validation_data is not None or validation_split):
         raise ValueError("folds: found a validation besides, wanted one of them")
+    folds = checks.optional("folds", folds, 2)
     split = _Split(model, x, y, folds, stratify)
     each = split.count * repeats  # trainings of a combination
     optimizers = [
@@ -346,8 +347,13 @@ class _Split:
             if stratify is not False:
                 raise ValueError("stratify: found it without folds")
             return
-        self._rows = len(x) if hasattr(x, "__len__") else np.shape(x)[0]
-        if folds > self._rows:
+        shape = getattr(x, "shape", None)
+        if shape is None and isinstance(x, list | tuple):
+            shape = (len(x),)
+        if not shape:
+            raise TypeError(f"x: found {checks.shown(x)}, wanted an array (rows, features)")
+        self._rows = int(shape[0])
+        if self.count > self._rows:
             raise ValueError(f"folds: found {folds}, wanted at most {self._rows}, one per row")
         self._classes = _classes(y if stratify is True else stratify, self._rows)
 

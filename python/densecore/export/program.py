@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import activations, layers
+from .._base import checks
 from ..layers.activation_argument import UserActivation
 from .rows_of_layers import row_of
 
@@ -281,6 +282,8 @@ def program_of(model: Any) -> Program:
     ValueError
         A layer has no form outside this library; the message names it.
     """
+    if not hasattr(model, "built"):
+        raise TypeError(f"export: found {checks.shown(model)}, wanted a model")
     if not model.built:
         raise RuntimeError(
             f"export: the model {model.name!r} has no parameters yet: it does not know its number "

@@ -3,7 +3,7 @@
 import copy
 import re
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -51,7 +51,7 @@ def _refuse(kind: type, others: dict[str, Any]) -> None:
         known = [*known, *inspect.signature(Layer).parameters]
         public = dict.fromkeys(key for key in known if key not in ("general", "others"))
         raise TypeError(
-            f"{kind.__name__}: found the argument {name}={value!r}, {why}; known: "
+            f"{kind.__name__}: found the argument {name}={checks.shown(value)}, {why}; known: "
             f"{', '.join(public)}"
         )
 
@@ -120,7 +120,7 @@ class Layer:
             raise TypeError(f"{kind}: name: found {type(name).__name__}, wanted a string")
         self.name = name
         self._automatic_name = name is None
-        self._trainable = bool(trainable)
+        self._trainable = checks.flag(f"{kind}: trainable", trainable)
         shape = input_shape if input_shape is not None else row_shape(batch_input_shape)
         shape = shape if shape is not None else input_dim
         self._given_input = None if shape is None else Input(shape)
@@ -240,7 +240,7 @@ class Layer:
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
+        self._trainable = checks.flag("trainable", value)
         if self._network is not None:
             for index in self._core_indices:
                 self._network.set_trainable(index, self._trainable)
@@ -471,9 +471,12 @@ def deserialize(config: dict[str, Any]) -> Layer:
         The class is unknown; the message lists the known ones.
     """
     known = classes()
-    if config["class"] not in known:
-        unknown("layer", config["class"], known)
-    layer = known[config["class"]].from_config(config)
+    if not isinstance(config, Mapping):
+        raise TypeError(f"layer: found {checks.shown(config)}, wanted a dictionary")
+    kind = config.get("class")
+    if not isinstance(kind, str) or kind not in known:
+        unknown("layer", kind, known)
+    layer = known[kind].from_config(config)
     for part in layer._walk():  # a name that a model made up may give way in another model
         automatic = rf"{re.escape(part._default_name())}(_\d+)?"
         part._automatic_name = re.fullmatch(automatic, str(part.name)) is not None

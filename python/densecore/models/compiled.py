@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import losses, metrics, optimizers
+from .._base import checks
 from .._data.dataset import Data, prepare
 from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
@@ -22,8 +23,8 @@ class Compiled(LayeredNetwork):
     def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         super().__init__(dtype, seed, name)
         self.metadata: dict[str, Any] = {}
-        self.optimizer: optimizers.Optimizer | None = None
-        self.loss: losses.Loss | None = None
+        self._optimizer: optimizers.Optimizer | None = None
+        self._loss: losses.Loss | None = None
         self.history: History | None = None
         self._metrics: list[metrics.Metric] = []
         self._weighted_metrics: list[metrics.Metric] = []
@@ -77,18 +78,18 @@ class Compiled(LayeredNetwork):
         """
         loss, metrics = _only(loss), _only(metrics, (list, tuple))
         weighted_metrics = _only(weighted_metrics, (list, tuple))
-        if loss_weights is not None and _only(loss_weights) != 1:
+        if loss_weights is not None and checks.real(_only(loss_weights)) != 1:
             raise TypeError(
-                f"loss_weights: found {loss_weights!r}, wanted None: a model has one loss; rows "
-                "have weights in fit(sample_weight=..., class_weight=...)"
+                f"loss_weights: found {checks.shown(loss_weights)}, wanted None: a model has one "
+                "loss; rows have weights in fit(sample_weight=..., class_weight=...)"
             )
         if loss is None:
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
-        before = (self.optimizer, self.loss, self._metrics, self._weighted_metrics)
+        before = (self._optimizer, self._loss, self._metrics, self._weighted_metrics)
         try:
-            self.optimizer = optimizers.get(optimizer)
-            self.loss = custom_loss(loss) or losses.get(loss)
-            self.loss.check_trainable()
+            self._optimizer = optimizers.get(optimizer)
+            self._loss = custom_loss(loss) or losses.get(loss)
+            self._loss.check_trainable()
             self._metrics = get_all("metrics", metrics)
             self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
             if self.built:
@@ -96,8 +97,33 @@ class Compiled(LayeredNetwork):
             elif self._input_row is not None:
                 self._build_network()
         except BaseException:
-            self.optimizer, self.loss, self._metrics, self._weighted_metrics = before
+            self._optimizer, self._loss, self._metrics, self._weighted_metrics = before
             raise
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer | None:
+        """As compiled; its hyperparameters may be set at any time. None before."""
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        self._refuse_to_set("optimizer", value)
+
+    @property
+    def loss(self) -> losses.Loss | None:
+        """As compiled; None before."""
+        return self._loss
+
+    @loss.setter
+    def loss(self, value: Any) -> None:
+        self._refuse_to_set("loss", value)
+
+    def _refuse_to_set(self, name: str, value: Any) -> None:
+        # The core computes with what `compile` gave it, and a file would say something else.
+        raise AttributeError(
+            f"{name}: found an assignment of {checks.shown(value)}, wanted a call of "
+            f"compile(optimizer, loss, metrics): a model trains with what it was compiled with"
+        )
 
     def _network_changed(self) -> None:
         """Compile the core's network, where there is one and it is known how."""

@@ -38,7 +38,7 @@ def evaluate(
     """`Model.evaluate`, which documents it."""
     check_verbose(verbose)
     steps = checks.optional("steps", steps)
-    size = checks.optional("batch_size", batch_size) or 32
+    size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
     source: Source
     if y is None and are_batches(x):
         refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
@@ -124,7 +124,7 @@ def predict(
     """`Model.predict`, which documents it."""
     check_verbose(verbose)
     steps = checks.optional("steps", steps)
-    size = checks.optional("batch_size", batch_size) or 32
+    size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
     start = time.perf_counter()
     parts: Any
     if are_batches(x):
@@ -204,13 +204,14 @@ def validation_source(model: "Model", given: Any, size: int, steps: int | None) 
         return batches_of(model, given, False, steps, None)
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(
-            "validation_data: wanted (x, y) or (x, y, sample_weight), or what gives such batches"
+            f"validation_data: found {checks.shown(given)}, wanted (x, y) or (x, y, "
+            "sample_weight), or an object that gives such batches"
         )
     x, y, weight = [*given, None][:3]
     try:
         return Arrays(model._data(x, y, weight), size, False, steps)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"validation_data: {error}") from None
+        raise checks.prefixed("validation_data", error) from None
 
 
 def refuse_with_batches(**arguments: Any) -> None:

@@ -83,6 +83,10 @@ class FitArguments:
             "validation_batch_size", self.validation_batch_size
         )
         self.validation_freq = checks.integer("validation_freq", self.validation_freq, 1)
+        self.validation_split = checks.number(
+            "validation_split", self.validation_split, least=0, below=1
+        )
+        self.shuffle = checks.flag("shuffle", self.shuffle)
         check_verbose(self.verbose)
 
     @property
@@ -177,7 +181,7 @@ def sources_of(
         if arguments.validation_data is None and arguments.validation_split:
             training, held_out = training.split(arguments.validation_split)
             validation = Arrays(held_out, validation_size, False, arguments.validation_steps)
-        source = Arrays(training, size, bool(arguments.shuffle), arguments.steps_per_epoch)
+        source = Arrays(training, size, arguments.shuffle, arguments.steps_per_epoch)
         source.order = arguments.row_order
     if arguments.validation_data is not None:
         validation = validation_source(

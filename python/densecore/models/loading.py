@@ -52,7 +52,9 @@ def clone_model(model: Model, input_tensors: None = None) -> Model:
     if not isinstance(model, Model):
         raise TypeError(f"clone_model: found {type(model).__name__}, wanted a model")
     if input_tensors is not None:
-        raise TypeError("clone_model: input_tensors: wanted None: the inputs are the model's own")
+        raise TypeError(
+            "clone_model: input_tensors: found some, wanted None: the inputs are the model's own"
+        )
     return type(model).from_config({**model._architecture(), "seed": None})
 
 
@@ -127,9 +129,9 @@ def load_model(
                 raise ValueError("it has no layers or no inputs")
             optimizer = model.optimizer
             if optimizer is None and "compile" in file.config:  # the file has its state, too
-                model.optimizer = optimizers.get(dict(file.config["compile"]["optimizer"]))
+                model._optimizer = optimizers.get(dict(file.config["compile"]["optimizer"]))
             expected = model._expected_tensors()
-            model.optimizer = optimizer
+            model._optimizer = optimizer
         except KeyError as error:
             raise ValueError(f"{file.path}: the model is damaged: no entry {error}") from None
         except (TypeError, ValueError) as error:

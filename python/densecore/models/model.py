@@ -239,7 +239,8 @@ class Model(OnBatch, Derivatives, Serializable):
             As Keras: a number when there are no metrics, else a list in the order of
             ``metrics_names``; a dictionary with `return_dict`.
         """
-        plain = isinstance(x, np.ndarray) and y is not None and not (verbose or steps or callbacks)
+        plain = isinstance(x, np.ndarray) and y is not None and type(verbose) is int
+        plain = plain and not (verbose or batch_size is not None or steps is not None or callbacks)
         by_batch = self.loss is not None and self.loss.depends_on_batches(sample_weight is not None)
         if plain and not by_batch and not isinstance(self.loss, CallableLoss):
             # The usual call, without the machinery of hooks.
@@ -267,7 +268,8 @@ class Model(OnBatch, Derivatives, Serializable):
         A row's output has the same bits whatever other rows it comes with: `batch_size` matters to
         `steps` and to the ``on_predict_...`` hooks of `callbacks` only. `verbose` prints a line.
         """
-        plain = isinstance(x, np.ndarray) and not (batch_size or verbose or steps or callbacks)
+        plain = isinstance(x, np.ndarray) and type(verbose) is int and verbose == 0
+        plain = plain and batch_size is None and steps is None and not callbacks
         if not plain:
             with imports:
                 from . import evaluate as evaluation
@@ -325,6 +327,8 @@ class Model(OnBatch, Derivatives, Serializable):
         """
         if callable(line_length):  # the first argument of version 0.1
             line_length, print_fn = None, line_length
+        if print_fn is not None and not callable(print_fn):
+            raise TypeError(f"print_fn: found {checks.shown(print_fn)}, wanted a callable")
         length = checks.optional("line_length", line_length) or 0
         (print_fn or print)(self._summary_text(length))
 

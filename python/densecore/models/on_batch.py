@@ -145,7 +145,7 @@ class OnBatch(Compiled):
         """
         self._build_for(x)
         if out is None:
-            out = np.empty((len(x), self._outputs), self._dtype)
+            out = np.empty((len(x) if np.ndim(x) else 0, self._outputs), self._dtype)
         call = DTYPES[self.dtype].Prediction(self._network, _as_vectors(x), out)
         return _LentCall(self, call) if self._loans else call
 
