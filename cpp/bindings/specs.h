@@ -71,7 +71,15 @@ inline LayerSpec layer_spec_of(const py::dict& given) {
 inline NetworkSpec network_spec_of(index_t inputs, const std::vector<py::dict>& layers) {
   NetworkSpec spec;
   spec.inputs = inputs;
-  for (const py::dict& layer : layers) spec.layers.push_back(layer_spec_of(layer));
+  for (py::dict layer : layers) {
+    if (layer.contains("from")) {  // the second summand's layer, in a pickle of version 0.1
+      layer = py::dict(layer.attr("copy")());
+      const index_t before = static_cast<index_t>(spec.layers.size()) - 1;
+      layer["sources"] = py::make_tuple(py::make_tuple(before, 0, -1),
+                                        py::make_tuple(layer.attr("pop")("from"), 0, -1));
+    }
+    spec.layers.push_back(layer_spec_of(layer));
+  }
   return spec;
 }
 

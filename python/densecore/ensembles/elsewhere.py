@@ -301,7 +301,7 @@ class Log:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+        self.path = checks.path("log", path)
         self._known: dict[str, dict[str, Any]] = {}
         if os.path.exists(self.path):
             with open(self.path, encoding="utf-8", errors="replace") as file:

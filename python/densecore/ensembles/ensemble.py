@@ -193,7 +193,7 @@ class Ensemble(Members):
         patience: int | None = None,
         on_progress: Callable[[float], None] | None = None,
         executor: Any = None,
-        log: Log | None = None,
+        log: str | os.PathLike[str] | Log | None = None,
         comm: Any = None,
     ) -> EnsembleHistory:
         """Train all members for a number of epochs.
@@ -239,8 +239,10 @@ class Ensemble(Members):
             Trains groups of members in other processes or on other machines, with the same bits:
             an executor of ``concurrent.futures``, ``mpi4py.futures``, loky or Dask
             (``client.get_executor()``), or the module ``ray``.
-        log : elsewhere.Log, optional
-            Of `sweep` and `cross_validate`: members that are in it are not trained again.
+        log : path, optional
+            A file with a line for each member that is trained, made when it is missing. The numbers
+            of members that are in it are taken from there, without their weights: what `sweep` and
+            `cross_validate` need.
         comm : communicator, optional
             Ranks, as of `Sequential.fit`, that all make this call with the same arguments: each
             trains a share of the members, and afterwards all have all of them. The bits are those
@@ -294,6 +296,8 @@ class Ensemble(Members):
             )
         start = time.perf_counter()
         job = Job(epochs, size, bool(shuffle), best, names)
+        if log is not None and not isinstance(log, Log):
+            log = Log(log)
         with self._core.reserved():
             if comm is not None:
                 if executor is not None or log is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import optimizers
+from .._base import checks
 from .._base.lookup import unknown
 from .._base.registry import CustomObjectScope
 from .._base.subnormals import flush_subnormals
@@ -86,8 +87,10 @@ def model_from_config(
     custom_objects : dict, optional
         Losses and metrics of one's own by the names that the configuration has.
     """
+    if not isinstance(config, Mapping):
+        raise TypeError(f"configuration: found {checks.shown(config)}, wanted a dictionary")
     name = config.get("class", "Sequential")
-    if name not in KINDS:
+    if not isinstance(name, str) or name not in KINDS:
         unknown("class of models", name, KINDS)
     with CustomObjectScope(custom_objects or {}):
         model: Model = KINDS[name].from_config(config)
