@@ -255,7 +255,7 @@ def test_batches_build_a_model_without_input() -> None:
         ({"validation_split": 0.2}, "validation_split: wanted None"),
         ({"steps_per_epoch": 0}, "steps_per_epoch: found 0, wanted an integer >= 1"),
         ({"validation_freq": 0}, "validation_freq: found 0, wanted an integer >= 1"),
-        ({"validation_data": 3}, "validation_data: wanted"),
+        ({"validation_data": 3}, "validation_data: found .*, wanted"),
         ({"verbose": "loud"}, "verbose: found 'loud'"),
     ],
 )

@@ -174,7 +174,7 @@ def test_loading_without_compilation(tmp_path: Path) -> None:
 
 def test_layers_that_are_not_there() -> None:
     assert small().get_layer(index=-1).name == "out"
-    with pytest.raises(ValueError, match="found the index 2, wanted 0 to 1"):
+    with pytest.raises(ValueError, match="index: found 2, wanted 0 to 1"):
         small().get_layer(index=2)
 
 

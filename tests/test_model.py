@@ -160,7 +160,7 @@ def test_build_makes_what_is_not_there_yet() -> None:
     assert image.count_params() == 33
     assert image.predict(np.ones((4, 2, 5))).shape == (4, 3)
     model = dc.Sequential([dc.Dense(3)])
-    for wrong in ((None, 2, 5), (), (None, None), "5"):
+    for wrong in ((), (None, None), "5"):
         with pytest.raises((TypeError, ValueError), match=r"single numbers|wanted an integer"):
             model.build(wrong)  # type: ignore[arg-type]
     assert model.predict(x).shape == (8, 3)
@@ -419,10 +419,10 @@ def test_evaluate_has_keras_shapes() -> None:
         ({"epochs": -1}, "epochs: found -1, wanted an integer >= 0"),
         ({"epochs": 2.0}, "epochs: found 2.0, wanted an integer"),
         ({"batch_size": 0}, "batch_size: found 0, wanted an integer >= 1"),
-        ({"validation_split": 1.0}, "validation_split: found 1.0, wanted 0 <= share < 1"),
+        ({"validation_split": 1.0}, "validation_split: found 1.0, wanted a number >= 0 and < 1"),
         ({"validation_split": -0.1}, "validation_split: found -0.1"),
         ({"validation_split": 0.99}, "found 10 rows, too few to split off"),
-        ({"validation_data": np.zeros((2, 5))}, "validation_data: wanted"),
+        ({"validation_data": np.zeros((2, 5))}, "validation_data: found .*, wanted"),
         (
             {"validation_data": (np.zeros((2, 4)), np.zeros((2, 3)))},
             r"validation_data: x: found shape \(2, 4\)",

@@ -6,6 +6,7 @@
 #include "layers/dense.h"
 #include "layers/merge.h"
 #include "layers/normalization.h"
+#include "layers/periodic.h"
 #include "layers/rowwise.h"
 
 namespace densecore {
@@ -38,7 +39,8 @@ class LayerList {
 using Kinds =
     LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization, RmsNormalization,
               GroupNormalization, UnitNormalization, BatchNormalization, FixedNormalization,
-              FunctionLayer, Concatenate, Add, Subtract, Multiply, Average, Maximum, Minimum, Dot>;
+              FunctionLayer, Concatenate, Add, Subtract, Multiply, Average, Maximum, Minimum, Dot, Scale,
+              PeriodicEmbedding>;
 
 }  // namespace
 

@@ -111,7 +111,7 @@ template <class T>
 void Network<T>::layers_changed() {
   trained_.clear();
   stretches_.clear();
-  penalized_ = false;
+  penalized_ = array_steps_ = false;
   lowest_ = layers_.size();
   for (std::size_t l = layers_.size(); l-- > 0;) {
     if (!layers_[l]->trainable || layers_[l]->parameter_count() == 0) continue;
@@ -131,6 +131,7 @@ void Network<T>::layers_changed() {
     for (const ParameterBlock& block : layer->parameters()) {
       trained_.push_back(block);
       penalized_ = penalized_ || block.penalty.any();
+      array_steps_ = array_steps_ || block.penalty.any() || block.multipliers.any();
       if (stretches_.empty() || stretches_.back().end != block.offset)
         stretches_.push_back({block.offset, block.offset});
       stretches_.back().end += block.size();
@@ -139,10 +140,17 @@ void Network<T>::layers_changed() {
   // Arrays that are not trained keep a gradient of 0.
   if (gradients_ != nullptr) std::fill_n(gradients_->data(), parameter_count_, T(0));
   row_layers_ = shared_ ? std::vector<RowLayer>() : row_layers_of(*table_, layers_);
-  tiny_ = all && !penalized_ && fits_tiny(*table_, row_layers_);
+  const bool multiplied =
+      std::any_of(trained_.begin(), trained_.end(),
+                  [](const ParameterBlock& block) { return block.multipliers.any(); });
+  tiny_ = all && !shared_ && !multiplied ? tiny_layers_of(*table_, layers_) : TinyLayers<T>();
+  tiny_.drops = std::any_of(tiny_.dropouts.begin(), tiny_.dropouts.end(),
+                            [](const Layer<T>* dropout) { return dropout != nullptr; });
+  tiny_.inlined = !tiny_.rows.empty() && !row_layers_.empty();
   // Measured: a single step of wider layers is faster by small.cc.
-  tiniest_ = tiny_ && std::all_of(row_layers_.begin(), row_layers_.end(),
-                                  [](const RowLayer& layer) { return layer.units <= 4; });
+  tiniest_ = tiny_.inlined && !penalized_ &&
+             std::all_of(row_layers_.begin(), row_layers_.end(),
+                         [](const RowLayer& layer) { return layer.units <= 4; });
   ++layers_version_;
 }
 
@@ -308,8 +316,8 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
   // Whether the whole gradient is wanted before any parameter is updated.
-  const bool whole = penalized_ || shared_ || optimizer.wants_whole_gradient();
-  const bool descent = !keep_gradients && optimizer.descends() && !penalized_ && !shared_;
+  const bool whole = array_steps_ || shared_ || optimizer.wants_whole_gradient();
+  const bool descent = !keep_gradients && optimizer.descends() && !array_steps_ && !shared_;
   const double factor = penalty_factor(sum.weight);
   const double penalized = penalized_ ? factor * penalty() : 0;
   bool updated = !whole;

@@ -30,7 +30,7 @@ index_t Network<T>::rows_of_small() const {
 template <class T>
 bool Network<T>::trains_small(index_t batch, const OptimizerState<T>& optimizer) const {
   const bool large = static_cast<std::size_t>(parameter_count_) * sizeof(T) > descent_bytes;
-  return batch <= small_rows_ && !couples_ && !(large && optimizer.descends() && !penalized_);
+  return batch <= small_rows_ && !couples_ && !(large && optimizer.descends() && !array_steps_);
 }
 
 template <class T>
@@ -247,7 +247,7 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
   p.whole = true;
   // Without steps of the gradient's own an update is prepared before the passes, during which there
   // is time for it.
-  const bool simple = optimizer.simple() && !penalized_;
+  const bool simple = optimizer.simple() && !array_steps_;
   Update<T> update = optimizer.make_update(parameters_->data(), gradients_->data());
   LossSum sum;
   for (index_t begin = 0; begin < x.rows; begin += batch) {

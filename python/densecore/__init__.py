@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         constraints,
         converters,
         datasets,
+        distributed,
         export,
         initializers,
         layers,
@@ -53,6 +54,7 @@ __all__ = [
     "converters",
     "cross_validate",
     "datasets",
+    "distributed",
     "export",
     "from_keras",
     "from_torch",
@@ -80,9 +82,10 @@ __all__ = [
 
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
-    "activations", "backend", "callbacks", "constraints", "converters", "datasets", "export",
-    "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "random",
-    "reference", "regularizers", "saving", "schedules", "sklearn", "solvers", "utils",
+    "activations", "backend", "callbacks", "constraints", "converters", "datasets", "distributed",
+    "export", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers",
+    "random", "reference", "regularizers", "saving", "schedules", "sklearn", "solvers",
+    "tabular", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",

@@ -1,6 +1,7 @@
 """Trainings side by side that answer a question: which settings, and how well on new rows."""
 
 import itertools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from .._base.lazy import imports
 from .._base.lookup import unknown
 from ..metrics import larger_is_better
 from ..models.model import Model
+from .elsewhere import Log
 from .ensemble import Ensemble
 from .history import EnsembleHistory
 from .serialization import copies
@@ -135,6 +137,8 @@ def sweep(
     class_weight: Mapping[int, float] | None = None,
     monitor: str = "val_loss",
     refit: bool = False,
+    executor: Any = None,
+    log: str | os.PathLike[str] | None = None,
 ) -> Sweep:
     """Train with every combination of an optimizer's settings, all of them side by side.
 
@@ -159,6 +163,11 @@ def sweep(
     refit : bool
         Whether a model is trained with the best settings and the model's seed on all rows:
         ``results.model``.
+    executor : optional
+        Trains them in other processes or on other machines, see `Ensemble.fit`.
+    log : path, optional
+        A file to which every training that is done is added at once: the same call, after it was
+        killed, makes only what is missing.
 
     Returns
     -------
@@ -190,6 +199,7 @@ def sweep(
         unknown("number", monitor, numbers)
     if folds is not None and (validation_data is not None or validation_split):
         raise ValueError("folds: found a validation besides, wanted one of them")
+    folds = checks.optional("folds", folds, 2)
     split = _Split(model, x, y, folds, stratify)
     each = split.count * repeats  # trainings of a combination
     optimizers = [
@@ -214,7 +224,11 @@ def sweep(
         validation = {"validation_data": validation_data}
     else:
         validation = {"validation_split": validation_split or 0.2}
-    history = ensemble.fit(x, y, verbose=0, **options, **validation)
+    elsewhere: dict[str, Any] = {
+        "executor": executor,
+        "log": None if log is None else Log(log),
+    }
+    history = ensemble.fit(x, y, verbose=0, **elsewhere, **options, **validation)
     last = {name: values[-1].reshape(-1, each) for name, values in history.history.items()}
     columns = names + list(last)
     if each > 1:
@@ -253,6 +267,8 @@ def cross_validate(
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
     refit: bool = False,
+    executor: Any = None,
+    log: str | os.PathLike[str] | None = None,
 ) -> CrossValidation:
     """Train on all rows but a fold, and validate on that; every fold in its turn, side by side.
 
@@ -271,6 +287,11 @@ def cross_validate(
         As for `Sequential.fit`.
     refit : bool
         Whether a model with the model's seed is trained on all rows: ``results.model``.
+    executor : optional
+        Trains them in other processes or on other machines, see `Ensemble.fit`.
+    log : path, optional
+        A file to which every training that is done is added at once: the same call, after it was
+        killed, makes only what is missing.
 
     Returns
     -------
@@ -294,7 +315,11 @@ def cross_validate(
         "sample_weight": sample_weight,
     }
     ensemble = Ensemble(model, seeds=seeds)
-    history = ensemble.fit(x, y, verbose=0, **options, **split.arguments(repeats))
+    elsewhere: dict[str, Any] = {
+        "executor": executor,
+        "log": None if log is None else Log(log),
+    }
+    history = ensemble.fit(x, y, verbose=0, **elsewhere, **options, **split.arguments(repeats))
     last = {name: values[-1] for name, values in history.history.items()}
     rows: list[tuple[Any, ...]] = []
     for i in range(len(seeds)):
@@ -322,8 +347,13 @@ class _Split:
             if stratify is not False:
                 raise ValueError("stratify: found it without folds")
             return
-        self._rows = len(x) if hasattr(x, "__len__") else np.shape(x)[0]
-        if folds > self._rows:
+        shape = getattr(x, "shape", None)
+        if shape is None and isinstance(x, list | tuple):
+            shape = (len(x),)
+        if not shape:
+            raise TypeError(f"x: found {checks.shown(x)}, wanted an array (rows, features)")
+        self._rows = int(shape[0])
+        if self.count > self._rows:
             raise ValueError(f"folds: found {folds}, wanted at most {self._rows}, one per row")
         self._classes = _classes(y if stratify is True else stratify, self._rows)
 

@@ -9,14 +9,13 @@ import numpy as np
 
 from .. import metrics, optimizers
 from .._base import checks, core
-from .._base.checks import one_line
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
 from ..losses.base import from_stored, stored_config
 from ..models.loading import model_from_config
 from ..models.model import Model
-from .members import Members
+from .members import Members, length
 
 FORMAT = "densecore-ensemble"
 FORMAT_VERSION = "1"
@@ -34,11 +33,11 @@ def copies(given: Any, rates: Sequence[Any] | None, members: int) -> list[optimi
         There are not as many as members.
     """
     single = isinstance(given, str | optimizers.Optimizer)
-    if not single and len(given) != members:
+    if not single and length("optimizer", given) != members:
         raise ValueError(
             f"optimizer: found {len(given)}, wanted one, or one for each of {members} members"
         )
-    if rates is not None and len(rates) != members:
+    if rates is not None and length("learning_rates", rates) != members:
         raise ValueError(
             f"learning_rates: found {len(rates)}, wanted one for each of {members} members"
         )
@@ -50,7 +49,7 @@ def copies(given: Any, rates: Sequence[Any] | None, members: int) -> list[optimi
                 rate = rates[i]
                 copy.learning_rate = rate.item() if isinstance(rate, np.generic) else rate
         except (TypeError, ValueError) as error:
-            raise type(error)(f"member {i}: {error}") from None
+            raise checks.prefixed(f"member {i}", error) from None
         made.append(copy)
     return made
 
@@ -72,8 +71,8 @@ def model_of(ensemble: Members, index: int) -> Model:
     model.parameters[...] = ensemble.parameters[index]
     _set_states(model, ensemble._core.states[index], ensemble._core_layers)
     if prototype.loss is not None:
-        model.optimizer = _copy(ensemble.optimizers[index])
-        model.loss = prototype.loss
+        model._optimizer = _copy(ensemble.optimizers[index])
+        model._loss = prototype.loss
         model._metrics = list(prototype._metrics)
         model._weighted_metrics = list(prototype._weighted_metrics)
     model._network_changed()
@@ -108,8 +107,8 @@ def take_over(ensemble: Members, index: int, model: Model) -> None:
         ensemble._core.set_progress(index, model._network.steps, model._network.epochs)
     ensemble.parameters[index] = model.parameters
     ensemble._core.states[index] = ensemble._states_of(model)
-    ensemble.seeds[index] = model.seed
-    ensemble._core.seeds = ensemble.seeds
+    ensemble._seeds[index] = model.seed
+    ensemble._core.seeds = ensemble._seeds
 
 
 def _layers(model: Model) -> list[Any]:
@@ -122,7 +121,7 @@ def _recompile(ensemble: Members, members: list[optimizers.Optimizer]) -> None:
     kept = {name: array.copy() for name, array in everything.items()}
     progress = ensemble.progress
     ensemble._compile(members)
-    _fill(ensemble, kept, progress)
+    fill(ensemble, kept, progress)
 
 
 def _set_states(model: Model, values: Array, layers: int) -> None:
@@ -151,7 +150,8 @@ def tensors_of(ensemble: Members) -> dict[str, Array]:
     return tensors
 
 
-def _fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
+def fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
+    """Give the members what `tensors_of` and `progress` say."""
     ensemble.parameters[...] = tensors["parameters"]
     flush_subnormals(ensemble.parameters)
     if "states" in tensors:
@@ -170,7 +170,7 @@ def state_of(ensemble: Members) -> dict[str, Any]:
     config = model._architecture()
     compiled = None
     if model.loss is not None:
-        compiled = (model.loss, model._metrics, model._weighted_metrics, ensemble.optimizers)
+        compiled = (model.loss, model._metrics, model._weighted_metrics, list(ensemble.optimizers))
     return {
         "name": ensemble.name,
         "config": config,
@@ -186,15 +186,15 @@ def restore(ensemble: Members, state: dict[str, Any]) -> None:
     _begin(ensemble, state["name"], state["config"], list(state["seeds"]))
     if state["compiled"] is not None:
         model = ensemble._model
-        model.loss, model._metrics, model._weighted_metrics, members = state["compiled"]
+        model._loss, model._metrics, model._weighted_metrics, members = state["compiled"]
         ensemble._compile([_copy(optimizer) for optimizer in members])
-    _fill(ensemble, state["tensors"], state["progress"])
+    fill(ensemble, state["tensors"], state["progress"])
 
 
 def _begin(ensemble: Members, name: str, config: dict[str, Any], seeds: list[int]) -> None:
     ensemble.name = name
     ensemble.history = None
-    ensemble.optimizers = []
+    ensemble._optimizers = ()
     ensemble._model = model_from_config(config)
     ensemble._make(seeds)
     ensemble._model.build()
@@ -241,7 +241,7 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
     ValueError
         It is another file, or damaged: nothing is allocated for what its size does not confirm.
     """
-    file, name = safetensors.open_file(path), os.fspath(path)
+    file, name = safetensors.open_file(path), checks.path("path", path)
     try:
         if file.metadata.get("format") != FORMAT:
             raise ValueError(
@@ -257,7 +257,7 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
             progress = safetensors.parse_json(file.metadata["progress"].encode())
             shapes = _shapes(config, progress)
         except _DAMAGED as error:
-            reason = one_line(str(error))
+            reason = checks.one_line(str(error))
             raise ValueError(f"{name}: the ensemble is damaged: {reason}") from None
         file.check(shapes)
         tensors = {}
@@ -270,15 +270,15 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
         _begin(ensemble, config["name"], config["model"], config["seeds"])
         if "compile" in config:
             compiled, model = config["compile"], ensemble._model
-            model.loss = from_stored(compiled["loss"])
+            model._loss = from_stored(compiled["loss"])
             model._metrics = metrics.get_all("metrics", compiled["metrics"])
             weighted = compiled["weighted_metrics"]
             model._weighted_metrics = metrics.get_all("weighted_metrics", weighted)
             ensemble._compile(_optimizers(compiled))
     except _DAMAGED as error:
-        reason = one_line(str(error))
+        reason = checks.one_line(str(error))
         raise ValueError(f"{name}: the ensemble is damaged: {reason}") from None
-    _fill(ensemble, tensors, progress)
+    fill(ensemble, tensors, progress)
 
 
 # What impossible entries of a configuration raise, wherever they are looked at.

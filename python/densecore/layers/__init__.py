@@ -36,6 +36,7 @@ from .normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from .periodic import PeriodicEmbedding, Scale
 from .residual import Residual
 from .shapes import Flatten, Identity, RepeatVector, Reshape
 
@@ -66,12 +67,14 @@ __all__ = [
     "Minimum",
     "Multiply",
     "Normalization",
+    "PeriodicEmbedding",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
     "Residual",
+    "Scale",
     "Softmax",
     "Subtract",
     "UnitNormalization",

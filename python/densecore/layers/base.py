@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import regularizers
+from .._base import checks
 from .._base.dtypes import Array, Network
 from .._base.keras_arrays import named
 from .._base.lookup import unknown
@@ -35,6 +36,9 @@ _KERAS_ONLY = frozenset(
 )
 
 
+_MULTIPLIERS = ("learning_rate_multiplier", "weight_decay_multiplier")
+
+
 def _refuse(kind: type, others: dict[str, Any]) -> None:
     """TypeError for arguments that no layer of this kind has."""
     for name, value in others.items():
@@ -47,7 +51,7 @@ def _refuse(kind: type, others: dict[str, Any]) -> None:
         known = [*known, *inspect.signature(Layer).parameters]
         public = dict.fromkeys(key for key in known if key not in ("general", "others"))
         raise TypeError(
-            f"{kind.__name__}: found the argument {name}={value!r}, {why}; known: "
+            f"{kind.__name__}: found the argument {name}={checks.shown(value)}, {why}; known: "
             f"{', '.join(public)}"
         )
 
@@ -67,10 +71,17 @@ class Layer:
         Accepted for Keras's sake, and without effect: the model has one.
     activity_regularizer : str or Regularizer, optional
         What the loss grows by for the layer's outputs, over the rows of the batch.
+    learning_rate_multiplier : float or dict, optional
+        What the optimizer's learning rate is multiplied with for the layer's arrays, > 0: of all of
+        them, or by their names, as in ``{"bias": 0.1}``. By default 1.
+    weight_decay_multiplier : float or dict, optional
+        The same for the optimizer's weight decay, >= 0.
 
     Attributes
     ----------
     name : str
+    learning_rate_multiplier, weight_decay_multiplier : dict
+        By the arrays' names; those of 1 are left out.
     trainable : bool
         May be changed at any time; holds from the next step on.
 
@@ -100,15 +111,23 @@ class Layer:
         batch_input_shape: tuple[int | None, ...] | None = None,
         dtype: str | None = None,
         activity_regularizer: Any = None,
+        learning_rate_multiplier: "float | dict[str, float] | None" = None,
+        weight_decay_multiplier: "float | dict[str, float] | None" = None,
         **others: Any,
     ) -> None:
         _refuse(type(self), others)
         kind = type(self).__name__
+        self.learning_rate_multiplier = self._multipliers(
+            f"{kind}: learning_rate_multiplier", learning_rate_multiplier, above=0
+        )
+        self.weight_decay_multiplier = self._multipliers(
+            f"{kind}: weight_decay_multiplier", weight_decay_multiplier, least=0
+        )
         if name is not None and not isinstance(name, str):
             raise TypeError(f"{kind}: name: found {type(name).__name__}, wanted a string")
         self.name = name
         self._automatic_name = name is None
-        self._trainable = bool(trainable)
+        self._trainable = checks.flag(f"{kind}: trainable", trainable)
         self.activity_regularizer = regularizers.get(activity_regularizer)
         shape = input_shape if input_shape is not None else row_shape(batch_input_shape)
         shape = shape if shape is not None else input_dim
@@ -118,11 +137,29 @@ class Layer:
         self._core_indices: list[int] = []  # of the network's layers with these weights
         self._nodes: list[Node] = []  # the calls with symbols
         self._taken_row: Row | None = None  # the shape of the rows that a model gave last
-        self._model: weakref.ref[Any] | None = None  # that has the layer; see models/sharing.py
+        self._model: weakref.ref[Any] | None = None  # that has the layer; see models/loans.py
+
+    @classmethod
+    def _multipliers(cls, what: str, given: Any, **limits: float) -> dict[str, float]:
+        """A number for all arrays, or numbers by their names, as a dict without those of 1."""
+        if given is None:
+            return {}
+        numbers = given if isinstance(given, dict) else dict.fromkeys(cls.parameter_names, given)
+        unknown_names = [name for name in numbers if name not in cls.parameter_names]
+        if unknown_names:
+            raise ValueError(
+                f"{what}: found {unknown_names[0]!r}, wanted names among "
+                f"{', '.join(cls.parameter_names) or 'none: the layer has no arrays'}"
+            )
+        found = {
+            name: checks.number(f"{what}: {name}", value, **limits)
+            for name, value in numbers.items()
+        }
+        return {name: value for name, value in found.items() if value != 1}
 
     def __setattr__(self, name: str, value: Any) -> None:
         known = vars(self)
-        fixed = name in ("activation", "axis", *self.config_names)
+        fixed = name in ("activation", "axis", *self.config_names, *_MULTIPLIERS)
         if (fixed and name in known) or (name == "name" and known.get("_model")):
             raise AttributeError(
                 f"layer {self.name or type(self).__name__}: {name}: found {value!r} for a layer "
@@ -218,7 +255,7 @@ class Layer:
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
+        self._trainable = checks.flag("trainable", value)
         if self._network is not None:
             for index in self._core_indices:
                 self._network.set_trainable(index, self._trainable)
@@ -321,6 +358,9 @@ class Layer:
             config["trainable"] = False
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = self.activity_regularizer.get_config()
+        for key in _MULTIPLIERS:
+            if getattr(self, key):
+                config[key] = dict(getattr(self, key))
         return config
 
     @classmethod
@@ -382,6 +422,13 @@ class Layer:
             raise NotImplementedError
         plan.close()
         plan.functions[plan.add({"kind": "function"})] = Symbol.operators["derived"](self.call)
+
+    def _core_multipliers(self) -> list[list[float]]:
+        """Of learning rate and weight decay, for each array; empty when all are 1."""
+        rates, decays = self.learning_rate_multiplier, self.weight_decay_multiplier
+        if not (rates or decays):
+            return []
+        return [[rates.get(name, 1.0), decays.get(name, 1.0)] for name in self.parameter_names]
 
     def _output_row(self, row: Row | None) -> Row | None:
         """The shape of a row of the output, for that of a row of the input; None: not known yet.
@@ -455,9 +502,12 @@ def deserialize(config: dict[str, Any]) -> Layer:
         The class is unknown; the message lists the known ones.
     """
     known = classes()
-    if config["class"] not in known:
-        unknown("layer", config["class"], known)
-    layer = known[config["class"]].from_config(config)
+    if not isinstance(config, Mapping):
+        raise TypeError(f"layer: found {checks.shown(config)}, wanted a dictionary")
+    kind = config.get("class")
+    if not isinstance(kind, str) or kind not in known:
+        unknown("layer", kind, known)
+    layer = known[kind].from_config(config)
     for part in layer._walk():  # a name that a model made up may give way in another model
         automatic = rf"{re.escape(part._default_name())}(_\d+)?"
         part._automatic_name = re.fullmatch(automatic, str(part.name)) is not None

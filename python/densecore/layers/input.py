@@ -1,8 +1,7 @@
 """What stands before the first layer: how many numbers a row has."""
 
+import math
 from typing import Any, ClassVar
-
-import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
@@ -66,8 +65,8 @@ class Input(Symbol):
                 f"{MAX_DIMENSIONS}, such as the number of features"
             )
         self.dimensions = tuple(checks.width("Input: shape", size) for size in dimensions)
-        self.size = checks.width("Input: shape", int(np.prod(self.dimensions, dtype=int)))
-        self._name = name
+        self.size = checks.width("Input: shape", math.prod(self.dimensions))
+        self._name = name if name is None else checks.text("Input: name", name)
 
     @property
     def row(self) -> Row:
@@ -111,4 +110,10 @@ InputLayer = Input
 
 def row_shape(batch_shape: Any) -> Any:
     """The shape of a row from that of a batch."""
-    return None if batch_shape is None else tuple(batch_shape)[1:]
+    if batch_shape is None:
+        return None
+    if not isinstance(batch_shape, list | tuple):
+        raise TypeError(
+            f"batch_shape: found {checks.shown(batch_shape)}, wanted a tuple such as (None, 5)"
+        )
+    return tuple(batch_shape)[1:]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .._base import checks
 from .._base.dtypes import Network
 from .arrays import Shapes
 from .base import Layer, deserialize
@@ -36,6 +37,8 @@ class Residual(Layer):
 
     def __init__(self, layers: Sequence[Layer], **general: Any) -> None:
         super().__init__(**general)
+        if not isinstance(layers, list | tuple):
+            raise TypeError(f"Residual: found {checks.shown(layers)}, wanted a list of layers")
         self._layers = tuple(layers)
         if not self._layers:
             raise ValueError("Residual: found no layers, wanted at least one")

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._autodiff.traced import Traced
 from .._base import checks
 from .._base.dtypes import DTYPES, KERNELS, real_dtype
+from .._base.fixed import Fixed
 from .._base.lookup import unknown
 from .._base.registry import Registry
 
@@ -26,7 +27,7 @@ REDUCTIONS: dict[str | None, str] = {
 CORE = KERNELS.losses()
 
 
-class Loss:
+class Loss(Fixed):
     """Base class: a named loss, its reduction and its options.
 
     Parameters
@@ -85,17 +86,23 @@ class Loss:
         dtype: str | None = None,
         **options: Any,
     ) -> None:
-        if reduction is not None and reduction not in REDUCTIONS:
+        if not hasattr(self, "kind"):
+            raise TypeError("Loss: found the base class, wanted one of its classes, such as Huber")
+        if reduction is not None and (
+            not isinstance(reduction, str) or reduction not in REDUCTIONS
+        ):
             unknown("reduction", reduction, [word for word in REDUCTIONS if word is not None])
         self.reduction = REDUCTIONS[reduction]
         default = type(self).__name__.lower() if self.is_own else self.kind
         self.name = default if name is None else checks.text("name", name)
         self.from_logits = checks.flag(f"{self.kind}: from_logits", from_logits)
         if checks.integer(f"{self.kind}: axis", axis, -1) != -1:
-            raise ValueError(f"{self.kind}: axis: found {axis}, wanted -1, the last one")
+            raise ValueError(
+                f"{self.kind}: axis: found {checks.shown(axis)}, wanted -1, the last one"
+            )
         for option, value in (("ignore_class", ignore_class), ("dtype", dtype)):
             if value is not None:
-                raise ValueError(f"{self.kind}: {option}: found {value!r}, wanted None")
+                raise ValueError(f"{self.kind}: {option}: found {checks.shown(value)}, wanted None")
         self._options = {key: self._checked(key, value) for key, value in options.items()}
         vars(self).update(self._options)
         KERNELS.check_loss(self.kind, self._parameters())
@@ -283,6 +290,8 @@ class Loss:
             raise TypeError(f"y_pred: found dtype {output.dtype}, wanted real numbers")
         dtype = real_dtype(output.dtype)
         columns = output.shape[-1] if output.ndim else 1
+        if columns == 0:
+            raise ValueError(f"y_pred: found shape {output.shape}, wanted at least one output")
         matrix = np.require(output, dtype, ["C", "A"]).reshape(-1, columns)
         if self.sparse:
             target = self._labels(np.asarray(y_true), len(matrix))

@@ -31,15 +31,10 @@ class CallableLoss(Loss):
     def __init__(self, function: Function | Loss) -> None:
         self.function = function
         # The loss that the core is compiled with: it decides the kind of targets only.
-        self.kind = (  # type: ignore[misc]  # of this object
-            "sparse_categorical_crossentropy"
-            if getattr(function, "sparse", False) is True
-            else "mean_squared_error"
-        )
+        self._expect_numbers(getattr(function, "sparse", False) is True)
         super().__init__()  # the core gets the batch's loss, whatever its reduction
-        self.rows_to_loss = "sum_over_batch_size"
-        if isinstance(function, Loss):
-            self.rows_to_loss = function.reduction
+        reduction = function.reduction if isinstance(function, Loss) else "sum_over_batch_size"
+        self.rows_to_loss = reduction
         self._gives_gradient: bool | None = False if isinstance(function, Loss) else None
         self._label_columns = False  # whether class numbers are (rows, 1)
 
@@ -93,10 +88,12 @@ class CallableLoss(Loss):
         numbers = shape == (rows,) or shape == (rows, 1)
         self._label_columns = len(shape) == 2
         before = self.kind
-        self.kind = (  # type: ignore[misc]
-            "sparse_categorical_crossentropy" if numbers else "mean_squared_error"
-        )
+        self._expect_numbers(numbers)
         return self.kind != before
+
+    def _expect_numbers(self, classes: bool) -> None:
+        """Let the core take class numbers as targets, or values."""
+        vars(self)["kind"] = "sparse_categorical_crossentropy" if classes else "mean_squared_error"
 
     def _value_and_back(
         self, y_true: Array, y_pred: Array, weight: Array | None

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .._base import checks
 from .._base.lookup import unknown
 from .._base.registry import get_registered_name, get_registered_object, public
 from .._base.warn import warn
@@ -181,6 +182,7 @@ _GROWING = [kind for kind in METRICS.names() if METRICS.maker(kind).larger_is_be
 
 def larger_is_better(name: str) -> bool:
     """Whether a reported number, by its name in a history, should grow; losses should not."""
+    checks.text("name", name)
     return any(
         re.search(rf"(^|_){kind}($|_)", name.lower()) is not None for kind in (*_GROWING, *_SCORES)
     )

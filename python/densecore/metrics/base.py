@@ -69,6 +69,15 @@ class Metric:
         self._variables: list[Variable] = []
         self._sums: core.Metric | None = None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = vars(self)
+        if name in known and (name == "name" or name in known.get("_options", ())):
+            raise AttributeError(
+                f"{type(self).__name__}: {name}: found {checks.shown(value)} for a metric that is "
+                "made, which models may be compiled with; wanted a new metric"
+            )
+        super().__setattr__(name, value)
+
     def get_config(self) -> dict[str, Any]:
         """What `from_config` and `densecore.metrics.get` need to make an equal one; JSON-able."""
         if self.is_own:  # as Keras: a subclass adds its own options

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import losses, metrics, optimizers
+from .._base import checks
 from .._data.dataset import Data, prepare
 from .._data.row_sources import Rows
 from ..callbacks.history import History
@@ -25,13 +26,17 @@ class Compiled(LayeredNetwork):
     def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         super().__init__(dtype, seed, name)
         self.metadata: dict[str, Any] = {}
-        self.optimizer: optimizers.Optimizer | None = None
-        self.loss: losses.Loss | None = None
+        self._optimizer: optimizers.Optimizer | None = None
+        self._loss: losses.Loss | None = None
         self.history: History | None = None
         self._metrics: list[metrics.Metric] = []
         self._weighted_metrics: list[metrics.Metric] = []
         self.stop_training = False
         self._initial_epoch = 0  # of the current `fit`; what a callback restores may change it
+        # Of that epoch the steps that are made already, by ranks that stopped within it, and what
+        # these added up to.
+        self._initial_step = 0
+        self._initial_totals: list[tuple[float, float, float, int]] = []
 
     def compile(
         self,
@@ -81,23 +86,24 @@ class Compiled(LayeredNetwork):
         if len(several) < 2:
             loss, metrics = self._only(loss), self._only(metrics, (list, tuple))
             weighted_metrics = self._only(weighted_metrics, (list, tuple))
-            if loss_weights is not None and self._only(loss_weights) != 1:
+            if loss_weights is not None and checks.real(self._only(loss_weights)) != 1:
                 raise TypeError(
-                    f"loss_weights: found {loss_weights!r}, wanted None: a model of one output has "
-                    "one loss; rows have weights in fit(sample_weight=..., class_weight=...)"
+                    f"loss_weights: found {checks.shown(loss_weights)}, wanted None: a model of "
+                    "one output has one loss; rows have weights in fit(sample_weight=..., "
+                    "class_weight=...)"
                 )
         if loss is None:
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
-        before = (self.optimizer, self.loss, self._metrics, self._weighted_metrics)
+        before = (self._optimizer, self._loss, self._metrics, self._weighted_metrics)
         try:
-            self.optimizer = optimizers.get(optimizer)
+            self._optimizer = optimizers.get(optimizer)
             if len(several) > 1:
                 given = (loss, loss_weights, metrics, weighted_metrics)
-                self.loss = heads_of(several, self._head_outputs, *given)
+                self._loss = heads_of(several, self._head_outputs, *given)
                 self._metrics, self._weighted_metrics = [], []
             else:
-                self.loss = custom_loss(loss) or losses.get(loss)
-                self.loss.check_trainable()
+                self._loss = custom_loss(loss) or losses.get(loss)
+                self._loss.check_trainable()
                 self._metrics = get_all("metrics", metrics)
                 self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
             if self.built:
@@ -105,8 +111,33 @@ class Compiled(LayeredNetwork):
             elif self._input_row is not None:
                 self._build_network()
         except BaseException:
-            self.optimizer, self.loss, self._metrics, self._weighted_metrics = before
+            self._optimizer, self._loss, self._metrics, self._weighted_metrics = before
             raise
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer | None:
+        """As compiled; its hyperparameters may be set at any time. None before."""
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        self._refuse_to_set("optimizer", value)
+
+    @property
+    def loss(self) -> losses.Loss | None:
+        """As compiled; None before."""
+        return self._loss
+
+    @loss.setter
+    def loss(self, value: Any) -> None:
+        self._refuse_to_set("loss", value)
+
+    def _refuse_to_set(self, name: str, value: Any) -> None:
+        # The core computes with what `compile` gave it, and a file would say something else.
+        raise AttributeError(
+            f"{name}: found an assignment of {checks.shown(value)}, wanted a call of "
+            f"compile(optimizer, loss, metrics): a model trains with what it was compiled with"
+        )
 
     def _network_changed(self) -> None:
         """Compile the core's network, where there is one and it is known how."""
@@ -169,14 +200,18 @@ class Compiled(LayeredNetwork):
     def metrics_names(self) -> list[str]:
         """``"loss"``, then the metrics: the order of `evaluate`'s list. Of several outputs the loss
         of each stands between."""
-        if isinstance(self.loss, HeadsLoss):
-            return ["loss", *self.loss.names()]
+        if isinstance(self._loss, HeadsLoss):
+            return ["loss", *self._loss.names()]
+        if not (self._metrics or self._weighted_metrics):
+            return ["loss"]
         return ["loss", *metrics.reported_names(self._metrics, self._weighted_metrics)]
 
     @property
     def _directions(self) -> dict[str, bool]:
         """For each metric, by its reported name, whether larger is better."""
         given = self.metrics
+        if not given:
+            return {}
         reported = self.metrics_names[len(self.metrics_names) - len(given) :]
         return {name: m.larger_is_better for name, m in zip(reported, given, strict=True)}
 

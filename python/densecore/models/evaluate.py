@@ -2,7 +2,7 @@
 with them."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from .step import shown_targets
 if TYPE_CHECKING:  # whose module imports this one
     from .model import Model
 
+# Data of training, however given, as the core wants them: see `Compiled._data`.
+Prepare = Callable[[Any, Any, Any, Mapping[int, float] | None], Data]
 Callbacks = Iterable[Callback] | Callback | CallbackList | None
 
 
@@ -37,7 +39,7 @@ def evaluate(
     """`Model.evaluate`, which documents it."""
     check_verbose(verbose)
     steps = checks.optional("steps", steps)
-    size = checks.optional("batch_size", batch_size) or 32
+    size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
     source: Source
     if y is None and are_batches(x):
         refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
@@ -123,7 +125,7 @@ def predict(
     """`Model.predict`, which documents it."""
     check_verbose(verbose)
     steps = checks.optional("steps", steps)
-    size = checks.optional("batch_size", batch_size) or 32
+    size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
     start = time.perf_counter()
     parts: Any
     if are_batches(x):
@@ -182,12 +184,13 @@ def batches_of(
     shuffle: bool,
     steps: int | None,
     class_weight: Mapping[int, float] | None,
+    prepare: Prepare | None = None,
 ) -> Indexed | Stream:
     """The source of batches; builds the model for it when that is still to do."""
+    prepare = prepare or model._data
 
     def convert(x: Any, y: Any, weight: Any) -> Data:
-        data: Data = model._data(x, y, weight, class_weight)
-        return data
+        return prepare(x, y, weight, class_weight)
 
     model._compiled_loss()
     source = source_of(batches, convert, bool(shuffle), steps)
@@ -202,13 +205,14 @@ def validation_source(model: "Model", given: Any, size: int, steps: int | None) 
         return batches_of(model, given, False, steps, None)
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(
-            "validation_data: wanted (x, y) or (x, y, sample_weight), or what gives such batches"
+            f"validation_data: found {checks.shown(given)}, wanted (x, y) or (x, y, "
+            "sample_weight), or an object that gives such batches"
         )
     x, y, weight = [*given, None][:3]
     try:
         return Arrays(model._data(x, y, weight), size, False, steps)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"validation_data: {error}") from None
+        raise checks.prefixed("validation_data", error) from None
 
 
 def refuse_with_batches(**arguments: Any) -> None:

@@ -12,10 +12,10 @@ from ..layers.lowering import Plan, Row, Source, elements
 from ..layers.symbols import Symbol, node_of
 from .graph import Graph, trace
 from .inputs import joined, matched
+from .loans import adopt, release
 from .model import Model
 from .names import Names
 from .nesting import KINDS, as_seen, layer_of
-from .sharing import adopt, release
 from .summary import graph_table
 
 MAX_LAYERS = 1000  # as the core

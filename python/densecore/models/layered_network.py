@@ -18,8 +18,8 @@ from ..layers import Dense, Layer, assign
 from ..layers.arrays import total
 from ..layers.lowering import Plan, Row, Source
 from ..layers.symbols import Node, Symbol, connect
+from .loans import Loan, check_shapes, copy_back, copy_in, lender, views_in, weights_of
 from .nesting import Nested, as_seen
-from .sharing import Loan, check_shapes, copy_back, copy_in, lender, views_in, weights_of
 
 
 class LayeredNetwork(ABC):
@@ -43,6 +43,7 @@ class LayeredNetwork(ABC):
             "_fresh",
             "_kept",
             "_nested",
+            "_sharing",
         }
     )
 
@@ -51,8 +52,9 @@ class LayeredNetwork(ABC):
 
     def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         self._dtype = np.dtype(check_dtype(dtype))
-        self.seed = seeds.fresh() if seed is None else checks.seed(seed)
-        self.name = self._default_name if name is None else name
+        self._seed = seeds.fresh() if seed is None else checks.seed(seed)
+        self._seed_given = seed is not None
+        self.name = self._default_name if name is None else checks.text("name", name)
         self._layers: list[Layer] = []
         self._network_or_none: Network | None = None
         self._bound: set[str] = set()  # methods that are the core's own
@@ -167,6 +169,22 @@ class LayeredNetwork(ABC):
         for layer in self._layers:
             yield from layer._walk()
 
+    @property
+    def seed(self) -> int:
+        """Initial weights, orders of rows and dropout follow from it.
+
+        A seed that is set holds for rows and dropout from the next step on, and for initial weights
+        as long as there are none.
+        """
+        return self._seed
+
+    @seed.setter
+    def seed(self, value: int) -> None:
+        seed = checks.seed(value)
+        if self._network_or_none is not None:
+            self._network_or_none.seed = seed
+        self._seed = seed
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """A layer by its name or its place.
 
@@ -184,15 +202,16 @@ class LayeredNetwork(ABC):
         layers = self.layers
         if index is not None:
             count = len(layers)
-            if not -count <= index < count:
-                raise ValueError(f"get_layer: found the index {index}, wanted 0 to {count - 1}")
-            return layers[index]
+            place = checks.integer(
+                "get_layer: index", index, -count, count - 1, wanted=f"0 to {count - 1}"
+            )
+            return layers[place]
         parts = [as_seen(part) for layer in self._layers for part in layer._named_parts()]
         found = {layer.name: layer for layer in [*layers, *parts]}
-        if name in found:
+        if isinstance(name, str) and name in found:
             return found[name]
         known = ", ".join(map(str, found))
-        raise ValueError(f"get_layer: unknown layer {name!r}; known: {known}")
+        raise ValueError(f"get_layer: unknown layer {checks.shown(name)}; known: {known}")
 
     # As a layer of another model ------------------------------------------------------------------
 
@@ -331,7 +350,7 @@ class LayeredNetwork(ABC):
         self._initialize_parameters(self.seed)
         self._network_changed()
 
-    def _make_network(self) -> None:
+    def _make_network(self, isa: str | None = None) -> None:
         """Make the network; its parameters are still to be filled, see `_network_changed`.
 
         Raises
@@ -340,7 +359,7 @@ class LayeredNetwork(ABC):
             A layer has weights of another shape; nothing has changed then.
         """
         plan = self._plan()
-        network = DTYPES[self.dtype].Network(self._inputs, plan.specs)
+        network = DTYPES[self.dtype].Network(self._inputs, plan.specs, isa)
         network.seed = self.seed
         for index, function in plan.functions.items():
             network.set_function(index, function.function, function.derivative)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import optimizers
+from .._base import checks
 from .._base.lookup import unknown
 from .._base.registry import CustomObjectScope
 from .._base.subnormals import flush_subnormals
@@ -52,7 +53,9 @@ def clone_model(model: Model, input_tensors: None = None) -> Model:
     if not isinstance(model, Model):
         raise TypeError(f"clone_model: found {type(model).__name__}, wanted a model")
     if input_tensors is not None:
-        raise TypeError("clone_model: input_tensors: wanted None: the inputs are the model's own")
+        raise TypeError(
+            "clone_model: input_tensors: found some, wanted None: the inputs are the model's own"
+        )
     return type(model).from_config({**model._architecture(), "seed": None})
 
 
@@ -84,8 +87,10 @@ def model_from_config(
     custom_objects : dict, optional
         Losses and metrics of one's own by the names that the configuration has.
     """
+    if not isinstance(config, Mapping):
+        raise TypeError(f"configuration: found {checks.shown(config)}, wanted a dictionary")
     name = config.get("class", "Sequential")
-    if name not in KINDS:
+    if not isinstance(name, str) or name not in KINDS:
         unknown("class of models", name, KINDS)
     with CustomObjectScope(custom_objects or {}):
         model: Model = KINDS[name].from_config(config)
@@ -127,9 +132,9 @@ def load_model(
                 raise ValueError("it has no layers or no inputs")
             optimizer = model.optimizer
             if optimizer is None and "compile" in file.config:  # the file has its state, too
-                model.optimizer = optimizers.get(dict(file.config["compile"]["optimizer"]))
+                model._optimizer = optimizers.get(dict(file.config["compile"]["optimizer"]))
             expected = model._expected_tensors()
-            model.optimizer = optimizer
+            model._optimizer = optimizer
         except KeyError as error:
             raise ValueError(f"{file.path}: the model is damaged: no entry {error}") from None
         except (TypeError, ValueError) as error:

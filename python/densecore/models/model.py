@@ -90,6 +90,9 @@ class Model(OnBatch, Derivatives, Serializable):
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
         solver: "str | Solver | None" = None,
+        *,
+        comm: Any = None,
+        chunks: int | None = None,
     ) -> History:
         """Train for a number of epochs; the loop runs in the core, without the GIL.
 
@@ -139,6 +142,18 @@ class Model(OnBatch, Derivatives, Serializable):
             the mean squared error, with its own options as ``solvers.LevenbergMarquardt(...)``. An
             epoch is an iteration; `batch_size` and `shuffle` do not matter;
             ``history.message`` says why "lm" stopped. Not for dropout and batch normalisation.
+        comm : communicator, optional
+            Ranks that train one model together: an mpi4py communicator, a process group of
+            torch.distributed, or a `distributed.Comm`. `batch_size` counts the rows of all ranks.
+            Where all ranks pass the same rows, each takes a part of every batch, and the parameters
+            have the same bits for 1, 2, 4 and 8 ranks (for others they differ by rounding). Where
+            they pass different rows, these are parts of one data set: a batch has rows of each in
+            proportion, also of very unequal or empty parts. What one rank raises, all raise.
+            Callbacks run on every rank with the same numbers; those that write files on rank 0.
+        chunks : int, optional
+            With `comm`: into how many parts the sum over a batch is cut. By default as one process
+            cuts it, and 8 where that does not: networks of more than 65,536 parameters. The bits
+            depend on it; more ranks than parts do not help.
 
         Returns
         -------
@@ -163,28 +178,33 @@ class Model(OnBatch, Derivatives, Serializable):
         with imports:
             from . import fit as training
 
-        return training.fit(
-            self,
-            training.FitArguments(
-                x=x,
-                y=y,
-                batch_size=batch_size,
-                epochs=epochs,
-                verbose=verbose,
-                callbacks=callbacks,
-                validation_split=validation_split,
-                validation_data=validation_data,
-                shuffle=shuffle,
-                class_weight=class_weight,
-                sample_weight=sample_weight,
-                initial_epoch=initial_epoch,
-                steps_per_epoch=steps_per_epoch,
-                validation_steps=validation_steps,
-                validation_batch_size=validation_batch_size,
-                validation_freq=validation_freq,
-                solver=solver,
-            ),
+        arguments = training.FitArguments(
+            x=x,
+            y=y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+            solver=solver,
+            comm=comm,
+            chunks=chunks,
         )
+        if comm is None:
+            return training.fit(self, arguments)
+        with imports:
+            from . import fit_shared
+
+        return fit_shared.fit(self, arguments)
 
     def evaluate(
         self,
@@ -219,7 +239,8 @@ class Model(OnBatch, Derivatives, Serializable):
             As Keras: a number when there are no metrics, else a list in the order of
             ``metrics_names``; a dictionary with `return_dict`.
         """
-        plain = isinstance(x, np.ndarray) and y is not None and not (verbose or steps or callbacks)
+        plain = isinstance(x, np.ndarray) and y is not None and type(verbose) is int
+        plain = plain and not (verbose or batch_size is not None or steps is not None or callbacks)
         by_batch = self.loss is not None and self.loss.depends_on_batches(sample_weight is not None)
         if plain and not by_batch and self._compiled_loss().in_core:
             # The usual call, without the machinery of hooks.
@@ -247,7 +268,8 @@ class Model(OnBatch, Derivatives, Serializable):
         A row's output has the same bits whatever other rows it comes with: `batch_size` matters to
         `steps` and to the ``on_predict_...`` hooks of `callbacks` only. `verbose` prints a line.
         """
-        plain = isinstance(x, np.ndarray) and not (batch_size or verbose or steps or callbacks)
+        plain = isinstance(x, np.ndarray) and type(verbose) is int and verbose == 0
+        plain = plain and batch_size is None and steps is None and not callbacks
         if not plain:
             with imports:
                 from . import evaluate as evaluation
@@ -305,6 +327,8 @@ class Model(OnBatch, Derivatives, Serializable):
         """
         if callable(line_length):  # the first argument of version 0.1
             line_length, print_fn = None, line_length
+        if print_fn is not None and not callable(print_fn):
+            raise TypeError(f"print_fn: found {checks.shown(print_fn)}, wanted a callable")
         length = checks.optional("line_length", line_length) or 0
         (print_fn or print)(self._summary_text(length))
 

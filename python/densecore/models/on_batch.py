@@ -1,5 +1,6 @@
 """Training and prediction for loops of one's own: on the caller's arrays, step by step."""
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ class OnBatch(Compiled):
                 continue
             if name == "apply_gradients" and self._constrained:
                 continue
+            if name == "train_on_batch":
+                network.shared_train = _of_model(self)
             # A subclass's own method must not be hidden.
             if getattr(type(self), name) is getattr(OnBatch, name):
                 self._bind(name, call)
@@ -63,7 +66,7 @@ class OnBatch(Compiled):
         return _as_vectors(x) if self._parts[0] == 1 else self._rows(x)
 
     def train_on_batch(
-        self, x: Array, y: Array, sample_weight: Array | None = None
+        self, x: Array, y: Array, sample_weight: Array | None = None, *, comm: Any = None
     ) -> float | list[float]:
         """One forward pass, backward pass and update; the arrays are used where they lie.
 
@@ -72,6 +75,9 @@ class OnBatch(Compiled):
         x : ndarray (rows, features) of the model's dtype, C-contiguous
         y : ndarray (rows, outputs) of the model's dtype, or (rows,) int32 or int64 class numbers
         sample_weight : ndarray (rows,) of the model's dtype, optional
+        comm : communicator, optional
+            As of `fit`: each rank passes its own rows, any number of them, which together are the
+            batch; the loss is that of the whole batch.
 
         Returns
         -------
@@ -84,6 +90,11 @@ class OnBatch(Compiled):
         TypeError, ValueError
             An array that cannot be used without a copy; the message says what is wanted.
         """
+        if comm is not None:
+            with imports:
+                from . import shared_batch
+
+            return shared_batch.train_on_batch(self, x, y, sample_weight, comm)
         if self._network_or_none is None:
             self._build_for(x)
         if not self._trains_in_core:
@@ -154,7 +165,7 @@ class OnBatch(Compiled):
                 "make_predictor: found a model of several inputs or outputs, wanted one of each"
             )
         if out is None:
-            out = np.empty((len(x), self._outputs), self._dtype)
+            out = np.empty((len(x) if np.ndim(x) else 0, self._outputs), self._dtype)
         call = DTYPES[self.dtype].Prediction(self._network, self._x_of(x), out)
         return _LentCall(self, call) if self._loans else call
 
@@ -298,6 +309,18 @@ class _OwnStep(_LentCall):
             loss = self._call.run(at_once)
             self._model._give_back()
         return loss
+
+
+def _of_model(model: OnBatch) -> Callable[..., Any]:
+    """The class's `train_on_batch` of a model that its network must not keep alive."""
+    known = weakref.ref(model)
+
+    def train_on_batch(*arguments: Any, **named: Any) -> Any:
+        found = known()
+        assert found is not None  # it is its network that was called
+        return OnBatch.train_on_batch(found, *arguments, **named)
+
+    return train_on_batch
 
 
 def _as_vectors(array: Any) -> Any:

@@ -1,20 +1,21 @@
 """Sequential: layers one after another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from .._base import checks
 from .._data.arrays import single
 from .._data.row_sources import Rows, as_rows
 from .._data.structures import leaves
 from ..layers import Dense, Input, Layer
 from ..layers.lowering import Plan, Row, Source
 from ..layers.symbols import Symbol, connect
+from .loans import adopt, release, weights_of
 from .model import Model
 from .names import Names
 from .nesting import KINDS, Nested, as_layer, as_seen, layer_of
-from .sharing import adopt, release, weights_of
 from .summary import table
 
 AnyLayer = Input | Layer | Model
@@ -77,6 +78,8 @@ class Sequential(Model):
     ) -> None:
         super().__init__(dtype, seed, name)
         try:
+            if layers is not None and not isinstance(layers, Iterable):
+                raise TypeError(f"layers: found {checks.shown(layers)}, wanted a list of layers")
             for layer in layers or ():
                 self._append(layer)
             if self._input is not None and self._layers:

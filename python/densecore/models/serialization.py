@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from .. import losses, metrics, optimizers
+from .._base import checks
 from .._base.dtypes import Array
 from .._base.files import check_overwrite
 from .._base.lazy import imports
@@ -66,6 +67,8 @@ class Serializable(Compiled):
         ValueError
             The configuration has a missing, unknown or impossible entry.
         """
+        if not isinstance(config, Mapping):
+            raise TypeError(f"configuration: found {checks.shown(config)}, wanted a dictionary")
         try:
             model = cls._empty(config)
             model._add_from_config(config)
@@ -75,13 +78,13 @@ class Serializable(Compiled):
             else:
                 loss = None
             if loss is not None:
-                model.optimizer = optimizers.get(dict(compiled["optimizer"]))
-                model.loss = loss
+                model._optimizer = optimizers.get(dict(compiled["optimizer"]))
+                model._loss = loss
                 model._metrics = metrics.get_all("metrics", compiled["metrics"])
                 model._weighted_metrics = metrics.get_all(
                     "weighted_metrics", compiled.get("weighted_metrics")
                 )
-                model._describe_metrics(model.loss, model._outputs)
+                model._describe_metrics(loss, model._outputs)
         except KeyError as error:
             raise ValueError(f"configuration: found no entry {error}") from None
         except (AttributeError, IndexError, TypeError, RuntimeError, OverflowError) as error:
@@ -245,7 +248,10 @@ class Serializable(Compiled):
         config = state["stack"]
         Serializable.__init__(self, config["dtype"], config["seed"], config["name"])
         self._add_from_config(config)
-        vars(self).update(state["attributes"])
+        # Version 0.1 had them without an underscore.
+        renamed = {"loss": "_loss", "optimizer": "_optimizer", "seed": "_seed"}
+        for name, value in state["attributes"].items():
+            vars(self)[renamed.get(name, name)] = value
         if state["tensors"] is None:
             return
         self._make_network()

@@ -89,6 +89,8 @@ def plot_model(
     for name in appearance:
         if name not in known:
             raise TypeError(f"plot_model: found the argument {name!r}, known: {', '.join(known)}")
+    if not isinstance(model, Model):
+        raise TypeError(f"plot_model: found {checks.shown(model)}, wanted a model")
     return model.plot(to_file)
 
 
