@@ -118,7 +118,7 @@ class Dense(Layer):
         return cls(**arguments)
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
-        row = sources[0].row
+        row = self._checked(sources[0].row)
         if len(row) == 1:
             return super()._lower(plan, sources)
         # Rows of several dimensions: the same layer for each vector along the last one.
