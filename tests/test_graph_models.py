@@ -308,3 +308,90 @@ def test_layers_and_weights_are_in_keras_s_order() -> None:
     model = dc.Model([b, a], out)
     assert [layer.name for layer in model.layers] == ["a", "b", "d1", "d2", "c", "o"]
     assert [w.shape for w in model.weights] == [(2, 4), (4,), (3, 4), (4,), (8, 1), (1,)]
+
+
+# Layers that are made of others ------------------------------------------------------------------
+
+
+def test_prelu_learns_its_slopes() -> None:
+    layer = layers.PReLU(alpha_initializer=dc.initializers.Constant(0.25))
+    model = compiled(dc.Sequential([dc.Input(4), layer, dc.Dense(1)], dtype="float64", seed=0))
+    x = X.astype(float)
+    np.testing.assert_allclose(model.activations(x)[0], np.where(x > 0, x, 0.25 * x))
+    before = layer.alpha.copy()
+    model.fit(x, Y, verbose=0)
+    assert (layer.alpha != before).all()
+    assert layers.PReLU()(X).shape == X.shape
+    again = dc.Sequential.from_config(model.get_config())
+    assert again.layers[0].alpha_initializer.arguments == {"value": 0.25}
+
+
+@pytest.mark.parametrize("layer", [layers.AlphaDropout, layers.GaussianDropout])
+def test_dropouts_that_keep_moments(layer: Any) -> None:
+    model = dc.Sequential([dc.Input(1000), layer(0.3)], dtype="float64", seed=0)
+    x = np.random.default_rng(0).normal(size=(50, 1000))
+    np.testing.assert_allclose(model.predict(x), x)
+    found = model.forward(x)
+    assert found.mean() == pytest.approx(x.mean(), abs=0.03)
+    if layer is layers.AlphaDropout:
+        assert found.std() == pytest.approx(1, abs=0.03)
+    else:
+        assert (found / x).std() == pytest.approx(np.sqrt(0.3 / 0.7), rel=0.02)
+    model.compile("sgd", "mse")
+    model.fit(x, x, verbose=0)
+    with pytest.raises(ValueError, match="rate"):
+        layer(1.0)
+
+
+def test_dense_along_the_last_dimension() -> None:
+    x = RNG.normal(size=(20, 5, 4))
+    first, second = layers.Dense(6, "relu"), layers.Dense(2)
+    stack = [dc.Input((5, 4)), first, second, layers.Flatten(), layers.Dense(1)]
+    model = compiled(dc.Sequential(stack, dtype="float64", seed=0))
+    assert first.kernel.shape == (4, 6)
+    assert model.count_params() == 30 + 14 + 11
+    hidden = np.maximum(x @ first.kernel + first.bias, 0) @ second.kernel + second.bias
+    part = dc.Sequential([dc.Input((5, 4)), first, second], dtype="float64")
+    np.testing.assert_allclose(part.predict(x), hidden)
+    assert part.output_shape == (None, 5, 2)
+    history = model.fit(x, x[:, 0, :1], epochs=20, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    with pytest.raises(ValueError, match=r"found rows of shape \(2, 2\), which another layer than"):
+        dc.Sequential([dc.Input(4), dc.Dense(4), layers.Reshape((2, 2)), dc.Dense(1)])
+
+
+# Functions of Python -----------------------------------------------------------------------------
+
+
+def test_functions_alone_are_activations() -> None:
+    for activation in (lambda x: x * x, np.square, lambda x: dc.ops.square(x)):
+        model = compiled(dc.Sequential([dc.Input(4), dc.Dense(2, activation), dc.Dense(1)]))
+        np.testing.assert_allclose(
+            model.activations(X)[0], (X @ model.layers[0].kernel) ** 2, rtol=1e-4, atol=1e-6
+        )
+        model.fit(X, Y, verbose=0)
+    doubled = compiled(dc.Sequential([dc.Input(4), dc.Dense(2), layers.Lambda(lambda x: x * 2)]))
+    np.testing.assert_allclose(doubled.predict(X), 2 * doubled.activations(X)[0])
+
+    class Squared(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs * inputs
+
+    own = compiled(dc.Sequential([dc.Input(4), Squared(), dc.Dense(1)]))
+    own.fit(X, Y, verbose=0)
+    np.testing.assert_allclose(own.activations(X)[0], X * X)
+    of_rows = dc.Dense(3, lambda x: x / x.sum(axis=1)[:, None])
+    wrong = compiled(dc.Sequential([dc.Input(4), of_rows]))
+    with pytest.raises(TypeError, match="which looks at several elements at once"):
+        wrong.fit(X, X[:, :3], verbose=0)
+
+
+def test_a_lambda_of_symbols_is_the_layers_that_it_calls() -> None:
+    a, b = dc.Input(3), dc.Input(3)
+    distance = layers.Lambda(lambda pair: dc.backend.abs(pair[0] - pair[1]))([a, b])
+    model = compiled(dc.Model([a, b], layers.Dense(1)(distance)))
+    p, q = X[:, :3], X[:, 1:]
+    np.testing.assert_allclose(dc.Model([a, b], distance).predict([p, q]), np.abs(p - q))
+    model.fit([p, q], Y, verbose=0)
+    again = dc.models.model_from_json(model.to_json())
+    assert again.output_shape == (None, 1)

@@ -45,7 +45,6 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
             "what normalises are the layers named ...Normalization",
             "SpectralNormalization",
         ),
-        ("slopes are fixed: LeakyReLU(negative_slope)", "PReLU"),
     ],
     "initializers": [
         (_ONE_ROW, "STFT* stft*"),

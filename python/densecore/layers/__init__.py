@@ -1,7 +1,7 @@
 """Layers: what a model is described with, and views of what it has learnt."""
 
 from .._base import unsupported
-from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .arrays import assign
 from .base import Layer, deserialize
 from .dense import Dense
@@ -67,6 +67,7 @@ __all__ = [
     "Minimum",
     "Multiply",
     "Normalization",
+    "PReLU",
     "PeriodicEmbedding",
     "RMSNormalization",
     "ReLU",

@@ -2,11 +2,13 @@
 
 from typing import Any, ClassVar
 
-from .. import activations
+from .. import activations, initializers
 from .._base import checks
+from .._base.dtypes import Array
 from . import activation_argument as functions
+from .arrays import Shapes
 from .base import Layer
-from .lowering import Plan
+from .lowering import Plan, Row, Source, elements
 from .symbols import Symbol
 
 
@@ -112,3 +114,68 @@ class Softmax(_Named):
         if checks.real(axis) not in (-1, 1):
             raise ValueError(f"Softmax: axis: found {checks.shown(axis)}, wanted -1 (the features)")
         super().__init__(**general)
+
+
+class PReLU(Layer):
+    """x for x > 0, else alpha x, with an alpha of each feature that is learnt (He et al., 2015).
+
+    Parameters
+    ----------
+    alpha_initializer : str or Initializer, default "zeros"
+    alpha_regularizer, alpha_constraint, shared_axes
+        None only.
+
+    Attributes
+    ----------
+    alpha : ndarray (units,)
+        A view.
+    """
+
+    parameter_names: ClassVar[tuple[str, ...]] = ("scale",)
+    config_names: ClassVar[tuple[str, ...]] = ("alpha_initializer",)
+
+    def __init__(
+        self,
+        alpha_initializer: str | initializers.Initializer = "zeros",
+        alpha_regularizer: None = None,
+        alpha_constraint: None = None,
+        shared_axes: None = None,
+        **general: Any,
+    ) -> None:
+        for name in ("alpha_regularizer", "alpha_constraint", "shared_axes"):
+            if (given := locals()[name]) is not None:
+                raise ValueError(f"PReLU: {name}: found {given!r}, wanted None")
+        super().__init__(**general)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+
+    @property
+    def alpha(self) -> Array:
+        """The slope of each feature for x < 0."""
+        return self._built_views()[0]["scale"]
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        source = plan.whole(sources[0])
+        plan.go_to(source)
+        plan.close()
+        plan.activate("relu", [])
+        positive = plan.here
+        plan.merge({"kind": "subtract"}, [source, positive], source.row)
+        plan.add({"kind": "scale", "trainable": self._trainable}, layer=self)
+        plan.merge({"kind": "add"}, [positive, plan.here], source.row)
+        return [plan.here]
+
+    def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
+        return {"scale": (elements(row),)}, {}
+
+    def _initialize(self, seed: int, number: int) -> None:
+        array = self.alpha
+        tensor = 2**21 + 4 * (self._core_index or 0)
+        self.alpha_initializer.fill(array, array.size, array.size, seed, tensor)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Layer":
+        arguments = dict(config)
+        arguments.pop("class", None)
+        key = "alpha_initializer"
+        arguments[key] = initializers.deserialize(arguments[key])
+        return cls(**arguments)
