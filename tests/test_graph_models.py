@@ -395,3 +395,270 @@ def test_a_lambda_of_symbols_is_the_layers_that_it_calls() -> None:
     model.fit([p, q], Y, verbose=0)
     again = dc.models.model_from_json(model.to_json())
     assert again.output_shape == (None, 1)
+
+
+# Embedding ---------------------------------------------------------------------------------------
+
+
+def embedded(**options: Any) -> Any:
+    user, item = dc.Input((1,), name="user"), dc.Input((1,), name="item")
+    parts = [
+        layers.Flatten()(layers.Embedding(10, 3, name="users")(user)),
+        layers.Flatten()(layers.Embedding(7, 3)(item)),
+    ]
+    return dc.Model([user, item], layers.Dot(axes=1)(parts), **options)
+
+
+def test_embeddings_are_rows_of_a_table() -> None:
+    users, items = RNG.integers(0, 9, 60), RNG.integers(0, 7, 60)
+    model = compiled(embedded(seed=0))
+    table = model.get_layer("users").embeddings
+    assert table.shape == (10, 3)
+    assert np.abs(table).max() <= 0.05
+    before = table.copy()
+    history = model.fit([users, items], Y, epochs=3, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
+    assert (table[9] == before[9]).all()
+    assert (table[users] != before[users]).any()
+    u, v = model.get_weights()
+    np.testing.assert_allclose(
+        model.predict([users, items])[:, 0], (u[users] * v[items]).sum(axis=1), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_embeddings_say_what_they_do_not_take() -> None:
+    model = compiled(embedded(seed=0))
+    for users, text in (([9, 10], "10"), ([0.5, 1], "0.5"), ([-1, 0], "-1")):
+        with pytest.raises(ValueError, match=text):
+            model.fit([np.array(users), np.zeros(2)], Y[:2], verbose=0)
+    with pytest.raises(ValueError, match="found an input that a layer computes"):
+        dc.Sequential([dc.Input(4), dc.Dense(2), layers.Embedding(3, 2)])
+    with pytest.raises(ValueError, match="mask_zero: found True"):
+        layers.Embedding(3, 2, mask_zero=True)
+
+
+def test_an_embedding_begins_with_given_weights(tmp_path: Path) -> None:
+    table = RNG.normal(size=(5, 2)).astype(np.float32)
+    layer = layers.Embedding(5, 2, weights=[table], trainable=False, input_length=3)
+    model = compiled(dc.Sequential([layer, layers.Flatten(), layers.Dense(1)]))
+    ids = RNG.integers(0, 5, (60, 3))
+    assert model.output_shape == (None, 1)
+    np.testing.assert_array_equal(model.activations(ids)[0].reshape(60, 3, 2), table[ids])
+    model.fit(ids, Y, verbose=0)
+    assert (layer.embeddings == table).all()
+    model.save(tmp_path / "m")
+    assert (dc.load_model(tmp_path / "m").predict(ids) == model.predict(ids)).all()
+    lenient = dc.Sequential([dc.Input(1), layers.Embedding(5, 2, missing=True)])
+    found = lenient.predict(np.array([[np.nan], [7], [2]]))
+    assert (found[0] == found[1]).all()
+    single = dc.Sequential([dc.Input(()), layers.Embedding(5, 2)])
+    assert single.predict(np.arange(4)).shape == (4, 2)
+
+
+def test_penalties_of_what_layers_put_out() -> None:
+    for hidden in (
+        [layers.Dense(6, "relu", activity_regularizer=dc.regularizers.L1(0.1))],
+        [layers.Dense(6, "relu"), layers.ActivityRegularization(l1=0.1)],
+    ):
+        model = compiled(dc.Sequential([dc.Input(4), *hidden, layers.Dense(1)], seed=0))
+        plain = float(np.mean((model.predict(X) - Y) ** 2))
+        penalty = 0.1 * np.abs(model.activations(X)[0]).sum() / len(X)
+        assert model.evaluate(X, Y) == pytest.approx(plain + penalty, rel=1e-5)
+        again = dc.Sequential.from_config(model.get_config())
+        assert again.evaluate(X, Y) > 0
+
+
+# Several outputs ---------------------------------------------------------------------------------
+
+
+def two_outputs(**options: Any) -> Any:
+    x = dc.Input(4)
+    hidden = layers.Dense(8, "relu")(x)
+    value = layers.Dense(1, name="value")(hidden)
+    kind = layers.Dense(3, "softmax", name="kind")(hidden)
+    return dc.Model(x, [value, kind], **options)
+
+
+KINDS = RNG.integers(0, 3, 60)
+LOSSES = ["mse", "sparse_categorical_crossentropy"]
+
+
+def test_several_outputs_are_trained_together() -> None:
+    model = compiled(
+        two_outputs(seed=0),
+        loss=LOSSES,
+        loss_weights=[1.0, 0.5],
+        metrics={"value": "mae", "kind": ["accuracy"]},
+    )
+    assert model.metrics_names == [
+        "loss", "value_loss", "kind_loss", "value_mae", "kind_accuracy"
+    ]  # fmt: skip
+    history = model.fit(X, [Y, KINDS], epochs=3, verbose=0, validation_split=0.2).history
+    assert set(history) == {
+        prefix + name for prefix in ("", "val_") for name in model.metrics_names
+    }
+    found = model.evaluate(X, {"kind": KINDS, "value": Y}, return_dict=True)
+    value, kind = model.predict(X)
+    assert (value.shape, kind.shape) == ((60, 1), (60, 3))
+    assert found["value_loss"] == pytest.approx(np.mean((value - Y) ** 2), rel=1e-5)
+    expected = -np.log(kind[np.arange(60), KINDS]).mean()
+    assert found["kind_loss"] == pytest.approx(expected, rel=1e-5)
+    assert found["loss"] == pytest.approx(found["value_loss"] + 0.5 * expected, rel=1e-5)
+    assert found["kind_accuracy"] == pytest.approx(np.mean(kind.argmax(axis=1) == KINDS))
+    assert found["value_mae"] == pytest.approx(np.mean(np.abs(value - Y)), rel=1e-5)
+    assert len(model.train_on_batch(X, [Y, KINDS])) == 5
+    assert [metric.name for metric in model.metrics] == ["mae", "accuracy"]
+
+
+def test_several_outputs_learn_what_single_ones_do() -> None:
+    """Two outputs without a common layer are two models."""
+    x = dc.Input(4)
+    one, two = layers.Dense(1, name="one")(x), layers.Dense(2, name="two")(x)
+    model = compiled(dc.Model(x, {"p": one, "q": two}, dtype="float64", seed=0), loss="mse")
+    single = compiled(dc.Sequential([dc.Input(4), dc.Dense(2)], dtype="float64"))
+    single.set_weights(model.get_layer("two").get_weights())
+    q = X[:, :2].astype(float)
+    model.fit(X, {"p": Y, "q": q}, epochs=3, verbose=0, shuffle=False)
+    single.fit(X, q, epochs=3, verbose=0, shuffle=False)
+    np.testing.assert_allclose(model.get_layer("two").kernel, single.layers[0].kernel, rtol=1e-12)
+    assert set(model.predict(X)) == {"p", "q"}
+    assert model.metrics_names == ["loss", "p_loss", "q_loss"]
+
+
+def test_weights_of_rows_by_output() -> None:
+    w = RNG.uniform(0.1, 2, 60)
+    given: list[Any] = [{"value": w}, [w, np.ones(60)], [w, None]]
+    histories = []
+    for weights in given:
+        model = compiled(two_outputs(seed=0), loss=LOSSES)
+        histories.append(model.fit(X, [Y, KINDS], sample_weight=weights, verbose=0).history)
+    assert histories[0] == histories[1] == histories[2]
+    plain = compiled(two_outputs(seed=0), loss=LOSSES).fit(X, [Y, KINDS], verbose=0).history
+    assert plain != histories[0]
+    model = compiled(two_outputs(seed=0), loss=LOSSES)
+    model.fit(X, [Y, KINDS], sample_weight=w, verbose=0, validation_split=0.2)
+    with pytest.raises(ValueError, match="class_weight: found one for a model of several outputs"):
+        model.fit(X, [Y, KINDS], class_weight={0: 1.0})
+    with pytest.raises(
+        ValueError, match="sample_weight: found the name 'kinds', wanted value, kind"
+    ):
+        model.fit(X, [Y, KINDS], sample_weight={"kinds": w})
+
+
+def test_an_output_without_a_loss_is_not_trained() -> None:
+    model = compiled(two_outputs(seed=0), loss={"kind": LOSSES[1]})
+    before = model.get_layer("value").kernel.copy()
+    for y in ({"kind": KINDS}, [None, KINDS], [KINDS]):
+        model.fit(X, y, verbose=0)
+    assert (model.get_layer("value").kernel == before).all()
+    assert model.metrics_names == ["loss", "kind_loss"]
+
+
+def test_own_losses_of_several_outputs() -> None:
+    def squared(y_true: Any, y_pred: Any) -> Any:
+        return np.mean((y_true - y_pred) ** 2, axis=-1)
+
+    def crossed(y_true: Any, y_pred: Any) -> Any:
+        return dc.ops.sparse_categorical_crossentropy(y_true, y_pred)
+
+    metrics = [["mae"], ["accuracy"]]
+    expected = compiled(two_outputs(seed=0), loss=LOSSES, metrics=metrics)
+    for losses in ([squared, LOSSES[1]], [squared, crossed]):
+        model = compiled(two_outputs(seed=0), loss=losses, metrics=metrics)
+        found = model.fit(X, [Y, KINDS], verbose=0, validation_split=0.2).history
+        other = compiled(two_outputs(seed=0), loss=LOSSES, metrics=metrics)
+        wanted = other.fit(X, [Y, KINDS], verbose=0, validation_split=0.2).history
+        for name in wanted:
+            np.testing.assert_allclose(found[name], wanted[name], rtol=1e-4)
+        np.testing.assert_allclose(model.parameters, other.parameters, rtol=1e-3, atol=1e-5)
+    assert expected.metrics_names == model.metrics_names
+
+
+def test_several_outputs_are_saved_and_copied(tmp_path: Path) -> None:
+    options = {"loss": LOSSES, "loss_weights": {"kind": 2.0}, "metrics": [["mae"], "accuracy"]}
+    model = compiled(two_outputs(seed=0), **options)
+    model.fit(X, [Y, KINDS], verbose=0)
+    model.save(tmp_path / "m")
+    for again in (
+        dc.load_model(tmp_path / "m"),
+        pickle.loads(pickle.dumps(model)),
+        copy.deepcopy(model),
+    ):
+        assert again.evaluate(X, [Y, KINDS]) == model.evaluate(X, [Y, KINDS])
+        again.fit(X, [Y, KINDS], verbose=0)
+    model.fit(X, [Y, KINDS], verbose=0)
+    assert again.evaluate(X, [Y, KINDS]) == model.evaluate(X, [Y, KINDS])
+
+
+def test_own_loops_with_several_outputs() -> None:
+    model = two_outputs(dtype="float64", seed=0)
+    x = X.astype(float)
+    value, kind = model.forward(x)
+    model.backward([np.ones_like(value), None])
+    gradients = model.gradients.copy()
+    model.forward(x)
+    model.backward({"value": np.ones_like(value), "kind": np.zeros_like(kind)})
+    assert (model.gradients == gradients).all()
+    assert (model.get_layer("kind").kernel_gradient == 0).all()
+    with pytest.raises(ValueError, match=r"grad_output of kind: found shape \(60, 2\)"):
+        model.backward([np.ones_like(value), kind[:, :2]])
+    trunk = dc.Model(model.input, model.get_layer("value").output)
+    assert (trunk.predict(x) == model.predict(x)[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        (
+            {"loss": ["mse"]},
+            ValueError,
+            "loss: found 1 entries, wanted one for each of the outputs",
+        ),
+        (
+            {"loss": {"kinds": "mse"}},
+            ValueError,
+            "loss: found the name 'kinds', wanted value, kind",
+        ),
+        ({"loss": LOSSES, "metrics": ["mae"]}, ValueError, "metrics: found 1 entries"),
+        ({"loss": LOSSES, "metrics": "mae"}, TypeError, "metrics: found str, wanted a list"),
+        ({"loss": LOSSES, "loss_weights": [1.0]}, ValueError, "loss_weights: found 1 entries"),
+        (
+            {"loss": LOSSES, "loss_weights": {"kind": -1}},
+            ValueError,
+            "loss_weights of kind: found -1",
+        ),
+        (
+            {"loss": ["mse", None], "metrics": {"kind": "acc"}},
+            ValueError,
+            "kind, which has no loss",
+        ),
+        ({"loss": [None, None]}, ValueError, "compile: found no loss"),
+    ],
+)
+def test_wrong_compilations_of_several_outputs(options: Any, error: Any, text: str) -> None:
+    model = compiled(two_outputs(), loss=LOSSES)
+    before = model.evaluate(X, [Y, KINDS])
+    with pytest.raises(error, match=text):
+        model.compile("sgd", **options)
+    assert model.evaluate(X, [Y, KINDS]) == before
+
+
+@pytest.mark.parametrize(
+    ("y", "text"),
+    [
+        ({"value": Y}, "y: found no 'kind' in a dictionary"),
+        ([Y], "y: found 1 parts, wanted value, kind"),
+        ([Y[:5], KINDS], r"y of value: found shape \(5, 1\)"),
+        ([Y, KINDS + 3], "y of kind: found class"),
+    ],
+)
+def test_wrong_targets_of_several_outputs(y: Any, text: str) -> None:
+    model = compiled(two_outputs(), loss=LOSSES)
+    with pytest.raises(ValueError, match=text):
+        model.fit(X, y, verbose=0)
+
+
+def test_losses_of_a_single_output_by_name() -> None:
+    model = compiled(two_inputs(), loss={"dense_2": "mse"}, metrics={"dense_2": "mae"})
+    model.fit([A, B], {"dense_2": Y}, verbose=0)
+    assert model.metrics_names == ["loss", "mae"]

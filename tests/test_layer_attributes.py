@@ -16,6 +16,7 @@ MADE: dict[type, Any] = {
     layers.Activation: lambda: layers.Activation("tanh"),
     layers.Dot: lambda: layers.Dot(1),
     layers.ElementFunction: lambda: layers.ElementFunction("exp"),
+    layers.Embedding: lambda: layers.Embedding(4, 2),
     layers.GroupNormalization: lambda: layers.GroupNormalization(2),
     layers.Reshape: lambda: layers.Reshape((2, 2)),
     layers.Residual: lambda: layers.Residual([dc.Dense(4)]),

@@ -2,11 +2,13 @@
 
 from .._base import unsupported
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from .activity import ActivityRegularization
 from .arrays import assign
 from .base import Layer, deserialize
 from .dense import Dense
 from .dropout import Dropout
 from .element_function import ElementFunction, Lambda
+from .embedding import Embedding
 from .input import Input, InputLayer
 from .merge import (
     Add,
@@ -43,6 +45,7 @@ from .shapes import Flatten, Identity, RepeatVector, Reshape
 __all__ = [
     "ELU",
     "Activation",
+    "ActivityRegularization",
     "Add",
     "AlphaDropout",
     "Average",
@@ -52,6 +55,7 @@ __all__ = [
     "Dot",
     "Dropout",
     "ElementFunction",
+    "Embedding",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",

@@ -13,7 +13,7 @@ from .._data.row_sources import Rows
 from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
 from ..metrics import get_all
-from .heads import HeadsLoss, heads_of
+from .heads import HeadsLoss, HeadsTally, heads_of
 from .inputs import matched
 from .layered_network import LayeredNetwork
 
@@ -275,7 +275,16 @@ class Compiled(LayeredNetwork):
             y = [part for head, part in zip(loss.heads, y, strict=True) if head.loss is not None]
         parts = matched("y", y, structure if len(names) == len(loss.heads) else 0, names)
         targets = loss.targets(parts, self._dtype, len(x))
+        if loss._changed:
+            self._network_changed()
         return Data(x, targets, loss.weights(sample_weight, self._dtype, len(x)))
+
+    def _tally(self) -> Any:
+        """A new tally of loss and metrics, for a loop over batches."""
+        tally = self._network.tally()
+        if isinstance(self._loss, HeadsLoss) and not self._loss.in_core:
+            return HeadsTally(tally, self._loss)
+        return tally
 
     @property
     def _head_names(self) -> list[str]:

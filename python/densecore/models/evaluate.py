@@ -15,7 +15,7 @@ from ..callbacks.base import Callback, CallbackList
 from ..callbacks.progress import check_verbose, shown
 from ..losses.function import CallableLoss
 from .heads import HeadsLoss
-from .step import shown_targets
+from .step import add_to_tally
 
 if TYPE_CHECKING:  # whose module imports this one
     from .model import Model
@@ -75,7 +75,7 @@ def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) ->
         assert isinstance(source, Arrays)
         values = network.evaluate(*source.data)
     else:
-        tally = network.tally()
+        tally = model._tally()
         watched = listeners.listens_to_batches("test")
         count = 0
         for batch in source.epoch(0, 0):
@@ -84,7 +84,7 @@ def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) ->
             if isinstance(model.loss, CallableLoss | HeadsLoss) and not model.loss.in_core:
                 outputs = network.predict(batch.x, None)
                 loss = model.loss.value(batch.y, outputs, batch.weight) + network.penalty()
-                network.add_to_tally(outputs, shown_targets(batch.y, outputs), loss, tally)
+                add_to_tally(model, outputs, batch.y, loss, tally)
             else:
                 network.evaluate_batch(*batch, tally)
             if watched:

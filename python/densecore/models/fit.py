@@ -290,7 +290,7 @@ class Run:
         model, listeners, source = self._model, self._listeners, self._source
         assert source is not None
         network = model._network
-        tally = network.tally()
+        tally = model._tally()
         watched = listeners.listens_to_batches("train")
         asks = watched and any(map(listeners.listens, ("on_train_batch_end", "on_batch_end")))
         while self._epoch < epochs:

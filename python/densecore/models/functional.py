@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from .._base import checks
 from .._base.dtypes import Array
 from .._data.row_sources import Rows, as_rows
@@ -247,6 +249,26 @@ class Functional(Model):
     @property
     def _parts(self) -> tuple[int, int]:
         return len(self._symbols), len(self._output_symbols)
+
+    def _gradient_of(self, grad_output: Any) -> Any:
+        if len(self._output_symbols) == 1:
+            return super()._gradient_of(grad_output)
+        names, widths = self.output_names, self._head_outputs
+        parts = matched("grad_output", grad_output, self._output_structure, names)
+        rows = next((len(part) for part in parts if part is not None), 0)
+        result = np.zeros((rows, sum(widths)), self._dtype)
+        begin = 0
+        for name, part, width in zip(names, parts, widths, strict=True):
+            if part is not None:
+                found = np.asarray(part).reshape(len(part), -1)
+                if found.shape != (rows, width):
+                    raise ValueError(
+                        f"grad_output of {name}: found shape {np.shape(part)}, wanted "
+                        f"{(rows, width)}"
+                    )
+                result[:, begin : begin + width] = found
+            begin += width
+        return result
 
     def _like_x(self, gradient: Array) -> Any:
         if len(self._symbols) == 1:

@@ -62,6 +62,8 @@ class HeadsLoss(Loss):
         self.reduction = "sum_over_batch_size"
         self.from_logits = False
         self._options: dict[str, Any] = {}
+        self._changed = False  # whether the last targets were of another kind than those before
+        self._last: list[float] = []  # the losses of the last batch, where Python computes them
 
     @property
     def sparse(self) -> bool:
@@ -105,12 +107,14 @@ class HeadsLoss(Loss):
         """
         gradient = np.zeros_like(y_pred)
         total = 0.0
+        self._last = []
         for number, (head, targets, columns) in enumerate(self._parts(y_true)):
             of_head = weight if weight is None or weight.ndim == 1 else weight[number]
             outputs = np.ascontiguousarray(y_pred[:, columns])
             loss = head.loss if isinstance(head.loss, CallableLoss) else CallableLoss(head.loss)
             value, slopes = loss.compute(targets, outputs, of_head)
             total += head.weight * value
+            self._last.append(value)
             gradient[:, columns] = head.weight * slopes
         return total, gradient
 
@@ -171,7 +175,7 @@ class HeadsLoss(Loss):
     def names(self) -> list[str]:
         """What `evaluate` reports after the loss: each output's, then the metrics."""
         found = []
-        if len(self.trained) > 1:
+        if len(self.heads) > 1:
             found = [f"{head.name}_loss" for head in self.trained]
         for head in self.heads:
             found += [
@@ -192,6 +196,10 @@ class HeadsLoss(Loss):
         dtype : dtype
         rows : int
         """
+        self._changed = False
+        for head, part in zip(self.trained, parts, strict=True):
+            if isinstance(head.loss, CallableLoss):
+                self._changed |= head.loss.take_targets(part, rows, head.outputs)
         result = np.empty((rows, self.target_columns(0)), dtype)
         begin = 0
         for head, part in zip(self.trained, parts, strict=True):
@@ -244,6 +252,39 @@ class HeadsLoss(Loss):
                 for head in self.heads
             ],
         }
+
+
+class HeadsTally:
+    """A tally of the core, with the means of the single losses that Python has computed.
+
+    Parameters
+    ----------
+    tally : Tally
+    loss : HeadsLoss
+    """
+
+    def __init__(self, tally: Any, loss: HeadsLoss) -> None:
+        self.core = tally
+        self._loss = loss
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the batches so far."""
+        self.core.reset()
+        self._sums = np.zeros(len(self._loss.trained))
+        self._rows = 0
+
+    def add(self, rows: int) -> None:
+        """Add the losses of a batch of so many rows, which the loss has just computed."""
+        self._sums += rows * np.asarray(self._loss._last)
+        self._rows += rows
+
+    def results(self) -> list[float]:
+        """The means: of the loss, of each output's, then the metrics."""
+        values: list[float] = list(self.core.results())
+        if len(self._loss.heads) > 1:
+            values[1 : 1 + len(self._sums)] = (self._sums / max(self._rows, 1)).tolist()
+        return values
 
 
 def heads_of(

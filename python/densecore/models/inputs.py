@@ -48,7 +48,8 @@ def matched(what: str, given: Any, structure: Any, names: Sequence[str]) -> list
             raise ValueError(f"{what}: found {found} in a dictionary, {wanted}")
         return [given[name] for name in names]
     if len(names) == 1:
-        return [single(given)]
+        one = isinstance(given, list | tuple) and len(given) == 1 and hasattr(given[0], "shape")
+        return [given[0] if one and given[0].ndim > 0 else single(given)]
     if not isinstance(given, list | tuple):
         shape = getattr(given, "shape", None)
         found = type(given).__name__ if shape is None else f"one array of shape {tuple(shape)}"

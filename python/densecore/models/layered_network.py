@@ -52,6 +52,7 @@ class LayeredNetwork(ABC):
 
     def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         self._dtype = np.dtype(check_dtype(dtype))
+        self._takes_dtype = dtype is None  # of layers that have weights already
         self._seed = seeds.fresh() if seed is None else checks.seed(seed)
         self._seed_given = seed is not None
         self.name = self._default_name if name is None else checks.text("name", name)
@@ -358,6 +359,10 @@ class LayeredNetwork(ABC):
         ValueError
             A layer has weights of another shape; nothing has changed then.
         """
+        if self._takes_dtype:
+            arrays = [a for layer in self._all_layers() for a in weights_of(layer).values()]
+            dtypes = {array.dtype for array in arrays}
+            self._dtype = dtypes.pop() if len(dtypes) == 1 else self._dtype
         plan = self._plan()
         network = DTYPES[self.dtype].Network(self._inputs, plan.specs, isa)
         network.seed = self.seed

@@ -250,6 +250,7 @@ class OnBatch(Compiled):
         Parameters
         ----------
         grad_output : ndarray (rows, units) of the model's dtype, C-contiguous
+            Of several outputs a list or a dictionary with one for each; None for one that has none.
         input_gradient : bool
             Whether to return ∂C/∂x.
         accumulate : bool

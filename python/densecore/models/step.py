@@ -1,10 +1,12 @@
 """One step of training in Python, for what the core's own `train_on_batch` does not do."""
 
+from typing import Any
+
 from .._base.dtypes import Array, Tally
 from .._data.dataset import Batch
 from ..losses.function import CallableLoss
 from .compiled import Compiled
-from .heads import HeadsLoss
+from .heads import HeadsLoss, HeadsTally
 
 
 def train_batch(model: Compiled, batch: Batch, tally: Tally) -> None:
@@ -27,18 +29,24 @@ def step_with_function(
     network.backward(gradient, False)
     network.apply_gradients()
     if tally is not None:
-        network.add_to_tally(outputs, shown_targets(batch.y, outputs), value + penalty, tally)
+        add_to_tally(model, outputs, batch.y, value + penalty, tally)
     return float(value) + penalty
 
 
 def train_on_batch(model: Compiled, batch: Batch) -> float | list[float]:
     """`Model.train_on_batch` for what the core's own call does not do."""
-    tally = model._network.tally()
+    tally = model._tally()
     train_batch(model, batch, tally)
-    values = tally.results()
+    values: list[float] = tally.results()
     return values if len(values) > 1 else values[0]
 
 
-def shown_targets(y: Array, outputs: Array) -> Array:
-    """The targets as metrics of the core take them; there are none where y has other columns."""
-    return y if y.ndim == 1 or y.shape == outputs.shape else outputs
+def add_to_tally(model: Compiled, outputs: Array, y: Array, loss: float, tally: Any) -> None:
+    """Add a batch whose loss Python has computed."""
+    if isinstance(tally, HeadsTally):
+        model._network.add_to_tally(outputs, y, loss, tally.core)
+        tally.add(len(outputs))
+        return
+    # Metrics compare targets with outputs; there are none where y has other columns.
+    shown = y if y.ndim == 1 or y.shape == outputs.shape else outputs
+    model._network.add_to_tally(outputs, shown, loss, tally)
