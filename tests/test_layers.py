@@ -155,7 +155,12 @@ def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
 def test_every_kind_of_layer_is_in_a_stack() -> None:
     kinds = {spec["kind"] for name in STACKS for spec in model_of(name, "float32")._plan().specs}
     # A Python function has its tests in test_activations.py, those of graphs in test_graphs.py.
-    of_graphs = {*MERGES, "heads", "embedding"} & core.layer_kinds().keys()
+    of_graphs = {
+        *MERGES,
+        "heads",
+        "embedding",
+        "activity_regularization",
+    } & core.layer_kinds().keys()
     assert kinds | {"function"} | of_graphs == core.layer_kinds().keys()
 
 
