@@ -14,7 +14,7 @@ Embedding<T>::Embedding(const LayerPlace<T>& place, const LayerSpec& spec)
       categories_(spec.whole_number("categories")),
       row_units_(spec.whole_number("units")),
       missing_(spec.flag("missing")) {
-  this->add_parameters("embeddings", categories_, row_units_, spec.penalties[0]);
+  this->add_parameters("embeddings", categories_, row_units_, spec, 0);
 }
 
 template <class T>

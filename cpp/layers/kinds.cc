@@ -7,6 +7,7 @@
 #include "layers/embedding.h"
 #include "layers/merge.h"
 #include "layers/normalization.h"
+#include "layers/periodic.h"
 #include "layers/rowwise.h"
 
 namespace densecore {
@@ -36,10 +37,11 @@ class LayerList {
   static constexpr Factory<T> factories[] = {make<T, L<T>>...};
 };
 
-using Kinds = LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization,
-                        RmsNormalization, GroupNormalization, UnitNormalization, BatchNormalization,
-                        FixedNormalization, ActivityRegularization, FunctionLayer, Concatenate, Add,
-                        Subtract, Multiply, Average, Maximum, Minimum, Dot, Heads, Embedding>;
+using Kinds =
+    LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization, RmsNormalization,
+              GroupNormalization, UnitNormalization, BatchNormalization, FixedNormalization,
+              ActivityRegularization, FunctionLayer, Concatenate, Add, Subtract, Multiply, Average,
+              Maximum, Minimum, Dot, Heads, Embedding, Scale, PeriodicEmbedding>;
 
 }  // namespace
 

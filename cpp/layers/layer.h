@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,9 +26,11 @@ template <class T>
 class Embedding;
 
 // Training or prediction. Random numbers are functions of (seed, number of the pass, layer, row).
+// `first`: the number that the first row has in the batch, of which this may be a part.
 struct Pass {
   bool training = false;
   std::uint64_t seed = 0, number = 0;
+  index_t first = 0;
   // Rows of the batch whose loss is minimised, of which penalties of outputs are means; 0 in a pass
   // without a loss.
   index_t rows = 0;
@@ -52,6 +55,7 @@ struct ParameterBlock {
   const char* name;
   index_t offset, rows, cols;  // rows 0: a vector
   Penalty penalty;
+  Multipliers multipliers;
   const UsedRows* used = nullptr;  // of a table
   index_t size() const { return (rows == 0 ? 1 : rows) * cols; }
 };
@@ -203,8 +207,11 @@ class Layer {
   virtual JetRule<T> jet_rule() const = 0;
 
  protected:
-  void add_parameters(const char* name, index_t rows, index_t cols, Penalty penalty) {
-    parameters_.push_back({name, offset_ + count_, rows, cols, penalty});
+  // `place`: whose penalty and multipliers of the specification are the array's.
+  void add_parameters(const char* name, index_t rows, index_t cols, const LayerSpec& spec,
+                      std::size_t place) {
+    const Penalty penalty = place < std::size(spec.penalties) ? spec.penalties[place] : Penalty{};
+    parameters_.push_back({name, offset_ + count_, rows, cols, penalty, spec.multipliers[place]});
     count_ += parameters_.back().size();
   }
   // Starts at `value`.

@@ -56,8 +56,8 @@ ScaleAndCenter<T>::ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& s
       center_(beta != nullptr),
       ones_(constant<T>(this->units(), 1)),
       zeros_(constant<T>(this->units(), 0)) {
-  if (scale_) this->add_parameters(gamma, 0, this->units(), spec.penalties[0]);
-  if (center_) this->add_parameters(beta, 0, this->units(), spec.penalties[1]);
+  if (scale_) this->add_parameters(gamma, 0, this->units(), spec, 0);
+  if (center_) this->add_parameters(beta, 0, this->units(), spec, 1);
 }
 
 template <class T>

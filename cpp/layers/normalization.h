@@ -41,6 +41,7 @@ class ScaleAndCenter : public Layer<T> {
     return center_ ? parameters + this->parameters().back().offset : zeros_.data();
   }
   const T* zeros() const { return zeros_.data(); }
+  const T* ones() const { return ones_.data(); }
   // The gradients of gamma and beta for some columns, the first of which is `column`.
   void add_gradients(MatrixView<const T> normalized, MatrixView<const T> g, index_t column,
                      bool accumulate, T* gradients) const;

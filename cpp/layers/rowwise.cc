@@ -49,7 +49,8 @@ void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
 template <class T>
 void Dropout<T>::forward(const Pass& pass, const T*, const LayerRows<T>& rows) const {
   if (!pass.training) return copy_rows(rows.x, rows.a);
-  for (index_t i = 0; i < rows.x.rows; ++i) random_numbers(pass, rows.begin + i, rows.kept.row(i));
+  for (index_t i = 0; i < rows.x.rows; ++i)
+    random_numbers(pass, pass.first + rows.begin + i, rows.kept.row(i));
   this->table_->normalization.multiply(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
                                        rows.kept.data, rows.kept.stride, rows.a.data,
                                        rows.a.stride);
@@ -77,7 +78,8 @@ void GaussianNoise<T>::random_numbers(const Pass& pass, index_t row, T* out) con
 template <class T>
 void GaussianNoise<T>::forward(const Pass& pass, const T*, const LayerRows<T>& rows) const {
   if (!pass.training) return copy_rows(rows.x, rows.a);
-  for (index_t i = 0; i < rows.x.rows; ++i) random_numbers(pass, rows.begin + i, rows.a.row(i));
+  for (index_t i = 0; i < rows.x.rows; ++i)
+    random_numbers(pass, pass.first + rows.begin + i, rows.a.row(i));
   this->table_->normalization.sum(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride, rows.a.data,
                                   rows.a.stride, rows.a.data, rows.a.stride);
 }

@@ -37,6 +37,15 @@ void check_penalty(const std::string& where, const Penalty& penalty) {
                                   ", wanted a finite number >= 0");
 }
 
+void check_multipliers(const std::string& where, const Multipliers& found) {
+  if (!(found.rate > 0 && found.rate < 1e30))
+    throw std::invalid_argument(where + "learning_rate_multiplier: found " +
+                                std::to_string(found.rate) + ", wanted a finite number > 0");
+  if (!(found.decay >= 0 && found.decay < 1e30))
+    throw std::invalid_argument(where + "weight_decay_multiplier: found " +
+                                std::to_string(found.decay) + ", wanted a finite number >= 0");
+}
+
 }  // namespace
 
 LayerSpec::LayerSpec(const LayerKind& given) : kind(&given) {
@@ -197,6 +206,7 @@ void NetworkSpec::check() const {
     for (std::size_t k = 0; k < layer.numbers.size(); ++k)
       check_number(where, layer.kind->numbers[k], layer.numbers[k]);
     for (const Penalty& penalty : layer.penalties) check_penalty(where, penalty);
+    for (const Multipliers& each : layer.multipliers) check_multipliers(where, each);
   }
   const Graph found = graph();
   index_t total = 0;

@@ -25,6 +25,13 @@ struct Penalty {
   bool any() const { return l1 != 0 || l2 != 0; }
 };
 
+// What the optimizer's learning rate and weight decay are multiplied with for an array.
+struct Multipliers {
+  double rate = 1, decay = 1;
+  bool any() const { return rate != 1 || decay != 1; }
+  bool operator==(const Multipliers&) const = default;
+};
+
 // A number that describes a layer: minimum <= value <= maximum, or value < maximum when `open`.
 struct LayerNumber {
   const char* name;
@@ -90,7 +97,9 @@ struct LayerSpec {
   std::vector<Source> sources;              // empty: all outputs of the layer before
   index_t shares = -1;  // the earlier layer whose parameters are also this one's; -1: none
   bool trainable = true;
-  Penalty penalties[2];  // of the layer's first and second array of parameters
+  // Of the layer's arrays of parameters, by their places.
+  Penalty penalties[2];
+  Multipliers multipliers[4];
 
   double number(const std::string& name) const { return numbers[place_of(name)]; }
   bool flag(const std::string& name) const { return number(name) != 0; }

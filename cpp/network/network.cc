@@ -124,7 +124,7 @@ template <class T>
 void Network<T>::layers_changed() {
   trained_.clear();
   stretches_.clear();
-  penalized_ = false;
+  penalized_ = array_steps_ = false;
   lowest_ = layers_.size();
   for (std::size_t l = layers_.size(); l-- > 0;) {
     if (!layers_[l]->trainable || layers_[l]->parameter_count() == 0) continue;
@@ -144,6 +144,7 @@ void Network<T>::layers_changed() {
     for (const ParameterBlock& block : layer->parameters()) {
       trained_.push_back(block);
       penalized_ = penalized_ || block.penalty.any();
+      array_steps_ = array_steps_ || block.penalty.any() || block.multipliers.any();
       if (layer->table() != nullptr) {
         for (const TableGradient& table : embedding_tables_)
           if (table.offset == block.offset) trained_.back().used = &table.used;
@@ -158,10 +159,17 @@ void Network<T>::layers_changed() {
   if (gradients_ != nullptr) std::fill_n(gradients_->data(), parameter_count_, T(0));
   row_layers_.clear();
   if (graph_.stack) row_layers_ = row_layers_of(*table_, layers_);
-  tiny_ = all && !penalized_ && fits_tiny(*table_, row_layers_);
+  const bool multiplied =
+      std::any_of(trained_.begin(), trained_.end(),
+                  [](const ParameterBlock& block) { return block.multipliers.any(); });
+  tiny_ = all && graph_.stack && !multiplied ? tiny_layers_of(*table_, layers_) : TinyLayers<T>();
+  tiny_.drops = std::any_of(tiny_.dropouts.begin(), tiny_.dropouts.end(),
+                            [](const Layer<T>* dropout) { return dropout != nullptr; });
+  tiny_.inlined = !tiny_.rows.empty() && !row_layers_.empty();
   // Measured: a single step of wider layers is faster by small.cc.
-  tiniest_ = tiny_ && std::all_of(row_layers_.begin(), row_layers_.end(),
-                                  [](const RowLayer& layer) { return layer.units <= 4; });
+  tiniest_ = tiny_.inlined && !penalized_ &&
+             std::all_of(row_layers_.begin(), row_layers_.end(),
+                         [](const RowLayer& layer) { return layer.units <= 4; });
   ++layers_version_;
 }
 

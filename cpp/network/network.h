@@ -29,12 +29,33 @@ namespace densecore {
 // them (single_rows.cc).
 template <class T>
 std::vector<RowLayer> row_layers_of(const KernelTable<T>& table, const Layers<T>& layers);
+// The same for training, with the arrays of the steps that it makes at once. Empty when its kernel
+// does not support the layers.
 template <class T>
-bool fits_tiny(const KernelTable<T>& table, const std::vector<RowLayer>& layers);
+struct TinyLayers {
+  std::vector<RowLayer> rows;
+  std::vector<TinyExtra<T>> extras;
+  std::vector<const Layer<T>*> dropouts;  // behind each layer, or null
+  bool inlined = false;  // whether single steps can take the parameters as they are
+  bool drops = false;    // whether there is a dropout
+  std::vector<double> rates;
+  AlignedBuffer<T> factors;
+};
+template <class T>
+TinyLayers<T> tiny_layers_of(const KernelTable<T>& table, const Layers<T>& layers);
 
 // A sum over rows, before the division by its weight.
 struct LossSum {
   double loss = 0;
+  double weight = 0;
+};
+
+// Rows of a batch that several processes share, by their numbers in the whole batch. They are cut
+// into leaves at `cuts` (leaves + 1 ascending numbers), of which the first is number `leaf` in the
+// binary tree over all leaves of the batch; `weight` is the whole batch's.
+struct BatchPart {
+  std::vector<index_t> cuts;
+  index_t leaf = 0;
   double weight = 0;
 };
 
@@ -71,6 +92,8 @@ class Network {
   // The arrays of parameters that training changes.
   const std::vector<ParameterBlock>& trained() const { return trained_; }
   bool penalized() const { return penalized_; }
+  // Whether steps differ from array to array, by penalties or multipliers.
+  bool array_steps() const { return array_steps_; }
   // The sum of the layers' penalties.
   double penalty() const;
   // The mean over the rows of the last pass, which had so many, of the layers' penalties of
@@ -126,6 +149,20 @@ class Network {
   // changes. Random numbers are those of training step `number`.
   LossSum gradient(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
                    const Targets<T>& targets, std::uint64_t number);
+  // The gradient of a part of a batch, without penalties, scaled for the whole batch; the sum of
+  // all parts' is `gradient`'s. A part without rows gives -0, which changes no sum's bits.
+  // `outputs` (rows, units), unless empty, gets the network's outputs. The returned sum has this
+  // part's loss.
+  LossSum gradient_of_part(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
+                           const Targets<T>& targets, std::uint64_t number, const BatchPart& part,
+                           MatrixView<T> outputs);
+  // Of how many leaves `train` adds up the gradient of so many rows; 0 where its products have all
+  // rows at once.
+  index_t leaves_of(index_t rows) const {
+    return summed_count_ > chained_parameters || couples_ ? 0 : leaf_count(rows);
+  }
+  // Whether a layer uses statistics of the batch in training.
+  bool couples_rows() const { return couples_; }
   // The output of layer l in the last pass, which was over `rows` rows.
   MatrixView<const T> output_of(std::size_t l, index_t rows) { return workspace_.a(l, 0, rows); }
   // Whether `train_rows` can do batches of one row.
@@ -134,7 +171,7 @@ class Network {
   // Whether that is also the fastest way of a single step.
   bool trains_single_row(const Objective<T>& objective, const Targets<T>& targets,
                          const OptimizerState<T>& optimizer) const {
-    return tiniest_ && trains_rows(objective, targets, optimizer);
+    return tiniest_ && optimizer.descends() && trains_rows(objective, targets, optimizer);
   }
   // One row of `predict`, when `predicts_rows`; changes nothing.
   bool predicts_rows() const { return !row_layers_.empty(); }
@@ -343,6 +380,8 @@ class Network {
   void layers_changed();
   // What the graph says of gradients: in which order they are added, and where they are kept.
   void plan_gradients();
+  // What dropout multiplies single rows with, for steps first, first + 1, ... of `train_rows`.
+  void draw_factors(std::int64_t first, index_t steps);
   // The factor of the penalties for a batch of this weight (see penalty_weight).
   double penalty_factor(double weight) const {
     return penalty_weight > 0 && weight > 0 ? penalty_weight / weight : 1;
@@ -355,7 +394,7 @@ class Network {
   Layers<T> layers_;
   std::vector<ParameterBlock> trained_;
   std::vector<Range> stretches_;  // of parameters: those of trained_, neighbours together
-  bool penalized_ = false;
+  bool penalized_ = false, array_steps_ = false;
   // The first layer that is trained, where the backward pass ends.
   std::size_t lowest_ = 0;
   std::vector<Source> input_;             // of each layer the first one
@@ -391,7 +430,7 @@ class Network {
   Workspace<T> workspace_;
   AlignedBuffer<T> gathered_;         // the gradients before a `backward` that accumulates
   std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
-  bool tiny_;                         // whether table.tiny_train takes them, too
+  TinyLayers<T> tiny_;                // empty when table.tiny_train does not take them
   bool tiniest_;                      // whether it is best for a single step, too
 };
 

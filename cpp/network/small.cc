@@ -30,7 +30,7 @@ index_t Network<T>::rows_of_small() const {
 template <class T>
 bool Network<T>::trains_small(index_t batch, const OptimizerState<T>& optimizer) const {
   const bool large = static_cast<std::size_t>(summed_count_) * sizeof(T) > descent_bytes;
-  return batch <= small_rows_ && !couples_ && !(large && optimizer.descends() && !penalized_);
+  return batch <= small_rows_ && !couples_ && !(large && optimizer.descends() && !array_steps_);
 }
 
 template <class T>
@@ -248,7 +248,7 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
   p.whole = true;
   // Without steps of the gradient's own an update is prepared before the passes, during which there
   // is time for it.
-  const bool simple = optimizer.simple() && !penalized_;
+  const bool simple = optimizer.simple() && !array_steps_;
   Update<T> update = optimizer.make_update(parameters_->data(), gradients_->data());
   LossSum sum;
   check_numbers(x);
@@ -257,7 +257,7 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
     const index_t rows = std::min(batch, x.rows - begin);
     if (targets.weight != nullptr) p.weight = targets.weight + begin;
     sum.weight = objective.batch_weight(p.weight, rows);
-    if (!others_.empty()) start({true, seed, static_cast<std::uint64_t>(optimizer.steps), rows});
+    if (!others_.empty()) start({true, seed, static_cast<std::uint64_t>(optimizer.steps), 0, rows});
     if (simple) optimizer.advance(update);
     begin_tables(false);
     p.rows = rows;

@@ -31,7 +31,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
     reserve(1);
     return train_row(objective, x, targets, optimizer, workspace_.a(last, 0, 1).data);
   }
-  start({true, seed, static_cast<std::uint64_t>(optimizer.steps), x.rows});
+  start({true, seed, static_cast<std::uint64_t>(optimizer.steps), 0, x.rows});
   reserve(x.rows);
   if (trains_small(x.rows, optimizer))
     return train_small(executor, objective, x, targets, x.rows, optimizer, nullptr);
@@ -43,8 +43,8 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   // Whether the whole gradient is wanted before any parameter is updated.
   // An average is of all rows of a table, an update as the pass goes of those that it uses.
   const bool averaged = !embedding_tables_.empty() && !optimizer.simple();
-  const bool whole = penalized_ || shared_ || averaged || optimizer.wants_whole_gradient();
-  const bool descent = !keep_gradients && optimizer.descends() && !penalized_ && !shared_;
+  const bool whole = array_steps_ || shared_ || averaged || optimizer.wants_whole_gradient();
+  const bool descent = !keep_gradients && optimizer.descends() && !array_steps_ && !shared_;
   const double factor = penalty_factor(sum.weight);
   const double penalized = penalized_ ? factor * penalty() : 0;
   bool updated = !whole;
@@ -96,7 +96,7 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
   const double scale = objective.gradient_scale(sum.weight);
   check_numbers(x);
   begin_tables(false);
-  start({true, seed, number, x.rows});
+  start({true, seed, number, 0, x.rows});
   reserve(x.rows);
   begin_heads(objective, targets, x.rows);
   if (small(x.rows)) {
