@@ -8,6 +8,8 @@ import pytest
 
 import densecore as dc
 from conftest import DTYPES, LEVELS, NETWORKS, assert_close
+from densecore.layers.lowering import Plan
+from densecore.models.frozen import freeze
 from graphs import MERGES, expected_gradients, network_of_graph, random_graph, twin
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
@@ -279,9 +281,92 @@ def test_every_merge_is_tested() -> None:
     assert any("shares" in spec for n in range(len(SIZES)) for spec in case("float32", n)[1])
 
 
+# Two inputs, one of them taken twice, a layer used twice, sums, and a normalisation.
+SMOOTH: list[Any] = [
+    {"kind": "dense", "units": 4, "activation": "tanh", "sources": [(-1, 0, 2)]},
+    {"kind": "dense", "units": 4, "activation": "tanh", "sources": [(-1, 1, 2)], "shares": 0},
+    {"kind": "concatenate", "sources": [(0, 0, -1), (-1, 0, 3), (1, 0, -1)]},
+    {"kind": "dense", "units": 4, "activation": "softmax"},
+    {"kind": "subtract", "sources": [(3, 0, -1), (0, 0, -1)]},
+    {"kind": "layer_normalization", "sources": [(4, 0, -1)]},
+    {"kind": "average", "sources": [(5, 0, -1), (1, 0, -1), (3, 0, -1)]},
+    {"kind": "add", "sources": [(6, 0, -1), (6, 0, -1)]},
+    {"kind": "dense", "units": 2},
+]
+
+
+@pytest.mark.parametrize("along", ["inputs", "parameters"])
+@pytest.mark.parametrize("rows", [3, 200])
+def test_second_derivatives_go_through_graphs(rows: int, along: str) -> None:
+    network = network_of_graph("float64", 3, SMOOTH)
+    rng = np.random.default_rng(0)
+    x, line = rng.normal(size=(rows, 3)), rng.normal(size=(rows, 3))
+    tangent = rng.normal(size=network.parameter_count)
+    given = (line, None) if along == "inputs" else (None, tangent)
+    found = network.jets_forward(x, *given, 2, False)
+    start, values = network.parameters.copy(), []
+    for shift in (-5e-4, 0, 5e-4):
+        if along == "inputs":
+            values.append(network.predict(x + shift * line))
+        else:
+            network.parameters[:] = start + shift * tangent
+            values.append(network.predict(x))
+    network.parameters[:] = start
+    assert_close(found[0], values[1], 1e-14)
+    assert_close(found[1], (values[2] - values[0]) / 1e-3, 1e-4)
+    assert_close(found[2], (values[2] - 2 * values[1] + values[0]) / 2.5e-7, 1e-4)
+    weights = [rng.normal(size=out.shape) for out in found]
+    gradients = np.empty(network.parameter_count)
+    dx = network.jets_backward(weights, gradients, True, along == "parameters")
+
+    def scalar() -> float:
+        jets = network.jets_forward(x, *given, 2, False)
+        return float(sum((w * jet).sum() for w, jet in zip(weights, jets, strict=True)))
+
+    for array, gradient in ((network.parameters, gradients), (x, dx)):
+        flat = array.reshape(-1)
+        for i in rng.choice(flat.size, min(flat.size, 25), replace=False):
+            kept, ends = flat[i], []
+            for shift in (-1e-5, 1e-5):
+                flat[i] = kept + shift
+                ends.append(scalar())
+            flat[i] = kept
+            scale = np.abs(gradient).max()
+            wanted = (ends[1] - ends[0]) / 2e-5
+            assert gradient.reshape(-1)[i] == pytest.approx(wanted, abs=1e-6 * scale)
+
+
 def test_what_graphs_cannot_do_is_refused_by_name() -> None:
     network, _, x = case("float64", 2)
-    with pytest.raises(ValueError, match="second derivatives: found a graph of layers"):
+    with pytest.raises(ValueError, match="second derivatives: found a layer of kind"):
         network.jets_forward(x, None, None, 1, False)
     with pytest.raises(ValueError, match="found layers that share their parameters"):
         network.parameter_jacobian(x, np.empty((len(x) * 3, network.parameter_count)))
+
+
+def test_frozen_graphs_predict_the_same() -> None:
+    dense = {"kind": "dense", "units": 4, "activation": "tanh"}
+    specs: list[Any] = [
+        {"kind": "dropout", "rate": 0.5, "sources": [(-1, 1, 4)]},
+        dense,
+        {"kind": "dropout", "rate": 0.25, "sources": [(-1, 0, 4)]},
+        {**dense, "shares": 1},
+        {"kind": "gaussian_noise", "stddev": 1.0},
+        {"kind": "embedding", "categories": 9, "units": 3, "sources": [(-1, 5, 1)]},
+        {"kind": "concatenate", "sources": [(0, 0, -1), (1, 0, -1), (4, 0, -1), (5, 0, -1)]},
+        {"kind": "dense", "units": 3},
+        {"kind": "dense", "units": 2, "sources": [(6, 0, -1)]},
+        {"kind": "heads", "activations": [("softmax", []), ("linear", [])],
+         "sources": [(7, 0, -1), (8, 0, -1)]},
+    ]  # fmt: skip
+    network = network_of_graph("float32", 6, specs)
+    x = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    x[:, 5] = np.arange(40) % 9
+    plan = Plan((6,))
+    plan.specs = specs
+    frozen = freeze(6, plan, network, "float32")
+    for rows in (1, 3, 40):
+        assert frozen.predict_on_batch(x[:rows]).tobytes() == network.predict(x[:rows]).tobytes()
+    x[0, 5] = 9
+    with pytest.raises(ValueError, match="x: found 9 in row 0 of column 5, wanted whole numbers"):
+        frozen.predict_on_batch(x)

@@ -42,7 +42,8 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
            "name.")
       .def_property(
           "seed", [](const N& network) { return network.seed(); },
-          [](N& network, std::uint64_t seed) { network.set_seed(seed); }, "Seed of dropout masks and of the orders of rows.")
+          [](N& network, std::uint64_t seed) { network.set_seed(seed); },
+          "Seed of dropout masks and of the orders of rows.")
       .def_property(
           "open_passes", [](const N& network) { return network.open_passes(); },
           [](N& network, std::uint64_t count) { network.set_open_passes(count); },
@@ -67,6 +68,9 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
            py::arg("metrics"), py::arg("seed"), py::arg("from_logits") = false,
            py::arg("loss_parameters") = std::vector<double>(),
            "Choose loss, optimizer and metrics; the optimizer's state starts anew.")
+      .def("compile_heads", &N::compile_heads, py::arg("heads"), py::arg("optimizer"),
+           py::arg("metrics"), py::arg("seed"),
+           "Choose a loss for each output, as a dictionary; see `compile`.")
       .def("optimizer_states", &N::optimizer_states,
            "Views (parameter_count,) of the arrays that the optimizer keeps, by name.")
       .def_property("steps", &N::steps, &N::set_steps, "Training steps since compilation.")

@@ -68,4 +68,27 @@ std::vector<Metric<T>> metrics_of(const py::list& descriptions, const KernelTabl
   return metrics;
 }
 
+// A metric of one of several outputs, by its `options["head"]`.
+template <class T>
+Metric<T> metric_of_head(const py::handle& description, const KernelTable<T>& table,
+                         const std::vector<Head<T>>& heads) {
+  auto [what, options] = description.cast<std::pair<py::object, py::dict>>();
+  options = py::dict(**options);
+  const auto number = options.contains("head") ? options["head"].template cast<index_t>() : -1;
+  if (number < 0 || number >= static_cast<index_t>(heads.size()))
+    throw std::invalid_argument("metrics: head: found " + std::to_string(number) +
+                                ", wanted the number of an output, 0 to " +
+                                std::to_string(heads.size() - 1));
+  const Head<T>& head = heads[static_cast<std::size_t>(number)];
+  if (head.objective == nullptr)
+    throw std::invalid_argument("metrics: found one of head " + std::to_string(number) +
+                                ", which has no loss; wanted one with a loss");
+  PyDict_DelItemString(options.ptr(), "head");
+  py::list alone;
+  alone.append(py::make_tuple(what, options));
+  Metric<T> metric = std::move(metrics_of(alone, table, *head.objective, head.columns).front());
+  metric.set_head(head);
+  return metric;
+}
+
 }  // namespace densecore::bindings

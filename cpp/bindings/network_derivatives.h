@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "bindings/arrays.h"
@@ -46,7 +48,7 @@ class NetworkDerivatives {
 
   // Each row's gradient of its own loss, into `out` (rows, parameters).
   void sample_gradients(const py::object& x, const py::object& y, const py::object& out) {
-    const Objective<T>& objective = self().bound_trainer()->objective();
+    const Objective<T>& objective = one_loss("sample_gradients");
     std::vector<std::int32_t> labels;
     const Data<T> data = self().bound_batch(x, y, py::none(), labels);
     const auto to = output_matrix<T>("out", out, data.x.rows, self().parameter_count());
@@ -67,6 +69,7 @@ class NetworkDerivatives {
 
   double normal_equations(const py::object& x, const py::object& y, const py::object& weight,
                           const py::object& matrix, const py::object& vector) {
+    one_loss("normal_equations");
     std::vector<std::int32_t> labels;
     const Data<T> data = self().bound_batch(x, y, weight, labels);
     const index_t columns = trained_columns(self().network());
@@ -137,6 +140,14 @@ class NetworkDerivatives {
   }
 
  private:
+  const Objective<T>& one_loss(const char* function) {
+    const Objective<T>& objective = self().bound_trainer()->objective();
+    if (objective.has_heads())
+      throw std::invalid_argument(std::string(function) +
+                                  ": found a model with a loss for each of its outputs, wanted "
+                                  "one with one loss");
+    return objective;
+  }
   Self& self() { return static_cast<Self&>(*this); }
   double work(index_t rows, index_t passes) {
     return static_cast<double>(passes) * self().network().forward_work(rows);

@@ -160,6 +160,20 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
         metrics_of(metric_specs, network_->table(), objective, spec.outputs()), seed);
   }
 
+  // A loss for each of several outputs.
+  void compile_heads(const std::vector<py::dict>& heads,
+                     std::shared_ptr<OptimizerSettings> settings, const py::list& metric_specs,
+                     std::uint64_t seed) {
+    const InUse in_use(mark_);
+    const Objective<T> objective =
+        objective_of_heads<T>(network_->table(), network_->spec(), heads);
+    std::vector<Metric<T>> metrics;
+    for (const py::handle description : metric_specs)
+      metrics.push_back(metric_of_head(description, network_->table(), objective.heads()));
+    trainer_ = std::make_shared<Trainer<T>>(network_, objective, std::move(settings),
+                                            std::move(metrics), seed);
+  }
+
   py::dict optimizer_states() {
     mark_.check_readable();
     Trainer<T>& t = trainer();
@@ -335,13 +349,17 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   // moved.
   void check_contents(Data<T>& batch, const py::object& y,
                       std::vector<std::int32_t>& labels) const {
-    if (batch.targets.labels != nullptr) {
+    if (trainer_->objective().has_heads()) {
+      labels.resize(static_cast<std::size_t>(batch.x.rows * batch.targets.label_arrays));
+      read_heads(batch.targets.values, labels.data());
+    } else if (batch.targets.labels != nullptr) {
       read_labels("y", y, batch.x.rows, network_->outputs(), labels);
       batch.targets.labels = labels.data();
     } else {
       check_targets(trainer_->objective().loss(), batch.targets.values);
     }
-    if (batch.targets.weight != nullptr) check_weights(batch.targets.weight, batch.x.rows);
+    if (batch.targets.weight != nullptr)
+      check_weights(batch.targets.weight, batch.x.rows * batch.targets.weight_arrays);
   }
   // For a caller that holds `InUse` already.
   UseMark& mark() { return mark_; }
@@ -470,7 +488,11 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     return *trainer_;
   }
   Trainer<T>& trainer_of(PyTally<T>& tally) {
-    if (trainer().objective().sparse() != tally.tally().objective().sparse())
+    const Objective<T>&now = trainer().objective(), &then = tally.tally().objective();
+    bool same = now.sparse() == then.sparse() && now.heads().size() == then.heads().size();
+    for (std::size_t h = 0; same && h < now.heads().size(); ++h)
+      same = now.heads()[h].objective == then.heads()[h].objective;
+    if (!same)
       throw std::invalid_argument(
           "tally: found one for other targets: the model has been compiled anew since");
     return *trainer_;
@@ -515,15 +537,24 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
       d.x = {nullptr, d.source->rows(), d.source->cols()};
     } else {
       d.x = input_matrix<T>("x", x, any, network_->inputs());
+      network_->check_numbers(d.x);
     }
     d.targets = targets_of(y, d.x.rows, labels);
-    if (!weight.is_none()) d.targets.weight = input_weights<T>(weight, d.x.rows);
+    if (!weight.is_none()) set_weights(d.targets, weight, d.x.rows);
     return d;
   }
 
   Targets<T> targets_of(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) {
     Targets<T> targets;
-    if (trainer().objective().sparse()) {
+    if (trainer().objective().has_heads()) {
+      const Objective<T>& objective = trainer().objective();
+      targets.values = input_matrix<T>("y", y, rows, objective.target_columns());
+      targets.label_arrays = objective.label_arrays();
+      targets.label_distance = rows;
+      labels.resize(static_cast<std::size_t>(rows * targets.label_arrays));
+      read_heads(targets.values, labels.data());
+      targets.labels = labels.data();
+    } else if (trainer().objective().sparse()) {
       read_labels("y", y, rows, network_->outputs(), labels);
       targets.labels = labels.data();
     } else {
@@ -531,6 +562,32 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
       check_targets(trainer().objective().loss(), targets.values);
     }
     return targets;
+  }
+
+  // Checks the targets of each head, and copies class numbers to `labels`.
+  void read_heads(MatrixView<const T> values, std::int32_t* labels) const {
+    for (const Head<T>& head : trainer_->objective().heads()) {
+      if (head.objective == nullptr) continue;
+      const MatrixView<const T> own{values.data + head.target, values.rows, head.target_columns,
+                                    values.stride};
+      if (head.labels >= 0)
+        copy_labels(own, head.columns, labels + head.labels * values.rows);
+      else
+        check_targets(head.objective->loss(), own);
+    }
+  }
+  // (rows,), or with several heads also (heads, rows).
+  void set_weights(Targets<T>& targets, const py::object& weight, index_t rows) {
+    const auto heads = static_cast<index_t>(trainer().objective().heads().size());
+    if (heads > 0 && py::isinstance<py::array>(weight) &&
+        py::reinterpret_borrow<py::array>(weight).ndim() == 2) {
+      targets.weight = input_matrix<T>("sample_weight", weight, heads, rows).data;
+      targets.weight_arrays = heads;
+      targets.weight_distance = rows;
+      check_weights(targets.weight, heads * rows);
+    } else {
+      targets.weight = input_weights<T>(weight, rows);
+    }
   }
 
   // Shared with a running `fit`, whose hooks may compile the model anew.

@@ -1,8 +1,9 @@
 // The rules of layers without products: what they do to an array with its derivatives, and the
 // backward pass of each.
 //
-// v[k] are views (rows, cols) without gaps of the value, the first and the second derivative;
-// g[k] = dC/dv[k]. `order` is the highest k. The backward pass overwrites g.
+// v[k] are views (rows, cols) without gaps (but those that `copy` and `add` take may have some) of
+// the value, the first and the second derivative; g[k] = dC/dv[k]. `order` is the highest k. The
+// backward pass overwrites g.
 #pragma once
 
 #include <algorithm>
@@ -25,13 +26,34 @@ index_t size_of(const MatrixView<T>& v) {
 template <class T>
 void copy(int order, const Arrays<T>& from, const Arrays<T>& to) {
   for (std::size_t k = 0; k <= static_cast<std::size_t>(order); ++k)
-    std::copy_n(from[k].data, size_of(from[k]), to[k].data);
+    for (index_t i = 0; i < from[k].rows; ++i)
+      std::copy_n(from[k].row(i), from[k].cols, to[k].row(i));
+}
+
+// to += factor x
+template <class T>
+void add(int order, const Arrays<T>& x, const Arrays<T>& to, T factor = 1) {
+  for (std::size_t k = 0; k <= static_cast<std::size_t>(order); ++k)
+    for (index_t i = 0; i < to[k].rows; ++i) {
+      const T* const from = x[k].row(i);
+      T* const sum = to[k].row(i);
+      for (index_t j = 0; j < to[k].cols; ++j) sum[j] += factor * from[j];
+    }
 }
 
 template <class T>
-void add(int order, const Arrays<T>& x, const Arrays<T>& to) {
+void clear(int order, const Arrays<T>& to) {
   for (std::size_t k = 0; k <= static_cast<std::size_t>(order); ++k)
-    for (index_t i = 0; i < size_of(to[k]); ++i) to[k].data[i] += x[k].data[i];
+    for (index_t i = 0; i < to[k].rows; ++i) std::fill_n(to[k].row(i), to[k].cols, T(0));
+}
+
+// Columns begin .. begin + cols.
+template <class T>
+Arrays<T> columns(const Arrays<T>& of, index_t begin, index_t cols) {
+  Arrays<T> part = of;
+  for (MatrixView<T>& view : part)
+    if (view) view = {view.data + begin, view.rows, cols, view.stride};
+  return part;
 }
 
 // a = f(z) element by element, with f', f'' and f''' in `slope`; a[0] is there already.

@@ -53,8 +53,50 @@ template <class T>
 typename Jets<T>::Views Jets<T>::gradient(std::size_t l, Range rows) {
   Views found;
   for (std::size_t k = 0; k <= static_cast<std::size_t>(order_); ++k)
-    found[k] = {gradient_[l % 2][k].data() + rows.begin * widest_, rows.size(), cols_[l]};
+    found[k] = {gradient_[stack_ ? l % 2 : l][k].data() + rows.begin * widest_, rows.size(),
+                cols_[l]};
   return found;
+}
+
+template <class T>
+typename Jets<T>::Views Jets<T>::taken(const Source& source, Range rows) {
+  return rules::columns(inputs_of(static_cast<std::size_t>(source.layer + 1), rows), source.first,
+                        source.columns);
+}
+
+template <class T>
+typename Jets<T>::Views Jets<T>::gradient_of(const Source& source, Range rows) {
+  return rules::columns(gradient(static_cast<std::size_t>(source.layer + 1), rows), source.first,
+                        source.columns);
+}
+
+template <class T>
+void Jets<T>::merge(const Step& step, Range rows, const Views& a) {
+  if (step.rule.kind == JetKind::sum) rules::clear(order_, a);
+  index_t first = 0;
+  for (std::size_t i = 0; i < step.sources.size(); ++i) {
+    const Source& source = step.sources[i];
+    const Views x = taken(source, rows);
+    if (step.rule.kind == JetKind::sum)
+      rules::add(order_, x, a, step.rule.factor.empty() ? T(1) : step.rule.factor[i]);
+    else
+      rules::copy(order_, x, rules::columns(a, first, source.columns));
+    first += source.columns;
+  }
+}
+
+template <class T>
+void Jets<T>::merge_back(const Step& step, int order, Range rows, const Views& g) {
+  index_t first = 0;
+  for (std::size_t i = 0; i < step.sources.size(); ++i) {
+    const Source& source = step.sources[i];
+    const Views below = gradient_of(source, rows);
+    if (step.rule.kind == JetKind::sum)
+      rules::add(order, g, below, step.rule.factor.empty() ? T(1) : step.rule.factor[i]);
+    else
+      rules::add(order, rules::columns(g, first, source.columns), below);
+    first += source.columns;
+  }
 }
 
 template <class T>
@@ -69,8 +111,9 @@ typename Jets<T>::Step Jets<T>::step_of(const Network<T>& network, std::size_t l
   Step step;
   step.layer = &layer;
   step.rule = layer.jet_rule();
+  step.sources = network.graph().sources[l];
   if (step.rule.kind == JetKind::sum)
-    for (const Source& source : network.graph().sources[l])
+    for (const Source& source : step.sources)
       if (source.layer + 1 != static_cast<index_t>(l))
         step.from = static_cast<std::size_t>(source.layer + 1);
   if (layer.activation() != nullptr) {
@@ -100,10 +143,16 @@ typename Jets<T>::Step Jets<T>::step_of(const Network<T>& network, std::size_t l
 template <class T>
 void Jets<T>::prepare(const Network<T>& network, index_t rows, bool stop_at_z) {
   const std::size_t count = network.layers().size();
-  if (!network.graph().stack)
-    throw std::invalid_argument("second derivatives: found a graph of layers, wanted a stack");
+  stack_ = network.graph().stack;
   std::vector<Step> steps;
-  for (std::size_t l = 0; l < count; ++l) steps.push_back(step_of(network, l, stop_at_z));
+  for (std::size_t l = 0; l < count; ++l) {
+    steps.push_back(step_of(network, l, stop_at_z));
+    if (steps.back().rule.kind == JetKind::sum)
+      for (const Source& source : steps.back().sources)
+        if (source.columns != steps.back().layer->units())
+          throw std::invalid_argument(
+              "second derivatives: found a sum of inputs of different widths, wanted one width");
+  }
   lowest_ = count;
   cols_.assign(1, network.inputs());
   for (std::size_t l = 0; l < count; ++l) {
@@ -116,6 +165,8 @@ void Jets<T>::prepare(const Network<T>& network, index_t rows, bool stop_at_z) {
       steps[l].slope = std::move(steps_[l].slope);
     }
   }
+  // Of a graph, where other layers may lead to one that is trained.
+  if (!stack_) lowest_ = 0;
   widest_ = *std::max_element(cols_.begin(), cols_.end());
   steps_ = std::move(steps);
   arrays_.resize(count + 1);
@@ -150,6 +201,9 @@ void Jets<T>::forward(Executor& executor, const Network<T>& network, int order,
   bool written = steps_[0].rule.kind != JetKind::product;
   for (const Step& step : steps_)
     written = written || (step.rule.kind == JetKind::sum && step.from == 0);
+  for (const Step& step : steps_)
+    for (const Source& source : step.sources)
+      written = written || (!stack_ && source.from_x() && step.rule.kind != JetKind::product);
   input_order_ = written ? order : direction ? 1 : 0;
   const index_t size = x.rows * x.cols;
   for (std::size_t k = 1; k <= static_cast<std::size_t>(order); ++k)
@@ -201,7 +255,8 @@ void Jets<T>::forward_rows(const Network<T>& network, Range rows, void* scratch)
   for (std::size_t l = 0; l < steps_.size(); ++l) {
     Step& step = steps_[l];
     const index_t units = cols_[l + 1];
-    const Views x = inputs_of(l, rows), a = views(arrays_[l + 1], units, rows);
+    const Views x = stack_ ? inputs_of(l, rows) : taken(step.sources.front(), rows);
+    const Views a = views(arrays_[l + 1], units, rows);
     const Views z = step.function == nullptr ? a : views(step.z, units, rows);
     switch (step.rule.kind) {
       case JetKind::product:
@@ -211,7 +266,12 @@ void Jets<T>::forward_rows(const Network<T>& network, Range rows, void* scratch)
       case JetKind::copy:
         rules::copy(order_, x, z);
         break;
+      case JetKind::beside:
       case JetKind::sum:
+        if (!stack_ || step.rule.kind == JetKind::beside) {
+          merge(step, rows, a);
+          break;
+        }
         rules::copy(order_, x, a);
         rules::add(order_, inputs_of(step.from, rows), a);
         break;
@@ -242,8 +302,8 @@ void Jets<T>::forward_rows(const Network<T>& network, Range rows, void* scratch)
 
 template <class T>
 void Jets<T>::backward_affine(const Network<T>& network, const Step& step, int order,
-                              const Views& x, const Views& g, const Views& below, T* gradients,
-                              void* scratch) const {
+                              const Views& x, const Views& g, const Views& below, bool added,
+                              T* gradients, void* scratch) const {
   const Dense<T>& layer = *step.layer->dense();
   const KernelTable<T>& table = network.table();
   const index_t rows = g[0].rows, units = layer.units(), inputs = layer.inputs();
@@ -264,7 +324,7 @@ void Jets<T>::backward_affine(const Network<T>& network, const Step& step, int o
                 nullptr, accumulate, c.data, c.stride, static_cast<T*>(scratch)});
   };
   for (std::size_t k = 0; k <= last; ++k) {
-    multiply(g[k], network.parameters()->data(), false, below[k]);
+    multiply(g[k], network.parameters()->data(), added, below[k]);
     if (tangent_.empty() || k == last) continue;
     for (std::size_t i = 0; i <= k; ++i) multiply(g[k + 1], tangent_.data(), true, below[k]);
   }
@@ -274,12 +334,14 @@ template <class T>
 void Jets<T>::backward_rows(const Network<T>& network, int order, Range rows, T* gradients,
                             MatrixView<T> dx, void* scratch) {
   const std::size_t end_layer = dx ? 0 : lowest_;
+  for (std::size_t l = 0; l < steps_.size() && !stack_; ++l) rules::clear(order, gradient(l, rows));
   for (std::size_t l = steps_.size(); l-- > end_layer;) {
     Step& step = steps_[l];
     const index_t units = cols_[l + 1];
     const bool goes_on = l > end_layer || dx;
-    const Views x = inputs_of(l, rows), g = gradient(l + 1, rows);
-    const Views below = goes_on ? gradient(l, rows) : Views();
+    const Source& source = step.sources.front();
+    const Views x = stack_ ? inputs_of(l, rows) : taken(source, rows), g = gradient(l + 1, rows);
+    const Views below = !stack_ ? gradient_of(source, rows) : goes_on ? gradient(l, rows) : Views();
     if (step.function != nullptr) {
       const Views z = views(step.z, units, rows);
       if (step.derivatives == nullptr)
@@ -288,7 +350,9 @@ void Jets<T>::backward_rows(const Network<T>& network, int order, Range rows, T*
         rules::function_back(order, views(step.slope, units, rows), z, g);
     }
     if (step.rule.kind == JetKind::product) {
-      backward_affine(network, step, order, x, g, below, gradients, scratch);
+      backward_affine(network, step, order, x, g, below, !stack_, gradients, scratch);
+    } else if (step.rule.kind == JetKind::beside || (step.rule.kind == JetKind::sum && !stack_)) {
+      merge_back(step, order, rows, g);
     } else {
       const JetRule<T>& rule = step.rule;
       if (rule.kind == JetKind::sum) rules::copy(order, g, views(step.z, units, rows));
@@ -302,9 +366,12 @@ void Jets<T>::backward_rows(const Network<T>& network, int order, Range rows, T*
         else
           rules::normalize_rows_back(order, order_, rule.row, rule.groups, x, g);
       }
-      if (goes_on) rules::copy(order, g, below);
+      if (!stack_)
+        rules::add(order, g, below);
+      else if (goes_on)
+        rules::copy(order, g, below);
     }
-    if (!goes_on) continue;
+    if (!goes_on || !stack_) continue;
     for (Step& other : steps_)
       if (other.rule.kind == JetKind::sum && other.from == l)
         rules::add(order, views(other.z, cols_[l], rows), below);
@@ -318,6 +385,7 @@ void Jets<T>::backward(Executor& executor, const Network<T>& network, const Cons
   int order = 0;
   for (int k = 1; k <= order_; ++k)
     if (grad[static_cast<std::size_t>(k)]) order = k;
+  gradient_.resize(stack_ ? 2 : steps_.size() + 1);
   for (std::size_t k = 0; k <= static_cast<std::size_t>(order_); ++k)
     for (Buffers& buffers : gradient_) reserve(buffers[k], rows_ * widest_);
   const index_t count = network.parameter_count();

@@ -57,7 +57,8 @@ class Jets {
     Buffers slope;  // f', f'', f'''
 
     bool normalizes() const { return rule.kind == JetKind::columns || rule.kind == JetKind::rows; }
-    std::size_t from = 0;  // of a sum: which layer's input is the other summand
+    std::size_t from = 0;  // of a sum in a stack: which layer's input is the other summand
+    std::vector<Source> sources;
   };
 
   Step step_of(const Network<T>& network, std::size_t l, bool stop_at_z) const;
@@ -68,11 +69,18 @@ class Jets {
   void backward_rows(const Network<T>& network, int order, Range rows, T* gradients,
                      MatrixView<T> dx, void* scratch);
   void backward_affine(const Network<T>& network, const Step& step, int order, const Views& x,
-                       const Views& g, const Views& below, T* gradients, void* scratch) const;
+                       const Views& g, const Views& below, bool added, T* gradients,
+                       void* scratch) const;
   // Some rows of arrays without gaps between the rows.
   Views views(Buffers& buffers, index_t cols, Range rows) const;
   Views inputs_of(std::size_t l, Range rows);
   Views gradient(std::size_t l, Range rows);
+  // Of a graph: an input of a layer, and the gradient by it.
+  Views taken(const Source& source, Range rows);
+  Views gradient_of(const Source& source, Range rows);
+  // The inputs of a layer that merges, into a; the gradients by them, from g.
+  void merge(const Step& step, Range rows, const Views& a);
+  void merge_back(const Step& step, int order, Range rows, const Views& g);
 
   static constexpr index_t no_pass = -1;
 
@@ -81,10 +89,11 @@ class Jets {
   std::vector<T> tangent_;   // empty: none
   std::vector<Step> steps_;  // one per layer
   std::vector<index_t> cols_;
-  std::vector<Buffers> arrays_;  // arrays_[l] is layer l's input, the last one the outputs
-  int input_order_ = 0;          // products skip higher derivatives of the input, which are zero
-  std::size_t lowest_ = 0;       // the first layer that is trained
-  Buffers gradient_[2];
+  std::vector<Buffers> arrays_;    // arrays_[l] is layer l's input, the last one the outputs
+  int input_order_ = 0;            // products skip higher derivatives of the input, which are zero
+  std::size_t lowest_ = 0;         // the first layer that is trained
+  bool stack_ = true;              // see Graph::stack
+  std::vector<Buffers> gradient_;  // two, by turns; of a graph one for each array
   AlignedBuffer<T> partials_;
 };
 

@@ -35,9 +35,12 @@ U* outer_product(MatrixView<const T> x, MatrixView<const T> delta, index_t i, U 
 template <class T>
 RowGradients<T>::RowGradients(Network<T>& network, index_t rows, bool from_z, bool trained_only)
     : network_(network), from_z_(from_z), lowest_(network.lowest_) {
+  if (!network.embedding_tables_.empty())
+    throw std::invalid_argument("gradients of rows: found an embedding, wanted none");
   if (network.shared_)
     throw std::invalid_argument(
         "gradients of rows: found layers that share their parameters, wanted none");
+  network.begin_heads();
   network.start({});
   network.reserve(rows);
   network.transpose_weights(rows, false);

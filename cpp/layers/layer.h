@@ -22,6 +22,8 @@ namespace densecore {
 
 template <class T>
 class Dense;
+template <class T>
+class Embedding;
 
 // Training or prediction. Random numbers are functions of (seed, number of the pass, layer, row).
 // `first`: the number that the first row has in the batch, of which this may be a part.
@@ -29,6 +31,9 @@ struct Pass {
   bool training = false;
   std::uint64_t seed = 0, number = 0;
   index_t first = 0;
+  // Rows of the batch whose loss is minimised, of which penalties of outputs are means; 0 in a pass
+  // without a loss.
+  index_t rows = 0;
 };
 
 // Some rows of a batch at one layer. `kept` is what the layer keeps for the backward pass.
@@ -40,12 +45,18 @@ struct LayerRows {
   const MatrixView<const T>* inputs = nullptr;  // of a layer that merges: all of them
 };
 
+// The rows of a table that a gradient is of; it is 0 in all others.
+struct UsedRows {
+  std::vector<index_t> rows;
+};
+
 // An array of parameters, by its place in the flat buffer.
 struct ParameterBlock {
   const char* name;
   index_t offset, rows, cols;  // rows 0: a vector
   Penalty penalty;
   Multipliers multipliers;
+  const UsedRows* used = nullptr;  // of a table
   index_t size() const { return (rows == 0 ? 1 : rows) * cols; }
 };
 
@@ -104,14 +115,15 @@ enum class JetKind {
   product,   // x W + b, then the activation: Dense
   function,  // the activation
   copy,      // a = x
-  sum,       // a = x + the output of an earlier layer
+  sum,       // a = the inputs' sum, each times its factor (1 without factors)
+  beside,    // a = the inputs side by side
   columns,   // a = gamma (x - mean) factor + beta, with mean and factor of each column
   rows,      // a = gamma n + beta, with n each row's groups of columns normalised
 };
 template <class T>
 struct JetRule {
   JetKind kind = JetKind::copy;
-  std::vector<T> mean{}, factor{};  // columns
+  std::vector<T> mean{}, factor{};  // columns; of a sum the inputs' factors
   RowRule row{};                    // rows: of each group
   index_t groups = 1;               // rows
   index_t gamma = -1, beta = -1;    // offsets in the flat buffer; -1: no such array
@@ -123,6 +135,7 @@ class Layer {
   // The defaults of a kind's row in the table (see LayerKind); every kind has a `kind_name`.
   static constexpr std::array<LayerNumber, 0> numbers{};
   static constexpr bool has_activation = false;
+  static constexpr bool is_table = false;
   static constexpr index_t least_inputs = 1, most_inputs = 1;
   static index_t units_of(const LayerSpec&, const Widths& inputs) { return inputs.front(); }
   static index_t parameter_count_of(const LayerSpec&, const Widths& /*inputs*/) { return 0; }
@@ -149,6 +162,7 @@ class Layer {
   index_t parameter_offset() const { return offset_; }
   index_t parameter_count() const { return count_; }
   virtual const Dense<T>* dense() const { return nullptr; }
+  virtual Embedding<T>* table() { return nullptr; }
   // The function at its end, when the loss may compute that instead.
   virtual const ActivationFunction<T>* activation() const { return nullptr; }
   // Number of elements that it keeps for each row besides its output.
@@ -178,6 +192,8 @@ class Layer {
   // The same by input number i of a layer that merges.
   virtual void input_gradient_of(std::size_t /*i*/, const LayerRows<T>&, MatrixView<const T> /*g*/,
                                  MatrixView<T> /*dx*/) const {}
+  // The penalty of outputs, summed over their rows.
+  virtual double output_penalty(MatrixView<const T> /*a*/) const { return 0; }
   // What `begin` leaves for the backward pass, besides what is kept of each row: the number of its
   // elements, and an exchange of them for those of another pass.
   virtual index_t kept_of_pass() const { return 0; }

@@ -92,6 +92,48 @@ void Concatenate<T>::input_gradient_of(std::size_t i, const LayerRows<T>&, Matri
 }
 
 template <class T>
+void Heads<T>::check(const LayerSpec& spec, const Widths& inputs) {
+  if (spec.activations.size() != inputs.size())
+    throw std::invalid_argument("activations: found " + std::to_string(spec.activations.size()) +
+                                ", wanted " + std::to_string(inputs.size()) +
+                                ", one for each source");
+}
+
+template <class T>
+Heads<T>::Heads(const LayerPlace<T>& place, const LayerSpec& spec) : Concatenate<T>(place, spec) {
+  for (const ActivationSpec& activation : spec.activations)
+    functions_.emplace_back(place.table, activation);
+}
+
+template <class T>
+void Heads<T>::forward(const Pass&, const T*, const LayerRows<T>& rows) const {
+  for (std::size_t i = 0; i < this->count(); ++i) {
+    const MatrixView<T> a = this->columns(i, rows.a);
+    if (copies(i))
+      copy_rows(rows.inputs[i], a);
+    else
+      functions_[i].forward(rows.inputs[i], a);
+  }
+}
+
+template <class T>
+void Heads<T>::input_gradient_of(std::size_t i, const LayerRows<T>& rows, MatrixView<const T> g,
+                                 MatrixView<T> dx) const {
+  const MatrixView<const T> own = this->columns(i, g);
+  if (copies(i)) return copy_rows(own, dx);
+  const MatrixView<const T> a = this->columns(i, MatrixView<const T>(rows.a));
+  functions_[i].backward(rows.inputs[i], a, own, dx, 0, own.cols);
+}
+
+template <class T>
+void Heads<T>::finish(const std::vector<char>& left_out, MatrixView<T> a) const {
+  for (std::size_t i = 0; i < this->count(); ++i) {
+    const MatrixView<T> own = this->columns(i, a);
+    if (left_out[i] != 0) functions_[i].forward(own, own);
+  }
+}
+
+template <class T>
 index_t Elementwise<T>::units_of(const LayerSpec&, const Widths& inputs) {
   return *std::max_element(inputs.begin(), inputs.end());
 }
@@ -267,6 +309,7 @@ void Dot<T>::input_gradient_of(std::size_t i, const LayerRows<T>& rows, MatrixVi
 
 #define DENSECORE_INSTANTIATE(T, ...) \
   template class Concatenate<T>;      \
+  template class Heads<T>;            \
   template class Elementwise<T>;      \
   template class Add<T>;              \
   template class Average<T>;          \

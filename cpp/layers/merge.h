@@ -23,8 +23,9 @@ class MergeLayer : public Layer<T> {
   void input_gradient(const Pass&, const T*, const LayerRows<T>&, MatrixView<const T>,
                       MatrixView<T>) const override {}
   JetRule<T> jet_rule() const override {
-    throw std::invalid_argument("found a layer of kind '" + std::string(name_) +
-                                "', wanted a stack of layers");
+    throw std::invalid_argument(
+        "second derivatives: found a layer of kind '" + std::string(name_) +
+        "', wanted of those that merge concatenate, add, subtract, average");
   }
 
  protected:
@@ -48,6 +49,7 @@ class Concatenate : public MergeLayer<T> {
   void forward(const Pass&, const T*, const LayerRows<T>& rows) const override;
   void input_gradient_of(std::size_t i, const LayerRows<T>& rows, MatrixView<const T> g,
                          MatrixView<T> dx) const override;
+  JetRule<T> jet_rule() const override { return {JetKind::beside}; }
 
  protected:
   // The columns of input number i.
@@ -58,6 +60,34 @@ class Concatenate : public MergeLayer<T> {
 
  private:
   std::vector<index_t> first_;
+};
+
+// The end of a model with several outputs: side by side, with a function applied to each. Where the
+// loss of an output is computed together with its function, training leaves that out.
+template <class T>
+class Heads : public Concatenate<T> {
+ public:
+  static constexpr char kind_name[] = "heads";
+  static void check(const LayerSpec& spec, const Widths& inputs);
+
+  Heads(const LayerPlace<T>& place, const LayerSpec& spec);
+
+  // Which functions are left out (null: none), in this and all later calls.
+  void leave_out(const std::vector<char>* which) { left_out_ = which; }
+  void forward(const Pass&, const T*, const LayerRows<T>& rows) const override;
+  void input_gradient_of(std::size_t i, const LayerRows<T>& rows, MatrixView<const T> g,
+                         MatrixView<T> dx) const override;
+  JetRule<T> jet_rule() const override { return MergeLayer<T>::jet_rule(); }
+  // Applies those that were left out.
+  void finish(const std::vector<char>& left_out, MatrixView<T> a) const;
+
+ private:
+  bool copies(std::size_t i) const {
+    return functions_[i].identity() || (left_out_ != nullptr && (*left_out_)[i] != 0);
+  }
+
+  std::vector<ActivationFunction<T>> functions_;
+  const std::vector<char>* left_out_ = nullptr;
 };
 
 // Element by element. An input of one column counts for all columns (Keras's broadcasting).
@@ -95,7 +125,11 @@ class Average : public Add<T> {
   void forward(const Pass& pass, const T*, const LayerRows<T>& rows) const override;
   void input_gradient_of(std::size_t i, const LayerRows<T>&, MatrixView<const T> g,
                          MatrixView<T> dx) const override;
-  JetRule<T> jet_rule() const override { return MergeLayer<T>::jet_rule(); }
+  JetRule<T> jet_rule() const override {
+    JetRule<T> rule{JetKind::sum};
+    rule.factor.assign(this->count(), 1 / static_cast<T>(this->count()));
+    return rule;
+  }
 };
 
 template <class T>
@@ -107,6 +141,11 @@ class Subtract : public Elementwise<T> {
   void forward(const Pass&, const T*, const LayerRows<T>& rows) const override;
   void input_gradient_of(std::size_t i, const LayerRows<T>&, MatrixView<const T> g,
                          MatrixView<T> dx) const override;
+  JetRule<T> jet_rule() const override {
+    JetRule<T> rule{JetKind::sum};
+    rule.factor = {T(1), T(-1)};
+    return rule;
+  }
 };
 
 template <class T>

@@ -16,7 +16,9 @@ class Scale : public ScaleAndCenter<T> {
  public:
   static constexpr char kind_name[] = "scale";
   static constexpr std::array<LayerNumber, 0> numbers{};
-  static index_t parameter_count_of(const LayerSpec&, const Widths& inputs) { return inputs.front(); }
+  static index_t parameter_count_of(const LayerSpec&, const Widths& inputs) {
+    return inputs.front();
+  }
 
   Scale(const LayerPlace<T>& place, const LayerSpec& spec)
       : ScaleAndCenter<T>(place, spec, "scale", nullptr) {}

@@ -84,9 +84,31 @@ void GaussianNoise<T>::forward(const Pass& pass, const T*, const LayerRows<T>& r
                                   rows.a.stride, rows.a.data, rows.a.stride);
 }
 
+template <class T>
+void ActivityRegularization<T>::input_gradient(const Pass& pass, const T*, const LayerRows<T>& rows,
+                                               MatrixView<const T> g, MatrixView<T> dx) const {
+  copy_rows(g, dx);
+  if (pass.rows == 0) return;
+  const auto number = static_cast<double>(pass.rows);
+  for (index_t i = 0; i < dx.rows; ++i)
+    this->table_->gradients.add_penalty(dx.cols, rows.x.row(i), l1_ / number, l2_ / number,
+                                        dx.row(i));
+}
+
+template <class T>
+double ActivityRegularization<T>::output_penalty(MatrixView<const T> a) const {
+  double sum = 0;
+  for (index_t i = 0; i < a.rows; ++i) {
+    if (l1_ != 0) sum += l1_ * this->table_->gradients.sum_of_magnitudes(a.cols, a.row(i));
+    if (l2_ != 0) sum += l2_ * this->table_->gradients.sum_of_squares(a.cols, a.row(i));
+  }
+  return sum;
+}
+
 #define DENSECORE_INSTANTIATE(T, ...) \
   template class Dropout<T>;          \
-  template class GaussianNoise<T>;
+  template class GaussianNoise<T>;    \
+  template class ActivityRegularization<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

@@ -85,6 +85,30 @@ class GaussianNoise : public Layer<T> {
   double deviation_;
 };
 
+// a = x. The loss of a batch has l1 sum |a| + l2 sum a^2, over its rows, added to it.
+template <class T>
+class ActivityRegularization : public Layer<T> {
+ public:
+  static constexpr char kind_name[] = "activity_regularization";
+  static constexpr auto numbers =
+      std::to_array<LayerNumber>({{"l1", 0, 0, 1e30}, {"l2", 0, 0, 1e30}});
+  static bool is_identity(const LayerSpec&) { return true; }
+
+  ActivityRegularization(const LayerPlace<T>& place, const LayerSpec& spec)
+      : Layer<T>(place, spec), l1_(spec.number("l1")), l2_(spec.number("l2")) {}
+
+  void forward(const Pass&, const T*, const LayerRows<T>& rows) const override {
+    copy_rows(rows.x, rows.a);
+  }
+  void input_gradient(const Pass& pass, const T*, const LayerRows<T>& rows, MatrixView<const T> g,
+                      MatrixView<T> dx) const override;
+  double output_penalty(MatrixView<const T> a) const override;
+  JetRule<T> jet_rule() const override { return {JetKind::copy}; }
+
+ private:
+  double l1_, l2_;
+};
+
 // A function of the user, called with whole batches in the thread that trains. It is slow: a call
 // of Python costs more than most layers.
 template <class T>

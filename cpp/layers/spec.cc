@@ -91,22 +91,30 @@ Source resolved(Source source, index_t inputs, const Widths& widths) {
 // Nothing is there in vain: every column of x and every layer but the last has a use.
 void check_uses(const NetworkSpec& spec, const Graph& graph) {
   const std::size_t count = spec.layers.size();
-  std::vector<bool> layers(count), columns(static_cast<std::size_t>(spec.inputs));
+  std::vector<bool> layers(count);
+  // Of each column of x: how many sources begin there, less those that have ended before.
+  std::vector<index_t> changes(static_cast<std::size_t>(spec.inputs) + 1);
   for (const auto& sources : graph.sources)
     for (const Source& source : sources) {
-      if (!source.from_x())
+      if (source.from_x()) {
+        ++changes[static_cast<std::size_t>(source.first)];
+        --changes[static_cast<std::size_t>(source.first + source.columns)];
+      } else {
         layers[static_cast<std::size_t>(source.layer)] = true;
-      else
-        for (index_t j = 0; j < source.columns; ++j)
-          columns[static_cast<std::size_t>(source.first + j)] = true;
+      }
     }
+  for (std::size_t l = 0; l + 1 < count; ++l)
+    if (spec.layers[l].kind->name == std::string("heads"))
+      throw std::invalid_argument("layer " + std::to_string(l) +
+                                  " (heads): found a layer after it, wanted it at the end");
   for (std::size_t l = 0; l + 1 < count; ++l)
     if (!layers[l])
       throw std::invalid_argument("layer " + std::to_string(l) + " (" + spec.layers[l].kind->name +
                                   ", " + std::to_string(graph.units[l]) +
                                   " units): found no layer that uses it, wanted one");
-  for (std::size_t j = 0; j < columns.size(); ++j)
-    if (!columns[j])
+  index_t users = 0;
+  for (std::size_t j = 0; j + 1 < changes.size(); ++j)
+    if ((users += changes[j]) == 0)
       throw std::invalid_argument("x: found column " + std::to_string(j) + " of " +
                                   std::to_string(spec.inputs) + " that no layer uses, wanted none");
 }
@@ -124,7 +132,9 @@ std::size_t root_of(const NetworkSpec& spec, const Graph& graph, std::size_t l) 
     throw std::invalid_argument("found a layer of kind '" + std::string(layer.kind->name) +
                                 "' that shares the parameters of " + name_of(layer.shares) +
                                 " of kind '" + first.kind->name + "', wanted one kind");
-  if (first.numbers != layer.numbers || graph.inputs[root] != graph.inputs[l])
+  // A table serves any number of columns.
+  const bool fits = layer.kind->is_table || graph.inputs[root] == graph.inputs[l];
+  if (first.numbers != layer.numbers || !fits)
     throw std::invalid_argument(
         "found " + std::to_string(graph.inputs[l].front()) + " inputs and " +
         std::to_string(graph.units[l]) + " units, wanted " +
@@ -136,7 +146,7 @@ std::size_t root_of(const NetworkSpec& spec, const Graph& graph, std::size_t l) 
 bool continues_stack(const LayerSpec& layer, const std::vector<Source>& sources, std::size_t l) {
   const auto before = static_cast<index_t>(l) - 1;
   const bool one = sources.front().layer == before;
-  if (sources.size() == 1) return one;
+  if (layer.kind->most_inputs == 1) return one;
   return layer.kind->name == std::string("add") && sources.size() == 2 &&
          sources[0].columns == sources[1].columns && (one || sources[1].layer == before);
 }
@@ -166,6 +176,10 @@ Graph NetworkSpec::graph() const {
       kind.check(layer, widths);
       const index_t units = kind.units(layer, widths);
       check_size("units", units, max_width);
+      if (kind.is_table && !sources.front().from_x())
+        throw std::invalid_argument("sources: found layer " +
+                                    std::to_string(sources.front().layer) +
+                                    ", wanted columns of x, which hold numbers of rows");
       // All of x, but for the first layers.
       graph.stack = graph.stack && continues_stack(layer, sources, l) && layer.shares == -1;
       for (const Source& source : sources)

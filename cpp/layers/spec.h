@@ -80,6 +80,8 @@ struct LayerKind {
   index_t (*parameter_count)(const LayerSpec&, const Widths& inputs);
   // Throws std::invalid_argument for what the ranges of single numbers do not exclude.
   void (*check)(const LayerSpec&, const Widths& inputs);
+  // Whether its parameters are a table, of which a batch uses some rows.
+  bool is_table;
   // Whether the outputs are the inputs, outside training.
   bool (*is_identity)(const LayerSpec&);
 };

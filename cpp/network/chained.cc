@@ -79,7 +79,7 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
     const Dense<T>* const layer = layers_[l]->dense();
     if (layer == nullptr) {
       backward_simple(l, x, begin, end, from_here, added, gradients, dx);
-      if (descent != nullptr && layers_[l]->trainable)
+      if (descent != nullptr && layers_[l]->trainable && layers_[l]->table() == nullptr)
         descent->apply(layers_[l]->parameter_offset(), layers_[l]->parameter_count());
       continue;
     }
@@ -217,7 +217,7 @@ template <class T>
 template <class Leaf>
 void Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
   const int leaves = leaf_count(rows);
-  workspace_.reserve_partials(leaves - 1, parameter_count_);
+  workspace_.reserve_partials(leaves - 1, summed_count_);
   // Leaf 0 is computed in the buffer of the sum.
   const auto buffer = [&](int i) {
     return i == 0 ? gradients_->data() : workspace_.partial(i - 1);
@@ -228,8 +228,8 @@ void Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
   });
   for (int distance = 1; distance < leaves; distance *= 2) {
     const int pairs = leaves / (2 * distance);
-    executor.run(pairs, static_cast<double>(parameter_count_) * pairs, [&](int i, void*) {
-      table_->add(parameter_count_, buffer((2 * i + 1) * distance), buffer(2 * i * distance));
+    executor.run(pairs, static_cast<double>(summed_count_) * pairs, [&](int i, void*) {
+      table_->add(summed_count_, buffer((2 * i + 1) * distance), buffer(2 * i * distance));
     });
   }
 }
@@ -249,12 +249,13 @@ template <class T>
 double Network<T>::train_block(ConstView x, index_t begin, index_t end,
                                const Objective<T>& objective, const Targets<T>& targets,
                                double scale, bool accumulate, T* gradients, void* scratch,
-                               const Update<T>* descent) {
+                               const Update<T>* descent, double* head_sums) {
   const std::size_t last = layers_.size() - 1;
   const bool from_z = objective.fused();
   forward_rows(x, begin, end, View(), from_z, scratch);
-  const double loss = objective.rows(workspace_.a(last, begin, end), targets.slice(begin, end),
-                                     scale, workspace_.gradient(last, begin, end));
+  const double loss =
+      loss_rows(objective, workspace_.a(last, begin, end), targets.slice(begin, end), scale,
+                workspace_.gradient(last, begin, end), head_sums);
   backward_rows(x, begin, end, from_z, accumulate, gradients, View(), scratch, descent);
   return loss;
 }
@@ -263,16 +264,25 @@ template <class T>
 double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective<T>& objective,
                                 const Targets<T>& targets, double scale) {
   double loss[max_leaves] = {};
+  const int leaves = leaf_count(x.rows);
+  const std::size_t heads = objective.heads().size();
+  if (heads > 0) head_sums_.assign(heads * static_cast<std::size_t>(leaves), 0);
+  const auto head_sums = [&](int i) {
+    return head_sums_.data() + static_cast<std::size_t>(i) * heads;
+  };
   run_leaves(executor, x.rows,
              [&](int i, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
                for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
-                 loss[i] += train_block(x, begin, end, objective, targets, scale,
-                                        begin > leaf_begin, gradients, scratch);
+                 loss[i] +=
+                     train_block(x, begin, end, objective, targets, scale, begin > leaf_begin,
+                                 gradients, scratch, nullptr, head_sums(i));
                });
              });
-  const int leaves = leaf_count(x.rows);
   for (int distance = 1; distance < leaves; distance *= 2)
-    for (int i = 0; i + distance < leaves; i += 2 * distance) loss[i] += loss[i + distance];
+    for (int i = 0; i + distance < leaves; i += 2 * distance) {
+      loss[i] += loss[i + distance];
+      for (std::size_t h = 0; h < heads; ++h) head_sums(i)[h] += head_sums(i + distance)[h];
+    }
   return loss[0];
 }
 
@@ -299,7 +309,7 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
   template void Network<T>::backward_leaves(Executor&, MatrixView<const T>, MatrixView<T>);        \
   template double Network<T>::train_block(MatrixView<const T>, index_t, index_t,                   \
                                           const Objective<T>&, const Targets<T>&, double, bool,    \
-                                          T*, void*, const Update<T>*);                            \
+                                          T*, void*, const Update<T>*, double*);                   \
   template double Network<T>::train_leaves(Executor&, MatrixView<const T>, const Objective<T>&,    \
                                            const Targets<T>&, double);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)

@@ -177,7 +177,7 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
           delta_rows(executor, from, rows);
       }
     }
-    if (update != nullptr && simple.trainable)
+    if (update != nullptr && simple.trainable && simple.table() == nullptr)
       update->apply(simple.parameter_offset(), simple.parameter_count());
   }
 }

@@ -9,13 +9,6 @@
 #include "layers/kinds.h"
 
 namespace densecore {
-namespace {
-
-// A backward pass of less work than this (about 20 ms) updates the weights as it goes. It is not
-// interrupted: some parameters would be those of the next step.
-constexpr double uninterrupted_work = 1e9;
-
-}  // namespace
 
 template <class T>
 Network<T>::Network(const KernelTables& tables, NetworkSpec spec)
@@ -30,22 +23,41 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec,
       parameters_(std::move(parameters)) {
   spec_.check();
   graph_ = spec_.graph();
+  // Tables lie behind all other parameters.
+  for (std::size_t l = 0; l < spec_.layers.size(); ++l) {
+    const LayerSpec& layer = spec_.layers[l];
+    if (graph_.roots[l] == l && !layer.kind->is_table)
+      summed_count_ += layer.kind->parameter_count(layer, graph_.inputs[l]);
+  }
+  index_t next = 0, next_table = summed_count_;
   for (std::size_t l = 0; l < spec_.layers.size(); ++l) {
     const std::size_t root = graph_.roots[l];
-    const bool own = root == l;
-    const index_t offset = own ? parameter_count_ : layers_[root]->parameter_offset();
+    const bool own = root == l, table = spec_.layers[l].kind->is_table;
+    const index_t offset = !own ? layers_[root]->parameter_offset() : table ? next_table : next;
     layers_.push_back(make_layer<T>({*table_, graph_.inputs[l], offset, static_cast<index_t>(l),
                                      own ? nullptr : &layers_[root]->states()},
                                     spec_.layers[l]));
     Layer<T>& made = *layers_.back();
     if (made.dense() == nullptr) others_.push_back(&made);
     couples_ = couples_ || made.couples_rows({true, 0, 0});
-    weights_used_ += made.parameter_count();
-    if (own) parameter_count_ += made.parameter_count();
+    weights_used_ += table ? made.units() : made.parameter_count();
+    if (own) (table ? next_table : next) += made.parameter_count();
+    if (dynamic_cast<const ActivityRegularization<T>*>(&made) != nullptr) activities_.push_back(l);
+    if (Embedding<T>* const embedding = made.table()) {
+      embeddings_.push_back(l);
+      const auto same = std::find_if(embedding_tables_.begin(), embedding_tables_.end(),
+                                     [&](const auto& other) { return other.offset == offset; });
+      if (same == embedding_tables_.end())
+        embedding_tables_.push_back({offset, embedding->categories(), embedding->row_units(), {l}});
+      else
+        same->layers.insert(same->layers.begin(), l);
+    }
     if (!own) made.trainable = layers_[root]->trainable;
     shared_ = shared_ || !own;
     input_.push_back(graph_.sources[l].front());
   }
+  parameter_count_ = next_table;
+  heads_ = dynamic_cast<Heads<T>*>(layers_.back().get());
   plan_gradients();
   block_rows_ = rows_of_block();
   small_rows_ = rows_of_small();
@@ -100,7 +112,8 @@ void Network<T>::plan_gradients() {
       if (places_.buffer[from] == taken.size()) taken.push_back(0);
       taken[places_.buffer[from]] = 1;
     }
-    taken[places_.buffer[l]] = 0;
+    // What an embedding's table gets is added up at the end.
+    if (layers_[l]->table() == nullptr) taken[places_.buffer[l]] = 0;
     follows_[l] = met[graph_.roots[l]];
     met[graph_.roots[l]] = 1;
   }
@@ -132,6 +145,11 @@ void Network<T>::layers_changed() {
       trained_.push_back(block);
       penalized_ = penalized_ || block.penalty.any();
       array_steps_ = array_steps_ || block.penalty.any() || block.multipliers.any();
+      if (layer->table() != nullptr) {
+        for (const TableGradient& table : embedding_tables_)
+          if (table.offset == block.offset) trained_.back().used = &table.used;
+        continue;
+      }
       if (stretches_.empty() || stretches_.back().end != block.offset)
         stretches_.push_back({block.offset, block.offset});
       stretches_.back().end += block.size();
@@ -139,11 +157,12 @@ void Network<T>::layers_changed() {
   }
   // Arrays that are not trained keep a gradient of 0.
   if (gradients_ != nullptr) std::fill_n(gradients_->data(), parameter_count_, T(0));
-  row_layers_ = shared_ ? std::vector<RowLayer>() : row_layers_of(*table_, layers_);
+  row_layers_.clear();
+  if (graph_.stack) row_layers_ = row_layers_of(*table_, layers_);
   const bool multiplied =
       std::any_of(trained_.begin(), trained_.end(),
                   [](const ParameterBlock& block) { return block.multipliers.any(); });
-  tiny_ = all && !shared_ && !multiplied ? tiny_layers_of(*table_, layers_) : TinyLayers<T>();
+  tiny_ = all && graph_.stack && !multiplied ? tiny_layers_of(*table_, layers_) : TinyLayers<T>();
   tiny_.drops = std::any_of(tiny_.dropouts.begin(), tiny_.dropouts.end(),
                             [](const Layer<T>* dropout) { return dropout != nullptr; });
   tiny_.inlined = !tiny_.rows.empty() && !row_layers_.empty();
@@ -229,6 +248,8 @@ void Network<T>::backward_all(Executor& executor, ConstView x, View dx) {
 template <class T>
 void Network<T>::predict(Executor& executor, ConstView x, View out) {
   if (x.rows == 1 && !row_layers_.empty()) return predict_one(x.data, out.data);
+  check_numbers(x);
+  begin_heads();
   start({});
   // Each task uses the workspace rows of its own rows.
   const index_t chunk = 16 * block_rows_;
@@ -242,6 +263,8 @@ void Network<T>::predict(Executor& executor, ConstView x, View out) {
 template <class T>
 void Network<T>::forward(Executor& executor, ConstView x, View out, bool training,
                          std::int64_t step) {
+  check_numbers(x);
+  begin_heads();
   // Without a step: numbers from the other end of the range, which no training step reaches.
   start({training, seed, step < 0 ? ~open_passes++ : static_cast<std::uint64_t>(step)});
   reserve(x.rows);
@@ -272,148 +295,40 @@ void Network<T>::exchange(Tape<T>& tape) noexcept {
 template <class T>
 void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output, View dx,
                           bool accumulate) {
+  check_numbers(x);
+  begin_tables(accumulate);
   if (x.rows == 0) {
     if (!accumulate) std::fill_n(gradients_->data(), parameter_count_, T(0));
     return;
   }
   const std::size_t last = layers_.size() - 1;
+  begin_heads();
   if (dx && x_uses_ > 1)
     for (index_t i = 0; i < dx.rows; ++i) std::fill_n(dx.row(i), dx.cols, T(0));
   copy_rows(grad_output, small(x.rows) ? workspace_.near_gradient(last, x.rows)
                                        : workspace_.gradient(last, 0, x.rows));
-  if (!accumulate) return backward_all(executor, x, dx);
+  if (!accumulate) {
+    backward_all(executor, x, dx);
+    return end_tables(executor, x, small(x.rows));
+  }
   // Added at the end, so that the bits of the sum do not depend on the cut into leaves. Only arrays
   // that are trained have a gradient.
   densecore::reserve(gathered_, parameter_count_);
   T* const gradients = gradients_->data();
-  for (const ParameterBlock& block : trained_)
-    std::copy_n(gradients + block.offset, block.size(), gathered_.data() + block.offset);
+  const auto each_block = [&](auto&& body) {
+    for (const ParameterBlock& block : trained_)
+      if (block.used == nullptr)
+        body(block.size(), gathered_.data() + block.offset, gradients + block.offset);
+  };
+  each_block([](index_t size, T* kept, const T* g) { std::copy_n(g, size, kept); });
   try {
     backward_all(executor, x, dx);
   } catch (...) {
-    for (const ParameterBlock& block : trained_)
-      std::copy_n(gathered_.data() + block.offset, block.size(), gradients + block.offset);
+    each_block([](index_t size, const T* kept, T* g) { std::copy_n(kept, size, g); });
     throw;
   }
-  for (const ParameterBlock& block : trained_)
-    table_->add(block.size(), gathered_.data() + block.offset, gradients + block.offset);
-}
-
-template <class T>
-LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, ConstView x,
-                          const Targets<T>& targets, OptimizerState<T>& optimizer,
-                          bool keep_gradients) {
-  const std::size_t last = layers_.size() - 1;
-  LossSum sum;
-  if (x.rows == 1 && trains_single_row(objective, targets, optimizer)) {
-    reserve(1);
-    return train_row(objective, x, targets, optimizer, workspace_.a(last, 0, 1).data);
-  }
-  start({true, seed, static_cast<std::uint64_t>(optimizer.steps)});
-  reserve(x.rows);
-  if (trains_small(x.rows, optimizer))
-    return train_small(executor, objective, x, targets, x.rows, optimizer, nullptr);
-  sum.weight = objective.batch_weight(targets.weight, x.rows);
-  const double scale = objective.gradient_scale(sum.weight);
-  // Whether the whole gradient is wanted before any parameter is updated.
-  const bool whole = array_steps_ || shared_ || optimizer.wants_whole_gradient();
-  const bool descent = !keep_gradients && optimizer.descends() && !array_steps_ && !shared_;
-  const double factor = penalty_factor(sum.weight);
-  const double penalized = penalized_ ? factor * penalty() : 0;
-  bool updated = !whole;
-  if (chained() && descent && x.rows <= block_rows_ && leaf_count(x.rows) == 1) {
-    transpose_weights(x.rows, false);
-    const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
-    sum.loss = train_block(x, 0, x.rows, objective, targets, scale, false, gradients_->data(),
-                           executor.scratch(), &update);
-    executor.check(3 * forward_work(x.rows));
-  } else if (chained()) {
-    transpose_weights(x.rows, false);
-    sum.loss = train_leaves(executor, x, objective, targets, scale);
-    updated = false;
-  } else {
-    const bool from_z = objective.fused();
-    forward_layers(executor, x, View(), from_z);
-    sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
-                              workspace_.gradient(last, 0, x.rows));
-    updated = updated && 2 * forward_work(x.rows) < uninterrupted_work;
-    if (updated) {
-      const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
-      Executor uninterrupted;
-      backward_layers(uninterrupted, x, from_z, View(), &update, descent && x.rows <= gemm_depth);
-      executor.check(2 * forward_work(x.rows));
-    } else {
-      backward_layers(executor, x, from_z, View(), nullptr, false);
-    }
-  }
-  set_loss_slots(sum);
-  if (!updated)
-    optimizer.update(executor, parameters_->data(), gradients_->data(), trained_,
-                     penalized_ ? factor : 0);
-  for (Layer<T>* const layer : others_) layer->commit(pass_);
-  sum.loss += penalized * objective.divisor(sum.weight);
-  return sum;
-}
-
-template <class T>
-LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, ConstView x,
-                             const Targets<T>& targets, std::uint64_t number) {
-  const std::size_t last = layers_.size() - 1;
-  LossSum sum;
-  sum.weight = objective.batch_weight(targets.weight, x.rows);
-  const double scale = objective.gradient_scale(sum.weight);
-  start({true, seed, number});
-  reserve(x.rows);
-  if (small(x.rows)) {
-    forward_small(x, View(), objective.fused(), true);
-    sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
-                              workspace_.near_gradient(last, x.rows));
-    backward_small(x, objective.fused());
-  } else if (chained()) {
-    transpose_weights(x.rows, false);
-    sum.loss = train_leaves(executor, x, objective, targets, scale);
-  } else {
-    const bool from_z = objective.fused();
-    forward_layers(executor, x, View(), from_z);
-    sum.loss = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
-                              workspace_.gradient(last, 0, x.rows));
-    backward_layers(executor, x, from_z, View(), nullptr, false);
-  }
-  set_loss_slots(sum);
-  const double factor = penalty_factor(sum.weight);
-  for (const ParameterBlock& block : trained_)
-    if (block.penalty.any())
-      table_->gradients.add_penalty(block.size(), parameters_->data() + block.offset,
-                                    factor * block.penalty.l1, factor * block.penalty.l2,
-                                    gradients_->data() + block.offset);
-  if (penalized_) sum.loss += factor * penalty() * objective.divisor(sum.weight);
-  return sum;
-}
-
-template <class T>
-LossSum Network<T>::loss(Executor& executor, const Objective<T>& objective, ConstView x,
-                         const Targets<T>& targets) {
-  start({});
-  reserve(x.rows);
-  forward_all(executor, x, View(), objective.fused(), false);
-  LossSum sum;
-  sum.weight = objective.batch_weight(targets.weight, x.rows);
-  sum.loss =
-      objective.rows(workspace_.a(layers_.size() - 1, 0, x.rows), targets, 1, MatrixView<T>());
-  if (penalized_) sum.loss += penalty() * objective.divisor(sum.weight);
-  return sum;
-}
-
-template <class T>
-MatrixView<const T> Network<T>::outputs(const Objective<T>& objective, index_t rows) {
-  const View a = workspace_.a(layers_.size() - 1, 0, rows);
-  finish_outputs(objective, a);
-  return a;
-}
-
-template <class T>
-void Network<T>::finish_outputs(const Objective<T>& objective, View a) const {
-  if (objective.fused()) layers_.back()->activation()->forward(a, a);
+  each_block([&](index_t size, const T* kept, T* g) { table_->add(size, kept, g); });
+  end_tables(executor, x, small(x.rows));
 }
 
 #define DENSECORE_INSTANTIATE(T, ...) template class Network<T>;

@@ -13,6 +13,8 @@
 #include "base/view.h"
 #include "kernels/dispatch.h"
 #include "layers/dense.h"
+#include "layers/embedding.h"
+#include "layers/merge.h"
 #include "layers/rowwise.h"
 #include "layers/spec.h"
 #include "network/small_plan.h"
@@ -94,6 +96,9 @@ class Network {
   bool array_steps() const { return array_steps_; }
   // The sum of the layers' penalties.
   double penalty() const;
+  // The mean over the rows of the last pass, which had so many, of the layers' penalties of
+  // outputs.
+  double output_penalty(index_t rows);
   // When not 0: penalties are multiplied by penalty_weight / (weight of the batch), so that they
   // count the same for a batch of fewer rows (scikit-learn's rule).
   double penalty_weight = 0;
@@ -113,6 +118,12 @@ class Network {
   double forward_work(index_t rows) const {
     return static_cast<double>(rows) * static_cast<double>(weights_used_);
   }
+
+  // Throws std::invalid_argument for numbers in x that an embedding has no row for. All passes
+  // check theirs.
+  void check_numbers(MatrixView<const T> x) const;
+  // Before an update by gradients that the caller may have written: their rows count as used.
+  void find_used_rows();
 
   // out = f(x) for any number of rows.
   void predict(Executor& executor, MatrixView<const T> x, MatrixView<T> out);
@@ -148,7 +159,7 @@ class Network {
   // Of how many leaves `train` adds up the gradient of so many rows; 0 where its products have all
   // rows at once.
   index_t leaves_of(index_t rows) const {
-    return parameter_count_ > chained_parameters || couples_ ? 0 : leaf_count(rows);
+    return summed_count_ > chained_parameters || couples_ ? 0 : leaf_count(rows);
   }
   // Whether a layer uses statistics of the batch in training.
   bool couples_rows() const { return couples_; }
@@ -185,6 +196,8 @@ class Network {
   static constexpr index_t evaluation_rows = 256;
   LossSum loss(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
                const Targets<T>& targets);
+  // The loss of each head in the last call of `train`, `gradient` or `loss`.
+  const std::vector<double>& head_losses() const { return head_losses_; }
   // The outputs of the last call of `train` or `loss`.
   MatrixView<const T> outputs(const Objective<T>& objective, index_t rows);
   // Turns the input of the loss into the outputs: applies the last activation when the loss is
@@ -205,7 +218,7 @@ class Network {
   // Small networks run leaf by leaf through all layers, so that a leaf's activations stay in cache
   // (chained.cc). Large ones, and those with a layer that couples the rows of the batch, run layer
   // by layer, each product cut into blocks (layered.cc).
-  bool chained() const { return parameter_count_ <= chained_parameters && !coupled_; }
+  bool chained() const { return summed_count_ <= chained_parameters && !coupled_; }
   static constexpr index_t chained_parameters = index_t{1} << 16;
   index_t rows_of_block() const;
   // Begins a pass; to be called before those below.
@@ -289,7 +302,8 @@ class Network {
   // The three parts of `train`; each returns the sum of the rows' losses.
   double train_block(ConstView x, index_t begin, index_t end, const Objective<T>& objective,
                      const Targets<T>& targets, double scale, bool accumulate, T* gradients,
-                     void* scratch, const Update<T>* descent = nullptr);
+                     void* scratch, const Update<T>* descent = nullptr,
+                     double* head_sums = nullptr);
   double train_leaves(Executor& executor, ConstView x, const Objective<T>& objective,
                       const Targets<T>& targets, double scale);
 
@@ -325,11 +339,44 @@ class Network {
   // Whether the derivative of layer l's activation can be applied to each block of its gradient.
   bool delta_at_once(std::size_t l) const;
 
+  // Prepares for a batch of an objective that has heads; then the sums of their losses are at
+  // `head_sums_`. Does nothing for any other objective.
+  void begin_heads(const Objective<T>& objective, const Targets<T>& targets, index_t rows);
+  // For passes without an objective: no function is left out.
+  void begin_heads() {
+    if (heads_ != nullptr) heads_->leave_out(nullptr);
+  }
+  // The sum of the rows' losses, and its gradient; with heads at the given sums.
+  double loss_rows(const Objective<T>& objective, ConstView output, const Targets<T>& targets,
+                   double scale, View gradient, double* head_sums) const {
+    if (!objective.has_heads()) return objective.rows(output, targets, scale, gradient);
+    objective.head_rows(output, targets, weighted_factors_.data(), gradient, head_sums);
+    return 0;
+  }
+  // The sum of losses of a batch of so many rows, once all heads' sums are there.
+  double end_heads(const Objective<T>& objective, index_t rows, double sum);
+
   void set_loss_slots(const LossSum& sum) {
     T* const slots = gradients_->data() + parameter_count_;
     slots[0] = static_cast<T>(sum.weight);
     slots[1] = static_cast<T>(sum.loss);
   }
+  // The gradient of one table (tables.cc).
+  struct TableGradient {
+    index_t offset, categories, units;
+    std::vector<std::size_t> layers;  // that use it, the last one first
+    UsedRows used{};
+    // For each row the number of the last pass that has used it.
+    std::vector<std::uint32_t> mark{};
+    std::uint32_t pass = 1;
+  };
+  // Before a backward pass: no rows are used, unless it adds to what is there.
+  void begin_tables(bool accumulate);
+  // After it, from the gradients by the embeddings' outputs; with `update` the rows are updated,
+  // too.
+  void end_tables(Executor& executor, ConstView x, bool near, const Update<T>* update = nullptr);
+  void add_to_table(TableGradient& table, ConstView x, bool near);
+
   void layers_changed();
   // What the graph says of gradients: in which order they are added, and where they are kept.
   void plan_gradients();
@@ -356,6 +403,11 @@ class Network {
   std::vector<char> reaches_;             // whether a layer, or one that it depends on, is trained
   // Whether a later layer, of the same parameters, has left its gradient of them.
   std::vector<char> follows_;
+  Heads<T>* heads_ = nullptr;            // the last layer, if it is of that kind
+  std::vector<std::size_t> activities_;  // numbers of layers with a penalty of their outputs
+  std::vector<std::size_t> embeddings_;  // numbers of layers
+  std::vector<TableGradient> embedding_tables_;
+  std::vector<double> head_factors_, weighted_factors_, head_sums_, head_losses_;
   index_t x_uses_ = 0;
   bool shared_ = false;  // whether layers share parameters
   GradientPlaces places_;
@@ -364,6 +416,8 @@ class Network {
   bool coupled_ = false;  // whether a layer couples the rows of the batch in pass_
   bool couples_ = false;  // the same in training
   index_t parameter_count_ = 0;
+  index_t summed_count_ =
+      0;  // those that have a gradient of each leaf: all but tables, which follow
   index_t weights_used_ = 0;  // in a pass: the same, but those of several layers count for each
   bool transposed_ = false;   // whether the workspace has the transposed weights
   index_t block_rows_ = 0;    // at most, of a block in chained.cc

@@ -2,6 +2,8 @@
 // rows is a binary tree over leaves of the whole batch: a process adds up what lies in its own
 // branch, the reduction between processes adds up the branches.
 #include <algorithm>
+#include <stdexcept>
+#include <string>
 
 #include "base/dtypes.h"
 #include "network/network.h"
@@ -44,6 +46,14 @@ template <class T>
 LossSum Network<T>::gradient_of_part(Executor& executor, const Objective<T>& objective, ConstView x,
                                      const Targets<T>& targets, std::uint64_t number,
                                      const BatchPart& part, View outputs) {
+  const char* const found = objective.has_heads()        ? "a loss for each of several outputs"
+                            : !embedding_tables_.empty() ? "an embedding"
+                            : !activities_.empty()       ? "a penalty of a layer's outputs"
+                                                         : nullptr;
+  if (found != nullptr)
+    throw std::invalid_argument("a batch that several processes share: found " +
+                                std::string(found) + ", wanted none");
+  begin_heads();
   LossSum sum;
   const auto leaves = static_cast<index_t>(part.cuts.size()) - 1;
   if (x.rows == 0) {

@@ -21,15 +21,15 @@ constexpr std::size_t descent_bytes = 32 * 1024;
 template <class T>
 index_t Network<T>::rows_of_small() const {
   // Its kernels set gradients of parameters, and do not add to them.
-  if (parameter_count_ > most_work || shared_) return 0;
+  if (summed_count_ > most_work || shared_) return 0;
   for (const auto& layer : layers_)
     if (layer->units() > most_units) return 0;
-  return std::min(most_rows, most_work / std::max<index_t>(parameter_count_, 1));
+  return std::min(most_rows, most_work / std::max<index_t>(summed_count_, 1));
 }
 
 template <class T>
 bool Network<T>::trains_small(index_t batch, const OptimizerState<T>& optimizer) const {
-  const bool large = static_cast<std::size_t>(parameter_count_) * sizeof(T) > descent_bytes;
+  const bool large = static_cast<std::size_t>(summed_count_) * sizeof(T) > descent_bytes;
   return batch <= small_rows_ && !couples_ && !(large && optimizer.descends() && !array_steps_);
 }
 
@@ -241,7 +241,8 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
                                 OptimizerState<T>& optimizer, StepObserver* observer) {
   const std::size_t last = layers_.size() - 1;
   const bool from_z = objective.fused();
-  const auto loss = objective.function();
+  const bool heads = objective.has_heads();
+  const auto loss = heads ? nullptr : objective.function();
   LossArguments<T> p = objective.arguments(workspace_.a(last, 0, batch), targets, 1,
                                            workspace_.near_gradient(last, batch));
   p.whole = true;
@@ -250,20 +251,32 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
   const bool simple = optimizer.simple() && !array_steps_;
   Update<T> update = optimizer.make_update(parameters_->data(), gradients_->data());
   LossSum sum;
+  check_numbers(x);
+  begin_heads();
   for (index_t begin = 0; begin < x.rows; begin += batch) {
     const index_t rows = std::min(batch, x.rows - begin);
     if (targets.weight != nullptr) p.weight = targets.weight + begin;
     sum.weight = objective.batch_weight(p.weight, rows);
-    if (!others_.empty()) start({true, seed, static_cast<std::uint64_t>(optimizer.steps)});
+    if (!others_.empty()) start({true, seed, static_cast<std::uint64_t>(optimizer.steps), 0, rows});
     if (simple) optimizer.advance(update);
+    begin_tables(false);
     p.rows = rows;
     p.scale = objective.gradient_scale(sum.weight);
     if (targets.values) p.values = targets.values.row(begin);
     if (targets.labels != nullptr) p.labels = targets.labels + begin;
     const ConstView x_rows(x.row(begin), rows, x.cols, x.stride);
+    if (heads) begin_heads(objective, targets.slice(begin, begin + rows), rows);
     forward_small(x_rows, View(), from_z, true);
-    sum.loss = loss(p);
+    if (heads) {
+      loss_rows(objective, workspace_.a(last, 0, rows), targets.slice(begin, begin + rows), 1,
+                workspace_.near_gradient(last, rows), head_sums_.data());
+      sum.loss = end_heads(objective, rows, 0);
+    } else {
+      sum.loss = loss(p);
+    }
+    sum.loss += output_penalty(rows) * objective.divisor(sum.weight);
     backward_small(x_rows, from_z);
+    end_tables(executor, x_rows, true, simple ? &update : nullptr);
     if (simple) {
       for (const Range& stretch : stretches_) update.apply(stretch.begin, stretch.size());
     } else {

@@ -42,17 +42,27 @@ template <class T>
 void check_targets(const LossEntry<T>& loss, MatrixView<const T> values) {
   const double unbounded = std::numeric_limits<double>::infinity();
   if (loss.lowest_target == -unbounded && loss.highest_target == unbounded) return;
-  const index_t n = values.rows * values.cols;
-  const index_t i = first_outside(values.data, n, static_cast<T>(loss.lowest_target),
-                                  static_cast<T>(loss.highest_target));
+  // Without gaps between its rows it is one long row.
+  const bool gapless = values.stride == values.cols;
+  const index_t n = gapless ? values.rows * values.cols : values.cols;
+  index_t i = n, row = 0;
+  for (; row < (gapless ? std::min<index_t>(values.rows, 1) : values.rows); ++row) {
+    i = first_outside(values.row(row), n, static_cast<T>(loss.lowest_target),
+                      static_cast<T>(loss.highest_target));
+    if (i < n) break;
+  }
   if (i == n) return;
+  if (gapless) {
+    row = i / values.cols;
+    i %= values.cols;
+  }
   std::ostringstream wanted;
   if (loss.highest_target == unbounded)
     wanted << "numbers >= " << loss.lowest_target;
   else
     wanted << loss.lowest_target << " to " << loss.highest_target;
   wanted << " with the loss '" << loss.name << "'";
-  refuse("y: found ", values.data[i], i / values.cols, wanted.str());
+  refuse("y: found ", values.row(row)[i], row, wanted.str());
 }
 
 template <class T>
@@ -74,10 +84,26 @@ void copy_labels(const char* name, const Integer* from, index_t rows, index_t cl
   }
 }
 
+template <class T>
+void copy_labels(MatrixView<const T> from, index_t classes, std::int32_t* labels) {
+  for (index_t i = 0; i < from.rows; ++i) {
+    const T value = from.row(i)[0];
+    const auto label = value >= 0 && value < static_cast<T>(classes)
+                           ? static_cast<std::int32_t>(value)
+                           : std::int32_t{-1};
+    if (static_cast<T>(label) != value || label < 0)
+      refuse("y: found class ", value, i,
+             "whole class numbers 0 to " + std::to_string(classes - 1) + ", one per output");
+    labels[i] = label;
+  }
+}
+
 template void check_targets(const LossEntry<float>&, MatrixView<const float>);
 template void check_targets(const LossEntry<double>&, MatrixView<const double>);
 template void check_weights(const float*, index_t);
 template void check_weights(const double*, index_t);
+template void copy_labels(MatrixView<const float>, index_t, std::int32_t*);
+template void copy_labels(MatrixView<const double>, index_t, std::int32_t*);
 template void copy_labels(const char*, const std::int32_t*, index_t, index_t,
                           std::vector<std::int32_t>&);
 template void copy_labels(const char*, const std::int64_t*, index_t, index_t,

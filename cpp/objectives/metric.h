@@ -76,12 +76,21 @@ class Metric {
       : accumulator_(std::move(accumulator)), weighted_(weighted) {}
 
   Metric(const Metric& other)
-      : accumulator_(other.accumulator_->copy()), weighted_(other.weighted_), link_(other.link_) {}
+      : accumulator_(other.accumulator_->copy()),
+        weighted_(other.weighted_),
+        link_(other.link_),
+        head_(other.head_) {}
   Metric(Metric&&) noexcept = default;
   Metric& operator=(Metric&&) noexcept = default;
 
   void reset() { accumulator_->reset(); }
+  // It is of this one of several outputs.
+  void set_head(const Head<T>& head) { head_ = head; }
   void add(MatrixView<const T> outputs, Targets<T> targets) {
+    if (head_) {
+      outputs = head_->outputs(outputs);
+      targets = head_->targets(targets);
+    }
     if (!weighted_) targets.weight = nullptr;
     accumulator_->add(link_ ? probabilities(outputs) : outputs, targets);
   }
@@ -93,6 +102,7 @@ class Metric {
   std::unique_ptr<Accumulator<T>> accumulator_;
   bool weighted_;
   std::optional<ActivationFunction<T>> link_;
+  std::optional<Head<T>> head_;
   AlignedBuffer<T> probabilities_;
 };
 

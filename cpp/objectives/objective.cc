@@ -1,5 +1,8 @@
 #include "objectives/objective.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/dtypes.h"
 #include "layers/lookup.h"
 
@@ -58,6 +61,66 @@ Objective<T>::Objective(const KernelTable<T>& table, const std::string& loss, Re
                                                    : static_cast<double>(outputs)) {}
 
 template <class T>
+Objective<T>::Objective(std::vector<Head<T>> heads)
+    : loss_(nullptr),
+      reduction_(Reduction::sum_over_batch_size),
+      fused_(false),
+      target_columns_(0),
+      heads_(std::move(heads)),
+      label_arrays_(0),
+      terms_(1) {
+  for (const Head<T>& head : heads_) {
+    left_out_.push_back(head.objective != nullptr && head.objective->fused());
+    target_columns_ = std::max(target_columns_, head.target + head.target_columns);
+    label_arrays_ = std::max(label_arrays_, head.labels + 1);
+  }
+}
+
+template <class T>
+Targets<T> Head<T>::targets(const Targets<T>& all) const {
+  Targets<T> own;
+  if (labels < 0)
+    own.values = {all.values.data + target, all.values.rows, target_columns, all.values.stride};
+  else
+    own.labels = all.labels + labels * all.label_distance;
+  if (all.weight != nullptr) own.weight = all.weight + number * all.weight_distance;
+  return own;
+}
+
+template <class T>
+void Objective<T>::head_factors(const Targets<T>& targets, index_t rows, std::vector<double>& plain,
+                                std::vector<double>& weighted) const {
+  plain.resize(heads_.size());
+  weighted.resize(heads_.size());
+  for (std::size_t h = 0; h < heads_.size(); ++h) {
+    const Head<T>& head = heads_[h];
+    plain[h] = 0;
+    if (head.objective != nullptr) {
+      const T* const weight = targets.weight == nullptr
+                                  ? nullptr
+                                  : targets.weight + head.number * targets.weight_distance;
+      plain[h] = head.objective->gradient_scale(head.objective->batch_weight(weight, rows));
+    }
+    weighted[h] = head.weight * plain[h];
+  }
+}
+
+template <class T>
+void Objective<T>::head_rows(MatrixView<const T> output, const Targets<T>& targets,
+                             const double* factors, MatrixView<T> gradient, double* sums) const {
+  for (std::size_t h = 0; h < heads_.size(); ++h) {
+    const Head<T>& head = heads_[h];
+    MatrixView<T> g;
+    if (gradient) g = {gradient.data + head.first, gradient.rows, head.columns, gradient.stride};
+    if (head.objective != nullptr) {
+      sums[h] += head.objective->rows(head.outputs(output), head.targets(targets), factors[h], g);
+    } else if (g) {
+      for (index_t i = 0; i < g.rows; ++i) std::fill_n(g.row(i), g.cols, T(0));
+    }
+  }
+}
+
+template <class T>
 double Objective<T>::weight_sum(const T* weight, index_t rows) {
   if (weight == nullptr) return static_cast<double>(rows);
   double sum = 0;
@@ -73,6 +136,10 @@ double Objective<T>::batch_weight(const T* weight, index_t rows) const {
 
 template <class T>
 bool Objective<T>::depends_on_batches(bool weighted) const {
+  if (has_heads())
+    return std::any_of(heads_.begin(), heads_.end(), [&](const Head<T>& head) {
+      return head.objective != nullptr && head.objective->depends_on_batches(weighted);
+    });
   if (reduction_ == Reduction::mean_with_sample_weight) return weighted;
   return reduction_ != Reduction::sum_over_batch_size;
 }
@@ -123,6 +190,7 @@ void loss_of_rows(double (*loss)(const LossArguments<T>&), LossArguments<T> p, d
   template index_t target_columns(const LossEntry<T>&, index_t, std::size_t);                    \
   template std::vector<double> loss_parameters(const LossEntry<T>&, const std::vector<double>&); \
   template void loss_of_rows(double (*)(const LossArguments<T>&), LossArguments<T>, double*);    \
+  template struct Head<T>;                                                                       \
   template class Objective<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

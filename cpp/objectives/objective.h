@@ -1,8 +1,9 @@
 // The objective of training: a loss of the kernel table, its reduction, and its fusion with the
-// last activation.
+// last activation; or the weighted sum of several, each of some of the outputs.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,17 +13,23 @@
 namespace densecore {
 
 // The targets of some rows, with their weights (null: all 1). Either `values` (rows, target
-// columns) or `labels` (class numbers) is set, depending on the loss.
+// columns) or `labels` (class numbers) is set, depending on the loss. For several heads there may
+// be both, and several arrays of labels and weights, as many elements apart as the distances say
+// (weights without a distance are those of all heads).
 template <class T>
 struct Targets {
   MatrixView<const T> values;
   const std::int32_t* labels = nullptr;
   const T* weight = nullptr;
+  index_t label_arrays = 1, weight_arrays = 1;
+  index_t label_distance = 0, weight_distance = 0;
 
   Targets slice(index_t begin, index_t end) const {
-    return {values ? values.slice(begin, end) : values,
-            labels == nullptr ? nullptr : labels + begin,
-            weight == nullptr ? nullptr : weight + begin};
+    Targets part = *this;
+    if (values) part.values = values.slice(begin, end);
+    if (labels != nullptr) part.labels += begin;
+    if (weight != nullptr) part.weight += begin;
+    return part;
   }
 };
 
@@ -48,16 +55,45 @@ template <class T>
 void loss_of_rows(double (*loss)(const LossArguments<T>&), LossArguments<T> p, double* out);
 
 template <class T>
+class Objective;
+
+// One of several outputs, with its loss and where it lies.
+template <class T>
+struct Head {
+  std::shared_ptr<const Objective<T>> objective;  // null: it has no loss
+  double weight = 1;
+  index_t first = 0, columns = 0;          // of the outputs
+  index_t target = 0, target_columns = 0;  // of the targets' values
+  index_t labels = -1;                     // number of its array of labels; -1: it has values
+  index_t number = 0;                      // of its weights
+
+  MatrixView<const T> outputs(MatrixView<const T> all) const {
+    return {all.data + first, all.rows, columns, all.stride};
+  }
+  Targets<T> targets(const Targets<T>& all) const;
+};
+
+template <class T>
 class Objective {
  public:
+  // The sum of the heads' losses times their weights. A head's loss and its gradient are by what
+  // the layer `Heads` leaves, see `left_out`.
+  explicit Objective(std::vector<Head<T>> heads);
   // The fused form is used when `last_activation` is the loss's link. With `from_logits` the
   // outputs are logits: the loss applies its link itself, and the last activation must be linear.
   Objective(const KernelTable<T>& table, const std::string& loss, Reduction reduction,
             const std::string& last_activation, index_t outputs, bool from_logits = false,
             const std::vector<double>& parameters = {});
 
+  // Several heads have no loss of this kind, and are not sparse.
   const LossEntry<T>& loss() const { return *loss_; }
-  bool sparse() const { return loss_->targets == TargetKind::labels; }
+  bool sparse() const { return loss_ != nullptr && loss_->targets == TargetKind::labels; }
+  // Empty when there is but one loss.
+  const std::vector<Head<T>>& heads() const { return heads_; }
+  bool has_heads() const { return !heads_.empty(); }
+  // For each head whether its loss takes z.
+  const std::vector<char>& left_out() const { return left_out_; }
+  index_t label_arrays() const { return label_arrays_; }
   index_t target_columns() const { return target_columns_; }
   const std::vector<double>& parameters() const { return parameters_; }
   Reduction reduction() const { return reduction_; }
@@ -87,6 +123,14 @@ class Objective {
               MatrixView<T> gradient) const {
     return function()(arguments(output, targets, scale, gradient));
   }
+  // The same with heads: the sum of each head's losses is added to `sums`. `factors`: of the heads'
+  // gradients, as `head_factors` gives them for the batch.
+  void head_rows(MatrixView<const T> output, const Targets<T>& targets, const double* factors,
+                 MatrixView<T> gradient, double* sums) const;
+  // For a batch: what each head's gradients and losses are multiplied by; without its weight, and
+  // with it.
+  void head_factors(const Targets<T>& targets, index_t rows, std::vector<double>& plain,
+                    std::vector<double>& weighted) const;
   LossArguments<T> arguments(MatrixView<const T> output, const Targets<T>& targets, double scale,
                              MatrixView<T> gradient) const;
 
@@ -96,6 +140,9 @@ class Objective {
   bool fused_;
   std::vector<double> parameters_;
   index_t target_columns_;
+  std::vector<Head<T>> heads_;
+  std::vector<char> left_out_;
+  index_t label_arrays_ = 1;
   double terms_;  // of which a row's loss is the mean, if the reduction adds them up; else 1
 };
 

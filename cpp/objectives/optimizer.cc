@@ -7,6 +7,7 @@
 #include "base/fork_lock.h"
 #include "base/view.h"
 #include "kernels/dispatch.h"
+#include "layers/embedding.h"
 #include "layers/lookup.h"
 
 namespace densecore {
@@ -122,6 +123,41 @@ std::vector<std::string> optimizer_state_names(const OptimizerSettings& settings
   if (settings.gradient_steps().accumulation > 1) names.emplace_back("gradient_sum");
   if (settings.gradient_steps().ema) names.emplace_back("average");
   return names;
+}
+
+template <class T>
+void Update<T>::apply_rows(index_t begin, index_t units, const UsedRows& used) const {
+  // Rows of few elements are gathered: a call for each would cost more than its elements.
+  constexpr index_t wide = 64, at_once = 4096;
+  static_assert((max_optimizer_states + 2) * at_once * sizeof(T) <= thread_scratch_bytes);
+  if (units >= wide) {
+    for (const index_t row : used.rows) apply(begin + row * units, units);
+    return;
+  }
+  T* const near[2] = {static_cast<T*>(thread_scratch()),
+                      static_cast<T*>(thread_scratch()) + at_once};
+  T* state[max_optimizer_states];
+  for (int i = 0; i < entry->state_count; ++i) state[i] = near[1] + (i + 1) * at_once;
+  const auto most = static_cast<std::size_t>(at_once / units);
+  for (std::size_t first = 0; first < used.rows.size(); first += most) {
+    const std::size_t rows = std::min(most, used.rows.size() - first);
+    const auto each = [&](auto&& copy) {
+      for (std::size_t r = 0; r < rows; ++r)
+        copy(begin + used.rows[first + r] * units, static_cast<index_t>(r) * units);
+    };
+    each([&](index_t far, index_t at) {
+      copy_row(units, parameters + far, near[0] + at);
+      copy_row(units, gradients + far, near[1] + at);
+      for (int i = 0; i < entry->state_count; ++i) copy_row(units, states[i] + far, state[i] + at);
+    });
+    const index_t count = static_cast<index_t>(rows) * units;
+    if (decay != 1) table->gradients.scale(count, decay, near[0]);
+    entry->update(count, scalars, near[0], near[1], state);
+    each([&](index_t far, index_t at) {
+      copy_row(units, near[0] + at, parameters + far);
+      for (int i = 0; i < entry->state_count; ++i) copy_row(units, state[i] + at, states[i] + far);
+    });
+  }
 }
 
 template <class T>
@@ -275,12 +311,18 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
     return finish_step(executor, work, parameters, trained);
   }
   for (std::size_t b = 0; b < trained.size();) {
+    if (updates_used_rows(trained[b])) {
+      update_of(update, trained[b].multipliers)
+          .apply_rows(trained[b].offset, trained[b].cols, *trained[b].used);
+      ++b;
+      continue;
+    }
     // Adjacent arrays of the same rates are updated together.
     const index_t first = trained[b].offset;
     const Multipliers& multipliers = trained[b].multipliers;
     index_t last = first + trained[b].size();
-    for (++b;
-         b < trained.size() && trained[b].offset == last && trained[b].multipliers == multipliers;
+    for (++b; b < trained.size() && trained[b].offset == last &&
+              trained[b].multipliers == multipliers && !updates_used_rows(trained[b]);
          ++b)
       last += trained[b].size();
     apply(update_of(update, multipliers), first, last);
@@ -317,7 +359,9 @@ void OptimizerState<T>::finish(T* parameters, const std::vector<ParameterBlock>&
     std::copy_n(average + block.offset, block.size(), parameters + block.offset);
 }
 
-#define DENSECORE_INSTANTIATE(T, ...) template class OptimizerState<T>;
+#define DENSECORE_INSTANTIATE(T, ...) \
+  template struct Update<T>;          \
+  template class OptimizerState<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

@@ -105,6 +105,9 @@ struct Update {
   // For optimizers with `descent` only.
   T rate() const { return static_cast<T>(scalars[0]); }
 
+  // Of a table at `begin`, with rows of `units`, the used ones: all others, and their states, stay
+  // as they are. Without an average, which would need all. Takes the thread's scratch memory.
+  void apply_rows(index_t begin, index_t units, const UsedRows& used) const;
   void apply(index_t begin, index_t count) const {
     T* state[max_optimizer_states];
     for (int i = 0; i < entry->state_count; ++i) state[i] = states[i] + begin;
@@ -154,6 +157,12 @@ class OptimizerState {
   // The same in two parts: what is the same for all steps, and what a step adds.
   Update<T> make_update(T* parameters, const T* gradients);
   void advance(Update<T>& update);
+  // Whether of a table with used rows only those are updated: not with an average, which needs all
+  // parameters, nor with several batches' gradients, which are of more rows.
+  bool updates_used_rows(const ParameterBlock& block) const {
+    return block.used != nullptr && !block.penalty.any() && !ema_ && accumulation_ == 1 &&
+           entry_->array_step == ArrayStep::none;
+  }
   // Whether a step is the update and nothing else, by any schedule.
   bool simple() const {
     return entry_->array_step == ArrayStep::none && !settings_->gradient_steps().any();

@@ -31,7 +31,8 @@ template <class T>
 void Ensemble<T>::choose_lanes() {
   const KernelTable<T>& table = network().table();
   const Layers<T>& layers = network().layers();
-  row_layers_ = row_layers_of(table, layers);
+  row_layers_.clear();
+  if (network().graph().stack) row_layers_ = row_layers_of(table, layers);
   narrow_ =
       table.lane_train != nullptr && !row_layers_.empty() && !network().array_steps() &&
       row_layers_.size() <= tiny_layers && row_layers_.front().inputs <= tiny_inputs &&

@@ -68,6 +68,7 @@ double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std:
 
 template <class T>
 void Trainer<T>::apply_gradients(Executor& executor) {
+  network_->find_used_rows();
   optimizer_.update(executor, network_->parameters()->data(), network_->gradients()->data(),
                     network_->trained());
 }
@@ -76,8 +77,8 @@ template <class T>
 void Trainer<T>::reserve_batch(const Data<T>& data, index_t rows) {
   reserve(batch_x_, rows * data.x.cols);
   reserve(batch_values_, rows * data.targets.values.cols);
-  reserve(batch_labels_, rows);
-  reserve(batch_weight_, rows);
+  reserve(batch_labels_, rows * data.targets.label_arrays);
+  reserve(batch_weight_, rows * data.targets.weight_arrays);
 }
 
 template <class T>
@@ -96,14 +97,21 @@ Data<T> Trainer<T>::gather(const Data<T>& data, const index_t* order, index_t co
     batch.x = rows_of(data.x, batch_x_);
   }
   if (data.targets.values) batch.targets.values = rows_of(data.targets.values, batch_values_);
-  if (data.targets.labels != nullptr) {
-    for (index_t i = 0; i < count; ++i) batch_labels_.data()[i] = data.targets.labels[order[i]];
-    batch.targets.labels = batch_labels_.data();
-  }
-  if (data.targets.weight != nullptr) {
-    for (index_t i = 0; i < count; ++i) batch_weight_.data()[i] = data.targets.weight[order[i]];
-    batch.targets.weight = batch_weight_.data();
-  }
+  const auto arrays_of = [&](const auto* from, index_t arrays, index_t distance, auto* to) {
+    for (index_t k = 0; k < arrays; ++k)
+      for (index_t i = 0; i < count; ++i) to[k * count + i] = from[k * distance + order[i]];
+    return to;
+  };
+  batch.targets.label_arrays = data.targets.label_arrays;
+  batch.targets.weight_arrays = data.targets.weight_arrays;
+  if (data.targets.label_distance != 0) batch.targets.label_distance = count;
+  if (data.targets.weight_distance != 0) batch.targets.weight_distance = count;
+  if (data.targets.labels != nullptr)
+    batch.targets.labels = arrays_of(data.targets.labels, data.targets.label_arrays,
+                                     data.targets.label_distance, batch_labels_.data());
+  if (data.targets.weight != nullptr)
+    batch.targets.weight = arrays_of(data.targets.weight, data.targets.weight_arrays,
+                                     data.targets.weight_distance, batch_weight_.data());
   return batch;
 }
 
@@ -118,14 +126,20 @@ Data<T> Trainer<T>::slice(const Data<T>& data, index_t begin, index_t end) {
 }
 
 template <class T>
+void Trainer<T>::add_loss(const LossSum& sum, index_t rows, Tally<T>& tally) {
+  tally.add_loss(sum, rows);
+  if (objective_.has_heads()) tally.add_head_losses(network_->head_losses(), rows);
+}
+
+template <class T>
 void Trainer<T>::add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& tally) {
   if (tally.watches_outputs()) tally.add_outputs(network_->outputs(objective_, rows), targets);
 }
 
 template <class T>
 void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
-  tally.add_loss(network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false),
-                 batch.x.rows);
+  add_loss(network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false),
+           batch.x.rows, tally);
   add_outputs(batch.x.rows, batch.targets, tally);
 }
 
@@ -222,7 +236,7 @@ void Trainer<T>::train_small(Executor& executor, const Data<T>& data, const inde
     const Data<T>* rows = nullptr;
     Watcher(Trainer& owner, Tally<T>& seen) : trainer(owner), tally(seen) {}
     void step(const LossSum& sum, index_t begin, index_t end) override {
-      tally.add_loss(sum, end - begin);
+      trainer.add_loss(sum, end - begin, tally);
       if (tally.watches_outputs())
         trainer.add_outputs(end - begin, rows->targets.slice(begin, end), tally);
     }
@@ -277,7 +291,7 @@ void Trainer<T>::evaluate_batch(Executor& executor, const Data<T>& batch, Tally<
   for (index_t begin = 0; begin < batch.x.rows; begin += block) {
     const index_t end = std::min(begin + block, batch.x.rows);
     const Data<T> rows = slice(batch, begin, end);
-    tally.add_loss(network_->loss(executor, objective_, rows.x, rows.targets), end - begin);
+    add_loss(network_->loss(executor, objective_, rows.x, rows.targets), end - begin, tally);
     add_outputs(end - begin, rows.targets, tally);
   }
 }
@@ -293,6 +307,7 @@ std::vector<double> Trainer<T>::evaluate(Executor& executor, const Data<T>& data
 template <class T>
 void Tally<T>::reset() {
   total_ = LossSum();
+  std::fill(head_totals_.begin(), head_totals_.end(), 0);
   for (Metric<T>& metric : metrics_) metric.reset();
 }
 
@@ -309,6 +324,13 @@ void Tally<T>::add_loss(const LossSum& sum, index_t rows) {
 }
 
 template <class T>
+void Tally<T>::add_head_losses(const std::vector<double>& losses, index_t rows) {
+  head_totals_.resize(losses.size());
+  for (std::size_t h = 0; h < losses.size(); ++h)
+    head_totals_[h] += static_cast<double>(rows) * losses[h];
+}
+
+template <class T>
 void Tally<T>::add_outputs(MatrixView<const T> outputs, const Targets<T>& targets) {
   for (Metric<T>& metric : metrics_) metric.add(outputs, targets);
 }
@@ -317,6 +339,10 @@ template <class T>
 std::vector<double> Tally<T>::results() const {
   const double rows = total_.weight == 0 ? 1 : total_.weight;
   std::vector<double> values = {total_.loss / rows / objective_.divisor(1)};
+  const auto& heads = objective_.heads();
+  for (std::size_t h = 0; h < heads.size() && heads.size() > 1; ++h)
+    if (heads[h].objective != nullptr)
+      values.push_back(h < head_totals_.size() ? head_totals_[h] / rows : 0);
   for (const Metric<T>& metric : metrics_) values.push_back(metric.result());
   return values;
 }

@@ -53,9 +53,9 @@ class EpochObserver {
   virtual bool epoch_end(const EpochResult& result) = 0;
 };
 
-// The loss and the metrics of the batches so far. As in Keras the loss is the mean of the batches'
-// losses, weighted by their rows. A loop of one's own keeps one as `fit` does: reset, train or
-// evaluate batch after batch, read the results.
+// The loss and the metrics of the batches so far; in between, with several heads, their losses. As
+// in Keras the loss is the mean of the batches' losses, weighted by their rows. A loop of one's own
+// keeps one as `fit` does: reset, train or evaluate batch after batch, read the results.
 template <class T>
 class Tally {
  public:
@@ -70,6 +70,8 @@ class Tally {
   // For batches of one row, whose losses and numbers of rows are added to it.
   LossSum& total() { return total_; }
   void add_loss(const LossSum& sum, index_t rows);
+  // With several heads, the losses of each, besides `add_loss`.
+  void add_head_losses(const std::vector<double>& losses, index_t rows);
   void add_outputs(MatrixView<const T> outputs, const Targets<T>& targets);
   // Loss, then the metrics.
   std::vector<double> results() const;
@@ -77,7 +79,8 @@ class Tally {
  private:
   Objective<T> objective_;
   std::vector<Metric<T>> metrics_;
-  LossSum total_;  // the sum of rows * loss of the batch, and of the rows
+  std::vector<double> head_totals_;  // as total_.loss, of each head
+  LossSum total_;                    // the sum of rows * loss of the batch, and of the rows
 };
 
 template <class T>
@@ -124,6 +127,8 @@ class Trainer {
   // The same of batches of few rows through narrow layers.
   void train_small(Executor& executor, const Data<T>& data, const index_t* order,
                    index_t batch_size, Tally<T>& tally);
+  // What the network has of its last batch.
+  void add_loss(const LossSum& sum, index_t rows, Tally<T>& tally);
   void add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& tally);
   // The parameters and the layers' other arrays, one after another.
   void save_to(AlignedBuffer<T>& kept) const;

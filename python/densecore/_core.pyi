@@ -211,6 +211,13 @@ class _Network:
         from_logits: bool = False,
         loss_parameters: Sequence[float] = (),
     ) -> None: ...
+    def compile_heads(
+        self,
+        heads: Sequence[dict[str, Any]],
+        optimizer: OptimizerSettings,
+        metrics: Sequence[tuple[str | Callable[..., float], dict[str, Any]]],
+        seed: int,
+    ) -> None: ...
     def optimizer_states(self) -> dict[str, NDArray[Any]]: ...
     steps: int
     epochs: int

@@ -1,0 +1,198 @@
+// Training steps, and the loss of a batch: one pass forward, the objective, one pass back.
+#include <algorithm>
+
+#include "base/dtypes.h"
+#include "network/network.h"
+
+namespace densecore {
+namespace {
+
+// A backward pass of less work than this (about 20 ms) updates the weights as it goes. It is not
+// interrupted: some parameters would be those of the next step.
+constexpr double uninterrupted_work = 1e9;
+
+}  // namespace
+
+template <class T>
+double Network<T>::output_penalty(index_t rows) {
+  double sum = 0;
+  for (const std::size_t l : activities_)
+    sum += layers_[l]->output_penalty(workspace_.a(l, 0, rows));
+  return rows == 0 ? 0 : sum / static_cast<double>(rows);
+}
+
+template <class T>
+LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, ConstView x,
+                          const Targets<T>& targets, OptimizerState<T>& optimizer,
+                          bool keep_gradients) {
+  const std::size_t last = layers_.size() - 1;
+  LossSum sum;
+  if (x.rows == 1 && trains_single_row(objective, targets, optimizer)) {
+    reserve(1);
+    return train_row(objective, x, targets, optimizer, workspace_.a(last, 0, 1).data);
+  }
+  start({true, seed, static_cast<std::uint64_t>(optimizer.steps), 0, x.rows});
+  reserve(x.rows);
+  if (trains_small(x.rows, optimizer))
+    return train_small(executor, objective, x, targets, x.rows, optimizer, nullptr);
+  check_numbers(x);
+  begin_tables(false);
+  begin_heads(objective, targets, x.rows);
+  sum.weight = objective.batch_weight(targets.weight, x.rows);
+  const double scale = objective.gradient_scale(sum.weight);
+  // Whether the whole gradient is wanted before any parameter is updated.
+  // An average is of all rows of a table, an update as the pass goes of those that it uses.
+  const bool averaged = !embedding_tables_.empty() && !optimizer.simple();
+  const bool whole = array_steps_ || shared_ || averaged || optimizer.wants_whole_gradient();
+  const bool descent = !keep_gradients && optimizer.descends() && !array_steps_ && !shared_;
+  const double factor = penalty_factor(sum.weight);
+  const double penalized = penalized_ ? factor * penalty() : 0;
+  bool updated = !whole;
+  if (chained() && descent && x.rows <= block_rows_ && leaf_count(x.rows) == 1) {
+    transpose_weights(x.rows, false);
+    const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
+    sum.loss = train_block(x, 0, x.rows, objective, targets, scale, false, gradients_->data(),
+                           executor.scratch(), &update, head_sums_.data());
+    end_tables(executor, x, false, &update);
+    executor.check(3 * forward_work(x.rows));
+  } else if (chained()) {
+    transpose_weights(x.rows, false);
+    sum.loss = train_leaves(executor, x, objective, targets, scale);
+    end_tables(executor, x, false);
+    updated = false;
+  } else {
+    const bool from_z = objective.fused();
+    forward_layers(executor, x, View(), from_z);
+    sum.loss = loss_rows(objective, workspace_.a(last, 0, x.rows), targets, scale,
+                         workspace_.gradient(last, 0, x.rows), head_sums_.data());
+    updated = updated && 2 * forward_work(x.rows) < uninterrupted_work;
+    if (updated) {
+      const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
+      Executor uninterrupted;
+      backward_layers(uninterrupted, x, from_z, View(), &update, descent && x.rows <= gemm_depth);
+      end_tables(uninterrupted, x, false, &update);
+      executor.check(2 * forward_work(x.rows));
+    } else {
+      backward_layers(executor, x, from_z, View(), nullptr, false);
+      end_tables(executor, x, false);
+    }
+  }
+  sum.loss = end_heads(objective, x.rows, sum.loss);
+  set_loss_slots(sum);
+  if (!updated)
+    optimizer.update(executor, parameters_->data(), gradients_->data(), trained_,
+                     penalized_ ? factor : 0);
+  for (Layer<T>* const layer : others_) layer->commit(pass_);
+  sum.loss += (penalized + output_penalty(x.rows)) * objective.divisor(sum.weight);
+  return sum;
+}
+
+template <class T>
+LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, ConstView x,
+                             const Targets<T>& targets, std::uint64_t number) {
+  const std::size_t last = layers_.size() - 1;
+  LossSum sum;
+  sum.weight = objective.batch_weight(targets.weight, x.rows);
+  const double scale = objective.gradient_scale(sum.weight);
+  check_numbers(x);
+  begin_tables(false);
+  start({true, seed, number, 0, x.rows});
+  reserve(x.rows);
+  begin_heads(objective, targets, x.rows);
+  if (small(x.rows)) {
+    forward_small(x, View(), objective.fused(), true);
+    sum.loss = loss_rows(objective, workspace_.a(last, 0, x.rows), targets, scale,
+                         workspace_.near_gradient(last, x.rows), head_sums_.data());
+    backward_small(x, objective.fused());
+  } else if (chained()) {
+    transpose_weights(x.rows, false);
+    sum.loss = train_leaves(executor, x, objective, targets, scale);
+  } else {
+    const bool from_z = objective.fused();
+    forward_layers(executor, x, View(), from_z);
+    sum.loss = loss_rows(objective, workspace_.a(last, 0, x.rows), targets, scale,
+                         workspace_.gradient(last, 0, x.rows), head_sums_.data());
+    backward_layers(executor, x, from_z, View(), nullptr, false);
+  }
+  end_tables(executor, x, small(x.rows));
+  sum.loss = end_heads(objective, x.rows, sum.loss);
+  set_loss_slots(sum);
+  const double factor = penalty_factor(sum.weight);
+  for (const ParameterBlock& block : trained_)
+    if (block.penalty.any())
+      table_->gradients.add_penalty(block.size(), parameters_->data() + block.offset,
+                                    factor * block.penalty.l1, factor * block.penalty.l2,
+                                    gradients_->data() + block.offset);
+  if (penalized_) sum.loss += factor * penalty() * objective.divisor(sum.weight);
+  sum.loss += output_penalty(x.rows) * objective.divisor(sum.weight);
+  return sum;
+}
+
+template <class T>
+LossSum Network<T>::loss(Executor& executor, const Objective<T>& objective, ConstView x,
+                         const Targets<T>& targets) {
+  check_numbers(x);
+  start({});
+  reserve(x.rows);
+  begin_heads(objective, targets, x.rows);
+  forward_all(executor, x, View(), objective.fused(), false);
+  LossSum sum;
+  sum.weight = objective.batch_weight(targets.weight, x.rows);
+  sum.loss = loss_rows(objective, workspace_.a(layers_.size() - 1, 0, x.rows), targets, 1,
+                       MatrixView<T>(), head_sums_.data());
+  sum.loss = end_heads(objective, x.rows, sum.loss);
+  if (penalized_) sum.loss += penalty() * objective.divisor(sum.weight);
+  sum.loss += output_penalty(x.rows) * objective.divisor(sum.weight);
+  return sum;
+}
+
+template <class T>
+MatrixView<const T> Network<T>::outputs(const Objective<T>& objective, index_t rows) {
+  const View a = workspace_.a(layers_.size() - 1, 0, rows);
+  finish_outputs(objective, a);
+  return a;
+}
+
+template <class T>
+void Network<T>::finish_outputs(const Objective<T>& objective, View a) const {
+  if (objective.fused()) layers_.back()->activation()->forward(a, a);
+  if (objective.has_heads()) heads_->finish(objective.left_out(), a);
+}
+
+template <class T>
+void Network<T>::begin_heads(const Objective<T>& objective, const Targets<T>& targets,
+                             index_t rows) {
+  if (!objective.has_heads()) return begin_heads();
+  heads_->leave_out(&objective.left_out());
+  objective.head_factors(targets, rows, head_factors_, weighted_factors_);
+  head_sums_.assign(objective.heads().size(), 0);
+  head_losses_.resize(objective.heads().size());
+}
+
+template <class T>
+double Network<T>::end_heads(const Objective<T>& objective, index_t rows, double sum) {
+  if (!objective.has_heads()) return sum;
+  double loss = 0;
+  for (std::size_t h = 0; h < head_losses_.size(); ++h) {
+    head_losses_[h] = head_factors_[h] * head_sums_[h];
+    loss += weighted_factors_[h] * head_sums_[h];
+  }
+  return static_cast<double>(rows) * loss;
+}
+
+#define DENSECORE_INSTANTIATE(T, ...)                                                        \
+  template double Network<T>::output_penalty(index_t);                                       \
+  template LossSum Network<T>::train(Executor&, const Objective<T>&, MatrixView<const T>,    \
+                                     const Targets<T>&, OptimizerState<T>&, bool);           \
+  template LossSum Network<T>::gradient(Executor&, const Objective<T>&, MatrixView<const T>, \
+                                        const Targets<T>&, std::uint64_t);                   \
+  template LossSum Network<T>::loss(Executor&, const Objective<T>&, MatrixView<const T>,     \
+                                    const Targets<T>&);                                      \
+  template MatrixView<const T> Network<T>::outputs(const Objective<T>&, index_t);            \
+  template void Network<T>::finish_outputs(const Objective<T>&, MatrixView<T>) const;        \
+  template void Network<T>::begin_heads(const Objective<T>&, const Targets<T>&, index_t);    \
+  template double Network<T>::end_heads(const Objective<T>&, index_t, double);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
+
+}  // namespace densecore
