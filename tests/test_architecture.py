@@ -36,8 +36,8 @@ CPP_ORDER = [
 # public; what a package holds is its own business, but nothing there points back either.
 PYTHON_ORDER = [
     {"_base"},
-    {"_data", "_saving", "activations", "config", "datasets", "distributed", "initializers"}
-    | {"random"}
+    {"_data", "_saving", "activations", "config", "data", "datasets", "distributed"}
+    | {"initializers", "random"}
     | {"regularizers", "reference"},
     {"losses", "ops", "schedules"},
     {"layers", "metrics", "optimizers"},

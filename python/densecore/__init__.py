@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         backend,
         callbacks,
         converters,
+        data,
         datasets,
         distributed,
         export,
@@ -51,6 +52,7 @@ __all__ = [
     "callbacks",
     "converters",
     "cross_validate",
+    "data",
     "datasets",
     "distributed",
     "export",
@@ -80,9 +82,9 @@ __all__ = [
 
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
-    "activations", "backend", "callbacks", "converters", "datasets", "distributed", "export",
-    "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "random",
-    "reference", "regularizers", "saving", "schedules", "sklearn", "solvers", "utils",
+    "activations", "backend", "callbacks", "converters", "data", "datasets", "distributed",
+    "export", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers",
+    "random", "reference", "regularizers", "saving", "schedules", "sklearn", "solvers", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",

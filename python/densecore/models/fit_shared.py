@@ -23,10 +23,20 @@ from .._saving import safetensors
 from ..callbacks.base import CallbackList
 from ..callbacks.checkpoints import BackupAndRestore
 from ..callbacks.history import History
+from ..data.shards import Shards
 from ..distributed.group import Group, group_of
-from .evaluate import evaluate_source
+from .evaluate import evaluate_source, refuse_with_batches, validation_source
 from .fit import FitArguments, Run, listeners_of, sources_of
-from .shared_rows import AllRows, OwnBatches, OwnRows, SharedRows, Step, rows_of, same_everywhere
+from .shared_rows import (
+    AllRows,
+    OwnBatches,
+    OwnRows,
+    ShardRows,
+    SharedRows,
+    Step,
+    rows_of,
+    same_everywhere,
+)
 from .shared_solver import SharedNetwork
 from .sharing import STEPS_BETWEEN_CHECKS, Sharing
 
@@ -49,6 +59,10 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     chunks = group.together(lambda: checks.optional("chunks", arguments.chunks))
     if group.rank > 0:
         arguments.verbose = 0
+    shards = isinstance(arguments.x, Shards)
+    group.agree({"x": "Shards" if shards else "rows"})
+    if shards:
+        return _fit_shards(model, arguments, group)
     sources = group.together(lambda: _sources(model, arguments, group))
     _agree_on_batches(group, arguments, sources)
     sharing = Sharing(model, group, _settings(model, arguments, sources))
@@ -68,6 +82,43 @@ def fit(model: "Model", arguments: FitArguments) -> History:
         same_validation = isinstance(validation, Arrays) and same_everywhere(validation.data, group)
         own_validation = group.size > 1 and not same_validation
     return _train(model, arguments, sharing, rows, validation, own_validation)
+
+
+def _fit_shards(model: "Model", arguments: FitArguments, group: Group) -> History:
+    shards: Shards = arguments.x
+
+    def prepare() -> tuple[Source | None, SharedRows]:
+        refuse_with_batches(
+            y=arguments.y,
+            sample_weight=arguments.sample_weight,
+            validation_split=arguments.validation_split or None,
+            solver=arguments.solver,
+            steps_per_epoch=arguments.steps_per_epoch,
+        )
+        model._data(*shards.first(), arguments.class_weight)  # builds, and refuses early
+        size = arguments.rows_per_step
+        rows = ShardRows(model, shards, group, min(size, shards.rows), bool(arguments.shuffle),
+                         arguments.class_weight)  # fmt: skip
+        validation = None
+        if arguments.validation_data is not None:
+            validation = validation_source(
+                model,
+                arguments.validation_data,
+                arguments.validation_batch_size or size,
+                arguments.validation_steps,
+            )
+        return validation, rows
+
+    validation, rows = group.together(prepare)
+    settings = _settings(model, arguments, (None, validation))
+    settings |= {"batch_size": arguments.rows_per_step, **shards.description()}
+    sharing = Sharing(model, group, settings)
+    if min(arguments.rows_per_step, shards.rows) < group.size:
+        raise ValueError(_too_few("batch_size", arguments.rows_per_step, group))
+    own = False
+    if validation is not None and isinstance(validation, Arrays):
+        own = group.size > 1 and not same_everywhere(validation.data, group)
+    return _train(model, arguments, sharing, rows, validation, own)
 
 
 def _sources(model: "Model", arguments: FitArguments, group: Group) -> tuple[Source, Source | None]:
@@ -107,7 +158,7 @@ def shared_network(
 
 
 def _settings(
-    model: "Model", arguments: FitArguments, sources: tuple[Source, Source | None]
+    model: "Model", arguments: FitArguments, sources: tuple[Source | None, Source | None]
 ) -> dict[str, Any]:
     """The arguments of `fit` that must be the same on all ranks."""
     source, validation = sources
@@ -132,10 +183,14 @@ def _check_size(group: Group, source: Arrays, rows: SharedRows) -> None:
         raise ValueError("x: found no rows on any rank, wanted at least one")
     if size < group.size:
         what = "batch_size" if source.batch_size <= total else "x"
-        raise ValueError(
-            f"{what}: found {size} rows for {group.size} ranks, wanted at least one for each: "
-            "batch_size counts the rows of all ranks"
-        )
+        raise ValueError(_too_few(what, size, group))
+
+
+def _too_few(what: str, size: int, group: Group) -> str:
+    return (
+        f"{what}: found {size} rows for {group.size} ranks, wanted at least one for each: "
+        "batch_size counts the rows of all ranks"
+    )
 
 
 def _train(
