@@ -1,5 +1,6 @@
 """One model on the processes of MPI, where mpi4py and an mpiexec are installed."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -131,3 +132,15 @@ def test_the_command_line_trains_the_same_model_on_several_ranks(tmp_path: Path)
     done = start(2, "-m", "densecore", "train", str(tmp_path / "none.csv"), "--target", "y")
     assert done.returncode == 2
     assert done.stderr.count("none.csv") == 1
+
+
+def test_the_bench_of_a_communicator(tmp_path: Path) -> None:
+    place = tmp_path / "comm.json"
+    done = start(2, "-m", "densecore", "bench", "--comm", "--quick", "--network", "20-16-4",
+                 "--batch", "256", "--json", str(place))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "here, 2 ranks: a step takes" in done.stdout
+    found = json.loads(place.read_text())
+    assert found["ranks"] == 2
+    assert [row["ranks"] for row in found["predictions"][:3]] == [1, 2, 4]
+    assert all(0 < row["weak"] <= 1 for row in found["predictions"])
