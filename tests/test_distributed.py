@@ -371,6 +371,45 @@ def test_a_killed_training_goes_on_with_any_number_of_ranks(tmp_path: Any, ranks
         assert state(model) == state(alone)
 
 
+def test_callbacks_of_one_rank_hold_for_all(tmp_path: Any) -> None:
+    x, y = data(600)
+
+    def callbacks(epochs: int) -> list[Callback]:
+        return [
+            dc.callbacks.ReduceLROnPlateau(monitor="val_loss", patience=0, factor=0.5),
+            EarlyStopping(monitor="val_loss", patience=4, restore_best_weights=True),
+            dc.callbacks.CSVLogger(tmp_path / f"{epochs}.csv"),
+        ]
+
+    how: dict[str, Any] = {"validation_split": 0.3, "epochs": 30, "verbose": 0}
+    alone = small()
+    history = alone.fit(x, y, callbacks=callbacks(0), **how)
+
+    def train(model: dc.Sequential, comm: Threads) -> Any:
+        return model.fit(x, y, comm=comm, callbacks=callbacks(1) if comm.rank == 0 else None, **how)
+
+    for _, found in on_ranks(3, small, train):
+        assert len(found.epoch) == len(history.epoch)
+    for model, _ in on_ranks(2, small, train):
+        assert state(model) == state(alone)
+
+    def killed(model: dc.Sequential, comm: Threads) -> None:
+        given = [BackupAndRestore(tmp_path / "backup")] if comm.rank == 0 else [Ends()]
+        with pytest.raises((ZeroDivisionError, dc.distributed.RankError)):
+            model.fit(x, y, epochs=5, comm=comm, callbacks=given)
+
+    def resumed(model: dc.Sequential, comm: Threads) -> Any:
+        given = [BackupAndRestore(tmp_path / "backup")] if comm.rank == 0 else []
+        return model.fit(x, y, epochs=5, comm=comm, callbacks=given)
+
+    whole = small()
+    history = whole.fit(x, y, epochs=5, verbose=0)
+    on_ranks(2, small, killed)
+    for model, found in on_ranks(4, small, resumed):
+        assert found.history == history.history
+        assert state(model) == state(whole)
+
+
 # Bad input ----------------------------------------------------------------------------------------
 
 

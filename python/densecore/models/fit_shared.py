@@ -4,6 +4,7 @@ Ranks meet at one place of each step, the sum of the gradients. The slots behind
 whether a rank has raised or wants to stop: then all do, before that step's update.
 """
 
+import json
 import os
 import signal
 import tempfile
@@ -171,7 +172,6 @@ def _settings(
         "chunks": arguments.chunks,
         "validation": validation is not None,
         "validation_freq": arguments.validation_freq,
-        "callbacks": [type(each).__name__ for each in CallbackList(arguments.callbacks).callbacks],
     }
 
 
@@ -227,7 +227,7 @@ def _train(
         run.signals = signals
         try:
             group.together(lambda: _begin(every, listeners, history))
-            _restore_from_first(every, group)
+            _go_on_as_first(model, every, history, sharing)
             sharing.take_state()
             network.penalty_weight = arguments.penalty_weight
             if run.any(model.stop_training):
@@ -237,7 +237,9 @@ def _train(
             else:
                 run.train(model._initial_epoch, arguments.epochs)
             network.finish_training()
+            sharing.check_drift()
             group.together(lambda: listeners.on_train_end(run.logs))
+            sharing.take_state()  # a callback of one rank may have put the best weights back
         finally:
             network.penalty_weight = 0.0
             listeners.release()
@@ -259,23 +261,48 @@ def _begin(every: CallbackList, listeners: CallbackList, history: History) -> No
     listeners.on_train_begin({})
 
 
-def _restore_from_first(every: CallbackList, group: Group) -> None:
-    """What rank 0 has restored from a file, the others restore from the same bytes."""
-    for callback in every.callbacks:
-        if not isinstance(callback, BackupAndRestore):
-            continue
-        restored = None
-        if group.rank == 0 and os.path.exists(callback.path):
-            with open(callback.path, "rb") as file:
-                restored = file.read()
-        restored = group.broadcast(restored)
-        if restored is not None and group.rank > 0:
-            with tempfile.TemporaryDirectory() as directory:
-                path = os.path.join(directory, "training.safetensors")
-                with open(path, "wb") as file:
-                    file.write(restored)
-                with safetensors.open_file(path) as opened:
-                    callback.restore(opened)
+def _go_on_as_first(
+    model: "Model", every: CallbackList, history: History, sharing: Sharing
+) -> None:
+    """Where rank 0 goes on, all do: what it has restored from a file, the others take over."""
+    group = sharing.group
+    if group.size == 1:
+        return
+    backups = [each for each in every.callbacks if isinstance(each, BackupAndRestore)]
+    restored = None
+    if group.rank == 0:
+        for backup in backups:
+            if os.path.exists(backup.path):
+                with open(backup.path, "rb") as file:
+                    restored = file.read()
+    restored = group.broadcast(restored)
+    if restored is not None and group.rank > 0 and backups:
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "training.safetensors")
+            with open(path, "wb") as file:
+                file.write(restored)
+            with safetensors.open_file(path) as opened:
+                backups[0].restore(opened)
+    place = {
+        "epoch": model._initial_epoch,
+        "step": model._initial_step,
+        "totals": model._initial_totals,
+        "stop": bool(model.stop_training),
+        "seed": model.seed,
+        "history": history.get_state(),
+    }
+    text = group.broadcast(json.dumps(place).encode())
+    assert text is not None
+    place = json.loads(text)
+    model._initial_epoch, model._initial_step = place["epoch"], place["step"]
+    model._initial_totals = [
+        (loss, weight, penalty, rows) for loss, weight, penalty, rows in place["totals"]
+    ]
+    model.stop_training = place["stop"]
+    history.set_state(place["history"])
+    if model.seed != place["seed"]:
+        model.seed = place["seed"]
+        model._network_changed()
 
 
 class SharedRun(Run):
@@ -441,6 +468,7 @@ class SharedRun(Run):
             if self._own_validation:
                 validated = self._mean_over_ranks(validated)
         going_on = group.together(lambda: self._epoch_end(trained, validated))
+        self._sharing.take_settings()  # a callback of one rank may have changed the learning rate
         if self.any(bool(self.signals)):
             self._raise_signal()
         return not self.any(not going_on)

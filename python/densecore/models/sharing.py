@@ -81,6 +81,21 @@ class Sharing:
             self.group.comm.bcast_(flat)
             array[...] = flat
 
+    def take_settings(self) -> None:
+        """The optimizer's numbers of rank 0, such as its learning rate, on every rank."""
+        if self.group.size == 1:
+            return
+        optimizer = self.model._compiled_optimizer()
+        numbers = {
+            name: value
+            for name, value in optimizer.get_config().items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+        found = self.group.vector(*numbers.values())[0]
+        for (name, value), wanted in zip(numbers.items(), found, strict=True):
+            if value != wanted and not (value != value and wanted != wanted):
+                setattr(optimizer, name, type(value)(wanted))
+
     def gradient(
         self, batch: Batch, share: Share, weight: float, outputs: Array | None = None
     ) -> float:
