@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,9 @@ def run(ranks: int, *case: str) -> subprocess.CompletedProcess[str]:
     return start(ranks, str(CASES), *case)
 
 
-def start(ranks: int, *program: str, limit: float = 60.0) -> subprocess.CompletedProcess[str]:
+def start(
+    ranks: int, *program: str, limit: float = 60.0, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """A program on so many processes, within a time limit."""
     package = str(Path(dc.__file__).parents[1])
     path = os.pathsep.join([package, *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
@@ -45,6 +48,7 @@ def start(ranks: int, *program: str, limit: float = 60.0) -> subprocess.Complete
         text=True,
         timeout=limit,
         env=environment,
+        cwd=folder,
         check=False,
     )
 
@@ -144,3 +148,20 @@ def test_the_bench_of_a_communicator(tmp_path: Path) -> None:
     assert found["ranks"] == 2
     assert [row["ranks"] for row in found["predictions"][:3]] == [1, 2, 4]
     assert all(0 < row["weak"] <= 1 for row in found["predictions"])
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    readme = root / "README.md"
+    if not readme.exists():
+        pytest.skip("needs the source tree")
+    for command in re.findall(r"\.venv/bin/mpiexec -n 2 (.*)", readme.read_text()):
+        program = command.replace(".venv/bin/python ", "").replace(
+            ".venv/bin/densecore", "-m densecore"
+        )
+        given = [str(root / part) if part.startswith("examples/") else part
+                 for part in program.split()]  # fmt: skip
+        done = start(2, *given, limit=120, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "2 processes" in done.stdout or "model saved" in done.stdout
