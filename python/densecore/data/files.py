@@ -138,15 +138,15 @@ class ArrayReader:
         for name, other in (("target", y), ("weight", weight)):
             if other is None:
                 continue
-            if [len(array) for array in other] != [len(array) for array in x]:
+            if [array.shape[0] for array in other] != [array.shape[0] for array in x]:
                 raise ValueError(
-                    f"{name}: found files of {[len(array) for array in other]} rows, wanted "
-                    f"{[len(array) for array in x]}, as of {', '.join(paths[:3])}"
+                    f"{name}: found files of {[array.shape[0] for array in other]} rows, wanted "
+                    f"{[array.shape[0] for array in x]}, as of {', '.join(paths[:3])}"
                 )
         self._places = [
-            (number, begin, min(begin + _BLOCK, len(array)))
+            (number, begin, min(begin + _BLOCK, array.shape[0]))
             for number, array in enumerate(x)
-            for begin in range(0, len(array), _BLOCK)
+            for begin in range(0, array.shape[0], _BLOCK)
         ]
         self.chunks = [end - begin for _, begin, end in self._places]
 
