@@ -422,6 +422,23 @@ def refused(ranks: int, train: Callable[[Threads], Any]) -> set[str]:
     return set(run_threads(ranks, work, WAIT))
 
 
+def test_chunks_are_a_power_of_two() -> None:
+    x, y = data(50)
+    with pytest.raises(ValueError, match="chunks: found 6, wanted a power of two"):
+        small().fit(x, y, comm=Serial(), chunks=6)
+
+
+def test_an_epoch_of_many_steps() -> None:
+    x, y = data(2600)
+    alone = small()
+    history = alone.fit(x, y, batch_size=2, epochs=1, verbose=0)
+    for model, found in on_ranks(
+        2, small, lambda model, comm: model.fit(x, y, batch_size=2, epochs=1, comm=comm)
+    ):
+        assert found.history == history.history
+        assert state(model) == state(alone)
+
+
 def test_ranks_that_differ_are_named() -> None:
     x, y = data(100)
 

@@ -113,7 +113,7 @@ def test_an_ended_training_goes_on_to_the_same_bits(
 def test_kills_at_random_moments(tmp_path: Any) -> None:
     undisturbed = result(1, "ended", *NEVER, str(tmp_path / "none"))
     random = np.random.default_rng(0)
-    for trial in range(5):
+    for trial in range(int(os.environ.get("DENSECORE_KILLS", "5"))):
         place = str(tmp_path / str(trial))
         for _ in range(2):
             rank, step = str(random.integers(2)), str(random.integers(1, 120))

@@ -90,6 +90,7 @@ void Network<T>::layers_changed() {
   }
   // Arrays that are not trained keep a gradient of 0.
   if (gradients_ != nullptr) std::fill_n(gradients_->data(), parameter_count_, T(0));
+  branches_sums_.clear();
   row_layers_ = row_layers_of(*table_, layers_);
   tiny_ = all && !penalized_ && fits_tiny(*table_, row_layers_);
   // Measured: a single step of wider layers is faster by small.cc.

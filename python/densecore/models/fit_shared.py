@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import solvers
 from .._base import checks
-from .._base.dtypes import Array
+from .._base.dtypes import Array, Tally
 from .._data.batches import Arrays, Source
 from .._data.dataset import Data
 from .._saving import safetensors
@@ -52,12 +52,14 @@ OTHER_ROWS = (
 )
 # The sum of a step's losses, the batch's weight, the penalty, its rows.
 Totals = tuple[float, float, float, int]
+#: Losses of so many steps are added up over the ranks at once.
+_STEPS_AT_ONCE = 1024
 
 
 def fit(model: "Model", arguments: FitArguments) -> History:
     """`Model.fit` with a communicator; `Model.fit` documents it."""
     group = group_of(arguments.comm)
-    chunks = group.together(lambda: checks.optional("chunks", arguments.chunks))
+    chunks = group.together(lambda: _chunks(arguments.chunks))
     if group.rank > 0:
         arguments.verbose = 0
     shards = isinstance(arguments.x, Shards)
@@ -136,6 +138,13 @@ def _agree_on_batches(
 ) -> None:
     kinds = {True: "arrays", False: "batches"}
     group.agree({"x": kinds[isinstance(sources[0], Arrays)]})
+
+
+def _chunks(given: Any) -> int | None:
+    chunks = checks.optional("chunks", given)
+    if chunks is not None and chunks & (chunks - 1):
+        raise ValueError(f"chunks: found {chunks}, wanted a power of two: a binary tree adds them")
+    return chunks
 
 
 def shared_network(
@@ -323,6 +332,8 @@ class SharedRun(Run):
         self._sharing = sharing
         self._rows = rows
         self._own_validation = own_validation
+        # Whether what the steps of an epoch added up to may have to be written.
+        self._writes = any(isinstance(each, BackupAndRestore) for each in listeners.callbacks)
         self.signals: list[int] = []
 
     def any(self, value: bool) -> bool:
@@ -372,7 +383,7 @@ class SharedRun(Run):
         # A hook of epochs stops after the epoch, a hook of batches after the batch.
         stopping = model.stop_training
         tally = network.tally()
-        done: list[tuple[Step, float, float]] = []
+        done: list[Totals] = []
         count = 0
         ended: BaseException | None = None
         stop = False
@@ -410,18 +421,20 @@ class SharedRun(Run):
             except BaseException as raised:
                 ended, penalty = raised, 0.0
             if at_once:
-                one = self._add_up([(step, loss, penalty)])
+                (one,) = self._add_up([(loss, step.weight, penalty, step.rows)])
                 y = weight = None
                 if outputs is not None:
                     group.comm.allreduce_(outputs)
                     y, weight = step.targets()
                 try:
-                    network.add_batch(outputs, y, weight, *one[0], tally)
+                    network.add_batch(outputs, y, weight, *one, tally)
                 except BaseException as raised:
                     ended = raised
-                totals += one
+                self._keep(totals, one)
             else:
-                done.append((_bare(step), loss, penalty))
+                done.append((loss, step.weight, penalty, step.rows))
+                if len(done) == _STEPS_AT_ONCE:
+                    self._tally_up(done, totals, tally)
             if network.steps % STEPS_BETWEEN_CHECKS == 0:
                 sharing.check_drift()
             if watched:
@@ -432,9 +445,7 @@ class SharedRun(Run):
         if count == 0:
             raise ValueError("x: found no batches on any rank, wanted at least one")
         group.raise_any(ended)
-        for each in self._add_up(done):
-            network.add_batch(None, None, None, *each, tally)
-            totals.append(each)
+        self._tally_up(done, totals, tally)
         if stop and self.any(bool(self.signals)):
             self._leave(count - 1, totals)
         network.epochs += 1
@@ -445,18 +456,27 @@ class SharedRun(Run):
         own = None if outputs is None else outputs[share.begin : share.end]
         return self._sharing.gradient(step.batch, share, step.weight, own)
 
-    def _add_up(self, done: list[tuple[Step, float, float]]) -> list[Totals]:
-        """Steps' losses, added up over the ranks: (loss, weight, penalty, rows) of each."""
+    def _add_up(self, done: list[Totals]) -> list[Totals]:
+        """Steps' losses, added up over the ranks."""
         if not done:
             return []
         group = self._sharing.group
-        losses = np.array([loss for _, loss, _ in done])
+        losses = np.array([own for own, *_ in done])
         group.settle(len(losses), losses.dtype)
         group.sum_(losses)
-        return [
-            (float(loss), step.weight, penalty, step.rows)
-            for (step, _, penalty), loss in zip(done, losses, strict=True)
-        ]
+        pairs = zip(losses, done, strict=True)
+        return [(float(loss), weight, penalty, rows) for loss, (_, weight, penalty, rows) in pairs]
+
+    def _tally_up(self, done: list[Totals], totals: list[Totals], tally: Tally) -> None:
+        """Move the steps of `done` to the tally."""
+        for each in self._add_up(done):
+            self._sharing.network.add_batch(None, None, None, *each, tally)
+            self._keep(totals, each)
+        done.clear()
+
+    def _keep(self, totals: list[Totals], one: Totals) -> None:
+        if self._writes:
+            totals.append(one)
 
     def _end(self, trained: list[float]) -> bool:
         """The end of an epoch: validation, callbacks; whether training goes on."""
@@ -504,12 +524,6 @@ class SharedRun(Run):
         if number == signal.SIGINT:
             raise KeyboardInterrupt(f"rank {rank}: interrupted")
         raise SystemExit(128 + number)
-
-
-def _bare(step: Step) -> Step:
-    """A step without its rows, which are not kept for an epoch."""
-    none: Any = None
-    return Step(step.rows, step.weight, step.share, none, none)
 
 
 @contextmanager

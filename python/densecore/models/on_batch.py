@@ -9,6 +9,7 @@ import numpy as np
 from .._base import core
 from .._base.dtypes import DTYPES, Array, check_dtype
 from .._base.lazy import imports
+from .._data.arrays import as_vectors
 from ..losses.function import CallableLoss
 from .compiled import Compiled
 
@@ -92,7 +93,7 @@ class OnBatch(Compiled):
             batch = self._data(x, y, sample_weight).batch()
             with self._reserved():
                 return step.train_on_batch(self, batch)
-        return self._network.train_on_batch(_as_vectors(x), _as_vectors(y), sample_weight)
+        return self._network.train_on_batch(as_vectors(x), as_vectors(y), sample_weight)
 
     def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
         """The outputs for x, which is used where it lies, into `out` (rows, units) when given.
@@ -104,7 +105,7 @@ class OnBatch(Compiled):
         """
         if self._network_or_none is None:
             self._build_for(x)
-        found = self._network.predict(_as_vectors(x), _as_vectors(out))
+        found = self._network.predict(as_vectors(x), as_vectors(out))
         return self._shaped(found) if out is None else out
 
     def make_train_step(self, x: Array, y: Array, sample_weight: Array | None = None) -> Any:
@@ -129,7 +130,7 @@ class OnBatch(Compiled):
         if isinstance(self.loss, CallableLoss):
             raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
                             "of the core's")  # fmt: skip
-        return DTYPES[self.dtype].Step(self._network, _as_vectors(x), _as_vectors(y), sample_weight)
+        return DTYPES[self.dtype].Step(self._network, as_vectors(x), as_vectors(y), sample_weight)
 
     def make_predictor(self, x: Array, out: Array | None = None) -> Any:
         """A prediction that is bound to its arrays: ``predict()`` reads x and writes `out`.
@@ -142,7 +143,7 @@ class OnBatch(Compiled):
         self._build_for(x)
         if out is None:
             out = np.empty((len(x), self._outputs), self._dtype)
-        return DTYPES[self.dtype].Prediction(self._network, _as_vectors(x), out)
+        return DTYPES[self.dtype].Prediction(self._network, as_vectors(x), out)
 
     def freeze(self, dtype: str | None = None) -> "Frozen":
         """An immutable copy for prediction, which any number of threads may call at once.
@@ -210,7 +211,7 @@ class OnBatch(Compiled):
         """
         if self._network_or_none is None:
             self._build_for(x)
-        found = self._network.forward(_as_vectors(x), _as_vectors(out), training, tape)
+        found = self._network.forward(as_vectors(x), as_vectors(out), training, tape)
         return self._shaped(found) if out is None else out
 
     def backward(
@@ -243,9 +244,7 @@ class OnBatch(Compiled):
             There was no forward pass, prediction has discarded it, or training has changed the
             parameters since.
         """
-        gradient = self._network.backward(
-            _as_vectors(grad_output), input_gradient, accumulate, tape
-        )
+        gradient = self._network.backward(as_vectors(grad_output), input_gradient, accumulate, tape)
         row = self._input_row
         return gradient if gradient is None or row is None else gradient.reshape(-1, *row)
 
@@ -265,16 +264,3 @@ def _of_model(model: OnBatch) -> Callable[..., Any]:
         return OnBatch.train_on_batch(found, *arguments, **named)
 
     return train_on_batch
-
-
-def _as_vectors(array: Any) -> Any:
-    """An array whose rows have several dimensions as the core takes it: the same memory."""
-    if not isinstance(array, np.ndarray) or array.ndim <= 2:
-        return array
-    seen = array.reshape(len(array), -1)
-    if array.size and not np.shares_memory(seen, array):
-        raise ValueError(
-            f"found an array of shape {array.shape} that is not contiguous, wanted one that can be "
-            "used where it lies (numpy.ascontiguousarray makes one)"
-        )
-    return seen

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._base.dtypes import Array
+from .._data.arrays import as_vectors
 from ..distributed.group import Group
 from .compiled import Compiled
 from .shared_rows import Step, rows_of, step_of
@@ -52,7 +53,9 @@ def _usual_step(
     other = sample_weight is not None
     if not other:
         try:
-            network.part_gradient(x, y, None, layout.cuts, layout.leaf, layout.weight)
+            network.part_gradient(
+                as_vectors(x), as_vectors(y), None, layout.cuts, layout.leaf, layout.weight
+            )
         except (TypeError, ValueError):  # other rows, or arrays that must be converted
             other = True
         except BaseException as error:

@@ -280,6 +280,8 @@ def rows_of(
 
 def same_everywhere(data: Data, group: Group) -> bool:
     """Whether all ranks have the same rows, by a digest of what they have."""
+    if group.size == 1:
+        return True
     digest = _digest(data)
     found = group.vector(float(len(data.x)), *digest)
     return bool((found == found[0]).all())
