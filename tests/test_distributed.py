@@ -49,6 +49,16 @@ def noisy(seed: int = 1, dtype: str = "float32", **compiled: Any) -> dc.Sequenti
          dc.Dense(3, "softmax", kernel_regularizer="l2")], seed, dtype, **compiled)  # fmt: skip
 
 
+def graph(seed: int = 1, dtype: str = "float32", **compiled: Any) -> dc.Model:
+    """A graph that goes through one layer twice."""
+    x = dc.Input(6)
+    twice = dc.Dense(6, "tanh")
+    hidden = dc.layers.Dropout(0.2)(dc.Dense(12, "relu")(twice(twice(x))))
+    model = dc.Model(x, dc.Dense(3, "softmax")(hidden), seed=seed, dtype=dtype)
+    model.compile(**{"optimizer": "adam", "loss": "sparse_categorical_crossentropy", **compiled})
+    return model
+
+
 def data(rows: int, dtype: str = "float32") -> tuple[Any, Any]:
     random = np.random.default_rng(3)
     return random.normal(size=(rows, 6)).astype(dtype), random.integers(0, 3, rows)
@@ -71,7 +81,7 @@ def on_ranks(
     return run_threads(ranks, work, WAIT)
 
 
-@pytest.mark.parametrize("make", [small, noisy])
+@pytest.mark.parametrize("make", [small, noisy, graph])
 @pytest.mark.parametrize(("rows", "batch"), [(700, 32), (3000, 1100), (2100, 2100)])
 def test_any_number_of_ranks_gives_the_bits_of_one_process(
     make: Callable[..., dc.Sequential], rows: int, batch: int
@@ -554,6 +564,36 @@ def test_sums_are_a_tree_on_every_engine(engine: type[Threads], order: str, rank
     while len(tree) > 1:
         tree = [a + b for a, b in zip(tree[::2], tree[1::2], strict=True)]
     assert found == {(order if ranks > 2 else "engine", tree[0].tobytes())}
+
+
+class Wrapped:
+    """mpi4py's names around something else."""
+
+    def __init__(self, comm: Threads) -> None:
+        self._comm = comm
+
+    def Get_rank(self) -> int:
+        return self._comm.rank
+
+    def Get_size(self) -> int:
+        return self._comm.size
+
+    def Allreduce(self, send: Any, receive: Any) -> None:
+        receive[...] = send
+        self._comm.allreduce_(receive)
+
+    def Bcast(self, buf: Any, root: int = 0) -> None:
+        self._comm.bcast_(buf, root)
+
+
+def test_objects_with_the_names_of_mpi4py() -> None:
+    x, y = data(300)
+    alone = small()
+    alone.fit(x, y, epochs=2, verbose=0)
+    for model, _ in on_ranks(
+        4, small, lambda model, comm: model.fit(x, y, epochs=2, comm=Wrapped(comm), verbose=0)
+    ):
+        assert state(model) == state(alone)
 
 
 class Without:

@@ -97,6 +97,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   void set_seed(std::uint64_t seed) {
     mark_.check_free();
     network_->seed = seed;
+    if (trainer_) trainer_->set_seed(seed);
   }
   std::uint64_t open_passes() const {
     mark_.check_readable();

@@ -84,22 +84,9 @@ void GaussianNoise<T>::forward(const Pass& pass, const T*, const LayerRows<T>& r
                                   rows.a.stride, rows.a.data, rows.a.stride);
 }
 
-template <class T>
-void AddLayer<T>::check(const LayerSpec& spec, const std::vector<index_t>& widths) {
-  const index_t from = spec.whole_number("from"), layers = static_cast<index_t>(widths.size()) - 1;
-  if (from >= layers)
-    throw std::invalid_argument("found an addition of layer " + std::to_string(from) +
-                                ", wanted one before it");
-  const index_t other = widths[static_cast<std::size_t>(from + 1)], width = widths.back();
-  if (other != width)
-    throw std::invalid_argument("found a residual block from " + std::to_string(other) + " to " +
-                                std::to_string(width) + " units, wanted as many outputs as inputs");
-}
-
 #define DENSECORE_INSTANTIATE(T, ...) \
   template class Dropout<T>;          \
-  template class GaussianNoise<T>;    \
-  template class AddLayer<T>;
+  template class GaussianNoise<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

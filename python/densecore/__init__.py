@@ -84,7 +84,8 @@ __all__ = [
 _MODULES = {
     "activations", "backend", "callbacks", "converters", "data", "datasets", "distributed",
     "export", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers",
-    "random", "reference", "regularizers", "saving", "schedules", "sklearn", "solvers", "utils",
+    "random", "reference", "regularizers", "saving", "schedules", "sklearn", "solvers", "tabular",
+    "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",

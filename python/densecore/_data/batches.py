@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .._base import core
+from .._base import checks, core
 from .._base.warn import warn
 from .dataset import Batch, Data
 
@@ -188,4 +188,4 @@ def _converted(convert: Convert, item: Any, step: int) -> Batch:
     try:
         return convert(x, y, weight).batch()
     except (TypeError, ValueError) as error:
-        raise type(error)(f"batch {step}: {error}") from None
+        raise checks.prefixed(f"batch {step}", error) from None

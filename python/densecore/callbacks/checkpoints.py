@@ -11,7 +11,7 @@ import numpy as np
 
 from .._base import checks
 from .._saving import safetensors
-from .base import Callback, CallbackList, Direction, Logs, best_number, overrides
+from .base import Callback, CallbackList, Direction, Logs, best_number, check_verbose, overrides
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -65,17 +65,19 @@ class ModelCheckpoint(Callback):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__()
-        self.filepath = os.fspath(filepath)
+        self.filepath = checks.path("ModelCheckpoint: filepath", filepath)
         self.monitor = monitor
-        self.verbose = verbose
-        self.save_best_only = save_best_only
-        self.save_weights_only = save_weights_only
+        self.verbose = check_verbose("ModelCheckpoint", verbose)
+        self.save_best_only = checks.flag("ModelCheckpoint: save_best_only", save_best_only)
+        self.save_weights_only = checks.flag(
+            "ModelCheckpoint: save_weights_only", save_weights_only
+        )
         self.save_freq = save_freq
-        self.best = initial_value_threshold
+        self.best = best_number("ModelCheckpoint: initial_value_threshold", initial_value_threshold)
         self._direction = Direction("ModelCheckpoint", monitor, mode)
         self._epoch = 0
         self._batches = 0
-        if save_freq == "epoch":
+        if isinstance(save_freq, str) and save_freq == "epoch":
             return
         if save_best_only and monitor.startswith("val_"):
             raise ValueError(
@@ -185,16 +187,18 @@ class BackupAndRestore(Callback):
         delete_checkpoint: bool = True,
     ) -> None:
         super().__init__()
-        self.backup_dir = os.fspath(backup_dir)
+        self.backup_dir = checks.path("BackupAndRestore: backup_dir", backup_dir)
         if not self.backup_dir:
             raise ValueError(
                 "BackupAndRestore: backup_dir: found an empty path, wanted a directory"
             )
-        every = 1 if save_freq == "epoch" else save_freq
+        every = 1 if isinstance(save_freq, str) and save_freq == "epoch" else save_freq
         self.save_freq = checks.integer(
             "BackupAndRestore: save_freq", every, 1, wanted="'epoch' or a number of epochs"
         )
-        self.delete_checkpoint = delete_checkpoint
+        self.delete_checkpoint = checks.flag(
+            "BackupAndRestore: delete_checkpoint", delete_checkpoint
+        )
 
     @property
     def path(self) -> str:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from concurrent import futures
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import numpy as np
@@ -193,6 +192,9 @@ def _results(
             own = _part(data[0], members), _part(data[1], members)
             yield members, train_group(_state_of(state, members), *own, job, None)
         return
+    # The module imports logging, whose hooks a fork by another thread would find half made.
+    from concurrent import futures
+
     submit, workers, threads = _workers(executor)
     tasks: dict[Any, list[int]] = {}
     try:
@@ -301,7 +303,7 @@ class Log:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+        self.path = checks.path("log", path)
         self._known: dict[str, dict[str, Any]] = {}
         if os.path.exists(self.path):
             with open(self.path, encoding="utf-8", errors="replace") as file:

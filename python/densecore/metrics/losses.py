@@ -25,7 +25,10 @@ class LossAsMetric(Metric):
 
     def __init__(self, name: str | None = None, **common: Any) -> None:
         if not self.kind:
-            raise TypeError("LossAsMetric: wanted one of its classes, such as BinaryCrossentropy")
+            raise TypeError(
+                "LossAsMetric: found the base class, wanted one of its classes, such as "
+                "BinaryCrossentropy"
+            )
         super().__init__(name, **common)
 
     def _of_probabilities(self, kind: str) -> bool:

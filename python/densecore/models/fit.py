@@ -26,7 +26,6 @@ from .evaluate import (
     batches_of,
     evaluate_source,
     evaluates_in_core,
-    refuse_weights,
     refuse_with_batches,
     validation_source,
 )
@@ -84,6 +83,10 @@ class FitArguments:
             "validation_batch_size", self.validation_batch_size
         )
         self.validation_freq = checks.integer("validation_freq", self.validation_freq, 1)
+        self.validation_split = checks.number(
+            "validation_split", self.validation_split, least=0, below=1
+        )
+        self.shuffle = checks.flag("shuffle", self.shuffle)
         check_verbose(self.verbose)
 
     @property
@@ -134,6 +137,7 @@ def fit(model: "Model", arguments: FitArguments) -> History:
                 else:
                     run.solve(method, model._initial_epoch, arguments.epochs)
             network.finish_training()
+            model._give_back()
             listeners.on_train_end(run.logs)
         finally:
             network.penalty_weight, network.row_order = 0.0, None
@@ -177,13 +181,12 @@ def sources_of(
         if arguments.validation_data is None and arguments.validation_split:
             training, held_out = training.split(arguments.validation_split)
             validation = Arrays(held_out, validation_size, False, arguments.validation_steps)
-        source = Arrays(training, size, bool(arguments.shuffle), arguments.steps_per_epoch)
+        source = Arrays(training, size, arguments.shuffle, arguments.steps_per_epoch)
         source.order = arguments.row_order
     if arguments.validation_data is not None:
         validation = validation_source(
             model, arguments.validation_data, validation_size, arguments.validation_steps
         )
-    refuse_weights(model, source, validation)
     return source, validation
 
 
@@ -340,6 +343,7 @@ class Run:
 
     def _epoch_end(self, trained: list[float], validated: list[float]) -> bool:
         """Validate where that is still to do, and tell the callbacks; whether training goes on."""
+        self._model._give_back()
         due = (self._epoch + 1) % self._validation_freq == 0
         if self._validation is not None and due and not validated:
             validated = evaluate_source(self._model, self._validation, self._listeners)

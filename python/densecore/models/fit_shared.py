@@ -246,6 +246,7 @@ def _train(
             else:
                 run.train(model._initial_epoch, arguments.epochs)
             network.finish_training()
+            model._give_back()
             sharing.check_drift()
             group.together(lambda: listeners.on_train_end(run.logs))
             sharing.take_state()  # a callback of one rank may have put the best weights back

@@ -31,7 +31,7 @@ class OnBatch(Compiled):
     def _network_changed(self) -> None:
         super()._network_changed()
         network = self._network_or_none
-        if network is None or not self._has_vectors:
+        if network is None or not self._has_vectors or self._loans:
             return
         calls: dict[str, Callable[..., Any]] = {
             "predict_on_batch": network.predict,
@@ -93,7 +93,9 @@ class OnBatch(Compiled):
             batch = self._data(x, y, sample_weight).batch()
             with self._reserved():
                 return step.train_on_batch(self, batch)
-        return self._network.train_on_batch(as_vectors(x), as_vectors(y), sample_weight)
+        loss = self._network.train_on_batch(as_vectors(x), as_vectors(y), sample_weight)
+        self._give_back()
+        return loss
 
     def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
         """The outputs for x, which is used where it lies, into `out` (rows, units) when given.
@@ -130,7 +132,9 @@ class OnBatch(Compiled):
         if isinstance(self.loss, CallableLoss):
             raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
                             "of the core's")  # fmt: skip
-        return DTYPES[self.dtype].Step(self._network, as_vectors(x), as_vectors(y), sample_weight)
+        arrays = (as_vectors(x), as_vectors(y), sample_weight)
+        step = DTYPES[self.dtype].Step(self._network, *arrays)
+        return _LentStep(self, step) if self._loans else step
 
     def make_predictor(self, x: Array, out: Array | None = None) -> Any:
         """A prediction that is bound to its arrays: ``predict()`` reads x and writes `out`.
@@ -142,8 +146,9 @@ class OnBatch(Compiled):
         """
         self._build_for(x)
         if out is None:
-            out = np.empty((len(x), self._outputs), self._dtype)
-        return DTYPES[self.dtype].Prediction(self._network, as_vectors(x), out)
+            out = np.empty((len(x) if np.ndim(x) else 0, self._outputs), self._dtype)
+        call = DTYPES[self.dtype].Prediction(self._network, as_vectors(x), out)
+        return _LentCall(self, call) if self._loans else call
 
     def freeze(self, dtype: str | None = None) -> "Frozen":
         """An immutable copy for prediction, which any number of threads may call at once.
@@ -252,6 +257,31 @@ class OnBatch(Compiled):
         """One optimizer step with ``model.gradients``."""
         self._compiled_loss()
         self._network.apply_gradients()
+        self._give_back()
+
+
+class _LentCall:
+    """A bound prediction of a model whose layers belong to another one."""
+
+    def __init__(self, model: OnBatch, call: Any) -> None:
+        self._model, self._call = model, call
+
+    def __call__(self) -> Any:
+        self._model._network  # noqa: B018 - takes the weights as they are
+        return self._call()
+
+
+class _LentStep(_LentCall):
+    """A bound step of training, likewise."""
+
+    def __call__(self) -> Any:
+        return self.run(1)
+
+    def run(self, steps: int) -> Any:
+        self._model._network  # noqa: B018 - takes the weights as they are
+        loss = self._call.run(steps)
+        self._model._give_back()
+        return loss
 
 
 def _of_model(model: OnBatch) -> Callable[..., Any]:

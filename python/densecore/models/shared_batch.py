@@ -28,8 +28,13 @@ def train_on_batch(
         outputs = np.full(shape, -0.0, network.parameters.dtype) if model.metrics else None
         loss = _gradient(ranks, step, outputs)
         penalty = network.shared_update(step.weight)
+        model._give_back()
         # Weights change from batch to batch; and metrics want the outputs.
-        usual = outputs is None and not ranks.group.total(float(sample_weight is not None))
+        usual = (
+            outputs is None
+            and not model._loans
+            and not ranks.group.total(float(sample_weight is not None))
+        )
         ranks.layout = Layout(step.share.cuts, step.share.leaf, step.weight) if usual else None
         if network.steps % STEPS_BETWEEN_CHECKS == 0:
             ranks.check_drift()

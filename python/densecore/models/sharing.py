@@ -213,7 +213,6 @@ def _take_seed(model: Compiled, group: Group) -> None:
     seed = int(group.vector(float(model.seed))[0, 0])
     if seed != model.seed:
         model.seed = seed
-        model._network.seed = seed
         steps, epochs = model._network.steps, model._network.epochs
         model._network_changed()
         model._network.steps, model._network.epochs = steps, epochs

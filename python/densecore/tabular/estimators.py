@@ -196,6 +196,35 @@ class _Tabular(BaseEstimator):
         check_is_fitted(self)
         self.model_.save(path)
 
+    def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> str:
+        """Write the inference for other programs, the preparation of the columns included.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Ends in ``.onnx`` (inputs by column name) or ``.h`` (a C99 function that takes the
+            columns).
+        int8 : bool, default False
+            Of a C header: kernels of 8 bits.
+
+        Returns
+        -------
+        str
+            A line that says what was written.
+
+        Raises
+        ------
+        NotFittedError, ValueError, OSError
+            Nothing is written then.
+        """
+        from .export import export
+
+        check_is_fitted(self)
+        return export(self.model_, path, int8=int8, **self._labels())
+
+    def _labels(self) -> dict[str, Any]:
+        return {}
+
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """An estimator with a model that `save` or ``densecore train`` has written.
@@ -363,6 +392,9 @@ class TabularClassifier(ClassifierMixin, _Tabular):
         assert isinstance(target, ClassTarget)
         place = {category_key(name): i for i, name in enumerate(target.classes)}
         return np.array([place[category_key(str(value))] for value in self.classes_], np.intp)
+
+    def _labels(self) -> dict[str, Any]:
+        return {"classes": self.classes_.tolist(), "order": self._order.tolist()}
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Calibrated probabilities (rows, classes), in the order of ``classes_``."""

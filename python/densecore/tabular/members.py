@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ensembles.ensemble import Ensemble
-from ..layers import Dense, Dropout, Input
+from ..layers import Dense, Dropout, Input, Scale
 from ..losses import CategoricalCrossentropy
 from ..models.sequential import Sequential
 from ..optimizers import get as optimizer_named
@@ -28,6 +28,8 @@ def build(recipe: Recipe, inputs: int, outputs: int, classification: bool, seed:
     # He's variance suits units that are zero half of the time; Glorot's a linear layer.
     initializer = "he_normal" if activation in ("relu", "mish", "silu") else "lecun_normal"
     layers: list[Any] = [Input(inputs)]
+    if recipe.scale_rate and recipe.extras:
+        layers.append(Scale(learning_rate_multiplier=recipe.scale_rate))
     for width in recipe.hidden:
         layers.append(Dense(width, activation, kernel_initializer=initializer))
         if settings.dropout:
