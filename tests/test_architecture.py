@@ -38,7 +38,16 @@ PYTHON_ORDER = [
     {"_base"},
     {"_data", "_saving"},
     {"_autodiff"},
-    {"activations", "config", "constraints", "datasets", "distributed", "initializers", "random"}
+    {
+        "activations",
+        "config",
+        "constraints",
+        "data",
+        "datasets",
+        "distributed",
+        "initializers",
+        "random",
+    }
     | {"regularizers", "reference"},
     {"losses", "ops", "schedules"},
     {"layers", "metrics", "optimizers"},

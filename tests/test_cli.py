@@ -457,3 +457,12 @@ def test_export_writes_a_saved_model_for_other_programs(
     assert main(["export", path, str(tmp_path / "net.pt")]) == 2
     assert "densecore export: export: found a name that ends in '.pt'" in capsys.readouterr().err
     assert not (tmp_path / "net.pt").exists()
+
+
+def test_bench_of_a_communicator_in_one_process(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--comm", "--quick", "--network", "10-8-2", "--batch", "64"]) == 0
+    said = capsys.readouterr().out
+    assert "1 rank" in said
+    assert "25 Gb Ethernet" in said
+    for wrong in (["--network", "ten"], ["--batch", "0"], ["--network", "5"]):
+        assert main(["bench", "--comm", *wrong]) == 2

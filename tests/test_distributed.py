@@ -49,6 +49,16 @@ def noisy(seed: int = 1, dtype: str = "float32", **compiled: Any) -> dc.Sequenti
          dc.Dense(3, "softmax", kernel_regularizer="l2")], seed, dtype, **compiled)  # fmt: skip
 
 
+def graph(seed: int = 1, dtype: str = "float32", **compiled: Any) -> dc.Model:
+    """A graph that goes through one layer twice."""
+    x = dc.Input(6)
+    twice = dc.Dense(6, "tanh")
+    hidden = dc.layers.Dropout(0.2)(dc.Dense(12, "relu")(twice(twice(x))))
+    model = dc.Model(x, dc.Dense(3, "softmax")(hidden), seed=seed, dtype=dtype)
+    model.compile(**{"optimizer": "adam", "loss": "sparse_categorical_crossentropy", **compiled})
+    return model
+
+
 def data(rows: int, dtype: str = "float32") -> tuple[Any, Any]:
     random = np.random.default_rng(3)
     return random.normal(size=(rows, 6)).astype(dtype), random.integers(0, 3, rows)
@@ -71,7 +81,7 @@ def on_ranks(
     return run_threads(ranks, work, WAIT)
 
 
-@pytest.mark.parametrize("make", [small, noisy])
+@pytest.mark.parametrize("make", [small, noisy, graph])
 @pytest.mark.parametrize(("rows", "batch"), [(700, 32), (3000, 1100), (2100, 2100)])
 def test_any_number_of_ranks_gives_the_bits_of_one_process(
     make: Callable[..., dc.Sequential], rows: int, batch: int
@@ -371,6 +381,45 @@ def test_a_killed_training_goes_on_with_any_number_of_ranks(tmp_path: Any, ranks
         assert state(model) == state(alone)
 
 
+def test_callbacks_of_one_rank_hold_for_all(tmp_path: Any) -> None:
+    x, y = data(600)
+
+    def callbacks(epochs: int) -> list[Callback]:
+        return [
+            dc.callbacks.ReduceLROnPlateau(monitor="val_loss", patience=0, factor=0.5),
+            EarlyStopping(monitor="val_loss", patience=4, restore_best_weights=True),
+            dc.callbacks.CSVLogger(tmp_path / f"{epochs}.csv"),
+        ]
+
+    how: dict[str, Any] = {"validation_split": 0.3, "epochs": 30, "verbose": 0}
+    alone = small()
+    history = alone.fit(x, y, callbacks=callbacks(0), **how)
+
+    def train(model: dc.Sequential, comm: Threads) -> Any:
+        return model.fit(x, y, comm=comm, callbacks=callbacks(1) if comm.rank == 0 else None, **how)
+
+    for _, found in on_ranks(3, small, train):
+        assert len(found.epoch) == len(history.epoch)
+    for model, _ in on_ranks(2, small, train):
+        assert state(model) == state(alone)
+
+    def killed(model: dc.Sequential, comm: Threads) -> None:
+        given = [BackupAndRestore(tmp_path / "backup")] if comm.rank == 0 else [Ends()]
+        with pytest.raises((ZeroDivisionError, dc.distributed.RankError)):
+            model.fit(x, y, epochs=5, comm=comm, callbacks=given)
+
+    def resumed(model: dc.Sequential, comm: Threads) -> Any:
+        given = [BackupAndRestore(tmp_path / "backup")] if comm.rank == 0 else []
+        return model.fit(x, y, epochs=5, comm=comm, callbacks=given)
+
+    whole = small()
+    history = whole.fit(x, y, epochs=5, verbose=0)
+    on_ranks(2, small, killed)
+    for model, found in on_ranks(4, small, resumed):
+        assert found.history == history.history
+        assert state(model) == state(whole)
+
+
 # Bad input ----------------------------------------------------------------------------------------
 
 
@@ -381,6 +430,23 @@ def refused(ranks: int, train: Callable[[Threads], Any]) -> set[str]:
         return str(raised.value)
 
     return set(run_threads(ranks, work, WAIT))
+
+
+def test_chunks_are_a_power_of_two() -> None:
+    x, y = data(50)
+    with pytest.raises(ValueError, match="chunks: found 6, wanted a power of two"):
+        small().fit(x, y, comm=Serial(), chunks=6)
+
+
+def test_an_epoch_of_many_steps() -> None:
+    x, y = data(2600)
+    alone = small()
+    history = alone.fit(x, y, batch_size=2, epochs=1, verbose=0)
+    for model, found in on_ranks(
+        2, small, lambda model, comm: model.fit(x, y, batch_size=2, epochs=1, comm=comm)
+    ):
+        assert found.history == history.history
+        assert state(model) == state(alone)
 
 
 def test_ranks_that_differ_are_named() -> None:
@@ -498,6 +564,36 @@ def test_sums_are_a_tree_on_every_engine(engine: type[Threads], order: str, rank
     while len(tree) > 1:
         tree = [a + b for a, b in zip(tree[::2], tree[1::2], strict=True)]
     assert found == {(order if ranks > 2 else "engine", tree[0].tobytes())}
+
+
+class Wrapped:
+    """mpi4py's names around something else."""
+
+    def __init__(self, comm: Threads) -> None:
+        self._comm = comm
+
+    def Get_rank(self) -> int:
+        return self._comm.rank
+
+    def Get_size(self) -> int:
+        return self._comm.size
+
+    def Allreduce(self, send: Any, receive: Any) -> None:
+        receive[...] = send
+        self._comm.allreduce_(receive)
+
+    def Bcast(self, buf: Any, root: int = 0) -> None:
+        self._comm.bcast_(buf, root)
+
+
+def test_objects_with_the_names_of_mpi4py() -> None:
+    x, y = data(300)
+    alone = small()
+    alone.fit(x, y, epochs=2, verbose=0)
+    for model, _ in on_ranks(
+        4, small, lambda model, comm: model.fit(x, y, epochs=2, comm=Wrapped(comm), verbose=0)
+    ):
+        assert state(model) == state(alone)
 
 
 class Without:

@@ -1,6 +1,8 @@
 """One model on the processes of MPI, where mpi4py and an mpiexec are installed."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,7 +26,9 @@ def run(ranks: int, *case: str) -> subprocess.CompletedProcess[str]:
     return start(ranks, str(CASES), *case)
 
 
-def start(ranks: int, *program: str, limit: float = 60.0) -> subprocess.CompletedProcess[str]:
+def start(
+    ranks: int, *program: str, limit: float = 60.0, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """A program on so many processes, within a time limit."""
     package = str(Path(dc.__file__).parents[1])
     path = os.pathsep.join([package, *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
@@ -44,6 +48,7 @@ def start(ranks: int, *program: str, limit: float = 60.0) -> subprocess.Complete
         text=True,
         timeout=limit,
         env=environment,
+        cwd=folder,
         check=False,
     )
 
@@ -108,7 +113,7 @@ def test_an_ended_training_goes_on_to_the_same_bits(
 def test_kills_at_random_moments(tmp_path: Any) -> None:
     undisturbed = result(1, "ended", *NEVER, str(tmp_path / "none"))
     random = np.random.default_rng(0)
-    for trial in range(5):
+    for trial in range(int(os.environ.get("DENSECORE_KILLS", "5"))):
         place = str(tmp_path / str(trial))
         for _ in range(2):
             rank, step = str(random.integers(2)), str(random.integers(1, 120))
@@ -131,3 +136,32 @@ def test_the_command_line_trains_the_same_model_on_several_ranks(tmp_path: Path)
     done = start(2, "-m", "densecore", "train", str(tmp_path / "none.csv"), "--target", "y")
     assert done.returncode == 2
     assert done.stderr.count("none.csv") == 1
+
+
+def test_the_bench_of_a_communicator(tmp_path: Path) -> None:
+    place = tmp_path / "comm.json"
+    done = start(2, "-m", "densecore", "bench", "--comm", "--quick", "--network", "20-16-4",
+                 "--batch", "256", "--json", str(place))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "here, 2 ranks: a step takes" in done.stdout
+    found = json.loads(place.read_text())
+    assert found["ranks"] == 2
+    assert [row["ranks"] for row in found["predictions"][:3]] == [1, 2, 4]
+    assert all(0 < row["weak"] <= 1 for row in found["predictions"])
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    readme = root / "README.md"
+    if not readme.exists():
+        pytest.skip("needs the source tree")
+    for command in re.findall(r"\.venv/bin/mpiexec -n 2 (.*)", readme.read_text()):
+        program = command.replace(".venv/bin/python ", "").replace(
+            ".venv/bin/densecore", "-m densecore"
+        )
+        given = [str(root / part) if part.startswith("examples/") else part
+                 for part in program.split()]  # fmt: skip
+        done = start(2, *given, limit=120, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "2 processes" in done.stdout or "model saved" in done.stdout

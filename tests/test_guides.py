@@ -22,6 +22,7 @@ PAGES = {
     "docs/from-keras.md": (2, 2),
     "docs/from-scikit-learn.md": (3, 3),
     "docs/layers.md": (1, 1),
+    "docs/many-machines.md": (3, 3),
     "docs/other-programs.md": (4, 3),
     "docs/own-loops.md": (5, 5),
     "docs/tables.md": (1, 1),

@@ -36,7 +36,9 @@ def test_example_is_the_file_and_prints_what_it_says(tmp_path: Path) -> None:
     assert without_times(done.stdout) == without_times(said)
 
 
-@pytest.mark.parametrize("marker", ["<!-- main command -->", "<!-- test command -->"])
+@pytest.mark.parametrize(
+    "marker", ["<!-- main command -->", "<!-- test command -->", "<!-- ranks command -->"]
+)
 def test_commands_name_what_exists(marker: str) -> None:
     command = block(marker, "sh")
     extra = re.search(r"\.\[(\w+)\]", command)

@@ -157,6 +157,7 @@ void Network<T>::layers_changed() {
   }
   // Arrays that are not trained keep a gradient of 0.
   if (gradients_ != nullptr) std::fill_n(gradients_->data(), parameter_count_, T(0));
+  branches_sums_.clear();
   row_layers_.clear();
   if (graph_.stack) row_layers_ = row_layers_of(*table_, layers_);
   const bool multiplied =

@@ -428,6 +428,7 @@ class Network {
   AlignedBuffer<T> turned_;  // the transposed weights of small layers
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
+  std::vector<std::shared_ptr<AlignedBuffer<T>>> branches_sums_;  // see `gradient_of_part`
   AlignedBuffer<T> gathered_;         // the gradients before a `backward` that accumulates
   std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
   TinyLayers<T> tiny_;                // empty when table.tiny_train does not take them

@@ -2,6 +2,7 @@
 // rows is a binary tree over leaves of the whole batch: a process adds up what lies in its own
 // branch, the reduction between processes adds up the branches.
 #include <algorithm>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -21,6 +22,20 @@ struct Branch {
     *this = {left.begin, left.size + size};
     return true;
   }
+};
+
+// One buffer in the place of another, for the life of the object.
+template <class T>
+class Exchanged {
+ public:
+  using Buffer = std::shared_ptr<AlignedBuffer<T>>;
+  Exchanged(Buffer& one, Buffer& other) : one_(one), other_(other) { one_.swap(other_); }
+  ~Exchanged() { one_.swap(other_); }
+  Exchanged(const Exchanged&) = delete;
+  Exchanged& operator=(const Exchanged&) = delete;
+
+ private:
+  Buffer &one_, &other_;
 };
 
 // Adds up leaves [first, first + count) as far as they are whole branches, what is left from right
@@ -98,36 +113,47 @@ LossSum Network<T>::gradient_of_part(Executor& executor, const Objective<T>& obj
       table_->add(parameter_count_, buffer(from), buffer(to));
     });
   } else {
-    // Leaf after leaf in the gradient buffer. The roots of the branches so far wait in the others:
-    // of each size one at most.
-    T* const gradients = gradients_->data();
-    int most = 1;
-    for (index_t count = 1; count < leaves; count *= 2) most += 2;
-    workspace_.reserve_partials(most, parameter_count_);
+    // Leaf after leaf: the roots of the branches so far wait in the gradient buffer and in others,
+    // of each size one at most. The next leaf is computed in the next buffer, which takes the
+    // gradient buffer's place meanwhile: to copy would cost as much as to add.
     std::vector<Branch> waiting;
-    const auto partial = [&] { return workspace_.partial(static_cast<int>(waiting.size()) - 1); };
+    const auto buffer = [&](std::size_t place) -> std::shared_ptr<AlignedBuffer<T>>& {
+      return place == 0 ? gradients_ : branches_sums_[place - 1];
+    };
     for (index_t leaf = 0; leaf < leaves; ++leaf) {
       const index_t first = begin_of(leaf), end = begin_of(leaf + 1), rows = end - first;
-      if (rows == 0) {
-        std::fill_n(gradients, parameter_count_, T(-0.0));
-      } else {
-        const ConstView leaf_x = x.slice(first, end);
-        start({true, seed, number, part.cuts[static_cast<std::size_t>(leaf)]});
-        reserve(rows);
-        forward_layers(executor, leaf_x, View(), from_z);
-        const View a = workspace_.a(last, 0, rows);
-        losses[static_cast<std::size_t>(leaf)] =
-            objective.rows(a, targets.slice(first, end), scale, workspace_.gradient(last, 0, rows));
-        backward_layers(executor, leaf_x, from_z, View(), nullptr, false);
-        if (outputs) copy_rows(ConstView(a), outputs.slice(first, end));
+      if (branches_sums_.size() < waiting.size())
+        branches_sums_.push_back(std::make_shared<AlignedBuffer<T>>(gradients_->size()));
+      {
+        const Exchanged<T> in_place(gradients_, buffer(waiting.size()));
+        if (rows == 0) {
+          std::fill_n(gradients_->data(), parameter_count_, T(-0.0));
+        } else {
+          const ConstView leaf_x = x.slice(first, end);
+          start({true, seed, number, part.cuts[static_cast<std::size_t>(leaf)]});
+          reserve(rows);
+          forward_layers(executor, leaf_x, View(), from_z);
+          const View a = workspace_.a(last, 0, rows);
+          losses[static_cast<std::size_t>(leaf)] = objective.rows(
+              a, targets.slice(first, end), scale, workspace_.gradient(last, 0, rows));
+          backward_layers(executor, leaf_x, from_z, View(), nullptr, false);
+          if (outputs) copy_rows(ConstView(a), outputs.slice(first, end));
+        }
       }
       Branch branch{part.leaf + leaf, 1};
       while (!waiting.empty() && branch.joins(waiting.back(), leaf + 1 == leaves)) {
-        table_->add(parameter_count_, partial(), gradients);
+        const T* const right = buffer(waiting.size())->data();
         waiting.pop_back();
+        T* const left = buffer(waiting.size())->data();
+        const index_t tasks = divide_up(parameter_count_, index_t{1} << 15);
+        executor.run(static_cast<int>(tasks), 2.0 * static_cast<double>(parameter_count_),
+                     [&](int task, void*) {
+                       const index_t from = parameter_count_ * task / tasks;
+                       table_->add(parameter_count_ * (task + 1) / tasks - from, right + from,
+                                   left + from);
+                     });
       }
       waiting.push_back(branch);
-      if (leaf + 1 < leaves) std::copy_n(gradients, parameter_count_, partial());
     }
   }
   if (outputs) finish_outputs(objective, outputs);

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         callbacks,
         constraints,
         converters,
+        data,
         datasets,
         distributed,
         export,
@@ -53,6 +54,7 @@ __all__ = [
     "constraints",
     "converters",
     "cross_validate",
+    "data",
     "datasets",
     "distributed",
     "export",
@@ -82,8 +84,8 @@ __all__ = [
 
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
-    "activations", "backend", "callbacks", "constraints", "converters", "datasets", "distributed",
-    "export", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers",
+    "activations", "backend", "callbacks", "constraints", "converters", "data", "datasets",
+    "distributed", "export", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers",
     "random", "reference", "regularizers", "saving", "schedules", "sklearn", "solvers",
     "tabular", "utils",
 }  # fmt: skip

@@ -187,3 +187,16 @@ def as_weights(value: Any, dtype: np.dtype[Any], rows: int, allow_zeros: bool = 
             "larger ones (a mean loss does not depend on a common factor)"
         )
     return converted
+
+
+def as_vectors(array: Any) -> Any:
+    """An array whose rows have several dimensions as the core takes it: the same memory."""
+    if not isinstance(array, np.ndarray) or array.ndim <= 2:
+        return array
+    seen = array.reshape(len(array), -1)
+    if array.size and not np.shares_memory(seen, array):
+        raise ValueError(
+            f"found an array of shape {array.shape} that is not contiguous, wanted one that can be "
+            "used where it lies (numpy.ascontiguousarray makes one)"
+        )
+    return seen

@@ -11,6 +11,7 @@ import densecore as dc
 from densecore import roofline
 from densecore.utils import atomic_writer, check_writable
 
+from . import comm_bench
 from .random_networks import draw, factor, neighbours
 from .workloads import WORKLOADS, Workload
 
@@ -36,6 +37,7 @@ def add_parser(commands: Any) -> None:
                         "(default: as densecore chooses)")  # fmt: skip
     parser.add_argument("--random", type=int, metavar="SEED", help="instead, time networks that "
                         "this seed draws, and their neighbours")  # fmt: skip
+    comm_bench.add_options(parser)
     parser.add_argument("--json", metavar="FILE", help="write the numbers too")
     parser.set_defaults(run=run)
 
@@ -52,10 +54,13 @@ def run(options: argparse.Namespace) -> int:
     if options.threads is not None:
         dc.set_num_threads(options.threads)
     try:
-        found = _measure(options.quick) if options.random is None else _random(options)
+        if options.comm:
+            found = comm_bench.run(options)
+        else:
+            found = _measure(options.quick) if options.random is None else _random(options)
     finally:
         dc.set_num_threads(before)
-    if options.json is not None:
+    if options.json is not None and found:
         with atomic_writer(options.json) as file:
             file.write(json.dumps(found, indent=1).encode() + b"\n")
     return 0

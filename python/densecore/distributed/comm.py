@@ -80,6 +80,21 @@ class _Mpi:
         self._comm.Sendrecv(send, peer, 0, receive, peer, 0)
 
 
+class _LikeMpi:
+    """An object with mpi4py's names that is none of its communicators: a wrapper, for instance."""
+
+    def __init__(self, comm: Any) -> None:
+        self.rank = checks.integer("comm.Get_rank()", comm.Get_rank(), 0)
+        self.size = checks.integer("comm.Get_size()", comm.Get_size(), 1)
+        self._comm = comm
+
+    def allreduce_(self, buf: Array) -> None:
+        self._comm.Allreduce(buf.copy(), buf)
+
+    def bcast_(self, buf: Array, root: int = 0) -> None:
+        self._comm.Bcast(buf, root=root)
+
+
 class _Torch:
     """A process group of torch.distributed on the CPU (gloo); tensors share the arrays' memory."""
 
@@ -156,6 +171,9 @@ def as_comm(comm: Any = None) -> Comm:
         if rank >= size:
             raise ValueError(f"comm: found rank {rank} of {size}, wanted a smaller rank than size")
         return comm
+    names = ("Get_rank", "Get_size", "Allreduce", "Bcast")
+    if not isinstance(comm, type) and all(callable(getattr(comm, name, None)) for name in names):
+        return _LikeMpi(comm)
     raise TypeError(
         f"comm: found {checks.shown(comm)}, wanted a communicator of mpi4py, a process group of "
         "torch.distributed, or an object with rank, size, allreduce_ and bcast_"

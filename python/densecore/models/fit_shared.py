@@ -4,6 +4,7 @@ Ranks meet at one place of each step, the sum of the gradients. The slots behind
 whether a rank has raised or wants to stop: then all do, before that step's update.
 """
 
+import json
 import os
 import signal
 import tempfile
@@ -16,17 +17,27 @@ import numpy as np
 
 from .. import solvers
 from .._base import checks
-from .._base.dtypes import Array
+from .._base.dtypes import Array, Tally
 from .._data.batches import Arrays, Source
 from .._data.dataset import Data
 from .._saving import safetensors
 from ..callbacks.base import CallbackList
 from ..callbacks.checkpoints import BackupAndRestore
 from ..callbacks.history import History
+from ..data.shards import Shards
 from ..distributed.group import Group, group_of
-from .evaluate import evaluate_source
+from .evaluate import evaluate_source, refuse_with_batches, validation_source
 from .fit import FitArguments, Run, listeners_of, sources_of
-from .shared_rows import AllRows, OwnBatches, OwnRows, SharedRows, Step, rows_of, same_everywhere
+from .shared_rows import (
+    AllRows,
+    OwnBatches,
+    OwnRows,
+    ShardRows,
+    SharedRows,
+    Step,
+    rows_of,
+    same_everywhere,
+)
 from .shared_solver import SharedNetwork
 from .sharing import STEPS_BETWEEN_CHECKS, Sharing
 
@@ -41,14 +52,20 @@ OTHER_ROWS = (
 )
 # The sum of a step's losses, the batch's weight, the penalty, its rows.
 Totals = tuple[float, float, float, int]
+#: Losses of so many steps are added up over the ranks at once.
+_STEPS_AT_ONCE = 1024
 
 
 def fit(model: "Model", arguments: FitArguments) -> History:
     """`Model.fit` with a communicator; `Model.fit` documents it."""
     group = group_of(arguments.comm)
-    chunks = group.together(lambda: checks.optional("chunks", arguments.chunks))
+    chunks = group.together(lambda: _chunks(arguments.chunks))
     if group.rank > 0:
         arguments.verbose = 0
+    shards = isinstance(arguments.x, Shards)
+    group.agree({"x": "Shards" if shards else "rows"})
+    if shards:
+        return _fit_shards(model, arguments, group)
     sources = group.together(lambda: _sources(model, arguments, group))
     _agree_on_batches(group, arguments, sources)
     sharing = Sharing(model, group, _settings(model, arguments, sources))
@@ -70,6 +87,43 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     return _train(model, arguments, sharing, rows, validation, own_validation)
 
 
+def _fit_shards(model: "Model", arguments: FitArguments, group: Group) -> History:
+    shards: Shards = arguments.x
+
+    def prepare() -> tuple[Source | None, SharedRows]:
+        refuse_with_batches(
+            y=arguments.y,
+            sample_weight=arguments.sample_weight,
+            validation_split=arguments.validation_split or None,
+            solver=arguments.solver,
+            steps_per_epoch=arguments.steps_per_epoch,
+        )
+        model._data(*shards.first(), arguments.class_weight)  # builds, and refuses early
+        size = arguments.rows_per_step
+        rows = ShardRows(model, shards, group, min(size, shards.rows), bool(arguments.shuffle),
+                         arguments.class_weight)  # fmt: skip
+        validation = None
+        if arguments.validation_data is not None:
+            validation = validation_source(
+                model,
+                arguments.validation_data,
+                arguments.validation_batch_size or size,
+                arguments.validation_steps,
+            )
+        return validation, rows
+
+    validation, rows = group.together(prepare)
+    settings = _settings(model, arguments, (None, validation))
+    settings |= {"batch_size": arguments.rows_per_step, **shards.description()}
+    sharing = Sharing(model, group, settings)
+    if min(arguments.rows_per_step, shards.rows) < group.size:
+        raise ValueError(_too_few("batch_size", arguments.rows_per_step, group))
+    own = False
+    if validation is not None and isinstance(validation, Arrays):
+        own = group.size > 1 and not same_everywhere(validation.data, group)
+    return _train(model, arguments, sharing, rows, validation, own)
+
+
 def _sources(model: "Model", arguments: FitArguments, group: Group) -> tuple[Source, Source | None]:
     if arguments.solver is not None:
         method = solvers.get(arguments.solver)
@@ -84,6 +138,13 @@ def _agree_on_batches(
 ) -> None:
     kinds = {True: "arrays", False: "batches"}
     group.agree({"x": kinds[isinstance(sources[0], Arrays)]})
+
+
+def _chunks(given: Any) -> int | None:
+    chunks = checks.optional("chunks", given)
+    if chunks is not None and chunks & (chunks - 1):
+        raise ValueError(f"chunks: found {chunks}, wanted a power of two: a binary tree adds them")
+    return chunks
 
 
 def shared_network(
@@ -107,7 +168,7 @@ def shared_network(
 
 
 def _settings(
-    model: "Model", arguments: FitArguments, sources: tuple[Source, Source | None]
+    model: "Model", arguments: FitArguments, sources: tuple[Source | None, Source | None]
 ) -> dict[str, Any]:
     """The arguments of `fit` that must be the same on all ranks."""
     source, validation = sources
@@ -120,7 +181,6 @@ def _settings(
         "chunks": arguments.chunks,
         "validation": validation is not None,
         "validation_freq": arguments.validation_freq,
-        "callbacks": [type(each).__name__ for each in CallbackList(arguments.callbacks).callbacks],
     }
 
 
@@ -132,10 +192,14 @@ def _check_size(group: Group, source: Arrays, rows: SharedRows) -> None:
         raise ValueError("x: found no rows on any rank, wanted at least one")
     if size < group.size:
         what = "batch_size" if source.batch_size <= total else "x"
-        raise ValueError(
-            f"{what}: found {size} rows for {group.size} ranks, wanted at least one for each: "
-            "batch_size counts the rows of all ranks"
-        )
+        raise ValueError(_too_few(what, size, group))
+
+
+def _too_few(what: str, size: int, group: Group) -> str:
+    return (
+        f"{what}: found {size} rows for {group.size} ranks, wanted at least one for each: "
+        "batch_size counts the rows of all ranks"
+    )
 
 
 def _train(
@@ -172,7 +236,7 @@ def _train(
         run.signals = signals
         try:
             group.together(lambda: _begin(every, listeners, history))
-            _restore_from_first(every, group)
+            _go_on_as_first(model, every, history, sharing)
             sharing.take_state()
             network.penalty_weight = arguments.penalty_weight
             if run.any(model.stop_training):
@@ -182,7 +246,10 @@ def _train(
             else:
                 run.train(model._initial_epoch, arguments.epochs)
             network.finish_training()
+            model._give_back()
+            sharing.check_drift()
             group.together(lambda: listeners.on_train_end(run.logs))
+            sharing.take_state()  # a callback of one rank may have put the best weights back
         finally:
             network.penalty_weight = 0.0
             listeners.release()
@@ -204,23 +271,48 @@ def _begin(every: CallbackList, listeners: CallbackList, history: History) -> No
     listeners.on_train_begin({})
 
 
-def _restore_from_first(every: CallbackList, group: Group) -> None:
-    """What rank 0 has restored from a file, the others restore from the same bytes."""
-    for callback in every.callbacks:
-        if not isinstance(callback, BackupAndRestore):
-            continue
-        restored = None
-        if group.rank == 0 and os.path.exists(callback.path):
-            with open(callback.path, "rb") as file:
-                restored = file.read()
-        restored = group.broadcast(restored)
-        if restored is not None and group.rank > 0:
-            with tempfile.TemporaryDirectory() as directory:
-                path = os.path.join(directory, "training.safetensors")
-                with open(path, "wb") as file:
-                    file.write(restored)
-                with safetensors.open_file(path) as opened:
-                    callback.restore(opened)
+def _go_on_as_first(
+    model: "Model", every: CallbackList, history: History, sharing: Sharing
+) -> None:
+    """Where rank 0 goes on, all do: what it has restored from a file, the others take over."""
+    group = sharing.group
+    if group.size == 1:
+        return
+    backups = [each for each in every.callbacks if isinstance(each, BackupAndRestore)]
+    restored = None
+    if group.rank == 0:
+        for backup in backups:
+            if os.path.exists(backup.path):
+                with open(backup.path, "rb") as file:
+                    restored = file.read()
+    restored = group.broadcast(restored)
+    if restored is not None and group.rank > 0 and backups:
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "training.safetensors")
+            with open(path, "wb") as file:
+                file.write(restored)
+            with safetensors.open_file(path) as opened:
+                backups[0].restore(opened)
+    place = {
+        "epoch": model._initial_epoch,
+        "step": model._initial_step,
+        "totals": model._initial_totals,
+        "stop": bool(model.stop_training),
+        "seed": model.seed,
+        "history": history.get_state(),
+    }
+    text = group.broadcast(json.dumps(place).encode())
+    assert text is not None
+    place = json.loads(text)
+    model._initial_epoch, model._initial_step = place["epoch"], place["step"]
+    model._initial_totals = [
+        (loss, weight, penalty, rows) for loss, weight, penalty, rows in place["totals"]
+    ]
+    model.stop_training = place["stop"]
+    history.set_state(place["history"])
+    if model.seed != place["seed"]:
+        model.seed = place["seed"]
+        model._network_changed()
 
 
 class SharedRun(Run):
@@ -241,6 +333,8 @@ class SharedRun(Run):
         self._sharing = sharing
         self._rows = rows
         self._own_validation = own_validation
+        # Whether what the steps of an epoch added up to may have to be written.
+        self._writes = any(isinstance(each, BackupAndRestore) for each in listeners.callbacks)
         self.signals: list[int] = []
 
     def any(self, value: bool) -> bool:
@@ -290,7 +384,7 @@ class SharedRun(Run):
         # A hook of epochs stops after the epoch, a hook of batches after the batch.
         stopping = model.stop_training
         tally = network.tally()
-        done: list[tuple[Step, float, float]] = []
+        done: list[Totals] = []
         count = 0
         ended: BaseException | None = None
         stop = False
@@ -328,18 +422,20 @@ class SharedRun(Run):
             except BaseException as raised:
                 ended, penalty = raised, 0.0
             if at_once:
-                one = self._add_up([(step, loss, penalty)])
+                (one,) = self._add_up([(loss, step.weight, penalty, step.rows)])
                 y = weight = None
                 if outputs is not None:
                     group.comm.allreduce_(outputs)
                     y, weight = step.targets()
                 try:
-                    network.add_batch(outputs, y, weight, *one[0], tally)
+                    network.add_batch(outputs, y, weight, *one, tally)
                 except BaseException as raised:
                     ended = raised
-                totals += one
+                self._keep(totals, one)
             else:
-                done.append((_bare(step), loss, penalty))
+                done.append((loss, step.weight, penalty, step.rows))
+                if len(done) == _STEPS_AT_ONCE:
+                    self._tally_up(done, totals, tally)
             if network.steps % STEPS_BETWEEN_CHECKS == 0:
                 sharing.check_drift()
             if watched:
@@ -350,9 +446,7 @@ class SharedRun(Run):
         if count == 0:
             raise ValueError("x: found no batches on any rank, wanted at least one")
         group.raise_any(ended)
-        for each in self._add_up(done):
-            network.add_batch(None, None, None, *each, tally)
-            totals.append(each)
+        self._tally_up(done, totals, tally)
         if stop and self.any(bool(self.signals)):
             self._leave(count - 1, totals)
         network.epochs += 1
@@ -363,18 +457,27 @@ class SharedRun(Run):
         own = None if outputs is None else outputs[share.begin : share.end]
         return self._sharing.gradient(step.batch, share, step.weight, own)
 
-    def _add_up(self, done: list[tuple[Step, float, float]]) -> list[Totals]:
-        """Steps' losses, added up over the ranks: (loss, weight, penalty, rows) of each."""
+    def _add_up(self, done: list[Totals]) -> list[Totals]:
+        """Steps' losses, added up over the ranks."""
         if not done:
             return []
         group = self._sharing.group
-        losses = np.array([loss for _, loss, _ in done])
+        losses = np.array([own for own, *_ in done])
         group.settle(len(losses), losses.dtype)
         group.sum_(losses)
-        return [
-            (float(loss), step.weight, penalty, step.rows)
-            for (step, _, penalty), loss in zip(done, losses, strict=True)
-        ]
+        pairs = zip(losses, done, strict=True)
+        return [(float(loss), weight, penalty, rows) for loss, (_, weight, penalty, rows) in pairs]
+
+    def _tally_up(self, done: list[Totals], totals: list[Totals], tally: Tally) -> None:
+        """Move the steps of `done` to the tally."""
+        for each in self._add_up(done):
+            self._sharing.network.add_batch(None, None, None, *each, tally)
+            self._keep(totals, each)
+        done.clear()
+
+    def _keep(self, totals: list[Totals], one: Totals) -> None:
+        if self._writes:
+            totals.append(one)
 
     def _end(self, trained: list[float]) -> bool:
         """The end of an epoch: validation, callbacks; whether training goes on."""
@@ -386,6 +489,7 @@ class SharedRun(Run):
             if self._own_validation:
                 validated = self._mean_over_ranks(validated)
         going_on = group.together(lambda: self._epoch_end(trained, validated))
+        self._sharing.take_settings()  # a callback of one rank may have changed the learning rate
         if self.any(bool(self.signals)):
             self._raise_signal()
         return not self.any(not going_on)
@@ -421,12 +525,6 @@ class SharedRun(Run):
         if number == signal.SIGINT:
             raise KeyboardInterrupt(f"rank {rank}: interrupted")
         raise SystemExit(128 + number)
-
-
-def _bare(step: Step) -> Step:
-    """A step without its rows, which are not kept for an epoch."""
-    none: Any = None
-    return Step(step.rows, step.weight, step.share, none, none)
 
 
 @contextmanager

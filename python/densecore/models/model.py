@@ -199,7 +199,7 @@ class Model(OnBatch, Derivatives, Serializable):
             comm=comm,
             chunks=chunks,
         )
-        if comm is None:
+        if comm is None and not getattr(x, "is_shards", False):
             return training.fit(self, arguments)
         with imports:
             from . import fit_shared

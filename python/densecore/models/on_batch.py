@@ -9,6 +9,7 @@ import numpy as np
 from .._base import core
 from .._base.dtypes import DTYPES, Array, check_dtype
 from .._base.lazy import imports
+from .._data.arrays import as_vectors
 from .compiled import Compiled
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class OnBatch(Compiled):
             batch = self._data(x, y, sample_weight).batch()
             with self._reserved():
                 return step.train_on_batch(self, batch)
-        loss = self._network.train_on_batch(self._x_of(x), _as_vectors(y), sample_weight)
+        loss = self._network.train_on_batch(self._x_of(x), as_vectors(y), sample_weight)
         self._give_back()
         return loss
 
@@ -118,7 +119,7 @@ class OnBatch(Compiled):
         """
         if self._network_or_none is None:
             self._build_for(x)
-        found = self._network.predict(self._x_of(x), _as_vectors(out))
+        found = self._network.predict(self._x_of(x), as_vectors(out))
         return self._shaped(found) if out is None else out
 
     def make_train_step(self, x: Array, y: Array, sample_weight: Array | None = None) -> Any:
@@ -147,7 +148,7 @@ class OnBatch(Compiled):
         if not self._compiled_loss().in_core:
             raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
                             "of the core's")  # fmt: skip
-        arrays = (self._x_of(x), _as_vectors(y), sample_weight)
+        arrays = (self._x_of(x), as_vectors(y), sample_weight)
         step = DTYPES[self.dtype].Step(self._network, *arrays)
         return _OwnStep(self, step) if self._loans or self._constrained else step
 
@@ -235,7 +236,7 @@ class OnBatch(Compiled):
         """
         if self._network_or_none is None:
             self._build_for(x)
-        found = self._network.forward(self._x_of(x), _as_vectors(out), training, tape)
+        found = self._network.forward(self._x_of(x), as_vectors(out), training, tape)
         return self._shaped(found) if out is None else out
 
     def backward(
@@ -276,7 +277,7 @@ class OnBatch(Compiled):
 
     def _gradient_of(self, grad_output: Any) -> Any:
         """The gradient by the outputs as the core takes it."""
-        return _as_vectors(grad_output)
+        return as_vectors(grad_output)
 
     def apply_gradients(self) -> None:
         """One optimizer step with ``model.gradients``."""
@@ -322,16 +323,3 @@ def _of_model(model: OnBatch) -> Callable[..., Any]:
         return OnBatch.train_on_batch(found, *arguments, **named)
 
     return train_on_batch
-
-
-def _as_vectors(array: Any) -> Any:
-    """An array whose rows have several dimensions as the core takes it: the same memory."""
-    if not isinstance(array, np.ndarray) or array.ndim <= 2:
-        return array
-    seen = array.reshape(len(array), -1)
-    if array.size and not np.shares_memory(seen, array):
-        raise ValueError(
-            f"found an array of shape {array.shape} that is not contiguous, wanted one that can be "
-            "used where it lies (numpy.ascontiguousarray makes one)"
-        )
-    return seen

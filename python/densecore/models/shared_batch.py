@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._base.dtypes import Array
+from .._data.arrays import as_vectors
 from ..distributed.group import Group
 from .compiled import Compiled
 from .shared_rows import Step, rows_of, step_of
@@ -27,8 +28,13 @@ def train_on_batch(
         outputs = np.full(shape, -0.0, network.parameters.dtype) if model.metrics else None
         loss = _gradient(ranks, step, outputs)
         penalty = network.shared_update(step.weight)
+        model._give_back()
         # Weights change from batch to batch; and metrics want the outputs.
-        usual = outputs is None and not ranks.group.total(float(sample_weight is not None))
+        usual = (
+            outputs is None
+            and not model._loans
+            and not ranks.group.total(float(sample_weight is not None))
+        )
         ranks.layout = Layout(step.share.cuts, step.share.leaf, step.weight) if usual else None
         if network.steps % STEPS_BETWEEN_CHECKS == 0:
             ranks.check_drift()
@@ -52,7 +58,9 @@ def _usual_step(
     other = sample_weight is not None
     if not other:
         try:
-            network.part_gradient(x, y, None, layout.cuts, layout.leaf, layout.weight)
+            network.part_gradient(
+                as_vectors(x), as_vectors(y), None, layout.cuts, layout.leaf, layout.weight
+            )
         except (TypeError, ValueError):  # other rows, or arrays that must be converted
             other = True
         except BaseException as error:

@@ -7,6 +7,7 @@ batch of a step.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -15,6 +16,9 @@ import numpy as np
 from .._base.dtypes import Array, Network
 from .._data.batches import Arrays, Source
 from .._data.dataset import Batch, Data
+from ..data.files import Piece
+from ..data.shards import Shards, joined
+from ..distributed.comm import tree_sum
 from ..distributed.group import Group
 from ..distributed.shares import Share, dealt, given, leaves
 from .compiled import Compiled
@@ -164,6 +168,75 @@ class OwnBatches:
         return Batch(np.empty((0, self._network.inputs), dtype), np.empty(0, np.int32), None)
 
 
+class ShardRows:
+    """Rows in files: each rank reads the lanes that are its own."""
+
+    def __init__(
+        self, model: Compiled, shards: Shards, group: Group, batch_size: int, shuffle: bool,
+        class_weight: Mapping[int, float] | None,
+    ) -> None:  # fmt: skip
+        if group.size > shards.lanes:
+            raise ValueError(
+                f"lanes: found {shards.lanes} for {group.size} ranks, wanted at least one for each"
+            )
+        self._model, self._shards, self._group = model, shards, group
+        self._size, self._shuffle, self._class_weight = batch_size, shuffle, class_weight
+        self.rows = shards.rows
+        self.steps: int | None = -(-shards.rows // batch_size)
+
+    def epoch(self, number: int, seed: int) -> Iterator[Step]:
+        shards, group, model = self._shards, self._group, self._model
+        assert self.steps is not None
+        dtype = model.parameters.dtype
+        lanes = shards.lanes_of(number, seed, self._shuffle, dtype)
+        totals = np.array([lane.rows for lane in lanes])
+        ends = np.minimum(np.arange(self.steps + 1) * self._size, shards.rows)
+        counts = np.diff(totals * ends[:, None] // shards.rows, axis=0)  # (steps, lanes)
+        first, last = (len(lanes) * rank // group.size for rank in (group.rank, group.rank + 1))
+        with ThreadPoolExecutor(1, "densecore-shards") as thread:
+            try:
+                for lane in lanes[first:last]:
+                    lane.begin(thread)
+                for of_step in counts:
+                    cuts = [int(cut) for cut in np.cumsum(np.append(0, of_step))]
+                    own = cuts[first : last + 1]
+                    parts = []
+                    for place in range(first, last):
+                        parts += lanes[place].take(int(of_step[place]))
+                    yield self._step(parts, Share(own[0], own[-1], own, first), cuts[-1])
+            finally:
+                thread.shutdown(cancel_futures=True)
+
+    def _step(self, parts: list[Piece], share: Share, rows: int) -> Step:
+        model, group = self._model, self._group
+        if parts:
+            batch = model._data(*joined(parts), self._class_weight).batch()
+        else:
+            piece = self._shards.first()
+            batch = rows_of(model, piece.x[:0], piece.y[:0]).batch()
+        weight = float(rows)
+        if batch.weight is not None or (self._class_weight and group.size > 1):
+            weight = self._weight(batch, share, rows)
+
+        def targets() -> tuple[Array, Array | None]:
+            every = group.vector(float(share.end - share.begin))[:, 0].astype(np.int64)
+            return _gathered(group, batch, every)()
+
+        return Step(rows, weight, share, batch, targets)
+
+    def _weight(self, batch: Batch, share: Share, rows: int) -> float:
+        """What the loss of the batch is divided by: of each lane by itself, then their tree."""
+        network = self._model._network
+        sums = np.zeros(self._shards.lanes)
+        for leaf, (begin, end) in enumerate(pairwise(share.cuts), share.leaf):
+            if end > begin:
+                own = None if batch.weight is None else batch.weight[begin - share.begin :][
+                    : end - begin]  # fmt: skip
+                sums[leaf] = network.batch_weight(own, end - begin)
+        self._group.comm.allreduce_(sums)
+        return float(tree_sum([np.array(each) for each in sums]))
+
+
 def step_of(batch: Batch, network: Network, group: Group, chunks: int | None) -> Step:
     """The step whose batch is that of all ranks, rank 0's rows first.
 
@@ -207,6 +280,8 @@ def rows_of(
 
 def same_everywhere(data: Data, group: Group) -> bool:
     """Whether all ranks have the same rows, by a digest of what they have."""
+    if group.size == 1:
+        return True
     digest = _digest(data)
     found = group.vector(float(len(data.x)), *digest)
     return bool((found == found[0]).all())

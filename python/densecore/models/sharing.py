@@ -81,6 +81,21 @@ class Sharing:
             self.group.comm.bcast_(flat)
             array[...] = flat
 
+    def take_settings(self) -> None:
+        """The optimizer's numbers of rank 0, such as its learning rate, on every rank."""
+        if self.group.size == 1:
+            return
+        optimizer = self.model._compiled_optimizer()
+        numbers = {
+            name: value
+            for name, value in optimizer.get_config().items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+        found = self.group.vector(*numbers.values())[0]
+        for (name, value), wanted in zip(numbers.items(), found, strict=True):
+            if value != wanted and not (value != value and wanted != wanted):
+                setattr(optimizer, name, type(value)(wanted))
+
     def gradient(
         self, batch: Batch, share: Share, weight: float, outputs: Array | None = None
     ) -> float:
@@ -171,7 +186,7 @@ def _description(model: Compiled) -> dict[str, Any]:
         "loss": _plain(stored_config(model._compiled_loss())),
         "optimizer": _plain(optimizer.get_config()),
         "metrics": model.metrics_names,
-        "seed": model.seed if model._seed_given else None,
+        "seed": model.seed if _seed_given(model) else None,
     }
 
 
@@ -186,9 +201,13 @@ def _plain(value: Any) -> Any:
     return getattr(value, "__qualname__", type(value).__qualname__)
 
 
+def _seed_given(model: Compiled) -> bool:
+    return bool(getattr(model, "_seed_given", True))  # of a pickle there is no telling
+
+
 def _take_seed(model: Compiled, group: Group) -> None:
     """Models that were given no seed take that of rank 0."""
-    if model._seed_given or group.size == 1:
+    if _seed_given(model) or group.size == 1:
         return
     # A seed of 48 bits is one float64.
     seed = int(group.vector(float(model.seed))[0, 0])
