@@ -159,7 +159,7 @@ def test_unseen_categories_are_counted_where_there_is_no_input_for_them() -> Non
     feature = CategoricalFeature.fit(column("a", "b", "c", "a", "b", "c"), np.arange(6))
     seen = Surprises()
     assert inputs(feature, column("d", "d", ""), seen=seen) == [[0, 0, 0]] * 3
-    assert "2 categories that the training data had not ('d')" in seen.sentence()
+    assert "2 rows of categories that the training data had not ('d')" in seen.sentence()
     assert "1 missing values, of which the training data had none" in seen.sentence()
 
 

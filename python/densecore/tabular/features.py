@@ -217,7 +217,7 @@ class CategoricalFeature:
             unseen[i] = place is None
         if unseen.any() and not self.other:
             count = int(unseen[codes].sum())
-            seen.add(self.name, "categories that the training data had not", count,
+            seen.add(self.name, "rows of categories that the training data had not", count,
                      [t for t, new in zip(levels, unseen, strict=False) if new])  # fmt: skip
         if not self.knows_missing:
             seen.add(self.name, "missing values, of which the training data had none",

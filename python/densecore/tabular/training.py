@@ -202,10 +202,10 @@ def _within(
         # Parts that no member holds out are trained on by all.
         parts = parts[: max(2, len(parts) // 2)]
         count = max(1, min(epochs, count * 2))
-    short = ", less than one epoch takes" if possible < 1 else ""
+    short = "is shorter than an epoch, and" if possible < 1 else ""
     notes.append(
-        f"the time limit{short} leaves {counted(count, 'epoch')} of {epochs} for "
-        f"{counted(members * len(parts), 'network')}"
+        f"the time limit {short} leaves {counted(count, 'epoch')} of {epochs} for "
+        f"{counted(members * len(parts), 'network')}".replace("  ", " ")
     )
     return recipe.with_options(members=members), count, parts
 
@@ -284,8 +284,14 @@ def _errors(
 
         rng = np.random.default_rng(seed)
         drawn = [all_of(rng.integers(n, size=n)) for _ in range(draws)]
-        found[name] = {m: float(np.nanstd([d[m] for d in drawn], ddof=1)) for m in metrics}
+        found[name] = {m: _deviation([d[m] for d in drawn]) for m in metrics}
     return found
+
+
+def _deviation(values: list[float]) -> float:
+    """Of what is known; NaN for less than two values."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
 
 
 def _baselines(
