@@ -155,7 +155,7 @@ class _Tabular(BaseEstimator):
             if self._by_name:
                 return None
             names = [f"x{i}" for i in range(self.n_features_in_)]
-        return RowKernel.of(self.model_.preparation.features, list(names))
+        return RowKernel.of(self.model_.preparation, list(names))
 
     def _with_target(self, table: Table, y: Any) -> Table:
         raise NotImplementedError

@@ -58,8 +58,12 @@ class NumericFeature:
     edges: list[float] = field(default_factory=list)
 
     @property
+    def bins(self) -> int:
+        return max(len(self.edges) - 1, 0)
+
+    @property
     def width(self) -> int:
-        return 1 + max(len(self.edges) - 1, 0) + int(self.indicator)
+        return 1 + self.bins + int(self.indicator)
 
     def cut(self, column: Column, rows: NDArray[np.intp], bins: int) -> None:
         """Cut the numbers of some rows into at most `bins` bins of about as many rows each."""

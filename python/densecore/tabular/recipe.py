@@ -20,7 +20,10 @@ class Recipe:
     folds : int
         Parts of the rows, each of which some members do not see. 1: a single part is held out.
     members : int
-        Networks for each part, which differ in their initial weights and shuffles.
+        Networks for each part that see the numbers cut into bins; they differ in their initial
+        weights and shuffles.
+    periodic : int
+        Further networks for each part, which see a periodic embedding of the numbers instead.
     hidden : tuple of int
         Widths of the hidden layers.
     epochs : int
@@ -37,6 +40,7 @@ class Recipe:
     name: str
     folds: int
     members: int
+    periodic: int
     hidden: tuple[int, ...]
     epochs: int
     patience: float = 0.35
@@ -71,6 +75,12 @@ class Recipe:
             bins=chosen.bins if self.extras else 0,
             dropout=chosen.dropout if self.extras else 0.0,
         )
+
+    def kinds_for(self, numbers: int) -> tuple[int, int]:
+        """Networks with bins and with an embedding, for each part and so many columns of numbers."""
+        if numbers and self.extras:
+            return self.members, self.periodic
+        return self.members + self.periodic, 0
 
     def epochs_for(self, rows: int) -> int:
         """Fewer for many rows: the number of steps grows with the root of the rows only."""
@@ -124,9 +134,9 @@ MIN_PATIENCE = 8
 BATCHES = [(1500, 64), (8000, 128), (30_000, 256), (100_000, 512)]
 
 RECIPES = {
-    "quick": Recipe("quick", folds=4, members=1, hidden=(64, 64), epochs=24),
-    "default": Recipe("default", folds=8, members=1, hidden=(128, 128, 128), epochs=48),
-    "best": Recipe("best", folds=8, members=3, hidden=(192, 192, 192), epochs=64),
+    "quick": Recipe("quick", folds=4, members=1, periodic=0, hidden=(64, 64), epochs=24),
+    "default": Recipe("default", folds=8, members=1, periodic=1, hidden=(128, 128, 128), epochs=48),
+    "best": Recipe("best", folds=8, members=2, periodic=2, hidden=(192, 192, 192), epochs=64),
 }
 
 

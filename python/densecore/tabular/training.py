@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base import core
-from ..ensembles.ensemble import Ensemble
 from .baselines import linear_predictions
+from .committee import Committee
 from .errors import TableError, counted
 from .folds import Indices, folds, held_out
 from .members import Progress, out_of_fold, train
@@ -134,20 +134,23 @@ def fit(
     smallest = len(problem.x) - max(len(part) for part in parts)
     epochs = recipe.epochs_for(smallest)
 
-    def run(one: Problem, chosen: Recipe, over: list[Indices], count: int, tell: Any) -> Ensemble:
+    def run(one: Problem, chosen: Recipe, over: list[Indices], count: int, tell: Any) -> Committee:
+        made = one.preparation
         return train(chosen, one.x, one.network_targets(), outputs, classification, over, seed,
-                     weight=weight, monitor=monitor, epochs=count, progress=tell)  # fmt: skip
+                     weight=weight, monitor=monitor, epochs=count, progress=tell,
+                     numbers=made.numbers, bins=made.bins)  # fmt: skip
 
     if time_limit is not None:
         recipe, epochs, parts = _within(
             time_limit - (time.perf_counter() - start), recipe, epochs, parts,
-            lambda over: run(problem, recipe.with_options(members=1), over, 1, None), notes,
+            lambda over: run(problem, recipe.with_options(members=1, periodic=0), over, 1, None),
+            notes,
         )  # fmt: skip
     other = problem.with_logarithm()
     if other is not None:
         trial = max(MIN_EPOCHS, round(_TRIAL * epochs))
         over = parts[:2]
-        single = recipe.with_options(members=1)
+        single = recipe.with_options(members=1, periodic=0)
         errors = []
         for one in (problem, other):
             rows, predicted = out_of_fold(run(one, single, over, trial, None), one.x, over)
@@ -190,11 +193,11 @@ def _within(
     one_epoch(parts)
     seconds = max(time.perf_counter() - begin, 1e-6)
     limit -= 2 * seconds
-    wanted = epochs * recipe.members
+    members = recipe.members + recipe.periodic
+    wanted = epochs * members
     possible = int(0.85 * limit / seconds)
     if possible >= wanted:
         return recipe, epochs, parts
-    members = recipe.members
     while members > 1 and possible < MIN_EPOCHS * members:
         members -= 1
     count = max(1, min(epochs, possible // members))
@@ -207,17 +210,17 @@ def _within(
         f"the time limit {short} leaves {counted(count, 'epoch')} of {epochs} for "
         f"{counted(members * len(parts), 'network')}".replace("  ", " ")
     )
-    return recipe.with_options(members=members), count, parts
+    bins = min(recipe.members, members)
+    return recipe.with_options(members=bins, periodic=members - bins), count, parts
 
 
-def _refuse_divergence(problem: Problem, ensemble: Ensemble) -> None:
-    if not np.isfinite(ensemble.parameters).all():
+def _refuse_divergence(problem: Problem, ensemble: Committee) -> None:
+    if not ensemble.is_finite():
         raise ValueError(
             f"{problem.table.path}: training diverged (parameters are not finite); try a smaller "
             "--learning-rate"
         )
     history = ensemble.history
-    assert history is not None
     if not np.isfinite(history["val_loss"]).any():
         raise ValueError(
             f"{problem.table.path}: training diverged (the loss is "
@@ -226,7 +229,7 @@ def _refuse_divergence(problem: Problem, ensemble: Ensemble) -> None:
 
 
 def _model_of(
-    problem: Problem, ensemble: Ensemble, rows: Indices, outside: NDArray[np.float64]
+    problem: Problem, ensemble: Committee, rows: Indices, outside: NDArray[np.float64]
 ) -> tuple[TableModel, NDArray[np.float64]]:
     """The model, calibrated on what its members said of unseen rows, and that in the target's
     units."""
@@ -349,7 +352,7 @@ def _card(
             "name": recipe.name,
             "hidden": list(recipe.hidden),
             "activation": recipe.settings(problem.classification).activation,
-            "networks": len(parts) * recipe.members,
+            "networks": len(made.model.ensemble),
             "parts": len(parts),
             "epochs": epochs,
             "kept_epochs": [int(e) + 1 for e in history.kept_epochs],
