@@ -253,3 +253,30 @@ def test_networks_with_and_without_bins_are_asked_together(tmp_path: Path) -> No
     assert pickle.loads(pickle.dumps(model)).outputs_of(inputs).tobytes() == predicted.tobytes()
     only = problem_of(table_of({"c": table["c"], "y": table["y"]}), ["y"], bins=32)
     assert len(fit(only, recipe, 0).model.ensemble.ensembles) == 1  # no numbers to embed
+
+
+def test_kinds_of_pandas_columns_are_numbers_and_dates() -> None:
+    pd = pytest.importorskip("pandas")
+    from decimal import Decimal
+
+    from densecore.tabular.frames import columns_of_frame
+
+    frame = pd.DataFrame(
+        {
+            "sparse": pd.arrays.SparseArray([0.0, 0.0, 2.5]),
+            "month": pd.period_range("2020-01", periods=3, freq="M"),
+            "exact": [Decimal("1.5"), None, Decimal(3)],
+        }
+    )
+    sparse, month, exact = columns_of_frame(frame, "frame", range(3), False)
+    assert sparse.numbers().tolist() == [0.0, 0.0, 2.5]
+    assert month.kind == "moments"
+    assert month.numbers()[1] - month.numbers()[0] == 31 * 86400
+    assert exact.numbers()[[0, 2]].tolist() == [1.5, 3.0]
+    assert np.isnan(exact.numbers()[1])
+
+
+def test_missing_labels_are_refused() -> None:
+    labels = np.array(["a", None, "b", "a"] * 5, object)
+    with pytest.raises(ValueError, match="y contains NaN or None, in row 1 first"):
+        TabularClassifier("quick", epochs=2).fit(np.arange(20.0)[:, None] ** 2, labels)

@@ -77,7 +77,7 @@ class Recipe:
         )
 
     def kinds_for(self, numbers: int) -> tuple[int, int]:
-        """Networks with bins and with an embedding, for each part and so many columns of numbers."""
+        """Networks with bins and with an embedding of each part, for so many columns of numbers."""
         if numbers and self.extras:
             return self.members, self.periodic
         return self.members + self.periodic, 0
