@@ -12,9 +12,10 @@ from ..layers import Dense, Dropout, Input, PeriodicEmbedding, Scale
 from ..losses import CategoricalCrossentropy
 from ..models.sequential import Sequential
 from ..optimizers import get as optimizer_named
+from ..schedules import CosineCycles, FlatCosine
 from .committee import Committee
 from .folds import Indices
-from .recipe import SCHEDULES, Recipe
+from .recipe import Recipe
 
 Progress = Callable[[float], None]
 
@@ -137,11 +138,17 @@ def _share_of(progress: Progress | None, begin: float, share: float) -> Progress
     return None if progress is None else lambda done: progress(begin + share * done)
 
 
+_SCHEDULES: dict[str, type[CosineCycles] | type[FlatCosine]] = {
+    "coslog4": CosineCycles,
+    "flat_cosine": FlatCosine,
+}
+
+
 def _compile(model: Sequential, recipe: Recipe, classification: bool, steps: int) -> None:
     rate = recipe.settings(classification).learning_rate
     optimizer = optimizer_named(recipe.optimizer)
-    if recipe.schedule in SCHEDULES:
-        optimizer.learning_rate = SCHEDULES[recipe.schedule](rate, steps)
+    if recipe.schedule in _SCHEDULES:
+        optimizer.learning_rate = _SCHEDULES[recipe.schedule](rate, steps)
     else:
         optimizer.learning_rate = rate
     if recipe.optimizer in ("adam", "adamw"):

@@ -5,10 +5,7 @@ schedules follow Holzmüller, Grinsztajn & Steinwart (Better by default, NeurIPS
 ablations of docs/tables.md did not say otherwise.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-
-from ..schedules.base import LearningRateSchedule, Rates
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class Recipe:
     beta_2: float = 0.95
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
-    schedule: str = "flat_cosine"
+    schedule: str = "flat_cosine"  # or "coslog4"; otherwise the rate stays
     optimizer: str = "adamw"
     batch_size: int = 0  # 0: by the number of rows
     dtype: str = "float32"
@@ -151,46 +148,3 @@ def recipe_named(name: str) -> Recipe:
     if name not in RECIPES:
         raise ValueError(f"recipe: found {name!r}, wanted one of {', '.join(RECIPES)}")
     return RECIPES[name]
-
-
-class CosineCycles(LearningRateSchedule):
-    """Four cosine cycles, each twice as long as the one before: (1 - cos(2π log2(1 + 15 t))) / 2.
-
-    Rates fall to zero at t = 1/15, 3/15, 7/15 and 1 of the training, where the best epochs are.
-    """
-
-    def __init__(self, learning_rate: float, steps: int) -> None:
-        self.learning_rate = self._positive("learning_rate", learning_rate)
-        self.steps = self._positive("steps", steps)
-
-    def _rates(self, steps: Rates) -> Rates:
-        import numpy as np
-
-        t = np.minimum(steps / self.steps, 1)
-        wave: Rates = 0.5 - 0.5 * np.cos(2 * np.pi * np.log2(1 + 15 * t))
-        return np.maximum(self.learning_rate * wave, 1e-12)
-
-
-class FlatCosine(LearningRateSchedule):
-    """The same rate for half of the steps, then half a cosine down to zero."""
-
-    def __init__(self, learning_rate: float, steps: int) -> None:
-        self.learning_rate = self._positive("learning_rate", learning_rate)
-        self.steps = self._positive("steps", steps)
-
-    def _rates(self, steps: Rates) -> Rates:
-        import numpy as np
-
-        t = np.clip(2 * steps / self.steps - 1, 0, 1)
-        return np.maximum(self.learning_rate * (0.5 + 0.5 * np.cos(np.pi * t)), 1e-12)
-
-
-SCHEDULES: dict[str, type[CosineCycles] | type[FlatCosine]] = {
-    "coslog4": CosineCycles,
-    "flat_cosine": FlatCosine,
-}
-
-
-def known_schedules() -> Sequence[str]:
-    """Names that `Recipe.schedule` may have besides ``constant``."""
-    return list(SCHEDULES)
