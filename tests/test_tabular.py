@@ -251,6 +251,8 @@ def test_networks_with_and_without_bins_are_asked_together(tmp_path: Path) -> No
     again = load_table_model(tmp_path / "m.safetensors")
     assert again.outputs(table_of(table)).tobytes() == predicted.tobytes()
     assert pickle.loads(pickle.dumps(model)).outputs_of(inputs).tobytes() == predicted.tobytes()
+    with pytest.raises(ValueError, match=r"a model of a table, .* wanted a single network"):
+        dc.load_model(tmp_path / "m.safetensors")
     only = problem_of(table_of({"c": table["c"], "y": table["y"]}), ["y"], bins=32)
     assert len(fit(only, recipe, 0).model.ensemble.ensembles) == 1  # no numbers to embed
 

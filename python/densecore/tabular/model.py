@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .._base import checks, core
 from .._saving import safetensors
+from .._saving.model_file import TABLE_FORMAT as FORMAT
 from ..ensembles.ensemble import Ensemble
 from ..models.loading import load_model
 from ..models.sequential import Sequential
@@ -19,7 +20,6 @@ from .preparation import ClassTarget, NumericTarget, Preparation, Surprises
 from .reader import Table
 from .scores import sharpened
 
-FORMAT = "densecore-table"
 FORMAT_VERSION = "1"
 
 
