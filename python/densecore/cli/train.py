@@ -215,6 +215,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.missing == "error":
         problem.refuse_missing()
+    table.release()
     test = None if options.test is None else read(options.test, options)
     say = (lambda text: None) if options.quiet else _show
     for line in report.describe_problem(problem, options.task is not None):
