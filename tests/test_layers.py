@@ -12,6 +12,7 @@ from conftest import LEVELS, assert_close
 from densecore import layers
 from densecore._base import core
 from densecore.reference import layers as oracle
+from graphs import MERGES
 
 INPUTS, ROWS = 6, 150
 # The longest sums have a term per row (means over a batch, gradients): each term is rounded once,
@@ -166,8 +167,9 @@ def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
 
 def test_every_kind_of_layer_is_in_a_stack() -> None:
     kinds = {spec["kind"] for name in STACKS for spec in model_of(name, "float32")._plan().specs}
-    # A Python function has its tests in test_activations.py.
-    assert kinds | {"function"} == core.layer_kinds().keys()
+    # A Python function has its tests in test_activations.py, those of graphs in test_graphs.py.
+    of_graphs = {*MERGES, "heads", "embedding"} & core.layer_kinds().keys()
+    assert kinds | {"function"} | of_graphs == core.layer_kinds().keys()
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ def test_every_kind_of_layer_is_in_a_stack() -> None:
         ({"kind": "dropout", "activation": "relu"}, ValueError, "unknown entry 'activation'"),
         ({"kind": "batch_normalization", "momentum": 2}, ValueError, "0 <= momentum <= 1"),
         ({"kind": "layer_normalization", "epsilon": float("nan")}, ValueError, "found nan"),
-        ({"kind": "add", "from": 0}, ValueError, "layer 0: found an addition of layer 0"),
+        ({"kind": "add", "from": 0}, ValueError, "unknown entry 'from'; known: none"),
     ],
 )  # fmt: skip
 def test_the_core_refuses_what_a_kind_does_not_have(
@@ -419,7 +421,7 @@ class TestGroupNormalization:
     def test_groups_must_divide_the_features(self) -> None:
         with pytest.raises(ValueError, match="found 6 features in 4 groups"):
             dc.Sequential([dc.Input(6), layers.GroupNormalization(4)], seed=0).build()
-        with pytest.raises(ValueError, match="layer 0: found 6 units in 4 groups"):
+        with pytest.raises(ValueError, match=r"layer 0 \(group_normalization\): found 6 units"):
             core.NetworkF32(6, [{"kind": "group_normalization", "groups": 4}])
         with pytest.raises(ValueError, match="groups: found 0, wanted"):
             layers.GroupNormalization(0)
@@ -670,7 +672,7 @@ def test_weights_in_order_of_keras(last: Any) -> None:
         (lambda: layers.BatchNormalization(axis=0), "axis: found 0, wanted -1"),
         (lambda: layers.Activation("relo"), "did you mean 'relu'"),
         (lambda: layers.Normalization(mean=1.0), "found one of mean and variance"),
-        (lambda: layers.Rescaling(0), "scale > 0"),
+        (lambda: layers.Rescaling(0), "wanted numbers > 0"),
         (lambda: dc.Sequential([dc.Dense(2, name="a"), dc.Dense(2, name="a")]), "name 'a' twice"),
     ],
 )
@@ -716,7 +718,7 @@ def test_a_loss_of_logits_sees_the_last_layer(last: Any) -> None:
 
 def test_a_layer_stands_in_one_place_only() -> None:
     shared = dc.Dense(4)
-    with pytest.raises(ValueError, match="twice in a block"):
+    with pytest.raises(ValueError, match="twice, wanted each once"):
         dc.Sequential([dc.Input(4), layers.Residual([shared, shared])])
     with pytest.raises(ValueError, match="name 'a' twice"):
         dc.Sequential(

@@ -1,6 +1,8 @@
 """The estimators of tables, and what a training keeps: best epochs, members, files."""
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -282,3 +284,11 @@ def test_missing_labels_are_refused() -> None:
     labels = np.array(["a", None, "b", "a"] * 5, object)
     with pytest.raises(ValueError, match="y contains NaN or None, in row 1 first"):
         TabularClassifier("quick", epochs=2).fit(np.arange(20.0)[:, None] ** 2, labels)
+
+
+def test_the_package_knows_its_module_of_tables() -> None:
+    script = "import densecore as dc; print(dc.tabular.TabularClassifier.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "TabularClassifier\n"

@@ -124,8 +124,8 @@ JetRule<T> RowNormalization<T>::jet_rule() const {
 }
 
 template <class T>
-void GroupNormalization<T>::check(const LayerSpec& spec, const std::vector<index_t>& widths) {
-  const index_t groups = spec.whole_number("groups"), width = widths.back();
+void GroupNormalization<T>::check(const LayerSpec& spec, const Widths& inputs) {
+  const index_t groups = spec.whole_number("groups"), width = inputs.front();
   if (width % groups != 0)
     throw std::invalid_argument("found " + std::to_string(width) + " units in " +
                                 std::to_string(groups) + " groups, wanted groups of equal size");

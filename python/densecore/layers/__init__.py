@@ -6,7 +6,6 @@ from .arrays import assign
 from .base import Layer, deserialize
 from .dense import Dense
 from .dropout import Dropout
-from .embedding import PeriodicEmbedding, Scale
 from .input import Input, InputLayer
 from .noise import GaussianNoise
 from .normalization import (
@@ -18,6 +17,7 @@ from .normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from .periodic import PeriodicEmbedding, Scale
 from .residual import Residual
 from .shapes import Flatten, Identity, Reshape
 

@@ -41,6 +41,14 @@ class Committee:
         made = [ensemble.predict(x[:, : _inputs(ensemble)]) for ensemble in self.ensembles]
         return made[0] if len(made) == 1 else np.concatenate(made)
 
+    def member(self, number: int) -> Any:
+        """A member as a model of its own, of as many of the first inputs as it looks at."""
+        for ensemble in self.ensembles:
+            if number < len(ensemble):
+                return ensemble.member(number)
+            number -= len(ensemble)
+        raise IndexError(f"member: found a number beyond the {len(self)} members")
+
     def frozen(self) -> list[tuple[int, Any]]:
         """Each member as a function of a few rows, and the number of columns that it takes."""
         return [

@@ -71,6 +71,8 @@ def train(
     progress: Progress | None = None,
     numbers: int = 0,
     bins: int = 0,
+    executor: Any = None,
+    comm: Any = None,
 ) -> Committee:
     """Train the recipe's networks for each part of the rows, on the others.
 
@@ -86,6 +88,8 @@ def train(
         smoothing.
     numbers, bins : int
         How many of the first inputs are columns of numbers, and of the last ones their bins.
+    executor, comm : optional
+        Where members are trained, see `Ensemble.fit`.
     """
     rows = len(x)
     everything = np.arange(rows)
@@ -129,6 +133,8 @@ def train(
                 monitor=monitor or _monitor(recipe, classification),
                 patience=recipe.patience_for(count),
                 on_progress=_share_of(progress, done / total, each / total),
+                executor=executor,
+                comm=comm,
             )
         ensembles.append(ensemble)
     return Committee(ensembles)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base import core
+from ..distributed.group import group_of
 from .baselines import linear_predictions
 from .committee import Committee
 from .errors import TableError, counted
@@ -105,6 +106,8 @@ def fit(
     progress: Progress | None = None,
     say: Say = lambda text: None,
     linear: bool = True,
+    executor: Any = None,
+    comm: Any = None,
 ) -> Trained:
     """Train the members of a recipe and judge them on rows that they have not seen.
 
@@ -116,6 +119,9 @@ def fit(
         Seconds for the training: fewer epochs, then fewer members, than the recipe has.
     linear : bool
         Whether a linear model is trained for comparison.
+    executor, comm : optional
+        Where the members are trained, see `Ensemble.fit`. With `comm` all ranks make the same call,
+        and have the same model afterwards.
 
     Raises
     ------
@@ -138,13 +144,14 @@ def fit(
         made = one.preparation
         return train(chosen, one.x, one.network_targets(), outputs, classification, over, seed,
                      weight=weight, monitor=monitor, epochs=count, progress=tell,
-                     numbers=made.numbers, bins=made.bins)  # fmt: skip
+                     numbers=made.numbers, bins=made.bins,
+                     executor=executor, comm=comm)  # fmt: skip
 
     if time_limit is not None:
         recipe, epochs, parts = _within(
-            time_limit - (time.perf_counter() - start), recipe, epochs, parts,
+            time_limit - _of_rank_0(time.perf_counter() - start, comm), recipe, epochs, parts,
             lambda over: run(problem, recipe.with_options(members=1, periodic=0), over, 1, None),
-            notes,
+            notes, comm,
         )  # fmt: skip
     other = problem.with_logarithm()
     if other is not None:
@@ -180,6 +187,13 @@ def _monitor(metric: str | None, recipe: Recipe) -> str:
     return ""
 
 
+def _of_rank_0(seconds: float, comm: Any) -> float:
+    """The time that rank 0 has measured: all ranks decide by it."""
+    if comm is None:
+        return seconds
+    return float(group_of(comm).vector(seconds)[0, 0])
+
+
 def _within(
     limit: float,
     recipe: Recipe,
@@ -187,11 +201,12 @@ def _within(
     parts: list[Indices],
     one_epoch: Callable[[list[Indices]], Any],
     notes: list[str],
+    comm: Any,
 ) -> tuple[Recipe, int, list[Indices]]:
     """As many epochs and members of the recipe as the time allows, by the time of one epoch."""
     begin = time.perf_counter()
     one_epoch(parts)
-    seconds = max(time.perf_counter() - begin, 1e-6)
+    seconds = max(_of_rank_0(time.perf_counter() - begin, comm), 1e-6)
     limit -= 2 * seconds
     members = recipe.members + recipe.periodic
     wanted = epochs * members

@@ -16,7 +16,7 @@ class Scale : public ScaleAndCenter<T> {
  public:
   static constexpr char kind_name[] = "scale";
   static constexpr std::array<LayerNumber, 0> numbers{};
-  static index_t parameter_count_of(const LayerSpec&, index_t inputs) { return inputs; }
+  static index_t parameter_count_of(const LayerSpec&, const Widths& inputs) { return inputs.front(); }
 
   Scale(const LayerPlace<T>& place, const LayerSpec& spec)
       : ScaleAndCenter<T>(place, spec, "scale", nullptr) {}
@@ -59,14 +59,14 @@ class PeriodicEmbedding : public Layer<T> {
   static constexpr auto numbers = std::to_array<LayerNumber>(
       {whole_number("columns", 0, 0, max_width), whole_number("units", 4, 2, 1 << 12),
        whole_number("frequencies", 16, 1, 1 << 12)});
-  static index_t units_of(const LayerSpec& spec, index_t inputs) {
-    return inputs + shape_of(spec, inputs).columns * (spec.whole_number("units") - 1);
+  static index_t units_of(const LayerSpec& spec, const Widths& inputs) {
+    return inputs.front() + shape_of(spec, inputs).columns * (spec.whole_number("units") - 1);
   }
-  static index_t parameter_count_of(const LayerSpec& spec, index_t inputs) {
+  static index_t parameter_count_of(const LayerSpec& spec, const Widths& inputs) {
     const PeriodicShape shape = shape_of(spec, inputs);
     return shape.columns * (shape.frequencies * (shape.units + 1) + shape.units - 1);
   }
-  static void check(const LayerSpec& spec, const std::vector<index_t>& widths);
+  static void check(const LayerSpec& spec, const Widths& inputs);
 
   PeriodicEmbedding(const LayerPlace<T>& place, const LayerSpec& spec);
 
@@ -86,9 +86,9 @@ class PeriodicEmbedding : public Layer<T> {
   }
 
  private:
-  static PeriodicShape shape_of(const LayerSpec& spec, index_t inputs) {
+  static PeriodicShape shape_of(const LayerSpec& spec, const Widths& inputs) {
     const index_t columns = spec.whole_number("columns");
-    return {columns == 0 ? inputs : columns, spec.whole_number("frequencies"),
+    return {columns == 0 ? inputs.front() : columns, spec.whole_number("frequencies"),
             spec.whole_number("units")};
   }
   template <class P>

@@ -52,7 +52,7 @@ class Scale(Layer):
 
     def _plan(self, plan: Plan) -> None:
         self._features(plan.row)
-        self._core_index = plan.add({"kind": "scale", "trainable": self._trainable})
+        plan.add({"kind": "scale", "trainable": self._trainable}, layer=self)
 
     def _output_row(self, row: Row | None) -> Row | None:
         if row is not None:
@@ -168,7 +168,7 @@ class PeriodicEmbedding(Layer):
 
     def _plan(self, plan: Plan) -> None:
         columns = self._embedded(plan.row)
-        self._core_index = plan.add(
+        plan.add(
             {
                 "kind": "periodic_embedding",
                 "columns": columns,
@@ -177,6 +177,7 @@ class PeriodicEmbedding(Layer):
                 "trainable": self._trainable,
             },
             plan.width + columns * (self.units - 1),
+            layer=self,
         )
 
     def _output_row(self, row: Row | None) -> Row | None:
