@@ -45,8 +45,11 @@ def ablations(base: tabular.Recipe) -> dict[str, tabular.Recipe]:
     """The recipe without one of its parts each time."""
     return {
         "the recipe": base,
-        "one network instead of eight": replace(base, folds=1),
+        "two networks instead of sixteen": replace(base, folds=1),
+        "bins in all networks": replace(base, members=2, periodic=0),
         "no bins": both(base, bins=0),
+        "no factors of the inputs": replace(base, scale_rate=0.0),
+        "factors at the rate of the weights": replace(base, scale_rate=1.0),
         "8 bins": both(base, bins=8),
         "no dropout": both(base, dropout=0.0),
         "constant learning rate": replace(base, schedule="constant"),

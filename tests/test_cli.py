@@ -273,7 +273,8 @@ def test_what_is_new_at_prediction_is_one_warning(capsys: pytest.CaptureFixture[
     printed = capsys.readouterr()
     assert len(read_csv(printed.out)) == 2
     assert printed.err.count("\n") == 1
-    assert "column 'colour': 1 categories that the training data had not ('green')" in printed.err
+    unseen = "column 'colour': 1 rows of categories that the training data had not ('green')"
+    assert unseen in printed.err
     assert "column 'length': 1 missing numbers" in printed.err
 
 

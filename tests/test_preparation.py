@@ -159,7 +159,7 @@ def test_unseen_categories_are_counted_where_there_is_no_input_for_them() -> Non
     feature = CategoricalFeature.fit(column("a", "b", "c", "a", "b", "c"), np.arange(6))
     seen = Surprises()
     assert inputs(feature, column("d", "d", ""), seen=seen) == [[0, 0, 0]] * 3
-    assert "2 categories that the training data had not ('d')" in seen.sentence()
+    assert "2 rows of categories that the training data had not ('d')" in seen.sentence()
     assert "1 missing values, of which the training data had none" in seen.sentence()
 
 
@@ -421,14 +421,20 @@ def example() -> tuple[Preparation, Table]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_inputs_stand_in_the_order_of_features(dtype: str) -> None:
+def test_inputs_stand_by_their_kind(dtype: str) -> None:
+    """The number, its indicator, the categories, the date, the bins."""
     preparation, table = example()
     x = preparation.transform(table, dtype)
     assert x.dtype == dtype
     assert x.flags.c_contiguous
     assert x.shape == (12, preparation.inputs) == (12, 5 + 3 + 5)
-    np.testing.assert_array_equal(x[:2, 5:8], [[1, 0, 0], [0, 1, 0]])
+    np.testing.assert_array_equal(x[:2, 1:5], [[0, 1, 0, 0], [1, 0, 1, 0]])
     assert np.isfinite(x).all()
+    assert (preparation.numbers, preparation.bins) == (1, 3)
+    # Files of before have them feature by feature.
+    data = preparation.to_dict() | {"version": 2}
+    old = Preparation.from_dict(data, 13, 1).transform(table, dtype)
+    np.testing.assert_array_equal(old, x[:, [0, 10, 11, 12, 1, *range(2, 10)]])
 
 
 def test_missing_columns_are_missing_values_where_the_model_knows_them() -> None:
@@ -436,7 +442,7 @@ def test_missing_columns_are_missing_values_where_the_model_knows_them() -> None
     seen = Surprises()
     rest = Table("t.csv", [table.column("b"), table.column("d")], 12)
     x = preparation.transform(rest, "float64", seen)
-    np.testing.assert_array_equal(x[:, 4], 1)  # the indicator
+    np.testing.assert_array_equal(x[:, 1], 1)  # the indicator
     assert seen.sentence() == "column 'a': 12 rows without the column, taken as missing"
     with pytest.raises(TableError, match=r"no column 'b', 'd', which the model needs; found: a$"):
         preparation.transform(Table("t.csv", [table.column("a")], 12), "float64")
@@ -489,7 +495,7 @@ def damage_target(**changes: Any) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (damage(version=3), "newer densecore"),
+        (damage(version=4), "newer densecore"),
         (damage(version="1"), "found version '1', wanted"),
         (damage(version=True), "found version True, wanted"),
         (damage(version=0), "found version 0, wanted"),

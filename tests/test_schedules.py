@@ -26,6 +26,10 @@ ALL: list[Any] = [
     s.OneCycle(0.1, 50),
     s.OneCycle(0.1, 50, anneal="linear"),
     s.FromArray([0.3, 0.2, 0.1]),
+    s.FlatCosine(0.1, 40),
+    s.FlatCosine(0.1, 40, flat=0.8),
+    s.CosineCycles(0.1, 60),
+    s.CosineCycles(0.1, 70, cycles=3),
     s.Scaled(s.ExponentialDecay(0.1, 10, 0.5), 0.5),
 ]
 
@@ -74,6 +78,11 @@ def test_configurations_make_equal_ones(schedule: Any) -> None:
         # Restarts at 10, 30, 70, 150.
         (ALL[12], {10: 0.09, 20: 0.09 * 0.55, 30: 0.081, 70: 0.0729, 150: 0.06561}),
         (ALL[13], {0: 0.004, 49: 0.004 / 1e4, 80: 0.004 / 1e4}),
+        (ALL[16], {0: 0.1, 20: 0.1, 30: 0.05, 40: 0.0, 99: 0.0}),
+        (ALL[17], {32: 0.1, 36: 0.05, 40: 0.0}),
+        # Zeros at 1/15, 3/15, 7/15 of the steps; tops where the logarithm is a half.
+        (ALL[18], {0: 0.0, 4: 0.0, 12: 0.0, 28: 0.0, 60: 0.0, 99: 0.0}),
+        (ALL[19], {10: 0.0, 30: 0.0, 70: 0.0}),
         (ALL[15], {0: 0.3, 2: 0.1, 3: 0.1, 10**9: 0.1}),
     ],
     ids=lambda value: str(value)[:40],

@@ -401,3 +401,20 @@ def test_arrays_have_names_by_number_or_given_ones() -> None:
 def test_whole_numbers_that_no_double_holds_stay_apart() -> None:
     table = table_of({"id": np.array([2**60 + 1, 2**60 + 2])})
     assert table.column("id").texts()[1] == [str(2**60 + 1), str(2**60 + 2)]
+
+
+def test_without_the_files_text_columns_say_the_same(tmp_path: Path) -> None:
+    body = "".join(f"{i}.50,k{i % 3},2020-01-{i + 1:02d},\n" for i in range(9)) + ",,,\n"
+    table = read_table(write(tmp_path, "number,word,date,nothing\n" + body))
+    again = read_table(write(tmp_path, "number,word,date,nothing\n" + body))
+    table.release()
+    for name in table.names:
+        assert table.column(name).kind == again.column(name).kind
+        np.testing.assert_array_equal(table.column(name).missing(), again.column(name).missing())
+        if again.column(name).contents.values is not None:
+            np.testing.assert_array_equal(
+                table.column(name).numbers(), again.column(name).numbers()
+            )
+    assert texts(table.column("word")) == texts(again.column("word"))
+    assert texts(table.column("number"))[:2] == ["0.5", "1.5"]
+    assert texts(table.column("number"))[-1] == ""

@@ -19,7 +19,16 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from densecore.tabular import TabularClassifier, TabularRegressor, read_table
+from densecore.tabular import (
+    TabularClassifier,
+    TabularRegressor,
+    fit,
+    load_table_model,
+    problem_of,
+    read_table,
+    recipe_named,
+    table_of,
+)
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(200, 4))
@@ -210,6 +219,71 @@ def test_progress_is_told_up_to_its_end() -> None:
     ensemble().fit(X, NUMBERS, epochs=3, verbose=0, on_progress=shares.append)
     assert shares[-1] == 1
     assert shares == sorted(shares)
+
+
+def test_networks_with_and_without_bins_are_asked_together(tmp_path: Path) -> None:
+    """Two architectures in one model: in files, for a few rows and for many, in all threads."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 3))
+    x[::9, 1] = np.nan
+    table = {"a": x[:, 0], "b": x[:, 1], "c": rng.choice(["u", "v", "w"], 120), "d": x[:, 2]}
+    table["y"] = np.nan_to_num(x).sum(axis=1)
+    recipe = recipe_named("default").with_options(epochs=2, folds=2)
+    problem = problem_of(table_of(table), ["y"], bins=recipe.settings(False).bins)
+    shares: list[float] = []
+    found = []
+    threads = dc.get_num_threads()
+    try:
+        for count in (1, 2):
+            dc.set_num_threads(count)
+            found.append(fit(problem, recipe, 0, progress=shares.append))
+    finally:
+        dc.set_num_threads(threads)
+    model = found[0].model
+    assert len(model.ensemble) == 4
+    assert [len(e) for e in model.ensemble.ensembles] == [2, 2]
+    assert found[0].history["val_loss"].shape == (2, 4)
+    assert len(found[0].history.kept_epochs) == 4
+    assert max(shares) <= 1
+    predicted = model.outputs(table_of(table))
+    assert predicted.tobytes() == found[1].model.outputs(table_of(table)).tobytes()
+    inputs = model.preparation.transform(table_of(table), "float32")
+    assert model.outputs_of_few(inputs[:5]).tobytes() == predicted[:5].tobytes()
+    model.save(tmp_path / "m.safetensors")
+    again = load_table_model(tmp_path / "m.safetensors")
+    assert again.outputs(table_of(table)).tobytes() == predicted.tobytes()
+    assert pickle.loads(pickle.dumps(model)).outputs_of(inputs).tobytes() == predicted.tobytes()
+    with pytest.raises(ValueError, match=r"a model of a table, .* wanted a single network"):
+        dc.load_model(tmp_path / "m.safetensors")
+    only = problem_of(table_of({"c": table["c"], "y": table["y"]}), ["y"], bins=32)
+    assert len(fit(only, recipe, 0).model.ensemble.ensembles) == 1  # no numbers to embed
+
+
+def test_kinds_of_pandas_columns_are_numbers_and_dates() -> None:
+    pd = pytest.importorskip("pandas")
+    from decimal import Decimal
+
+    from densecore.tabular.frames import columns_of_frame
+
+    frame = pd.DataFrame(
+        {
+            "sparse": pd.arrays.SparseArray([0.0, 0.0, 2.5]),
+            "month": pd.period_range("2020-01", periods=3, freq="M"),
+            "exact": [Decimal("1.5"), None, Decimal(3)],
+        }
+    )
+    sparse, month, exact = columns_of_frame(frame, "frame", range(3), False)
+    assert sparse.numbers().tolist() == [0.0, 0.0, 2.5]
+    assert month.kind == "moments"
+    assert month.numbers()[1] - month.numbers()[0] == 31 * 86400
+    assert exact.numbers()[[0, 2]].tolist() == [1.5, 3.0]
+    assert np.isnan(exact.numbers()[1])
+
+
+def test_missing_labels_are_refused() -> None:
+    labels = np.array(["a", None, "b", "a"] * 5, object)
+    with pytest.raises(ValueError, match="y contains NaN or None, in row 1 first"):
+        TabularClassifier("quick", epochs=2).fit(np.arange(20.0)[:, None] ** 2, labels)
 
 
 def test_the_package_knows_its_module_of_tables() -> None:

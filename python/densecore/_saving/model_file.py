@@ -18,6 +18,7 @@ from .._base.dtypes import Array
 from . import safetensors
 
 FORMAT = "densecore"
+TABLE_FORMAT = "densecore-table"  # see tabular/model.py
 FORMAT_VERSION = 1
 
 
@@ -86,6 +87,12 @@ class ModelFile:
         metadata = self._file.metadata
         if metadata.get("format") == "densecore-ensemble":
             raise ValueError(f"{self.path}: an ensemble, not a model: Ensemble.load reads it")
+        if metadata.get("format") == TABLE_FORMAT:
+            raise ValueError(
+                f"{self.path}: a model of a table, of several networks and what they need to know "
+                "of its columns, wanted a single network; densecore.tabular.load_table_model and "
+                "`densecore predict` take it"
+            )
         if metadata.get("format") != FORMAT:
             raise ValueError(f"{self.path}: a safetensors file, but not a densecore model")
         version = metadata.get("format_version", "")

@@ -216,6 +216,7 @@ def _prepared(options: argparse.Namespace) -> tuple[tabular.Recipe, Any, tabular
     )
     if options.missing == "error":
         problem.refuse_missing()
+    table.release()
     return recipe, problem, None if options.test is None else read(options.test, options)
 
 

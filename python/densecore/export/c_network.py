@@ -1,5 +1,6 @@
 """A program as the body of a C function: statements, and the constants that they name."""
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -14,6 +15,7 @@ from .program import (
     Dense,
     Function,
     Operation,
+    PeriodicColumns,
     Program,
     RowNormalization,
 )
@@ -204,6 +206,36 @@ class _Writer:
         if names:
             self.loop(operation.width, f"{y}[i] = {_scaled(f'{y}[i]', names)};")
 
+    def periodic(self, operation: PeriodicColumns, x: str, y: str) -> None:
+        columns, sums, frequencies = operation.kernel.shape
+        layer, units = operation.layer, sums + 1
+        w, b, v, c = (
+            self.constant(f"{layer} {part}", getattr(operation, part))
+            for part in ("frequencies", "phases", "kernel", "bias")
+        )
+        turn, kind = number(2 * math.pi, "float64"), self.parts.type
+        self.parts.stack += self.parts.bytes_of(frequencies)
+        self.statements += [
+            "{",
+            "  int j, k, f;",
+            f"  for (j = 0; j < {columns}; ++j) {{",
+            f"    {kind} wave[{frequencies}];",
+            f"    const double value = {x}[j];",
+            f"    for (f = 0; f < {frequencies}; ++f) wave[f] = ({kind})cos({turn} * "
+            f"{w}[j * {frequencies} + f] * value + {b}[j * {frequencies} + f]);",
+            f"    {y}[j * {units}] = {x}[j];",
+            f"    for (k = 0; k < {sums}; ++k) {{",
+            f"      double sum = {c}[j * {sums} + k];",
+            f"      for (f = 0; f < {frequencies}; ++f) sum += "
+            f"{v}[(j * {sums} + k) * {frequencies} + f] * wave[f];",
+            f"      {y}[j * {units} + 1 + k] = ({kind})sum;",
+            "    }",
+            "  }",
+            f"  for (j = {columns * units}; j < {operation.width}; ++j) {y}[j] = "
+            f"{x}[j - {columns * sums}];",
+            "}",
+        ]
+
     def operation(self, operation: Operation, x: list[str], y: str) -> None:
         """Append what computes an operation's value from buffers `x` into the buffer `y`.
 
@@ -221,6 +253,8 @@ class _Writer:
                 self.columns(operation, x[0], y)
             case RowNormalization():
                 self.rows(operation, x[0], y)
+            case PeriodicColumns():
+                self.periodic(operation, x[0], y)
             case Add():
                 self.loop(operation.width, f"{y}[i] = {x[0]}[i] + {x[1]}[i];")
             case _:
@@ -255,8 +289,9 @@ def _buffers(program: Program) -> tuple[list[str], dict[str, int]]:
         if place == len(program.operations) - 1:
             homes.append("y")
             continue
-        # A value's buffer may be the one of an input that nothing needs later, except in a product.
-        elementwise = not isinstance(operation, Dense)
+        # A value's buffer may be the one of an input that nothing needs later, except in a product
+        # or an embedding.
+        elementwise = not isinstance(operation, Dense | PeriodicColumns)
         taken = {
             homes[value]
             for value in range(place + 1)

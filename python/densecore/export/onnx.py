@@ -21,6 +21,7 @@ from .program import (
     Dense,
     Function,
     Operation,
+    PeriodicColumns,
     Program,
     RowNormalization,
 )
@@ -292,6 +293,28 @@ def _normalized_rows(g: Graph, operation: RowNormalization, x: str) -> str:
     return g.reshape(value, (operation.width,)) if operation.groups > 1 else value
 
 
+def _periodic(g: Graph, operation: PeriodicColumns, x: str) -> str:
+    columns, sums, _ = operation.kernel.shape
+    layer, axis, zero = operation.layer, g.integers("axis", [1]), g.integers("begin", [0])
+    end = g.integers("columns", [columns])
+    first = g.reshape(g.node("Slice", x, zero, end, axis), (columns, 1))
+    turns = g.constant(
+        f"{layer}.frequencies",
+        (2 * np.pi * operation.frequencies.astype(np.float64)).astype(g.dtype),
+    )
+    phases = g.constant(f"{layer}.phases", operation.phases)
+    waves = g.node("Cos", g.node("Add", g.node("Mul", first, turns), phases))
+    waves = g.reshape(waves, (columns, 1, operation.frequencies.shape[1]))
+    products = g.node("Mul", waves, g.constant(f"{layer}.kernel", operation.kernel))
+    total = g.node("ReduceSum", products, g.integers("last_axis", [-1]), keepdims=0)
+    total = g.node("Add", total, g.constant(f"{layer}.bias", operation.bias))
+    own = g.reshape(g.node("Concat", first, total, axis=2), (columns * (sums + 1),))
+    if operation.width == columns * (sums + 1):
+        return own
+    rest = g.node("Slice", x, end, g.integers("end", [2**31]), axis)
+    return g.node("Concat", own, rest, name=layer, axis=1)
+
+
 def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
     """The nodes of an operation; returns the name of its value.
 
@@ -336,6 +359,8 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
                 if array is not None:
                     value = g.node(operator, value, g.constant(f"{layer}.{operator}", array))
             return value
+        case PeriodicColumns():
+            return _periodic(g, operation, inputs[0])
         case Add():
             return g.node("Add", *inputs, name=layer)
     raise ValueError(f"layer {layer}: found {type(operation).__name__}, which ONNX cannot say")

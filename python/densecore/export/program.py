@@ -69,6 +69,21 @@ class ColumnNormalization(Operation):
 
 
 @dataclass(frozen=True)
+class PeriodicColumns(Operation):
+    """Each of the first columns x as x and Σ_f kernel[k, f] cos(2π frequencies[f] x + phases[f]) +
+    bias[k], then the other columns as they are.
+
+    Frequencies and phases (columns, frequencies), kernel (columns, sums, frequencies), bias
+    (columns, sums).
+    """
+
+    frequencies: Array = field(repr=False)
+    phases: Array = field(repr=False)
+    kernel: Array = field(repr=False)
+    bias: Array = field(repr=False)
+
+
+@dataclass(frozen=True)
 class RowNormalization(Operation):
     """(x - mean) / sqrt(mean square + epsilon) of each group of a row's features, then · scale +
     shift where given.
@@ -226,6 +241,17 @@ def _scale(layer: layers.Scale, program: Program) -> None:
     program.add(ColumnNormalization(str(layer.name), (program.last,), factor.size, None, factor))
 
 
+def _periodic(layer: layers.PeriodicEmbedding, program: Program) -> None:
+    columns, sums = layer.bias.shape
+    program.add(
+        PeriodicColumns(
+            str(layer.name), (program.last,), program.width(program.last) + columns * sums,
+            layer.frequencies_.copy(), layer.phases.copy(),
+            layer.kernel.reshape(columns, sums, layer.frequencies).copy(), layer.bias.copy(),
+        )
+    )  # fmt: skip
+
+
 def _residual(layer: layers.Residual, program: Program) -> None:
     start = program.last
     for each in layer.layers:
@@ -248,6 +274,7 @@ _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
     layers.Identity: _nothing,
     layers.LayerNormalization: _layer_normalization,
     layers.Normalization: _normalization,
+    layers.PeriodicEmbedding: _periodic,
     layers.RMSNormalization: _rms_normalization,
     layers.Reshape: _nothing,
     layers.Residual: _residual,

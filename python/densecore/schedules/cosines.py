@@ -112,6 +112,57 @@ class CosineDecayRestarts(LearningRateSchedule):
         return height * _cosine(share, self.alpha)
 
 
+class FlatCosine(LearningRateSchedule):
+    """The same rate for a share of the steps, then half a cosine down to 0.
+
+    Parameters
+    ----------
+    learning_rate : float
+    decay_steps : int
+        Length of both parts together; the rate is 0 after them.
+    flat : float, default 0.5
+        The share of the steps with the same rate, from 0 to less than 1.
+    """
+
+    def __init__(self, learning_rate: float, decay_steps: int, flat: float = 0.5) -> None:
+        self.learning_rate = self._positive("learning_rate", learning_rate)
+        self.decay_steps = self._positive("decay_steps", decay_steps)
+        self.flat = self._number("flat", flat, least=0, below=1)
+
+    def _rates(self, steps: Rates) -> Any:
+        after = (steps / self.decay_steps - self.flat) / (1 - self.flat)
+        return self.learning_rate * _cosine(after, 0.0)
+
+
+class CosineCycles(LearningRateSchedule):
+    """Whole cosines that rise from 0 and fall to 0, each twice as long as the one before.
+
+    With t the share of the steps that are done, the rate is learning_rate (1 - cos(2π log2(1 +
+    (2^cycles - 1) t))) / 2: `coslog4` of Holzmüller, Grinsztajn & Steinwart (*Better by default*,
+    2024) for four cycles, with zeros at t = 0, 1/15, 3/15, 7/15 and 1. After the last step it is 0.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The highest rate of each cycle.
+    decay_steps : int
+        Length of all cycles together.
+    cycles : int, default 4
+        From 1 to 30.
+    """
+
+    def __init__(self, learning_rate: float, decay_steps: int, cycles: int = 4) -> None:
+        self.learning_rate = self._positive("learning_rate", learning_rate)
+        self.decay_steps = self._positive("decay_steps", decay_steps)
+        self.cycles = checks.integer(f"{type(self).__name__}: cycles", cycles, 1, 30)
+
+    def _rates(self, steps: Rates) -> Any:
+        t = np.clip(steps / self.decay_steps, 0, 1)
+        return self.learning_rate * (
+            0.5 - 0.5 * np.cos(2 * np.pi * np.log2(1 + (2**self.cycles - 1) * t))
+        )
+
+
 class OneCycle(LearningRateSchedule):
     """Up to the highest rate and down again (Smith & Topin, Super-convergence, 2018).
 

@@ -14,8 +14,8 @@ from .recipe import Recipe
 _EXACT = 600
 
 _LINEAR = Recipe(
-    "linear", folds=1, members=1, hidden=(), epochs=24, extras=False, weight_decay=0.001,
-    learning_rate=1e-2, label_smoothing=0.0,
+    "linear", folds=1, members=1, periodic=0, hidden=(), epochs=24, extras=False,
+    weight_decay=0.001, learning_rate=1e-2, label_smoothing=0.0,
 )  # fmt: skip
 
 

@@ -89,6 +89,7 @@ class _Row:
         self.statements: list[str] = []
         self.helpers: list[str] = []
         self.at = 0  # the input that comes next
+        self.places: Sequence[int] = ()  # of the feature's inputs
 
     def field(self, kind: str, name: str, comment: str) -> str:
         """Declare a column; the C expression of its value."""
@@ -121,9 +122,9 @@ def _numeric(feature: NumericFeature, row: _Row) -> None:
         edges = row.parts.constant(f"{feature.name} edges", np.array(feature.edges))
         count = len(feature.edges) - 1
         known = f"{value} != {value} ? {number(feature.center, 'float64')} : {value}"
-        row.statements.append(f"@column_bins({known}, {count}, {edges}, x + {row.at});")
-        row.at += count
+        row.statements.append(f"@column_bins({known}, {count}, {edges}, x + {row.places[1]});")
     if feature.indicator:
+        row.at = row.places[-1]
         row.set(f"{value} != {value}")
 
 
@@ -265,13 +266,16 @@ def to_text(
     parts = Parts(prefix, model.dtype)
     preparation, target = model.preparation, model.target
     row = _Row(parts, preparation.bend)
-    for feature in preparation.features:
+    for feature, places in zip(preparation.features, preparation.places(), strict=True):
+        row.places = places.tolist()
+        row.at = row.places[0]
         if type(feature) not in _FEATURES:
             raise ValueError(
                 f"column '{feature.name}': found {type(feature).__name__}, wanted one of: "
                 + ", ".join(kind.__name__ for kind in _FEATURES)
             )
         _FEATURES[type(feature)](feature, row)
+    row.at = preparation.inputs
     count = len(model.ensemble)
     members: list[str] = []
     for i in range(count):

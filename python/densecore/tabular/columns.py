@@ -60,6 +60,13 @@ class Contents:
     parts: int = 0  # of moments: 1 dates, 2 times, 3 both
 
 
+def _texts_of_numbers(values: Array) -> tuple[Codes, list[str]]:
+    different, places = np.unique(values, return_inverse=True)
+    codes = places.reshape(-1).astype(np.int32)
+    codes[np.isnan(values)] = -1
+    return codes, [f"{value:.15g}" for value in different.tolist()]
+
+
 class Column:
     """One column of a table; reads what it is asked for when it is asked.
 
@@ -111,6 +118,18 @@ class Column:
         if self._texts is None:
             self._texts = self._make_texts()
         return self._texts
+
+    def release(self) -> None:
+        """Let go of the file's text: what the column holds is known from here on by its values.
+
+        The text of a number is then its shortest one.
+        """
+        values = self.contents.values
+        if values is None:
+            self.texts()
+        elif self._texts is None:
+            self._make_texts = lambda: _texts_of_numbers(values)
+        self._make_contents = lambda: self.contents
 
     def text(self, row: int) -> str:
         """The text of a cell."""

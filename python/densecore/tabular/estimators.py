@@ -156,7 +156,7 @@ class _Tabular(BaseEstimator):
             if self._by_name:
                 return None
             names = [f"x{i}" for i in range(self.n_features_in_)]
-        return RowKernel.of(self.model_.preparation.features, list(names))
+        return RowKernel.of(self.model_.preparation, list(names))
 
     def _with_target(self, table: Table, y: Any) -> Table:
         raise NotImplementedError
@@ -253,6 +253,11 @@ class _Tabular(BaseEstimator):
 
     def _loaded(self, target: Any) -> None:
         pass
+
+
+def _is_nothing(label: Any) -> bool:
+    """Whether it is None, NaN, or pandas's NA, whose comparisons have no truth."""
+    return label is None or type(label).__name__ == "NAType" or bool(label != label)
 
 
 class TabularClassifier(ClassifierMixin, _Tabular):
@@ -356,6 +361,13 @@ class TabularClassifier(ClassifierMixin, _Tabular):
         weight = sample_weight
         if not isinstance(y, str):
             y = column_or_1d(y, warn=True)
+            if y.dtype == object:
+                missing = np.array([_is_nothing(value) for value in y], bool)
+                if missing.any():
+                    raise ValueError(
+                        f"Input y contains NaN or None, in row {int(np.argmax(missing))} first; "
+                        "wanted a class for each row"
+                    )
             check_classification_targets(y)
             self.classes_ = np.unique(y)
             if self.class_weight is not None:
@@ -378,7 +390,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):
     def _with_target(self, table: Table, y: Any) -> Table:
         if len(self.classes_) < 2:
             raise TableError(
-                f"{type(self).__name__}: found one class, {self.classes_[0]!r}, wanted at least "
+                f"{type(self).__name__}: found one class, {self.classes_[0]}, wanted at least "
                 "two classes"
             )
         texts = [str(value) for value in self.classes_]

@@ -58,8 +58,12 @@ class NumericFeature:
     edges: list[float] = field(default_factory=list)
 
     @property
+    def bins(self) -> int:
+        return max(len(self.edges) - 1, 0)
+
+    @property
     def width(self) -> int:
-        return 1 + max(len(self.edges) - 1, 0) + int(self.indicator)
+        return 1 + self.bins + int(self.indicator)
 
     def cut(self, column: Column, rows: NDArray[np.intp], bins: int) -> None:
         """Cut the numbers of some rows into at most `bins` bins of about as many rows each."""
@@ -217,7 +221,7 @@ class CategoricalFeature:
             unseen[i] = place is None
         if unseen.any() and not self.other:
             count = int(unseen[codes].sum())
-            seen.add(self.name, "categories that the training data had not", count,
+            seen.add(self.name, "rows of categories that the training data had not", count,
                      [t for t, new in zip(levels, unseen, strict=False) if new])  # fmt: skip
         if not self.knows_missing:
             seen.add(self.name, "missing values, of which the training data had none",

@@ -1,6 +1,8 @@
 """Columns of data frames and arrays, whoever made them: pandas, polars, or a dict of arrays."""
 
 from collections.abc import Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -55,8 +57,7 @@ def _column(name: str, path: str, lines: Sequence[int], series: Any, parse: bool
     if values.dtype == object and missing is not None:
         known = values[~missing]
         if known.size and all(
-            isinstance(v, int | float | np.integer | np.floating) and not isinstance(v, bool)
-            for v in known
+            isinstance(v, Real | Decimal) and not isinstance(v, bool | np.bool_) for v in known
         ):
             numbers = np.full(len(values), np.nan)
             numbers[~missing] = known.astype(np.float64)
@@ -85,6 +86,12 @@ def _array(series: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     if hasattr(series, "isna"):  # pandas
         missing = np.asarray(series.isna(), bool)
         dtype = series.dtype
+        if hasattr(dtype, "subtype") and hasattr(series, "sparse"):
+            series = series.sparse.to_dense()
+            dtype = series.dtype
+        if type(dtype).__name__ == "PeriodDtype":
+            series = series.dt.to_timestamp()
+            dtype = series.dtype
         if getattr(dtype, "tz", None) is not None:
             series = series.dt.tz_convert(None)
         if isinstance(getattr(series, "dtype", None), np.dtype):

@@ -29,14 +29,12 @@ def permutation_importance(
     x, y = problem.x[chosen], problem.y[chosen]
     before = _badness(problem, trained, x, y)
     found = {}
-    at = 0
-    for feature in problem.preparation.features:
-        inside = slice(at, at + feature.width)
-        at += feature.width
+    preparation = problem.preparation
+    for feature, inside in zip(preparation.features, preparation.places(), strict=True):
         shuffled = x.copy()
         changes = []
         for _ in range(repeats):
-            shuffled[:, inside] = x[rng.permutation(len(x)), inside]
+            shuffled[:, inside] = x[rng.permutation(len(x))[:, None], inside]
             changes.append(_badness(problem, trained, shuffled, y) - before)
         error = float(np.std(changes, ddof=1) / len(changes) ** 0.5)
         found[feature.name] = (float(np.mean(changes)), error)

@@ -8,26 +8,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ensembles.ensemble import Ensemble
-from ..layers import Dense, Dropout, Input, Scale
+from ..layers import Dense, Dropout, Input, PeriodicEmbedding, Scale
 from ..losses import CategoricalCrossentropy
 from ..models.sequential import Sequential
 from ..optimizers import get as optimizer_named
+from ..schedules import CosineCycles, FlatCosine
+from .committee import Committee
 from .folds import Indices
-from .recipe import SCHEDULES, Recipe
+from .recipe import Recipe
 
 Progress = Callable[[float], None]
 
 # Rows that are predicted at once: outputs of all members stay small.
 _CHUNK = 1 << 16
+# Between the seeds of two kinds of networks: more than there are members of one.
+_OTHER_SEED = 1000
 
 
-def build(recipe: Recipe, inputs: int, outputs: int, classification: bool, seed: int) -> Sequential:
-    """The architecture of the members."""
+def build(
+    recipe: Recipe, inputs: int, outputs: int, classification: bool, seed: int, embedded: int = 0
+) -> Sequential:
+    """The architecture of the members; `embedded`: so many of the first inputs are numbers that get
+    a periodic embedding."""
     settings = recipe.settings(classification)
     activation = settings.activation
     # He's variance suits units that are zero half of the time; Glorot's a linear layer.
     initializer = "he_normal" if activation in ("relu", "mish", "silu") else "lecun_normal"
     layers: list[Any] = [Input(inputs)]
+    if embedded:
+        # Their gradients are large: the frequencies move all rows.
+        layers.append(
+            PeriodicEmbedding(
+                embedded, sigma=0.5, learning_rate_multiplier=0.1, weight_decay_multiplier=0.1
+            )
+        )
     if recipe.scale_rate and recipe.extras:
         layers.append(Scale(learning_rate_multiplier=recipe.scale_rate))
     for width in recipe.hidden:
@@ -55,12 +69,14 @@ def train(
     epochs: int | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
+    numbers: int = 0,
+    bins: int = 0,
     executor: Any = None,
     comm: Any = None,
-) -> Ensemble:
-    """Train `recipe.members` networks for each part of the rows, on the others.
+) -> Committee:
+    """Train the recipe's networks for each part of the rows, on the others.
 
-    Member i of the ensemble does not see the rows ``held_out[i % len(held_out)]``, and keeps the
+    Member i does not see the rows ``held_out[i % len(held_out)]``, and keeps the
     epoch that is best on them.
 
     Parameters
@@ -70,6 +86,8 @@ def train(
     monitor : str
         The number of the validation that tells the best epoch; by default the loss, without label
         smoothing.
+    numbers, bins : int
+        How many of the first inputs are columns of numbers, and of the last ones their bins.
     executor, comm : optional
         Where members are trained, see `Ensemble.fit`.
     """
@@ -79,45 +97,64 @@ def train(
     smallest = min(len(part) for part in trained_on)
     batch = batch_size or recipe.batch_for(smallest)
     count = epochs or recipe.epochs_for(smallest)
-    model = build(recipe, x.shape[1], outputs, classification, seed)
     steps = count * -(-smallest // batch)
-    _compile(model, recipe, classification, steps, outputs)
-    members = len(held_out) * recipe.members
-    ensemble = Ensemble(model, members)
     targets = y
     if classification and recipe.label_smoothing:
         targets = np.eye(outputs, dtype=recipe.dtype)[y]
     elif not classification:
         targets = y.astype(recipe.dtype)
-    with warnings.catch_warnings():
-        # A member that diverges is left out of the average, or ends in an error.
-        warnings.filterwarnings("ignore", "the loss of ", RuntimeWarning)
-        ensemble.fit(
-            x,
-            targets,
-            batch_size=batch,
-            epochs=count,
-            verbose=0,
-            sample_weight=weight,
-            indices=[trained_on[i % len(held_out)] for i in range(members)],
-            validation_indices=[held_out[i % len(held_out)] for i in range(members)],
-            restore_best_weights=True,
-            monitor=monitor or _monitor(recipe, classification),
-            patience=recipe.patience_for(count),
-            on_progress=progress,
-            executor=executor,
-            comm=comm,
-        )
-    return ensemble
+    kinds = [(n, k) for n, k in enumerate(recipe.kinds_for(numbers)) if k]
+    total = sum(k for _, k in kinds)
+    ensembles: list[Ensemble] = []
+    for kind, each in kinds:
+        inputs = x if kind == 0 else x[:, : x.shape[1] - bins]
+        # Another seed: other initial weights and shuffles.
+        model = build(
+            recipe, inputs.shape[1], outputs, classification, seed + kind * _OTHER_SEED,
+            numbers if kind else 0,
+        )  # fmt: skip
+        _compile(model, recipe, classification, steps)
+        members = len(held_out) * each
+        ensemble = Ensemble(model, members)
+        done = sum(len(e) for e in ensembles) // len(held_out)
+        with warnings.catch_warnings():
+            # A member that diverges is left out of the average, or ends in an error.
+            warnings.filterwarnings("ignore", "the loss of ", RuntimeWarning)
+            ensemble.fit(
+                inputs,
+                targets,
+                batch_size=batch,
+                epochs=count,
+                verbose=0,
+                sample_weight=weight,
+                indices=[trained_on[i % len(held_out)] for i in range(members)],
+                validation_indices=[held_out[i % len(held_out)] for i in range(members)],
+                restore_best_weights=True,
+                monitor=monitor or _monitor(recipe, classification),
+                patience=recipe.patience_for(count),
+                on_progress=_share_of(progress, done / total, each / total),
+                executor=executor,
+                comm=comm,
+            )
+        ensembles.append(ensemble)
+    return Committee(ensembles)
 
 
-def _compile(
-    model: Sequential, recipe: Recipe, classification: bool, steps: int, outputs: int
-) -> None:
+def _share_of(progress: Progress | None, begin: float, share: float) -> Progress | None:
+    return None if progress is None else lambda done: progress(begin + share * done)
+
+
+_SCHEDULES: dict[str, type[CosineCycles] | type[FlatCosine]] = {
+    "coslog4": CosineCycles,
+    "flat_cosine": FlatCosine,
+}
+
+
+def _compile(model: Sequential, recipe: Recipe, classification: bool, steps: int) -> None:
     rate = recipe.settings(classification).learning_rate
     optimizer = optimizer_named(recipe.optimizer)
-    if recipe.schedule in SCHEDULES:
-        optimizer.learning_rate = SCHEDULES[recipe.schedule](rate, steps)
+    if recipe.schedule in _SCHEDULES:
+        optimizer.learning_rate = _SCHEDULES[recipe.schedule](rate, steps)
     else:
         optimizer.learning_rate = rate
     if recipe.optimizer in ("adam", "adamw"):
@@ -138,7 +175,7 @@ def _monitor(recipe: Recipe, classification: bool) -> str:
     return "val_categorical_crossentropy" if smoothed else "val_loss"
 
 
-def outputs_of(ensemble: Ensemble, x: NDArray[Any]) -> NDArray[Any]:
+def outputs_of(ensemble: Committee, x: NDArray[Any]) -> NDArray[Any]:
     """All members' outputs for x (rows, inputs): (members, rows, outputs)."""
     return np.concatenate(
         [ensemble.predict(x[at : at + _CHUNK]) for at in range(0, len(x), _CHUNK)], axis=1
@@ -146,7 +183,7 @@ def outputs_of(ensemble: Ensemble, x: NDArray[Any]) -> NDArray[Any]:
 
 
 def out_of_fold(
-    ensemble: Ensemble, x: NDArray[Any], held_out: Sequence[Indices]
+    ensemble: Committee, x: NDArray[Any], held_out: Sequence[Indices]
 ) -> tuple[Indices, NDArray[np.float64]]:
     """The rows that some member has not seen, and the mean of those members' outputs for them."""
     rows = np.unique(np.concatenate(held_out))

@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from .._base import checks, core
 from .._saving import safetensors
+from .._saving.model_file import TABLE_FORMAT as FORMAT
 from ..ensembles.ensemble import Ensemble
 from ..models.loading import load_model
 from ..models.sequential import Sequential
+from .committee import Committee
 from .json_fields import finite, positive
 from .preparation import ClassTarget, NumericTarget, Preparation, Surprises
 from .reader import Table
 from .scores import sharpened
 
-FORMAT = "densecore-table"
 FORMAT_VERSION = "1"
 
 
@@ -27,7 +28,7 @@ class TableModel:
 
     Parameters
     ----------
-    ensemble : Ensemble
+    ensemble : Committee
     preparation : Preparation
     power : float
         What probabilities are raised to (1 / temperature), so that they are calibrated.
@@ -40,7 +41,7 @@ class TableModel:
 
     def __init__(
         self,
-        ensemble: Ensemble,
+        ensemble: Committee,
         preparation: Preparation,
         power: float = 1.0,
         residuals: NDArray[np.float64] | None = None,
@@ -51,7 +52,7 @@ class TableModel:
         self.power = power
         self.residuals = residuals
         self.card = {} if card is None else card
-        self._frozen: list[Any] | None = None
+        self._frozen: list[tuple[int, Any]] | None = None
 
     @property
     def target(self) -> ClassTarget | NumericTarget:
@@ -77,10 +78,13 @@ class TableModel:
     def outputs_of_few(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """The same bits for a few rows, sooner: by frozen members, without copies."""
         if self._frozen is None:
-            self._frozen = [self.ensemble.member(i).freeze() for i in range(len(self.ensemble))]
-        total = self._frozen[0](x).astype(np.float64)
-        for member in self._frozen[1:]:
-            total += member(x)
+            self._frozen = self.ensemble.frozen()
+        total = np.zeros((len(x), self.target.outputs))
+        parts = {x.shape[1]: x}
+        for inputs, member in self._frozen:
+            if inputs not in parts:
+                parts[inputs] = np.ascontiguousarray(x[:, :inputs])
+            total += member(parts[inputs])
         return self.answers(total / len(self._frozen))
 
     def answers(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -121,12 +125,15 @@ class TableModel:
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The arrays, and all else as JSON can hold it."""
-        tensors: dict[str, NDArray[Any]] = {"parameters": self.ensemble.parameters}
+        ensembles = self.ensemble.ensembles
+        tensors: dict[str, NDArray[Any]] = {
+            _parameters(i): ensemble.parameters for i, ensemble in enumerate(ensembles)
+        }
         if self.residuals is not None:
             tensors["residuals"] = self.residuals
         config = {
-            "model": self.ensemble._model._architecture(),
-            "seeds": self.ensemble.seeds,
+            "models": [ensemble._model._architecture() for ensemble in ensembles],
+            "seeds": [ensemble.seeds for ensemble in ensembles],
             "table": self.preparation.to_dict(),
             "power": self.power,
             "card": self.card,
@@ -165,21 +172,31 @@ class TableModel:
     @classmethod
     def from_state(cls, tensors: dict[str, NDArray[Any]], config: dict[str, Any]) -> "TableModel":
         """What `state` says; raises for what is impossible."""
-        model = Sequential.from_config(config["model"])
-        ensemble = Ensemble(model, seeds=[checks.seed(seed) for seed in config["seeds"]])
-        if tensors["parameters"].shape != ensemble.parameters.shape:
-            raise ValueError(
-                f"parameters: found {tensors['parameters'].shape}, wanted "
-                f"{ensemble.parameters.shape}"
-            )
-        ensemble.parameters[...] = tensors["parameters"]
+        ensembles = []
+        for i, (architecture, seeds) in enumerate(
+            zip(config["models"], config["seeds"], strict=True)
+        ):
+            model = Sequential.from_config(architecture)
+            ensemble = Ensemble(model, seeds=[checks.seed(seed) for seed in seeds])
+            found = tensors[_parameters(i)]
+            if found.shape != ensemble.parameters.shape:
+                raise ValueError(
+                    f"parameters: found {found.shape}, wanted {ensemble.parameters.shape}"
+                )
+            ensemble.parameters[...] = found
+            ensembles.append(ensemble)
+        if len({(e.dtype, e._model._outputs) for e in ensembles}) != 1:
+            raise ValueError("models: wanted one or more with the same dtype and outputs")
+        committee = Committee(ensembles)
         preparation = Preparation.from_dict(
-            config["table"], int(model.input_shape[1] or 0), model._outputs
+            config["table"], committee.inputs, ensembles[0]._model._outputs
         )
         card = config["card"]
         if not isinstance(card, dict):
             raise ValueError("card: wanted an object")
-        return cls(ensemble, preparation, positive(config["power"]), tensors.get("residuals"), card)
+        return cls(
+            committee, preparation, positive(config["power"]), tensors.get("residuals"), card
+        )
 
 
 def is_table_model(path: str | os.PathLike[str]) -> bool:
@@ -222,7 +239,7 @@ def load_table_model(path: str | os.PathLike[str]) -> TableModel:
         raise ValueError(f"{name}: what the model says of its table is unusable: {error}") from None
     ensemble = Ensemble(model, 1)
     ensemble.set_member(0, model)
-    return TableModel(ensemble, preparation)
+    return TableModel(Committee([ensemble]), preparation)
 
 
 # What impossible entries of a configuration raise, wherever they are looked at.
@@ -256,17 +273,20 @@ def _read(file: Any, name: str) -> TableModel:
 RESIDUAL_QUANTILES = 201
 
 
+def _parameters(ensemble: int) -> str:
+    """The name of an ensemble's tensor."""
+    return f"parameters.{ensemble}" if ensemble else "parameters"
+
+
 def _shapes(
     config: dict[str, Any], names: Sequence[str]
 ) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
     """The tensors that a configuration implies; raises for an impossible one."""
-    model = Sequential.from_config(config["model"])
-    members = len(config["seeds"])
-    _, parameters = model._tensor_shapes()
     finite(config["power"])
-    shapes: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
-        "parameters": (model._dtype, (members, parameters))
-    }
+    shapes: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+    for i, (architecture, seeds) in enumerate(zip(config["models"], config["seeds"], strict=True)):
+        model = Sequential.from_config(architecture)
+        shapes[_parameters(i)] = model._dtype, (len(seeds), model._tensor_shapes()[1])
     if "residuals" in names:
         outputs = model._outputs
         shapes["residuals"] = (np.dtype(np.float64), (RESIDUAL_QUANTILES, outputs))

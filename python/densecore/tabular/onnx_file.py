@@ -131,10 +131,16 @@ def _networks(model: "TableModel", g: Graph, inputs: str) -> str:
     if model.dtype != "float64":
         x = g.node("Cast", inputs, to=onnx.TYPES[model.dtype])
     outputs = []
+    parts = {model.preparation.inputs: x}  # the networks without bins see fewer inputs
     for number in range(len(model.ensemble)):
         program = program_of(model.ensemble.member(number))
+        if program.inputs not in parts:
+            parts[program.inputs] = g.node(
+                "Slice", x, g.integers("begin", [0]), g.integers("end", [program.inputs]),
+                g.integers("axis", [1]),
+            )  # fmt: skip
         inner = g.of_dtype(model.dtype)
-        last = onnx.append(inner, program, x, prefix=f"member_{number}.")
+        last = onnx.append(inner, program, parts[program.inputs], prefix=f"member_{number}.")
         outputs.append(g.node("Cast", last, to=onnx.TYPES["float64"]))
     total = outputs[0] if len(outputs) == 1 else g.node("Sum", *outputs)
     return g.node("Div", total, g.number(float(len(outputs))))
@@ -211,15 +217,22 @@ def to_bytes(
     preparation = model.preparation
     columns = _Columns([feature.name for feature in preparation.features], preparation.bend)
     g = columns.graph
+    numbers: list[str] = []
     parts: list[str] = []
+    bins: list[str] = []
     for feature in preparation.features:
         if type(feature) not in _FEATURES:
             raise ValueError(
                 f"column '{feature.name}': found {type(feature).__name__}, wanted one of: "
                 + ", ".join(kind.__name__ for kind in _FEATURES)
             )
-        parts += _FEATURES[type(feature)](feature, columns)
-    inputs = g.node("Concat", *parts, axis=1)
+        made = _FEATURES[type(feature)](feature, columns)
+        if preparation.by_kind and isinstance(feature, NumericFeature):
+            numbers.append(made.pop(0))
+            if feature.edges:
+                bins.append(made.pop(0))
+        parts += made
+    inputs = g.node("Concat", *numbers, *parts, *bins, axis=1)
     target = model.target
     if isinstance(target, ClassTarget):
         classes = target.classes if classes is None else classes

@@ -41,8 +41,8 @@ __all__ = [
     "Target",
 ]
 
-# Version 1 is that of densecore 0.1.0.
-VERSION = 2
+# Version 1 is that of densecore 0.1.0; in it and in version 2 the inputs stand feature by feature.
+VERSION = 3
 
 
 @dataclass
@@ -50,11 +50,46 @@ class Preparation:
     """All that a prediction needs to know of the table that the model was trained on.
 
     `bend`: whether scaled numbers are bent towards ±3; not for a model that is to be linear.
+    `by_kind`: first come the columns of numbers, which a layer may embed, then all else but their
+    bins, and the bins at last, which a network may leave out; otherwise feature by feature.
     """
 
     features: list[Feature]
     target: Target
     bend: bool = True
+    by_kind: bool = True
+
+    @property
+    def numbers(self) -> int:
+        """How many of the first inputs are columns of numbers."""
+        if not self.by_kind:
+            return 0
+        return sum(isinstance(feature, NumericFeature) for feature in self.features)
+
+    @property
+    def bins(self) -> int:
+        """How many of the last inputs are bins."""
+        if not self.by_kind:
+            return 0
+        return sum(feature.bins for feature in self.features if isinstance(feature, NumericFeature))
+
+    def places(self) -> list[NDArray[np.intp]]:
+        """Of each feature, where each of its inputs stands."""
+        number, at, bin_at = 0, self.numbers, self.inputs - self.bins
+        found = []
+        for feature in self.features:
+            if not self.by_kind or not isinstance(feature, NumericFeature):
+                found.append(np.arange(at, at + feature.width))
+                at += feature.width
+                continue
+            more = feature.width - 1 - feature.bins
+            found.append(
+                np.concatenate([
+                    [number], np.arange(bin_at, bin_at + feature.bins), np.arange(at, at + more)
+                ]).astype(np.intp)
+            )  # fmt: skip
+            number, bin_at, at = number + 1, bin_at + feature.bins, at + more
+        return found
 
     @property
     def inputs(self) -> int:
@@ -72,7 +107,7 @@ class Preparation:
             replace(feature, edges=[]) if isinstance(feature, NumericFeature) else feature
             for feature in self.features
         ]
-        return Preparation(features, self.target, False)
+        return Preparation(features, self.target, False, self.by_kind)
 
     def transform(self, table: Table, dtype: str, seen: Surprises | None = None) -> NDArray[Any]:
         """The network's inputs (rows, inputs); columns are found by name, in any order.
@@ -95,15 +130,19 @@ class Preparation:
                 f"model needs; found: {listed(table.names)}"
             )
         x = np.empty((len(table), self.inputs), dtype)
-        at = 0
-        for feature in self.features:
-            out = x[:, at : at + feature.width]
-            at += feature.width
+        for feature, place in zip(self.features, self.places(), strict=True):
+            apart = place[-1] - place[0] + 1 != len(place)
+            if apart:
+                out = np.empty((len(table), feature.width), dtype)
+            else:
+                out = x[:, place[0] : place[-1] + 1]
             if feature.name in table:
                 feature.transform(table.column(feature.name), out, self.bend, seen)
             else:
                 seen.add(feature.name, "rows without the column, taken as missing", len(table), [])
                 feature.transform_missing(out)
+            if apart:
+                x[:, place] = out
         return x
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,7 +175,7 @@ class Preparation:
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError(f"damaged entry ({reprlib.repr(error)})") from None
         refuse_repeated([feature.name for feature in features])
-        found = cls(features, target, bend)
+        found = cls(features, target, bend, version >= 3)
         if (found.inputs, target.outputs) != (inputs, outputs):
             raise ValueError(
                 f"found {found.inputs} inputs and {target.outputs} outputs, wanted {inputs} and "

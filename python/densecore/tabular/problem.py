@@ -1,7 +1,7 @@
 """A table as a problem to be learnt: which column is predicted, from what, on which rows."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,7 +83,7 @@ class Problem:
             return None
         columns = [self.table.column(name) for name in target.names]
         other = NumericTarget.fit(columns, self.rows, log=True)
-        preparation = Preparation(self.preparation.features, other, self.preparation.bend)
+        preparation = replace(self.preparation, target=other)
         return Problem(self.table, preparation, self.rows, self.x, self.y, self.weight,
                        self.groups, self.left_out, self.notes)  # fmt: skip
 

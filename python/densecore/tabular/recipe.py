@@ -5,10 +5,7 @@ schedules follow Holzmüller, Grinsztajn & Steinwart (Better by default, NeurIPS
 ablations of docs/tables.md did not say otherwise.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-
-from ..schedules.base import LearningRateSchedule, Rates
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,10 @@ class Recipe:
     folds : int
         Parts of the rows, each of which some members do not see. 1: a single part is held out.
     members : int
-        Networks for each part, which differ in their initial weights and shuffles.
+        Networks for each part that see the numbers cut into bins; they differ in their initial
+        weights and shuffles.
+    periodic : int
+        Further networks for each part, which see a periodic embedding of the numbers instead.
     hidden : tuple of int
         Widths of the hidden layers.
     epochs : int
@@ -37,6 +37,7 @@ class Recipe:
     name: str
     folds: int
     members: int
+    periodic: int
     hidden: tuple[int, ...]
     epochs: int
     patience: float = 0.35
@@ -51,7 +52,7 @@ class Recipe:
     beta_2: float = 0.95
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
-    schedule: str = "flat_cosine"
+    schedule: str = "flat_cosine"  # or "coslog4"; otherwise the rate stays
     optimizer: str = "adamw"
     batch_size: int = 0  # 0: by the number of rows
     dtype: str = "float32"
@@ -71,6 +72,12 @@ class Recipe:
             bins=chosen.bins if self.extras else 0,
             dropout=chosen.dropout if self.extras else 0.0,
         )
+
+    def kinds_for(self, numbers: int) -> tuple[int, int]:
+        """Networks with bins and with an embedding of each part, for so many columns of numbers."""
+        if numbers and self.extras:
+            return self.members, self.periodic
+        return self.members + self.periodic, 0
 
     def epochs_for(self, rows: int) -> int:
         """Fewer for many rows: the number of steps grows with the root of the rows only."""
@@ -124,9 +131,9 @@ MIN_PATIENCE = 8
 BATCHES = [(1500, 64), (8000, 128), (30_000, 256), (100_000, 512)]
 
 RECIPES = {
-    "quick": Recipe("quick", folds=4, members=1, hidden=(64, 64), epochs=24),
-    "default": Recipe("default", folds=8, members=1, hidden=(128, 128, 128), epochs=48),
-    "best": Recipe("best", folds=8, members=3, hidden=(192, 192, 192), epochs=64),
+    "quick": Recipe("quick", folds=4, members=1, periodic=0, hidden=(64, 64), epochs=24),
+    "default": Recipe("default", folds=8, members=1, periodic=1, hidden=(128, 128, 128), epochs=48),
+    "best": Recipe("best", folds=8, members=2, periodic=2, hidden=(192, 192, 192), epochs=64),
 }
 
 
@@ -141,46 +148,3 @@ def recipe_named(name: str) -> Recipe:
     if name not in RECIPES:
         raise ValueError(f"recipe: found {name!r}, wanted one of {', '.join(RECIPES)}")
     return RECIPES[name]
-
-
-class CosineCycles(LearningRateSchedule):
-    """Four cosine cycles, each twice as long as the one before: (1 - cos(2π log2(1 + 15 t))) / 2.
-
-    Rates fall to zero at t = 1/15, 3/15, 7/15 and 1 of the training, where the best epochs are.
-    """
-
-    def __init__(self, learning_rate: float, steps: int) -> None:
-        self.learning_rate = self._positive("learning_rate", learning_rate)
-        self.steps = self._positive("steps", steps)
-
-    def _rates(self, steps: Rates) -> Rates:
-        import numpy as np
-
-        t = np.minimum(steps / self.steps, 1)
-        wave: Rates = 0.5 - 0.5 * np.cos(2 * np.pi * np.log2(1 + 15 * t))
-        return np.maximum(self.learning_rate * wave, 1e-12)
-
-
-class FlatCosine(LearningRateSchedule):
-    """The same rate for half of the steps, then half a cosine down to zero."""
-
-    def __init__(self, learning_rate: float, steps: int) -> None:
-        self.learning_rate = self._positive("learning_rate", learning_rate)
-        self.steps = self._positive("steps", steps)
-
-    def _rates(self, steps: Rates) -> Rates:
-        import numpy as np
-
-        t = np.clip(2 * steps / self.steps - 1, 0, 1)
-        return np.maximum(self.learning_rate * (0.5 + 0.5 * np.cos(np.pi * t)), 1e-12)
-
-
-SCHEDULES: dict[str, type[CosineCycles] | type[FlatCosine]] = {
-    "coslog4": CosineCycles,
-    "flat_cosine": FlatCosine,
-}
-
-
-def known_schedules() -> Sequence[str]:
-    """Names that `Recipe.schedule` may have besides ``constant``."""
-    return list(SCHEDULES)

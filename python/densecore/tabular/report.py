@@ -59,7 +59,7 @@ def describe_problem(problem: Problem, task_given: bool) -> list[str]:
 def describe_recipe(recipe: Recipe, parts: int, classification: bool) -> str:
     """The networks of a recipe in one line."""
     widths = "-".join(map(str, recipe.hidden)) or "no hidden layer"
-    networks = parts * recipe.members
+    networks = parts * (recipe.members + recipe.periodic)
     how = (
         f"each on {parts - 1} of {parts} parts of the rows"
         if parts > 1

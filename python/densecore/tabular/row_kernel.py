@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import Feature, NumericFeature
+from .features import NumericFeature
+from .preparation import Preparation
 from .scaling import bent, scaled
 
 
@@ -21,33 +22,40 @@ class RowKernel:
     features : sequence of NumericFeature
     columns : sequence of int
         The array's column of each feature.
+    places : sequence of ndarray
+        Where each of a feature's inputs stands.
     """
 
-    def __init__(self, features: Sequence[NumericFeature], columns: Sequence[int]) -> None:
+    def __init__(
+        self,
+        features: Sequence[NumericFeature],
+        columns: Sequence[int],
+        places: Sequence[NDArray[np.intp]],
+    ) -> None:
         self.columns = np.array(columns, np.intp)
         self.centers = np.array([f.center for f in features])
         self.scales = np.array([f.scale for f in features])
-        starts = np.cumsum([0, *(f.width for f in features)])
-        self.width = int(starts[-1])
-        self.numbers = starts[:-1]
+        self.width = sum(f.width for f in features)
+        self.numbers = np.array([place[0] for place in places], np.intp)
         marked = [i for i, f in enumerate(features) if f.indicator]
         self.marked = np.array(marked, np.intp)
-        self.marks = np.array([starts[i + 1] - 1 for i in marked], np.intp)
+        self.marks = np.array([places[i][-1] for i in marked], np.intp)
         edges = [(i, np.array(f.edges)) for i, f in enumerate(features) if f.edges]
         self.binned = np.array([i for i, e in edges for _ in e[1:]], np.intp)
-        self.bins = np.array([starts[i] + 1 + k for i, e in edges for k in range(len(e) - 1)],
+        self.bins = np.array([places[i][1 + k] for i, e in edges for k in range(len(e) - 1)],
                              np.intp)  # fmt: skip
         self.lows = np.concatenate([e[:-1] for _, e in edges] or [np.empty(0)])
         self.sizes = np.concatenate([np.diff(e) for _, e in edges] or [np.empty(0)])
 
     @classmethod
-    def of(cls, features: Sequence[Feature], names: Sequence[str]) -> "RowKernel | None":
+    def of(cls, preparation: Preparation, names: Sequence[str]) -> "RowKernel | None":
         """The kernel for arrays whose columns have these names; None unless all are numbers."""
+        features = preparation.features
         numbers = [f for f in features if isinstance(f, NumericFeature)]
         place = {name: i for i, name in enumerate(names)}
         if len(numbers) < len(features) or not all(f.name in place for f in numbers):
             return None
-        return cls(numbers, [place[f.name] for f in numbers])
+        return cls(numbers, [place[f.name] for f in numbers], preparation.places())
 
     def __call__(self, values: NDArray[Any], bend: bool, dtype: str) -> NDArray[Any]:
         """The inputs (rows, inputs) of values (rows, columns)."""

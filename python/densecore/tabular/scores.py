@@ -66,11 +66,13 @@ def number_scores(predicted: Array, truth: Array, weight: Array | None = None) -
     """RMSE, MAE and R² of predicted numbers (rows,); R² is NaN when the truth is constant."""
     w = _weights(weight, len(truth))
     error = predicted - truth
-    mean = np.average(truth, weights=w)
-    spread = float(np.average((truth - mean) ** 2, weights=w))
-    square = float(np.average(error**2, weights=w))
+    # In units of the largest number: the squares of very small or large ones are none.
+    unit = max(float(np.abs(truth).max()), float(np.abs(error).max()), 5e-324)
+    mean = np.average(truth / unit, weights=w)
+    spread = float(np.average((truth / unit - mean) ** 2, weights=w))
+    square = float(np.average((error / unit) ** 2, weights=w))
     return {
-        "rmse": square**0.5,
+        "rmse": unit * square**0.5,
         "mae": float(np.average(np.abs(error), weights=w)),
         "r2": 1 - square / spread if spread else float("nan"),
     }

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from .._base import core
 from ..distributed.group import group_of
-from ..ensembles.ensemble import Ensemble
 from .baselines import linear_predictions
+from .committee import Committee
 from .errors import TableError, counted
 from .folds import Indices, folds, held_out
 from .members import Progress, out_of_fold, train
@@ -140,21 +140,24 @@ def fit(
     smallest = len(problem.x) - max(len(part) for part in parts)
     epochs = recipe.epochs_for(smallest)
 
-    def run(one: Problem, chosen: Recipe, over: list[Indices], count: int, tell: Any) -> Ensemble:
+    def run(one: Problem, chosen: Recipe, over: list[Indices], count: int, tell: Any) -> Committee:
+        made = one.preparation
         return train(chosen, one.x, one.network_targets(), outputs, classification, over, seed,
                      weight=weight, monitor=monitor, epochs=count, progress=tell,
+                     numbers=made.numbers, bins=made.bins,
                      executor=executor, comm=comm)  # fmt: skip
 
     if time_limit is not None:
         recipe, epochs, parts = _within(
             time_limit - _of_rank_0(time.perf_counter() - start, comm), recipe, epochs, parts,
-            lambda over: run(problem, recipe.with_options(members=1), over, 1, None), notes, comm,
+            lambda over: run(problem, recipe.with_options(members=1, periodic=0), over, 1, None),
+            notes, comm,
         )  # fmt: skip
     other = problem.with_logarithm()
     if other is not None:
         trial = max(MIN_EPOCHS, round(_TRIAL * epochs))
         over = parts[:2]
-        single = recipe.with_options(members=1)
+        single = recipe.with_options(members=1, periodic=0)
         errors = []
         for one in (problem, other):
             rows, predicted = out_of_fold(run(one, single, over, trial, None), one.x, over)
@@ -205,11 +208,11 @@ def _within(
     one_epoch(parts)
     seconds = max(_of_rank_0(time.perf_counter() - begin, comm), 1e-6)
     limit -= 2 * seconds
-    wanted = epochs * recipe.members
+    members = recipe.members + recipe.periodic
+    wanted = epochs * members
     possible = int(0.85 * limit / seconds)
     if possible >= wanted:
         return recipe, epochs, parts
-    members = recipe.members
     while members > 1 and possible < MIN_EPOCHS * members:
         members -= 1
     count = max(1, min(epochs, possible // members))
@@ -217,22 +220,22 @@ def _within(
         # Parts that no member holds out are trained on by all.
         parts = parts[: max(2, len(parts) // 2)]
         count = max(1, min(epochs, count * 2))
-    short = ", less than one epoch takes" if possible < 1 else ""
+    short = "is shorter than an epoch, and" if possible < 1 else ""
     notes.append(
-        f"the time limit{short} leaves {counted(count, 'epoch')} of {epochs} for "
-        f"{counted(members * len(parts), 'network')}"
+        f"the time limit {short} leaves {counted(count, 'epoch')} of {epochs} for "
+        f"{counted(members * len(parts), 'network')}".replace("  ", " ")
     )
-    return recipe.with_options(members=members), count, parts
+    bins = min(recipe.members, members)
+    return recipe.with_options(members=bins, periodic=members - bins), count, parts
 
 
-def _refuse_divergence(problem: Problem, ensemble: Ensemble) -> None:
-    if not np.isfinite(ensemble.parameters).all():
+def _refuse_divergence(problem: Problem, ensemble: Committee) -> None:
+    if not ensemble.is_finite():
         raise ValueError(
             f"{problem.table.path}: training diverged (parameters are not finite); try a smaller "
             "--learning-rate"
         )
     history = ensemble.history
-    assert history is not None
     if not np.isfinite(history["val_loss"]).any():
         raise ValueError(
             f"{problem.table.path}: training diverged (the loss is "
@@ -241,7 +244,7 @@ def _refuse_divergence(problem: Problem, ensemble: Ensemble) -> None:
 
 
 def _model_of(
-    problem: Problem, ensemble: Ensemble, rows: Indices, outside: NDArray[np.float64]
+    problem: Problem, ensemble: Committee, rows: Indices, outside: NDArray[np.float64]
 ) -> tuple[TableModel, NDArray[np.float64]]:
     """The model, calibrated on what its members said of unseen rows, and that in the target's
     units."""
@@ -299,8 +302,14 @@ def _errors(
 
         rng = np.random.default_rng(seed)
         drawn = [all_of(rng.integers(n, size=n)) for _ in range(draws)]
-        found[name] = {m: float(np.nanstd([d[m] for d in drawn], ddof=1)) for m in metrics}
+        found[name] = {m: _deviation([d[m] for d in drawn]) for m in metrics}
     return found
+
+
+def _deviation(values: list[float]) -> float:
+    """Of what is known; NaN for less than two values."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
 
 
 def _baselines(
@@ -358,7 +367,7 @@ def _card(
             "name": recipe.name,
             "hidden": list(recipe.hidden),
             "activation": recipe.settings(problem.classification).activation,
-            "networks": len(parts) * recipe.members,
+            "networks": len(made.model.ensemble),
             "parts": len(parts),
             "epochs": epochs,
             "kept_epochs": [int(e) + 1 for e in history.kept_epochs],
