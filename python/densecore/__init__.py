@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         utils,
     )
     from .callbacks.history import History
-    from .converters import from_keras, from_torch
+    from .converters import from_keras, from_onnx, from_torch
     from .ensembles.ensemble import Ensemble
     from .layers import Dense, Input
     from .models import Model, Sequential, load_model
@@ -53,6 +53,7 @@ __all__ = [
     "datasets",
     "export",
     "from_keras",
+    "from_onnx",
     "from_torch",
     "get_num_threads",
     "initializers",
@@ -91,6 +92,7 @@ _FROM = {
     "Sequential": "models",
     "cross_validate": "ensembles",
     "from_keras": "converters",
+    "from_onnx": "converters",
     "from_torch": "converters",
     "load_model": "models",
     "sweep": "ensembles",

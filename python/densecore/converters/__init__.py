@@ -5,9 +5,10 @@ Nothing in a foreign file is executed. What a model here cannot be is refused, b
 
 from typing import Any
 
+from .._base.files import StrPath
 from ..models.sequential import Sequential
 
-__all__ = ["from_keras", "from_torch"]
+__all__ = ["from_keras", "from_onnx", "from_torch"]
 
 
 def from_keras(source: Any, *, name: str | None = None) -> Sequential:
@@ -15,6 +16,13 @@ def from_keras(source: Any, *, name: str | None = None) -> Sequential:
     from .keras import from_keras as convert
 
     return convert(source, name=name)
+
+
+def from_onnx(path: StrPath, *, name: str | None = None) -> Sequential:
+    """The model of an ONNX file; see `densecore.converters.onnx.from_onnx`."""
+    from .onnx import from_onnx as convert
+
+    return convert(path, name=name)
 
 
 def from_torch(module: Any, *, name: str | None = None) -> Sequential:
