@@ -25,8 +25,11 @@ def from_onnx(path: StrPath, *, name: str | None = None) -> Sequential:
     return convert(path, name=name)
 
 
-def from_torch(module: Any, *, name: str | None = None) -> Sequential:
+def from_torch(
+    module: Any, *, optimizer: Any = None, loss: Any = None, metrics: Any = None,
+    name: str | None = None,
+) -> Sequential:  # fmt: skip
     """The model of a PyTorch module; see `densecore.converters.torch.from_torch`."""
     from .torch import from_torch as convert
 
-    return convert(module, name=name)
+    return convert(module, optimizer=optimizer, loss=loss, metrics=metrics, name=name)

@@ -250,7 +250,7 @@ def _modules(torch: Any, stack: Sequence[layers.Layer], row: Row, dtype: Any) ->
     return found
 
 
-def to_torch(model: Any) -> "nn.Sequential":
+def to_torch(model: Any, *, optimizer: bool = False) -> Any:
     """A model as an ``nn.Sequential`` with the same weights, in evaluation mode.
 
     ``Dense`` becomes ``Linear`` and the module of its activation; layers that PyTorch has no module
@@ -260,20 +260,25 @@ def to_torch(model: Any) -> "nn.Sequential":
     ----------
     model : Sequential
         Built: with parameters.
+    optimizer : bool, default False
+        Also make the optimizer that the model is compiled with (SGD, Adam, AdamW, RMSprop,
+        Adagrad), with its state: training goes on there where it stands here.
 
     Returns
     -------
     torch.nn.Sequential
         Its parameters are copies, of the model's dtype.
+    torch.optim.Optimizer
+        With ``optimizer=True``.
 
     Raises
     ------
     ImportError
         PyTorch is not installed.
     RuntimeError
-        The model has no parameters yet.
+        The model has no parameters yet, or no optimizer where one is wanted.
     ValueError
-        A layer that PyTorch has no form for; the message names it.
+        A layer or an optimizer that PyTorch has no form for; the message names it.
     """
     torch = _import()
     if not model.built:
@@ -284,4 +289,8 @@ def to_torch(model: Any) -> "nn.Sequential":
     row = tuple(int(size) for size in model.input_shape[1:])
     modules = _modules(torch, model.layers, row, getattr(torch, model.dtype))
     made: nn.Sequential = torch.nn.Sequential(*modules).eval()
+    if optimizer:
+        from .torch_optimizers import give
+
+        return made, give(model, made, torch)
     return made

@@ -17,9 +17,6 @@ from ..losses.base import from_stored, stored_config
 from ..losses.function import CallableLoss
 from .compiled import Compiled
 
-if TYPE_CHECKING:
-    from torch import nn
-
 
 class Serializable(Compiled):
     """A model that can be described, copied and saved."""
@@ -127,6 +124,28 @@ class Serializable(Compiled):
 
         return export(self, path, int8=int8)
 
+    def to_jax(self) -> tuple[Any, dict[str, dict[str, Any]]]:
+        """A pure function of JAX and the pytree of its parameters; see
+        `densecore.export.jax.to_jax`."""
+        with imports:
+            from ..export.jax import to_jax
+
+        return to_jax(self)
+
+    def parameter_tree(self) -> dict[str, dict[str, Any]]:
+        """Copies of the arrays by layer and name; see `densecore.export.jax.parameter_tree`."""
+        with imports:
+            from ..export.jax import parameter_tree
+
+        return parameter_tree(self)
+
+    def set_parameter_tree(self, tree: Any) -> None:
+        """Set all arrays from a pytree; see `densecore.export.jax.set_parameter_tree`."""
+        with imports:
+            from ..export.jax import set_parameter_tree
+
+        set_parameter_tree(self, tree)
+
     def to_keras(self) -> Any:
         """The model as a Keras model; see `densecore.export.keras.to_keras`."""
         with imports:
@@ -134,12 +153,12 @@ class Serializable(Compiled):
 
         return to_keras(self)
 
-    def to_torch(self) -> "nn.Sequential":
+    def to_torch(self, *, optimizer: bool = False) -> Any:
         """The model as PyTorch modules; see `densecore.export.torch.to_torch`."""
         with imports:
             from ..export.torch import to_torch
 
-        return to_torch(self)
+        return to_torch(self, optimizer=optimizer)
 
     def _file_config(self) -> dict[str, Any]:
         """`get_config` as a file holds it; a learning rate that no file can hold is its number."""
