@@ -94,5 +94,5 @@ def test_mistakes() -> None:
     with pytest.raises(ValueError, match="found Lion, wanted one of: SGD"):
         model.to_torch(optimizer=True)
     model.compile(dc.optimizers.SGD(0.1, clipnorm=1.0), LOSS)
-    with pytest.raises(ValueError, match="found .'clipnorm': 1"):
+    with pytest.raises(ValueError, match="clipnorm': 1"):
         model.to_torch(optimizer=True)

@@ -9,6 +9,7 @@ import numpy as np
 from .. import optimizers
 from .._base.dtypes import Array
 from ..models.sequential import Sequential
+from .trained_slices import trained_slices
 
 
 @dataclass(frozen=True)
@@ -111,22 +112,6 @@ RULES: dict[type[optimizers.Optimizer], Rule] = {
         {"lr_decay": 0, "weight_decay": 0, "maximize": False},
     ),
 }  # fmt: skip
-
-
-def trained_slices(model: Sequential) -> list[tuple[slice, tuple[int, ...]]]:
-    """Where the arrays that training changes lie in the flat parameters, and their shapes."""
-    start = model.parameters.__array_interface__["data"][0]
-    found = []
-    for layer in model._all_layers():
-        for array in _own(layer):
-            offset = (array.__array_interface__["data"][0] - start) // array.itemsize
-            found.append((slice(offset, offset + array.size), array.shape))
-    return found
-
-
-def _own(layer: Any) -> list[Array]:
-    """The arrays of a layer that training changes, without those of layers in it."""
-    return [] if getattr(layer, "_layers", None) is not None else list(layer.trainable_weights)
 
 
 def _turned(array: Array) -> Array:

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -189,7 +189,8 @@ class Serializable(Compiled):
             weights_file.write(filepath, self._parameter_tensors())
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Read the weights from a file of `save_weights`, or from a model file.
+        """Read the weights from a file of `save_weights`, from a model file, or from a weights file
+        of Keras (``.weights.h5``, ``.h5``; needs h5py) of the same layers.
 
         Nothing changes when one does not fit.
 
@@ -197,9 +198,17 @@ class Serializable(Compiled):
         ------
         OSError
             The file cannot be read.
+        ImportError
+            It is a file of Keras's, and h5py is not installed.
         ValueError
-            It is not such a file (Keras's HDF5 files are not), or of other layers.
+            It is not such a file, or of other layers.
         """
+        if weights_file.is_hdf5(filepath):
+            from .._saving import keras_files
+
+            with self._reserved():
+                keras_files.load_into(filepath, self.layers)
+            return
         with self._reserved():
             weights_file.read(filepath, self._parameter_tensors())
 
