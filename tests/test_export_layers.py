@@ -42,6 +42,7 @@ def random_network(seed: int, dtype: str) -> tuple[dc.Sequential, np.ndarray]:
                 mean=rng.normal(size=width), variance=rng.uniform(0.5, 2, width),
                 invert=bool(rng.integers(2)),
             ),
+            "scale": lambda: layers.Scale(),
             "rescaling": lambda: layers.Rescaling(rng.uniform(0.5, 2, width), rng.normal()),
             "dropout": lambda: layers.Dropout(0.3),
             "noise": lambda: layers.GaussianNoise(0.3),

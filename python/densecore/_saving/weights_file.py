@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .._base import core
-from .._base.checks import one_line
+from .._base import checks, core
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from . import safetensors
@@ -36,14 +35,14 @@ def read(path: str | os.PathLike[str], views: Mapping[str, Array]) -> None:
 
     Numbers of another precision are converted.
     """
-    name = os.fspath(path)
+    name = checks.path("path", path)
     with safetensors.open_file(path) as file:
         found = {key: info.shape for key, info in file.tensors.items() if _is_weight(key)}
         wanted = {key: view.shape for key, view in views.items()}
         for key in {**wanted, **found}:
             if found.get(key) != wanted.get(key):
                 raise ValueError(
-                    f"{name}: tensor '{one_line(key, 60)}': found {_shown(found, key)}, "
+                    f"{name}: tensor '{checks.one_line(key, 60)}': found {_shown(found, key)}, "
                     f"the model has {_shown(wanted, key)}"
                 )
         arrays = {key: file.read(key) for key in wanted}

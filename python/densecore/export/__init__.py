@@ -8,7 +8,7 @@ import json
 import os
 from typing import Any
 
-from .._base import core
+from .._base import checks, core
 from .._base.files import StrPath
 from .._base.lazy import imports
 from .program import Program, program_of
@@ -27,11 +27,11 @@ def format_of(path: StrPath, int8: bool) -> str:
     ValueError
         It is unknown, or `int8` is not for it.
     """
-    ending = os.path.splitext(os.fspath(path))[1].lower()
+    ending = os.path.splitext(checks.path("path", path))[1].lower()
     if ending not in FORMATS:
         known = ", ".join(f"{each} ({what})" for each, what in FORMATS.items())
         raise ValueError(f"export: found a name that ends in {ending!r}, wanted one of: {known}")
-    if int8 and ending != ".h":
+    if checks.flag("int8", int8) and ending != ".h":
         raise ValueError(f"export: found int8=True for {ending}, wanted it for .h only")
     return ending
 

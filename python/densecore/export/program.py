@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import activations, layers
+from .._base import checks
 from ..layers.activation_argument import UserActivation
 from .rows_of_layers import row_of
 
@@ -220,6 +221,11 @@ def _unit_normalization(layer: layers.UnitNormalization, program: Program) -> No
     _row_normalization(layer, program, None, None, epsilon=1e-70, centered=False, summed=True)
 
 
+def _scale(layer: layers.Scale, program: Program) -> None:
+    factor = layer.scale.copy()
+    program.add(ColumnNormalization(str(layer.name), (program.last,), factor.size, None, factor))
+
+
 def _residual(layer: layers.Residual, program: Program) -> None:
     start = program.last
     for each in layer.layers:
@@ -245,6 +251,7 @@ _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
     layers.RMSNormalization: _rms_normalization,
     layers.Reshape: _nothing,
     layers.Residual: _residual,
+    layers.Scale: _scale,
     layers.UnitNormalization: _unit_normalization,
 }
 
@@ -275,6 +282,8 @@ def program_of(model: Any) -> Program:
     ValueError
         A layer has no form outside this library; the message names it.
     """
+    if not hasattr(model, "built"):
+        raise TypeError(f"export: found {checks.shown(model)}, wanted a model")
     if not model.built:
         raise RuntimeError(
             f"export: the model {model.name!r} has no parameters yet: it does not know its number "
