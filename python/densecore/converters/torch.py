@@ -210,6 +210,20 @@ class _Reader:
     def unit_normalization(self, place: str, module: Any) -> None:
         self.add(layers.UnitNormalization(), None)
 
+    def scale(self, place: str, module: Any) -> None:
+        scale = _array(f"{place}.scale", module.scale)
+        self.add(layers.Scale(trainable=module.scale.requires_grad), scale.size, scale=scale)
+
+    def periodic(self, place: str, module: Any) -> None:
+        names = ("frequencies", "phases", "kernel", "bias")
+        arrays = {name: _array(f"{place}.{name}", getattr(module, name)) for name in names}
+        columns, further, frequencies = arrays["kernel"].shape
+        arrays["kernel"] = arrays["kernel"].reshape(-1, frequencies)
+        layer = layers.PeriodicEmbedding(
+            columns, further + 1, frequencies, trainable=module.kernel.requires_grad
+        )
+        self.add(layer, None, **arrays)
+
     def noise(self, place: str, module: Any) -> None:
         self.add(layers.GaussianNoise(module.stddev), None)
 
@@ -283,8 +297,10 @@ _LAYERS: dict[str, Callable[[_Reader, str, Any], None]] = {
     "GroupNorm": _Reader.group_normalization,
     "LayerNorm": _Reader.layer_normalization,
     "Linear": _Reader.linear,
+    "PeriodicEmbedding": _Reader.periodic,
     "RMSNorm": _Reader.rms_normalization,
     "Residual": _Reader.residual,
+    "Scale": _Reader.scale,
     "Unflatten": _Reader.unflatten,
     "UnitNormalization": _Reader.unit_normalization,
 }

@@ -14,6 +14,7 @@ from .program import (
     Dense,
     Function,
     Operation,
+    Periodic,
     Program,
     RowNormalization,
 )
@@ -204,6 +205,21 @@ class _Writer:
         if names:
             self.loop(operation.width, f"{y}[i] = {_scaled(f'{y}[i]', names)};")
 
+    def periodic(self, operation: Periodic, x: str, y: str) -> None:
+        self.use("periodic")
+        columns, frequencies = operation.frequencies.shape
+        further = operation.bias.shape[1]
+        rest = operation.width - columns * (1 + further)
+        arrays = ", ".join(
+            self.constant(f"{operation.layer} {part}", getattr(operation, part))
+            for part in ("frequencies", "phases", "kernel", "bias")
+        )
+        self.parts.stack += self.parts.bytes_of(frequencies)
+        self.statements.append(
+            f"{{ {self.parts.type} cosines[{frequencies}]; {self.prefix}periodic({columns}, "
+            f"{frequencies}, {further}, {rest}, {arrays}, cosines, {x}, {y}); }}"
+        )
+
     def operation(self, operation: Operation, x: list[str], y: str) -> None:
         """Append what computes an operation's value from buffers `x` into the buffer `y`.
 
@@ -223,6 +239,8 @@ class _Writer:
                 self.rows(operation, x[0], y)
             case Add():
                 self.loop(operation.width, f"{y}[i] = {x[0]}[i] + {x[1]}[i];")
+            case Periodic():
+                self.periodic(operation, x[0], y)
             case _:
                 raise ValueError(
                     f"layer {operation.layer}: found {type(operation).__name__}, which a C header "
@@ -256,7 +274,7 @@ def _buffers(program: Program) -> tuple[list[str], dict[str, int]]:
             homes.append("y")
             continue
         # A value's buffer may be the one of an input that nothing needs later, except in a product.
-        elementwise = not isinstance(operation, Dense)
+        elementwise = not isinstance(operation, Dense | Periodic)
         taken = {
             homes[value]
             for value in range(place + 1)

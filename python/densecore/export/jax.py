@@ -218,6 +218,23 @@ def _unit_normalization(jax: Any, layer: layers.UnitNormalization, row: Row) -> 
     return apply
 
 
+def _scale(jax: Any, layer: layers.Scale, row: Row) -> Apply:
+    return lambda p, x: x * p["scale"]
+
+
+def _periodic(jax: Any, layer: layers.PeriodicEmbedding, row: Row) -> Apply:
+    def apply(p: Mapping[str, Any], x: Any) -> Any:
+        columns, frequencies = p["frequencies"].shape
+        own = x[:, :columns, None]
+        cosines = jax.numpy.cos(2 * jax.numpy.pi * own * p["frequencies"] + p["phases"])
+        kernel = p["kernel"].reshape(columns, -1, frequencies)
+        sums = jax.numpy.einsum("ijf,jkf->ijk", cosines, kernel) + p["bias"]
+        both = jax.numpy.concatenate([own, sums], axis=2).reshape(len(x), -1)
+        return jax.numpy.concatenate([both, x[:, columns:]], axis=1)
+
+    return apply
+
+
 def _normalization(jax: Any, layer: layers.Normalization, row: Row) -> Apply:
     least = 0.0 if layer.invert else layer._epsilon
 
@@ -264,9 +281,11 @@ _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row], Apply]] = {
     layers.Identity: _nothing,
     layers.LayerNormalization: _layer_normalization,
     layers.Normalization: _normalization,
+    layers.PeriodicEmbedding: _periodic,
     layers.RMSNormalization: _rms_normalization,
     layers.Reshape: _reshape,
     layers.Residual: _residual,
+    layers.Scale: _scale,
     layers.UnitNormalization: _unit_normalization,
 }
 

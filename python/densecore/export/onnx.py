@@ -21,6 +21,7 @@ from .program import (
     Dense,
     Function,
     Operation,
+    Periodic,
     Program,
     RowNormalization,
 )
@@ -292,6 +293,33 @@ def _normalized_rows(g: Graph, operation: RowNormalization, x: str) -> str:
     return g.reshape(value, (operation.width,)) if operation.groups > 1 else value
 
 
+def _periodic(g: Graph, operation: Periodic, x: str) -> str:
+    """Columns with their sums of cosines; angles are taken within half a turn first."""
+    layer, columns = operation.layer, len(operation.frequencies)
+    further = operation.bias.shape[1]
+    rest = operation.width - columns * (1 + further)
+    own = x
+    if rest:
+        own = g.node("Slice", x, g.integers("start", [0]), g.integers("end", [columns]),
+                     g.integers("axis", [1]))  # fmt: skip
+    column = g.reshape(own, (columns, 1))
+    turns = g.node("Mul", column, g.constant(f"{layer}.frequencies", operation.frequencies))
+    phases = (operation.phases.astype(np.float64) / (2 * np.pi)).astype(g.dtype)
+    turns = g.node("Add", turns, g.constant(f"{layer}.phases", phases))
+    whole = g.node("Floor", g.node("Add", turns, g.number(0.5)))
+    angle = g.node("Mul", g.node("Sub", turns, whole), g.number(2 * math.pi))
+    cosines = g.reshape(g.node("Cos", angle), (columns, 1, operation.frequencies.shape[1]))
+    products = g.node("Mul", cosines, g.constant(f"{layer}.kernel", operation.kernel))
+    sums = g.node("ReduceSum", products, g.integers("last_axis", [-1]), keepdims=0)
+    sums = g.node("Add", sums, g.constant(f"{layer}.bias", operation.bias))
+    both = g.reshape(g.node("Concat", column, sums, axis=2), (columns * (1 + further),))
+    if not rest:
+        return both
+    others = g.node("Slice", x, g.integers("start", [columns]),
+                    g.integers("end", [columns + rest]), g.integers("axis", [1]))  # fmt: skip
+    return g.node("Concat", both, others, axis=1, name=layer)
+
+
 def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
     """The nodes of an operation; returns the name of its value.
 
@@ -338,6 +366,8 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
             return value
         case Add():
             return g.node("Add", *inputs, name=layer)
+        case Periodic():
+            return _periodic(g, operation, inputs[0])
     raise ValueError(f"layer {layer}: found {type(operation).__name__}, which ONNX cannot say")
 
 

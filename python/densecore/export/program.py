@@ -92,6 +92,20 @@ class RowNormalization(Operation):
 
 
 @dataclass(frozen=True)
+class Periodic(Operation):
+    """Each of the first columns x becomes x and, for each k, the sum over f of kernel[k, f]
+    cos(2π frequencies[f] x + phases[f]) + bias[k]; the other columns follow.
+
+    frequencies and phases (columns, f), kernel (columns, k, f), bias (columns, k).
+    """
+
+    frequencies: Array = field(repr=False)
+    phases: Array = field(repr=False)
+    kernel: Array = field(repr=False)
+    bias: Array = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Add(Operation):
     """The sum of two values."""
 
@@ -226,6 +240,18 @@ def _scale(layer: layers.Scale, program: Program) -> None:
     program.add(ColumnNormalization(str(layer.name), (program.last,), factor.size, None, factor))
 
 
+def _periodic(layer: layers.PeriodicEmbedding, program: Program) -> None:
+    columns, frequencies = layer.frequencies_.shape
+    further = layer.bias.shape[1]
+    program.add(
+        Periodic(
+            str(layer.name), (program.last,), program.width(program.last) + columns * further,
+            layer.frequencies_.copy(), layer.phases.copy(),
+            layer.kernel.copy().reshape(columns, further, frequencies), layer.bias.copy(),
+        )
+    )  # fmt: skip
+
+
 def _residual(layer: layers.Residual, program: Program) -> None:
     start = program.last
     for each in layer.layers:
@@ -248,6 +274,7 @@ _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
     layers.Identity: _nothing,
     layers.LayerNormalization: _layer_normalization,
     layers.Normalization: _normalization,
+    layers.PeriodicEmbedding: _periodic,
     layers.RMSNormalization: _rms_normalization,
     layers.Reshape: _nothing,
     layers.Residual: _residual,

@@ -213,6 +213,20 @@ def _reshape(torch: Any, layer: layers.Reshape, row: Row, dtype: Any) -> list[An
     ]
 
 
+def _scale(torch: Any, layer: layers.Scale, row: Row, dtype: Any) -> list[Any]:
+    from .torch_modules import Scale
+
+    return [Scale(torch.from_numpy(layer.scale.copy()))]
+
+
+def _periodic(torch: Any, layer: layers.PeriodicEmbedding, row: Row, dtype: Any) -> list[Any]:
+    from .torch_modules import PeriodicEmbedding
+
+    kernel = layer.kernel.reshape(*layer.bias.shape, -1)
+    arrays = (layer.frequencies_, layer.phases, kernel, layer.bias)
+    return [PeriodicEmbedding(*(torch.from_numpy(array.copy()) for array in arrays))]
+
+
 def _residual(torch: Any, layer: layers.Residual, row: Row, dtype: Any) -> list[Any]:
     from .torch_modules import Residual
 
@@ -231,9 +245,11 @@ _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row, Any], list[Any]]] 
     layers.Identity: lambda torch, layer, row, dtype: [torch.nn.Identity()],
     layers.LayerNormalization: _layer_normalization,
     layers.Normalization: _normalization,
+    layers.PeriodicEmbedding: _periodic,
     layers.RMSNormalization: _rms_normalization,
     layers.Reshape: _reshape,
     layers.Residual: _residual,
+    layers.Scale: _scale,
     layers.UnitNormalization: _unit_normalization,
 }
 
