@@ -67,11 +67,17 @@ def random_network(seed: int, dtype: str) -> tuple[dc.Sequential, np.ndarray]:
         stack.append(layers.Flatten())
     stack += block(int(np.prod(shape)), 1)
     width = 6 * int(rng.integers(1, 5))
+    if seed % 4 == 1:
+        stack.append(layers.PeriodicEmbedding(4, 3, 5, sigma=0.5))
+    elif seed % 4 == 3:
+        stack.append(layers.PeriodicEmbedding(units=2, frequencies=20, sigma=2.0))
     stack += [layers.Dense(width, activation()), *block(width, 1)]
     last = [layers.Reshape((3, -1))] if rng.integers(4) == 0 else []
     model = dc.Sequential([*stack, layers.Dense(6), *last], dtype=dtype, seed=seed)
     for layer in model._all_layers():
-        if not isinstance(layer, layers.Dense | layers.Normalization | layers.Residual):
+        if not isinstance(
+            layer, layers.Dense | layers.Normalization | layers.Residual | layers.PeriodicEmbedding
+        ):
             for array in layer.weights:
                 array[...] = rng.uniform(0.5, 2, array.shape)
     x = rng.normal(0.5, 1.5, (40, *shape)).astype(dtype)
@@ -175,6 +181,11 @@ def test_keras_predicts_the_same_and_comes_back(seed: int, dtype: str) -> None:
     os.environ.setdefault("JAX_ENABLE_X64", "1")
     pytest.importorskip("keras")
     model, x = random_network(seed, dtype)
+    unknown = layers.PeriodicEmbedding | layers.Scale  # Keras has none
+    if any(isinstance(layer, unknown) for layer in model._all_layers()):
+        with pytest.raises(ValueError, match=r"layer \w+: found (PeriodicEmbedding|Scale), wanted"):
+            model.to_keras()
+        return
     theirs = model.to_keras()
     wanted = model.predict(x, verbose=0)
     assert_near(np.asarray(theirs(x)), wanted, 1e-5, model.layers)

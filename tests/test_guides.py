@@ -23,7 +23,7 @@ PAGES = {
     "docs/from-scikit-learn.md": (3, 3),
     "docs/layers.md": (1, 1),
     "docs/many-machines.md": (3, 3),
-    "docs/other-programs.md": (4, 3),
+    "docs/other-programs.md": (5, 3),
     "docs/own-loops.md": (5, 5),
     "docs/tables.md": (1, 1),
     "docs/the-note.md": (2, 0),
@@ -51,6 +51,7 @@ FRAGMENTS = {
     "grad_output, vector = np.ones((64, 2), 'f4'), np.ones_like(model.parameters)\n",
     ("README.md", "ensemble = dc.Ensemble"): TRAINED,
     ("docs/other-programs.md", "import numpy as np\nimport torch"): "",
+    ("docs/other-programs.md", "import jax"): "",
     ("docs/examples.md", "target.parameters"): TRAINED + "network, target = model, model\n",
 }
 
@@ -74,6 +75,7 @@ def fragments() -> list[tuple[str, str]]:
 
 def run(code: str, folder: Path) -> str:
     for name, version in {
+        "jax": None,
         "matplotlib": None,
         "onnxruntime": None,
         "pandas": None,

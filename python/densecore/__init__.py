@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         utils,
     )
     from .callbacks.history import History
-    from .converters import from_keras, from_torch
+    from .converters import from_keras, from_onnx, from_torch
     from .ensembles.ensemble import Ensemble
     from .layers import Dense, Input
     from .models import Model, Sequential, load_model
@@ -59,6 +59,7 @@ __all__ = [
     "distributed",
     "export",
     "from_keras",
+    "from_onnx",
     "from_torch",
     "get_num_threads",
     "initializers",
@@ -85,9 +86,9 @@ __all__ = [
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
     "activations", "backend", "callbacks", "constraints", "converters", "data", "datasets",
-    "distributed", "export", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers",
-    "random", "reference", "regularizers", "saving", "schedules", "sklearn", "solvers",
-    "tabular", "utils",
+    "distributed", "export", "initializers", "layers", "losses", "metrics", "models", "ops",
+    "optimizers", "random", "reference", "regularizers", "saving", "schedules", "sklearn",
+    "solvers", "tabular", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",
@@ -98,6 +99,7 @@ _FROM = {
     "Sequential": "models",
     "cross_validate": "ensembles",
     "from_keras": "converters",
+    "from_onnx": "converters",
     "from_torch": "converters",
     "load_model": "models",
     "sweep": "ensembles",

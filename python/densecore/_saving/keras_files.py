@@ -55,6 +55,30 @@ def _snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def is_model(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of a configuration is a model of layers."""
+    return entry.get("class_name") in ("Sequential", "Functional", "Model")
+
+
+def entries_of(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The layers of a model's configuration."""
+    inner = config.get("config")
+    entries = inner if isinstance(inner, list) else (inner or {}).get("layers", [])
+    return [each for each in entries if isinstance(each, Mapping)]
+
+
+def _leaves(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for inner in entries_of(entry):
+        if is_model(inner):
+            yield from _leaves(inner)
+        else:
+            yield inner
+
+
+def _texts(names: Any) -> list[str]:
+    return [each.decode() if isinstance(each, bytes) else str(each) for each in names]
+
+
 class Weights:
     """The arrays of an HDF5 file by layer; sizes are looked at before anything is read.
 
@@ -86,35 +110,48 @@ class Weights:
             )
         return np.asarray(found[()])
 
-    def of_layers(self, layers: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-        """Datasets of each layer by the layer's name, in Keras's order of its weights.
+    def of_layers(self, config: Mapping[str, Any]) -> dict[int, list[Any]]:
+        """Datasets of each layer, in Keras's order of its weights, by the `id` of its entry.
 
         Parameters
         ----------
-        layers : sequence of mapping
-            ``class_name`` and ``config`` of every layer of the model, in order.
+        config : mapping
+            Of a model; nested models are looked into.
         """
-        found: dict[str, list[Any]] = {}
-        counts: dict[str, int] = {}
+        found: dict[int, list[Any]] = {}
         whole = self._file if "layer_names" in self._file.attrs else None
         old = self._file.get("model_weights", whole)
-        for layer in layers:
-            name = str(layer["config"].get("name"))
-            if old is not None:
-                group = old.get(name)
-                names = [] if group is None else group.attrs.get("weight_names", [])
-                texts = [each.decode() if isinstance(each, bytes) else str(each) for each in names]
-                if group is not None and texts and all(text in group for text in texts):
-                    found[name] = [group[text] for text in texts]
-                    continue
+        if old is None:
+            self._of_group(self._file, config, found)
+            return found
+        for entry in entries_of(config):
+            name = str(entry["config"].get("name"))
+            group = old.get(name)
+            names = [] if group is None else _texts(group.attrs.get("weight_names", []))
+            if is_model(entry):  # its own weights, and those of the models in it, by their paths
+                by_layer: dict[str, list[Any]] = {}
+                for text in names:
+                    if text in group:
+                        by_layer.setdefault(text.split("/")[-2], []).append(group[text])
+                for inner in _leaves(entry):
+                    found[id(inner)] = by_layer.get(str(inner["config"].get("name")), [])
             else:
-                file_name = _snake_case(layer["class_name"])
-                count = counts.get(file_name, 0)
-                counts[file_name] = count + 1
-                group = self._file.get(f"layers/{file_name}" + (f"_{count}" if count else ""))
-                group = None if group is None else group.get("vars")
-            found[name] = [] if group is None else list(self._datasets(group))
+                found[id(entry)] = [group[text] for text in names if text in group]
         return found
+
+    def _of_group(self, group: Any, config: Mapping[str, Any], found: dict[int, list[Any]]) -> None:
+        """Keras 3: ``layers/dense_1/vars`` is the second dense layer of a model."""
+        counts: dict[str, int] = {}
+        for entry in entries_of(config):
+            file_name = _snake_case(str(entry["class_name"]))
+            count = counts.get(file_name, 0)
+            counts[file_name] = count + 1
+            inner = group.get(f"layers/{file_name}" + (f"_{count}" if count else ""))
+            if is_model(entry):
+                self._of_group({} if inner is None else inner, entry, found)
+            else:
+                variables = None if inner is None else inner.get("vars")
+                found[id(entry)] = [] if variables is None else list(self._datasets(variables))
 
     def read(self, found: Any, shape: tuple[int, ...]) -> Array:
         """One array, of the shape that is wanted.
@@ -126,8 +163,25 @@ class Weights:
         """
         return self._read(found, shape)
 
+    def fitting(self, found: Any, shape: tuple[int, ...]) -> Array:
+        """One array, of the shape that is wanted, or with numbers for the features of rows that
+        have several dimensions.
+
+        Raises
+        ------
+        ValueError
+            As of `read`.
+        """
+        fewer = len(shape) == 1 and found.ndim == 1 and 0 < found.size < shape[0]
+        if fewer and shape[0] % found.size == 0 and "normalization" in str(found.name):
+            return np.tile(self._read(found, found.shape), shape[0] // found.size)
+        return self._read(found, shape)
+
     def optimizer(self) -> list[Any]:
         """Datasets of the optimizer in Keras 3's order: iteration, learning rate, states."""
+        old = self._file.get("optimizer_weights")
+        if old is not None:
+            return [old[text] for text in _texts(old.attrs.get("weight_names", [])) if text in old]
         group = self._file.get("optimizer/vars")
         return [] if group is None else list(self._datasets(group))
 
@@ -219,3 +273,40 @@ def read_weights(path: StrPath) -> Weights:
     if not os.path.exists(path):
         raise FileNotFoundError(f"{shown}: there is no such file")
     return Weights(_open(h5py, path, shown), shown)
+
+
+def load_into(path: StrPath, layers: Sequence[Any]) -> None:
+    """Fill the arrays of layers from a weights file of Keras's, all or none.
+
+    Layers of Keras 3's files are found by their classes and order, those of older ones by name.
+
+    Raises
+    ------
+    ImportError, FileNotFoundError
+        As `read`.
+    ValueError
+        The file has other layers, or arrays of other shapes; the message names the first.
+    """
+    weights, shown = read_weights(path), os.fspath(path)
+    entries = [
+        {"class_name": type(layer).__name__, "config": {"name": layer.name}} for layer in layers
+    ]
+    try:
+        found = weights.of_layers({"config": {"layers": entries}})
+        made = []
+        for layer, entry in zip(layers, entries, strict=True):
+            views = layer.weights
+            datasets = found.get(id(entry)) or []
+            if not datasets and not layer.parameter_names:
+                continue  # numbers of the configuration, as of Rescaling
+            if len(datasets) < len(views):
+                raise ValueError(
+                    f"{shown}: layer {layer.name}: found {len(datasets)} arrays, wanted "
+                    f"{len(views)}: the file is of other layers (from_keras reads whole models)"
+                )
+            for view, dataset in zip(views, datasets, strict=False):
+                made.append((view, weights.fitting(dataset, view.shape)))
+    finally:
+        weights.close()
+    for view, array in made:
+        view[...] = array

@@ -1,7 +1,7 @@
 """Weights without their model: a safetensors file with the names that a model file has.
 
-Keras writes HDF5, which would need a library of its own; the endings of its names (``.h5``,
-``.weights.h5``) are accepted nevertheless, so that a script's names need not change.
+Keras writes HDF5, which needs a library of its own (`keras_files` reads it); the endings of its
+names (``.h5``, ``.weights.h5``) are accepted here, so that a script's names need not change.
 """
 
 import os
@@ -24,18 +24,18 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, Array]) -> None:
     )
 
 
+def is_hdf5(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is one of Keras's, by its first bytes; OSError when it cannot be read."""
+    with open(path, "rb") as start:
+        return start.read(len(_HDF5)) == _HDF5
+
+
 def read(path: str | os.PathLike[str], views: Mapping[str, Array]) -> None:
     """Fill views from a weights file or a model file, all or none.
 
     Numbers of another precision are converted.
     """
     name = checks.path("path", path)
-    with open(path, "rb") as start:
-        if start.read(len(_HDF5)) == _HDF5:
-            raise ValueError(
-                f"{name}: found an HDF5 file, wanted one of densecore's save_weights or save: in "
-                "Keras, np.savez the arrays of model.get_weights(), and give them to set_weights"
-            )
     with safetensors.open_file(path) as file:
         found = {key: info.shape for key, info in file.tensors.items() if _is_weight(key)}
         wanted = {key: view.shape for key, view in views.items()}

@@ -5,9 +5,10 @@ Nothing in a foreign file is executed. What a model here cannot be is refused, b
 
 from typing import Any
 
+from .._base.files import StrPath
 from ..models.sequential import Sequential
 
-__all__ = ["from_keras", "from_torch"]
+__all__ = ["from_keras", "from_onnx", "from_torch"]
 
 
 def from_keras(source: Any, *, name: str | None = None) -> Sequential:
@@ -17,8 +18,18 @@ def from_keras(source: Any, *, name: str | None = None) -> Sequential:
     return convert(source, name=name)
 
 
-def from_torch(module: Any, *, name: str | None = None) -> Sequential:
+def from_onnx(path: StrPath, *, name: str | None = None) -> Sequential:
+    """The model of an ONNX file; see `densecore.converters.onnx.from_onnx`."""
+    from .onnx import from_onnx as convert
+
+    return convert(path, name=name)
+
+
+def from_torch(
+    module: Any, *, optimizer: Any = None, loss: Any = None, metrics: Any = None,
+    name: str | None = None,
+) -> Sequential:  # fmt: skip
     """The model of a PyTorch module; see `densecore.converters.torch.from_torch`."""
     from .torch import from_torch as convert
 
-    return convert(module, name=name)
+    return convert(module, optimizer=optimizer, loss=loss, metrics=metrics, name=name)

@@ -21,6 +21,7 @@ from .. import (
 from .._base.dtypes import Array
 from .._base.warn import warn
 from .._saving import keras_files
+from ..export.keras_optimizers import take as take_optimizer
 from ..models.sequential import Sequential
 
 _STACK = "wanted a stack of layers, each with one input and one output"
@@ -411,34 +412,6 @@ def _compile(model: Sequential, compiled: Mapping[str, Any] | None) -> None:
         warn(f"from_keras: the model is not compiled: {error}")
 
 
-Read = Callable[[Any, tuple[int, ...]], Array]
-
-
-def _take_optimizer(model: Sequential, datasets: Sequence[Any], read: Read) -> None:
-    """Take the optimizer's state along, where Keras's order of it is known here."""
-    optimizer = model.optimizer
-    states = [] if optimizer is None else optimizer.state_names()
-    order = {("m", "v"): ("m", "v"), ("velocity",): ("velocity",), ("m",): ("m",), ("v",): ("v",)}
-    wanted = order.get(tuple(states))
-    if wanted is None:
-        return
-    trained = [array for layer in model._all_layers() for array in layer.trainable_weights]
-    # The iteration and, unless a schedule gives it, the learning rate come first.
-    first = len(datasets) - len(wanted) * len(trained)
-    if first not in (1, 2):
-        return
-    flat, offsets = model.parameters, []
-    for array in trained:
-        start = array.__array_interface__["data"][0] - flat.__array_interface__["data"][0]
-        offsets.append(start // flat.itemsize)
-    targets = model._network.optimizer_states()
-    for number, (array, offset) in enumerate(zip(trained, offsets, strict=True)):
-        for place, name in enumerate(wanted):
-            found = read(datasets[first + number * len(wanted) + place], array.shape)
-            targets[name][offset : offset + array.size] = found.ravel()
-    model._network.steps = int(read(datasets[0], ()))
-
-
 # Public -------------------------------------------------------------------------------------------
 
 
@@ -457,8 +430,8 @@ def from_keras(source: Any, *, name: str | None = None) -> Sequential:
     -------
     Sequential
         Predictions agree with Keras's to rounding. It is compiled if the model was and the loss,
-        the optimizer and the metrics are known here (else a warning says what is not); the
-        state of SGD, Adam, AdamW, Lion and RMSprop is taken along, but not from an ``.h5`` file.
+        the optimizer and the metrics are known here (else a warning says what is not), and the
+        optimizer's state is taken along (but of Nadam, Lamb and Adafactor).
 
     Raises
     ------
@@ -475,20 +448,19 @@ def from_keras(source: Any, *, name: str | None = None) -> Sequential:
     if isinstance(source, str | os.PathLike):
         config, weights = keras_files.read(source)
         try:
-            entries = _flat(config)
-            datasets = weights.of_layers(entries)
+            datasets = weights.of_layers(config)
 
             def read(entry: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> Any:
-                found = datasets.get(str(entry["config"].get("name"))) or []
+                found = datasets.get(id(entry)) or []
                 if len(found) < len(shapes):
                     return None
                 return [
-                    weights.read(each, shape) for each, shape in zip(found, shapes, strict=False)
+                    weights.fitting(each, shape) for each, shape in zip(found, shapes, strict=False)
                 ]
 
             model = _model(config, read, name)
             _compile(model, config.get("compile_config"))
-            _take_optimizer(model, weights.optimizer(), weights.read)
+            take_optimizer(model, weights.optimizer(), weights.read)
         except (AttributeError, IndexError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{os.fspath(source)}: found a configuration that Keras does not write ({error!r})"
@@ -514,7 +486,15 @@ def from_keras(source: Any, *, name: str | None = None) -> Sequential:
 
     def given(entry: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> Any:
         found = by_name.get(str(entry["config"].get("name"))) or []
-        return found[: len(shapes)] if len(found) >= len(shapes) else None
+        if len(found) < len(shapes):
+            return None
+        # Of rows with several dimensions Keras has the features' numbers, we those of each element.
+        return [
+            np.tile(array, shape[0] // array.size)
+            if array.ndim == len(shape) == 1 and array.size and shape[0] % array.size == 0
+            else array
+            for array, shape in zip(found, shapes, strict=False)
+        ]
 
     model = _model(config, given, name)
     compiled = getattr(source, "get_compile_config", lambda: None)()
@@ -523,7 +503,7 @@ def from_keras(source: Any, *, name: str | None = None) -> Sequential:
         optimizer = source.optimizer
         config = {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
         _compile(model, {**compiled, "optimizer": config})
-        _take_optimizer(
+        take_optimizer(
             model, optimizer.variables, lambda array, shape: np.asarray(array).reshape(shape)
         )
     return model

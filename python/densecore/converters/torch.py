@@ -210,6 +210,20 @@ class _Reader:
     def unit_normalization(self, place: str, module: Any) -> None:
         self.add(layers.UnitNormalization(), None)
 
+    def scale(self, place: str, module: Any) -> None:
+        scale = _array(f"{place}.scale", module.scale)
+        self.add(layers.Scale(trainable=module.scale.requires_grad), scale.size, scale=scale)
+
+    def periodic(self, place: str, module: Any) -> None:
+        names = ("frequencies", "phases", "kernel", "bias")
+        arrays = {name: _array(f"{place}.{name}", getattr(module, name)) for name in names}
+        columns, further, frequencies = arrays["kernel"].shape
+        arrays["kernel"] = arrays["kernel"].reshape(-1, frequencies)
+        layer = layers.PeriodicEmbedding(
+            columns, further + 1, frequencies, trainable=module.kernel.requires_grad
+        )
+        self.add(layer, None, **arrays)
+
     def noise(self, place: str, module: Any) -> None:
         self.add(layers.GaussianNoise(module.stddev), None)
 
@@ -283,15 +297,20 @@ _LAYERS: dict[str, Callable[[_Reader, str, Any], None]] = {
     "GroupNorm": _Reader.group_normalization,
     "LayerNorm": _Reader.layer_normalization,
     "Linear": _Reader.linear,
+    "PeriodicEmbedding": _Reader.periodic,
     "RMSNorm": _Reader.rms_normalization,
     "Residual": _Reader.residual,
+    "Scale": _Reader.scale,
     "Unflatten": _Reader.unflatten,
     "UnitNormalization": _Reader.unit_normalization,
 }
 
 
-def from_torch(module: Any, *, name: str | None = None) -> Sequential:
-    """The model of a PyTorch module: the same layers with copies of the weights, not compiled.
+def from_torch(
+    module: Any, *, optimizer: Any = None, loss: Any = None, metrics: Any = None,
+    name: str | None = None,
+) -> Sequential:  # fmt: skip
+    """The model of a PyTorch module: the same layers with copies of the weights.
 
     Parameters
     ----------
@@ -300,6 +319,11 @@ def from_torch(module: Any, *, name: str | None = None) -> Sequential:
         ``GroupNorm``, ``Dropout``,
         ``Flatten`` (first), ``Identity``, activations, and such stacks; or one of these; or what
         `Sequential.to_torch` made.
+    optimizer : torch.optim.Optimizer, optional
+        SGD, Adam, AdamW, RMSprop or Adagrad of all the module's parameters: the model is compiled
+        with its rule and takes its state, so that training goes on where it stands.
+    loss, metrics : optional
+        As of ``compile``; a loss is wanted where there is an optimizer.
     name : str, optional
         The model's; by default ``"sequential"``.
 
@@ -312,9 +336,9 @@ def from_torch(module: Any, *, name: str | None = None) -> Sequential:
     Raises
     ------
     TypeError
-        It is not a module.
+        It is not a module, or there is an optimizer and no loss.
     ValueError
-        A module cannot be a layer here; the message names its place in the stack.
+        A module cannot be a layer here, or the optimizer no rule; the message names it.
 
     Notes
     -----
@@ -323,6 +347,8 @@ def from_torch(module: Any, *, name: str | None = None) -> Sequential:
     """
     if not hasattr(module, "named_children"):
         raise TypeError(f"from_torch: found {type(module).__name__}, wanted a torch.nn.Module")
+    if optimizer is not None and loss is None:
+        raise TypeError("from_torch: found an optimizer and no loss, wanted both")
     reader = _Reader()
     reader.read("", module)
     if reader.inputs is None:
@@ -342,4 +368,11 @@ def from_torch(module: Any, *, name: str | None = None) -> Sequential:
                     f"{views[key].shape}"
                 )
             views[key][...] = array
+    if optimizer is not None:
+        from ..export.torch_optimizers import take
+
+        try:
+            take(model, module, optimizer, loss, metrics)
+        except ValueError as error:
+            raise ValueError(f"from_torch: {error}") from None
     return model

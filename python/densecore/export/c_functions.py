@@ -25,7 +25,9 @@ _NUMBERS: dict[str, dict[str, float]] = {
         "product_low": -110.0, "lowest_exponent": -100.0, "splitter": 2.0**12 + 1,
         "gelu_factor": float.fromhex("0x1.98846p+0"), "gelu_factor_low": -7.6059641772574021576e-7,
         "gelu_cubic": float.fromhex("0x1.2444f2p-4"), "gelu_cubic_low": 2.3988323959931356273e-9,
-        "gelu_limit": 11.0, "mish_limit": 15.0, "squareplus_most": 1e18,
+        "gelu_limit": 11.0,
+        "whole_magic": 1.5 * 2.0**23, "most_turns": 2.0**20,
+        "mish_limit": 15.0, "squareplus_most": 1e18,
     },
     "float64": {
         "exp_low": -746.0, "exp_high": 710.0, "log2e": 1.44269504088896340736,
@@ -39,12 +41,17 @@ _NUMBERS: dict[str, dict[str, float]] = {
         "gelu_factor_low": -3.4303621619665788244e-15,
         "gelu_cubic": float.fromhex("0x1.2444f2a4d8b4bp-4"),
         "gelu_cubic_low": -6.1751499181553154534e-19,
-        "gelu_limit": 22.0, "mish_limit": 25.0, "squareplus_most": 1e150,
+        "gelu_limit": 22.0,
+        "whole_magic": 1.5 * 2.0**52, "most_turns": 2.0**49,
+        "mish_limit": 25.0, "squareplus_most": 1e150,
     },
 }  # fmt: skip
 #: Coefficients by type and function.
 TABLES: dict[str, dict[str, tuple[float, ...]]] = {
     "float32": {
+        "turn_cosine": (
+            1.0, -19.7392088, 64.939394, -85.4568172, 60.2446414, -26.4262568, 7.90353637,
+        ),
         "exp_tail": (
             0.5000000061938459, 0.16666542992101993, 0.04166628201320155, 0.00836658394782393,
             0.0013946451020395553,
@@ -72,6 +79,11 @@ TABLES: dict[str, dict[str, tuple[float, ...]]] = {
         ),
     },
     "float64": {
+        "turn_cosine": (
+            1.0, -19.739208802178716, 64.939394022668296, -85.456817206693728, 60.244641371876661,
+            -26.426256783374399, 7.9035363713184692, -1.714390711088672, 0.28200596845579123,
+            -0.036382841142545669, 0.0037798342006800396,
+        ),
         "exp_tail": (
             0.5000000000000006, 0.16666666666666685, 0.04166666666657362, 0.0083333333333146,
             0.0013888888932379576, 0.00019841269903012103, 2.4801504445080723e-05,
@@ -499,6 +511,45 @@ static inline void @dense_int8(int inputs, int units, const signed char *w, cons
   for (i = 0; i < inputs; ++i)
     for (j = 0; j < units; ++j) a[j] = x[i] * w[i * units + j] + a[j];
   for (j = 0; j < units; ++j) a[j] = a[j] * s[j] + (b ? b[j] : 0);
+}""",
+    ),
+    "turn_cosine": (
+        ("min", "max", "polynomial"),
+        """
+/* cos(2 pi t) */
+static inline NUM @turn_cosine(NUM t) {
+  static const NUM cosine[] = {turn_cosine};
+  NUM n, r, odd, sign;
+  t = @max(-{most_turns}, @min({most_turns}, t));
+  n = ((t + t) + {whole_magic}) - {whole_magic};
+  r = -n * (NUM)0.5 + t;
+  odd = n - 2 * ((n * (NUM)0.5 + {whole_magic}) - {whole_magic});
+  sign = -(odd + odd) * odd + 1;
+  return sign * @polynomial(cosine, #turn_cosine, r * r);
+}""",
+    ),
+    "periodic": (
+        ("turn_cosine",),
+        """
+/* Each column x becomes x and `further` sums of cosines of it; `rest` columns follow. */
+static inline void @periodic(int columns, int frequencies, int further, int rest, const NUM *w,
+                             const NUM *b, const NUM *v, const NUM *c, NUM *cosines, const NUM *x,
+                             NUM *y) {
+  int j, f, k, half;
+  for (j = 0; j < columns; ++j, w += frequencies, b += frequencies) {
+    for (f = 0; f < frequencies; ++f)
+      cosines[f] = @turn_cosine(x[j] * w[f] + b[f] * (NUM)0.159154943091895335769);
+    *y++ = x[j];
+    for (k = 0; k < further; ++k, v += frequencies) {
+      double sum[SLOTS];
+      for (f = 0; f < SLOTS; ++f) sum[f] = 0;
+      for (f = 0; f < frequencies; ++f) sum[f % SLOTS] += (double)(v[f] * cosines[f]);
+      for (half = SLOTS / 2; half > 0; half /= 2)
+        for (f = 0; f < half; ++f) sum[f] += sum[f + half];
+      *y++ = (NUM)(sum[0] + (double)*c++);
+    }
+  }
+  for (j = 0; j < rest; ++j) *y++ = x[columns + j];
 }""",
     ),
     "normalize_row": (

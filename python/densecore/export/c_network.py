@@ -1,6 +1,5 @@
 """A program as the body of a C function: statements, and the constants that they name."""
 
-import math
 import re
 from collections.abc import Mapping
 
@@ -15,7 +14,7 @@ from .program import (
     Dense,
     Function,
     Operation,
-    PeriodicColumns,
+    Periodic,
     Program,
     RowNormalization,
 )
@@ -206,35 +205,20 @@ class _Writer:
         if names:
             self.loop(operation.width, f"{y}[i] = {_scaled(f'{y}[i]', names)};")
 
-    def periodic(self, operation: PeriodicColumns, x: str, y: str) -> None:
-        columns, sums, frequencies = operation.kernel.shape
-        layer, units = operation.layer, sums + 1
-        w, b, v, c = (
-            self.constant(f"{layer} {part}", getattr(operation, part))
+    def periodic(self, operation: Periodic, x: str, y: str) -> None:
+        self.use("periodic")
+        columns, frequencies = operation.frequencies.shape
+        further = operation.bias.shape[1]
+        rest = operation.width - columns * (1 + further)
+        arrays = ", ".join(
+            self.constant(f"{operation.layer} {part}", getattr(operation, part))
             for part in ("frequencies", "phases", "kernel", "bias")
         )
-        turn, kind = number(2 * math.pi, "float64"), self.parts.type
         self.parts.stack += self.parts.bytes_of(frequencies)
-        self.statements += [
-            "{",
-            "  int j, k, f;",
-            f"  for (j = 0; j < {columns}; ++j) {{",
-            f"    {kind} wave[{frequencies}];",
-            f"    const double value = {x}[j];",
-            f"    for (f = 0; f < {frequencies}; ++f) wave[f] = ({kind})cos({turn} * "
-            f"{w}[j * {frequencies} + f] * value + {b}[j * {frequencies} + f]);",
-            f"    {y}[j * {units}] = {x}[j];",
-            f"    for (k = 0; k < {sums}; ++k) {{",
-            f"      double sum = {c}[j * {sums} + k];",
-            f"      for (f = 0; f < {frequencies}; ++f) sum += "
-            f"{v}[(j * {sums} + k) * {frequencies} + f] * wave[f];",
-            f"      {y}[j * {units} + 1 + k] = ({kind})sum;",
-            "    }",
-            "  }",
-            f"  for (j = {columns * units}; j < {operation.width}; ++j) {y}[j] = "
-            f"{x}[j - {columns * sums}];",
-            "}",
-        ]
+        self.statements.append(
+            f"{{ {self.parts.type} cosines[{frequencies}]; {self.prefix}periodic({columns}, "
+            f"{frequencies}, {further}, {rest}, {arrays}, cosines, {x}, {y}); }}"
+        )
 
     def operation(self, operation: Operation, x: list[str], y: str) -> None:
         """Append what computes an operation's value from buffers `x` into the buffer `y`.
@@ -253,10 +237,10 @@ class _Writer:
                 self.columns(operation, x[0], y)
             case RowNormalization():
                 self.rows(operation, x[0], y)
-            case PeriodicColumns():
-                self.periodic(operation, x[0], y)
             case Add():
                 self.loop(operation.width, f"{y}[i] = {x[0]}[i] + {x[1]}[i];")
+            case Periodic():
+                self.periodic(operation, x[0], y)
             case _:
                 raise ValueError(
                     f"layer {operation.layer}: found {type(operation).__name__}, which a C header "
@@ -289,9 +273,8 @@ def _buffers(program: Program) -> tuple[list[str], dict[str, int]]:
         if place == len(program.operations) - 1:
             homes.append("y")
             continue
-        # A value's buffer may be the one of an input that nothing needs later, except in a product
-        # or an embedding.
-        elementwise = not isinstance(operation, Dense | PeriodicColumns)
+        # A value's buffer may be the one of an input that nothing needs later, except in a product.
+        elementwise = not isinstance(operation, Dense | Periodic)
         taken = {
             homes[value]
             for value in range(place + 1)

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from .. import activations, initializers, layers, regularizers
+from .._base.warn import warn
 from ..layers.activation_argument import UserActivation
+from .keras_optimizers import give
 from .rows_of_layers import row_of
 
 
@@ -175,7 +177,8 @@ def _apply(keras: Any, stack: Sequence[layers.Layer], x: Any, made: list[tuple[A
 
 
 def to_keras(model: Any) -> Any:
-    """A model as a Keras model with the same weights; not compiled.
+    """A model as a Keras model with the same weights; compiled if the model is, with the state of
+    its optimizer (but of Nadam, Lamb and Adafactor), so that training goes on there.
 
     Parameters
     ----------
@@ -195,6 +198,11 @@ def to_keras(model: Any) -> Any:
         The model has no parameters yet.
     ValueError
         A layer that Keras has no form for; the message names it.
+
+    Warns
+    -----
+    UserWarning
+        Keras has no such loss, optimizer or metric: its model is not compiled.
     """
     keras = _import()
     if not model.built:
@@ -219,4 +227,9 @@ def to_keras(model: Any) -> Any:
     for layer, each in made:
         if each.weights and not isinstance(layer, layers.Normalization):
             each.set_weights(layer.get_weights())
+    if model.loss is not None:
+        try:
+            give(keras, model, theirs)
+        except ValueError as error:
+            warn(str(error))
     return theirs

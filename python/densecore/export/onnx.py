@@ -21,7 +21,7 @@ from .program import (
     Dense,
     Function,
     Operation,
-    PeriodicColumns,
+    Periodic,
     Program,
     RowNormalization,
 )
@@ -293,26 +293,31 @@ def _normalized_rows(g: Graph, operation: RowNormalization, x: str) -> str:
     return g.reshape(value, (operation.width,)) if operation.groups > 1 else value
 
 
-def _periodic(g: Graph, operation: PeriodicColumns, x: str) -> str:
-    columns, sums, _ = operation.kernel.shape
-    layer, axis, zero = operation.layer, g.integers("axis", [1]), g.integers("begin", [0])
-    end = g.integers("columns", [columns])
-    first = g.reshape(g.node("Slice", x, zero, end, axis), (columns, 1))
-    turns = g.constant(
-        f"{layer}.frequencies",
-        (2 * np.pi * operation.frequencies.astype(np.float64)).astype(g.dtype),
-    )
-    phases = g.constant(f"{layer}.phases", operation.phases)
-    waves = g.node("Cos", g.node("Add", g.node("Mul", first, turns), phases))
-    waves = g.reshape(waves, (columns, 1, operation.frequencies.shape[1]))
-    products = g.node("Mul", waves, g.constant(f"{layer}.kernel", operation.kernel))
-    total = g.node("ReduceSum", products, g.integers("last_axis", [-1]), keepdims=0)
-    total = g.node("Add", total, g.constant(f"{layer}.bias", operation.bias))
-    own = g.reshape(g.node("Concat", first, total, axis=2), (columns * (sums + 1),))
-    if operation.width == columns * (sums + 1):
-        return own
-    rest = g.node("Slice", x, end, g.integers("end", [2**31]), axis)
-    return g.node("Concat", own, rest, name=layer, axis=1)
+def _periodic(g: Graph, operation: Periodic, x: str) -> str:
+    """Columns with their sums of cosines; angles are taken within half a turn first."""
+    layer, columns = operation.layer, len(operation.frequencies)
+    further = operation.bias.shape[1]
+    rest = operation.width - columns * (1 + further)
+    own = x
+    if rest:
+        own = g.node("Slice", x, g.integers("start", [0]), g.integers("end", [columns]),
+                     g.integers("axis", [1]))  # fmt: skip
+    column = g.reshape(own, (columns, 1))
+    turns = g.node("Mul", column, g.constant(f"{layer}.frequencies", operation.frequencies))
+    phases = (operation.phases.astype(np.float64) / (2 * np.pi)).astype(g.dtype)
+    turns = g.node("Add", turns, g.constant(f"{layer}.phases", phases))
+    whole = g.node("Floor", g.node("Add", turns, g.number(0.5)))
+    angle = g.node("Mul", g.node("Sub", turns, whole), g.number(2 * math.pi))
+    cosines = g.reshape(g.node("Cos", angle), (columns, 1, operation.frequencies.shape[1]))
+    products = g.node("Mul", cosines, g.constant(f"{layer}.kernel", operation.kernel))
+    sums = g.node("ReduceSum", products, g.integers("last_axis", [-1]), keepdims=0)
+    sums = g.node("Add", sums, g.constant(f"{layer}.bias", operation.bias))
+    both = g.reshape(g.node("Concat", column, sums, axis=2), (columns * (1 + further),))
+    if not rest:
+        return both
+    others = g.node("Slice", x, g.integers("start", [columns]),
+                    g.integers("end", [columns + rest]), g.integers("axis", [1]))  # fmt: skip
+    return g.node("Concat", both, others, axis=1, name=layer)
 
 
 def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
@@ -359,10 +364,10 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
                 if array is not None:
                     value = g.node(operator, value, g.constant(f"{layer}.{operator}", array))
             return value
-        case PeriodicColumns():
-            return _periodic(g, operation, inputs[0])
         case Add():
             return g.node("Add", *inputs, name=layer)
+        case Periodic():
+            return _periodic(g, operation, inputs[0])
     raise ValueError(f"layer {layer}: found {type(operation).__name__}, which ONNX cannot say")
 
 

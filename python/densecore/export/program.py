@@ -69,21 +69,6 @@ class ColumnNormalization(Operation):
 
 
 @dataclass(frozen=True)
-class PeriodicColumns(Operation):
-    """Each of the first columns x as x and Σ_f kernel[k, f] cos(2π frequencies[f] x + phases[f]) +
-    bias[k], then the other columns as they are.
-
-    Frequencies and phases (columns, frequencies), kernel (columns, sums, frequencies), bias
-    (columns, sums).
-    """
-
-    frequencies: Array = field(repr=False)
-    phases: Array = field(repr=False)
-    kernel: Array = field(repr=False)
-    bias: Array = field(repr=False)
-
-
-@dataclass(frozen=True)
 class RowNormalization(Operation):
     """(x - mean) / sqrt(mean square + epsilon) of each group of a row's features, then · scale +
     shift where given.
@@ -104,6 +89,20 @@ class RowNormalization(Operation):
     summed: bool = False
     scale: Array | None = field(repr=False, default=None)
     shift: Array | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True)
+class Periodic(Operation):
+    """Each of the first columns x becomes x and, for each k, the sum over f of kernel[k, f]
+    cos(2π frequencies[f] x + phases[f]) + bias[k]; the other columns follow.
+
+    frequencies and phases (columns, f), kernel (columns, k, f), bias (columns, k).
+    """
+
+    frequencies: Array = field(repr=False)
+    phases: Array = field(repr=False)
+    kernel: Array = field(repr=False)
+    bias: Array = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -242,12 +241,13 @@ def _scale(layer: layers.Scale, program: Program) -> None:
 
 
 def _periodic(layer: layers.PeriodicEmbedding, program: Program) -> None:
-    columns, sums = layer.bias.shape
+    columns, frequencies = layer.frequencies_.shape
+    further = layer.bias.shape[1]
     program.add(
-        PeriodicColumns(
-            str(layer.name), (program.last,), program.width(program.last) + columns * sums,
+        Periodic(
+            str(layer.name), (program.last,), program.width(program.last) + columns * further,
             layer.frequencies_.copy(), layer.phases.copy(),
-            layer.kernel.reshape(columns, sums, layer.frequencies).copy(), layer.bias.copy(),
+            layer.kernel.copy().reshape(columns, further, frequencies), layer.bias.copy(),
         )
     )  # fmt: skip
 

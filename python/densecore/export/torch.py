@@ -213,6 +213,20 @@ def _reshape(torch: Any, layer: layers.Reshape, row: Row, dtype: Any) -> list[An
     ]
 
 
+def _scale(torch: Any, layer: layers.Scale, row: Row, dtype: Any) -> list[Any]:
+    from .torch_modules import Scale
+
+    return [Scale(torch.from_numpy(layer.scale.copy()))]
+
+
+def _periodic(torch: Any, layer: layers.PeriodicEmbedding, row: Row, dtype: Any) -> list[Any]:
+    from .torch_modules import PeriodicEmbedding
+
+    kernel = layer.kernel.reshape(*layer.bias.shape, -1)
+    arrays = (layer.frequencies_, layer.phases, kernel, layer.bias)
+    return [PeriodicEmbedding(*(torch.from_numpy(array.copy()) for array in arrays))]
+
+
 def _residual(torch: Any, layer: layers.Residual, row: Row, dtype: Any) -> list[Any]:
     from .torch_modules import Residual
 
@@ -231,9 +245,11 @@ _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row, Any], list[Any]]] 
     layers.Identity: lambda torch, layer, row, dtype: [torch.nn.Identity()],
     layers.LayerNormalization: _layer_normalization,
     layers.Normalization: _normalization,
+    layers.PeriodicEmbedding: _periodic,
     layers.RMSNormalization: _rms_normalization,
     layers.Reshape: _reshape,
     layers.Residual: _residual,
+    layers.Scale: _scale,
     layers.UnitNormalization: _unit_normalization,
 }
 
@@ -250,7 +266,7 @@ def _modules(torch: Any, stack: Sequence[layers.Layer], row: Row, dtype: Any) ->
     return found
 
 
-def to_torch(model: Any) -> "nn.Sequential":
+def to_torch(model: Any, *, optimizer: bool = False) -> Any:
     """A model as an ``nn.Sequential`` with the same weights, in evaluation mode.
 
     ``Dense`` becomes ``Linear`` and the module of its activation; layers that PyTorch has no module
@@ -260,20 +276,25 @@ def to_torch(model: Any) -> "nn.Sequential":
     ----------
     model : Sequential
         Built: with parameters.
+    optimizer : bool, default False
+        Also make the optimizer that the model is compiled with (SGD, Adam, AdamW, RMSprop,
+        Adagrad), with its state: training goes on there where it stands here.
 
     Returns
     -------
     torch.nn.Sequential
         Its parameters are copies, of the model's dtype.
+    torch.optim.Optimizer
+        With ``optimizer=True``.
 
     Raises
     ------
     ImportError
         PyTorch is not installed.
     RuntimeError
-        The model has no parameters yet.
+        The model has no parameters yet, or no optimizer where one is wanted.
     ValueError
-        A layer that PyTorch has no form for; the message names it.
+        A layer or an optimizer that PyTorch has no form for; the message names it.
     """
     torch = _import()
     if not model.built:
@@ -284,4 +305,8 @@ def to_torch(model: Any) -> "nn.Sequential":
     row = tuple(int(size) for size in model.input_shape[1:])
     modules = _modules(torch, model.layers, row, getattr(torch, model.dtype))
     made: nn.Sequential = torch.nn.Sequential(*modules).eval()
+    if optimizer:
+        from .torch_optimizers import give
+
+        return made, give(model, made, torch)
     return made

@@ -30,6 +30,35 @@ class UnitNormalization(nn.Module):
         return nn.functional.normalize(x, dim=-1, eps=1e-35)
 
 
+class Scale(nn.Module):
+    """scale x, with a factor of each feature that is learnt."""
+
+    def __init__(self, scale: Tensor) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+class PeriodicEmbedding(nn.Module):
+    """The first columns with sums of cosines of each, frequencies and phases (columns, f), kernel
+    (columns, k, f), bias (columns, k); the other columns follow."""
+
+    def __init__(self, frequencies: Tensor, phases: Tensor, kernel: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.frequencies, self.phases = nn.Parameter(frequencies), nn.Parameter(phases)
+        self.kernel, self.bias = nn.Parameter(kernel), nn.Parameter(bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        columns = len(self.frequencies)
+        own = x[:, :columns, None]
+        cosines = torch.cos(2 * torch.pi * own * self.frequencies + self.phases)
+        sums = torch.einsum("ijf,jkf->ijk", cosines, self.kernel) + self.bias
+        both = torch.cat([own, sums], dim=2).reshape(len(x), -1)
+        return torch.cat([both, x[:, columns:]], dim=1)
+
+
 class GaussianNoise(nn.Module):
     """In training, x plus normal noise of mean 0; outside training, x itself."""
 

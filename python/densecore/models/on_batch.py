@@ -64,7 +64,7 @@ class OnBatch(Compiled):
 
     def _x_of(self, x: Any) -> Any:
         """x as the core takes it; of several inputs one copy, side by side."""
-        return _as_vectors(x) if self._parts[0] == 1 else self._rows(x)
+        return as_vectors(x) if self._parts[0] == 1 else self._rows(x)
 
     def train_on_batch(
         self, x: Array, y: Array, sample_weight: Array | None = None, *, comm: Any = None

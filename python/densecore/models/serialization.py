@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from ..losses.base import from_stored, stored_config
 from ..losses.function import CallableLoss, from_names
 from .compiled import Compiled
 from .heads import HeadsLoss, heads_from
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Serializable(Compiled):
@@ -148,6 +145,28 @@ class Serializable(Compiled):
 
         return export(self, path, int8=int8)
 
+    def to_jax(self) -> tuple[Any, dict[str, dict[str, Any]]]:
+        """A pure function of JAX and the pytree of its parameters; see
+        `densecore.export.jax.to_jax`."""
+        with imports:
+            from ..export.jax import to_jax
+
+        return to_jax(self)
+
+    def parameter_tree(self) -> dict[str, dict[str, Any]]:
+        """Copies of the arrays by layer and name; see `densecore.export.jax.parameter_tree`."""
+        with imports:
+            from ..export.jax import parameter_tree
+
+        return parameter_tree(self)
+
+    def set_parameter_tree(self, tree: Any) -> None:
+        """Set all arrays from a pytree; see `densecore.export.jax.set_parameter_tree`."""
+        with imports:
+            from ..export.jax import set_parameter_tree
+
+        set_parameter_tree(self, tree)
+
     def to_keras(self) -> Any:
         """The model as a Keras model; see `densecore.export.keras.to_keras`."""
         with imports:
@@ -155,12 +174,12 @@ class Serializable(Compiled):
 
         return to_keras(self)
 
-    def to_torch(self) -> "nn.Sequential":
+    def to_torch(self, *, optimizer: bool = False) -> Any:
         """The model as PyTorch modules; see `densecore.export.torch.to_torch`."""
         with imports:
             from ..export.torch import to_torch
 
-        return to_torch(self)
+        return to_torch(self, optimizer=optimizer)
 
     def _file_config(self) -> dict[str, Any]:
         """`get_config` as a file holds it; a learning rate that no file can hold is its number."""
@@ -191,7 +210,8 @@ class Serializable(Compiled):
             weights_file.write(filepath, self._parameter_tensors())
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Read the weights from a file of `save_weights`, or from a model file.
+        """Read the weights from a file of `save_weights`, from a model file, or from a weights file
+        of Keras (``.weights.h5``, ``.h5``; needs h5py) of the same layers.
 
         Nothing changes when one does not fit.
 
@@ -199,9 +219,17 @@ class Serializable(Compiled):
         ------
         OSError
             The file cannot be read.
+        ImportError
+            It is a file of Keras's, and h5py is not installed.
         ValueError
-            It is not such a file (Keras's HDF5 files are not), or of other layers.
+            It is not such a file, or of other layers.
         """
+        if weights_file.is_hdf5(filepath):
+            from .._saving import keras_files
+
+            with self._reserved():
+                keras_files.load_into(filepath, self.layers)
+            return
         with self._reserved():
             weights_file.read(filepath, self._parameter_tensors())
 

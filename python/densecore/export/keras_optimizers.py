@@ -1,0 +1,134 @@
+"""Optimizers of Keras and their states, both ways."""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import optimizers
+from .._base.dtypes import Array
+from ..models.sequential import Sequential
+from .trained_slices import trained_slices
+
+Order = tuple[tuple[str, ...], ...]
+
+# Keras's arrays by our names: of each group the arrays of one variable after the other.
+_ORDERS: tuple[Order, ...] = (
+    (("m", "v"), ("v_max",)),
+    (("m", "u"),),
+    (("velocity",),),
+    (("v",), ("velocity",), ("mean",)),
+    (("sum",),),
+    (("v", "step"),),
+    (("n", "z"),),
+)
+
+
+def order_of(optimizer: optimizers.Optimizer) -> Order | None:
+    """Our names of the arrays that Keras's optimizer has, in its order; None where it keeps
+    something else."""
+    states = set(optimizer.state_names())
+    if not states:
+        return ()
+    if isinstance(optimizer, _OTHERS):
+        return None
+    for order in _ORDERS:
+        found = tuple(tuple(name for name in group if name in states) for group in order)
+        if {name for group in found for name in group} == states:
+            return tuple(group for group in found if group)
+    return None
+
+
+def _places(order: Order, arrays: int) -> Iterator[tuple[int, int, str]]:
+    """Of each of Keras's arrays its place, the number of its variable, and our name of it."""
+    start = 0
+    for group in order:
+        for number in range(arrays):
+            for at, name in enumerate(group):
+                yield start + number * len(group) + at, number, name
+        start += arrays * len(group)
+
+
+# Keras's Nadam has a product of its own, Lamb and Adafactor other arrays.
+_OTHERS = (optimizers.Nadam, optimizers.Lamb, optimizers.Adafactor)
+
+Read = Callable[[Any, tuple[int, ...]], Array]
+
+
+def take(model: Sequential, variables: Sequence[Any], read: Read) -> None:
+    """Take a Keras optimizer's state along, where its order is known here.
+
+    Parameters
+    ----------
+    variables : sequence
+        Iteration, perhaps the learning rate, then the arrays of each trained variable.
+    read : function (variable, shape) -> ndarray
+    """
+    optimizer = model.optimizer
+    if optimizer is None or not variables:
+        return
+    order = order_of(optimizer)
+    if order is None:
+        return
+    slices = trained_slices(model)
+    places = list(_places(order, len(slices)))
+    first = len(variables) - len(places)
+    if first not in (1, 2):  # without the learning rate where a schedule gives it
+        return
+    states = model._network.optimizer_states()
+    for at, number, name in places:
+        place, shape = slices[number]
+        states[name][place] = read(variables[first + at], shape).ravel()
+    model._network.steps = int(read(variables[0], ()))
+
+
+def give(keras: Any, model: Sequential, theirs: Any) -> None:
+    """Compile a Keras model as a model is, with the optimizer's state.
+
+    Raises
+    ------
+    ValueError
+        Keras has no such optimizer, loss or metric; the message names it.
+    """
+    optimizer = model.optimizer
+    assert optimizer is not None
+    try:
+        made = _of_config(keras.optimizers, optimizer)
+        loss = _of_config(keras.losses, model.loss)
+        metrics = [_of_config(keras.metrics, each) for each in model._metrics]
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"to_keras: the model is not compiled: {error}") from None
+    theirs.compile(made, loss, metrics=metrics)
+    steps, order = model._network.steps, order_of(optimizer)
+    if not steps or order is None:
+        return
+    made.build(theirs.trainable_variables)
+    variables = made.variables
+    slices, states = trained_slices(model), model._network.optimizer_states()
+    places = list(_places(order, len(slices)))
+    first = len(variables) - len(places)
+    if first not in (1, 2):
+        return
+    made.iterations.assign(steps)
+    for at, number, name in places:
+        place, shape = slices[number]
+        variables[first + at].assign(np.asarray(states[name][place]).reshape(shape))
+
+
+def _of_config(module: Any, ours: Any) -> Any:
+    """Keras's object of the same class and arguments."""
+    kind = getattr(module, type(ours).__name__, None)
+    if kind is None:
+        raise ValueError(f"Keras has no {type(ours).__name__}")
+    known: set[str] = set()
+    for each in kind.__mro__[:-1]:
+        known |= set(inspect.signature(each).parameters)
+    config = {key: value for key, value in ours.get_config().items() if key in known}
+    config.pop("name", None)
+    if isinstance(config.get("learning_rate"), dict):
+        from .. import schedules
+
+        schedule = schedules.deserialize(config["learning_rate"])
+        config["learning_rate"] = _of_config(module.schedules, schedule)
+    return kind(**config)
