@@ -5,6 +5,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "base/dtypes.h"
 #include "base/random.h"
@@ -28,6 +29,21 @@ void copy_order(const std::int64_t* from, std::vector<index_t>& order) {
 constexpr index_t rows_at_once = 256, numbers_at_once = 4096;
 // Cost of a step besides its multiply-adds, in multiply-adds.
 constexpr double row_work = 4096;
+
+// The network's penalty weight, for the life of the object.
+template <class T>
+class PenaltyWeight {
+ public:
+  PenaltyWeight(Network<T>& network, double weight)
+      : network_(network), before_(std::exchange(network.penalty_weight, weight)) {}
+  ~PenaltyWeight() { network_.penalty_weight = before_; }
+  PenaltyWeight(const PenaltyWeight&) = delete;
+  PenaltyWeight& operator=(const PenaltyWeight&) = delete;
+
+ private:
+  Network<T>& network_;
+  double before_;  // of a call whose hook makes this one
+};
 
 }  // namespace
 
@@ -123,7 +139,14 @@ void Trainer<T>::add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& 
 }
 
 template <class T>
-void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
+void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally,
+                             double penalty_weight) {
+  const PenaltyWeight<T> weight(*network_, penalty_weight);
+  step(executor, batch, tally);
+}
+
+template <class T>
+void Trainer<T>::step(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
   tally.add_loss(network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false),
                  batch.x.rows);
   add_outputs(batch.x.rows, batch.targets, tally);
@@ -157,6 +180,7 @@ template <class T>
 std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
                              const FitOptions& options, EpochObserver& observer) {
   const index_t rows = data.x.rows, batch_size = std::min(options.batch_size, rows);
+  const PenaltyWeight<T> weight(*network_, options.penalty_weight);
   network_->reserve(batch_size);
   if (options.shuffle || data.source != nullptr) reserve_batch(data, batch_size);
   std::vector<index_t> order(options.shuffle ? static_cast<std::size_t>(rows) : 0);
@@ -166,6 +190,8 @@ std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data
   bool ended = false;
   for (std::int64_t epoch = 0; epoch < options.epochs && !ended; ++epoch) {
     observer.epoch_begin();
+    rows_done_ = options.rows_done;  // after the hook, which may train, too
+    tell(0);
     if (options.shuffle && options.order != nullptr) {
       copy_order(options.order, order);
     } else if (options.shuffle) {
@@ -181,10 +207,11 @@ std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data
       train_small(executor, data, options.shuffle ? order.data() : nullptr, batch_size, trained);
     for (index_t begin = 0; begin < rows && !by_row && !small; begin += batch_size) {
       const index_t end = std::min(begin + batch_size, rows);
-      train_batch(executor,
-                  options.shuffle ? gather(data, order.data() + begin, end - begin)
-                                  : slice(data, begin, end),
-                  trained);
+      step(executor,
+           options.shuffle ? gather(data, order.data() + begin, end - begin)
+                           : slice(data, begin, end),
+           trained);
+      tell(end);
     }
     ++epochs;
     EpochResult result;
@@ -237,6 +264,7 @@ void Trainer<T>::train_small(Executor& executor, const Data<T>& data, const inde
     watcher.rows = &rows;
     network_->train_small(executor, objective_, rows.x, rows.targets, batch_size, optimizer_,
                           &watcher);
+    tell(end);
   }
 }
 
@@ -262,6 +290,7 @@ void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index
       for (index_t i = 0; i < end - begin; ++i)
         tally.add_outputs(seen.slice(i, i + 1), rows.targets.slice(i, i + 1));
     }
+    tell(end);
     executor.check(3 * network_->forward_work(end - begin) + row_work * rows_at_once);
   }
 }

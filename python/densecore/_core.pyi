@@ -192,8 +192,6 @@ class _Network:
     open_passes: int
     def set_trainable(self, layer: int, trainable: bool) -> None: ...
     def set_penalty(self, layer: int, l1: float, l2: float) -> None: ...
-    penalty_weight: float
-    row_order: NDArray[Any] | None
     def random_numbers(self, layer: int, step: int, rows: int) -> NDArray[Any]: ...
     def set_function(
         self,
@@ -285,10 +283,12 @@ class _Network:
         epochs: int,
         batch_size: int,
         shuffle: bool,
-        epoch_end: Callable[[list[float], list[float]], bool] | None,
         results: list[tuple[list[float], list[float]]],
         epoch_begin: Callable[[], None] | None = None,
-        every_epoch: bool = True,
+        epoch_end: Callable[[list[float], list[float]], bool] | None = None,
+        row_order: NDArray[Any] | None = None,
+        penalty_weight: float = 0.0,
+        rows_done: RowsDone | None = None,
     ) -> None: ...
     def evaluate(
         self,
@@ -303,6 +303,7 @@ class _Network:
         y: NDArray[Any],
         sample_weight: NDArray[Any] | None,
         tally: TallyF32 | TallyF64,
+        penalty_weight: float = 0.0,
     ) -> None: ...
     def evaluate_batch(
         self,
@@ -314,6 +315,11 @@ class _Network:
     def add_to_tally(
         self, outputs: NDArray[Any], y: NDArray[Any], loss: float, tally: TallyF32 | TallyF64
     ) -> None: ...
+
+class RowsDone:
+    def __init__(self) -> None: ...
+    @property
+    def rows(self) -> int: ...
 
 class NetworkF32(_Network): ...
 class NetworkF64(_Network): ...

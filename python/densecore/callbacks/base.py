@@ -1,6 +1,6 @@
 """What listens to training: the base class of callbacks, and the list that `fit` calls."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +41,9 @@ class Callback:
     # Callbacks that must see what the others have done in an epoch come last, whatever their place.
     runs_last = False
     _warned_of = ""  # the number whose absence has been warned of
-    # The list that it is in: what it restores, it restores for all of them.
+    # The share of the present epoch that is done; None where it is not known.
+    _share: "Callable[[], float] | None" = None
+    # The CallbackList this belongs to: BackupAndRestore restores the state of every callback in it.
     _companions: "CallbackList | None" = None
 
     def __init__(self) -> None:
@@ -263,7 +265,12 @@ class CallbackList:
         self.callbacks.append(callback)
         callback._companions = self
 
-    def everybody(self) -> list[Callback]:
+    def watch(self, share: "Callable[[], float] | None") -> None:
+        """Tell each how to find out which share of an epoch is done."""
+        for callback in self.callbacks:
+            callback._share = share
+
+    def all_callbacks(self) -> list[Callback]:
         """All callbacks, and the history."""
         return [*self.callbacks, *([] if self.history is None else [self.history])]
 

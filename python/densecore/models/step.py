@@ -6,12 +6,12 @@ from ..losses.function import CallableLoss
 from .compiled import Compiled
 
 
-def train_batch(model: Compiled, batch: Batch, tally: Tally) -> None:
+def train_batch(model: Compiled, batch: Batch, tally: Tally, penalty_weight: float = 0.0) -> None:
     """One step, whose loss and metrics are added to a tally."""
     if isinstance(model.loss, CallableLoss):
         step_with_function(model, model.loss, batch, tally)
     else:
-        model._network.train_batch(*batch, tally)
+        model._network.train_batch(*batch, tally, penalty_weight)
 
 
 def step_with_function(
