@@ -56,7 +56,7 @@ STRANGE: dict[str, Any] = {
 }
 MODULES = [
     "activations", "initializers", "regularizers", "losses", "schedules", "metrics", "optimizers",
-    "layers", "callbacks", "solvers", "utils", "ops", "random", "export", "models",
+    "layers", "callbacks", "solvers", "utils", "random", "export", "models",
 ]  # fmt: skip
 # Called by other parts of the package with what has been checked, or without arguments to try.
 NOT_TRIED = {
@@ -67,7 +67,6 @@ NOT_TRIED = {
     "metrics.config_of",
     "models.Model",
     "models.model_from_json",
-    "ops.activation_gradient",
     "regularizers.factors",
     "solvers.check_layers",
     "utils.atomic_writer",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from conftest import network_of
+from conftest import ACTIVATIONS, OF_POSITIVE, OPTIMIZERS, loss_of, network_of, targets_of
 
 LOSSES = [
     ("mean_squared_error", "sigmoid"),
@@ -118,3 +118,127 @@ def test_metrics_and_shuffles(loss: str, dtype: str) -> None:
     still = make(["accuracy"], 1e-12)
     seen = still.fit(x, y, 1, epochs=1, verbose=0).history["accuracy"][0]
     assert seen == pytest.approx(np.mean(still.predict(x).argmax(axis=1) == labels))
+
+
+# What the kernel does besides plain SGD: `fit` takes it for many rows at once, single steps of such
+# networks go the way of small batches.
+
+WIDTHS = [(2, 2), (5, 4), (8, 7), (16, 11)]
+
+
+def check_rows(networks: list[Any], problem: Problem, settings: list[Any], y: Any) -> None:
+    """One network by `fit`, its twin step by step."""
+    x, weight = problem.x, problem.weight
+    parameters = loss_of(problem.loss, {})[0]
+    for network, rule in zip(networks, settings, strict=True):
+        network.parameters[...] = problem.start[: network.parameter_count]
+        network.compile(problem.loss, "sum_over_batch_size", rule, [], 7, False, parameters)
+    by_fit, by_step = networks
+    results: list[Any] = []
+    by_fit.fit(x, y, weight, None, 2, 1, False, None, results)
+    losses = []
+    for row in [*range(ROWS), *range(ROWS)]:
+        one = problem.weights_of(row)
+        losses.append(by_step.train_on_batch(x[row : row + 1], y[row : row + 1], one))
+    assert by_fit.parameters.tobytes() == by_step.parameters.tobytes()
+    assert by_fit.steps == by_step.steps
+    states = [network.optimizer_states() for network in networks]
+    for name, values in states[0].items():
+        assert values.tobytes() == states[1][name].tobytes(), name
+    assert results[1][0][0] == pytest.approx(sum(losses[ROWS:]) / ROWS, rel=1e-6)
+
+
+@pytest.mark.parametrize("units", WIDTHS)
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=str)
+def test_every_optimizer(
+    config: dict[str, Any], units: tuple[int, int], dtype: str, level: str
+) -> None:
+    problem = Problem(dtype, "mean_squared_error", "linear", "tanh", False, units)
+    networks = [network_of(dtype, 5, problem.layers, level) for _ in range(2)]
+    settings = [dc.optimizers.get(config)._settings for _ in range(2)]
+    check_rows(networks, problem, settings, problem.y)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        {"clipnorm": 0.05},
+        {"global_clipnorm": 0.1},
+        {"clipvalue": 0.01},
+        {"weight_decay": 0.01},
+        {"weight_decay": 0.01, "global_clipnorm": 0.1},
+        {"use_ema": True},
+        {"gradient_accumulation_steps": 3},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("units", WIDTHS)
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_steps_around_the_update(
+    name: str, units: tuple[int, int], steps: dict[str, Any], dtype: str, level: str
+) -> None:
+    problem = Problem(dtype, "mean_squared_error", "linear", "tanh", True, units)
+    networks = [network_of(dtype, 5, problem.layers, level) for _ in range(2)]
+    settings = [dc.optimizers.get({"name": name, **steps})._settings for _ in range(2)]
+    check_rows(networks, problem, settings, problem.y)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), ACTIVATIONS, ids=lambda value: str(value).replace(" ", "")
+)
+def test_every_activation(name: str, options: dict[str, Any], dtype: str, level: str) -> None:
+    activation = dc.activations.get({"name": name, **options})
+    problem = Problem(dtype, "mean_squared_error", "linear", "tanh", False)
+    row_wise = name in ("softmax", "log_softmax")
+    problem.layers[1:] = [(3, "tanh" if row_wise else activation, True), (2, activation, False)]
+    for rule in ("sgd", "adam"):
+        networks = [network_of(dtype, 5, problem.layers, level) for _ in range(2)]
+        settings = [dc.optimizers.get({"name": rule})._settings for _ in range(2)]
+        check_rows(networks, problem, settings, problem.y)
+
+
+@pytest.mark.parametrize("outputs", [2, 4, 7, 16])
+@pytest.mark.parametrize("weights", [False, True])
+@pytest.mark.parametrize("loss", dc.losses.names())
+def test_every_loss(loss: str, weights: bool, outputs: int, dtype: str, level: str) -> None:
+    last = "softmax" if "categorical" in loss else "sigmoid" if loss in OF_POSITIVE else "linear"
+    group = 2 if loss == "gaussian_nll" else len(loss_of(loss, {})[0])
+    if loss in ("gaussian_nll", "quantile") and outputs % group:
+        pytest.skip("not a whole number of targets")
+    problem = Problem(dtype, loss, last, "tanh", weights, (5, 4))
+    problem.layers[-1] = (outputs, last, True)
+    rng = np.random.default_rng(2)
+    y = targets_of(rng, loss, ROWS, outputs, loss_of(loss, {})[0])
+    if y.dtype != np.int32:
+        y = y.astype(dtype)
+    networks = [network_of(dtype, 5, problem.layers, level) for _ in range(2)]
+    settings = [dc.optimizers.SGD(0.01)._settings for _ in range(2)]
+    check_rows(networks, problem, settings, y)
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2", "l1_l2"])
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize("rule", ["sgd", "adam"])
+def test_penalties_dropout_and_schedules(rule: str, rate: float, penalty: str, dtype: str) -> None:
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(ROWS, 5)).astype(dtype), rng.normal(size=(ROWS, 2)).astype(dtype)
+
+    def make() -> dc.Sequential:
+        layers: list[Any] = [dc.Input(5)]
+        for units in (12, 3):
+            layers += [dc.Dense(units, "gelu", kernel_regularizer=penalty), dc.layers.Dropout(rate)]
+        model = dc.Sequential([*layers, dc.Dense(2)], dtype=dtype, seed=3)
+        schedule = dc.schedules.ExponentialDecay(0.01, 10, 0.9)
+        model.compile(dc.optimizers.get({"name": rule, "learning_rate": schedule}), "mse", ["mae"])
+        return model
+
+    by_fit, by_step = make(), make()
+    history = by_fit.fit(x, y, 1, epochs=2, verbose=0, shuffle=False).history
+    means = []
+    for row in [*range(ROWS), *range(ROWS)]:
+        means.append(by_step.train_on_batch(x[row : row + 1], y[row : row + 1]))
+    assert by_fit.parameters.tobytes() == by_step.parameters.tobytes()
+    assert by_fit.optimizer.learning_rate == by_step.optimizer.learning_rate
+    expected = np.mean(means[ROWS:], axis=0)
+    assert history["loss"][1] == pytest.approx(expected[0], rel=1e-6)
+    assert history["mae"][1] == pytest.approx(expected[1], rel=1e-5)

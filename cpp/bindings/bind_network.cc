@@ -22,6 +22,7 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
   register_bound<T>(module, name);
   add_hot_calls<T>(type);
   register_derivatives<T>(type);
+  register_parts<T>(type);
   type.def(py::init<index_t, const std::vector<py::dict>&, const py::object&>(), py::arg("inputs"),
            py::arg("layers"), py::arg("isa") = py::none())
       .def_property_readonly("isa", &N::isa,

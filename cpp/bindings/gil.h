@@ -93,16 +93,12 @@ class AcquiredGil {
 // Asks Python for pending signals; Ctrl-C becomes KeyboardInterrupt here.
 class SignalCheck : public Interrupt {
  public:
-  // Made with the GIL.
-  SignalCheck() {
-    const auto main = py::module_::import("threading").attr("main_thread")().attr("ident");
-    asks_ = main.cast<unsigned long>() == PyThread_get_thread_ident();
-  }
   bool requested() override {
-    // Python handles signals in its main thread only.
-    if (!asks_) return false;
+    if (asks_ == Asks::no) return false;
     const AcquiredGil gil;
-    if (PyErr_CheckSignals() == 0) return false;
+    // Not before: a call that ends at once would spend more on this than on its own work.
+    if (asks_ == Asks::unknown) asks_ = in_main_thread() ? Asks::yes : Asks::no;
+    if (asks_ == Asks::no || PyErr_CheckSignals() == 0) return false;
     error_ = std::make_exception_ptr(py::error_already_set());
     return true;
   }
@@ -110,7 +106,13 @@ class SignalCheck : public Interrupt {
   [[noreturn]] void rethrow() { std::rethrow_exception(error_); }
 
  private:
-  bool asks_;
+  // Python handles signals in its main thread only.
+  static bool in_main_thread() {
+    const auto main = py::module_::import("threading").attr("main_thread")().attr("ident");
+    return main.cast<unsigned long>() == PyThread_get_thread_ident();
+  }
+
+  enum class Asks { unknown, yes, no } asks_ = Asks::unknown;
   std::exception_ptr error_;
 };
 

@@ -98,6 +98,13 @@ std::array<PyObject*, count> arguments(const char* function, const char* const (
   return found;
 }
 
+// Whether a call names an argument so.
+inline bool has_name(PyObject* keywords, const char* name) {
+  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(keywords); ++k)
+    if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, k), name) == 0) return true;
+  return false;
+}
+
 // Runs `body`, which returns a new reference; C++ exceptions become Python's as pybind11 does it.
 template <class Body>
 PyObject* guarded(Body&& body) noexcept {

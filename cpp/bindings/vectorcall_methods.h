@@ -53,6 +53,10 @@ struct HotCalls {
   static PyObject* train_on_batch(PyObject* self, PyObject* const* given, Py_ssize_t positional,
                                   PyObject* keywords) {
     return guarded([&] {
+      if (keywords != nullptr &&
+          has_name(keywords, "comm"))  // ranks that share the batch: in Python
+        return PyObject_Vectorcall(self_of<N>(self).shared_train.ptr(), given,
+                                   static_cast<std::size_t>(positional), keywords);
       const auto [x, y, weight] =
           arguments("train_on_batch", {"x", "y", "sample_weight"}, 2, given, positional, keywords);
       return PyFloat_FromDouble(

@@ -12,10 +12,18 @@ namespace {
 inline double integer_power(double x, std::int64_t n) {
   double result = 1;
   for (; n > 0; n >>= 1) {
-    if (n & 1) result *= x;
+    // Not a branch: the bits of a step's number are hard to predict.
+    const double factors[] = {1, x};
+    result *= factors[n & 1];
     x *= x;
   }
   return result;
+}
+
+// The same as a summand beside 1, for 0 <= x < 1: 0 where it is below half of 1's last bit, which
+// soon spares the loop. x^n < exp(-(1 - x) n), and exp(-42) < 2^-60.
+inline double vanishing_power(double x, std::int64_t n) {
+  return (1 - x) * static_cast<double>(n) > 42 ? 0 : integer_power(x, n);
 }
 
 // Kingma & Ba, Adam: a method for stochastic optimization, 2015, algorithm 1. The two bias
@@ -37,8 +45,8 @@ struct Adam {
   static constexpr int state_count = amsgrad ? 3 : 2;
   static constexpr unsigned never_negative = 0b110;
   static void prepare(const double* h, std::int64_t step, double* scalars) {
-    scalars[0] = h[0] / (1 - integer_power(h[1], step));
-    scalars[1] = 1 / __builtin_sqrt(1 - integer_power(h[2], step));
+    scalars[0] = h[0] / (1 - vanishing_power(h[1], step));
+    scalars[1] = 1 / __builtin_sqrt(1 - vanishing_power(h[2], step));
     scalars[2] = h[3];
     scalars[3] = h[1];
     scalars[4] = 1 - h[1];
@@ -84,16 +92,16 @@ struct Nadam {
   static double momentum(double beta, double decay) { return beta * (1 - 0.5 * decay); }
   static void prepare(const double* h, std::int64_t step, double* scalars) {
     // The product of the momenta so far, which soon is nothing beside 1.
-    double product = 1, decay = 1;
+    double product = vanishing_power(h[1], step) > 0 ? 1 : 0, decay = 1;
     for (std::int64_t t = 1; t <= step && product > 1e-20; ++t) {
       decay *= 0.96;
       product *= momentum(h[1], decay);
     }
-    const double now = integer_power(0.96, step);
+    const double now = vanishing_power(0.96, step);
     const double u = momentum(h[1], now), next = momentum(h[1], 0.96 * now);
     scalars[0] = h[0] * next / (1 - product * next);
     scalars[1] = h[0] * (1 - u) / (1 - product);
-    scalars[2] = 1 / __builtin_sqrt(1 - integer_power(h[2], step));
+    scalars[2] = 1 / __builtin_sqrt(1 - vanishing_power(h[2], step));
     scalars[3] = h[3];
     scalars[4] = h[1];
     scalars[5] = 1 - h[1];
@@ -123,7 +131,7 @@ struct Adamax {
   static constexpr int state_count = 2;
   static constexpr unsigned never_negative = 0b10;
   static void prepare(const double* h, std::int64_t step, double* scalars) {
-    scalars[0] = h[0] / (1 - integer_power(h[1], step));
+    scalars[0] = h[0] / (1 - vanishing_power(h[1], step));
     scalars[1] = h[1];
     scalars[2] = 1 - h[1];
     scalars[3] = h[2];

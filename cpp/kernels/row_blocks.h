@@ -3,7 +3,8 @@
 // `AsColumns` transposes up to V::width narrow rows in registers, so that a row is a lane: no lane
 // is idle whatever the rows' length, sums and maxima need no shuffles, and what is one number per
 // row is a vector, of which a logarithm costs the same. For few rows, or long ones, that costs more
-// than it saves: `AsRow` takes one as it lies in memory.
+// than it saves: `AsRows` takes them as they lie in memory, several at a
+// time, for their logarithms.
 #pragma once
 
 #include "kernels/gemm_pack.h"
@@ -31,56 +32,84 @@ struct BlockBuffer {
 };
 
 template <class V>
-struct AsRow {
+struct AsRows {
   using T = typename V::T;
-  static constexpr index_t height = 1;
-  index_t cols;
+  index_t height, cols;  // several rows only where the buffer has room for them
 
-  static constexpr index_t scalar_index(index_t) { return 0; }
+  // As many of `rows` rows as fit.
+  static AsRows of(index_t rows, index_t cols) {
+    const index_t room = BlockBuffer<V>::size / padded(cols);
+    const index_t most = room < V::width ? room : V::width;
+    return {rows < most ? rows : (most > 1 ? most : 1), cols};
+  }
+  static index_t padded(index_t cols) { return (cols + V::width - 1) & -V::width; }
+  static index_t scalar_index(index_t i) {
+    asm("" : "+r"(i));  // see AsColumns
+    return i;
+  }
 
   template <class Part>
   struct Cell {
-    index_t j;
+    index_t i, j;
     Part part;
     template <class U>
     V load(Block<U> x) const {
-      return part.load(x.data + j);
+      return part.load(x.data + i * x.ld + j);
     }
     void store(V value, Block<T> x) const {
       if (x.whole)
-        value.store(x.data + j);
+        value.store(x.data + i * x.ld + j);
       else if (x.data != nullptr)
-        part.store(value, x.data + j);
+        part.store(value, x.data + i * x.ld + j);
     }
-    V of_row(const T* values) const { return V::set(values[0]); }
+    V of_row(const T* values) const { return V::set(values[i]); }
   };
 
   // A matrix in this layout; room for one that becomes `out` (or nothing); from there to memory.
-  // A short row waits in the buffer: a vector that was stored under a mask can be read back only
+  // Short rows wait in the buffer: a vector that was stored under a mask can be read back only
   // when the store has reached the cache, and there is nothing else to do meanwhile.
-  Block<const T> in(const T* x, index_t, T*) const { return {x, 0, false}; }
-  Block<T> room(T* out, index_t, T* buffer) const {
-    if (cols <= BlockBuffer<V>::size) return {buffer, 0, true};
-    return {out, 0, false};
+  Block<const T> in(const T* x, index_t ld_x, T*) const { return {x, ld_x, false}; }
+  Block<T> room(T* out, index_t ld_out, T* buffer) const {
+    if (cols <= BlockBuffer<V>::size) return {buffer, padded(cols), true};
+    return {out, ld_out, false};
   }
-  void out(Block<T> x, T* to, index_t) const {
+  void out(Block<T> x, T* to, index_t ld_to) const {
     if (x.whole)
-      for_each_vector<V>(cols,
-                         [=](index_t j, auto part) { part.store(V::load(x.data + j), to + j); });
+      for_each_row_vector<V>(height, cols, [=](index_t i, index_t j, auto part) {
+        part.store(V::load(x.data + i * x.ld + j), to + i * ld_to + j);
+      });
   }
-  static T element(Block<T> x, index_t, index_t j) { return x.data[j]; }
+  static T element(Block<T> x, index_t i, index_t j) { return x.data[i * x.ld + j]; }
 
   template <class Body>
   void each(Body body) const {
-    for_each_vector<V>(cols, [&](index_t j, auto part) { body(Cell<decltype(part)>{j, part}); });
+    for_each_row_vector<V>(height, cols, [&](index_t i, index_t j, auto part) {
+      body(Cell<decltype(part)>{i, j, part});
+    });
+  }
+  // One number of every row, from a function that gives a vector of it. Of a single row the whole
+  // vector is stored, for it is loaded next.
+  template <class Vector, class Number, class Function>
+  [[gnu::always_inline]] inline void of_rows(Number* out, Function function) const {
+    if (height == 1) return function(0).store(out);
+    for (index_t i = 0; i < height; ++i) {
+      Number lanes[Vector::width];
+      function(i).store(lanes);
+      out[i] = lanes[0];
+    }
   }
   template <class Term>
   [[gnu::always_inline]] void sums(double* out, Term term) const {
-    row_sum<V>(cols, [&](index_t j, auto part) {
-      return term(Cell<decltype(part)>{j, part});
-    }).store(out);
+    of_rows<VecF64>(
+        out, [&](index_t i) __attribute__((always_inline)) {
+          return row_sum<V>(cols, [&](index_t j, auto part) {
+            return term(Cell<decltype(part)>{i, j, part});
+          });
+        });
   }
-  void maxima(Block<const T> x, T* out) const { row_maximum<V>(cols, x.data).store(out); }
+  void maxima(Block<const T> x, T* out) const {
+    of_rows<V>(out, [&](index_t i) { return row_maximum<V>(cols, x.data + i * x.ld); });
+  }
 };
 
 template <class V>
@@ -197,16 +226,21 @@ inline void for_each_block(index_t rows, index_t cols, Body body) {
       body(first, AsColumns<V>{height, cols});
       first += height;
     } else {
-      body(first, AsRow<V>{cols});
-      ++first;
+      const AsRows<V> layout = AsRows<V>::of(rows - first, cols);
+      body(first, layout);
+      first += layout.height;
     }
   }
 }
 
-// The same row by row, for what is not worth the code of both layouts.
+// The same without columns, for what is not worth the code of both layouts.
 template <class V, class Body>
 inline void for_each_row(index_t rows, index_t cols, Body body) {
-  for (index_t i = 0; i < rows; ++i) body(i, AsRow<V>{cols});
+  for (index_t first = 0; first < rows;) {
+    const AsRows<V> layout = AsRows<V>::of(rows - first, cols);
+    body(first, layout);
+    first += layout.height;
+  }
 }
 
 // Of the first `count` numbers of a block, and of what follows them up to a whole vector.

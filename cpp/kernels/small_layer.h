@@ -43,7 +43,7 @@ template <class V, int rows, int vectors, bool exact>
 #pragma GCC unroll 4
   for (int v = 0; v < vectors; ++v) {
     const V start = exact || p.bias == nullptr ? V::set(0) : V::load(p.bias + v * V::width);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) sum[r][v] = start;
   }
   const index_t lda = p.lda, ldb = p.ldb, a_row = exact ? 1 : lda, a_col = exact ? lda : 1;
@@ -52,7 +52,7 @@ template <class V, int rows, int vectors, bool exact>
     V b_k[vectors];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) b_k[v] = V::load(b + v * V::width);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       const V a_k = V::set(a[r * a_row]);
 #pragma GCC unroll 4
@@ -71,7 +71,7 @@ template <class V, int rows, int vectors, bool exact>
     }
     return;
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int r = 0; r < rows; ++r, c += ldc) {
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) sum[r][v].store(c + v * V::width);
@@ -81,6 +81,9 @@ template <class V, int rows, int vectors, bool exact>
 template <class V, int vectors, bool exact>
 [[gnu::always_inline]] inline void small_strip(const SmallProduct<typename V::T>& p) {
   index_t i = 0;
+  // Eight sums at a time, or each addition would wait for the one before.
+  if constexpr (vectors == 1)
+    for (; i + 8 <= p.m; i += 8) small_tile<V, 8, vectors, exact>(p, i);
   for (; i + 4 <= p.m; i += 4) small_tile<V, 4, vectors, exact>(p, i);
   if (p.m & 2) {
     small_tile<V, 2, vectors, exact>(p, i);
@@ -287,8 +290,8 @@ void small_choose(SmallLayer<typename V::T>& p) {
     if (units == 1) p.sum_gradients = small_narrow_weights<V, 1>;
     if (units == 2) p.sum_gradients = small_narrow_weights<V, 2>;
   }
-  const bool few = p.inputs <= Short<V>::width;
-  p.transpose = few ? small_transpose<Short<V>> : small_transpose<V>;
+  // Shorter vectors: their blocks take fewer shuffles, and fewer of them lie beyond the edges.
+  p.transpose = small_transpose<Short<V>>;
   // One column is a row.
   if (units == 1) {
     p.transpose = nullptr;

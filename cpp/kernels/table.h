@@ -183,14 +183,38 @@ struct RowLayer {
   int activation;        // index in the table
 };
 
-// Steps of SGD on single rows, for networks of at most `tiny_layers` layers of at most `lanes`
-// units each with element-wise activations (the last one's may be part of the loss: `from_z`).
+// Steps on single rows, for networks of at most `tiny_layers` dense layers of at most `lanes` units
+// each with element-wise activations (the last one's may be part of the loss: `from_z`).
 constexpr int tiny_layers = 8;
 constexpr index_t tiny_inputs = 64;
+
+// What a layer has besides a RowLayer.
+template <class T>
+struct TinyExtra {
+  const ActivationEntry<T>* activation;  // null for those that the kernel has inlined
+  const double* parameters;              // the activation's
+  const T* factors;                      // (steps, units) that dropout multiplies with, or null
+  double l1[2], l2[2];                   // penalties of the weights and of the biases
+};
+
+// A step's update when it is more than p -= rate * g.
+template <class T>
+struct TinyUpdate {
+  const OptimizerEntry<T>* rule;
+  const double* hyperparameters;
+  std::int64_t first;               // number of the first step, counted from 1
+  T* states[max_optimizer_states];  // each as the parameters
+  double weight_decay;
+  double clipvalue, clipnorm, global_clipnorm;  // 0: none
+  bool penalized;
+  double penalty_factor;  // of the penalties, in the gradient
+  double penalty_share;   // and in the loss
+};
 
 template <class T>
 struct TinyTraining {
   const RowLayer* layers;
+  const TinyExtra<T>* extras;
   int layer_count;
   T* parameters;
   T* gradients;  // those of the last step
@@ -208,10 +232,11 @@ struct TinyTraining {
   double scale;  // of every row's gradient
   const double* loss_parameters;
   int loss_parameter_count;
-  double rate;
-  double* total_loss;  // is added to
-  T* outputs;          // (steps, units) what the loss took, or null
-  T* scratch;          // gemm_scratch_bytes
+  const double* rates;          // the learning rate of each step
+  const TinyUpdate<T>* update;  // null: p -= rate * g
+  double* total_loss;           // is added to
+  T* outputs;                   // (steps, units) what the loss took, or null
+  T* scratch;                   // gemm_scratch_bytes
 };
 
 // Steps on single rows of as many networks as a vector has lanes, of one architecture: layers of at
@@ -326,6 +351,26 @@ struct NormalizationKernels {
 };
 
 // What is done with gradients and parameters besides an optimizer's update.
+// Columns of a periodic embedding, the frequencies and the outputs of each.
+struct PeriodicShape {
+  index_t columns, frequencies, units;
+};
+
+// Column x becomes x and further outputs sum over f of v[k][f] cos(2 pi w[f] x + b[f]) + c[k]. The
+// arrays p of parameters and `out` of their gradients: w and b (columns, frequencies), v (columns,
+// units - 1, frequencies), c (columns, units - 1).
+template <class T>
+struct PeriodicKernels {
+  // `kept` (rows, 2 columns frequencies): what the gradients need.
+  void (*forward)(index_t rows, const PeriodicShape& shape, const T* x, index_t ldx,
+                  const T* const* p, T* kept, index_t ldk, T* a, index_t lda);
+  void (*gradient)(index_t rows, const PeriodicShape& shape, const T* x, index_t ldx,
+                   const T* const* p, const T* kept, index_t ldk, const T* g, index_t ldg,
+                   bool accumulate, T* const* out);
+  void (*input_gradient)(index_t rows, const PeriodicShape& shape, const T* const* p, const T* kept,
+                         index_t ldk, const T* g, index_t ldg, T* dx, index_t lddx);
+};
+
 template <class T>
 struct GradientKernels {
   double (*sum_of_squares)(index_t n, const T* x);
@@ -368,6 +413,7 @@ struct KernelTable {
   const FunctionEntry<T>* functions;
   int function_count;
   NormalizationKernels<T> normalization;
+  PeriodicKernels<T> periodic;
   GradientKernels<T> gradients;
   PeakEntry<T> peak;
 };

@@ -5,20 +5,21 @@
 // other registers, and the vectors are the shortest that a layer fits in, because short ones wait
 // less for each other. For many steps parameters live in vectors of their own (padded with zeros,
 // so that what was stored is loaded back as it was), beside their transposes; a single step takes
-// them where they lie. The operations on every element and their order are those of the general
-// kernels: the bits are the same.
+// them where they lie. Plain SGD updates a weight while its gradient is in a register; what wants
+// the whole gradient is in tiny_update.h. The operations on every element and their order are those
+// of the general kernels: the bits are the same.
 #pragma once
 
 #include "kernels/activation.h"
 #include "kernels/gemm_pack.h"
 #include "kernels/loss.h"
 #include "kernels/optimizer.h"
+#include "kernels/tiny_update.h"
 
 namespace {
 
-using densecore::RowLayer;
 using densecore::tiny_layers;
-using densecore::TinyTraining;
+using densecore::TinyExtra;
 
 // Element k of a layer's input in every lane: the network's from memory, another layer's from its
 // register.
@@ -64,8 +65,61 @@ inline void tiny_update(index_t inputs, X x, V delta, const V* scalars, const Ro
   }
 }
 
+// x[k] * delta
+template <class V, class X, class Rows>
+inline void tiny_gradient(index_t inputs, X x, V delta, const Rows& rows) {
+  for (index_t k = 0; k < inputs; ++k) rows.store(fma(element<V>(x, k), delta, V::set(0)), k);
+}
+
+// Of padded rows, `count` of them.
+template <class V>
+inline void tiny_transpose(index_t count, const typename V::T* in, typename V::T* out) {
+  V block[V::width];
+#pragma GCC unroll 16
+  for (index_t i = 0; i < V::width; ++i)
+    block[i] = i < count ? V::load(in + i * V::width) : V::set(0);
+  transpose_block(block);
+#pragma GCC unroll 16
+  for (index_t i = 0; i < V::width; ++i) block[i].store(out + i * V::width);
+}
+
+// An activation by its entry in the table, on a vector that is no longer than the table's.
+template <class V, class Full>
+struct TinyCall {
+  using T = typename V::T;
+  static constexpr int which = V::width <= Short<Full>::width ? 1 : 0;
+  const TinyExtra<T>& extra;
+
+  // z becomes the slope, where there is one.
+  [[gnu::noinline]] V forward(V& z) const {
+    alignas(64) T z_room[Full::width] = {};
+    alignas(64) T a_room[Full::width];
+    z.store(z_room);
+    const densecore::ActivationEntry<T>& entry = *extra.activation;
+    if (entry.activate_and_derive[which] != nullptr) {
+      entry.activate_and_derive[which](V::width, z_room, a_room, extra.parameters);
+      z = V::load(z_room);
+    } else {
+      entry.activate[which](V::width, z_room, a_room, extra.parameters);
+    }
+    return V::load(a_room);
+  }
+  [[gnu::noinline]] V backward(V z, V a, V g) const {
+    const densecore::ActivationEntry<T>& entry = *extra.activation;
+    if (entry.activate_and_derive[which] != nullptr) return g * z;
+    alignas(64) T z_room[Full::width] = {};
+    alignas(64) T a_room[Full::width] = {};
+    alignas(64) T g_room[Full::width] = {};
+    z.store(z_room);
+    a.store(a_room);
+    g.store(g_room);
+    entry.derive[which](V::width, z_room, a_room, g_room, extra.parameters);
+    return V::load(g_room);
+  }
+};
+
 // `many`: for many steps.
-template <class V, bool many>
+template <class V, class Full, bool many>
 struct TinyNetwork {
   using T = typename V::T;
   using List = ActivationByIndex<V, InlinedActivations>;
@@ -73,87 +127,124 @@ struct TinyNetwork {
 
   struct Layer {
     RowLayer shape;
+    TinyExtra<T> extra;
     Rows weight, bias;
     TinyRows<V, true> transposed;
     V z, a, delta;
-    V lanes;  // 1 in the lanes of the units, else 0
+    V factor, out;  // of dropout, and a after it
+    V lanes;        // 1 in the lanes of the units, else 0
   };
   Layer layers[tiny_layers];
   int count;
+  index_t rows = 0;  // padded ones of all parameters
+  T* room;           // behind all that it has taken of the scratch memory
 
   // Copies what it does not take where it lies into the scratch memory, one padded row each.
   TinyNetwork(const TinyTraining<T>& p) : count(p.layer_count) {
     T* next = p.scratch;
-    const auto take = [&next](index_t rows) {
+    const auto take = [&next](index_t vectors) {
       T* taken = next;
-      for (index_t i = 0; i < rows; ++i) V::set(0).store(next + i * V::width);
-      next += rows * V::width;
+      for (index_t i = 0; i < vectors; ++i) V::set(0).store(next + i * V::width);
+      next += vectors * V::width;
       return taken;
     };
     for (int l = 0; l < count; ++l) {
       Layer& layer = layers[l];
       const RowLayer& s = layer.shape = p.layers[l];
+      layer.extra = many ? p.extras[l] : TinyExtra<T>{};
       layer.lanes = select(less(V::load(lane_numbers<T>), V::set(static_cast<T>(s.units))),
                            V::set(1), V::set(0));
       layer.weight = {many ? take(s.inputs) : p.parameters + s.weight, s.units};
       layer.bias = {many ? take(1) : s.bias < 0 ? nullptr : p.parameters + s.bias, s.units};
-      if (many) copy_parameters(layer, p.parameters, [](T& ours, T& theirs) { ours = theirs; });
-      if (l == 0) continue;
-      layer.transposed = {next, s.inputs};
-      transpose<V, true>(s.inputs, s.units, p.parameters + s.weight, s.units, next, V::width);
-      next += s.units * V::width;
     }
+    // An optimizer takes whole vectors of its own length.
+    if (many) take(Full::width / V::width - 1);
+    if (many) {
+      T* const padded = p.scratch;
+      const T* const from = p.parameters;
+      rows = for_each_tiny_parameter<V>(p, [=](index_t to, index_t at) { padded[to] = from[at]; });
+    }
+    for (int l = 1; l < count; ++l) {
+      const RowLayer& s = layers[l].shape;
+      layers[l].transposed = {next, s.inputs};
+      transpose<V, true>(s.inputs, s.units, p.parameters + s.weight, s.units, next, V::width);
+      next += V::width * V::width;
+    }
+    room = next;
   }
 
-  void write_back(T* parameters) {
-    for (int l = 0; l < count; ++l)
-      copy_parameters(layers[l], parameters, [](T& ours, T& theirs) { theirs = ours; });
+  void write_back(const TinyTraining<T>& p) const {
+    const T* const padded = p.scratch;
+    T* const to = p.parameters;
+    for_each_tiny_parameter<V>(p, [=](index_t from, index_t at) { to[at] = padded[from]; });
   }
 
   // The gradients of the last step, which are not kept while it runs.
-  void write_gradients(const T* x, T* gradients) {
+  void write_gradients(const T* x, T* gradients) const {
     for (int l = 0; l < count; ++l) {
       const Layer& layer = layers[l];
       const RowLayer& s = layer.shape;
       const TinyRows<V, false> weight = {gradients + s.weight, s.units};
-      for (index_t i = 0; i < s.inputs; ++i)
-        weight.store(
-            fma(l == 0 ? V::set(x[i]) : spread(layers[l - 1].a, i), layer.delta, V::set(0)), i);
-      if (s.bias >= 0) Any<V>{s.units}.store(layer.delta + V::set(0), gradients + s.bias);
+      if (l == 0)
+        tiny_gradient(s.inputs, x, layer.delta, weight);
+      else
+        tiny_gradient(s.inputs, layers[l - 1].out, layer.delta, weight);
+      if (s.bias >= 0) Any<V>{s.units}.store(V::set(0) + layer.delta, gradients + s.bias);
     }
   }
 
   // The network's output, or the last layer's z when `stop_at_z`.
-  V forward(const T* x, bool stop_at_z) {
+  V forward(const T* x, index_t step, bool stop_at_z) {
     V a = V::set(0);
     for (int l = 0; l < count; ++l) {
       Layer& layer = layers[l];
       const index_t inputs = layer.shape.inputs;
-      const V bias = !many && layer.shape.bias < 0 ? V::set(0) : layer.bias.load(0);
-      const V z = l == 0 ? tiny_product(inputs, x, layer.weight, bias)
-                         : tiny_product(inputs, a, layer.weight, bias);
-      a = l + 1 == count && stop_at_z ? z : List::forward(layer.shape.activation, z);
+      const V bias = layer.shape.bias < 0 ? V::set(0) : layer.bias.load(0);
+      V z = l == 0 ? tiny_product(inputs, x, layer.weight, bias)
+                   : tiny_product(inputs, a, layer.weight, bias);
+      if (l + 1 == count && stop_at_z)
+        a = z;
+      else if (many && layer.extra.activation != nullptr)
+        a = TinyCall<V, Full>{layer.extra}.forward(z);
+      else
+        a = List::forward(layer.shape.activation, z);
       layer.z = z, layer.a = a;
+      if (many && layer.extra.factors != nullptr) {
+        const index_t units = layer.shape.units;
+        layer.factor = Any<V>{units}.load(layer.extra.factors + step * units);
+        a = a * layer.factor;
+      }
+      layer.out = a;
     }
     return a;
   }
 
-  // From dC/da of the last layer (or dC/dz), to the updated parameters.
-  void backward(const T* x, V gradient, bool from_z, const V* scalars) {
+  // From dC/da of the last layer (or dC/dz) to the updated parameters; or to `gradients`, unless
+  // null, the padded ones of all parameters.
+  void backward(const T* x, V gradient, bool from_z, const V* scalars, T* gradients) {
+    index_t row = rows;
     for (int l = count - 1; l >= 0; --l) {
       Layer& layer = layers[l];
       const RowLayer& s = layer.shape;
-      const V delta = from_z && l + 1 == count
-                          ? gradient
-                          : List::backward(s.activation, layer.z, layer.a, gradient);
+      const V delta = from_z && l + 1 == count ? gradient : delta_of(layer, gradient);
       layer.delta = delta;
+      if (l > 0) gradient = tiny_product(s.units, delta, layer.transposed, V::set(0));
+      if (many && gradients != nullptr) {
+        row -= s.inputs + 1;
+        const TinyRows<V, true> to = {gradients + row * V::width, s.units};
+        if (l == 0)
+          tiny_gradient(s.inputs, x, delta, to);
+        else
+          tiny_gradient(s.inputs, layers[l - 1].out, delta, to);
+        to.store(s.bias < 0 ? V::set(0) : V::set(0) + delta, s.inputs);
+        continue;
+      }
       if (l == 0) {
         tiny_update(s.inputs, x, delta, scalars, layer.weight);
       } else {
         const Layer& below = layers[l - 1];
-        gradient = tiny_product(s.units, delta, layer.transposed, V::set(0));
-        if (many) tiny_update(s.units, delta, below.a * below.lanes, scalars, layer.transposed);
-        tiny_update(s.inputs, below.a, delta, scalars, layer.weight);
+        if (many) tiny_update(s.units, delta, below.out * below.lanes, scalars, layer.transposed);
+        tiny_update(s.inputs, below.out, delta, scalars, layer.weight);
       }
       if (s.bias >= 0)
         layer.bias.store(without_subnormals(Sgd::update<V>(layer.bias.load(0), V::set(0) + delta,
@@ -162,15 +253,18 @@ struct TinyNetwork {
     }
   }
 
+  // After an update of the padded parameters.
+  void transpose_again() {
+    for (int l = 1; l < count; ++l)
+      tiny_transpose<V>(layers[l].shape.inputs, layers[l].weight.data, layers[l].transposed.data);
+  }
+
  private:
-  template <class Copy>
-  static void copy_parameters(const Layer& layer, T* parameters, Copy copy) {
-    const RowLayer& s = layer.shape;
-    for (index_t j = 0; j < s.units; ++j) {
-      for (index_t i = 0; i < s.inputs; ++i)
-        copy(layer.weight.data[i * V::width + j], parameters[s.weight + i * s.units + j]);
-      if (s.bias >= 0) copy(layer.bias.data[j], parameters[s.bias + j]);
-    }
+  static V delta_of(const Layer& layer, V gradient) {
+    if (many && layer.extra.factors != nullptr) gradient = gradient * layer.factor;
+    if (many && layer.extra.activation != nullptr)
+      return TinyCall<V, Full>{layer.extra}.backward(layer.z, layer.a, gradient);
+    return List::backward(layer.shape.activation, layer.z, layer.a, gradient);
   }
 };
 
@@ -189,62 +283,123 @@ inline double tiny_total(V term, double weight) {
   return sum[0];
 }
 
+// The loss of a network's output `a`, and its gradient.
+template <class V, class Full>
+struct TinyLoss {
+  using T = typename V::T;
+  const TinyTraining<T>& p;
+  // The step waits for the gradient: the most used losses give it in a register, and nothing waits
+  // for their value.
+  const bool squared = p.loss == MeanSquaredError::plain<Full>;
+  const bool classes = p.loss == SparseCategoricalCrossentropy::fused<Full>;
+  V lanes;
+  alignas(64) T output[V::width];
+  alignas(64) T gradient[V::width] = {};
+  densecore::LossArguments<T> arguments;
+  double share;
+
+  TinyLoss(const TinyTraining<T>& training, V of_units) : p(training), lanes(of_units) {
+    const index_t outputs = p.layers[p.layer_count - 1].units;
+    arguments = {1,
+                 outputs,
+                 output,
+                 outputs,
+                 nullptr,
+                 outputs,
+                 nullptr,
+                 nullptr,
+                 p.scale,
+                 gradient,
+                 outputs,
+                 p.loss_parameters,
+                 p.loss_parameter_count};
+    share = mean_share(arguments);
+  }
+
+  double of(V a, index_t step, index_t row, V& slope) {
+    const index_t outputs = arguments.cols;
+    if (!(squared || classes) || p.outputs != nullptr) a.store(output);
+    if (p.outputs != nullptr)
+      for (index_t j = 0; j < outputs; ++j) p.outputs[step * outputs + j] = output[j];
+    double weight = 1;
+    if (p.weight != nullptr) weight = static_cast<double>(p.weight[row]);
+    if (squared) {
+      V g;
+      const TinyRows<V, false> values = {const_cast<T*>(p.values) + row * p.ld_values, outputs};
+      const V term = MeanSquaredError::term(a, values.load(0), g);
+      slope = V::set(static_cast<T>(p.scale * weight * share)) * lanes * g;
+      return share * tiny_total(lanes * term, weight);
+    }
+    if (classes) return of_class(a, p.labels[row], weight, slope);
+    if (p.values != nullptr) arguments.values = p.values + row * p.ld_values;
+    if (p.labels != nullptr) arguments.labels = p.labels + row;
+    if (p.weight != nullptr) arguments.weight = p.weight + row;
+    const double value = p.loss(arguments);
+    slope = V::load(gradient);
+    return value;
+  }
+
+ private:
+  // SparseCategoricalCrossentropy::fused of one row in a register.
+  double of_class(V z, index_t label, double weight, V& slope) const {
+    const V lowest = V::set(-static_cast<T>(__builtin_inf()));
+    const auto counts = less(V::set(0), lanes);
+    const V limited = select(counts, z, lowest), largest = fold<Max>(limited);
+    const V e = select(counts, exp(z - largest), V::set(0));
+    double sum[VecF64::width], log_sum[VecF64::width];
+    VecF64::set(tiny_total(e, 1)).store(sum);
+    const T factor = static_cast<T>(p.scale * weight);
+    const T of_e = static_cast<T>(p.scale * weight * (1 / sum[0]));
+    const auto at_label =
+        less(abs(V::load(lane_numbers<T>) - V::set(static_cast<T>(label))), V::set(T(0.5)));
+    const V scaled_e = e * V::set(of_e);
+    slope = select(at_label, scaled_e - V::set(factor), scaled_e);
+    log(VecF64::load(sum)).store(log_sum);
+    alignas(64) T above[V::width];
+    (z - largest).store(above);
+    return weight * (log_sum[0] - static_cast<double>(above[label]));
+  }
+};
+
 // `V` is the vector of the network, `Full` that of the losses.
 template <class V, class Full, bool many>
 [[gnu::noinline]] void tiny_steps(const TinyTraining<typename V::T>& p) {
   using T = typename V::T;
-  TinyNetwork<V, many> network(p);
-  V scalars[1] = {V::set(static_cast<T>(p.rate))};
-  const auto& last = network.layers[p.layer_count - 1];
-  const index_t outputs = last.shape.units;
-  // The step waits for the gradient: the most used loss gives it in a register, and nothing waits
-  // for its value.
-  const bool squared = p.loss == MeanSquaredError::plain<Full>;
-  alignas(64) T output[V::width];
-  alignas(64) T gradient[V::width] = {};
-  LossArguments<T> loss = {1,
-                           outputs,
-                           output,
-                           outputs,
-                           nullptr,
-                           outputs,
-                           nullptr,
-                           nullptr,
-                           p.scale,
-                           gradient,
-                           outputs,
-                           p.loss_parameters,
-                           p.loss_parameter_count};
-  const double share = mean_share(loss);
+  TinyNetwork<V, Full, many> network(p);
+  TinyLoss<V, Full> loss(p, network.layers[p.layer_count - 1].lanes);
   const T* x = nullptr;
   for (index_t step = 0; step < p.steps; ++step) {
     const index_t row = p.order == nullptr ? step : p.order[step];
+    const V scalars[1] = {V::set(static_cast<T>(p.rates[step]))};
     x = p.x + row * p.ldx;
-    const V a = network.forward(x, p.from_z);
-    a.store(output);
-    if (p.outputs != nullptr)
-      for (index_t j = 0; j < outputs; ++j) p.outputs[step * outputs + j] = output[j];
-    if (p.values != nullptr) loss.values = p.values + row * p.ld_values;
-    if (p.labels != nullptr) loss.labels = p.labels + row;
-    double weight = 1;
-    if (p.weight != nullptr) {
-      loss.weight = p.weight + row;
-      weight = static_cast<double>(*loss.weight);
-    }
-    if (squared) {
-      V g;
-      const V term = MeanSquaredError::term(
-          a, TinyRows<V, false>{const_cast<T*>(loss.values), outputs}.load(0), g);
-      const T factor = static_cast<T>(loss.scale * weight * share);
-      *p.total_loss += share * tiny_total(last.lanes * term, weight);
-      network.backward(x, V::set(factor) * last.lanes * g, p.from_z, scalars);
-    } else {
-      *p.total_loss += p.loss(loss);
-      network.backward(x, V::load(gradient), p.from_z, scalars);
-    }
+    V slope;
+    *p.total_loss += loss.of(network.forward(x, step, p.from_z), step, row, slope);
+    network.backward(x, slope, p.from_z, scalars, nullptr);
   }
-  if (many) network.write_back(p.parameters);
+  if (many) network.write_back(p);
   network.write_gradients(x, p.gradients);
+}
+
+template <class V, class Full>
+[[gnu::noinline]] void tiny_whole_steps(const TinyTraining<typename V::T>& p) {
+  using T = typename V::T;
+  TinyNetwork<V, Full, true> network(p);
+  TinyLoss<V, Full> loss(p, network.layers[p.layer_count - 1].lanes);
+  TinyWholeUpdate<V, Full> update(p, network.rows, p.scratch, network.room);
+  for (index_t step = 0; step < p.steps; ++step) {
+    const index_t row = p.order == nullptr ? step : p.order[step];
+    const T* x = p.x + row * p.ldx;
+    update.begin(step);
+    V slope;
+    double value = loss.of(network.forward(x, step, p.from_z), step, row, slope);
+    network.backward(x, slope, p.from_z, nullptr, update.gradients);
+    if (update.u.penalized) value += update.penalty();
+    *p.total_loss += value;
+    update.finish();
+    network.transpose_again();
+  }
+  network.write_back(p);
+  update.write_back();
 }
 
 template <class V, class Full = V>
@@ -256,7 +411,9 @@ void tiny_train(const TinyTraining<typename V::T>& p) {
       widest = p.layers[l].units > widest ? p.layers[l].units : widest;
     if (widest <= Half::width) return tiny_train<Half, Full>(p);
   }
-  if (p.steps == 1)
+  if (p.update != nullptr)
+    tiny_whole_steps<V, Full>(p);
+  else if (p.extras == nullptr)
     tiny_steps<V, Full, false>(p);
   else
     tiny_steps<V, Full, true>(p);

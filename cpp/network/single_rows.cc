@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/dtypes.h"
+#include "layers/rowwise.h"
 #include "network/network.h"
 
 namespace densecore {
@@ -25,10 +26,36 @@ std::vector<RowLayer> row_layers_of(const KernelTable<T>& table, const Layers<T>
 }
 
 template <class T>
-bool fits_tiny(const KernelTable<T>& table, const std::vector<RowLayer>& layers) {
-  return !layers.empty() && layers.size() <= tiny_layers && layers.front().inputs <= tiny_inputs &&
-         std::all_of(layers.begin(), layers.end(),
-                     [&](const RowLayer& layer) { return layer.units <= table.lanes; });
+TinyLayers<T> tiny_layers_of(const KernelTable<T>& table, const Layers<T>& layers) {
+  TinyLayers<T> found;
+  for (const auto& each : layers) {
+    const bool last = each == layers.back();
+    if (const Dense<T>* const layer = each->dense()) {
+      const ActivationFunction<T>& function = layer->function();
+      const ActivationEntry<T>& entry = function.entry();
+      if (layer->units() > table.lanes || (entry.row_wise && !last)) return {};
+      found.rows.push_back({layer->inputs(), layer->units(), layer->weight_offset(),
+                            layer->use_bias() ? layer->bias_offset() : -1,
+                            static_cast<int>(&entry - table.activations)});
+      TinyExtra<T> extra{};
+      if (!entry.single_rows) extra.activation = &entry;
+      extra.parameters = function.parameters();
+      for (std::size_t a = 0; a < layer->parameters().size(); ++a) {
+        extra.l1[a] = layer->parameters()[a].penalty.l1;
+        extra.l2[a] = layer->parameters()[a].penalty.l2;
+      }
+      found.extras.push_back(extra);
+      found.dropouts.push_back(nullptr);
+    } else {
+      // Dropout between two dense layers.
+      const auto* const dropout = dynamic_cast<const Dropout<T>*>(each.get());
+      if (dropout == nullptr || last || found.rows.empty() || found.dropouts.back() != nullptr)
+        return {};
+      found.dropouts.back() = dropout;
+    }
+  }
+  if (found.rows.size() > tiny_layers || found.rows.front().inputs > tiny_inputs) return {};
+  return found;
 }
 
 template <class T>
@@ -44,7 +71,7 @@ bool Network<T>::trains_rows(const Objective<T>& objective, const Targets<T>& ta
   // A row's scale must be the same for all of them.
   if (targets.weight != nullptr && objective.reduction() == Reduction::mean_with_sample_weight)
     return false;
-  return tiny_ && optimizer.entry().descent && optimizer.plain() &&
+  return !tiny_.rows.empty() && optimizer.by_rows() &&
          (objective.fused() || !layers_.back()->activation()->row_wise());
 }
 
@@ -53,10 +80,17 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
                             const Targets<T>& targets, const index_t* order, index_t steps,
                             OptimizerState<T>& optimizer, LossSum& total, T* outputs) {
   if (steps == 0) return;
-  const double rate = optimizer.next_rate(steps);
+  const bool descends = optimizer.descends() && !penalized_;
+  tiny_.rates.resize(static_cast<std::size_t>(steps));
+  if (tiny_.drops) draw_factors(optimizer.steps, steps);
+  TinyUpdate<T> update = optimizer.next_rows(steps, tiny_.rates.data());
+  update.penalized = penalized_;
+  update.penalty_factor = penalized_ ? penalty_factor(1) : 0;
+  update.penalty_share = objective.divisor(1);
   TinyTraining<T> p;
-  p.layers = row_layers_.data();
-  p.layer_count = static_cast<int>(row_layers_.size());
+  p.layers = tiny_.rows.data();
+  p.extras = steps == 1 && descends && tiny_.inlined ? nullptr : tiny_.extras.data();
+  p.layer_count = static_cast<int>(tiny_.rows.size());
   p.parameters = parameters_->data();
   p.gradients = gradients_->data();
   p.steps = steps;
@@ -72,12 +106,28 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
   p.scale = objective.gradient_scale(1);
   p.loss_parameters = objective.parameters().data();
   p.loss_parameter_count = static_cast<int>(objective.parameters().size());
-  p.rate = rate;
+  p.rates = tiny_.rates.data();
+  p.update = descends ? nullptr : &update;
   p.total_loss = &total.loss;
   p.outputs = outputs;
   p.scratch = static_cast<T*>(thread_scratch());
   table_->tiny_train(p);
   total.weight += static_cast<double>(steps);
+}
+
+template <class T>
+void Network<T>::draw_factors(std::int64_t first, index_t steps) {
+  index_t units = 0;
+  for (std::size_t l = 0; l < tiny_.rows.size(); ++l)
+    if (tiny_.dropouts[l] != nullptr) units += tiny_.rows[l].units;
+  densecore::reserve(tiny_.factors, steps * units);
+  T* to = tiny_.factors.data();
+  for (std::size_t l = 0; l < tiny_.rows.size(); ++l) {
+    if (tiny_.dropouts[l] == nullptr) continue;
+    tiny_.extras[l].factors = to;
+    for (index_t i = 0; i < steps; ++i, to += tiny_.rows[l].units)
+      tiny_.dropouts[l]->random_numbers({true, seed, static_cast<std::uint64_t>(first + i)}, 0, to);
+  }
 }
 
 template <class T>
@@ -91,13 +141,14 @@ LossSum Network<T>::train_row(const Objective<T>& objective, MatrixView<const T>
 
 #define DENSECORE_INSTANTIATE(T, ...)                                                    \
   template std::vector<RowLayer> row_layers_of(const KernelTable<T>&, const Layers<T>&); \
-  template bool fits_tiny(const KernelTable<T>&, const std::vector<RowLayer>&);          \
+  template TinyLayers<T> tiny_layers_of(const KernelTable<T>&, const Layers<T>&);        \
   template void Network<T>::predict_one(const T*, T*) const;                             \
   template bool Network<T>::trains_rows(const Objective<T>&, const Targets<T>&,          \
                                         const OptimizerState<T>&) const;                 \
   template void Network<T>::train_rows(const Objective<T>&, MatrixView<const T>,         \
                                        const Targets<T>&, const index_t*, index_t,       \
                                        OptimizerState<T>&, LossSum&, T*);                \
+  template void Network<T>::draw_factors(std::int64_t, index_t);                         \
   template LossSum Network<T>::train_row(const Objective<T>&, MatrixView<const T>,       \
                                          const Targets<T>&, OptimizerState<T>&, T*);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)

@@ -155,11 +155,25 @@ Update<T> OptimizerState<T>::make_update(T* parameters, const T* gradients) {
 
 template <class T>
 void OptimizerState<T>::advance(Update<T>& update) {
-  const HyperparameterValues values = settings_->values(steps);
-  const std::int64_t number = accumulation_ == 1 ? steps : steps / accumulation_;
-  entry_->prepare(values.data(), number + 1, update.scalars);
+  prepare(steps, settings_->values(steps), {}, update);
   ++steps;
-  update.decay = 1 - values[0] * settings_->gradient_steps().weight_decay;
+}
+
+template <class T>
+void OptimizerState<T>::prepare(std::int64_t number, HyperparameterValues values,
+                                const Multipliers& multipliers, Update<T>& update) const {
+  values[0] *= multipliers.rate;
+  entry_->prepare(values.data(), number / accumulation_ + 1, update.scalars);
+  // A product with 1 leaves all bits.
+  update.decay = 1 - values[0] * (multipliers.decay * settings_->gradient_steps().weight_decay);
+}
+
+template <class T>
+Update<T> OptimizerState<T>::update_of(const Update<T>& update,
+                                       const Multipliers& multipliers) const {
+  Update<T> own = update;
+  if (multipliers.any()) prepare(steps - 1, settings_->values(steps - 1), multipliers, own);
+  return own;
 }
 
 template <class T>
@@ -168,6 +182,27 @@ double OptimizerState<T>::next_rate(std::int64_t count) {
   entry_->prepare(settings_->values(steps).data(), steps + 1, scalars);
   steps += count;
   return scalars[0];
+}
+
+template <class T>
+TinyUpdate<T> OptimizerState<T>::next_rows(index_t count, double* rates) {
+  const GradientSteps& wanted = settings_->gradient_steps();
+  // Asked first: another thread may replace the schedule meanwhile.
+  const bool scheduled = settings_->scheduled();
+  const double rate = settings_->values(steps)[0];
+  for (index_t i = 0; i < count; ++i)
+    rates[i] = scheduled && i > 0 ? settings_->values(steps + i)[0] : rate;
+  TinyUpdate<T> update{};
+  update.rule = entry_;
+  update.hyperparameters = settings_->hyperparameter_values();
+  update.first = steps + 1;
+  for (int i = 0; i < entry_->state_count; ++i) update.states[i] = states_->data() + i * count_;
+  update.weight_decay = wanted.weight_decay;
+  update.clipvalue = wanted.clipvalue;
+  update.clipnorm = wanted.clipnorm;
+  update.global_clipnorm = wanted.global_clipnorm;
+  steps += count;
+  return update;
 }
 
 template <class T>
@@ -235,15 +270,20 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
   }
   const Update<T> update = next_update(parameters, gradients);
   if (entry_->array_step != ArrayStep::none) {
-    for (const ParameterBlock& block : trained) step_of_array(update, block, gradients);
+    for (const ParameterBlock& block : trained)
+      step_of_array(update_of(update, block.multipliers), block, gradients);
     return finish_step(executor, work, parameters, trained);
   }
   for (std::size_t b = 0; b < trained.size();) {
-    // Adjacent arrays are updated together.
+    // Adjacent arrays of the same rates are updated together.
     const index_t first = trained[b].offset;
+    const Multipliers& multipliers = trained[b].multipliers;
     index_t last = first + trained[b].size();
-    for (++b; b < trained.size() && trained[b].offset == last; ++b) last += trained[b].size();
-    apply(update, first, last);
+    for (++b;
+         b < trained.size() && trained[b].offset == last && trained[b].multipliers == multipliers;
+         ++b)
+      last += trained[b].size();
+    apply(update_of(update, multipliers), first, last);
   }
   finish_step(executor, work, parameters, trained);
 }

@@ -135,8 +135,13 @@ class OptimizerState {
   // Whether a step is p -= rate * g and nothing else, which the kernel of the weight gradient can
   // do.
   bool descends() const { return entry_->descent && !settings_->gradient_steps().any(); }
-  // Whether a step is the update and nothing else.
+  // Whether a step is the update and nothing else, at one learning rate.
   bool plain() const { return !settings_->gradient_steps().any() && !settings_->scheduled(); }
+  // Whether the kernel of single rows can do its steps: what is of one step only.
+  bool by_rows() const {
+    return entry_->array_step == ArrayStep::none && accumulation_ == 1 && !ema_ &&
+           settings_->gradient_steps().accumulation == 1 && !settings_->gradient_steps().ema;
+  }
 
   std::int64_t steps = 0;  // batches trained on so far
 
@@ -153,8 +158,13 @@ class OptimizerState {
   bool simple() const {
     return entry_->array_step == ArrayStep::none && !settings_->gradient_steps().any();
   }
+  // The same step for an array whose rate or decay are others.
+  Update<T> update_of(const Update<T>& update, const Multipliers& multipliers) const;
   // Counts `count` steps of an optimizer that descends and is plain; returns the rate of each.
   double next_rate(std::int64_t count);
+  // Counts `count` steps `by_rows`, and writes the learning rate of each; returns their update, all
+  // but the penalties. What it points to lives as long as the settings.
+  TinyUpdate<T> next_rows(index_t count, double* rates);
   // A whole step for the arrays `trained`. Penalties are multiplied by `penalty_factor`; 0: there
   // are none. Afterwards the gradients are those after accumulation and clipping.
   void update(Executor& executor, T* parameters, T* gradients,
@@ -165,6 +175,9 @@ class OptimizerState {
  private:
   void add_penalties(const T* parameters, T* gradients, const std::vector<ParameterBlock>& trained,
                      double factor) const;
+  // Scalars and decay of step `number` (from 0), with these hyperparameters.
+  void prepare(std::int64_t number, HyperparameterValues values, const Multipliers& multipliers,
+               Update<T>& update) const;
   // To be called after the update of all parameters.
   void finish_step(Executor& executor, double work, T* parameters,
                    const std::vector<ParameterBlock>& trained);

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 #include "base/dtypes.h"
 #include "base/random.h"
@@ -29,21 +28,6 @@ void copy_order(const std::int64_t* from, std::vector<index_t>& order) {
 constexpr index_t rows_at_once = 256, numbers_at_once = 4096;
 // Cost of a step besides its multiply-adds, in multiply-adds.
 constexpr double row_work = 4096;
-
-// The network's penalty weight, for the life of the object.
-template <class T>
-class PenaltyWeight {
- public:
-  PenaltyWeight(Network<T>& network, double weight)
-      : network_(network), before_(std::exchange(network.penalty_weight, weight)) {}
-  ~PenaltyWeight() { network_.penalty_weight = before_; }
-  PenaltyWeight(const PenaltyWeight&) = delete;
-  PenaltyWeight& operator=(const PenaltyWeight&) = delete;
-
- private:
-  Network<T>& network_;
-  double before_;  // of a call whose hook makes this one
-};
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "network/network.h"
@@ -27,6 +28,21 @@ struct BestEpoch {
   std::size_t value = 0;      // number of the monitored one in EpochResult::validation
   bool larger = false;        // whether more is better
   std::int64_t patience = 0;  // stops after so many epochs without a better one; 0: never
+};
+
+// The network's penalty weight, for the life of the object.
+template <class T>
+class PenaltyWeight {
+ public:
+  PenaltyWeight(Network<T>& network, double weight)
+      : network_(network), before_(std::exchange(network.penalty_weight, weight)) {}
+  ~PenaltyWeight() { network_.penalty_weight = before_; }
+  PenaltyWeight(const PenaltyWeight&) = delete;
+  PenaltyWeight& operator=(const PenaltyWeight&) = delete;
+
+ private:
+  Network<T>& network_;
+  double before_;  // of a call whose hook makes this one
 };
 
 struct FitOptions {

@@ -160,6 +160,8 @@ def integer(name: str, value: Any, least: int = 0, most: int = MAX_COUNT, wanted
     ValueError
         It is out of the range.
     """
+    if type(value) is int and least <= value <= most:  # as nearly always
+        return value
     found = real(value)
     if isinstance(found, int) and least <= found <= most:
         return found

@@ -17,6 +17,8 @@ from .interop import of_objects, to_numpy
 
 def _numeric(name: str, value: Any) -> Array:
     """`value` as an array of numbers, of whatever dtype it has."""
+    if type(value) is np.ndarray and value.dtype.kind in "fiu":
+        return value
     try:
         array = np.asarray(to_numpy(name, value))
         if array.dtype == object:  # for instance a list with numbers of several types
@@ -40,6 +42,9 @@ def as_array(name: str, value: Any, dtype: np.dtype[Any]) -> Array:
 
 def as_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> Array:
     """The array as `dtype`, C-contiguous, aligned and of native byte order."""
+    flags = array.flags
+    if array.dtype == dtype and flags.c_contiguous and flags.aligned:
+        return array
     with np.errstate(over="raise"):
         try:
             return np.require(array, dtype, ["C", "A"])
@@ -96,16 +101,25 @@ def is_mapped(value: Any) -> bool:
     return False
 
 
+# Elements of which a copy costs less than `np.errstate`.
+_FEW = 4096
+
+
 def _check_finite(name: str, array: Array) -> None:
-    """Refuses NaN and infinity in targets. The sum finds them in one pass without a copy.
+    """Refuses NaN and infinity in targets. The sum finds them in one pass without a copy; of few
+    elements, what surrounds it takes longer than the copy.
 
     A memory map may be larger than the memory, and is not read for it.
     """
     if array.dtype.kind != "f" or is_mapped(array):
         return
-    with np.errstate(invalid="ignore", over="ignore"):
-        if np.isfinite(array.sum(dtype=np.float64)):
+    if array.size <= _FEW:
+        if np.isfinite(array).all():
             return
+    else:
+        with np.errstate(invalid="ignore", over="ignore"):
+            if np.isfinite(array.sum(dtype=np.float64)):
+                return
     bad = ~np.isfinite(array)
     if bad.any():
         row = int(np.argmax(bad.reshape(len(array), -1).any(axis=1)))

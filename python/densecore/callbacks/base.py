@@ -40,6 +40,8 @@ class Callback:
 
     # Callbacks that must see what the others have done in an epoch come last, whatever their place.
     runs_last = False
+    # With `fit(comm=...)` those that write files run on rank 0 only.
+    writes_files = False
     _warned_of = ""  # the number whose absence has been warned of
     # The share of the present epoch that is done; None where it is not known.
     _share: "Callable[[], float] | None" = None
@@ -276,11 +278,11 @@ class CallbackList:
 
     def listens(self, hook: str) -> bool:
         """Whether any callback overrides a hook."""
-        return any(overrides(callback, hook) for callback in self.callbacks)
+        return bool(self.callbacks) and any(overrides(each, hook) for each in self.callbacks)
 
     def listens_to_batches(self, kind: str) -> bool:
         """Whether any callback overrides a hook of batches, of "train", "test" or "predict"."""
-        return any(self.listens(hook) for hook in _BATCH_HOOKS[kind])
+        return bool(self.callbacks) and any(map(self.listens, _BATCH_HOOKS[kind]))
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Call the hook of each."""

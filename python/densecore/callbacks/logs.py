@@ -72,6 +72,8 @@ class CSVLogger(Callback):
         Whether to go on in an existing file, under its header, instead of replacing it.
     """
 
+    writes_files = True
+
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
@@ -157,6 +159,8 @@ class TensorBoard(Callback):
     ImportError
         Neither torch.utils.tensorboard nor tensorboardX can be imported.
     """
+
+    writes_files = True
 
     def __init__(self, log_dir: str | os.PathLike[str] = "logs") -> None:
         super().__init__()

@@ -17,9 +17,11 @@ from .._data.row_sources import as_rows, take
 from ..callbacks.progress import check_verbose
 from ..losses.function import CallableLoss
 from ..metrics import get_all, larger_is_better
-from ..models.sequential import Sequential
+from ..models.model import Model
 from . import serialization
 from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
+from .elsewhere import Job, Log, train_by_ranks
+from .elsewhere import train as train_elsewhere
 from .history import EnsembleHistory
 from .members import MAX_NUMBERS, Members, member_count
 from .progress import watched
@@ -37,7 +39,7 @@ class Ensemble(Members):
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
         The architecture; its weights are not used. If it is compiled, the ensemble is too.
     n : int, optional
         How many members; by default as many as there are seeds, optimizers or learning rates.
@@ -60,7 +62,7 @@ class Ensemble(Members):
     Raises
     ------
     ValueError, TypeError
-        Something that is not a Sequential, a layer or a loss that is a Python function, or
+        Something that is not a model, a layer or a loss that is a Python function, or
         unequal numbers of seeds, optimizers and learning rates.
 
     Examples
@@ -73,7 +75,7 @@ class Ensemble(Members):
 
     def __init__(
         self,
-        model: Sequential,
+        model: Model,
         n: int | None = None,
         seeds: Sequence[int] | None = None,
         optimizers: AnyOptimizer | Sequence[AnyOptimizer] | None = None,
@@ -81,8 +83,8 @@ class Ensemble(Members):
         learning_rates: Sequence[Any] | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(model, Sequential):
-            raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
+        if not isinstance(model, Model):
+            raise TypeError(f"model: found {type(model).__name__}, wanted a model")
         count = member_count(n, seeds=seeds, optimizers=optimizers, learning_rates=learning_rates)
         if seeds is None:
             seeds = [model.seed + i for i in range(count)]
@@ -190,6 +192,9 @@ class Ensemble(Members):
         monitor: str = "val_loss",
         patience: int | None = None,
         on_progress: Callable[[float], None] | None = None,
+        executor: Any = None,
+        log: str | os.PathLike[str] | Log | None = None,
+        comm: Any = None,
     ) -> EnsembleHistory:
         """Train all members for a number of epochs.
 
@@ -230,6 +235,18 @@ class Ensemble(Members):
         on_progress : callable, optional
             Called with the share of all epochs that are done, from another thread, several times a
             second while the members are trained.
+        executor : optional
+            Trains groups of members in other processes or on other machines, with the same bits:
+            an executor of ``concurrent.futures``, ``mpi4py.futures``, loky or Dask
+            (``client.get_executor()``), or the module ``ray``.
+        log : path, optional
+            A file with a line for each member that is trained, made when it is missing. The numbers
+            of members that are in it are taken from there, without their weights: what `sweep` and
+            `cross_validate` need.
+        comm : communicator, optional
+            Ranks, as of `Sequential.fit`, that all make this call with the same arguments: each
+            trains a share of the members, and afterwards all have all of them. The bits are those
+            of one process for any number of ranks.
 
         Returns
         -------
@@ -271,42 +288,75 @@ class Ensemble(Members):
         best = self._best_epoch(restore_best_weights, monitor, patience, validation is not None)
         if validation is not None:
             names = names + ["val_" + name for name in names]
-        kept: NDArray[np.int64] | None = None
         most = MAX_NUMBERS // (len(names) * len(self))
         if epochs > most:
             raise ValueError(
                 f"epochs: found {epochs}, wanted at most {most} for {len(self)} members and "
                 f"{len(names)} numbers of each epoch, which are all kept"
             )
-        report = np.full((epochs, len(names), len(self)), np.nan)
         start = time.perf_counter()
+        job = Job(epochs, size, bool(shuffle), best, names)
+        if log is not None and not isinstance(log, Log):
+            log = Log(log)
         with self._core.reserved():
-            before = np.array(self.progress["epochs"])
-            try:
-                with watched(on_progress, report[:, 0]):
-                    kept = self._core.fit(
-                        training.core(),
-                        None if validation is None else validation.core(),
-                        epochs,
-                        size,
-                        shuffle,
-                        report,
-                        best,
-                    )
-                self._core.finish_training()
-            finally:
-                numbers = {name: report[:, i] for i, name in enumerate(names)}
-                completed = np.array(self.progress["epochs"]) - before
-                if kept is None:
-                    kept = completed - 1
-                self.history = EnsembleHistory(
-                    numbers, completed, rows, self._model._directions, kept
+            if comm is not None:
+                if executor is not None or log is not None:
+                    raise ValueError("comm: found an executor or a log besides, wanted one of them")
+                report, kept, completed = train_by_ranks(self, training, validation, job, comm)
+                self._keep_history(training, job, report, completed, kept)
+            elif executor is None and log is None:
+                self._train_here(training, validation, job, on_progress)
+            else:
+                report, kept, completed = train_elsewhere(
+                    self, training, validation, job, executor, log, on_progress
                 )
+                self._keep_history(training, job, report, completed, kept)
+        assert self.history is not None
         self._warn_of(self.history)
         if verbose != 0:
             said = repr(self.history).removeprefix("EnsembleHistory(")[:-1]
             print(f"{said} - {time.perf_counter() - start:.1f}s")
         return self.history
+
+    def _train_here(
+        self,
+        training: MembersData,
+        validation: MembersData | None,
+        job: Job,
+        on_progress: Callable[[float], None] | None,
+    ) -> None:
+        kept: NDArray[np.int64] | None = None
+        report = np.full((job.epochs, len(job.names), len(self)), np.nan)
+        before = np.array(self.progress["epochs"])
+        try:
+            with watched(on_progress, report[:, 0]):
+                kept = self._core.fit(
+                    training.core(),
+                    None if validation is None else validation.core(),
+                    job.epochs,
+                    job.batch_size,
+                    job.shuffle,
+                    report,
+                    job.best,
+                )
+            self._core.finish_training()
+        finally:
+            completed = np.array(self.progress["epochs"]) - before
+            self._keep_history(training, job, report, completed, kept)
+
+    def _keep_history(
+        self,
+        training: MembersData,
+        job: Job,
+        report: NDArray[np.float64],
+        completed: NDArray[np.int64],
+        kept: NDArray[np.int64] | None,
+    ) -> None:
+        numbers = {name: report[:, i] for i, name in enumerate(job.names)}
+        if kept is None:
+            kept = completed - 1
+        directions = self._model._directions
+        self.history = EnsembleHistory(numbers, completed, training.rows, directions, kept)
 
     def _best_epoch(
         self, restore: bool, monitor: str, patience: int | None, validated: bool
@@ -443,13 +493,13 @@ class Ensemble(Members):
 
     # Members and files --------------------------------------------------------------------------
 
-    def member(self, index: int) -> Sequential:
+    def member(self, index: int) -> Model:
         """A copy of a member as an ordinary model, with its optimizer's state: its training goes
         on with the same bits."""
         with self._core.reserved():
             return serialization.model_of(self, self._checked(index))
 
-    def set_member(self, index: int, model: Sequential) -> None:
+    def set_member(self, index: int, model: Model) -> None:
         """Put a model's weights in a member's place; of a compiled one that was made by `member`
         also its optimizer, with its state.
 
@@ -458,8 +508,8 @@ class Ensemble(Members):
         ValueError
             The model has another architecture.
         """
-        if not isinstance(model, Sequential):
-            raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
+        if not isinstance(model, Model):
+            raise TypeError(f"model: found {type(model).__name__}, wanted a model")
         with self._core.reserved(), model._reserved(reading=True):
             serialization.take_over(self, self._checked(index), model)
 

@@ -7,7 +7,8 @@ import numpy as np
 from .. import losses
 from .._base import checks
 from .._base.dtypes import DTYPES, Array
-from ..models.sequential import Sequential
+from ..models.loading import model_from_config
+from ..models.model import Model
 from ..optimizers import Optimizer
 from .history import EnsembleHistory
 
@@ -19,7 +20,7 @@ MAX_NUMBERS = 2**28
 class Members:
     """Networks of one architecture, which `Ensemble` trains."""
 
-    def __init__(self, model: Sequential, seeds: list[int], name: str | None) -> None:
+    def __init__(self, model: Model, seeds: list[int], name: str | None) -> None:
         self.name = f"{model.name}_ensemble" if name is None else checks.text("name", name)
         self.history: EnsembleHistory | None = None
         self._optimizers: tuple[Optimizer, ...] = ()
@@ -42,7 +43,7 @@ class Members:
             self.parameters[i] = model.parameters
             self._core.states[i] = self._states_of(model)
 
-    def _states_of(self, model: Sequential) -> Array:
+    def _states_of(self, model: Model) -> Array:
         """What a model's layers have besides parameters, in the core's order."""
         states = [
             array
@@ -121,7 +122,7 @@ class Members:
         self._optimizers = tuple(optimizers)
 
 
-def _prototype(model: Sequential) -> Sequential:
+def _prototype(model: Model) -> Model:
     """A model of the same layers, which is not compiled."""
     plan = model._plan()
     if plan.functions:
@@ -134,7 +135,7 @@ def _prototype(model: Sequential) -> Sequential:
             f"model: found rows of shape {model.input_shape[1:]}, wanted vectors: x.reshape(rows, "
             "-1) makes them"
         )
-    return Sequential.from_config(model._architecture())
+    return model_from_config(model._architecture())
 
 
 def length(name: str, value: Any) -> int:

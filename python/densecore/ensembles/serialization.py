@@ -13,7 +13,8 @@ from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
 from ..losses.base import from_stored, stored_config
-from ..models.sequential import Sequential
+from ..models.loading import model_from_config
+from ..models.model import Model
 from .members import Members, length
 
 FORMAT = "densecore-ensemble"
@@ -60,12 +61,12 @@ def _copy(optimizer: optimizers.Optimizer) -> optimizers.Optimizer:
 # Members as models ------------------------------------------------------------------------------
 
 
-def model_of(ensemble: Members, index: int) -> Sequential:
+def model_of(ensemble: Members, index: int) -> Model:
     """A member as a model of its own."""
     prototype = ensemble._model
     config = prototype._architecture()
     config.update(seed=ensemble.seeds[index], name=f"{prototype.name}_{index}")
-    model = Sequential.from_config(config)
+    model = model_from_config(config)
     model._make_network()
     model.parameters[...] = ensemble.parameters[index]
     _set_states(model, ensemble._core.states[index], ensemble._core_layers)
@@ -84,7 +85,7 @@ def model_of(ensemble: Members, index: int) -> Sequential:
     return model
 
 
-def take_over(ensemble: Members, index: int, model: Sequential) -> None:
+def take_over(ensemble: Members, index: int, model: Model) -> None:
     """Put a model in a member's place."""
     own, given = _layers(ensemble._model), _layers(model)
     if model.dtype != ensemble.dtype or own != given:
@@ -110,7 +111,7 @@ def take_over(ensemble: Members, index: int, model: Sequential) -> None:
     ensemble._core.seeds = ensemble._seeds
 
 
-def _layers(model: Sequential) -> list[Any]:
+def _layers(model: Model) -> list[Any]:
     return [model._inputs, *model._plan().specs]
 
 
@@ -120,10 +121,10 @@ def _recompile(ensemble: Members, members: list[optimizers.Optimizer]) -> None:
     kept = {name: array.copy() for name, array in everything.items()}
     progress = ensemble.progress
     ensemble._compile(members)
-    _fill(ensemble, kept, progress)
+    fill(ensemble, kept, progress)
 
 
-def _set_states(model: Sequential, values: Array, layers: int) -> None:
+def _set_states(model: Model, values: Array, layers: int) -> None:
     begin = 0
     for index in range(layers):
         for array in model._network.layer_views(index)[2].values():
@@ -149,7 +150,8 @@ def tensors_of(ensemble: Members) -> dict[str, Array]:
     return tensors
 
 
-def _fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
+def fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
+    """Give the members what `tensors_of` and `progress` say."""
     ensemble.parameters[...] = tensors["parameters"]
     flush_subnormals(ensemble.parameters)
     if "states" in tensors:
@@ -186,14 +188,14 @@ def restore(ensemble: Members, state: dict[str, Any]) -> None:
         model = ensemble._model
         model._loss, model._metrics, model._weighted_metrics, members = state["compiled"]
         ensemble._compile([_copy(optimizer) for optimizer in members])
-    _fill(ensemble, state["tensors"], state["progress"])
+    fill(ensemble, state["tensors"], state["progress"])
 
 
 def _begin(ensemble: Members, name: str, config: dict[str, Any], seeds: list[int]) -> None:
     ensemble.name = name
     ensemble.history = None
     ensemble._optimizers = ()
-    ensemble._model = Sequential.from_config(config)
+    ensemble._model = model_from_config(config)
     ensemble._make(seeds)
     ensemble._model.build()
 
@@ -276,7 +278,7 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
     except _DAMAGED as error:
         reason = checks.one_line(str(error))
         raise ValueError(f"{name}: the ensemble is damaged: {reason}") from None
-    _fill(ensemble, tensors, progress)
+    fill(ensemble, tensors, progress)
 
 
 # What impossible entries of a configuration raise, wherever they are looked at.
@@ -291,7 +293,7 @@ def _shapes(
     config: dict[str, Any], progress: dict[str, Any]
 ) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
     """The tensors that a configuration implies; raises for an impossible one."""
-    model = Sequential.from_config(config["model"])
+    model = model_from_config(config["model"])
     members = len([checks.seed(seed) for seed in config["seeds"]])
     layers, parameters = model._tensor_shapes()
     total = sum(int(np.prod(shape)) for shape in layers.values())

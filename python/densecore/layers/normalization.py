@@ -101,7 +101,7 @@ class _ScaleAndCenter(Layer):
 
     def _plan(self, plan: Plan) -> None:
         self._features(plan.row)
-        self._core_index = plan.add(self._spec())
+        plan.add(self._spec(), layer=self)
 
     def _output_row(self, row: Row | None) -> Row | None:
         if row is not None:
@@ -208,8 +208,9 @@ class RMSNormalization(Layer):
         return self._built_views()[0]["scale"]
 
     def _plan(self, plan: Plan) -> None:
-        self._core_index = plan.add(
-            {"kind": "rms_normalization", "epsilon": self.epsilon, "trainable": self._trainable}
+        plan.add(
+            {"kind": "rms_normalization", "epsilon": self.epsilon, "trainable": self._trainable},
+            layer=self,
         )
 
     def _output_row(self, row: Row | None) -> Row | None:
@@ -273,7 +274,7 @@ class GroupNormalization(_ScaleAndCenter):
                 f"GroupNormalization: found {plan.width} features in {groups} groups, wanted "
                 "groups of equal size"
             )
-        self._core_index = plan.add({**self._spec(), "groups": groups})
+        plan.add({**self._spec(), "groups": groups}, layer=self)
 
 
 class UnitNormalization(Layer):
@@ -455,15 +456,13 @@ class Normalization(Layer):
     def _plan(self, plan: Plan) -> None:
         self._row = plan.row
         epsilon = 0.0 if self.invert else self._epsilon
-        self._core_index = plan.add(
-            {"kind": "normalization", "epsilon": epsilon, "invert": self.invert}
-        )
+        plan.add({"kind": "normalization", "epsilon": epsilon, "invert": self.invert}, layer=self)
 
     def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
         return {}, dict.fromkeys(self.state_names, (math.prod(row),))
 
-    def _build(self, network: Network) -> None:
-        super()._build(network)
+    def _build(self, network: Network, places: list[int]) -> None:
+        super()._build(network, places)
         if self._values is not None:
             self._write_values()
 

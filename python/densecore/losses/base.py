@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._autodiff.traced import Traced
 from .._base import checks
 from .._base.dtypes import DTYPES, KERNELS, real_dtype
 from .._base.fixed import Fixed
@@ -61,16 +62,16 @@ class Loss(Fixed):
         An unknown reduction, or an option that is no number or out of its range.
     """
 
-    kind: ClassVar[str]
+    #: Of a class of one's own that has no other base: what the core is compiled with, for its kind
+    #: of targets.
+    kind: ClassVar[str] = "mean_squared_error"
+    #: Whether `call` is a user's, in Python, whose gradient is derived.
+    is_own: ClassVar[bool] = False
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        for method in ("call", "__call__"):
-            if method in vars(cls):
-                raise TypeError(
-                    f"class {cls.__name__}: found a method {method}, which the core does not call; "
-                    "compile takes a function (y_true, y_pred) -> (loss, gradient) as the loss"
-                )
+        if not cls.__module__.startswith("densecore.") and {"call", "__call__"} & vars(cls).keys():
+            cls.is_own = True
 
     def __init__(
         self,
@@ -90,7 +91,8 @@ class Loss(Fixed):
         ):
             unknown("reduction", reduction, [word for word in REDUCTIONS if word is not None])
         self.reduction = REDUCTIONS[reduction]
-        self.name = self.kind if name is None else checks.text("name", name)
+        default = type(self).__name__.lower() if self.is_own else self.kind
+        self.name = default if name is None else checks.text("name", name)
         self.from_logits = checks.flag(f"{self.kind}: from_logits", from_logits)
         if checks.integer(f"{self.kind}: axis", axis, -1) != -1:
             raise ValueError(
@@ -118,6 +120,8 @@ class Loss(Fixed):
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` and `densecore.losses.get` need to make an equal one; JSON-able."""
+        if self.is_own:  # as Keras: a subclass adds its own options
+            return {"name": self.name, "reduction": self.reduction, **self._options}
         config = {"name": self.kind, "reduction": self.reduction, **self._options}
         if self.from_logits:
             config["from_logits"] = True
@@ -139,9 +143,7 @@ class Loss(Fixed):
         options.setdefault("name", options.pop("label", name))
         return cls(**options)
 
-    def __call__(
-        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Any:
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
         """The loss of some rows, reduced to one number.
 
         Parameters
@@ -163,7 +165,14 @@ class Loss(Fixed):
         ValueError, TypeError
             Targets or weights of another shape, or something that is not real numbers.
         """
-        rows = self._rows(y_true, y_pred)
+        if self.is_own:  # of lists, too
+            y_true, y_pred = (
+                given if isinstance(given, Traced) else np.asarray(given)
+                for given in (y_true, y_pred)
+            )
+        rows = self.call(y_true, y_pred)
+        if isinstance(rows, Traced) or self.is_own:
+            return reduce_rows(rows, sample_weight, self.reduction)
         weight = np.ones(rows.size) if sample_weight is None else np.asarray(sample_weight)
         if weight.dtype.kind not in "biuf":
             raise TypeError(f"sample_weight: found dtype {weight.dtype}, wanted real numbers")
@@ -183,6 +192,20 @@ class Loss(Fixed):
         if self.reduction == "mean_with_sample_weight":
             return total / float(weight.sum() or 1.0)
         return total / max(rows.size, 1)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of every row; a class of one's own defines it.
+
+        Parameters
+        ----------
+        y_true : array_like
+        y_pred : array_like (rows, outputs)
+
+        Returns
+        -------
+        ndarray (rows,)
+        """
+        return self._rows(y_true, y_pred)
 
     def row_factor(self, weight: NDArray[Any] | None, rows: int, outputs: int) -> float:
         """What Σ w l of a batch is multiplied with to give its loss.
@@ -218,7 +241,7 @@ class Loss(Fixed):
         """
         if self.reduction == "none":
             raise ValueError(
-                f"loss {self.kind}: found reduction='none', a loss for each row; wanted one number "
+                f"loss {self.name}: found reduction='none', a loss for each row; wanted one number "
                 "to minimise: 'sum_over_batch_size' (the default), 'mean_with_sample_weight' or "
                 "'sum'"
             )
@@ -249,8 +272,17 @@ class Loss(Fixed):
         """
         return outputs
 
-    def _rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
-        """The loss of every row."""
+    def _rows(self, y_true: ArrayLike, y_pred: Any) -> Any:
+        """The loss of every row; within a loss of one's own, with its derivative."""
+        if not isinstance(y_pred, Traced):
+            return self._rows_and_gradient(y_true, y_pred, None)
+        gradient = np.empty(y_pred.shape)
+        rows = self._rows_and_gradient(y_true, y_pred.value, gradient)
+        return Traced(rows, [(y_pred, lambda g: g.reshape(-1, 1) * gradient.reshape(g.size, -1))])
+
+    def _rows_and_gradient(
+        self, y_true: ArrayLike, y_pred: ArrayLike, gradient: NDArray[Any] | None
+    ) -> NDArray[np.float64]:
         output = np.asarray(y_pred)
         if output.dtype.kind not in "biuf":
             raise TypeError(f"y_pred: found dtype {output.dtype}, wanted real numbers")
@@ -279,6 +311,12 @@ class Loss(Fixed):
         DTYPES[dtype].kernels.loss_rows(
             self.kind, self.from_logits, matrix, target, rows, self._parameters()
         )
+        if gradient is not None:
+            slopes = np.empty_like(matrix)
+            DTYPES[dtype].kernels.loss(
+                self.kind, self.from_logits, matrix, target, None, 1.0, slopes, self._parameters()
+            )
+            gradient[...] = slopes.reshape(gradient.shape)
         return rows
 
     @staticmethod
@@ -301,6 +339,42 @@ class Loss(Fixed):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
 
+def reduce_rows(rows: Any, weight: Any, reduction: str) -> Any:
+    """The losses of rows as one number, with Keras's meaning of the reduction.
+
+    Parameters
+    ----------
+    rows : ndarray or Traced (rows, ...), or one number
+    weight : array_like (rows,), optional
+    reduction : str
+    """
+    if isinstance(rows, list | tuple):
+        rows = np.asarray(rows)
+    shape = np.shape(rows) if not isinstance(rows, Traced) else rows.shape
+    factors = np.ones(shape)
+    if weight is not None:
+        given = np.asarray(weight, np.float64)
+        if not shape:
+            factors = np.asarray(given.mean())
+        elif given.ndim and given.size != shape[0]:
+            raise ValueError(
+                f"sample_weight: found shape {given.shape}, wanted one weight for each of "
+                f"{shape[0]} losses"
+            )
+        else:
+            tail = (1,) * (len(shape) - 1)
+            factors = np.broadcast_to(given.reshape(-1, *tail) if given.ndim else given, shape)
+    weighted = rows * factors
+    if reduction == "none":
+        return weighted
+    total = np.sum(weighted)
+    if reduction in ("sum", "sum_over_outputs"):
+        return total
+    if reduction == "mean_with_sample_weight":
+        return total / float(factors.sum() or 1.0)
+    return total / max(int(np.prod(shape)), 1)
+
+
 class LossFunction:
     """A loss as a function of targets and predictions: ``losses.huber(y_true, y_pred, delta=2)``.
 
@@ -317,7 +391,7 @@ class LossFunction:
         self.name = self.__name__ = cls.kind
         self.__doc__ = cls.__doc__
 
-    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> NDArray[np.float64]:
+    def __call__(self, y_true: ArrayLike, y_pred: Any, **options: Any) -> Any:
         """The loss of every row.
 
         Parameters
@@ -337,7 +411,7 @@ class LossFunction:
             As for `Loss`.
         """
         rows = self._class(**options)._rows(y_true, y_pred)
-        return rows.reshape(np.shape(y_pred)[:-1])
+        return rows if isinstance(rows, Traced) else rows.reshape(np.shape(y_pred)[:-1])
 
     def __repr__(self) -> str:
         return f"<loss {self.name}>"
@@ -368,7 +442,8 @@ def stored_config(loss: Loss) -> dict[str, Any]:
     loss : Loss
     """
     config = loss.get_config()
-    config["batch_reduction"] = config.pop("reduction")
+    if "reduction" in config:  # a loss of one's own has its own options
+        config["batch_reduction"] = config.pop("reduction")
     return config
 
 

@@ -37,8 +37,8 @@ class LossAsMetric(Metric):
 
 def _metric_of(kind: str, class_name: str) -> type[LossAsMetric]:
     text = f"The loss {kind!r} as a metric: its mean over the rows."
-    # Where pickle looks for the class: the package puts it into its own namespace.
-    members = {"kind": kind, "__doc__": text, "__module__": __name__.rpartition(".")[0]}
+    # The package has them by name, where pickles look.
+    members = {"kind": kind, "__doc__": text, "__module__": __package__}
     return type(class_name, (LossAsMetric,), members)
 
 

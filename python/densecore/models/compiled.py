@@ -1,7 +1,10 @@
 """A model with its loss, optimizer and metrics, and its data as these want them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from .. import losses, metrics, optimizers
 from .._base import checks
@@ -17,7 +20,7 @@ class Compiled(LayeredNetwork):
 
     _not_pickled = LayeredNetwork._not_pickled | {"history"}
 
-    def __init__(self, dtype: str | None, seed: int | None, name: str) -> None:
+    def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         super().__init__(dtype, seed, name)
         self.metadata: dict[str, Any] = {}
         self._optimizer: optimizers.Optimizer | None = None
@@ -27,6 +30,10 @@ class Compiled(LayeredNetwork):
         self._weighted_metrics: list[metrics.Metric] = []
         self.stop_training = False
         self._initial_epoch = 0  # of the current `fit`; what a callback restores may change it
+        # Of that epoch the steps that are made already, by ranks that stopped within it, and what
+        # these added up to.
+        self._initial_step = 0
+        self._initial_totals: list[tuple[float, float, float, int]] = []
 
     def compile(
         self,
@@ -165,13 +172,17 @@ class Compiled(LayeredNetwork):
     @property
     def metrics_names(self) -> list[str]:
         """``"loss"``, then the metrics: the order of `evaluate`'s list."""
+        if not (self._metrics or self._weighted_metrics):
+            return ["loss"]
         return ["loss", *metrics.reported_names(self._metrics, self._weighted_metrics)]
 
     @property
     def _directions(self) -> dict[str, bool]:
         """For each metric, by its reported name, whether larger is better."""
-        reported = self.metrics_names[1:]
         given = (*self._metrics, *self._weighted_metrics)
+        if not given:
+            return {}
+        reported = self.metrics_names[1:]
         return {name: m.larger_is_better for name, m in zip(reported, given, strict=True)}
 
     @property
@@ -195,19 +206,39 @@ class Compiled(LayeredNetwork):
         new = self._input_row is None
         try:
             self._build_for(x)
+            rows = self._rows(x)
+            columns = self._own_columns(y, len(rows))
             return prepare(
-                self._rows(x),
+                rows,
                 y,
                 sample_weight,
                 class_weight,
                 dtype=self._dtype,
-                outputs=loss.target_columns(self._outputs),
+                outputs=columns or loss.target_columns(self._outputs),
                 sparse=loss.sparse,
             )
         except (TypeError, ValueError):
             if new:  # data that were refused do not decide what the model is
                 self._forget_inputs()
             raise
+
+    def _own_columns(self, y: Any, rows: int) -> int | None:
+        """The columns of targets of a loss in Python, which takes any; None for other losses."""
+        loss, outputs = self._compiled_loss(), self._outputs
+        if not isinstance(loss, CallableLoss):
+            return None
+        if loss.take_targets(y, rows, outputs):
+            self._network_changed()
+        shape = np.shape(y)
+        columns = 1 if len(shape) < 2 else math.prod(shape[1:])
+        if loss.sparse or columns == outputs or len(shape) < 2:
+            return None
+        if self.metrics:
+            raise ValueError(
+                f"y: found shape {shape}, wanted {(rows, outputs)}: metrics compare targets with "
+                "outputs (of a loss of one's own without metrics y may have any columns)"
+            )
+        return columns
 
     @property
     def _trains_in_core(self) -> bool:

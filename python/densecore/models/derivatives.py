@@ -10,6 +10,7 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
+from .._base.lazy import imports
 from .._data.arrays import as_array
 from .._data.row_sources import take
 from ..losses import second_derivatives
@@ -42,12 +43,14 @@ class Derivatives(Compiled):
             )
         return np.require(np.broadcast_to(found, rows.shape), self._dtype, ["C", "A"])
 
-    def loss_and_gradients(self, x: Array, y: Array, sample_weight: Array | None = None) -> float:
+    def loss_and_gradients(
+        self, x: Array, y: Array, sample_weight: Array | None = None, *, comm: Any = None
+    ) -> float:
         """The loss of a batch, with its penalties; fills ``model.gradients`` and updates nothing.
 
         Parameters
         ----------
-        x, y, sample_weight
+        x, y, sample_weight, comm
             As of `train_on_batch`.
 
         Returns
@@ -61,6 +64,11 @@ class Derivatives(Compiled):
         RuntimeError
             The model is not compiled.
         """
+        if comm is not None:
+            with imports:
+                from . import shared_batch
+
+            return shared_batch.loss_and_gradients(self, x, y, sample_weight, comm)
         self._compiled_loss()
         self._build_for(x)
         return self._network.loss_and_gradients(x, y, sample_weight)
@@ -72,11 +80,10 @@ class Derivatives(Compiled):
             self._network.forward(rows, None, False)
             outputs = self._network.layer_outputs()
         found = []
-        last: Array = rows
         for layer in self._layers:
-            if layer._last_core is not None:
-                last = outputs[layer._last_core]
-            found.append(last.copy())
+            end = self._ends[layer]
+            last = rows if end.layer < 0 else outputs[end.layer]
+            found.append(last[:, end.first : end.first + end.width].copy())
         return found
 
     def input_gradient(self, x: Any, grad_output: Any = None) -> Array:

@@ -2,7 +2,7 @@
 with them."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +14,13 @@ from .._data.row_sources import part, take
 from ..callbacks.base import Callback, CallbackList
 from ..callbacks.progress import check_verbose, shown
 from ..losses.function import CallableLoss
-from .step import refuse_weight
+from .step import shown_targets
 
 if TYPE_CHECKING:  # whose module imports this one
     from .model import Model
 
+# Data of training, however given, as the core wants them: see `Compiled._data`.
+Prepare = Callable[[Any, Any, Any, Mapping[int, float] | None], Data]
 Callbacks = Iterable[Callback] | Callback | CallbackList | None
 
 
@@ -43,7 +45,6 @@ def evaluate(
         source = batches_of(model, x, False, steps, None)
     else:
         source = Arrays(model._data(x, y, sample_weight), size, False, steps)
-    refuse_weights(model, source)
     params = {"verbose": verbose, "steps": source.steps, "metrics": model.metrics_names}
     listeners = CallbackList(callbacks, model, **params)
     start = time.perf_counter()
@@ -80,10 +81,9 @@ def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) ->
             if watched:
                 listeners.on_test_batch_begin(count, {})
             if isinstance(model.loss, CallableLoss):
-                refuse_weight(model.loss, batch.weight)
                 outputs = network.predict(batch.x, None)
-                loss = model.loss.compute(batch.y, outputs)[0] + network.penalty()
-                network.add_to_tally(outputs, batch.y, loss, tally)
+                loss = model.loss.value(batch.y, outputs, batch.weight) + network.penalty()
+                network.add_to_tally(outputs, shown_targets(batch.y, outputs), loss, tally)
             else:
                 network.evaluate_batch(*batch, tally)
             if watched:
@@ -183,12 +183,13 @@ def batches_of(
     shuffle: bool,
     steps: int | None,
     class_weight: Mapping[int, float] | None,
+    prepare: Prepare | None = None,
 ) -> Indexed | Stream:
     """The source of batches; builds the model for it when that is still to do."""
+    prepare = prepare or model._data
 
     def convert(x: Any, y: Any, weight: Any) -> Data:
-        data: Data = model._data(x, y, weight, class_weight)
-        return data
+        return prepare(x, y, weight, class_weight)
 
     model._compiled_loss()
     source = source_of(batches, convert, bool(shuffle), steps)
@@ -220,11 +221,3 @@ def refuse_with_batches(**arguments: Any) -> None:
             raise ValueError(
                 f"{name}: wanted None: x gives its batches itself, as (x, y[, sample_weight])"
             )
-
-
-def refuse_weights(model: "Model", *sources: Source | None) -> None:
-    """Raise ValueError for weights that a loss that is a function would not see."""
-    if isinstance(model.loss, CallableLoss):
-        for source in sources:
-            if isinstance(source, Arrays):
-                refuse_weight(model.loss, source.data.weight)

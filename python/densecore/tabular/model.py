@@ -155,6 +155,13 @@ class TableModel:
             },
         )
 
+    def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> str:
+        """Write the inference for other programs, columns by name; see
+        `densecore.tabular.export.export`."""
+        from .export import export
+
+        return export(self, path, int8=int8)
+
     @classmethod
     def from_state(cls, tensors: dict[str, NDArray[Any]], config: dict[str, Any]) -> "TableModel":
         """What `state` says; raises for what is impossible."""

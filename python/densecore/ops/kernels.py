@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import activations
-from ._base import checks, core
-from ._base.dtypes import DTYPES, Array, Kernels
+from .. import activations
+from .._base import checks, core
+from .._base.dtypes import DTYPES, Array, Kernels
 
 AnyActivation = str | activations.Activation | dict[str, Any] | None
 
