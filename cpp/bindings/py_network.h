@@ -374,7 +374,8 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   // a hook may write before the epoch begins.
   void fit(const py::object& x, const py::object& y, const py::object& weight,
            const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
-           py::list results, EpochHooks hooks, const py::object& row_order, double penalty_weight) {
+           py::list results, EpochHooks hooks, const py::object& row_order, double penalty_weight,
+           RowsDone* rows_done) {
     trainer();
     const std::shared_ptr<Trainer<T>> kept = trainer_;
     std::vector<std::int32_t> labels, validation_labels;
