@@ -84,7 +84,7 @@ WORKLOADS = [
 
 
 def starts(workload: Workload) -> list[Array]:
-    """Kernels (members, in, out) and biases (members, out), stacked: what everybody begins with."""
+    """Kernels (members, in, out) and biases (members, out), stacked: all begin with these."""
     ensemble = dc.Ensemble(workload.model(), workload.members)
     parameters, begin, found = ensemble.parameters.copy(), 0, []
     rng = np.random.default_rng(1)

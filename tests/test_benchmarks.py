@@ -121,7 +121,7 @@ def test_a_wrong_step_is_caught(contest: Any, monkeypatch: pytest.MonkeyPatch) -
     assert "found an error of 2.0e-03, wanted at most 1e-04" in result.wrong["NumPy"]
     assert "NumPy" not in result.times
     assert "densecore fit" in result.times
-    assert result.goals[0]["reached"] is None  # there is nobody left to compare with
+    assert result.goals[0]["reached"] is None  # no peer is left to compare with
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.5])

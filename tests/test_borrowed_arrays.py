@@ -159,7 +159,7 @@ def test_rows_of_another_dtype_that_are_resized_are_an_error() -> None:
     model = compiled(3, 1, metrics=[data])
     data.ready = True
     with RESIZED:
-        model._network.fit(rows, data.y, None, None, 3, 8, True, None, [])
+        model._network.fit(rows, data.y, None, None, 3, 8, True, [])
     with pytest.raises(RuntimeError, match="resized since"):
         rows.read(0, 2)
     with pytest.raises(RuntimeError, match="resized since"):

@@ -90,6 +90,7 @@ def objects() -> dict[str, Any]:
         "predictor": model.make_predictor(x),
         "tally": network.tally(),
         "reservation": network.reserved(),
+        "rows done": dc._core.RowsDone(),
         "core of an ensemble": ensemble._core,
         "settings": model.optimizer._settings,
         "rows": dc._core.RowsF32.strided(np.ones((2, 3))),

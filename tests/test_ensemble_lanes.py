@@ -75,8 +75,8 @@ class Problem:
             own = slice(None) if rows is None else rows[i]
             results: list[Any] = []
             validation = (self.x, self.y, None) if validate else None
-            network.fit(self.x[own], self.y[own], None, validation, epochs, 1, shuffle, None,
-                        results)  # fmt: skip
+            x, y = self.x[own], self.y[own]
+            network.fit(x, y, None, validation, epochs, 1, shuffle, results)
             assert report[:, :, i].tolist() == [a + b for a, b in results], f"member {i}"
         self.compare()
 
@@ -214,7 +214,7 @@ def test_numbers_that_are_none() -> None:
     report = np.full((2, 1, 16), np.nan)
     problem.many.fit(([problem.x], [problem.y], None, None), None, 2, 1, False, report)
     for i, network in enumerate(problem.alone):
-        network.fit(problem.x, problem.y, None, None, 2, 1, False, None, [])
+        network.fit(problem.x, problem.y, None, None, 2, 1, False, [])
         np.testing.assert_array_equal(problem.many.parameters[i], network.parameters)
     assert not np.isfinite(problem.many.parameters[4]).all()
     assert np.isfinite(np.delete(problem.many.parameters, 4, axis=0)).all()

@@ -147,7 +147,7 @@ class TestErrors:
 
 @pytest.mark.parametrize("name", ["tiny", "one wide", "large", "batch norm"])
 def test_many_threads_at_once(name: str) -> None:
-    """Rows of other numbers in each thread: nobody may get another's."""
+    """Rows of other numbers in each thread: none may get those of another."""
     model = dict(models("float32"))[name]
     frozen = model.freeze()
     xs = [np.ascontiguousarray(data("float32", 40 * n)[::-1] / (n + 1)) for n in range(1, 5)]

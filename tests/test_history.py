@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 
 import densecore as dc
+from builders import compiled
+from densecore.callbacks import LambdaCallback
 from densecore.callbacks.progress import EpochProgress, ProgressBar
 
 
@@ -233,7 +236,7 @@ def test_a_terminal_gets_one_line_that_ends_whole() -> None:
     assert len(stream.shown()) == 2
     assert stream.shown()[0].startswith("Epoch 1000/1000 - loss: 0.0010 - val_loss: 2.0000")
     assert stream.shown()[1] == ""
-    # Faster than twenty updates a second nobody can read.
+    # More than twenty updates a second cannot be read.
     assert stream.getvalue().count("\r") < 20
 
 
@@ -414,3 +417,40 @@ def test_a_number_of_some_epochs_stays_in_them() -> None:
     assert history.epochs_of("extra") == [1]
     assert history.best_epoch("extra") == 1
     assert history.epochs_of("loss") == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("by_batch", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_a_long_epoch_shows_how_far_it_is(
+    by_batch: bool, batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a terminal, without a loop in Python: nothing was shown before the epoch had ended."""
+    monkeypatch.setattr(EpochProgress, "within", 0.01)
+    stream = Terminal()
+    monkeypatch.setattr("sys.stdout", stream)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20_000 if by_batch else 60_000, 8)).astype(np.float32)
+    models = [compiled(8, (64, "tanh"), 64, 8, optimizer="adam") for _ in range(2)]
+    listener = LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    callbacks = [listener] if by_batch else []
+    threads = threading.active_count()
+    models[0].fit(x, x, batch_size, epochs=2, callbacks=callbacks, verbose=1)
+    text = stream.getvalue()
+    shares = [int(found) for found in re.findall(r"Epoch 1/2 - (\d+)% of the epoch", text)]
+    assert len(shares) >= 2, text[-500:]
+    assert shares == sorted(shares)
+    assert shares[-1] <= 100
+    assert re.search(r"Epoch 2/2 - loss: ", text.rsplit("\r", 1)[-1])
+    assert threading.active_count() == threads
+    models[1].fit(x, x, batch_size, epochs=2, verbose=0)
+    assert models[0].parameters.tobytes() == models[1].parameters.tobytes()
+
+
+def test_a_log_shows_whole_epochs_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EpochProgress, "within", 0.001)
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stdout", stream)
+    x = np.ones((20_000, 8), np.float32)
+    compiled(8, 64, 8).fit(x, x, 8, epochs=2, verbose=1)
+    assert "% of the epoch" not in stream.getvalue()
+    assert stream.getvalue().count("\n") == 2

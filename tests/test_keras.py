@@ -8,7 +8,7 @@ import pytest
 
 import densecore as dc
 
-# Keras computes with whatever it finds; its PyTorch backend is the one that is small to install.
+# Keras computes with whatever it finds; its PyTorch backend is the smallest to install.
 torch = pytest.importorskip("torch")
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")

@@ -1,4 +1,4 @@
-"""Names, arguments and errors that somebody meets who comes from Keras."""
+"""Names, arguments and errors as a user of Keras meets them."""
 
 import importlib
 import random

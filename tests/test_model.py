@@ -502,7 +502,7 @@ def test_verbose_prints_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> 
 
 
 class TestHotCalls:
-    """`predict_on_batch` and `train_on_batch` skip Python's methods, and nobody may notice."""
+    """`predict_on_batch` and `train_on_batch` skip Python's methods, with no other difference."""
 
     def test_a_subclass_keeps_its_own(self) -> None:
         class Logged(dc.Sequential):

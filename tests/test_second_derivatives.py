@@ -1,4 +1,4 @@
-"""Derivatives along directions, of second order too, and the way back through them."""
+"""Derivatives along directions, of second order too, and their backward passes."""
 
 from typing import Any
 

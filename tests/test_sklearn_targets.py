@@ -163,7 +163,7 @@ def test_a_scorer_is_given_rows_that_need_no_check() -> None:
 
         def _is_plain(self, rows: Any) -> bool:
             seen.append(len(rows))
-            return False  # whoever asks is in for the whole check
+            return False  # the caller then makes the whole check
 
     def metric(estimator: Any, rows: Any, y: Any) -> float:
         estimator.predict(X[:7])  # other rows are checked, as they are in any thread

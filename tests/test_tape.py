@@ -1,4 +1,4 @@
-"""Several forward passes that wait for their way back, and gradients that add up."""
+"""Several forward passes that wait for their backward passes, and gradients that add up."""
 
 import gc
 import pickle
@@ -52,7 +52,7 @@ def test_the_bits_are_those_without_a_tape(width: int, dtype: str) -> None:
 
     plain, taped = make(), make()
     tapes = [taped.make_tape() for _ in SIZES]
-    # Out of order on the way back; twice through the same tapes.
+    # Backward passes in another order; twice through the same tapes.
     for _ in range(2):
         xs = [inputs(dtype, i) for i in range(3)]
         outs = [taped.forward(x, tape=tape) for x, tape in zip(xs, tapes, strict=True)]

@@ -337,13 +337,16 @@ def fuzz_callbacks(args: argparse.Namespace) -> None:
 # Threads -----------------------------------------------------------------------------------------
 
 
+SHAPES = [weight.shape for weight in model().get_weights()]
+
+
 def deeds_of_thread(
     number: int, folder: str, x: Any, y: Any, m: dc.Sequential, e: dc.Ensemble, f: Any
 ) -> list[Callable[[], Any]]:
     """What thread `number` does with a model, an ensemble and a frozen model."""
     expected = f(x)
     path = f"{folder}/{number}"
-    one = [np.full(w.shape, number, "f4") for w in m.get_weights()]
+    one = [np.full(shape, number, "f4") for shape in SHAPES]
 
     def saved() -> None:
         m.save(path, overwrite=True)

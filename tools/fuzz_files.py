@@ -16,6 +16,7 @@ saved again must be the same.
 
 import argparse
 import hashlib
+import io
 import json
 import random
 import resource
@@ -24,130 +25,19 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
-from functools import cache
+import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
+from fuzz_targets import TARGETS, Read, Target
 
 import densecore as dc
-from densecore import layers
+from densecore._saving.keras_files import DAMAGED
 
 ROOT = Path(__file__).parents[1]
 CORPUS, FOUND = ROOT / "tests" / "data" / "fuzz", ROOT / "build" / "fuzz"
 PACKAGE = str(Path(dc.__file__).parent)
 MOST_SECONDS, MOST_MEGABYTES = 1.0, 200
-
-Read = Callable[[Path], None]
-
-
-class Target(NamedTuple):
-    """A kind of file: how it is read and used, and files to begin with."""
-
-    read: Read
-    seeds: Callable[[Path], list[bytes]]
-    binary: bool  # a safetensors file
-
-
-# What is read ------------------------------------------------------------------------------------
-
-
-def model(dtype: str = "float32") -> dc.Sequential:
-    made = dc.Sequential(
-        [
-            dc.Input(3),
-            layers.Normalization(mean=[0.5, 1, 2], variance=[1, 2, 3]),
-            dc.Dense(4, "relu", kernel_regularizer="l2"),
-            layers.Residual([layers.BatchNormalization(), dc.Dense(4, "gelu")]),
-            layers.Dropout(0.5),
-            dc.Dense(2, "softmax"),
-        ],
-        dtype=dtype,
-        seed=0,
-    )
-    made.compile(dc.optimizers.Adam(0.01, clipnorm=1.0), "categorical_crossentropy", ["accuracy"])
-    return made
-
-
-def saved(path: Path, save: Callable[[Path], object]) -> bytes:
-    save(path)
-    return path.read_bytes()
-
-
-def read_model(path: Path) -> None:
-    loaded = dc.load_model(path)
-    with np.errstate(all="ignore"):
-        first = loaded.predict(np.zeros((2, loaded.input_shape[1])), verbose=0)
-        again = path.with_suffix(".again")
-        loaded.save(again, overwrite=True)
-        second = dc.load_model(again).predict(np.zeros((2, loaded.input_shape[1])), verbose=0)
-    np.testing.assert_array_equal(first, second)
-
-
-def model_files(folder: Path) -> list[bytes]:
-    plain = dc.Sequential([dc.Input(2), dc.Dense(3, "tanh"), dc.Dense(1)], seed=0)
-    return [saved(folder / "seed", made.save) for made in (model(), model("float64"), plain)]
-
-
-@cache
-def model_and_parameters() -> tuple[dc.Sequential, Any]:
-    made = model()
-    return made, made.parameters.copy()
-
-
-def read_weights(path: Path) -> None:
-    made, before = model_and_parameters()
-    made.parameters = before
-    try:
-        made.load_weights(path)
-    except (ValueError, OSError):
-        np.testing.assert_array_equal(made.parameters, before)  # refused files change nothing
-        raise
-    with np.errstate(all="ignore"):
-        made.predict(np.zeros((2, 3)), verbose=0)
-
-
-def weights_files(folder: Path) -> list[bytes]:
-    return [saved(folder / "seed.safetensors", model().save_weights)]
-
-
-def read_ensemble(path: Path) -> None:
-    loaded = dc.Ensemble.load(path)
-    with np.errstate(all="ignore"):
-        loaded.predict(np.zeros((2, loaded.member(0).input_shape[1])))
-
-
-def ensemble_files(folder: Path) -> list[bytes]:
-    made = dc.Sequential([dc.Input(2), dc.Dense(3, "tanh"), dc.Dense(1)], seed=0)
-    made.compile("adam", "mse")
-    return [saved(folder / "seed", dc.Ensemble(made, 3).save)]
-
-
-def read_table(path: Path) -> None:
-    from densecore.tabular.reader import read_table as read
-
-    table = read(path)
-    for name in table.names:
-        table.column(name)
-
-
-def table_files(folder: Path) -> list[bytes]:
-    return [
-        b"a,b,c\n1,2.5,x\n-3,1e3,y\n",
-        b'name;"a ""b""";c\r\n"one\ntwo";1,5;\r\n;;\r\n',
-        b"\xef\xbb\xbfa\tb\n1\tNA\n2\t\n",
-        "größe,ß\n1.000,2\n".encode("latin-1"),
-        "a,b\n1,2\n".encode("utf-16"),
-    ]
-
-
-TARGETS = {
-    "model": Target(read_model, model_files, True),
-    "weights": Target(read_weights, weights_files, True),
-    "ensemble": Target(read_ensemble, ensemble_files, True),
-    "table": Target(read_table, table_files, False),
-}
 
 
 # Damage ------------------------------------------------------------------------------------------
@@ -215,7 +105,33 @@ def damaged_json(value: Any, chance: random.Random) -> None:
             container[key] = chance.choice(places)[0].copy()
 
 
+def damaged_archive(data: bytes, chance: random.Random, other: bytes) -> bytes:
+    """A ZIP file with one of its files damaged: the checksums are right again."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+    except DAMAGED:
+        return damaged_bytes(data, chance, other)
+    name = chance.choice(list(parts) or ["config.json"])
+    if name.endswith(".json") and chance.random() < 0.9:
+        try:
+            config = {"": json.loads(parts[name])}
+            damaged_json(config, chance)
+            parts[name] = json.dumps(config.get("")).encode("utf-8", "surrogatepass")
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            parts[name] = b""
+    else:
+        parts[name] = damaged_bytes(parts.get(name, b""), chance, other)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return made.getvalue()
+
+
 def damaged(data: bytes, binary: bool, chance: random.Random, other: bytes) -> bytes:
+    if data[:2] == b"PK" and chance.random() < 0.8:
+        return damaged_archive(data, chance, other)
     if not binary or chance.random() < 0.3:
         return damaged_bytes(data, chance, other)
     try:
@@ -296,8 +212,11 @@ def verdict(read: Read, path: Path, ways: Ways | None) -> str | None:
 
 
 def fuzz(name: str, target: Target, seconds: float, seed: int, keep: bool, folder: Path) -> int:
-    chance, ways, path = random.Random(seed), Ways(), folder / "file.csv"
+    chance, ways, path = random.Random(seed), Ways(), folder / f"file{target.ending}"
     corpus = target.seeds(folder)
+    for data in corpus:
+        path.write_bytes(data)
+        target.read(path)  # a file that is not read is none to begin with
     if (CORPUS / name).is_dir():
         corpus += [file.read_bytes() for file in sorted((CORPUS / name).iterdir())]
     begun, failures, runs, kept = len(corpus), 0, 0, []

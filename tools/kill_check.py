@@ -5,8 +5,8 @@
 Two checks, each with N kills (300 by default, about 3 minutes together). First a process that saves
 a model over and over to one path: after every `kill -9` the file must be there, load, and hold one
 of the models whole. Then trainings with checkpoints or a backup are killed and started again until
-they end: parameters, optimizer state, history and files must be those of a training that nobody
-killed. Anything else is reported and gives status 1. Runs the densecore that is installed.
+they end: parameters, optimizer state, history and files must be those of a training that was
+not killed. Anything else is reported and gives status 1. Runs the densecore that is installed.
 """
 
 import argparse

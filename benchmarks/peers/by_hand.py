@@ -1,4 +1,4 @@
-"""NumPy by hand, as somebody writes it who cares: every array is allocated once, all in place."""
+"""NumPy by hand, written with care: every array is allocated once, all in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// Row-major matrices that belong to somebody else.
+// Views: row-major matrices in memory that they do not own.
 #pragma once
 
 #include <cstddef>

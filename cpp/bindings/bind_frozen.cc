@@ -34,7 +34,7 @@ void register_for(py::module_& module, const char* name) {
                    dtype_name<T> + ", " + std::to_string(self.count_params()) + " parameters>";
           },
           "Sizes and dtype.");
-  // In the place of the one that refuses.
+  // Replaces the __reduce__ of core_class, which refuses.
   const auto reduce = [](const py::object& self) {
     return py::make_tuple(py::type::of(self), self.cast<F&>().recipe());
   };

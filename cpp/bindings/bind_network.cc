@@ -53,11 +53,6 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
            "Set whether training changes a layer; pending forward passes are discarded.")
       .def("set_penalty", &N::set_penalty, py::arg("layer"), py::arg("l1"), py::arg("l2"),
            "Set the factors of |w| and of w ** 2 of a layer's weights.")
-      .def_readwrite(
-          "row_order", &N::row_order,
-          "None, or the order (rows,) of the rows that `fit` reads when an epoch begins.")
-      .def_property("penalty_weight", &N::penalty_weight, &N::set_penalty_weight,
-                    "When > 0, a batch's penalties are multiplied by this over the batch's weight.")
       .def("random_numbers", &N::random_numbers, py::arg("layer"), py::arg("step"), py::arg("rows"),
            "The factors or numbers (rows, units) that a layer draws in a training step.")
       .def("set_function", &N::set_function, py::arg("layer"), py::arg("forward"),
@@ -90,16 +85,23 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
           "fit",
           [](N& self, const py::object& x, const py::object& y, const py::object& weight,
              const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
-             py::object end, py::list results, py::object begin, bool every_epoch) {
-            self.fit(x, y, weight, validation, epochs, batch_size, shuffle,
-                     {std::move(begin), std::move(end), every_epoch}, std::move(results));
+             py::list results, py::object begin, py::object end, const py::object& row_order,
+             double penalty_weight, RowsDone* rows_done) {
+            self.fit(x, y, weight, validation, epochs, batch_size, shuffle, std::move(results),
+                     {std::move(begin), std::move(end)}, row_order, penalty_weight, rows_done);
           },
           py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("validation"),
-          py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"), py::arg("epoch_end"),
-          py::arg("results"), py::arg("epoch_begin") = py::none(), py::arg("every_epoch") = true,
+          py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"), py::arg("results"),
+          py::arg("epoch_begin") = py::none(), py::arg("epoch_end") = py::none(),
+          py::arg("row_order") = py::none(), py::arg("penalty_weight") = 0.0,
+          py::arg("rows_done") = py::none(),
           "Train for a number of epochs. Appends (training, validation), the loss and the metrics "
           "of each, for every epoch to `results`, and calls epoch_begin() and epoch_end(training, "
-          "validation), which returns whether to go on.")
+          "validation), which returns whether to go on. Rows come in the order `row_order` "
+          "(rows,), "
+          "read when an epoch begins, or else in one that follows from the seed. With a "
+          "`penalty_weight` > 0 a batch's penalties are multiplied by it over the batch's weight. "
+          "`rows_done` says how far the present epoch is.")
       .def(
           "reserved",
           [](const py::object& self, bool reading) {
@@ -109,7 +111,8 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
           "A context manager: until it ends, calls of other threads are refused.")
       .def("tally", &N::tally, "A new tally of loss and metrics, for a loop over batches.")
       .def("train_batch", &N::train_batch, py::arg("x"), py::arg("y"), py::arg("sample_weight"),
-           py::arg("tally"), "One training step, added to a tally. The gradients are not kept.")
+           py::arg("tally"), py::arg("penalty_weight") = 0.0,
+           "One training step, added to a tally. The gradients are not kept.")
       .def("evaluate_batch", &N::evaluate_batch, py::arg("x"), py::arg("y"),
            py::arg("sample_weight"), py::arg("tally"),
            "Add the loss and the metrics of a batch to a tally.")
@@ -122,6 +125,11 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
 }  // namespace
 
 void register_network(py::module_& module) {
+  core_class<RowsDone>(module, "RowsDone", "How many rows of an epoch `fit` has trained on.")
+      .def(py::init<>())
+      .def_property_readonly(
+          "rows", [](const RowsDone& done) { return done.rows.load(std::memory_order_relaxed); },
+          "Their number, which may be read in any thread at any time.");
   core_class<PyReservation>(module, "Reservation", "See `reserved` of networks and ensembles.")
       .def("__enter__", &PyReservation::enter, "Refuse other threads' calls from now on.")
       .def(

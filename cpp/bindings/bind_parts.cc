@@ -20,7 +20,7 @@ void register_parts(py::class_<PyNetwork<T>>& type) {
            "`leaf`, `leaf` + 1, ... of it; returns the sum of their losses.")
       .def("neutral_gradient", &N::neutral_gradient,
            "Fill the gradients and the slots behind them with -0, which changes no sum.")
-      .def("shared_update", &N::shared_update, py::arg("weight"),
+      .def("shared_update", &N::shared_update, py::arg("weight"), py::arg("penalty_weight") = 0.0,
            "The optimizer's step with the gradients of a whole batch; returns the penalty.")
       .def("add_penalties", &N::add_penalties, py::arg("weight"),
            "Add the penalties to the gradients of a whole batch; returns the penalty.")

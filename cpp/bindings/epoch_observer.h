@@ -1,7 +1,6 @@
 // The hooks of epochs: Python functions that `fit` calls between its epochs.
 #pragma once
 
-#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -14,8 +13,6 @@ namespace densecore::bindings {
 struct EpochHooks {
   // begin(), and end(training, validation) -> whether training goes on; None: no hook.
   py::object begin, end;
-  // Whether `end` is called after every epoch, or only after those whose loss is not finite.
-  bool every_epoch;
 };
 
 // Keeps the results of all epochs, and calls the hooks.
@@ -29,7 +26,7 @@ class PythonObserver : public EpochObserver {
   bool epoch_end(const EpochResult& result) override {
     results.push_back(result);
     bool go_on = true;
-    if (!hooks_.end.is_none() && (hooks_.every_epoch || !finite(result)))
+    if (!hooks_.end.is_none())
       with_python([&] {
         go_on = call_user(hooks_.end, py::cast(result.training), py::cast(result.validation))
                     .cast<bool>();
@@ -40,10 +37,6 @@ class PythonObserver : public EpochObserver {
   std::vector<EpochResult> results;
 
  private:
-  static bool finite(const EpochResult& result) {
-    return std::isfinite(result.training[0]) &&
-           (result.validation.empty() || std::isfinite(result.validation[0]));
-  }
   // A hook may call the model, from this thread.
   template <class Body>
   void with_python(Body&& body) {

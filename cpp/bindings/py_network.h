@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,11 @@
 #include "training/trainer.h"
 
 namespace densecore::bindings {
+
+// How many rows of an epoch are done: written by `fit`, read by any thread at any time.
+struct RowsDone {
+  std::atomic<index_t> rows{0};
+};
 
 // What the batches of a loop in Python amount to.
 template <class T>
@@ -113,19 +119,8 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     network_->layers().at(l);
     network_->set_trainable(l, trainable);
   }
-  // None, or what `fit` takes for each epoch's order of the rows: an array that somebody writes
-  // before the epoch begins.
-  py::object row_order = py::none();
   // What a call of `train_on_batch` that names `comm` goes to.
   py::object shared_train = py::none();
-  double penalty_weight() const {
-    mark_.check_readable();
-    return network_->penalty_weight;
-  }
-  void set_penalty_weight(double weight) {
-    const InUse in_use(mark_);
-    network_->penalty_weight = weight;
-  }
   // Of the layer's weights.
   void set_penalty(std::size_t l, double l1, double l2) {
     const InUse in_use(mark_);
@@ -286,9 +281,10 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     T* const gradients = network_->gradients()->data();
     std::fill_n(gradients, network_->parameter_count() + Network<T>::spare_slots, T(-0.0));
   }
-  double shared_update(double weight) {
+  double shared_update(double weight, double penalty_weight) {
     Trainer<T>& t = trainer();
     const InUse in_use(mark_);
+    const PenaltyWeight<T> factor(*network_, penalty_weight);
     discard_passes();
     double penalty = 0;
     run(8.0 * static_cast<double>(network_->parameter_count()),
@@ -392,10 +388,12 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   }
 
   // Appends to `results` one (training, validation) pair of lists per epoch: loss, then metrics;
-  // also when an exception ends the training early.
+  // also when an exception ends the training early. `row_order` is None or an array (rows,), which
+  // a hook may write before the epoch begins.
   void fit(const py::object& x, const py::object& y, const py::object& weight,
            const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
-           EpochHooks hooks, py::list results) {
+           py::list results, EpochHooks hooks, const py::object& row_order, double penalty_weight,
+           RowsDone* rows_done) {
     trainer();
     const std::shared_ptr<Trainer<T>> kept = trainer_;
     std::vector<std::int32_t> labels, validation_labels;
@@ -413,10 +411,13 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
       borrow(arrays, parts[0], parts[1], parts[2]);
     }
     if (training.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
-    const py::object order = row_order;
-    const std::int64_t* const ordered =
-        order.is_none() ? nullptr : input_vector<std::int64_t>("row_order", order, training.x.rows);
-    arrays.add("row_order", order);
+    const std::int64_t* const order =
+        row_order.is_none() ? nullptr
+                            : input_vector<std::int64_t>("row_order", row_order, training.x.rows);
+    arrays.add("row_order", row_order);
+    FitOptions options{epochs, batch_size, shuffle, order};
+    options.penalty_weight = penalty_weight;
+    if (rows_done != nullptr) options.rows_done = &rows_done->rows;
     discard_passes();
     PythonObserver observer(std::move(hooks), in_use);
     const auto report = [&] {
@@ -426,8 +427,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     };
     try {
       run(2 * released_work, [&](Executor& executor) {
-        kept->fit(executor, training, held_out ? &*held_out : nullptr,
-                  {epochs, batch_size, shuffle, ordered}, observer);
+        kept->fit(executor, training, held_out ? &*held_out : nullptr, options, observer);
       });
     } catch (...) {
       report();
@@ -442,10 +442,10 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     return std::make_unique<PyTally<T>>(trainer().tally());
   }
   void train_batch(const py::object& x, const py::object& y, const py::object& weight,
-                   PyTally<T>& tally) {
+                   PyTally<T>& tally, double penalty_weight) {
     on_batch(x, y, weight, tally, true,
              [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
-               t.train_batch(executor, batch, tally.tally());
+               t.train_batch(executor, batch, tally.tally(), penalty_weight);
              });
   }
   void evaluate_batch(const py::object& x, const py::object& y, const py::object& weight,

@@ -146,8 +146,8 @@ struct ElementwiseActivation {
     const Flat<U> function(parameters);
     for (index_t j = 0; j < n; j += U::width) function.forward(U::load(z + j)).store(a + j);
   }
-  // The slope takes the place of z, whose exponential or the like it shares with a: the way back
-  // multiplies with it.
+  // The slope takes the place of z, whose exponential or the like it shares with a: the
+  // backward pass multiplies with it.
   template <class U>
   static void activate_and_derive(index_t n, T* z, T* a, const double* parameters) {
     const Flat<U> function(parameters);

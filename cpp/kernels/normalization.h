@@ -123,8 +123,8 @@ void normalize_rows_gradient(index_t rows, index_t cols, const densecore::RowRul
 inline std::uint32_t bits_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
 inline std::uint64_t bits_of(double x) { return __builtin_bit_cast(std::uint64_t, x); }
 
-// By bits and not by a choice, which would be a branch that nobody can predict: it would take
-// longer than the numbers' making.
+// By bits, not by a choice: that would be a branch that no processor can predict, and would take
+// longer than drawing the numbers.
 template <class T>
 void drop(index_t n, const std::uint16_t* random, std::uint32_t kept, T factor, T* out) {
   const auto bits = bits_of(factor);

@@ -21,7 +21,7 @@ using index_t = std::ptrdiff_t;
 // `accumulate`, else bias[j], else 0 (bias == nullptr).
 // Every element is one chain of fused multiply-adds in increasing k, whatever the tile it falls
 // in: the same bits for every split of m, n and (with accumulate) depth.
-// With `rate` the product is a gradient that nobody looks at: C[i][j] -= rate * sum, as the update
+// With `rate` the product is a gradient that is not kept: C[i][j] -= rate * sum, as the update
 // of plain SGD does it; `accumulate` is false, and depth at most gemm_depth. `scratch`:
 // gemm_scratch_bytes of the calling thread's own, aligned to a cache line.
 template <class T>

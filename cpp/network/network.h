@@ -99,8 +99,8 @@ class Network {
   // The mean over the rows of the last pass, which had so many, of the layers' penalties of
   // outputs.
   double output_penalty(index_t rows);
-  // When not 0: penalties are multiplied by penalty_weight / (weight of the batch), so that they
-  // count the same for a batch of fewer rows (scikit-learn's rule).
+  // When > 0, penalties are multiplied by penalty_weight / (weight of the batch). Set by the trainer
+  // for one call, see FitOptions.
   double penalty_weight = 0;
   // Takes effect with the next step.
   void set_trainable(std::size_t layer, bool trainable);

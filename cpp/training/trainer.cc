@@ -137,7 +137,14 @@ void Trainer<T>::add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& 
 }
 
 template <class T>
-void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
+void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally,
+                             double penalty_weight) {
+  const PenaltyWeight<T> weight(*network_, penalty_weight);
+  step(executor, batch, tally);
+}
+
+template <class T>
+void Trainer<T>::step(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
   add_loss(network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false),
            batch.x.rows, tally);
   add_outputs(batch.x.rows, batch.targets, tally);
@@ -171,6 +178,7 @@ template <class T>
 std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data<T>* validation,
                              const FitOptions& options, EpochObserver& observer) {
   const index_t rows = data.x.rows, batch_size = std::min(options.batch_size, rows);
+  const PenaltyWeight<T> weight(*network_, options.penalty_weight);
   network_->reserve(batch_size);
   if (options.shuffle || data.source != nullptr) reserve_batch(data, batch_size);
   std::vector<index_t> order(options.shuffle ? static_cast<std::size_t>(rows) : 0);
@@ -180,6 +188,8 @@ std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data
   bool ended = false;
   for (std::int64_t epoch = 0; epoch < options.epochs && !ended; ++epoch) {
     observer.epoch_begin();
+    rows_done_ = options.rows_done;  // after the hook, which may train, too
+    tell(0);
     if (options.shuffle && options.order != nullptr) {
       copy_order(options.order, order);
     } else if (options.shuffle) {
@@ -195,10 +205,11 @@ std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data
       train_small(executor, data, options.shuffle ? order.data() : nullptr, batch_size, trained);
     for (index_t begin = 0; begin < rows && !by_row && !small; begin += batch_size) {
       const index_t end = std::min(begin + batch_size, rows);
-      train_batch(executor,
-                  options.shuffle ? gather(data, order.data() + begin, end - begin)
-                                  : slice(data, begin, end),
-                  trained);
+      step(executor,
+           options.shuffle ? gather(data, order.data() + begin, end - begin)
+                           : slice(data, begin, end),
+           trained);
+      tell(end);
     }
     ++epochs;
     EpochResult result;
@@ -251,6 +262,7 @@ void Trainer<T>::train_small(Executor& executor, const Data<T>& data, const inde
     watcher.rows = &rows;
     network_->train_small(executor, objective_, rows.x, rows.targets, batch_size, optimizer_,
                           &watcher);
+    tell(end);
   }
 }
 
@@ -276,6 +288,7 @@ void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index
       for (index_t i = 0; i < end - begin; ++i)
         tally.add_outputs(seen.slice(i, i + 1), rows.targets.slice(i, i + 1));
     }
+    tell(end);
     executor.check(3 * network_->forward_work(end - begin) + row_work * rows_at_once);
   }
 }

@@ -1,8 +1,10 @@
 // The training loop: shuffle, gather, forward, backward, update, epoch means.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "network/network.h"
@@ -28,6 +30,21 @@ struct BestEpoch {
   std::int64_t patience = 0;  // stops after so many epochs without a better one; 0: never
 };
 
+// The network's penalty weight, for the life of the object.
+template <class T>
+class PenaltyWeight {
+ public:
+  PenaltyWeight(Network<T>& network, double weight)
+      : network_(network), before_(std::exchange(network.penalty_weight, weight)) {}
+  ~PenaltyWeight() { network_.penalty_weight = before_; }
+  PenaltyWeight(const PenaltyWeight&) = delete;
+  PenaltyWeight& operator=(const PenaltyWeight&) = delete;
+
+ private:
+  Network<T>& network_;
+  double before_;  // of a call whose hook makes this one
+};
+
 struct FitOptions {
   std::int64_t epochs = 1;
   index_t batch_size = 32;
@@ -35,8 +52,13 @@ struct FitOptions {
   // With `shuffle`: the order of the rows, which the observer writes before each epoch begins.
   // Null: orders follow from the trainer's seed.
   const std::int64_t* order = nullptr;
+  // When > 0, a batch's penalties are multiplied by this over the batch's weight, so that they
+  // count the same for a batch of fewer rows (scikit-learn's rule).
+  double penalty_weight = 0;
   // With a validation; null for none.
   const BestEpoch* best = nullptr;
+  // Where to say how many rows of the present epoch are done, for another thread to read.
+  std::atomic<index_t>* rows_done = nullptr;
 };
 
 // The loss, then the metrics in their order; the same for the validation data, if there are any.
@@ -105,7 +127,8 @@ class Trainer {
   double train_on_batch(Executor& executor, const Data<T>& batch, std::int64_t steps = 1);
   void apply_gradients(Executor& executor);
   // A step of `fit`; the gradients are not kept.
-  void train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally);
+  void train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally,
+                   double penalty_weight = 0);
   // In batches of `batch_size` rows where the loss depends on them.
   void evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally,
                       index_t batch_size);
@@ -129,7 +152,11 @@ class Trainer {
                    index_t batch_size, Tally<T>& tally);
   // What the network has of its last batch.
   void add_loss(const LossSum& sum, index_t rows, Tally<T>& tally);
+  void step(Executor& executor, const Data<T>& batch, Tally<T>& tally);
   void add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& tally);
+  void tell(index_t rows) {
+    if (rows_done_ != nullptr) rows_done_->store(rows, std::memory_order_relaxed);
+  }
   // The parameters and the layers' other arrays, one after another.
   void save_to(AlignedBuffer<T>& kept) const;
   void restore_from(const AlignedBuffer<T>& kept);
@@ -141,6 +168,7 @@ class Trainer {
   std::uint64_t seed_;
   AlignedBuffer<T> batch_x_, batch_values_, batch_weight_, outputs_, best_;
   AlignedBuffer<std::int32_t> batch_labels_;
+  std::atomic<index_t>* rows_done_ = nullptr;  // of the running `fit`
 };
 
 }  // namespace densecore

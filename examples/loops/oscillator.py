@@ -5,8 +5,8 @@
 Some noisy measurements of the beginning of u'' + 2 d u' + w^2 u = 0 are given, w is known, the
 friction d is not. The network fits the measurements, and where there are none what the equation
 leaves over, after Raissi, Perdikaris and Karniadakis (J. Comput. Phys. 378, 2019); the friction is
-at each step the one that leaves least. `input_derivatives` gives u, u' and u'', and
-`backward_derivatives` the way back from a loss of these.
+at each step the value that leaves least. `input_derivatives` gives u, u' and u'', and
+`backward_derivatives` is the backward pass from a loss of these.
 """
 
 from __future__ import annotations

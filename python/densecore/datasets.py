@@ -4,14 +4,17 @@
 ``~/.keras/datasets`` (or ``$KERAS_HOME/datasets``), or those of another path.
 """
 
+import contextlib
 import gzip
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ._base import checks, unsupported
 from ._base.dtypes import Array
+from ._saving.keras_files import DAMAGED
 
 __all__ = ["boston_housing", "california_housing", "fashion_mnist", "mnist"]
 
@@ -32,6 +35,26 @@ def _find(path: str) -> str:
     )
 
 
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    """The arrays of an ``.npz`` file.
+
+    Raises
+    ------
+    ValueError
+        It is damaged, or of another kind.
+    """
+    found = _find(checks.path("path", path))
+    try:
+        with np.load(found, allow_pickle=False) as file:
+            if not hasattr(file, "files"):
+                raise ValueError("a single array, wanted an .npz file of several")
+            yield file
+    except Exception as error:  # of zipfile, zlib, tokenize and others
+        text = checks.one_line(str(error))
+        raise ValueError(f"{found}: found a damaged file or one of another kind ({text})") from None
+
+
 class _Dataset:
     """A data set of a name, with Keras's `load_data`."""
 
@@ -45,18 +68,24 @@ class _Dataset:
 class _Mnist(_Dataset):
     def load_data(self, path: str = "mnist.npz") -> Split:
         """Images of digits (rows, 28, 28) and their labels (rows,), uint8: training, test."""
-        with np.load(_find(path), allow_pickle=False) as file:
+        with _opened(path) as file:
             return (file["x_train"], file["y_train"]), (file["x_test"], file["y_test"])
 
 
 class _FashionMnist(_Dataset):
     def load_data(self, path: str = "fashion-mnist") -> Split:
         """Images of clothes (rows, 28, 28) and their labels (rows,), uint8: training, test."""
-        folder = _find(path)
+        folder = _find(checks.path("path", path))
 
         def read(name: str, offset: int) -> Array:
-            with gzip.open(os.path.join(folder, name + "-ubyte.gz"), "rb") as file:
-                return np.frombuffer(file.read(), np.uint8, offset=offset)
+            file_name = os.path.join(folder, name + "-ubyte.gz")
+            try:
+                with gzip.open(file_name, "rb") as file:
+                    return np.frombuffer(file.read(), np.uint8, offset=offset)
+            except FileNotFoundError:
+                raise
+            except (*DAMAGED, ValueError) as error:
+                raise ValueError(f"{file_name}: found a damaged file ({error})") from None
 
         parts = []
         for part in ("train", "t10k"):
@@ -88,7 +117,7 @@ class _Housing(_Dataset):
         if version not in ("large", "small"):
             raise ValueError(f"version: found {version!r}, wanted 'large' or 'small'")
         share = checks.number("test_split", test_split, least=0, below=1)
-        with np.load(_find(path or f"{self._name}.npz"), allow_pickle=False) as file:
+        with _opened(f"{self._name}.npz" if path is None else path) as file:
             x, y = file["x"], file["y"]
         if version == "small":
             x, y = x[:600], y[:600]

@@ -27,7 +27,7 @@ void check_gemm(const Kernels<T>& kernels) {
       const MatrixView<T> b =
           transposed_b ? b_.fill(n, k, k + 3, number) : b_.fill(k, n, n + 3, number);
       const MatrixView<T> row = bias_.fill(1, n, n, number);
-      // An old C that is not wanted is NaN: whoever reads it shows it.
+      // An old C that is not wanted is NaN: code that reads it shows it.
       const MatrixView<T> c = c_.fill(m, n, n + 5, [&](index_t, index_t) {
         return start == accumulate ? numbers.symmetric() : std::numeric_limits<double>::quiet_NaN();
       });

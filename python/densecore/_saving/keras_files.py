@@ -9,7 +9,9 @@ import io
 import json
 import os
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +21,11 @@ from .._base import checks
 from .._base.dtypes import Array
 from .._base.files import StrPath
 
+# What zipfile raises for archives that are damaged, encrypted or compressed by another method.
+DAMAGED = (
+    zipfile.BadZipFile, KeyError, EOFError, zlib.error, OSError, RuntimeError, NotImplementedError,
+    struct.error,
+)  # fmt: skip
 # A configuration of a thousand layers has a megabyte; a damaged archive may claim anything.
 _LARGEST_CONFIG = 64 * 2**20
 
@@ -234,8 +241,9 @@ def read(path: StrPath) -> KerasFile:
                 if inner.file_size > os.path.getsize(path):
                     raise ValueError(f"{shown}: found weights of {inner.file_size:,} bytes")
                 content = io.BytesIO(archive.read(inner))
-        except (zipfile.BadZipFile, KeyError) as error:
-            raise ValueError(f"{shown}: found no archive of Keras's ({error})") from None
+        except DAMAGED as error:
+            text = checks.one_line(str(error))
+            raise ValueError(f"{shown}: found no archive of Keras's ({text})") from None
         return KerasFile(config, Weights(_open(h5py, content, shown), shown))
     file = _open(h5py, path, shown)
     text = file.attrs.get("model_config")
@@ -257,8 +265,9 @@ def read(path: StrPath) -> KerasFile:
 def _open(h5py: Any, source: Any, shown: str) -> Any:
     try:
         return h5py.File(source, "r")
-    except OSError as error:
-        raise ValueError(f"{shown}: found no HDF5 file ({error})") from None
+    except (*DAMAGED, OverflowError, ValueError) as error:
+        text = checks.one_line(str(error))
+        raise ValueError(f"{shown}: found no HDF5 file ({text})") from None
 
 
 def read_weights(path: StrPath) -> Weights:

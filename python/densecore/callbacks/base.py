@@ -1,6 +1,6 @@
 """What listens to training: the base class of callbacks, and the list that `fit` calls."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +43,9 @@ class Callback:
     # With `fit(comm=...)` those that write files run on rank 0 only.
     writes_files = False
     _warned_of = ""  # the number whose absence has been warned of
-    # The list that it is in: what it restores, it restores for all of them.
+    # The share of the present epoch that is done; None where it is not known.
+    _share: "Callable[[], float] | None" = None
+    # The CallbackList this belongs to: BackupAndRestore restores the state of every callback in it.
     _companions: "CallbackList | None" = None
 
     def __init__(self) -> None:
@@ -265,7 +267,12 @@ class CallbackList:
         self.callbacks.append(callback)
         callback._companions = self
 
-    def everybody(self) -> list[Callback]:
+    def watch(self, share: "Callable[[], float] | None") -> None:
+        """Tell each how to find out which share of an epoch is done."""
+        for callback in self.callbacks:
+            callback._share = share
+
+    def all_callbacks(self) -> list[Callback]:
         """All callbacks, and the history."""
         return [*self.callbacks, *([] if self.history is None else [self.history])]
 

@@ -408,7 +408,7 @@ def _checksum(metadata: dict[str, str], tensors: Mapping[str, Any]) -> str:
 def _others(callback: Callback) -> list[Callback]:
     """The other callbacks that have a state: which ones of the others there are does not matter."""
     companions: CallbackList = callback._companions  # type: ignore[assignment]
-    return [other for other in companions.everybody() if overrides(other, "get_state")]
+    return [other for other in companions.all_callbacks() if overrides(other, "get_state")]
 
 
 def _identity(model: "Model") -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import os
 import sys
+import threading
 import time
+from contextlib import nullcontext
 from typing import Any, TextIO
 
 from .._base import checks
@@ -28,6 +30,8 @@ class EpochProgress:
     """
 
     interval = 0.05  # seconds between two updates of the line
+    # Within an epoch: seconds until the first look and between two, by another thread.
+    within = 0.5
 
     def __init__(
         self,
@@ -46,9 +50,32 @@ class EpochProgress:
         self._first: int | None = None
         self._open_line = False
         self._pending: str | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def in_place(self) -> bool:
+        """Whether one line is rewritten."""
+        return self._in_place
+
+    def within_epoch(self, epoch: int, share: float) -> None:
+        """Show how far an epoch (counted from 0) is, when nothing else has been shown for long."""
+        with self._lock:
+            now = time.perf_counter()
+            if not self._in_place or self._verbose == 0 or now - self._drawn < self.within:
+                return
+            elapsed, width = now - self._start, len(str(self._epochs))
+            self._pending = (
+                f"Epoch {epoch + 1:{width}d}/{self._epochs} - {share:.0%} of the epoch - "
+                f"{_duration(elapsed)}"
+            )
+            self._draw(now)
 
     def __call__(self, epoch: int, logs: dict[str, float]) -> None:
         """Show that `epoch` (counted from 0) has ended with these numbers."""
+        with self._lock:
+            self._show(epoch, logs)
+
+    def _show(self, epoch: int, logs: dict[str, float]) -> None:
         if self._verbose == 0:
             return
         now = time.perf_counter()
@@ -64,11 +91,12 @@ class EpochProgress:
 
     def close(self) -> None:
         """Show what has not been shown, and end the line."""
-        if self._pending is not None:
-            self._draw(time.perf_counter())
-        if self._open_line:
-            self._write("\n")
-            self._open_line = False
+        with self._lock:
+            if self._pending is not None:
+                self._draw(time.perf_counter())
+            if self._open_line:
+                self._write("\n")
+                self._open_line = False
 
     def _is_due(self, epoch: int) -> bool:
         assert self._first is not None
@@ -137,22 +165,49 @@ class ProgressBar(Callback):
         self._stream = stream
         self._began = 0.0
         self._shown: Any = None
+        self._epoch = 0  # the present one
+        # During training only: neither can be copied or pickled.
+        self._starting: threading.Lock | None = None
+        self._ended: threading.Event | None = None
+        self._watcher: threading.Thread | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start the clock; nothing is shown before the first epoch has ended."""
+        """Start the clock; a thread shows how far an epoch is that takes longer than a second."""
         self._release()
         self._began = time.perf_counter()
+        self._epoch = self.model._initial_epoch if self.model is not None else 0
+        stream = sys.stdout if self._stream is None else self._stream
+        if self.style in ("auto", "bar", 1) and rewrites_lines(stream):
+            self._starting, self._ended = threading.Lock(), threading.Event()
+            self._watcher = threading.Thread(target=self._watch, args=(self._ended,), daemon=True)
+            self._watcher.start()
+
+    def _watch(self, ended: threading.Event) -> None:
+        while not ended.wait(EpochProgress.within):
+            share = self._share
+            if share is None:
+                continue
+            self._display(self._epoch).within_epoch(self._epoch, share())
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Show the epoch's numbers."""
-        if self._shown is None:
-            self._shown = self._start(epoch)
-        self._shown(epoch, logs or {})
+        self._display(epoch)(epoch, logs or {})
+        self._epoch = epoch + 1
 
     def _release(self) -> None:
+        if self._watcher is not None and self._ended is not None:
+            self._ended.set()
+            self._watcher.join()
+            self._watcher = self._starting = self._ended = None
         if self._shown is not None:
             self._shown.close()
             self._shown = None
+
+    def _display(self, epoch: int) -> Any:
+        with self._starting or nullcontext():
+            if self._shown is None:
+                self._shown = self._start(epoch)
+        return self._shown
 
     def _start(self, epoch: int) -> "EpochProgress | _Bar":
         epochs = int(self.params.get("epochs", epoch + 1))
@@ -173,7 +228,12 @@ class _Bar:
 
     def __call__(self, epoch: int, logs: Logs) -> None:
         self._bar.set_postfix({name: shown(value) for name, value in logs.items()}, refresh=False)
+        self._bar.n = epoch  # a whole number again
         self._bar.update()
+
+    def within_epoch(self, epoch: int, share: float) -> None:
+        """Show how far an epoch is, as a part of a step."""
+        self._bar.update(epoch + round(share, 2) - self._bar.n)
 
     def close(self) -> None:
         self._bar.close()

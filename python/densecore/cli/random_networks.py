@@ -1,4 +1,4 @@
-"""Networks that nobody chose: a seed draws them, so that no speed can be tuned to a list.
+"""Random networks: a seed draws them, so that no speed can be tuned to a list.
 
 ``densecore bench --random SEED`` times them and their neighbours, which differ in one thing; the
 comparison with other libraries (``benchmarks/random_networks.py``) draws the same.

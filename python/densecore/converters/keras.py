@@ -18,6 +18,7 @@ from .. import (
     regularizers,
     schedules,
 )
+from .._base import checks
 from .._base.dtypes import Array
 from .._base.warn import warn
 from .._saving import keras_files
@@ -461,10 +462,13 @@ def from_keras(source: Any, *, name: str | None = None) -> Sequential:
             model = _model(config, read, name)
             _compile(model, config.get("compile_config"))
             take_optimizer(model, weights.optimizer(), weights.read)
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
+        except (AttributeError, LookupError, TypeError, OverflowError) as error:
+            text = checks.one_line(repr(error))
             raise ValueError(
-                f"{os.fspath(source)}: found a configuration that Keras does not write ({error!r})"
+                f"{os.fspath(source)}: found a configuration that Keras does not write ({text})"
             ) from None
+        except (ValueError, RuntimeError, OSError) as error:
+            raise ValueError(f"{os.fspath(source)}: {checks.one_line(str(error))}") from None
         finally:
             weights.close()
         return model

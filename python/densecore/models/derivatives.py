@@ -132,7 +132,8 @@ class Derivatives(Compiled):
             return result
 
     def parameter_jacobian(self, x: Any) -> Array:
-        """∂output/∂parameters of each row, (rows, units, parameters): a way back for each output.
+        """∂output/∂parameters of each row, (rows, units, parameters): a backward pass for each
+        output.
 
         Parameters are in the order of ``model.parameters``.
         """
@@ -178,7 +179,7 @@ class Derivatives(Compiled):
 
         With :math:`u(s) = f(x + s d)` these are :math:`u`, :math:`u'` and :math:`u''` at
         :math:`s = 0`: for d = (1, 0), ∂u/∂x₁ and ∂²u/∂x₁². What a differential equation asks of its
-        solution; `backward_derivatives` is the way back.
+        solution; `backward_derivatives` is the backward pass.
 
         Parameters
         ----------

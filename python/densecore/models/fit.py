@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import solvers
-from .._base import checks
+from .._base import checks, core
 from .._base.dtypes import Array, Tally
 from .._base.warn import warn
 from .._data.batches import Arrays, Source, are_batches
@@ -122,7 +122,7 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     model.stop_training = False
     model._initial_epoch = arguments.initial_epoch
     model._initial_step, model._initial_totals = 0, []
-    run = Run(model, source, validation, arguments.validation_freq, listeners, names)
+    run = Run(model, source, validation, arguments, listeners, names)
     network = model._network
     with network.reserved():  # also between the calls of a loop in Python, and for callbacks
         try:
@@ -130,8 +130,6 @@ def fit(model: "Model", arguments: FitArguments) -> History:
             listeners.on_train_begin({})
             if not model.stop_training:
                 if method is None:
-                    network.penalty_weight = arguments.penalty_weight
-                    network.row_order = arguments.row_order
                     run.train(model._initial_epoch, arguments.epochs)
                 else:
                     run.solve(method, model._initial_epoch, arguments.epochs)
@@ -139,8 +137,8 @@ def fit(model: "Model", arguments: FitArguments) -> History:
             model._give_back()
             listeners.on_train_end(run.logs)
         finally:
-            network.penalty_weight, network.row_order = 0.0, None
             listeners.release()
+            listeners.watch(None)
     return history
 
 
@@ -209,17 +207,19 @@ class Run:
         model: "Model",
         source: Source | None,
         validation: Source | None,
-        validation_freq: int,
+        arguments: FitArguments,
         listeners: CallbackList,
         names: list[str],
     ) -> None:
         self._model = model
         self._source = source
         self._validation = validation
-        self._validation_freq = validation_freq
+        self._validation_freq = arguments.validation_freq
+        self._penalty_weight = arguments.penalty_weight
         self._listeners = listeners
         self._names = names
         self._warned = False
+        self._steps_done = 0  # of the present epoch, in the loop over batches
         self._epoch = self._first = 0
         self.logs: Logs = {}
 
@@ -261,14 +261,10 @@ class Run:
         begins = self._listeners.listens("on_epoch_begin")
         heard = begins or self._listeners.listens("on_epoch_end")
         heard = heard or (self._validation is not None and held_out is None)
-        before = network.epochs
-        first = self._epoch
-
-        def warn_only(trained: list[float], validated: list[float]) -> bool:
-            self._warn_of(first + network.epochs - before - 1, trained + validated)
-            return True
-
         results: list[tuple[list[float], list[float]]] = []
+        done = core.RowsDone()
+        rows = source.rows or 1
+        self._listeners.watch(lambda: done.rows / rows)
         try:
             network.fit(
                 *source.data,
@@ -276,10 +272,12 @@ class Run:
                 count,
                 source.batch_size,
                 source.shuffle,
-                self._epoch_end if heard else warn_only,
                 results,
                 self._epoch_begin if begins else None,
-                heard,
+                self._epoch_end if heard else None,
+                source.order,
+                self._penalty_weight,
+                done,
             )
         finally:
             if not heard:
@@ -291,6 +289,9 @@ class Run:
         assert source is not None
         network = model._network
         tally = model._tally()
+        steps = source.steps
+        if steps:
+            listeners.watch(lambda: self._steps_done / steps)
         watched = listeners.listens_to_batches("train")
         asks = watched and any(map(listeners.listens, ("on_train_batch_end", "on_batch_end")))
         while self._epoch < epochs:
@@ -299,6 +300,7 @@ class Run:
             stopping = model.stop_training
             tally.reset()
             count, made = 0, model._initial_step
+            self._steps_done = made
             for totals in model._initial_totals:
                 network.add_batch(None, None, None, *totals, tally)
             model._initial_step, model._initial_totals = 0, []
@@ -308,8 +310,9 @@ class Run:
                     continue
                 if watched:
                     listeners.on_train_batch_begin(count, {})
-                train_batch(model, batch, tally)
+                train_batch(model, batch, tally, self._penalty_weight)
                 count += 1
+                self._steps_done = count
                 if watched:
                     listeners.on_train_batch_end(count - 1, self._means(tally) if asks else {})
                 if model.stop_training and not stopping:
@@ -354,7 +357,8 @@ class Run:
         return not self._model.stop_training
 
     def _note(self, values: list[float]) -> None:
-        """Writes down an epoch that nobody listened to."""
+        """Write down an epoch that no callback listened to."""
+        self._warn_of(self._epoch, values)
         self.logs = dict(zip(self._names, values, strict=True))
         assert self._listeners.history is not None
         self._listeners.history.on_epoch_end(self._epoch, self.logs)

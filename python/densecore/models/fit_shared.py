@@ -238,7 +238,6 @@ def _train(
             group.together(lambda: _begin(every, listeners, history))
             _go_on_as_first(model, every, history, sharing)
             sharing.take_state()
-            network.penalty_weight = arguments.penalty_weight
             if run.any(model.stop_training):
                 pass
             elif arguments.solver is not None:
@@ -251,7 +250,6 @@ def _train(
             group.together(lambda: listeners.on_train_end(run.logs))
             sharing.take_state()  # a callback of one rank may have put the best weights back
         finally:
-            network.penalty_weight = 0.0
             listeners.release()
     return history
 
@@ -329,7 +327,7 @@ class SharedRun(Run):
         listeners: CallbackList,
         names: list[str],
     ) -> None:
-        super().__init__(model, None, validation, arguments.validation_freq, listeners, names)
+        super().__init__(model, None, validation, arguments, listeners, names)
         self._sharing = sharing
         self._rows = rows
         self._own_validation = own_validation
@@ -418,7 +416,7 @@ class SharedRun(Run):
                 break
             assert step is not None
             try:
-                penalty = network.shared_update(step.weight)
+                penalty = network.shared_update(step.weight, self._penalty_weight)
             except BaseException as raised:
                 ended, penalty = raised, 0.0
             if at_once:

@@ -9,12 +9,12 @@ from .compiled import Compiled
 from .heads import HeadsLoss, HeadsTally
 
 
-def train_batch(model: Compiled, batch: Batch, tally: Tally) -> None:
+def train_batch(model: Compiled, batch: Batch, tally: Tally, penalty_weight: float = 0.0) -> None:
     """One step, whose loss and metrics are added to a tally."""
     if isinstance(model.loss, CallableLoss | HeadsLoss) and not model.loss.in_core:
         step_with_function(model, model.loss, batch, tally)
     else:
-        model._network.train_batch(*batch, tally)
+        model._network.train_batch(*batch, tally, penalty_weight)
     model._give_back()
 
 

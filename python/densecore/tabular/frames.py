@@ -1,4 +1,4 @@
-"""Columns of data frames and arrays, whoever made them: pandas, polars, or a dict of arrays."""
+"""Columns of data frames and arrays: of pandas, of polars, or of a dict of arrays."""
 
 from collections.abc import Sequence
 from decimal import Decimal

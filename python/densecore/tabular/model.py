@@ -250,11 +250,11 @@ def _read(file: Any, name: str) -> TableModel:
     version = file.metadata.get("format_version")
     if version != FORMAT_VERSION:
         raise ValueError(
-            f"{name}: found the format {version!r} of a table's model, and this version reads "
-            f"{FORMAT_VERSION!r}: upgrade densecore"
+            f"{name}: found the format {checks.shown(version)} of a table's model, this version "
+            f"reads {FORMAT_VERSION!r}: upgrade densecore"
         )
     try:
-        config = json.loads(file.metadata["config"])
+        config = safetensors.parse_json(file.metadata["config"].encode())
         shapes = _shapes(config, list(file.tensors))
         file.check(shapes)
         tensors = {}

@@ -1,0 +1,214 @@
+"""The kinds of files that `fuzz_files.py` damages: how each is read, and files to begin with."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import densecore as dc
+from densecore import layers
+
+Read = Callable[[Path], None]
+
+
+class Target(NamedTuple):
+    """A kind of file: how it is read and used, and files to begin with."""
+
+    read: Read
+    seeds: Callable[[Path], list[bytes]]
+    binary: bool  # a safetensors file
+    ending: str = ""  # of the file's name
+
+
+# What is read ------------------------------------------------------------------------------------
+
+
+def model(dtype: str = "float32") -> dc.Sequential:
+    made = dc.Sequential(
+        [
+            dc.Input(3),
+            layers.Normalization(mean=[0.5, 1, 2], variance=[1, 2, 3]),
+            dc.Dense(4, "relu", kernel_regularizer="l2"),
+            layers.Residual([layers.BatchNormalization(), dc.Dense(4, "gelu")]),
+            layers.Dropout(0.5),
+            dc.Dense(2, "softmax"),
+        ],
+        dtype=dtype,
+        seed=0,
+    )
+    made.compile(dc.optimizers.Adam(0.01, clipnorm=1.0), "categorical_crossentropy", ["accuracy"])
+    return made
+
+
+def saved(path: Path, save: Callable[[Path], object]) -> bytes:
+    save(path)
+    return path.read_bytes()
+
+
+def read_model(path: Path) -> None:
+    loaded = dc.load_model(path)
+    with np.errstate(all="ignore"):
+        first = loaded.predict(np.zeros((2, loaded.input_shape[1])), verbose=0)
+        again = path.with_suffix(".again")
+        loaded.save(again, overwrite=True)
+        second = dc.load_model(again).predict(np.zeros((2, loaded.input_shape[1])), verbose=0)
+    np.testing.assert_array_equal(first, second)
+
+
+def model_files(folder: Path) -> list[bytes]:
+    plain = dc.Sequential([dc.Input(2), dc.Dense(3, "tanh"), dc.Dense(1)], seed=0)
+    return [saved(folder / "seed", made.save) for made in (model(), model("float64"), plain)]
+
+
+@cache
+def model_and_parameters() -> tuple[dc.Sequential, Any]:
+    made = model()
+    return made, made.parameters.copy()
+
+
+def read_weights(path: Path) -> None:
+    made, before = model_and_parameters()
+    made.parameters = before
+    try:
+        made.load_weights(path)
+    except (ValueError, OSError):
+        np.testing.assert_array_equal(made.parameters, before)  # refused files change nothing
+        raise
+    with np.errstate(all="ignore"):
+        made.predict(np.zeros((2, 3)), verbose=0)
+
+
+def weights_files(folder: Path) -> list[bytes]:
+    return [saved(folder / "seed.safetensors", model().save_weights)]
+
+
+def read_ensemble(path: Path) -> None:
+    loaded = dc.Ensemble.load(path)
+    with np.errstate(all="ignore"):
+        loaded.predict(np.zeros((2, loaded.member(0).input_shape[1])))
+
+
+def ensemble_files(folder: Path) -> list[bytes]:
+    made = dc.Sequential([dc.Input(2), dc.Dense(3, "tanh"), dc.Dense(1)], seed=0)
+    made.compile("adam", "mse")
+    return [saved(folder / "seed", dc.Ensemble(made, 3).save)]
+
+
+def read_table(path: Path) -> None:
+    from densecore.tabular.reader import read_table as read
+
+    table = read(path)
+    for name in table.names:
+        table.column(name)
+
+
+def table_files(folder: Path) -> list[bytes]:
+    return [
+        b"a,b,c\n1,2.5,x\n-3,1e3,y\n",
+        b'name;"a ""b""";c\r\n"one\ntwo";1,5;\r\n;;\r\n',
+        b"\xef\xbb\xbfa\tb\n1\tNA\n2\t\n",
+        "größe,ß\n1.000,2\n".encode("latin-1"),
+        "a,b\n1,2\n".encode("utf-16"),
+    ]
+
+
+def read_table_model(path: Path) -> None:
+    from densecore.tabular.model import load_table_model
+
+    loaded = load_table_model(path)
+    again = path.with_suffix(".again")
+    loaded.save(again)
+    load_table_model(again)
+
+
+def table_model_files(folder: Path) -> list[bytes]:
+    from densecore.tabular import TabularClassifier, TabularRegressor
+
+    rows = [[0.5 * i, i % 3, "abc"[i % 3]] for i in range(40)]
+    x = np.array(rows, object)
+    classes = TabularClassifier(epochs=1, recipe="quick").fit(x, [i % 2 for i in range(40)])
+    numbers = TabularRegressor(epochs=1, recipe="quick").fit(x, np.arange(40.0))
+    return [saved(folder / "seed", made.save) for made in (classes, numbers)]
+
+
+BACKED_UP = np.random.default_rng(0).normal(size=(12, 2)).astype("f4")
+
+
+def backed_up(folder: Path, epochs: int) -> dc.Sequential:
+    made = dc.Sequential([dc.Input(2), dc.Dense(3, "tanh"), dc.Dense(1)], seed=0)
+    made.compile(dc.optimizers.Adam(0.01), "mse", ["mae"])
+    stopping = dc.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
+    backup = dc.callbacks.BackupAndRestore(folder, delete_checkpoint=False)
+    callbacks = [stopping, dc.callbacks.ReduceLROnPlateau("loss"), backup]
+    made.fit(BACKED_UP, BACKED_UP[:, :1], 4, epochs, verbose=0, callbacks=callbacks)
+    return made
+
+
+def read_backup(path: Path) -> None:
+    folder = path.parent / "backup"
+    folder.mkdir(exist_ok=True)
+    (folder / "training.safetensors").write_bytes(path.read_bytes())
+    try:
+        backed_up(folder, 3)
+    except (ValueError, OSError) as error:
+        raise type(error)(f"{error} {path.name}") from None  # it names its own file
+
+
+def backup_files(folder: Path) -> list[bytes]:
+    backed_up(folder / "first", 2)
+    return [(folder / "first" / "training.safetensors").read_bytes()]
+
+
+def read_keras(path: Path) -> None:
+    loaded = dc.from_keras(path)
+    with np.errstate(all="ignore"):
+        loaded.predict(np.zeros((2, *loaded.input_shape[1:])), verbose=0)
+
+
+def keras_files(folder: Path) -> list[bytes]:
+    """As Keras 3 writes them."""
+    import h5py
+
+    dense = {"name": "dense", "units": 2, "activation": "tanh", "use_bias": True}
+    parts = [
+        {"class_name": "InputLayer", "config": {"batch_shape": [None, 3], "name": "input"}},
+        {"class_name": "Dense", "config": dense},
+    ]
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": parts}}
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        group = file.create_group("layers/dense/vars")
+        group["0"], group["1"] = np.ones((3, 2), "f4"), np.zeros(2, "f4")
+    with zipfile.ZipFile(folder / "seed", "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", content.getvalue())
+    return [(folder / "seed").read_bytes()]
+
+
+def read_dataset(path: Path) -> None:
+    dc.datasets.mnist.load_data(str(path))
+
+
+def dataset_files(folder: Path) -> list[bytes]:
+    images, labels = np.zeros((2, 28, 28), "u1"), np.zeros(2, "u1")
+    arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+    np.savez(folder / "seed.npz", **arrays)
+    np.savez_compressed(folder / "small.npz", **arrays)
+    return [(folder / name).read_bytes() for name in ("seed.npz", "small.npz")]
+
+
+TARGETS = {
+    "model": Target(read_model, model_files, True),
+    "weights": Target(read_weights, weights_files, True),
+    "ensemble": Target(read_ensemble, ensemble_files, True),
+    "backup": Target(read_backup, backup_files, True),
+    "table": Target(read_table, table_files, False, ".csv"),
+    "table_model": Target(read_table_model, table_model_files, True),
+    "keras": Target(read_keras, keras_files, False, ".keras"),
+    "dataset": Target(read_dataset, dataset_files, False, ".npz"),
+}
