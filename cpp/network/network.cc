@@ -255,7 +255,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   }
   start({true, seed, static_cast<std::uint64_t>(optimizer.steps)});
   reserve(x.rows);
-  if (trains_small(x.rows, optimizer))
+  if (trains_small(x.rows, objective, optimizer))
     return train_small(executor, objective, x, targets, x.rows, optimizer, nullptr);
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
