@@ -77,8 +77,8 @@ def test_get() -> None:
     [
         (lambda: activations.get("rely"), ValueError, "unknown activation 'rely' .*known: lin"),
         (lambda: activations.get("relu_general"), ValueError, "unknown activation 'relu_gen"),
-        (lambda: activations.get(5), TypeError, "activation: found int, wanted one of the names"),
-        (lambda: activations.get({"alpha": 1}), TypeError, "activation: found NoneType"),
+        (lambda: activations.get(5), TypeError, "activation: found 5, wanted one of the names"),
+        (lambda: activations.get({"alpha": 1}), TypeError, "activation: found None"),
         (lambda: activations.get(np.tanh), TypeError, "calls no Python function"),
         (
             lambda: activations.Activation("tanh", alpha=1),

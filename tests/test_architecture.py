@@ -36,8 +36,10 @@ CPP_ORDER = [
 # public; what a package holds is its own business, but nothing there points back either.
 PYTHON_ORDER = [
     {"_base"},
-    {"_data", "_saving", "activations", "config", "datasets", "initializers", "random"}
+    {"_data", "_saving", "activations", "config", "datasets", "distributed", "initializers"}
+    | {"random"}
     | {"regularizers", "reference"},
+    {"_autodiff"},
     {"losses", "ops", "schedules"},
     {"layers", "metrics", "optimizers"},
     {"callbacks", "export"},
@@ -416,6 +418,6 @@ def test_extension_is_small_and_stripped() -> None:
     extension = Path(dc._core.__file__)
     # A budget, not a measurement: compilers differ by a tenth. As it is in the wheel, of which the
     # rest is a quarter of a megabyte.
-    assert len(zlib.compress(extension.read_bytes())) < 1_750_000
+    assert len(zlib.compress(extension.read_bytes())) < 1_850_000
     symbols = subprocess.run(["nm", extension], capture_output=True, text=True, check=False)
     assert "no symbols" in symbols.stderr

@@ -1,6 +1,7 @@
 """Models that are pickled and copied: equal, independent, and going on to the same bits."""
 
 import copy
+import importlib
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -115,3 +116,88 @@ def test_rates_of_ones_own_are_copied(rate: Any, tmp_path: Any) -> None:
     assert loaded.optimizer.schedule is None
     assert loaded.optimizer.learning_rate == model.optimizer.learning_rate
     assert loaded.parameters.tobytes() == model.parameters.tobytes()
+
+
+def test_public_classes_are_found_by_their_names() -> None:
+    """Where pickle, and whatever else writes down a class, looks for it."""
+    wrong = []
+    for package in (metrics, losses, optimizers, schedules, layers, dc.callbacks, dc.initializers):
+        for name, value in vars(package).items():
+            own = isinstance(value, type) and value.__module__.startswith("densecore")
+            if own and not name.startswith("_"):
+                home = importlib.import_module(value.__module__)
+                if getattr(home, value.__qualname__, None) is not value:
+                    wrong.append(f"{package.__name__}.{name}: {value.__module__}")
+    assert not wrong
+    model = dc.Sequential([dc.Input(4), dc.Dense(3)], seed=0)
+    model.compile("sgd", "mse", [metrics.Huber(), metrics.LogCosh()])
+    assert pickle.loads(pickle.dumps(model)).metrics_names == model.metrics_names
+
+
+def by_parts(value: Any) -> Any:
+    """Written and read as skops does it: attributes and `__getstate__`, down to plain values."""
+    if value is None or isinstance(value, bool | int | float | str | np.generic | type):
+        return value
+    if isinstance(value, np.ndarray | np.random.RandomState | np.dtype) or callable(value):
+        return copy.deepcopy(value) if not hasattr(value, "get_config") else by_state(value)
+    if isinstance(value, list | tuple | set):
+        parts = [by_parts(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if type(value) is dict:
+        return {key: by_parts(part) for key, part in value.items()}
+    return by_state(value)
+
+
+def by_state(value: Any) -> Any:
+    constructor, arguments = value.__reduce__()[:2]
+    if constructor is type(value):
+        return constructor(*by_parts(arguments))
+    made = type(value).__new__(type(value))
+    state = by_parts(value.__getstate__())
+    if hasattr(made, "__setstate__"):
+        made.__setstate__(state)
+    else:
+        vars(made).update(state or {})
+    return made
+
+
+def test_written_by_parts() -> None:
+    x, y = data()
+    model = trained()
+    made = {
+        "model": model,
+        "ensemble": dc.Ensemble(model, 2),
+        "frozen": model.freeze(),
+        "SGD": optimizers.SGD(schedules.CosineDecay(0.1, 10), momentum=0.9),
+        "activation": dc.activations.Activation("relu", negative_slope=0.1),
+        "loss": losses.Huber(2.0),
+        "stopping": dc.callbacks.EarlyStopping(patience=3),
+    }
+    for name, thing in made.items():
+        other = by_parts(thing)
+        assert type(other) is type(thing), name
+        if hasattr(thing, "get_config"):
+            assert other.get_config() == thing.get_config(), name
+    for name in ("model", "ensemble"):
+        assert (by_parts(made[name]).predict(x) == made[name].predict(x)).all()
+    twin = by_parts(model)
+    for each in (model, twin):
+        each.fit(x, y, verbose=0)
+    assert twin.parameters.tobytes() == model.parameters.tobytes()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_estimators_written_by_parts() -> None:
+    pytest.importorskip("sklearn")
+    from densecore.sklearn import MLPClassifier, MLPRegressor
+    from densecore.tabular import TabularClassifier
+
+    x, y = data()
+    for estimator in (
+        MLPClassifier((4,), max_iter=3).fit(x, np.array(list("abc"))[y]),
+        MLPClassifier((4,), max_iter=3, n_members=2, early_stopping=True).fit(x, y),
+        MLPRegressor(hidden_layer_sizes=(4,), max_iter=3, solver="lbfgs").fit(x, x[:, 0]),
+        TabularClassifier(epochs=2).fit(x, y),
+    ):
+        other = by_parts(estimator)
+        assert (other.predict(x) == estimator.predict(x)).all(), estimator

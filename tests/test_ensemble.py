@@ -492,7 +492,7 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (fit_with(indices=[[0]] * 3, bootstrap=True), ValueError, "together with indices"),
     (fit_with(validation_data="rest"), ValueError, "without indices or bootstrap"),
     (fit_with(validation_data="all"), ValueError, "found 'all'"),
-    (fit_with(validation_data=(1,)), ValueError, "validation_data: wanted"),
+    (fit_with(validation_data=(1,)), ValueError, "validation_data: found .*, wanted"),
     (fit_with(validation_data=data_of(), validation_split=0.1), ValueError, "several"),
     (fit_with(validation_split=0.999), ValueError, "too few"),
     (fit_with(epochs=-1), ValueError, "epochs"),

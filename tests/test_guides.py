@@ -22,7 +22,7 @@ PAGES = {
     "docs/from-keras.md": (2, 2),
     "docs/from-scikit-learn.md": (3, 3),
     "docs/layers.md": (1, 1),
-    "docs/other-programs.md": (3, 2),
+    "docs/other-programs.md": (4, 3),
     "docs/own-loops.md": (5, 5),
     "docs/tables.md": (1, 1),
     "docs/the-note.md": (2, 0),
@@ -74,6 +74,7 @@ def fragments() -> list[tuple[str, str]]:
 def run(code: str, folder: Path) -> str:
     for name, version in {
         "matplotlib": None,
+        "onnxruntime": None,
         "pandas": None,
         "scipy": None,
         "sklearn": "1.6",

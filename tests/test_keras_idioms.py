@@ -32,7 +32,7 @@ def test_lists_of_one_array_are_the_only_input_and_output() -> None:
     assert model.predict([[1.0, 2.0, 3.0]]).shape == (1, 1)  # still rows of numbers
     fresh = dc.Sequential([dc.Dense(1)])
     assert fresh.predict([X]).shape == (40, 1)
-    with pytest.raises(TypeError, match=r"loss_weights: found \[2.0\], wanted None"):
+    with pytest.raises(TypeError, match=r"loss_weights: found list .*, wanted None"):
         compiled(loss_weights=[2.0])
 
 
@@ -157,7 +157,7 @@ def test_save_model(tmp_path: Path) -> None:
     assert (dc.load_model(tmp_path / "m.keras").predict(X) == model.predict(X)).all()
     with pytest.raises(FileExistsError):
         dc.models.save_model(model, tmp_path / "m.keras", overwrite=False)
-    with pytest.raises(TypeError, match="save_model: found ndarray, wanted a Sequential"):
+    with pytest.raises(TypeError, match="save_model: found ndarray, wanted a model"):
         dc.models.save_model(X, tmp_path / "m.keras")  # type: ignore[arg-type]
 
 

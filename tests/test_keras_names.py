@@ -103,10 +103,10 @@ def test_unknown_names_are_python_s_own_errors() -> None:
 # What there is not ---------------------------------------------------------------------------
 
 
-def test_functional_models_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"called with Input: .* no functional models.*Residual"):
-        layers.Dense(4)(dc.Input(shape=(3,)))
-    with pytest.raises(TypeError, match=r"functional model; densecore has stacks of layers only"):
+def test_models_with_python_code_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"Model: found no inputs and outputs; wanted Model\(in"):
+        dc.Model()
+    with pytest.raises(TypeError, match=r"inputs: found int, wanted what Input, or a layer"):
         dc.Model(inputs=1, outputs=2)
     with pytest.raises(TypeError, match=r"class Mine\(Model\): found a model with Python code"):
         type("Mine", (models.Model,), {})
@@ -130,7 +130,6 @@ def test_functional_models_are_refused() -> None:
         (lambda: small().compile("sgd", "mse", loss_weights=[2.0]), "loss_weights: found"),
         (lambda: small()(X, training=True), r"training: found True.*forward\(x, training=True\)"),
         (lambda: utils.plot_model(small(), "x.png", colour=1), "argument 'colour', known: show_"),
-        (lambda: models.load_model("m", custom_objects={"f": abs}), "custom_objects: found f, wan"),
     ],
 )
 def test_arguments_that_mean_something_are_refused(make: Any, said: str) -> None:
@@ -143,8 +142,6 @@ def test_arguments_that_mean_something_are_refused(make: Any, said: str) -> None
     [
         (dc.Sequential, "train_step"),
         (dc.Sequential, "call"),
-        (dc.losses.Loss, "call"),
-        (dc.losses.MeanSquaredError, "call"),
         (dc.initializers.Initializer, "__call__"),
         (dc.initializers.HeNormal, "__call__"),
         (dc.regularizers.Regularizer, "__call__"),
@@ -162,8 +159,7 @@ def test_metrics_with_sums_of_their_own_stand_alone(base: type, method: str) -> 
     mine = type("Mine", (base,), {method: lambda self, *arguments: 0.5})
     assert getattr(mine(), method)([0.0], [1.0]) == 0.5
     for metric in (mine, mine()):
-        with pytest.raises(TypeError, match=f"found Mine with a method {method} of its own"):
-            small().compile("sgd", "mse", metrics=[metric])
+        small().compile("sgd", "mse", metrics=[metric])
 
 
 def test_loading_without_compilation(tmp_path: Path) -> None:
@@ -183,7 +179,7 @@ def test_loading_without_compilation(tmp_path: Path) -> None:
 
 def test_layers_that_are_not_there() -> None:
     assert small().get_layer(index=-1).name == "out"
-    with pytest.raises(ValueError, match="found the index 2, wanted 0 to 1"):
+    with pytest.raises(ValueError, match="index: found 2, wanted 0 to 1"):
         small().get_layer(index=2)
 
 
@@ -299,7 +295,7 @@ def test_models_as_text_and_as_clones() -> None:
     for text, said in [("{", "not JSON"), ("[]", "found a list"), ("{}", "found no entry")]:
         with pytest.raises(ValueError, match=said):
             models.model_from_json(text)
-    with pytest.raises(TypeError, match="wanted a Sequential"):
+    with pytest.raises(TypeError, match="wanted a model"):
         models.clone_model(3)  # type: ignore[arg-type]
 
 

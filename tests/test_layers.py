@@ -12,6 +12,7 @@ from conftest import LEVELS, assert_close
 from densecore import layers
 from densecore._base import core
 from densecore.reference import layers as oracle
+from graphs import MERGES
 
 INPUTS, ROWS = 6, 150
 # The longest sums have a term per row (means over a batch, gradients): each term is rounded once,
@@ -57,6 +58,15 @@ STACKS: dict[str, Any] = {
         dc.Dense(4, "tanh"),
         dc.Dense(1),
         layers.Normalization(mean=5.0, variance=9.0, invert=True),
+    ],
+    "scale": lambda: [layers.Scale(), dc.Dense(5, "tanh"), layers.Scale(), dc.Dense(2)],
+    "scale alone": lambda: [layers.Scale()],
+    "periodic": lambda: [
+        layers.PeriodicEmbedding(4, 3, 5), layers.Scale(), dc.Dense(7, "tanh"), dc.Dense(2),
+    ],
+    "periodic alone": lambda: [layers.PeriodicEmbedding()],
+    "periodic later": lambda: [
+        dc.Dense(5, "tanh"), layers.PeriodicEmbedding(2, 2, 17), dc.Dense(2),
     ],
     "wide": lambda: [
         dc.Dense(300, "tanh"),
@@ -114,6 +124,10 @@ def twin(model: dc.Sequential, step: int, rows: int) -> oracle.Stack:
             return [oracle.UnitNormalization()]
         if isinstance(layer, layers.RMSNormalization):
             return [oracle.RMSNormalization(layer.scale.copy(), layer.epsilon)]
+        if isinstance(layer, layers.Scale):
+            return [oracle.Scale(layer.scale.copy())]
+        if isinstance(layer, layers.PeriodicEmbedding):
+            return [oracle.PeriodicEmbedding(*(array.copy() for array in layer.weights))]
         units = layer.weights[0].size
         gamma = np.ones(units) if layer.gamma is None else layer.gamma.copy()
         beta = np.zeros(units) if layer.beta is None else layer.beta.copy()
@@ -138,8 +152,8 @@ def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
         elif isinstance(layer, oracle.Dense):
             flat.append(layer.gradients[0].T)
             flat.extend(layer.gradients[1:])
-        elif len(layer.gradients) == 1:
-            flat.append(layer.gradients[0])
+        elif len(layer.gradients) in (1, 4):
+            flat.extend(layer.gradients)
         elif layer.gradients:
             if own.scale:
                 flat.append(layer.gradients[0])
@@ -153,8 +167,9 @@ def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
 
 def test_every_kind_of_layer_is_in_a_stack() -> None:
     kinds = {spec["kind"] for name in STACKS for spec in model_of(name, "float32")._plan().specs}
-    # A Python function has its tests in test_activations.py.
-    assert kinds | {"function"} == core.layer_kinds().keys()
+    # A Python function has its tests in test_activations.py, those of graphs in test_graphs.py.
+    of_graphs = {*MERGES, "heads", "embedding"} & core.layer_kinds().keys()
+    assert kinds | {"function"} | of_graphs == core.layer_kinds().keys()
 
 
 @pytest.mark.parametrize(
@@ -171,7 +186,7 @@ def test_every_kind_of_layer_is_in_a_stack() -> None:
         ({"kind": "dropout", "activation": "relu"}, ValueError, "unknown entry 'activation'"),
         ({"kind": "batch_normalization", "momentum": 2}, ValueError, "0 <= momentum <= 1"),
         ({"kind": "layer_normalization", "epsilon": float("nan")}, ValueError, "found nan"),
-        ({"kind": "add", "from": 0}, ValueError, "layer 0: found an addition of layer 0"),
+        ({"kind": "add", "from": 0}, ValueError, "unknown entry 'from'; known: none"),
     ],
 )  # fmt: skip
 def test_the_core_refuses_what_a_kind_does_not_have(
@@ -246,7 +261,7 @@ def test_derivatives_are_differences(name: str) -> None:
         assert abs((high - value(moved)) / 2e-5 - dx[row, column]) <= 1e-7 * np.abs(dx).max()
 
 
-@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("name", [name for name in STACKS if "periodic" not in name])
 def test_second_derivatives_are_differences(name: str) -> None:
     """Along a line through the inputs, and the loss's Hessian by the parameters times a vector."""
     model, x, step = model_of(name, "float64"), data("float64", 20), 1e-5
@@ -292,12 +307,13 @@ def test_same_bits_for_any_number_of_threads(name: str, dtype: str) -> None:
     assert all(result == results[0] for result in results[1:])
 
 
-def test_every_level_agrees(dtype: str) -> None:
+@pytest.mark.parametrize("name", ["residuals", "periodic"])
+def test_every_level_agrees(name: str, dtype: str) -> None:
     """Levels with fused multiply-adds to the bit, the others closely."""
     results = {}
     x = data(dtype, 40)
     for level in LEVELS:
-        model = model_of("residuals", dtype)
+        model = model_of(name, dtype)
         network = type(model._network)(INPUTS, model._plan().specs, level)
         network.parameters[:] = model.parameters
         out = network.forward(x)
@@ -405,7 +421,7 @@ class TestGroupNormalization:
     def test_groups_must_divide_the_features(self) -> None:
         with pytest.raises(ValueError, match="found 6 features in 4 groups"):
             dc.Sequential([dc.Input(6), layers.GroupNormalization(4)], seed=0).build()
-        with pytest.raises(ValueError, match="layer 0: found 6 units in 4 groups"):
+        with pytest.raises(ValueError, match=r"layer 0 \(group_normalization\): found 6 units"):
             core.NetworkF32(6, [{"kind": "group_normalization", "groups": 4}])
         with pytest.raises(ValueError, match="groups: found 0, wanted"):
             layers.GroupNormalization(0)
@@ -656,7 +672,7 @@ def test_weights_in_order_of_keras(last: Any) -> None:
         (lambda: layers.BatchNormalization(axis=0), "axis: found 0, wanted -1"),
         (lambda: layers.Activation("relo"), "did you mean 'relu'"),
         (lambda: layers.Normalization(mean=1.0), "found one of mean and variance"),
-        (lambda: layers.Rescaling(0), "scale > 0"),
+        (lambda: layers.Rescaling(0), "wanted numbers > 0"),
         (lambda: dc.Sequential([dc.Dense(2, name="a"), dc.Dense(2, name="a")]), "name 'a' twice"),
     ],
 )
@@ -702,7 +718,7 @@ def test_a_loss_of_logits_sees_the_last_layer(last: Any) -> None:
 
 def test_a_layer_stands_in_one_place_only() -> None:
     shared = dc.Dense(4)
-    with pytest.raises(ValueError, match="twice in a block"):
+    with pytest.raises(ValueError, match="twice, wanted each once"):
         dc.Sequential([dc.Input(4), layers.Residual([shared, shared])])
     with pytest.raises(ValueError, match="name 'a' twice"):
         dc.Sequential(
@@ -730,3 +746,33 @@ def test_small_and_large_scales() -> None:
         dc.Sequential([dc.Input(1), layers.Rescaling(1e-20)])
     with pytest.raises(TypeError, match="Rescaling: found adapt"):
         layers.Rescaling(2.0).adapt([[1.0]])
+
+
+def test_the_first_derivatives_of_a_periodic_embedding_only() -> None:
+    model = model_of("periodic", "float64")
+    with pytest.raises(ValueError, match="'periodic_embedding', of which only the first"):
+        model.input_derivatives(data("float64", 3), np.ones(INPUTS))
+
+
+def test_periodic_embeddings_say_what_is_wanted() -> None:
+    with pytest.raises(ValueError, match="columns: found 7, wanted at most 6, the number of feat"):
+        dc.Sequential([dc.Input(INPUTS), layers.PeriodicEmbedding(7)])
+    with pytest.raises(ValueError, match="PeriodicEmbedding: units: found 1"):
+        layers.PeriodicEmbedding(units=1)
+    with pytest.raises(ValueError, match="PeriodicEmbedding: sigma: found 0"):
+        layers.PeriodicEmbedding(sigma=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cosines_far_from_zero(dtype: str) -> None:
+    """To the bits that the product of frequency and column leaves."""
+    model = dc.Sequential([dc.Input(1), layers.PeriodicEmbedding(1, 2, 1)], dtype=dtype, seed=0)
+    layer = model.layers[0]
+    layer.set_weights([[[1.0]], [[0.0]], [[1.0]], [[0.0]]])
+    x = np.concatenate([np.linspace(-3, 3, 1001), np.arange(-500, 500) + 0.125]).astype(dtype)
+    expected = np.cos(2 * np.pi * (x.astype(np.float64) % 1))
+    assert_close(model.predict(x[:, None])[:, 1], expected, 4 * float(np.finfo(dtype).eps))
+    strange = np.array([[np.inf], [-np.inf], [1e30], [np.nan]], dtype)
+    found = model.predict(strange)[:, 1]
+    assert (np.abs(found[:3]) <= 1).all()
+    assert np.isnan(found[3])

@@ -434,7 +434,7 @@ def test_losses_are_metrics_by_class_and_name() -> None:
     ("call", "text"),
     [
         (lambda: metrics.get("precison"), "unknown metric 'precison' .did you mean 'precision'"),
-        (lambda: metrics.get(5), "metric: found int, wanted one of the names"),
+        (lambda: metrics.get(5), "metric: found 5, wanted one of the names"),
         (lambda: metrics.get({"metric": "x"}), "unknown metric 'x'"),
         (lambda: metrics.F1Score(None), "average: found None, a score per class"),
         (lambda: metrics.F1Score("mean"), "unknown average 'mean'"),

@@ -56,9 +56,9 @@ def test_layers_added_one_by_one() -> None:
     model.add(dc.Input((5,)))
     model.add(dc.Dense(4, "tanh"))
     assert model.count_params() == 24  # built, and then built anew
+    kernel = model.layers[0].kernel.copy()
     model.add(dc.Dense(3))
-    with pytest.raises(RuntimeError, match="has no parameters yet"):
-        model.layers[0].kernel  # noqa: B018
+    assert (model.layers[0].kernel == kernel).all()
     np.testing.assert_array_equal(model.parameters, make(seed=0).parameters)
     model.compile("sgd", "mse")
     with pytest.raises(RuntimeError, match="compiled already"):
@@ -121,13 +121,6 @@ def test_seed_fixes_weights_and_shuffles() -> None:
 def test_errors_say_what_is_wanted(call: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         call()
-
-
-def test_a_layer_belongs_to_one_model() -> None:
-    layer = dc.Dense(3)
-    make(layer)
-    with pytest.raises(ValueError, match="belongs to a model already"):
-        make(layer)
 
 
 def test_weights_in_keras_order() -> None:
@@ -428,10 +421,10 @@ def test_evaluate_has_keras_shapes() -> None:
         ({"epochs": -1}, "epochs: found -1, wanted an integer >= 0"),
         ({"epochs": 2.0}, "epochs: found 2.0, wanted an integer"),
         ({"batch_size": 0}, "batch_size: found 0, wanted an integer >= 1"),
-        ({"validation_split": 1.0}, "validation_split: found 1.0, wanted 0 <= share < 1"),
+        ({"validation_split": 1.0}, "validation_split: found 1.0, wanted a number >= 0 and < 1"),
         ({"validation_split": -0.1}, "validation_split: found -0.1"),
         ({"validation_split": 0.99}, "found 10 rows, too few to split off"),
-        ({"validation_data": np.zeros((2, 5))}, "validation_data: wanted"),
+        ({"validation_data": np.zeros((2, 5))}, "validation_data: found .*, wanted"),
         (
             {"validation_data": (np.zeros((2, 4)), np.zeros((2, 3)))},
             r"validation_data: x: found shape \(2, 4\)",

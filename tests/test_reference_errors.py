@@ -28,7 +28,7 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
         f"activation: found 'swoosh', wanted one of {ACTIVATION_NAMES}",
     ),
     (lambda: ref.activation("mse", F64), ValueError, "activation: found 'mse', wanted one of lin"),
-    (lambda: untyped.activation(None, F64), TypeError, "activation: found NoneType, wanted a name"),
+    (lambda: untyped.activation(None, F64), TypeError, "activation: found None, wanted a name"),
     (
         lambda: untyped.activation("relu", [1, 2]),
         TypeError,

@@ -259,7 +259,7 @@ REFUSED: list[tuple[Callable[[Any, Path], Any], type[Exception], str]] = [
     (
         lambda m, _: m.make_train_step(X, X[:, :1].copy()).run(2**63),
         ValueError,
-        "run: steps: found 9223372036854775808, wanted",
+        "run: steps: found an integer of more than 63 bits, wanted",
     ),
     (lambda m, _: m.set_weights(None), TypeError, "weights: found None, wanted a list of arrays"),
     (
@@ -285,7 +285,7 @@ REFUSED: list[tuple[Callable[[Any, Path], Any], type[Exception], str]] = [
     (
         lambda m, folder: m.save(bytes(folder) + b"/m"),
         TypeError,
-        "path: found bytes .*, wanted a string",
+        "path: found bytes.*, wanted a string",
     ),
     (
         lambda m, _: type("Mine", (type(m.freeze()),), {}),

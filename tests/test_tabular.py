@@ -1,6 +1,8 @@
 """The estimators of tables, and what a training keeps: best epochs, members, files."""
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -208,3 +210,11 @@ def test_progress_is_told_up_to_its_end() -> None:
     ensemble().fit(X, NUMBERS, epochs=3, verbose=0, on_progress=shares.append)
     assert shares[-1] == 1
     assert shares == sorted(shares)
+
+
+def test_the_package_knows_its_module_of_tables() -> None:
+    script = "import densecore as dc; print(dc.tabular.TabularClassifier.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "TabularClassifier\n"

@@ -84,7 +84,8 @@ def random_stack(rng: np.random.Generator, width: int) -> Iterator[layers.Layer]
         elif kind == 4:
             yield layers.GaussianNoise(0.1)
         elif kind == 5:
-            yield [layers.RMSNormalization, layers.UnitNormalization][rng.integers(2)]()
+            kinds = [layers.RMSNormalization, layers.UnitNormalization, layers.Scale]
+            yield kinds[rng.integers(3)]()
         else:
             width = int(rng.choice(WIDTHS))
             yield dense(rng, width)

@@ -12,9 +12,6 @@
 #include <thread>
 #include <vector>
 
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#endif
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -159,20 +156,9 @@ class ThreadPool {
 
 std::atomic<ThreadPool*> current_pool{nullptr};
 
-// A forked child has the memory of the pool but none of its threads. It leaks the old pool, whose
-// lock may be held for ever, and makes a new one when it needs one.
-void after_fork_in_child() { current_pool.store(nullptr); }
-
 ThreadPool& pool() {
   ThreadPool* existing = current_pool.load(std::memory_order_acquire);
   if (existing != nullptr) return *existing;
-  static const bool registered = [] {
-#if defined(__unix__) || defined(__APPLE__)
-    pthread_atfork(nullptr, nullptr, after_fork_in_child);
-#endif
-    return true;
-  }();
-  (void)registered;
   auto* made = new ThreadPool;
   if (current_pool.compare_exchange_strong(existing, made)) return *made;
   delete made;  // another thread was first; this one has started nothing yet
@@ -199,6 +185,8 @@ int default_thread_count() {
 std::atomic<int> wanted_threads{0};  // 0: not decided yet
 
 }  // namespace
+
+void forget_pool() { current_pool.store(nullptr); }
 
 void* thread_scratch() {
   thread_local AlignedBuffer<char> buffer;

@@ -19,6 +19,10 @@ int thread_count();
 // Throws std::invalid_argument unless 1 <= count <= 1024.
 void set_thread_count(int count);
 
+// For a forked child, which has the memory of the pool but none of its threads: it leaks the old
+// pool, whose lock may be held for ever, and makes a new one when it needs one.
+void forget_pool();
+
 // The task's number, and the number of the thread that runs it (0 is the caller).
 using TaskFunction = void (*)(void* context, int task, int thread);
 

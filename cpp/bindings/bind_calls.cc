@@ -5,27 +5,6 @@
 
 namespace densecore::bindings {
 
-namespace {
-
-// An integer as Python counts: 2.5, True and "3" are none.
-std::int64_t integer_of(const char* name, const py::object& value) {
-  const auto wanted = [&](const std::string& found) {
-    return std::string(name) + ": found " + found + ", wanted an integer from 1 to 2^63 - 1";
-  };
-  if (PyBool_Check(value.ptr()) || !PyIndex_Check(value.ptr()))
-    throw py::type_error(wanted(py::repr(value).cast<std::string>()));
-  const std::int64_t found = PyNumber_AsSsize_t(value.ptr(), PyExc_OverflowError);
-  if (found == -1 && PyErr_Occurred() != nullptr) {
-    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) throw py::error_already_set();
-    PyErr_Clear();
-    throw py::value_error(wanted(py::str(value).cast<std::string>()));
-  }
-  if (found < 1) throw py::value_error(wanted(std::to_string(found)));
-  return found;
-}
-
-}  // namespace
-
 template <class T>
 void register_bound(py::module_& module, const std::string& network) {
   static const std::string step_name = "Step" + network, predict_name = "Prediction" + network;
@@ -37,7 +16,7 @@ void register_bound(py::module_& module, const std::string& network) {
       .def(
           "run",
           [](BoundStep<T>& self, const py::object& steps) {
-            return self.run(integer_of("run: steps", steps));
+            return self.run(integer_of("run: steps", steps, 1));
           },
           py::arg("steps"), "Make a number of steps, and return the loss before the last one.");
   core_class<BoundPrediction<T>>(module, predict_name.c_str(),

@@ -22,6 +22,7 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
   register_bound<T>(module, name);
   add_hot_calls<T>(type);
   register_derivatives<T>(type);
+  register_parts<T>(type);
   type.def(py::init<index_t, const std::vector<py::dict>&, const py::object&>(), py::arg("inputs"),
            py::arg("layers"), py::arg("isa") = py::none())
       .def_property_readonly("isa", &N::isa,
@@ -41,7 +42,7 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
            "name.")
       .def_property(
           "seed", [](const N& network) { return network.seed(); },
-          [](N& network, std::uint64_t seed) { network.set_seed(seed); }, "Seed of dropout masks.")
+          [](N& network, std::uint64_t seed) { network.set_seed(seed); }, "Seed of dropout masks and of the orders of rows.")
       .def_property(
           "open_passes", [](const N& network) { return network.open_passes(); },
           [](N& network, std::uint64_t count) { network.set_open_passes(count); },

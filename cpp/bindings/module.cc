@@ -1,3 +1,4 @@
+#include "base/fork_lock.h"
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
 
@@ -7,6 +8,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   module.attr("__version__") = DENSECORE_VERSION;
   // Resolves DENSECORE_ISA now: a level that cannot be had is an error of the import.
   densecore::active_kernels();
+  densecore::prepare_for_forks();
   densecore::bindings::register_runtime(module);
   densecore::bindings::register_kernels(module);
   densecore::bindings::register_optimizer(module);

@@ -1,6 +1,7 @@
 // A network with what it is trained by, on NumPy arrays.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "bindings/row_source.h"
 #include "bindings/specs.h"
 #include "training/predict_rows.h"
+#include "training/shared_step.h"
 #include "training/trainer.h"
 
 namespace densecore::bindings {
@@ -95,6 +97,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   void set_seed(std::uint64_t seed) {
     mark_.check_free();
     network_->seed = seed;
+    if (trainer_) trainer_->set_seed(seed);
   }
   std::uint64_t open_passes() const {
     mark_.check_readable();
@@ -113,6 +116,8 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   // None, or what `fit` takes for each epoch's order of the rows: an array that somebody writes
   // before the epoch begins.
   py::object row_order = py::none();
+  // What a call of `train_on_batch` that names `comm` goes to.
+  py::object shared_train = py::none();
   double penalty_weight() const {
     mark_.check_readable();
     return network_->penalty_weight;
@@ -225,6 +230,78 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
                                static_cast<std::uint64_t>(t.optimizer().steps));
     });
     return sum.loss / t.objective().divisor(sum.weight);
+  }
+
+  // Steps whose batches several processes share (bind_parts.cc).
+  index_t leaves_of(index_t rows) const { return network_->leaves_of(rows); }
+  bool couples_rows() const { return network_->couples_rows(); }
+  // What a batch's sum of losses is divided by: its rows, or the sum of their weights.
+  double batch_weight(const py::object& weight, index_t rows) {
+    const T* weights = weight.is_none() ? nullptr : input_weights<T>(weight, rows);
+    return trainer().objective().batch_weight(weights, rows);
+  }
+  py::array reduced() const {
+    mark_.check_readable();
+    return view_of<T>(network_->gradients(), 0,
+                      {network_->parameter_count() + Network<T>::spare_slots});
+  }
+  double part_gradient(const py::object& x, const py::object& y, const py::object& weight,
+                       const std::vector<index_t>& cuts, index_t leaf, double batch_weight,
+                       const py::object& outputs) {
+    Trainer<T>& t = trainer();
+    const InUse in_use(mark_);
+    const Data<T> rows = data(x, y, weight, labels_);
+    if (cuts.size() < 2 || cuts.back() - cuts.front() != rows.x.rows || cuts.front() < 0 ||
+        !std::is_sorted(cuts.begin(), cuts.end()) || leaf < 0)
+      throw std::invalid_argument(
+          "cuts: found numbers that do not fit the rows of x, wanted "
+          "ascending ones from the first row's to the last one's + 1");
+    const MatrixView<T> out =
+        outputs.is_none() ? MatrixView<T>()
+                          : output_matrix<T>("outputs", outputs, rows.x.rows, network_->outputs());
+    discard_pass();
+    LossSum sum;
+    run(3 * network_->forward_work(rows.x.rows), [&](Executor& executor) {
+      sum = densecore::part_gradient(executor, t, rows, {cuts, leaf, batch_weight}, out);
+    });
+    return sum.loss;
+  }
+  void neutral_gradient() {
+    const InUse in_use(mark_);
+    discard_pass();
+    T* const gradients = network_->gradients()->data();
+    std::fill_n(gradients, network_->parameter_count() + Network<T>::spare_slots, T(-0.0));
+  }
+  double shared_update(double weight) {
+    Trainer<T>& t = trainer();
+    const InUse in_use(mark_);
+    discard_passes();
+    double penalty = 0;
+    run(8.0 * static_cast<double>(network_->parameter_count()),
+        [&](Executor& executor) { penalty = densecore::shared_update(executor, t, weight); });
+    return penalty;
+  }
+  double add_penalties(double weight) {
+    Trainer<T>& t = trainer();
+    const InUse in_use(mark_);
+    discard_pass();
+    return densecore::add_penalties(t, weight);
+  }
+  double mean_loss(double loss, double weight, double penalty) {
+    const double divisor = trainer().objective().divisor(weight);
+    return (loss + penalty * divisor) / divisor;
+  }
+  void add_batch(const py::object& outputs, const py::object& y, const py::object& sample_weight,
+                 double loss, double weight, double penalty, index_t rows, PyTally<T>& tally) {
+    const Trainer<T>& t = trainer_of(tally);
+    const InUse in_use(mark_), tally_in_use(tally.mark());
+    if (!outputs.is_none()) {
+      const auto a = input_matrix<T>("outputs", outputs, rows, network_->outputs());
+      Targets<T> targets = targets_of(y, rows, labels_);
+      if (!sample_weight.is_none()) targets.weight = input_weights<T>(sample_weight, rows);
+      tally.tally().add_outputs(a, targets);
+    }
+    tally.tally().add_loss({loss + penalty * t.objective().divisor(weight), weight}, rows);
   }
 
   void apply_gradients() {
@@ -464,5 +541,8 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
 // bind_derivatives.cc
 template <class T>
 void register_derivatives(py::class_<PyNetwork<T>>& type);
+// bind_parts.cc
+template <class T>
+void register_parts(py::class_<PyNetwork<T>>& type);
 
 }  // namespace densecore::bindings

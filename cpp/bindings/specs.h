@@ -5,8 +5,10 @@
 #include <pybind11/stl.h>
 
 #include <array>
+#include <iterator>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "layers/kinds.h"
@@ -39,6 +41,20 @@ inline LayerSpec layer_spec_of(const py::dict& given) {
     } else if (name == "penalties") {
       const auto pairs = value.cast<std::array<std::array<double, 2>, 2>>();
       for (std::size_t i = 0; i < 2; ++i) spec.penalties[i] = {pairs[i][0], pairs[i][1]};
+    } else if (name == "sources") {
+      for (const auto& [layer, first, columns] :
+           value.cast<std::vector<std::tuple<index_t, index_t, index_t>>>())
+        spec.sources.push_back({layer, first, columns});
+    } else if (name == "shares") {
+      spec.shares = value.cast<index_t>();
+    } else if (name == "multipliers") {
+      const auto pairs = value.cast<std::vector<std::array<double, 2>>>();
+      if (pairs.size() > std::size(spec.multipliers))
+        throw std::invalid_argument("multipliers: found " + std::to_string(pairs.size()) +
+                                    " arrays, wanted at most " +
+                                    std::to_string(std::size(spec.multipliers)));
+      for (std::size_t i = 0; i < pairs.size(); ++i)
+        spec.multipliers[i] = {pairs[i][0], pairs[i][1]};
     } else if (spec.kind->has_activation && name == "activation") {
       spec.activation.name = value.cast<std::string>();
     } else if (spec.kind->has_activation && name == "activation_parameters") {
@@ -55,7 +71,15 @@ inline LayerSpec layer_spec_of(const py::dict& given) {
 inline NetworkSpec network_spec_of(index_t inputs, const std::vector<py::dict>& layers) {
   NetworkSpec spec;
   spec.inputs = inputs;
-  for (const py::dict& layer : layers) spec.layers.push_back(layer_spec_of(layer));
+  for (py::dict layer : layers) {
+    if (layer.contains("from")) {  // the second summand's layer, in a pickle of version 0.1
+      layer = py::dict(layer.attr("copy")());
+      const index_t before = static_cast<index_t>(spec.layers.size()) - 1;
+      layer["sources"] = py::make_tuple(py::make_tuple(before, 0, -1),
+                                        py::make_tuple(layer.attr("pop")("from"), 0, -1));
+    }
+    spec.layers.push_back(layer_spec_of(layer));
+  }
   return spec;
 }
 

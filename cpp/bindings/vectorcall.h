@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -32,11 +33,35 @@ inline py::object borrowed(PyObject* argument) {
                              : py::reinterpret_borrow<py::object>(argument);
 }
 
-inline bool truth(PyObject* argument, bool otherwise) {
+// True or False, NumPy's too; not any object: what was meant by "no" would be true.
+inline bool truth(const char* name, PyObject* argument, bool otherwise) {
   if (argument == nullptr) return otherwise;
+  if (argument == Py_True || argument == Py_False) return argument == Py_True;
   const int found = PyObject_IsTrue(argument);
   if (found < 0) throw py::error_already_set();
+  const std::string type = Py_TYPE(argument)->tp_name;
+  if (type != "numpy.bool" && type != "numpy.bool_" && !PyLong_Check(argument))
+    throw py::type_error(std::string(name) + ": found " + type + ", wanted True or False");
   return found == 1;
+}
+
+// An integer from `least` to 2^63 - 1 as Python counts: 2.5, True and "3" are none.
+inline std::int64_t integer_of(const char* name, const py::handle& value, std::int64_t least) {
+  const auto wanted = [&](const std::string& found) {
+    return std::string(name) + ": found " + found + ", wanted an integer from " +
+           std::to_string(least) + " to 2^63 - 1";
+  };
+  if (PyBool_Check(value.ptr()) || !PyIndex_Check(value.ptr()))
+    throw py::type_error(wanted(py::repr(value).cast<std::string>()));
+  const std::int64_t found = PyNumber_AsSsize_t(value.ptr(), PyExc_OverflowError);
+  if (found == -1 && PyErr_Occurred() != nullptr) {
+    const bool large = PyErr_ExceptionMatches(PyExc_OverflowError) != 0;
+    PyErr_Clear();
+    if (large) throw py::value_error(wanted("an integer of more than 63 bits"));
+    throw py::type_error(wanted(Py_TYPE(value.ptr())->tp_name));  // an array of one integer
+  }
+  if (found < least) throw py::value_error(wanted(std::to_string(found)));
+  return found;
 }
 
 // The type that a PyMethodDef wants, whatever the calling convention.
@@ -71,6 +96,13 @@ std::array<PyObject*, count> arguments(const char* function, const char* const (
     if (found[i] == nullptr)
       throw py::type_error(std::string(function) + ": missing argument '" + names[i] + "'");
   return found;
+}
+
+// Whether a call names an argument so.
+inline bool has_name(PyObject* keywords, const char* name) {
+  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(keywords); ++k)
+    if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, k), name) == 0) return true;
+  return false;
 }
 
 // Runs `body`, which returns a new reference; C++ exceptions become Python's as pybind11 does it.

@@ -25,8 +25,8 @@ struct HotCalls {
       const auto [x, out, training, tape, step] = arguments(
           "forward", {"x", "out", "training", "tape", "step"}, 1, given, positional, keywords);
       return self_of<N>(self)
-          .forward(borrowed(x), borrowed(out), truth(training, true), borrowed(tape),
-                   step == nullptr ? -1 : py::handle(step).cast<std::int64_t>())
+          .forward(borrowed(x), borrowed(out), truth("training", training, true), borrowed(tape),
+                   step == nullptr ? -1 : integer_of("step", py::handle(step), -1))
           .release()
           .ptr();
     });
@@ -38,8 +38,8 @@ struct HotCalls {
           arguments("backward", {"grad_output", "input_gradient", "accumulate", "tape"}, 1, given,
                     positional, keywords);
       return self_of<N>(self)
-          .backward(borrowed(g), truth(input_gradient, false), truth(accumulate, false),
-                    borrowed(tape))
+          .backward(borrowed(g), truth("input_gradient", input_gradient, false),
+                    truth("accumulate", accumulate, false), borrowed(tape))
           .release()
           .ptr();
     });
@@ -53,6 +53,10 @@ struct HotCalls {
   static PyObject* train_on_batch(PyObject* self, PyObject* const* given, Py_ssize_t positional,
                                   PyObject* keywords) {
     return guarded([&] {
+      if (keywords != nullptr &&
+          has_name(keywords, "comm"))  // ranks that share the batch: in Python
+        return PyObject_Vectorcall(self_of<N>(self).shared_train.ptr(), given,
+                                   static_cast<std::size_t>(positional), keywords);
       const auto [x, y, weight] =
           arguments("train_on_batch", {"x", "y", "sample_weight"}, 2, given, positional, keywords);
       return PyFloat_FromDouble(

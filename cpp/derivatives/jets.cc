@@ -69,6 +69,10 @@ typename Jets<T>::Step Jets<T>::step_of(const Network<T>& network, std::size_t l
   Step step;
   step.layer = &layer;
   step.rule = layer.jet_rule();
+  if (step.rule.kind == JetKind::sum)
+    for (const Source& source : network.graph().sources[l])
+      if (source.layer + 1 != static_cast<index_t>(l))
+        step.from = static_cast<std::size_t>(source.layer + 1);
   if (layer.activation() != nullptr) {
     const bool left_out = stop_at_z && l + 1 == network.layers().size();
     if (left_out || layer.activation()->identity()) {
@@ -96,6 +100,8 @@ typename Jets<T>::Step Jets<T>::step_of(const Network<T>& network, std::size_t l
 template <class T>
 void Jets<T>::prepare(const Network<T>& network, index_t rows, bool stop_at_z) {
   const std::size_t count = network.layers().size();
+  if (!network.graph().stack)
+    throw std::invalid_argument("second derivatives: found a graph of layers, wanted a stack");
   std::vector<Step> steps;
   for (std::size_t l = 0; l < count; ++l) steps.push_back(step_of(network, l, stop_at_z));
   lowest_ = count;
@@ -143,7 +149,7 @@ void Jets<T>::forward(Executor& executor, const Network<T>& network, int order,
   // Products skip derivatives that are zero; the rules of other layers read the zeros.
   bool written = steps_[0].rule.kind != JetKind::product;
   for (const Step& step : steps_)
-    written = written || (step.rule.kind == JetKind::sum && step.from() == 0);
+    written = written || (step.rule.kind == JetKind::sum && step.from == 0);
   input_order_ = written ? order : direction ? 1 : 0;
   const index_t size = x.rows * x.cols;
   for (std::size_t k = 1; k <= static_cast<std::size_t>(order); ++k)
@@ -207,7 +213,7 @@ void Jets<T>::forward_rows(const Network<T>& network, Range rows, void* scratch)
         break;
       case JetKind::sum:
         rules::copy(order_, x, a);
-        rules::add(order_, inputs_of(step.from(), rows), a);
+        rules::add(order_, inputs_of(step.from, rows), a);
         break;
       case JetKind::columns:
       case JetKind::rows: {
@@ -300,7 +306,7 @@ void Jets<T>::backward_rows(const Network<T>& network, int order, Range rows, T*
     }
     if (!goes_on) continue;
     for (Step& other : steps_)
-      if (other.rule.kind == JetKind::sum && other.from() == l)
+      if (other.rule.kind == JetKind::sum && other.from == l)
         rules::add(order, views(other.z, cols_[l], rows), below);
   }
   if (dx) copy_rows(MatrixView<const T>(gradient(0, rows)[0]), dx.slice(rows.begin, rows.end));

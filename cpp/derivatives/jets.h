@@ -57,8 +57,7 @@ class Jets {
     Buffers slope;  // f', f'', f'''
 
     bool normalizes() const { return rule.kind == JetKind::columns || rule.kind == JetKind::rows; }
-    // Of a sum: which layer's input is the other summand.
-    std::size_t from() const { return static_cast<std::size_t>(layer->from() + 1); }
+    std::size_t from = 0;  // of a sum: which layer's input is the other summand
   };
 
   Step step_of(const Network<T>& network, std::size_t l, bool stop_at_z) const;

@@ -35,6 +35,9 @@ U* outer_product(MatrixView<const T> x, MatrixView<const T> delta, index_t i, U 
 template <class T>
 RowGradients<T>::RowGradients(Network<T>& network, index_t rows, bool from_z, bool trained_only)
     : network_(network), from_z_(from_z), lowest_(network.lowest_) {
+  if (network.shared_)
+    throw std::invalid_argument(
+        "gradients of rows: found layers that share their parameters, wanted none");
   network.start({});
   network.reserve(rows);
   network.transpose_weights(rows, false);
@@ -90,11 +93,10 @@ void RowGradients<T>::backward(MatrixView<const T> x, Range rows, const double* 
   const index_t begin = rows.begin, end = rows.end;
   const auto factor = [&](index_t i) { return scale == nullptr ? U(1) : static_cast<U>(scale[i]); };
   for (std::size_t l = n.layers_.size(); l-- > lowest_;) {
+    if (!n.visited(l, false)) continue;
     Layer<T>& layer = *n.layers_[l];
     const bool from_here = from_z_ && l + 1 == n.layers_.size();
     const MatrixView<T> delta = n.workspace_.gradient(l, begin, end);
-    const MatrixView<T> below =
-        l > lowest_ ? n.workspace_.gradient(l - 1, begin, end) : MatrixView<T>();
     if (const Dense<T>* const dense = layer.dense()) {
       if (!from_here)
         dense->delta(n.workspace_.kept(l, begin, end), n.workspace_.a(l, begin, end),
@@ -105,7 +107,7 @@ void RowGradients<T>::backward(MatrixView<const T> x, Range rows, const double* 
           outer_product(input, MatrixView<const T>(delta), i - begin, factor(i), dense->use_bias(),
                         out.row(i) + column_[l]);
       }
-      if (below) n.input_gradient_dense(l, delta, below, scratch);
+      n.pass_down_dense(l, delta, begin, end, MatrixView<T>(), scratch);
     } else {
       if (layer.trainable && !from_here && layer.parameter_count() > 0) {
         T* const row = rows_.data() + task * n.parameter_count_;
@@ -118,9 +120,8 @@ void RowGradients<T>::backward(MatrixView<const T> x, Range rows, const double* 
             to[j] = factor(i) * static_cast<U>(from[j]);
         }
       }
-      if (below) n.input_gradient_simple(l, x, begin, end, from_here, below);
+      n.input_gradient_simple(l, x, begin, end, from_here, MatrixView<T>());
     }
-    if (!n.others_.empty() && below) n.add_branches(l, begin, end, below);
   }
 }
 

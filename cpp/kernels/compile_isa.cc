@@ -22,6 +22,7 @@
 #include "kernels/normalization.h"
 #include "kernels/optimizer.h"
 #include "kernels/peak.h"
+#include "kernels/periodic.h"
 #include "kernels/predict_row.h"
 #include "kernels/small_layer.h"
 #include "kernels/table.h"
@@ -88,6 +89,7 @@ constexpr densecore::KernelTable<typename V::T> kernel_table() {
           {column_product_sum<V>, column_squares<V>, normalize_columns<V>,
            normalize_columns_gradient<V>, normalize_rows<V>, normalize_rows_gradient<V>,
            drop<typename V::T>, multiply<V>, sum<V>},
+          {periodic_forward<V>, periodic_gradient<V>, periodic_input_gradient<V>},
           {sum_of_squares<V>, sum_of_magnitudes<V>, add_penalty_gradient<V>, scale<V>, clip<V>,
            average<V>},
           {multiply_adds<V>, read_all<V>, rewrite_all<V>}};

@@ -335,6 +335,9 @@ void small_choose(SmallLayer<typename V::T>& p) {
   if (V::width > 2) {
     if (units == 1) p.sum_gradients = small_narrow_weights<V, 1>;
     if (units == 2) p.sum_gradients = small_narrow_weights<V, 2>;
+  }
+  // Measured: of fewer rows at once the transposition costs what it saves.
+  if constexpr (Short<V>::width >= 8) {
     if (units == 1) p.multiply = small_narrow_multiply<Short<V>, 1>;
     if (units == 2) p.multiply = small_narrow_multiply<Short<V>, 2>;
   }

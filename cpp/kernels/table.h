@@ -351,6 +351,26 @@ struct NormalizationKernels {
 };
 
 // What is done with gradients and parameters besides an optimizer's update.
+// Columns of a periodic embedding, the frequencies and the outputs of each.
+struct PeriodicShape {
+  index_t columns, frequencies, units;
+};
+
+// Column x becomes x and further outputs sum over f of v[k][f] cos(2 pi w[f] x + b[f]) + c[k]. The
+// arrays p of parameters and `out` of their gradients: w and b (columns, frequencies), v (columns,
+// units - 1, frequencies), c (columns, units - 1).
+template <class T>
+struct PeriodicKernels {
+  // `kept` (rows, 2 columns frequencies): what the gradients need.
+  void (*forward)(index_t rows, const PeriodicShape& shape, const T* x, index_t ldx,
+                  const T* const* p, T* kept, index_t ldk, T* a, index_t lda);
+  void (*gradient)(index_t rows, const PeriodicShape& shape, const T* x, index_t ldx,
+                   const T* const* p, const T* kept, index_t ldk, const T* g, index_t ldg,
+                   bool accumulate, T* const* out);
+  void (*input_gradient)(index_t rows, const PeriodicShape& shape, const T* const* p, const T* kept,
+                         index_t ldk, const T* g, index_t ldg, T* dx, index_t lddx);
+};
+
 template <class T>
 struct GradientKernels {
   double (*sum_of_squares)(index_t n, const T* x);
@@ -393,6 +413,7 @@ struct KernelTable {
   const FunctionEntry<T>* functions;
   int function_count;
   NormalizationKernels<T> normalization;
+  PeriodicKernels<T> periodic;
   GradientKernels<T> gradients;
   PeakEntry<T> peak;
 };

@@ -12,8 +12,8 @@ Dense<T>::Dense(const LayerPlace<T>& place, const LayerSpec& spec)
     : Layer<T>(place, spec),
       function_(place.table, spec.activation),
       use_bias_(spec.flag("use_bias")) {
-  this->add_parameters("kernel", this->inputs(), this->units(), spec.penalties[0]);
-  if (use_bias_) this->add_parameters("bias", 0, this->units(), spec.penalties[1]);
+  this->add_parameters("kernel", this->inputs(), this->units(), spec, 0);
+  if (use_bias_) this->add_parameters("bias", 0, this->units(), spec, 1);
 }
 
 template <class T>

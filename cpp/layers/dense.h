@@ -23,9 +23,11 @@ class Dense : public Layer<T> {
   static constexpr auto numbers =
       std::to_array<LayerNumber>({whole_number("units", 0, 1, max_width), flag("use_bias", true)});
   static constexpr bool has_activation = true;
-  static index_t units_of(const LayerSpec& spec, index_t) { return spec.whole_number("units"); }
-  static index_t parameter_count_of(const LayerSpec& spec, index_t inputs) {
-    return (inputs + (spec.flag("use_bias") ? 1 : 0)) * spec.whole_number("units");
+  static index_t units_of(const LayerSpec& spec, const Widths&) {
+    return spec.whole_number("units");
+  }
+  static index_t parameter_count_of(const LayerSpec& spec, const Widths& inputs) {
+    return (inputs.front() + (spec.flag("use_bias") ? 1 : 0)) * spec.whole_number("units");
   }
 
   Dense(const LayerPlace<T>& place, const LayerSpec& spec);

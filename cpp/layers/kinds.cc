@@ -4,7 +4,9 @@
 
 #include "base/dtypes.h"
 #include "layers/dense.h"
+#include "layers/merge.h"
 #include "layers/normalization.h"
+#include "layers/periodic.h"
 #include "layers/rowwise.h"
 
 namespace densecore {
@@ -20,8 +22,9 @@ class LayerList {
   // Nothing in a row depends on the dtype.
   template <class Kind>
   static constexpr LayerKind kind_of() {
-    return {Kind::kind_name,          Kind::numbers, Kind::has_activation, Kind::units_of,
-            Kind::parameter_count_of, Kind::check,   Kind::is_identity};
+    return {Kind::kind_name,          Kind::numbers,     Kind::has_activation,
+            Kind::least_inputs,       Kind::most_inputs, Kind::units_of,
+            Kind::parameter_count_of, Kind::check,       Kind::is_identity};
   }
   template <class T>
   using Factory = std::unique_ptr<Layer<T>> (*)(const LayerPlace<T>&, const LayerSpec&);
@@ -33,9 +36,11 @@ class LayerList {
   static constexpr Factory<T> factories[] = {make<T, L<T>>...};
 };
 
-using Kinds = LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization,
-                        RmsNormalization, GroupNormalization, UnitNormalization, BatchNormalization,
-                        FixedNormalization, AddLayer, FunctionLayer>;
+using Kinds =
+    LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization, RmsNormalization,
+              GroupNormalization, UnitNormalization, BatchNormalization, FixedNormalization,
+              FunctionLayer, Concatenate, Add, Subtract, Multiply, Average, Maximum, Minimum, Dot, Scale,
+              PeriodicEmbedding>;
 
 }  // namespace
 

@@ -16,8 +16,13 @@ ActivationFunction<T>::ActivationFunction(const KernelTable<T>& table, const Act
 
 template <class T>
 std::shared_ptr<AlignedBuffer<T>> Layer<T>::add_state(const char* name, T value) {
-  auto values = std::make_shared<AlignedBuffer<T>>(static_cast<std::size_t>(units_));
-  std::fill_n(values->data(), units_, value);
+  std::shared_ptr<AlignedBuffer<T>> values;
+  if (shared_states_ != nullptr) {
+    values = (*shared_states_)[states_.size()].values;
+  } else {
+    values = std::make_shared<AlignedBuffer<T>>(static_cast<std::size_t>(units_));
+    std::fill_n(values->data(), units_, value);
+  }
   states_.push_back({name, values});
   return values;
 }

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,9 +24,11 @@ template <class T>
 class Dense;
 
 // Training or prediction. Random numbers are functions of (seed, number of the pass, layer, row).
+// `first`: the number that the first row has in the batch, of which this may be a part.
 struct Pass {
   bool training = false;
   std::uint64_t seed = 0, number = 0;
+  index_t first = 0;
 };
 
 // Some rows of a batch at one layer. `kept` is what the layer keeps for the backward pass.
@@ -34,6 +37,7 @@ struct LayerRows {
   index_t begin;  // number of the first one in the batch
   MatrixView<const T> x;
   MatrixView<T> kept, a;
+  const MatrixView<const T>* inputs = nullptr;  // of a layer that merges: all of them
 };
 
 // An array of parameters, by its place in the flat buffer.
@@ -41,6 +45,7 @@ struct ParameterBlock {
   const char* name;
   index_t offset, rows, cols;  // rows 0: a vector
   Penalty penalty;
+  Multipliers multipliers;
   index_t size() const { return (rows == 0 ? 1 : rows) * cols; }
 };
 
@@ -86,9 +91,11 @@ class ActivationFunction {
 template <class T>
 struct LayerPlace {
   const KernelTable<T>& table;
-  index_t inputs;  // columns of its input
-  index_t offset;  // of its parameters in the flat buffer
-  index_t number;  // among the network's layers
+  const Widths& inputs;  // columns of each of its inputs
+  index_t offset;        // of its parameters in the flat buffer
+  index_t number;        // among the network's layers
+  // Of the layer whose parameters and states it shares; null: it has its own.
+  const std::vector<StateBlock<T>>* states = nullptr;
 };
 
 // The rules by which derivatives along a line go through a layer, and what a rule needs besides the
@@ -97,7 +104,7 @@ enum class JetKind {
   product,   // x W + b, then the activation: Dense
   function,  // the activation
   copy,      // a = x
-  sum,       // a = x + the output of layer `from()`
+  sum,       // a = x + the output of an earlier layer
   columns,   // a = gamma (x - mean) factor + beta, with mean and factor of each column
   rows,      // a = gamma n + beta, with n each row's groups of columns normalised
 };
@@ -116,22 +123,25 @@ class Layer {
   // The defaults of a kind's row in the table (see LayerKind); every kind has a `kind_name`.
   static constexpr std::array<LayerNumber, 0> numbers{};
   static constexpr bool has_activation = false;
-  static index_t units_of(const LayerSpec&, index_t inputs) { return inputs; }
-  static index_t parameter_count_of(const LayerSpec&, index_t /*inputs*/) { return 0; }
-  static void check(const LayerSpec&, const std::vector<index_t>& /*widths*/) {}
+  static constexpr index_t least_inputs = 1, most_inputs = 1;
+  static index_t units_of(const LayerSpec&, const Widths& inputs) { return inputs.front(); }
+  static index_t parameter_count_of(const LayerSpec&, const Widths& /*inputs*/) { return 0; }
+  static void check(const LayerSpec&, const Widths& /*inputs*/) {}
   static bool is_identity(const LayerSpec&) { return false; }
 
   Layer(const LayerPlace<T>& place, const LayerSpec& spec)
       : trainable(spec.trainable),
         table_(&place.table),
-        inputs_(place.inputs),
+        inputs_(place.inputs.front()),
         units_(spec.kind->units(spec, place.inputs)),
         offset_(place.offset),
-        number_(place.number) {}
+        number_(place.number),
+        shared_states_(place.states) {}
   virtual ~Layer() = default;
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
 
+  // Columns of its (first) input.
   index_t inputs() const { return inputs_; }
   index_t units() const { return units_; }
   const std::vector<ParameterBlock>& parameters() const { return parameters_; }
@@ -145,9 +155,9 @@ class Layer {
   virtual index_t kept() const { return 0; }
   // Whether an output depends on all rows of the batch: calls then get the whole batch.
   virtual bool couples_rows(const Pass&) const { return false; }
-  // The earlier layer whose output is its second input; -1 for the network's input.
-  virtual index_t from() const { return no_layer; }
-  static constexpr index_t no_layer = -2;
+  // Whether it has any number of inputs: then `rows.inputs` are set, and `input_gradient_of` is
+  // called for each.
+  virtual bool merges() const { return false; }
 
   // Sets the penalty of its array of parameters number `array`.
   void set_penalty(std::size_t array, Penalty penalty) { parameters_.at(array).penalty = penalty; }
@@ -165,6 +175,9 @@ class Layer {
   // dx = dC/dx; dx and g do not overlap.
   virtual void input_gradient(const Pass& pass, const T* parameters, const LayerRows<T>& rows,
                               MatrixView<const T> g, MatrixView<T> dx) const = 0;
+  // The same by input number i of a layer that merges.
+  virtual void input_gradient_of(std::size_t /*i*/, const LayerRows<T>&, MatrixView<const T> /*g*/,
+                                 MatrixView<T> /*dx*/) const {}
   // What `begin` leaves for the backward pass, besides what is kept of each row: the number of its
   // elements, and an exchange of them for those of another pass.
   virtual index_t kept_of_pass() const { return 0; }
@@ -178,8 +191,11 @@ class Layer {
   virtual JetRule<T> jet_rule() const = 0;
 
  protected:
-  void add_parameters(const char* name, index_t rows, index_t cols, Penalty penalty) {
-    parameters_.push_back({name, offset_ + count_, rows, cols, penalty});
+  // `place`: whose penalty and multipliers of the specification are the array's.
+  void add_parameters(const char* name, index_t rows, index_t cols, const LayerSpec& spec,
+                      std::size_t place) {
+    const Penalty penalty = place < std::size(spec.penalties) ? spec.penalties[place] : Penalty{};
+    parameters_.push_back({name, offset_ + count_, rows, cols, penalty, spec.multipliers[place]});
     count_ += parameters_.back().size();
   }
   // Starts at `value`.
@@ -193,6 +209,7 @@ class Layer {
   index_t inputs_, units_, offset_, number_, count_ = 0;
   std::vector<ParameterBlock> parameters_;
   std::vector<StateBlock<T>> states_;
+  const std::vector<StateBlock<T>>* shared_states_;  // during construction only
 };
 
 template <class T>

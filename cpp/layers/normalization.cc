@@ -56,8 +56,8 @@ ScaleAndCenter<T>::ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& s
       center_(beta != nullptr),
       ones_(constant<T>(this->units(), 1)),
       zeros_(constant<T>(this->units(), 0)) {
-  if (scale_) this->add_parameters(gamma, 0, this->units(), spec.penalties[0]);
-  if (center_) this->add_parameters(beta, 0, this->units(), spec.penalties[1]);
+  if (scale_) this->add_parameters(gamma, 0, this->units(), spec, 0);
+  if (center_) this->add_parameters(beta, 0, this->units(), spec, 1);
 }
 
 template <class T>
@@ -124,8 +124,8 @@ JetRule<T> RowNormalization<T>::jet_rule() const {
 }
 
 template <class T>
-void GroupNormalization<T>::check(const LayerSpec& spec, const std::vector<index_t>& widths) {
-  const index_t groups = spec.whole_number("groups"), width = widths.back();
+void GroupNormalization<T>::check(const LayerSpec& spec, const Widths& inputs) {
+  const index_t groups = spec.whole_number("groups"), width = inputs.front();
   if (width % groups != 0)
     throw std::invalid_argument("found " + std::to_string(width) + " units in " +
                                 std::to_string(groups) + " groups, wanted groups of equal size");

@@ -17,8 +17,8 @@ class ScaleAndCenter : public Layer<T> {
  public:
   static constexpr auto numbers = std::to_array<LayerNumber>(
       {{"epsilon", 1e-3, 0, 1e30}, flag("scale", true), flag("center", true)});
-  static index_t parameter_count_of(const LayerSpec& spec, index_t inputs) {
-    return (spec.flag("scale") + spec.flag("center")) * inputs;
+  static index_t parameter_count_of(const LayerSpec& spec, const Widths& inputs) {
+    return (spec.flag("scale") + spec.flag("center")) * inputs.front();
   }
 
   void parameter_gradient(const Pass&, const LayerRows<T>& rows, MatrixView<const T> g,
@@ -41,6 +41,7 @@ class ScaleAndCenter : public Layer<T> {
     return center_ ? parameters + this->parameters().back().offset : zeros_.data();
   }
   const T* zeros() const { return zeros_.data(); }
+  const T* ones() const { return ones_.data(); }
   // The gradients of gamma and beta for some columns, the first of which is `column`.
   void add_gradients(MatrixView<const T> normalized, MatrixView<const T> g, index_t column,
                      bool accumulate, T* gradients) const;
@@ -87,8 +88,8 @@ class LayerNormalization : public RowNormalization<T> {
 
   LayerNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
       : RowNormalization<T>(
-            place, spec, RowRule{spec.number("epsilon"), static_cast<double>(place.inputs), true}) {
-  }
+            place, spec,
+            RowRule{spec.number("epsilon"), static_cast<double>(place.inputs.front()), true}) {}
 };
 
 // Zhang & Sennrich, Root mean square layer normalization, 2019: y = scale x / sqrt(mean of x^2 +
@@ -98,11 +99,14 @@ class RmsNormalization : public RowNormalization<T> {
  public:
   static constexpr char kind_name[] = "rms_normalization";
   static constexpr auto numbers = std::to_array<LayerNumber>({{"epsilon", 1e-6, 0, 1e30}});
-  static index_t parameter_count_of(const LayerSpec&, index_t inputs) { return inputs; }
+  static index_t parameter_count_of(const LayerSpec&, const Widths& inputs) {
+    return inputs.front();
+  }
 
   RmsNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
       : RowNormalization<T>(
-            place, spec, RowRule{spec.number("epsilon"), static_cast<double>(place.inputs), false},
+            place, spec,
+            RowRule{spec.number("epsilon"), static_cast<double>(place.inputs.front()), false},
             "scale", nullptr) {}
 };
 
@@ -117,13 +121,13 @@ class GroupNormalization : public RowNormalization<T> {
                                   flag("scale", true),
                                   flag("center", true),
                                   whole_number("groups", 32, 1, max_width)});
-  static void check(const LayerSpec& spec, const std::vector<index_t>& widths);
+  static void check(const LayerSpec& spec, const Widths& inputs);
 
   GroupNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
       : RowNormalization<T>(
             place, spec,
             RowRule{spec.number("epsilon"),
-                    static_cast<double>(place.inputs) / spec.number("groups"), true},
+                    static_cast<double>(place.inputs.front()) / spec.number("groups"), true},
             spec.whole_number("groups")) {}
 };
 
@@ -134,7 +138,7 @@ class UnitNormalization : public RowNormalization<T> {
  public:
   static constexpr char kind_name[] = "unit_normalization";
   static constexpr std::array<LayerNumber, 0> numbers{};
-  static index_t parameter_count_of(const LayerSpec&, index_t) { return 0; }
+  static index_t parameter_count_of(const LayerSpec&, const Widths&) { return 0; }
 
   UnitNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
       : RowNormalization<T>(place, spec, RowRule{1e-70, 1, false}, nullptr, nullptr) {}

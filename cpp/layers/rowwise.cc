@@ -49,7 +49,8 @@ void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
 template <class T>
 void Dropout<T>::forward(const Pass& pass, const T*, const LayerRows<T>& rows) const {
   if (!pass.training) return copy_rows(rows.x, rows.a);
-  for (index_t i = 0; i < rows.x.rows; ++i) random_numbers(pass, rows.begin + i, rows.kept.row(i));
+  for (index_t i = 0; i < rows.x.rows; ++i)
+    random_numbers(pass, pass.first + rows.begin + i, rows.kept.row(i));
   this->table_->normalization.multiply(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
                                        rows.kept.data, rows.kept.stride, rows.a.data,
                                        rows.a.stride);
@@ -77,27 +78,15 @@ void GaussianNoise<T>::random_numbers(const Pass& pass, index_t row, T* out) con
 template <class T>
 void GaussianNoise<T>::forward(const Pass& pass, const T*, const LayerRows<T>& rows) const {
   if (!pass.training) return copy_rows(rows.x, rows.a);
-  for (index_t i = 0; i < rows.x.rows; ++i) random_numbers(pass, rows.begin + i, rows.a.row(i));
+  for (index_t i = 0; i < rows.x.rows; ++i)
+    random_numbers(pass, pass.first + rows.begin + i, rows.a.row(i));
   this->table_->normalization.sum(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride, rows.a.data,
                                   rows.a.stride, rows.a.data, rows.a.stride);
 }
 
-template <class T>
-void AddLayer<T>::check(const LayerSpec& spec, const std::vector<index_t>& widths) {
-  const index_t from = spec.whole_number("from"), layers = static_cast<index_t>(widths.size()) - 1;
-  if (from >= layers)
-    throw std::invalid_argument("found an addition of layer " + std::to_string(from) +
-                                ", wanted one before it");
-  const index_t other = widths[static_cast<std::size_t>(from + 1)], width = widths.back();
-  if (other != width)
-    throw std::invalid_argument("found a residual block from " + std::to_string(other) + " to " +
-                                std::to_string(width) + " units, wanted as many outputs as inputs");
-}
-
 #define DENSECORE_INSTANTIATE(T, ...) \
   template class Dropout<T>;          \
-  template class GaussianNoise<T>;    \
-  template class AddLayer<T>;
+  template class GaussianNoise<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

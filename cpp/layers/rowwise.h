@@ -119,35 +119,4 @@ class FunctionLayer : public Layer<T> {
   UserFunction<T> function;
 };
 
-// The end of a residual block: a = x + the output of an earlier layer.
-template <class T>
-class AddLayer : public Layer<T> {
- public:
-  static constexpr char kind_name[] = "add";
-  // The layer whose output is added, -1 for the network's input.
-  static constexpr auto numbers =
-      std::to_array<LayerNumber>({whole_number("from", -1, -1, max_layers)});
-  static void check(const LayerSpec& spec, const std::vector<index_t>& widths);
-
-  AddLayer(const LayerPlace<T>& place, const LayerSpec& spec)
-      : Layer<T>(place, spec), from_(spec.whole_number("from")) {}
-
-  index_t from() const override { return from_; }
-  // In the forward pass the other summand, in the backward pass the gradient for it.
-  index_t kept() const override { return this->units(); }
-  void forward(const Pass&, const T*, const LayerRows<T>& rows) const override {
-    this->table_->normalization.sum(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
-                                    rows.kept.data, rows.kept.stride, rows.a.data, rows.a.stride);
-  }
-  void input_gradient(const Pass&, const T*, const LayerRows<T>& rows, MatrixView<const T> g,
-                      MatrixView<T> dx) const override {
-    copy_rows(g, rows.kept);
-    copy_rows(g, dx);
-  }
-  JetRule<T> jet_rule() const override { return {JetKind::sum}; }
-
- private:
-  index_t from_;
-};
-
 }  // namespace densecore

@@ -25,6 +25,13 @@ struct Penalty {
   bool any() const { return l1 != 0 || l2 != 0; }
 };
 
+// What the optimizer's learning rate and weight decay are multiplied with for an array.
+struct Multipliers {
+  double rate = 1, decay = 1;
+  bool any() const { return rate != 1 || decay != 1; }
+  bool operator==(const Multipliers&) const = default;
+};
+
 // A number that describes a layer: minimum <= value <= maximum, or value < maximum when `open`.
 struct LayerNumber {
   const char* name;
@@ -45,6 +52,18 @@ constexpr LayerNumber whole_number(const char* name, index_t initial, index_t mi
           true};
 }
 
+// An input of a layer: columns of what an earlier layer puts out, or of the network's x.
+struct Source {
+  static constexpr index_t network = -1;
+  index_t layer = network;
+  index_t first = 0, columns = -1;  // -1: all columns
+
+  bool from_x() const { return layer == network; }
+};
+
+// Columns of each input of a layer.
+using Widths = std::vector<index_t>;
+
 struct LayerSpec;
 
 // A kind of layer as a specification sees it: a row of the table in kinds.cc, where a class of
@@ -54,12 +73,13 @@ struct LayerKind {
   std::span<const LayerNumber> numbers;
   // Whether it ends with an activation, which the loss may compute instead.
   bool has_activation;
-  // Number of outputs, and of parameters, for so many inputs.
-  index_t (*units)(const LayerSpec&, index_t inputs);
-  index_t (*parameter_count)(const LayerSpec&, index_t inputs);
-  // Throws std::invalid_argument for what the ranges of single numbers do not exclude. `widths`:
-  // the number of the network's inputs, then of the outputs of each layer before this one.
-  void (*check)(const LayerSpec&, const std::vector<index_t>& widths);
+  // How many inputs it takes: one, or from `least_inputs` to `most_inputs`.
+  index_t least_inputs, most_inputs;
+  // Number of outputs, and of parameters, for such inputs.
+  index_t (*units)(const LayerSpec&, const Widths& inputs);
+  index_t (*parameter_count)(const LayerSpec&, const Widths& inputs);
+  // Throws std::invalid_argument for what the ranges of single numbers do not exclude.
+  void (*check)(const LayerSpec&, const Widths& inputs);
   // Whether the outputs are the inputs, outside training.
   bool (*is_identity)(const LayerSpec&);
 };
@@ -69,10 +89,15 @@ struct LayerSpec {
   explicit LayerSpec(const LayerKind& kind);
 
   const LayerKind* kind;
-  std::vector<double> numbers;  // in the order of kind->numbers
-  ActivationSpec activation;    // of a kind that has one
+  std::vector<double> numbers;              // in the order of kind->numbers
+  ActivationSpec activation;                // of a kind that has one
+  std::vector<ActivationSpec> activations;  // of the kind `heads`: one for each input
+  std::vector<Source> sources;              // empty: all outputs of the layer before
+  index_t shares = -1;  // the earlier layer whose parameters are also this one's; -1: none
   bool trainable = true;
-  Penalty penalties[2];  // of the layer's first and second array of parameters
+  // Of the layer's arrays of parameters, by their places.
+  Penalty penalties[2];
+  Multipliers multipliers[4];
 
   double number(const std::string& name) const { return numbers[place_of(name)]; }
   bool flag(const std::string& name) const { return number(name) != 0; }
@@ -85,9 +110,24 @@ struct LayerSpec {
   std::size_t place_of(const std::string& name) const;
 };
 
+// What the layers' sources amount to: all are given, with their numbers of columns.
+struct Graph {
+  std::vector<std::vector<Source>> sources;  // of each layer
+  std::vector<Widths> inputs;                // of each layer
+  Widths units;                              // of each layer
+  std::vector<std::size_t> roots;  // for each layer the one whose parameters it uses: itself, else
+                                   // an earlier one
+  // Whether each layer takes what the one before puts out, except that an addition also takes what
+  // an earlier one does (a residual block), and none shares its parameters.
+  bool stack = true;
+};
+
 struct NetworkSpec {
   index_t inputs = 0;
   std::vector<LayerSpec> layers;
+
+  // Throws std::invalid_argument as `check` does.
+  Graph graph() const;
 
   // Throws std::invalid_argument naming what was found and what is wanted.
   void check() const;

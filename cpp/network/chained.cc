@@ -34,7 +34,8 @@ index_t Network<T>::rows_of_block() const {
     elements += layer->units() + layer->kept();
     widest = std::max(widest, layer->units());
   }
-  const index_t bytes = (elements + 2 * widest) * index_t{sizeof(T)};
+  const auto buffers = static_cast<index_t>(places_.buffers);
+  const index_t bytes = (elements + buffers * widest + places_.spare) * index_t{sizeof(T)};
   return std::clamp(block_bytes / std::max<index_t>(bytes, 1), least_block_rows, most_block_rows);
 }
 
@@ -72,33 +73,64 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
                                const Update<T>* descent) {
   const std::size_t end_layer = dx ? 0 : lowest_;
   for (std::size_t l = layers_.size(); l-- > end_layer;) {
+    if (!visited(l, static_cast<bool>(dx))) continue;
     const bool from_here = from_z && l + 1 == layers_.size();
-    const View delta = workspace_.gradient(l, begin, end);
-    const View below = l > end_layer ? workspace_.gradient(l - 1, begin, end)
-                                     : (dx ? dx.slice(begin, end) : View());
+    const bool added = accumulate || follows_[l];
     const Dense<T>* const layer = layers_[l]->dense();
     if (layer == nullptr) {
-      backward_simple(l, x, begin, end, from_here, accumulate, gradients, below);
+      backward_simple(l, x, begin, end, from_here, added, gradients, dx);
       if (descent != nullptr && layers_[l]->trainable)
         descent->apply(layers_[l]->parameter_offset(), layers_[l]->parameter_count());
-    } else {
-      if (!from_here)
-        layer->delta(workspace_.kept(l, begin, end), workspace_.a(l, begin, end),
-                     layer->all_units(), delta);
-      // Before the weights change.
-      if (below) input_gradient_dense(l, delta, below, scratch);
-      if (!layer->trainable) {
-      } else if (descent != nullptr) {
-        layer->descend(input_of(l, x, begin, end), delta, layer->all_inputs(), layer->all_units(),
-                       descent->rate(), parameters_->data(), gradients, scratch);
-        if (layer->use_bias()) descent->apply(layer->bias_offset(), layer->units());
-      } else {
-        layer->weight_gradient(input_of(l, x, begin, end), delta, layer->all_inputs(),
-                               layer->all_units(), accumulate, gradients, scratch);
-      }
+      continue;
     }
-    if (!others_.empty() && below) add_branches(l, begin, end, below);
+    const View delta = workspace_.gradient(l, begin, end);
+    if (!from_here)
+      layer->delta(workspace_.kept(l, begin, end), workspace_.a(l, begin, end), layer->all_units(),
+                   delta);
+    // Before the weights change.
+    pass_down_dense(l, delta, begin, end, dx, scratch);
+    if (!layer->trainable) continue;
+    if (descent != nullptr) {
+      layer->descend(input_of(l, x, begin, end), delta, layer->all_inputs(), layer->all_units(),
+                     descent->rate(), parameters_->data(), gradients, scratch);
+      if (layer->use_bias()) descent->apply(layer->bias_offset(), layer->units());
+    } else {
+      layer->weight_gradient(input_of(l, x, begin, end), delta, layer->all_inputs(),
+                             layer->all_units(), added, gradients, scratch);
+    }
   }
+}
+
+template <class T>
+MatrixView<T> Network<T>::below_of(const Edge& edge, View dx, index_t begin, index_t end,
+                                   bool near) {
+  const Source& source = edge.source;
+  if (source.from_x()) {
+    if (!dx) return {};
+    return {dx.row(begin) + source.first, end - begin, source.columns, dx.stride};
+  }
+  const auto from = static_cast<std::size_t>(source.layer);
+  return visited(from, static_cast<bool>(dx)) ? gradient_of(from, begin, end, near) : View();
+}
+
+template <class T>
+template <class Write>
+void Network<T>::pass_down(const Edge& edge, View below, index_t begin, bool near, Write&& write) {
+  if (!edge.adds) return write(below);
+  const View added = near ? workspace_.near_spare(below.rows, below.cols, below.stride)
+                          : workspace_.spare(begin, begin + below.rows, below.cols);
+  write(added);
+  table_->normalization.sum(below.rows, below.cols, below.data, below.stride, added.data,
+                            added.stride, below.data, below.stride);
+}
+
+template <class T>
+void Network<T>::pass_down_dense(std::size_t l, ConstView delta, index_t begin, index_t end,
+                                 View dx, void* scratch) {
+  const Edge& edge = edges_[l].front();
+  if (const View below = below_of(edge, dx, begin, end, false))
+    pass_down(edge, below, begin, false,
+              [&](View to) { input_gradient_dense(l, delta, to, scratch); });
 }
 
 template <class T>
@@ -110,7 +142,18 @@ void Network<T>::input_gradient_dense(std::size_t l, ConstView delta, View below
     layer.input_gradient(parameters_->data(), delta, layer.all_inputs(), below, scratch);
 }
 
-// Layers that are not dense. layered.cc uses these functions, too.
+// Layers that are not dense. layered.cc and small.cc use these functions, too.
+
+static_assert(max_layers * sizeof(MatrixView<double>) <= thread_scratch_bytes);
+
+template <class T>
+const MatrixView<const T>* Network<T>::inputs_of(std::size_t l, ConstView x, index_t begin,
+                                                 index_t end) {
+  auto* const inputs = static_cast<ConstView*>(thread_scratch());
+  for (std::size_t i = 0; i < edges_[l].size(); ++i)
+    new (inputs + i) ConstView(view_of(edges_[l][i].source, x, begin, end));
+  return inputs;
+}
 
 template <class T>
 void Network<T>::forward_simple(std::size_t l, ConstView x, index_t begin, index_t end, View a,
@@ -118,36 +161,37 @@ void Network<T>::forward_simple(std::size_t l, ConstView x, index_t begin, index
   LayerRows<T> rows = rows_of(l, x, begin, end);
   rows.a = a;
   if (stop_at_z) return copy_rows(rows.x, a);
-  const index_t from = layers_[l]->from();
-  if (from == -1) rows.kept = View(const_cast<T*>(x.row(begin)), end - begin, x.cols, x.stride);
-  if (from >= 0) rows.kept = workspace_.a(static_cast<std::size_t>(from), begin, end);
   layers_[l]->forward(pass_, parameters_->data(), rows);
 }
 
 template <class T>
 void Network<T>::backward_simple(std::size_t l, ConstView x, index_t begin, index_t end,
-                                 bool from_z, bool accumulate, T* gradients, View below) {
+                                 bool from_z, bool accumulate, T* gradients, View dx, bool near) {
   Layer<T>& layer = *layers_[l];
   if (layer.trainable && !from_z)
-    layer.parameter_gradient(pass_, rows_of(l, x, begin, end), workspace_.gradient(l, begin, end),
+    layer.parameter_gradient(pass_, rows_of(l, x, begin, end), gradient_of(l, begin, end, near),
                              accumulate, gradients);
-  if (below) input_gradient_simple(l, x, begin, end, from_z, below);
+  input_gradient_simple(l, x, begin, end, from_z, dx, near);
 }
 
 template <class T>
 void Network<T>::input_gradient_simple(std::size_t l, ConstView x, index_t begin, index_t end,
-                                       bool from_z, View below) {
-  const View g = workspace_.gradient(l, begin, end);
-  if (from_z) return copy_rows(ConstView(g), below);
-  layers_[l]->input_gradient(pass_, parameters_->data(), rows_of(l, x, begin, end), g, below);
-}
-
-template <class T>
-void Network<T>::add_branches(std::size_t l, index_t begin, index_t end, View below) {
-  for (const std::size_t addition : branches_[l]) {
-    const View g = workspace_.kept(addition, begin, end);
-    table_->normalization.sum(below.rows, below.cols, below.data, below.stride, g.data, g.stride,
-                              below.data, below.stride);
+                                       bool from_z, View dx, bool near) {
+  const Layer<T>& layer = *layers_[l];
+  const ConstView g = gradient_of(l, begin, end, near);
+  const LayerRows<T> rows = rows_of(l, x, begin, end);
+  for (std::size_t i = 0; i < edges_[l].size(); ++i) {
+    const Edge& edge = edges_[l][i];
+    const View below = below_of(edge, dx, begin, end, near);
+    if (!below) continue;
+    pass_down(edge, below, begin, near, [&](View to) {
+      if (from_z)
+        copy_rows(g, to);
+      else if (rows.inputs != nullptr)
+        layer.input_gradient_of(i, rows, g, to);
+      else
+        layer.input_gradient(pass_, parameters_->data(), rows, g, to);
+    });
   }
 }
 
@@ -232,25 +276,31 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
   return loss[0];
 }
 
-#define DENSECORE_INSTANTIATE(T, ...)                                                             \
-  template index_t Network<T>::rows_of_block() const;                                             \
-  template int Network<T>::leaf_count(index_t) const;                                             \
-  template void Network<T>::forward_rows(MatrixView<const T>, index_t, index_t, MatrixView<T>,    \
-                                         bool, void*);                                            \
-  template void Network<T>::input_gradient_dense(std::size_t, MatrixView<const T>, MatrixView<T>, \
-                                                 void*);                                          \
-  template void Network<T>::forward_simple(std::size_t, MatrixView<const T>, index_t, index_t,    \
-                                           MatrixView<T>, bool);                                  \
-  template void Network<T>::input_gradient_simple(std::size_t, MatrixView<const T>, index_t,      \
-                                                  index_t, bool, MatrixView<T>);                  \
-  template void Network<T>::add_branches(std::size_t, index_t, index_t, MatrixView<T>);           \
-  template void Network<T>::forward_blocks(Executor&, MatrixView<const T>, MatrixView<T>, bool);  \
-  template void Network<T>::transpose_weights(index_t, bool);                                     \
-  template void Network<T>::backward_leaves(Executor&, MatrixView<const T>, MatrixView<T>);       \
-  template double Network<T>::train_block(MatrixView<const T>, index_t, index_t,                  \
-                                          const Objective<T>&, const Targets<T>&, double, bool,   \
-                                          T*, void*, const Update<T>*);                           \
-  template double Network<T>::train_leaves(Executor&, MatrixView<const T>, const Objective<T>&,   \
+#define DENSECORE_INSTANTIATE(T, ...)                                                              \
+  template index_t Network<T>::rows_of_block() const;                                              \
+  template int Network<T>::leaf_count(index_t) const;                                              \
+  template void Network<T>::forward_rows(MatrixView<const T>, index_t, index_t, MatrixView<T>,     \
+                                         bool, void*);                                             \
+  template void Network<T>::input_gradient_dense(std::size_t, MatrixView<const T>, MatrixView<T>,  \
+                                                 void*);                                           \
+  template void Network<T>::pass_down_dense(std::size_t, MatrixView<const T>, index_t, index_t,    \
+                                            MatrixView<T>, void*);                                 \
+  template MatrixView<T> Network<T>::below_of(const Edge&, MatrixView<T>, index_t, index_t, bool); \
+  template const MatrixView<const T>* Network<T>::inputs_of(std::size_t, MatrixView<const T>,      \
+                                                            index_t, index_t);                     \
+  template void Network<T>::forward_simple(std::size_t, MatrixView<const T>, index_t, index_t,     \
+                                           MatrixView<T>, bool);                                   \
+  template void Network<T>::backward_simple(std::size_t, MatrixView<const T>, index_t, index_t,    \
+                                            bool, bool, T*, MatrixView<T>, bool);                  \
+  template void Network<T>::input_gradient_simple(std::size_t, MatrixView<const T>, index_t,       \
+                                                  index_t, bool, MatrixView<T>, bool);             \
+  template void Network<T>::forward_blocks(Executor&, MatrixView<const T>, MatrixView<T>, bool);   \
+  template void Network<T>::transpose_weights(index_t, bool);                                      \
+  template void Network<T>::backward_leaves(Executor&, MatrixView<const T>, MatrixView<T>);        \
+  template double Network<T>::train_block(MatrixView<const T>, index_t, index_t,                   \
+                                          const Objective<T>&, const Targets<T>&, double, bool,    \
+                                          T*, void*, const Update<T>*);                            \
+  template double Network<T>::train_leaves(Executor&, MatrixView<const T>, const Objective<T>&,    \
                                            const Targets<T>&, double);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

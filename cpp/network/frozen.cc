@@ -1,6 +1,7 @@
 #include "network/frozen.h"
 
 #include "base/dtypes.h"
+#include "base/fork_lock.h"
 
 namespace densecore {
 
@@ -9,7 +10,7 @@ Frozen<T>::Frozen(std::unique_ptr<Network<T>> network) : first_(std::move(networ
 
 template <class T>
 std::unique_ptr<Network<T>> Frozen<T>::take() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const ForkLock lock;
   if (free_.empty()) {
     // Room for all replicas: give_back cannot fail.
     free_.reserve(made_ + 1);
@@ -24,7 +25,7 @@ std::unique_ptr<Network<T>> Frozen<T>::take() {
 
 template <class T>
 void Frozen<T>::give_back(std::unique_ptr<Network<T>> network) noexcept {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const ForkLock lock;
   free_.push_back(std::move(network));
 }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -42,8 +41,7 @@ class Frozen {
   void give_back(std::unique_ptr<Network<T>> network) noexcept;
 
   std::unique_ptr<Network<T>> first_;  // the original of the replicas; computes no call itself
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Network<T>>> free_;
+  std::vector<std::unique_ptr<Network<T>>> free_;  // under ForkLock, as made_
   std::size_t made_ = 0;
 };
 

@@ -140,7 +140,7 @@ void Network<T>::delta_rows(Executor& executor, std::size_t l, index_t rows) {
 template <class T>
 bool Network<T>::delta_at_once(std::size_t l) const {
   const Dense<T>* const layer = layers_[l]->dense();
-  return layer != nullptr && !layer->function().row_wise() && branches_[l + 1].empty();
+  return layer != nullptr && !layer->function().row_wise() && uses_[l] == 1;
 }
 
 template <class T>
@@ -148,53 +148,63 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
                                  const Update<T>* update, bool descend) {
   const index_t rows = x.rows;
   const std::size_t end_layer = dx ? 0 : lowest_;
-  // Whether the gradient of layer l is dC/dz already.
-  bool done = from_z;
-  for (std::size_t l = layers_.size(); l-- > end_layer; done = l > 0 && delta_at_once(l - 1)) {
-    View below;
-    if (l > end_layer) below = workspace_.gradient(l - 1, 0, rows);
-    if (l == 0 && dx) below = dx;
+  for (std::size_t l = layers_.size(); l-- > end_layer;) {
+    if (!visited(l, static_cast<bool>(dx))) continue;
+    const bool from_here = from_z && l + 1 == layers_.size();
     if (const Dense<T>* const layer = layers_[l]->dense()) {
-      if (!done) delta_rows(executor, l, rows);
-      backward_dense(executor, *layer, l, x, below, update, descend);
-    } else {
-      Layer<T>& simple = *layers_[l];
-      const bool from_here = from_z && l + 1 == layers_.size();
-      const bool whole = simple.couples_rows(pass_);
-      // In one piece: a sum over all rows, of few elements.
-      if (simple.trainable && !from_here)
-        simple.parameter_gradient(pass_, rows_of(l, x, 0, rows), workspace_.gradient(l, 0, rows),
-                                  false, gradients_->data());
-      if (below) {
-        const Grid grid = whole ? Grid::whole(rows) : Grid::of_rows(rows);
-        executor.run(grid.size(), simple_work(rows, below.cols), [&](int block, void*) {
-          const Range r = grid.rows(block);
-          input_gradient_simple(l, x, r.begin, r.end, from_here, below.slice(r.begin, r.end));
-        });
-        if (l > 0 && delta_at_once(l - 1)) delta_rows(executor, l - 1, rows);
-      }
-      if (update != nullptr && simple.trainable)
-        update->apply(simple.parameter_offset(), simple.parameter_count());
+      // Unless the gradient is dC/dz already.
+      if (!from_here && !delta_at_once(l)) delta_rows(executor, l, rows);
+      backward_dense(executor, *layer, l, x, dx, update, descend);
+      continue;
     }
-    if (below) add_branches(l, 0, rows, below);
+    Layer<T>& simple = *layers_[l];
+    // In one piece: a sum over all rows, of few elements.
+    if (simple.trainable && !from_here)
+      simple.parameter_gradient(pass_, rows_of(l, x, 0, rows), workspace_.gradient(l, 0, rows),
+                                follows_[l], gradients_->data());
+    index_t columns = 0;
+    for (const Edge& edge : edges_[l])
+      if (below_of(edge, dx, 0, rows, false)) columns += edge.source.columns;
+    if (columns > 0) {
+      const Grid grid = simple.couples_rows(pass_) ? Grid::whole(rows) : Grid::of_rows(rows);
+      executor.run(grid.size(), simple_work(rows, columns), [&](int block, void*) {
+        const Range r = grid.rows(block);
+        input_gradient_simple(l, x, r.begin, r.end, from_here, dx);
+      });
+      for (const Edge& edge : edges_[l]) {
+        const auto from = static_cast<std::size_t>(edge.source.layer);
+        if (!edge.source.from_x() && visited(from, static_cast<bool>(dx)) && delta_at_once(from))
+          delta_rows(executor, from, rows);
+      }
+    }
+    if (update != nullptr && simple.trainable)
+      update->apply(simple.parameter_offset(), simple.parameter_count());
   }
 }
 
 template <class T>
 void Network<T>::backward_dense(Executor& executor, const Dense<T>& layer, std::size_t l,
-                                ConstView x, View below, const Update<T>* update, bool descend) {
+                                ConstView x, View dx, const Update<T>* update, bool descend) {
   const index_t rows = x.rows;
   const double work = static_cast<double>(rows) * static_cast<double>(layer.weight_count());
-  if (below) {
-    const Dense<T>* const next = l > 0 && delta_at_once(l - 1) ? layers_[l - 1]->dense() : nullptr;
+  const Edge& edge = edges_[l].front();
+  if (const View below = below_of(edge, dx, 0, rows, false)) {
+    const auto from = static_cast<std::size_t>(edge.source.layer);
+    const Dense<T>* const next =
+        !edge.source.from_x() && delta_at_once(from) ? layers_[from]->dense() : nullptr;
     const Grid grid = Grid::of_rows(rows, layer.inputs());
     executor.run(grid.size(), work, [&](int block, void* scratch) {
       const Range r = grid.rows(block), inputs = grid.cols(block);
+      const ConstView delta = workspace_.gradient(l, r.begin, r.end);
       const View out = below.slice(r.begin, r.end);
-      layer.input_gradient(parameters_->data(), workspace_.gradient(l, r.begin, r.end), inputs, out,
-                           scratch);
+      const View to = edge.adds ? workspace_.spare(r.begin, r.end, out.cols) : out;
+      layer.input_gradient(parameters_->data(), delta, inputs, to, scratch);
+      if (edge.adds)
+        table_->normalization.sum(out.rows, inputs.size(), out.data + inputs.begin, out.stride,
+                                  to.data + inputs.begin, to.stride, out.data + inputs.begin,
+                                  out.stride);
       if (next != nullptr)
-        next->delta(workspace_.kept(l - 1, r.begin, r.end), workspace_.a(l - 1, r.begin, r.end),
+        next->delta(workspace_.kept(from, r.begin, r.end), workspace_.a(from, r.begin, r.end),
                     inputs, out);
     });
   }
@@ -207,7 +217,7 @@ void Network<T>::backward_dense(Executor& executor, const Dense<T>& layer, std::
       layer.descend(input, delta, inputs, units, update->rate(), parameters_->data(),
                     gradients_->data(), scratch);
     else
-      layer.weight_gradient(input, delta, inputs, units, false, gradients_->data(), scratch);
+      layer.weight_gradient(input, delta, inputs, units, follows_[l], gradients_->data(), scratch);
     if (update == nullptr) return;
     if (inputs.begin == 0 && layer.use_bias())
       update->apply(layer.bias_offset() + units.begin, units.size());

@@ -29,19 +29,24 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec,
       table_(&table_of<T>(tables)),
       parameters_(std::move(parameters)) {
   spec_.check();
-  index_t inputs = spec_.inputs;
-  branches_.resize(spec_.layers.size());
-  for (const LayerSpec& layer : spec_.layers) {
-    const auto number = static_cast<index_t>(layers_.size());
-    layers_.push_back(make_layer<T>({*table_, inputs, parameter_count_, number}, layer));
-    const Layer<T>& made = *layers_.back();
-    if (made.dense() == nullptr) others_.push_back(layers_.back().get());
+  graph_ = spec_.graph();
+  for (std::size_t l = 0; l < spec_.layers.size(); ++l) {
+    const std::size_t root = graph_.roots[l];
+    const bool own = root == l;
+    const index_t offset = own ? parameter_count_ : layers_[root]->parameter_offset();
+    layers_.push_back(make_layer<T>({*table_, graph_.inputs[l], offset, static_cast<index_t>(l),
+                                     own ? nullptr : &layers_[root]->states()},
+                                    spec_.layers[l]));
+    Layer<T>& made = *layers_.back();
+    if (made.dense() == nullptr) others_.push_back(&made);
     couples_ = couples_ || made.couples_rows({true, 0, 0});
-    if (made.from() != Layer<T>::no_layer)
-      branches_[static_cast<std::size_t>(made.from() + 1)].push_back(layers_.size() - 1);
-    parameter_count_ += made.parameter_count();
-    inputs = made.units();
+    weights_used_ += made.parameter_count();
+    if (own) parameter_count_ += made.parameter_count();
+    if (!own) made.trainable = layers_[root]->trainable;
+    shared_ = shared_ || !own;
+    input_.push_back(graph_.sources[l].front());
   }
+  plan_gradients();
   block_rows_ = rows_of_block();
   small_rows_ = rows_of_small();
   const auto count = static_cast<std::size_t>(parameter_count_);
@@ -67,22 +72,66 @@ std::unique_ptr<Network<T>> Network<T>::replica() const {
 }
 
 template <class T>
+void Network<T>::plan_gradients() {
+  const std::size_t count = layers_.size();
+  edges_.resize(count);
+  uses_.resize(count);
+  follows_.resize(count);
+  places_.buffer.resize(count);
+  std::vector<char> met(count), taken(1, 1);  // `taken`: the buffer of the last layer
+  for (const auto& sources : graph_.sources)
+    for (const Source& source : sources) x_uses_ += source.from_x();
+  const auto need_spare = [&](const Source& source) {
+    places_.spare = std::max(places_.spare, source.columns);
+    return true;
+  };
+  for (std::size_t l = count; l-- > 0;) {
+    for (const Source& source : graph_.sources[l]) {
+      if (source.from_x()) {
+        edges_[l].push_back({source, x_uses_ > 1 && need_spare(source)});
+        continue;
+      }
+      const auto from = static_cast<std::size_t>(source.layer);
+      const bool first = uses_[from]++ == 0;
+      edges_[l].push_back({source, !first && need_spare(source)});
+      if (!first) continue;
+      places_.buffer[from] =
+          static_cast<std::size_t>(std::find(taken.begin(), taken.end(), 0) - taken.begin());
+      if (places_.buffer[from] == taken.size()) taken.push_back(0);
+      taken[places_.buffer[from]] = 1;
+    }
+    taken[places_.buffer[l]] = 0;
+    follows_[l] = met[graph_.roots[l]];
+    met[graph_.roots[l]] = 1;
+  }
+  places_.buffers = std::max<std::size_t>(2, taken.size());
+}
+
+template <class T>
 void Network<T>::layers_changed() {
   trained_.clear();
   stretches_.clear();
-  penalized_ = false;
+  penalized_ = array_steps_ = false;
   lowest_ = layers_.size();
   for (std::size_t l = layers_.size(); l-- > 0;) {
     if (!layers_[l]->trainable || layers_[l]->parameter_count() == 0) continue;
     lowest_ = l;
   }
+  reaches_.assign(layers_.size(), 0);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    reaches_[l] = layers_[l]->trainable && layers_[l]->parameter_count() > 0;
+    for (const Source& source : graph_.sources[l])
+      if (!source.from_x() && reaches_[static_cast<std::size_t>(source.layer)]) reaches_[l] = 1;
+  }
   bool all = true;
-  for (const auto& layer : layers_) {
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const auto& layer = layers_[l];
     all = all && layer->trainable;
-    if (!layer->trainable) continue;
+    if (!layer->trainable || graph_.roots[l] != l) continue;
     for (const ParameterBlock& block : layer->parameters()) {
       trained_.push_back(block);
       penalized_ = penalized_ || block.penalty.any();
+      array_steps_ = array_steps_ || block.penalty.any() || block.multipliers.any();
       if (stretches_.empty() || stretches_.back().end != block.offset)
         stretches_.push_back({block.offset, block.offset});
       stretches_.back().end += block.size();
@@ -90,8 +139,11 @@ void Network<T>::layers_changed() {
   }
   // Arrays that are not trained keep a gradient of 0.
   if (gradients_ != nullptr) std::fill_n(gradients_->data(), parameter_count_, T(0));
-  row_layers_ = row_layers_of(*table_, layers_);
-  tiny_ = all ? tiny_layers_of(*table_, layers_) : TinyLayers<T>();
+  row_layers_ = shared_ ? std::vector<RowLayer>() : row_layers_of(*table_, layers_);
+  const bool multiplied =
+      std::any_of(trained_.begin(), trained_.end(),
+                  [](const ParameterBlock& block) { return block.multipliers.any(); });
+  tiny_ = all && !shared_ && !multiplied ? tiny_layers_of(*table_, layers_) : TinyLayers<T>();
   tiny_.drops = std::any_of(tiny_.dropouts.begin(), tiny_.dropouts.end(),
                             [](const Layer<T>* dropout) { return dropout != nullptr; });
   tiny_.inlined = !tiny_.rows.empty() && !row_layers_.empty();
@@ -104,12 +156,14 @@ void Network<T>::layers_changed() {
 
 template <class T>
 void Network<T>::set_trainable(std::size_t layer, bool trainable) {
-  layers_[layer]->trainable = trainable;
+  for (std::size_t l = 0; l < layers_.size(); ++l)
+    if (graph_.roots[l] == graph_.roots[layer]) layers_[l]->trainable = trainable;
   layers_changed();
 }
 
 template <class T>
 void Network<T>::set_penalty(std::size_t layer, std::size_t array, Penalty penalty) {
+  layer = graph_.roots[layer];
   NetworkSpec changed = spec_;
   changed.layers[layer].penalties[array] = penalty;
   changed.check();
@@ -223,6 +277,8 @@ void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output
     return;
   }
   const std::size_t last = layers_.size() - 1;
+  if (dx && x_uses_ > 1)
+    for (index_t i = 0; i < dx.rows; ++i) std::fill_n(dx.row(i), dx.cols, T(0));
   copy_rows(grad_output, small(x.rows) ? workspace_.near_gradient(last, x.rows)
                                        : workspace_.gradient(last, 0, x.rows));
   if (!accumulate) return backward_all(executor, x, dx);
@@ -260,8 +316,8 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
   // Whether the whole gradient is wanted before any parameter is updated.
-  const bool whole = penalized_ || optimizer.wants_whole_gradient();
-  const bool descent = !keep_gradients && optimizer.descends() && !penalized_;
+  const bool whole = array_steps_ || shared_ || optimizer.wants_whole_gradient();
+  const bool descent = !keep_gradients && optimizer.descends() && !array_steps_ && !shared_;
   const double factor = penalty_factor(sum.weight);
   const double penalized = penalized_ ? factor * penalty() : 0;
   bool updated = !whole;

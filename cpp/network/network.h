@@ -1,4 +1,4 @@
-// A stack of layers over one flat buffer of parameters and one of gradients.
+// A graph of layers over one flat buffer of parameters and one of gradients.
 //
 // Determinism: forward results of a row depend on that row alone. Gradients sum over the batch in
 // `leaves`, row ranges whose number depends on the network's and the batch's size only; leaves are
@@ -48,6 +48,15 @@ struct LossSum {
   double weight = 0;
 };
 
+// Rows of a batch that several processes share, by their numbers in the whole batch. They are cut
+// into leaves at `cuts` (leaves + 1 ascending numbers), of which the first is number `leaf` in the
+// binary tree over all leaves of the batch; `weight` is the whole batch's.
+struct BatchPart {
+  std::vector<index_t> cuts;
+  index_t leaf = 0;
+  double weight = 0;
+};
+
 template <class T>
 class RowGradients;
 
@@ -77,9 +86,12 @@ class Network {
   const KernelTable<T>& table() const { return *table_; }
   const char* isa() const { return tables_->isa; }
   const Layers<T>& layers() const { return layers_; }
+  const Graph& graph() const { return graph_; }
   // The arrays of parameters that training changes.
   const std::vector<ParameterBlock>& trained() const { return trained_; }
   bool penalized() const { return penalized_; }
+  // Whether steps differ from array to array, by penalties or multipliers.
+  bool array_steps() const { return array_steps_; }
   // The sum of the layers' penalties.
   double penalty() const;
   // When not 0: penalties are multiplied by penalty_weight / (weight of the batch), so that they
@@ -99,7 +111,7 @@ class Network {
   const std::shared_ptr<AlignedBuffer<T>>& parameters() const { return parameters_; }
   const std::shared_ptr<AlignedBuffer<T>>& gradients() const { return gradients_; }
   double forward_work(index_t rows) const {
-    return static_cast<double>(rows) * static_cast<double>(parameter_count_);
+    return static_cast<double>(rows) * static_cast<double>(weights_used_);
   }
 
   // out = f(x) for any number of rows.
@@ -126,6 +138,20 @@ class Network {
   // changes. Random numbers are those of training step `number`.
   LossSum gradient(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
                    const Targets<T>& targets, std::uint64_t number);
+  // The gradient of a part of a batch, without penalties, scaled for the whole batch; the sum of
+  // all parts' is `gradient`'s. A part without rows gives -0, which changes no sum's bits.
+  // `outputs` (rows, units), unless empty, gets the network's outputs. The returned sum has this
+  // part's loss.
+  LossSum gradient_of_part(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
+                           const Targets<T>& targets, std::uint64_t number, const BatchPart& part,
+                           MatrixView<T> outputs);
+  // Of how many leaves `train` adds up the gradient of so many rows; 0 where its products have all
+  // rows at once.
+  index_t leaves_of(index_t rows) const {
+    return parameter_count_ > chained_parameters || couples_ ? 0 : leaf_count(rows);
+  }
+  // Whether a layer uses statistics of the batch in training.
+  bool couples_rows() const { return couples_; }
   // The output of layer l in the last pass, which was over `rows` rows.
   MatrixView<const T> output_of(std::size_t l, index_t rows) { return workspace_.a(l, 0, rows); }
   // Whether `train_rows` can do batches of one row.
@@ -166,7 +192,7 @@ class Network {
   // fused with it.
   void finish_outputs(const Objective<T>& objective, MatrixView<T> a) const;
 
-  void reserve(index_t rows) { workspace_.reserve(*table_, layers_, rows); }
+  void reserve(index_t rows) { workspace_.reserve(*table_, layers_, places_, rows); }
 
  private:
   friend class RowGradients<T>;
@@ -189,27 +215,52 @@ class Network {
   // Gradients of all rows, from dC/da of the last layer in the workspace.
   void backward_all(Executor& executor, ConstView x, View dx);
 
+  // An input of a layer, as the backward pass sees it.
+  struct Edge {
+    Source source;
+    // Whether the gradient by it is added to those that later layers have left, or set.
+    bool adds;
+  };
+
+  ConstView view_of(const Source& source, ConstView x, index_t begin, index_t end) {
+    if (source.from_x())
+      return {x.data + begin * x.stride + source.first, end - begin, source.columns, x.stride};
+    return workspace_.a(static_cast<std::size_t>(source.layer), begin, end);
+  }
+  // The (first) input of layer l.
   ConstView input_of(std::size_t l, ConstView x, index_t begin, index_t end) {
-    return l == 0 ? x.slice(begin, end) : ConstView(workspace_.a(l - 1, begin, end));
+    return view_of(input_[l], x, begin, end);
   }
   LayerRows<T> rows_of(std::size_t l, ConstView x, index_t begin, index_t end) {
     return {begin, input_of(l, x, begin, end), workspace_.kept(l, begin, end),
-            workspace_.a(l, begin, end)};
+            workspace_.a(l, begin, end),
+            layers_[l]->merges() ? inputs_of(l, x, begin, end) : nullptr};
   }
+  // All inputs of a layer that merges, in the scratch memory of the calling thread.
+  const ConstView* inputs_of(std::size_t l, ConstView x, index_t begin, index_t end);
+  // Whether the backward pass gets to layer l: to those that are trained, or whose inputs depend on
+  // one; to all for the gradient by x.
+  bool visited(std::size_t l, bool to_x) const { return reaches_[l] || to_x; }
+  // The gradients by a layer's outputs. `near`: see Workspace.
+  View gradient_of(std::size_t l, index_t begin, index_t end, bool near) {
+    return near ? workspace_.near_gradient(l, end) : workspace_.gradient(l, begin, end);
+  }
+  // Where the gradient by a source goes; empty where none is wanted.
+  View below_of(const Edge& edge, View dx, index_t begin, index_t end, bool near);
+  // write(view) gives a source's gradient: it goes to `below`, or is added to it.
+  template <class Write>
+  void pass_down(const Edge& edge, View below, index_t begin, bool near, Write&& write);
   // Where a dense layer's z is stored: in the workspace if the derivative needs it, else in `a`.
   View z_of(const Dense<T>& layer, std::size_t l, index_t begin, index_t end, View a) {
     return layer.function().needs_input() ? workspace_.kept(l, begin, end) : a;
   }
-  // Some rows of a layer that is not dense.
+  // Some rows of a layer that is not dense. The gradients by its inputs go where `below_of` says.
   void forward_simple(std::size_t l, ConstView x, index_t begin, index_t end, View a,
                       bool stop_at_z);
   void backward_simple(std::size_t l, ConstView x, index_t begin, index_t end, bool from_z,
-                       bool accumulate, T* gradients, View below);
+                       bool accumulate, T* gradients, View dx, bool near = false);
   void input_gradient_simple(std::size_t l, ConstView x, index_t begin, index_t end, bool from_z,
-                             View below);
-  // Adds to `below`, the gradient of layer l's input, the gradients from the later additions that
-  // have this input as a summand.
-  void add_branches(std::size_t l, index_t begin, index_t end, View below);
+                             View dx, bool near = false);
   // All rows of x through all layers. The last layer writes to `out` unless that is empty, and
   // leaves out its activation when `stop_at_z`. `kept`: with what `backward_all` wants.
   void forward_all(Executor& executor, ConstView x, View out, bool stop_at_z, bool kept);
@@ -226,6 +277,9 @@ class Network {
                      T* gradients, View dx, void* scratch, const Update<T>* descent = nullptr);
   // With the transposed weights when there are some (`transposed_`).
   void input_gradient_dense(std::size_t l, ConstView delta, View below, void* scratch);
+  // The same to where `below_of` says, if anywhere.
+  void pass_down_dense(std::size_t l, ConstView delta, index_t begin, index_t end, View dx,
+                       void* scratch);
   // Transposes the weights for the input gradients, if the batch has enough rows to pay for it.
   void transpose_weights(index_t rows, bool first_layer_too);
   // Calls leaf(number, begin, end, gradients, scratch) for every leaf, then sums their gradients
@@ -250,6 +304,8 @@ class Network {
   double gradient_by_leaves(LossArguments<T> p, ConstView x, bool from_z,
                             double (*loss_of)(const LossArguments<T>&));
   void prepare_small();
+  // Where the kernels of small layers put the gradient by layer l's input; null for none.
+  T* small_below(std::size_t l, bool to_x);
   void start_small(ConstView x, bool only_z);
   // `kept`: with what `backward_small` wants.
   void forward_small(ConstView x, View out, bool only_z, bool kept);
@@ -257,7 +313,8 @@ class Network {
   void backward_small(ConstView x, bool from_z);
   // An open one, from dC/da there.
   void backward_small(ConstView x, View dx);
-  void backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, ConstView x, bool from_z);
+  void backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, ConstView x, bool from_z,
+                     View dx);
 
   // Layer by layer (layered.cc).
   void forward_layers(Executor& executor, ConstView x, View out, bool stop_at_z);
@@ -280,6 +337,8 @@ class Network {
     slots[1] = static_cast<T>(sum.loss);
   }
   void layers_changed();
+  // What the graph says of gradients: in which order they are added, and where they are kept.
+  void plan_gradients();
   // What dropout multiplies single rows with, for steps first, first + 1, ... of `train_rows`.
   void draw_factors(std::int64_t first, index_t steps);
   // The factor of the penalties for a batch of this weight (see penalty_weight).
@@ -288,24 +347,33 @@ class Network {
   }
 
   NetworkSpec spec_;
+  Graph graph_;
   const KernelTables* tables_;
   const KernelTable<T>* table_;
   Layers<T> layers_;
   std::vector<ParameterBlock> trained_;
   std::vector<Range> stretches_;  // of parameters: those of trained_, neighbours together
-  bool penalized_ = false;
+  bool penalized_ = false, array_steps_ = false;
   // The first layer that is trained, where the backward pass ends.
   std::size_t lowest_ = 0;
-  // For each layer the additions that have its input as a summand.
-  std::vector<std::vector<std::size_t>> branches_;
+  std::vector<Source> input_;             // of each layer the first one
+  std::vector<std::vector<Edge>> edges_;  // of each layer all inputs
+  std::vector<index_t> uses_;             // of each layer's outputs
+  std::vector<char> reaches_;             // whether a layer, or one that it depends on, is trained
+  // Whether a later layer, of the same parameters, has left its gradient of them.
+  std::vector<char> follows_;
+  index_t x_uses_ = 0;
+  bool shared_ = false;  // whether layers share parameters
+  GradientPlaces places_;
   std::vector<Layer<T>*> others_;  // layers that are not dense
   Pass pass_;
   bool coupled_ = false;  // whether a layer couples the rows of the batch in pass_
   bool couples_ = false;  // the same in training
   index_t parameter_count_ = 0;
-  bool transposed_ = false;  // whether the workspace has the transposed weights
-  index_t block_rows_ = 0;   // at most, of a block in chained.cc
-  index_t small_rows_ = 0;   // at most, of a batch in small.cc
+  index_t weights_used_ = 0;  // in a pass: the same, but those of several layers count for each
+  bool transposed_ = false;   // whether the workspace has the transposed weights
+  index_t block_rows_ = 0;    // at most, of a block in chained.cc
+  index_t small_rows_ = 0;    // at most, of a batch in small.cc
   SmallPlan<T> small_;
   std::uint64_t layers_version_ = 0;
   AlignedBuffer<T> small_dx_;

@@ -23,7 +23,8 @@ constexpr std::size_t descent_bytes = 32 * 1024;
 
 template <class T>
 index_t Network<T>::rows_of_small() const {
-  if (parameter_count_ > most_work) return 0;
+  // Its kernels set gradients of parameters, and do not add to them.
+  if (parameter_count_ > most_work || shared_) return 0;
   for (const auto& layer : layers_)
     if (layer->units() > most_units) return 0;
   // A block of a chain: the losses of its rows are summed at once.
@@ -45,7 +46,21 @@ bool Network<T>::trains_small(index_t batch, const Objective<T>& objective,
                               const OptimizerState<T>& optimizer) const {
   const bool large = static_cast<std::size_t>(parameter_count_) * sizeof(T) > descent_bytes;
   return (batch <= small_rows_ || leaves_are_small(objective, batch)) && !couples_ &&
-         !(large && optimizer.descends() && !penalized_);
+         !(large && optimizer.descends() && !array_steps_);
+}
+
+template <class T>
+T* Network<T>::small_below(std::size_t l, bool to_x) {
+  const auto& [source, adds] = edges_[l].front();
+  const index_t rows = workspace_.rows();
+  if (source.from_x()) {
+    if (!to_x) return nullptr;
+    densecore::reserve(small_dx_, rows * Workspace<T>::stride_of(*table_, spec_.inputs));
+    return small_dx_.data();
+  }
+  const auto from = static_cast<std::size_t>(source.layer);
+  if (!visited(from, to_x)) return nullptr;
+  return adds ? workspace_.near_spare(rows, 0, 0).data : workspace_.near_gradient(from, rows).data;
 }
 
 template <class T>
@@ -66,18 +81,25 @@ void Network<T>::prepare_small() {
   std::vector<SmallPart<T>> parts;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Dense<T>* const layer = layers_[l]->dense();
-    // The backward pass ends where a part begins, and additions find its input's gradient there.
+    const Source& source = input_[l];
+    const auto from = static_cast<std::size_t>(source.layer);
+    // The backward pass ends where a part begins.
     const bool joins = !parts.empty() && parts.back().layer == nullptr &&
-                       parts.back().by_rows == nullptr && parts.back().end != lowest_ &&
-                       branches_[l].empty();
-    if (layer == nullptr || !joins) parts.push_back({l, l});
+                       parts.back().by_rows == nullptr && !source.from_x() && from + 1 == l &&
+                       uses_[from] == 1 && reaches_[from] == reaches_[l];
+    if (layer == nullptr || !joins) {
+      parts.push_back({l, l});
+      SmallPart<T>& begun = parts.back();
+      if (source.from_x()) begun.x_first = source.first;
+      if (!source.from_x() && reaches_[from]) begun.below = workspace_.near_gradient(from, rows);
+      begun.joins = layers_[l]->merges() || edges_[l].front().adds;
+    }
     SmallPart<T>& part = parts.back();
     part.end = l + 1;
     part.gradient = workspace_.near_gradient(l, rows);
-    if (part.begin > lowest_) part.below = workspace_.near_gradient(part.begin - 1, rows);
     if (layer == nullptr) {
       part.layer = layers_[l].get();
-      part.rows = rows_of(l, ConstView(nullptr, rows, layers_[l]->inputs(), 0), 0, rows);
+      if (!part.joins) part.rows = rows_of(l, ConstView(nullptr, rows, spec_.inputs, 0), 0, rows);
       continue;
     }
     const ActivationFunction<T>& function = layer->function();
@@ -85,10 +107,10 @@ void Network<T>::prepare_small() {
     SmallLayer<T>& small = prepared[l];
     small.inputs = layer->inputs();
     small.units = layer->units();
-    small.whole_x = l > 0;
-    if (l > 0) {
-      small.x = workspace_.a(l - 1, 0, rows).data;
-      small.ld_x = workspace_.a(l - 1, 0, rows).stride;
+    small.whole_x = !source.from_x();
+    if (small.whole_x) {
+      small.x = workspace_.a(from, 0, rows).data;
+      small.ld_x = workspace_.a(from, 0, rows).stride;
     }
     small.weight = parameters_->data() + layer->weight_offset();
     if (layer->use_bias()) small.bias = parameters_->data() + layer->bias_offset();
@@ -98,7 +120,7 @@ void Network<T>::prepare_small() {
     small.delta = workspace_.near_gradient(l, rows).data;
     small.transposed = turned_.data() + place[l];
     small.ld_below = Workspace<T>::stride_of(table, layer->inputs());
-    if (l > lowest_) small.below = workspace_.near_gradient(l - 1, rows).data;
+    small.below = small_below(l, false);
     if (layer->trainable && gradients_ != nullptr) {
       small.weight_gradient = gradients_->data() + layer->weight_offset();
       if (layer->use_bias()) small.bias_gradient = gradients_->data() + layer->bias_offset();
@@ -121,13 +143,19 @@ template <class T>
 void Network<T>::start_small(ConstView x, bool only_z) {
   if (small_.workspace != workspace_.version() || small_.layers_version != layers_version_)
     prepare_small();
-  small_.layers.front().x = x.data;
-  small_.layers.front().ld_x = x.stride;
+  for (const SmallPart<T>& part : small_.parts) {
+    if (part.x_first < 0 || part.layer != nullptr) continue;
+    small_.layers[part.begin].x = x.data + part.x_first;
+    small_.layers[part.begin].ld_x = x.stride;
+  }
   if (only_z == small_.only_z) return;
   SmallLayer<T>& last = small_.layers.back();
+  const SmallLayer<T> before = last;
   last = small_.last;
-  last.x = layers_.size() == 1 ? x.data : last.x;
-  last.ld_x = layers_.size() == 1 ? x.stride : last.ld_x;
+  if (input_.back().from_x()) {
+    last.x = before.x;
+    last.ld_x = before.ld_x;
+  }
   if (only_z) {
     last.z = last.a;
     last.activate = nullptr;
@@ -149,7 +177,7 @@ void Network<T>::forward_small(ConstView x, View out, bool only_z, bool kept) {
       if (part.by_rows != nullptr && !z_here)
         part.by_rows->forward(workspace_.kept(part.end - 1, 0, x.rows),
                               workspace_.a(part.end - 1, 0, x.rows));
-    } else if (z_here || part.layer->from() != Layer<T>::no_layer) {
+    } else if (z_here || part.joins) {
       forward_simple(part.begin, x, 0, x.rows, workspace_.a(part.begin, 0, x.rows), z_here);
     } else {
       part.layer->forward(pass_, parameters_->data(), part.of(x));
@@ -162,14 +190,15 @@ template <class T>
 void Network<T>::backward_small(ConstView x, bool from_z) {
   for (std::size_t i = small_.parts.size(); i-- > 0 && small_.parts[i].end > lowest_;) {
     SmallPart<T>& part = small_.parts[i];
+    if (!reaches_[part.begin]) continue;
     part.gradient.rows = part.below.rows = x.rows;
-    backward_part(part, small_.layers.data(), x, from_z && part.end == layers_.size());
+    backward_part(part, small_.layers.data(), x, from_z && part.end == layers_.size(), View());
   }
 }
 
 template <class T>
 void Network<T>::backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, ConstView x,
-                               bool from_z) {
+                               bool from_z, View dx) {
   if (part.layer == nullptr) {
     if (part.by_rows != nullptr && !from_z)
       part.by_rows->backward(workspace_.kept(part.end - 1, 0, x.rows),
@@ -177,6 +206,14 @@ void Network<T>::backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, 
                              part.gradient.cols);
     table_->small_backward(layers + part.begin, static_cast<index_t>(part.end - part.begin),
                            x.rows);
+    if (!part.joins) return;
+    const SmallLayer<T>& first = layers[part.begin];
+    const Edge& edge = edges_[part.begin].front();
+    if (const View below = below_of(edge, dx, 0, x.rows, true))
+      table_->normalization.sum(below.rows, below.cols, below.data, below.stride, first.below,
+                                first.ld_below, below.data, below.stride);
+  } else if (part.joins) {
+    backward_simple(part.begin, x, 0, x.rows, from_z, false, gradients_->data(), dx, true);
   } else if (from_z) {
     if (part.below) copy_rows(ConstView(part.gradient), part.below);
   } else {
@@ -186,37 +223,32 @@ void Network<T>::backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, 
     if (part.below)
       part.layer->input_gradient(pass_, parameters_->data(), rows, part.gradient, part.below);
   }
-  if (part.below && !branches_[part.begin].empty()) add_branches(part.begin, 0, x.rows, part.below);
 }
 
 template <class T>
 void Network<T>::backward_small(ConstView x, View dx) {
-  const std::size_t end_layer = dx ? 0 : lowest_;
+  const bool to_x = static_cast<bool>(dx);
   start_small(x, false);
   std::vector<SmallLayer<T>> layers = small_.layers;
-  index_t dx_stride = 0;
-  for (std::size_t l = end_layer; l < layers.size(); ++l) {
+  for (std::size_t l = to_x ? 0 : lowest_; l < layers.size(); ++l) {
+    if (layers_[l]->dense() == nullptr || !visited(l, to_x)) continue;
     SmallLayer<T>& small = layers[l];
-    if (layers_[l]->dense() == nullptr) continue;
-    if (l == 0 && dx) {
-      dx_stride = small.ld_below;
-      densecore::reserve(small_dx_, x.rows * dx_stride);
-      small.below = small_dx_.data();
-    } else if (l > end_layer) {
-      small.below = workspace_.near_gradient(l - 1, x.rows).data;
-    }
+    small.below = small_below(l, to_x);
     // By the weights as they are now.
     if (small.below != nullptr && small.transpose != nullptr) small.transpose(small);
   }
-  for (std::size_t i = small_.parts.size(); i-- > 0 && small_.parts[i].end > end_layer;) {
+  for (std::size_t i = small_.parts.size(); i-- > 0;) {
     SmallPart<T> part = small_.parts[i];
-    if (part.begin > end_layer) part.below = workspace_.near_gradient(part.begin - 1, x.rows);
-    if (part.begin == 0 && dx)
-      part.below = dx_stride == 0 ? dx : View(small_dx_.data(), x.rows, dx.cols, dx_stride);
+    if (!visited(part.begin, to_x)) continue;
     part.gradient.rows = x.rows;
-    backward_part(part, layers.data(), x, false);
+    const Edge& edge = edges_[part.begin].front();
+    part.below = below_of(edge, dx, 0, x.rows, true);
+    backward_part(part, layers.data(), x, false, dx);
+    // What the kernels have left in rows of their own.
+    const SmallLayer<T>& first = layers[part.begin];
+    if (part.layer == nullptr && !part.joins && edge.source.from_x() && to_x)
+      copy_rows(ConstView(first.below, x.rows, part.below.cols, first.ld_below), part.below);
   }
-  if (dx_stride != 0) copy_rows(ConstView(small_dx_.data(), x.rows, dx.cols, dx_stride), dx);
 }
 
 template <class T>
@@ -272,7 +304,7 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
   p.whole = true;
   // Without steps of the gradient's own an update is prepared before the passes, during which there
   // is time for it.
-  const bool simple = optimizer.simple() && !penalized_;
+  const bool simple = optimizer.simple() && !array_steps_;
   Update<T> update = optimizer.make_update(parameters_->data(), gradients_->data());
   LossSum sum;
   for (index_t begin = 0; begin < x.rows; begin += batch) {

@@ -19,10 +19,17 @@ struct SmallPart {
   const ActivationFunction<T>* by_rows = nullptr;
   Layer<T>* layer = nullptr;  // null: dense ones
   LayerRows<T> rows{};
-  MatrixView<T> gradient{}, below{};  // by its outputs; by its inputs, where that is wanted
+  MatrixView<T> gradient{}, below{};  // by its outputs; by its input, where that is wanted
+  index_t x_first = -1;               // the first column, of a layer whose input is x; else -1
+  // Whether more is to be done than the kernels and the layer's functions do by themselves: several
+  // inputs, or a gradient that is added to another.
+  bool joins = false;
 
   const LayerRows<T>& of(MatrixView<const T> x) {
-    if (begin == 0) rows.x = x;
+    if (x_first >= 0) {
+      rows.x.data = x.data + x_first;
+      rows.x.stride = x.stride;
+    }
     rows.x.rows = rows.kept.rows = rows.a.rows = x.rows;
     return rows;
   }

@@ -14,7 +14,8 @@ std::atomic<std::uint64_t> last_version{0};
 }  // namespace
 
 template <class T>
-void Workspace<T>::reserve(const KernelTable<T>& table, const Layers<T>& layers, index_t rows) {
+void Workspace<T>::reserve(const KernelTable<T>& table, const Layers<T>& layers,
+                           const GradientPlaces& places, index_t rows) {
   if (rows <= rows_) return;
   Workspace<T> larger;
   const auto room = [rows](index_t stride) {
@@ -31,7 +32,10 @@ void Workspace<T>::reserve(const KernelTable<T>& table, const Layers<T>& layers,
     larger.kept_.push_back(layer->kept() == 0 ? AlignedBuffer<T>()
                                               : room(larger.kept_stride_.back()));
   }
-  for (AlignedBuffer<T>& buffer : larger.gradient_) buffer = room(larger.widest_);
+  larger.widest_ = std::max(larger.widest_, padded(places.spare));
+  for (std::size_t i = 0; i < places.buffers + (places.spare > 0 ? 1 : 0); ++i)
+    larger.gradient_.push_back(room(larger.widest_));
+  larger.place_ = places.buffer;
   // The old buffers stay until all allocations have succeeded.
   std::swap(units_, larger.units_);
   std::swap(stride_, larger.stride_);
@@ -40,6 +44,7 @@ void Workspace<T>::reserve(const KernelTable<T>& table, const Layers<T>& layers,
   std::swap(a_, larger.a_);
   std::swap(kept_, larger.kept_);
   std::swap(gradient_, larger.gradient_);
+  std::swap(place_, larger.place_);
   widest_ = larger.widest_;
   rows_ = rows;
   version_ = ++last_version;

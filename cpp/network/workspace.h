@@ -16,11 +16,21 @@ namespace densecore {
 template <class T>
 using Layers = std::vector<std::unique_ptr<Layer<T>>>;
 
+// Where the backward pass keeps the gradients by the layers' outputs: those that are never wanted
+// at the same time share a buffer. A stack needs two: layer l+1 reads one and writes the other.
+struct GradientPlaces {
+  std::vector<std::size_t> buffer;  // of each layer
+  std::size_t buffers = 2;
+  // Columns of the widest gradient that is added to another one; 0: there is none.
+  index_t spare = 0;
+};
+
 template <class T>
 class Workspace {
  public:
   // Makes room for `rows` rows; its contents are lost when it grows.
-  void reserve(const KernelTable<T>& table, const Layers<T>& layers, index_t rows);
+  void reserve(const KernelTable<T>& table, const Layers<T>& layers, const GradientPlaces& places,
+               index_t rows);
   // Makes room for the gradients of `count` leaves of `parameters` elements.
   void reserve_partials(int count, index_t parameters);
   // Makes room for the transposed weights of all layers.
@@ -38,16 +48,22 @@ class Workspace {
     return kept_[l].data() == nullptr ? a(l, begin, end)
                                       : view(kept_[l], begin, end, kept_cols_[l], kept_stride_[l]);
   }
-  // The backward pass of layer l+1 reads one of the two buffers and writes the other. All layers
-  // have the same distance between rows, so that threads that have reached other layers use other
-  // memory.
+  // All gradients have the same distance between rows, so that threads that have reached other
+  // layers use other memory.
   MatrixView<T> gradient(std::size_t l, index_t begin, index_t end) {
-    return {gradient_[l % 2].data() + begin * widest_, end - begin, units_[l], widest_};
+    return {gradient_[place_[l]].data() + begin * widest_, end - begin, units_[l], widest_};
   }
   // The same buffers with rows as near to each other as those of `a`: for one thread, which has
   // done with a layer before it goes on to the next.
   MatrixView<T> near_gradient(std::size_t l, index_t rows) {
-    return view(gradient_[l % 2], 0, rows, units_[l], stride_[l]);
+    return view(gradient_[place_[l]], 0, rows, units_[l], stride_[l]);
+  }
+  // For a gradient that is then added to another one, with the distances of either.
+  MatrixView<T> spare(index_t begin, index_t end, index_t cols) {
+    return {gradient_.back().data() + begin * widest_, end - begin, cols, widest_};
+  }
+  MatrixView<T> near_spare(index_t rows, index_t cols, index_t stride) {
+    return view(gradient_.back(), 0, rows, cols, stride);
   }
   // Rows start where a vector of the length that `elements` take (see SmallLayer) is aligned: none
   // straddles two cache lines.
@@ -72,8 +88,9 @@ class Workspace {
   index_t widest_ = 0, partial_stride_ = 0;
   std::uint64_t version_ = 0;
   std::vector<index_t> units_, stride_, kept_cols_, kept_stride_, transposed_offset_;
-  std::vector<AlignedBuffer<T>> a_, kept_;
-  AlignedBuffer<T> gradient_[2], partials_, transposed_;
+  std::vector<std::size_t> place_;
+  std::vector<AlignedBuffer<T>> a_, kept_, gradient_;  // the last one is spare, if one is wanted
+  AlignedBuffer<T> partials_, transposed_;
 };
 
 }  // namespace densecore

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "base/dtypes.h"
+#include "base/fork_lock.h"
 #include "base/view.h"
 #include "kernels/dispatch.h"
 #include "layers/lookup.h"
@@ -73,7 +74,7 @@ void OptimizerSettings::set_schedule(Schedule schedule) {
   auto made = schedule ? std::make_shared<const Schedule>(std::move(schedule)) : nullptr;
   std::shared_ptr<const Rates> none;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const ForkLock lock;
     scheduled_.store(made != nullptr, std::memory_order_relaxed);
     std::swap(schedule_, made);
     std::swap(rates_, none);
@@ -87,7 +88,7 @@ HyperparameterValues OptimizerSettings::values(std::int64_t step) {
   std::shared_ptr<const Schedule> schedule;
   std::shared_ptr<const Rates> rates;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const ForkLock lock;
     schedule = schedule_;
     rates = rates_;
   }
@@ -96,14 +97,14 @@ HyperparameterValues OptimizerSettings::values(std::int64_t step) {
     std::vector<double> made(rates_at_once);
     (*schedule)(step, rates_at_once, made.data());
     rates = std::make_shared<const Rates>(Rates{step, std::move(made)});
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const ForkLock lock;
     // Another thread may have set another schedule meanwhile, which then holds from the next step
     // on.
     if (schedule_ == schedule) rates_ = rates;
   }
   // The first hyperparameter of every optimizer.
   found[0] = rates->values[static_cast<std::size_t>(step - rates->first)];
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const ForkLock lock;
   if (schedule_ == schedule) values_[0] = found[0];
   return found;
 }
@@ -154,11 +155,25 @@ Update<T> OptimizerState<T>::make_update(T* parameters, const T* gradients) {
 
 template <class T>
 void OptimizerState<T>::advance(Update<T>& update) {
-  const HyperparameterValues values = settings_->values(steps);
-  const std::int64_t number = accumulation_ == 1 ? steps : steps / accumulation_;
-  entry_->prepare(values.data(), number + 1, update.scalars);
+  prepare(steps, settings_->values(steps), {}, update);
   ++steps;
-  update.decay = 1 - values[0] * settings_->gradient_steps().weight_decay;
+}
+
+template <class T>
+void OptimizerState<T>::prepare(std::int64_t number, HyperparameterValues values,
+                                const Multipliers& multipliers, Update<T>& update) const {
+  values[0] *= multipliers.rate;
+  entry_->prepare(values.data(), number / accumulation_ + 1, update.scalars);
+  // A product with 1 leaves all bits.
+  update.decay = 1 - values[0] * (multipliers.decay * settings_->gradient_steps().weight_decay);
+}
+
+template <class T>
+Update<T> OptimizerState<T>::update_of(const Update<T>& update,
+                                       const Multipliers& multipliers) const {
+  Update<T> own = update;
+  if (multipliers.any()) prepare(steps - 1, settings_->values(steps - 1), multipliers, own);
+  return own;
 }
 
 template <class T>
@@ -255,15 +270,20 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
   }
   const Update<T> update = next_update(parameters, gradients);
   if (entry_->array_step != ArrayStep::none) {
-    for (const ParameterBlock& block : trained) step_of_array(update, block, gradients);
+    for (const ParameterBlock& block : trained)
+      step_of_array(update_of(update, block.multipliers), block, gradients);
     return finish_step(executor, work, parameters, trained);
   }
   for (std::size_t b = 0; b < trained.size();) {
-    // Adjacent arrays are updated together.
+    // Adjacent arrays of the same rates are updated together.
     const index_t first = trained[b].offset;
+    const Multipliers& multipliers = trained[b].multipliers;
     index_t last = first + trained[b].size();
-    for (++b; b < trained.size() && trained[b].offset == last; ++b) last += trained[b].size();
-    apply(update, first, last);
+    for (++b;
+         b < trained.size() && trained[b].offset == last && trained[b].multipliers == multipliers;
+         ++b)
+      last += trained[b].size();
+    apply(update_of(update, multipliers), first, last);
   }
   finish_step(executor, work, parameters, trained);
 }

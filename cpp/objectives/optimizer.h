@@ -6,7 +6,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -78,9 +77,8 @@ class OptimizerSettings {
       return step >= first && step - first < static_cast<std::int64_t>(values.size());
     }
   };
-  // The lock protects the two pointers. It is not held during a call of the schedule, which may
-  // wait for the GIL: a thread that holds the GIL may wait for this lock to set another schedule.
-  std::mutex mutex_;
+  // ForkLock protects the two pointers. It is not held during a call of the schedule, which may
+  // wait for the GIL: a thread that holds the GIL may wait for the lock to set another schedule.
   std::atomic<bool> scheduled_{false};
   std::shared_ptr<const Schedule> schedule_;
   std::shared_ptr<const Rates> rates_;
@@ -160,6 +158,8 @@ class OptimizerState {
   bool simple() const {
     return entry_->array_step == ArrayStep::none && !settings_->gradient_steps().any();
   }
+  // The same step for an array whose rate or decay are others.
+  Update<T> update_of(const Update<T>& update, const Multipliers& multipliers) const;
   // Counts `count` steps of an optimizer that descends and is plain; returns the rate of each.
   double next_rate(std::int64_t count);
   // Counts `count` steps `by_rows`, and writes the learning rate of each; returns their update, all
@@ -175,6 +175,9 @@ class OptimizerState {
  private:
   void add_penalties(const T* parameters, T* gradients, const std::vector<ParameterBlock>& trained,
                      double factor) const;
+  // Scalars and decay of step `number` (from 0), with these hyperparameters.
+  void prepare(std::int64_t number, HyperparameterValues values, const Multipliers& multipliers,
+               Update<T>& update) const;
   // To be called after the update of all parameters.
   void finish_step(Executor& executor, double work, T* parameters,
                    const std::vector<ParameterBlock>& trained);

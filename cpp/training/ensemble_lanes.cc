@@ -33,7 +33,7 @@ void Ensemble<T>::choose_lanes() {
   const Layers<T>& layers = network().layers();
   row_layers_ = row_layers_of(table, layers);
   narrow_ =
-      table.lane_train != nullptr && !row_layers_.empty() && !network().penalized() &&
+      table.lane_train != nullptr && !row_layers_.empty() && !network().array_steps() &&
       row_layers_.size() <= tiny_layers && row_layers_.front().inputs <= tiny_inputs &&
       std::all_of(row_layers_.begin(), row_layers_.end(),
                   [](const RowLayer& layer) { return layer.units <= lane_units; }) &&

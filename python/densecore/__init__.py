@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         callbacks,
         converters,
         datasets,
+        distributed,
         export,
         initializers,
         layers,
@@ -51,6 +52,7 @@ __all__ = [
     "converters",
     "cross_validate",
     "datasets",
+    "distributed",
     "export",
     "from_keras",
     "from_torch",
@@ -78,9 +80,10 @@ __all__ = [
 
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
-    "activations", "backend", "callbacks", "converters", "datasets", "export", "initializers",
-    "layers", "losses", "metrics", "models", "ops", "optimizers", "random", "reference",
-    "regularizers", "saving", "schedules", "sklearn", "solvers", "utils",
+    "activations", "backend", "callbacks", "converters", "datasets", "distributed", "export",
+    "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "random",
+    "reference", "regularizers", "saving", "schedules", "sklearn", "solvers", "tabular",
+    "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",

@@ -86,8 +86,12 @@ class Activation(Fixed):
         """The activation that `get_config` describes."""
         return cls(**config)
 
-    def __reduce__(self) -> Any:
-        return Activation.from_config, (self.get_config(),)
+    # For pickle, copy and skops, which writes what this returns.
+    def __getstate__(self) -> dict[str, Any]:
+        return self.get_config()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(vars(type(self).from_config(state)))
 
     def _kernel(self) -> tuple[str, list[float]]:
         """The core's name and its parameters: none when they are the initial values."""
@@ -163,6 +167,8 @@ def _number(activation: str, key: str, value: Any) -> float | bool | None:
 class _Activations(Registry[Activation]):
     def serialize(self, thing: Activation) -> dict[str, Any]:
         """What `deserialize` makes an equal activation of; JSON-able."""
+        if not isinstance(thing, Activation):
+            raise TypeError(f"activation: found {checks.shown(thing)}, wanted an Activation")
         return thing.get_config()
 
 

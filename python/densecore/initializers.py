@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ._base import checks, core, unsupported
-from ._base.dtypes import Array
+from ._base.dtypes import Array, check_dtype
 from ._base.lookup import unknown
 from ._base.registry import Registry
 
@@ -35,6 +35,8 @@ class Initializer:
     _own: ClassVar[dict[str, float]] = {}
 
     def __init__(self, *, seed: int | None = None, **arguments: float) -> None:
+        if not hasattr(self, "name"):
+            raise TypeError("Initializer: found the base class, wanted one of its classes")
         known = core.initializers().get(self.name, self._own)
         for argument in arguments:
             if argument not in known:
@@ -62,7 +64,9 @@ class Initializer:
 
     def __call__(self, shape: tuple[int, ...], dtype: str = "float32") -> Array:
         """An array of `shape` (fan-in first, as Keras's kernels) with values of its own."""
-        out = np.empty(shape, dtype)
+        sizes = shape if isinstance(shape, list | tuple) else (shape,)
+        shape = tuple(checks.integer("shape", size, 0) for size in sizes)
+        out = np.empty(shape, check_dtype(dtype))
         fan_in, fan_out = (shape[0], shape[-1]) if len(shape) > 1 else (max(out.size, 1),) * 2
         self.fill(out, fan_in, fan_out, 0, 0)
         return out

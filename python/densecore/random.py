@@ -58,6 +58,30 @@ def _generator(seed: "int | SeedGenerator | None") -> np.random.Generator:
     return np.random.default_rng(seeds.fresh() if seed is None else checks.seed(seed))
 
 
+def _shape(shape: Sequence[int]) -> tuple[int, ...]:
+    given = shape if isinstance(shape, list | tuple | np.ndarray) else (shape,)
+    if np.ndim(given) > 1:
+        raise TypeError(f"shape: found {checks.shown(shape)}, wanted a tuple of integers")
+    return tuple(checks.integer("shape", size, 0) for size in np.atleast_1d(given))
+
+
+def _reals(name: str, value: Any) -> Array:
+    found = np.asarray(value)
+    if found.dtype.kind not in "iuf" or not np.isfinite(found).all():
+        raise TypeError(f"{name}: found {checks.shown(value)}, wanted finite numbers")
+    return found.astype(np.float64)
+
+
+def _integer_dtype(dtype: Any) -> "np.dtype[Any]":
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except (TypeError, ValueError):
+        found = np.dtype(object)
+    if found.kind not in "iu":
+        raise TypeError(f"dtype: found {checks.shown(dtype)}, wanted one of integers")
+    return found
+
+
 def normal(
     shape: Sequence[int],
     mean: float = 0.0,
@@ -77,7 +101,8 @@ def normal(
     seed : int or SeedGenerator, optional
         By default a new one.
     """
-    drawn = _generator(seed).normal(mean, stddev, shape)
+    deviation = checks.number("stddev", stddev, least=0)
+    drawn = _generator(seed).normal(checks.number("mean", mean), deviation, _shape(shape))
     return drawn.astype(check_dtype(dtype))
 
 
@@ -95,8 +120,9 @@ def truncated_normal(
     shape, mean, stddev, dtype, seed
         As for `normal`.
     """
+    mean, stddev = checks.number("mean", mean), checks.number("stddev", stddev, least=0)
     generator = _generator(seed)
-    drawn = np.asarray(generator.standard_normal(shape))
+    drawn = np.asarray(generator.standard_normal(_shape(shape)))
     beyond = np.abs(drawn) > 2
     while beyond.any():
         drawn[beyond] = generator.standard_normal(int(beyond.sum()))
@@ -123,7 +149,9 @@ def uniform(
     seed : int or SeedGenerator, optional
         By default a new one.
     """
-    drawn = _generator(seed).uniform(minval, maxval, shape)
+    low = checks.number("minval", minval)
+    high = checks.number("maxval", maxval, least=low)
+    drawn = _generator(seed).uniform(low, high, _shape(shape))
     return drawn.astype(check_dtype(dtype))
 
 
@@ -144,7 +172,11 @@ def randint(
     seed : int or SeedGenerator, optional
         By default a new one.
     """
-    return _generator(seed).integers(minval, maxval, shape).astype(dtype)
+    kind = _integer_dtype(dtype)
+    limits = np.iinfo(kind)
+    low = checks.integer("minval", minval, int(limits.min), int(limits.max))
+    high = checks.integer("maxval", maxval, low + 1, int(limits.max) + 1)
+    return _generator(seed).integers(low, high, _shape(shape)).astype(kind)
 
 
 def binomial(
@@ -164,9 +196,22 @@ def binomial(
     dtype, seed
         As for `normal`.
     """
-    drawn = _generator(seed).binomial(
-        np.asarray(counts, np.int64), np.asarray(probabilities, np.float64), shape
-    )
+    trials, chances = _reals("counts", counts), _reals("probabilities", probabilities)
+    if ((trials < 0) | (trials >= 2**62) | (trials != np.floor(trials))).any():
+        raise ValueError(f"counts: found {checks.shown(counts)}, wanted integers >= 0")
+    if ((chances < 0) | (chances > 1)).any():
+        raise ValueError(
+            f"probabilities: found {checks.shown(probabilities)}, wanted numbers from 0 to 1"
+        )
+    size = _shape(shape)
+    try:
+        np.broadcast_to(trials * chances, size)
+    except ValueError:
+        raise ValueError(
+            f"shape: found {size}, wanted one that counts of shape {trials.shape} and "
+            f"probabilities of shape {chances.shape} broadcast to"
+        ) from None
+    drawn = _generator(seed).binomial(trials.astype(np.int64), chances, size)
     return np.asarray(drawn).astype(check_dtype(dtype))
 
 
@@ -197,13 +242,16 @@ def categorical(
     ValueError
         `logits` is not a matrix.
     """
-    matrix = np.asarray(logits, np.float64)
+    matrix = np.asarray(logits)
+    if matrix.dtype.kind not in "biuf":
+        raise TypeError(f"logits: found {checks.shown(logits)}, wanted real numbers")
+    matrix = matrix.astype(np.float64)
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise ValueError(f"logits: found shape {matrix.shape}, wanted (rows, classes)")
     count = checks.integer("num_samples", num_samples, 0)
     # The largest of the logits with Gumbel's noise has the probabilities of their softmax.
     noise = _generator(seed).gumbel(size=(len(matrix), count, matrix.shape[1]))
-    return np.asarray((matrix[:, None, :] + noise).argmax(axis=2), dtype)
+    return np.asarray((matrix[:, None, :] + noise).argmax(axis=2), _integer_dtype(dtype))
 
 
 def shuffle(x: ArrayLike, axis: int = 0, seed: "int | SeedGenerator | None" = None) -> Array:
@@ -216,4 +264,8 @@ def shuffle(x: ArrayLike, axis: int = 0, seed: "int | SeedGenerator | None" = No
     seed : int or SeedGenerator, optional
         By default a new one.
     """
-    return np.asarray(_generator(seed).permutation(np.asarray(x), axis=axis))
+    array = np.asarray(x)
+    if array.ndim == 0:
+        raise TypeError(f"x: found {checks.shown(x)}, wanted an array")
+    place = checks.integer("axis", axis, -array.ndim, array.ndim - 1)
+    return np.asarray(_generator(seed).permutation(array, axis=place))

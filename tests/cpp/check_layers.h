@@ -95,6 +95,68 @@ void check_normalization(const Kernels<T>& kernels) {
 }
 
 template <class T>
+void check_periodic(const Kernels<T>& kernels) {
+  using Table = PeriodicKernels<T>;
+  report("periodic", [&](Numbers& numbers, Hash& hash) {
+    Guarded<T> x_(100), g_(1200), dx_[2] = {Guarded<T>(100), Guarded<T>(100)};
+    Guarded<T> kept_[2] = {Guarded<T>(6000), Guarded<T>(6000)};
+    Guarded<T> a_[2] = {Guarded<T>(1200), Guarded<T>(1200)};
+    struct Arrays {
+      Guarded<T> of[4] = {Guarded<T>(1000), Guarded<T>(1000), Guarded<T>(1000), Guarded<T>(1000)};
+    } p_, out_[2];
+    for (const index_t rows : {1, 2, 9})
+      for (const index_t columns : {1, 3})
+        for (const index_t frequencies : {1, 3, 4, 8, 16, 17, 33})
+          for (const index_t units : {2, 5}) {
+            describe("%td rows of %td x %td x %td", rows, columns, frequencies, units);
+            const PeriodicShape shape{columns, frequencies, units};
+            const auto number = [&](index_t, index_t) { return 2 * numbers.symmetric(); };
+            const MatrixView<T> x = x_.fill(rows, columns, columns + 1, number);
+            const MatrixView<T> g = g_.fill(rows, columns * units, columns * units + 2, number);
+            const index_t sizes[] = {columns * frequencies, columns * frequencies,
+                                     columns * (units - 1) * frequencies, columns * (units - 1)};
+            const T* p[4];
+            for (int i = 0; i < 4; ++i) p[i] = p_.of[i].fill(1, sizes[i], sizes[i], number).data;
+            MatrixView<T> kept[2], a[2], dx[2], out[2][4];
+            for (int level = 0; level < 2; ++level) {
+              const Table& table = level == 0 ? kernels.tested.periodic : kernels.portable.periodic;
+              kept[level] =
+                  kept_[level].fill(rows, 2 * columns * frequencies, 2 * columns * frequencies + 3);
+              a[level] = a_[level].fill(rows, columns * units, columns * units + 1);
+              dx[level] = dx_[level].fill(rows, columns, columns + 2);
+              T* to[4];
+              for (int i = 0; i < 4; ++i) {
+                out[level][i] = out_[level].of[i].fill(1, sizes[i], sizes[i],
+                                                       [](index_t, index_t) { return 0.5; });
+                to[i] = out[level][i].data;
+              }
+              table.forward(rows, shape, x.data, x.stride, p, kept[level].data, kept[level].stride,
+                            a[level].data, a[level].stride);
+              table.gradient(rows, shape, x.data, x.stride, p, kept[level].data, kept[level].stride,
+                             g.data, g.stride, true, to);
+              table.input_gradient(rows, shape, p, kept[level].data, kept[level].stride, g.data,
+                                   g.stride, dx[level].data, dx[level].stride);
+            }
+            kept_[0].check_outside("kept");
+            a_[0].check_outside("a");
+            dx_[0].check_outside("dx");
+            const auto same = [&](const char* name, MatrixView<T> found, MatrixView<T> expected) {
+              hash.add(found);
+              const double allowed = 256 * kernels.eps * std::fmax(1, largest(expected));
+              compare(name, found, expected, [&](index_t, index_t) { return allowed; });
+            };
+            same("kept", kept[0], kept[1]);
+            same("a", a[0], a[1]);
+            same("dx", dx[0], dx[1]);
+            for (int i = 0; i < 4; ++i) {
+              out_[0].of[i].check_outside("gradient");
+              same("gradient", out[0][i], out[1][i]);
+            }
+          }
+  });
+}
+
+template <class T>
 void check_gradient_steps(const Kernels<T>& kernels) {
   const GradientKernels<T>& tested = kernels.tested.gradients;
   const GradientKernels<T>& portable = kernels.portable.gradients;

@@ -12,6 +12,7 @@
 #include <functional>
 #include <thread>
 
+#include "base/fork_lock.h"
 #include "network/frozen.h"
 #include "problem.h"
 #include "training/ensemble.h"
@@ -154,6 +155,7 @@ bool fork_in_the_middle() {
 }  // namespace
 
 int main() {
+  prepare_for_forks();
   set_thread_count(3);
   bool right = report("regions of the pool", regions());
   right = report("trainings at once", trainings()) && right;

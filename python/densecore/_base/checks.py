@@ -7,6 +7,7 @@ one that is out of its range; both name the value found and the values wanted.
 """
 
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,21 @@ def shown(value: Any) -> str:
     """A value as an error shows it: with its type, unless it is a number, a string or None."""
     if value is None or isinstance(value, bool | np.bool_ | int | float | np.number):
         return _brief(value)
-    text = repr(value)
+    kind = type(value).__name__
+    try:
+        text = repr(value)
+    except Exception:  # a class of the caller's, or a collection of huge integers
+        return kind
     if isinstance(value, str):
         return text if len(text) <= 60 else f"a string of {len(value)} characters"
-    kind = type(value).__name__
     return f"{kind} {text}" if len(text) <= 40 and "\n" not in text else kind
 
 
 def _brief(value: Any) -> str:
-    text = str(value)
+    try:
+        text = str(value)
+    except ValueError:  # Python shows no integer of more than 4300 digits
+        return f"an integer of {value.bit_length()} bits"
     return text if len(text) <= 40 else f"{text[:20]}… ({len(text)} characters)"
 
 
@@ -35,6 +42,15 @@ def one_line(text: str, limit: int = 400) -> str:
     """A text that quotes a file, fit to be printed: of one line, and not longer than a few."""
     found = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:limit])
     return found if len(text) <= limit else f"{found}… ({len(text)} characters)"
+
+
+def prefixed(prefix: str, error: Exception) -> ValueError | TypeError:
+    """The same error with the argument's place before its text.
+
+    Not of the error's own type, whose constructor may take other arguments.
+    """
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    return kind(f"{prefix}: {error}")
 
 
 def real(value: Any) -> int | float | None:
@@ -57,7 +73,10 @@ def real(value: Any) -> int | float | None:
     from numbers import Real  # fractions and decimals, which are rare
 
     if isinstance(value, Real) or type(value).__name__ == "Decimal":
-        return float(value)
+        try:
+            return float(value)
+        except (ValueError, OverflowError):  # a signalling NaN, a fraction of huge integers
+            return math.nan
     return None
 
 
@@ -185,6 +204,45 @@ def flag(name: str, value: Any) -> bool:
     if isinstance(found, int) and found in (0, 1):
         return bool(found)
     raise TypeError(f"{name}: found {shown(value)}, wanted True or False")
+
+
+def path(name: str, value: Any) -> str:
+    """A path as a string.
+
+    Raises
+    ------
+    TypeError
+        It is neither a string nor an ``os.PathLike`` of one.
+    ValueError
+        It holds a character that no path has.
+    """
+    found = value
+    if not isinstance(value, str) and hasattr(value, "__fspath__"):
+        found = os.fspath(value)
+    if not isinstance(found, str):
+        raise TypeError(f"{name}: found {shown(value)}, wanted a string or an os.PathLike of one")
+    try:
+        possible = b"\0" not in os.fsencode(found)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise ValueError(f"{name}: found {found!r}, wanted a path: no file has such a name")
+    return str(found)
+
+
+def one_of(name: str, value: Any, words: tuple[Any, ...]) -> Any:
+    """One of some words.
+
+    Raises
+    ------
+    ValueError
+        It is anything else.
+    """
+    if isinstance(value, str) and value in words:
+        return str(value)
+    shown_words = [repr(word) for word in words]
+    wanted = f"{', '.join(shown_words[:-1])} or {shown_words[-1]}"
+    raise ValueError(f"{name}: found {shown(value)}, wanted {wanted}")
 
 
 def text(name: str, value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import core
+from . import checks, core
 
 Array = NDArray[Any]
 
@@ -73,11 +73,11 @@ def check_dtype(dtype: Any, name: str = "dtype") -> str:
         return dtype
     try:
         found = str(np.dtype(dtype).name)
-    except TypeError:
+    except (TypeError, ValueError):
         error: type[Exception] = ValueError if isinstance(dtype, str) else TypeError
-        raise error(f"{name}: found {dtype!r}, wanted {wanted}") from None
+        raise error(f"{name}: found {checks.shown(dtype)}, wanted {wanted}") from None
     if found not in DTYPES:
-        raise ValueError(f"{name}: found {dtype!r}, wanted {wanted}")
+        raise ValueError(f"{name}: found {checks.shown(dtype)}, wanted {wanted}")
     return found
 
 

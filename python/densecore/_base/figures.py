@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from . import checks
 from .files import atomic_writer, check_writable
 
 if TYPE_CHECKING:
@@ -48,10 +49,11 @@ def check_picture_path(path: str | os.PathLike[str]) -> str:
     from matplotlib.backend_bases import FigureCanvasBase
 
     known = FigureCanvasBase.get_supported_filetypes()
-    ending = os.path.splitext(os.fspath(path))[1].lstrip(".").lower()
+    shown = checks.path("path", path)
+    ending = os.path.splitext(shown)[1].lstrip(".").lower()
     if ending not in known:
         raise ValueError(
-            f"{os.fspath(path)}: found the ending {'.' + ending if ending else 'of no kind'!r}, "
+            f"{shown}: found the ending {'.' + ending if ending else 'of no kind'!r}, "
             f"wanted one of {', '.join('.' + name for name in sorted(known))}"
         )
     check_writable(path)

@@ -6,6 +6,8 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from . import checks
+
 StrPath = str | os.PathLike[str]
 
 
@@ -15,9 +17,7 @@ def _target(path: StrPath) -> str:
     A device or a pipe could be replaced, by root at least, and would then be gone: ``/dev/null``
     for the whole system.
     """
-    shown = os.fspath(path)
-    if isinstance(shown, bytes):
-        raise TypeError(f"path: found bytes {shown!r}, wanted a string or an os.PathLike of one")
+    shown = checks.path("path", path)
     target = os.path.realpath(shown)
     if os.path.isdir(target):
         raise IsADirectoryError(f"{shown or repr(shown)}: is a directory, wanted a file")
@@ -36,7 +36,7 @@ def check_writable(path: StrPath) -> None:
     OSError
         Naming the path and the reason: no such directory, a directory itself, no permission.
     """
-    shown, directory = os.fspath(path), os.path.dirname(_target(path))
+    shown, directory = checks.path("path", path), os.path.dirname(_target(path))
     import tempfile  # as below: `import densecore` does not pay for it
 
     # Only a try tells: permission bits say nothing to root, nor of a read-only file system.

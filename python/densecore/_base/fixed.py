@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from . import checks
+
 
 class Fixed:
     """Base class of objects whose public attributes keep the value that they are made with.
@@ -18,7 +20,7 @@ class Fixed:
     def __setattr__(self, name: str, value: Any) -> None:
         if name in vars(self) and not name.startswith("_"):
             raise AttributeError(
-                f"{type(self).__name__}: {name}: found {value!r} for an object that is made; its "
-                "attributes do not change: make a new one"
+                f"{type(self).__name__}: {name}: found {checks.shown(value)} for an object that is "
+                "made; its attributes do not change: make a new one"
             )
         super().__setattr__(name, value)

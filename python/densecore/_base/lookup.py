@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import NoReturn
 
+from . import checks
+
 
 def unknown(what: str, name: object, known: Iterable[str]) -> NoReturn:
     """Raise the error for a name that is not known: it lists those that are.
@@ -19,8 +21,8 @@ def unknown(what: str, name: object, known: Iterable[str]) -> NoReturn:
     names = list(known)
     if not isinstance(name, str):
         raise TypeError(
-            f"{what}: found {type(name).__name__}, wanted one of the names {', '.join(names)}"
+            f"{what}: found {checks.shown(name)}, wanted one of the names {', '.join(names)}"
         )
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(name[:100], names, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
-    raise ValueError(f"unknown {what} '{name}'{hint}; known: {', '.join(names)}")
+    raise ValueError(f"unknown {what} {checks.shown(name)}{hint}; known: {', '.join(names)}")

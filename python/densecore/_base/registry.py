@@ -9,6 +9,7 @@ line than its own. Classes of users are found by `custom_objects`, or when they 
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
+from . import checks
 from .lookup import unknown
 
 T = TypeVar("T")
@@ -40,6 +41,10 @@ def register_keras_serializable(
         The object is no class or function.
     """
 
+    checks.text("package", package)
+    if name is not None:
+        checks.text("name", name)
+
     def register(thing: Any) -> Any:
         if not callable(thing):
             raise TypeError(
@@ -65,7 +70,7 @@ def get_registered_name(thing: Any) -> str:
     for name, found in _CUSTOM_OBJECTS.items():
         if found is thing:
             return name
-    return str(thing.__name__)
+    return checks.text("get_registered_name: a name", getattr(thing, "__name__", thing))
 
 
 def get_registered_object(name: str, custom_objects: Custom | None = None) -> Any:
@@ -77,7 +82,8 @@ def get_registered_object(name: str, custom_objects: Custom | None = None) -> An
     custom_objects : dict, optional
         Further ones; they come first.
     """
-    return {**_CUSTOM_OBJECTS, **(custom_objects or {})}.get(name)
+    checks.text("name", name)
+    return {**_CUSTOM_OBJECTS, **_mapping(custom_objects)}.get(name)
 
 
 class CustomObjectScope:
@@ -90,7 +96,7 @@ class CustomObjectScope:
     """
 
     def __init__(self, custom_objects: Custom) -> None:
-        self._added = dict(custom_objects)
+        self._added = dict(_mapping(custom_objects))
 
     def __enter__(self) -> "CustomObjectScope":
         self._before = dict(_CUSTOM_OBJECTS)
@@ -167,12 +173,13 @@ class Registry(Generic[T]):
         ValueError
             It is unknown; the message lists the known ones.
         """
-        for custom in (custom_objects or {}, _CUSTOM_OBJECTS):
+        own = _mapping(custom_objects)
+        for custom in (own, _CUSTOM_OBJECTS):
             if isinstance(name, str) and name in custom:
                 return custom[name]
         canonical = self.canonical(name)
         if canonical is None:
-            unknown(self.what, name, [*self.words(), *(custom_objects or {})])
+            unknown(self.what, name, [*self.words(), *own])
         return self._makers[canonical]
 
     def canonical(self, word: Any) -> str | None:
@@ -198,6 +205,7 @@ class Registry(Generic[T]):
         TypeError
             It is none of these.
         """
+        _mapping(custom_objects)
         if isinstance(identifier, self.base):
             return identifier
         if isinstance(identifier, type) and issubclass(identifier, self.base):
@@ -229,7 +237,8 @@ class Registry(Generic[T]):
             name, options = config["class_name"], config.get("config") or {}
             if not isinstance(options, Mapping):
                 raise ValueError(
-                    f"{self.what}: found {config!r}, wanted class_name and config, a dictionary"
+                    f"{self.what}: found {checks.shown(config)}, wanted class_name and config, a "
+                    "dictionary"
                 )
             name = config.get("registered_name") or name
             if self.canonical(name) is None:
@@ -251,8 +260,21 @@ class Registry(Generic[T]):
 
     def serialize(self, thing: T) -> dict[str, Any]:
         """What `deserialize` makes an equal object of; JSON-able, in Keras's form."""
-        config: dict[str, Any] = thing.get_config()  # type: ignore[attr-defined]
+        if not hasattr(thing, "get_config"):
+            raise TypeError(
+                f"{self.what}: found {checks.shown(thing)}, wanted a {self.base.__name__}"
+            )
+        config: dict[str, Any] = thing.get_config()
         return {"class_name": type(thing).__name__, "config": config}
+
+
+def _mapping(custom_objects: Custom | None) -> Custom:
+    if custom_objects is not None and not isinstance(custom_objects, Mapping):
+        raise TypeError(
+            f"custom_objects: found {checks.shown(custom_objects)}, wanted a dictionary of classes "
+            "and functions by name"
+        )
+    return custom_objects or {}
 
 
 def public(namespace: Mapping[str, Any], *more: str) -> list[str]:

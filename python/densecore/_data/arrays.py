@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.dtypes import Array
-from .interop import to_numpy
+from .interop import of_objects, to_numpy
 
 
 def _numeric(name: str, value: Any) -> Array:
@@ -22,8 +22,8 @@ def _numeric(name: str, value: Any) -> Array:
     try:
         array = np.asarray(to_numpy(name, value))
         if array.dtype == object:  # for instance a list with numbers of several types
-            array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+            array = of_objects(array)
+    except (TypeError, ValueError, OverflowError) as error:
         if str(error).startswith(f"{name}: "):
             raise
         raise TypeError(f"{name}: found values that are not numbers ({error})") from None
@@ -33,6 +33,11 @@ def _numeric(name: str, value: Any) -> Array:
             found = f"text ({array.flat[0]!s:.20})"
         raise TypeError(f"{name}: found {found}, wanted real numbers")
     return array
+
+
+def as_array(name: str, value: Any, dtype: np.dtype[Any]) -> Array:
+    """`value` as an array of `dtype`, of whatever shape it has."""
+    return as_dtype(name, _numeric(name, value), dtype)
 
 
 def as_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> Array:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .._base import core
+from .._base import checks, core
 from .._base.warn import warn
 from .dataset import Batch, Data
 
@@ -56,17 +56,23 @@ class Arrays:
             self.whole = True
         self.steps: int | None = there if self.whole else steps
 
-    def epoch(self, number: int, seed: int) -> Iterator[Batch]:
-        data, size = self.data, self.batch_size
-        rows = len(data.x)
-        order = self.order
-        if order is None and self.shuffle:
-            order = core.permutation(rows, seed, number)
+    def whole_order(self, number: int, seed: int) -> Any:
+        """The order of an epoch's rows, or None when it is that of the arrays."""
+        if self.order is None and self.shuffle:
+            return core.permutation(len(self.data.x), seed, number)
+        return self.order
+
+    def order_of(self, number: int, seed: int) -> Iterator[Any]:
+        """Which rows the batches of an epoch have: a slice each, or numbers of rows."""
+        rows, size = len(self.data.x), self.batch_size
+        order = self.whole_order(number, seed)
         for begin in islice(range(0, rows, size), self.steps):
-            part: Any = slice(begin, begin + size)
-            if order is not None:
-                part = order[part]
-            yield data.batch(part)
+            part = slice(begin, min(begin + size, rows))
+            yield part if order is None else order[part]
+
+    def epoch(self, number: int, seed: int) -> Iterator[Batch]:
+        for which in self.order_of(number, seed):
+            yield self.data.batch(which)
 
 
 class Indexed:
@@ -182,4 +188,4 @@ def _converted(convert: Convert, item: Any, step: int) -> Batch:
     try:
         return convert(x, y, weight).batch()
     except (TypeError, ValueError) as error:
-        raise type(error)(f"batch {step}: {error}") from None
+        raise checks.prefixed(f"batch {step}", error) from None

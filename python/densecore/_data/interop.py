@@ -59,6 +59,20 @@ def to_numpy(name: str, value: Any) -> Any:
     return value
 
 
+def of_objects(array: Any) -> Any:
+    """An array of Python objects as one of float64. Text is no number, although NumPy reads it.
+
+    Raises
+    ------
+    TypeError, ValueError, OverflowError
+        An element is no number.
+    """
+    for value in array.flat:
+        if isinstance(value, str | bytes):
+            raise TypeError(f"text: {value[:20]!r}")
+    return array.astype(np.float64)
+
+
 def _check_device(name: str, value: Any) -> None:
     kind, number = value.__dlpack_device__()
     if int(kind) != _CPU:
@@ -83,8 +97,8 @@ def _pandas(name: str, value: Any) -> Any:
     for place, (column, dtype) in enumerate(columns):
         if dtype.kind == "O" and str(dtype) == "object":
             try:
-                np.asarray(value.iloc[:, place] if frame else value, np.float64)
-            except (TypeError, ValueError):
+                of_objects(np.asarray(value.iloc[:, place] if frame else value, object))
+            except (TypeError, ValueError, OverflowError):
                 raise _no_numbers(name, column, dtype) from None
         elif dtype.kind not in "biuf" or str(dtype) == "category":
             raise _no_numbers(name, column, dtype)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._base import checks
 from .._base.dtypes import Array
 from .._base.files import StrPath
 
@@ -149,7 +150,7 @@ def _json(path: str, text: str | bytes) -> dict[str, Any]:
 
 def is_keras_file(path: StrPath) -> bool:
     """Whether a file's name ends as those of Keras's models do."""
-    return os.fspath(path).lower().endswith((".keras", ".h5", ".hdf5"))
+    return checks.path("path", path).lower().endswith((".keras", ".h5", ".hdf5"))
 
 
 def read(path: StrPath) -> KerasFile:
@@ -164,7 +165,7 @@ def read(path: StrPath) -> KerasFile:
     ValueError
         It is not such a file, or holds weights only.
     """
-    h5py, shown = _import_h5py(), os.fspath(path)
+    h5py, shown = _import_h5py(), checks.path("path", path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"{shown}: there is no such file")
     if shown.lower().endswith(".keras"):
@@ -214,7 +215,7 @@ def read_weights(path: StrPath) -> Weights:
     ImportError, FileNotFoundError, ValueError
         As `read`.
     """
-    h5py, shown = _import_h5py(), os.fspath(path)
+    h5py, shown = _import_h5py(), checks.path("path", path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"{shown}: there is no such file")
     return Weights(_open(h5py, path, shown), shown)

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .._base import core
-from .._base.checks import one_line, shown
+from .._base import checks, core
 from .._base.dtypes import Array
 from . import safetensors
 
@@ -65,7 +64,7 @@ class ModelFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+        self.path = checks.path("path", path)
         self._file = safetensors.open_file(path)
         try:
             self._check_version()
@@ -77,7 +76,7 @@ class ModelFile:
                     value = self.progress.get(counter)
                     if type(value) is not int or not 0 <= value < 2**62:
                         raise ValueError(
-                            f"{self.path}: the model is damaged: {counter} = {shown(value)}"
+                            f"{self.path}: the model is damaged: {counter} = {checks.shown(value)}"
                         )
         except BaseException:
             self._file.close()
@@ -91,9 +90,11 @@ class ModelFile:
             raise ValueError(f"{self.path}: a safetensors file, but not a densecore model")
         version = metadata.get("format_version", "")
         if not (version.isascii() and version.isdigit() and len(version) < 9 and int(version) > 0):
-            raise ValueError(f"{self.path}: found format version {shown(version)}, wanted a number")
+            raise ValueError(
+                f"{self.path}: found format version {checks.shown(version)}, wanted a number"
+            )
         if int(version) > FORMAT_VERSION:
-            writer = one_line(metadata.get("densecore_version", "a newer version"), 20)
+            writer = checks.one_line(metadata.get("densecore_version", "a newer version"), 20)
             raise ValueError(
                 f"{self.path}: written by densecore {writer} in format {version}; this version "
                 f"({core.__version__}) reads up to format {FORMAT_VERSION}: upgrade densecore"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._base.checks import one_line
+from .._base import checks
 from .._base.dtypes import Array
 from .._base.files import StrPath, atomic_writer
 
@@ -76,8 +76,10 @@ def write(path: StrPath, tensors: Mapping[str, Array], metadata: Mapping[str, st
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % _ALIGNMENT)
     if len(text) > _MAX_HEADER:
-        raise ValueError(f"{os.fspath(path)}: the header would have {len(text)} bytes, more than "
-                         f"the {_MAX_HEADER} that are read back")  # fmt: skip
+        raise ValueError(
+            f"{os.fspath(path)}: the header would have {len(text)} bytes, more than the "
+            f"{_MAX_HEADER} that are read back"
+        )
     with atomic_writer(path) as file:
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
@@ -98,7 +100,7 @@ class SafetensorsFile:
     """
 
     def __init__(self, path: StrPath) -> None:
-        self.path = os.fspath(path)
+        self.path = checks.path("path", path)
         if os.path.isdir(path):
             raise IsADirectoryError(f"{self.path}: is a directory, wanted a file")
         try:
@@ -112,7 +114,7 @@ class SafetensorsFile:
             raise
 
     def _fail(self, text: str) -> ValueError:
-        return ValueError(f"{self.path}: {one_line(text)}")
+        return ValueError(f"{self.path}: {checks.one_line(text)}")
 
     def _read_header(self) -> tuple[int, dict[str, str], dict[str, TensorInfo]]:
         size = os.fstat(self._file.fileno()).st_size

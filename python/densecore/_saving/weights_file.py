@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .._base import core
-from .._base.checks import one_line
+from .._base import checks, core
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from . import safetensors
@@ -30,7 +29,7 @@ def read(path: str | os.PathLike[str], views: Mapping[str, Array]) -> None:
 
     Numbers of another precision are converted.
     """
-    name = os.fspath(path)
+    name = checks.path("path", path)
     with open(path, "rb") as start:
         if start.read(len(_HDF5)) == _HDF5:
             raise ValueError(
@@ -43,7 +42,7 @@ def read(path: str | os.PathLike[str], views: Mapping[str, Array]) -> None:
         for key in {**wanted, **found}:
             if found.get(key) != wanted.get(key):
                 raise ValueError(
-                    f"{name}: tensor '{one_line(key, 60)}': found {_shown(found, key)}, "
+                    f"{name}: tensor '{checks.one_line(key, 60)}': found {_shown(found, key)}, "
                     f"the model has {_shown(wanted, key)}"
                 )
         arrays = {key: file.read(key) for key in wanted}

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._base import checks
 from .._base.warn import warn
 from ..metrics import larger_is_better
@@ -38,6 +40,8 @@ class Callback:
 
     # Callbacks that must see what the others have done in an epoch come last, whatever their place.
     runs_last = False
+    # With `fit(comm=...)` those that write files run on rank 0 only.
+    writes_files = False
     _warned_of = ""  # the number whose absence has been warned of
     # The list that it is in: what it restores, it restores for all of them.
     _companions: "CallbackList | None" = None
@@ -167,11 +171,11 @@ class Direction:
     """
 
     def __init__(self, owner: str, monitor: str, mode: str, min_delta: float = 0.0) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"{owner}: mode: found {mode!r}, wanted 'auto', 'min' or 'max'")
+        checks.text(f"{owner}: monitor", monitor)
+        mode = checks.one_of(f"{owner}: mode", mode, ("auto", "min", "max"))
         self.grows = mode == "max" or (mode == "auto" and larger_is_better(monitor))
         self._asked = monitor.removeprefix("val_") if mode == "auto" else None
-        self._delta = abs(min_delta)
+        self._delta = abs(checks.number(f"{owner}: min_delta", min_delta))
 
     def ask(self, model: "Model") -> None:
         """A metric of the model knows better than its name does."""
@@ -191,6 +195,21 @@ def best_number(name: str, value: Any) -> float | None:
     if value is not None and found is None:
         raise TypeError(f"{name}: found {checks.shown(value)}, wanted a number or None")
     return found
+
+
+def check_verbose(owner: str, value: Any) -> int:
+    """A callback's `verbose`: an integer >= 0 or a bool, and "auto" is 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        It is anything else.
+    """
+    if isinstance(value, str) and value == "auto":
+        return 1
+    if isinstance(value, bool):
+        return int(value)
+    return checks.integer(f"{owner}: verbose", value, 0)
 
 
 class CallbackList:
@@ -221,6 +240,10 @@ class CallbackList:
         elif isinstance(callbacks, Callback):
             given = [callbacks]
         elif callbacks is not None:
+            if not isinstance(callbacks, Iterable) or isinstance(callbacks, str | np.ndarray):
+                raise TypeError(
+                    f"callbacks: found {checks.shown(callbacks)}, wanted a list of Callback"
+                )
             given = list(callbacks)
         for callback in given:
             if not isinstance(callback, Callback):

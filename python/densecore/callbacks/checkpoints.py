@@ -11,7 +11,7 @@ import numpy as np
 
 from .._base import checks
 from .._saving import safetensors
-from .base import Callback, CallbackList, Direction, Logs, best_number, overrides
+from .base import Callback, CallbackList, Direction, Logs, best_number, check_verbose, overrides
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -51,6 +51,8 @@ class ModelCheckpoint(Callback):
         `mode` or `save_freq` is not one of these.
     """
 
+    writes_files = True
+
     def __init__(
         self,
         filepath: StrPath,
@@ -63,17 +65,19 @@ class ModelCheckpoint(Callback):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__()
-        self.filepath = os.fspath(filepath)
+        self.filepath = checks.path("ModelCheckpoint: filepath", filepath)
         self.monitor = monitor
-        self.verbose = verbose
-        self.save_best_only = save_best_only
-        self.save_weights_only = save_weights_only
+        self.verbose = check_verbose("ModelCheckpoint", verbose)
+        self.save_best_only = checks.flag("ModelCheckpoint: save_best_only", save_best_only)
+        self.save_weights_only = checks.flag(
+            "ModelCheckpoint: save_weights_only", save_weights_only
+        )
         self.save_freq = save_freq
-        self.best = initial_value_threshold
+        self.best = best_number("ModelCheckpoint: initial_value_threshold", initial_value_threshold)
         self._direction = Direction("ModelCheckpoint", monitor, mode)
         self._epoch = 0
         self._batches = 0
-        if save_freq == "epoch":
+        if isinstance(save_freq, str) and save_freq == "epoch":
             return
         if save_best_only and monitor.startswith("val_"):
             raise ValueError(
@@ -174,6 +178,7 @@ class BackupAndRestore(Callback):
     """
 
     runs_last = True
+    writes_files = True
 
     def __init__(
         self,
@@ -182,16 +187,18 @@ class BackupAndRestore(Callback):
         delete_checkpoint: bool = True,
     ) -> None:
         super().__init__()
-        self.backup_dir = os.fspath(backup_dir)
+        self.backup_dir = checks.path("BackupAndRestore: backup_dir", backup_dir)
         if not self.backup_dir:
             raise ValueError(
                 "BackupAndRestore: backup_dir: found an empty path, wanted a directory"
             )
-        every = 1 if save_freq == "epoch" else save_freq
+        every = 1 if isinstance(save_freq, str) and save_freq == "epoch" else save_freq
         self.save_freq = checks.integer(
             "BackupAndRestore: save_freq", every, 1, wanted="'epoch' or a number of epochs"
         )
-        self.delete_checkpoint = delete_checkpoint
+        self.delete_checkpoint = checks.flag(
+            "BackupAndRestore: delete_checkpoint", delete_checkpoint
+        )
 
     @property
     def path(self) -> str:
@@ -215,7 +222,7 @@ class BackupAndRestore(Callback):
         json.dumps(self.model._compiled_optimizer().get_config())
         if os.path.exists(self.path):
             with safetensors.open_file(self.path) as file:
-                self._restore(file)
+                self.restore(file)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write all that the next epoch depends on."""
@@ -230,7 +237,11 @@ class BackupAndRestore(Callback):
             with contextlib.suppress(OSError):  # what is not empty stays
                 os.rmdir(self.backup_dir)
 
-    def _write(self, epoch: int) -> None:
+    def write_within(self, epoch: int, steps: int, totals: list[list[float]]) -> None:
+        """Write a training that stops within an epoch, of which so many steps are made."""
+        self._write(epoch - 1, {"steps": steps, "totals": totals})
+
+    def _write(self, epoch: int, within: dict[str, Any] | None = None) -> None:
         model = self.model
         tensors = _model_tensors(model)
         callbacks = []
@@ -245,13 +256,18 @@ class BackupAndRestore(Callback):
             "optimizer": json.dumps(model._compiled_optimizer().get_config()),
             "progress": json.dumps(model.progress),
             "training": json.dumps(
-                {"epoch": epoch, "stopped": bool(model.stop_training), "callbacks": callbacks}
+                {
+                    "epoch": epoch,
+                    "stopped": bool(model.stop_training),
+                    "callbacks": callbacks,
+                    **({} if within is None else {"within": within}),
+                }
             ),
         }
         metadata["checksum"] = _checksum(metadata, tensors)
         safetensors.write(self.path, tensors, metadata)
 
-    def _restore(self, file: safetensors.SafetensorsFile) -> None:
+    def restore(self, file: safetensors.SafetensorsFile) -> None:
         """Take over a training; nothing has changed when it raises ValueError."""
         model = self.model
         if file.metadata.get("format") != _FORMAT or file.metadata.get("version") not in ("1", "2"):
@@ -295,6 +311,7 @@ class BackupAndRestore(Callback):
         model._set_progress(saved.progress)
         model.stop_training = saved.stopped
         model._initial_epoch = saved.epoch + 1
+        model._initial_step, model._initial_totals = saved.steps, saved.totals
 
     def _damaged(self, error: Exception) -> ValueError:
         reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
@@ -329,7 +346,11 @@ class _Training:
             for counter in ("steps", "epochs")
         }
         training = read["training"]
-        self.epoch = checks.integer("epoch", training["epoch"], 0, 2**62)
+        within = training.get("within", {"steps": 0, "totals": []})
+        self.epoch = checks.integer("epoch", training["epoch"], -1, 2**62)
+        # Of the next epoch: the steps that are made, and what each added up to.
+        self.steps = checks.integer("steps", within["steps"], 0, 2**62)
+        self.totals = [_totals(entry) for entry in within["totals"]]
         self.stopped = checks.flag("stopped", training["stopped"])
         callbacks = training["callbacks"]
         self.classes = [checks.text("class", entry["class"]) for entry in callbacks]
@@ -358,6 +379,15 @@ class _Training:
         if name not in self._file.tensors or self._file.tensors[name].shape != view.shape:
             raise ValueError(f"no tensor {name} as wanted")
         return self._file.read(name, np.empty_like(view))
+
+
+def _totals(entry: Any) -> tuple[float, float, float, int]:
+    if not isinstance(entry, list) or len(entry) != 4:
+        raise TypeError("totals: found something else than lists of four numbers")
+    loss, weight, penalty = (checks.real(value) for value in entry[:3])
+    if loss is None or weight is None or penalty is None:
+        raise TypeError("totals: found values that are not numbers")
+    return float(loss), float(weight), float(penalty), checks.integer("rows", entry[3])
 
 
 def _whole(text: str) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._base import checks
-from .base import Callback, Direction, Logs, best_number
+from .base import Callback, Direction, Logs, best_number, check_verbose
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -45,7 +45,7 @@ class LearningRateScheduler(Callback):
                 f"LearningRateScheduler: found {type(schedule).__name__}, wanted a callable"
             )
         self.schedule = schedule
-        self.verbose = verbose
+        self.verbose = check_verbose("LearningRateScheduler", verbose)
         self._takes_rate = _accepts_two(schedule)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -125,14 +125,12 @@ class ReduceLROnPlateau(Callback):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__()
-        if not 0 < factor < 1:
-            raise ValueError(f"ReduceLROnPlateau: factor: found {factor}, wanted 0 < factor < 1")
         self.monitor = monitor
-        self.factor = factor
-        self.patience = patience
-        self.verbose = verbose
-        self.cooldown = cooldown
-        self.min_lr = min_lr
+        self.factor = checks.number("ReduceLROnPlateau: factor", factor, above=0, below=1)
+        self.patience = checks.integer("ReduceLROnPlateau: patience", patience, 0)
+        self.verbose = check_verbose("ReduceLROnPlateau", verbose)
+        self.cooldown = checks.integer("ReduceLROnPlateau: cooldown", cooldown, 0)
+        self.min_lr = checks.number("ReduceLROnPlateau: min_lr", min_lr, least=0)
         self._direction = Direction("ReduceLROnPlateau", monitor, mode, min_delta)
         self._reset()
 

@@ -72,13 +72,19 @@ class CSVLogger(Callback):
         Whether to go on in an existing file, under its header, instead of replacing it.
     """
 
+    writes_files = True
+
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
         super().__init__()
-        self.filename = os.fspath(filename)
-        self.separator = separator
-        self.append = append
+        self.filename = checks.path("CSVLogger: filename", filename)
+        self.separator = checks.text("CSVLogger: separator", separator)
+        if len(self.separator) != 1 or self.separator in '\r\n"':
+            raise ValueError(
+                f"CSVLogger: separator: found {checks.shown(separator)}, wanted one character"
+            )
+        self.append = checks.flag("CSVLogger: append", append)
         self._file: TextIO | None = None
         self._columns: list[str] = []
         self._size: int | None = None
@@ -154,9 +160,11 @@ class TensorBoard(Callback):
         Neither torch.utils.tensorboard nor tensorboardX can be imported.
     """
 
+    writes_files = True
+
     def __init__(self, log_dir: str | os.PathLike[str] = "logs") -> None:
         super().__init__()
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = checks.path("TensorBoard: log_dir", log_dir)
         self._writer_class = _summary_writer()
         self._writers: dict[str, Any] = {}
 

@@ -5,6 +5,7 @@ import sys
 import time
 from typing import Any, TextIO
 
+from .._base import checks
 from .base import Callback, Logs
 
 
@@ -35,10 +36,9 @@ class EpochProgress:
         stream: TextIO | None = None,
         start: float | None = None,
     ) -> None:
-        if verbose not in ("auto", 0, 1, 2) and not _is_more(verbose):
-            raise ValueError(f"verbose: found {verbose!r}, wanted 'auto', 0, 1 or 2")
+        check_verbose(verbose)
         self._epochs = epochs
-        self._verbose = 1 if verbose == "auto" else min(int(verbose), 2)
+        self._verbose = 1 if isinstance(verbose, str) else min(int(verbose), 2)
         self._stream = sys.stdout if stream is None else stream
         self._in_place = self._verbose == 1 and rewrites_lines(self._stream)
         self._start = time.perf_counter() if start is None else start
@@ -193,13 +193,14 @@ def _tqdm() -> Any:
 
 def check_verbose(verbose: int | str) -> None:
     """Raise ValueError for what `fit` cannot show."""
-    if verbose not in ("auto", 0, 1, 2, "bar") and not _is_more(verbose):
-        raise ValueError(f"verbose: found {verbose!r}, wanted 'auto', 0, 1, 2 or 'bar'")
-
-
-def _is_more(verbose: int | str) -> bool:
-    """Numbers above 2, which Keras takes, too: lines without a bar."""
-    return isinstance(verbose, int) and not isinstance(verbose, bool) and verbose > 2
+    # Numbers above 2, which Keras takes, too, are lines without a bar.
+    found = int(verbose) if isinstance(verbose, bool) else checks.real(verbose)
+    if isinstance(verbose, str):
+        known = verbose in ("auto", "bar")
+    else:
+        known = isinstance(found, int) and found >= 0
+    if not known:
+        raise ValueError(f"verbose: found {checks.shown(verbose)}, wanted 'auto', 0, 1, 2 or 'bar'")
 
 
 def shown(value: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._base import checks
-from .base import Callback, Direction, Logs, best_number
+from .base import Callback, Direction, Logs, best_number, check_verbose
 
 
 class EarlyStopping(Callback):
@@ -55,11 +55,15 @@ class EarlyStopping(Callback):
     ) -> None:
         super().__init__()
         self.monitor = monitor
-        self.patience = patience
-        self.verbose = verbose
-        self.baseline = baseline
-        self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
+        self.patience = checks.integer("EarlyStopping: patience", patience, 0)
+        self.verbose = check_verbose("EarlyStopping", verbose)
+        self.baseline = best_number("EarlyStopping: baseline", baseline)
+        self.restore_best_weights = checks.flag(
+            "EarlyStopping: restore_best_weights", restore_best_weights
+        )
+        self.start_from_epoch = checks.integer(
+            "EarlyStopping: start_from_epoch", start_from_epoch, 0
+        )
         self._direction = Direction("EarlyStopping", monitor, mode, min_delta)
         self._reset()
 
@@ -135,7 +139,7 @@ class TerminateOnNaN(Callback):
 
     def __init__(self, every_batch: bool = False) -> None:
         super().__init__()
-        if every_batch:
+        if checks.flag("TerminateOnNaN: every_batch", every_batch):
             self.on_train_batch_end = self._batch_end  # type: ignore[method-assign]
 
     def _batch_end(self, batch: int, logs: Logs | None = None) -> None:
@@ -172,11 +176,9 @@ class TimeLimit(Callback):
 
     def __init__(self, seconds: float, every_batch: bool = False) -> None:
         super().__init__()
-        if not seconds > 0:
-            raise ValueError(f"TimeLimit: found {seconds} seconds, wanted more than 0")
-        self.seconds = float(seconds)
+        self.seconds = checks.number("TimeLimit: seconds", seconds, above=0)
         self._end = math.inf
-        if every_batch:
+        if checks.flag("TimeLimit: every_batch", every_batch):
             self.on_train_batch_end = self._look  # type: ignore[method-assign, assignment]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

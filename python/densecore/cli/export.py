@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 import densecore as dc
+from densecore import tabular
 from densecore.export import FORMATS, export
 
 
@@ -27,5 +28,9 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the file and say what it is, and what it costs."""
-    print(export(dc.load_model(options.model), options.out, int8=options.int8))
+    if tabular.is_table_model(options.model):
+        model = tabular.load_table_model(options.model)
+        print(model.export(options.out, int8=options.int8))
+    else:
+        print(export(dc.load_model(options.model), options.out, int8=options.int8))
     return 0

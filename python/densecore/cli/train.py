@@ -8,6 +8,7 @@ from typing import Any
 
 import densecore as dc
 from densecore import tabular
+from densecore.distributed import Group, launched
 from densecore.tabular import report
 from densecore.tabular.importance import permutation_importance
 from densecore.tabular.judge import judge
@@ -182,8 +183,8 @@ def recipe_of(options: argparse.Namespace) -> tabular.Recipe:
     )  # fmt: skip
 
 
-def run(options: argparse.Namespace) -> int:
-    """Train, print, save, draw."""
+def _prepared(options: argparse.Namespace) -> tuple[tabular.Recipe, Any, tabular.Table | None]:
+    """The recipe, what is to be learnt, and the table of ``--test``; raises for every mistake."""
     # All that can go wrong without the data, before any work is done.
     refuse_same_file(
         ("--save", options.save), ("--plot", options.plot), ("--json", options.json),
@@ -215,7 +216,33 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.missing == "error":
         problem.refuse_missing()
-    test = None if options.test is None else read(options.test, options)
+    return recipe, problem, None if options.test is None else read(options.test, options)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, print, save, draw; with mpiexec, on all its ranks."""
+    ranks = launched()
+    if ranks is None:
+        return _run(options, None)
+    # Each rank reads the table and trains a share of the networks; rank 0 prints and saves.
+    try:
+        if ranks.rank == 0:
+            return _run(options, ranks)
+        options.plot = options.json = options.save = options.test = None
+        options.quiet = True
+        with contextlib.redirect_stdout(_Nowhere()):
+            return _run(options, ranks)
+    except BaseException as error:
+        ranks.leave(error)
+        if ranks.rank == 0:
+            raise
+        return 2  # rank 0 says the same
+
+
+def _run(options: argparse.Namespace, ranks: Group | None) -> int:
+    recipe, problem, test = (
+        _prepared(options) if ranks is None else ranks.together(lambda: _prepared(options))
+    )
     say = (lambda text: None) if options.quiet else _show
     for line in report.describe_problem(problem, options.task is not None):
         say(line)
@@ -229,10 +256,12 @@ def run(options: argparse.Namespace) -> int:
             metric=options.metric,
             time_limit=options.time_limit,
             progress=bar.show,
+            comm=None if ranks is None else ranks.given,
         )
     for note in trained.notes:
         say(f"note: {note}")
-    trained.model.save(options.save)
+    if options.save is not None:
+        trained.model.save(options.save)
     for line in report.describe_scores(trained, options.metric):
         _show(line)
     tested = None

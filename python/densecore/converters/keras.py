@@ -40,7 +40,7 @@ class _Config:
         return self.config.pop(key, default)
 
     def number(self, key: str, default: Any) -> Any:
-        """A number, which Keras also writes as an array of one."""
+        """A number, or numbers, which Keras also writes as an array."""
         value = self.pop(key, default)
         if isinstance(value, Mapping):
             value = value.get("config", {}).get("value", value)
@@ -181,6 +181,25 @@ def _flatten(c: _Config) -> layers.Layer:
     return layers.Flatten()
 
 
+def _group_normalization(c: _Config) -> layers.Layer:
+    return layers.GroupNormalization(c.pop("groups", 32), **_scale_and_center(c))
+
+
+def _rms_normalization(c: _Config) -> layers.Layer:
+    c.last_axis()
+    return layers.RMSNormalization(epsilon=c.pop("epsilon", 1e-6), trainable=c.trainable)
+
+
+def _unit_normalization(c: _Config) -> layers.Layer:
+    c.last_axis()
+    return layers.UnitNormalization()
+
+
+def _noise(c: _Config) -> layers.Layer:
+    c.pop("seed")
+    return layers.GaussianNoise(c.pop("stddev"))
+
+
 # Keras's class: what makes the layer of its configuration. What a function leaves in it is refused.
 _LAYERS: dict[str, Callable[[_Config], layers.Layer]] = {
     "Activation": lambda c: layers.Activation(_activation(c.place, c.pop("activation"))),
@@ -190,16 +209,21 @@ _LAYERS: dict[str, Callable[[_Config], layers.Layer]] = {
     "Dropout": _dropout,
     "ELU": lambda c: layers.ELU(c.number("alpha", 1.0)),
     "Flatten": _flatten,
+    "GaussianNoise": _noise,
+    "GroupNormalization": _group_normalization,
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": lambda c: layers.LeakyReLU(
         c.number("alpha", None) or c.number("negative_slope", 0.3)
     ),
     "Normalization": _normalization,
+    "RMSNormalization": _rms_normalization,
     "ReLU": lambda c: layers.ReLU(
         c.number("max_value", None), c.number("negative_slope", 0.0), c.number("threshold", 0.0)
     ),
-    "Rescaling": lambda c: layers.Rescaling(c.pop("scale"), c.pop("offset", 0.0)),
+    "Rescaling": lambda c: layers.Rescaling(c.number("scale", None), c.number("offset", 0.0)),
+    "Reshape": lambda c: layers.Reshape(tuple(c.pop("target_shape"))),
     "Softmax": lambda c: layers.Softmax(c.pop("axis", -1)),
+    "UnitNormalization": _unit_normalization,
 }
 _INPUTS = ("InputLayer",)
 _WITHOUT_EFFECT = ("Identity",)

@@ -110,6 +110,13 @@ _ACTIVATIONS: dict[str, Callable[[str, Any], Activation]] = {
 }
 
 
+def _element_by_element(layer: layers.Layer) -> bool:
+    """Whether a layer does to each element of a row the same, whatever the row's shape."""
+    if isinstance(layer, layers.Activation):
+        return str(layer.activation) not in ("softmax", "log_softmax")
+    return isinstance(layer, layers.Normalization | layers.Dropout | layers.GaussianNoise)
+
+
 class _Reader:
     """Layers, and the arrays that they get once the model is built, as modules are read."""
 
@@ -118,6 +125,7 @@ class _Reader:
         self.weights: list[tuple[layers.Layer, dict[str, Array]]] = []
         self.inputs: int | None = None
         self.dtypes: set[str] = set()
+        self._folded = False  # whether rows have several dimensions
         self._activates = False  # whether the last layer is a Dense without an activation
 
     def add(self, layer: layers.Layer, features: int | None, **arrays: Array) -> None:
@@ -131,7 +139,12 @@ class _Reader:
     def activate(self, activation: Activation) -> None:
         last = self.layers[-1] if self.layers else None
         if self._activates and isinstance(last, layers.Dense):
-            last.activation = activation.name if activation.is_default else activation
+            # The same layer with an activation: a layer that is made does not change.
+            function = activation.name if activation.is_default else activation
+            self.layers[-1] = layers.Dense(
+                last.units, function, use_bias=last.use_bias, trainable=last.trainable
+            )
+            self.weights[-1] = (self.layers[-1], self.weights[-1][1])
             self._activates = False
         else:
             self.add(layers.Activation(activation), None)
@@ -176,16 +189,49 @@ class _Reader:
         arguments, arrays = self._scaled(place, module)
         self.add(layers.LayerNormalization(**arguments), module.normalized_shape[0], **arrays)
 
+    def rms_normalization(self, place: str, module: Any) -> None:
+        if len(module.normalized_shape) != 1:
+            raise ValueError(
+                f"{place}: found normalized_shape={tuple(module.normalized_shape)}, wanted one size"
+            )
+        if module.weight is None:
+            raise ValueError(f"{place}: found elementwise_affine=False, wanted True")
+        scale = _array(f"{place}.weight", module.weight)
+        epsilon = np.finfo(scale.dtype).eps if module.eps is None else module.eps
+        trainable = bool(module.weight.requires_grad)
+        layer = layers.RMSNormalization(epsilon=float(epsilon), trainable=trainable)
+        self.add(layer, scale.size, scale=scale)
+
+    def group_normalization(self, place: str, module: Any) -> None:
+        arguments, arrays = self._scaled(place, module)
+        layer = layers.GroupNormalization(module.num_groups, **arguments)
+        self.add(layer, module.num_channels, **arrays)
+
+    def unit_normalization(self, place: str, module: Any) -> None:
+        self.add(layers.UnitNormalization(), None)
+
+    def noise(self, place: str, module: Any) -> None:
+        self.add(layers.GaussianNoise(module.stddev), None)
+
     def dropout(self, place: str, module: Any) -> None:
         self.add(layers.Dropout(module.p), None)
 
+    def unflatten(self, place: str, module: Any) -> None:
+        if module.dim != 1:
+            raise ValueError(f"{place}: found dim={module.dim}, wanted 1 (the features)")
+        self.add(layers.Reshape(tuple(module.unflattened_size)), None)
+        self._folded = True
+
     def flatten(self, place: str, module: Any) -> None:
-        if self.layers:
+        if self._folded:
+            self.add(layers.Flatten(), None)
+            self._folded = False
+        elif not all(_element_by_element(layer) for layer in self.layers):
             raise ValueError(f"{place}: found a Flatten after other layers, wanted it first")
 
     def fixed_normalization(self, place: str, module: Any) -> None:
         mean, factor, shift = (
-            _array(f"{place}.{key}", getattr(module, key)).astype(np.float64)
+            _array(f"{place}.{key}", getattr(module, key)).astype(np.float64).ravel()
             for key in ("mean", "factor", "shift")
         )
         self.dtypes.add(str(module.factor.dtype).removeprefix("torch."))
@@ -201,7 +247,7 @@ class _Reader:
     def residual(self, place: str, module: Any) -> None:
         block = _Reader()
         block.read(f"{place}.block", module.block)
-        self.add(layers.Residual(block.layers), block.inputs)
+        self.add(layers.Residual(block.layers or [layers.Identity()]), block.inputs)
         self.weights += block.weights
         self.dtypes |= block.dtypes
 
@@ -233,9 +279,14 @@ _LAYERS: dict[str, Callable[[_Reader, str, Any], None]] = {
     "Dropout": _Reader.dropout,
     "FixedNormalization": _Reader.fixed_normalization,
     "Flatten": _Reader.flatten,
+    "GaussianNoise": _Reader.noise,
+    "GroupNorm": _Reader.group_normalization,
     "LayerNorm": _Reader.layer_normalization,
     "Linear": _Reader.linear,
+    "RMSNorm": _Reader.rms_normalization,
     "Residual": _Reader.residual,
+    "Unflatten": _Reader.unflatten,
+    "UnitNormalization": _Reader.unit_normalization,
 }
 
 
@@ -245,7 +296,8 @@ def from_torch(module: Any, *, name: str | None = None) -> Sequential:
     Parameters
     ----------
     module : torch.nn.Module
-        An ``nn.Sequential`` of ``Linear``, ``BatchNorm1d``, ``LayerNorm``, ``Dropout``,
+        An ``nn.Sequential`` of ``Linear``, ``BatchNorm1d``, ``LayerNorm``, ``RMSNorm``,
+        ``GroupNorm``, ``Dropout``,
         ``Flatten`` (first), ``Identity``, activations, and such stacks; or one of these; or what
         `Sequential.to_torch` made.
     name : str, optional

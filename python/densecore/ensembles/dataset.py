@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base import checks
 from .._base.dtypes import Array
 from .._base.lazy import imports
 from .._data.dataset import Data, prepare
@@ -70,8 +71,6 @@ class MembersData:
 
 
 def _cut(rows: int, share: float) -> int:
-    if not 0 < share < 1:
-        raise ValueError(f"validation_split: found {share}, wanted 0 <= share < 1")
     cut = int(rows * (1 - share))
     if cut in (0, rows):
         raise ValueError(
@@ -121,6 +120,8 @@ def read(
     TypeError, ValueError
         Naming the argument, the member where it is one's own, what was found and what is wanted.
     """
+    if not getattr(x, "shape", ()) and not isinstance(x, list | tuple):
+        raise TypeError(f"x: found {checks.shown(x)}, wanted an array (rows, features)")
     xs = _parts("x", x, members, 2)
     y_dimensions = 2
     vectors = (sparse or outputs == 1) and getattr(y, "shape", ()) == (members, len(xs[0]))
@@ -149,7 +150,7 @@ def read(
         except (TypeError, ValueError) as error:
             if count == 1:
                 raise
-            raise type(error)(f"member {i}: {error}") from None
+            raise checks.prefixed(f"member {i}", error) from None
         found.append(data)
     weighted = found[0].weight is not None
     return MembersData(
@@ -168,8 +169,9 @@ def read_rows(name: str, indices: Any, members: int, data: MembersData) -> Indic
     TypeError, ValueError
         They are not whole numbers, not as many lists as members, empty, or out of range.
     """
-    if not isinstance(indices, Sequence | np.ndarray) or isinstance(indices, str):
-        raise TypeError(f"{name}: found {type(indices).__name__}, wanted an array for each member")
+    one_each = isinstance(indices, list | tuple) or getattr(indices, "ndim", 0) > 0
+    if not one_each:
+        raise TypeError(f"{name}: found {checks.shown(indices)}, wanted an array for each member")
     if len(indices) != members:
         raise ValueError(
             f"{name}: found {len(indices)} arrays of row numbers, wanted one for each of "
@@ -241,12 +243,15 @@ def with_validation(
     if isinstance(given, str):
         return data, data.with_rows(_rest(given, data))
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-        raise ValueError("validation_data: wanted (x, y), (x, y, sample_weight) or 'rest'")
+        raise ValueError(
+            f"validation_data: found {checks.shown(given)}, wanted (x, y), (x, y, sample_weight) "
+            "or 'rest'"
+        )
     x, y, weight = [*given, None][:3]
     try:
         return data, convert(x, y, weight)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"validation_data: {error}") from None
+        raise checks.prefixed("validation_data", error) from None
 
 
 def _rest(given: str, data: MembersData) -> Indices:

@@ -12,15 +12,18 @@ from .. import losses, optimizers
 from .._base import checks
 from .._base.dtypes import Array
 from .._base.warn import warn
+from .._data.arrays import as_array
 from .._data.row_sources import as_rows, take
 from ..callbacks.progress import check_verbose
 from ..losses.function import CallableLoss
 from ..metrics import get_all, larger_is_better
-from ..models.sequential import Sequential
+from ..models.model import Model
 from . import serialization
 from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
+from .elsewhere import Job, Log, train_by_ranks
+from .elsewhere import train as train_elsewhere
 from .history import EnsembleHistory
-from .members import Members, member_count
+from .members import MAX_NUMBERS, Members, member_count
 from .progress import watched
 
 AnyOptimizer = str | optimizers.Optimizer
@@ -36,7 +39,7 @@ class Ensemble(Members):
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
         The architecture; its weights are not used. If it is compiled, the ensemble is too.
     n : int, optional
         How many members; by default as many as there are seeds, optimizers or learning rates.
@@ -59,7 +62,7 @@ class Ensemble(Members):
     Raises
     ------
     ValueError, TypeError
-        Something that is not a Sequential, a layer or a loss that is a Python function, or
+        Something that is not a model, a layer or a loss that is a Python function, or
         unequal numbers of seeds, optimizers and learning rates.
 
     Examples
@@ -72,7 +75,7 @@ class Ensemble(Members):
 
     def __init__(
         self,
-        model: Sequential,
+        model: Model,
         n: int | None = None,
         seeds: Sequence[int] | None = None,
         optimizers: AnyOptimizer | Sequence[AnyOptimizer] | None = None,
@@ -80,8 +83,8 @@ class Ensemble(Members):
         learning_rates: Sequence[Any] | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(model, Sequential):
-            raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
+        if not isinstance(model, Model):
+            raise TypeError(f"model: found {type(model).__name__}, wanted a model")
         count = member_count(n, seeds=seeds, optimizers=optimizers, learning_rates=learning_rates)
         if seeds is None:
             seeds = [model.seed + i for i in range(count)]
@@ -147,10 +150,10 @@ class Ensemble(Members):
         model = self._model
         before = (model.loss, model._metrics, model._weighted_metrics)
         try:
-            model.loss, model._metrics, model._weighted_metrics = chosen, plain, weighted
+            model._loss, model._metrics, model._weighted_metrics = chosen, plain, weighted
             self._compile(members)
         except BaseException:
-            model.loss, model._metrics, model._weighted_metrics = before
+            model._loss, model._metrics, model._weighted_metrics = before
             raise
 
     def _read(
@@ -189,6 +192,9 @@ class Ensemble(Members):
         monitor: str = "val_loss",
         patience: int | None = None,
         on_progress: Callable[[float], None] | None = None,
+        executor: Any = None,
+        log: str | os.PathLike[str] | Log | None = None,
+        comm: Any = None,
     ) -> EnsembleHistory:
         """Train all members for a number of epochs.
 
@@ -229,6 +235,18 @@ class Ensemble(Members):
         on_progress : callable, optional
             Called with the share of all epochs that are done, from another thread, several times a
             second while the members are trained.
+        executor : optional
+            Trains groups of members in other processes or on other machines, with the same bits:
+            an executor of ``concurrent.futures``, ``mpi4py.futures``, loky or Dask
+            (``client.get_executor()``), or the module ``ray``.
+        log : path, optional
+            A file with a line for each member that is trained, made when it is missing. The numbers
+            of members that are in it are taken from there, without their weights: what `sweep` and
+            `cross_validate` need.
+        comm : communicator, optional
+            Ranks, as of `Sequential.fit`, that all make this call with the same arguments: each
+            trains a share of the members, and afterwards all have all of them. The bits are those
+            of one process for any number of ranks.
 
         Returns
         -------
@@ -250,6 +268,12 @@ class Ensemble(Members):
         epochs = checks.integer("epochs", epochs, 0)
         size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
         check_verbose(verbose)
+        shuffle = checks.flag("shuffle", shuffle)
+        bootstrap = checks.flag("bootstrap", bootstrap)
+        restore_best_weights = checks.flag("restore_best_weights", restore_best_weights)
+        validation_split = checks.number("validation_split", validation_split, least=0, below=1)
+        if on_progress is not None and not callable(on_progress):
+            raise TypeError(f"on_progress: found {checks.shown(on_progress)}, wanted a callable")
         data = self._read(x, y, sample_weight, class_weight)
         rows = chosen_rows(self.seeds, indices, bootstrap, data)
         training, validation = with_validation(
@@ -264,36 +288,75 @@ class Ensemble(Members):
         best = self._best_epoch(restore_best_weights, monitor, patience, validation is not None)
         if validation is not None:
             names = names + ["val_" + name for name in names]
-        kept: NDArray[np.int64] | None = None
-        report = np.full((epochs, len(names), len(self)), np.nan)
+        most = MAX_NUMBERS // (len(names) * len(self))
+        if epochs > most:
+            raise ValueError(
+                f"epochs: found {epochs}, wanted at most {most} for {len(self)} members and "
+                f"{len(names)} numbers of each epoch, which are all kept"
+            )
         start = time.perf_counter()
+        job = Job(epochs, size, bool(shuffle), best, names)
+        if log is not None and not isinstance(log, Log):
+            log = Log(log)
         with self._core.reserved():
-            before = np.array(self.progress["epochs"])
-            try:
-                with watched(on_progress, report[:, 0]):
-                    kept = self._core.fit(
-                        training.core(),
-                        None if validation is None else validation.core(),
-                        epochs,
-                        size,
-                        bool(shuffle),
-                        report,
-                        best,
-                    )
-                self._core.finish_training()
-            finally:
-                numbers = {name: report[:, i] for i, name in enumerate(names)}
-                completed = np.array(self.progress["epochs"]) - before
-                if kept is None:
-                    kept = completed - 1
-                self.history = EnsembleHistory(
-                    numbers, completed, rows, self._model._directions, kept
+            if comm is not None:
+                if executor is not None or log is not None:
+                    raise ValueError("comm: found an executor or a log besides, wanted one of them")
+                report, kept, completed = train_by_ranks(self, training, validation, job, comm)
+                self._keep_history(training, job, report, completed, kept)
+            elif executor is None and log is None:
+                self._train_here(training, validation, job, on_progress)
+            else:
+                report, kept, completed = train_elsewhere(
+                    self, training, validation, job, executor, log, on_progress
                 )
+                self._keep_history(training, job, report, completed, kept)
+        assert self.history is not None
         self._warn_of(self.history)
         if verbose != 0:
             said = repr(self.history).removeprefix("EnsembleHistory(")[:-1]
             print(f"{said} - {time.perf_counter() - start:.1f}s")
         return self.history
+
+    def _train_here(
+        self,
+        training: MembersData,
+        validation: MembersData | None,
+        job: Job,
+        on_progress: Callable[[float], None] | None,
+    ) -> None:
+        kept: NDArray[np.int64] | None = None
+        report = np.full((job.epochs, len(job.names), len(self)), np.nan)
+        before = np.array(self.progress["epochs"])
+        try:
+            with watched(on_progress, report[:, 0]):
+                kept = self._core.fit(
+                    training.core(),
+                    None if validation is None else validation.core(),
+                    job.epochs,
+                    job.batch_size,
+                    job.shuffle,
+                    report,
+                    job.best,
+                )
+            self._core.finish_training()
+        finally:
+            completed = np.array(self.progress["epochs"]) - before
+            self._keep_history(training, job, report, completed, kept)
+
+    def _keep_history(
+        self,
+        training: MembersData,
+        job: Job,
+        report: NDArray[np.float64],
+        completed: NDArray[np.int64],
+        kept: NDArray[np.int64] | None,
+    ) -> None:
+        numbers = {name: report[:, i] for i, name in enumerate(job.names)}
+        if kept is None:
+            kept = completed - 1
+        directions = self._model._directions
+        self.history = EnsembleHistory(numbers, completed, training.rows, directions, kept)
 
     def _best_epoch(
         self, restore: bool, monitor: str, patience: int | None, validated: bool
@@ -306,8 +369,10 @@ class Ensemble(Members):
         known = ["val_" + name for name in self.metrics_names]
         if not validated:
             raise ValueError("restore_best_weights: found no validation data to tell the best by")
-        if monitor not in known:
-            raise ValueError(f"monitor: found {monitor!r}, wanted one of {', '.join(known)}")
+        if checks.text("monitor", monitor) not in known:
+            raise ValueError(
+                f"monitor: found {checks.shown(monitor)}, wanted one of {', '.join(known)}"
+            )
         if any(optimizer.use_ema for optimizer in self.optimizers):
             raise ValueError(
                 "restore_best_weights: found an optimizer with use_ema=True, whose average "
@@ -415,7 +480,7 @@ class Ensemble(Members):
                 f"reduce: found {reduce!r}, wanted 'mean', 'std', 'median', or quantiles"
             )
         if hasattr(x, "shape") and len(x.shape) == 3:
-            x = np.require(x, self._model._dtype, ["C", "A"])
+            x = as_array("x", x, self._model._dtype)
         else:
             x = take(as_rows("x", x, self._model._dtype, (self._model._inputs,)), slice(None))
         outputs = self._core.predict(x, None)
@@ -428,13 +493,13 @@ class Ensemble(Members):
 
     # Members and files --------------------------------------------------------------------------
 
-    def member(self, index: int) -> Sequential:
+    def member(self, index: int) -> Model:
         """A copy of a member as an ordinary model, with its optimizer's state: its training goes
         on with the same bits."""
         with self._core.reserved():
             return serialization.model_of(self, self._checked(index))
 
-    def set_member(self, index: int, model: Sequential) -> None:
+    def set_member(self, index: int, model: Model) -> None:
         """Put a model's weights in a member's place; of a compiled one that was made by `member`
         also its optimizer, with its state.
 
@@ -443,15 +508,19 @@ class Ensemble(Members):
         ValueError
             The model has another architecture.
         """
-        if not isinstance(model, Sequential):
-            raise TypeError(f"model: found {type(model).__name__}, wanted a Sequential")
+        if not isinstance(model, Model):
+            raise TypeError(f"model: found {type(model).__name__}, wanted a model")
         with self._core.reserved(), model._reserved(reading=True):
             serialization.take_over(self, self._checked(index), model)
 
     def _checked(self, index: int) -> int:
-        place = index + len(self) if index < 0 else index
+        found = checks.real(index)
+        wanted = f"wanted 0 to {len(self) - 1}"
+        if not isinstance(found, int):
+            raise TypeError(f"member: found {checks.shown(index)}, {wanted}")
+        place = found + len(self) if found < 0 else found
         if not 0 <= place < len(self):
-            raise IndexError(f"member: found {index}, wanted 0 to {len(self) - 1}")
+            raise IndexError(f"member: found {checks.shown(index)}, {wanted}")
         return place
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -493,8 +562,11 @@ def _reduced(outputs: Array, reduce: Any) -> Array:
         else:
             made = wide.std(axis=0, ddof=1 if len(wide) > 1 else 0)
     else:
-        levels = np.asarray(reduce, np.float64)
-        if not ((levels >= 0) & (levels <= 1)).all():
-            raise ValueError(f"reduce: found the quantiles {reduce!r}, wanted numbers from 0 to 1")
+        levels = as_array("reduce", reduce, np.dtype(np.float64))
+        if isinstance(reduce, bool | np.bool_) or not ((levels >= 0) & (levels <= 1)).all():
+            raise ValueError(
+                f"reduce: found {checks.shown(reduce)}, wanted 'mean', 'std', 'median', or "
+                "quantiles, numbers from 0 to 1"
+            )
         made = np.quantile(wide, levels, axis=0)
     return made.astype(outputs.dtype)

@@ -4,20 +4,26 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses, optimizers
+from .. import losses
 from .._base import checks
 from .._base.dtypes import DTYPES, Array
-from ..models.sequential import Sequential
+from ..models.loading import model_from_config
+from ..models.model import Model
+from ..optimizers import Optimizer
 from .history import EnsembleHistory
+
+# Checked before memory is taken: of members, and of the numbers that a history keeps (2 GiB).
+MAX_MEMBERS = 2**20
+MAX_NUMBERS = 2**28
 
 
 class Members:
     """Networks of one architecture, which `Ensemble` trains."""
 
-    def __init__(self, model: Sequential, seeds: list[int], name: str | None) -> None:
-        self.name = name if name is not None else f"{model.name}_ensemble"
+    def __init__(self, model: Model, seeds: list[int], name: str | None) -> None:
+        self.name = f"{model.name}_ensemble" if name is None else checks.text("name", name)
         self.history: EnsembleHistory | None = None
-        self.optimizers: list[optimizers.Optimizer] = []
+        self._optimizers: tuple[Optimizer, ...] = ()
         self._model = _prototype(model)
         self._make(seeds)
         self._initialize()
@@ -27,7 +33,7 @@ class Members:
         self._core_layers = len(plan.specs)
         self._core = DTYPES[self.dtype].Ensemble(self._model._inputs, plan.specs, len(seeds))
         self._core.seeds = seeds
-        self.seeds = seeds
+        self._seeds = seeds
 
     def _initialize(self) -> None:
         model = self._model
@@ -37,7 +43,7 @@ class Members:
             self.parameters[i] = model.parameters
             self._core.states[i] = self._states_of(model)
 
-    def _states_of(self, model: Sequential) -> Array:
+    def _states_of(self, model: Model) -> Array:
         """What a model's layers have besides parameters, in the core's order."""
         states = [
             array
@@ -72,6 +78,16 @@ class Members:
         return self._core.parameters
 
     @property
+    def optimizers(self) -> "tuple[Optimizer, ...]":
+        """Each member's; their hyperparameters may be set at any time. Empty before `compile`."""
+        return self._optimizers
+
+    @property
+    def seeds(self) -> list[int]:
+        """A copy of the members' seeds."""
+        return list(self._seeds)
+
+    @property
     def loss(self) -> losses.Loss | None:
         """As compiled; None before."""
         return self._model.loss
@@ -91,7 +107,7 @@ class Members:
 
     # Compilation ----------------------------------------------------------------------------------
 
-    def _compile(self, optimizers: list[optimizers.Optimizer]) -> None:
+    def _compile(self, optimizers: list[Optimizer]) -> None:
         """Compile the core with the loss and metrics of `_model`, and an optimizer for each."""
         model = self._model
         loss = model._compiled_loss()
@@ -103,10 +119,10 @@ class Members:
             loss.from_logits,
             loss._parameters(),
         )
-        self.optimizers = optimizers
+        self._optimizers = tuple(optimizers)
 
 
-def _prototype(model: Sequential) -> Sequential:
+def _prototype(model: Model) -> Model:
     """A model of the same layers, which is not compiled."""
     plan = model._plan()
     if plan.functions:
@@ -119,7 +135,20 @@ def _prototype(model: Sequential) -> Sequential:
             f"model: found rows of shape {model.input_shape[1:]}, wanted vectors: x.reshape(rows, "
             "-1) makes them"
         )
-    return Sequential.from_config(model._architecture())
+    return model_from_config(model._architecture())
+
+
+def length(name: str, value: Any) -> int:
+    """How many elements a list or an array of a dimension has.
+
+    Raises
+    ------
+    TypeError
+        It is neither.
+    """
+    if isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1:
+        return len(value)
+    raise TypeError(f"{name}: found {checks.shown(value)}, wanted a list with one for each member")
 
 
 def member_count(n: int | None, **given: Any) -> int:
@@ -131,13 +160,13 @@ def member_count(n: int | None, **given: Any) -> int:
         Nothing says how many, or two things differ.
     """
     counts = {
-        name: len(value)
+        name: length(name, value)
         for name, value in given.items()
-        if value is not None and not isinstance(value, str | optimizers.Optimizer)
+        if value is not None and not isinstance(value, str | Optimizer)
     }
     if n is None and not counts:
         raise ValueError("n: found None, wanted the number of members")
-    count = checks.integer("n", next(iter(counts.values())) if n is None else n, 1)
+    count = checks.integer("n", next(iter(counts.values())) if n is None else n, 1, MAX_MEMBERS)
     for name, found in counts.items():
         if found != count:
             raise ValueError(f"{name}: found {found}, wanted one for each of {count} members")

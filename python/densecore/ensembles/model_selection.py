@@ -1,6 +1,7 @@
 """Trainings side by side that answer a question: which settings, and how well on new rows."""
 
 import itertools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from .._base.figures import TABLE_EXTRA
 from .._base.lazy import imports
 from .._base.lookup import unknown
 from ..metrics import larger_is_better
-from ..models.sequential import Sequential
+from ..models.model import Model
+from .elsewhere import Log
 from .ensemble import Ensemble
 from .history import EnsembleHistory
 from .serialization import copies
@@ -28,7 +30,7 @@ class Results:
     ----------
     columns : list of str
     rows : list of tuple
-    model : Sequential or None
+    model : Model or None
         Trained on all rows, where that was asked for.
     history : EnsembleHistory
         Of all trainings.
@@ -45,7 +47,7 @@ class Results:
         self.columns = columns
         self.rows = rows
         self.history = history
-        self.model: Sequential | None = None
+        self.model: Model | None = None
         self._title = title
         self._marked = marked
 
@@ -118,7 +120,7 @@ def _shown(value: Any) -> str:
 
 
 def sweep(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     grid: Mapping[str, Sequence[Any]],
@@ -135,12 +137,14 @@ def sweep(
     class_weight: Mapping[int, float] | None = None,
     monitor: str = "val_loss",
     refit: bool = False,
+    executor: Any = None,
+    log: str | os.PathLike[str] | None = None,
 ) -> Sweep:
     """Train with every combination of an optimizer's settings, all of them side by side.
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
         Compiled; it is not changed.
     x, y, sample_weight : array_like
     grid : dict
@@ -159,6 +163,11 @@ def sweep(
     refit : bool
         Whether a model is trained with the best settings and the model's seed on all rows:
         ``results.model``.
+    executor : optional
+        Trains them in other processes or on other machines, see `Ensemble.fit`.
+    log : path, optional
+        A file to which every training that is done is added at once: the same call, after it was
+        killed, makes only what is missing.
 
     Returns
     -------
@@ -190,6 +199,7 @@ def sweep(
         unknown("number", monitor, numbers)
     if folds is not None and (validation_data is not None or validation_split):
         raise ValueError("folds: found a validation besides, wanted one of them")
+    folds = checks.optional("folds", folds, 2)
     split = _Split(model, x, y, folds, stratify)
     each = split.count * repeats  # trainings of a combination
     optimizers = [
@@ -214,7 +224,11 @@ def sweep(
         validation = {"validation_data": validation_data}
     else:
         validation = {"validation_split": validation_split or 0.2}
-    history = ensemble.fit(x, y, verbose=0, **options, **validation)
+    elsewhere: dict[str, Any] = {
+        "executor": executor,
+        "log": None if log is None else Log(log),
+    }
+    history = ensemble.fit(x, y, verbose=0, **elsewhere, **options, **validation)
     last = {name: values[-1].reshape(-1, each) for name, values in history.history.items()}
     columns = names + list(last)
     if each > 1:
@@ -240,7 +254,7 @@ def sweep(
 
 
 def cross_validate(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     folds: int = 5,
@@ -253,12 +267,14 @@ def cross_validate(
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
     refit: bool = False,
+    executor: Any = None,
+    log: str | os.PathLike[str] | None = None,
 ) -> CrossValidation:
     """Train on all rows but a fold, and validate on that; every fold in its turn, side by side.
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
         Compiled; it is not changed.
     x, y, sample_weight : array_like
     folds : int
@@ -271,6 +287,11 @@ def cross_validate(
         As for `Sequential.fit`.
     refit : bool
         Whether a model with the model's seed is trained on all rows: ``results.model``.
+    executor : optional
+        Trains them in other processes or on other machines, see `Ensemble.fit`.
+    log : path, optional
+        A file to which every training that is done is added at once: the same call, after it was
+        killed, makes only what is missing.
 
     Returns
     -------
@@ -294,7 +315,11 @@ def cross_validate(
         "sample_weight": sample_weight,
     }
     ensemble = Ensemble(model, seeds=seeds)
-    history = ensemble.fit(x, y, verbose=0, **options, **split.arguments(repeats))
+    elsewhere: dict[str, Any] = {
+        "executor": executor,
+        "log": None if log is None else Log(log),
+    }
+    history = ensemble.fit(x, y, verbose=0, **elsewhere, **options, **split.arguments(repeats))
     last = {name: values[-1] for name, values in history.history.items()}
     rows: list[tuple[Any, ...]] = []
     for i in range(len(seeds)):
@@ -315,15 +340,20 @@ def cross_validate(
 class _Split:
     """Rows dealt out to folds; one part without any held out when there are none."""
 
-    def __init__(self, model: Sequential, x: Any, y: Any, folds: int | None, stratify: Any) -> None:
+    def __init__(self, model: Model, x: Any, y: Any, folds: int | None, stratify: Any) -> None:
         self.count = 1 if folds is None else folds
         self._seed = model.seed
         if folds is None:
             if stratify is not False:
                 raise ValueError("stratify: found it without folds")
             return
-        self._rows = len(x) if hasattr(x, "__len__") else np.shape(x)[0]
-        if folds > self._rows:
+        shape = getattr(x, "shape", None)
+        if shape is None and isinstance(x, list | tuple):
+            shape = (len(x),)
+        if not shape:
+            raise TypeError(f"x: found {checks.shown(x)}, wanted an array (rows, features)")
+        self._rows = int(shape[0])
+        if self.count > self._rows:
             raise ValueError(f"folds: found {folds}, wanted at most {self._rows}, one per row")
         self._classes = _classes(y if stratify is True else stratify, self._rows)
 
@@ -358,14 +388,14 @@ def _classes(given: Any, rows: int) -> Array | None:
     return np.unique(labels, return_inverse=True)[1]
 
 
-def _check_compiled(function: str, model: Sequential) -> None:
-    if not isinstance(model, Sequential):
-        raise TypeError(f"{function}: found {type(model).__name__}, wanted a Sequential")
+def _check_compiled(function: str, model: Model) -> None:
+    if not isinstance(model, Model):
+        raise TypeError(f"{function}: found {type(model).__name__}, wanted a model")
     model._compiled_loss()
 
 
 def _combinations(
-    model: Sequential, grid: Mapping[str, Sequence[Any]]
+    model: Model, grid: Mapping[str, Sequence[Any]]
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     assert model.optimizer is not None
     if not isinstance(grid, Mapping):
@@ -384,14 +414,14 @@ def _combinations(
     return list(grid), list(itertools.product(*plain))
 
 
-def _with(model: Sequential, names: list[str], values: tuple[Any, ...]) -> Any:
+def _with(model: Model, names: list[str], values: tuple[Any, ...]) -> Any:
     (optimizer,) = copies(model.optimizer, None, 1)
     for name, value in zip(names, values, strict=True):
         setattr(optimizer, name, value)
     return optimizer
 
 
-def _best(model: Sequential, monitor: str, means: Array) -> int:
+def _best(model: Model, monitor: str, means: Array) -> int:
     grows = model._directions.get(monitor.removeprefix("val_"), larger_is_better(monitor))
     pick: Callable[[Array], Any] = np.nanargmax if grows else np.nanargmin
     return 0 if np.isnan(means).all() else int(pick(means))

@@ -9,13 +9,13 @@ import numpy as np
 
 from .. import metrics, optimizers
 from .._base import checks, core
-from .._base.checks import one_line
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
 from ..losses.base import from_stored, stored_config
-from ..models.sequential import Sequential
-from .members import Members
+from ..models.loading import model_from_config
+from ..models.model import Model
+from .members import Members, length
 
 FORMAT = "densecore-ensemble"
 FORMAT_VERSION = "1"
@@ -33,11 +33,11 @@ def copies(given: Any, rates: Sequence[Any] | None, members: int) -> list[optimi
         There are not as many as members.
     """
     single = isinstance(given, str | optimizers.Optimizer)
-    if not single and len(given) != members:
+    if not single and length("optimizer", given) != members:
         raise ValueError(
             f"optimizer: found {len(given)}, wanted one, or one for each of {members} members"
         )
-    if rates is not None and len(rates) != members:
+    if rates is not None and length("learning_rates", rates) != members:
         raise ValueError(
             f"learning_rates: found {len(rates)}, wanted one for each of {members} members"
         )
@@ -49,7 +49,7 @@ def copies(given: Any, rates: Sequence[Any] | None, members: int) -> list[optimi
                 rate = rates[i]
                 copy.learning_rate = rate.item() if isinstance(rate, np.generic) else rate
         except (TypeError, ValueError) as error:
-            raise type(error)(f"member {i}: {error}") from None
+            raise checks.prefixed(f"member {i}", error) from None
         made.append(copy)
     return made
 
@@ -61,18 +61,18 @@ def _copy(optimizer: optimizers.Optimizer) -> optimizers.Optimizer:
 # Members as models ------------------------------------------------------------------------------
 
 
-def model_of(ensemble: Members, index: int) -> Sequential:
+def model_of(ensemble: Members, index: int) -> Model:
     """A member as a model of its own."""
     prototype = ensemble._model
     config = prototype._architecture()
     config.update(seed=ensemble.seeds[index], name=f"{prototype.name}_{index}")
-    model = Sequential.from_config(config)
+    model = model_from_config(config)
     model._make_network()
     model.parameters[...] = ensemble.parameters[index]
     _set_states(model, ensemble._core.states[index], ensemble._core_layers)
     if prototype.loss is not None:
-        model.optimizer = _copy(ensemble.optimizers[index])
-        model.loss = prototype.loss
+        model._optimizer = _copy(ensemble.optimizers[index])
+        model._loss = prototype.loss
         model._metrics = list(prototype._metrics)
         model._weighted_metrics = list(prototype._weighted_metrics)
     model._network_changed()
@@ -85,7 +85,7 @@ def model_of(ensemble: Members, index: int) -> Sequential:
     return model
 
 
-def take_over(ensemble: Members, index: int, model: Sequential) -> None:
+def take_over(ensemble: Members, index: int, model: Model) -> None:
     """Put a model in a member's place."""
     own, given = _layers(ensemble._model), _layers(model)
     if model.dtype != ensemble.dtype or own != given:
@@ -107,11 +107,11 @@ def take_over(ensemble: Members, index: int, model: Sequential) -> None:
         ensemble._core.set_progress(index, model._network.steps, model._network.epochs)
     ensemble.parameters[index] = model.parameters
     ensemble._core.states[index] = ensemble._states_of(model)
-    ensemble.seeds[index] = model.seed
-    ensemble._core.seeds = ensemble.seeds
+    ensemble._seeds[index] = model.seed
+    ensemble._core.seeds = ensemble._seeds
 
 
-def _layers(model: Sequential) -> list[Any]:
+def _layers(model: Model) -> list[Any]:
     return [model._inputs, *model._plan().specs]
 
 
@@ -121,10 +121,10 @@ def _recompile(ensemble: Members, members: list[optimizers.Optimizer]) -> None:
     kept = {name: array.copy() for name, array in everything.items()}
     progress = ensemble.progress
     ensemble._compile(members)
-    _fill(ensemble, kept, progress)
+    fill(ensemble, kept, progress)
 
 
-def _set_states(model: Sequential, values: Array, layers: int) -> None:
+def _set_states(model: Model, values: Array, layers: int) -> None:
     begin = 0
     for index in range(layers):
         for array in model._network.layer_views(index)[2].values():
@@ -150,7 +150,8 @@ def tensors_of(ensemble: Members) -> dict[str, Array]:
     return tensors
 
 
-def _fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
+def fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
+    """Give the members what `tensors_of` and `progress` say."""
     ensemble.parameters[...] = tensors["parameters"]
     flush_subnormals(ensemble.parameters)
     if "states" in tensors:
@@ -169,7 +170,7 @@ def state_of(ensemble: Members) -> dict[str, Any]:
     config = model._architecture()
     compiled = None
     if model.loss is not None:
-        compiled = (model.loss, model._metrics, model._weighted_metrics, ensemble.optimizers)
+        compiled = (model.loss, model._metrics, model._weighted_metrics, list(ensemble.optimizers))
     return {
         "name": ensemble.name,
         "config": config,
@@ -185,16 +186,16 @@ def restore(ensemble: Members, state: dict[str, Any]) -> None:
     _begin(ensemble, state["name"], state["config"], list(state["seeds"]))
     if state["compiled"] is not None:
         model = ensemble._model
-        model.loss, model._metrics, model._weighted_metrics, members = state["compiled"]
+        model._loss, model._metrics, model._weighted_metrics, members = state["compiled"]
         ensemble._compile([_copy(optimizer) for optimizer in members])
-    _fill(ensemble, state["tensors"], state["progress"])
+    fill(ensemble, state["tensors"], state["progress"])
 
 
 def _begin(ensemble: Members, name: str, config: dict[str, Any], seeds: list[int]) -> None:
     ensemble.name = name
     ensemble.history = None
-    ensemble.optimizers = []
-    ensemble._model = Sequential.from_config(config)
+    ensemble._optimizers = ()
+    ensemble._model = model_from_config(config)
     ensemble._make(seeds)
     ensemble._model.build()
 
@@ -240,7 +241,7 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
     ValueError
         It is another file, or damaged: nothing is allocated for what its size does not confirm.
     """
-    file, name = safetensors.open_file(path), os.fspath(path)
+    file, name = safetensors.open_file(path), checks.path("path", path)
     try:
         if file.metadata.get("format") != FORMAT:
             raise ValueError(
@@ -256,7 +257,7 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
             progress = safetensors.parse_json(file.metadata["progress"].encode())
             shapes = _shapes(config, progress)
         except _DAMAGED as error:
-            reason = one_line(str(error))
+            reason = checks.one_line(str(error))
             raise ValueError(f"{name}: the ensemble is damaged: {reason}") from None
         file.check(shapes)
         tensors = {}
@@ -269,15 +270,15 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
         _begin(ensemble, config["name"], config["model"], config["seeds"])
         if "compile" in config:
             compiled, model = config["compile"], ensemble._model
-            model.loss = from_stored(compiled["loss"])
+            model._loss = from_stored(compiled["loss"])
             model._metrics = metrics.get_all("metrics", compiled["metrics"])
             weighted = compiled["weighted_metrics"]
             model._weighted_metrics = metrics.get_all("weighted_metrics", weighted)
             ensemble._compile(_optimizers(compiled))
     except _DAMAGED as error:
-        reason = one_line(str(error))
+        reason = checks.one_line(str(error))
         raise ValueError(f"{name}: the ensemble is damaged: {reason}") from None
-    _fill(ensemble, tensors, progress)
+    fill(ensemble, tensors, progress)
 
 
 # What impossible entries of a configuration raise, wherever they are looked at.
@@ -292,7 +293,7 @@ def _shapes(
     config: dict[str, Any], progress: dict[str, Any]
 ) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
     """The tensors that a configuration implies; raises for an impossible one."""
-    model = Sequential.from_config(config["model"])
+    model = model_from_config(config["model"])
     members = len([checks.seed(seed) for seed in config["seeds"]])
     layers, parameters = model._tensor_shapes()
     total = sum(int(np.prod(shape)) for shape in layers.values())

@@ -4,18 +4,36 @@ Every exporter starts from a `Program`, the inference of a network as a list of 
 What a format cannot say is refused before anything is written, with the layer's name.
 """
 
+import json
 import os
 from typing import Any
 
-from .._base import core
+from .._base import checks, core
 from .._base.files import StrPath
 from .._base.lazy import imports
 from .program import Program, program_of
 
-__all__ = ["FORMATS", "Program", "export", "program_of"]
+__all__ = ["FORMATS", "Program", "export", "format_of", "program_of"]
 
 #: What `export` writes, by the ending of the file's name.
 FORMATS = {".onnx": "an ONNX file", ".h": "a C99 header"}
+
+
+def format_of(path: StrPath, int8: bool) -> str:
+    """The ending of a file's name, which says the format.
+
+    Raises
+    ------
+    ValueError
+        It is unknown, or `int8` is not for it.
+    """
+    ending = os.path.splitext(checks.path("path", path))[1].lower()
+    if ending not in FORMATS:
+        known = ", ".join(f"{each} ({what})" for each, what in FORMATS.items())
+        raise ValueError(f"export: found a name that ends in {ending!r}, wanted one of: {known}")
+    if checks.flag("int8", int8) and ending != ".h":
+        raise ValueError(f"export: found int8=True for {ending}, wanted it for .h only")
+    return ending
 
 
 def export(model: Any, path: StrPath, *, int8: bool = False) -> str:
@@ -47,18 +65,16 @@ def export(model: Any, path: StrPath, *, int8: bool = False) -> str:
     OSError
         The file cannot be written.
     """
-    ending = os.path.splitext(os.fspath(path))[1].lower()
-    if ending not in FORMATS:
-        known = ", ".join(f"{each} ({what})" for each, what in FORMATS.items())
-        raise ValueError(f"export: found a name that ends in {ending!r}, wanted one of: {known}")
-    if int8 and ending != ".h":
-        raise ValueError(f"export: found int8=True for {ending}, wanted it for .h only")
+    ending = format_of(path, int8)
     program = program_of(model)
     if ending == ".onnx":
         with imports:
             from . import onnx
 
         metadata = {"densecore_version": core.__version__, "layers": repr(model)}
+        for key, value in (getattr(model, "metadata", None) or {}).items():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            metadata.setdefault(str(key), text)
         onnx.write(program, path, metadata)
         return f"{os.fspath(path)}: ONNX opset {onnx.OPSET}, IR version {onnx.IR_VERSION}"
     from . import c_header

@@ -42,7 +42,8 @@ _NUMBERS: dict[str, dict[str, float]] = {
         "gelu_limit": 22.0, "mish_limit": 25.0, "squareplus_most": 1e150,
     },
 }  # fmt: skip
-_TABLES: dict[str, dict[str, tuple[float, ...]]] = {
+#: Coefficients by type and function.
+TABLES: dict[str, dict[str, tuple[float, ...]]] = {
     "float32": {
         "exp_tail": (
             0.5000000061938459, 0.16666542992101993, 0.04166628201320155, 0.00836658394782393,
@@ -503,9 +504,11 @@ static inline void @dense_int8(int inputs, int units, const signed char *w, cons
     "normalize_row": (
         ("row_sum",),
         """
-static inline void @normalize_row(int n, double epsilon, const NUM *x, NUM *y) {
-  const NUM mean = (NUM)(@row_sum(n, x) / n);
-  double sum[SLOTS], variance;
+/* (x - mean) / sqrt(mean square + epsilon); the mean is 0 unless `centered` */
+static inline void @normalize_row(int n, int centered, double count, double epsilon, const NUM *x,
+                                  NUM *y) {
+  const NUM mean = centered ? (NUM)(@row_sum(n, x) / n) : 0;
+  double sum[SLOTS];
   NUM inverse;
   int i, half;
   for (i = 0; i < SLOTS; ++i) sum[i] = 0;
@@ -515,8 +518,7 @@ static inline void @normalize_row(int n, double epsilon, const NUM *x, NUM *y) {
   }
   for (half = SLOTS / 2; half > 0; half /= 2)
     for (i = 0; i < half; ++i) sum[i] += sum[i + half];
-  variance = sum[0] / n;
-  inverse = (NUM)(1 / sqrt(variance + epsilon));
+  inverse = (NUM)(1 / sqrt(sum[0] / count + epsilon));
   for (i = 0; i < n; ++i) y[i] = (x[i] - mean) * inverse;
 }""",
     ),
@@ -595,7 +597,7 @@ def _text(template: str, prefix: str, dtype: str) -> str:
         "SQRT": "sqrtf" if single else "sqrt",
     }
     text = re.sub(r"\b(" + "|".join(words) + r")\b", lambda found: words[found[1]], template)
-    tables, numbers = _TABLES[dtype], _NUMBERS[dtype]
+    tables, numbers = TABLES[dtype], _NUMBERS[dtype]
     text = re.sub(r"#(\w+)", lambda found: str(len(tables[found[1]])), text)
     text = re.sub(
         r"\{(\w+)\}",

@@ -4,65 +4,16 @@ The function computes one row with the bits of the portable level (``DENSECORE_I
 x86-64): every output is one chain of multiplications and additions in increasing k.
 """
 
-import keyword
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from .._base.files import StrPath, atomic_writer
-from .c_functions import array, definitions, integers, number
-from .program import (
-    Add,
-    Array,
-    ColumnNormalization,
-    Dense,
-    Function,
-    Operation,
-    Program,
-    RowNormalization,
-)
+from .c_functions import definitions
+from .c_names import identifier
+from .c_network import Parts, function_of
+from .program import Program
 
-# Statements of an activation of one element, z. Those of rows are functions of (n, z, a).
-_ELEMENTS: dict[str, tuple[tuple[str, ...], str]] = {
-    "celu": (("exponential_below",), "@exponential_below(z, 1, {alpha}, {alpha})"),
-    "elu": (("exponential_below",), "@exponential_below(z, 1, {alpha}, 1)"),
-    "exponential": (("exp",), "@exp(z)"),
-    "gelu": (("gelu",), "@gelu(z)"),
-    "gelu_tanh": (("gelu_tanh",), "@gelu_tanh(z)"),
-    "hard_sigmoid": (("hard_sigmoid",), "@hard_sigmoid(z)"),
-    "hard_silu": (("max", "hard_sigmoid"), "@max(-3, z) * @hard_sigmoid(z)"),
-    "hard_tanh": (("min", "max"), "@max(-1, @min(1, z))"),
-    "leaky_relu": (("relu_general", "max"), "@relu_general(z, {negative_slope}, INFINITY, 0)"),
-    "log_sigmoid": (("softplus",), "0 - @softplus(0 - z)"),
-    "mish": (("mish",), "@mish(z)"),
-    "relu": (("max",), "@max(0, z)"),
-    "relu6": (("min", "max"), "@min(6, @max(0, z))"),
-    "relu_general": (
-        ("relu_general", "max"),
-        "@relu_general(z, {negative_slope}, {max_value}, {threshold})",
-    ),
-    "selu": (
-        ("exponential_below",),
-        "@exponential_below(z, {selu_scale}, {selu_alpha}, 1)",
-    ),
-    "sigmoid": (("sigmoid",), "@sigmoid(z)"),
-    "silu": (("silu",), "@silu(z)"),
-    "softplus": (("softplus",), "@softplus(z)"),
-    "softsign": (("softsign",), "@softsign(z)"),
-    "tanh": (("tanh",), "@tanh(z)"),
-    "hard_shrink": (("hard_shrink",), "@hard_shrink(z, {threshold})"),
-    "soft_shrink": (("soft_shrink",), "@soft_shrink(z, {threshold})"),
-    "sparse_plus": (("sparse_plus",), "@sparse_plus(z)"),
-    "sparse_sigmoid": (("min", "max"), "{half} * (@max(-1, @min(1, z)) + 1)"),
-    "squareplus": (("squareplus",), "@squareplus(z, {b})"),
-    "tanh_shrink": (("tanh_shrink",), "@tanh_shrink(z)"),
-}
-_ROWS = ("softmax", "log_softmax")
-_CONSTANTS = {"selu_scale": 1.0507009873554804934, "selu_alpha": 1.6732632423543772848, "half": 0.5}
-
-_LARGEST = 2**20  # features: a row of more is no work for a stack of a microcontroller
+__all__ = ["Parts", "Sizes", "function_of", "identifier", "text_of", "to_text", "write"]
 
 
 @dataclass(frozen=True)
@@ -84,200 +35,17 @@ class Sizes:
         return f"{self.constants:,} bytes of constants, {self.stack:,} bytes of stack"
 
 
-def identifier(name: str) -> str:
-    """A model's name as a C identifier in lower case."""
-    found = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower() or "model"
-    if found[0].isdigit() or keyword.iskeyword(found):
-        found = f"model_{found}"
-    return found
-
-
-class _Writer:
-    """The parts of a header, as operations append to them."""
-
-    def __init__(self, program: Program, prefix: str, int8: bool) -> None:
-        self.program, self.prefix, self.int8 = program, prefix, int8
-        self.dtype = program.dtype
-        self.type = "float" if self.dtype == "float32" else "double"
-        self.functions: list[str] = []
-        self.constants: list[str] = []
-        self.statements: list[str] = []
-        self.bytes = 0
-        self._count = 0
-
-    def constant(self, what: str, values: Array) -> str:
-        """An array of the header; returns its name, or NULL for none."""
-        if not np.isfinite(values).all():
-            raise ValueError(f"{what}: found numbers that are not finite, wanted finite ones")
-        name = f"{self.prefix}{identifier(what)}_{self._count}"
-        self._count += 1
-        self.bytes += values.nbytes
-        kind, text = (
-            ("signed char", integers(values))
-            if values.dtype == np.int8
-            else (self.type, array(values.ravel(), self.dtype))
-        )
-        self.constants.append(f"static const {kind} {name}[{values.size}] = {text};")
-        return name
-
-    def use(self, *names: str) -> None:
-        """Functions that a statement calls."""
-        self.functions += names
-
-    def loop(self, width: int, statement: str) -> None:
-        """A statement for each feature i."""
-        self.statements.append(f"for (i = 0; i < {width}; ++i) {statement}")
-
-    def dense(self, operation: Dense, x: str, y: str) -> None:
-        inputs, units = operation.kernel.shape
-        layer = operation.layer
-        bias = "0"
-        if operation.bias is not None:
-            bias = self.constant(f"{layer} bias", operation.bias)
-        if self.int8:
-            self.use("dense_int8")
-            levels, scale = quantized(operation.kernel)
-            kernel = self.constant(f"{layer} kernel", levels)
-            factor = self.constant(f"{layer} scale", scale)
-            call = (
-                f"{self.prefix}dense_int8({inputs}, {units}, {kernel}, {factor}, {bias}, {x}, {y});"
-            )
-        else:
-            self.use("dense")
-            kernel = self.constant(f"{layer} kernel", operation.kernel)
-            call = f"{self.prefix}dense({inputs}, {units}, {kernel}, {bias}, {x}, {y});"
-        self.statements.append(call)
-
-    def function(self, operation: Function, x: str, y: str) -> None:
-        activation, parameters = operation.activation, dict(operation.activation.parameters)
-        name, _ = activation._kernel()  # relu and gelu have several, by their parameters
-        if name in _ROWS:
-            self.use(name)
-            self.statements.append(f"{self.prefix}{name}({operation.width}, {x}, {y});")
-            return
-        if name not in _ELEMENTS:
-            known = ", ".join([*_ELEMENTS, *_ROWS])
-            raise ValueError(
-                f"layer {operation.layer}: found the activation {name}, wanted one of: {known}"
-            )
-        functions, expression = _ELEMENTS[name]
-        self.use(*functions)
-        values: Mapping[str, float] = {
-            key: float("inf") if value is None else float(value)
-            for key, value in {**_CONSTANTS, **parameters}.items()
-        }
-        expression = re.sub(
-            r"\{(\w+)\}", lambda found: number(values[found[1]], self.dtype), expression
-        )
-        expression = re.sub(r"\bz\b", f"{x}[i]", expression).replace("@", self.prefix)
-        self.loop(operation.width, f"{y}[i] = {expression};")
-
-    def columns(self, operation: ColumnNormalization, x: str, y: str) -> None:
-        names = {
-            part: self.constant(f"{operation.layer} {part}", values)
-            for part in ("mean", "factor", "scale", "shift")
-            if (values := getattr(operation, part)) is not None
-        }
-        value = f"{x}[i]" if "mean" not in names else f"({x}[i] - {names['mean']}[i])"
-        value += f" * {names['factor']}[i]"
-        self.loop(operation.width, f"{y}[i] = {_scaled(value, names)};")
-
-    def rows(self, operation: RowNormalization, x: str, y: str) -> None:
-        self.use("normalize_row")
-        epsilon = number(operation.epsilon, "float64")
-        self.statements.append(
-            f"{self.prefix}normalize_row({operation.width}, {epsilon}, {x}, {y});"
-        )
-        names = {
-            part: self.constant(f"{operation.layer} {part}", values)
-            for part in ("scale", "shift")
-            if (values := getattr(operation, part)) is not None
-        }
-        if names:
-            self.loop(operation.width, f"{y}[i] = {_scaled(f'{y}[i]', names)};")
-
-    def operation(self, operation: Operation, x: list[str], y: str) -> None:
-        """Append what computes an operation's value from buffers `x` into the buffer `y`.
-
-        Raises
-        ------
-        ValueError
-            A C header cannot say it, or its numbers are not finite; the message names the layer.
-        """
-        match operation:
-            case Dense():
-                self.dense(operation, x[0], y)
-            case Function():
-                self.function(operation, x[0], y)
-            case ColumnNormalization():
-                self.columns(operation, x[0], y)
-            case RowNormalization():
-                self.rows(operation, x[0], y)
-            case Add():
-                self.loop(operation.width, f"{y}[i] = {x[0]}[i] + {x[1]}[i];")
-            case _:
-                raise ValueError(
-                    f"layer {operation.layer}: found {type(operation).__name__}, which a C header "
-                    "cannot say"
-                )
-
-
-def _scaled(value: str, names: Mapping[str, str]) -> str:
-    if "scale" in names:
-        value = f"{value} * {names['scale']}[i]"
-    return f"{value} + {names['shift']}[i]" if "shift" in names else value
-
-
-def quantized(kernel: Array) -> tuple[Array, Array]:
-    """Whole numbers from -127 to 127 and a factor per unit, nearest to the columns of a kernel."""
-    largest = np.abs(kernel).max(axis=0, initial=0).astype(np.float64)
-    scale = np.where(largest > 0, largest / 127, 1.0)
-    levels = np.rint(kernel / scale).astype(np.int8)
-    return levels, scale.astype(kernel.dtype)
-
-
-def _buffers(program: Program) -> tuple[list[str], dict[str, int]]:
-    """Where each value lies, and the sizes of the buffers: few, by how long a value is needed."""
-    last_use = [0] * (len(program.operations) + 1)
-    for place, operation in enumerate(program.operations):
-        for value in operation.inputs:
-            last_use[value] = place
-    homes, sizes = ["x"], dict[str, int]()
-    for place, operation in enumerate(program.operations):
-        if place == len(program.operations) - 1:
-            homes.append("y")
-            continue
-        # A value's buffer may be the one of an input that nothing needs later, except in a product.
-        elementwise = not isinstance(operation, Dense)
-        taken = {
-            homes[value]
-            for value in range(place + 1)
-            if last_use[value] > place or (last_use[value] == place and not elementwise)
-        }
-        number_ = 0
-        while f"b{number_}" in taken:
-            number_ += 1
-        home = f"b{number_}"
-        sizes[home] = max(sizes.get(home, 0), operation.width)
-        homes.append(home)
-    return homes, sizes
-
-
-def _lines(program: Program, prefix: str, comments: list[str], int8: bool) -> Iterator[str | Sizes]:
-    writer = _Writer(program, prefix, int8)
-    homes, sizes = _buffers(program)
-    for place, operation in enumerate(program.operations):
-        writer.operation(operation, [homes[value] for value in operation.inputs], homes[place + 1])
-    number_size = np.dtype(program.dtype).itemsize
-    cost = Sizes(writer.bytes, number_size * sum(sizes.values()))
-    yield cost
-    guard, kind = f"{prefix.upper()}H", writer.type
-    yield f"/* {comments[0]}"
-    yield from (f"   {line}" for line in comments[1:])
-    yield f"   {cost}."
+def _lines(
+    parts: Parts, head: Sequence[str], usage: Sequence[str], defines: Sequence[str],
+    body: Sequence[str], sizes: Sizes,
+) -> Iterator[str]:  # fmt: skip
+    guard = f"{parts.prefix.upper()}H"
+    first, *rest = (line.replace("*/", "* /") for line in head)
+    yield f"/* {first}"
+    yield from (f"   {line}" for line in rest)
+    yield f"   {sizes}."
     yield ""
-    yield f"   {kind} x[{prefix.upper()}INPUTS], y[{prefix.upper()}OUTPUTS];"
-    yield f"   {prefix}predict(x, y);"
+    yield from (f"   {line}" for line in usage)
     yield ""
     yield "   Compile without contraction (-std=c99, or -ffp-contract=off) for these very bits. */"
     yield f"#ifndef {guard}"
@@ -287,29 +55,38 @@ def _lines(program: Program, prefix: str, comments: list[str], int8: bool) -> It
     yield "#include <stdint.h>"
     yield "#include <string.h>"
     yield ""
-    yield f"#define {prefix.upper()}INPUTS {program.inputs}"
-    yield f"#define {prefix.upper()}OUTPUTS {program.outputs}"
+    yield from defines
     yield ""
     yield "#if defined(__clang__)"
     yield "#pragma STDC FP_CONTRACT OFF"
     yield "#endif"
     yield ""
-    yield from writer.constants
+    yield from parts.constants
     yield ""
-    yield definitions(writer.functions, prefix, program.dtype)
+    yield definitions(parts.functions, parts.prefix, parts.dtype)
     yield ""
-    yield f"/* x: {program.inputs} numbers, y: room for {program.outputs}. */"
-    yield f"static inline void {prefix}predict(const {kind} *x, {kind} *y) {{"
-    for name, size in sizes.items():
-        yield f"  {kind} {name}[{size}];"
-    if any("i = 0" in statement for statement in writer.statements):
-        yield "  int i;"
-    yield from (f"  {statement}" for statement in writer.statements)
-    if not program.operations:
-        yield f"  memcpy(y, x, {program.inputs} * sizeof *x);"
-    yield "}"
+    yield from body
     yield ""
     yield f"#endif /* {guard} */"
+
+
+def text_of(
+    parts: Parts, head: Sequence[str], usage: Sequence[str], defines: Sequence[str],
+    body: Sequence[str],
+) -> tuple[str, Sizes]:  # fmt: skip
+    """A whole header, and what it costs.
+
+    Parameters
+    ----------
+    parts : Parts
+        What the functions of the body need.
+    head, usage : sequence of str
+        Lines for the comment at the file's beginning: where it comes from, and how it is called.
+    defines, body : sequence of str
+        Lines of C.
+    """
+    sizes = Sizes(parts.bytes, parts.stack)
+    return "\n".join(_lines(parts, head, usage, defines, body, sizes)) + "\n", sizes
 
 
 def to_text(program: Program, comments: list[str], *, int8: bool = False) -> tuple[str, Sizes]:
@@ -318,7 +95,7 @@ def to_text(program: Program, comments: list[str], *, int8: bool = False) -> tup
     Parameters
     ----------
     comments : list of str
-        Lines for the head of the file; no ``*/`` in them.
+        Lines for the head of the file.
     int8 : bool
         Kernels as whole numbers of 8 bits with a factor for each unit: a quarter of the constants,
         and a relative error of up to 1/254 of a unit's largest weight in each weight.
@@ -328,12 +105,17 @@ def to_text(program: Program, comments: list[str], *, int8: bool = False) -> tup
     ValueError
         A layer that a C header cannot say, or weights that are not finite; the message names it.
     """
-    if max([program.inputs, *(each.width for each in program.operations)]) > _LARGEST:
-        raise ValueError(f"export: found a layer of more than {_LARGEST:,} features")
     prefix = identifier(program.name) + "_"
-    cost, *lines = _lines(program, prefix, [line.replace("*/", "* /") for line in comments], int8)
-    assert isinstance(cost, Sizes)
-    return "\n".join(str(line) for line in lines) + "\n", cost
+    parts = Parts(prefix, program.dtype)
+    body = function_of(program, "predict", parts, int8=int8)
+    upper = prefix.upper()
+    return text_of(
+        parts,
+        comments,
+        [f"{parts.type} x[{upper}INPUTS], y[{upper}OUTPUTS];", f"{prefix}predict(x, y);"],
+        [f"#define {upper}INPUTS {program.inputs}", f"#define {upper}OUTPUTS {program.outputs}"],
+        [f"/* x: {program.inputs} numbers, y: room for {program.outputs}. */", *body],
+    )
 
 
 def write(program: Program, path: StrPath, comments: list[str], *, int8: bool = False) -> Sizes:

@@ -1,12 +1,13 @@
 """A trained network as a Keras model, layer by layer, so that it can be trained further there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import activations, initializers, layers, regularizers
 from ..layers.activation_argument import UserActivation
+from .rows_of_layers import row_of
 
 
 def _import() -> Any:
@@ -102,13 +103,15 @@ def _rescaling(keras: Any, layer: layers.Rescaling) -> Any:
 
 
 def _normalization(keras: Any, layer: layers.Normalization) -> Any:
-    if layer.mean.dtype == np.float64:  # Keras's Normalization keeps its numbers in float32
+    row = layer._row or ()
+    # Keras's Normalization keeps float32, and a number for each feature, not for each element.
+    if layer.mean.dtype == np.float64 or len(row) > 1:
         deviation = np.sqrt(layer.variance)
         scale, offset = deviation, layer.mean
         if not layer.invert:
             scale = 1 / np.maximum(deviation, 1e-7)
             offset = -layer.mean * scale
-        return keras.layers.Rescaling(scale, offset, name=layer.name)
+        return keras.layers.Rescaling(scale.reshape(row), offset.reshape(row), name=layer.name)
     return keras.layers.Normalization(
         mean=layer.mean.tolist(),
         variance=layer.variance.tolist(),
@@ -117,25 +120,45 @@ def _normalization(keras: Any, layer: layers.Normalization) -> Any:
     )
 
 
-# By the layer's class; a subclass stands before its base.
-_LAYERS: Sequence[tuple[type[layers.Layer], Callable[[Any, Any], Any]]] = (
-    (layers.Dense, _dense),
-    (
-        layers.Activation,
-        lambda keras, layer: keras.layers.Activation(
-            _activation(keras, layer, layer.activation), name=layer.name
-        ),
-    ),
-    (layers.BatchNormalization, _batch_normalization),
-    (
-        layers.LayerNormalization,
-        lambda keras, layer: keras.layers.LayerNormalization(**_scale_and_center(keras, layer)),
-    ),
-    (layers.Rescaling, _rescaling),
-    (layers.Normalization, _normalization),
-    (layers.Dropout, lambda keras, layer: keras.layers.Dropout(layer.rate, name=layer.name)),
-    (layers.Flatten, lambda keras, layer: keras.layers.Flatten(name=layer.name)),
-)
+def _named(kind: str, *options: str) -> Callable[[Any, Any], Any]:
+    """What makes Keras's layer of a name, with those of its options that are called as here."""
+
+    def make(keras: Any, layer: Any) -> Any:
+        given = {option: getattr(layer, option) for option in options}
+        return getattr(keras.layers, kind)(**given, name=layer.name)
+
+    return make
+
+
+def _activation_layer(keras: Any, layer: layers.Activation) -> Any:
+    return keras.layers.Activation(_activation(keras, layer, layer.activation), name=layer.name)
+
+
+def _layer_normalization(keras: Any, layer: layers.LayerNormalization) -> Any:
+    return keras.layers.LayerNormalization(**_scale_and_center(keras, layer))
+
+
+def _group_normalization(keras: Any, layer: layers.GroupNormalization) -> Any:
+    return keras.layers.GroupNormalization(layer.groups, **_scale_and_center(keras, layer))
+
+
+# By the layer's class, as in `program`.
+_LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any], Any]] = {
+    layers.Activation: _activation_layer,
+    layers.BatchNormalization: _batch_normalization,
+    layers.Dense: _dense,
+    layers.Dropout: _named("Dropout", "rate"),
+    layers.Flatten: _named("Flatten"),
+    layers.GaussianNoise: _named("GaussianNoise", "stddev"),
+    layers.GroupNormalization: _group_normalization,
+    layers.Identity: _named("Identity"),
+    layers.LayerNormalization: _layer_normalization,
+    layers.Normalization: _normalization,
+    layers.RMSNormalization: _named("RMSNormalization", "epsilon"),
+    layers.Rescaling: _rescaling,
+    layers.Reshape: _named("Reshape", "target_shape"),
+    layers.UnitNormalization: _named("UnitNormalization"),
+}
 
 
 def _apply(keras: Any, stack: Sequence[layers.Layer], x: Any, made: list[tuple[Any, Any]]) -> Any:
@@ -144,15 +167,7 @@ def _apply(keras: Any, stack: Sequence[layers.Layer], x: Any, made: list[tuple[A
         if isinstance(layer, layers.Residual):
             x = keras.layers.Add(name=layer.name)([x, _apply(keras, layer.layers, x, made)])
             continue
-        for kind, make in _LAYERS:
-            if isinstance(layer, kind):
-                theirs = make(keras, layer)
-                break
-        else:
-            known = ", ".join(["Residual", *(kind.__name__ for kind, _ in _LAYERS)])
-            raise ValueError(
-                f"layer {layer.name}: found {type(layer).__name__}, wanted one of: {known}"
-            )
+        theirs = row_of(layer, _LAYERS)(keras, layer)
         theirs.trainable = layer.trainable
         made.append((layer, theirs))
         x = theirs(x)

@@ -6,11 +6,13 @@ precision only (Elu, Softplus, Erf …) is written out in exponentials for model
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .._base.files import StrPath, atomic_writer
+from . import c_functions
 from . import protobuf as pb
 from .program import (
     Add,
@@ -26,12 +28,20 @@ from .program import (
 IR_VERSION = 8
 OPSET = 17
 
-_FLOAT, _INT64, _DOUBLE = 1, 7, 11  # TensorProto.DataType
-_DTYPES = {"float32": _FLOAT, "float64": _DOUBLE, "int64": _INT64}
-_ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 1, 2, 7  # AttributeProto.AttributeType
+#: The domain of ONNX's operators for tables.
+TABLES = "ai.onnx.ml"
+#: TensorProto.DataType by the name of a dtype.
+TYPES = {"float32": 1, "int64": 7, "str": 8, "float64": 11}
+# AttributeProto.AttributeType.
+_ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_STRING = 1, 2, 3
+_ATTRIBUTE_INTS, _ATTRIBUTE_STRINGS = 7, 8
 
 
-def _attribute(name: str, value: float | int | Sequence[int]) -> bytes:
+def _attribute(name: str, value: float | int | str | Sequence[int] | Sequence[str]) -> bytes:
+    if isinstance(value, str):
+        return pb.message(
+            5, [pb.text(1, name), pb.text(4, value), pb.integer(20, _ATTRIBUTE_STRING)]
+        )
     if isinstance(value, float):
         return pb.message(
             5, [pb.text(1, name), pb.real(2, value), pb.integer(20, _ATTRIBUTE_FLOAT)]
@@ -40,7 +50,10 @@ def _attribute(name: str, value: float | int | Sequence[int]) -> bytes:
         return pb.message(
             5, [pb.text(1, name), pb.integer(3, value), pb.integer(20, _ATTRIBUTE_INT)]
         )
-    numbers = [pb.integer(8, each) for each in value]
+    if value and isinstance(value[0], str):
+        texts = [pb.text(9, str(each)) for each in value]
+        return pb.message(5, [pb.text(1, name), *texts, pb.integer(20, _ATTRIBUTE_STRINGS)])
+    numbers = [pb.integer(8, int(each)) for each in value]
     return pb.message(5, [pb.text(1, name), *numbers, pb.integer(20, _ATTRIBUTE_INTS)])
 
 
@@ -48,15 +61,16 @@ def _tensor(name: str, array: Array) -> bytes:
     """A TensorProto: dimensions, type, name, and the numbers as little-endian bytes."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     sizes = [pb.integer(1, size) for size in array.shape]
-    kind = pb.integer(2, _DTYPES[array.dtype.name])
+    kind = pb.integer(2, TYPES[array.dtype.name])
     return b"".join([*sizes, kind, pb.text(8, name), pb.raw(9, little.tobytes())])
 
 
-def _matrix(name: str, dtype: str, width: int) -> bytes:
-    """A ValueInfoProto of a tensor (batch, width)."""
+def value_info(name: str, dtype: str, row: Sequence[int]) -> bytes:
+    """A ValueInfoProto of a tensor (batch, …) of rows of a shape."""
     batch = pb.message(1, [pb.text(2, "batch")])
-    columns = pb.message(1, [pb.integer(1, width)])
-    tensor = pb.message(1, [pb.integer(1, _DTYPES[dtype]), pb.message(2, [batch, columns])])
+    sizes = [pb.message(1, [pb.integer(1, size)]) for size in row]
+    shape = pb.message(2, [batch, *sizes])
+    tensor = pb.message(1, [pb.integer(1, TYPES[dtype]), shape])
     return b"".join([pb.text(1, name), pb.raw(2, tensor)])
 
 
@@ -69,6 +83,12 @@ class Graph:
         self.initializers: list[bytes] = []
         self._names: set[str] = set()
         self._constants: dict[float, str] = {}
+
+    def of_dtype(self, dtype: str) -> "Graph":
+        """The same graph, for operations on another type of numbers."""
+        other = Graph(dtype)
+        other.nodes, other.initializers, other._names = self.nodes, self.initializers, self._names
+        return other
 
     def fresh(self, wanted: str) -> str:
         """A name that no other value has."""
@@ -90,12 +110,21 @@ class Graph:
             self._constants[value] = self.constant(f"number_{value:g}", np.array(value, self.dtype))
         return self._constants[value]
 
+    def integers(self, name: str, values: Sequence[int]) -> str:
+        """A tensor of whole numbers; returns its name."""
+        return self.constant(name, np.array(values, np.int64))
+
+    def reshape(self, x: str, row: Sequence[int]) -> str:
+        """Rows of another shape, of as many elements; 0 keeps the number of rows, also none."""
+        return self.node("Reshape", x, self.integers("shape", [0, *row]))
+
     def node(
         self,
         operator: str,
         *inputs: str,
         name: str = "",
         output: str | None = None,
+        domain: str = "",
         **attributes: Any,
     ) -> str:
         """Append a node with one output; returns the output's name."""
@@ -104,6 +133,8 @@ class Graph:
         parts += [pb.text(2, output), pb.text(3, self.fresh(f"{output}/{operator}"))]
         parts.append(pb.text(4, operator))
         parts += [_attribute(key, value) for key, value in attributes.items()]
+        if domain:
+            parts.append(pb.text(7, domain))
         self.nodes.append(b"".join(parts))
         return output
 
@@ -168,13 +199,24 @@ def _gelu(g: Graph, z: str, p: Mapping[str, Any]) -> str:
         inner = g.node("Add", z, g.node("Mul", cube, g.number(0.044715)))
         share = g.node("Tanh", g.node("Mul", inner, g.number(math.sqrt(2 / math.pi))))
     elif g.dtype == "float64":
-        raise ValueError(
-            "found gelu in float64, of which ONNX Runtime has no error function; wanted "
-            "dtype='float32', or gelu with approximate=True"
-        )
+        return _gelu_in_double(g, z)
     else:
         share = g.node("Erf", g.node("Mul", z, g.number(math.sqrt(0.5))))
     return g.node("Mul", half, g.node("Add", share, g.number(1.0)))
+
+
+def _gelu_in_double(g: Graph, z: str) -> str:
+    """max(z, 0) + x Phi(x) for x = -|z|, as the core computes it: ONNX Runtime has Erf in single
+    precision only."""
+    table = c_functions.TABLES["float64"]["normal_tail"]
+    x = g.node("Max", g.node("Neg", g.node("Abs", z)), g.number(-40.0))
+    t = g.node("Div", g.node("Add", x, g.number(4.0)), g.node("Sub", x, g.number(4.0)))
+    tail = g.number(table[-1])
+    for coefficient in reversed(table[:-1]):
+        tail = g.node("Add", g.node("Mul", tail, t), g.number(coefficient))
+    density = g.node("Exp", g.node("Mul", g.node("Mul", x, x), g.number(-0.5)))
+    share = g.node("Div", g.node("Mul", tail, density), g.node("Sub", g.number(1.25), x))
+    return g.node("Add", g.node("Max", z, g.number(0.0)), g.node("Mul", x, share))
 
 
 def _hard_sigmoid(g: Graph, z: str) -> str:
@@ -232,6 +274,24 @@ _FUNCTIONS: dict[str, Callable[[Graph, str, Mapping[str, Any]], str]] = {
 # Operations -------------------------------------------------------------------------------------
 
 
+def _normalized_rows(g: Graph, operation: RowNormalization, x: str) -> str:
+    """x / sqrt(mean square + epsilon) of each group, without its mean if it is centered."""
+    if operation.groups > 1:
+        x = g.reshape(x, (operation.groups, operation.width // operation.groups))
+    if operation.centered:
+        x = g.node("Sub", x, g.node("ReduceMean", x, axes=[-1]))
+    squares = g.node("Mul", x, x)
+    if operation.summed:
+        total = g.node("ReduceSum", squares, g.integers("last_axis", [-1]))
+    else:
+        total = g.node("ReduceMean", squares, axes=[-1])
+    # An epsilon that is 0 in the dtype would divide a row of zeros by 0.
+    epsilon = max(operation.epsilon, float(np.finfo(g.dtype).tiny) if operation.summed else 0.0)
+    deviation = g.node("Sqrt", g.node("Add", total, g.number(epsilon)))
+    value = g.node("Div", x, deviation, name=operation.layer)
+    return g.reshape(value, (operation.width,)) if operation.groups > 1 else value
+
+
 def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
     """The nodes of an operation; returns the name of its value.
 
@@ -271,11 +331,7 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
                     )
             return value
         case RowNormalization():
-            mean = g.node("ReduceMean", inputs[0], axes=[-1])
-            centered = g.node("Sub", inputs[0], mean)
-            variance = g.node("ReduceMean", g.node("Mul", centered, centered), axes=[-1])
-            deviation = g.node("Sqrt", g.node("Add", variance, g.number(operation.epsilon)))
-            value = g.node("Div", centered, deviation, name=layer)
+            value = _normalized_rows(g, operation, inputs[0])
             for operator, array in (("Mul", operation.scale), ("Add", operation.shift)):
                 if array is not None:
                     value = g.node(operator, value, g.constant(f"{layer}.{operator}", array))
@@ -285,8 +341,56 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
     raise ValueError(f"layer {layer}: found {type(operation).__name__}, which ONNX cannot say")
 
 
+def append(g: Graph, program: Program, x: str, *, prefix: str = "") -> str:
+    """A program's nodes on the value `x` (batch, inputs); returns the name of its last value.
+
+    Raises
+    ------
+    ValueError
+        A layer that ONNX cannot say; the message names it.
+    """
+    names = [x]
+    for operation in program.operations:
+        named = replace(operation, layer=prefix + operation.layer) if prefix else operation
+        names.append(_emit(g, named, [names[value] for value in operation.inputs]))
+    return names[-1]
+
+
+def file_of(
+    g: Graph, inputs: Sequence[bytes], outputs: Sequence[bytes], name: str,
+    metadata: Mapping[str, str], domains: Mapping[str, int] | None = None,
+) -> bytes:  # fmt: skip
+    """A graph as the bytes of an ONNX file.
+
+    Parameters
+    ----------
+    inputs, outputs : sequence of bytes
+        Of `value_info`.
+    metadata : mapping of str to str
+        The file's ``metadata_props``.
+    domains : mapping of str to int, optional
+        Operator sets besides ONNX's own, with their versions.
+    """
+    graph = [pb.raw(1, node) for node in g.nodes]
+    graph += [pb.text(2, name or "densecore")]
+    graph += [pb.raw(5, tensor) for tensor in g.initializers]
+    graph += [pb.raw(11, each) for each in inputs] + [pb.raw(12, each) for each in outputs]
+    opsets = [
+        pb.message(8, [pb.text(1, domain), pb.integer(2, version)])
+        for domain, version in {"": OPSET, **(domains or {})}.items()
+    ]
+    producer = [pb.text(2, "densecore"), pb.text(3, metadata.get("densecore_version", ""))]
+    properties = [
+        pb.message(14, [pb.text(1, key), pb.text(2, value)]) for key, value in metadata.items()
+    ]
+    return b"".join(
+        [pb.integer(1, IR_VERSION), *producer, pb.message(7, graph), *opsets, *properties]
+    )
+
+
 def to_bytes(program: Program, metadata: Mapping[str, str]) -> bytes:
-    """A program as the bytes of an ONNX file: input ``x``, output ``y``, both (batch, features).
+    """A program as the bytes of an ONNX file: input ``x``, output ``y``, both (batch, …) with rows
+    of the model's shapes.
 
     Parameters
     ----------
@@ -299,25 +403,19 @@ def to_bytes(program: Program, metadata: Mapping[str, str]) -> bytes:
         A layer that ONNX cannot say; the message names it.
     """
     g = Graph(program.dtype)
-    names = [g.fresh("x")]
+    x = g.fresh("x")
     g.fresh("y")
-    for operation in program.operations:
-        names.append(_emit(g, operation, [names[value] for value in operation.inputs]))
-    g.node("Identity", names[-1], output="y")
-    graph = [pb.raw(1, node) for node in g.nodes]
-    graph += [pb.text(2, program.name or "densecore")]
-    graph += [pb.raw(5, tensor) for tensor in g.initializers]
-    graph += [
-        pb.raw(11, _matrix("x", program.dtype, program.inputs)),
-        pb.raw(12, _matrix("y", program.dtype, program.outputs)),
-    ]
-    opset = pb.message(8, [pb.text(1, ""), pb.integer(2, OPSET)])
-    producer = [pb.text(2, "densecore"), pb.text(3, metadata.get("densecore_version", ""))]
-    properties = [
-        pb.message(14, [pb.text(1, key), pb.text(2, value)]) for key, value in metadata.items()
-    ]
-    return b"".join(
-        [pb.integer(1, IR_VERSION), *producer, pb.message(7, graph), opset, *properties]
+    flat = x if len(program.input_row) < 2 else g.reshape(x, (program.inputs,))
+    last = append(g, program, flat)
+    if len(program.output_row) > 1:
+        last = g.reshape(last, program.output_row)
+    g.node("Identity", last, output="y")
+    return file_of(
+        g,
+        [value_info("x", program.dtype, program.input_row or (program.inputs,))],
+        [value_info("y", program.dtype, program.output_row or (program.outputs,))],
+        program.name,
+        metadata,
     )
 
 

@@ -5,7 +5,8 @@ An operation takes values by their numbers and makes the next value: value 0 is 
 that a program does not change when its model is trained further.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import activations, layers
+from .._base import checks
 from ..layers.activation_argument import UserActivation
+from .rows_of_layers import row_of
 
 Array = NDArray[Any]
 
@@ -67,9 +70,23 @@ class ColumnNormalization(Operation):
 
 @dataclass(frozen=True)
 class RowNormalization(Operation):
-    """(x - mean) / sqrt(variance + epsilon) over each row, then · scale + shift where given."""
+    """(x - mean) / sqrt(mean square + epsilon) of each group of a row's features, then · scale +
+    shift where given.
+
+    Attributes
+    ----------
+    centered : bool
+        Whether the mean is subtracted; else the squares are those of x itself.
+    groups : int
+        Equal parts of the row.
+    summed : bool
+        The sum of the squares in place of their mean.
+    """
 
     epsilon: float
+    centered: bool = True
+    groups: int = 1
+    summed: bool = False
     scale: Array | None = field(repr=False, default=None)
     shift: Array | None = field(repr=False, default=None)
 
@@ -87,14 +104,18 @@ class Program:
     ----------
     name, dtype : str
     inputs : int
-        Features of a row.
+        Features of a row: its elements, in the order of memory, where it has several dimensions.
     operations : list of Operation
+    input_row, output_row : tuple of int
+        The shapes of the model's rows; by default vectors.
     """
 
     name: str
     dtype: str
     inputs: int
     operations: list[Operation] = field(default_factory=list)
+    input_row: tuple[int, ...] = ()
+    output_row: tuple[int, ...] = ()
 
     @property
     def outputs(self) -> int:
@@ -171,13 +192,38 @@ def _batch_normalization(layer: layers.BatchNormalization, program: Program) -> 
     )  # fmt: skip
 
 
-def _layer_normalization(layer: layers.LayerNormalization, program: Program) -> None:
+def _row_normalization(layer: Any, program: Program, scale: Any, shift: Any, **rule: Any) -> None:
+    width = program.width(program.last)
     program.add(
         RowNormalization(
-            str(layer.name), (program.last,), program.width(program.last), layer.epsilon,
-            _copy(layer.gamma), _copy(layer.beta),
+            str(layer.name), (program.last,), width, scale=_copy(scale), shift=_copy(shift), **rule
         )
-    )  # fmt: skip
+    )
+
+
+def _layer_normalization(layer: layers.LayerNormalization, program: Program) -> None:
+    _row_normalization(layer, program, layer.gamma, layer.beta, epsilon=layer.epsilon)
+
+
+def _group_normalization(layer: layers.GroupNormalization, program: Program) -> None:
+    groups = program.width(program.last) if layer.groups == -1 else layer.groups
+    _row_normalization(
+        layer, program, layer.gamma, layer.beta, epsilon=layer.epsilon, groups=groups
+    )
+
+
+def _rms_normalization(layer: layers.RMSNormalization, program: Program) -> None:
+    _row_normalization(layer, program, layer.scale, None, epsilon=layer.epsilon, centered=False)
+
+
+def _unit_normalization(layer: layers.UnitNormalization, program: Program) -> None:
+    # The core's addend, which only makes the length of a row of zeros another number than 0.
+    _row_normalization(layer, program, None, None, epsilon=1e-70, centered=False, summed=True)
+
+
+def _scale(layer: layers.Scale, program: Program) -> None:
+    factor = layer.scale.copy()
+    program.add(ColumnNormalization(str(layer.name), (program.last,), factor.size, None, factor))
 
 
 def _residual(layer: layers.Residual, program: Program) -> None:
@@ -191,20 +237,23 @@ def _nothing(layer: Any, program: Program) -> None:
     """A layer that changes nothing once the network is trained."""
 
 
-# By the layer's class; a subclass that needs other operations stands before its base.
-_LOWERINGS: Sequence[tuple[type[layers.Layer], Callable[[Any, Program], None]]] = (
-    (layers.Dense, _dense),
-    (layers.Activation, _activation),
-    (layers.BatchNormalization, _batch_normalization),
-    (layers.LayerNormalization, _layer_normalization),
-    (layers.Normalization, _normalization),
-    (layers.Residual, _residual),
-    (layers.Dropout, _nothing),
-    (layers.GaussianNoise, _nothing),
-    (layers.Flatten, _nothing),
-    (layers.Identity, _nothing),
-    (layers.Reshape, _nothing),
-)
+_LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
+    layers.Activation: _activation,
+    layers.BatchNormalization: _batch_normalization,
+    layers.Dense: _dense,
+    layers.Dropout: _nothing,
+    layers.Flatten: _nothing,
+    layers.GaussianNoise: _nothing,
+    layers.GroupNormalization: _group_normalization,
+    layers.Identity: _nothing,
+    layers.LayerNormalization: _layer_normalization,
+    layers.Normalization: _normalization,
+    layers.RMSNormalization: _rms_normalization,
+    layers.Reshape: _nothing,
+    layers.Residual: _residual,
+    layers.Scale: _scale,
+    layers.UnitNormalization: _unit_normalization,
+}
 
 
 def append(layer: layers.Layer, program: Program) -> None:
@@ -215,14 +264,7 @@ def append(layer: layers.Layer, program: Program) -> None:
     ValueError
         The layer has no form outside this library; the message names it.
     """
-    for kind, lower in _LOWERINGS:
-        if isinstance(layer, kind):
-            lower(layer, program)
-            return
-    raise ValueError(
-        f"layer {layer.name}: found {type(layer).__name__}, wanted one of: "
-        + ", ".join(kind.__name__ for kind, _ in _LOWERINGS)
-    )
+    row_of(layer, _LOWERINGS)(layer, program)
 
 
 def program_of(model: Any) -> Program:
@@ -240,12 +282,16 @@ def program_of(model: Any) -> Program:
     ValueError
         A layer has no form outside this library; the message names it.
     """
+    if not hasattr(model, "built"):
+        raise TypeError(f"export: found {checks.shown(model)}, wanted a model")
     if not model.built:
         raise RuntimeError(
             f"export: the model {model.name!r} has no parameters yet: it does not know its number "
             "of inputs (start with Input, call build, or fit first)"
         )
-    program = Program(model.name, model.dtype, int(np.prod(model.input_shape[1:])))
+    rows = [tuple(int(size) for size in each[1:]) for each in (model.input_shape,
+                                                              model.output_shape)]  # fmt: skip
+    program = Program(model.name, model.dtype, math.prod(rows[0]), [], *rows)
     for layer in model.layers:
         append(layer, program)
     return program

@@ -8,6 +8,8 @@ import numpy as np
 
 from .. import activations, layers
 from ..layers.activation_argument import UserActivation
+from ..layers.lowering import Row
+from .rows_of_layers import row_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -109,7 +111,8 @@ def _assign(torch: Any, target: Any, array: Any) -> None:
         target.copy_(torch.from_numpy(np.ascontiguousarray(array)))
 
 
-def _dense(torch: Any, layer: layers.Dense, width: int, dtype: Any) -> list[Any]:
+def _dense(torch: Any, layer: layers.Dense, row: Row, dtype: Any) -> list[Any]:
+    (width,) = row
     module = torch.nn.Linear(width, layer.units, bias=layer.use_bias, dtype=dtype)
     _assign(torch, module.weight, layer.weight)
     if layer.bias is not None:
@@ -117,7 +120,7 @@ def _dense(torch: Any, layer: layers.Dense, width: int, dtype: Any) -> list[Any]
     return [module, *_function(torch, layer, layer.activation)]
 
 
-def _activation(torch: Any, layer: layers.Activation, width: int, dtype: Any) -> list[Any]:
+def _activation(torch: Any, layer: layers.Activation, row: Row, dtype: Any) -> list[Any]:
     return _function(torch, layer, layer.activation)
 
 
@@ -134,11 +137,11 @@ def _scaled(torch: Any, layer: Any, module: Any) -> Any:
 
 
 def _batch_normalization(
-    torch: Any, layer: layers.BatchNormalization, width: int, dtype: Any
+    torch: Any, layer: layers.BatchNormalization, row: Row, dtype: Any
 ) -> list[Any]:
     affine = layer.gamma is not None or layer.beta is not None
     module = torch.nn.BatchNorm1d(
-        width, eps=layer.epsilon, momentum=1 - layer.momentum, affine=affine, dtype=dtype
+        *row, eps=layer.epsilon, momentum=1 - layer.momentum, affine=affine, dtype=dtype
     )
     _assign(torch, module.running_mean, layer.moving_mean)
     _assign(torch, module.running_var, layer.moving_variance)
@@ -146,18 +149,18 @@ def _batch_normalization(
 
 
 def _layer_normalization(
-    torch: Any, layer: layers.LayerNormalization, width: int, dtype: Any
+    torch: Any, layer: layers.LayerNormalization, row: Row, dtype: Any
 ) -> list[Any]:
     affine = layer.gamma is not None or layer.beta is not None
-    module = torch.nn.LayerNorm(width, eps=layer.epsilon, elementwise_affine=affine, dtype=dtype)
+    module = torch.nn.LayerNorm(*row, eps=layer.epsilon, elementwise_affine=affine, dtype=dtype)
     return [_scaled(torch, layer, module)]
 
 
-def _normalization(torch: Any, layer: layers.Normalization, width: int, dtype: Any) -> list[Any]:
+def _normalization(torch: Any, layer: layers.Normalization, row: Row, dtype: Any) -> list[Any]:
     from .program import ColumnNormalization, Program, append
     from .torch_modules import FixedNormalization
 
-    program = Program("", layer.mean.dtype.name, width)
+    program = Program("", layer.mean.dtype.name, math.prod(row))
     append(layer, program)
     (operation,) = program.operations
     assert isinstance(operation, ColumnNormalization)
@@ -165,47 +168,85 @@ def _normalization(torch: Any, layer: layers.Normalization, width: int, dtype: A
     arrays = (operation.mean, operation.factor, operation.shift)
     return [
         FixedNormalization(
-            *(torch.from_numpy(zero if each is None else each).clone() for each in arrays)
+            *(
+                torch.from_numpy((zero if each is None else each).reshape(row).copy())
+                for each in arrays
+            )
         )
     ]
 
 
-def _residual(torch: Any, layer: layers.Residual, width: int, dtype: Any) -> list[Any]:
+def _rms_normalization(
+    torch: Any, layer: layers.RMSNormalization, row: Row, dtype: Any
+) -> list[Any]:
+    module = torch.nn.RMSNorm(*row, eps=layer.epsilon, dtype=dtype)
+    _assign(torch, module.weight, layer.scale)
+    return [module]
+
+
+def _group_normalization(
+    torch: Any, layer: layers.GroupNormalization, row: Row, dtype: Any
+) -> list[Any]:
+    (width,) = row
+    groups = width if layer.groups == -1 else layer.groups
+    affine = layer.gamma is not None or layer.beta is not None
+    module = torch.nn.GroupNorm(groups, width, eps=layer.epsilon, affine=affine, dtype=dtype)
+    return [_scaled(torch, layer, module)]
+
+
+def _unit_normalization(torch: Any, layer: Any, row: Row, dtype: Any) -> list[Any]:
+    from .torch_modules import UnitNormalization
+
+    return [UnitNormalization()]
+
+
+def _noise(torch: Any, layer: layers.GaussianNoise, row: Row, dtype: Any) -> list[Any]:
+    from .torch_modules import GaussianNoise
+
+    return [GaussianNoise(layer.stddev)]
+
+
+def _reshape(torch: Any, layer: layers.Reshape, row: Row, dtype: Any) -> list[Any]:
+    return [
+        *([torch.nn.Flatten()] if len(row) > 1 else []),
+        torch.nn.Unflatten(1, layer._output_row(row)),
+    ]
+
+
+def _residual(torch: Any, layer: layers.Residual, row: Row, dtype: Any) -> list[Any]:
     from .torch_modules import Residual
 
-    return [Residual(_modules(torch, layer.layers, width, dtype))]
+    return [Residual(_modules(torch, layer.layers, row, dtype))]
 
 
 # By the layer's class, as in `program`.
-_LAYERS: Sequence[tuple[type[layers.Layer], Callable[[Any, Any, int, Any], list[Any]]]] = (
-    (layers.Dense, _dense),
-    (layers.Activation, _activation),
-    (layers.BatchNormalization, _batch_normalization),
-    (layers.LayerNormalization, _layer_normalization),
-    (layers.Normalization, _normalization),
-    (layers.Residual, _residual),
-    (layers.Dropout, lambda torch, layer, width, dtype: [torch.nn.Dropout(layer.rate)]),
-    (layers.Flatten, lambda torch, layer, width, dtype: [torch.nn.Flatten()]),
-)
+_LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row, Any], list[Any]]] = {
+    layers.Activation: _activation,
+    layers.BatchNormalization: _batch_normalization,
+    layers.Dense: _dense,
+    layers.Dropout: lambda torch, layer, row, dtype: [torch.nn.Dropout(layer.rate)],
+    layers.Flatten: lambda torch, layer, row, dtype: [torch.nn.Flatten()],
+    layers.GaussianNoise: _noise,
+    layers.GroupNormalization: _group_normalization,
+    layers.Identity: lambda torch, layer, row, dtype: [torch.nn.Identity()],
+    layers.LayerNormalization: _layer_normalization,
+    layers.Normalization: _normalization,
+    layers.RMSNormalization: _rms_normalization,
+    layers.Reshape: _reshape,
+    layers.Residual: _residual,
+    layers.UnitNormalization: _unit_normalization,
+}
 
 
-def _modules(torch: Any, stack: Sequence[layers.Layer], width: int, dtype: Any) -> list[Any]:
+def _modules(torch: Any, stack: Sequence[layers.Layer], row: Row, dtype: Any) -> list[Any]:
     found: list[Any] = []
     for layer in stack:
-        for kind, make in _LAYERS:
-            if isinstance(layer, kind):
-                made = make(torch, layer, width, dtype)
-                break
-        else:
-            raise ValueError(
-                f"layer {layer.name}: found {type(layer).__name__}, wanted one of: "
-                + ", ".join(kind.__name__ for kind, _ in _LAYERS)
-            )
+        made = row_of(layer, _LAYERS)(torch, layer, row, dtype)
         if not layer.trainable:
             for module in made:
                 module.requires_grad_(False)
         found += made
-        width = math.prod(layer._output_row((width,)) or ())
+        row = layer._output_row(row) or ()
     return found
 
 
@@ -240,7 +281,7 @@ def to_torch(model: Any) -> "nn.Sequential":
             f"to_torch: the model {model.name!r} has no parameters yet: it does not know its "
             "number of inputs (start with Input, call build, or fit first)"
         )
-    width = int(np.prod(model.input_shape[1:]))
-    modules = _modules(torch, model.layers, width, getattr(torch, model.dtype))
+    row = tuple(int(size) for size in model.input_shape[1:])
+    modules = _modules(torch, model.layers, row, getattr(torch, model.dtype))
     made: nn.Sequential = torch.nn.Sequential(*modules).eval()
     return made

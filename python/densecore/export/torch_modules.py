@@ -23,6 +23,24 @@ class FixedNormalization(nn.Module):
         return (x - self.mean) * self.factor + self.shift
 
 
+class UnitNormalization(nn.Module):
+    """x / |x| for each row; a row of zeros stays 0."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.normalize(x, dim=-1, eps=1e-35)
+
+
+class GaussianNoise(nn.Module):
+    """In training, x plus normal noise of mean 0; outside training, x itself."""
+
+    def __init__(self, stddev: float) -> None:
+        super().__init__()
+        self.stddev = stddev
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.stddev * torch.randn_like(x) if self.training else x
+
+
 class Residual(nn.Module):
     """x + f(x), where f is a stack of modules."""
 

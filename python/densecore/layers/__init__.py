@@ -17,6 +17,7 @@ from .normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from .periodic import PeriodicEmbedding, Scale
 from .residual import Residual
 from .shapes import Flatten, Identity, Reshape
 
@@ -36,11 +37,13 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "Normalization",
+    "PeriodicEmbedding",
     "RMSNormalization",
     "ReLU",
     "Rescaling",
     "Reshape",
     "Residual",
+    "Scale",
     "Softmax",
     "UnitNormalization",
     "assign",

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from .. import activations
+from .._base import checks
 from . import activation_argument as functions
 from .base import Layer
 from .lowering import Plan
@@ -104,6 +105,6 @@ class Softmax(_Named):
     _function = "softmax"
 
     def __init__(self, axis: int = -1, **general: Any) -> None:
-        if axis not in (-1, 1):
-            raise ValueError(f"Softmax: axis: found {axis!r}, wanted -1 (the features)")
+        if checks.real(axis) not in (-1, 1):
+            raise ValueError(f"Softmax: axis: found {checks.shown(axis)}, wanted -1 (the features)")
         super().__init__(**general)

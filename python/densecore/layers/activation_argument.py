@@ -45,7 +45,10 @@ def function_of(activation: Any) -> Any:
         return activation
     if isinstance(activation, tuple | list):
         if len(activation) != 2:
-            raise TypeError("activation: wanted a name or a pair (function, derivative)")
+            raise TypeError(
+                f"activation: found {len(activation)} elements, wanted a name or a pair (function, "
+                "derivative)"
+            )
         return UserActivation(*activation)
     given = vars(activation).get("activation") if isinstance(activation, Layer) else None
     if given is not None and not activation.parameter_names:

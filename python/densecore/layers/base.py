@@ -2,16 +2,20 @@
 
 import copy
 import re
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
+from .._base import checks
 from .._base.dtypes import Array, Network
 from .._base.lookup import unknown
+from .._data.structures import leaves
 from .arrays import Shapes, assign
-from .eager import call
+from .eager import build_alone, call
 from .input import Input, row_shape
-from .lowering import Plan, Row
+from .lowering import Plan, Row, Source
+from .symbols import Node, Symbol, are_symbols, connect
 
 # Keras's arguments that change nothing when they are None or False, and cannot be had otherwise.
 _KERAS_ONLY = frozenset(
@@ -32,6 +36,9 @@ _KERAS_ONLY = frozenset(
 )
 
 
+_MULTIPLIERS = ("learning_rate_multiplier", "weight_decay_multiplier")
+
+
 def _refuse(kind: type, others: dict[str, Any]) -> None:
     """TypeError for arguments that no layer of this kind has."""
     for name, value in others.items():
@@ -44,7 +51,7 @@ def _refuse(kind: type, others: dict[str, Any]) -> None:
         known = [*known, *inspect.signature(Layer).parameters]
         public = dict.fromkeys(key for key in known if key not in ("general", "others"))
         raise TypeError(
-            f"{kind.__name__}: found the argument {name}={value!r}, {why}; known: "
+            f"{kind.__name__}: found the argument {name}={checks.shown(value)}, {why}; known: "
             f"{', '.join(public)}"
         )
 
@@ -62,10 +69,17 @@ class Layer:
         The model's number of inputs, as Keras accepts it from the first layer.
     dtype
         Accepted for Keras's sake, and without effect: the model has one.
+    learning_rate_multiplier : float or dict, optional
+        What the optimizer's learning rate is multiplied with for the layer's arrays, > 0: of all of
+        them, or by their names, as in ``{"bias": 0.1}``. By default 1.
+    weight_decay_multiplier : float or dict, optional
+        The same for the optimizer's weight decay, >= 0.
 
     Attributes
     ----------
     name : str
+    learning_rate_multiplier, weight_decay_multiplier : dict
+        By the arrays' names; those of 1 are left out.
     trainable : bool
         May be changed at any time; holds from the next step on.
 
@@ -90,27 +104,54 @@ class Layer:
         input_dim: int | None = None,
         batch_input_shape: tuple[int | None, ...] | None = None,
         dtype: str | None = None,
+        learning_rate_multiplier: "float | dict[str, float] | None" = None,
+        weight_decay_multiplier: "float | dict[str, float] | None" = None,
         **others: Any,
     ) -> None:
         _refuse(type(self), others)
         kind = type(self).__name__
+        self.learning_rate_multiplier = self._multipliers(
+            f"{kind}: learning_rate_multiplier", learning_rate_multiplier, above=0
+        )
+        self.weight_decay_multiplier = self._multipliers(
+            f"{kind}: weight_decay_multiplier", weight_decay_multiplier, least=0
+        )
         if name is not None and not isinstance(name, str):
             raise TypeError(f"{kind}: name: found {type(name).__name__}, wanted a string")
         self.name = name
-        self._trainable = bool(trainable)
+        self._automatic_name = name is None
+        self._trainable = checks.flag(f"{kind}: trainable", trainable)
         shape = input_shape if input_shape is not None else row_shape(batch_input_shape)
         shape = shape if shape is not None else input_dim
         self._given_input = None if shape is None else Input(shape)
         self._views: tuple[dict[str, Array], dict[str, Array], dict[str, Array]] | None = None
         self._network: Network | None = None
-        self._core_index: int | None = None
-        self._last_core: int | None = None  # the core's layer that puts out what this one does
-        self._taken = False  # by a model
+        self._core_indices: list[int] = []  # of the network's layers with these weights
+        self._nodes: list[Node] = []  # the calls with symbols
+        self._model: weakref.ref[Any] | None = None  # that has the layer; see models/loans.py
+
+    @classmethod
+    def _multipliers(cls, what: str, given: Any, **limits: float) -> dict[str, float]:
+        """A number for all arrays, or numbers by their names, as a dict without those of 1."""
+        if given is None:
+            return {}
+        numbers = given if isinstance(given, dict) else dict.fromkeys(cls.parameter_names, given)
+        unknown_names = [name for name in numbers if name not in cls.parameter_names]
+        if unknown_names:
+            raise ValueError(
+                f"{what}: found {unknown_names[0]!r}, wanted names among "
+                f"{', '.join(cls.parameter_names) or 'none: the layer has no arrays'}"
+            )
+        found = {
+            name: checks.number(f"{what}: {name}", value, **limits)
+            for name, value in numbers.items()
+        }
+        return {name: value for name, value in found.items() if value != 1}
 
     def __setattr__(self, name: str, value: Any) -> None:
         known = vars(self)
-        fixed = name in ("activation", "axis", *self.config_names)
-        if (fixed and name in known) or (name == "name" and known.get("_taken")):
+        fixed = name in ("activation", "axis", *self.config_names, *_MULTIPLIERS)
+        if (fixed and name in known) or (name == "name" and known.get("_model")):
             raise AttributeError(
                 f"layer {self.name or type(self).__name__}: {name}: found {value!r} for a layer "
                 "that is made, whose model computes with the value that it was made with; wanted "
@@ -126,34 +167,65 @@ class Layer:
                 "core cannot call; a function with its derivative can be an Activation"
             )
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Array:
-        """The layer's outputs for an array, at once.
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+        """The layer's outputs for an array, at once; or, for a symbol, that of its outputs.
 
         A layer that belongs to no model yet is built by the first array, in Keras's default dtype
         (``backend.floatx()``) and with a seed of its own; the weights stay when a model takes it.
 
         Parameters
         ----------
-        inputs : array_like (rows, ...)
+        inputs : array_like (rows, ...), or Symbol
         training : bool, default False
-            Whether units drop out, and batch normalisation uses the batch's statistics.
+            Whether units drop out, and batch normalisation uses the batch's statistics. Of symbols,
+            only what the model does by itself: None.
 
         Returns
         -------
-        ndarray (rows, ...)
+        ndarray (rows, ...), or Symbol
 
         Raises
         ------
         TypeError, ValueError
             Inputs that are no numbers, or of another shape than the layer was built for.
         """
-        if isinstance(inputs, Input):
-            raise TypeError(
-                f"{self!r}: found a layer that is called with Input: densecore has no functional "
-                "models; wanted Sequential([Input(features), layer, ...]), with Residual for what "
-                "goes round a block"
-            )
+        if are_symbols(inputs):
+            if training:
+                raise TypeError(
+                    f"{self!r}: training: found True for a symbol, wanted None: fit trains, and "
+                    "predict does not"
+                )
+            return connect(self, inputs)
         return call(self, inputs, bool(training))
+
+    @property
+    def input(self) -> Any:
+        """What the layer was first called with: a symbol, or a list of them.
+
+        Raises
+        ------
+        AttributeError
+            It has not been called with symbols, and is in no model that knows its inputs.
+        """
+        inputs = self._first_node("input").inputs
+        return inputs[0] if len(inputs) == 1 else inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbol of what the first call gave."""
+        outputs = self._first_node("output").outputs
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _first_node(self, what: str) -> Node:
+        model = None if self._model is None else self._model()
+        if not self._nodes and model is not None:
+            model._connect()
+        if not self._nodes:
+            raise AttributeError(
+                f"layer {self.name or type(self).__name__}: it has no {what} yet, wanted a layer "
+                "that was called with a symbol, or is in a model that knows its number of inputs"
+            )
+        return self._nodes[0]
 
     # Weights ------------------------------------------------------------------------------------
 
@@ -168,11 +240,19 @@ class Layer:
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
-        if self._network is not None and self._core_index is not None:
-            self._network.set_trainable(self._core_index, self._trainable)
+        self._trainable = checks.flag("trainable", value)
+        if self._network is not None:
+            for index in self._core_indices:
+                self._network.set_trainable(index, self._trainable)
+
+    @property
+    def _core_index(self) -> int | None:
+        """The number of the network's layer that has these weights."""
+        return self._core_indices[0] if self._core_indices else None
 
     def _built_views(self) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+        if self._views is None and self._nodes:  # as Keras's layers have after a call
+            build_alone(self, self._nodes[0].inputs[0].row)
         if self._views is None:
             raise RuntimeError(
                 f"layer {self.name or type(self).__name__.lower()} has no parameters yet: its "
@@ -259,6 +339,9 @@ class Layer:
             config[key] = value.get_config() if hasattr(value, "get_config") else value
         if not self._trainable:
             config["trainable"] = False
+        for key in _MULTIPLIERS:
+            if getattr(self, key):
+                config[key] = dict(getattr(self, key))
         return config
 
     @classmethod
@@ -279,9 +362,43 @@ class Layer:
         """The layer itself, and those within it."""
         yield self
 
+    def _named_parts(self) -> Iterator["Layer"]:
+        """The layer itself, and those within it whose names no other of a model may have."""
+        yield self
+
+    def _ordered(self, inputs: Any) -> list[Symbol]:
+        """The symbols of a call, in the order in which the layer takes them."""
+        return leaves(inputs)
+
+    #: What a call returns, with anything in place of the outputs.
+    _output_structure: Any = 0
+
+    def _output_rows(self, rows: list[Row]) -> list[Row]:
+        """The shapes of rows of the outputs, for those of the inputs, which are known."""
+        if len(rows) != 1:
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: found {len(rows)} inputs, wanted one"
+            )
+        row = self._output_row(rows[0])
+        assert row is not None
+        return [row]
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        """Append what the layer is in the core, with these inputs; returns its outputs."""
+        plan.go_to(sources[0])
+        self._plan(plan)
+        return [plan.here]
+
     def _plan(self, plan: Plan) -> None:
-        """Append what the layer is in the core, and remember where."""
+        """Append what the layer is in the core, with `plan.here` as the input."""
         raise NotImplementedError
+
+    def _core_multipliers(self) -> list[list[float]]:
+        """Of learning rate and weight decay, for each array; empty when all are 1."""
+        rates, decays = self.learning_rate_multiplier, self.weight_decay_multiplier
+        if not (rates or decays):
+            return []
+        return [[rates.get(name, 1.0), decays.get(name, 1.0)] for name in self.parameter_names]
 
     def _output_row(self, row: Row | None) -> Row | None:
         """The shape of a row of the output, for that of a row of the input; None: not known yet.
@@ -306,15 +423,18 @@ class Layer:
             )
         return row[0]
 
-    def _build(self, network: Network) -> None:
+    def _build(self, network: Network, places: list[int]) -> None:
+        """Become a view of the network's layers of these numbers."""
         self._network = network
-        if self._core_index is not None:
-            self._views = network.layer_views(self._core_index)
+        self._core_indices = places
+        if places:
+            self._views = network.layer_views(places[0])
 
     def _twin(self) -> "Layer":
         """A layer of the same description, which belongs to no network."""
         twin = copy.copy(self)
         twin._forget()
+        twin._nodes, twin._model = [], None
         return twin
 
     def _forget(self) -> None:
@@ -351,6 +471,13 @@ def deserialize(config: dict[str, Any]) -> Layer:
         The class is unknown; the message lists the known ones.
     """
     known = classes()
-    if config["class"] not in known:
-        unknown("layer", config["class"], known)
-    return known[config["class"]].from_config(config)
+    if not isinstance(config, Mapping):
+        raise TypeError(f"layer: found {checks.shown(config)}, wanted a dictionary")
+    kind = config.get("class")
+    if not isinstance(kind, str) or kind not in known:
+        unknown("layer", kind, known)
+    layer = known[kind].from_config(config)
+    for part in layer._walk():  # a name that a model made up may give way in another model
+        automatic = rf"{re.escape(part._default_name())}(_\d+)?"
+        part._automatic_name = re.fullmatch(automatic, str(part.name)) is not None
+    return layer

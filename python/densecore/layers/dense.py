@@ -114,7 +114,7 @@ class Dense(Layer):
 
     def _plan(self, plan: Plan) -> None:
         self._features(plan.row)
-        self._core_index = plan.add(
+        plan.add(
             {
                 "kind": "dense",
                 "units": self.units,
@@ -127,6 +127,7 @@ class Dense(Layer):
                 ],
             },
             self.units,
+            layer=self,
         )
         functions.add_to(plan, self.activation)
 

@@ -23,7 +23,7 @@ def call(layer: "Layer", inputs: Any, training: bool) -> Array:
                          "an array (rows, ...)")  # fmt: skip
     row: Row = tuple(shape[1:]) or (1,)
     if not layer.built:
-        _make(layer, row, floatx(), seeds.fresh())
+        build_alone(layer, row)
     assert layer._network is not None
     dtype = layer._network.parameters.dtype
     # The layer's own network may be that of a whole model: this one has the same weights.
@@ -44,9 +44,14 @@ def call(layer: "Layer", inputs: Any, training: bool) -> Array:
     return outputs.reshape(-1, *output_row)
 
 
+def build_alone(layer: "Layer", row: Row) -> None:
+    """Give a layer of no model its weights, for rows of that shape."""
+    _make(layer, row, floatx(), seeds.fresh())
+
+
 def _make(layer: "Layer", row: Row, dtype: str, seed: int) -> Network:
     plan = Plan(row)
-    layer._plan(plan)
+    plan.call(layer, [plan.here])
     if not plan.specs:
         plan.add({"kind": "activation", "activation": "linear"})
     network = DTYPES[dtype].Network(math.prod(row), plan.specs)
@@ -54,6 +59,6 @@ def _make(layer: "Layer", row: Row, dtype: str, seed: int) -> Network:
     for index, function in plan.functions.items():
         network.set_function(index, function.function, function.derivative)
     for number, part in enumerate(layer._walk()):
-        part._build(network)
+        part._build(network, plan.places.get(part, []))
         part._initialize(seed, number)
     return network

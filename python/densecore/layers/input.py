@@ -1,16 +1,18 @@
 """What stands before the first layer: how many numbers a row has."""
 
-from typing import Any
-
-import numpy as np
+import math
+from typing import Any, ClassVar
 
 from .._base import checks
+from .._base.dtypes import Array
+from .lowering import Row
+from .symbols import Symbol
 
 MAX_DIMENSIONS = 32  # of a row, as NumPy 1
 
 
-class Input:
-    """The number of inputs of a model; stands first.
+class Input(Symbol):
+    """The number of inputs of a model; stands first, or is what the first layer is called with.
 
     Parameters
     ----------
@@ -22,11 +24,22 @@ class Input:
     batch_size, dtype, sparse
         Accepted for Keras's sake, and without effect.
 
+    Attributes
+    ----------
+    shape : tuple
+        (None, features): any number of rows.
+    weights : list
+        Empty.
+
     Raises
     ------
     ValueError, TypeError
         No shape or several, or a size that is not an integer from 1 to 2^24.
     """
+
+    weights: ClassVar[list[Array]] = []
+    trainable = True
+    built = True
 
     def __init__(
         self,
@@ -52,13 +65,40 @@ class Input:
                 f"{MAX_DIMENSIONS}, such as the number of features"
             )
         self.dimensions = tuple(checks.width("Input: shape", size) for size in dimensions)
-        self.size = checks.width("Input: shape", int(np.prod(self.dimensions)))
-        self.name = name
+        self.size = checks.width("Input: shape", math.prod(self.dimensions))
+        self._name = name if name is None else checks.text("Input: name", name)
 
     @property
-    def shape(self) -> tuple[int | None, ...]:
-        """(None, features): any number of rows."""
-        return (None, *self.dimensions)
+    def row(self) -> Row:
+        """The shape of a row."""
+        return self.dimensions
+
+    @property
+    def name(self) -> str | None:
+        """As given, or by the model that it is an input of."""
+        return self._name
+
+    @property
+    def input(self) -> "Input":
+        """Itself: in the `layers` of a functional model it stands for Keras's InputLayer."""
+        return self
+
+    @property
+    def output(self) -> "Input":
+        """Itself."""
+        return self
+
+    def get_weights(self) -> list[Array]:
+        """None: an empty list."""
+        return []
+
+    def count_params(self) -> int:
+        """0."""
+        return 0
+
+    def get_config(self) -> dict[str, Any]:
+        """What describes it; JSON-able."""
+        return {"class": "Input", "name": self.name, "shape": list(self.dimensions)}
 
     def __repr__(self) -> str:
         shape = self.size if len(self.dimensions) == 1 else self.dimensions
@@ -70,4 +110,10 @@ InputLayer = Input
 
 def row_shape(batch_shape: Any) -> Any:
     """The shape of a row from that of a batch."""
-    return None if batch_shape is None else tuple(batch_shape)[1:]
+    if batch_shape is None:
+        return None
+    if not isinstance(batch_shape, list | tuple):
+        raise TypeError(
+            f"batch_shape: found {checks.shown(batch_shape)}, wanted a tuple such as (None, 5)"
+        )
+    return tuple(batch_shape)[1:]

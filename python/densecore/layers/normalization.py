@@ -57,8 +57,8 @@ def _moments(data: Any, whole: bool) -> tuple[Array, Array]:
 
 def _last_axis(kind: str, axis: Any) -> int:
     found = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
-    if found not in (-1, 1):
-        raise ValueError(f"{kind}: axis: found {axis!r}, wanted -1 (the features)")
+    if checks.real(found) not in (-1, 1):
+        raise ValueError(f"{kind}: axis: found {checks.shown(axis)}, wanted -1 (the features)")
     return -1
 
 
@@ -101,7 +101,7 @@ class _ScaleAndCenter(Layer):
 
     def _plan(self, plan: Plan) -> None:
         self._features(plan.row)
-        self._core_index = plan.add(self._spec())
+        plan.add(self._spec(), layer=self)
 
     def _output_row(self, row: Row | None) -> Row | None:
         if row is not None:
@@ -208,8 +208,9 @@ class RMSNormalization(Layer):
         return self._built_views()[0]["scale"]
 
     def _plan(self, plan: Plan) -> None:
-        self._core_index = plan.add(
-            {"kind": "rms_normalization", "epsilon": self.epsilon, "trainable": self._trainable}
+        plan.add(
+            {"kind": "rms_normalization", "epsilon": self.epsilon, "trainable": self._trainable},
+            layer=self,
         )
 
     def _output_row(self, row: Row | None) -> Row | None:
@@ -262,9 +263,8 @@ class GroupNormalization(_ScaleAndCenter):
     ) -> None:
         _last_axis("GroupNormalization", axis)
         numbers = {key: value for key, value in locals().items() if key != "self"}
-        self.groups = (
-            -1 if groups == -1 else checks.integer("GroupNormalization: groups", groups, least=1)
-        )
+        one_each = checks.real(groups) == -1
+        self.groups = -1 if one_each else checks.integer("GroupNormalization: groups", groups, 1)
         super().__init__("GroupNormalization", numbers, general)
 
     def _plan(self, plan: Plan) -> None:
@@ -274,7 +274,7 @@ class GroupNormalization(_ScaleAndCenter):
                 f"GroupNormalization: found {plan.width} features in {groups} groups, wanted "
                 "groups of equal size"
             )
-        self._core_index = plan.add({**self._spec(), "groups": groups})
+        plan.add({**self._spec(), "groups": groups}, layer=self)
 
 
 class UnitNormalization(Layer):
@@ -456,17 +456,26 @@ class Normalization(Layer):
     def _plan(self, plan: Plan) -> None:
         self._row = plan.row
         epsilon = 0.0 if self.invert else self._epsilon
-        self._core_index = plan.add(
-            {"kind": "normalization", "epsilon": epsilon, "invert": self.invert}
-        )
+        plan.add({"kind": "normalization", "epsilon": epsilon, "invert": self.invert}, layer=self)
 
     def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
         return {}, dict.fromkeys(self.state_names, (math.prod(row),))
 
-    def _build(self, network: Network) -> None:
-        super()._build(network)
+    def _build(self, network: Network, places: list[int]) -> None:
+        super()._build(network, places)
         if self._values is not None:
             self._write_values()
+
+
+def _given(name: str, value: Any) -> Array:
+    """A number or an array of them, given to Rescaling."""
+    number = checks.real(value)
+    found = np.asarray(value if number is None else number)
+    if found.dtype.kind not in "iuf":
+        raise TypeError(f"Rescaling: {name}: found {checks.shown(value)}, wanted numbers")
+    if not np.isfinite(found).all():
+        raise ValueError(f"Rescaling: {name}: found {checks.shown(value)}, wanted finite numbers")
+    return found.astype(np.float64)
 
 
 class Rescaling(Normalization):
@@ -488,10 +497,9 @@ class Rescaling(Normalization):
     _epsilon = 0.0
 
     def __init__(self, scale: Any, offset: Any = 0.0, **general: Any) -> None:
-        factor, shift = np.asarray(scale, np.float64), np.asarray(offset, np.float64)
-        if not (np.isfinite(factor).all() and (factor > 0).all() and np.isfinite(shift).all()):
-            raise ValueError(f"Rescaling: found scale {scale!r}, offset {offset!r}, wanted finite "
-                             "numbers, scale > 0")  # fmt: skip
+        factor, shift = _given("scale", scale), _given("offset", offset)
+        if not (factor > 0).all():
+            raise ValueError(f"Rescaling: scale: found {checks.shown(scale)}, wanted numbers > 0")
         self.scale, self.offset = factor.tolist(), shift.tolist()
         super().__init__(mean=-shift / factor, variance=1 / factor**2, **general)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .._base import checks
 from .._base.dtypes import Network
 from .arrays import Shapes
 from .base import Layer, deserialize
@@ -36,6 +37,8 @@ class Residual(Layer):
 
     def __init__(self, layers: Sequence[Layer], **general: Any) -> None:
         super().__init__(**general)
+        if not isinstance(layers, list | tuple):
+            raise TypeError(f"Residual: found {checks.shown(layers)}, wanted a list of layers")
         self._layers = tuple(layers)
         if not self._layers:
             raise ValueError("Residual: found no layers, wanted at least one")
@@ -90,17 +93,20 @@ class Residual(Layer):
         for layer in self._layers:
             yield from layer._walk()
 
+    def _named_parts(self) -> Iterator[Layer]:
+        yield from self._walk()
+
     def _plan(self, plan: Plan) -> None:
         start, row = plan.branch(), plan.row
         for layer in self._layers:
-            layer._plan(plan)
+            plan.call(layer, [plan.here])
         if plan.row != row:
             before, after = (shape[0] if len(shape) == 1 else shape for shape in (row, plan.row))
             raise ValueError(
                 f"Residual: found a block from {before} to {after} units, wanted as many outputs "
                 "as inputs"
             )
-        plan.add({"kind": "add", "from": start})
+        plan.add({"kind": "add", "sources": [(len(plan.specs) - 1, 0, -1), (start, 0, -1)]})
 
     def _output_row(self, row: Row | None) -> Row | None:
         for layer in self._layers:
@@ -125,7 +131,7 @@ class Residual(Layer):
         twin._layers = tuple(layer._twin() for layer in self._layers)
         return twin
 
-    def _build(self, network: Network) -> None:
+    def _build(self, network: Network, places: list[int]) -> None:
         self._network = network
 
     def __repr__(self) -> str:

@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._autodiff.traced import Traced
 from .._base import checks
 from .._base.dtypes import DTYPES, KERNELS, real_dtype
+from .._base.fixed import Fixed
 from .._base.lookup import unknown
 from .._base.registry import Registry
 
@@ -25,7 +27,7 @@ REDUCTIONS: dict[str | None, str] = {
 CORE = KERNELS.losses()
 
 
-class Loss:
+class Loss(Fixed):
     """Base class: a named loss, its reduction and its options.
 
     Parameters
@@ -60,16 +62,16 @@ class Loss:
         An unknown reduction, or an option that is no number or out of its range.
     """
 
-    kind: ClassVar[str]
+    #: Of a class of one's own that has no other base: what the core is compiled with, for its kind
+    #: of targets.
+    kind: ClassVar[str] = "mean_squared_error"
+    #: Whether `call` is a user's, in Python, whose gradient is derived.
+    is_own: ClassVar[bool] = False
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        for method in ("call", "__call__"):
-            if method in vars(cls):
-                raise TypeError(
-                    f"class {cls.__name__}: found a method {method}, which the core does not call; "
-                    "compile takes a function (y_true, y_pred) -> (loss, gradient) as the loss"
-                )
+        if not cls.__module__.startswith("densecore.") and {"call", "__call__"} & vars(cls).keys():
+            cls.is_own = True
 
     def __init__(
         self,
@@ -82,16 +84,23 @@ class Loss:
         dtype: str | None = None,
         **options: Any,
     ) -> None:
-        if reduction is not None and reduction not in REDUCTIONS:
+        if not hasattr(self, "kind"):
+            raise TypeError("Loss: found the base class, wanted one of its classes, such as Huber")
+        if reduction is not None and (
+            not isinstance(reduction, str) or reduction not in REDUCTIONS
+        ):
             unknown("reduction", reduction, [word for word in REDUCTIONS if word is not None])
         self.reduction = REDUCTIONS[reduction]
-        self.name = self.kind if name is None else checks.text("name", name)
+        default = type(self).__name__.lower() if self.is_own else self.kind
+        self.name = default if name is None else checks.text("name", name)
         self.from_logits = checks.flag(f"{self.kind}: from_logits", from_logits)
         if checks.integer(f"{self.kind}: axis", axis, -1) != -1:
-            raise ValueError(f"{self.kind}: axis: found {axis}, wanted -1, the last one")
+            raise ValueError(
+                f"{self.kind}: axis: found {checks.shown(axis)}, wanted -1, the last one"
+            )
         for option, value in (("ignore_class", ignore_class), ("dtype", dtype)):
             if value is not None:
-                raise ValueError(f"{self.kind}: {option}: found {value!r}, wanted None")
+                raise ValueError(f"{self.kind}: {option}: found {checks.shown(value)}, wanted None")
         self._options = {key: self._checked(key, value) for key, value in options.items()}
         vars(self).update(self._options)
         KERNELS.check_loss(self.kind, self._parameters())
@@ -111,6 +120,8 @@ class Loss:
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` and `densecore.losses.get` need to make an equal one; JSON-able."""
+        if self.is_own:  # as Keras: a subclass adds its own options
+            return {"name": self.name, "reduction": self.reduction, **self._options}
         config = {"name": self.kind, "reduction": self.reduction, **self._options}
         if self.from_logits:
             config["from_logits"] = True
@@ -132,9 +143,7 @@ class Loss:
         options.setdefault("name", options.pop("label", name))
         return cls(**options)
 
-    def __call__(
-        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Any:
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
         """The loss of some rows, reduced to one number.
 
         Parameters
@@ -156,7 +165,14 @@ class Loss:
         ValueError, TypeError
             Targets or weights of another shape, or something that is not real numbers.
         """
-        rows = self._rows(y_true, y_pred)
+        if self.is_own:  # of lists, too
+            y_true, y_pred = (
+                given if isinstance(given, Traced) else np.asarray(given)
+                for given in (y_true, y_pred)
+            )
+        rows = self.call(y_true, y_pred)
+        if isinstance(rows, Traced) or self.is_own:
+            return reduce_rows(rows, sample_weight, self.reduction)
         weight = np.ones(rows.size) if sample_weight is None else np.asarray(sample_weight)
         if weight.dtype.kind not in "biuf":
             raise TypeError(f"sample_weight: found dtype {weight.dtype}, wanted real numbers")
@@ -176,6 +192,20 @@ class Loss:
         if self.reduction == "mean_with_sample_weight":
             return total / float(weight.sum() or 1.0)
         return total / max(rows.size, 1)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of every row; a class of one's own defines it.
+
+        Parameters
+        ----------
+        y_true : array_like
+        y_pred : array_like (rows, outputs)
+
+        Returns
+        -------
+        ndarray (rows,)
+        """
+        return self._rows(y_true, y_pred)
 
     def row_factor(self, weight: NDArray[Any] | None, rows: int, outputs: int) -> float:
         """What Σ w l of a batch is multiplied with to give its loss.
@@ -211,7 +241,7 @@ class Loss:
         """
         if self.reduction == "none":
             raise ValueError(
-                f"loss {self.kind}: found reduction='none', a loss for each row; wanted one number "
+                f"loss {self.name}: found reduction='none', a loss for each row; wanted one number "
                 "to minimise: 'sum_over_batch_size' (the default), 'mean_with_sample_weight' or "
                 "'sum'"
             )
@@ -242,13 +272,24 @@ class Loss:
         """
         return outputs
 
-    def _rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
-        """The loss of every row."""
+    def _rows(self, y_true: ArrayLike, y_pred: Any) -> Any:
+        """The loss of every row; within a loss of one's own, with its derivative."""
+        if not isinstance(y_pred, Traced):
+            return self._rows_and_gradient(y_true, y_pred, None)
+        gradient = np.empty(y_pred.shape)
+        rows = self._rows_and_gradient(y_true, y_pred.value, gradient)
+        return Traced(rows, [(y_pred, lambda g: g.reshape(-1, 1) * gradient.reshape(g.size, -1))])
+
+    def _rows_and_gradient(
+        self, y_true: ArrayLike, y_pred: ArrayLike, gradient: NDArray[Any] | None
+    ) -> NDArray[np.float64]:
         output = np.asarray(y_pred)
         if output.dtype.kind not in "biuf":
             raise TypeError(f"y_pred: found dtype {output.dtype}, wanted real numbers")
         dtype = real_dtype(output.dtype)
         columns = output.shape[-1] if output.ndim else 1
+        if columns == 0:
+            raise ValueError(f"y_pred: found shape {output.shape}, wanted at least one output")
         matrix = np.require(output, dtype, ["C", "A"]).reshape(-1, columns)
         if self.sparse:
             target = self._labels(np.asarray(y_true), len(matrix))
@@ -270,6 +311,12 @@ class Loss:
         DTYPES[dtype].kernels.loss_rows(
             self.kind, self.from_logits, matrix, target, rows, self._parameters()
         )
+        if gradient is not None:
+            slopes = np.empty_like(matrix)
+            DTYPES[dtype].kernels.loss(
+                self.kind, self.from_logits, matrix, target, None, 1.0, slopes, self._parameters()
+            )
+            gradient[...] = slopes.reshape(gradient.shape)
         return rows
 
     @staticmethod
@@ -292,6 +339,42 @@ class Loss:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
 
+def reduce_rows(rows: Any, weight: Any, reduction: str) -> Any:
+    """The losses of rows as one number, with Keras's meaning of the reduction.
+
+    Parameters
+    ----------
+    rows : ndarray or Traced (rows, ...), or one number
+    weight : array_like (rows,), optional
+    reduction : str
+    """
+    if isinstance(rows, list | tuple):
+        rows = np.asarray(rows)
+    shape = np.shape(rows) if not isinstance(rows, Traced) else rows.shape
+    factors = np.ones(shape)
+    if weight is not None:
+        given = np.asarray(weight, np.float64)
+        if not shape:
+            factors = np.asarray(given.mean())
+        elif given.ndim and given.size != shape[0]:
+            raise ValueError(
+                f"sample_weight: found shape {given.shape}, wanted one weight for each of "
+                f"{shape[0]} losses"
+            )
+        else:
+            tail = (1,) * (len(shape) - 1)
+            factors = np.broadcast_to(given.reshape(-1, *tail) if given.ndim else given, shape)
+    weighted = rows * factors
+    if reduction == "none":
+        return weighted
+    total = np.sum(weighted)
+    if reduction in ("sum", "sum_over_outputs"):
+        return total
+    if reduction == "mean_with_sample_weight":
+        return total / float(factors.sum() or 1.0)
+    return total / max(int(np.prod(shape)), 1)
+
+
 class LossFunction:
     """A loss as a function of targets and predictions: ``losses.huber(y_true, y_pred, delta=2)``.
 
@@ -308,7 +391,7 @@ class LossFunction:
         self.name = self.__name__ = cls.kind
         self.__doc__ = cls.__doc__
 
-    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> NDArray[np.float64]:
+    def __call__(self, y_true: ArrayLike, y_pred: Any, **options: Any) -> Any:
         """The loss of every row.
 
         Parameters
@@ -328,7 +411,7 @@ class LossFunction:
             As for `Loss`.
         """
         rows = self._class(**options)._rows(y_true, y_pred)
-        return rows.reshape(np.shape(y_pred)[:-1])
+        return rows if isinstance(rows, Traced) else rows.reshape(np.shape(y_pred)[:-1])
 
     def __repr__(self) -> str:
         return f"<loss {self.name}>"
@@ -359,7 +442,8 @@ def stored_config(loss: Loss) -> dict[str, Any]:
     loss : Loss
     """
     config = loss.get_config()
-    config["batch_reduction"] = config.pop("reduction")
+    if "reduction" in config:  # a loss of one's own has its own options
+        config["batch_reduction"] = config.pop("reduction")
     return config
 
 

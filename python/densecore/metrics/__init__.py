@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .._base import checks
 from .._base.lookup import unknown
-from .._base.registry import public
+from .._base.registry import get_registered_name, get_registered_object, public
+from .._base.warn import warn
 from ..losses.base import LOSSES
 from . import losses as _losses
 from .base import METRICS, by_loss
@@ -95,21 +97,11 @@ def get(metric: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric:
         found: Any = maker() if metric == maker.__name__ else maker(name=metric)
     elif callable(metric) and not isinstance(metric, type | Metric):
         return MeanMetricWrapper(metric)
+    elif isinstance(metric, type) and issubclass(metric, Metric) and metric.is_own:
+        found = metric()
     else:
         found = METRICS.get(metric, custom_objects)
-    _require_ours(type(found))
     return found  # type: ignore[no-any-return]
-
-
-def _require_ours(cls: type[Metric]) -> None:
-    """Refuse sums in Python, which only a metric that is used by itself can have."""
-    for method in ("update_state", "result"):
-        ours = [getattr(base, method) for base in (Metric, MeanMetricWrapper)]
-        if getattr(cls, method) not in ours:
-            raise TypeError(
-                f"metrics: found {cls.__name__} with a method {method} of its own, which the core "
-                "does not call; wanted a function (y_true, y_pred) -> number"
-            )
 
 
 def get_all(argument: str, given: Any) -> list[Metric]:
@@ -137,20 +129,32 @@ def config_of(metrics: Iterable[Metric]) -> list[Any]:
     """
     configs: list[Any] = []
     for metric in metrics:
-        if isinstance(metric, MeanMetricWrapper):
-            import warnings
-
-            warnings.warn(
-                f"metric '{metric.name}' is a Python function, which is not saved: compile with it "
-                "again after loading",
-                stacklevel=4,
-            )
+        if isinstance(metric, MeanMetricWrapper) or metric.is_own:
+            config = _own_config(metric)
+            if config is None:
+                warn(
+                    f"metric '{metric.name}' is a Python function, which is not saved: compile "
+                    "with it again after loading"
+                )
+            else:
+                configs.append(config)
             continue
         config = metric.get_config()
         known = METRICS.canonical(metric.name) is not None
         says_all = known and get(metric.name).get_config() == config
         configs.append(metric.name if says_all else config)
     return configs
+
+
+def _own_config(metric: Metric) -> Any:
+    """What a file holds of a metric of one's own that is registered; None for others."""
+    function = metric._fn if isinstance(metric, MeanMetricWrapper) else type(metric)
+    name = get_registered_name(function) if hasattr(function, "__name__") else ""
+    if get_registered_object(name) is not function:
+        return None
+    if isinstance(metric, MeanMetricWrapper):
+        return name
+    return {"class_name": name, "config": metric.get_config()}
 
 
 def reported_names(metrics: Iterable[Metric], weighted: Iterable[Metric]) -> list[str]:
@@ -178,6 +182,7 @@ _GROWING = [kind for kind in METRICS.names() if METRICS.maker(kind).larger_is_be
 
 def larger_is_better(name: str) -> bool:
     """Whether a reported number, by its name in a history, should grow; losses should not."""
+    checks.text("name", name)
     return any(
         re.search(rf"(^|_){kind}($|_)", name.lower()) is not None for kind in (*_GROWING, *_SCORES)
     )

@@ -1,5 +1,6 @@
 """The base of all metrics, and their registry."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from .._base.dtypes import Array
 from .._base.registry import Registry
 from .._data.arrays import as_labels, as_matrix, as_targets, as_weights
 from ..losses.base import CORE, LOSSES, Loss
+from .variables import Variable
 
 # A metric as the core takes it: its name (or a function of a whole pass), and its options.
 Description = tuple[str | Callable[..., float], dict[str, Any]]
@@ -47,15 +49,73 @@ class Metric:
 
     kind: ClassVar[str] = ""
     larger_is_better: bool = True
+    #: Whether sums or results are a user's, in Python.
+    is_own: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        if (
+            not cls.__module__.startswith("densecore.")
+            and {"update_state", "result"} & vars(cls).keys()
+        ):
+            cls.is_own = True
 
     def __init__(self, name: str | None = None, dtype: str | None = None, **options: Any) -> None:
-        self.name = self.kind if name is None else checks.text("metric: name", name)
+        default = self.kind
+        if self.is_own:
+            default = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+        self.name = default if name is None else checks.text("metric: name", name)
         self._options = options
+        self._variables: list[Variable] = []
         self._sums: core.Metric | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = vars(self)
+        if name in known and (name == "name" or name in known.get("_options", ())):
+            raise AttributeError(
+                f"{type(self).__name__}: {name}: found {checks.shown(value)} for a metric that is "
+                "made, which models may be compiled with; wanted a new metric"
+            )
+        super().__setattr__(name, value)
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` and `densecore.metrics.get` need to make an equal one; JSON-able."""
+        if self.is_own:  # as Keras: a subclass adds its own options
+            return {"name": self.name, **self._options}
         return {"metric": self.kind, "name": self.name, **self._options}
+
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = "zeros",
+        dtype: str | None = None,
+        name: str | None = None,
+        **others: Any,
+    ) -> Variable:
+        """A number or an array that a metric of one's own keeps between batches.
+
+        Parameters
+        ----------
+        shape : tuple of int, default ()
+            Keras's older order, with the name first, is understood.
+        initializer : str, default "zeros"
+        dtype
+            Without effect: it is float64.
+        name : str, optional
+        """
+        if isinstance(shape, str):
+            shape, name = (() if initializer == "zeros" else initializer), shape
+            initializer = "zeros"
+        variable = Variable(shape, initializer, name)
+        self._variables.append(variable)
+        return variable
+
+    add_variable = add_weight
+
+    @property
+    def variables(self) -> list[Variable]:
+        """What `add_weight` has made."""
+        return list(self._variables)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Metric":
@@ -97,6 +157,10 @@ class Metric:
     def reset_state(self) -> None:
         """Forget all rows."""
         self._sums = None
+        for variable in self._variables:
+            variable.assign(0)
+
+    reset_states = reset_state
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
         """`update_state`, then `result`."""
@@ -113,12 +177,27 @@ class Metric:
 
     def _describe(self, loss: Loss, outputs: int, weighted: bool) -> Description:
         """The metric of a model with a loss, for the core; raises when the two do not suit."""
+        if self.is_own:
+            return self._of_pass, {"weighted": weighted}
         kind = by_loss(self.kind, loss.kind, outputs)
         options = {**self._core_options(), "weighted": weighted}
         if loss.from_logits and self._of_probabilities(kind):
             options["link"] = CORE[loss.kind]["link"]
         core.Metric(kind, options, outputs, loss.sparse)
         return kind, options
+
+    def _of_pass(self, y_true: Array, y_pred: Array, weight: Array | None) -> float:
+        """The result for all rows of an epoch or an evaluation, which the core has collected."""
+        self.reset_state()
+        if weight is None:
+            self.update_state(y_true, y_pred)
+        else:
+            self.update_state(y_true, y_pred, sample_weight=weight)
+        found = np.asarray(self.result(), np.float64)
+        if found.ndim:
+            raise TypeError(f"metric '{self.name}': found a result of shape {found.shape}, wanted "
+                            "one number")  # fmt: skip
+        return float(found)
 
     def _of_probabilities(self, kind: str) -> bool:
         """Whether logits, which a loss with ``from_logits`` takes, must become probabilities."""

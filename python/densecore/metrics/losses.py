@@ -25,7 +25,10 @@ class LossAsMetric(Metric):
 
     def __init__(self, name: str | None = None, **common: Any) -> None:
         if not self.kind:
-            raise TypeError("LossAsMetric: wanted one of its classes, such as BinaryCrossentropy")
+            raise TypeError(
+                "LossAsMetric: found the base class, wanted one of its classes, such as "
+                "BinaryCrossentropy"
+            )
         super().__init__(name, **common)
 
     def _of_probabilities(self, kind: str) -> bool:
@@ -34,7 +37,8 @@ class LossAsMetric(Metric):
 
 def _metric_of(kind: str, class_name: str) -> type[LossAsMetric]:
     text = f"The loss {kind!r} as a metric: its mean over the rows."
-    members = {"kind": kind, "__doc__": text, "__module__": LossAsMetric.__module__}
+    # The package has them by name, where pickles look.
+    members = {"kind": kind, "__doc__": text, "__module__": __package__}
     return type(class_name, (LossAsMetric,), members)
 
 

@@ -30,7 +30,7 @@ class Sum(Metric):
     larger_is_better = False
 
     def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
-        super().__init__(type(self).__name__.lower() if name is None else name, dtype)
+        super().__init__(name if name is not None or self.is_own else type(self).__name__.lower())
         self._sum = self._weight = 0.0
 
     def get_config(self) -> dict[str, Any]:
@@ -81,6 +81,7 @@ class Sum(Metric):
     def reset_state(self) -> None:
         """Forget all values."""
         self._sum = self._weight = 0.0
+        super().reset_state()
 
     def __call__(self, values: Any, sample_weight: Any = None) -> float:  # type: ignore[override]
         """`update_state`, then `result`."""
@@ -88,6 +89,8 @@ class Sum(Metric):
         return self.result()
 
     def _describe(self, loss: Loss, outputs: int, weighted: bool) -> Description:
+        if self.is_own:
+            return super()._describe(loss, outputs, weighted)
         raise TypeError(
             f"metrics: found {type(self).__name__}, which has no targets: it is used by itself"
         )

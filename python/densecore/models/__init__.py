@@ -1,11 +1,27 @@
 """Models where Keras has them: ``Sequential``, and the functions that read and copy models."""
 
 from .._base import unsupported
-from .loading import clone_model, load_model, model_from_json, save_model
+from .functional import Functional
+from .loading import (
+    clone_model,
+    load_model,
+    model_from_config,
+    model_from_json,
+    save_model,
+)
 from .model import Model
 from .sequential import Sequential
 
-__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
+__all__ = [
+    "Functional",
+    "Model",
+    "Sequential",
+    "clone_model",
+    "load_model",
+    "model_from_config",
+    "model_from_json",
+    "save_model",
+]
 
 
 def __getattr__(name: str) -> object:

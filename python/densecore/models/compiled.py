@@ -1,9 +1,13 @@
 """A model with its loss, optimizer and metrics, and its data as these want them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import losses, metrics, optimizers
+from .._base import checks
 from .._data.dataset import Data, prepare
 from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
@@ -16,16 +20,20 @@ class Compiled(LayeredNetwork):
 
     _not_pickled = LayeredNetwork._not_pickled | {"history"}
 
-    def __init__(self, dtype: str | None, seed: int | None, name: str) -> None:
+    def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         super().__init__(dtype, seed, name)
         self.metadata: dict[str, Any] = {}
-        self.optimizer: optimizers.Optimizer | None = None
-        self.loss: losses.Loss | None = None
+        self._optimizer: optimizers.Optimizer | None = None
+        self._loss: losses.Loss | None = None
         self.history: History | None = None
         self._metrics: list[metrics.Metric] = []
         self._weighted_metrics: list[metrics.Metric] = []
         self.stop_training = False
         self._initial_epoch = 0  # of the current `fit`; what a callback restores may change it
+        # Of that epoch the steps that are made already, by ranks that stopped within it, and what
+        # these added up to.
+        self._initial_step = 0
+        self._initial_totals: list[tuple[float, float, float, int]] = []
 
     def compile(
         self,
@@ -70,18 +78,18 @@ class Compiled(LayeredNetwork):
         """
         loss, metrics = _only(loss), _only(metrics, (list, tuple))
         weighted_metrics = _only(weighted_metrics, (list, tuple))
-        if loss_weights is not None and _only(loss_weights) != 1:
+        if loss_weights is not None and checks.real(_only(loss_weights)) != 1:
             raise TypeError(
-                f"loss_weights: found {loss_weights!r}, wanted None: a model has one loss; rows "
-                "have weights in fit(sample_weight=..., class_weight=...)"
+                f"loss_weights: found {checks.shown(loss_weights)}, wanted None: a model has one "
+                "loss; rows have weights in fit(sample_weight=..., class_weight=...)"
             )
         if loss is None:
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
-        before = (self.optimizer, self.loss, self._metrics, self._weighted_metrics)
+        before = (self._optimizer, self._loss, self._metrics, self._weighted_metrics)
         try:
-            self.optimizer = optimizers.get(optimizer)
-            self.loss = custom_loss(loss) or losses.get(loss)
-            self.loss.check_trainable()
+            self._optimizer = optimizers.get(optimizer)
+            self._loss = custom_loss(loss) or losses.get(loss)
+            self._loss.check_trainable()
             self._metrics = get_all("metrics", metrics)
             self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
             if self.built:
@@ -89,8 +97,33 @@ class Compiled(LayeredNetwork):
             elif self._input_row is not None:
                 self._build_network()
         except BaseException:
-            self.optimizer, self.loss, self._metrics, self._weighted_metrics = before
+            self._optimizer, self._loss, self._metrics, self._weighted_metrics = before
             raise
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer | None:
+        """As compiled; its hyperparameters may be set at any time. None before."""
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        self._refuse_to_set("optimizer", value)
+
+    @property
+    def loss(self) -> losses.Loss | None:
+        """As compiled; None before."""
+        return self._loss
+
+    @loss.setter
+    def loss(self, value: Any) -> None:
+        self._refuse_to_set("loss", value)
+
+    def _refuse_to_set(self, name: str, value: Any) -> None:
+        # The core computes with what `compile` gave it, and a file would say something else.
+        raise AttributeError(
+            f"{name}: found an assignment of {checks.shown(value)}, wanted a call of "
+            f"compile(optimizer, loss, metrics): a model trains with what it was compiled with"
+        )
 
     def _network_changed(self) -> None:
         """Compile the core's network, where there is one and it is known how."""
@@ -173,19 +206,39 @@ class Compiled(LayeredNetwork):
         new = self._input_row is None
         try:
             self._build_for(x)
+            rows = self._rows(x)
+            columns = self._own_columns(y, len(rows))
             return prepare(
-                self._rows(x),
+                rows,
                 y,
                 sample_weight,
                 class_weight,
                 dtype=self._dtype,
-                outputs=loss.target_columns(self._outputs),
+                outputs=columns or loss.target_columns(self._outputs),
                 sparse=loss.sparse,
             )
         except (TypeError, ValueError):
             if new:  # data that were refused do not decide what the model is
                 self._forget_inputs()
             raise
+
+    def _own_columns(self, y: Any, rows: int) -> int | None:
+        """The columns of targets of a loss in Python, which takes any; None for other losses."""
+        loss, outputs = self._compiled_loss(), self._outputs
+        if not isinstance(loss, CallableLoss):
+            return None
+        if loss.take_targets(y, rows, outputs):
+            self._network_changed()
+        shape = np.shape(y)
+        columns = 1 if len(shape) < 2 else math.prod(shape[1:])
+        if loss.sparse or columns == outputs or len(shape) < 2:
+            return None
+        if self.metrics:
+            raise ValueError(
+                f"y: found shape {shape}, wanted {(rows, outputs)}: metrics compare targets with "
+                "outputs (of a loss of one's own without metrics y may have any columns)"
+            )
+        return columns
 
     @property
     def _trains_in_core(self) -> bool:

@@ -10,6 +10,8 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
+from .._base.lazy import imports
+from .._data.arrays import as_array
 from .._data.row_sources import take
 from ..losses import second_derivatives
 from ..losses.function import CallableLoss
@@ -27,13 +29,13 @@ class Derivatives(Compiled):
 
     def _vector(self, vector: Any) -> Array:
         wanted = self.parameters.shape
-        found = np.require(np.asarray(vector), self._dtype, ["C", "A"])
+        found = as_array("vector", vector, self._dtype)
         if found.shape != wanted:
             raise ValueError(f"vector: found shape {found.shape}, wanted {wanted}, as parameters")
         return found
 
     def _along(self, name: str, direction: Any, rows: Array) -> Array:
-        found = np.asarray(direction, self._dtype)
+        found = as_array(name, direction, self._dtype)
         if found.shape not in (rows.shape, rows.shape[1:]):
             raise ValueError(
                 f"{name}: found shape {found.shape}, wanted {rows.shape[1:]}, the same for all "
@@ -41,12 +43,14 @@ class Derivatives(Compiled):
             )
         return np.require(np.broadcast_to(found, rows.shape), self._dtype, ["C", "A"])
 
-    def loss_and_gradients(self, x: Array, y: Array, sample_weight: Array | None = None) -> float:
+    def loss_and_gradients(
+        self, x: Array, y: Array, sample_weight: Array | None = None, *, comm: Any = None
+    ) -> float:
         """The loss of a batch, with its penalties; fills ``model.gradients`` and updates nothing.
 
         Parameters
         ----------
-        x, y, sample_weight
+        x, y, sample_weight, comm
             As of `train_on_batch`.
 
         Returns
@@ -60,6 +64,11 @@ class Derivatives(Compiled):
         RuntimeError
             The model is not compiled.
         """
+        if comm is not None:
+            with imports:
+                from . import shared_batch
+
+            return shared_batch.loss_and_gradients(self, x, y, sample_weight, comm)
         self._compiled_loss()
         self._build_for(x)
         return self._network.loss_and_gradients(x, y, sample_weight)
@@ -71,11 +80,10 @@ class Derivatives(Compiled):
             self._network.forward(rows, None, False)
             outputs = self._network.layer_outputs()
         found = []
-        last: Array = rows
         for layer in self._layers:
-            if layer._last_core is not None:
-                last = outputs[layer._last_core]
-            found.append(last.copy())
+            end = self._ends[layer]
+            last = rows if end.layer < 0 else outputs[end.layer]
+            found.append(last[:, end.first : end.first + end.width].copy())
         return found
 
     def input_gradient(self, x: Any, grad_output: Any = None) -> Array:
@@ -101,7 +109,7 @@ class Derivatives(Compiled):
             if grad_output is None:
                 g = np.ones_like(out)
             else:
-                g = np.require(np.asarray(grad_output), self._dtype, ["C", "A"])
+                g = as_array("grad_output", grad_output, self._dtype)
                 if g.shape != out.shape:
                     raise ValueError(f"grad_output: found shape {g.shape}, wanted {out.shape}")
             gradient = self._network.backward(g, True)
@@ -234,10 +242,11 @@ class Derivatives(Compiled):
         ValueError
             Another shape, or `grad_d2u` after a pass of first order.
         """
+        gradients = {"grad_u": grad_u, "grad_du": grad_du, "grad_d2u": grad_d2u}
         given = [
-            None if g is None else np.require(np.asarray(g), self._dtype, ["C", "A"])
-            for g in (grad_u, grad_du, grad_d2u)
+            None if g is None else as_array(name, g, self._dtype) for name, g in gradients.items()
         ]
+        input_gradient = checks.flag("input_gradient", input_gradient)
         gradient: Array | None = self._network.jets_backward(given, self.gradients, input_gradient)
         return gradient
 
@@ -278,7 +287,7 @@ class Derivatives(Compiled):
         ValueError
             `grad_output` has another shape.
         """
-        return self._back_through(x, np.asarray(grad_output))
+        return self._back_through(x, as_array("grad_output", grad_output, self._dtype))
 
     def hessian_vector_product(
         self, x: Any, y: Any, vector: Any, sample_weight: Any = None

@@ -2,7 +2,7 @@
 with them."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +14,13 @@ from .._data.row_sources import part, take
 from ..callbacks.base import Callback, CallbackList
 from ..callbacks.progress import check_verbose, shown
 from ..losses.function import CallableLoss
-from .step import refuse_weight
+from .step import shown_targets
 
 if TYPE_CHECKING:  # whose module imports this one
     from .model import Model
 
+# Data of training, however given, as the core wants them: see `Compiled._data`.
+Prepare = Callable[[Any, Any, Any, Mapping[int, float] | None], Data]
 Callbacks = Iterable[Callback] | Callback | CallbackList | None
 
 
@@ -36,14 +38,13 @@ def evaluate(
     """`Model.evaluate`, which documents it."""
     check_verbose(verbose)
     steps = checks.optional("steps", steps)
-    size = checks.optional("batch_size", batch_size) or 32
+    size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
     source: Source
     if y is None and are_batches(x):
         refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
         source = batches_of(model, x, False, steps, None)
     else:
         source = Arrays(model._data(x, y, sample_weight), size, False, steps)
-    refuse_weights(model, source)
     params = {"verbose": verbose, "steps": source.steps, "metrics": model.metrics_names}
     listeners = CallbackList(callbacks, model, **params)
     start = time.perf_counter()
@@ -80,10 +81,9 @@ def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) ->
             if watched:
                 listeners.on_test_batch_begin(count, {})
             if isinstance(model.loss, CallableLoss):
-                refuse_weight(model.loss, batch.weight)
                 outputs = network.predict(batch.x, None)
-                loss = model.loss.compute(batch.y, outputs)[0] + network.penalty()
-                network.add_to_tally(outputs, batch.y, loss, tally)
+                loss = model.loss.value(batch.y, outputs, batch.weight) + network.penalty()
+                network.add_to_tally(outputs, shown_targets(batch.y, outputs), loss, tally)
             else:
                 network.evaluate_batch(*batch, tally)
             if watched:
@@ -124,7 +124,7 @@ def predict(
     """`Model.predict`, which documents it."""
     check_verbose(verbose)
     steps = checks.optional("steps", steps)
-    size = checks.optional("batch_size", batch_size) or 32
+    size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
     start = time.perf_counter()
     parts: Any
     if are_batches(x):
@@ -183,12 +183,13 @@ def batches_of(
     shuffle: bool,
     steps: int | None,
     class_weight: Mapping[int, float] | None,
+    prepare: Prepare | None = None,
 ) -> Indexed | Stream:
     """The source of batches; builds the model for it when that is still to do."""
+    prepare = prepare or model._data
 
     def convert(x: Any, y: Any, weight: Any) -> Data:
-        data: Data = model._data(x, y, weight, class_weight)
-        return data
+        return prepare(x, y, weight, class_weight)
 
     model._compiled_loss()
     source = source_of(batches, convert, bool(shuffle), steps)
@@ -203,13 +204,14 @@ def validation_source(model: "Model", given: Any, size: int, steps: int | None) 
         return batches_of(model, given, False, steps, None)
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(
-            "validation_data: wanted (x, y) or (x, y, sample_weight), or what gives such batches"
+            f"validation_data: found {checks.shown(given)}, wanted (x, y) or (x, y, "
+            "sample_weight), or an object that gives such batches"
         )
     x, y, weight = [*given, None][:3]
     try:
         return Arrays(model._data(x, y, weight), size, False, steps)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"validation_data: {error}") from None
+        raise checks.prefixed("validation_data", error) from None
 
 
 def refuse_with_batches(**arguments: Any) -> None:
@@ -219,11 +221,3 @@ def refuse_with_batches(**arguments: Any) -> None:
             raise ValueError(
                 f"{name}: wanted None: x gives its batches itself, as (x, y[, sample_weight])"
             )
-
-
-def refuse_weights(model: "Model", *sources: Source | None) -> None:
-    """Raise ValueError for weights that a loss that is a function would not see."""
-    if isinstance(model.loss, CallableLoss):
-        for source in sources:
-            if isinstance(source, Arrays):
-                refuse_weight(model.loss, source.data.weight)

@@ -22,10 +22,10 @@ from ..callbacks.progress import ProgressBar, check_verbose
 from ..losses.function import CallableLoss
 from .evaluate import (
     Callbacks,
+    Prepare,
     batches_of,
     evaluate_source,
     evaluates_in_core,
-    refuse_weights,
     refuse_with_batches,
     validation_source,
 )
@@ -37,10 +37,12 @@ if TYPE_CHECKING:  # whose module imports this one
 
 @dataclass
 class FitArguments:
-    """The arguments of `Model.fit`, which documents them; and two that the estimators use.
+    """The arguments of `Model.fit`, which documents them; and three that the estimators use.
 
     Attributes
     ----------
+    same_rows : bool
+        Whether ranks (`comm`) must all have the same rows.
     row_order : ndarray (rows,) of int64, optional
         The order of the rows in each epoch, in place of one that follows from the seed: read anew
         when an epoch begins, so that a callback may write the next one there.
@@ -65,6 +67,9 @@ class FitArguments:
     validation_batch_size: int | None = None
     validation_freq: int = 1
     solver: str | solvers.Solver | None = None
+    comm: Any = None
+    chunks: int | None = None
+    same_rows: bool = False
     row_order: Array | None = None
     penalty_weight: float = 0.0
 
@@ -78,6 +83,10 @@ class FitArguments:
             "validation_batch_size", self.validation_batch_size
         )
         self.validation_freq = checks.integer("validation_freq", self.validation_freq, 1)
+        self.validation_split = checks.number(
+            "validation_split", self.validation_split, least=0, below=1
+        )
+        self.shuffle = checks.flag("shuffle", self.shuffle)
         check_verbose(self.verbose)
 
     @property
@@ -94,7 +103,7 @@ def fit(model: "Model", arguments: FitArguments) -> History:
         solvers.check_layers(method, model._compiled_loss(), model._all_layers())
         if model._input_row is not None:
             method.check(model._network, model._compiled_loss())
-    source, validation = _sources(model, arguments)
+    source, validation = sources_of(model, arguments)
     names = model.metrics_names
     if validation is not None:
         names = names + ["val_" + name for name in names]
@@ -107,13 +116,14 @@ def fit(model: "Model", arguments: FitArguments) -> History:
         "metrics": names,
         "validation_freq": arguments.validation_freq,
     }
-    listeners = _listeners(model, arguments, params)
+    listeners = listeners_of(model, arguments, params)
     history = History(params=params)
     history.directions = model._directions
     listeners.history = model.history = history
     model.stop_training = False
     model._initial_epoch = arguments.initial_epoch
-    run = _Run(model, source, validation, arguments.validation_freq, listeners, names)
+    model._initial_step, model._initial_totals = 0, []
+    run = Run(model, source, validation, arguments.validation_freq, listeners, names)
     network = model._network
     with network.reserved():  # also between the calls of a loop in Python, and for callbacks
         try:
@@ -127,6 +137,7 @@ def fit(model: "Model", arguments: FitArguments) -> History:
                 else:
                     run.solve(method, model._initial_epoch, arguments.epochs)
             network.finish_training()
+            model._give_back()
             listeners.on_train_end(run.logs)
         finally:
             network.penalty_weight, network.row_order = 0.0, None
@@ -134,8 +145,14 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     return history
 
 
-def _sources(model: "Model", arguments: FitArguments) -> tuple[Source, Source | None]:
-    """The batches of training and of validation; builds the model for them."""
+def sources_of(
+    model: "Model", arguments: FitArguments, prepare: Prepare | None = None
+) -> tuple[Source, Source | None]:
+    """The batches of training and of validation; builds the model for them.
+
+    `prepare` converts the data of training as `Compiled._data` does.
+    """
+    prepare = prepare or model._data
     size = arguments.rows_per_step
     validation_size = arguments.validation_batch_size or size
     source: Source
@@ -150,26 +167,30 @@ def _sources(model: "Model", arguments: FitArguments) -> tuple[Source, Source | 
             validation_split=arguments.validation_split or None,
         )
         source = batches_of(
-            model, arguments.x, arguments.shuffle, arguments.steps_per_epoch, arguments.class_weight
+            model,
+            arguments.x,
+            arguments.shuffle,
+            arguments.steps_per_epoch,
+            arguments.class_weight,
+            prepare,
         )
     else:
-        training = model._data(
+        training = prepare(
             arguments.x, arguments.y, arguments.sample_weight, arguments.class_weight
         )
         if arguments.validation_data is None and arguments.validation_split:
             training, held_out = training.split(arguments.validation_split)
             validation = Arrays(held_out, validation_size, False, arguments.validation_steps)
-        source = Arrays(training, size, bool(arguments.shuffle), arguments.steps_per_epoch)
+        source = Arrays(training, size, arguments.shuffle, arguments.steps_per_epoch)
         source.order = arguments.row_order
     if arguments.validation_data is not None:
         validation = validation_source(
             model, arguments.validation_data, validation_size, arguments.validation_steps
         )
-    refuse_weights(model, source, validation)
     return source, validation
 
 
-def _listeners(model: "Model", arguments: FitArguments, params: dict[str, Any]) -> CallbackList:
+def listeners_of(model: "Model", arguments: FitArguments, params: dict[str, Any]) -> CallbackList:
     """The callbacks, with a progress bar if there is none and one is wanted."""
     listeners = CallbackList(arguments.callbacks, model, **params)
     wanted = arguments.verbose != 0
@@ -181,13 +202,13 @@ def _listeners(model: "Model", arguments: FitArguments, params: dict[str, Any]) 
     return listeners
 
 
-class _Run:
+class Run:
     """One call of `fit`: what its two loops have in common."""
 
     def __init__(
         self,
         model: "Model",
-        source: Source,
+        source: Source | None,
         validation: Source | None,
         validation_freq: int,
         listeners: CallbackList,
@@ -208,7 +229,8 @@ class _Run:
         self._epoch = self._first = first
         simple = not isinstance(self._model.loss, CallableLoss)
         whole = isinstance(self._source, Arrays) and self._source.whole
-        if simple and whole and not self._listeners.listens_to_batches("train"):
+        within = self._model._initial_step > 0  # of an epoch that ranks have begun
+        if simple and whole and not within and not self._listeners.listens_to_batches("train"):
             self._train_in_core(max(epochs - first, 0))
         else:
             self._train_by_batches(epochs)
@@ -267,6 +289,7 @@ class _Run:
 
     def _train_by_batches(self, epochs: int) -> None:
         model, listeners, source = self._model, self._listeners, self._source
+        assert source is not None
         network = model._network
         tally = network.tally()
         watched = listeners.listens_to_batches("train")
@@ -276,8 +299,14 @@ class _Run:
             # A hook of epochs stops after the epoch, a hook of batches after the batch.
             stopping = model.stop_training
             tally.reset()
-            count = 0
+            count, made = 0, model._initial_step
+            for totals in model._initial_totals:
+                network.add_batch(None, None, None, *totals, tally)
+            model._initial_step, model._initial_totals = 0, []
             for batch in source.epoch(network.epochs, model.seed):
+                if count < made:
+                    count += 1
+                    continue
                 if watched:
                     listeners.on_train_batch_begin(count, {})
                 train_batch(model, batch, tally)
@@ -314,6 +343,7 @@ class _Run:
 
     def _epoch_end(self, trained: list[float], validated: list[float]) -> bool:
         """Validate where that is still to do, and tell the callbacks; whether training goes on."""
+        self._model._give_back()
         due = (self._epoch + 1) % self._validation_freq == 0
         if self._validation is not None and due and not validated:
             validated = evaluate_source(self._model, self._validation, self._listeners)

@@ -21,16 +21,25 @@ def freeze(inputs: int, plan: Plan, network: Any, dtype: str) -> "Frozen":
     Consecutive dense layers can then use the kernels for single rows.
     """
     kept: list[int] = []  # the layers that are left, by their numbers
-    place = [-1]  # of the input and of each layer, which of these puts out the same
+    specs: list[dict[str, Any]] = []
+    # Of each layer, the source (layer that is left, first column, columns) with its outputs.
+    same: list[tuple[int, int, int]] = []
+
+    def moved(source: tuple[int, int, int]) -> tuple[int, int, int]:
+        return source if source[0] < 0 else same[source[0]]
+
     for number, spec in enumerate(plan.specs):
-        if not core.is_identity_layer(spec):
-            kept.append(number)
-        place.append(len(kept) - 1)
-    kept = kept or [len(plan.specs) - 1]  # there must be one: a linear activation
-    specs = [dict(plan.specs[number]) for number in kept]
-    for spec in specs:
-        if "from" in spec:
-            spec["from"] = place[spec["from"] + 1]
+        sources = [moved(source) for source in spec.get("sources", [(number - 1, 0, -1)])]
+        # There must be one layer: a linear activation.
+        last = number == len(plan.specs) - 1 and not kept
+        if core.is_identity_layer(spec) and not last:
+            same.append(sources[0])
+            continue
+        same.append((len(kept), 0, -1))
+        kept.append(number)
+        specs.append({**spec, "sources": sources})
+        if spec.get("shares", -1) >= 0:
+            specs[-1]["shares"] = kept.index(spec["shares"])
     wanted = np.dtype(dtype)
     states = [
         {

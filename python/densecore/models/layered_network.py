@@ -1,6 +1,8 @@
 """Layers in their order, and the network of the core that they become."""
 
 import math
+import re
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -11,8 +13,13 @@ from .._base import checks, core, seeds
 from .._base.dtypes import DTYPES, Array, Network, check_dtype
 from .._base.subnormals import flush_subnormals
 from .._data.row_sources import Rows
+from .._data.structures import leaves
 from ..layers import Dense, Layer, assign
-from ..layers.lowering import Plan, Row
+from ..layers.arrays import total
+from ..layers.lowering import Plan, Row, Source
+from ..layers.symbols import Node, Symbol, connect
+from .loans import Loan, check_shapes, copy_back, copy_in, lender, views_in, weights_of
+from .nesting import Nested, as_seen
 
 
 class LayeredNetwork(ABC):
@@ -24,21 +31,73 @@ class LayeredNetwork(ABC):
 
     #: Attributes that a pickle does not hold as they are: the network's views, and what is made of
     #: other entries.
-    _not_pickled: ClassVar[frozenset[str]] = frozenset({"_layers", "_network_or_none", "_bound"})
+    _not_pickled: ClassVar[frozenset[str]] = frozenset(
+        {
+            "_layers",
+            "_network_or_none",
+            "_bound",
+            "_loans",
+            "_ends",
+            "_places",
+            "_fresh",
+            "_kept",
+            "_nested",
+            "_sharing",
+        }
+    )
 
-    def __init__(self, dtype: str | None, seed: int | None, name: str) -> None:
+    #: Of a model that is given none.
+    _default_name: ClassVar[str] = "model"
+
+    def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         self._dtype = np.dtype(check_dtype(dtype))
-        self.seed = seeds.fresh() if seed is None else checks.seed(seed)
-        self.name = name
+        self._seed = seeds.fresh() if seed is None else checks.seed(seed)
+        self._seed_given = seed is not None
+        self.name = self._default_name if name is None else checks.text("name", name)
         self._layers: list[Layer] = []
         self._network_or_none: Network | None = None
         self._bound: set[str] = set()  # methods that are the core's own
+        self._loans: list[Loan] = []  # the layers whose weights another model owns
+        self._ends: dict[Layer, Source] = {}  # what each layer puts out, in the core
+        self._places: dict[Layer, list[int]] = {}
+        self._fresh: list[Layer] = []  # the layers that got their first weights in this network
+        self._kept: list[tuple[Layer, list[Array]]] = []  # weights of layers that had some before
+        self._nested: Nested | None = None  # this model as a layer of others
 
     # How the layers are connected -----------------------------------------------------------------
 
     @abstractmethod
     def _plan(self) -> Plan:
         """The layers as the core wants them; RuntimeError when something is missing."""
+
+    @abstractmethod
+    def _summary_text(self, length: int) -> str:
+        """The table that `summary` prints, at least so wide."""
+
+    @abstractmethod
+    def build(self, input_shape: Any = None) -> None:
+        """Make and initialise the parameters, unless they are there already."""
+
+    @property
+    @abstractmethod
+    def _known_inputs(self) -> list[Symbol]:
+        """The symbols of the inputs, as far as they are known."""
+
+    @abstractmethod
+    def _connect(self) -> tuple[list[Symbol], list[Symbol]]:
+        """The symbols of the inputs and the outputs, after calls of all layers with symbols."""
+
+    @abstractmethod
+    def _rows_through(self, rows: list[Row]) -> list[Row]:
+        """The shapes of rows of the outputs, for those of the inputs."""
+
+    @abstractmethod
+    def _rows_of_layers(self, row: Row | None) -> list[tuple[Layer, Row]]:
+        """Each layer with the shape of the rows that it takes, for those of x."""
+
+    @abstractmethod
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        """Append the layers to the plan of a model that this one is a layer of."""
 
     @property
     @abstractmethod
@@ -73,9 +132,15 @@ class LayeredNetwork(ABC):
         """x as the core takes it, used where it lies or converted; of a model that knows its
         number of inputs."""
 
-    @abstractmethod
     def _tensor_shapes(self) -> tuple[dict[str, tuple[int, ...]], int]:
         """Shapes of `_parameter_tensors`, and the number of parameters, before they exist."""
+        count, shapes = 0, {}
+        for index, (layer, row) in enumerate(self._rows_of_layers(self._input_row)):
+            parameters, states = layer._weight_shapes(row)
+            count += total(parameters)
+            for name, shape in {**parameters, **states}.items():
+                shapes[f"layers.{index}.{name}"] = shape
+        return shapes, count
 
     @abstractmethod
     def _architecture(self) -> dict[str, Any]:
@@ -95,14 +160,30 @@ class LayeredNetwork(ABC):
     @property
     def layers(self) -> list[Any]:
         """The layers in their order; ``Input`` is not one of them."""
-        return list(self._layers)
+        return [as_seen(layer) for layer in self._layers]
 
     def _all_layers(self) -> Iterator[Layer]:
-        """The layers, and those within residual blocks."""
+        """The layers, and those within residual blocks and models."""
         for layer in self._layers:
             yield from layer._walk()
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+    @property
+    def seed(self) -> int:
+        """Initial weights, orders of rows and dropout follow from it.
+
+        A seed that is set holds for rows and dropout from the next step on, and for initial weights
+        as long as there are none.
+        """
+        return self._seed
+
+    @seed.setter
+    def seed(self, value: int) -> None:
+        seed = checks.seed(value)
+        if self._network_or_none is not None:
+            self._network_or_none.seed = seed
+        self._seed = seed
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """A layer by its name or its place.
 
         Parameters
@@ -116,16 +197,83 @@ class LayeredNetwork(ABC):
         ValueError
             There is no layer of that name, or at that place; the message says which there are.
         """
+        layers = self.layers
         if index is not None:
-            count = len(self._layers)
-            if not -count <= index < count:
-                raise ValueError(f"get_layer: found the index {index}, wanted 0 to {count - 1}")
-            return self._layers[index]
-        for layer in self._all_layers():
-            if layer.name == name:
-                return layer
-        known = ", ".join(str(layer.name) for layer in self._all_layers())
-        raise ValueError(f"get_layer: unknown layer {name!r}; known: {known}")
+            count = len(layers)
+            place = checks.integer(
+                "get_layer: index", index, -count, count - 1, wanted=f"0 to {count - 1}"
+            )
+            return layers[place]
+        parts = [as_seen(part) for layer in self._layers for part in layer._named_parts()]
+        found = {layer.name: layer for layer in [*layers, *parts]}
+        if isinstance(name, str) and name in found:
+            return found[name]
+        known = ", ".join(map(str, found))
+        raise ValueError(f"get_layer: unknown layer {checks.shown(name)}; known: {known}")
+
+    # As a layer of another model ------------------------------------------------------------------
+
+    def _as_layer(self) -> Nested:
+        if self._nested is None:
+            self._nested = Nested(self)
+        return self._nested
+
+    def _called(self, inputs: Any) -> Any:
+        """The symbols of the outputs for those of inputs."""
+        return connect(self._as_layer(), inputs)
+
+    @property
+    def _automatic_name(self) -> bool:
+        """Whether the name may give way in a model that has another layer of that name."""
+        return re.fullmatch(rf"{self._default_name}(_\d+)?", self.name) is not None
+
+    @property
+    def _nodes(self) -> list[Node]:
+        return [] if self._nested is None else self._nested._nodes
+
+    def _nested_config(self) -> dict[str, Any]:
+        """The model's configuration within that of a model that it is a layer of."""
+        config = self._architecture()
+        kept = {key: value for key, value in config.items() if key not in ("dtype", "seed")}
+        return {"class": "Sequential", **kept}
+
+    def _ordered_inputs(self, inputs: Any) -> list[Any]:
+        """The parts of what the model is called with, in the order of its inputs."""
+        return leaves(inputs)
+
+    #: What a call returns, with anything in place of the outputs.
+    _output_structure: Any = 0
+
+    @property
+    def _is_stack(self) -> bool:
+        """Whether each layer takes what the one before it puts out, and nothing else."""
+        return True
+
+    @property
+    def inputs(self) -> list[Symbol]:
+        """The symbols of the inputs.
+
+        Raises
+        ------
+        RuntimeError
+            The model does not know its number of inputs yet.
+        """
+        return list(self._connect()[0])
+
+    @property
+    def outputs(self) -> list[Symbol]:
+        """The symbols of the outputs; see `inputs`."""
+        return list(self._connect()[1])
+
+    @property
+    def input(self) -> Any:
+        """The symbol of the input, or what the model was made of when it has several."""
+        return self._connect()[0][0]
+
+    @property
+    def output(self) -> Any:
+        """The symbol of the output, or what the model was made of when it has several."""
+        return self._connect()[1][0]
 
     @property
     def trainable(self) -> bool:
@@ -165,11 +313,19 @@ class LayeredNetwork(ABC):
 
     @property
     def _network(self) -> Network:
-        """The core's network; built by the first call that needs it."""
+        """The core's network; built by the first call that needs it, with the weights as they are
+        where another model owns them."""
         if self._network_or_none is None:
             self._build_network()
         assert self._network_or_none is not None
+        if self._loans:
+            copy_in(self._network_or_none, self._loans)
         return self._network_or_none
+
+    def _give_back(self) -> None:
+        """After a call that changes weights: those of other models' layers are theirs, too."""
+        if self._loans:
+            copy_back(self._loans)
 
     def _reserved(self, reading: bool = False) -> core.Reservation:
         """For calls and views of the network that belong together: until the block ends, other
@@ -182,29 +338,82 @@ class LayeredNetwork(ABC):
         self._initialize_parameters(self.seed)
         self._network_changed()
 
-    def _make_network(self) -> None:
-        """Make the network; its parameters are still to be filled, see `_network_changed`."""
+    def _make_network(self, isa: str | None = None) -> None:
+        """Make the network; its parameters are still to be filled, see `_network_changed`.
+
+        Raises
+        ------
+        ValueError
+            A layer has weights of another shape; nothing has changed then.
+        """
         plan = self._plan()
-        network = DTYPES[self.dtype].Network(self._inputs, plan.specs)
+        network = DTYPES[self.dtype].Network(self._inputs, plan.specs, isa)
         network.seed = self.seed
         for index, function in plan.functions.items():
             network.set_function(index, function.function, function.derivative)
-        for layer in self._all_layers():
-            layer._build(network)
-        self._network_or_none = network
+        for layer, places in plan.places.items():
+            check_shapes(layer, network, places)
+        layers = list(dict.fromkeys(self._all_layers()))
+        self._network_or_none, self._ends, self._places = network, plan.ends, plan.places
+        self._loans, self._fresh = [], []
+        if lender(self, layers) is not None:
+            self._lend()
+            return
+        for layer in layers:
+            had, before = layer.built, None if layer._model is None else layer._model()
+            if had and (weights := weights_of(layer)):
+                self._kept.append((layer, [array.copy() for array in weights.values()]))
+            if not had:
+                self._fresh.append(layer)
+            layer._model = weakref.ref(self)
+            layer._build(network, plan.places.get(layer, []))
+            if before is not None and before is not self:
+                before._lend()
+
+    def _lend(self) -> None:
+        """Find out which layers' weights another model owns."""
+        network = self._network_or_none
+        if network is None:
+            return
+        direct = not self._loans
+        self._loans = [
+            Loan(layer, places, views_in(network, places), [])
+            for layer, places in self._places.items()
+            if layer._network is not network and layer._network is not None
+        ]
+        if self._loans and direct:
+            self._network_lent()
+
+    def _network_lent(self) -> None:
+        """Called when another model has taken layers over: no call goes straight to the core."""
+        for name in list(self._bound):
+            self._bind(name, None)
 
     def _initialize_parameters(self, seed: int) -> None:
+        lent = {loan.layer for loan in self._loans}
         dense = 0
-        for layer in self._all_layers():
-            layer._initialize(seed, dense)
+        for layer in dict.fromkeys(self._all_layers()):
+            if layer not in lent:
+                layer._initialize(seed, dense)
             dense += isinstance(layer, Dense)
+        for layer, values in self._kept:
+            assign(list(weights_of(layer).values()), values)
+        self._kept = []
 
     def _forget_network(self) -> None:
-        """Let go of the network: other layers need another one."""
-        self._network_or_none = None
-        self._network_changed()
+        """Let go of the network, and of the weights that are no older than it is."""
+        network, fresh = self._network_or_none, self._fresh
+        self._drop_network()
         for layer in self._all_layers():
-            layer._forget()
+            if layer in fresh or (network is not None and layer._network is None):
+                layer._forget()
+
+    def _drop_network(self) -> None:
+        """Let go of the network: other layers need another one. Those that are there keep their
+        weights, as views of the old one, until they get new ones."""
+        self._network_or_none = None
+        self._loans, self._ends, self._places, self._fresh = [], {}, {}, []
+        self._network_changed()
 
     def _network_changed(self) -> None:
         """Called when there is a network whose parameters have values, when its compilation is to
@@ -231,8 +440,14 @@ class LayeredNetwork(ABC):
 
         Training, and setting or loading weights, leave no subnormal numbers in it: those below
         the smallest normal one of the dtype become 0, because processors are slow with them.
+        Of a model whose layers belong to another one as well, a view that cannot be written to:
+        its weights are copies.
         """
-        return self._network.parameters
+        found = self._network.parameters
+        if self._loans:
+            found = found.view()
+            found.flags.writeable = False
+        return found
 
     @parameters.setter
     def parameters(self, values: Any) -> None:  # also `model.parameters -= ...`
@@ -245,6 +460,7 @@ class LayeredNetwork(ABC):
         with self._reserved():
             own[...] = found
             flush_subnormals(own)
+            self._give_back()
 
     @property
     def gradients(self) -> Array:

@@ -5,54 +5,61 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from .. import optimizers
+from .._base import checks
+from .._base.lookup import unknown
+from .._base.registry import CustomObjectScope
 from .._base.subnormals import flush_subnormals
 from .._saving import model_file, safetensors
-from .sequential import Sequential
+from .model import Model
+from .nesting import KINDS
 
 
 def save_model(
-    model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True, **others: Any
+    model: Model, filepath: str | os.PathLike[str], overwrite: bool = True, **others: Any
 ) -> None:
     """``model.save(filepath)``.
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
     filepath : path
     overwrite : bool, default True
         False: an existing file is an error.
     **others
         Keras's, such as ``include_optimizer``; None has an effect.
     """
-    if not isinstance(model, Sequential):
-        raise TypeError(f"save_model: found {type(model).__name__}, wanted a Sequential")
+    if not isinstance(model, Model):
+        raise TypeError(f"save_model: found {type(model).__name__}, wanted a model")
     model.save(filepath, overwrite)
 
 
-def clone_model(model: Sequential, input_tensors: None = None) -> Sequential:
+def clone_model(model: Model, input_tensors: None = None) -> Model:
     """A new model of the same layers: with weights and a seed of its own, and not compiled.
 
     As in Keras, what a ``Normalization`` has learnt by ``adapt`` is not copied.
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
     input_tensors
         Keras's; None.
 
     Raises
     ------
     TypeError
-        It is not a Sequential, or there are input tensors.
+        It is not a model, or there are input tensors.
     """
-    if not isinstance(model, Sequential):
-        raise TypeError(f"clone_model: found {type(model).__name__}, wanted a Sequential")
+    if not isinstance(model, Model):
+        raise TypeError(f"clone_model: found {type(model).__name__}, wanted a model")
     if input_tensors is not None:
-        raise TypeError("clone_model: input_tensors: wanted None: the inputs are the model's own")
+        raise TypeError(
+            "clone_model: input_tensors: found some, wanted None: the inputs are the model's own"
+        )
     return type(model).from_config({**model._architecture(), "seed": None})
 
 
-def model_from_json(json_string: str, custom_objects: None = None) -> Sequential:
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Model:
     """The model that ``model.to_json()`` describes, with initial weights.
 
     Raises
@@ -60,15 +67,34 @@ def model_from_json(json_string: str, custom_objects: None = None) -> Sequential
     ValueError
         It is not such a text.
     """
-    if custom_objects:
-        raise TypeError("model_from_json: custom_objects: wanted None: a text holds layers only")
     try:
         config = json.loads(json_string)
     except (TypeError, ValueError) as error:
         raise ValueError(f"model_from_json: found text that is not JSON ({error})") from None
     if not isinstance(config, dict):
         raise ValueError(f"model_from_json: found a {type(config).__name__}, wanted a dictionary")
-    return Sequential.from_config(config)
+    return model_from_config(config, custom_objects)
+
+
+def model_from_config(
+    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> Model:
+    """The model that ``model.get_config()`` describes, with initial weights.
+
+    Parameters
+    ----------
+    config : dict
+    custom_objects : dict, optional
+        Losses and metrics of one's own by the names that the configuration has.
+    """
+    if not isinstance(config, Mapping):
+        raise TypeError(f"configuration: found {checks.shown(config)}, wanted a dictionary")
+    name = config.get("class", "Sequential")
+    if not isinstance(name, str) or name not in KINDS:
+        unknown("class of models", name, KINDS)
+    with CustomObjectScope(custom_objects or {}):
+        model: Model = KINDS[name].from_config(config)
+    return model
 
 
 def load_model(
@@ -76,14 +102,15 @@ def load_model(
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
-) -> Sequential:
-    """Read a model that `Sequential.save` wrote; training goes on where it stopped.
+) -> Model:
+    """Read a model that `Model.save` wrote; training goes on where it stopped.
 
     Parameters
     ----------
     filepath : path
-    custom_objects : None
-        For Keras's sake: no file holds anything of one's own.
+    custom_objects : dict, optional
+        Losses and metrics of one's own, functions or classes, by their names; the file has the
+        names and options alone. A model whose loss is not known is loaded uncompiled.
     compile : bool
         Whether the model is compiled, as it was; without, its optimizer's state is not read.
     safe_mode : bool
@@ -96,25 +123,25 @@ def load_model(
     ValueError
         It is not a model, damaged, or written by a newer version; the message says which.
     """
-    if custom_objects:
-        raise TypeError(
-            f"custom_objects: found {', '.join(custom_objects)}, wanted None: no file holds "
-            "anything of one's own; compile the model with it after loading"
-        )
     with model_file.open_model(filepath) as file:
         try:
-            model = Sequential.from_config(file.config)
-            if file.config["inputs"] is None or not file.config["layers"]:
+            left_out = () if compile else ("compile",)
+            config = {key: value for key, value in file.config.items() if key not in left_out}
+            model = model_from_config(config, custom_objects)
+            if config["inputs"] is None or not config["layers"]:
                 raise ValueError("it has no layers or no inputs")
+            optimizer = model.optimizer
+            if optimizer is None and "compile" in file.config:  # the file has its state, too
+                model._optimizer = optimizers.get(dict(file.config["compile"]["optimizer"]))
             expected = model._expected_tensors()
-        except ValueError as error:
+            model._optimizer = optimizer
+        except KeyError as error:
+            raise ValueError(f"{file.path}: the model is damaged: no entry {error}") from None
+        except (TypeError, ValueError) as error:
             reason = safetensors.brief(str(error))
             raise ValueError(f"{file.path}: the model is damaged: {reason}") from None
         # Every size is confirmed by the file's own before anything is allocated.
         file.check(expected)
-        if not compile:
-            stack = {key: value for key, value in file.config.items() if key != "compile"}
-            model = Sequential.from_config(stack)
         model._make_network()
         model._network_changed()
         if model.loss is not None:

@@ -1,16 +1,19 @@
 """Model: what every model can do, however its layers are connected."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._base import checks
 from .._base.dtypes import Array
 from .._base.lazy import imports
 from ..callbacks.history import History
+from ..layers.symbols import are_symbols
 from ..losses.function import CallableLoss
 from .derivatives import Derivatives
+from .nesting import KINDS
 from .on_batch import OnBatch
 from .serialization import Serializable
 
@@ -27,8 +30,8 @@ if TYPE_CHECKING:
 _NEVER_CALLED = ("call", "train_step", "test_step", "predict_step", "compute_loss")
 
 _WANTED = (
-    "densecore has stacks of layers only: models.Sequential([layers.Input(features), ...]), with "
-    "layers.Residual for what goes round a block"
+    "wanted Model(inputs, outputs): x = Input(shape=(features,)), then layers that are called with "
+    "x, such as Dense(8)(x), in place of a method call"
 )
 
 
@@ -38,16 +41,20 @@ class Model(OnBatch, Derivatives, Serializable):
     The classes that it derives from are independent of each other; each adds its calls to a
     compiled network of layers.
 
+    ``Model(inputs, outputs)`` makes a `Functional`, a model of layers that form a graph.
+
     Raises
     ------
     TypeError
-        It is called, or a class is derived from it: Keras's functional models and those with a
-        ``call`` of their own are graphs that a Python function describes.
+        It is called without inputs and outputs, or a class is derived from it: models with a
+        ``call`` of their own are Python, which the core cannot run.
     """
 
     def __new__(cls, *arguments: Any, **named: Any) -> Any:
         if cls is Model:
-            raise TypeError(f"Model: found a functional model; {_WANTED}")
+            if not (arguments or named):
+                raise TypeError(f"Model: found no inputs and outputs; {_WANTED}")
+            return super().__new__(KINDS["Functional"])
         return super().__new__(cls)
 
     def __init_subclass__(cls, **named: Any) -> None:
@@ -83,6 +90,9 @@ class Model(OnBatch, Derivatives, Serializable):
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
         solver: "str | Solver | None" = None,
+        *,
+        comm: Any = None,
+        chunks: int | None = None,
     ) -> History:
         """Train for a number of epochs; the loop runs in the core, without the GIL.
 
@@ -132,6 +142,18 @@ class Model(OnBatch, Derivatives, Serializable):
             the mean squared error, with its own options as ``solvers.LevenbergMarquardt(...)``. An
             epoch is an iteration; `batch_size` and `shuffle` do not matter;
             ``history.message`` says why "lm" stopped. Not for dropout and batch normalisation.
+        comm : communicator, optional
+            Ranks that train one model together: an mpi4py communicator, a process group of
+            torch.distributed, or a `distributed.Comm`. `batch_size` counts the rows of all ranks.
+            Where all ranks pass the same rows, each takes a part of every batch, and the parameters
+            have the same bits for 1, 2, 4 and 8 ranks (for others they differ by rounding). Where
+            they pass different rows, these are parts of one data set: a batch has rows of each in
+            proportion, also of very unequal or empty parts. What one rank raises, all raise.
+            Callbacks run on every rank with the same numbers; those that write files on rank 0.
+        chunks : int, optional
+            With `comm`: into how many parts the sum over a batch is cut. By default as one process
+            cuts it, and 8 where that does not: networks of more than 65,536 parameters. The bits
+            depend on it; more ranks than parts do not help.
 
         Returns
         -------
@@ -156,28 +178,33 @@ class Model(OnBatch, Derivatives, Serializable):
         with imports:
             from . import fit as training
 
-        return training.fit(
-            self,
-            training.FitArguments(
-                x=x,
-                y=y,
-                batch_size=batch_size,
-                epochs=epochs,
-                verbose=verbose,
-                callbacks=callbacks,
-                validation_split=validation_split,
-                validation_data=validation_data,
-                shuffle=shuffle,
-                class_weight=class_weight,
-                sample_weight=sample_weight,
-                initial_epoch=initial_epoch,
-                steps_per_epoch=steps_per_epoch,
-                validation_steps=validation_steps,
-                validation_batch_size=validation_batch_size,
-                validation_freq=validation_freq,
-                solver=solver,
-            ),
+        arguments = training.FitArguments(
+            x=x,
+            y=y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+            solver=solver,
+            comm=comm,
+            chunks=chunks,
         )
+        if comm is None:
+            return training.fit(self, arguments)
+        with imports:
+            from . import fit_shared
+
+        return fit_shared.fit(self, arguments)
 
     def evaluate(
         self,
@@ -212,7 +239,8 @@ class Model(OnBatch, Derivatives, Serializable):
             As Keras: a number when there are no metrics, else a list in the order of
             ``metrics_names``; a dictionary with `return_dict`.
         """
-        plain = isinstance(x, np.ndarray) and y is not None and not (verbose or steps or callbacks)
+        plain = isinstance(x, np.ndarray) and y is not None and type(verbose) is int
+        plain = plain and not (verbose or batch_size is not None or steps is not None or callbacks)
         by_batch = self.loss is not None and self.loss.depends_on_batches(sample_weight is not None)
         if plain and not by_batch and not isinstance(self.loss, CallableLoss):
             # The usual call, without the machinery of hooks.
@@ -240,7 +268,8 @@ class Model(OnBatch, Derivatives, Serializable):
         A row's output has the same bits whatever other rows it comes with: `batch_size` matters to
         `steps` and to the ``on_predict_...`` hooks of `callbacks` only. `verbose` prints a line.
         """
-        plain = isinstance(x, np.ndarray) and not (batch_size or verbose or steps or callbacks)
+        plain = isinstance(x, np.ndarray) and type(verbose) is int and verbose == 0
+        plain = plain and batch_size is None and steps is None and not callbacks
         if not plain:
             with imports:
                 from . import evaluate as evaluation
@@ -250,8 +279,9 @@ class Model(OnBatch, Derivatives, Serializable):
         self._build_for(x)
         return self._shaped(self._network.predict(self._rows(x), None))
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Array:
-        """As `predict`: an array, where Keras has a tensor.
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+        """As `predict`: an array, where Keras has a tensor; for symbols those of the outputs: the
+        model is then a layer of another one, with the same weights.
 
         Raises
         ------
@@ -263,6 +293,8 @@ class Model(OnBatch, Derivatives, Serializable):
                 "training: found True, wanted False or None: forward(x, training=True) is what "
                 "computes with dropout and the batch's own statistics"
             )
+        if are_symbols(inputs):
+            return self._called(inputs)
         return self.predict(inputs)
 
     def test_on_batch(
@@ -270,6 +302,35 @@ class Model(OnBatch, Derivatives, Serializable):
     ) -> float | list[float] | dict[str, float]:
         """As `evaluate`, for rows that are a batch."""
         return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
+
+    def summary(
+        self,
+        line_length: int | Callable[[str], Any] | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print a table of the layers, their output shapes and numbers of parameters, and of a
+        graph what each is connected to.
+
+        Parameters
+        ----------
+        line_length : int, optional
+            Columns of the table, when they are more than it needs.
+        print_fn : callable, optional
+            Gets the table instead of ``print``.
+        positions, expand_nested, show_trainable, layer_range
+            Accepted for Keras's sake, and without effect: blocks are always shown with their
+            layers, and layers that are not trained as such.
+        """
+        if callable(line_length):  # the first argument of version 0.1
+            line_length, print_fn = None, line_length
+        if print_fn is not None and not callable(print_fn):
+            raise TypeError(f"print_fn: found {checks.shown(print_fn)}, wanted a callable")
+        length = checks.optional("line_length", line_length) or 0
+        (print_fn or print)(self._summary_text(length))
 
     # Pictures -----------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Training and prediction for loops of one's own: on the caller's arrays, step by step."""
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ class OnBatch(Compiled):
     def _network_changed(self) -> None:
         super()._network_changed()
         network = self._network_or_none
-        if network is None or not self._has_vectors:
+        if network is None or not self._has_vectors or self._loans:
             return
         calls: dict[str, Callable[..., Any]] = {
             "predict_on_batch": network.predict,
@@ -41,6 +42,8 @@ class OnBatch(Compiled):
         for name, call in calls.items():
             if name == "train_on_batch" and not self._trains_in_core:
                 continue
+            if name == "train_on_batch":
+                network.shared_train = _of_model(self)
             # A subclass's own method must not be hidden.
             if getattr(type(self), name) is getattr(OnBatch, name):
                 self._bind(name, call)
@@ -51,7 +54,7 @@ class OnBatch(Compiled):
         return all(row is not None and len(row) == 1 for row in (self._input_row, self._output_row))
 
     def train_on_batch(
-        self, x: Array, y: Array, sample_weight: Array | None = None
+        self, x: Array, y: Array, sample_weight: Array | None = None, *, comm: Any = None
     ) -> float | list[float]:
         """One forward pass, backward pass and update; the arrays are used where they lie.
 
@@ -60,6 +63,9 @@ class OnBatch(Compiled):
         x : ndarray (rows, features) of the model's dtype, C-contiguous
         y : ndarray (rows, outputs) of the model's dtype, or (rows,) int32 or int64 class numbers
         sample_weight : ndarray (rows,) of the model's dtype, optional
+        comm : communicator, optional
+            As of `fit`: each rank passes its own rows, any number of them, which together are the
+            batch; the loss is that of the whole batch.
 
         Returns
         -------
@@ -72,6 +78,11 @@ class OnBatch(Compiled):
         TypeError, ValueError
             An array that cannot be used without a copy; the message says what is wanted.
         """
+        if comm is not None:
+            with imports:
+                from . import shared_batch
+
+            return shared_batch.train_on_batch(self, x, y, sample_weight, comm)
         if self._network_or_none is None:
             self._build_for(x)
         if not self._trains_in_core:
@@ -81,7 +92,9 @@ class OnBatch(Compiled):
             batch = self._data(x, y, sample_weight).batch()
             with self._reserved():
                 return step.train_on_batch(self, batch)
-        return self._network.train_on_batch(_as_vectors(x), _as_vectors(y), sample_weight)
+        loss = self._network.train_on_batch(_as_vectors(x), _as_vectors(y), sample_weight)
+        self._give_back()
+        return loss
 
     def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
         """The outputs for x, which is used where it lies, into `out` (rows, units) when given.
@@ -118,7 +131,9 @@ class OnBatch(Compiled):
         if isinstance(self.loss, CallableLoss):
             raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
                             "of the core's")  # fmt: skip
-        return DTYPES[self.dtype].Step(self._network, _as_vectors(x), _as_vectors(y), sample_weight)
+        arrays = (_as_vectors(x), _as_vectors(y), sample_weight)
+        step = DTYPES[self.dtype].Step(self._network, *arrays)
+        return _LentStep(self, step) if self._loans else step
 
     def make_predictor(self, x: Array, out: Array | None = None) -> Any:
         """A prediction that is bound to its arrays: ``predict()`` reads x and writes `out`.
@@ -130,8 +145,9 @@ class OnBatch(Compiled):
         """
         self._build_for(x)
         if out is None:
-            out = np.empty((len(x), self._outputs), self._dtype)
-        return DTYPES[self.dtype].Prediction(self._network, _as_vectors(x), out)
+            out = np.empty((len(x) if np.ndim(x) else 0, self._outputs), self._dtype)
+        call = DTYPES[self.dtype].Prediction(self._network, _as_vectors(x), out)
+        return _LentCall(self, call) if self._loans else call
 
     def freeze(self, dtype: str | None = None) -> "Frozen":
         """An immutable copy for prediction, which any number of threads may call at once.
@@ -242,6 +258,43 @@ class OnBatch(Compiled):
         """One optimizer step with ``model.gradients``."""
         self._compiled_loss()
         self._network.apply_gradients()
+        self._give_back()
+
+
+class _LentCall:
+    """A bound prediction of a model whose layers belong to another one."""
+
+    def __init__(self, model: OnBatch, call: Any) -> None:
+        self._model, self._call = model, call
+
+    def __call__(self) -> Any:
+        self._model._network  # noqa: B018 - takes the weights as they are
+        return self._call()
+
+
+class _LentStep(_LentCall):
+    """A bound step of training, likewise."""
+
+    def __call__(self) -> Any:
+        return self.run(1)
+
+    def run(self, steps: int) -> Any:
+        self._model._network  # noqa: B018 - takes the weights as they are
+        loss = self._call.run(steps)
+        self._model._give_back()
+        return loss
+
+
+def _of_model(model: OnBatch) -> Callable[..., Any]:
+    """The class's `train_on_batch` of a model that its network must not keep alive."""
+    known = weakref.ref(model)
+
+    def train_on_batch(*arguments: Any, **named: Any) -> Any:
+        found = known()
+        assert found is not None  # it is its network that was called
+        return OnBatch.train_on_batch(found, *arguments, **named)
+
+    return train_on_batch
 
 
 def _as_vectors(array: Any) -> Any:

@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._base.figures import check_picture_path, html_table, require_matplotlib, save_figure
+from .nesting import as_seen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,18 +39,18 @@ def columns_of(model: "Model") -> list[Column]:
     ValueError
         There is nothing to draw.
     """
-    if not model.layers:
+    if not model._layers:
         raise ValueError("plot: the model has no layers yet, wanted at least one")
     columns = [
         Column("input", "Input", None if model._input_row is None else model._inputs, "", None)
     ]
-    for layer in model.layers:
+    for layer in model._layers:
         activation = getattr(layer, "activation", None)
         name = activation if isinstance(activation, str) else getattr(activation, "name", "")
         columns.append(
             Column(
                 layer.name or "",
-                type(layer).__name__,
+                type(as_seen(layer)).__name__,
                 getattr(layer, "units", None),
                 name or "",
                 layer.count_params() if layer.built else None,
@@ -64,6 +65,13 @@ def plot_network(model: "Model", path: str | os.PathLike[str] | None = None) -> 
     if path is not None:
         check_picture_path(path)
     columns = columns_of(model)
+    if not model._is_stack:
+        from .plot_graph import draw
+
+        figure = draw(figure_class, model)
+        if path is not None:
+            save_figure(figure, path)
+        return figure
     figure = _circles(figure_class, columns) if _is_small(columns) else _blocks(
         figure_class, columns
     )  # fmt: skip
@@ -214,7 +222,7 @@ def _shorter(text: str, most: int) -> str:
 def html_summary(model: "Model") -> str:
     """A model as a table for notebooks: a row per layer."""
     lines = [["Layer", "Type", "Units", "Activation", "Parameters"]]
-    for column in columns_of(model) if model.layers else []:
+    for column in columns_of(model) if model._layers else []:
         units = "" if column.units is None else f"{column.units:,}"
         count = "" if column.parameters is None else f"{column.parameters:,}"
         lines.append([column.name, column.kind, units, column.activation, count])

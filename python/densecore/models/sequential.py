@@ -1,21 +1,24 @@
 """Sequential: layers one after another."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .._base import checks
-from .._base.dtypes import Array
 from .._data.arrays import single
 from .._data.row_sources import Rows, as_rows
-from ..layers import Dense, Input, Layer, assign, deserialize
-from ..layers.arrays import total
-from ..layers.lowering import Plan, Row
+from .._data.structures import leaves
+from ..layers import Dense, Input, Layer
+from ..layers.lowering import Plan, Row, Source
+from ..layers.symbols import Symbol, connect
+from .loans import adopt, release, weights_of
 from .model import Model
+from .names import Names
+from .nesting import KINDS, Nested, as_layer, as_seen, layer_of
 from .summary import table
 
-AnyLayer = Input | Layer
+AnyLayer = Input | Layer | Model
 
 MAX_LAYERS = 1000  # as the core
 
@@ -60,8 +63,10 @@ class Sequential(Model):
     49
     """
 
-    _not_pickled: ClassVar[frozenset[str]] = Model._not_pickled | {"_input"}
+    _not_pickled: ClassVar[frozenset[str]] = Model._not_pickled | {"_input", "_calls"}
+    _default_name = "sequential"
     _input: Input | None = None
+    _calls: tuple[list[Layer], list[Symbol]] | None = None  # of the layers, with symbols
 
     def __init__(
         self,
@@ -71,10 +76,10 @@ class Sequential(Model):
         seed: int | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(dtype, seed, "sequential" if name is None else name)
-        # The weights of layers whose stack has become shorter or longer.
-        self._kept: list[tuple[Layer, list[Array]]] = []
+        super().__init__(dtype, seed, name)
         try:
+            if layers is not None and not isinstance(layers, Iterable):
+                raise TypeError(f"layers: found {checks.shown(layers)}, wanted a list of layers")
             for layer in layers or ():
                 self._append(layer)
             if self._input is not None and self._layers:
@@ -82,8 +87,7 @@ class Sequential(Model):
         except BaseException:
             # Layers that did not become a model are free for another one.
             for layer in self._all_layers():
-                layer._taken = False
-                layer._forget()
+                release(self, layer)
             raise
 
     # Layers ---------------------------------------------------------------------------------------
@@ -102,9 +106,8 @@ class Sequential(Model):
         """
         if self.built and self.optimizer is not None:
             raise RuntimeError("add: the model is compiled already; its layers are fixed")
-        before = list(self._layers)
         self._append(layer)
-        self._drop_parameters(before)
+        self._drop_network()
 
     def pop(self) -> Layer:
         """Remove the last layer and return it, as long as the model is not compiled.
@@ -120,18 +123,12 @@ class Sequential(Model):
             raise RuntimeError("pop: the model is compiled already; its layers are fixed")
         if not self._layers:
             raise RuntimeError("pop: the model has no layers")
-        self._drop_parameters(self._layers[:-1])
         layer = self._layers.pop()
+        self._drop_network()
         for part in layer._walk():
-            part._taken = False
-        return layer
-
-    def _drop_parameters(self, layers: list[Layer]) -> None:
-        """Let go of the network, but keep the weights of some layers for the next one."""
-        if self.built:
-            newer = [kept for kept in self._kept if kept[0] not in layers]
-            self._kept = [_with_weights(layer) for layer in layers] + newer
-        self._forget_network()
+            release(self, part)
+        seen: Layer = as_seen(layer)
+        return seen
 
     def _append(self, layer: AnyLayer) -> None:
         if isinstance(layer, Input):
@@ -139,47 +136,33 @@ class Sequential(Model):
                 raise ValueError("layers: found Input after the first place, wanted it to be first")
             self._input = layer
             return
+        layer = as_layer(layer)
         if not isinstance(layer, Layer):
             raise TypeError(
                 f"layers: found {type(layer).__name__}, wanted Input or a layer of "
                 "densecore.layers (densecore has dense networks only)"
             )
-        taken = {other.name for other in self._all_layers()}
-        count = len(taken) + sum(1 for _ in layer._walk())
+        count = sum(1 for other in (*self._layers, layer) for _ in other._walk())
         if count > MAX_LAYERS:
             raise ValueError(f"layers: found {count}, wanted at most {MAX_LAYERS}")
-        seen: set[int] = set()
-        named: set[str | None] = set(taken)
-        for part in layer._walk():
-            if id(part) in seen:
-                raise ValueError(f"layers: found {part!r} twice in a block, wanted each once")
-            seen.add(id(part))
-            if part._taken:
-                raise ValueError(
-                    f"layers: found {part!r}, which belongs to a model already; wanted a new layer"
-                )
-            if part.name is not None and part.name in named:
-                raise ValueError(f"layers: found the name {part.name!r} twice, wanted each once")
-            named.add(part.name)
-        if layer._given_input is not None:
+        names = Names(part for other in self._layers for part in other._named_parts())
+        names.check(layer._named_parts())
+        given = _given_input(layer, self._input is not None)
+        if given is not None:
             if self._layers:
-                raise ValueError("layers: found input_shape after the first layer")
-            if self._input is not None and self._input.dimensions != layer._given_input.dimensions:
+                given = None if isinstance(layer, Nested) or layer._model is not None else given
+                if given is not None:
+                    raise ValueError("layers: found input_shape after the first layer")
+            elif self._input is not None and self._input.dimensions != given.dimensions:
                 raise ValueError(
-                    f"layers: found input_shape {layer._given_input.dimensions}, wanted "
+                    f"layers: found input_shape {given.dimensions}, wanted "
                     f"{self._input.dimensions}, as Input"
                 )
-            self._input = self._input or layer._given_input
-        if layer.built:
-            self._kept.append(_with_weights(layer))  # it has been called with an array before
+            else:
+                self._input = self._input or given
+        names.give(layer._named_parts())
         for part in layer._walk():
-            if part.name is None:
-                base, number = part._default_name(), 0
-                while (name := base if number == 0 else f"{base}_{number}") in taken:
-                    number += 1
-                part.name = name
-            part._taken = True
-            taken.add(part.name)
+            adopt(self, part)
         self._layers.append(layer)
 
     def build(self, input_shape: int | tuple[int | None, ...] | None = None) -> None:
@@ -212,13 +195,6 @@ class Sequential(Model):
         except BaseException:
             self._input = before
             raise
-
-    def _initialize_parameters(self, seed: int) -> None:
-        super()._initialize_parameters(seed)
-        for layer, values in self._kept:
-            if layer in self._layers:
-                assign(layer.weights, values)
-        self._kept = []
 
     # Shapes ---------------------------------------------------------------------------------------
 
@@ -258,7 +234,7 @@ class Sequential(Model):
             self._input = Input(shape[1:] or 1)  # numbers are rows of one feature
 
     def _forget_inputs(self) -> None:
-        self._input = None
+        self._input, self._calls = None, None
         self._forget_network()
 
     def _rows(self, x: Any) -> Rows:
@@ -280,53 +256,51 @@ class Sequential(Model):
         if not self._layers:
             raise RuntimeError("the model has no layers: add(Dense(units)) first")
         plan = Plan(self._input.dimensions)
-        for layer in self._layers:
-            layer._plan(plan)
-            layer._last_core = len(plan.specs) - 1 if plan.specs else None
+        self._lower(plan, [plan.here])
         # A loss of logits is computed with the end of the last layer: there must be one.
         if not plan.specs or "activation" not in plan.specs[-1]:
             plan.add({"kind": "activation", "activation": "linear"})
         return plan
 
-    def _tensor_shapes(self) -> tuple[dict[str, tuple[int, ...]], int]:
-        """What `_parameter_tensors` will be, and the number of parameters, before they exist."""
-        row, count, shapes = self._input_row, 0, {}
-        for index, layer in enumerate(self._layers):
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        for layer in self._layers:
+            sources = plan.call(layer, sources)
+        return sources
+
+    def _connect(self) -> tuple[list[Symbol], list[Symbol]]:
+        if self._input is None or not self._layers:
+            raise RuntimeError(
+                "the model does not know its inputs and outputs yet, wanted Input(features) first, "
+                "and layers"
+            )
+        if self._calls is None or self._calls[0] != self._layers:
+            symbol: Any = self._input
+            for layer in self._layers:
+                symbol = connect(layer, symbol)
+            self._calls = (list(self._layers), leaves(symbol))
+        return [self._input], self._calls[1]
+
+    def _rows_through(self, rows: list[Row]) -> list[Row]:
+        if self._input is not None and rows != [self._input.dimensions]:
+            raise ValueError(
+                f"model {self.name}: found rows of shape {rows}, wanted {self._input.dimensions}"
+            )
+        for layer in self._layers:
+            rows = layer._output_rows(rows)
+        return rows
+
+    def _rows_of_layers(self, row: Row | None) -> list[tuple[Layer, Row]]:
+        found = []
+        for layer in self._layers:
             assert row is not None
-            parameters, states = layer._weight_shapes(row)
-            count += total(parameters)
-            for name, shape in {**parameters, **states}.items():
-                shapes[f"layers.{index}.{name}"] = shape
+            found.append((layer, row))
             row = layer._output_row(row)
-        return shapes, count
+        return found
 
     # Display and configuration ------------------------------------------------------------------
 
-    def summary(
-        self,
-        line_length: int | Callable[[str], Any] | None = None,
-        positions: Any = None,
-        print_fn: Callable[[str], Any] | None = None,
-        expand_nested: bool = False,
-        show_trainable: bool = False,
-        layer_range: Any = None,
-    ) -> None:
-        """Print a table of the layers, their output shapes and numbers of parameters.
-
-        Parameters
-        ----------
-        line_length : int, optional
-            Columns of the table, when they are more than it needs.
-        print_fn : callable, optional
-            Gets the table instead of ``print``.
-        positions, expand_nested, show_trainable, layer_range
-            Accepted for Keras's sake, and without effect: blocks are always shown with their
-            layers, and layers that are not trained as such.
-        """
-        if callable(line_length):  # the first argument of version 0.1
-            line_length, print_fn = None, line_length
-        length = checks.optional("line_length", line_length) or 0
-        (print_fn or print)(table(self.name, self.dtype, self._input, self._layers, length))
+    def _summary_text(self, length: int) -> str:
+        return table(self.name, self.dtype, self._input, self._layers, length)
 
     def __repr__(self) -> str:
         parts = ([] if self._input is None else [repr(self._input)]) + [
@@ -350,19 +324,35 @@ class Sequential(Model):
             "layers": [layer.get_config() for layer in self._layers],
         }
 
+    @property
+    def _known_inputs(self) -> list[Symbol]:
+        return [] if self._input is None else [self._input]
+
     def _add_from_config(self, config: Mapping[str, Any]) -> None:
         if not isinstance(config["layers"], list) or len(config["layers"]) > MAX_LAYERS:
             raise ValueError(f"layers: wanted a list of at most {MAX_LAYERS}")
         if config["inputs"] is not None:
             self._append(Input(config["inputs"]))
         for layer in config["layers"]:
-            self._append(deserialize(layer))
+            self._append(as_seen(layer_of(layer, self.dtype)))
 
     def __getstate__(self) -> dict[str, Any]:
-        if self._kept:
-            self.build()
+        if self._input is not None and any(layer.built for layer in self._layers):
+            self.build()  # so that weights which are there are in the pickle
         return super().__getstate__()
 
 
-def _with_weights(layer: Layer) -> tuple[Layer, list[Array]]:
-    return layer, [array.copy() for array in layer.weights]
+def _given_input(layer: Layer, known: bool) -> Input | None:
+    """The input that the first layer of a stack, or the first one in it, says; or, unless it is
+    `known`, that of the model that has built the layer."""
+    if isinstance(layer, Nested):
+        symbols = layer.model._known_inputs
+        return Input(symbols[0].row) if len(symbols) == 1 else None
+    if layer._given_input is None and not known and weights_of(layer) and layer._model is not None:
+        model = layer._model()  # another one, which has built the layer
+        if layer._nodes or (model is not None and model._known_inputs):
+            return Input(layer.input.row)
+    return layer._given_input
+
+
+KINDS["Sequential"] = Sequential

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .. import metrics, optimizers
+from .. import losses, metrics, optimizers
+from .._base import checks
 from .._base.dtypes import Array
 from .._base.files import check_overwrite
 from .._base.lazy import imports
+from .._base.warn import warn
 from .._saving import model_file, weights_file
 from ..losses.base import from_stored, stored_config
-from ..losses.function import CallableLoss
+from ..losses.function import CallableLoss, from_names
 from .compiled import Compiled
 
 if TYPE_CHECKING:
@@ -26,8 +28,15 @@ class Serializable(Compiled):
 
     @property
     def _keeps_compilation(self) -> bool:
-        """Whether a file can say how the model is compiled: not with a function as the loss."""
-        return self.loss is not None and not isinstance(self.loss, CallableLoss)
+        """Whether a file can say how the model is compiled: not where options of a loss of one's
+        own are nothing that JSON holds."""
+        if not isinstance(self.loss, CallableLoss):
+            return self.loss is not None
+        try:
+            json.dumps(self.loss.get_config())
+        except TypeError:
+            return False
+        return True
 
     def get_config(self) -> dict[str, Any]:
         """Architecture, and how it is compiled, as JSON can hold it: `from_config` reads it."""
@@ -57,23 +66,34 @@ class Serializable(Compiled):
         ValueError
             The configuration has a missing, unknown or impossible entry.
         """
+        if not isinstance(config, Mapping):
+            raise TypeError(f"configuration: found {checks.shown(config)}, wanted a dictionary")
         try:
-            model = cls(dtype=config["dtype"], seed=config["seed"], name=config["name"])
+            model = cls._empty(config)
             model._add_from_config(config)
             if "compile" in config:
                 compiled = config["compile"]
-                model.optimizer = optimizers.get(dict(compiled["optimizer"]))
-                model.loss = from_stored(compiled["loss"])
+                loss = _stored_loss(compiled["loss"])
+            else:
+                loss = None
+            if loss is not None:
+                model._optimizer = optimizers.get(dict(compiled["optimizer"]))
+                model._loss = loss
                 model._metrics = metrics.get_all("metrics", compiled["metrics"])
                 model._weighted_metrics = metrics.get_all(
                     "weighted_metrics", compiled.get("weighted_metrics")
                 )
-                model._describe_metrics(model.loss, model._outputs)
+                model._describe_metrics(loss, model._outputs)
         except KeyError as error:
             raise ValueError(f"configuration: found no entry {error}") from None
-        except (AttributeError, TypeError, RuntimeError, OverflowError) as error:
+        except (AttributeError, IndexError, TypeError, RuntimeError, OverflowError) as error:
             raise ValueError(f"configuration: {error}") from None
         return model
+
+    @classmethod
+    def _empty(cls, config: Mapping[str, Any]) -> Self:
+        """A new model without layers."""
+        return cls(dtype=config["dtype"], seed=config["seed"], name=config["name"])
 
     def to_json(self, **formatting: Any) -> str:
         """`get_config` as text, for ``models.model_from_json``.
@@ -227,7 +247,10 @@ class Serializable(Compiled):
         config = state["stack"]
         Serializable.__init__(self, config["dtype"], config["seed"], config["name"])
         self._add_from_config(config)
-        vars(self).update(state["attributes"])
+        # Version 0.1 had them without an underscore.
+        renamed = {"loss": "_loss", "optimizer": "_optimizer", "seed": "_seed"}
+        for name, value in state["attributes"].items():
+            vars(self)[renamed.get(name, name)] = value
         if state["tensors"] is None:
             return
         self._make_network()
@@ -237,3 +260,18 @@ class Serializable(Compiled):
         self._network.open_passes = state["open_passes"]
         for name, view in self._tensors().items():
             view[...] = state["tensors"][name]
+
+
+def _stored_loss(config: Any) -> losses.Loss | None:
+    """The loss that a configuration has; None, with a warning, for one of a user's that is not
+    known here: the model is then not compiled."""
+    if not config.get("callable"):
+        return from_stored(config)
+    found = from_names(config)
+    if found is None:
+        warn(
+            f"the loss {config['name']!r} is not known here: the model is not compiled "
+            f"(load_model(..., custom_objects={{{config['name']!r}: ...}}), or "
+            "saving.register_keras_serializable, makes it known)"
+        )
+    return found

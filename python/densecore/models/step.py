@@ -12,21 +12,21 @@ def train_batch(model: Compiled, batch: Batch, tally: Tally) -> None:
         step_with_function(model, model.loss, batch, tally)
     else:
         model._network.train_batch(*batch, tally)
+    model._give_back()
 
 
 def step_with_function(
     model: Compiled, loss: CallableLoss, batch: Batch, tally: Tally | None
 ) -> float:
     """One step with a loss that is a function; returns its loss before the update."""
-    refuse_weight(loss, batch.weight)
     network = model._network
     outputs = network.forward(batch.x, None, True, step=network.steps)
     penalty = network.penalty()
-    value, gradient = loss.compute(batch.y, outputs)
+    value, gradient = loss.compute(batch.y, outputs, batch.weight)
     network.backward(gradient, False)
     network.apply_gradients()
     if tally is not None:
-        network.add_to_tally(outputs, batch.y, value + penalty, tally)
+        network.add_to_tally(outputs, shown_targets(batch.y, outputs), value + penalty, tally)
     return float(value) + penalty
 
 
@@ -38,9 +38,6 @@ def train_on_batch(model: Compiled, batch: Batch) -> float | list[float]:
     return values if len(values) > 1 else values[0]
 
 
-def refuse_weight(loss: CallableLoss, weight: Array | None) -> None:
-    """Raise ValueError for weights, which a loss that is a function does not see."""
-    if weight is not None:
-        raise ValueError(
-            f"sample_weight: the loss {loss.label} is a function of y_true and y_pred, wanted none"
-        )
+def shown_targets(y: Array, outputs: Array) -> Array:
+    """The targets as metrics of the core take them; there are none where y has other columns."""
+    return y if y.ndim == 1 or y.shape == outputs.shape else outputs

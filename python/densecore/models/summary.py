@@ -1,59 +1,127 @@
-"""The table that `Sequential.summary` prints."""
+"""The table that `Model.summary` prints."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..layers import Input, Layer, Residual
 from ..layers.arrays import total
 from ..layers.lowering import Row
+from ..layers.symbols import Symbol
+from .nesting import Nested
+
+if TYPE_CHECKING:  # whose module imports this one
+    from .functional import Functional
+
+_TITLES = ("Layer (type)", "Output shape", "Activation", "Parameters", "Connected to")
 
 
 def table(
     name: str, dtype: str, first: Input | None, layers: Sequence[Layer], length: int = 0
 ) -> str:
     """One line per layer: name and type, output shape, activation, number of parameters."""
-    rows = [("Layer (type)", "Output shape", "Activation", "Parameters")]
+    rows: list[tuple[str, ...]] = []
     if first is not None:
-        shape = ", ".join(map(str, first.dimensions))
-        rows.append(("input (Input)", f"(None, {shape})", "", "0"))
+        rows.append(("input (Input)", _shape(first.dimensions), "", "0"))
     row = None if first is None else first.dimensions
-    trained = other = 0
+    counts = np.zeros(2, int)
     for layer in layers:
         rows += _lines(layer, row, "")
-        if row is not None:
-            parameters, states = (total(shapes) for shapes in layer._weight_shapes(row))
-            trained += parameters if layer.trainable else 0
-            other += states + (0 if layer.trainable else parameters)
+        counts += _counts(layer, row)
         row = layer._output_row(row)
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return _laid_out(name, dtype, rows, None if first is None else counts, length)
 
-    def line(row: tuple[str, str, str, str]) -> str:
-        cells = [f"{cell:<{width}}" for cell, width in zip(row[:3], widths[:3], strict=True)]
-        return "  ".join([*cells, f"{row[3]:>{widths[3]}}"]).rstrip()
 
-    widths[2] += max(length - sum(widths) - 6, 0)
-    rule = "-" * (sum(widths) + 6)
-    count = trained + other
-    size = count * np.dtype(dtype).itemsize
-    units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")]
-    shown = next((f"{size / u:.1f} {name}" for u, name in units if size >= u), f"{size} bytes")
-    known = "not built yet" if first is None else f"{count:,} parameters ({shown})"
-    if first is not None and other:
-        known += f", {trained:,} of them trainable"
+def graph_table(model: "Functional", length: int = 0) -> str:
+    """The same for a graph, with what each layer is connected to, unless it is a stack."""
+    rows: list[tuple[str, ...]] = []
+    counts = np.zeros(2, int)
+    given = {id(symbol): put for symbol, put in zip(model._symbols, model._given, strict=True)}
+    taken: dict[Any, list[list[Symbol]]] = {}
+    for node in model._graph.nodes:
+        taken.setdefault(node.layer, []).append(node.inputs)
+
+    def named(symbol: Symbol) -> str:
+        name = str(given[id(symbol)].name if id(symbol) in given else symbol.name)
+        several = symbol._node is not None and len(symbol._node.outputs) > 1
+        return f"{name}[{symbol._place}]" if several else name
+
+    for member in model._graph.members:
+        if isinstance(member, Symbol):
+            put = given[id(member)]
+            rows.append((f"{put.name} (Input)", _shape(put.row), "", "0", "-"))
+            continue
+        calls = taken[member]
+        whence = ", ".join(dict.fromkeys(named(symbol) for call in calls for symbol in call))
+        outputs = member._output_rows([symbol.row for symbol in calls[0]])
+        lines = list(_lines(member, calls[0][0].row, "", outputs))
+        rows.append((*lines[0], whence))
+        rows += [(*line, "") for line in lines[1:]]
+        counts += _counts(member, calls[0][0].row)
+    if model._is_stack:
+        rows = [line[:4] for line in rows]
+    return _laid_out(model.name, model.dtype, rows, counts, length)
+
+
+def _laid_out(name: str, dtype: str, rows: list[tuple[str, ...]], counts: Any, length: int) -> str:
+    """The table's text; `counts` are the trainable and the other weights, None: not known."""
+    rows = [_TITLES[: len(rows[0]) if rows else 4], *rows]
+    columns = range(len(rows[0]))
+    widths = [max(len(row[column]) for row in rows) for column in columns]
+    gaps = 2 * (len(widths) - 1)
+    widths[2] += max(length - sum(widths) - gaps, 0)
+
+    def line(row: tuple[str, ...]) -> str:
+        cells = [
+            f"{row[column]:>{widths[column]}}"
+            if column == 3
+            else f"{row[column]:<{widths[column]}}"
+            for column in columns
+        ]
+        return "  ".join(cells).rstrip()
+
+    rule = "-" * (sum(widths) + gaps)
+    known = "not built yet"
+    if counts is not None:
+        count = int(sum(counts))
+        size = count * np.dtype(dtype).itemsize
+        units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")]
+        shown = next((f"{size / u:.1f} {unit}" for u, unit in units if size >= u), f"{size} bytes")
+        known = f"{count:,} parameters ({shown})"
+        if counts[1]:
+            known += f", {counts[0]:,} of them trainable"
     body = [line(rows[0]), rule, *(line(row) for row in rows[1:]), rule]
     return "\n".join([f'Model "{name}", {dtype}: {known}', rule, *body])
 
 
-def _lines(layer: Layer, row: Row | None, indent: str) -> Iterator[tuple[str, str, str, str]]:
-    outputs = layer._output_row(row)
+def _shape(row: Row | None) -> str:
+    return f"(None, {'?' if row is None else ', '.join(map(str, row))})"
+
+
+def _counts(layer: Layer, row: Row | None) -> tuple[int, int]:
+    """The weights of a layer that training changes by their gradient, and the others."""
+    if row is None:
+        return 0, 0
+    if isinstance(layer, Nested):
+        inner = [_counts(part, taken) for part, taken in layer.model._rows_of_layers(row)]
+        return sum(found[0] for found in inner), sum(found[1] for found in inner)
+    parameters, states = (total(shapes) for shapes in layer._weight_shapes(row))
+    return (parameters, states) if layer.trainable else (0, parameters + states)
+
+
+def _lines(
+    layer: Layer, row: Row | None, indent: str, outputs: list[Row] | None = None
+) -> Iterator[tuple[str, str, str, str]]:
     count = "?" if row is None else f"{sum(map(total, layer._weight_shapes(row))):,}"
-    shape = "?" if outputs is None else ", ".join(map(str, outputs))
+    rows = [layer._output_row(row)] if outputs is None else outputs
+    shape = ", ".join(map(_shape, rows))
     activation = getattr(layer, "activation", None)
     frozen = "" if layer.trainable else ", frozen"
+    kind = type(layer.model if isinstance(layer, Nested) else layer).__name__
     yield (
-        f"{indent}{layer.name} ({type(layer).__name__}{frozen})",
-        f"(None, {shape})",
+        f"{indent}{layer.name} ({kind}{frozen})",
+        shape,
         "" if activation is None else str(activation),
         count,
     )

@@ -109,6 +109,8 @@ class Optimizer:
         name: str | None = None,
         **options: Any,
     ) -> None:
+        if not hasattr(type(self), "name"):
+            raise TypeError("Optimizer: found the base class, wanted one of its classes: SGD, Adam")
         learning_rate = _old_words(options, learning_rate)
         for key in [key for key in options if key not in FIELDS]:
             if not (key in _WITHOUT_EFFECT and options.pop(key) in (None, False)):
@@ -189,7 +191,15 @@ class Optimizer:
             value = schedules.FromArray(value)
         if callable(value):
             schedule = value
-            value = checks.number(f"{type(self).name}: learning_rate", schedule(0))
+            try:
+                value = schedule(0)
+            except TypeError as error:
+                found = checks.shown(schedule)
+                raise TypeError(
+                    f"{type(self).name}: learning_rate: found {found}, which cannot be called with "
+                    f"the number of a step: {error}"
+                ) from error
+            value = checks.number(f"{type(self).name}: learning_rate", value)
         # A schedule may start from 0, where a number would never learn.
         if schedule is None or value != 0:
             self._set("learning_rate", value)
@@ -341,8 +351,13 @@ class Optimizer:
             )
         return config
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self._config())
+    # Not `__reduce__`, which skops does not follow: it makes an object by `__new__` and hands it
+    # what this returns, which must hold plain values only.
+    def __getstate__(self) -> dict[str, Any]:
+        return self._config()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(vars(type(self).from_config(state)))
 
     def __repr__(self) -> str:
         values = {**self._values(), **self.pipeline.changed()}
@@ -356,8 +371,3 @@ class Optimizer:
 
 
 OPTIMIZERS = Registry("optimizer", Optimizer)
-
-
-def _rebuild(cls: type[Optimizer], config: dict[str, Any]) -> Optimizer:
-    """An optimizer from its class and `Optimizer._config`, for pickles and copies."""
-    return cls.from_config(config)

@@ -41,7 +41,8 @@ NETWORK_REDUCTIONS: tuple[str, ...] = (
 
 def lookup(kind: str, table: Mapping[str, _T], name: str) -> _T:
     if not isinstance(name, str):
-        raise TypeError(f"{kind}: found {type(name).__name__}, wanted a name (str)")
+        found = "None" if name is None else type(name).__name__
+        raise TypeError(f"{kind}: found {found}, wanted a name (str)")
     canonical = ALIASES.get(name, name)
     if canonical not in table:
         known = [*table, *(alias for alias, target in ALIASES.items() if target in table)]

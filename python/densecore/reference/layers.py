@@ -263,6 +263,65 @@ class Normalization(Layer):
         return np.asarray(g * self.deviation if self.invert else g / self.deviation)
 
 
+class Scale(Layer):
+    """s · x, with a factor s of each column."""
+
+    def __init__(self, scale: Array) -> None:
+        super().__init__()
+        self.parameters = [scale]
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        return x * self.parameters[0]
+
+    def backward(self, g: Array) -> Array:
+        self.gradients = [np.sum(g * self.x, axis=0)]
+        return g * self.parameters[0]
+
+
+class PeriodicEmbedding(Layer):
+    """Each of the first d columns x becomes x and Σ_f v[k, f] cos(2π w[f] x + b[f]) + c[k].
+
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, *Better by default*, 2024 (PBLD). The other
+    columns follow as they are.
+
+    Parameters
+    ----------
+    w, b : arrays (d, frequencies)
+    v : array (d (units - 1), frequencies)
+    c : array (d, units - 1)
+    """
+
+    def __init__(self, w: Array, b: Array, v: Array, c: Array) -> None:
+        super().__init__()
+        self.parameters = [w, b, v, c]
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        w, b, v, c = self.parameters
+        d = len(w)
+        self.x = x[:, :d]
+        angle = 2 * np.pi * self.x[:, :, None] * w + b
+        self.cos, self.sin = np.cos(angle), np.sin(angle)
+        sums = np.einsum("idf,dkf->idk", self.cos, v.reshape(d, -1, w.shape[1])) + c
+        own = np.concatenate([self.x[:, :, None], sums], axis=2).reshape(len(x), -1)
+        return np.concatenate([own, x[:, d:]], axis=1)
+
+    def backward(self, g: Array) -> Array:
+        w, _, v, c = self.parameters
+        d, units = len(w), c.shape[1] + 1
+        of_own = g[:, : d * units].reshape(len(g), d, units)
+        gk = of_own[:, :, 1:]
+        of_angle = -self.sin * np.einsum("idk,dkf->idf", gk, v.reshape(d, -1, w.shape[1]))
+        self.gradients = [
+            2 * np.pi * np.einsum("id,idf->df", self.x, of_angle),
+            of_angle.sum(axis=0),
+            np.einsum("idk,idf->dkf", gk, self.cos).reshape(v.shape),
+            gk.sum(axis=0),
+        ]
+        dx = of_own[:, :, 0] + 2 * np.pi * np.sum(of_angle * w, axis=2)
+        return np.concatenate([dx, g[:, d * units :]], axis=1)
+
+
 class Stack(Layer):
     """Layers one after another."""
 

@@ -57,6 +57,18 @@ class LearningRateSchedule:
     def _number(self, name: str, value: Any, **limits: float) -> float:
         return checks.number(f"{type(self).__name__}: {name}", value, **limits)
 
+    def _name(self, name: Any, default: str) -> str:
+        return checks.text(f"{type(self).__name__}: name", name) if name else default
+
+    def _several(self, name: str, values: Any) -> list[float]:
+        wanted = isinstance(values, list | tuple) or getattr(values, "ndim", 0) == 1
+        if not wanted:
+            raise TypeError(
+                f"{type(self).__name__}: {name}: found {checks.shown(values)}, wanted a list of "
+                "numbers"
+            )
+        return [self._at_least_zero(name, value) for value in values]
+
     def _positive(self, name: str, value: Any) -> float:
         return self._number(name, value, above=0)
 
@@ -88,7 +100,9 @@ class _Schedules(Registry[LearningRateSchedule]):
             The class is unknown, or its configuration is not one; the message says which.
         """
         if not isinstance(config, Mapping) or not isinstance(config.get("config"), Mapping):
-            raise ValueError(f"schedule: found {config!r}, wanted class_name and config")
+            raise ValueError(
+                f"schedule: found {checks.shown(config)}, wanted class_name and config"
+            )
         try:
             return super().deserialize(config, custom_objects)
         except TypeError as error:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base import checks
 from .base import LearningRateSchedule, Rates
 
 
@@ -39,7 +40,7 @@ class CosineDecay(LearningRateSchedule):
         self.initial_learning_rate = first("initial_learning_rate", initial_learning_rate)
         self.decay_steps = self._positive("decay_steps", decay_steps)
         self.alpha = self._number("alpha", alpha, least=0, most=1)
-        self.name = name
+        self.name = self._name(name, type(self).__name__)
         self.warmup_target = (
             None if warmup_target is None else self._positive("warmup_target", warmup_target)
         )
@@ -92,7 +93,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.t_mul = self._number("t_mul", t_mul, least=1)
         self.m_mul = self._positive("m_mul", m_mul)
         self.alpha = self._number("alpha", alpha, least=0, most=1)
-        self.name = name
+        self.name = self._name(name, type(self).__name__)
 
     def _rates(self, steps: Rates) -> Any:
         share = steps / self.first_decay_steps
@@ -150,10 +151,8 @@ class OneCycle(LearningRateSchedule):
         self.pct_start = self._number("pct_start", pct_start, above=0, below=1)
         self.div_factor = self._positive("div_factor", div_factor)
         self.final_div_factor = self._positive("final_div_factor", final_div_factor)
-        if anneal not in ("cos", "linear"):
-            raise ValueError(f"OneCycle: anneal: found {anneal!r}, wanted 'cos' or 'linear'")
-        self.anneal = anneal
-        self.name = name
+        self.anneal = checks.one_of("OneCycle: anneal", anneal, ("cos", "linear"))
+        self.name = self._name(name, type(self).__name__)
 
     def _rates(self, steps: Rates) -> Any:
         last = self.total_steps - 1

@@ -44,12 +44,12 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     def __init__(
         self, boundaries: Sequence[float], values: Sequence[float], name: str | None = None
     ) -> None:
-        self.boundaries = [self._at_least_zero("boundaries", b) for b in boundaries]
-        self.values = [self._at_least_zero("values", value) for value in values]
-        self.name = name or "PiecewiseConstant"
+        self.boundaries = self._several("boundaries", boundaries)
+        self.values = self._several("values", values)
+        self.name = self._name(name, "PiecewiseConstant")
         if any(a >= b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
             raise ValueError(
-                f"PiecewiseConstantDecay: boundaries: found {list(boundaries)}, wanted increasing "
+                f"PiecewiseConstantDecay: boundaries: found {self.boundaries}, wanted increasing "
                 "numbers"
             )
         if len(self.values) != len(self.boundaries) + 1:
@@ -85,7 +85,7 @@ class StepDecay(LearningRateSchedule):
         self.initial_learning_rate = self._positive("initial_learning_rate", initial_learning_rate)
         self.every = self._positive("every", every)
         self.factor = self._number("factor", factor, above=0, most=1)
-        self.name = name or "StepDecay"
+        self.name = self._name(name, "StepDecay")
 
     def _rates(self, steps: Rates) -> Any:
         return self.initial_learning_rate * self.factor ** np.floor(steps / self.every)
@@ -115,7 +115,7 @@ class ExponentialDecay(LearningRateSchedule):
         self.decay_steps = self._positive("decay_steps", decay_steps)
         self.decay_rate = self._positive("decay_rate", decay_rate)
         self.staircase = checks.flag("staircase", staircase)
-        self.name = name
+        self.name = self._name(name, type(self).__name__)
 
     def _rates(self, steps: Rates) -> Any:
         exponent = steps / self.decay_steps
@@ -148,7 +148,7 @@ class InverseTimeDecay(LearningRateSchedule):
         self.decay_steps = self._positive("decay_steps", decay_steps)
         self.decay_rate = self._at_least_zero("decay_rate", decay_rate)
         self.staircase = checks.flag("staircase", staircase)
-        self.name = name
+        self.name = self._name(name, type(self).__name__)
 
     def _rates(self, steps: Rates) -> Any:
         time = steps / self.decay_steps
@@ -186,7 +186,7 @@ class PolynomialDecay(LearningRateSchedule):
         self.end_learning_rate = self._at_least_zero("end_learning_rate", end_learning_rate)
         self.power = self._positive("power", power)
         self.cycle = checks.flag("cycle", cycle)
-        self.name = name
+        self.name = self._name(name, type(self).__name__)
 
     def _rates(self, steps: Rates) -> Any:
         if self.cycle:

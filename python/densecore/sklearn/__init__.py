@@ -17,5 +17,13 @@ from ._classifier import MLPClassifier
 from ._from_sklearn import from_sklearn
 from ._keras import KerasClassifier, KerasRegressor
 from ._regressor import MLPRegressor
+from ._skl2onnx import register_skl2onnx
 
-__all__ = ["KerasClassifier", "KerasRegressor", "MLPClassifier", "MLPRegressor", "from_sklearn"]
+__all__ = [
+    "KerasClassifier",
+    "KerasRegressor",
+    "MLPClassifier",
+    "MLPRegressor",
+    "from_sklearn",
+    "register_skl2onnx",
+]

@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._base.dtypes import Array
 from .._base.warn import warn
 from ..callbacks import Callback, TimeLimit
+from ..models.fit_shared import shared_network
 from ..solvers import minimize
 from ._build import optimizer, set_penalty, sum_of_squares
 from ._training import Training
@@ -52,16 +53,22 @@ def fit_lbfgs(training: Training) -> None:
     budget = parameters.time_budget
     end = math.inf if budget is None else time.monotonic() + float(budget)
 
+    network: Any = model._network
+    if training.comm is not None:
+        network, own = shared_network(model, x, y, row_weights, training.comm)
+        x, y, row_weights = own.batch()
+
     def iteration(_: Array) -> None:
         if context is not None:
             context.iteration()
-        if time.monotonic() >= end:
+        over = time.monotonic() >= end
+        if over if training.comm is None else network.any(over):
             raise StopIteration
 
     if context is not None:
         context.begin()
     found = minimize(
-        model._network,
+        network,
         x,
         y,
         row_weights,
@@ -72,7 +79,7 @@ def fit_lbfgs(training: Training) -> None:
         gtol=float(parameters.tol),
     )
     total, penalty = float(found.fun), factor * sum_of_squares(model)
-    record.loss_ = objective.reported(total, penalty) + objective.offset(y, weights)
+    record.loss_ = objective.reported(total, penalty) + objective.offset(targets, weights)
     record.n_iter_ = min(int(found.nit), parameters.max_iter)
     if parameters.verbose:
         print(f"lbfgs: {record.n_iter_} iterations, loss = {record.loss_:.8f}")
@@ -111,6 +118,7 @@ def fit_levenberg_marquardt(training: Training) -> None:
         sample_weight=samples.weights,
         callbacks=listeners,
         verbose=0,
+        comm=training.comm,
     )
     losses: list[Any] = list(history.history.get("loss", ()))
     if not losses:  # no step lowers the loss: the first weights are the solution

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 
 from .._base.dtypes import Array
 from .._base.warn import warn
+from ..distributed.group import group_of
+from ..models.fit_shared import OTHER_ROWS
 from ..models.sequential import Sequential
 from . import _ensemble, _scaling
 from ._build import Extras, dense_layers, initial_weights, network, rates_of, sizes_of
@@ -43,6 +46,7 @@ class CallArguments(NamedTuple):
     X_val: Any = None
     y_val: Any = None
     callbacks: Any = None
+    comm: Any = None
 
 
 class BaseMLP(CallbackSupport, FittedMLP):
@@ -72,6 +76,9 @@ class BaseMLP(CallbackSupport, FittedMLP):
         """
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, arguments: CallArguments) -> None:
+        if arguments.comm is not None:
+            self._fit_on_ranks(X, y, sample_weight, arguments)
+            return
         self._check_arguments(arguments)
         ensemble = self.n_members is not None
         fitted = "estimators_" if ensemble else "model_"
@@ -87,6 +94,47 @@ class BaseMLP(CallbackSupport, FittedMLP):
         finish(training)
         if not training.converged:
             warn_of_the_end(self.max_iter)
+
+    def _fit_on_ranks(self, X: Any, y: Any, sample_weight: Any, arguments: CallArguments) -> None:
+        """Every rank makes the same of all rows; they share the batches, or the rows of a solver.
+
+        Random numbers are those of rank 0's `random_state`.
+        """
+        group = group_of(arguments.comm)
+        before = self.random_state
+
+        def prepare() -> Training:
+            self._check_arguments(arguments)
+            if self.n_members is not None:
+                raise ValueError(
+                    f"n_members: found {self.n_members} with comm, wanted None: members are "
+                    "trained on several machines by joblib's backends"
+                )
+            first = "model_" not in self.__dict__ or not self.warm_start
+            rows, targets = self._validated(X, y, first)
+            weights = _checked_weights(sample_weight, rows)
+            return self._prepared(rows, targets, weights, arguments, first)
+
+        rows = group.vector(float(X.shape[0]) if hasattr(X, "shape") else float(len(X)))
+        if (rows != rows[0]).any():
+            raise ValueError(OTHER_ROWS)
+        drawn = group.together(lambda: self._drawn_seed())
+        try:
+            self.random_state = int(group.vector(float(drawn))[0, 0])
+            training = group.together(prepare)
+            training.comm = arguments.comm
+            _warn_of_data(training)
+            run(training)
+            group.together(lambda: finish(training))
+        finally:
+            self.random_state = before
+        if not training.converged:
+            warn_of_the_end(self.max_iter)
+
+    def _drawn_seed(self) -> int:
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     # Checks -------------------------------------------------------------------------------------
 

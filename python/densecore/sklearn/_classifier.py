@@ -191,6 +191,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         callbacks: Any = None,
+        comm: Any = None,
     ) -> "MLPClassifier":
         """Train on all rows.
 
@@ -206,6 +207,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             ``validation_loss_curve_``; with `early_stopping` in the place of held out rows.
         callbacks : Callback or list of Callback, optional
             Callbacks of ``densecore.callbacks``, for solvers that go through batches.
+        comm : communicator, optional
+            Ranks that train one network together, as of ``Sequential.fit``: all of them pass the
+            same rows. Random numbers are those of rank 0.
 
         Returns
         -------
@@ -223,7 +227,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Training has ended at `max_iter`.
         """
         refuse_mixed(y)
-        arguments = CallArguments(X_val=X_val, y_val=y_val, callbacks=callbacks)
+        arguments = CallArguments(X_val=X_val, y_val=y_val, callbacks=callbacks, comm=comm)
         self._fit(X, y, sample_weight, arguments)
         return self
 

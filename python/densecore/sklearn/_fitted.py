@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._base.dtypes import Array
+from .._base.files import StrPath
 from ..layers import Dense
 from ..models.sequential import Sequential
 from ._build import dense_layers
@@ -106,6 +107,37 @@ class FittedMLP(Parameters):
             It uses what scikit-learn has no place for; the message names it.
         """
         return to_sklearn(self)
+
+    def export(self, path: StrPath) -> str:
+        """Write an ONNX file with the predictions in the targets' units, of all members' networks.
+
+        Its input is ``x`` (batch, features) of the dtype that the estimator was fitted in; its
+        outputs are ``label`` and ``probabilities``, or ``prediction``. ``model_.export`` writes the
+        network alone, as a C header too.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Ends in ``.onnx``.
+
+        Returns
+        -------
+        str
+            A line that says what was written.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            This estimator is not fitted.
+        ValueError
+            The name ends otherwise, or a layer cannot be said; nothing is written then.
+        OSError
+            The file cannot be written.
+        """
+        from ._export import export
+
+        check_is_fitted(self)
+        return export(self, path)
 
     # Rows ---------------------------------------------------------------------------------------
 

@@ -205,6 +205,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         callbacks: Any = None,
+        comm: Any = None,
     ) -> "MLPRegressor":
         """Train on all rows.
 
@@ -220,6 +221,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             ``validation_loss_curve_``; with `early_stopping` in the place of held out rows.
         callbacks : Callback or list of Callback, optional
             Callbacks of ``densecore.callbacks``, for solvers that go through batches.
+        comm : communicator, optional
+            Ranks that train one network together, as of ``Sequential.fit``: all of them pass the
+            same rows. Random numbers are those of rank 0.
 
         Returns
         -------
@@ -236,7 +240,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ConvergenceWarning
             Training has ended at `max_iter`.
         """
-        arguments = CallArguments(X_val=X_val, y_val=y_val, callbacks=callbacks)
+        arguments = CallArguments(X_val=X_val, y_val=y_val, callbacks=callbacks, comm=comm)
         self._fit(X, y, sample_weight, arguments)
         return self
 

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from .._base.warn import warn
 from ..callbacks import Callback, TimeLimit
+from ..models import fit_shared
 from ..models.fit import FitArguments, fit
 from ._build import optimizer, set_penalty
 from ._early_stopping import Convergence
@@ -64,6 +65,7 @@ def fit_batches(training: Training) -> None:
     if parameters.shuffle and (shuffle or not isinstance(parameters.random_state, Integral)):
         order = RowOrder(rows, training.random_state)
     listens = training.callbacks or training.context is not None or parameters.verbose == "bar"
+    listens = listens or training.comm is not None
     try:
         if training.incremental and batch == rows and not listens and type(X) is np.ndarray:
             _one_step(training, convergence, order)
@@ -86,7 +88,8 @@ def _epochs(
     listeners += [each for each in (training.context, order) if each is not None]
     several = batch < samples.X.shape[0]
     shuffle = bool(parameters.shuffle) and several
-    fit(
+    train = fit if training.comm is None else fit_shared.fit
+    train(
         training.model,
         FitArguments(
             samples.X,
@@ -97,6 +100,8 @@ def _epochs(
             callbacks=listeners,
             shuffle=shuffle,
             sample_weight=samples.weights,
+            comm=training.comm,
+            same_rows=True,
             row_order=order.rows if order is not None and shuffle else None,
             penalty_weight=weight if several else 0.0,
         ),

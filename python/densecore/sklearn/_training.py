@@ -190,6 +190,8 @@ class Training:
         The user's.
     before : list of ndarray or None
         The weights before this training, unless the network is new.
+    comm : communicator or None
+        Ranks that all have these rows, and share the work.
     converged : bool
         Whether training ended by itself, and not at ``max_iter``; set by the solver.
     stopped : bool
@@ -207,6 +209,7 @@ class Training:
     validation: Validation | None = None
     callbacks: list[Any] = field(default_factory=list)
     before: list[Array] | None = None
+    comm: Any = None
     converged: bool = True
     stopped: bool = False
 

@@ -216,12 +216,20 @@ class _Problem:
     def __init__(self, network: Network, loss: Loss, data: Data) -> None:
         self._network = network
         self._x, self._y, self._weight = take(data.x, slice(None)), data.y, data.weight
+        # Of ranks that have the rows together, the sums over all of them.
+        self._ranks: Any = None
+        if hasattr(network, "over_leaves"):
+            self._ranks = network
         blocks = self._network.trained()
         self._where = np.concatenate([np.arange(begin, end) for begin, end, _, _ in blocks])
         self.count = len(self._where)
         rows, outputs = self._y.shape
         # The network's loss is `_per_square` Σ w r² + Σ l2 p².
-        self._per_square = loss.row_factor(self._weight, rows, outputs) / outputs or 1.0
+        if self._ranks is None:
+            factor = loss.row_factor(self._weight, rows, outputs)
+        else:
+            factor = self._ranks.mean_loss(1.0, self._ranks.weight, 0.0)
+        self._per_square = factor / outputs or 1.0
         sizes = [end - begin for begin, end, _, _ in blocks]
         self._l2 = np.repeat([l2 for _, _, _, l2 in blocks], sizes) / self._per_square
         self._matrix = np.empty((self.count, self.count))
@@ -276,7 +284,7 @@ class _Problem:
             self._network.forward(x, None, False)
             self._network.backward(second, False)
             total += self._network.gradients[self._where]
-        return total
+        return total if self._ranks is None else self._ranks.add_up(total)
 
     def reached(self, step: Vector) -> float:
         """The cost of a trial, which the network's parameters are then."""
@@ -287,7 +295,11 @@ class _Problem:
             squares: Vector = np.square(np.subtract(self._out, self._y, dtype=np.float64))
             if self._weight is not None:
                 squares *= self._weight[:, None]
-            return 0.5 * (float(squares.sum()) + float(self._l2 @ trial**2))
+            if self._ranks is None:
+                total = float(squares.sum())
+            else:
+                total = self._ranks.over_leaves(lambda rows: float(squares[rows].sum()))
+            return 0.5 * (total + float(self._l2 @ trial**2))
 
     def accept(self) -> None:
         self.accepted = self._current()

@@ -108,7 +108,7 @@ class _Tabular(BaseEstimator):
             )
         return table_of(X)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> Problem:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any, executor: Any) -> Problem:
         recipe = self._recipe()
         table = self._table(X, True)
         bins = recipe.settings(self._classification).bins
@@ -142,6 +142,7 @@ class _Tabular(BaseEstimator):
             metric=self.metric,
             time_limit=self.time_limit,
             linear=False,
+            executor=executor,
         )
         self.model_: TableModel = trained.model
         self.scores_ = trained.scores
@@ -194,6 +195,35 @@ class _Tabular(BaseEstimator):
         """
         check_is_fitted(self)
         self.model_.save(path)
+
+    def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> str:
+        """Write the inference for other programs, the preparation of the columns included.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Ends in ``.onnx`` (inputs by column name) or ``.h`` (a C99 function that takes the
+            columns).
+        int8 : bool, default False
+            Of a C header: kernels of 8 bits.
+
+        Returns
+        -------
+        str
+            A line that says what was written.
+
+        Raises
+        ------
+        NotFittedError, ValueError, OSError
+            Nothing is written then.
+        """
+        from .export import export
+
+        check_is_fitted(self)
+        return export(self.model_, path, int8=int8, **self._labels())
+
+    def _labels(self) -> dict[str, Any]:
+        return {}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -297,7 +327,15 @@ class TabularClassifier(ClassifierMixin, _Tabular):
         )  # fmt: skip
         self.class_weight = class_weight
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        executor: Any = None,
+    ) -> Self:
         """Train.
 
         Parameters
@@ -307,6 +345,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):
         sample_weight : array (rows,) or name of a column, optional
         groups : array (rows,) or name of a column, optional
             Rows of one group are held out together.
+        executor : optional
+            Trains the networks in other processes or on other machines, see `Ensemble.fit`.
 
         Raises
         ------
@@ -323,7 +363,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):
 
                 factors = compute_sample_weight(self.class_weight, y)
                 weight = factors if weight is None else _check_sample_weight(weight, y) * factors
-        problem = self._fit(X, y, weight, groups)
+        problem = self._fit(X, y, weight, groups, executor)
         target = problem.preparation.target
         assert isinstance(target, ClassTarget)
         if isinstance(y, str):
@@ -353,6 +393,9 @@ class TabularClassifier(ClassifierMixin, _Tabular):
         place = {category_key(name): i for i, name in enumerate(target.classes)}
         return np.array([place[category_key(str(value))] for value in self.classes_], np.intp)
 
+    def _labels(self) -> dict[str, Any]:
+        return {"classes": self.classes_.tolist(), "order": self._order.tolist()}
+
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Calibrated probabilities (rows, classes), in the order of ``classes_``."""
         return self._answers(X)[:, self._order]
@@ -381,7 +424,15 @@ class TabularRegressor(RegressorMixin, _Tabular):
 
     _classification = False
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        executor: Any = None,
+    ) -> Self:
         """Train; arguments as of `TabularClassifier.fit`, with numbers for `y`.
 
         Raises
@@ -392,7 +443,7 @@ class TabularRegressor(RegressorMixin, _Tabular):
         if not isinstance(y, str):
             y = column_or_1d(y, warn=True)
             y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
-        self._fit(X, y, sample_weight, groups)
+        self._fit(X, y, sample_weight, groups, executor)
         return self
 
     def _with_target(self, table: Table, y: Any) -> Table:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ensembles.ensemble import Ensemble
-from ..layers import Dense, Dropout, Input
+from ..layers import Dense, Dropout, Input, Scale
 from ..losses import CategoricalCrossentropy
 from ..models.sequential import Sequential
 from ..optimizers import get as optimizer_named
@@ -28,6 +28,8 @@ def build(recipe: Recipe, inputs: int, outputs: int, classification: bool, seed:
     # He's variance suits units that are zero half of the time; Glorot's a linear layer.
     initializer = "he_normal" if activation in ("relu", "mish", "silu") else "lecun_normal"
     layers: list[Any] = [Input(inputs)]
+    if recipe.scale_rate and recipe.extras:
+        layers.append(Scale(learning_rate_multiplier=recipe.scale_rate))
     for width in recipe.hidden:
         layers.append(Dense(width, activation, kernel_initializer=initializer))
         if settings.dropout:
@@ -53,6 +55,8 @@ def train(
     epochs: int | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
+    executor: Any = None,
+    comm: Any = None,
 ) -> Ensemble:
     """Train `recipe.members` networks for each part of the rows, on the others.
 
@@ -66,6 +70,8 @@ def train(
     monitor : str
         The number of the validation that tells the best epoch; by default the loss, without label
         smoothing.
+    executor, comm : optional
+        Where members are trained, see `Ensemble.fit`.
     """
     rows = len(x)
     everything = np.arange(rows)
@@ -99,6 +105,8 @@ def train(
             monitor=monitor or _monitor(recipe, classification),
             patience=recipe.patience_for(count),
             on_progress=progress,
+            executor=executor,
+            comm=comm,
         )
     return ensemble
 

@@ -133,11 +133,13 @@ class TableModel:
         }
         return tensors, config
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles hold what files hold."""
+    # Pickles hold what files hold.
+    def __getstate__(self) -> dict[str, Any]:
         tensors, config = self.state()
-        kept = {name: array.copy() for name, array in tensors.items()}
-        return TableModel.from_state, (kept, config)
+        return {"tensors": {k: v.copy() for k, v in tensors.items()}, "config": config}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(vars(type(self).from_state(state["tensors"], state["config"])))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model in one step; an existing file is replaced or left as it was."""
@@ -152,6 +154,13 @@ class TableModel:
                 "config": json.dumps(config, allow_nan=False),
             },
         )
+
+    def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> str:
+        """Write the inference for other programs, columns by name; see
+        `densecore.tabular.export.export`."""
+        from .export import export
+
+        return export(self, path, int8=int8)
 
     @classmethod
     def from_state(cls, tensors: dict[str, NDArray[Any]], config: dict[str, Any]) -> "TableModel":

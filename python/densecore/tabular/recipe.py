@@ -29,6 +29,9 @@ class Recipe:
         The share of the epochs after which a network stops that has become no better.
     for_classes, for_numbers : Settings
         What differs by the task.
+    scale_rate : float
+        The learning rate of the inputs' factors, a `Scale` before all other layers, in those of the
+        others; 0: there are none.
     """
 
     name: str
@@ -53,7 +56,8 @@ class Recipe:
     batch_size: int = 0  # 0: by the number of rows
     dtype: str = "float32"
     held_out: float = 0.2  # the share of the rows, with one fold
-    extras: bool = True  # bins and dropout; not for a linear model
+    scale_rate: float = 6.0
+    extras: bool = True  # bins, factors and dropout; not for a linear model
 
     full_rows = 4000
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base import core
+from ..distributed.group import group_of
 from ..ensembles.ensemble import Ensemble
 from .baselines import linear_predictions
 from .errors import TableError, counted
@@ -105,6 +106,8 @@ def fit(
     progress: Progress | None = None,
     say: Say = lambda text: None,
     linear: bool = True,
+    executor: Any = None,
+    comm: Any = None,
 ) -> Trained:
     """Train the members of a recipe and judge them on rows that they have not seen.
 
@@ -116,6 +119,9 @@ def fit(
         Seconds for the training: fewer epochs, then fewer members, than the recipe has.
     linear : bool
         Whether a linear model is trained for comparison.
+    executor, comm : optional
+        Where the members are trained, see `Ensemble.fit`. With `comm` all ranks make the same call,
+        and have the same model afterwards.
 
     Raises
     ------
@@ -136,12 +142,13 @@ def fit(
 
     def run(one: Problem, chosen: Recipe, over: list[Indices], count: int, tell: Any) -> Ensemble:
         return train(chosen, one.x, one.network_targets(), outputs, classification, over, seed,
-                     weight=weight, monitor=monitor, epochs=count, progress=tell)  # fmt: skip
+                     weight=weight, monitor=monitor, epochs=count, progress=tell,
+                     executor=executor, comm=comm)  # fmt: skip
 
     if time_limit is not None:
         recipe, epochs, parts = _within(
-            time_limit - (time.perf_counter() - start), recipe, epochs, parts,
-            lambda over: run(problem, recipe.with_options(members=1), over, 1, None), notes,
+            time_limit - _of_rank_0(time.perf_counter() - start, comm), recipe, epochs, parts,
+            lambda over: run(problem, recipe.with_options(members=1), over, 1, None), notes, comm,
         )  # fmt: skip
     other = problem.with_logarithm()
     if other is not None:
@@ -177,6 +184,13 @@ def _monitor(metric: str | None, recipe: Recipe) -> str:
     return ""
 
 
+def _of_rank_0(seconds: float, comm: Any) -> float:
+    """The time that rank 0 has measured: all ranks decide by it."""
+    if comm is None:
+        return seconds
+    return float(group_of(comm).vector(seconds)[0, 0])
+
+
 def _within(
     limit: float,
     recipe: Recipe,
@@ -184,11 +198,12 @@ def _within(
     parts: list[Indices],
     one_epoch: Callable[[list[Indices]], Any],
     notes: list[str],
+    comm: Any,
 ) -> tuple[Recipe, int, list[Indices]]:
     """As many epochs and members of the recipe as the time allows, by the time of one epoch."""
     begin = time.perf_counter()
     one_epoch(parts)
-    seconds = max(time.perf_counter() - begin, 1e-6)
+    seconds = max(_of_rank_0(time.perf_counter() - begin, comm), 1e-6)
     limit -= 2 * seconds
     wanted = epochs * recipe.members
     possible = int(0.85 * limit / seconds)

@@ -16,7 +16,7 @@ from .._base.registry import (
     get_registered_object,
     register_keras_serializable,
 )
-from ..models.sequential import Sequential
+from ..models.model import Model
 from . import np_utils
 from .arrays import normalize, to_categorical
 from .dataset import PyDataset
@@ -73,9 +73,9 @@ def clear_session() -> None:
 
 
 def plot_model(
-    model: Sequential, to_file: str | os.PathLike[str] | None = "model.png", **appearance: Any
+    model: Model, to_file: str | os.PathLike[str] | None = "model.png", **appearance: Any
 ) -> Any:
-    """Draw a model, see ``Sequential.plot``; Keras's arguments of appearance have no effect.
+    """Draw a model, see ``Model.plot``; Keras's arguments of appearance have no effect.
 
     Raises
     ------
@@ -89,6 +89,8 @@ def plot_model(
     for name in appearance:
         if name not in known:
             raise TypeError(f"plot_model: found the argument {name!r}, known: {', '.join(known)}")
+    if not isinstance(model, Model):
+        raise TypeError(f"plot_model: found {checks.shown(model)}, wanted a model")
     return model.plot(to_file)
 
 

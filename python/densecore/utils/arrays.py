@@ -1,10 +1,11 @@
 """Class numbers as rows of 0 and 1, and vectors of length 1."""
 
-import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from .._base import checks
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
@@ -38,7 +39,9 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
         raise ValueError("to_categorical: found numbers that are no integers >= 0")
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels.reshape(labels.shape[:-1])
-    classes = int(labels.max()) + 1 if num_classes is None else operator.index(num_classes)
+    if num_classes is None:
+        num_classes = int(labels.max()) + 1
+    classes = checks.integer("to_categorical: num_classes", num_classes, 1, checks.MAX_WIDTH)
     if labels.max() >= classes:
         raise ValueError(f"to_categorical: found class {labels.max()}, wanted 0 to {classes - 1}")
     result = np.zeros((labels.size, classes), np.float32)
@@ -59,8 +62,22 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
     Returns
     -------
     ndarray of the shape of x
+
+    Raises
+    ------
+    TypeError
+        `x` are no vectors of real numbers.
+    ValueError
+        `x` has no such axis.
     """
     array = np.asarray(x)
-    norms = np.atleast_1d(np.linalg.norm(array, order, axis))
+    if array.dtype.kind not in "biuf" or array.ndim == 0:
+        raise TypeError(
+            f"normalize: found {array.dtype} of shape {array.shape}, wanted vectors of real numbers"
+        )
+    axis = checks.integer("normalize: axis", axis, -array.ndim, array.ndim - 1)
+    infinite = checks.real(order) in (np.inf, -np.inf)
+    power = order if infinite else checks.number("normalize: order", order)
+    norms = np.atleast_1d(np.linalg.norm(array, power, axis))
     norms[norms == 0] = 1
     return np.asarray(array / np.expand_dims(norms, axis))

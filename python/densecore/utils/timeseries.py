@@ -73,6 +73,8 @@ def timeseries_dataset_from_array(
         A number that is no integer, or not in its range, or a series that is too short.
     """
     series = np.asarray(data)
+    if series.ndim == 0:
+        raise TypeError(f"data: found {checks.shown(data)}, wanted an array (times, ...)")
     length = checks.integer("sequence_length", sequence_length, 1)
     stride = checks.integer("sequence_stride", sequence_stride, 1)
     rate = checks.integer("sampling_rate", sampling_rate, 1)
@@ -81,14 +83,16 @@ def timeseries_dataset_from_array(
     end = min(last, len(series)) - (length - 1) * rate
     wanted = None if targets is None else np.asarray(targets)
     if wanted is not None:
+        if wanted.ndim == 0:
+            raise TypeError(f"targets: found {checks.shown(targets)}, wanted an array or None")
         end = min(end, len(wanted))
-    starts = np.arange(first, end, stride)
-    if starts.size == 0:
+    if first >= end:
         raise ValueError(
             f"data: found {len(series)} times, wanted enough for a window of {length} at a "
             f"sampling rate of {rate}"
         )
-    if shuffle:
+    starts = np.arange(first, end, stride)
+    if checks.flag("shuffle", shuffle):
         generator = np.random.default_rng(seeds.fresh() if seed is None else checks.seed(seed))
         generator.shuffle(starts)
     size = checks.optional("batch_size", batch_size) or len(starts)

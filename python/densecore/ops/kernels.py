@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import activations
-from ._base import checks, core
-from ._base.dtypes import DTYPES, Array, Kernels
+from .. import activations
+from .._base import checks, core
+from .._base.dtypes import DTYPES, Array, Kernels
 
 AnyActivation = str | activations.Activation | dict[str, Any] | None
 
@@ -176,9 +176,7 @@ def activation_gradient(
 
 
 def _reduction(reduction: str) -> bool:
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"unknown reduction '{reduction}'; known: mean, sum")
-    return reduction == "mean"
+    return bool(checks.one_of("reduction", reduction, ("mean", "sum")) == "mean")
 
 
 def mse(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> float:
@@ -274,7 +272,7 @@ def sgd_update(parameter: Array, gradient: Array, learning_rate: float) -> None:
         The learning rate is not a positive finite number, or an array cannot be used.
     """
     settings = core.OptimizerSettings("sgd")
-    settings.set("learning_rate", float(learning_rate))
+    settings.set("learning_rate", checks.number("learning_rate", learning_rate, above=0))
     _update("sgd", list(settings.values().values()), 1, parameter, gradient, {})
 
 

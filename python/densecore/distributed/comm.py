@@ -1,0 +1,162 @@
+"""What training asks of a communicator, and the engines' own ones in that form."""
+
+import sys
+from typing import Any, Protocol, runtime_checkable
+
+from .._base import checks
+from .._base.dtypes import Array
+
+
+@runtime_checkable
+class Comm(Protocol):
+    """A group of processes (ranks) that call the same functions in the same order.
+
+    A class of your own with these four names will do. Arrays are contiguous, of float32 or float64,
+    and of the same size on all ranks. An engine that can also exchange arrays between two ranks
+    says so by a method ``sendrecv_(send, receive, peer)``: with it, sums have the same bits for
+    every number of ranks that is a power of two, whatever order the engine's own reduction has.
+
+    Attributes
+    ----------
+    rank : int
+        This process's number, from 0.
+    size : int
+        The number of processes.
+    """
+
+    rank: int
+    size: int
+
+    def allreduce_(self, buf: Array) -> None:
+        """Replace `buf` on every rank by the sum of all ranks' arrays."""
+
+    def bcast_(self, buf: Array, root: int = 0) -> None:
+        """Replace `buf` on every rank by that of rank `root`."""
+
+
+def tree_sum(parts: list[Array]) -> Array:
+    """The sum of arrays, pairwise in a binary tree: a new array."""
+    parts = [parts[0].copy()] if len(parts) == 1 else list(parts)
+    while len(parts) > 1:
+        pairs = [a + b for a, b in zip(parts[::2], parts[1::2], strict=False)]
+        parts = pairs + parts[2 * len(pairs) :]
+    return parts[0]
+
+
+class Serial:
+    """One process by itself."""
+
+    rank = 0
+    size = 1
+
+    def allreduce_(self, buf: Array) -> None:
+        """The sum of one array is that array."""
+
+    def bcast_(self, buf: Array, root: int = 0) -> None:
+        """There is nothing to send."""
+
+
+class _Mpi:
+    """An intracommunicator of mpi4py: arrays are reduced where they lie."""
+
+    def __init__(self, comm: Any) -> None:
+        mpi = sys.modules["mpi4py.MPI"]
+        if comm == mpi.COMM_NULL or comm.Is_inter():
+            kind = "an intercommunicator" if comm != mpi.COMM_NULL else "MPI.COMM_NULL"
+            raise ValueError(f"comm: found {kind}, wanted an intracommunicator of MPI")
+        self.rank: int = comm.Get_rank()
+        self.size: int = comm.Get_size()
+        self.key = comm
+        self._comm = comm
+        self._in_place = mpi.IN_PLACE
+
+    def allreduce_(self, buf: Array) -> None:
+        self._comm.Allreduce(self._in_place, buf)
+
+    def bcast_(self, buf: Array, root: int = 0) -> None:
+        self._comm.Bcast(buf, root)
+
+    def sendrecv_(self, send: Array, receive: Array, peer: int) -> None:
+        self._comm.Sendrecv(send, peer, 0, receive, peer, 0)
+
+
+class _Torch:
+    """A process group of torch.distributed on the CPU (gloo); tensors share the arrays' memory."""
+
+    def __init__(self, group: Any) -> None:
+        torch = sys.modules["torch"]
+        self._torch, self._dist = torch, torch.distributed
+        if not self._dist.is_available() or not self._dist.is_initialized():
+            raise ValueError(
+                "comm: found torch.distributed that is not initialised, wanted "
+                "torch.distributed.init_process_group('gloo') before"
+            )
+        self._group = None if group is self._dist else group
+        backend = self._dist.get_backend(self._group)
+        if "gloo" not in str(backend) and "mpi" not in str(backend):
+            raise ValueError(f"comm: found the backend {backend}, wanted 'gloo', that of the CPU")
+        self.rank: int = self._dist.get_rank(self._group)
+        self.size: int = self._dist.get_world_size(self._group)
+        if self.rank < 0:
+            raise ValueError("comm: found a process group without this process, wanted one with it")
+        self.key = group
+
+    def _peer(self, rank: int) -> int:
+        found: int = rank if self._group is None else self._dist.get_global_rank(self._group, rank)
+        return found
+
+    def allreduce_(self, buf: Array) -> None:
+        self._dist.all_reduce(self._torch.from_numpy(buf), group=self._group)
+
+    def bcast_(self, buf: Array, root: int = 0) -> None:
+        self._dist.broadcast(self._torch.from_numpy(buf), self._peer(root), group=self._group)
+
+    def sendrecv_(self, send: Array, receive: Array, peer: int) -> None:
+        other = self._peer(peer)
+        sent = self._dist.isend(self._torch.from_numpy(send), other, group=self._group)
+        self._dist.recv(self._torch.from_numpy(receive), other, group=self._group)
+        sent.wait()
+
+
+def as_comm(comm: Any = None) -> Comm:
+    """A communicator as training takes it.
+
+    Parameters
+    ----------
+    comm : None, mpi4py communicator, torch ProcessGroup, or Comm
+        None is one process by itself. The module ``torch.distributed`` stands for its default
+        group.
+
+    Returns
+    -------
+    Comm
+
+    Raises
+    ------
+    TypeError
+        It is none of these.
+    ValueError
+        An intercommunicator, a null communicator, or a group of another backend than gloo.
+    """
+    if comm is None:
+        return Serial()
+    for cls in type(comm).__mro__:
+        if cls.__module__ == "mpi4py.MPI" and cls.__name__ == "Comm":
+            return _Mpi(comm)
+    if "torch.distributed" in sys.modules:
+        torch = sys.modules["torch"]
+        process_group = getattr(torch.distributed, "ProcessGroup", ())
+        if comm is torch.distributed or isinstance(comm, process_group):
+            return _Torch(comm)
+    if isinstance(comm, Comm) and not isinstance(comm, type):
+        rank, size = (
+            checks.integer("comm.rank", comm.rank, 0),
+            checks.integer("comm.size", comm.size, 1),
+        )
+        if rank >= size:
+            raise ValueError(f"comm: found rank {rank} of {size}, wanted a smaller rank than size")
+        return comm
+    raise TypeError(
+        f"comm: found {checks.shown(comm)}, wanted a communicator of mpi4py, a process group of "
+        "torch.distributed, or an object with rank, size, allreduce_ and bcast_"
+    )

@@ -1,0 +1,118 @@
+"""Threads as ranks: for tests, and to see what a distributed training does without an engine."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .._base import checks
+from .._base.dtypes import Array
+from .comm import tree_sum
+
+R = TypeVar("R")
+
+
+class _Shared:
+    """What the threads of a group have in common."""
+
+    def __init__(self, size: int, timeout: float) -> None:
+        self.barrier = threading.Barrier(size, timeout=timeout)
+        self.places: list[Any] = [None] * size
+
+
+class Threads:
+    """A thread as a rank; `run_threads` makes them."""
+
+    def __init__(self, shared: _Shared, rank: int, size: int) -> None:
+        self.rank = rank
+        self.size = size
+        self._shared = shared
+
+    def _meet(self) -> None:
+        try:
+            self._shared.barrier.wait()
+        except threading.BrokenBarrierError:
+            raise RuntimeError(
+                f"rank {self.rank}: another rank has ended, or does not call what this one calls"
+            ) from None
+
+    def _all(self, buf: Array) -> list[Array]:
+        self._shared.places[self.rank] = buf
+        self._meet()
+        found: list[Array] = list(self._shared.places)
+        kinds = {(array.shape, array.dtype) for array in found}
+        if len(kinds) > 1:
+            self._shared.barrier.abort()
+            raise ValueError(f"ranks: found arrays of {len(kinds)} kinds in one call, wanted one")
+        return found
+
+    def allreduce_(self, buf: Array) -> None:
+        """The sum, pairwise in a binary tree."""
+        total = tree_sum(self._all(buf))
+        self._meet()  # all have read
+        buf[...] = total
+
+    def bcast_(self, buf: Array, root: int = 0) -> None:
+        """The array of rank `root`."""
+        found = self._all(buf)[root].copy()
+        self._meet()
+        buf[...] = found
+
+    def sendrecv_(self, send: Array, receive: Array, peer: int) -> None:
+        """The array that rank `peer` sends at the same time."""
+        found = self._all(send)[peer].copy()
+        self._meet()
+        receive[...] = found
+
+
+def run_threads(size: int, work: Callable[[Threads], R], timeout: float = 60.0) -> list[R]:
+    """Call ``work(comm)`` in `size` threads, which are the ranks of a group.
+
+    Parameters
+    ----------
+    size : int
+    work : callable
+        Gets its rank's communicator. Every rank needs a model of its own.
+    timeout : float
+        Seconds that a rank waits for the others.
+
+    Returns
+    -------
+    list
+        What the ranks returned, in their order.
+
+    Raises
+    ------
+    BaseException
+        That of the first rank that raised one; the others end, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from densecore.distributed import run_threads
+    >>> def total(comm):
+    ...     numbers = np.array([comm.rank, 1.0])
+    ...     comm.allreduce_(numbers)
+    ...     return numbers.tolist()
+    >>> run_threads(2, total)
+    [[1.0, 2.0], [1.0, 2.0]]
+    """
+    size = checks.integer("size", size, 1)
+    shared = _Shared(size, timeout)
+    results: list[Any] = [None] * size
+    errors: list[tuple[int, BaseException]] = []
+
+    def run(rank: int) -> None:
+        try:
+            results[rank] = work(Threads(shared, rank, size))
+        except BaseException as error:
+            errors.append((rank, error))
+            shared.barrier.abort()
+
+    threads = [threading.Thread(target=run, args=(rank,), daemon=True) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0][1]
+    return results

@@ -1,0 +1,297 @@
+"""A program as the body of a C function: statements, and the constants that they name."""
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from .c_functions import array, integers, number
+from .c_names import identifier
+from .program import (
+    Add,
+    Array,
+    ColumnNormalization,
+    Dense,
+    Function,
+    Operation,
+    Program,
+    RowNormalization,
+)
+
+# Statements of an activation of one element, z. Those of rows are functions of (n, z, a).
+_ELEMENTS: dict[str, tuple[tuple[str, ...], str]] = {
+    "celu": (("exponential_below",), "@exponential_below(z, 1, {alpha}, {alpha})"),
+    "elu": (("exponential_below",), "@exponential_below(z, 1, {alpha}, 1)"),
+    "exponential": (("exp",), "@exp(z)"),
+    "gelu": (("gelu",), "@gelu(z)"),
+    "gelu_tanh": (("gelu_tanh",), "@gelu_tanh(z)"),
+    "hard_sigmoid": (("hard_sigmoid",), "@hard_sigmoid(z)"),
+    "hard_silu": (("max", "hard_sigmoid"), "@max(-3, z) * @hard_sigmoid(z)"),
+    "hard_tanh": (("min", "max"), "@max(-1, @min(1, z))"),
+    "leaky_relu": (("relu_general", "max"), "@relu_general(z, {negative_slope}, INFINITY, 0)"),
+    "log_sigmoid": (("softplus",), "0 - @softplus(0 - z)"),
+    "mish": (("mish",), "@mish(z)"),
+    "relu": (("max",), "@max(0, z)"),
+    "relu6": (("min", "max"), "@min(6, @max(0, z))"),
+    "relu_general": (
+        ("relu_general", "max"),
+        "@relu_general(z, {negative_slope}, {max_value}, {threshold})",
+    ),
+    "selu": (
+        ("exponential_below",),
+        "@exponential_below(z, {selu_scale}, {selu_alpha}, 1)",
+    ),
+    "sigmoid": (("sigmoid",), "@sigmoid(z)"),
+    "silu": (("silu",), "@silu(z)"),
+    "softplus": (("softplus",), "@softplus(z)"),
+    "softsign": (("softsign",), "@softsign(z)"),
+    "tanh": (("tanh",), "@tanh(z)"),
+    "hard_shrink": (("hard_shrink",), "@hard_shrink(z, {threshold})"),
+    "soft_shrink": (("soft_shrink",), "@soft_shrink(z, {threshold})"),
+    "sparse_plus": (("sparse_plus",), "@sparse_plus(z)"),
+    "sparse_sigmoid": (("min", "max"), "{half} * (@max(-1, @min(1, z)) + 1)"),
+    "squareplus": (("squareplus",), "@squareplus(z, {b})"),
+    "tanh_shrink": (("tanh_shrink",), "@tanh_shrink(z)"),
+}
+_ROWS = ("softmax", "log_softmax")
+_CONSTANTS = {"selu_scale": 1.0507009873554804934, "selu_alpha": 1.6732632423543772848, "half": 0.5}
+
+
+_LARGEST = 2**20  # features: a row of more is no work for a stack of a microcontroller
+
+
+class Parts:
+    """What a header is made of, as functions append to it.
+
+    Attributes
+    ----------
+    prefix : str
+        Of every name in the header.
+    dtype : str
+        Of the networks' numbers.
+    functions : list of str
+        Functions of `c_functions` that are called.
+    constants : list of str
+        Definitions of arrays.
+    bytes, stack : int
+        Of the constants, and of the buffers of the largest function.
+    """
+
+    def __init__(self, prefix: str, dtype: str) -> None:
+        self.prefix, self.dtype = prefix, dtype
+        self.type = "float" if dtype == "float32" else "double"
+        self.functions: list[str] = []
+        self.constants: list[str] = []
+        self.bytes = 0
+        self.stack = 0
+        self._count = 0
+
+    def constant(self, what: str, values: Array) -> str:
+        """An array of the header, of float64 or int8 numbers or the networks' own; its name.
+
+        Raises
+        ------
+        ValueError
+            Its numbers are not finite.
+        """
+        if not np.isfinite(values).all():
+            raise ValueError(f"{what}: found numbers that are not finite, wanted finite ones")
+        name = f"{self.prefix}{identifier(what)}_{self._count}"
+        self._count += 1
+        self.bytes += values.nbytes
+        if values.dtype == np.int8:
+            kind, text = "signed char", integers(values)
+        else:
+            dtype = values.dtype.name
+            kind = "float" if dtype == "float32" else "double"
+            text = array(values.ravel(), dtype)
+        self.constants.append(f"static const {kind} {name}[{values.size}] = {text};")
+        return name
+
+    def bytes_of(self, numbers: int) -> int:
+        """The size of so many of the networks' numbers."""
+        return numbers * np.dtype(self.dtype).itemsize
+
+    def use(self, *names: str) -> None:
+        """Functions that a statement calls."""
+        self.functions += names
+
+
+class _Writer:
+    """The statements of a function, as operations append to them."""
+
+    def __init__(self, parts: Parts, int8: bool) -> None:
+        self.parts, self.prefix, self.dtype, self.int8 = parts, parts.prefix, parts.dtype, int8
+        self.constant, self.use = parts.constant, parts.use
+        self.statements: list[str] = []
+
+    def loop(self, width: int, statement: str) -> None:
+        """A statement for each feature i."""
+        self.statements.append(f"for (i = 0; i < {width}; ++i) {statement}")
+
+    def dense(self, operation: Dense, x: str, y: str) -> None:
+        inputs, units = operation.kernel.shape
+        layer = operation.layer
+        bias = "0"
+        if operation.bias is not None:
+            bias = self.constant(f"{layer} bias", operation.bias)
+        if self.int8:
+            self.use("dense_int8")
+            levels, scale = quantized(operation.kernel)
+            kernel = self.constant(f"{layer} kernel", levels)
+            factor = self.constant(f"{layer} scale", scale)
+            call = (
+                f"{self.prefix}dense_int8({inputs}, {units}, {kernel}, {factor}, {bias}, {x}, {y});"
+            )
+        else:
+            self.use("dense")
+            kernel = self.constant(f"{layer} kernel", operation.kernel)
+            call = f"{self.prefix}dense({inputs}, {units}, {kernel}, {bias}, {x}, {y});"
+        self.statements.append(call)
+
+    def function(self, operation: Function, x: str, y: str) -> None:
+        activation, parameters = operation.activation, dict(operation.activation.parameters)
+        name, _ = activation._kernel()  # relu and gelu have several, by their parameters
+        if name in _ROWS:
+            self.use(name)
+            self.statements.append(f"{self.prefix}{name}({operation.width}, {x}, {y});")
+            return
+        if name not in _ELEMENTS:
+            known = ", ".join([*_ELEMENTS, *_ROWS])
+            raise ValueError(
+                f"layer {operation.layer}: found the activation {name}, wanted one of: {known}"
+            )
+        functions, expression = _ELEMENTS[name]
+        self.use(*functions)
+        values: Mapping[str, float] = {
+            key: float("inf") if value is None else float(value)
+            for key, value in {**_CONSTANTS, **parameters}.items()
+        }
+        expression = re.sub(
+            r"\{(\w+)\}", lambda found: number(values[found[1]], self.dtype), expression
+        )
+        expression = re.sub(r"\bz\b", f"{x}[i]", expression).replace("@", self.prefix)
+        self.loop(operation.width, f"{y}[i] = {expression};")
+
+    def columns(self, operation: ColumnNormalization, x: str, y: str) -> None:
+        names = {
+            part: self.constant(f"{operation.layer} {part}", values)
+            for part in ("mean", "factor", "scale", "shift")
+            if (values := getattr(operation, part)) is not None
+        }
+        value = f"{x}[i]" if "mean" not in names else f"({x}[i] - {names['mean']}[i])"
+        value += f" * {names['factor']}[i]"
+        self.loop(operation.width, f"{y}[i] = {_scaled(value, names)};")
+
+    def rows(self, operation: RowNormalization, x: str, y: str) -> None:
+        self.use("normalize_row")
+        epsilon = number(operation.epsilon, "float64")
+        size = operation.width // operation.groups
+        count = 1 if operation.summed else size
+        rule = f"{size}, {int(operation.centered)}, {count}, {epsilon}"
+        if operation.groups == 1:
+            self.statements.append(f"{self.prefix}normalize_row({rule}, {x}, {y});")
+        else:
+            self.statements.append(
+                f"for (i = 0; i < {operation.groups}; ++i) "
+                f"{self.prefix}normalize_row({rule}, {x} + {size} * i, {y} + {size} * i);"
+            )
+        names = {
+            part: self.constant(f"{operation.layer} {part}", values)
+            for part in ("scale", "shift")
+            if (values := getattr(operation, part)) is not None
+        }
+        if names:
+            self.loop(operation.width, f"{y}[i] = {_scaled(f'{y}[i]', names)};")
+
+    def operation(self, operation: Operation, x: list[str], y: str) -> None:
+        """Append what computes an operation's value from buffers `x` into the buffer `y`.
+
+        Raises
+        ------
+        ValueError
+            A C header cannot say it, or its numbers are not finite; the message names the layer.
+        """
+        match operation:
+            case Dense():
+                self.dense(operation, x[0], y)
+            case Function():
+                self.function(operation, x[0], y)
+            case ColumnNormalization():
+                self.columns(operation, x[0], y)
+            case RowNormalization():
+                self.rows(operation, x[0], y)
+            case Add():
+                self.loop(operation.width, f"{y}[i] = {x[0]}[i] + {x[1]}[i];")
+            case _:
+                raise ValueError(
+                    f"layer {operation.layer}: found {type(operation).__name__}, which a C header "
+                    "cannot say"
+                )
+
+
+def _scaled(value: str, names: Mapping[str, str]) -> str:
+    if "scale" in names:
+        value = f"{value} * {names['scale']}[i]"
+    return f"{value} + {names['shift']}[i]" if "shift" in names else value
+
+
+def quantized(kernel: Array) -> tuple[Array, Array]:
+    """Whole numbers from -127 to 127 and a factor per unit, nearest to the columns of a kernel."""
+    largest = np.abs(kernel).max(axis=0, initial=0).astype(np.float64)
+    scale = np.where(largest > 0, largest / 127, 1.0)
+    levels = np.rint(kernel / scale).astype(np.int8)
+    return levels, scale.astype(kernel.dtype)
+
+
+def _buffers(program: Program) -> tuple[list[str], dict[str, int]]:
+    """Where each value lies, and the sizes of the buffers: few, by how long a value is needed."""
+    last_use = [0] * (len(program.operations) + 1)
+    for place, operation in enumerate(program.operations):
+        for value in operation.inputs:
+            last_use[value] = place
+    homes, sizes = ["x"], dict[str, int]()
+    for place, operation in enumerate(program.operations):
+        if place == len(program.operations) - 1:
+            homes.append("y")
+            continue
+        # A value's buffer may be the one of an input that nothing needs later, except in a product.
+        elementwise = not isinstance(operation, Dense)
+        taken = {
+            homes[value]
+            for value in range(place + 1)
+            if last_use[value] > place or (last_use[value] == place and not elementwise)
+        }
+        number_ = 0
+        while f"b{number_}" in taken:
+            number_ += 1
+        home = f"b{number_}"
+        sizes[home] = max(sizes.get(home, 0), operation.width)
+        homes.append(home)
+    return homes, sizes
+
+
+def function_of(program: Program, name: str, parts: Parts, *, int8: bool) -> list[str]:
+    """The lines of ``static inline void NAME(const NUM *x, NUM *y)``, which computes a row.
+
+    Raises
+    ------
+    ValueError
+        A layer that a C header cannot say, or weights that are not finite; the message names it.
+    """
+    if max([program.inputs, *(each.width for each in program.operations)]) > _LARGEST:
+        raise ValueError(f"export: found a layer of more than {_LARGEST:,} features")
+    writer = _Writer(parts, int8)
+    homes, sizes = _buffers(program)
+    for place, operation in enumerate(program.operations):
+        writer.operation(operation, [homes[value] for value in operation.inputs], homes[place + 1])
+    parts.stack = max(parts.stack, parts.bytes_of(sum(sizes.values())))
+    kind = parts.type
+    lines = [f"static inline void {parts.prefix}{name}(const {kind} *x, {kind} *y) {{"]
+    lines += [f"  {kind} {buffer}[{size}];" for buffer, size in sizes.items()]
+    if any("i = 0" in statement for statement in writer.statements):
+        lines.append("  int i;")
+    lines += [f"  {statement}" for statement in writer.statements]
+    if not program.operations:
+        lines.append(f"  memcpy(y, x, {program.inputs} * sizeof *x);")
+    return [*lines, "}"]

@@ -1,0 +1,127 @@
+"""Symbols: what layers take and give while a model is described, before there are numbers."""
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .._base.dtypes import floatx
+from .._data.structures import leaves, packed
+from .lowering import Row
+
+if TYPE_CHECKING:  # whose module imports this one
+    from .base import Layer
+
+_numbers = itertools.count()
+
+
+class Symbol:
+    """An input of a model, or what a layer makes of one: a shape, and where it comes from.
+
+    Layers that are called with symbols return symbols; ``Model(inputs, outputs)`` makes a model of
+    them. Keras calls it a KerasTensor.
+
+    Attributes
+    ----------
+    shape : tuple
+        (None, ...): any number of rows.
+    dtype : str
+    name : str
+    """
+
+    _node: "Node | None" = None  # of an input: None
+
+    def __init__(self, row: Row, node: "Node", place: int) -> None:
+        self._row = row
+        self._node = node
+        self._place = place  # among the node's outputs
+
+    @property
+    def row(self) -> Row:
+        """The shape of a row."""
+        return self._row
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """(None, ...): any number of rows."""
+        return (None, *self.row)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions, with that of the rows."""
+        return 1 + len(self.row)
+
+    @property
+    def dtype(self) -> str:
+        """Keras's default dtype; the model that is made of symbols has its own."""
+        return floatx()
+
+    @property
+    def name(self) -> str | None:
+        """The name of the layer that it comes from."""
+        return None if self._node is None else self._node.layer.name
+
+    def __array__(self, *arguments: Any, **named: Any) -> NoReturn:
+        raise TypeError(
+            f"found {self!r}, which has no numbers: it describes a model, wanted an array (a model "
+            "or a layer that is called with an array computes)"
+        )
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(f"found {self!r}, which cannot be taken apart: it has no numbers")
+
+    def __repr__(self) -> str:
+        return f"<Symbol shape={self.shape}, name={self.name}>"
+
+
+class Node:
+    """One call of a layer with symbols.
+
+    Attributes
+    ----------
+    layer : Layer
+    inputs, outputs : list of Symbol
+    number : int
+        Larger than those of the nodes that its inputs come from.
+    """
+
+    def __init__(self, layer: "Layer", inputs: Sequence[Symbol], rows: Sequence[Row]) -> None:
+        self.layer = layer
+        self.inputs = list(inputs)
+        self.outputs = [Symbol(row, self, place) for place, row in enumerate(rows)]
+        self.number = next(_numbers)
+
+
+def are_symbols(inputs: Any) -> bool:
+    """Whether a layer is called with symbols; TypeError for a mixture of them and others."""
+    if isinstance(inputs, Symbol):
+        return True
+    if not isinstance(inputs, list | tuple | dict):
+        return False
+    found = leaves(inputs)
+    count = sum(isinstance(leaf, Symbol) for leaf in found)
+    if 0 < count < len(found):
+        other = next(leaf for leaf in found if not isinstance(leaf, Symbol))
+        raise TypeError(
+            f"found symbols together with {type(other).__name__}, wanted symbols only, or numbers "
+            "only"
+        )
+    return count > 0
+
+
+def node_of(layer: "Layer", symbols: Sequence[Symbol]) -> Node:
+    """Call a layer with symbols in its own order.
+
+    Raises
+    ------
+    ValueError
+        The layer does not take rows of these shapes, or another number of inputs.
+    """
+    node = Node(layer, symbols, layer._output_rows([symbol.row for symbol in symbols]))
+    layer._nodes.append(node)
+    return node
+
+
+def connect(layer: "Layer", inputs: Any) -> Any:
+    """Call a layer with symbols; returns those of its outputs, see `node_of`."""
+    node = node_of(layer, layer._ordered(inputs))
+    return packed(layer._output_structure, node.outputs)

@@ -1,0 +1,363 @@
+"""Functional: layers as a graph, described by calls with symbols."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from .._base import checks
+from .._base.dtypes import Array
+from .._data.row_sources import Rows, as_rows
+from .._data.structures import leaves, mapped, packed
+from ..layers import Input, Layer
+from ..layers.lowering import Plan, Row, Source, elements
+from ..layers.symbols import Symbol, node_of
+from .graph import Graph, trace
+from .inputs import joined, matched
+from .loans import adopt, release
+from .model import Model
+from .names import Names
+from .nesting import KINDS, as_seen, layer_of
+from .summary import graph_table
+
+MAX_LAYERS = 1000  # as the core
+
+
+class Functional(Model):
+    """A model of layers that form a graph: what ``Model(inputs, outputs)`` makes.
+
+    Parameters
+    ----------
+    inputs, outputs : Symbol, or a list, tuple or dictionary of them, also nested
+        What `Input` and layers that are called with symbols return. Inputs may be results of
+        layers: the model then begins there.
+    dtype, seed
+        As for `Sequential`.
+    name : str, default "functional"
+
+    Attributes
+    ----------
+    layers : list of Input, Layer and Model
+        In Keras's order, with the inputs.
+    input, output
+        The symbols as they were given.
+
+    Raises
+    ------
+    TypeError
+        Something that is no symbol.
+    ValueError
+        An output that needs another input, an input that no output needs, or a name twice.
+
+    Examples
+    --------
+    >>> import densecore as dc
+    >>> x = dc.Input(4)
+    >>> hidden = dc.Dense(8, "tanh")(x)
+    >>> model = dc.Model(x, dc.Dense(1)(hidden), seed=0)
+    >>> model.count_params()
+    49
+    """
+
+    _default_name = "functional"
+    _not_pickled: ClassVar[frozenset[str]] = Model._not_pickled | {
+        "_graph",
+        "_input_names",
+        "_symbols",
+        "_given",
+        "_output_symbols",
+        "_input_structure",
+        "_output_structure",
+    }
+
+    def __init__(
+        self,
+        inputs: Any,
+        outputs: Any,
+        name: str | None = None,
+        *,
+        dtype: str | None = None,
+        seed: int | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(dtype, seed, None if name is None else checks.text("name", name))
+        self._set_graph(inputs, outputs)
+        try:
+            self._build_network()
+        except BaseException:
+            for layer in self._all_layers():
+                release(self, layer)
+            raise
+        if not trainable:
+            self.trainable = False
+
+    def _set_graph(self, inputs: Any, outputs: Any) -> None:
+        for what, structure in (("inputs", inputs), ("outputs", outputs)):
+            found = leaves(structure)
+            if not found:
+                raise ValueError(f"{what}: found none, wanted at least one symbol")
+            for symbol in found:
+                if not isinstance(symbol, Symbol):
+                    raise TypeError(
+                        f"{what}: found {type(symbol).__name__}, wanted what Input, or a layer "
+                        "that is called with a symbol, returns"
+                    )
+        #: The symbols that the nodes begin and end with, and, for each of the first, an `Input`.
+        self._symbols: list[Symbol] = leaves(inputs)
+        self._output_symbols: list[Symbol] = leaves(outputs)
+        if len({id(symbol) for symbol in self._symbols}) < len(self._symbols):
+            raise ValueError("inputs: found one of them twice, wanted each once")
+        self._input_structure = mapped(lambda _: 0, inputs)
+        self._output_structure = mapped(lambda _: 0, outputs)
+        self._graph: Graph = trace(self._symbols, self._output_symbols)
+        self._given = [_as_input(symbol) for symbol in self._symbols]
+        self._input_names = _names_of(self._given, inputs)
+        names = Names()
+        names.take(self._given)
+        parts = [part for layer in self._graph.layers for part in layer._named_parts()]
+        names.check(parts)
+        names.give(parts)
+        self._layers = self._graph.layers
+        for layer in self._all_layers():
+            adopt(self, layer)
+
+    # Shapes ---------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Any]:
+        """The inputs and the layers, in Keras's order."""
+        given = dict(zip(map(id, self._symbols), self._given, strict=True))
+        return [given.get(id(member)) or as_seen(member) for member in self._graph.members]
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs, in their order."""
+        return list(self._input_names)
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs: those of the layers that they come from, each once, or the keys
+        of the dictionary that the model was made with."""
+        found = packed(self._output_structure, [symbol.name for symbol in self._output_symbols])
+        names = list(found) if isinstance(found, Mapping) else leaves(found)
+        if len(names) != len(self._output_symbols):
+            names = leaves(found)
+        unique: list[str] = []
+        for name in map(str, names):
+            number, base = 0, name
+            while name in unique:
+                number += 1
+                name = f"{base}_{number}"
+            unique.append(name)
+        return unique
+
+    @property
+    def _input_rows(self) -> list[Row]:
+        return [symbol.row for symbol in self._symbols]
+
+    @property
+    def _output_rows(self) -> list[Row]:
+        return [symbol.row for symbol in self._output_symbols]
+
+    @property
+    def _input_row(self) -> Row:
+        rows = self._input_rows
+        return rows[0] if len(rows) == 1 else (sum(elements(row) for row in rows),)
+
+    @property
+    def _output_row(self) -> Row:
+        rows = self._output_rows
+        return rows[0] if len(rows) == 1 else (sum(elements(row) for row in rows),)
+
+    @property
+    def input_shape(self) -> Any:
+        """(None, features), or such shapes in the structure of the inputs."""
+        return packed(self._input_structure, [symbol.shape for symbol in self._symbols])
+
+    @property
+    def output_shape(self) -> Any:
+        """(None, units), or such shapes in the structure of the outputs."""
+        return packed(self._output_structure, [symbol.shape for symbol in self._output_symbols])
+
+    @property
+    def input(self) -> Any:
+        """The symbols of the inputs, as the model was made of them."""
+        return packed(self._input_structure, list(self._symbols))
+
+    @property
+    def output(self) -> Any:
+        """The symbols of the outputs, as the model was made of them."""
+        return packed(self._output_structure, list(self._output_symbols))
+
+    def _connect(self) -> tuple[list[Symbol], list[Symbol]]:
+        return self._symbols, self._output_symbols
+
+    @property
+    def _known_inputs(self) -> list[Symbol]:
+        return self._symbols
+
+    def _take_inputs_of(self, x: Any) -> None:
+        """Nothing: they are known."""
+
+    def _forget_inputs(self) -> None:
+        """Nothing: they do not depend on data."""
+
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing: a functional model is built when it is made."""
+
+    def _rows_through(self, rows: list[Row]) -> list[Row]:
+        if rows != self._input_rows:
+            raise ValueError(
+                f"model {self.name}: found rows of shapes {rows}, wanted {self._input_rows}"
+            )
+        return self._output_rows
+
+    def _rows_of_layers(self, row: Row | None) -> list[tuple[Layer, Row]]:
+        first: dict[Layer, Row] = {}
+        for node in self._graph.nodes:
+            first.setdefault(node.layer, node.inputs[0].row)
+        return [(layer, first[layer]) for layer in self._layers]
+
+    @property
+    def _is_stack(self) -> bool:
+        """Whether each layer takes what the one before it puts out, and nothing else."""
+        before: list[Symbol] = self._symbols
+        for node in self._graph.nodes:
+            if len(before) != 1 or [id(symbol) for symbol in node.inputs] != [id(before[0])]:
+                return False
+            before = node.outputs
+        return list(map(id, before)) == list(map(id, self._output_symbols))
+
+    # Data -----------------------------------------------------------------------------------------
+
+    def _rows(self, x: Any) -> Rows:
+        parts = matched("x", x, self._input_structure, self.input_names)
+        if len(parts) == 1:
+            return as_rows("x", parts[0], self._dtype, self._input_rows[0])
+        return joined(self.input_names, parts, self._dtype, self._input_rows)
+
+    def _ordered_inputs(self, inputs: Any) -> list[Any]:
+        return matched("inputs", inputs, self._input_structure, self.input_names)
+
+    def _shaped(self, outputs: Array) -> Any:
+        """Outputs of the core (rows, elements), apart and in the structure of the outputs."""
+        if len(self._output_symbols) == 1:
+            return packed(self._output_structure, [super()._shaped(outputs)])
+        parts, begin = [], 0
+        for row in self._output_rows:
+            width = elements(row)
+            part = outputs[:, begin : begin + width]
+            parts.append(part if len(row) == 1 else part.reshape(len(part), *row))
+            begin += width
+        return packed(self._output_structure, parts)
+
+    # The core -------------------------------------------------------------------------------------
+
+    def _plan(self) -> Plan:
+        plan = Plan(self._input_row)
+        sources, begin = [], 0
+        for row in self._input_rows:
+            sources.append(Source(-1, begin, row))
+            begin += elements(row)
+        outputs = self._lower(plan, sources)
+        if len(outputs) > 1:
+            plan.heads(outputs)
+            return plan
+        plan.go_to(outputs[0])
+        at_end = plan.specs and outputs[0].layer == len(plan.specs) - 1
+        if not at_end or "activation" not in plan.specs[-1]:
+            plan.add({"kind": "activation", "activation": "linear"})
+        return plan
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        values = dict(zip(map(id, self._symbols), sources, strict=True))
+        uses = [id(symbol) for node in self._graph.nodes for symbol in node.inputs]
+        uses += [id(symbol) for symbol in self._output_symbols]
+        for node in self._graph.nodes:
+            taken = [values[id(symbol)] for symbol in node.inputs]
+            for symbol, source in zip(node.outputs, plan.call(node.layer, taken), strict=True):
+                values[id(symbol)] = source
+                if uses.count(id(symbol)) > 1:
+                    plan.close()  # an activation may not change what others see
+        return [values[id(symbol)] for symbol in self._output_symbols]
+
+    # Display and configuration --------------------------------------------------------------------
+
+    def _summary_text(self, length: int) -> str:
+        return graph_table(self, length)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{given.name} {given.row}" for given in self._given)
+        return f"Functional({self.name!r}: {inputs} → {', '.join(self.output_names)})"
+
+    def _architecture(self) -> dict[str, Any]:
+        numbers = {id(symbol): number for number, symbol in enumerate(self._symbols)}
+        layers = {layer: number for number, layer in enumerate(self._layers)}
+        nodes = []
+        for node in self._graph.nodes:
+            nodes.append([layers[node.layer], [numbers[id(symbol)] for symbol in node.inputs]])
+            for symbol in node.outputs:
+                numbers[id(symbol)] = len(numbers)
+        outputs = [numbers[id(symbol)] for symbol in self._output_symbols]
+        return {
+            "class": "Functional",
+            "name": self.name,
+            "dtype": self.dtype,
+            "seed": self.seed,
+            "inputs": [given.get_config() for given in self._given],
+            "input_structure": packed(self._input_structure, list(range(len(self._given)))),
+            "layers": [layer.get_config() for layer in self._layers],
+            "nodes": nodes,
+            "outputs": packed(self._output_structure, outputs),
+        }
+
+    @classmethod
+    def _empty(cls, config: Mapping[str, Any]) -> Self:
+        model: Self = cls.__new__(cls)
+        Model.__init__(model, config["dtype"], config["seed"], config["name"])
+        return model
+
+    def _add_from_config(self, config: Mapping[str, Any]) -> None:
+        entries = [config[key] for key in ("inputs", "layers", "nodes")]
+        if not all(isinstance(entry, list) and len(entry) <= MAX_LAYERS for entry in entries):
+            raise ValueError(f"inputs, layers, nodes: wanted lists of at most {MAX_LAYERS}")
+        inputs = [Input(tuple(entry["shape"]), name=entry["name"]) for entry in config["inputs"]]
+        layers = [layer_of(entry, self.dtype) for entry in config["layers"]]
+        values: list[Symbol] = list(inputs)
+        for number, taken in config["nodes"]:
+            node = node_of(_at(layers, number), [_at(values, place) for place in taken])
+            values += node.outputs
+        self._set_graph(
+            mapped(lambda number: _at(inputs, number), config["input_structure"]),
+            mapped(lambda number: _at(values, number), config["outputs"]),
+        )
+
+
+def _at(things: list[Any], number: Any) -> Any:
+    """An entry of a list by a number out of a file."""
+    if not isinstance(number, int) or not 0 <= number < len(things):
+        raise ValueError(f"found the number {number!r}, wanted 0 to {len(things) - 1}")
+    return things[number]
+
+
+def _as_input(symbol: Symbol) -> Input:
+    """The input that stands for a symbol: itself, or a new one for what a layer returned."""
+    return symbol if isinstance(symbol, Input) else Input(symbol.row)
+
+
+def _names_of(inputs: list[Input], structure: Any) -> list[str]:
+    """A name for each input: its own, the key of a dictionary, or a new one."""
+    if isinstance(structure, Mapping) and len(structure) == len(inputs):
+        for key, given in zip(structure, inputs, strict=True):
+            given._name = given._name or str(key)
+    names = {given.name for given in inputs}
+    for given in inputs:
+        number = 0
+        while given._name is None:
+            name = f"input_layer_{number}" if number else "input_layer"
+            number += 1
+            if name not in names:
+                names.add(name)
+                given._name = name
+    return [str(given.name) for given in inputs]
+
+
+KINDS["Functional"] = Functional

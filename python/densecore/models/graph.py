@@ -1,0 +1,104 @@
+"""The layers between given inputs and outputs, in an order in which they can be computed."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..layers import Layer
+from ..layers.symbols import Node, Symbol
+
+
+class Graph(NamedTuple):
+    """What lies between the inputs and the outputs of a model.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        Each after those that its inputs come from.
+    members : list of Layer or Symbol
+        The layers, and the inputs among them, in Keras's order: by their distance from the outputs,
+        the furthest first; of equal ones that which a search from the outputs meets first.
+    """
+
+    nodes: list[Node]
+    members: list[Any]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers alone."""
+        return [member for member in self.members if not isinstance(member, Symbol)]
+
+
+def trace(inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> Graph:
+    """Walk back from the outputs to the inputs.
+
+    Raises
+    ------
+    ValueError
+        An output needs an input that is not among the inputs, or an input that no output needs.
+    """
+    given = {id(symbol) for symbol in inputs}
+    nodes: list[Node] = []  # each after those before it
+    met: dict[int, int] = {}  # when a search from the outputs meets a layer or an input
+    done: set[int] = set()
+    reached: set[int] = set()
+    for output in outputs:
+        # A stack of symbols, with whether what is before them has been visited: graphs are deep.
+        pending = [(output, False)]
+        while pending:
+            symbol, left = pending.pop()
+            node = symbol._node
+            if left:
+                assert node is not None
+                if id(node) not in done:
+                    done.add(id(node))
+                    nodes.append(node)
+                continue
+            if id(symbol) in given:
+                met.setdefault(id(symbol), len(met))
+                reached.add(id(symbol))
+                continue
+            if node is None:
+                raise ValueError(
+                    f"output {_named(output)}: it needs the input {_named(symbol)}, which is not "
+                    f"among the inputs, {', '.join(map(_named, inputs))}"
+                )
+            if id(node) in done:
+                continue
+            met.setdefault(id(node.layer), len(met))
+            pending.append((symbol, True))
+            pending += [(before, False) for before in reversed(node.inputs)]
+    for symbol in inputs:
+        if id(symbol) not in reached:
+            raise ValueError(
+                f"inputs: found {_named(symbol)}, which no output needs, wanted inputs that "
+                f"lead to {', '.join(map(_named, outputs))}"
+            )
+    return Graph(nodes, _by_depth(inputs, nodes, met))
+
+
+def _by_depth(inputs: Sequence[Symbol], nodes: list[Node], met: dict[int, int]) -> list[Any]:
+    """Layers and inputs by their largest distance from an output."""
+    given = {id(symbol): symbol for symbol in inputs}
+    of_nodes: dict[int, int] = {}
+    members: dict[int, Any] = {}
+    depths: dict[int, int] = {}
+    for node in reversed(nodes):
+        layer = node.layer
+        depth = max(of_nodes.get(id(node), 0), depths.get(id(layer), 0))
+        members[id(layer)], depths[id(layer)] = layer, depth
+        for symbol in node.inputs:
+            if id(symbol) in given:
+                members[id(symbol)] = symbol
+                depths[id(symbol)] = max(depth + 1, depths.get(id(symbol), 0))
+            elif symbol._node is not None:
+                before = id(symbol._node)
+                of_nodes[before] = max(depth + 1, of_nodes.get(before, 0))
+    for symbol in inputs:
+        members.setdefault(id(symbol), symbol)
+        depths.setdefault(id(symbol), 0)
+    return sorted(members.values(), key=lambda thing: (-depths[id(thing)], met[id(thing)]))
+
+
+def _named(symbol: Symbol) -> str:
+    shape = ", ".join(map(str, symbol.row))
+    return f"{symbol.name or 'input'} ({shape})"

@@ -1,0 +1,111 @@
+"""`train_on_batch` and `loss_and_gradients` when several ranks pass parts of a batch."""
+
+from typing import Any
+
+import numpy as np
+
+from .._base.dtypes import Array
+from ..distributed.group import Group
+from .compiled import Compiled
+from .shared_rows import Step, rows_of, step_of
+from .sharing import STEPS_BETWEEN_CHECKS, Layout, Sharing, sharing
+
+
+def train_on_batch(
+    model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any
+) -> float | list[float]:
+    """One step on the rows of all ranks; its loss before the update, and the metrics."""
+    known: Sharing | None = model.__dict__.get("_sharing")
+    if known is not None and known.layout is not None and known.serves(comm):
+        found = _usual_step(known, known.layout, x, y, sample_weight)
+        if found is not None:
+            return found
+    ranks, step = _begin(model, x, y, sample_weight, comm)
+    network = model._network
+    with network.reserved():
+        shape = (step.rows, model._outputs)
+        outputs = np.full(shape, -0.0, network.parameters.dtype) if model.metrics else None
+        loss = _gradient(ranks, step, outputs)
+        penalty = network.shared_update(step.weight)
+        # Weights change from batch to batch; and metrics want the outputs.
+        usual = outputs is None and not ranks.group.total(float(sample_weight is not None))
+        ranks.layout = Layout(step.share.cuts, step.share.leaf, step.weight) if usual else None
+        if network.steps % STEPS_BETWEEN_CHECKS == 0:
+            ranks.check_drift()
+        if outputs is None:
+            return network.mean_loss(loss, step.weight, penalty)
+        ranks.group.comm.allreduce_(outputs)
+        tally = network.tally()
+        y, weight = step.targets()
+        network.add_batch(outputs, y, weight, loss, step.weight, penalty, step.rows, tally)
+        return list(tally.results())
+
+
+def _usual_step(
+    ranks: Sharing, layout: Layout, x: Array, y: Array, sample_weight: Array | None
+) -> float | None:
+    """A step on as many rows as the last one had, on all ranks: with one sum and no more.
+
+    None, on all ranks, when a rank finds that it is not so.
+    """
+    network, slots = ranks.network, ranks.slots
+    other = sample_weight is not None
+    if not other:
+        try:
+            network.part_gradient(x, y, None, layout.cuts, layout.leaf, layout.weight)
+        except (TypeError, ValueError):  # other rows, or arrays that must be converted
+            other = True
+        except BaseException as error:
+            ranks.reduce(error, False)
+    if other:
+        network.neutral_gradient()
+    if ranks.reduce(None, other):
+        return None
+    loss = float(slots[1])
+    penalty = network.shared_update(layout.weight)
+    if network.steps % STEPS_BETWEEN_CHECKS == 0:
+        ranks.check_drift()
+    return network.mean_loss(loss, layout.weight, penalty)
+
+
+def loss_and_gradients(
+    model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any
+) -> float:
+    """The loss of the rows of all ranks, and its gradient on every rank."""
+    ranks, step = _begin(model, x, y, sample_weight, comm)
+    network = model._network
+    with network.reserved():
+        loss = _gradient(ranks, step, None)
+        return network.mean_loss(loss, step.weight, network.add_penalties(step.weight))
+
+
+def _begin(
+    model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any
+) -> tuple[Sharing, Step]:
+    ranks = sharing(model, comm, x)
+    batch = ranks.group.together(lambda: rows_of(model, x, y, sample_weight).batch())
+    step = step_of(batch, model._network, ranks.group, None)
+    if step.rows == 0:
+        raise ValueError("x: found no rows on any rank, wanted at least one")
+    return ranks, step
+
+
+def _gradient(ranks: Sharing, step: Step, outputs: Array | None) -> float:
+    """The sum of the rows' losses over all ranks; the gradients are in the network."""
+    error: BaseException | None = None
+    loss = 0.0
+    try:
+        share = step.share
+        own = None if outputs is None else outputs[share.begin : share.end]
+        loss = ranks.gradient(step.batch, share, step.weight, own)
+    except BaseException as raised:
+        error = raised
+    ranks.reduce(error, False)
+    return _total(ranks.group, loss)
+
+
+def _total(group: Group, loss: float) -> float:
+    total = np.array([loss])
+    group.settle(1, total.dtype)
+    group.sum_(total)
+    return float(total[0])

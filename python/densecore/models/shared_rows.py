@@ -1,0 +1,272 @@
+"""The steps of an epoch when several ranks share its batches: which rows are whose.
+
+There are three ways in which ranks have rows. All of them may have all rows: then a batch is what
+it is for one process, and each rank takes whole leaves of it. Each may have rows of its own: then a
+batch has rows of every rank, in proportion. Or each has batches of its own, which together are the
+batch of a step.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+
+from .._base.dtypes import Array, Network
+from .._data.batches import Arrays, Source
+from .._data.dataset import Batch, Data
+from ..distributed.group import Group
+from ..distributed.shares import Share, dealt, given, leaves
+from .compiled import Compiled
+
+#: Bytes of an array that are looked at, to find out whether ranks have the same.
+_LOOKED_AT = 1 << 24
+
+
+class Step:
+    """One batch, and a rank's part of it.
+
+    Attributes
+    ----------
+    rows : int
+        Of the whole batch.
+    weight : float
+        What its sum of losses is divided by.
+    share : Share
+    batch : Batch
+        The rank's rows.
+    targets : callable
+        Gives (y, weight) of the whole batch.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        weight: float,
+        share: Share,
+        batch: Batch,
+        targets: Callable[[], tuple[Array, Array | None]],
+    ) -> None:
+        self.rows, self.weight, self.share, self.batch = rows, weight, share, batch
+        self.targets = targets
+
+
+class SharedRows(Protocol):
+    """Steps of one epoch after another.
+
+    Attributes
+    ----------
+    steps : int or None
+        Of an epoch; None when that is not known before.
+    """
+
+    steps: int | None
+
+    def epoch(self, number: int, seed: int) -> Iterator[Step]:
+        """The steps of an epoch, the same number on all ranks."""
+        ...
+
+
+class AllRows:
+    """Every rank can read all rows, and reads its leaves of each batch."""
+
+    def __init__(self, source: Arrays, network: Network, group: Group, chunks: int | None) -> None:
+        self._source, self._network, self._group, self._chunks = source, network, group, chunks
+        self.steps: int | None = source.steps
+
+    def epoch(self, number: int, seed: int) -> Iterator[Step]:
+        data, group = self._source.data, self._group
+        for which in self._source.order_of(number, seed):
+            rows = _length(which, len(data.x))
+            count = leaves(rows, self._network.leaves_of(rows), group.size, self._chunks, False)
+            share = dealt(rows, count, group.rank, group.size)
+            weights = None if data.weight is None else data.weight[which]
+            weight = self._network.batch_weight(weights, rows)
+            own = _part(which, share.begin, share.end)
+            yield Step(rows, weight, share, data.batch(own), _targets_of(data, which))
+
+
+class OwnRows:
+    """Each rank has rows of its own; a batch has some of every rank, in proportion.
+
+    The order of the rows is that of ranks: those of rank 0 come first in each batch.
+    """
+
+    def __init__(self, source: Arrays, network: Network, group: Group, chunks: int | None) -> None:
+        self._source, self._network, self._group, self._chunks = source, network, group, chunks
+        data = source.data
+        if group.total(0.0 if data.weight is None else 1.0) > 0 and data.weight is None:
+            source.data = Data(data.x, data.y, np.ones(len(data.x), network.parameters.dtype))
+        self._counts = group.vector(float(len(source.data.x)))[:, 0].astype(np.int64)
+        self._total = int(self._counts.sum())
+        there = -(-self._total // source.batch_size)
+        self.steps: int | None = there
+
+    def epoch(self, number: int, seed: int) -> Iterator[Step]:
+        source, network, group = self._source, self._network, self._group
+        data = source.data
+        order = source.whole_order(number, seed)
+        assert self.steps is not None
+        ends = np.minimum(np.arange(1, self.steps + 1) * source.batch_size, self._total)
+        # (steps + 1, ranks): how many of its rows a rank has given by the end of each step.
+        given_by = self._counts * np.append(0, ends)[:, None] // max(self._total, 1)
+        own = given_by[:, group.rank]
+        if data.weight is None:
+            sums = np.diff(given_by, axis=0).sum(axis=1).astype(np.float64)
+        else:
+            ordered = data.weight if order is None else data.weight[order]
+            sums = np.array([
+                network.batch_weight(np.ascontiguousarray(ordered[a:b]), b - a) if b > a else 0.0
+                for a, b in pairwise(own)
+            ])  # fmt: skip
+            group.comm.allreduce_(sums)
+        for step in range(self.steps):
+            counts = given_by[step + 1] - given_by[step]
+            rows = int(counts.sum())
+            begin, count = int(counts[: group.rank].sum()), int(counts[group.rank])
+            cut = leaves(rows, network.leaves_of(rows), group.size, self._chunks, True)
+            share = given(begin, count, rows, cut)
+            which: Any = slice(int(own[step]), int(own[step + 1]))
+            if order is not None:
+                which = order[which]
+            batch = data.batch(which)
+            yield Step(rows, float(sums[step]), share, batch, _gathered(group, batch, counts))
+
+
+class OwnBatches:
+    """Each rank has batches of its own; those of a step together are its batch."""
+
+    def __init__(self, source: Source, network: Network, group: Group, chunks: int | None) -> None:
+        self._source, self._network, self._group, self._chunks = source, network, group, chunks
+        self.steps: int | None = None
+
+    def epoch(self, number: int, seed: int) -> Iterator[Step]:
+        group = self._group
+        batches = self._source.epoch(number, seed)
+        empty: Batch | None = None
+        while True:
+            batch, error = None, None
+            try:
+                batch = next(batches, None)
+            except BaseException as raised:
+                error = raised
+            group.raise_any(error)
+            if batch is not None:
+                empty = Batch(batch.x[:0], batch.y[:0], None)
+            if group.total(0.0 if batch is None else 1.0) == 0:
+                return
+            if batch is None:
+                batch = empty or self._nothing()
+            yield step_of(batch, self._network, group, self._chunks)
+
+    def _nothing(self) -> Batch:
+        dtype = self._network.parameters.dtype
+        return Batch(np.empty((0, self._network.inputs), dtype), np.empty(0, np.int32), None)
+
+
+def step_of(batch: Batch, network: Network, group: Group, chunks: int | None) -> Step:
+    """The step whose batch is that of all ranks, rank 0's rows first.
+
+    Raises
+    ------
+    Exception
+        On all ranks, when a rank's weights are refused.
+    """
+    own = len(batch.x)
+
+    def weigh() -> float:
+        return network.batch_weight(batch.weight, own) if own else 0.0
+
+    weight = group.together(weigh)
+    found = group.vector(float(own), weight)
+    counts = found[:, 0].astype(np.int64)
+    rows = int(counts.sum())
+    begin = int(counts[: group.rank].sum())
+    cut = leaves(rows, network.leaves_of(rows), group.size, chunks, True)
+    share = given(begin, own, rows, cut)
+    # Added up in the ranks' order, the same on all.
+    return Step(rows, float(found[:, 1].sum()), share, batch, _gathered(group, batch, counts))
+
+
+def rows_of(
+    model: Compiled,
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+) -> Data:
+    """A rank's data as the core wants them, as of `Compiled._data`; there may be no rows."""
+    if y is None or getattr(x, "shape", (1,))[:1] != (0,):
+        return model._data(x, y, sample_weight, class_weight)
+    model._build_for(x)
+    loss, dtype = model._compiled_loss(), model.parameters.dtype
+    columns = loss.target_columns(model._outputs)
+    nothing = np.empty(0, np.int32) if loss.sparse else np.empty((0, columns), dtype)
+    return Data(np.empty((0, model._inputs), dtype), nothing, None)
+
+
+def same_everywhere(data: Data, group: Group) -> bool:
+    """Whether all ranks have the same rows, by a digest of what they have."""
+    digest = _digest(data)
+    found = group.vector(float(len(data.x)), *digest)
+    return bool((found == found[0]).all())
+
+
+def _digest(data: Data) -> list[float]:
+    """Numbers that follow from the rows; of large arrays from a part of them."""
+    import hashlib
+
+    rows = len(data.x)
+    state = hashlib.blake2b(digest_size=12)
+    width = max(1, data.x.shape[1] * 8)
+    count = min(rows, max(64, _LOOKED_AT // width))
+    which = np.unique(np.linspace(0, max(rows - 1, 0), count).astype(np.int64))
+    for array in data.batch() if count == rows else data.batch(which):
+        if array is not None:
+            state.update(str(array.shape).encode())
+            state.update(np.ascontiguousarray(array).data)
+    words = np.frombuffer(state.digest(), "<u4")
+    return [float(word) for word in words]
+
+
+def _length(which: Any, rows: int) -> int:
+    if isinstance(which, slice):
+        begin, end, _ = which.indices(rows)
+        return end - begin
+    return len(which)
+
+
+def _part(which: Any, begin: int, end: int) -> Any:
+    if isinstance(which, slice):
+        return slice(which.start + begin, which.start + end)
+    return which[begin:end]
+
+
+def _targets_of(data: Data, which: Any) -> Callable[[], tuple[Array, Array | None]]:
+    return lambda: (data.y[which], None if data.weight is None else data.weight[which])
+
+
+def _gathered(
+    group: Group, batch: Batch, counts: Array
+) -> Callable[[], tuple[Array, Array | None]]:
+    """Targets and weights of all ranks' rows."""
+
+    def gather() -> tuple[Array, Array | None]:
+        ends = np.cumsum(counts)
+        end = int(ends[group.rank])
+        begin = end - int(counts[group.rank])
+        y = batch.y if batch.y.ndim == 2 else batch.y[:, None]
+        columns = int(group.vector(float(y.shape[1] if len(y) else 0))[:, 0].max())
+        table = np.full((int(ends[-1]), columns + 1), -0.0)
+        if end > begin:
+            table[begin:end, :columns] = y
+            table[begin:end, columns] = 1.0 if batch.weight is None else batch.weight
+        group.comm.allreduce_(table)
+        labels = batch.y.ndim == 1
+        found = table[:, 0].astype(batch.y.dtype) if labels else table[:, :columns]
+        whole = np.ascontiguousarray(found, batch.y.dtype)
+        weighted = group.total(0.0 if batch.weight is None else 1.0) > 0
+        weight = np.ascontiguousarray(table[:, columns], batch.x.dtype) if weighted else None
+        return whole, weight
+
+    return gather

@@ -1,0 +1,228 @@
+"""A model that several ranks train together: what they agree on, and the parts of a step."""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._base import core
+from .._base.dtypes import Array
+from .._data.dataset import Batch
+from ..distributed.group import Group, group_of
+from ..distributed.shares import Share
+from ..losses.base import stored_config
+from ..losses.function import CallableLoss
+from .compiled import Compiled
+
+#: Steps between two comparisons of the parameters.
+STEPS_BETWEEN_CHECKS = 100
+
+
+class Layout(NamedTuple):
+    """How the rows of a batch lie on the ranks: cuts and first leaf of this one's, and the weight.
+
+    The number of cuts says how many rows this rank has.
+    """
+
+    cuts: list[int]
+    leaf: int
+    weight: float
+
+
+class Sharing:
+    """The ranks that train a model, after they have found that it is the same on all of them.
+
+    Parameters
+    ----------
+    model : Compiled
+        Built; it gets the parameters, the optimizer's state and the counters of rank 0.
+    group : Group
+    settings : mapping
+        What else must be the same on all ranks, by name.
+
+    Raises
+    ------
+    ValueError
+        On all ranks: which rank differs, and how.
+    """
+
+    def __init__(
+        self, model: Compiled, group: Group, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        self.group = group
+        group.together(lambda: _check(model))
+        group.agree({**_description(model), **(settings or {})})
+        _take_seed(model, group)
+        _take_isa(model, group)
+        #: That of the last step of a loop of one's own.
+        self.layout: Layout | None = None
+        self.model = model
+        self.network = model._network
+        self.reduced = self.network.reduced
+        self.slots = self.reduced[-4:]
+        group.settle(self.reduced.size, self.reduced.dtype)
+        self.take_state()
+
+    def serves(self, comm: Any) -> bool:
+        """Whether it is about these ranks, and about the network that the model has."""
+        return self.group.given is comm and self.model._network_or_none is self.network
+
+    def take_state(self) -> None:
+        """Parameters, optimizer state, counters and learning rate of rank 0, on every rank."""
+        if self.group.size == 1:
+            return
+        network = self.network
+        counters = np.array([network.steps, network.epochs, network.open_passes], np.float64)
+        self.group.comm.bcast_(counters)
+        network.steps, network.epochs, network.open_passes = (int(count) for count in counters)
+        for array in (*self.model.weights, *network.optimizer_states().values()):
+            flat = np.ascontiguousarray(array)
+            self.group.comm.bcast_(flat)
+            array[...] = flat
+
+    def gradient(
+        self, batch: Batch, share: Share, weight: float, outputs: Array | None = None
+    ) -> float:
+        """The gradient of a rank's share of a batch; returns the sum of its rows' losses."""
+        return self.network.part_gradient(*batch, share.cuts, share.leaf, weight, outputs)
+
+    def reduce(self, error: BaseException | None, stop: bool) -> bool:
+        """Add up the gradients of all ranks; whether a rank wants to stop.
+
+        Raises
+        ------
+        Exception
+            On all ranks, when one of them comes with an error.
+        """
+        if error is not None:
+            self.network.neutral_gradient()
+            self.slots[2] = 1
+        if stop:
+            self.slots[3] = 1
+        self.group.sum_(self.reduced)
+        if self.slots[2] > 0:
+            self.group.raise_known(error)
+        return bool(self.slots[3] > 0)
+
+    def check_drift(self) -> None:
+        """Compare the parameters of all ranks.
+
+        Raises
+        ------
+        RuntimeError
+            On all ranks: which of them have other parameters than the others.
+        """
+        if self.group.size == 1:
+            return
+        found = self.group.vector(float(zlib.crc32(self.network.parameters.data)))[:, 0]
+        values, counts = np.unique(found, return_counts=True)
+        if len(values) > 1:
+            usual = values[counts.argmax()]
+            other = ", ".join(str(rank) for rank in np.flatnonzero(found != usual))
+            raise RuntimeError(
+                f"comm: after step {self.network.steps} the parameters of rank {other} differ from "
+                f"those of rank {int(np.flatnonzero(found == usual)[0])}: wanted the same bits on "
+                "all; something has changed them on some ranks only, or a machine computes wrongly"
+            )
+
+
+def sharing(model: Compiled, comm: Any, x: Any) -> Sharing:
+    """The ranks of `comm` for a loop of one's own; they agree in the first call with it."""
+    known: Sharing | None = model.__dict__.get("_sharing")
+    if known is None or not known.serves(comm):
+        group = group_of(comm)
+        group.together(lambda: _build(model, x))
+        known = model.__dict__["_sharing"] = Sharing(model, group)
+    return known
+
+
+def _build(model: Compiled, x: Any) -> None:
+    model._compiled_loss()
+    model._build_for(x)
+
+
+def _check(model: Compiled) -> None:
+    if isinstance(model._compiled_loss(), CallableLoss):
+        raise ValueError(
+            "comm: found a loss that is a Python function, wanted one of the core's: its gradient "
+            "is a sum over rows"
+        )
+    if model._network.couples_rows():
+        raise ValueError(
+            "comm: found a layer BatchNormalization that is trained, wanted layers that treat each "
+            "row by itself, such as LayerNormalization: its statistics would be those of a part of "
+            "the batch"
+        )
+
+
+def _description(model: Compiled) -> dict[str, Any]:
+    """What has to be the same on all ranks, as JSON can hold it."""
+    plan = model._plan()
+    optimizer = model._compiled_optimizer()
+    names = [f"layer {number}" for number in range(len(plan.specs))]
+    return {
+        "densecore": core.__version__,
+        "dtype": model.dtype,
+        "inputs": model._inputs,
+        "layers": len(plan.specs),
+        **{name: _plain(spec) for name, spec in zip(names, plan.specs, strict=True)},
+        "trained": [block[:2] for block in model._network.trained()],
+        "loss": _plain(stored_config(model._compiled_loss())),
+        "optimizer": _plain(optimizer.get_config()),
+        "metrics": model.metrics_names,
+        "seed": model.seed if model._seed_given else None,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A configuration as JSON can hold it; of functions and the like the name."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items() if key != "name"}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return getattr(value, "__qualname__", type(value).__qualname__)
+
+
+def _take_seed(model: Compiled, group: Group) -> None:
+    """Models that were given no seed take that of rank 0."""
+    if model._seed_given or group.size == 1:
+        return
+    # A seed of 48 bits is one float64.
+    seed = int(group.vector(float(model.seed))[0, 0])
+    if seed != model.seed:
+        model.seed = seed
+        steps, epochs = model._network.steps, model._network.epochs
+        model._network_changed()
+        model._network.steps, model._network.epochs = steps, epochs
+
+
+def _take_isa(model: Compiled, group: Group) -> None:
+    """The kernels of the lowest instruction set of all ranks, so that the bits are the same."""
+    levels = core.available_isa_levels()
+    found = [name.decode() for name in group.gather(model._network.isa.encode())]
+    if len(set(found)) == 1:
+        return
+    everywhere = set(levels)
+    for known in group.gather(",".join(levels).encode()):
+        everywhere &= set(known.decode().split(","))
+    rank_of = {name: place for place, name in enumerate(_ISA_ORDER)}
+    wanted = min(found, key=lambda name: rank_of.get(name, 0))
+    if wanted not in everywhere:
+        wanted = "scalar"
+    if model._network.isa != wanted:
+        arrays = [array.copy() for array in model.weights]
+        states = {name: array.copy() for name, array in model._network.optimizer_states().items()}
+        steps, epochs = model._network.steps, model._network.epochs
+        model._make_network(wanted)
+        for to, array in zip(model.weights, arrays, strict=True):
+            to[...] = array
+        model._network_changed()
+        for name, array in model._network.optimizer_states().items():
+            array[...] = states[name]
+        model._network.steps, model._network.epochs = steps, epochs
+
+
+_ISA_ORDER = ("scalar", "sse2", "neon", "avx2", "avx512")

@@ -1,0 +1,17 @@
+"""Functions of arrays: the kernels one by one, and Keras's ``ops``.
+
+`kernels` are the note's operations, in the core. The others are Keras's names for NumPy's functions
+and a few more, for losses, metrics and layers of one's own: a loss that is written with them needs
+no gradient, it is derived.
+"""
+
+from .._base import unsupported
+from .._base.registry import public
+from .kernels import *
+from .numeric import *
+
+globals()["__all__"] = public(globals())
+
+
+def __getattr__(name: str) -> object:
+    raise unsupported.error(__name__, name, globals()["__all__"])

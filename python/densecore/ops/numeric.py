@@ -1,0 +1,260 @@
+"""Keras's ``ops`` for NumPy arrays, which the tracer of losses derives."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .._autodiff.traced import Traced, plain
+from .._autodiff.ufuncs import element_wise
+from .._base.dtypes import Array, floatx
+
+_EPSILON = 1e-7
+
+
+def _named(name: str, function: Callable[..., Any], text: str) -> Callable[..., Any]:
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = __name__
+    function.__doc__ = text
+    return function
+
+
+def _forwarded(name: str, target: Any) -> Callable[..., Any]:
+    """A function of NumPy's under Keras's name, on lists too."""
+
+    def call(x: Any, *arguments: Any, **named: Any) -> Any:
+        return target(x, *arguments, **named)
+
+    first = (inspect.getdoc(target) or "").split("\n\n")
+    say = next((part for part in first if "(" not in part.split("\n")[0]), name).split("\n")[0]
+    return _named(name, call, f"{say}\n\nAs ``numpy.{target.__name__}``.")
+
+
+# Names that NumPy has too, with the same meaning of the arguments that Keras has.
+_SAME = [
+    "abs", "absolute", "add", "all", "amax", "amin", "any", "arange", "arccos", "arccosh",
+    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort",
+    "average", "ceil", "clip", "concatenate", "cos", "cosh", "cumsum", "diagonal", "diff",
+    "divide", "dot", "einsum", "equal", "exp", "expand_dims", "expm1", "flip", "floor",
+    "floor_divide", "greater", "greater_equal", "hstack", "isclose", "isfinite", "isinf",
+    "isnan", "less", "less_equal", "linspace", "log", "log10", "log1p", "log2", "logaddexp",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "matmul", "max", "maximum",
+    "mean", "median", "min", "minimum", "mod", "moveaxis", "multiply", "nan_to_num", "ndim",
+    "negative", "not_equal", "ones", "ones_like", "outer", "power", "prod", "ravel",
+    "reciprocal", "remainder", "repeat", "reshape", "roll", "round", "sign", "sin", "sinh",
+    "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum", "swapaxes",
+    "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose",
+    "true_divide", "var", "vstack", "where", "zeros", "zeros_like",
+]  # fmt: skip
+
+globals().update({name: _forwarded(name, getattr(np, name)) for name in _SAME})
+
+
+def _logistic(x: Array) -> Array:
+    small = np.exp(-np.abs(x))
+    found: Array = np.where(x >= 0, 1 / (1 + small), small / (1 + small))
+    return found
+
+
+def _softplus(x: Array) -> Array:
+    found: Array = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return found
+
+
+def _erf(x: Array) -> Array:
+    """By the standard library, element by element: there is none in NumPy."""
+    import math
+
+    found = np.frompyfunc(math.erf, 1, 1)(x)
+    return np.asarray(found, np.result_type(x, np.float32))
+
+
+_ELEMENTWISE: dict[str, tuple[str, Any, Any]] = {
+    "relu": ("max(x, 0).", lambda x: np.maximum(x, 0), lambda g, a, x: g * (x > 0)),
+    "relu6": (
+        "min(max(x, 0), 6).",
+        lambda x: np.clip(x, 0, 6),
+        lambda g, a, x: g * ((x > 0) & (x < 6)),
+    ),
+    "sigmoid": ("1 / (1 + exp(-x)).", _logistic, lambda g, a, x: g * a * (1 - a)),
+    "softplus": ("log(1 + exp(x)).", _softplus, lambda g, a, x: g * _logistic(x)),
+    "log_sigmoid": (
+        "log(1 / (1 + exp(-x))).",
+        lambda x: -_softplus(-x),
+        lambda g, a, x: g * _logistic(-x),
+    ),
+    "erf": ("The error function.", _erf, lambda g, a, x: g * 2 / np.sqrt(np.pi) * np.exp(-x * x)),
+    "rsqrt": ("1 / sqrt(x).", lambda x: 1 / np.sqrt(x), lambda g, a, x: g * -0.5 * a / x),
+}
+for _name, (_text, _function, _partial) in _ELEMENTWISE.items():
+    globals()[_name] = _named(
+        _name, element_wise(_function, _partial), f"{_text}\n\nElement by element."
+    )
+_sigmoid: Callable[[Any], Any] = globals()["sigmoid"]
+_soft_plus: Callable[[Any], Any] = globals()["softplus"]
+
+
+def silu(x: Any) -> Any:
+    """x / (1 + exp(-x)), element by element."""
+    return x * _sigmoid(x)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """x for x > 0, else alpha (exp(x) - 1)."""
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0)))
+
+
+def selu(x: Any) -> Any:
+    """The scaled ELU of self-normalising networks (Klambauer et al., 2017)."""
+    return 1.0507009873554805 * elu(x, 1.6732632423543772)
+
+
+def gelu(x: Any, approximate: bool = True) -> Any:
+    """x times the normal distribution function of x, or its approximation by tanh."""
+    if approximate:
+        return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x * x * x)))
+    return 0.5 * x * (1 + globals()["erf"](x / np.sqrt(2)))
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
+    """x for x > 0, else negative_slope · x."""
+    return np.where(x > 0, x, negative_slope * x)
+
+
+def softsign(x: Any) -> Any:
+    """x / (1 + |x|), element by element."""
+    return x / (1 + np.abs(x))
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """log Σ exp(x) along axes, without overflow."""
+    top = np.max(plain(x), axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else np.squeeze(total, axis=axis)
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x) / Σ exp(x) along an axis."""
+    grown = np.exp(x - np.max(plain(x), axis=axis, keepdims=True))
+    return grown / np.sum(grown, axis=axis, keepdims=True)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """log of `softmax`, without its underflow."""
+    return x - logsumexp(x, axis, keepdims=True)
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """The length of vectors, as ``numpy.linalg.norm``."""
+    return np.linalg.norm(x, ord=ord, axis=axis, keepdims=keepdims)
+
+
+def normalize(x: Any, axis: int = -1, order: int = 2, epsilon: float | None = None) -> Any:
+    """x over its length along an axis, which is at least the square root of `epsilon`."""
+    smallest = 1e-12 if epsilon is None else epsilon
+    if order == 2:
+        return x / np.sqrt(np.maximum(np.sum(x * x, axis=axis, keepdims=True), smallest))
+    return x / np.maximum(np.linalg.norm(x, ord=order, axis=axis, keepdims=True), smallest)
+
+
+def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: str | None = None) -> Any:
+    """Class numbers as vectors with a 1 at the class; -1 and beyond give zeros."""
+    numbers = np.asarray(plain(x)).astype(np.int64)
+    found = (numbers[..., None] == np.arange(num_classes)).astype(dtype or floatx())
+    return found if axis in (-1, found.ndim - 1) else np.moveaxis(found, -1, axis)
+
+
+def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+    """-y log p - (1 - y) log(1 - p), element by element; p at least 1e-7 from 0 and 1."""
+    if from_logits:
+        return _soft_plus(output) - target * output
+    p = np.clip(output, _EPSILON, 1 - _EPSILON)
+    return -(target * np.log(p) + (1 - target) * np.log(1 - p))
+
+
+def categorical_crossentropy(
+    target: Any, output: Any, from_logits: bool = False, axis: int = -1
+) -> Any:
+    """-Σ y log p along an axis, of p over its sum."""
+    if from_logits:
+        return -np.sum(target * log_softmax(output, axis), axis=axis)
+    p = output / np.sum(output, axis=axis, keepdims=True)
+    return -np.sum(target * np.log(np.clip(p, _EPSILON, 1 - _EPSILON)), axis=axis)
+
+
+def sparse_categorical_crossentropy(
+    target: Any, output: Any, from_logits: bool = False, axis: int = -1
+) -> Any:
+    """The same with class numbers."""
+    numbers = np.asarray(plain(target))
+    if numbers.ndim == np.ndim(plain(output)) and numbers.shape[axis] == 1:
+        numbers = np.squeeze(numbers, axis)
+    classes = one_hot(numbers, np.shape(plain(output))[axis], axis)
+    return categorical_crossentropy(classes, output, from_logits, axis)
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """The same numbers as another type; a derivative goes on through floating point only."""
+    name = "float32" if str(dtype) == "bfloat16" else dtype
+    return x.astype(name) if isinstance(x, Traced) else np.asarray(x).astype(name)
+
+
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
+    """An array of anything."""
+    if dtype is not None:
+        return cast(x, dtype)
+    return x if isinstance(x, Traced) else np.asarray(x)
+
+
+def convert_to_numpy(x: Any) -> Any:
+    """An array of anything."""
+    return x if isinstance(x, Traced) else np.asarray(x)
+
+
+def stop_gradient(x: Any) -> Any:
+    """The numbers of x, as if they did not depend on anything."""
+    return plain(x)
+
+
+def shape(x: Any) -> tuple[int, ...]:
+    """The shape of an array."""
+    return tuple(np.shape(plain(x)))
+
+
+def size(x: Any) -> int:
+    """The number of elements of an array."""
+    return int(np.size(plain(x)))
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether x is an array."""
+    return isinstance(x, np.ndarray | Traced)
+
+
+def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
+    """What the first function returns if a condition holds; else what the second one does."""
+    return true_fn() if bool(plain(pred)) else false_fn()
+
+
+def divide_no_nan(x1: Any, x2: Any) -> Any:
+    """x1 / x2, and 0 where x2 is 0."""
+    zero = np.equal(plain(x2), 0)
+    return np.where(zero, 0.0, x1 / np.where(zero, 1.0, x2))
+
+
+def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
+    """The parts of an array along an axis."""
+    count = np.shape(plain(x))[axis]
+    return [np.squeeze(np.take(x, [place], axis=axis), axis) for place in range(count)]
+
+
+def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
+    """The k largest numbers along the last axis, and their places."""
+    places = np.argsort(-plain(np.asarray(plain(x))), axis=-1, kind="stable")[..., :k]
+    return np.take_along_axis(x, places, axis=-1), places
+
+
+sigmoid_crossentropy = binary_crossentropy
+swish = silu

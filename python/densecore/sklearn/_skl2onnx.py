@@ -1,0 +1,97 @@
+"""The estimators as steps of pipelines that skl2onnx converts."""
+
+from typing import Any
+
+import numpy as np
+
+from ..export import onnx
+from ..export.onnx import Graph
+from ._classifier import MLPClassifier
+from ._export import answers, dtype_of
+from ._regressor import MLPRegressor
+
+
+class _Container(Graph):
+    """A graph whose nodes go into the one that skl2onnx makes."""
+
+    def __init__(self, dtype: str, scope: Any, container: Any) -> None:
+        super().__init__(dtype)
+        self._scope, self._container = scope, container
+
+    def of_dtype(self, dtype: str) -> "Graph":
+        return self  # networks and answers are of one type here
+
+    def fresh(self, wanted: str) -> str:
+        return str(self._scope.get_unique_variable_name(wanted))
+
+    def constant(self, name: str, array: Any) -> str:
+        fresh = self.fresh(name)
+        values = np.asarray(array)
+        kind = onnx.TYPES[values.dtype.name]
+        self._container.add_initializer(fresh, kind, list(values.shape), values.ravel().tolist())
+        return fresh
+
+    def node(
+        self,
+        operator: str,
+        *inputs: str,
+        name: str = "",
+        output: str | None = None,
+        domain: str = "",
+        **attributes: Any,
+    ) -> str:
+        output = self.fresh(name or operator.lower()) if output is None else output
+        self._container.add_node(
+            operator, list(inputs), [output], op_domain=domain,
+            op_version=2 if domain else onnx.OPSET,
+            name=self._scope.get_unique_operator_name(operator), **attributes,
+        )  # fmt: skip
+        return output
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    estimator = operator.raw_operator
+    g = _Container(dtype_of(estimator), scope, container)
+    x = g.node("Cast", operator.inputs[0].full_name, to=onnx.TYPES[g.dtype])
+    found = answers(estimator, g, x)
+    for (name, (value, kind)), wanted in zip(found.items(), operator.outputs, strict=True):
+        if name == "label":
+            g.node("Identity", value, output=wanted.full_name)
+        else:
+            g.node("Cast", value, output=wanted.full_name, to=onnx.TYPES["float32"])
+        assert kind
+
+
+def register_skl2onnx() -> None:
+    """Make ``skl2onnx.convert_sklearn`` and ``to_onnx`` know `MLPClassifier` and `MLPRegressor`.
+
+    Pipelines, column transformers and searches that have one as their last step are converted then.
+
+    Raises
+    ------
+    ImportError
+        skl2onnx is not installed.
+
+    Examples
+    --------
+    >>> from densecore.sklearn import register_skl2onnx
+    >>> register_skl2onnx()  # doctest: +SKIP
+    """
+    try:
+        from skl2onnx import update_registered_converter
+        from skl2onnx.common.data_types import FloatTensorType
+        from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
+    except ImportError:
+        raise ImportError("register_skl2onnx needs skl2onnx: pip install skl2onnx") from None
+
+    def shape_of_regressor(operator: Any) -> None:
+        target = operator.raw_operator._target
+        columns = target.objective.outputs * max(len(target.levels), 1)
+        operator.outputs[0].type = FloatTensorType([None, columns])
+
+    update_registered_converter(
+        MLPClassifier, "DensecoreMLPClassifier", calculate_linear_classifier_output_shapes,
+        _convert, options={"zipmap": [True, False, "columns"], "nocl": [True, False],
+                           "output_class_labels": [False, True]},
+    )  # fmt: skip
+    update_registered_converter(MLPRegressor, "DensecoreMLPRegressor", shape_of_regressor, _convert)

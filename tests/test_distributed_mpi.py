@@ -1,0 +1,133 @@
+"""One model on the processes of MPI, where mpi4py and an mpiexec are installed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+
+pytest.importorskip("mpi4py")
+CASES = Path(__file__).with_name("mpi_cases.py")
+BESIDE = Path(sys.executable).with_name("mpiexec")
+MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
+pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="needs mpiexec")
+
+
+def run(ranks: int, *case: str) -> subprocess.CompletedProcess[str]:
+    """A case on so many processes."""
+    return start(ranks, str(CASES), *case)
+
+
+def start(ranks: int, *program: str, limit: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """A program on so many processes, within a time limit."""
+    package = str(Path(dc.__file__).parents[1])
+    path = os.pathsep.join([package, *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    # Open MPI runs as root, and more ranks than there are processors, only if it is told to.
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        "DENSECORE_NUM_THREADS": "1",
+    }
+    assert MPIEXEC is not None
+    return subprocess.run(
+        [MPIEXEC, "-n", str(ranks), sys.executable, *program],
+        capture_output=True,
+        text=True,
+        timeout=limit,
+        env=environment,
+        check=False,
+    )
+
+
+def result(ranks: int, *case: str) -> str:
+    done = run(ranks, *case)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("units", ["24", "300"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_processes_have_the_same_bits(units: str, dtype: str) -> None:
+    assert result(1, "bits", units, dtype) == result(2, "bits", units, dtype)
+
+
+def test_four_processes_have_the_bits_of_one() -> None:
+    assert result(4, "bits", "300", "float32") == result(1, "bits", "300", "float32")
+
+
+def test_ranks_agree_on_the_lowest_instruction_set() -> None:
+    if "sse2" not in dc._core.available_isa_levels():
+        pytest.skip("needs two levels without fused multiply-add")
+    assert result(2, "levels") == "scalar"
+
+
+def test_unequal_and_empty_parts() -> None:
+    assert result(3, "own_rows") == "10"
+
+
+def test_an_exception_of_one_rank_is_one_of_all() -> None:
+    said = result(3, "raises").splitlines()
+    assert sorted(said) == [f"rank {rank} has: rank 1: the disk is gone" for rank in range(3)]
+
+
+def test_another_kind_of_communicator_on_one_rank() -> None:
+    said = result(3, "other_comm").splitlines()
+    assert len(said) == 3
+    assert all("rank 1: comm: found 'world'" in line for line in said)
+
+
+NEVER = ("SIGTERM", "0", "1000000")
+
+
+@pytest.mark.parametrize(("number", "ranks", "then"), [("SIGKILL", 2, 1), ("SIGTERM", 4, 2),
+                                                       ("SIGINT", 2, 2)])  # fmt: skip
+def test_an_ended_training_goes_on_to_the_same_bits(
+    tmp_path: Any, number: str, ranks: int, then: int
+) -> None:
+    undisturbed = result(1, "ended", *NEVER, str(tmp_path / "none"))
+    place = str(tmp_path / "backup")
+    done = run(ranks, "ended", number, "1", "47", place)  # in the middle of the third epoch
+    assert done.returncode != 0
+    assert undisturbed not in done.stdout
+    assert os.path.exists(place), done.stderr
+    if number == "SIGTERM":
+        assert done.returncode == 143, done.stderr
+    assert result(then, "ended", *NEVER, place) == undisturbed
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments(tmp_path: Any) -> None:
+    undisturbed = result(1, "ended", *NEVER, str(tmp_path / "none"))
+    random = np.random.default_rng(0)
+    for trial in range(5):
+        place = str(tmp_path / str(trial))
+        for _ in range(2):
+            rank, step = str(random.integers(2)), str(random.integers(1, 120))
+            run(2, "ended", "SIGKILL", rank, step, place)
+        assert result(int(random.choice([1, 2, 4])), "ended", *NEVER, place) == undisturbed
+
+
+def test_the_command_line_trains_the_same_model_on_several_ranks(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    table = random.normal(size=(300, 3))
+    lines = [f"{a:.3f},{b:.3f},{c:.3f},{a * b > 0}" for a, b, c in table]
+    (tmp_path / "t.csv").write_text("a,b,c,y\n" + "\n".join(lines) + "\n")
+    for ranks in (1, 3):
+        model = tmp_path / f"{ranks}.safetensors"
+        done = start(ranks, "-m", "densecore", "train", str(tmp_path / "t.csv"), "--target", "y",
+                     "--recipe", "quick", "--save", str(model))  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("model saved to") == 1
+    assert (tmp_path / "1.safetensors").read_bytes() == (tmp_path / "3.safetensors").read_bytes()
+    done = start(2, "-m", "densecore", "train", str(tmp_path / "none.csv"), "--target", "y")
+    assert done.returncode == 2
+    assert done.stderr.count("none.csv") == 1

@@ -1,0 +1,227 @@
+"""Random networks of every kind of layer: in ONNX Runtime, in C, in PyTorch and in Keras."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from densecore import layers
+from densecore.export import export, program_of
+from densecore.export.c_header import to_text
+from test_export import COMPILERS, ON_X86, at_the_portable_level, in_onnxruntime, run_headers
+from test_layers import STACKS
+
+NETWORKS = 16
+
+
+def random_network(seed: int, dtype: str) -> tuple[dc.Sequential, np.ndarray]:
+    """A network of random layers with random numbers in all of them, and rows for it."""
+    rng = np.random.default_rng(seed)
+    names = dc.activations.names()
+
+    def activation() -> Any:
+        return str(rng.choice(names))
+
+    def block(width: int, depth: int) -> list[Any]:
+        kinds: dict[str, Any] = {
+            "dense": lambda: layers.Dense(width, activation(), use_bias=bool(rng.integers(2))),
+            "activation": lambda: layers.Activation(activation()),
+            "relu": lambda: layers.ReLU(2.0, 0.1, 0.2),
+            "leaky": lambda: layers.LeakyReLU(0.2),
+            "elu": lambda: layers.ELU(0.7),
+            "softmax": lambda: layers.Softmax(),
+            "batch": lambda: layers.BatchNormalization(scale=bool(rng.integers(2))),
+            "layer": lambda: layers.LayerNormalization(center=bool(rng.integers(2))),
+            "rms": lambda: layers.RMSNormalization(),
+            "group": lambda: layers.GroupNormalization(int(rng.choice([2, 3, -1]))),
+            "unit": lambda: layers.UnitNormalization(),
+            "fixed": lambda: layers.Normalization(
+                mean=rng.normal(size=width), variance=rng.uniform(0.5, 2, width),
+                invert=bool(rng.integers(2)),
+            ),
+            "scale": lambda: layers.Scale(),
+            "rescaling": lambda: layers.Rescaling(rng.uniform(0.5, 2, width), rng.normal()),
+            "dropout": lambda: layers.Dropout(0.3),
+            "noise": lambda: layers.GaussianNoise(0.3),
+            "identity": lambda: layers.Identity(),
+        }  # fmt: skip
+        found = []
+        for kind in rng.choice(list(kinds), int(rng.integers(2, 5))):
+            # What has inner layers only, and what sends several rows to one number, would hide the
+            # others' mistakes.
+            found.append(kinds[kind]())
+        if depth and rng.integers(2):
+            found.append(layers.Residual(block(width, depth - 1)))
+        if rng.integers(3) == 0:
+            found += [layers.Reshape((2, -1)), layers.Flatten()]
+        return found
+
+    shape = (2, 3, 2) if rng.integers(3) == 0 else (6 * int(rng.integers(1, 3)),)
+    stack: list[Any] = [dc.Input(shape)]
+    if len(shape) > 1:
+        if rng.integers(2):
+            stack.append(layers.Rescaling(0.5, 0.25))
+        stack.append(layers.Flatten())
+    stack += block(int(np.prod(shape)), 1)
+    width = 6 * int(rng.integers(1, 5))
+    stack += [layers.Dense(width, activation()), *block(width, 1)]
+    last = [layers.Reshape((3, -1))] if rng.integers(4) == 0 else []
+    model = dc.Sequential([*stack, layers.Dense(6), *last], dtype=dtype, seed=seed)
+    for layer in model._all_layers():
+        if not isinstance(layer, layers.Dense | layers.Normalization | layers.Residual):
+            for array in layer.weights:
+                array[...] = rng.uniform(0.5, 2, array.shape)
+    x = rng.normal(0.5, 1.5, (40, *shape)).astype(dtype)
+    return model, x
+
+
+def assert_near(found: np.ndarray, wanted: np.ndarray, tolerance: float, what: Any) -> None:
+    assert found.shape == wanted.shape
+    assert found.dtype == wanted.dtype
+    error = np.abs(found - wanted).max() / np.abs(wanted).max()
+    assert error <= tolerance, (what, float(error))
+
+
+def test_the_random_networks_have_every_kind_of_layer() -> None:
+    found = {
+        type(layer)
+        for seed in range(NETWORKS)
+        for layer in random_network(seed, "float32")[0]._all_layers()
+    }
+    missing = {kind.__name__ for kind in _kinds()} - {kind.__name__ for kind in found}
+    assert not missing - {"InputLayer"}, missing
+
+
+def _kinds() -> list[type]:
+    known = (getattr(layers, name) for name in layers.__all__)
+    kinds = [each for each in known if isinstance(each, type) and issubclass(each, layers.Layer)]
+    return [kind for kind in kinds if kind is not layers.Layer and _has_a_form(kind)]
+
+
+def _has_a_form(kind: type) -> bool:
+    from densecore.export.program import _LOWERINGS
+
+    return any(each in _LOWERINGS for each in kind.__mro__[: kind.__mro__.index(layers.Layer)])
+
+
+TOLERANCES = {"float32": 1e-6, "float64": 1e-14}
+
+
+def tolerance_of(model: dc.Sequential, x: np.ndarray, wanted: np.ndarray, seed: int) -> float:
+    """1e-6 in single precision, unless the network itself multiplies roundings, as layers do that
+    normalise a few numbers: then a few times of what ours is off from double precision."""
+    dtype = model.dtype
+    if dtype == "float64":
+        return 100 * TOLERANCES[dtype]
+    exact, _ = random_network(seed, "float64")
+    exact.set_weights([array.astype(np.float64) for array in model.get_weights()])
+    truth = exact.predict(x.astype(np.float64), verbose=0)
+    return max(TOLERANCES[dtype], 4 * float(np.abs(truth - wanted).max() / np.abs(wanted).max()))
+
+
+@pytest.mark.parametrize("seed", range(NETWORKS))
+def test_onnx_runtime_predicts_the_same(seed: int, dtype: str, tmp_path: Path) -> None:
+    model, x = random_network(seed, dtype)
+    export(model, tmp_path / "model.onnx")
+    wanted = model.predict(x, verbose=0)
+    found = in_onnxruntime(tmp_path / "model.onnx", x)
+    assert_near(found, wanted, tolerance_of(model, x, wanted, seed), model.layers)
+    none = in_onnxruntime(tmp_path / "model.onnx", x[:0])
+    assert none.shape == (0, *wanted.shape[1:])
+
+
+@pytest.mark.skipif(not ON_X86, reason="elsewhere the portable level fuses multiply-adds")
+@pytest.mark.parametrize("cc", COMPILERS[:1])
+def test_c_headers_have_the_bits_of_the_portable_level(cc: str, dtype: str, tmp_path: Path) -> None:
+    made = [random_network(seed, dtype) for seed in range(NETWORKS)]
+    headers = {}
+    for number, (model, x) in enumerate(made):
+        x.reshape(len(x), -1)[0] = 0  # a row of length 0
+        model.name = f"net {number}"
+        headers[f"net_{number}"], _ = to_text(program_of(model), ["a test"])
+    wanted_all = at_the_portable_level([m for m, _ in made], [x for _, x in made], tmp_path)
+    found_all = [
+        run_headers({name: text}, [x], cc, tmp_path)[0]
+        for (name, text), (_, x) in zip(headers.items(), made, strict=True)
+    ]
+    for (model, x), found, wanted in zip(made, found_all, wanted_all, strict=True):
+        same = found == wanted.reshape(len(x), -1)
+        assert same.all(), (model.layers, found[~same][:3])
+
+
+@pytest.mark.parametrize("seed", range(NETWORKS))
+def test_torch_predicts_the_same_and_comes_back(seed: int, dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    model, x = random_network(seed, dtype)
+    module = model.to_torch()
+    with torch.no_grad():
+        found = module(torch.from_numpy(x)).numpy()
+    wanted = model.predict(x, verbose=0)
+    # PyTorch's own products and exponentials round otherwise than ours.
+    tolerance = max(tolerance_of(model, x, wanted, seed), 4 * TOLERANCES[dtype])
+    assert_near(found, wanted, tolerance, model.layers)
+    back = dc.from_torch(module)
+    assert_near(back.predict(x.reshape(len(x), -1), verbose=0).reshape(wanted.shape), wanted,
+                tolerance, model.layers)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("seed", range(NETWORKS))
+def test_keras_predicts_the_same_and_comes_back(seed: int, dtype: str) -> None:
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    os.environ.setdefault("JAX_ENABLE_X64", "1")
+    pytest.importorskip("keras")
+    model, x = random_network(seed, dtype)
+    theirs = model.to_keras()
+    wanted = model.predict(x, verbose=0)
+    assert_near(np.asarray(theirs(x)), wanted, 1e-5, model.layers)
+    if not any(isinstance(layer, layers.Residual) for layer in model.layers):
+        back = dc.from_keras(theirs)
+        assert_near(back.predict(x, verbose=0), wanted, 10 * TOLERANCES[dtype], model.layers)
+
+
+# Kinds that an exporter does not know -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("ending", ["onnx", "h"])
+def test_a_stack_of_the_layers_tests_is_exported_or_refused_by_name(
+    name: str, ending: str, tmp_path: Path
+) -> None:
+    model = dc.Sequential([dc.Input(6), *STACKS[name]()], seed=0)
+    refusal = ""
+    try:
+        export(model, tmp_path / f"model.{ending}")
+    except ValueError as error:
+        refusal = str(error)
+    assert refusal.startswith("layer ") == bool(refusal)
+    assert len(list(tmp_path.iterdir())) == int(not refusal)
+
+
+class Doubled(layers.Dense):
+    """A kind of layer that is more than its base: not a dense layer to an exporter."""
+
+    def _plan(self, plan: Any) -> None:
+        super()._plan(plan)
+
+
+class Renamed(layers.Dense):
+    """A kind of layer that computes what its base does."""
+
+
+def test_a_layer_that_computes_something_of_its_own_is_refused(tmp_path: Path) -> None:
+    model = dc.Sequential([dc.Input(2), Doubled(3, name="twice")], seed=0)
+    with pytest.raises(ValueError, match="layer twice: found Doubled, wanted one of: Activation, "):
+        export(model, tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+    export(dc.Sequential([dc.Input(2), Renamed(3)], seed=0), tmp_path / "model.onnx")
+
+
+def test_to_torch_refuses_it_too() -> None:
+    pytest.importorskip("torch")
+    model = dc.Sequential([dc.Input(2), Doubled(3, name="twice")], seed=0)
+    with pytest.raises(ValueError, match="layer twice: found Doubled"):
+        model.to_torch()

@@ -1,0 +1,287 @@
+"""Graphs of layers in the core: against the reference, by threads and sizes; what is refused."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from conftest import DTYPES, LEVELS, NETWORKS, assert_close
+from graphs import MERGES, expected_gradients, network_of_graph, random_graph, twin
+
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+# (seed, inputs, layers, widest, rows): batches of the small plan, of a chain with several leaves
+# (with blocks that are not full), of single rows, and of a network that goes layer by layer.
+SIZES = [
+    (0, 5, 6, 9, 3),
+    (1, 3, 12, 20, 1),
+    (2, 6, 18, 12, 40),
+    (3, 4, 25, 40, 300),
+    (4, 9, 10, 70, 1100),
+    (5, 20, 12, 200, 150),
+    (6, 8, 30, 16, 7),
+]
+
+
+def case(dtype: str, number: int, level: str | None = None) -> tuple[Any, Any, Any]:
+    seed, inputs, nodes, widest, rows = SIZES[number]
+    rng = np.random.default_rng(seed)
+    specs = random_graph(rng, inputs, nodes, widest)
+    network = network_of_graph(dtype, inputs, specs, level)
+    return network, specs, rng.normal(size=(rows, inputs)).astype(dtype)
+
+
+def settings(name: str = "SGD", rate: float = 0.01) -> Any:
+    return getattr(dc.optimizers, name)(rate)._settings
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("number", range(len(SIZES)))
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_both_passes_are_the_references(dtype: str, number: int, level: str) -> None:
+    network, specs, x = case(dtype, number, level)
+    graph = twin(network, specs)
+    expected = graph.forward(x)
+    out = network.forward(x, None, True, None, -1)
+    assert_close(out, expected, TOLERANCE[dtype], "output")
+    for found, wanted in zip(network.layer_outputs(), graph.outputs, strict=True):
+        assert_close(found, wanted, TOLERANCE[dtype])
+    g = np.random.default_rng(1).normal(size=out.shape).astype(dtype)
+    dx = network.backward(g, True, False, None)
+    assert_close(dx, graph.backward(g), 20 * TOLERANCE[dtype], "dC/dx")
+    wanted = expected_gradients(network, specs, graph)
+    assert_close(network.gradients, wanted, 20 * TOLERANCE[dtype], "dC/dp")
+    # Without the gradient by x, and added to what is there.
+    network.forward(x, None, True, None, -1)
+    network.gradients[:] = 7
+    network.backward(g, False, False, None)
+    assert_close(network.gradients, wanted, 20 * TOLERANCE[dtype], "dC/dp alone")
+    network.forward(x, None, True, None, -1)
+    network.backward(g, False, True, None)
+    assert_close(network.gradients, 2 * wanted, 20 * TOLERANCE[dtype], "twice")
+
+
+@pytest.mark.parametrize("number", range(len(SIZES)))
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_training_is_the_references(dtype: str, number: int) -> None:
+    network, specs, x = case(dtype, number)
+    y = np.random.default_rng(2).normal(size=(len(x), 3)).astype(dtype)
+    network.compile("mean_squared_error", "sum_over_batch_size", settings(), [], 0)
+    graph = twin(network, specs)
+    residual = graph.forward(x) - y
+    graph.backward(2 * residual / residual.size)
+    wanted = expected_gradients(network, specs, graph)
+    loss = network.loss_and_gradients(x, y)
+    assert_close(loss, np.mean(residual**2), 20 * TOLERANCE[dtype], "loss")
+    assert_close(network.gradients, wanted, 20 * TOLERANCE[dtype], "gradients")
+    before = network.parameters.copy()
+    assert network.train_on_batch(x, y) == pytest.approx(loss, rel=1e-6)
+    after = network.parameters.copy()
+    step = np.float64(0.01) * wanted
+    assert_close(before - after, step, 1e-2 if dtype == "float32" else 1e-8, "step")
+    # By the passes that store no gradients, too.
+    network.parameters[:] = before
+    network.train_batch(x, y, None, network.tally())
+    assert_close(network.parameters, after, TOLERANCE[dtype], "a step of fit")
+
+
+@pytest.mark.parametrize("number", range(len(SIZES)))
+def test_gradients_are_central_differences(number: int) -> None:
+    network, _, x = case("float64", number)
+    x = x[:5]
+    y = np.random.default_rng(2).normal(size=(len(x), 3))
+    network.compile("mean_squared_error", "sum_over_batch_size", settings(), [], 0)
+    network.loss_and_gradients(x, y)
+    found = network.gradients.copy()
+    rng = np.random.default_rng(3)
+    for i in rng.choice(found.size, min(found.size, 60), replace=False):
+        kept, losses = network.parameters[i], []
+        for shift in (-1e-5, 1e-5):
+            network.parameters[i] = kept + shift
+            losses.append(network.evaluate(x, y, None)[0])
+        network.parameters[i] = kept
+        numeric = (losses[1] - losses[0]) / 2e-5
+        assert found[i] == pytest.approx(numeric, abs=1e-6 * np.abs(found).max(), rel=1e-5)
+
+
+def trained(dtype: str, number: int, optimizer: str) -> list[bytes]:
+    network, _, _ = case(dtype, number)
+    network.parameters[:] *= 0.25  # products of many factors grow
+    _, inputs, _, _, batch = SIZES[number]
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(2 * batch + 1, inputs)).astype(dtype)
+    y = rng.normal(size=(len(x), 3)).astype(dtype)
+    network.compile("mean_squared_error", "sum_over_batch_size", settings(optimizer, 1e-4), [], 0)
+    results: list[Any] = []
+    network.fit(x, y, None, (x[:3], y[:3], None), 3, batch, True, None, results)
+    assert np.isfinite(results[-1][0][0])
+    return [
+        network.parameters.tobytes(),
+        network.predict(x).tobytes(),
+        repr([results, network.evaluate(x, y, None)]).encode(),
+    ]
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+@pytest.mark.parametrize("number", range(len(SIZES)))
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_do_not_depend_on_threads(dtype: str, number: int, optimizer: str) -> None:
+    before = dc.get_num_threads()
+    try:
+        dc.set_num_threads(1)
+        alone = trained(dtype, number, optimizer)
+        dc.set_num_threads(2)
+        assert trained(dtype, number, optimizer) == alone
+    finally:
+        dc.set_num_threads(before)
+
+
+@pytest.mark.parametrize("number", range(len(SIZES)))
+def test_a_rows_prediction_is_its_own(number: int) -> None:
+    network, _, x = case("float32", number)
+    whole = network.predict(x)
+    for begin, end in ((0, 1), (len(x) // 2, len(x))):
+        assert network.predict(x[begin:end]).tobytes() == whole[begin:end].tobytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [3, 200])
+def test_passes_on_tapes_do_not_mix(rows: int, dtype: str) -> None:
+    network, specs, _ = case(dtype, 2)
+    xs = [np.random.default_rng(k).normal(size=(rows, 6)).astype(dtype) for k in range(2)]
+    tapes = [network.make_tape() for _ in xs]
+    outs = [network.forward(x, None, False, tape, -1) for x, tape in zip(xs, tapes, strict=True)]
+    for x, tape, out in zip(xs, tapes, outs, strict=True):
+        graph = twin(network, specs)
+        graph.forward(x)
+        dx = network.backward(out, True, False, tape)
+        assert_close(dx, graph.backward(out), 20 * TOLERANCE[dtype])
+        wanted = expected_gradients(network, specs, graph)
+        assert_close(network.gradients, wanted, 20 * TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("frozen", range(0, 12, 3))
+def test_layers_that_are_not_trained_stay(frozen: int, dtype: str) -> None:
+    network, specs, x = case(dtype, 2)
+    y = np.zeros((len(x), 3), dtype)
+    network.compile("mean_squared_error", "sum_over_batch_size", settings(), [], 0)
+    network.loss_and_gradients(x, y)
+    whole = network.gradients.copy()
+    network.set_trainable(frozen, False)
+    network.loss_and_gradients(x, y)
+    root = specs[frozen].get("shares", frozen)
+    for number in range(len(specs)):
+        _, gradients, _ = network.layer_views(number)
+        same = specs[number].get("shares", number) == root
+        for array in gradients.values():
+            begin = (
+                array.__array_interface__["data"][0]
+                - network.gradients.__array_interface__["data"][0]
+            ) // array.itemsize
+            wanted = np.zeros(array.size) if same else whole[begin : begin + array.size]
+            assert_close(array.ravel(), wanted, 20 * TOLERANCE[dtype])
+    before = network.parameters.copy()
+    network.train_on_batch(x, y)
+    for name, array in network.layer_views(root)[0].items():
+        begin = (
+            array.__array_interface__["data"][0] - network.parameters.__array_interface__["data"][0]
+        ) // array.itemsize
+        assert (array.ravel() == before[begin : begin + array.size]).all(), name
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("rows", "across"), [((1, 1), (0, 0)), ((2, 3), (0, 0)), ((2, 3), (1, 0)), ((4, 2), (1, 1))]
+)
+def test_dot_of_matrices(rows: tuple[int, int], across: tuple[int, int], dtype: str) -> None:
+    k = 5
+    specs = [
+        {"kind": "dense", "units": rows[0] * k},
+        {"kind": "dense", "units": rows[1] * k, "sources": [(-1, 0, -1)]},
+        {"kind": "dot", "first_rows": rows[0], "second_rows": rows[1], "first_across": across[0],
+         "second_across": across[1], "sources": [(0, 0, -1), (1, 0, -1)]},
+    ]  # fmt: skip
+    network = network_of_graph(dtype, 3, specs)
+    x = np.random.default_rng(0).normal(size=(6, 3)).astype(dtype)
+    graph = twin(network, specs)
+    out = network.forward(x, None, False, None, -1)
+    assert_close(out, graph.forward(x), TOLERANCE[dtype])
+    assert_close(network.backward(out, True, False, None), graph.backward(out), 2e-5)
+    assert_close(network.gradients, expected_gradients(network, specs, graph), 2e-5)
+
+
+def test_shared_layers_have_one_set_of_parameters() -> None:
+    dense = {"kind": "dense", "units": 4}
+    network = NETWORKS["float32"](4, [dense, {**dense, "shares": 0}, {**dense, "shares": 1}])
+    assert network.parameter_count == 20
+    first, second = (network.layer_views(n)[0]["kernel"] for n in (0, 2))
+    assert np.shares_memory(first, second)
+    first[...] = np.eye(4) * 2
+    assert (network.predict(np.ones((1, 4), np.float32)) == 8).all()
+    norm = {"kind": "batch_normalization"}
+    network = NETWORKS["float32"](4, [norm, {**norm, "shares": 0}])
+    states = [network.layer_views(n)[2]["moving_mean"] for n in (0, 1)]
+    assert np.shares_memory(*states)
+
+
+DENSE = {"kind": "dense", "units": 3}
+
+
+@pytest.mark.parametrize(
+    ("specs", "said"),
+    [
+        ([{**DENSE, "sources": [(0, 0, -1)]}],
+         "layer 0 (dense): sources: found layer 0, wanted -1 for x"),
+        ([DENSE, {**DENSE, "sources": [(2, 0, -1)]}, DENSE],
+         "layer 1 (dense): sources: found layer 2, wanted an earlier one, 0 to 0, or -1 for x"),
+        ([{**DENSE, "sources": [(-1, 2, 3)]}],
+         "layer 0 (dense): sources: found 3 columns from 2 of x, which has 4"),
+        ([{**DENSE, "sources": [(-1, 0, 0)]}], "found 0 columns from 0 of x"),
+        ([{**DENSE, "sources": [(-1, -1, 2)]}], "found 2 columns from -1 of x"),
+        ([DENSE, {**DENSE, "sources": [(0, 1, 2)]}],
+         "layer 1 (dense): sources: found 2 of the 3 columns of layer 0, wanted all of them"),
+        ([{**DENSE, "sources": [(-1, 0, 2), (-1, 2, 2)]}],
+         "layer 0 (dense): sources: found 2, wanted 1"),
+        ([DENSE, {"kind": "subtract", "sources": [(0, 0, -1)]}],
+         "layer 1 (subtract): sources: found 1, wanted 2"),
+        ([DENSE, {"kind": "add", "sources": [(0, 0, -1), (-1, 0, -1)]}],
+         "layer 1 (add): found inputs of 3, 4 columns, wanted all of one width, or of one column"),
+        ([DENSE, {"kind": "dot", "sources": [(0, 0, -1), (-1, 0, -1)]}],
+         "layer 1 (dot): found rows of 3 and 4 elements, wanted as many in both inputs"),
+        ([DENSE, {"kind": "dot", "first_rows": 2, "sources": [(0, 0, -1), (0, 0, -1)]}],
+         "layer 1 (dot): found an input of 3 columns, wanted 2 rows of some length"),
+        ([DENSE, DENSE, {**DENSE, "sources": [(0, 0, -1)]}],
+         "layer 1 (dense, 3 units): found no layer that uses it, wanted one"),
+        ([{**DENSE, "sources": [(-1, 0, 3)]}],
+         "x: found column 3 of 4 that no layer uses, wanted none"),
+        ([{**DENSE, "shares": 0}], "layer 0 (dense): shares: found layer 0, wanted an earlier one"),
+        ([DENSE, {**DENSE, "shares": -5}], "shares: found layer -5"),
+        ([DENSE, {"kind": "dropout", "rate": 0.5, "shares": 0}],
+         "found a layer of kind 'dropout' that shares the parameters of layer 0 of kind 'dense'"),
+        ([DENSE, {**DENSE, "shares": 0}],
+         "layer 1 (dense): found 3 inputs and 3 units, wanted 4 and 3 and the same entries as "
+         "layer 0, whose parameters it shares"),
+        ([{"kind": "concatenate", "sources": [(-1, 0, -1)] * 1001}],
+         "layer 0 (concatenate): sources: found 1001, wanted 1 to 1000"),
+    ],
+)  # fmt: skip
+def test_the_core_refuses_bad_graphs(specs: list[Any], said: str) -> None:
+    for network in NETWORKS.values():
+        with pytest.raises(ValueError, match=re.escape(said)):
+            network(4, specs)
+
+
+def test_every_merge_is_tested() -> None:
+    kinds = {spec["kind"] for n in range(len(SIZES)) for spec in case("float32", n)[1]}
+    assert set(MERGES) <= kinds
+    assert any("shares" in spec for n in range(len(SIZES)) for spec in case("float32", n)[1])
+
+
+def test_what_graphs_cannot_do_is_refused_by_name() -> None:
+    network, _, x = case("float64", 2)
+    with pytest.raises(ValueError, match="second derivatives: found a graph of layers"):
+        network.jets_forward(x, None, None, 1, False)
+    with pytest.raises(ValueError, match="found layers that share their parameters"):
+        network.parameter_jacobian(x, np.empty((len(x) * 3, network.parameter_count)))

@@ -1,0 +1,116 @@
+"""What a model was compiled with is what it trains with, and what its files say."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from builders import compiled, normal
+from densecore import callbacks, layers, losses, metrics, optimizers
+
+X, Y = normal(40, 3, 1)
+
+
+def model(seed: int | None = 0) -> dc.Sequential:
+    made = dc.Sequential(
+        [dc.Input(3), dc.Dense(8, "tanh"), layers.Dropout(0.3), dc.Dense(1)], seed=seed
+    )
+    made.compile("adam", losses.Huber(0.5), [metrics.AUC(name="auc"), "mae"])
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("loss", "mae"), ("loss", losses.Huber(3.0)), ("loss", None), ("optimizer", "sgd"),
+     ("optimizer", optimizers.SGD(0.1)), ("metrics", []), ("layers", []), ("dtype", "float64")],
+)  # fmt: skip
+def test_what_a_model_is_compiled_with_is_not_assigned(name: str, value: Any) -> None:
+    made = model()
+    for state in ("new", "trained"):
+        before = made.get_config()
+        with pytest.raises(AttributeError):
+            setattr(made, name, value)
+        assert made.get_config() == before, state
+        made.fit(X, Y, verbose=0)
+    with pytest.raises(AttributeError, match=r"wanted a call of compile\(optimizer, loss"):
+        made.loss = "mse"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [(lambda m: m.loss, "delta", 2.0), (lambda m: m.loss, "reduction", "sum"),
+     (lambda m: m.loss, "from_logits", True), (lambda m: m.metrics[0], "name", "other")],
+)  # fmt: skip
+def test_parts_of_a_compiled_model_do_not_change(part: Any, name: str, value: Any) -> None:
+    made = model()
+    with pytest.raises(AttributeError, match=f"{name}: found"):
+        setattr(part(made), name, value)
+
+
+def test_a_seed_holds_for_whole_training(tmp_path: Any) -> None:
+    """One seed for orders of rows and dropout, in both loops, in copies and in files."""
+    listener = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    ends = []
+    for listeners in ([], [listener]):
+        for kept in (False, True):
+            made = model(seed=1)
+            made.set_weights(model(seed=0).get_weights())
+            made.seed = 2**64 - 1
+            if kept:
+                made.save(tmp_path / "m")
+                made = dc.load_model(tmp_path / "m")
+            assert made.seed == 2**64 - 1
+            made.fit(X, Y, 7, 3, callbacks=listeners, verbose=0)
+            ends.append(made.parameters.tobytes())
+    assert len(set(ends)) == 1
+    for wrong in (-1, 2**64, 1.5, "3", None, True):
+        with pytest.raises((ValueError, TypeError), match="seed: found"):
+            made.seed = wrong  # type: ignore[assignment]
+    assert made.seed == 2**64 - 1
+
+
+def test_a_restored_training_has_its_own_dropout(tmp_path: Any) -> None:
+    """Also where the new process's model got another seed."""
+
+    def stop(epoch: int, logs: Any = None) -> None:
+        if epoch == 2:
+            raise ZeroDivisionError
+
+    def run(made: dc.Sequential, *more: Any) -> bytes:
+        backup = callbacks.BackupAndRestore(tmp_path / "backup")
+        made.fit(X, Y, 7, 5, callbacks=[backup, *more], verbose=0)
+        return bytes(made.parameters.tobytes())
+
+    whole = model(seed=5)
+    whole.fit(X, Y, 7, 5, verbose=0)
+    with pytest.raises(ZeroDivisionError):
+        run(model(seed=5), callbacks.LambdaCallback(on_epoch_begin=stop))
+    assert run(model(seed=6)) == whole.parameters.tobytes()
+
+
+def test_an_ensemble_gives_no_list_to_change() -> None:
+    ensemble = dc.Ensemble(compiled(3, 4, 1), 3)
+    with pytest.raises(TypeError):
+        ensemble.optimizers[0] = optimizers.SGD(0.1)  # type: ignore[index]
+    ensemble.seeds[0] = 77
+    assert ensemble.seeds == [0, 1, 2]
+    for name in ("seeds", "optimizers", "loss"):
+        with pytest.raises(AttributeError):
+            setattr(ensemble, name, None)
+
+
+def test_limits_are_checked_before_memory_is_taken() -> None:
+    made = compiled(3, 4, 1)
+    with pytest.raises(ValueError, match=r"n: found .*, wanted an integer from 1 to"):
+        dc.Ensemble(made, 2**40)
+    with pytest.raises(ValueError, match=r"epochs: found .*, wanted at most"):
+        dc.Ensemble(made, 3).fit(X, Y, epochs=2**50, verbose=0)
+    with pytest.raises(ValueError, match="num_classes: found"):
+        dc.utils.to_categorical([1], 2**40)
+    with pytest.raises(ValueError, match="num_classes: found"):
+        dc.utils.to_categorical([2**40])
+    early = callbacks.EarlyStopping("loss", patience=1, min_delta=1e9)
+    assert len(made.fit(X, Y, epochs=2**62, callbacks=early, verbose=0).epoch) == 2
+    assert math.isfinite(float(np.sum(made.parameters)))
