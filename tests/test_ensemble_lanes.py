@@ -218,3 +218,51 @@ def test_numbers_that_are_none() -> None:
         np.testing.assert_array_equal(problem.many.parameters[i], network.parameters)
     assert not np.isfinite(problem.many.parameters[4]).all()
     assert np.isfinite(np.delete(problem.many.parameters, 4, axis=0)).all()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_steps_between_looks(optimizer: str, dtype: str) -> None:
+    """Single steps leave the parameters in the lanes: who looks at them sees the last step, and
+    what is written to them counts in the next one."""
+    layers = [(4, "tanh", True), (2, "linear", True)]
+    problem = Problem(layers, ("mean_squared_error", False), rates(19, optimizer), dtype)
+    many, alone = problem.many, problem.alone
+    x, y = problem.x[:1], problem.y[:1]
+
+    def step(count: int) -> None:
+        for _ in range(count):
+            many.train_on_batch(x, y, None)
+            for network in alone:
+                network.train_on_batch(x, y, None)
+
+    def check() -> None:
+        for i, network in enumerate(alone):
+            assert many.parameters[i].tobytes() == network.parameters.tobytes(), i
+            states = many.optimizer_states(i)
+            for name, values in network.optimizer_states().items():
+                assert states[name].tobytes() == values.tobytes(), (i, name)
+
+    step(3)
+    check()
+    step(2)
+    view = many.parameters  # from here on every step is seen there
+    step(2)
+    for i, network in enumerate(alone):
+        assert view[i].tobytes() == network.parameters.tobytes()
+    view[7] *= 0.5
+    alone[7].parameters[...] *= 0.5
+    step(1)
+    check()
+    del view
+    step(2)
+    # Batches of several rows, which lanes do not take, go on from there.
+    several = problem.x[:3], problem.y[:3]
+    many.train_on_batch(*several, None)
+    for network in alone:
+        network.train_on_batch(*several, None)
+    step(2)
+    out = many.predict(x, None)
+    for i, network in enumerate(alone):
+        assert out[i].tobytes() == network.predict(x, None).tobytes()
+    step(1)
+    check()

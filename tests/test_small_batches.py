@@ -10,6 +10,7 @@ import densecore as dc
 from conftest import (
     ACTIVATIONS,
     LOSSES,
+    NETWORKS,
     OF_POSITIVE,
     OPTIMIZERS,
     loss_of,
@@ -209,3 +210,65 @@ def test_fit_makes_the_steps_of_a_loop(batch: int, dtype: str) -> None:
         step_by_step.train_on_batch(x[rows], y[rows], sample_weight=weight[rows])
     assert at_once.parameters.tobytes() == step_by_step.parameters.tobytes()
     assert history["accuracy"][0] == pytest.approx(right / 611, abs=2 / 611)
+
+
+@pytest.mark.parametrize("rows", [200, 256, 257, 300, 512, 1000, 2048])
+@pytest.mark.parametrize(
+    ("widths", "last", "loss"),
+    [
+        ([4, 2, 12], "linear", "mean_squared_error"),
+        ([3, 1], "linear", "huber"),
+        ([7, 9, 2], "sigmoid", "binary_crossentropy"),
+        ([9, 3, 4], "softmax", "sparse_categorical_crossentropy"),
+        ([9, 3, 4], "softmax", "mean_squared_error"),
+    ],
+    ids=str,
+)
+def test_leaves_of_many_rows(
+    widths: list[int], last: str, loss: str, rows: int, dtype: str, level: str
+) -> None:
+    """Of very small networks, batches of several leaves. The general way is that of a network with
+    a layer of another kind, which here changes nothing."""
+    layers = [(units, "gelu", True) for units in widths[1:-1]] + [(widths[-1], last, True)]
+    small = network_of(dtype, widths[0], layers, level)
+    specs = [
+        {"kind": "dense", "units": units, "activation": name, "activation_parameters": [],
+         "use_bias": bias}
+        for units, name, bias in layers
+    ]  # fmt: skip
+    specs.insert(0, {"kind": "dropout", "rate": 0.0})
+    general = NETWORKS[dtype](widths[0], specs, level)
+    rng = np.random.default_rng(3)
+    start = rng.normal(size=small.parameter_count) * 0.3
+    x = rng.normal(size=(rows, widths[0])).astype(dtype)
+    y = targets_of(rng, loss, rows, widths[-1], loss_of(loss, {})[0])
+    if y.dtype != np.int32:
+        y = y.astype(dtype)
+    weight = rng.uniform(0.5, 1.5, rows).astype(dtype)
+    for network in (small, general):
+        network.parameters[...] = start
+        rule = dc.optimizers.Adam(0.01)._settings
+        network.compile(loss, "mean_with_sample_weight", rule, [], 7, False, loss_of(loss, {})[0])
+    for _ in range(2):
+        assert small.train_on_batch(x, y, weight) == general.train_on_batch(x, y, weight)
+        assert small.gradients.tobytes() == general.gradients.tobytes()
+        assert small.parameters.tobytes() == general.parameters.tobytes()
+    results: list[Any] = [[], []]
+    for network, found in zip((small, general), results, strict=True):
+        network.fit(x, y, weight, None, 2, rows - 20, True, None, found)
+    assert results[0] == results[1]
+    assert small.parameters.tobytes() == general.parameters.tobytes()
+    assert small.predict(x, None).tobytes() == general.predict(x, None).tobytes()
+
+
+@pytest.mark.parametrize("batch", [200, 300])
+def test_metrics_of_leaves(batch: int, dtype: str) -> None:
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(500, 4)).astype(dtype), rng.normal(size=(500, 2)).astype(dtype)
+    seen = []
+    for extra in ([], [dc.layers.Dropout(0.0)]):
+        layers = [dc.Input(4), dc.Dense(3, "tanh"), *extra, dc.Dense(2)]
+        model = dc.Sequential(layers, dtype=dtype, seed=4)
+        model.compile("sgd", "mse", ["mae", "cosine_similarity"])
+        seen.append(model.fit(x, y, batch, epochs=2, verbose=0).history)
+    assert seen[0] == seen[1]

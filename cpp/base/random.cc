@@ -51,9 +51,11 @@ double polynomial(const double* coefficients, int count, double x) {
 
 }  // namespace
 
-PhiloxBlock philox(const std::uint64_t key[2], const std::uint64_t counter[4]) {
+namespace {
+
+inline PhiloxBlock philox(const std::uint64_t key[2], std::uint64_t c0, std::uint64_t c1,
+                          std::uint64_t c2, std::uint64_t c3) {
   std::uint64_t k0 = key[0], k1 = key[1];
-  std::uint64_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
   for (int round = 0; round < 10; ++round) {
     const Wide p0 = multiply(0xD2E7470EE14C6C93u, c0);
     const Wide p1 = multiply(0xCA5A826395121157u, c2);
@@ -65,6 +67,19 @@ PhiloxBlock philox(const std::uint64_t key[2], const std::uint64_t counter[4]) {
     k1 += 0xBB67AE8584CAA73Bu;
   }
   return {{c0, c1, c2, c3}};
+}
+
+}  // namespace
+
+PhiloxBlock philox(const std::uint64_t key[2], const std::uint64_t counter[4]) {
+  return philox(key, counter[0], counter[1], counter[2], counter[3]);
+}
+
+void philox_blocks(const std::uint64_t key[2], const std::uint64_t counter[4], index_t count,
+                   PhiloxBlock* out) {
+  const std::uint64_t first = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
+  for (index_t i = 0; i < count; ++i)
+    out[i] = philox(key, first + static_cast<std::uint64_t>(i), c1, c2, c3);
 }
 
 Random::Random(std::uint64_t seed, Stream stream, std::uint64_t block)

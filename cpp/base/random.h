@@ -20,6 +20,9 @@ struct PhiloxBlock {
   std::uint64_t word[4];
 };
 PhiloxBlock philox(const std::uint64_t key[2], const std::uint64_t counter[4]);
+// `count` blocks one after another; the first number of the counter grows by 1 each.
+void philox_blocks(const std::uint64_t key[2], const std::uint64_t counter[4], index_t count,
+                   PhiloxBlock* out);
 
 // In the open interval (0, 1): neither end occurs, so that a logarithm is always finite.
 constexpr double uniform_of(std::uint64_t word) {

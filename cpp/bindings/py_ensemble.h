@@ -64,6 +64,7 @@ class PyEnsemble {
   py::dict optimizer_states(index_t member) {
     mark_.check_free();
     OptimizerState<T>& optimizer = ensemble_->optimizer(checked_member(member));
+    ensemble_->watch_optimizers();
     py::dict views;
     const index_t count = ensemble_->network().parameter_count();
     index_t offset = 0;

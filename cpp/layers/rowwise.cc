@@ -28,20 +28,20 @@ void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
   std::uint64_t counter[4] = {0, static_cast<std::uint64_t>(row),
                               static_cast<std::uint64_t>(this->number()), pass.number};
   constexpr index_t at_once = 1024, of_block = 16;
+  PhiloxBlock blocks[at_once / of_block];
   std::uint16_t random[at_once];
   for (index_t j = 0; j < this->units(); j += at_once) {
     const index_t count = std::min(at_once, this->units() - j);
-    for (index_t i = 0; i < count; i += of_block, ++counter[0]) {
-      const PhiloxBlock block = philox(key, counter);
-      // The same numbers for either byte order: by shifts, low bits first, or as they lie.
-      if constexpr (std::endian::native == std::endian::little)
-        std::memcpy(random + i, block.word, sizeof block.word);
-      else
-        for (int word = 0; word < 4; ++word)
-          for (int part = 0; part < 4; ++part)
-            random[i + 4 * word + part] =
-                static_cast<std::uint16_t>(block.word[word] >> (16 * part));
-    }
+    const index_t needed = divide_up(count, of_block);
+    philox_blocks(key, counter, needed, blocks);
+    counter[0] += static_cast<std::uint64_t>(needed);
+    // The same numbers for either byte order: by shifts, low bits first, or as they lie.
+    if constexpr (std::endian::native == std::endian::little)
+      std::memcpy(random, blocks, static_cast<std::size_t>(needed) * sizeof(PhiloxBlock));
+    else
+      for (index_t i = 0; i < needed * of_block; ++i)
+        random[i] = static_cast<std::uint16_t>(blocks[i / of_block].word[i % of_block / 4] >>
+                                               (16 * (i % 4)));
     this->table_->normalization.drop(count, random, threshold_, factor, out + j);
   }
 }

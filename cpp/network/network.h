@@ -186,7 +186,8 @@ class Network {
   LossSum train_row(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                     OptimizerState<T>& optimizer, T* outputs);
   // Whether `train_small` can do batches of so many rows.
-  bool trains_small(index_t batch, const OptimizerState<T>& optimizer) const;
+  bool trains_small(index_t batch, const Objective<T>& objective,
+                    const OptimizerState<T>& optimizer) const;
   // Steps of `batch` rows each (the last one of the rows that are left), as in `train`; returns the
   // sum of the last one. `observer` may be null.
   LossSum train_small(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
@@ -311,6 +312,11 @@ class Network {
   // (small.cc).
   bool small(index_t rows) const { return rows <= small_rows_ && !coupled_; }
   index_t rows_of_small() const;
+  // Whether a batch of more rows has leaves of so few, and is too small for a second thread.
+  bool leaves_are_small(const Objective<T>& objective, index_t batch) const;
+  // The gradient of such a batch; returns the sum of its losses.
+  double gradient_by_leaves(LossArguments<T> p, ConstView x, bool from_z,
+                            double (*loss_of)(const LossArguments<T>&));
   void prepare_small();
   // Where the kernels of small layers put the gradient by layer l's input; null for none.
   T* small_below(std::size_t l, bool to_x);

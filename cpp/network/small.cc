@@ -10,7 +10,10 @@ namespace {
 
 // Of more work than so many multiply-adds forward, or wider layers, the blocks of a chain
 // (chained.cc) are as fast: their tiles end in half a vector where columns do.
-constexpr index_t most_work = 1 << 16, most_rows = 128, most_units = 256;
+constexpr index_t most_work = 1 << 16, most_units = 256;
+
+// Measured: leaves of networks of more parameters are as fast block by block (chained.cc).
+constexpr std::size_t leaf_bytes = 1024;
 
 // Gradients of more weights than the first-level cache holds had better never be stored, which a
 // descent (Dense::descend) spares.
@@ -24,13 +27,26 @@ index_t Network<T>::rows_of_small() const {
   if (summed_count_ > most_work || shared_) return 0;
   for (const auto& layer : layers_)
     if (layer->units() > most_units) return 0;
-  return std::min(most_rows, most_work / std::max<index_t>(summed_count_, 1));
+  // A block of a chain: the losses of its rows are summed at once.
+  return std::min(block_rows_, most_work / std::max<index_t>(summed_count_, 1));
 }
 
 template <class T>
-bool Network<T>::trains_small(index_t batch, const OptimizerState<T>& optimizer) const {
+bool Network<T>::leaves_are_small(const Objective<T>& objective, index_t batch) const {
+  // With room for whole leaves, so that no smaller batch has one that is too large.
+  const bool few = static_cast<std::size_t>(summed_count_) * sizeof(T) <= leaf_bytes;
+  return few && others_.empty() && small_rows_ >= evaluation_rows && leaf_count(batch) > 1 &&
+         divide_up(batch, leaf_count(batch)) <= small_rows_ &&
+         3 * forward_work(batch) < Executor::parallel_work &&
+         (objective.fused() || !layers_.back()->activation()->row_wise());
+}
+
+template <class T>
+bool Network<T>::trains_small(index_t batch, const Objective<T>& objective,
+                              const OptimizerState<T>& optimizer) const {
   const bool large = static_cast<std::size_t>(summed_count_) * sizeof(T) > descent_bytes;
-  return batch <= small_rows_ && !couples_ && !(large && optimizer.descends() && !array_steps_);
+  return (batch <= small_rows_ || leaves_are_small(objective, batch)) && !couples_ &&
+         !(large && optimizer.descends() && !array_steps_);
 }
 
 template <class T>
@@ -236,6 +252,47 @@ void Network<T>::backward_small(ConstView x, View dx) {
 }
 
 template <class T>
+double Network<T>::gradient_by_leaves(LossArguments<T> p, ConstView x, bool from_z,
+                                      double (*loss_of)(const LossArguments<T>&)) {
+  constexpr int most = 32;  // see leaf_count
+  double sums[most] = {};
+  const int leaves = leaf_count(x.rows);
+  const index_t rows = x.rows;
+  workspace_.reserve_partials(leaves - 1, summed_count_);
+  start_small(x, from_z);
+  SmallLayer<T>& last = small_.layers.back();
+  const SmallLayer<T> kept = last;
+  T* const gradients = gradients_->data();
+  const LossArguments<T> all = p;
+  // From the last to the first, whose gradient stays where it is made.
+  for (int i = leaves; i-- > 0;) {
+    const index_t begin = rows * i / leaves;
+    p.rows = rows * (i + 1) / leaves - begin;
+    // Metrics want the outputs of all rows.
+    last.z = kept.z + begin * kept.ld;
+    last.a = kept.a + begin * kept.ld;
+    p.output = all.output + begin * all.ld_output;
+    if (all.weight != nullptr) p.weight = all.weight + begin;
+    if (all.values != nullptr) p.values = all.values + begin * all.ld_values;
+    if (all.labels != nullptr) p.labels = all.labels + begin;
+    const ConstView of_leaf(x.row(begin), p.rows, x.cols, x.stride);
+    forward_small(of_leaf, View(), from_z, true);
+    sums[i] = loss_of(p);
+    backward_small(of_leaf, from_z);
+    if (i > 0) std::copy_n(gradients, summed_count_, workspace_.partial(i - 1));
+  }
+  last.z = kept.z;
+  last.a = kept.a;
+  const auto buffer = [&](int i) { return i == 0 ? gradients : workspace_.partial(i - 1); };
+  for (int distance = 1; distance < leaves; distance *= 2)
+    for (int i = 0; i + distance < leaves; i += 2 * distance) {
+      table_->add(summed_count_, buffer(i + distance), buffer(i));
+      sums[i] += sums[i + distance];
+    }
+  return sums[0];
+}
+
+template <class T>
 LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objective, ConstView x,
                                 const Targets<T>& targets, index_t batch,
                                 OptimizerState<T>& optimizer, StepObserver* observer) {
@@ -265,18 +322,22 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
     if (targets.values) p.values = targets.values.row(begin);
     if (targets.labels != nullptr) p.labels = targets.labels + begin;
     const ConstView x_rows(x.row(begin), rows, x.cols, x.stride);
-    if (heads) begin_heads(objective, targets.slice(begin, begin + rows), rows);
-    forward_small(x_rows, View(), from_z, true);
-    if (heads) {
-      loss_rows(objective, workspace_.a(last, 0, rows), targets.slice(begin, begin + rows), 1,
-                workspace_.near_gradient(last, rows), head_sums_.data());
-      sum.loss = end_heads(objective, rows, 0);
+    if (rows > small_rows_) {
+      sum.loss = gradient_by_leaves(p, x_rows, from_z, loss);
     } else {
-      sum.loss = loss(p);
+      if (heads) begin_heads(objective, targets.slice(begin, begin + rows), rows);
+      forward_small(x_rows, View(), from_z, true);
+      if (heads) {
+        loss_rows(objective, workspace_.a(last, 0, rows), targets.slice(begin, begin + rows), 1,
+                  workspace_.near_gradient(last, rows), head_sums_.data());
+        sum.loss = end_heads(objective, rows, 0);
+      } else {
+        sum.loss = loss(p);
+      }
+      sum.loss += output_penalty(rows) * objective.divisor(sum.weight);
+      backward_small(x_rows, from_z);
+      end_tables(executor, x_rows, true, simple ? &update : nullptr);
     }
-    sum.loss += output_penalty(rows) * objective.divisor(sum.weight);
-    backward_small(x_rows, from_z);
-    end_tables(executor, x_rows, true, simple ? &update : nullptr);
     if (simple) {
       for (const Range& stretch : stretches_) update.apply(stretch.begin, stretch.size());
     } else {
@@ -292,16 +353,20 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
   return sum;
 }
 
-#define DENSECORE_INSTANTIATE(T, ...)                                                           \
-  template index_t Network<T>::rows_of_small() const;                                           \
-  template bool Network<T>::trains_small(index_t, const OptimizerState<T>&) const;              \
-  template void Network<T>::prepare_small();                                                    \
-  template void Network<T>::start_small(MatrixView<const T>, bool);                             \
-  template void Network<T>::forward_small(MatrixView<const T>, MatrixView<T>, bool, bool);      \
-  template void Network<T>::backward_small(MatrixView<const T>, bool);                          \
-  template void Network<T>::backward_small(MatrixView<const T>, MatrixView<T>);                 \
-  template LossSum Network<T>::train_small(Executor&, const Objective<T>&, MatrixView<const T>, \
-                                           const Targets<T>&, index_t, OptimizerState<T>&,      \
+#define DENSECORE_INSTANTIATE(T, ...)                                                            \
+  template index_t Network<T>::rows_of_small() const;                                            \
+  template bool Network<T>::leaves_are_small(const Objective<T>&, index_t) const;                \
+  template bool Network<T>::trains_small(index_t, const Objective<T>&, const OptimizerState<T>&) \
+      const;                                                                                     \
+  template double Network<T>::gradient_by_leaves(LossArguments<T>, MatrixView<const T>, bool,    \
+                                                 double (*)(const LossArguments<T>&));           \
+  template void Network<T>::prepare_small();                                                     \
+  template void Network<T>::start_small(MatrixView<const T>, bool);                              \
+  template void Network<T>::forward_small(MatrixView<const T>, MatrixView<T>, bool, bool);       \
+  template void Network<T>::backward_small(MatrixView<const T>, bool);                           \
+  template void Network<T>::backward_small(MatrixView<const T>, MatrixView<T>);                  \
+  template LossSum Network<T>::train_small(Executor&, const Objective<T>&, MatrixView<const T>,  \
+                                           const Targets<T>&, index_t, OptimizerState<T>&,       \
                                            StepObserver*);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

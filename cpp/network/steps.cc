@@ -33,7 +33,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   }
   start({true, seed, static_cast<std::uint64_t>(optimizer.steps), 0, x.rows});
   reserve(x.rows);
-  if (trains_small(x.rows, optimizer))
+  if (trains_small(x.rows, objective, optimizer))
     return train_small(executor, objective, x, targets, x.rows, optimizer, nullptr);
   check_numbers(x);
   begin_tables(false);

@@ -116,6 +116,9 @@ template <class T>
 void Ensemble<T>::compile(const Objective<T>& objective,
                           const std::vector<std::shared_ptr<OptimizerSettings>>& settings,
                           std::vector<Metric<T>> metrics) {
+  settle();
+  residents_.clear();
+  optimizers_watched_ = false;
   const index_t count = network().parameter_count();
   std::vector<Member> members;
   members.reserve(settings.size());
@@ -252,6 +255,7 @@ void Ensemble<T>::fit_member(Worker& worker, Executor& executor, index_t member,
 template <class T>
 void Ensemble<T>::fit(Interrupt* interrupt, const Members& data, const Members* validation,
                       const FitOptions& options, const Report& report, std::int64_t* kept) {
+  settle();
   // Lanes make their steps together, and cannot keep another epoch each.
   std::vector<Numbers> groups;
   if (options.best == nullptr)
@@ -275,12 +279,22 @@ void Ensemble<T>::train(Interrupt* interrupt, const Members& data, double* losse
   const index_t rows = data.front().size();
   // Neighbours may share a vector; the task checks whether they fit.
   const index_t together = narrow_ && rows == 1 ? lanes : 1;
+  if (together == 1)
+    settle();
+  else
+    residents_.resize(static_cast<std::size_t>(divide_up(size(), lanes)));
+  resident_ = together > 1;
   const double work = static_cast<double>(size()) *
                       ((together > 1 ? lane_work : member_work) + 3 * network().forward_work(rows));
   run(interrupt, divide_up(size(), together), work,
       [&](Worker& worker, Executor& executor, index_t number) {
         const index_t begin = number * together, end = std::min(begin + together, size());
-        if (fits_lanes(begin, end, data)) return train_lanes(worker, begin, end, data, losses);
+        if (together > 1) {
+          Resident& resident = residents_[static_cast<std::size_t>(number)];
+          if (fits_lanes(begin, end, data))
+            return train_lanes(worker, resident, begin, end, data, losses);
+          settle(resident);
+        }
         for (index_t i = begin; i < end; ++i)
           visit(worker, i, true, [&] {
             Tally<T> tally(*objective_, {});
@@ -292,6 +306,7 @@ void Ensemble<T>::train(Interrupt* interrupt, const Members& data, double* losse
 
 template <class T>
 void Ensemble<T>::evaluate(Interrupt* interrupt, const Members& data, const Report& report) {
+  settle();
   run(interrupt, size(), 2 * parallel_work, [&](Worker& worker, Executor& executor, index_t i) {
     visit(worker, i, false, [&] {
       report.write(0, i,
@@ -303,6 +318,7 @@ void Ensemble<T>::evaluate(Interrupt* interrupt, const Members& data, const Repo
 template <class T>
 void Ensemble<T>::predict(Interrupt* interrupt, const std::vector<MatrixView<const T>>& x,
                           MatrixView<T> out) {
+  settle();
   const index_t rows = out.rows / size();
   const double work = static_cast<double>(size()) * (member_work + network().forward_work(rows));
   run(interrupt, size(), work, [&](Worker& worker, Executor& executor, index_t i) {
@@ -315,6 +331,7 @@ void Ensemble<T>::predict(Interrupt* interrupt, const std::vector<MatrixView<con
 
 template <class T>
 void Ensemble<T>::finish_training() {
+  settle();
   for (index_t i = 0; i < size(); ++i)
     member_of(i).optimizer.finish(parameters_of(i), network().trained());
 }

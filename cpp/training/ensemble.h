@@ -56,7 +56,10 @@ class Ensemble {
   // first worker had.
   const Network<T>& network() const;
   // (members, parameters), and (members, numbers in the layers' other arrays in their order).
-  const std::shared_ptr<AlignedBuffer<T>>& parameters() const { return parameters_; }
+  const std::shared_ptr<AlignedBuffer<T>>& parameters() {
+    settle();
+    return parameters_;
+  }
   const std::shared_ptr<AlignedBuffer<T>>& states() const { return states_; }
   index_t state_count() const { return state_count_; }
   // Of shuffles, dropout and noise; one for each member.
@@ -68,7 +71,12 @@ class Ensemble {
                std::vector<Metric<T>> metrics);
   bool compiled() const { return !members_.empty(); }
   const Objective<T>& objective() const { return *objective_; }
-  OptimizerState<T>& optimizer(index_t member) { return member_of(member).optimizer; }
+  OptimizerState<T>& optimizer(index_t member) {
+    settle();
+    return member_of(member).optimizer;
+  }
+  // From now on each step writes the optimizers' states, as there are views of them.
+  void watch_optimizers() { optimizers_watched_ = true; }
   std::int64_t& epochs(index_t member) { return member_of(member).epochs; }
 
   // All calls below run on the thread pool. `interrupt` is asked in the calling thread. After an
@@ -131,19 +139,32 @@ class Ensemble {
   // All members: groups for the kernel, then the others one by one.
   std::vector<Numbers> groups_of(const Members& data, index_t batch_size) const;
   index_t lane_steps() const;  // that are made at once
-  void enter_lanes(Worker& worker, const Numbers& group);
-  void leave_lanes(Worker& worker, const Numbers& group);
+  // Parameters and states of a group of members, (count, lanes).
+  using Lanes = LaneArrays<T>;
+  void reserve_lanes(Worker& worker);
+  void enter_lanes(Lanes& to, const Numbers& group);
+  void leave_lanes(const Lanes& from, const Numbers& group);
+  // Single steps leave the parameters in the lanes, until somebody may look at them or another call
+  // wants them: writes them to the members' own memory.
+  void settle();
+  struct Resident {
+    bool valid = false;
+    Numbers group;
+    Lanes lanes;
+  };
+  void settle(Resident& resident);
   void shuffle_lanes(Worker& worker, const Numbers& group, index_t rows);
   // Steps begin .. end of an epoch of a group, in the order of `shuffle_lanes` if `shuffled`; adds
   // to the lanes' losses.
-  void step_lanes(Worker& worker, const Numbers& group, const Members& data, bool shuffled,
-                  index_t begin, index_t end);
+  void step_lanes(Worker& worker, Lanes& lanes, const Numbers& group, const Members& data,
+                  bool shuffled, index_t begin, index_t end);
   void scalars_of_lanes(Worker& worker, const Numbers& group, LaneTraining<T>& p);
   void gather_lanes(Worker& worker, const Numbers& group, const Members& data, bool shuffled,
                     index_t begin, LaneTraining<T>& p);
   void fit_lanes(Worker& worker, Executor& executor, const Numbers& group, const Members& data,
                  const Members* validation, const FitOptions& options, const Report& report);
-  void train_lanes(Worker& worker, index_t begin, index_t end, const Members& data, double* losses);
+  void train_lanes(Worker& worker, Resident& resident, index_t begin, index_t end,
+                   const Members& data, double* losses);
 
   const KernelTables* tables_;
   NetworkSpec spec_;
@@ -155,6 +176,9 @@ class Ensemble {
   bool narrow_ = false;  // whether the kernel takes such layers and such a loss
   LaneLoss lane_loss_ = LaneLoss::squared;
   const OptimizerEntry<T>* lane_updates_[2] = {};  // by LaneUpdate
+  std::vector<Resident> residents_;                // of each group of neighbours
+  bool resident_ = false;                          // whether one may be valid
+  bool optimizers_watched_ = false;
   index_t state_count_ = 0;
   std::shared_ptr<AlignedBuffer<T>> parameters_, states_;
 };

@@ -105,11 +105,9 @@ index_t Ensemble<T>::lane_steps() const {
 }
 
 template <class T>
-void Ensemble<T>::enter_lanes(Worker& worker, const Numbers& group) {
-  const KernelTable<T>& table = network().table();
-  const index_t lanes = table.lanes, count = network().parameter_count(), steps = lane_steps();
+void Ensemble<T>::reserve_lanes(Worker& worker) {
+  const index_t lanes = network().table().lanes, steps = lane_steps();
   auto& to = worker.lanes;
-  reserve(to.parameters, count * lanes);
   reserve(to.scalars, steps * max_optimizer_scalars * lanes);
   reserve(to.x, steps * network().inputs() * lanes);
   reserve(to.values, steps * network().outputs() * lanes);
@@ -117,8 +115,15 @@ void Ensemble<T>::enter_lanes(Worker& worker, const Numbers& group) {
   reserve(to.scratch, lane_scratch * lanes);
   reserve(to.losses, lanes);
   std::fill_n(to.losses.data(), lanes, 0.0);
+}
+
+template <class T>
+void Ensemble<T>::enter_lanes(Lanes& to, const Numbers& group) {
+  const KernelTable<T>& table = network().table();
+  const index_t lanes = table.lanes, count = network().parameter_count();
   const auto members = static_cast<index_t>(group.size());
   const int states = member_of(group.front()).optimizer.entry().state_count;
+  reserve(to.parameters, count * lanes);
   for (int s = 0; s < states; ++s) reserve(to.states[s], count * lanes);
   if (group.back() - group.front() + 1 == members)
     table.transpose(members, count, parameters_of(group.front()), count, to.parameters.data(),
@@ -134,10 +139,9 @@ void Ensemble<T>::enter_lanes(Worker& worker, const Numbers& group) {
 }
 
 template <class T>
-void Ensemble<T>::leave_lanes(Worker& worker, const Numbers& group) {
+void Ensemble<T>::leave_lanes(const Lanes& from, const Numbers& group) {
   const KernelTable<T>& table = network().table();
   const index_t lanes = table.lanes, count = network().parameter_count();
-  auto& from = worker.lanes;
   const auto members = static_cast<index_t>(group.size());
   const int states = member_of(group.front()).optimizer.entry().state_count;
   if (group.back() - group.front() + 1 == members)
@@ -151,6 +155,19 @@ void Ensemble<T>::leave_lanes(Worker& worker, const Numbers& group) {
       table.transpose(count, 1, from.states[s].data() + lane, lanes,
                       member_of(member).optimizer.states()->data() + s * count, count);
   }
+}
+
+template <class T>
+void Ensemble<T>::settle(Resident& resident) {
+  if (resident.valid) leave_lanes(resident.lanes, resident.group);
+  resident.valid = false;
+}
+
+template <class T>
+void Ensemble<T>::settle() {
+  if (!resident_) return;
+  for (Resident& resident : residents_) settle(resident);
+  resident_ = false;
 }
 
 template <class T>
@@ -172,16 +189,18 @@ void Ensemble<T>::scalars_of_lanes(Worker& worker, const Numbers& group, LaneTra
   T* const to = worker.lanes.scalars.data();
   p.scalars = to;
   if (p.update == LaneUpdate::sgd) {  // the same for all steps
-    for (index_t lane = 0; lane < members; ++lane)
-      to[lane] =
-          static_cast<T>(optimizer(group[static_cast<std::size_t>(lane)]).next_rate(p.steps));
+    for (index_t lane = 0; lane < members; ++lane) {
+      OptimizerState<T>& state = member_of(group[static_cast<std::size_t>(lane)]).optimizer;
+      to[lane] = static_cast<T>(state.settings()->hyperparameter_values()[0]);
+      state.steps += p.steps;
+    }
     return;
   }
   p.scalars_step = max_optimizer_scalars * lanes;
   HyperparameterValues first{};
-  const std::int64_t first_step = optimizer(group.front()).steps;
+  const std::int64_t first_step = member_of(group.front()).optimizer.steps;
   for (index_t lane = 0; lane < members; ++lane) {
-    OptimizerState<T>& state = optimizer(group[static_cast<std::size_t>(lane)]);
+    OptimizerState<T>& state = member_of(group[static_cast<std::size_t>(lane)]).optimizer;
     const HyperparameterValues values = state.settings()->values(state.steps);
     // Most often all members have the same values, and Adam's powers are slow to compute.
     const bool same = lane > 0 && state.steps == first_step && values == first;
@@ -228,14 +247,14 @@ void Ensemble<T>::gather_lanes(Worker& worker, const Numbers& group, const Membe
 }
 
 template <class T>
-void Ensemble<T>::step_lanes(Worker& worker, const Numbers& group, const Members& data,
-                             bool shuffled, index_t begin, index_t end) {
+void Ensemble<T>::step_lanes(Worker& worker, Lanes& lanes, const Numbers& group,
+                             const Members& data, bool shuffled, index_t begin, index_t end) {
   const MemberData<T>& first = data_of(data, group.front());
   LaneTraining<T> p{};
   p.layers = row_layers_.data();
   p.layer_count = static_cast<int>(row_layers_.size());
-  p.parameters = worker.lanes.parameters.data();
-  for (int s = 0; s < lane_states; ++s) p.states[s] = worker.lanes.states[s].data();
+  p.parameters = lanes.parameters.data();
+  for (int s = 0; s < lane_states; ++s) p.states[s] = lanes.states[s].data();
   const bool is_sgd = &member_of(group.front()).optimizer.entry() == lane_updates_[0];
   p.update = is_sgd ? LaneUpdate::sgd : LaneUpdate::adam;
   p.steps = end - begin;
@@ -273,19 +292,21 @@ void Ensemble<T>::fit_lanes(Worker& worker, Executor& executor, const Numbers& g
       static_cast<double>(lane_steps()) *
       (8192 + 3 * static_cast<double>(network().table().lanes) * network().forward_work(1));
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
-    enter_lanes(worker, group);
+    Lanes& lanes = worker.lanes.members;
+    reserve_lanes(worker);
+    enter_lanes(lanes, group);
     try {
       if (options.shuffle) shuffle_lanes(worker, group, rows);
       for (index_t begin = 0; begin < rows; begin += lane_steps()) {
-        step_lanes(worker, group, data, options.shuffle, begin,
+        step_lanes(worker, lanes, group, data, options.shuffle, begin,
                    std::min(begin + lane_steps(), rows));
         executor.check(work);
       }
     } catch (...) {
-      leave_lanes(worker, group);
+      leave_lanes(lanes, group);
       throw;
     }
-    leave_lanes(worker, group);
+    leave_lanes(lanes, group);
     for (const index_t member : group) ++member_of(member).epochs;
     for (std::size_t lane = 0; lane < group.size(); ++lane) {
       EpochResult result;
@@ -302,26 +323,35 @@ void Ensemble<T>::fit_lanes(Worker& worker, Executor& executor, const Numbers& g
 }
 
 template <class T>
-void Ensemble<T>::train_lanes(Worker& worker, index_t begin, index_t end, const Members& data,
-                              double* losses) {
-  Numbers& group = worker.lanes.group;
-  group.resize(static_cast<std::size_t>(end - begin));
-  std::iota(group.begin(), group.end(), begin);
-  enter_lanes(worker, group);
-  step_lanes(worker, group, data, false, 0, 1);
-  leave_lanes(worker, group);
+void Ensemble<T>::train_lanes(Worker& worker, Resident& resident, index_t begin, index_t end,
+                              const Members& data, double* losses) {
+  Numbers& group = resident.group;
+  reserve_lanes(worker);
+  if (!resident.valid) {
+    group.resize(static_cast<std::size_t>(end - begin));
+    std::iota(group.begin(), group.end(), begin);
+    enter_lanes(resident.lanes, group);
+    resident.valid = true;
+  }
+  step_lanes(worker, resident.lanes, group, data, false, 0, 1);
+  // Somebody has a view of the members' memory, to read it or to write there.
+  const bool states = member_of(begin).optimizer.entry().state_count > 0;
+  if (parameters_.use_count() > 1 || (states && optimizers_watched_)) settle(resident);
   for (index_t i = begin; i < end; ++i)
     losses[i] = worker.lanes.losses.data()[i - begin] / objective_->divisor(1);
 }
 
-#define DENSECORE_INSTANTIATE(T, ...)                                                        \
-  template void Ensemble<T>::choose_lanes();                                                 \
-  template bool Ensemble<T>::fits_lanes(index_t, index_t, const Members&) const;             \
-  template std::vector<std::vector<index_t>> Ensemble<T>::groups_of(const Members&, index_t) \
-      const;                                                                                 \
-  template void Ensemble<T>::fit_lanes(Worker&, Executor&, const Numbers&, const Members&,   \
-                                       const Members*, const FitOptions&, const Report&);    \
-  template void Ensemble<T>::train_lanes(Worker&, index_t, index_t, const Members&, double*);
+#define DENSECORE_INSTANTIATE(T, ...)                                                          \
+  template void Ensemble<T>::choose_lanes();                                                   \
+  template bool Ensemble<T>::fits_lanes(index_t, index_t, const Members&) const;               \
+  template std::vector<std::vector<index_t>> Ensemble<T>::groups_of(const Members&, index_t)   \
+      const;                                                                                   \
+  template void Ensemble<T>::fit_lanes(Worker&, Executor&, const Numbers&, const Members&,     \
+                                       const Members*, const FitOptions&, const Report&);      \
+  template void Ensemble<T>::settle();                                                         \
+  template void Ensemble<T>::settle(Resident&);                                                \
+  template void Ensemble<T>::train_lanes(Worker&, Resident&, index_t, index_t, const Members&, \
+                                         double*);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

@@ -9,6 +9,12 @@
 
 namespace densecore {
 
+// What the members in the lanes are: arrays (count, lanes).
+template <class T>
+struct LaneArrays {
+  AlignedBuffer<T> parameters, states[lane_states];
+};
+
 template <class T>
 struct EnsembleWorker {
   std::shared_ptr<Network<T>> network;
@@ -18,9 +24,10 @@ struct EnsembleWorker {
     AlignedBuffer<T> x, values, weight;
     AlignedBuffer<std::int32_t> labels;
   } copies[2];
-  // The members in the lanes: arrays (count, lanes).
+  // What their steps work on besides.
   struct {
-    AlignedBuffer<T> parameters, states[lane_states], scalars, x, values, scratch;
+    LaneArrays<T> members;
+    AlignedBuffer<T> scalars, x, values, scratch;
     AlignedBuffer<std::int32_t> labels;
     AlignedBuffer<double> losses;
     std::vector<std::vector<index_t>> orders;

@@ -200,7 +200,7 @@ std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data
     const bool by_row =
         batch_size == 1 && network_->trains_rows(objective_, data.targets, optimizer_);
     if (by_row) train_rows(executor, data, options.shuffle ? order.data() : nullptr, trained);
-    const bool small = !by_row && network_->trains_small(batch_size, optimizer_);
+    const bool small = !by_row && network_->trains_small(batch_size, objective_, optimizer_);
     if (small)
       train_small(executor, data, options.shuffle ? order.data() : nullptr, batch_size, trained);
     for (index_t begin = 0; begin < rows && !by_row && !small; begin += batch_size) {
