@@ -242,3 +242,13 @@ def test_data_sets_are_read_where_keras_has_put_them(
     assert y.tolist() == [0, 1, 2, 3, 4]
     with pytest.raises(AttributeError, match="has no cifar10, which Keras has: it would have to"):
         dc.datasets.cifar10  # noqa: B018
+
+
+def test_dropout_of_a_model_that_is_called() -> None:
+    """Monte Carlo dropout: each call drops others."""
+    model = dc.Sequential([dc.Input(3), dc.Dense(50, "relu"), layers.Dropout(0.5), dc.Dense(1)])
+    runs = np.stack([model(X, training=True) for _ in range(20)])
+    assert (runs.std(axis=0) > 0).all()
+    assert (model(X, training=False) == model.predict(X)).all()
+    with pytest.raises(TypeError, match="training: found True for a symbol"):
+        model(dc.Input(3), training=True)

@@ -31,13 +31,13 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ),
         (
             f"{_ONE_ROW}; give a category as columns of 0 and 1, see utils.to_categorical",
-            "ReversibleEmbedding CategoryEncoding",
+            "ReversibleEmbedding",
         ),
         (_TENSORS, "Wrapper TFSMLayer TorchModuleWrapper FlaxLayer JaxLayer"),
         (f"{_ONE_ROW}, before and after every layer", "Permute EinsumDense"),
         (
             _BEFORE,
-            "Discretization Hashing HashedCrossing StringLookup IntegerLookup TextVectorization "
+            "HashedCrossing TextVectorization "
             "Random* CenterCrop Resizing Rescale AutoContrast CutMix MixUp Equalization "
             "Solarization MelSpectrogram STFTSpectrogram Pipeline",
         ),

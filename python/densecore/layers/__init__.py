@@ -39,6 +39,13 @@ from .normalization import (
     UnitNormalization,
 )
 from .periodic import PeriodicEmbedding, Scale
+from .preprocessing import (
+    CategoryEncoding,
+    Discretization,
+    Hashing,
+    IntegerLookup,
+    StringLookup,
+)
 from .residual import Residual
 from .shapes import Flatten, Identity, RepeatVector, Reshape
 
@@ -50,8 +57,10 @@ __all__ = [
     "AlphaDropout",
     "Average",
     "BatchNormalization",
+    "CategoryEncoding",
     "Concatenate",
     "Dense",
+    "Discretization",
     "Dot",
     "Dropout",
     "ElementFunction",
@@ -60,9 +69,11 @@ __all__ = [
     "GaussianDropout",
     "GaussianNoise",
     "GroupNormalization",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
+    "IntegerLookup",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -81,6 +92,7 @@ __all__ = [
     "Residual",
     "Scale",
     "Softmax",
+    "StringLookup",
     "Subtract",
     "UnitNormalization",
     "add",

@@ -10,6 +10,7 @@ from .._base import checks
 from .._base.dtypes import Array
 from .._base.keras_arrays import as_tensors
 from .._base.lazy import imports
+from .._data.row_sources import take
 from ..callbacks.history import History
 from ..layers.symbols import are_symbols
 from .derivatives import Derivatives
@@ -283,19 +284,28 @@ class Model(OnBatch, Derivatives, Serializable):
         """As `predict`: an array, where Keras has a tensor; for symbols those of the outputs: the
         model is then a layer of another one, with the same weights.
 
+        Parameters
+        ----------
+        inputs : array_like, Symbol, or a structure of them
+        training : bool, default False
+            Whether units drop out, each time others, and batch normalisation uses the batch's
+            statistics. Of symbols it is refused.
+
         Raises
         ------
         TypeError
-            `training` is true.
+            `training` is true for symbols: fit trains, and predict does not.
         """
-        if training:
-            raise TypeError(
-                "training: found True, wanted False or None: forward(x, training=True) is what "
-                "computes with dropout and the batch's own statistics"
-            )
         if are_symbols(inputs):
+            if training:
+                raise TypeError("training: found True for a symbol, wanted None: fit trains")
             return self._called(inputs)
-        return as_tensors(self.predict(inputs))
+        if not training:
+            return as_tensors(self.predict(inputs))
+        self._build_for(inputs)
+        outputs = self._network.forward(take(self._rows(inputs), slice(None)), None, True)
+        self._give_back()
+        return as_tensors(self._shaped(outputs))
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
