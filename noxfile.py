@@ -88,6 +88,8 @@ def faults(session: nox.Session) -> None:
     """Kill, interrupt, starve and fill the disk of trainings that save; ten minutes."""
     session.run("python", "tools/kill_check.py")
     session.run("python", "tools/starve_check.py")
+    kills = "tests/test_distributed_mpi.py::test_kills_at_random_moments"  # 100, with mpi4py
+    session.run("pytest", kills, env={"DENSECORE_KILLS": "50"})
 
 
 @nox.session

@@ -1,6 +1,5 @@
 """Members and grid searches on Dask and Ray, where these are installed; their workers die."""
 
-import os
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -47,17 +46,24 @@ def test_dask(client: Any) -> None:
     assert found.rows == expected()
 
 
-def _kill_once(flag: str) -> int:
-    if not os.path.exists(flag):
-        open(flag, "w").close()
-        os._exit(9)
-    return os.getpid()
+def dying_once(flag: str) -> Any:
+    """A task that kills its worker the first time; workers need not import this file for it."""
+
+    def work() -> int:
+        import os
+
+        if not os.path.exists(flag):
+            open(flag, "w").close()
+            os._exit(9)
+        return os.getpid()
+
+    return work
 
 
 def test_dask_with_a_worker_that_dies(client: Any, tmp_path: Any) -> None:
     x, y = data()
     with client.get_executor() as executor:
-        dying = executor.submit(_kill_once, str(tmp_path / "flag"))
+        dying = executor.submit(dying_once(str(tmp_path / "flag")))
         found = dc.sweep(model(), x, y, GRID, epochs=2, repeats=4, executor=executor)
         assert dying.result(timeout=60) > 0
     assert found.rows == expected()
@@ -71,14 +77,11 @@ def test_ray(ray: Any) -> None:
 
 def test_ray_with_a_worker_that_dies(ray: Any, tmp_path: Any) -> None:
     x, y = data()
-    dying = ray.remote(_kill_once).options(max_retries=2).remote(str(tmp_path / "flag"))
+    work = dying_once(str(tmp_path / "flag"))
+    dying = ray.remote(work).options(max_retries=2).remote()
     found = dc.sweep(model(), x, y, GRID, epochs=2, repeats=4, executor=ray)
     assert ray.get(dying, timeout=120) > 0
     assert found.rows == expected()
-
-
-def _threads(estimator: Any, x: Any, y: Any) -> float:
-    return float(dc.get_num_threads())
 
 
 @pytest.mark.parametrize("backend", ["dask", "ray"])
@@ -92,10 +95,14 @@ def test_a_grid_search(backend: str, request: pytest.FixtureRequest) -> None:
     else:
         request.getfixturevalue("ray")
         pytest.importorskip("ray.util.joblib").register_ray()
+
+    def threads(estimator: Any, x: Any, y: Any) -> float:
+        return float(dc.get_num_threads())
+
     x, y = data()
     search = selection.GridSearchCV(
         MLPClassifier((8,), max_iter=5, random_state=0), {"alpha": [1e-4, 1e-1]}, cv=2,
-        scoring={"score": "accuracy", "threads": _threads}, refit="score",
+        scoring={"score": "accuracy", "threads": threads}, refit="score",
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -37,7 +37,8 @@ class Shards:
         the same bits.
     window : int
         Bytes of the rows that are shuffled with each other, of all lanes of one process together.
-        Twice as many are in memory, because the next windows are read while these are trained on.
+        Twice as many are in memory, because the next windows are read while these are trained on;
+        and of Parquet about 2 MB for each column of each lane that a process reads.
 
     Attributes
     ----------
@@ -66,7 +67,7 @@ class Shards:
         columns: Sequence[str] | None = None,
         weight: Any = None,
         lanes: int = 8,
-        window: int = 1 << 27,
+        window: int = 1 << 26,
     ) -> None:
         self.lanes = checks.integer("lanes", lanes, 1)
         if self.lanes & (self.lanes - 1):
