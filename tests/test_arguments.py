@@ -275,3 +275,36 @@ def test_the_signatures_are_read() -> None:
             call(**usual(call))
             working += 1
     assert working > 0.75 * len(without), f"{working} of {len(without)} calls work at all"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_parameters_of_tables_estimators() -> None:
+    pytest.importorskip("sklearn")
+    from densecore.tabular import TabularClassifier
+
+    wrong = []
+    for argument in (
+        "hidden", "epochs", "batch_size", "learning_rate", "folds", "time_limit", "categorical",
+        "ignore", "recipe",
+    ):  # fmt: skip
+        for what, value in STRANGE.items():
+            if argument == "learning_rate" and what in ("2^63", "uint64", "array"):
+                continue  # rates, with which a training diverges
+            estimator = TabularClassifier(**{"recipe": "quick", "epochs": 1, argument: value})
+            try:
+                estimator._recipe()
+                estimator._names("categorical")
+                estimator._names("ignore")
+                estimator._time_limit()
+            except (ValueError, TypeError) as error:
+                if not any(word in str(error) for word in CLEAR):
+                    wrong.append(f"{argument}={what}: {error}")
+    assert not wrong, "\n".join(wrong)
+    for argument, value in (
+        ("epochs", "3"),
+        ("folds", True),
+        ("time_limit", b"1"),
+        ("ignore", "a"),
+    ):
+        with pytest.raises(TypeError, match=f"{argument}: found"):
+            TabularClassifier(**{argument: value}).fit([[1.0], [2.0]], [0, 1])

@@ -1,6 +1,7 @@
 """What a model was compiled with is what it trains with, and what its files say."""
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,45 @@ def test_a_restored_training_has_its_own_dropout(tmp_path: Any) -> None:
     with pytest.raises(ZeroDivisionError):
         run(model(seed=5), callbacks.LambdaCallback(on_epoch_begin=stop))
     assert run(model(seed=6)) == whole.parameters.tobytes()
+
+
+def test_a_compilation_that_fails_leaves_what_another_has_chosen() -> None:
+    """As when two threads compile: names of one and numbers of the other did not fit together."""
+    made = compiled(3, 4, 1)
+
+    class Late(list):  # type: ignore[type-arg]
+        def __iter__(self) -> Any:
+            made.compile("sgd", "mse", ["mae", "mse"])
+            return super().__iter__()
+
+    with pytest.raises(ValueError, match="unknown metric"):
+        made.compile("sgd", "mse", Late(["nonsense"]))
+    assert made.metrics_names == ["loss", "mae", "mse"]
+    assert set(made.fit(X, Y, verbose=0).history) == {"loss", "mae", "mse"}
+    assert set(made.evaluate(X, Y, return_dict=True)) == {"loss", "mae", "mse"}
+
+
+def test_a_compilation_during_a_training_is_refused() -> None:
+    made, seen = compiled(3, 4, 1), []
+    inside, done = threading.Event(), threading.Event()
+
+    def wait(epoch: int, logs: Any) -> None:
+        inside.set()
+        done.wait(10)
+
+    callback = callbacks.LambdaCallback(on_epoch_begin=wait)
+    thread = threading.Thread(target=lambda: made.fit(X, Y, callbacks=callback, verbose=0))
+    thread.start()
+    inside.wait(10)
+    for call in (lambda: made.compile("adam", "mae", ["mse"]), lambda: made.fit(X, Y, verbose=0)):
+        with pytest.raises(RuntimeError, match="in use by another thread"):
+            call()
+        seen.append((made.metrics_names, type(made.optimizer).__name__, made.loss.kind))  # type: ignore[union-attr]
+    done.set()
+    thread.join()
+    assert seen == [(["loss"], "SGD", "mean_squared_error")] * 2
+    assert made.history is not None
+    assert len(made.history.epoch) == 1
 
 
 def test_an_ensemble_gives_no_list_to_change() -> None:

@@ -147,13 +147,14 @@ class Ensemble(Members):
             get_all("weighted_metrics", weighted_metrics),
         )
         model = self._model
-        before = (model.loss, model._metrics, model._weighted_metrics)
-        try:
-            model._loss, model._metrics, model._weighted_metrics = chosen, plain, weighted
-            self._compile(members)
-        except BaseException:
-            model._loss, model._metrics, model._weighted_metrics = before
-            raise
+        with self._core.reserved():
+            before = (model.loss, model._metrics, model._weighted_metrics)
+            try:
+                model._loss, model._metrics, model._weighted_metrics = chosen, plain, weighted
+                self._compile(members)
+            except BaseException:
+                model._loss, model._metrics, model._weighted_metrics = before
+                raise
 
     def _read(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -94,18 +95,35 @@ class Compiled(LayeredNetwork):
                 )
         if loss is None:
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
+        chosen: losses.Loss
+        if len(several) > 1:
+            given = (loss, loss_weights, metrics, weighted_metrics)
+            chosen = heads_of(several, self._head_outputs, *given)
+            metrics = weighted_metrics = None
+        else:
+            chosen = custom_loss(loss) or losses.get(loss)
+        network = self._network_or_none
+        # Other threads neither train with one half of what is chosen, nor choose at the same time.
+        with nullcontext() if network is None else network.reserved():
+            self._choose(
+                optimizers.get(optimizer),
+                chosen,
+                get_all("metrics", metrics),
+                get_all("weighted_metrics", weighted_metrics),
+            )
+
+    def _choose(
+        self,
+        optimizer: optimizers.Optimizer,
+        loss: losses.Loss,
+        metrics: list[metrics.Metric],
+        weighted_metrics: list[metrics.Metric],
+    ) -> None:
         before = (self._optimizer, self._loss, self._metrics, self._weighted_metrics)
         try:
-            self._optimizer = optimizers.get(optimizer)
-            if len(several) > 1:
-                given = (loss, loss_weights, metrics, weighted_metrics)
-                self._loss = heads_of(several, self._head_outputs, *given)
-                self._metrics, self._weighted_metrics = [], []
-            else:
-                self._loss = custom_loss(loss) or losses.get(loss)
-                self._loss.check_trainable()
-                self._metrics = get_all("metrics", metrics)
-                self._weighted_metrics = get_all("weighted_metrics", weighted_metrics)
+            loss.check_trainable()
+            self._optimizer, self._loss = optimizer, loss
+            self._metrics, self._weighted_metrics = metrics, weighted_metrics
             if self.built:
                 self._network_changed()
             elif self._input_row is not None:

@@ -49,11 +49,12 @@ def evaluate(
     params = {"verbose": verbose, "steps": source.steps, "metrics": model.metrics_names}
     listeners = CallbackList(callbacks, model, **params)
     start = time.perf_counter()
-    try:
-        values = evaluate_source(model, source, listeners)
-    finally:
-        listeners.release()
-    named = dict(zip(model.metrics_names, values, strict=True))
+    with model._reserved():  # the names belong to the numbers
+        try:
+            values = evaluate_source(model, source, listeners)
+        finally:
+            listeners.release()
+        named = dict(zip(model.metrics_names, values, strict=True))
     if verbose != 0:
         numbers = " - ".join(f"{name}: {shown(value)}" for name, value in named.items())
         print(f"{numbers} - {time.perf_counter() - start:.1f}s")

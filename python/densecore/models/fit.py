@@ -103,6 +103,17 @@ def fit(model: "Model", arguments: FitArguments) -> History:
         if model._input_row is not None:
             method.check(model._network, model._compiled_loss())
     source, validation = sources_of(model, arguments)
+    with model._network.reserved():  # another thread must not compile it anew, nor train
+        return _fit(model, arguments, method, source, validation)
+
+
+def _fit(
+    model: "Model",
+    arguments: FitArguments,
+    method: solvers.Solver | None,
+    source: Source,
+    validation: Source | None,
+) -> History:
     names = model.metrics_names
     if validation is not None:
         names = names + ["val_" + name for name in names]
@@ -124,21 +135,20 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     model._initial_step, model._initial_totals = 0, []
     run = Run(model, source, validation, arguments, listeners, names)
     network = model._network
-    with network.reserved():  # also between the calls of a loop in Python, and for callbacks
-        try:
-            history.on_train_begin()
-            listeners.on_train_begin({})
-            if not model.stop_training:
-                if method is None:
-                    run.train(model._initial_epoch, arguments.epochs)
-                else:
-                    run.solve(method, model._initial_epoch, arguments.epochs)
-            network.finish_training()
-            model._give_back()
-            listeners.on_train_end(run.logs)
-        finally:
-            listeners.release()
-            listeners.watch(None)
+    try:
+        history.on_train_begin()
+        listeners.on_train_begin({})
+        if not model.stop_training:
+            if method is None:
+                run.train(model._initial_epoch, arguments.epochs)
+            else:
+                run.solve(method, model._initial_epoch, arguments.epochs)
+        network.finish_training()
+        model._give_back()
+        listeners.on_train_end(run.logs)
+    finally:
+        listeners.release()
+        listeners.watch(None)
     return history
 
 

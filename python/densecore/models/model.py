@@ -245,9 +245,11 @@ class Model(OnBatch, Derivatives, Serializable):
         by_batch = self.loss is not None and self.loss.depends_on_batches(sample_weight is not None)
         if plain and not by_batch and self._compiled_loss().in_core:
             # The usual call, without the machinery of hooks.
-            values = self._network.evaluate(*self._data(x, y, sample_weight))
-            if return_dict:
-                return dict(zip(self.metrics_names, values, strict=True))
+            data = self._data(x, y, sample_weight)
+            with self._network.reserved(reading=True):  # the names belong to the numbers
+                values = self._network.evaluate(*data)
+                if return_dict:
+                    return dict(zip(self.metrics_names, values, strict=True))
             return values if len(values) > 1 else values[0]
         with imports:
             from . import evaluate as evaluation

@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._base import checks
 from .._base.warn import warn
 from .columns import category_key, from_numbers, from_texts
 from .errors import TableError
@@ -75,13 +76,33 @@ class _Tabular(BaseEstimator):
         return tags
 
     def _recipe(self) -> Recipe:
-        return recipe_named(self.recipe).with_options(
-            hidden=None if self.hidden is None else tuple(self.hidden),
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            folds=self.folds,
+        hidden: tuple[int, ...] | None = None
+        if self.hidden is not None:
+            if not isinstance(self.hidden, list | tuple) and getattr(self.hidden, "ndim", 0) != 1:
+                raise TypeError(
+                    f"hidden: found {checks.shown(self.hidden)}, wanted a list of widths"
+                )
+            hidden = tuple(checks.width("hidden", units) for units in self.hidden)
+        rate = self.learning_rate
+        return recipe_named(checks.text("recipe", self.recipe)).with_options(
+            hidden=hidden,
+            epochs=checks.optional("epochs", self.epochs),
+            batch_size=checks.optional("batch_size", self.batch_size),
+            learning_rate=None if rate is None else checks.number("learning_rate", rate, above=0),
+            folds=checks.optional("folds", self.folds, 0),
         )
+
+    def _time_limit(self) -> float | None:
+        limit = self.time_limit
+        return None if limit is None else checks.number("time_limit", limit, above=0)
+
+    def _names(self, argument: str) -> Sequence[str]:
+        """A list of columns' names."""
+        names = getattr(self, argument)
+        listed = isinstance(names, list | tuple | set | frozenset)
+        if not listed and getattr(names, "ndim", 0) != 1:
+            raise TypeError(f"{argument}: found {checks.shown(names)}, wanted a list of names")
+        return [checks.text(argument, name) for name in names]
 
     def _table(self, X: Any, reset: bool) -> Table:
         """X as a table; n_features_in_ and feature_names_in_ are set or checked."""
@@ -114,8 +135,8 @@ class _Tabular(BaseEstimator):
         bins = recipe.settings(self._classification).bins
         options = {
             "task": "classification" if self._classification else "regression",
-            "ignore": self.ignore,
-            "categorical": self.categorical,
+            "ignore": self._names("ignore"),
+            "categorical": self._names("categorical"),
             "bins": bins,
             "dtype": recipe.dtype,
             "bend": bool(recipe.hidden),
@@ -140,7 +161,7 @@ class _Tabular(BaseEstimator):
             recipe,
             seed,
             metric=self.metric,
-            time_limit=self.time_limit,
+            time_limit=self._time_limit(),
             linear=False,
             executor=executor,
         )
