@@ -292,3 +292,19 @@ def test_the_package_knows_its_module_of_tables() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "TabularClassifier\n"
+
+
+def test_scores_of_very_small_and_very_large_numbers() -> None:
+    """Their squares are no doubles."""
+    from densecore.tabular.scores import number_scores
+
+    truth = np.array([1.0, 2.0, 4.0, 8.0])
+    wanted = number_scores(truth + 0.5, truth)
+    for unit in (1e-300, 1e-200, 1e200):
+        found = number_scores(unit * (truth + 0.5), unit * truth)
+        assert found["rmse"] == pytest.approx(unit * 0.5)
+        assert found["mae"] == pytest.approx(unit * 0.5)
+        assert found["r2"] == pytest.approx(wanted["r2"])
+    same = number_scores(np.zeros(3), np.zeros(3))
+    assert (same["rmse"], same["mae"]) == (0.0, 0.0)
+    assert np.isnan(same["r2"])
