@@ -24,6 +24,7 @@ PAGES = {
     "docs/layers.md": (1, 1),
     "docs/other-programs.md": (5, 3),
     "docs/own-loops.md": (5, 5),
+    "docs/start.md": (1, 1),
     "docs/tables.md": (1, 1),
     "docs/the-note.md": (2, 0),
     "docs/training.md": (10, 0),
