@@ -140,7 +140,7 @@ def test_fit_is_a_loop_of_steps(optimizer: str, rows: int) -> None:
                 network.backward((out - y[part]) * np.float32(2 / out.size), False, False, None)
                 network.apply_gradients()
         if way == 2:
-            network.fit(x, y, None, None, 1, rows, False, None, [])
+            network.fit(x, y, None, None, 1, rows, False, [])
         ran.append(network.parameters.copy())
     assert_close(ran[1], ran[0], 2e-4)
     assert_close(ran[2], ran[0], 2e-5)
@@ -199,7 +199,7 @@ def test_bits_do_not_depend_on_threads(rows: int, optimizer: str) -> None:
         for number in (1, 2):
             dc.set_num_threads(number)
             network = compiled("float32", getattr(dc.optimizers, optimizer)(0.01), wide(SPECS))
-            network.fit(x, y, None, (x, y, None), 2, rows, True, None, [])
+            network.fit(x, y, None, (x, y, None), 2, rows, True, [])
             ran.append(network.parameters.tobytes())
     finally:
         dc.set_num_threads(threads)
@@ -213,8 +213,8 @@ CALLS: list[Any] = [
     lambda network, x, y: network.loss_and_gradients(x, y),
     lambda network, x, y: network.evaluate(x, y, None),
     lambda network, x, y: network.train_batch(x, y, None, network.tally()),
-    lambda network, x, y: network.fit(x, y, None, None, 1, 2, False, None, []),
-    lambda network, x, y: network.fit(x[:20], y[:20], None, (x, y, None), 1, 2, False, None, []),
+    lambda network, x, y: network.fit(x, y, None, None, 1, 2, False, []),
+    lambda network, x, y: network.fit(x[:20], y[:20], None, (x, y, None), 1, 2, False, []),
 ]
 
 

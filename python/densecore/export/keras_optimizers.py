@@ -2,14 +2,16 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import optimizers
 from .._base.dtypes import Array
-from ..models.sequential import Sequential
 from .trained_slices import trained_slices
+
+if TYPE_CHECKING:
+    from ..models.sequential import Sequential
 
 Order = tuple[tuple[str, ...], ...]
 
@@ -56,7 +58,7 @@ _OTHERS = (optimizers.Nadam, optimizers.Lamb, optimizers.Adafactor)
 Read = Callable[[Any, tuple[int, ...]], Array]
 
 
-def take(model: Sequential, variables: Sequence[Any], read: Read) -> None:
+def take(model: "Sequential", variables: Sequence[Any], read: Read) -> None:
     """Take a Keras optimizer's state along, where its order is known here.
 
     Parameters
@@ -83,7 +85,7 @@ def take(model: Sequential, variables: Sequence[Any], read: Read) -> None:
     model._network.steps = int(read(variables[0], ()))
 
 
-def give(keras: Any, model: Sequential, theirs: Any) -> None:
+def give(keras: Any, model: "Sequential", theirs: Any) -> None:
     """Compile a Keras model as a model is, with the optimizer's state.
 
     Raises

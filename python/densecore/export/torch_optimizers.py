@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import optimizers
 from .._base.dtypes import Array
-from ..models.sequential import Sequential
 from .trained_slices import trained_slices
+
+if TYPE_CHECKING:
+    from ..models.sequential import Sequential
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _place(kind: type) -> str:
     return f"optimizer ({kind.__name__})"
 
 
-def take(model: Sequential, module: Any, optimizer: Any, loss: Any, metrics: Any) -> None:
+def take(model: "Sequential", module: Any, optimizer: Any, loss: Any, metrics: Any) -> None:
     """Compile a model with a PyTorch optimizer's rule, and take its state.
 
     Raises
@@ -174,7 +176,7 @@ def take(model: Sequential, module: Any, optimizer: Any, loss: Any, metrics: Any
     model._network.steps = steps
 
 
-def give(model: Sequential, module: Any, torch: Any) -> Any:
+def give(model: "Sequential", module: Any, torch: Any) -> Any:
     """PyTorch's optimizer of a compiled model, with its state, for a module's parameters.
 
     Raises

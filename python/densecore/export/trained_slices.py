@@ -1,12 +1,14 @@
 """Where the arrays that training changes lie: what an optimizer's state is laid out like."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._base.dtypes import Array
-from ..models.sequential import Sequential
+
+if TYPE_CHECKING:
+    from ..models.sequential import Sequential
 
 
-def trained_slices(model: Sequential) -> list[tuple[slice, tuple[int, ...]]]:
+def trained_slices(model: "Sequential") -> list[tuple[slice, tuple[int, ...]]]:
     """Where the arrays that training changes lie in the flat parameters, and their shapes."""
     start = model.parameters.__array_interface__["data"][0]
     found = []

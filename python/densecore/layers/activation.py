@@ -144,7 +144,7 @@ class PReLU(Layer):
     ) -> None:
         for name in ("alpha_regularizer", "alpha_constraint", "shared_axes"):
             if (given := locals()[name]) is not None:
-                raise ValueError(f"PReLU: {name}: found {given!r}, wanted None")
+                raise ValueError(f"PReLU: {name}: found {checks.shown(given)}, wanted None")
         super().__init__(**general)
         self.alpha_initializer = initializers.get(alpha_initializer)
 

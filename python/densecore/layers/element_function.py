@@ -7,6 +7,7 @@ import numpy as np
 
 from .._autodiff.derive import derive, sees_elements_only
 from .._autodiff.traced import Traced
+from .._base import checks
 from .._base.dtypes import Array
 from .._base.registry import get_registered_name, get_registered_object
 from . import activation_argument as functions
@@ -101,13 +102,14 @@ class ElementFunction(Layer):
     ) -> None:
         super().__init__(**general)
         known = {ufunc.__name__: ufunc for ufunc in Traced.ufuncs}
+        self.function = checks.text("ElementFunction: function", function)
         if function not in known or function == "matmul":
             raise ValueError(
-                f"ElementFunction: found {function!r}, wanted one of {', '.join(known)}"
+                f"ElementFunction: function: found {function!r}, wanted one of {', '.join(known)}"
             )
-        self.function = function
-        self.constant = None if constant is None else float(constant)
-        self.constant_first = bool(constant_first)
+        name = "ElementFunction: constant"
+        self.constant = None if constant is None else checks.number(name, constant)
+        self.constant_first = checks.flag("ElementFunction: constant_first", constant_first)
         self._ufunc = known[function]
 
     def compute(self, x: Any) -> Any:

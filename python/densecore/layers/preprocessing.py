@@ -117,6 +117,13 @@ class CategoryEncoding(Preprocessing):
         return _encoded(numbers.astype(np.int64), self.num_tokens, self.output_mode)
 
 
+def _listed(name: str, values: Any) -> list[Any]:
+    """The elements of a list, a tuple or an array of one dimension; TypeError for anything else."""
+    if isinstance(values, list | tuple) or getattr(values, "ndim", 0) == 1:
+        return list(values)
+    raise TypeError(f"{name}: found {checks.shown(values)}, wanted a list")
+
+
 class Discretization(Preprocessing):
     """Numbers as the numbers of the intervals that they are in.
 
@@ -143,12 +150,16 @@ class Discretization(Preprocessing):
     ) -> None:
         super().__init__(**general)
         if (bin_boundaries is None) == (num_bins is None):
-            raise ValueError("Discretization: wanted one of bin_boundaries and num_bins")
+            found = "neither" if num_bins is None else "both"
+            raise ValueError(f"Discretization: found {found}, wanted bin_boundaries or num_bins")
+        self.epsilon = checks.number("Discretization: epsilon", epsilon)
         self.num_bins = checks.optional("Discretization: num_bins", num_bins, 2)
         self.output_mode = _mode("Discretization", output_mode)
         self._boundaries: list[float] | None = None
         if bin_boundaries is not None:
-            self._boundaries = [float(value) for value in bin_boundaries]
+            name = "Discretization: bin_boundaries"
+            values = _listed(name, bin_boundaries)
+            self._boundaries = [checks.number(name, value) for value in values]
             if sorted(set(self._boundaries)) != self._boundaries:
                 raise ValueError("Discretization: bin_boundaries: wanted them in increasing order")
 
@@ -272,7 +283,8 @@ class _Lookup(Preprocessing):
         ValueError
             A token occurs twice.
         """
-        tokens = [self._token(token) for token in np.asarray(list(vocabulary)).tolist()]
+        given = _listed(f"{type(self).__name__}: vocabulary", vocabulary)
+        tokens = [self._token(token) for token in np.asarray(given).tolist()]
         special = (self.mask_token, self.oov_token)
         while tokens and tokens[0] in special and tokens[0] is not None:
             tokens = tokens[1:]
@@ -397,6 +409,7 @@ class IntegerLookup(_Lookup):
         output_mode: str = "int",
         **general: Any,
     ) -> None:
+        oov_token = checks.integer("IntegerLookup: oov_token", oov_token, -(2**62))
         own = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, invert, output_mode)
         super().__init__(*own, general)
 

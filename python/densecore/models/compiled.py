@@ -257,7 +257,7 @@ class Compiled(LayeredNetwork):
             rows = self._rows(x)
             if isinstance(loss, HeadsLoss):
                 return self._data_of_heads(loss, rows, y, sample_weight, class_weight)
-            y, sample_weight = self._only(y), self._only(sample_weight)
+            y, sample_weight = self._only_array(y), self._only_array(sample_weight)
             columns = self._own_columns(y, len(rows))
             return prepare(
                 rows,
@@ -324,6 +324,13 @@ class Compiled(LayeredNetwork):
                 return value if of is object or isinstance(value, of) else [value]
         if isinstance(given, list | tuple) and len(given) == 1 and isinstance(given[0], of):
             return given[0]
+        return given
+
+    def _only_array(self, given: Any) -> Any:
+        """As `_only`, of data: a list of one number is a row, no list of one output."""
+        found = self._only(given)
+        if isinstance(given, Mapping) or getattr(found, "ndim", 0) > 0:
+            return found
         return given
 
     def _own_columns(self, y: Any, rows: int) -> int | None:

@@ -224,6 +224,7 @@ class Serializable(Compiled):
         ValueError
             It is not such a file, or of other layers.
         """
+        filepath = checks.path("filepath", filepath)
         if weights_file.is_hdf5(filepath):
             from .._saving import keras_files
 
