@@ -261,6 +261,40 @@ def test_missing_numbers_are_row_0(rows: int) -> None:
     assert ran[0] == ran[1]
 
 
+ENSEMBLES = {"float32": dc._core.EnsembleF32, "float64": dc._core.EnsembleF64}
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_members_of_ensembles_train_as_alone(dtype: str, optimizer: str) -> None:
+    x, y = data(60, dtype)
+    networks = [network_of_graph(dtype, INPUTS, SPECS, seed=k) for k in range(3)]
+    ensemble = ENSEMBLES[dtype](INPUTS, SPECS, 3)
+    made = [getattr(dc.optimizers, optimizer)(0.01)._settings for _ in range(4)]
+    ensemble.compile("mean_squared_error", "sum_over_batch_size", made[:3], [], False, [])
+    for member, network in enumerate(networks):
+        ensemble.parameters[member] = network.parameters
+        network.compile("mean_squared_error", "sum_over_batch_size", made[3], [], 0)
+    for seed in range(3):
+        ensemble.train_on_batch(*data(60, dtype, seed))
+        for network in networks:
+            network.train_on_batch(*data(60, dtype, seed))
+    for member, network in enumerate(networks):
+        assert (ensemble.parameters[member] == network.parameters).all()
+    before = ensemble.parameters.copy()
+    x[40, 0] = 99
+    members = ([x], [y], None, None)
+    report = np.empty((1, 1, 3))
+    for call in (
+        lambda: ensemble.train_on_batch(x, y),
+        lambda: ensemble.fit(members, None, 1, 4, False, report),
+        lambda: ensemble.predict(x),
+    ):
+        with pytest.raises(ValueError, match="x: found 99 in row 40 of column 0"):
+            call()
+    assert (ensemble.parameters == before).all()
+
+
 def test_specifications_of_embeddings_are_checked() -> None:
     table = {"kind": "embedding", "categories": 4, "units": 2}
     for network in NETWORKS.values():

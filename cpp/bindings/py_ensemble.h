@@ -228,6 +228,7 @@ class PyEnsemble {
       };
       MemberData<T> member;
       member.data.x = input_matrix<T>("x", of(xs), any, ensemble_->network().inputs());
+      if (xs.size() > 1 || i == 0) ensemble_->network().check_numbers(member.data.x);
       const index_t count = member.data.x.rows;
       if (ensemble_->objective().sparse()) {
         auto& labels = lists.labels[ys.size() == 1 ? 0 : i];
@@ -267,6 +268,7 @@ class PyEnsemble {
     if (rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     MemberData<T> first;
     first.data.x = {static_cast<const T*>(xs.data()), rows, inputs};
+    ensemble_->network().check_numbers({first.data.x.data, xs.size() / inputs, inputs});
     const index_t columns = ensemble_->objective().target_columns();
     if (sparse) {
       batch_.labels.resize(1);

@@ -29,13 +29,11 @@ void for_each_block(index_t begin, index_t end, index_t most, Body body) {
 
 template <class T>
 index_t Network<T>::rows_of_block() const {
-  index_t elements = 0, widest = 0;
-  for (const auto& layer : layers_) {
-    elements += layer->units() + layer->kept();
-    widest = std::max(widest, layer->units());
-  }
-  const auto buffers = static_cast<index_t>(places_.buffers);
-  const index_t bytes = (elements + buffers * widest + places_.spare) * index_t{sizeof(T)};
+  index_t elements = 0;
+  for (const auto& layer : layers_) elements += layer->units() + layer->kept();
+  elements += places_.spare;
+  for (const index_t columns : places_.columns) elements += columns;
+  const index_t bytes = elements * index_t{sizeof(T)};
   return std::clamp(block_bytes / std::max<index_t>(bytes, 1), least_block_rows, most_block_rows);
 }
 

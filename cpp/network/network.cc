@@ -117,7 +117,15 @@ void Network<T>::plan_gradients() {
     follows_[l] = met[graph_.roots[l]];
     met[graph_.roots[l]] = 1;
   }
-  places_.buffers = std::max<std::size_t>(2, taken.size());
+  places_.columns.assign(std::max<std::size_t>(2, taken.size()), 0);
+  index_t widest = 0;
+  for (std::size_t l = 0; l < count; ++l) {
+    index_t& columns = places_.columns[places_.buffer[l]];
+    columns = std::max(columns, layers_[l]->units());
+    widest = std::max(widest, columns);
+  }
+  // Of a stack both: measured with this distance between rows.
+  if (graph_.stack) std::fill(places_.columns.begin(), places_.columns.end(), widest);
 }
 
 template <class T>

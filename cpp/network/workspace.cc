@@ -23,7 +23,6 @@ void Workspace<T>::reserve(const KernelTable<T>& table, const Layers<T>& layers,
   };
   for (const auto& layer : layers) {
     const index_t stride = stride_of(table, layer->units());
-    larger.widest_ = std::max(larger.widest_, padded(layer->units()));
     larger.units_.push_back(layer->units());
     larger.stride_.push_back(stride);
     larger.a_.push_back(room(stride));
@@ -32,9 +31,11 @@ void Workspace<T>::reserve(const KernelTable<T>& table, const Layers<T>& layers,
     larger.kept_.push_back(layer->kept() == 0 ? AlignedBuffer<T>()
                                               : room(larger.kept_stride_.back()));
   }
-  larger.widest_ = std::max(larger.widest_, padded(places.spare));
-  for (std::size_t i = 0; i < places.buffers + (places.spare > 0 ? 1 : 0); ++i)
-    larger.gradient_.push_back(room(larger.widest_));
+  for (const std::size_t buffer : places.buffer)
+    larger.gradient_stride_.push_back(padded(places.columns[buffer]));
+  for (const index_t columns : places.columns) larger.gradient_.push_back(room(padded(columns)));
+  larger.spare_stride_ = padded(places.spare);
+  if (places.spare > 0) larger.gradient_.push_back(room(larger.spare_stride_));
   larger.place_ = places.buffer;
   // The old buffers stay until all allocations have succeeded.
   std::swap(units_, larger.units_);
@@ -45,7 +46,8 @@ void Workspace<T>::reserve(const KernelTable<T>& table, const Layers<T>& layers,
   std::swap(kept_, larger.kept_);
   std::swap(gradient_, larger.gradient_);
   std::swap(place_, larger.place_);
-  widest_ = larger.widest_;
+  std::swap(gradient_stride_, larger.gradient_stride_);
+  spare_stride_ = larger.spare_stride_;
   rows_ = rows;
   version_ = ++last_version;
 }

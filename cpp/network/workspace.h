@@ -20,7 +20,7 @@ using Layers = std::vector<std::unique_ptr<Layer<T>>>;
 // at the same time share a buffer. A stack needs two: layer l+1 reads one and writes the other.
 struct GradientPlaces {
   std::vector<std::size_t> buffer;  // of each layer
-  std::size_t buffers = 2;
+  std::vector<index_t> columns;     // of each buffer
   // Columns of the widest gradient that is added to another one; 0: there is none.
   index_t spare = 0;
 };
@@ -48,10 +48,11 @@ class Workspace {
     return kept_[l].data() == nullptr ? a(l, begin, end)
                                       : view(kept_[l], begin, end, kept_cols_[l], kept_stride_[l]);
   }
-  // All gradients have the same distance between rows, so that threads that have reached other
-  // layers use other memory.
+  // All gradients in a buffer have the same distance between rows, so that threads that have
+  // reached other layers use other memory.
   MatrixView<T> gradient(std::size_t l, index_t begin, index_t end) {
-    return {gradient_[place_[l]].data() + begin * widest_, end - begin, units_[l], widest_};
+    const index_t stride = gradient_stride_[l];
+    return {gradient_[place_[l]].data() + begin * stride, end - begin, units_[l], stride};
   }
   // The same buffers with rows as near to each other as those of `a`: for one thread, which has
   // done with a layer before it goes on to the next.
@@ -60,7 +61,7 @@ class Workspace {
   }
   // For a gradient that is then added to another one, with the distances of either.
   MatrixView<T> spare(index_t begin, index_t end, index_t cols) {
-    return {gradient_.back().data() + begin * widest_, end - begin, cols, widest_};
+    return {gradient_.back().data() + begin * spare_stride_, end - begin, cols, spare_stride_};
   }
   MatrixView<T> near_spare(index_t rows, index_t cols, index_t stride) {
     return view(gradient_.back(), 0, rows, cols, stride);
@@ -85,10 +86,11 @@ class Workspace {
   }
 
   index_t rows_ = -1;  // none, until there are buffers
-  index_t widest_ = 0, partial_stride_ = 0;
+  index_t spare_stride_ = 0, partial_stride_ = 0;
   std::uint64_t version_ = 0;
   std::vector<index_t> units_, stride_, kept_cols_, kept_stride_, transposed_offset_;
   std::vector<std::size_t> place_;
+  std::vector<index_t> gradient_stride_;
   std::vector<AlignedBuffer<T>> a_, kept_, gradient_;  // the last one is spare, if one is wanted
   AlignedBuffer<T> partials_, transposed_;
 };

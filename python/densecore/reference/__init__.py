@@ -21,7 +21,7 @@ Everything works in float32 and in float64 and keeps the dtype it is given. Noth
 tuned for speed: the compiled kernels are tested against this file.
 """
 
-from . import layers
+from . import graph, layers
 from ._checks import ALIASES, NETWORK_REDUCTIONS, REDUCTIONS
 from .activations import ACTIVATIONS, Activation, activation_derivatives
 from .losses import LOSSES, Loss
@@ -55,6 +55,7 @@ __all__ = [
     "activation_gradient",
     "adam_update",
     "dense",
+    "graph",
     "layers",
     "matvec",
     "mse",
