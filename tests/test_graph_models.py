@@ -78,8 +78,8 @@ def test_functions_and_operators_make_layers() -> None:
         assert dc.Model([p, q], both).predict([P, Q]).shape == (5, width + 6)
     model = dc.Model([p, q], 1 - np.sqrt(abs(p - q)) / 2, dtype="float64")
     np.testing.assert_allclose(model.predict([P, Q]), 1 - np.sqrt(np.abs(P - Q)) / 2, rtol=1e-12)
-    with pytest.raises(TypeError, match=r"found numpy.sum of a symbol, wanted layers"):
-        np.sum(p)
+    with pytest.raises(TypeError, match=r"found numpy.max of a symbol, wanted layers"):
+        np.max(p)
 
 
 def test_shapes_of_several_dimensions() -> None:
@@ -662,3 +662,43 @@ def test_losses_of_a_single_output_by_name() -> None:
     model = compiled(two_inputs(), loss={"dense_2": "mse"}, metrics={"dense_2": "mae"})
     model.fit([A, B], {"dense_2": Y}, verbose=0)
     assert model.metrics_names == ["loss", "mae"]
+
+
+def test_more_of_what_symbols_do() -> None:
+    x = dc.Input(4)
+    model = dc.Model(x, layers.Concatenate()([x[:, :2], x[:, 3], dc.ops.relu(x)]))
+    expected = np.hstack([X[:, :2], X[:, 3:], np.maximum(X, 0)])
+    np.testing.assert_array_equal(model.predict(X), expected)
+    squares = dc.ops.sqrt(dc.ops.sum(dc.ops.square(x), axis=1, keepdims=True))
+    np.testing.assert_allclose(
+        dc.Model(x, squares).predict(X)[:, 0], np.linalg.norm(X, axis=1), rtol=1e-5
+    )
+    mean = dc.ops.mean(x, axis=-1)
+    np.testing.assert_allclose(dc.Model(x, mean).predict(X)[:, 0], X.mean(axis=1), atol=1e-6)
+    again = dc.models.model_from_json(model.to_json())
+    np.testing.assert_array_equal(again.predict(X), expected)
+    with pytest.raises(TypeError, match="columns with gaps"):
+        x[:, ::2]
+    with pytest.raises(ValueError, match="found columns of what a layer computes"):
+        dc.Model(x, layers.Dense(3)(x)[:, :2])
+    assert layers.TimeDistributed(dc.Dense(2)).units == 2
+
+
+def test_a_class_whose_constructor_gives_inputs_and_outputs() -> None:
+    class Mine(dc.Model):
+        def __init__(self, units: int) -> None:
+            x = dc.Input(4)
+            super().__init__(inputs=x, outputs=layers.Dense(1)(layers.Dense(units)(x)))
+
+        def doubled(self, x: Any) -> Any:
+            return 2 * self.predict(x)
+
+    model = compiled(Mine(3))
+    model.fit(X, Y, verbose=0)
+    assert (model.doubled(X) == 2 * model.predict(X)).all()
+    assert isinstance(model, dc.Model)
+
+
+def test_results_of_a_batch_by_name() -> None:
+    model = compiled(two_inputs(), metrics=["mae"])
+    assert set(model.train_on_batch([A, B], Y, return_dict=True)) == {"loss", "mae"}

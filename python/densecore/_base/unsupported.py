@@ -23,7 +23,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ),
         (
             f"{_ONE_ROW}, without order; give a window of a series as one row",
-            "LSTM* GRU* SimpleRNN* RNN StackedRNNCells Bidirectional TimeDistributed Masking",
+            "LSTM* GRU* SimpleRNN* RNN StackedRNNCells Bidirectional Masking",
         ),
         (
             f"{_ONE_ROW}, not a sequence of tokens",

@@ -5,7 +5,7 @@ from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization
 from .arrays import assign
 from .base import Layer, deserialize
-from .dense import Dense
+from .dense import Dense, TimeDistributed
 from .dropout import Dropout
 from .element_function import ElementFunction, Lambda
 from .embedding import Embedding
@@ -47,7 +47,7 @@ from .preprocessing import (
     StringLookup,
 )
 from .residual import Residual
-from .shapes import Flatten, Identity, RepeatVector, Reshape
+from .shapes import Columns, Flatten, Identity, RepeatVector, Reshape
 
 __all__ = [
     "ELU",
@@ -58,6 +58,7 @@ __all__ = [
     "Average",
     "BatchNormalization",
     "CategoryEncoding",
+    "Columns",
     "Concatenate",
     "Dense",
     "Discretization",
@@ -94,6 +95,7 @@ __all__ = [
     "Softmax",
     "StringLookup",
     "Subtract",
+    "TimeDistributed",
     "UnitNormalization",
     "add",
     "assign",

@@ -196,3 +196,8 @@ class Dense(Layer):
         name = "" if self.name is None else f", name={self.name!r}"
         bias = "" if self.use_bias else ", use_bias=False"
         return f"Dense({self.units}, activation={self.activation!r}{bias}{name})"
+
+
+def TimeDistributed(layer: Layer, **general: Any) -> Layer:
+    """The layer itself: a dense layer takes each vector along the last dimension anyway."""
+    return layer

@@ -213,6 +213,19 @@ def _element_function(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
     return NotImplemented if merge is None else merge()(list(inputs))
 
 
-Symbol.operators["element"] = _element_function
+def _sum(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    """The sum of a vector's elements, as the product with ones; always with one column."""
+    if axis not in (1, -1) or len(x.row) != 1:
+        raise TypeError(
+            f"found numpy.sum of a symbol of shape {x.shape} along {axis}, wanted vectors, and -1"
+        )
+    return Symbol.operators["dot"]([x, ElementFunction("power", 0.0)(x)])
+
+
+def _mean(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    return _sum(x, axis) / x.row[-1]
+
+
+Symbol.operators.update(element=_element_function, sum=_sum, mean=_mean)
 functions.MAKERS["derived"] = DerivedActivation
 Symbol.operators["derived"] = DerivedActivation

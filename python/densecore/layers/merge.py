@@ -321,6 +321,9 @@ def concatenate(inputs: Any, axis: int = -1, **general: Any) -> Any:
 Symbol.operators["concatenate"] = lambda arrays, axis=-1: concatenate(list(arrays), axis)
 
 
+Symbol.operators["dot"] = lambda inputs: Dot(axes=-1)(inputs)
+
+
 def dot(inputs: Any, axes: Any = -1, **general: Any) -> Any:
     """``Dot(axes, **general)(inputs)``."""
     return Dot(axes, **general)(inputs)

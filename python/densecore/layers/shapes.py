@@ -7,6 +7,7 @@ from .._base import checks
 from .base import Layer
 from .input import MAX_DIMENSIONS
 from .lowering import Plan, Row, Source
+from .symbols import Symbol
 
 
 class Identity(Layer):
@@ -94,3 +95,62 @@ class RepeatVector(Layer):
         assert row is not None
         plan.merge({"kind": "concatenate"}, sources * self.n, row)
         return [plan.here]
+
+
+class Columns(Layer):
+    """Some columns of a model's input, one after another: what ``x[:, first:last]`` makes.
+
+    Parameters
+    ----------
+    first, last : int
+        The first column, and the first one that is not among them.
+
+    Raises
+    ------
+    ValueError
+        There are no such columns, or, in a model, a layer computes them.
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = ("first", "last")
+
+    def __init__(self, first: int, last: int, **general: Any) -> None:
+        super().__init__(**general)
+        self.first = checks.integer("Columns: first", first, 0)
+        self.last = checks.integer("Columns: last", last, self.first + 1)
+
+    def _output_row(self, row: Row | None) -> Row | None:
+        if row is not None and self.last > self._features(row):
+            raise ValueError(
+                f"layer {self.name or 'columns'}: found {self.first} to {self.last} of {row[0]} "
+                "columns"
+            )
+        return (self.last - self.first,)
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        (source,) = sources
+        if source.layer >= 0 or source.pieces:
+            raise ValueError(
+                f"layer {self.name or 'columns'}: found columns of what a layer computes, wanted "
+                "those of an input: a Dense layer of fewer units computes fewer"
+            )
+        return [Source(source.layer, source.first + self.first, (self.last - self.first,))]
+
+
+def _columns(symbol: Symbol, index: Any) -> Any:
+    """What an index of a symbol means."""
+    known = isinstance(index, tuple) and len(index) == 2 and index[0] in (slice(None), Ellipsis)
+    if not known or len(symbol.row) != 1:
+        raise TypeError(
+            f"found a symbol of shape {symbol.shape} with the index {index!r}, wanted columns of "
+            "vectors: x[:, first:last]"
+        )
+    part, size = index[1], symbol.row[0]
+    if isinstance(part, int):
+        part = slice(part % size, part % size + 1)
+    first, last, step = part.indices(size)
+    if step != 1:
+        raise TypeError("found columns with gaps, wanted one after another")
+    return Columns(first, last)(symbol)
+
+
+Symbol.operators["columns"] = _columns

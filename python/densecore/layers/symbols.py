@@ -85,10 +85,15 @@ class Symbol(NDArrayOperatorsMixin):
     def __array_function__(self, function: Any, types: Any, given: Any, named: Any) -> Any:
         if function is np.concatenate:
             return self.operators["concatenate"](*given, **named)
+        if function in (np.sum, np.mean):
+            return self.operators[function.__name__](*given, **named)
         raise TypeError(
             f"found numpy.{function.__name__} of a symbol, wanted layers, or functions of single "
             "elements"
         )
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.operators["columns"](self, index)
 
     def _activated(self, activation: Any) -> Any:
         return self.operators["activation"](activation)(self)

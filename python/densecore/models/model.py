@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # What subclasses of Keras's models override.
 _NEVER_CALLED = ("call", "train_step", "test_step", "predict_step", "compute_loss")
 
+_PYTHON = {*_NEVER_CALLED, "build"}
+
 _WANTED = (
     "wanted Model(inputs, outputs): x = Input(shape=(features,)), then layers that are called with "
     "x, such as Dense(8)(x), in place of a method call"
@@ -60,7 +62,12 @@ class Model(OnBatch, Derivatives, Serializable):
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        if Model in cls.__bases__ and not cls.__module__.startswith(__package__):
+        outside = not cls.__module__.startswith(__package__)
+        if Model in cls.__bases__ and outside and not _PYTHON & vars(cls).keys():
+            # Its constructor gives inputs and outputs: super().__init__(inputs=..., outputs=...).
+            bases = tuple(KINDS["Functional"] if base is Model else base for base in cls.__bases__)
+            cls.__bases__ = bases
+        elif Model in cls.__bases__ and outside:
             raise TypeError(
                 f"class {cls.__name__}(Model): found a model with Python code of its own; {_WANTED}"
             )

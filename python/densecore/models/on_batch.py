@@ -67,8 +67,14 @@ class OnBatch(Compiled):
         return as_vectors(x) if self._parts[0] == 1 else self._rows(x)
 
     def train_on_batch(
-        self, x: Array, y: Array, sample_weight: Array | None = None, *, comm: Any = None
-    ) -> float | list[float]:
+        self,
+        x: Array,
+        y: Array,
+        sample_weight: Array | None = None,
+        *,
+        return_dict: bool = False,
+        comm: Any = None,
+    ) -> float | list[float] | dict[str, float]:
         """One forward pass, backward pass and update; the arrays are used where they lie.
 
         Parameters
@@ -76,13 +82,15 @@ class OnBatch(Compiled):
         x : ndarray (rows, features) of the model's dtype, C-contiguous
         y : ndarray (rows, outputs) of the model's dtype, or (rows,) int32 or int64 class numbers
         sample_weight : ndarray (rows,) of the model's dtype, optional
+        return_dict : bool, default False
+            Of a model that is compiled with metrics: whether to return them by name.
         comm : communicator, optional
             As of `fit`: each rank passes its own rows, any number of them, which together are the
             batch; the loss is that of the whole batch.
 
         Returns
         -------
-        float or list of float
+        float, list of float or dict
             The loss before the update. Of a model that is compiled with metrics, as in Keras, a
             list in the order of ``metrics_names``; such a call converts its arrays as `fit` does.
 
@@ -104,10 +112,14 @@ class OnBatch(Compiled):
 
             batch = self._data(x, y, sample_weight).batch()
             with self._reserved():
-                return step.train_on_batch(self, batch)
+                values = step.train_on_batch(self, batch)
+            if return_dict:
+                found = values if isinstance(values, list) else [values]
+                return dict(zip(self.metrics_names, found, strict=True))
+            return values
         loss = self._network.train_on_batch(self._x_of(x), as_vectors(y), sample_weight)
         self._give_back()
-        return loss
+        return {"loss": loss} if return_dict else loss
 
     def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
         """The outputs for x, which is used where it lies, into `out` (rows, units) when given.

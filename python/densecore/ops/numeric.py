@@ -258,3 +258,21 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
 
 sigmoid_crossentropy = binary_crossentropy
 swish = silu
+
+# Of a symbol of a model that is being described these are layers.
+_ACTIVATIONS = [
+    "relu", "relu6", "sigmoid", "softplus", "log_sigmoid", "silu", "swish", "elu", "selu", "gelu",
+    "leaky_relu", "softsign", "softmax", "log_softmax",
+]  # fmt: skip
+
+
+def _for_symbols(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(x: Any, *arguments: Any, **named: Any) -> Any:
+        if hasattr(x, "_activated") and not arguments and not named:
+            return x._activated(name)
+        return function(x, *arguments, **named)
+
+    return _named(name, call, function.__doc__ or name)
+
+
+globals().update({name: _for_symbols(name, globals()[name]) for name in _ACTIVATIONS})
