@@ -15,6 +15,7 @@ from densecore.layers import preprocessing
 MADE: dict[type, Any] = {
     dc.Dense: lambda: dc.Dense(4, "tanh"),
     layers.Activation: lambda: layers.Activation("tanh"),
+    layers.Columns: lambda: layers.Columns(0, 4),
     layers.Dot: lambda: layers.Dot(1),
     layers.ElementFunction: lambda: layers.ElementFunction("exp"),
     layers.Embedding: lambda: layers.Embedding(4, 2),
