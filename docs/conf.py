@@ -15,7 +15,7 @@ html_show_sourcelink = False
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 # Pages are read on GitHub too, where links lead to files of the repository.
-suppress_warnings = ["myst.xref_missing", "myst.header", "docutils"]
+suppress_warnings = ["myst.xref_missing", "myst.header", "docutils", "autodoc.duplicate"]
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}

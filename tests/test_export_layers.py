@@ -236,3 +236,48 @@ def test_to_torch_refuses_it_too() -> None:
     model = dc.Sequential([dc.Input(2), Doubled(3, name="twice")], seed=0)
     with pytest.raises(ValueError, match="layer twice: found Doubled"):
         model.to_torch()
+
+
+# Graphs -------------------------------------------------------------------------------------------
+
+
+def graph(dtype: str, merges: bool) -> tuple[dc.Model, np.ndarray]:
+    """A graph of layers: a chain, or one with what merges values."""
+    x = dc.Input((5,))
+    h = layers.Dense(6, "tanh")(x)
+    if merges:
+        g = layers.Dense(6, "relu")(x)
+        parts = [
+            layers.Add()([h, g, layers.Dense(6)(x)]), layers.Subtract()([h, g]),
+            layers.Multiply()([h, g]), layers.Average()([g, h]), layers.Maximum()([g, h]),
+            layers.Minimum()([h, g]),
+        ]  # fmt: skip
+        h = layers.Concatenate()([*parts, layers.LayerNormalization()(h)])
+    model = dc.Model(x, layers.Dense(3, "softmax")(h), dtype=dtype, seed=0)
+    return model, np.random.default_rng(0).normal(size=(20, 5)).astype(dtype)
+
+
+branches = pytest.mark.skipif("Concatenate" not in layers.__all__, reason="no merges yet")
+MERGES = [False, pytest.param(True, marks=branches)]
+
+
+@pytest.mark.parametrize("merges", MERGES)
+def test_graphs_are_exported(merges: bool, dtype: str, tmp_path: Path) -> None:
+    model, x = graph(dtype, merges)
+    wanted = model.predict(x, verbose=0)
+    model.name = "net"
+    export(model, tmp_path / "m.onnx")
+    tolerance = 1e-6 if dtype == "float32" else 1e-14
+    assert_near(in_onnxruntime(tmp_path / "m.onnx", x), wanted, tolerance, "graph")
+    text, _ = to_text(program_of(model), ["a test"])
+    (found,) = run_headers({"net": text}, [x], "gcc", tmp_path)
+    assert_near(found, wanted, 1e-5 if dtype == "float32" else 1e-13, "graph")
+
+
+@branches
+def test_graphs_of_several_inputs_or_outputs_are_refused(tmp_path: Path) -> None:
+    x = dc.Input((4,))
+    two = dc.Model(x, [layers.Dense(2)(x), layers.Dense(3)(x)], seed=0)
+    with pytest.raises(ValueError, match="found a model of 2 outputs, wanted one"):
+        export(two, tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ from .program import (
     ColumnNormalization,
     Dense,
     Function,
+    Merge,
     Operation,
     Periodic,
     Program,
@@ -125,6 +126,7 @@ class _Writer:
         self.parts, self.prefix, self.dtype, self.int8 = parts, parts.prefix, parts.dtype, int8
         self.constant, self.use = parts.constant, parts.use
         self.statements: list[str] = []
+        self.widths: list[int] = []  # of the values that the operation takes
 
     def loop(self, width: int, statement: str) -> None:
         """A statement for each feature i."""
@@ -205,6 +207,27 @@ class _Writer:
         if names:
             self.loop(operation.width, f"{y}[i] = {_scaled(f'{y}[i]', names)};")
 
+    def merge(self, operation: Merge, x: list[str], y: str) -> None:
+        if operation.kind == "concatenate":
+            start = 0
+            for each, width in zip(x, self.widths, strict=True):
+                self.loop(width, f"{y}[{start} + i] = {each}[i];")
+                start += width
+            return
+        values = [f"{each}[i]" for each in x]
+        if operation.kind in ("maximum", "minimum"):
+            function = operation.kind[:3]
+            self.use(function)
+            value = values[0]
+            for each in values[1:]:
+                value = f"{self.prefix}{function}({value}, {each})"
+        elif operation.kind == "average":
+            share = number(1 / len(x), self.dtype)
+            value = f"({' + '.join(values)}) * {share}"
+        else:
+            value = {"subtract": " - ", "multiply": " * "}[operation.kind].join(values)
+        self.loop(operation.width, f"{y}[i] = {value};")
+
     def periodic(self, operation: Periodic, x: str, y: str) -> None:
         self.use("periodic")
         columns, frequencies = operation.frequencies.shape
@@ -238,7 +261,10 @@ class _Writer:
             case RowNormalization():
                 self.rows(operation, x[0], y)
             case Add():
-                self.loop(operation.width, f"{y}[i] = {x[0]}[i] + {x[1]}[i];")
+                total = " + ".join(f"{each}[i]" for each in x)
+                self.loop(operation.width, f"{y}[i] = {total};")
+            case Merge():
+                self.merge(operation, x, y)
             case Periodic():
                 self.periodic(operation, x[0], y)
             case _:
@@ -274,7 +300,7 @@ def _buffers(program: Program) -> tuple[list[str], dict[str, int]]:
             homes.append("y")
             continue
         # A value's buffer may be the one of an input that nothing needs later, except in a product.
-        elementwise = not isinstance(operation, Dense | Periodic)
+        elementwise = not isinstance(operation, Dense | Periodic | Merge)
         taken = {
             homes[value]
             for value in range(place + 1)
@@ -302,6 +328,7 @@ def function_of(program: Program, name: str, parts: Parts, *, int8: bool) -> lis
     writer = _Writer(parts, int8)
     homes, sizes = _buffers(program)
     for place, operation in enumerate(program.operations):
+        writer.widths = [program.width(value) for value in operation.inputs]
         writer.operation(operation, [homes[value] for value in operation.inputs], homes[place + 1])
     parts.stack = max(parts.stack, parts.bytes_of(sum(sizes.values())))
     kind = parts.type

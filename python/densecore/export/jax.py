@@ -9,7 +9,7 @@ from .. import activations, layers
 from .._base.dtypes import Array
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
-from .rows_of_layers import row_of
+from .rows_of_layers import row_of, stack_of
 
 Tree = dict[str, dict[str, Any]]
 
@@ -32,7 +32,7 @@ def parameter_tree(model: Any) -> Tree:
     """
     _check_built(model)
     tree = {}
-    for layer in model.layers:
+    for layer in stack_of(model):
         arrays = layer._named_weights()
         if arrays:
             tree[str(layer.name)] = {name: array.copy() for name, array in arrays.items()}
@@ -53,7 +53,7 @@ def set_parameter_tree(model: Any, tree: Mapping[str, Mapping[str, Any]]) -> Non
         Something that is no array of real numbers.
     """
     _check_built(model)
-    wanted = {str(layer.name): layer._named_weights() for layer in model.layers}
+    wanted = {str(layer.name): layer._named_weights() for layer in stack_of(model)}
     wanted = {name: arrays for name, arrays in wanted.items() if arrays}
     if not isinstance(tree, Mapping):
         raise TypeError(f"parameters: found {type(tree).__name__}, wanted a dictionary by layer")
@@ -330,8 +330,8 @@ def to_jax(model: Any) -> tuple[Callable[[Any, Any], Any], Tree]:
         raise ImportError("to_jax needs JAX: pip install jax") from None
     _check_built(model)
     row = tuple(int(size) for size in model.input_shape[1:])
-    named = list(zip([str(each.name) for each in model.layers], _stack(jax, model.layers, row),
-                     strict=True))  # fmt: skip
+    stack = stack_of(model)
+    named = list(zip([str(each.name) for each in stack], _stack(jax, stack, row), strict=True))
     empty: Mapping[str, Array] = {}
 
     def apply(parameters: Any, x: Any) -> Any:

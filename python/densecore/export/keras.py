@@ -9,7 +9,7 @@ from .. import activations, initializers, layers, regularizers
 from .._base.warn import warn
 from ..layers.activation_argument import UserActivation
 from .keras_optimizers import give
-from .rows_of_layers import row_of
+from .rows_of_layers import row_of, stack_of
 
 
 def _import() -> Any:
@@ -210,18 +210,19 @@ def to_keras(model: Any) -> Any:
             f"to_keras: the model {model.name!r} has no parameters yet: it does not know its "
             "number of inputs (start with Input, call build, or fit first)"
         )
+    stack = stack_of(model)
     policy = keras.config.dtype_policy()
     if model.dtype == "float64":
         keras.config.set_dtype_policy("float64")
     try:
         made: list[tuple[Any, Any]] = []
         start = keras.Input(model.input_shape[1:], dtype=model.dtype)
-        end = _apply(keras, model.layers, start, made)
-        if any(isinstance(layer, layers.Residual) for layer in model.layers):
+        end = _apply(keras, stack, start, made)
+        if any(isinstance(layer, layers.Residual) for layer in stack):
             theirs = keras.Model(start, end, name=model.name)
         else:
-            stack = [keras.Input(model.input_shape[1:], dtype=model.dtype)]
-            theirs = keras.Sequential([*stack, *(each for _, each in made)], name=model.name)
+            first = keras.Input(model.input_shape[1:], dtype=model.dtype)
+            theirs = keras.Sequential([first, *(each for _, each in made)], name=model.name)
     finally:
         keras.config.set_dtype_policy(policy)
     for layer, each in made:

@@ -20,6 +20,7 @@ from .program import (
     ColumnNormalization,
     Dense,
     Function,
+    Merge,
     Operation,
     Periodic,
     Program,
@@ -320,6 +321,9 @@ def _periodic(g: Graph, operation: Periodic, x: str) -> str:
     return g.node("Concat", both, others, axis=1, name=layer)
 
 
+_MERGES = {"subtract": "Sub", "multiply": "Mul", "maximum": "Max", "minimum": "Min"}
+
+
 def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
     """The nodes of an operation; returns the name of its value.
 
@@ -365,7 +369,17 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
                     value = g.node(operator, value, g.constant(f"{layer}.{operator}", array))
             return value
         case Add():
-            return g.node("Add", *inputs, name=layer)
+            return g.node("Add" if len(inputs) == 2 else "Sum", *inputs, name=layer)
+        case Merge(kind="concatenate"):
+            return g.node("Concat", *inputs, name=layer, axis=1)
+        case Merge(kind="average"):
+            total = g.node("Sum", *inputs)
+            return g.node("Div", total, g.number(float(len(inputs))), name=layer)
+        case Merge(kind=kind) if kind in _MERGES:
+            value = inputs[0]
+            for other in inputs[1:]:
+                value = g.node(_MERGES[kind], value, other, name=layer)
+            return value
         case Periodic():
             return _periodic(g, operation, inputs[0])
     raise ValueError(f"layer {layer}: found {type(operation).__name__}, which ONNX cannot say")

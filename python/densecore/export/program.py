@@ -106,8 +106,16 @@ class Periodic(Operation):
 
 
 @dataclass(frozen=True)
+class Merge(Operation):
+    """Several values as one: ``subtract``, ``multiply``, ``average``, ``maximum``, ``minimum``
+    element by element, or ``concatenate``."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
 class Add(Operation):
-    """The sum of two values."""
+    """The sum of values."""
 
 
 @dataclass
@@ -130,6 +138,7 @@ class Program:
     operations: list[Operation] = field(default_factory=list)
     input_row: tuple[int, ...] = ()
     output_row: tuple[int, ...] = ()
+    _last: int = 0
 
     @property
     def outputs(self) -> int:
@@ -142,12 +151,18 @@ class Program:
 
     @property
     def last(self) -> int:
-        """The number of the value that was made last."""
-        return len(self.operations)
+        """The number of the value that the next layer takes: that which was made last, unless
+        `go_to` chose another."""
+        return self._last
+
+    def go_to(self, value: int) -> None:
+        """Let the next layer take a value that was made earlier."""
+        self._last = value
 
     def add(self, operation: Operation) -> None:
         """Append an operation."""
         self.operations.append(operation)
+        self._last = len(self.operations)
 
     def append_function(self, layer: str, activation: Any) -> None:
         """Append an activation of the last value, unless it is linear.
@@ -316,9 +331,63 @@ def program_of(model: Any) -> Program:
             f"export: the model {model.name!r} has no parameters yet: it does not know its number "
             "of inputs (start with Input, call build, or fit first)"
         )
+    for what in ("_symbols", "_output_symbols"):
+        symbols = getattr(model, what, None)
+        if symbols is not None and len(symbols) != 1:
+            kind = "inputs" if what == "_symbols" else "outputs"
+            raise ValueError(
+                f"export: found a model of {len(symbols)} {kind}, wanted one (Concatenate makes "
+                "one of several)"
+            )
     rows = [tuple(int(size) for size in each[1:]) for each in (model.input_shape,
                                                               model.output_shape)]  # fmt: skip
-    program = Program(model.name, model.dtype, math.prod(rows[0]), [], *rows)
-    for layer in model.layers:
-        append(layer, program)
+    program = Program(model.name, model.dtype, math.prod(rows[0]), [], rows[0], rows[1])
+    if getattr(model, "_graph", None) is None:
+        for layer in model.layers:
+            append(layer, program)
+    else:
+        _append_graph(model, program)
     return program
+
+
+# What layers of several inputs do, by the names of their classes.
+_MERGES = {
+    "Add": "add", "Average": "average", "Concatenate": "concatenate", "Maximum": "maximum",
+    "Minimum": "minimum", "Multiply": "multiply", "Subtract": "subtract",
+}  # fmt: skip
+
+
+def _append_graph(model: Any, program: Program) -> None:
+    """Append a graph of layers, each call of a layer after those that it needs."""
+    values = {id(model._symbols[0]): 0}
+    for node in model._graph.nodes:
+        taken = [values[id(symbol)] for symbol in node.inputs]
+        if len(taken) == 1 and type(node.layer).__name__ not in _MERGES:
+            program.go_to(taken[0])
+            append(node.layer, program)
+        else:
+            _append_merge(node, taken, program)
+        values[id(node.outputs[0])] = program.last
+    program.go_to(values[id(model._output_symbols[0])])
+
+
+def _append_merge(node: Any, taken: list[int], program: Program) -> None:
+    layer = node.layer
+    kind = _MERGES.get(type(layer).__name__)
+    if kind is None or type(layer) is not getattr(layers, type(layer).__name__, None):
+        raise ValueError(
+            f"layer {layer.name}: found {type(layer).__name__} of {len(taken)} inputs, wanted one "
+            "of: " + ", ".join(_MERGES)
+        )
+    rows = [symbol.row for symbol in node.inputs]
+    same = len(set(rows)) == 1 if kind != "concatenate" else all(len(row) == 1 for row in rows)
+    if not same:
+        raise ValueError(
+            f"layer {layer.name}: found rows of the shapes {rows}, wanted vectors, or rows of one "
+            "shape where they are not concatenated"
+        )
+    width = math.prod(node.outputs[0].row)
+    if kind == "add":
+        program.add(Add(str(layer.name), tuple(taken), width))
+    else:
+        program.add(Merge(str(layer.name), tuple(taken), width, kind))

@@ -9,7 +9,7 @@ import numpy as np
 from .. import activations, layers
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
-from .rows_of_layers import row_of
+from .rows_of_layers import row_of, stack_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -303,7 +303,7 @@ def to_torch(model: Any, *, optimizer: bool = False) -> Any:
             "number of inputs (start with Input, call build, or fit first)"
         )
     row = tuple(int(size) for size in model.input_shape[1:])
-    modules = _modules(torch, model.layers, row, getattr(torch, model.dtype))
+    modules = _modules(torch, stack_of(model), row, getattr(torch, model.dtype))
     made: nn.Sequential = torch.nn.Sequential(*modules).eval()
     if optimizer:
         from .torch_optimizers import give
