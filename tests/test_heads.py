@@ -141,7 +141,7 @@ def test_fit_is_a_loop_over_batches(batch: int, dtype: str) -> None:
                 )
             results.append((tally.results(), network.evaluate(x, y, weights)))
         else:
-            network.fit(x, y, weights, (x, y, weights), 1, batch, False, None, results)
+            network.fit(x, y, weights, (x, y, weights), 1, batch, False, results)
         assert len(results[0][0]) == 1 + 5 + len(metrics)
         ran.append((network.parameters.tobytes(), results))
     # evaluate's batches are other ones where a reduction depends on them.
@@ -159,7 +159,7 @@ def test_shuffled_batches_take_their_labels_and_weights() -> None:
         results: list[Any] = []
         network.row_order = order
         given = (x, y, weights) if shuffled else (x[order], y[order], weights[:, order].copy())
-        network.fit(*given, None, 1, 16, shuffled, None, results)
+        network.fit(*given, None, 1, 16, shuffled, results)
         ran.append((network.parameters.tobytes(), results))
     assert ran[0] == ran[1]
 
@@ -210,7 +210,7 @@ def test_bits_do_not_depend_on_threads() -> None:
             network = network_of_graph("float32", 5, specs_of(120))
             network.compile_heads(HEADS, settings(1e-4), [(ACCURACY, {"head": 0})], 0)
             results: list[Any] = []
-            network.fit(x, y, weights, (x, y, None), 2, 1000, True, None, results)
+            network.fit(x, y, weights, (x, y, None), 2, 1000, True, results)
             ran.append((network.parameters.tobytes(), repr(results)))
     finally:
         dc.set_num_threads(before)

@@ -88,8 +88,8 @@ def test_calls_on_batches_use_images_where_they_lie() -> None:
 
 
 def test_shapes_that_do_not_fit() -> None:
-    with pytest.raises(ValueError, match=r"layer dense: found rows of shape \(4, 3\), .* Flatten"):
-        dc.Sequential([dc.Input((4, 3)), dc.Dense(1)])
+    # As in Keras, along the last axis: no Flatten is no mistake.
+    assert dc.Sequential([dc.Input((4, 3)), dc.Dense(1)]).output_shape == (None, 4, 1)
     with pytest.raises(ValueError, match=r"rows of shape \(4, 3\), which do not make \(5, -1\)"):
         dc.Sequential([dc.Input((4, 3)), layers.Reshape((5, -1))])
     for target in ((0, 2), (-1, -1), (), (-2,)):

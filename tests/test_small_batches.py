@@ -255,7 +255,7 @@ def test_leaves_of_many_rows(
         assert small.parameters.tobytes() == general.parameters.tobytes()
     results: list[Any] = [[], []]
     for network, found in zip((small, general), results, strict=True):
-        network.fit(x, y, weight, None, 2, rows - 20, True, None, found)
+        network.fit(x, y, weight, None, 2, rows - 20, True, found)
     assert results[0] == results[1]
     assert small.parameters.tobytes() == general.parameters.tobytes()
     assert small.predict(x, None).tobytes() == general.predict(x, None).tobytes()

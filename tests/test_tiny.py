@@ -88,7 +88,7 @@ def check_bits(problem: Problem, level: str, reduction: str) -> None:
         assert state(by_call) == state(general)
         losses.append(found)
     results: list[Any] = []
-    by_fit.fit(x, y, problem.weight, None, 1, 1, False, None, results)
+    by_fit.fit(x, y, problem.weight, None, 1, 1, False, results)
     assert by_fit.parameters.tobytes() == general.parameters.tobytes()
     assert by_fit.steps == ROWS
     assert results[0][0][0] == pytest.approx(sum(losses) / ROWS, rel=1e-6)
@@ -135,7 +135,7 @@ def check_rows(networks: list[Any], problem: Problem, settings: list[Any], y: An
         network.compile(problem.loss, "sum_over_batch_size", rule, [], 7, False, parameters)
     by_fit, by_step = networks
     results: list[Any] = []
-    by_fit.fit(x, y, weight, None, 2, 1, False, None, results)
+    by_fit.fit(x, y, weight, None, 2, 1, False, results)
     losses = []
     for row in [*range(ROWS), *range(ROWS)]:
         one = problem.weights_of(row)
