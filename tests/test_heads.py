@@ -157,9 +157,9 @@ def test_shuffled_batches_take_their_labels_and_weights() -> None:
         network = network_of_graph("float64", 5, specs_of(), seed=4)
         network.compile_heads(HEADS, settings(0.001), [(ACCURACY, {"head": 0})], 0)
         results: list[Any] = []
-        network.row_order = order
         given = (x, y, weights) if shuffled else (x[order], y[order], weights[:, order].copy())
-        network.fit(*given, None, 1, 16, shuffled, results)
+        order_of_rows = order if shuffled else None
+        network.fit(*given, None, 1, 16, shuffled, results, row_order=order_of_rows)
         ran.append((network.parameters.tobytes(), results))
     assert ran[0] == ran[1]
 
