@@ -430,3 +430,26 @@ def test_extension_is_small_and_stripped() -> None:
     assert len(zlib.compress(extension.read_bytes())) < 1_900_000
     symbols = subprocess.run(["nm", extension], capture_output=True, text=True, check=False)
     assert "no symbols" in symbols.stderr
+
+
+def _imports_of_calls(node: ast.AST, in_call: bool = False, held: bool = False) -> Iterator[int]:
+    """The lines of imports that a call makes without the lock that a fork waits for."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom) and in_call and not held:
+            yield child.lineno
+        locks = isinstance(child, ast.With) and any(
+            ast.unparse(item.context_expr) == "imports" for item in child.items
+        )
+        call = isinstance(child, ast.FunctionDef)
+        yield from _imports_of_calls(child, in_call or call, held or locks)
+
+
+def test_a_fork_waits_for_every_import_of_a_call() -> None:
+    """See `_base/lazy.py`; the command line has one thread."""
+    found = [
+        f"{path.relative_to(PACKAGE).as_posix()}:{line}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.relative_to(PACKAGE).parts[0] != "cli"
+        for line in _imports_of_calls(ast.parse(path.read_text()))
+    ]
+    assert not found, f"wanted `with imports:` around the imports of {', '.join(found)}"

@@ -116,7 +116,8 @@ def version() -> str:
 
 def __getattr__(name: str) -> object:
     if name in _MODULES or name in _FROM:
-        import importlib
+        with imports:
+            import importlib
 
         with imports:
             found: object = importlib.import_module(f".{_FROM.get(name, name)}", __name__)

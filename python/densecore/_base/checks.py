@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .lazy import imports
+
 MAX_COUNT = 2**63 - 1  # as the core counts rows, steps and epochs
 MAX_WIDTH = 2**24  # units of a layer, as the core
 
@@ -70,7 +72,8 @@ def real(value: Any) -> int | float | None:
         if array.ndim or array.dtype.kind not in "iuf":
             return None
         return int(array) if array.dtype.kind in "iu" else float(array)
-    from numbers import Real  # fractions and decimals, which are rare
+    with imports:
+        from numbers import Real  # fractions and decimals, which are rare
 
     if isinstance(value, Real) or type(value).__name__ == "Decimal":
         try:

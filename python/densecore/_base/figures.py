@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import checks
 from .files import atomic_writer, check_writable
+from .lazy import imports
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +16,8 @@ PLOT_EXTRA = "plotting needs matplotlib: pip install 'densecore[plot]'"
 
 def html_table(title: str, lines: list[list[str]]) -> str:
     """A table for notebooks; the first line is its head."""
-    import html
+    with imports:
+        import html
 
     def row(cells: list[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
@@ -30,7 +32,8 @@ def html_table(title: str, lines: list[list[str]]) -> str:
 def require_matplotlib() -> Any:
     """matplotlib's Figure class; ImportError naming the extra when it is not installed."""
     try:
-        from matplotlib.figure import Figure
+        with imports:
+            from matplotlib.figure import Figure
     except ImportError:
         raise ImportError(PLOT_EXTRA) from None
     return Figure
@@ -46,7 +49,8 @@ def check_picture_path(path: str | os.PathLike[str]) -> str:
     OSError
         The file could not be written.
     """
-    from matplotlib.backend_bases import FigureCanvasBase
+    with imports:
+        from matplotlib.backend_bases import FigureCanvasBase
 
     known = FigureCanvasBase.get_supported_filetypes()
     shown = checks.path("path", path)

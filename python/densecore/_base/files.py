@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from . import checks
+from .lazy import imports
 
 StrPath = str | os.PathLike[str]
 
@@ -37,7 +38,8 @@ def check_writable(path: StrPath) -> None:
         Naming the path and the reason: no such directory, a directory itself, no permission.
     """
     shown, directory = checks.path("path", path), os.path.dirname(_target(path))
-    import tempfile  # as below: `import densecore` does not pay for it
+    with imports:
+        import tempfile  # as below: `import densecore` does not pay for it
 
     # Only a try tells: permission bits say nothing to root, nor of a read-only file system.
     try:
@@ -80,7 +82,8 @@ def atomic_writer(path: StrPath) -> Iterator[BinaryIO]:
     Until then, and after any exception, an existing file is as it was. A symbolic link stays one:
     the file that it points to is replaced.
     """
-    import tempfile
+    with imports:
+        import tempfile
 
     target = _target(path)
     directory = os.path.dirname(target)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from . import checks
+from .lazy import imports
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> NoReturn:
@@ -16,7 +17,8 @@ def unknown(what: str, name: object, known: Iterable[str]) -> NoReturn:
     ValueError
         It is one, but not in `known`.
     """
-    import difflib  # only an error pays for its import
+    with imports:
+        import difflib  # only an error pays for its import
 
     names = list(known)
     if not isinstance(name, str):

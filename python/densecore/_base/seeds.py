@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .lazy import imports
+
 if TYPE_CHECKING:
     import random
 
@@ -15,7 +17,8 @@ _local = threading.local()  # a thread's own source, within `fixed`
 
 def set_global(seed: int | None) -> None:
     """Later fresh seeds follow from this one and their number; with None, from the system."""
-    import random  # most programs name no seed here
+    with imports:
+        import random  # most programs name no seed here
 
     global _source
     _source = None if seed is None else random.Random(seed)
@@ -30,7 +33,8 @@ def fresh() -> int:
 @contextmanager
 def fixed(seed: int) -> Iterator[None]:
     """Within the block, fresh seeds of this thread follow from `seed`."""
-    import random
+    with imports:
+        import random
 
     before = vars(_local).copy()
     _local.source = random.Random(seed)

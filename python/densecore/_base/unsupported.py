@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from types import FrameType
 from typing import Any
 
+from .lazy import imports
+
 _ONE_ROW = "a row of data is a vector of numbers here"
 _BEFORE = "prepare the data before they reach the model, with NumPy, pandas or scikit-learn"
 _TENSORS = "there are no tensors or graphs here: data are NumPy arrays, and so are results"
@@ -129,7 +131,8 @@ def _error(module: str, name: str, known: Iterable[str], importing: bool) -> Exc
     elif importing:
         text = name  # Python looks for a submodule next, and has a text of its own
     else:
-        import difflib  # only an error pays for its import
+        with imports:
+            import difflib  # only an error pays for its import
 
         close = difflib.get_close_matches(name, list(known), n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
@@ -141,7 +144,8 @@ def _error(module: str, name: str, known: Iterable[str], importing: bool) -> Exc
 
 def _is_import(frame: FrameType) -> bool:
     """Whether a frame is at ``from package import name``, or looks there for Python."""
-    from opcode import opmap
+    with imports:
+        from opcode import opmap
 
     code = frame.f_code
     return code.co_name == "_handle_fromlist" or code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"]

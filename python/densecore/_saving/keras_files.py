@@ -20,6 +20,7 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array
 from .._base.files import StrPath
+from .._base.lazy import imports
 
 # What zipfile raises for archives that are damaged, encrypted or compressed by another method.
 DAMAGED = (
@@ -47,7 +48,8 @@ class KerasFile(NamedTuple):
 
 def _import_h5py() -> Any:
     try:
-        import h5py
+        with imports:
+            import h5py
     except ImportError:
         raise ImportError(
             "Keras's files need h5py: pip install 'densecore[keras]', or pip install h5py"

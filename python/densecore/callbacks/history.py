@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._base import checks
 from .._base.figures import TABLE_EXTRA, html_table, require_matplotlib, save_figure
+from .._base.lazy import imports
 from ..metrics import larger_is_better
 from .base import Callback, Logs
 
@@ -129,7 +130,8 @@ class History(Callback):
             pandas is not installed; the message names the extra.
         """
         try:
-            import pandas
+            with imports:
+                import pandas
         except ImportError:
             raise ImportError(TABLE_EXTRA) from None
         columns = {

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TextIO
 
 from .._base import checks
+from .._base.lazy import imports
 from .base import Callback, Logs
 
 
@@ -191,7 +192,8 @@ class TensorBoard(Callback):
 
 
 def _summary_writer() -> Any:
-    import importlib
+    with imports:
+        import importlib
 
     for module in ("torch.utils.tensorboard", "tensorboardX"):
         try:

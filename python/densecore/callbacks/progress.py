@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import Any, TextIO
 
 from .._base import checks
+from .._base.lazy import imports
 from .base import Callback, Logs
 
 
@@ -240,12 +241,14 @@ class _Bar:
 
 
 def _tqdm() -> Any:
-    import warnings
+    with imports:
+        import warnings
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of notebooks without ipywidgets: it falls back itself
-            from tqdm.auto import tqdm
+            with imports:
+                from tqdm.auto import tqdm
     except ImportError:
         return None
     return tqdm

@@ -6,6 +6,7 @@ Nothing in a foreign file is executed. What a model here cannot be is refused, b
 from typing import Any
 
 from .._base.files import StrPath
+from .._base.lazy import imports
 from ..models.sequential import Sequential
 
 __all__ = ["from_keras", "from_onnx", "from_torch"]
@@ -13,14 +14,16 @@ __all__ = ["from_keras", "from_onnx", "from_torch"]
 
 def from_keras(source: Any, *, name: str | None = None) -> Sequential:
     """The model of a Keras model or file; see `densecore.converters.keras.from_keras`."""
-    from .keras import from_keras as convert
+    with imports:
+        from .keras import from_keras as convert
 
     return convert(source, name=name)
 
 
 def from_onnx(path: StrPath, *, name: str | None = None) -> Sequential:
     """The model of an ONNX file; see `densecore.converters.onnx.from_onnx`."""
-    from .onnx import from_onnx as convert
+    with imports:
+        from .onnx import from_onnx as convert
 
     return convert(path, name=name)
 
@@ -30,6 +33,7 @@ def from_torch(
     name: str | None = None,
 ) -> Sequential:  # fmt: skip
     """The model of a PyTorch module; see `densecore.converters.torch.from_torch`."""
-    from .torch import from_torch as convert
+    with imports:
+        from .torch import from_torch as convert
 
     return convert(module, optimizer=optimizer, loss=loss, metrics=metrics, name=name)

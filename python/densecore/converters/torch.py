@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import layers
+from .._base.lazy import imports
 from ..activations import Activation
 from ..models.sequential import Sequential
 
@@ -369,7 +370,8 @@ def from_torch(
                 )
             views[key][...] = array
     if optimizer is not None:
-        from ..export.torch_optimizers import take
+        with imports:
+            from ..export.torch_optimizers import take
 
         try:
             take(model, module, optimizer, loss, metrics)

@@ -13,6 +13,7 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
+from .._base.lazy import imports
 from .._base.lookup import unknown
 
 #: Rows of a piece, and of a chunk of a file that has none itself.
@@ -114,7 +115,8 @@ def _open(path: str) -> Any:
     """An array in a file, of which only what is asked for is read."""
     if _kind(path) == ".zarr":
         try:
-            import zarr
+            with imports:
+                import zarr
         except ImportError:
             raise ImportError(f"{path}: needs Zarr: pip install zarr") from None
         return zarr.open_array(path, mode="r")
@@ -168,7 +170,8 @@ class ParquetReader:
         self, paths: list[str], target: Any, columns: Sequence[str] | None, weight: str | None
     ) -> None:
         try:
-            import pyarrow.parquet as parquet
+            with imports:
+                import pyarrow.parquet as parquet
         except ImportError:
             raise ImportError(
                 f"{paths[0]}: needs pyarrow: pip install 'densecore[tables]'"
@@ -242,7 +245,8 @@ def _common(columns: dict[str, Array], names: list[str]) -> Any:
 
 
 def _check_numbers(path: str, name: str, kind: Any) -> None:
-    import pyarrow.types as types
+    with imports:
+        import pyarrow.types as types
 
     if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
         return

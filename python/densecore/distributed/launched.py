@@ -2,6 +2,7 @@
 
 import os
 
+from .._base.lazy import imports
 from .group import Group
 
 #: What MPICH, Intel MPI, Open MPI and Slurm tell a process of its number.
@@ -19,7 +20,8 @@ def launched() -> Group | None:
     if not any(name in os.environ for name in _RANK_VARIABLES):
         return None
     try:
-        from mpi4py import MPI
+        with imports:
+            from mpi4py import MPI
     except ImportError as error:
         raise ImportError(
             "found ranks that mpiexec has started, but mpi4py cannot be imported "

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .._base import checks, core
 from .._base.dtypes import Array
+from .._base.lazy import imports
 from ..distributed.group import group_of
 from . import serialization
 from .members import Members
@@ -193,7 +194,8 @@ def _results(
             yield members, train_group(_state_of(state, members), *own, job, None)
         return
     # The module imports logging, whose hooks a fork by another thread would find half made.
-    from concurrent import futures
+    with imports:
+        from concurrent import futures
 
     submit, workers, threads = _workers(executor)
     tasks: dict[Any, list[int]] = {}

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.figures import TABLE_EXTRA
+from .._base.lazy import imports
 from ..callbacks.history import History
 from ..metrics import larger_is_better
 
@@ -75,7 +76,8 @@ class EnsembleHistory:
             pandas is not installed; the message names the extra.
         """
         try:
-            import pandas
+            with imports:
+                import pandas
         except ImportError:
             raise ImportError(TABLE_EXTRA) from None
         members = len(self.completed)

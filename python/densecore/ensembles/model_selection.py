@@ -73,7 +73,8 @@ class Results:
             pandas is not installed; the message names the extra.
         """
         try:
-            import pandas
+            with imports:
+                import pandas
         except ImportError:
             raise ImportError(TABLE_EXTRA) from None
         return pandas.DataFrame(self.rows, columns=self.columns)

@@ -77,7 +77,8 @@ def export(model: Any, path: StrPath, *, int8: bool = False) -> str:
             metadata.setdefault(str(key), text)
         onnx.write(program, path, metadata)
         return f"{os.fspath(path)}: ONNX opset {onnx.OPSET}, IR version {onnx.IR_VERSION}"
-    from . import c_header
+    with imports:
+        from . import c_header
 
     comments = [f"Written by densecore {core.__version__}.", repr(model)]
     cost = c_header.write(program, path, comments, int8=int8)

@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import activations, layers
 from .._base.dtypes import Array
+from .._base.lazy import imports
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
 from .rows_of_layers import row_of, stack_of
@@ -324,8 +325,9 @@ def to_jax(model: Any) -> tuple[Callable[[Any, Any], Any], Tree]:
         A layer that JAX has no form for; the message names it.
     """
     try:
-        import jax
-        import jax.numpy
+        with imports:
+            import jax
+            import jax.numpy
     except ImportError:
         raise ImportError("to_jax needs JAX: pip install jax") from None
     _check_built(model)

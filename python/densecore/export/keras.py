@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import activations, initializers, layers, regularizers
+from .._base.lazy import imports
 from .._base.warn import warn
 from ..layers.activation_argument import UserActivation
 from .keras_optimizers import give
@@ -14,7 +15,8 @@ from .rows_of_layers import row_of, stack_of
 
 def _import() -> Any:
     try:
-        import keras
+        with imports:
+            import keras
     except ImportError:
         raise ImportError("to_keras needs Keras: pip install keras jax") from None
     return keras

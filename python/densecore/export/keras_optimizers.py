@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import optimizers
 from .._base.dtypes import Array
+from .._base.lazy import imports
 from .trained_slices import trained_slices
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def _of_config(module: Any, ours: Any) -> Any:
     config = {key: value for key, value in ours.get_config().items() if key in known}
     config.pop("name", None)
     if isinstance(config.get("learning_rate"), dict):
-        from .. import schedules
+        with imports:
+            from .. import schedules
 
         schedule = schedules.deserialize(config["learning_rate"])
         config["learning_rate"] = _of_config(module.schedules, schedule)

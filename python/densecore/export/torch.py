@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import activations, layers
+from .._base.lazy import imports
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
 from .rows_of_layers import row_of, stack_of
@@ -24,14 +25,16 @@ def _import() -> Any:
         PyTorch is not installed; the message says how to get it.
     """
     try:
-        import torch
+        with imports:
+            import torch
     except ImportError:
         raise ImportError("to_torch needs PyTorch: pip install torch") from None
     return torch
 
 
 def _relu(torch: Any, p: Mapping[str, Any]) -> "nn.Module":
-    from .torch_modules import ClippedReLU
+    with imports:
+        from .torch_modules import ClippedReLU
 
     slope, most, threshold = p["negative_slope"], p["max_value"], p["threshold"]
     if threshold == 0 and most is None:
@@ -43,7 +46,8 @@ def _own(name: str) -> Callable[[Any, Mapping[str, Any]], "nn.Module"]:
     """What makes one of the modules of this package, with the activation's parameters."""
 
     def make(torch: Any, p: Mapping[str, Any]) -> "nn.Module":
-        from . import torch_modules
+        with imports:
+            from . import torch_modules
 
         made: nn.Module = getattr(torch_modules, name)(**p)
         return made
@@ -157,8 +161,9 @@ def _layer_normalization(
 
 
 def _normalization(torch: Any, layer: layers.Normalization, row: Row, dtype: Any) -> list[Any]:
-    from .program import ColumnNormalization, Program, append
-    from .torch_modules import FixedNormalization
+    with imports:
+        from .program import ColumnNormalization, Program, append
+        from .torch_modules import FixedNormalization
 
     program = Program("", layer.mean.dtype.name, math.prod(row))
     append(layer, program)
@@ -195,13 +200,15 @@ def _group_normalization(
 
 
 def _unit_normalization(torch: Any, layer: Any, row: Row, dtype: Any) -> list[Any]:
-    from .torch_modules import UnitNormalization
+    with imports:
+        from .torch_modules import UnitNormalization
 
     return [UnitNormalization()]
 
 
 def _noise(torch: Any, layer: layers.GaussianNoise, row: Row, dtype: Any) -> list[Any]:
-    from .torch_modules import GaussianNoise
+    with imports:
+        from .torch_modules import GaussianNoise
 
     return [GaussianNoise(layer.stddev)]
 
@@ -214,13 +221,15 @@ def _reshape(torch: Any, layer: layers.Reshape, row: Row, dtype: Any) -> list[An
 
 
 def _scale(torch: Any, layer: layers.Scale, row: Row, dtype: Any) -> list[Any]:
-    from .torch_modules import Scale
+    with imports:
+        from .torch_modules import Scale
 
     return [Scale(torch.from_numpy(layer.scale.copy()))]
 
 
 def _periodic(torch: Any, layer: layers.PeriodicEmbedding, row: Row, dtype: Any) -> list[Any]:
-    from .torch_modules import PeriodicEmbedding
+    with imports:
+        from .torch_modules import PeriodicEmbedding
 
     kernel = layer.kernel.reshape(*layer.bias.shape, -1)
     arrays = (layer.frequencies_, layer.phases, kernel, layer.bias)
@@ -228,7 +237,8 @@ def _periodic(torch: Any, layer: layers.PeriodicEmbedding, row: Row, dtype: Any)
 
 
 def _residual(torch: Any, layer: layers.Residual, row: Row, dtype: Any) -> list[Any]:
-    from .torch_modules import Residual
+    with imports:
+        from .torch_modules import Residual
 
     return [Residual(_modules(torch, layer.layers, row, dtype))]
 
@@ -306,7 +316,8 @@ def to_torch(model: Any, *, optimizer: bool = False) -> Any:
     modules = _modules(torch, stack_of(model), row, getattr(torch, model.dtype))
     made: nn.Sequential = torch.nn.Sequential(*modules).eval()
     if optimizer:
-        from .torch_optimizers import give
+        with imports:
+            from .torch_optimizers import give
 
         return made, give(model, made, torch)
     return made

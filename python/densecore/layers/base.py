@@ -14,6 +14,7 @@ from .. import regularizers
 from .._base import checks
 from .._base.dtypes import Array, Network
 from .._base.keras_arrays import named
+from .._base.lazy import imports
 from .._base.lookup import unknown
 from .._data.structures import leaves
 from .arrays import Shapes, assign
@@ -44,7 +45,8 @@ def _refuse(kind: type, others: dict[str, Any]) -> None:
     for name, value in others.items():
         if name in _KERAS_ONLY and (value is None or value is False):
             continue
-        import inspect  # only an error pays for it
+        with imports:
+            import inspect  # only an error pays for it
 
         why = "which densecore's layers do not have" if name in _KERAS_ONLY else "which is unknown"
         known = list(inspect.signature(kind).parameters)

@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._base.figures import check_picture_path, html_table, require_matplotlib, save_figure
+from .._base.lazy import imports
 from .nesting import as_seen
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def plot_network(model: "Model", path: str | os.PathLike[str] | None = None) -> 
         check_picture_path(path)
     columns = columns_of(model)
     if not model._is_stack:
-        from .plot_graph import draw
+        with imports:
+            from .plot_graph import draw
 
         figure = draw(figure_class, model)
         if path is not None:
@@ -105,8 +107,9 @@ def _empty_axes(figure: Any, width: float, height: float) -> "Axes":
 
 
 def _circles(figure_class: Any, columns: list[Column]) -> "Figure":
-    from matplotlib.collections import LineCollection
-    from matplotlib.patches import Circle, FancyBboxPatch
+    with imports:
+        from matplotlib.collections import LineCollection
+        from matplotlib.patches import Circle, FancyBboxPatch
 
     radius, above, below, side = 0.17, 0.62, 0.78, 0.85
     widths = [column.units for column in columns if column.units is not None]
@@ -171,7 +174,8 @@ def _label(
 
 
 def _blocks(figure_class: Any, columns: list[Column]) -> "Figure":
-    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+    with imports:
+        from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
     block_width, block_height, gap, margin = 3.9, 0.62, 0.36, 0.3
     count = len(columns)

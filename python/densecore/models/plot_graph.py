@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .._base.lazy import imports
 from ..layers.symbols import Symbol
 from .nesting import Nested
 
@@ -83,7 +84,8 @@ def _places(model: "Functional", edges: list[tuple[Any, Any]]) -> dict[Any, tupl
 
 
 def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float], levels: int) -> None:
-    from matplotlib.patches import FancyArrowPatch
+    with imports:
+        from matplotlib.patches import FancyArrowPatch
 
     bend = 0.0 if levels == 1 else 0.35 if start[0] >= end[0] else -0.35
     axes.add_patch(
@@ -98,7 +100,8 @@ def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float], leve
 def _block(
     axes: Any, model: "Functional", member: Any, at: tuple[float, float], is_output: bool
 ) -> None:
-    from matplotlib.patches import FancyBboxPatch
+    with imports:
+        from matplotlib.patches import FancyBboxPatch
 
     if isinstance(member, Symbol):
         put = dict(zip(map(id, model._symbols), model._given, strict=True))[id(member)]

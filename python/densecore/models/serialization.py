@@ -226,7 +226,8 @@ class Serializable(Compiled):
         """
         filepath = checks.path("filepath", filepath)
         if weights_file.is_hdf5(filepath):
-            from .._saving import keras_files
+            with imports:
+                from .._saving import keras_files
 
             with self._reserved():
                 keras_files.load_into(filepath, self.layers)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._base.dtypes import Array, Network
+from .._base.lazy import imports
 from .._data.batches import Arrays, Source
 from .._data.dataset import Batch, Data
 from ..data.files import Piece
@@ -289,7 +290,8 @@ def same_everywhere(data: Data, group: Group) -> bool:
 
 def _digest(data: Data) -> list[float]:
     """Numbers that follow from the rows; of large arrays from a part of them."""
-    import hashlib
+    with imports:
+        import hashlib
 
     rows = len(data.x)
     state = hashlib.blake2b(digest_size=12)

@@ -9,6 +9,7 @@ import numpy as np
 from .._autodiff.traced import Traced, plain
 from .._autodiff.ufuncs import element_wise
 from .._base.dtypes import Array, floatx
+from .._base.lazy import imports
 
 _EPSILON = 1e-7
 
@@ -64,7 +65,8 @@ def _softplus(x: Array) -> Array:
 
 def _erf(x: Array) -> Array:
     """By the standard library, element by element: there is none in NumPy."""
-    import math
+    with imports:
+        import math
 
     found = np.frompyfunc(math.erf, 1, 1)(x)
     return np.asarray(found, np.result_type(x, np.float32))

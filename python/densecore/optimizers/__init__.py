@@ -24,7 +24,8 @@ deserialize = OPTIMIZERS.deserialize
 
 
 def __getattr__(name: str) -> Any:
-    import importlib  # most programs need none of these
+    with imports:
+        import importlib  # most programs need none of these
 
     if name == "schedules":  # where Keras has them, too
         with imports:

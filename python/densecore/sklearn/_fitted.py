@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._base.dtypes import Array
 from .._base.files import StrPath
+from .._base.lazy import imports
 from ..layers import Dense
 from ..models.sequential import Sequential
 from ._build import dense_layers
@@ -134,7 +135,8 @@ class FittedMLP(Parameters):
         OSError
             The file cannot be written.
         """
-        from ._export import export
+        with imports:
+            from ._export import export
 
         check_is_fitted(self)
         return export(self, path)

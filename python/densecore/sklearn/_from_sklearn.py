@@ -4,6 +4,7 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from .._base.lazy import imports
 from ._build import network, optimizer
 from ._classifier import MLPClassifier
 from ._objective import Objective, regression_objective
@@ -33,7 +34,8 @@ def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
     sklearn.exceptions.NotFittedError
         It is not fitted.
     """
-    import sklearn.neural_network as theirs
+    with imports:
+        import sklearn.neural_network as theirs
 
     if isinstance(estimator, theirs.MLPClassifier):
         made: Any = MLPClassifier()

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base.lazy import imports
 from ..export import onnx
 from ..export.onnx import Graph
 from ._classifier import MLPClassifier
@@ -78,9 +79,10 @@ def register_skl2onnx() -> None:
     >>> register_skl2onnx()  # doctest: +SKIP
     """
     try:
-        from skl2onnx import update_registered_converter
-        from skl2onnx.common.data_types import FloatTensorType
-        from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
+        with imports:
+            from skl2onnx import update_registered_converter
+            from skl2onnx.common.data_types import FloatTensorType
+            from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
     except ImportError:
         raise ImportError("register_skl2onnx needs skl2onnx: pip install skl2onnx") from None
 

@@ -8,6 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from .._base.lazy import imports
 from ..layers import Dense
 from ._build import hidden_functions
 from ._objective import Objective
@@ -47,7 +48,8 @@ def to_sklearn(estimator: "FittedMLP") -> Any:
 
     ``MLPClassifier.to_sklearn`` and ``MLPRegressor.to_sklearn`` document it.
     """
-    import sklearn.neural_network as theirs
+    with imports:
+        import sklearn.neural_network as theirs
 
     check_is_fitted(estimator, "model_")
     classifier = is_classifier(estimator)
@@ -102,7 +104,8 @@ def _refuse_other_layers(estimator: "FittedMLP", objective: Objective) -> None:
 
 
 def _label_binarizer(estimator: "FittedMLP") -> Any:
-    from sklearn.preprocessing import LabelBinarizer
+    with imports:
+        from sklearn.preprocessing import LabelBinarizer
 
     classes = estimator.classes_
     if estimator._target.objective.name != "multilabel":
@@ -121,7 +124,8 @@ def parts(estimator: "FittedMLP", flat: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _their_solver(estimator: "FittedMLP", objective: Objective, made: Any) -> Any:
-    from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+    with imports:
+        from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
     network = estimator.model_._network
     states = network.optimizer_states()

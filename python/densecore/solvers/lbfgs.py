@@ -105,7 +105,8 @@ def minimize(
     scipy.optimize.OptimizeResult
         The network has the parameters of the last iteration, also after an exception.
     """
-    import scipy.optimize
+    with imports:
+        import scipy.optimize
 
     # Those that are not trained have no gradient, and so no step.
     accepted = network.parameters.astype(np.float64)

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Network
+from .._base.lazy import imports
 from .._base.lookup import unknown
 from .._base.warn import warn
 from .._data.dataset import Data
@@ -319,7 +320,8 @@ def _cholesky() -> Callable[[Vector], Callable[[Vector], Vector] | None]:
     Returns what solves with it, or None when it is not positive definite.
     """
     try:
-        from scipy.linalg.lapack import dpotrf, dpotrs
+        with imports:
+            from scipy.linalg.lapack import dpotrf, dpotrs
     except ImportError:
 
         def factorize(matrix: Vector) -> Callable[[Vector], Vector] | None:
@@ -342,7 +344,8 @@ def _cholesky() -> Callable[[Vector], Callable[[Vector], Vector] | None]:
 def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
     """SciPy's solvers hand short vectors to BLAS, whose threads cost many times what they save."""
     try:
-        import threadpoolctl
+        with imports:
+            import threadpoolctl
     except ImportError:
         return contextlib.nullcontext()
     limits: contextlib.AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, "blas")

@@ -6,6 +6,7 @@ installed; all else, the command line too, needs NumPy alone.
 
 from typing import TYPE_CHECKING
 
+from .._base.lazy import imports
 from .errors import TableError
 from .model import TableModel, is_table_model, load_table_model
 from .problem import Problem, problem_of
@@ -39,7 +40,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in ("TabularClassifier", "TabularRegressor"):
-        from . import estimators
+        with imports:
+            from . import estimators
 
         return getattr(estimators, name)
     raise AttributeError(f"module 'densecore.tabular' has no attribute {name!r}")

@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from .._base import checks
+from .._base.lazy import imports
 from .._base.warn import warn
 from .columns import category_key, from_numbers, from_texts
 from .errors import TableError
@@ -238,7 +239,8 @@ class _Tabular(BaseEstimator):
         NotFittedError, ValueError, OSError
             Nothing is written then.
         """
-        from .export import export
+        with imports:
+            from .export import export
 
         check_is_fitted(self)
         return export(self.model_, path, int8=int8, **self._labels())
@@ -392,7 +394,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):
             check_classification_targets(y)
             self.classes_ = np.unique(y)
             if self.class_weight is not None:
-                from sklearn.utils.class_weight import compute_sample_weight
+                with imports:
+                    from sklearn.utils.class_weight import compute_sample_weight
 
                 factors = compute_sample_weight(self.class_weight, y)
                 weight = factors if weight is None else _check_sample_weight(weight, y) * factors

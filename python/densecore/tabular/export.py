@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._base.files import StrPath, atomic_writer
+from .._base.lazy import imports
 from ..export import format_of
 from ..export.onnx import IR_VERSION, OPSET
 
@@ -44,12 +45,14 @@ def export(
         The file cannot be written.
     """
     if format_of(path, int8) == ".onnx":
-        from . import onnx_file
+        with imports:
+            from . import onnx_file
 
         content = onnx_file.to_bytes(model, classes, order)
         cost = f"ONNX opset {OPSET}, IR version {IR_VERSION}"
     else:
-        from . import c_file
+        with imports:
+            from . import c_file
 
         name = os.path.splitext(os.path.basename(os.fspath(path)))[0]
         text, sizes = c_file.to_text(model, name, int8=int8, classes=classes, order=order)

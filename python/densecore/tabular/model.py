@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base import checks, core
+from .._base.lazy import imports
 from .._saving import safetensors
 from .._saving.model_file import TABLE_FORMAT as FORMAT
 from ..ensembles.ensemble import Ensemble
@@ -165,7 +166,8 @@ class TableModel:
     def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> str:
         """Write the inference for other programs, columns by name; see
         `densecore.tabular.export.export`."""
-        from .export import export
+        with imports:
+            from .export import export
 
         return export(self, path, int8=int8)
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._base.figures import save_figure
+from .._base.lazy import imports
 from .importance import permutation_importance
 from .preparation import ClassTarget
 from .problem import Problem
@@ -16,7 +17,8 @@ _CLASSES = 20  # that the confusion matrix shows with their names
 
 def draw(path: str, problem: Problem, trained: Trained, seed: int) -> None:
     """Draw the page into a file; its format follows from its ending."""
-    from matplotlib.figure import Figure
+    with imports:
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 8.5), layout="constrained")
     axes = figure.subplots(2, 2)

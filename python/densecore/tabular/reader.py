@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.lazy import imports
 from .columns import Column, Contents, points_as_thousands, read_contents
 from .errors import TableError, counted, listed
 from .frames import columns_of_frame
@@ -184,7 +185,8 @@ def _of_text(path: str, read: TextTable) -> Table:
 
 def _read_with_pandas(shown: str, ending: str, header: bool) -> Any:
     try:
-        import pandas
+        with imports:
+            import pandas
     except ImportError:
         raise ImportError(f"{shown}: reading {ending} {TABLES_EXTRA}") from None
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.lazy import imports
 from .columns import Column
 from .errors import TableError, counted, listed
 from .features import (
@@ -179,7 +180,8 @@ def _of_no_use(
 
 def _fingerprint(column: Column, rows: NDArray[np.intp]) -> bytes:
     """Bytes that two columns share only when they hold the same."""
-    import hashlib
+    with imports:
+        import hashlib
 
     if column.kind == "texts":
         codes, levels = column.texts()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base import core
+from .._base.lazy import imports
 from ..distributed.group import group_of
 from .baselines import linear_predictions
 from .committee import Committee
@@ -349,7 +350,8 @@ def _card(
     problem: Problem, recipe: Recipe, seed: int, epochs: int, parts: list[Indices], made: Trained
 ) -> dict[str, Any]:
     """What the model's file says of its training. No times: equal trainings are equal files."""
-    import hashlib
+    with imports:
+        import hashlib
 
     target = problem.preparation.target
     digest = hashlib.blake2b(np.ascontiguousarray(problem.x).data, digest_size=8)
