@@ -280,6 +280,16 @@ class Network {
 
   // Leaf by leaf (chained.cc).
   int leaf_count(index_t rows) const;
+  static constexpr int max_leaves = 32;
+  // Where leaf i's gradient is computed: leaf 0's in the buffer of the sum.
+  T* leaf_gradient(int i) { return i == 0 ? gradients_->data() : workspace_.partial(i - 1); }
+  // Adds leaf `from` to leaf `to`. Of arrays that are not trained a leaf's buffer may have what an
+  // earlier batch left there.
+  void add_leaf(int from, int to) {
+    for (const Range& trained : stretches_)
+      table_->add(trained.size(), leaf_gradient(from) + trained.begin,
+                  leaf_gradient(to) + trained.begin);
+  }
   void forward_blocks(Executor& executor, ConstView x, View out, bool stop_at_z);
   void forward_rows(ConstView x, index_t begin, index_t end, View out, bool stop_at_z,
                     void* scratch);
