@@ -213,14 +213,6 @@ Update<T> OptimizerState<T>::update_of(const Update<T>& update,
 }
 
 template <class T>
-double OptimizerState<T>::next_rate(std::int64_t count) {
-  double scalars[max_optimizer_scalars];
-  entry_->prepare(settings_->values(steps).data(), steps + 1, scalars);
-  steps += count;
-  return scalars[0];
-}
-
-template <class T>
 TinyUpdate<T> OptimizerState<T>::next_rows(index_t count, double* rates) {
   const GradientSteps& wanted = settings_->gradient_steps();
   // Asked first: another thread may replace the schedule meanwhile.

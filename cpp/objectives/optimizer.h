@@ -169,8 +169,6 @@ class OptimizerState {
   }
   // The same step for an array whose rate or decay are others.
   Update<T> update_of(const Update<T>& update, const Multipliers& multipliers) const;
-  // Counts `count` steps of an optimizer that descends and is plain; returns the rate of each.
-  double next_rate(std::int64_t count);
   // Counts `count` steps `by_rows`, and writes the learning rate of each; returns their update, all
   // but the penalties. What it points to lives as long as the settings.
   TinyUpdate<T> next_rows(index_t count, double* rates);
