@@ -99,9 +99,13 @@ class Network {
   // The mean over the rows of the last pass, which had so many, of the layers' penalties of
   // outputs.
   double output_penalty(index_t rows);
-  // When > 0, penalties are multiplied by penalty_weight / (weight of the batch). Set by the trainer
-  // for one call, see FitOptions.
+  // When > 0, penalties are multiplied by penalty_weight / (weight of the batch). Set by the
+  // trainer for one call, see FitOptions.
   double penalty_weight = 0;
+  // The factor of the penalties for a batch of this weight.
+  double penalty_factor(double weight) const {
+    return penalty_weight > 0 && weight > 0 ? penalty_weight / weight : 1;
+  }
   // Takes effect with the next step.
   void set_trainable(std::size_t layer, bool trainable);
   // Throws std::invalid_argument for a factor that is negative or NaN.
@@ -398,10 +402,6 @@ class Network {
   void plan_gradients();
   // What dropout multiplies single rows with, for steps first, first + 1, ... of `train_rows`.
   void draw_factors(std::int64_t first, index_t steps);
-  // The factor of the penalties for a batch of this weight (see penalty_weight).
-  double penalty_factor(double weight) const {
-    return penalty_weight > 0 && weight > 0 ? penalty_weight / weight : 1;
-  }
 
   NetworkSpec spec_;
   Graph graph_;

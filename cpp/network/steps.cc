@@ -118,11 +118,7 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
   sum.loss = end_heads(objective, x.rows, sum.loss);
   set_loss_slots(sum);
   const double factor = penalty_factor(sum.weight);
-  for (const ParameterBlock& block : trained_)
-    if (block.penalty.any())
-      table_->gradients.add_penalty(block.size(), parameters_->data() + block.offset,
-                                    factor * block.penalty.l1, factor * block.penalty.l2,
-                                    gradients_->data() + block.offset);
+  add_penalties(table_->gradients, trained_, factor, parameters_->data(), gradients_->data());
   if (penalized_) sum.loss += factor * penalty() * objective.divisor(sum.weight);
   sum.loss += output_penalty(x.rows) * objective.divisor(sum.weight);
   return sum;

@@ -180,8 +180,6 @@ class OptimizerState {
   void finish(T* parameters, const std::vector<ParameterBlock>& trained);
 
  private:
-  void add_penalties(const T* parameters, T* gradients, const std::vector<ParameterBlock>& trained,
-                     double factor) const;
   // Scalars and decay of step `number` (from 0), with these hyperparameters.
   void prepare(std::int64_t number, HyperparameterValues values, const Multipliers& multipliers,
                Update<T>& update) const;
@@ -203,6 +201,11 @@ class OptimizerState {
   std::shared_ptr<AlignedBuffer<T>> states_;
   index_t count_;
 };
+
+// Adds the gradients of the penalties of the arrays `trained`, times `factor`, to theirs.
+template <class T>
+void add_penalties(const GradientKernels<T>& kernels, const std::vector<ParameterBlock>& trained,
+                   double factor, const T* parameters, T* gradients);
 
 // The step of one array, for optimizers whose step of a kernel or a bias depends on all of it
 // (array_step.cc). Its gradient becomes the direction of the step.
