@@ -221,9 +221,8 @@ void Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
   });
   for (int distance = 1; distance < leaves; distance *= 2) {
     const int pairs = leaves / (2 * distance);
-    executor.run(pairs, static_cast<double>(summed_count_) * pairs, [&](int i, void*) {
-      add_leaf((2 * i + 1) * distance, 2 * i * distance);
-    });
+    executor.run(pairs, static_cast<double>(summed_count_) * pairs,
+                 [&](int i, void*) { add_leaf((2 * i + 1) * distance, 2 * i * distance); });
   }
 }
 

@@ -305,7 +305,7 @@ template <class T>
 void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output, View dx,
                           bool accumulate) {
   check_numbers(x);
-  begin_tables(accumulate);
+  if (!accumulate) begin_tables();
   if (x.rows == 0) {
     if (!accumulate) std::fill_n(gradients_->data(), parameter_count_, T(0));
     return;

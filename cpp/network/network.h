@@ -125,7 +125,9 @@ class Network {
 
   // Throws std::invalid_argument for numbers in x that an embedding has no row for. All passes
   // check theirs.
-  void check_numbers(MatrixView<const T> x) const;
+  void check_numbers(MatrixView<const T> x) const {
+    if (!embeddings_.empty()) check_embedded(x);
+  }
   // Before an update by gradients that the caller may have written: their rows count as used.
   void find_used_rows();
 
@@ -390,8 +392,12 @@ class Network {
     std::vector<std::uint32_t> mark{};
     std::uint32_t pass = 1;
   };
-  // Before a backward pass: no rows are used, unless it adds to what is there.
-  void begin_tables(bool accumulate);
+  void check_embedded(ConstView x) const;
+  // Before a backward pass that does not add to what is there: no rows are used.
+  void begin_tables() {
+    if (!embedding_tables_.empty()) clear_tables();
+  }
+  void clear_tables();
   // After it, from the gradients by the embeddings' outputs; with `update` the rows are updated,
   // too.
   void end_tables(Executor& executor, ConstView x, bool near, const Update<T>* update = nullptr);

@@ -313,7 +313,7 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
     sum.weight = objective.batch_weight(p.weight, rows);
     if (!others_.empty()) start({true, seed, static_cast<std::uint64_t>(optimizer.steps), 0, rows});
     if (simple) optimizer.advance(update);
-    begin_tables(false);
+    begin_tables();
     p.rows = rows;
     p.scale = objective.gradient_scale(sum.weight);
     if (targets.values) p.values = targets.values.row(begin);

@@ -36,7 +36,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   if (trains_small(x.rows, objective, optimizer))
     return train_small(executor, objective, x, targets, x.rows, optimizer, nullptr);
   check_numbers(x);
-  begin_tables(false);
+  begin_tables();
   begin_heads(objective, targets, x.rows);
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
@@ -95,7 +95,7 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
   check_numbers(x);
-  begin_tables(false);
+  begin_tables();
   start({true, seed, number, 0, x.rows});
   reserve(x.rows);
   begin_heads(objective, targets, x.rows);
