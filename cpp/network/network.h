@@ -5,6 +5,7 @@
 // added pairwise in a binary tree. Which thread computes a leaf or a block does not matter.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -166,6 +167,10 @@ class Network {
   // rows at once.
   index_t leaves_of(index_t rows) const {
     return summed_count_ > chained_parameters || couples_ ? 0 : leaf_count(rows);
+  }
+  // The gradient of a part without rows: -0, with the slots behind it.
+  void neutral_gradient() {
+    std::fill_n(gradients_->data(), parameter_count_ + spare_slots, T(-0.0));
   }
   // Whether a layer uses statistics of the batch in training.
   bool couples_rows() const { return couples_; }
@@ -438,8 +443,8 @@ class Network {
   bool coupled_ = false;  // whether a layer couples the rows of the batch in pass_
   bool couples_ = false;  // the same in training
   index_t parameter_count_ = 0;
-  index_t summed_count_ =
-      0;  // those that have a gradient of each leaf: all but tables, which follow
+  // Of parameters those that have a gradient of each leaf: all but tables, which follow.
+  index_t summed_count_ = 0;
   index_t weights_used_ = 0;  // in a pass: the same, but those of several layers count for each
   bool transposed_ = false;   // whether the workspace has the transposed weights
   index_t block_rows_ = 0;    // at most, of a block in chained.cc

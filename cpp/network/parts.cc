@@ -72,7 +72,7 @@ LossSum Network<T>::gradient_of_part(Executor& executor, const Objective<T>& obj
   LossSum sum;
   const auto leaves = static_cast<index_t>(part.cuts.size()) - 1;
   if (x.rows == 0) {
-    std::fill_n(gradients_->data(), parameter_count_ + spare_slots, T(-0.0));
+    neutral_gradient();
     return sum;
   }
   const std::size_t last = layers_.size() - 1;
