@@ -220,3 +220,19 @@ def test_spare_slots_of_the_gradient(dtype: str) -> None:
     loss = network.train_on_batch(x, y, weight)
     assert loss == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(network.gradient_slots, [4, 4 * expected, 0, 0], rtol=1e-6)
+
+
+def test_layers_that_are_not_trained_have_no_gradient(dtype: str) -> None:
+    """Also in batches of many leaves, whose buffers an earlier batch has filled."""
+    layers = [(20, "tanh", True), (2, "linear", True)]
+    network, _ = make(dtype, None, 3, layers, "mean_squared_error", "sgd")
+    rng = np.random.default_rng(4)
+    x, y = (rng.normal(size=(1500, n)).astype(dtype) for n in (3, 2))
+    network.loss_and_gradients(x, y, None)
+    network.set_trainable(0, False)
+    for _ in range(2):
+        network.loss_and_gradients(x, y, None)
+        first, last = (network.layer_views(number)[1] for number in range(2))
+        assert not first["kernel"].any()
+        assert not first["bias"].any()
+        assert last["kernel"].any()

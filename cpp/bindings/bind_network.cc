@@ -98,8 +98,7 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
           "Train for a number of epochs. Appends (training, validation), the loss and the metrics "
           "of each, for every epoch to `results`, and calls epoch_begin() and epoch_end(training, "
           "validation), which returns whether to go on. Rows come in the order `row_order` "
-          "(rows,), "
-          "read when an epoch begins, or else in one that follows from the seed. With a "
+          "(rows,), read when an epoch begins, or else in one that follows from the seed. With a "
           "`penalty_weight` > 0 a batch's penalties are multiplied by it over the batch's weight. "
           "`rows_done` says how far the present epoch is.")
       .def(

@@ -153,8 +153,7 @@ void register_tables(py::module_& module) {
       .def("numbers", &numbers_of, py::arg("column"), py::arg("decimal") = '.',
            py::arg("thousands") = "", py::arg("units") = false, py::arg("most_texts") = 0,
            "A column as numbers: (values, numbers, empty, markers, texts, first_text), the counts "
-           "of "
-           "what its cells are and the row of the first text; ends after `most_texts` of these.")
+           "of what its cells are and the row of the first text; ends after `most_texts` of these.")
       .def("clear_cells", &DelimitedText::clear, py::arg("texts"),
            "Make the cells of these texts empty.")
       .def("codes", &codes_of, py::arg("column"), "A column as categories: (codes, texts).");

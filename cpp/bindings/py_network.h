@@ -278,8 +278,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   void neutral_gradient() {
     const InUse in_use(mark_);
     discard_pass();
-    T* const gradients = network_->gradients()->data();
-    std::fill_n(gradients, network_->parameter_count() + Network<T>::spare_slots, T(-0.0));
+    network_->neutral_gradient();
   }
   double shared_update(double weight, double penalty_weight) {
     Trainer<T>& t = trainer();

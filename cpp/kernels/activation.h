@@ -72,7 +72,8 @@ struct Tanh {  // a' = 1 - a^2
   }
 };
 
-// Those that the kernels of single rows have in their loop over layers (row.h, tiny.h).
+// Those that the kernels of single rows have in their loop over layers (predict_row.h,
+// train_tiny.h).
 using InlinedActivations = TypeList<Linear, Relu, Sigmoid, Tanh>;
 
 template <class Activation, class List>

@@ -11,7 +11,6 @@ namespace {
 // A leaf of the sum over the batch has at most `leaf_rows` rows, or `small_leaf_rows` in networks
 // too small for a second thread. Beyond `max_leaves` leaves they become larger.
 constexpr index_t leaf_rows = 128, small_leaf_rows = 256;
-constexpr int max_leaves = 32;
 
 // What a block keeps for the backward pass fits into a quarter of the second-level cache, which the
 // weights share. Larger blocks would save calls, but not time.
@@ -216,19 +215,14 @@ template <class Leaf>
 void Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
   const int leaves = leaf_count(rows);
   workspace_.reserve_partials(leaves - 1, summed_count_);
-  // Leaf 0 is computed in the buffer of the sum.
-  const auto buffer = [&](int i) {
-    return i == 0 ? gradients_->data() : workspace_.partial(i - 1);
-  };
   executor.run(leaves, 3 * forward_work(rows), [&](int i, void* scratch) {
     const index_t begin = rows * i / leaves, end = rows * (i + 1) / leaves;
-    leaf(i, begin, end, buffer(i), scratch);
+    leaf(i, begin, end, leaf_gradient(i), scratch);
   });
   for (int distance = 1; distance < leaves; distance *= 2) {
     const int pairs = leaves / (2 * distance);
-    executor.run(pairs, static_cast<double>(summed_count_) * pairs, [&](int i, void*) {
-      table_->add(summed_count_, buffer((2 * i + 1) * distance), buffer(2 * i * distance));
-    });
+    executor.run(pairs, static_cast<double>(summed_count_) * pairs,
+                 [&](int i, void*) { add_leaf((2 * i + 1) * distance, 2 * i * distance); });
   }
 }
 

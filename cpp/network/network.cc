@@ -133,17 +133,14 @@ void Network<T>::layers_changed() {
   trained_.clear();
   stretches_.clear();
   penalized_ = array_steps_ = false;
-  lowest_ = layers_.size();
-  for (std::size_t l = layers_.size(); l-- > 0;) {
-    if (!layers_[l]->trainable || layers_[l]->parameter_count() == 0) continue;
-    lowest_ = l;
-  }
   reaches_.assign(layers_.size(), 0);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     reaches_[l] = layers_[l]->trainable && layers_[l]->parameter_count() > 0;
     for (const Source& source : graph_.sources[l])
       if (!source.from_x() && reaches_[static_cast<std::size_t>(source.layer)]) reaches_[l] = 1;
   }
+  lowest_ =
+      static_cast<std::size_t>(std::find(reaches_.begin(), reaches_.end(), 1) - reaches_.begin());
   bool all = true;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const auto& layer = layers_[l];
@@ -305,7 +302,7 @@ template <class T>
 void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output, View dx,
                           bool accumulate) {
   check_numbers(x);
-  begin_tables(accumulate);
+  if (!accumulate) begin_tables();
   if (x.rows == 0) {
     if (!accumulate) std::fill_n(gradients_->data(), parameter_count_, T(0));
     return;

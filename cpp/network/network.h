@@ -5,6 +5,7 @@
 // added pairwise in a binary tree. Which thread computes a leaf or a block does not matter.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -99,9 +100,13 @@ class Network {
   // The mean over the rows of the last pass, which had so many, of the layers' penalties of
   // outputs.
   double output_penalty(index_t rows);
-  // When > 0, penalties are multiplied by penalty_weight / (weight of the batch). Set by the trainer
-  // for one call, see FitOptions.
+  // When > 0, penalties are multiplied by penalty_weight / (weight of the batch). Set by the
+  // trainer for one call, see FitOptions.
   double penalty_weight = 0;
+  // The factor of the penalties for a batch of this weight.
+  double penalty_factor(double weight) const {
+    return penalty_weight > 0 && weight > 0 ? penalty_weight / weight : 1;
+  }
   // Takes effect with the next step.
   void set_trainable(std::size_t layer, bool trainable);
   // Throws std::invalid_argument for a factor that is negative or NaN.
@@ -121,7 +126,9 @@ class Network {
 
   // Throws std::invalid_argument for numbers in x that an embedding has no row for. All passes
   // check theirs.
-  void check_numbers(MatrixView<const T> x) const;
+  void check_numbers(MatrixView<const T> x) const {
+    if (!embeddings_.empty()) check_embedded(x);
+  }
   // Before an update by gradients that the caller may have written: their rows count as used.
   void find_used_rows();
 
@@ -160,6 +167,10 @@ class Network {
   // rows at once.
   index_t leaves_of(index_t rows) const {
     return summed_count_ > chained_parameters || couples_ ? 0 : leaf_count(rows);
+  }
+  // The gradient of a part without rows: -0, with the slots behind it.
+  void neutral_gradient() {
+    std::fill_n(gradients_->data(), parameter_count_ + spare_slots, T(-0.0));
   }
   // Whether a layer uses statistics of the batch in training.
   bool couples_rows() const { return couples_; }
@@ -280,6 +291,16 @@ class Network {
 
   // Leaf by leaf (chained.cc).
   int leaf_count(index_t rows) const;
+  static constexpr int max_leaves = 32;
+  // Where leaf i's gradient is computed: leaf 0's in the buffer of the sum.
+  T* leaf_gradient(int i) { return i == 0 ? gradients_->data() : workspace_.partial(i - 1); }
+  // Adds leaf `from` to leaf `to`. Of arrays that are not trained a leaf's buffer may have what an
+  // earlier batch left there.
+  void add_leaf(int from, int to) {
+    for (const Range& trained : stretches_)
+      table_->add(trained.size(), leaf_gradient(from) + trained.begin,
+                  leaf_gradient(to) + trained.begin);
+  }
   void forward_blocks(Executor& executor, ConstView x, View out, bool stop_at_z);
   void forward_rows(ConstView x, index_t begin, index_t end, View out, bool stop_at_z,
                     void* scratch);
@@ -376,8 +397,12 @@ class Network {
     std::vector<std::uint32_t> mark{};
     std::uint32_t pass = 1;
   };
-  // Before a backward pass: no rows are used, unless it adds to what is there.
-  void begin_tables(bool accumulate);
+  void check_embedded(ConstView x) const;
+  // Before a backward pass that does not add to what is there: no rows are used.
+  void begin_tables() {
+    if (!embedding_tables_.empty()) clear_tables();
+  }
+  void clear_tables();
   // After it, from the gradients by the embeddings' outputs; with `update` the rows are updated,
   // too.
   void end_tables(Executor& executor, ConstView x, bool near, const Update<T>* update = nullptr);
@@ -388,10 +413,6 @@ class Network {
   void plan_gradients();
   // What dropout multiplies single rows with, for steps first, first + 1, ... of `train_rows`.
   void draw_factors(std::int64_t first, index_t steps);
-  // The factor of the penalties for a batch of this weight (see penalty_weight).
-  double penalty_factor(double weight) const {
-    return penalty_weight > 0 && weight > 0 ? penalty_weight / weight : 1;
-  }
 
   NetworkSpec spec_;
   Graph graph_;
@@ -422,8 +443,8 @@ class Network {
   bool coupled_ = false;  // whether a layer couples the rows of the batch in pass_
   bool couples_ = false;  // the same in training
   index_t parameter_count_ = 0;
-  index_t summed_count_ =
-      0;  // those that have a gradient of each leaf: all but tables, which follow
+  // Of parameters those that have a gradient of each leaf: all but tables, which follow.
+  index_t summed_count_ = 0;
   index_t weights_used_ = 0;  // in a pass: the same, but those of several layers count for each
   bool transposed_ = false;   // whether the workspace has the transposed weights
   index_t block_rows_ = 0;    // at most, of a block in chained.cc

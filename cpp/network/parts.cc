@@ -72,7 +72,7 @@ LossSum Network<T>::gradient_of_part(Executor& executor, const Objective<T>& obj
   LossSum sum;
   const auto leaves = static_cast<index_t>(part.cuts.size()) - 1;
   if (x.rows == 0) {
-    std::fill_n(gradients_->data(), parameter_count_ + spare_slots, T(-0.0));
+    neutral_gradient();
     return sum;
   }
   const std::size_t last = layers_.size() - 1;
@@ -94,15 +94,12 @@ LossSum Network<T>::gradient_of_part(Executor& executor, const Objective<T>& obj
   } else if (chained()) {
     reserve(x.rows);
     transpose_weights(x.rows, false);
-    workspace_.reserve_partials(static_cast<int>(leaves - 1), parameter_count_);
-    const auto buffer = [&](index_t i) {
-      return i == 0 ? gradients_->data() : workspace_.partial(static_cast<int>(i - 1));
-    };
+    workspace_.reserve_partials(static_cast<int>(leaves - 1), summed_count_);
     executor.run(static_cast<int>(leaves), 3 * forward_work(x.rows), [&](int leaf, void* scratch) {
       const index_t first = begin_of(leaf), rows = begin_of(leaf + 1) - first;
       const index_t blocks = divide_up(rows, block_rows_);
-      T* const to = buffer(leaf);
-      if (rows == 0) std::fill_n(to, parameter_count_, T(-0.0));
+      T* const to = leaf_gradient(leaf);
+      if (rows == 0) std::fill_n(to, summed_count_, T(-0.0));
       for (index_t b = 0; b < blocks; ++b)
         losses[static_cast<std::size_t>(leaf)] +=
             train_block(x, first + rows * b / blocks, first + rows * (b + 1) / blocks, objective,
@@ -110,7 +107,7 @@ LossSum Network<T>::gradient_of_part(Executor& executor, const Objective<T>& obj
     });
     if (outputs) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), outputs);
     add_leaves(part.leaf, leaves, [&](index_t to, index_t from) {
-      table_->add(parameter_count_, buffer(from), buffer(to));
+      add_leaf(static_cast<int>(from), static_cast<int>(to));
     });
   } else {
     // Leaf after leaf: the roots of the branches so far wait in the gradient buffer and in others,

@@ -1,6 +1,6 @@
-// Single rows of small networks: prediction by the kernel of kernels/row.h (layers of a few vector
-// registers each), training by that of kernels/tiny.h (layers of one register each), and what these
-// need to know of a network.
+// Single rows of small networks: prediction by the kernel of kernels/predict_row.h (layers of a few
+// vector registers each), training by that of kernels/train_tiny.h (layers of one register each),
+// and what these need to know of a network.
 #include <algorithm>
 
 #include "base/dtypes.h"
@@ -8,6 +8,16 @@
 #include "network/network.h"
 
 namespace densecore {
+namespace {
+
+template <class T>
+RowLayer row_layer_of(const KernelTable<T>& table, const Dense<T>& layer) {
+  return {layer.inputs(), layer.units(), layer.weight_offset(),
+          layer.use_bias() ? layer.bias_offset() : -1,
+          static_cast<int>(&layer.function().entry() - table.activations)};
+}
+
+}  // namespace
 
 template <class T>
 std::vector<RowLayer> row_layers_of(const KernelTable<T>& table, const Layers<T>& layers) {
@@ -18,9 +28,7 @@ std::vector<RowLayer> row_layers_of(const KernelTable<T>& table, const Layers<T>
     if (layer == nullptr || layer->units() > table.row_units ||
         !layer->function().entry().single_rows || (layer->function().row_wise() && !last))
       return {};
-    shapes.push_back({layer->inputs(), layer->units(), layer->weight_offset(),
-                      layer->use_bias() ? layer->bias_offset() : -1,
-                      static_cast<int>(&layer->function().entry() - table.activations)});
+    shapes.push_back(row_layer_of(table, *layer));
   }
   return shapes;
 }
@@ -34,9 +42,7 @@ TinyLayers<T> tiny_layers_of(const KernelTable<T>& table, const Layers<T>& layer
       const ActivationFunction<T>& function = layer->function();
       const ActivationEntry<T>& entry = function.entry();
       if (layer->units() > table.lanes || (entry.row_wise && !last)) return {};
-      found.rows.push_back({layer->inputs(), layer->units(), layer->weight_offset(),
-                            layer->use_bias() ? layer->bias_offset() : -1,
-                            static_cast<int>(&entry - table.activations)});
+      found.rows.push_back(row_layer_of(table, *layer));
       TinyExtra<T> extra{};
       if (!entry.single_rows) extra.activation = &entry;
       extra.parameters = function.parameters();

@@ -254,15 +254,13 @@ void Network<T>::backward_small(ConstView x, View dx) {
 template <class T>
 double Network<T>::gradient_by_leaves(LossArguments<T> p, ConstView x, bool from_z,
                                       double (*loss_of)(const LossArguments<T>&)) {
-  constexpr int most = 32;  // see leaf_count
-  double sums[most] = {};
+  double sums[max_leaves] = {};
   const int leaves = leaf_count(x.rows);
   const index_t rows = x.rows;
   workspace_.reserve_partials(leaves - 1, summed_count_);
   start_small(x, from_z);
   SmallLayer<T>& last = small_.layers.back();
   const SmallLayer<T> kept = last;
-  T* const gradients = gradients_->data();
   const LossArguments<T> all = p;
   // From the last to the first, whose gradient stays where it is made.
   for (int i = leaves; i-- > 0;) {
@@ -279,14 +277,13 @@ double Network<T>::gradient_by_leaves(LossArguments<T> p, ConstView x, bool from
     forward_small(of_leaf, View(), from_z, true);
     sums[i] = loss_of(p);
     backward_small(of_leaf, from_z);
-    if (i > 0) std::copy_n(gradients, summed_count_, workspace_.partial(i - 1));
+    if (i > 0) std::copy_n(gradients_->data(), summed_count_, leaf_gradient(i));
   }
   last.z = kept.z;
   last.a = kept.a;
-  const auto buffer = [&](int i) { return i == 0 ? gradients : workspace_.partial(i - 1); };
   for (int distance = 1; distance < leaves; distance *= 2)
     for (int i = 0; i + distance < leaves; i += 2 * distance) {
-      table_->add(summed_count_, buffer(i + distance), buffer(i));
+      add_leaf(i + distance, i);
       sums[i] += sums[i + distance];
     }
   return sums[0];
@@ -316,7 +313,7 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
     sum.weight = objective.batch_weight(p.weight, rows);
     if (!others_.empty()) start({true, seed, static_cast<std::uint64_t>(optimizer.steps), 0, rows});
     if (simple) optimizer.advance(update);
-    begin_tables(false);
+    begin_tables();
     p.rows = rows;
     p.scale = objective.gradient_scale(sum.weight);
     if (targets.values) p.values = targets.values.row(begin);

@@ -36,7 +36,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   if (trains_small(x.rows, objective, optimizer))
     return train_small(executor, objective, x, targets, x.rows, optimizer, nullptr);
   check_numbers(x);
-  begin_tables(false);
+  begin_tables();
   begin_heads(objective, targets, x.rows);
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
@@ -95,7 +95,7 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
   check_numbers(x);
-  begin_tables(false);
+  begin_tables();
   start({true, seed, number, 0, x.rows});
   reserve(x.rows);
   begin_heads(objective, targets, x.rows);
@@ -118,11 +118,7 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
   sum.loss = end_heads(objective, x.rows, sum.loss);
   set_loss_slots(sum);
   const double factor = penalty_factor(sum.weight);
-  for (const ParameterBlock& block : trained_)
-    if (block.penalty.any())
-      table_->gradients.add_penalty(block.size(), parameters_->data() + block.offset,
-                                    factor * block.penalty.l1, factor * block.penalty.l2,
-                                    gradients_->data() + block.offset);
+  add_penalties(table_->gradients, trained_, factor, parameters_->data(), gradients_->data());
   if (penalized_) sum.loss += factor * penalty() * objective.divisor(sum.weight);
   sum.loss += output_penalty(x.rows) * objective.divisor(sum.weight);
   return sum;

@@ -8,7 +8,7 @@
 namespace densecore {
 
 template <class T>
-void Network<T>::check_numbers(ConstView x) const {
+void Network<T>::check_embedded(ConstView x) const {
   for (const std::size_t l : embeddings_) {
     const Source& source = input_[l];
     layers_[l]->table()->check_numbers({x.data + source.first, x.rows, source.columns, x.stride},
@@ -17,8 +17,7 @@ void Network<T>::check_numbers(ConstView x) const {
 }
 
 template <class T>
-void Network<T>::begin_tables(bool accumulate) {
-  if (accumulate) return;
+void Network<T>::clear_tables() {
   for (TableGradient& table : embedding_tables_) {
     if (table.used.rows.empty()) continue;
     T* const gradients = gradients_->data() + table.offset;
@@ -94,8 +93,8 @@ void Network<T>::find_used_rows() {
 }
 
 #define DENSECORE_INSTANTIATE(T, ...)                                                           \
-  template void Network<T>::check_numbers(MatrixView<const T>) const;                           \
-  template void Network<T>::begin_tables(bool);                                                 \
+  template void Network<T>::check_embedded(MatrixView<const T>) const;                          \
+  template void Network<T>::clear_tables();                                                     \
   template void Network<T>::end_tables(Executor&, MatrixView<const T>, bool, const Update<T>*); \
   template void Network<T>::find_used_rows();
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)

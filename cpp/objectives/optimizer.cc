@@ -213,14 +213,6 @@ Update<T> OptimizerState<T>::update_of(const Update<T>& update,
 }
 
 template <class T>
-double OptimizerState<T>::next_rate(std::int64_t count) {
-  double scalars[max_optimizer_scalars];
-  entry_->prepare(settings_->values(steps).data(), steps + 1, scalars);
-  steps += count;
-  return scalars[0];
-}
-
-template <class T>
 TinyUpdate<T> OptimizerState<T>::next_rows(index_t count, double* rates) {
   const GradientSteps& wanted = settings_->gradient_steps();
   // Asked first: another thread may replace the schedule meanwhile.
@@ -242,14 +234,12 @@ TinyUpdate<T> OptimizerState<T>::next_rows(index_t count, double* rates) {
 }
 
 template <class T>
-void OptimizerState<T>::add_penalties(const T* parameters, T* gradients,
-                                      const std::vector<ParameterBlock>& trained,
-                                      double factor) const {
+void add_penalties(const GradientKernels<T>& kernels, const std::vector<ParameterBlock>& trained,
+                   double factor, const T* parameters, T* gradients) {
   for (const ParameterBlock& block : trained)
     if (block.penalty.any())
-      table_->gradients.add_penalty(block.size(), parameters + block.offset,
-                                    factor * block.penalty.l1, factor * block.penalty.l2,
-                                    gradients + block.offset);
+      kernels.add_penalty(block.size(), parameters + block.offset, factor * block.penalty.l1,
+                          factor * block.penalty.l2, gradients + block.offset);
 }
 
 template <class T>
@@ -299,7 +289,8 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
   const double work = 8.0 * static_cast<double>(count_);
   // May throw: before any change.
   if (settings_->scheduled()) settings_->values(steps);
-  if (penalty_factor != 0) add_penalties(parameters, gradients, trained, penalty_factor);
+  if (penalty_factor != 0)
+    add_penalties(table_->gradients, trained, penalty_factor, parameters, gradients);
   if (wants_whole_gradient()) {
     if (accumulation_ > 1 && !accumulate(gradients, trained)) return executor.check(work);
     clip(gradients, trained);
@@ -359,9 +350,11 @@ void OptimizerState<T>::finish(T* parameters, const std::vector<ParameterBlock>&
     std::copy_n(average + block.offset, block.size(), parameters + block.offset);
 }
 
-#define DENSECORE_INSTANTIATE(T, ...) \
-  template struct Update<T>;          \
-  template class OptimizerState<T>;
+#define DENSECORE_INSTANTIATE(T, ...)                                                        \
+  template struct Update<T>;                                                                 \
+  template class OptimizerState<T>;                                                          \
+  template void add_penalties(const GradientKernels<T>&, const std::vector<ParameterBlock>&, \
+                              double, const T*, T*);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

@@ -169,8 +169,6 @@ class OptimizerState {
   }
   // The same step for an array whose rate or decay are others.
   Update<T> update_of(const Update<T>& update, const Multipliers& multipliers) const;
-  // Counts `count` steps of an optimizer that descends and is plain; returns the rate of each.
-  double next_rate(std::int64_t count);
   // Counts `count` steps `by_rows`, and writes the learning rate of each; returns their update, all
   // but the penalties. What it points to lives as long as the settings.
   TinyUpdate<T> next_rows(index_t count, double* rates);
@@ -182,8 +180,6 @@ class OptimizerState {
   void finish(T* parameters, const std::vector<ParameterBlock>& trained);
 
  private:
-  void add_penalties(const T* parameters, T* gradients, const std::vector<ParameterBlock>& trained,
-                     double factor) const;
   // Scalars and decay of step `number` (from 0), with these hyperparameters.
   void prepare(std::int64_t number, HyperparameterValues values, const Multipliers& multipliers,
                Update<T>& update) const;
@@ -205,6 +201,11 @@ class OptimizerState {
   std::shared_ptr<AlignedBuffer<T>> states_;
   index_t count_;
 };
+
+// Adds the gradients of the penalties of the arrays `trained`, times `factor`, to theirs.
+template <class T>
+void add_penalties(const GradientKernels<T>& kernels, const std::vector<ParameterBlock>& trained,
+                   double factor, const T* parameters, T* gradients);
 
 // The step of one array, for optimizers whose step of a kernel or a bias depends on all of it
 // (array_step.cc). Its gradient becomes the direction of the step.

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -28,21 +27,17 @@ bool equal_ignoring_case(std::string_view text, std::string_view lowered) {
 }
 
 // Numbers of more digits than fit 2^53, or of large exponents, in C's spelling without a sign.
-double exact_number(std::string_view digits) {
+// `beyond_range`: what one is that a double has no place for, 0 or infinity.
+double exact_number(std::string_view digits, double beyond_range) {
   double value = 0;
 #if defined(__cpp_lib_to_chars) && __cpp_lib_to_chars >= 201611L
   const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (read.ec == std::errc::result_out_of_range) {
-    // Too large or too small: the sign of the exponent tells.
-    const std::size_t e = digits.find_first_of("eE");
-    const bool small = digits[0] == '0' || (e != std::string_view::npos && digits[e + 1] == '-');
-    return small ? 0 : std::numeric_limits<double>::infinity();
-  }
+  if (read.ec == std::errc::result_out_of_range) return beyond_range;
 #else
   std::istringstream stream{std::string(digits)};
   stream.imbue(std::locale::classic());
   stream >> value;
-  if (stream.fail()) value = std::abs(value) > 1 ? std::numeric_limits<double>::infinity() : 0;
+  if (stream.fail()) return beyond_range;
 #endif
   return value;
 }
@@ -170,7 +165,10 @@ bool parse_number(std::string_view text, NumberStyle style, double* value) {
       if (c == style.decimal) plain += plain.empty() ? "0." : ".";
       if (c == 'e' || c == 'E') plain += 'e';
     }
-    found = exact_number(as_it_is ? text : std::string_view(plain));
+    // The number lies between this power of ten and a tenth of it.
+    const int power = significant + exponent;
+    found = exact_number(as_it_is ? text : std::string_view(plain),
+                         power > 0 ? std::numeric_limits<double>::infinity() : 0);
   }
   *value = negative ? -found : found;
   return true;

@@ -3,14 +3,6 @@
 #include "base/dtypes.h"
 
 namespace densecore {
-namespace {
-
-template <class T>
-double penalty_factor(const Network<T>& network, double weight) {
-  return network.penalty_weight > 0 && weight > 0 ? network.penalty_weight / weight : 1;
-}
-
-}  // namespace
 
 template <class T>
 LossSum part_gradient(Executor& executor, Trainer<T>& trainer, const Data<T>& rows,
@@ -29,7 +21,7 @@ LossSum part_gradient(Executor& executor, Trainer<T>& trainer, const Data<T>& ro
 template <class T>
 double shared_update(Executor& executor, Trainer<T>& trainer, double weight) {
   Network<T>& network = trainer.network();
-  const double factor = penalty_factor(network, weight);
+  const double factor = network.penalty_factor(weight);
   const double penalty = network.penalized() ? factor * network.penalty() : 0;
   trainer.optimizer().update(executor, network.parameters()->data(), network.gradients()->data(),
                              network.trained(), network.penalized() ? factor : 0);
@@ -40,12 +32,9 @@ template <class T>
 double add_penalties(Trainer<T>& trainer, double weight) {
   Network<T>& network = trainer.network();
   if (!network.penalized()) return 0;
-  const double factor = penalty_factor(network, weight);
-  for (const ParameterBlock& block : network.trained())
-    if (block.penalty.any())
-      network.table().gradients.add_penalty(
-          block.size(), network.parameters()->data() + block.offset, factor * block.penalty.l1,
-          factor * block.penalty.l2, network.gradients()->data() + block.offset);
+  const double factor = network.penalty_factor(weight);
+  add_penalties(network.table().gradients, network.trained(), factor, network.parameters()->data(),
+                network.gradients()->data());
   return factor * network.penalty();
 }
 
