@@ -204,6 +204,9 @@ class Sequential(Model):
 
     @property
     def _output_row(self) -> Row | None:
+        end = self._ends.get(self._layers[-1]) if self._layers else None
+        if end is not None:  # every prediction asks: not layer by layer
+            return end.row
         row = self._input_row
         for layer in self._layers:
             row = layer._output_row(row)
