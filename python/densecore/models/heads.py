@@ -217,17 +217,10 @@ class HeadsLoss(Loss):
         if given is None:
             return None
         names = [head.name for head in self.heads]
-        if isinstance(given, Mapping):
-            unknown = [str(key) for key in given if key not in names]
-            if unknown:
-                raise ValueError(
-                    f"sample_weight: found the name {unknown[0]!r}, wanted {', '.join(names)}"
-                )
-            parts = [given.get(name) for name in names]
-        elif isinstance(given, list | tuple) and len(given) == len(names) != rows:
-            parts = list(given)
-        else:
+        in_order = isinstance(given, list | tuple) and len(given) == len(names) != rows
+        if not (in_order or isinstance(given, Mapping)):
             return as_weights(given, dtype, rows)
+        parts = _by_name("sample_weight", given, names)
         whole = np.ones((len(names), rows), dtype)
         for row, part in zip(whole, parts, strict=True):
             if part is not None:
