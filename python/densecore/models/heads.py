@@ -331,7 +331,7 @@ def heads_from(config: Mapping[str, Any]) -> HeadsLoss:
             Head(
                 entry["name"],
                 checks.integer("outputs", entry["outputs"], 1),
-                None if loss is None else from_names_or_stored(loss),
+                None if loss is None else loss_of(loss),
                 checks.number("weight", entry["weight"], least=0),
                 metrics.get_all("metrics", entry["metrics"]),
                 metrics.get_all("weighted_metrics", entry["weighted_metrics"]),
@@ -340,8 +340,8 @@ def heads_from(config: Mapping[str, Any]) -> HeadsLoss:
     return HeadsLoss(heads)
 
 
-def from_names_or_stored(config: Mapping[str, Any]) -> Loss | None:
-    """The loss that a configuration describes, of the core or of one's own."""
+def loss_of(config: Mapping[str, Any]) -> Loss | None:
+    """The loss that `stored_config` describes; None for one of a user's that is not known here."""
     return from_names(config) if config.get("callable") else from_stored(config)
 
 
