@@ -28,7 +28,8 @@ class Symbol(NDArrayOperatorsMixin):
     name : str
     """
 
-    #: The layers of operators, by their names; layers/merge.py has them.
+    #: What operators and functions become, by name. The modules with the layers, which import this
+    #: one, add them; "derived" makes an activation of a Python function.
     operators: ClassVar[dict[str, Any]] = {}
 
     _node: "Node | None" = None  # of an input: None
