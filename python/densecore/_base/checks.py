@@ -248,6 +248,27 @@ def one_of(name: str, value: Any, words: tuple[Any, ...]) -> Any:
     raise ValueError(f"{name}: found {shown(value)}, wanted {wanted}")
 
 
+def listed(name: str, value: Any, wanted: str = "a list") -> list[Any]:
+    """The elements of a list, a tuple or an array of one dimension.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the error.
+    value : list, tuple or ndarray (count,)
+    wanted : str, default "a list"
+        For the error.
+
+    Raises
+    ------
+    TypeError
+        It is none of these.
+    """
+    if isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1:
+        return list(value)
+    raise TypeError(f"{name}: found {shown(value)}, wanted {wanted}")
+
+
 def text(name: str, value: Any) -> str:
     """A string.
 

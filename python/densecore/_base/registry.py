@@ -73,6 +73,12 @@ def get_registered_name(thing: Any) -> str:
     return checks.text("get_registered_name: a name", getattr(thing, "__name__", thing))
 
 
+def name_that_finds(thing: Any) -> str | None:
+    """The name by which a file can hold a class or function; None for one not registered."""
+    name = get_registered_name(thing) if hasattr(thing, "__name__") else ""
+    return name if get_registered_object(name) is thing else None
+
+
 def get_registered_object(name: str, custom_objects: Custom | None = None) -> Any:
     """The class or function of a name, or None.
 

@@ -145,16 +145,8 @@ def _prototype(model: Model) -> Model:
 
 
 def length(name: str, value: Any) -> int:
-    """How many elements a list or an array of a dimension has.
-
-    Raises
-    ------
-    TypeError
-        It is neither.
-    """
-    if isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1:
-        return len(value)
-    raise TypeError(f"{name}: found {checks.shown(value)}, wanted a list with one for each member")
+    """How many elements a list or an array of one dimension has; TypeError for anything else."""
+    return len(checks.listed(name, value, "a list with one for each member"))
 
 
 def member_count(n: int | None, **given: Any) -> int:

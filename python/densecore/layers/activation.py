@@ -171,11 +171,3 @@ class PReLU(Layer):
         array = self.alpha
         tensor = 2**21 + 4 * (self._core_index or 0)
         self.alpha_initializer.fill(array, array.size, array.size, seed, tensor)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Layer":
-        arguments = dict(config)
-        arguments.pop("class", None)
-        key = "alpha_initializer"
-        arguments[key] = initializers.deserialize(arguments[key])
-        return cls(**arguments)

@@ -9,9 +9,7 @@ from .. import activations
 from .._base.registry import get_registered_object
 from .base import Layer
 from .lowering import Plan
-
-#: "derived": makes an activation of one Python function; layers/element_function.py has it.
-MAKERS: dict[str, Callable[[Any], Any]] = {}
+from .symbols import Symbol
 
 
 class UserActivation:
@@ -62,7 +60,7 @@ def function_of(activation: Any) -> Any:
     if isinstance(activation, str) and callable(custom := get_registered_object(activation)):
         activation = custom
     if callable(activation) and not isinstance(activation, activations.Activation | Layer | type):
-        return MAKERS["derived"](activation)
+        return Symbol.operators["derived"](activation)
     function = activations.get(activation)
     # A name says all of what has no parameters, or those that the name stands for.
     return function.name if function.is_default else function

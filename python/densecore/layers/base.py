@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -366,10 +366,18 @@ class Layer:
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Layer":
-        """The layer that `get_config` describes."""
-        arguments = dict(config)
-        arguments.pop("class", None)
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The layer that `get_config` describes.
+
+        Raises
+        ------
+        KeyError
+            An initializer is missing: a default would hide that a file is damaged.
+        """
+        arguments = {key: value for key, value in config.items() if key != "class"}
+        for key in cls.config_names:
+            if key.endswith("initializer") and key not in arguments:
+                raise KeyError(key)
         return cls(**arguments)
 
     def __repr__(self) -> str:

@@ -109,14 +109,6 @@ class Dense(Layer):
     def bias_gradient(self) -> Array | None:
         return self._gradient("bias")
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Dense":
-        arguments = dict(config)
-        arguments.pop("class", None)
-        for key in ("kernel_initializer", "bias_initializer"):
-            arguments[key] = initializers.deserialize(arguments[key])
-        return cls(**arguments)
-
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         row = self._checked(sources[0].row)
         if len(row) == 1:

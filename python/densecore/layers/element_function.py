@@ -9,7 +9,7 @@ from .._autodiff.derive import derive, sees_elements_only
 from .._autodiff.traced import Traced
 from .._base import checks
 from .._base.dtypes import Array
-from .._base.registry import get_registered_name, get_registered_object
+from .._base.registry import name_that_finds
 from . import activation_argument as functions
 from .base import Layer
 from .lowering import Plan
@@ -63,10 +63,8 @@ class DerivedActivation(functions.UserActivation):
 
     def get_config(self) -> dict[str, Any]:
         """The function's registered name; raises for one that is not registered."""
-        name = get_registered_name(self.given) if hasattr(self.given, "__name__") else ""
-        if get_registered_object(name) is not self.given:
-            return super().get_config()
-        return {"registered": name}
+        name = name_that_finds(self.given)
+        return super().get_config() if name is None else {"registered": name}
 
     def __repr__(self) -> str:
         return self.__name__
@@ -176,8 +174,8 @@ class Lambda(Layer):
         TypeError
             It is not registered: a file cannot hold it.
         """
-        name = get_registered_name(self._function) if hasattr(self._function, "__name__") else ""
-        if get_registered_object(name) is not self._function:
+        name = name_that_finds(self._function)
+        if name is None:
             raise TypeError(
                 f"Lambda: found the function {self._derived!r}, which a file cannot hold; wanted "
                 "one that saving.register_keras_serializable has made known"
@@ -227,5 +225,4 @@ def _mean(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> A
 
 
 Symbol.operators.update(element=_element_function, sum=_sum, mean=_mean)
-functions.MAKERS["derived"] = DerivedActivation
 Symbol.operators["derived"] = DerivedActivation

@@ -88,14 +88,6 @@ class Embedding(Layer):
         """The table, a view (input_dim, output_dim)."""
         return self._built_views()[0]["embeddings"]
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Embedding":
-        arguments = dict(config)
-        arguments.pop("class", None)
-        key = "embeddings_initializer"
-        arguments[key] = initializers.deserialize(arguments[key])
-        return cls(**arguments)
-
     def _output_row(self, row: Row | None) -> Row | None:
         return None if row is None else (*row, self.output_dim)
 

@@ -129,14 +129,6 @@ class _ScaleAndCenter(Layer):
             if array is not None:
                 initializer.fill(array, array.size, array.size, seed, tensor + place)
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Layer":
-        arguments = dict(config)
-        arguments.pop("class", None)
-        for key in ("beta_initializer", "gamma_initializer"):
-            arguments[key] = initializers.deserialize(arguments[key])
-        return cls(**arguments)
-
 
 class LayerNormalization(_ScaleAndCenter):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta over each row (Ba, Kiros & Hinton, 2016).

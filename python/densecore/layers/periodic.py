@@ -67,13 +67,6 @@ class Scale(Layer):
         tensor = 2**21 + 4 * (self._core_index or 0)
         self.initializer.fill(array, array.size, array.size, seed, tensor)
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Layer":
-        arguments = dict(config)
-        arguments.pop("class", None)
-        arguments["initializer"] = initializers.deserialize(arguments["initializer"])
-        return cls(**arguments)
-
 
 class PeriodicEmbedding(Layer):
     """Columns of numbers as themselves and as sums of cosines, learnt for each column by itself.

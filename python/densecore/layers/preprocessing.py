@@ -117,13 +117,6 @@ class CategoryEncoding(Preprocessing):
         return _encoded(numbers.astype(np.int64), self.num_tokens, self.output_mode)
 
 
-def _listed(name: str, values: Any) -> list[Any]:
-    """The elements of a list, a tuple or an array of one dimension; TypeError for anything else."""
-    if isinstance(values, list | tuple) or getattr(values, "ndim", 0) == 1:
-        return list(values)
-    raise TypeError(f"{name}: found {checks.shown(values)}, wanted a list")
-
-
 class Discretization(Preprocessing):
     """Numbers as the numbers of the intervals that they are in.
 
@@ -158,7 +151,7 @@ class Discretization(Preprocessing):
         self._boundaries: list[float] | None = None
         if bin_boundaries is not None:
             name = "Discretization: bin_boundaries"
-            values = _listed(name, bin_boundaries)
+            values = checks.listed(name, bin_boundaries)
             self._boundaries = [checks.number(name, value) for value in values]
             if sorted(set(self._boundaries)) != self._boundaries:
                 raise ValueError("Discretization: bin_boundaries: wanted them in increasing order")
@@ -283,7 +276,7 @@ class _Lookup(Preprocessing):
         ValueError
             A token occurs twice.
         """
-        given = _listed(f"{type(self).__name__}: vocabulary", vocabulary)
+        given = checks.listed(f"{type(self).__name__}: vocabulary", vocabulary)
         tokens = [self._token(token) for token in np.asarray(given).tolist()]
         special = (self.mask_token, self.oov_token)
         while tokens and tokens[0] in special and tokens[0] is not None:

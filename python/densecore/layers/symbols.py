@@ -1,6 +1,5 @@
 """Symbols: what layers take and give while a model is described, before there are numbers."""
 
-import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -13,8 +12,6 @@ from .lowering import Row
 
 if TYPE_CHECKING:  # whose module imports this one
     from .base import Layer
-
-_numbers = itertools.count()
 
 
 class Symbol(NDArrayOperatorsMixin):
@@ -31,7 +28,8 @@ class Symbol(NDArrayOperatorsMixin):
     name : str
     """
 
-    #: The layers of operators, by their names; layers/merge.py has them.
+    #: What operators and functions become, by name. The modules with the layers, which import this
+    #: one, add them; "derived" makes an activation of a Python function.
     operators: ClassVar[dict[str, Any]] = {}
 
     _node: "Node | None" = None  # of an input: None
@@ -115,15 +113,12 @@ class Node:
     ----------
     layer : Layer
     inputs, outputs : list of Symbol
-    number : int
-        Larger than those of the nodes that its inputs come from.
     """
 
     def __init__(self, layer: "Layer", inputs: Sequence[Symbol], rows: Sequence[Row]) -> None:
         self.layer = layer
         self.inputs = list(inputs)
         self.outputs = [Symbol(row, self, place) for place, row in enumerate(rows)]
-        self.number = next(_numbers)
 
 
 def are_symbols(inputs: Any) -> bool:

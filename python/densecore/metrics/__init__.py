@@ -14,7 +14,7 @@ from typing import Any
 
 from .._base import checks
 from .._base.lookup import unknown
-from .._base.registry import get_registered_name, get_registered_object, public
+from .._base.registry import name_that_finds, public
 from .._base.warn import warn
 from ..losses.base import LOSSES
 from . import losses as _losses
@@ -149,10 +149,8 @@ def config_of(metrics: Iterable[Metric]) -> list[Any]:
 def _own_config(metric: Metric) -> Any:
     """What a file holds of a metric of one's own that is registered; None for others."""
     function = metric._fn if isinstance(metric, MeanMetricWrapper) else type(metric)
-    name = get_registered_name(function) if hasattr(function, "__name__") else ""
-    if get_registered_object(name) is not function:
-        return None
-    if isinstance(metric, MeanMetricWrapper):
+    name = name_that_finds(function)
+    if name is None or isinstance(metric, MeanMetricWrapper):
         return name
     return {"class_name": name, "config": metric.get_config()}
 

@@ -70,7 +70,6 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     _agree_on_batches(group, arguments, sources)
     sharing = Sharing(model, group, _settings(model, arguments, sources))
     source, validation = sources
-    own_validation = False
     rows: SharedRows
     if isinstance(source, Arrays):
         same = same_everywhere(source.data, group)
@@ -79,12 +78,8 @@ def fit(model: "Model", arguments: FitArguments) -> History:
             raise ValueError(OTHER_ROWS)
         _check_size(group, source, rows)
     else:
-        same = False
         rows = OwnBatches(source, sharing.network, group, chunks)
-    if validation is not None:
-        same_validation = isinstance(validation, Arrays) and same_everywhere(validation.data, group)
-        own_validation = group.size > 1 and not same_validation
-    return _train(model, arguments, sharing, rows, validation, own_validation)
+    return _train(model, arguments, sharing, rows, validation)
 
 
 def _fit_shards(model: "Model", arguments: FitArguments, group: Group) -> History:
@@ -118,10 +113,7 @@ def _fit_shards(model: "Model", arguments: FitArguments, group: Group) -> Histor
     sharing = Sharing(model, group, settings)
     if min(arguments.rows_per_step, shards.rows) < group.size:
         raise ValueError(_too_few("batch_size", arguments.rows_per_step, group))
-    own = False
-    if validation is not None and isinstance(validation, Arrays):
-        own = group.size > 1 and not same_everywhere(validation.data, group)
-    return _train(model, arguments, sharing, rows, validation, own)
+    return _train(model, arguments, sharing, rows, validation)
 
 
 def _sources(model: "Model", arguments: FitArguments, group: Group) -> tuple[Source, Source | None]:
@@ -186,7 +178,8 @@ def _settings(
 
 def _check_size(group: Group, source: Arrays, rows: SharedRows) -> None:
     """Raise on all ranks for batches of fewer rows than ranks."""
-    total = len(source.data.x) if isinstance(rows, AllRows) else rows._total  # type: ignore[attr-defined]
+    total = rows.rows
+    assert total is not None
     size = min(source.batch_size, total)
     if total == 0:
         raise ValueError("x: found no rows on any rank, wanted at least one")
@@ -202,15 +195,23 @@ def _too_few(what: str, size: int, group: Group) -> str:
     )
 
 
+def _differs(validation: Source | None, group: Group) -> bool:
+    """Whether each rank validates on rows of its own; batches are not compared, and count as
+    such."""
+    if validation is None or group.size == 1:
+        return False
+    return not (isinstance(validation, Arrays) and same_everywhere(validation.data, group))
+
+
 def _train(
     model: "Model",
     arguments: FitArguments,
     sharing: Sharing,
     rows: SharedRows,
     validation: Source | None,
-    own_validation: bool,
 ) -> History:
     group, network = sharing.group, sharing.network
+    own_validation = _differs(validation, group)
     names = model.metrics_names
     if validation is not None:
         names = names + ["val_" + name for name in names]
@@ -219,7 +220,7 @@ def _train(
         "epochs": arguments.epochs,
         "steps": rows.steps,
         "batch_size": arguments.batch_size or 32,
-        "rows": getattr(rows, "_total", None),
+        "rows": rows.rows,
         "metrics": names,
         "validation_freq": arguments.validation_freq,
     }
@@ -238,12 +239,11 @@ def _train(
             group.together(lambda: _begin(every, listeners, history))
             _go_on_as_first(model, every, history, sharing)
             sharing.take_state()
-            if run.any(model.stop_training):
-                pass
-            elif arguments.solver is not None:
-                run.solve_shared(arguments, model._initial_epoch)
-            else:
-                run.train(model._initial_epoch, arguments.epochs)
+            if not run.any(model.stop_training):
+                if arguments.solver is not None:
+                    run.solve_shared(arguments, model._initial_epoch)
+                else:
+                    run.train(model._initial_epoch, arguments.epochs)
             network.finish_training()
             model._give_back()
             sharing.check_drift()

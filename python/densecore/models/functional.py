@@ -1,5 +1,6 @@
 """Functional: layers as a graph, described by calls with symbols."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -14,13 +15,12 @@ from ..layers.lowering import Plan, Row, Source, elements
 from ..layers.symbols import Symbol, node_of
 from .graph import Graph, trace
 from .inputs import joined, matched
+from .layered_network import MAX_LAYERS
 from .loans import adopt, release
 from .model import Model
 from .names import Names
 from .nesting import KINDS, as_seen, layer_of
 from .summary import graph_table
-
-MAX_LAYERS = 1000  # as the core
 
 
 class Functional(Model):
@@ -163,13 +163,11 @@ class Functional(Model):
 
     @property
     def _input_row(self) -> Row:
-        rows = self._input_rows
-        return rows[0] if len(rows) == 1 else (sum(elements(row) for row in rows),)
+        return _side_by_side(self._input_rows)
 
     @property
     def _output_row(self) -> Row:
-        rows = self._output_rows
-        return rows[0] if len(rows) == 1 else (sum(elements(row) for row in rows),)
+        return _side_by_side(self._output_rows)
 
     @property
     def input_shape(self) -> Any:
@@ -295,19 +293,19 @@ class Functional(Model):
         outputs = self._lower(plan, sources)
         if len(outputs) > 1:
             plan.heads(outputs)
-            return plan
-        plan.end(outputs[0])
+        else:
+            plan.end(outputs[0])
         return plan
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         values = dict(zip(map(id, self._symbols), sources, strict=True))
-        uses = [id(symbol) for node in self._graph.nodes for symbol in node.inputs]
-        uses += [id(symbol) for symbol in self._output_symbols]
+        uses = Counter(id(symbol) for node in self._graph.nodes for symbol in node.inputs)
+        uses.update(id(symbol) for symbol in self._output_symbols)
         for node in self._graph.nodes:
             taken = [values[id(symbol)] for symbol in node.inputs]
             for symbol, source in zip(node.outputs, plan.call(node.layer, taken), strict=True):
                 values[id(symbol)] = source
-                if uses.count(id(symbol)) > 1:
+                if uses[id(symbol)] > 1:
                     plan.close()  # an activation may not change what others see
         return [values[id(symbol)] for symbol in self._output_symbols]
 
@@ -361,6 +359,11 @@ class Functional(Model):
             mapped(lambda number: _at(inputs, number), config["input_structure"]),
             mapped(lambda number: _at(values, number), config["outputs"]),
         )
+
+
+def _side_by_side(rows: list[Row]) -> Row:
+    """The shape of a row that holds several, which are vectors then."""
+    return rows[0] if len(rows) == 1 else (sum(map(elements, rows)),)
 
 
 def _columns(matrix: Array, rows: list[Row]) -> list[Array]:

@@ -217,17 +217,10 @@ class HeadsLoss(Loss):
         if given is None:
             return None
         names = [head.name for head in self.heads]
-        if isinstance(given, Mapping):
-            unknown = [str(key) for key in given if key not in names]
-            if unknown:
-                raise ValueError(
-                    f"sample_weight: found the name {unknown[0]!r}, wanted {', '.join(names)}"
-                )
-            parts = [given.get(name) for name in names]
-        elif isinstance(given, list | tuple) and len(given) == len(names) != rows:
-            parts = list(given)
-        else:
+        in_order = isinstance(given, list | tuple) and len(given) == len(names) != rows
+        if not (in_order or isinstance(given, Mapping)):
             return as_weights(given, dtype, rows)
+        parts = _by_name("sample_weight", given, names)
         whole = np.ones((len(names), rows), dtype)
         for row, part in zip(whole, parts, strict=True):
             if part is not None:
@@ -338,7 +331,7 @@ def heads_from(config: Mapping[str, Any]) -> HeadsLoss:
             Head(
                 entry["name"],
                 checks.integer("outputs", entry["outputs"], 1),
-                None if loss is None else from_names_or_stored(loss),
+                None if loss is None else loss_of(loss),
                 checks.number("weight", entry["weight"], least=0),
                 metrics.get_all("metrics", entry["metrics"]),
                 metrics.get_all("weighted_metrics", entry["weighted_metrics"]),
@@ -347,8 +340,8 @@ def heads_from(config: Mapping[str, Any]) -> HeadsLoss:
     return HeadsLoss(heads)
 
 
-def from_names_or_stored(config: Mapping[str, Any]) -> Loss | None:
-    """The loss that a configuration describes, of the core or of one's own."""
+def loss_of(config: Mapping[str, Any]) -> Loss | None:
+    """The loss that `stored_config` describes; None for one of a user's that is not known here."""
     return from_names(config) if config.get("callable") else from_stored(config)
 
 

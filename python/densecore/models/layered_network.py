@@ -21,6 +21,8 @@ from ..layers.symbols import Node, Symbol, connect
 from .loans import Loan, check_shapes, copy_back, copy_in, lender, views_in, weights_of
 from .nesting import Nested, as_seen
 
+MAX_LAYERS = 1000  # as the core
+
 
 class LayeredNetwork(ABC):
     """Layers over one flat buffer of parameters, which the core computes with.

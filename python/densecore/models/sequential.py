@@ -12,6 +12,7 @@ from .._data.structures import leaves
 from ..layers import Dense, Input, Layer
 from ..layers.lowering import Plan, Row, Source
 from ..layers.symbols import Symbol, connect
+from .layered_network import MAX_LAYERS
 from .loans import adopt, release, weights_of
 from .model import Model
 from .names import Names
@@ -19,8 +20,6 @@ from .nesting import KINDS, Nested, as_layer, as_seen, layer_of
 from .summary import table
 
 AnyLayer = Input | Layer | Model
-
-MAX_LAYERS = 1000  # as the core
 
 
 class Sequential(Model):
@@ -204,6 +203,12 @@ class Sequential(Model):
 
     @property
     def _output_row(self) -> Row | None:
+        end = self._ends.get(self._layers[-1]) if self._layers else None
+        # Every prediction asks, which must not go through the layers again.
+        return self._row_after_layers() if end is None else end.row
+
+    def _row_after_layers(self) -> Row | None:
+        """The shape of a row of the outputs; raises for one that a layer does not take."""
         row = self._input_row
         for layer in self._layers:
             row = layer._output_row(row)
@@ -258,6 +263,7 @@ class Sequential(Model):
         plan = Plan(self._input.dimensions)
         (output,) = self._lower(plan, [plan.here])
         plan.end(output)
+        self._row_after_layers()  # some layers refuse a row there alone
         return plan
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:

@@ -15,10 +15,10 @@ from .._base.files import check_overwrite
 from .._base.lazy import imports
 from .._base.warn import warn
 from .._saving import model_file, weights_file
-from ..losses.base import from_stored, stored_config
-from ..losses.function import CallableLoss, from_names
+from ..losses.base import stored_config
+from ..losses.function import CallableLoss
 from .compiled import Compiled
-from .heads import HeadsLoss, heads_from
+from .heads import HeadsLoss, heads_from, loss_of
 
 
 class Serializable(Compiled):
@@ -298,9 +298,7 @@ def _stored_loss(config: Any) -> losses.Loss | None:
     known here: the model is then not compiled."""
     if config.get("name") == HeadsLoss.kind:
         return _known_heads(config)
-    if not config.get("callable"):
-        return from_stored(config)
-    found = from_names(config)
+    found = loss_of(config)
     if found is None:
         warn(
             f"the loss {config['name']!r} is not known here: the model is not compiled "

@@ -63,9 +63,12 @@ class SharedRows(Protocol):
     ----------
     steps : int or None
         Of an epoch; None when that is not known before.
+    rows : int or None
+        Of all ranks in an epoch, likewise.
     """
 
     steps: int | None
+    rows: int | None
 
     def epoch(self, number: int, seed: int) -> Iterator[Step]:
         """The steps of an epoch, the same number on all ranks."""
@@ -78,6 +81,7 @@ class AllRows:
     def __init__(self, source: Arrays, network: Network, group: Group, chunks: int | None) -> None:
         self._source, self._network, self._group, self._chunks = source, network, group, chunks
         self.steps: int | None = source.steps
+        self.rows: int | None = len(source.data.x)
 
     def epoch(self, number: int, seed: int) -> Iterator[Step]:
         data, group = self._source.data, self._group
@@ -104,8 +108,8 @@ class OwnRows:
             source.data = Data(data.x, data.y, np.ones(len(data.x), network.parameters.dtype))
         self._counts = group.vector(float(len(source.data.x)))[:, 0].astype(np.int64)
         self._total = int(self._counts.sum())
-        there = -(-self._total // source.batch_size)
-        self.steps: int | None = there
+        self.steps: int | None = -(-self._total // source.batch_size)
+        self.rows: int | None = self._total
 
     def epoch(self, number: int, seed: int) -> Iterator[Step]:
         source, network, group = self._source, self._network, self._group
@@ -144,6 +148,7 @@ class OwnBatches:
     def __init__(self, source: Source, network: Network, group: Group, chunks: int | None) -> None:
         self._source, self._network, self._group, self._chunks = source, network, group, chunks
         self.steps: int | None = None
+        self.rows: int | None = None
 
     def epoch(self, number: int, seed: int) -> Iterator[Step]:
         group = self._group
@@ -182,7 +187,7 @@ class ShardRows:
             )
         self._model, self._shards, self._group = model, shards, group
         self._size, self._shuffle, self._class_weight = batch_size, shuffle, class_weight
-        self.rows = shards.rows
+        self.rows: int | None = shards.rows
         self.steps: int | None = -(-shards.rows // batch_size)
 
     def epoch(self, number: int, seed: int) -> Iterator[Step]:
