@@ -336,11 +336,8 @@ def _baselines(
     if x.size <= _EXACT_BASELINE and problem.preparation.bend:
         straight = problem.preparation.unbent()
         x = straight.transform(problem.table, str(x.dtype))[problem.rows]
-    y = problem.y
-    predicted = linear_predictions(x, y, target.outputs, problem.classification, parts, seed,
-                                   network_weight)  # fmt: skip
-    if isinstance(target, NumericTarget) and x.shape[1] > 600:
-        predicted = target.restore(predicted)
+    predicted = linear_predictions(x, problem.y, target.outputs, problem.classification, parts,
+                                   seed, network_weight)  # fmt: skip
     found["linear"] = _scores(problem, predicted, truth, weight)
     return found
 
