@@ -22,6 +22,7 @@ Codes = NDArray[np.int32]
 
 TRUE_WORDS = {"true", "t", "yes", "y", "on"}
 FALSE_WORDS = {"false", "f", "no", "n", "off"}
+BOOLEAN_WORDS = TRUE_WORDS | FALSE_WORDS
 
 # A column whose known cells are numbers but for this share is a column of numbers, in which the
 # other texts are missing values ("unknown", "> 100").
