@@ -220,10 +220,10 @@ def _within(
         # Parts that no member holds out are trained on by all.
         parts = parts[: max(2, len(parts) // 2)]
         count = max(1, min(epochs, count * 2))
-    short = "is shorter than an epoch, and" if possible < 1 else ""
+    short = "is shorter than an epoch, and " if possible < 1 else ""
     notes.append(
-        f"the time limit {short} leaves {counted(count, 'epoch')} of {epochs} for "
-        f"{counted(members * len(parts), 'network')}".replace("  ", " ")
+        f"the time limit {short}leaves {counted(count, 'epoch')} of {epochs} for "
+        f"{counted(members * len(parts), 'network')}"
     )
     bins = min(recipe.members, members)
     return recipe.with_options(members=bins, periodic=members - bins), count, parts
