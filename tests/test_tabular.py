@@ -88,6 +88,9 @@ def test_what_is_new_at_prediction_is_one_warning() -> None:
     with pytest.warns(UserWarning, match="column 'x1': 1 missing numbers, of which") as told:
         model.predict(with_gap)
     assert len(told) == 1
+    with pytest.warns(UserWarning, match="column 'x1': 1 missing numbers, of which"):
+        low, high = model.predict_interval(with_gap)
+    assert ((low <= model.predict(X)[:100]) & (model.predict(X)[:100] <= high))[4:].all()
 
 
 def test_few_rows_have_the_bits_of_many() -> None:
