@@ -404,6 +404,13 @@ def test_whole_numbers_that_no_double_holds_stay_apart() -> None:
     assert table.column("id").texts()[1] == [str(2**60 + 1), str(2**60 + 2)]
 
 
+def test_without_the_files_text_numbers_stay_apart(tmp_path: Path) -> None:
+    cells = ["0.1234567890123451", "0.1234567890123452", "1234567890123456"]
+    table = read_table(write(tmp_path, "n\n" + "\n".join(cells) + "\n"))
+    table.release()
+    assert texts(table.column("n")) == cells
+
+
 def test_without_the_files_text_columns_say_the_same(tmp_path: Path) -> None:
     body = "".join(f"{i}.50,k{i % 3},2020-01-{i + 1:02d},\n" for i in range(9)) + ",,,\n"
     table = read_table(write(tmp_path, "number,word,date,nothing\n" + body))

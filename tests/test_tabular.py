@@ -88,6 +88,9 @@ def test_what_is_new_at_prediction_is_one_warning() -> None:
     with pytest.warns(UserWarning, match="column 'x1': 1 missing numbers, of which") as told:
         model.predict(with_gap)
     assert len(told) == 1
+    with pytest.warns(UserWarning, match="column 'x1': 1 missing numbers, of which"):
+        low, high = model.predict_interval(with_gap)
+    assert ((low <= model.predict(X)[:100]) & (model.predict(X)[:100] <= high))[4:].all()
 
 
 def test_few_rows_have_the_bits_of_many() -> None:
@@ -138,6 +141,19 @@ def test_a_long_tail_is_learnt_as_a_logarithm_when_that_is_better() -> None:
     assert model.model_.target.log
     assert "logarithm" in " ".join(model.model_.card["notes"])
     assert not TabularRegressor("quick", random_state=0).fit(X, NUMBERS).model_.target.log
+
+
+@pytest.mark.parametrize("columns", [20, 620])  # solved, and trained
+def test_the_linear_baseline_is_in_the_targets_units(columns: int) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(900, columns))
+    x[:, 5:] *= rng.random((900, columns - 5)) < 0.01
+    y = 5000 + 100 * x[:, :5].sum(axis=1)
+    frame = {f"x{i}": x[:, i] for i in range(columns)} | {"y": y}
+    problem = problem_of(table_of(frame), ["y"])
+    recipe = recipe_named("quick").with_options(folds=2, epochs=1, hidden=(2,))
+    found = fit(problem, recipe, 0).baselines["linear"]["y"]
+    assert found["r2"] > 0.8
 
 
 def test_predictions_stay_in_the_range_of_the_training_rows() -> None:

@@ -51,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("--interval: the model is of classes, wanted --probabilities")
     table = read(options.data, options)
     seen = Surprises()
-    answers = model.outputs(table, seen)
+    means = model.means(table, seen)
+    answers = model.answers(means)
 
     header: list[str]
     columns: list[list[str]]
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         header = list(target.names)
         columns = [[f"{value:.9g}" for value in column] for column in answers.T]
         if options.interval is not None:
-            ends = model.interval(table, options.interval)
+            ends = model.interval_around(means, options.interval)
             for j, name in enumerate(target.names):
                 header += [f"{name}_low", f"{name}_high"]
                 columns += [[f"{value:.9g}" for value in end[:, j]] for end in ends]

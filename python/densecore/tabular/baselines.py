@@ -29,11 +29,18 @@ def linear_predictions(
     weight: NDArray[Any] | None,
 ) -> NDArray[np.float64]:
     """A linear model's predictions (rows, outputs) of the rows that it has not seen, in the order
-    of `out_of_fold`."""
+    of `out_of_fold`: probabilities, or numbers in the units of `y`."""
     if not classification and x.shape[1] <= _EXACT:
         return _least_squares(x, y, held_out, weight)
+    mean, scale = np.zeros(outputs), np.ones(outputs)
+    if not classification:
+        # The recipe's rate and epochs are for targets of this size.
+        mean, deviation = y.mean(axis=0), y.std(axis=0)
+        scale = np.where(deviation > 0, deviation, 1.0)
+        y = (y - mean) / scale
     ensemble = train(_LINEAR, x, y, outputs, classification, held_out, seed, weight=weight)
-    return out_of_fold(ensemble, x, held_out)[1]
+    found: NDArray[np.float64] = out_of_fold(ensemble, x, held_out)[1] * scale + mean
+    return found
 
 
 def _least_squares(

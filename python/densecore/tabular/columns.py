@@ -22,6 +22,7 @@ Codes = NDArray[np.int32]
 
 TRUE_WORDS = {"true", "t", "yes", "y", "on"}
 FALSE_WORDS = {"false", "f", "no", "n", "off"}
+BOOLEAN_WORDS = TRUE_WORDS | FALSE_WORDS
 
 # A column whose known cells are numbers but for this share is a column of numbers, in which the
 # other texts are missing values ("unknown", "> 100").
@@ -61,10 +62,11 @@ class Contents:
 
 
 def _texts_of_numbers(values: Array) -> tuple[Codes, list[str]]:
+    """Codes (rows,) of numbers, -1 for NaN, and their shortest texts; whole ones have no point."""
     different, places = np.unique(values, return_inverse=True)
     codes = places.reshape(-1).astype(np.int32)
     codes[np.isnan(values)] = -1
-    return codes, [f"{value:.15g}" for value in different.tolist()]
+    return codes, [number_text(value) for value in different.tolist()]
 
 
 class Column:
@@ -287,15 +289,9 @@ def _all_moments(texts: list[str]) -> tuple[bool, bool]:
 
 def from_numbers(name: str, path: str, lines: Sequence[int], values: Array) -> Column:
     """A column of numbers (rows,), NaN where missing."""
-
-    def texts() -> tuple[Codes, list[str]]:
-        known, inverse = np.unique(values, return_inverse=True)
-        levels = [number_text(value) for value in known]
-        codes = inverse.reshape(-1).astype(np.int32)
-        codes[np.isnan(values)] = -1
-        return codes, levels
-
-    return Column(name, path, lines, lambda: Contents("numbers", values), texts)
+    return Column(
+        name, path, lines, lambda: Contents("numbers", values), lambda: _texts_of_numbers(values)
+    )
 
 
 def number_text(value: float) -> str:
@@ -320,15 +316,11 @@ def from_texts(
     """A column of texts, None where missing; `parse`: whether they may spell numbers."""
     cells = ["" if value is None else str(value).strip() for value in values]
     text = core.DelimitedText.of_texts(cells)
-    index = 0
 
     def contents() -> Contents:
-        if parse:
-            return read_contents(text, index, False)
-        codes, levels = text.codes(index)
-        return of_texts(codes, levels)
+        return read_contents(text, 0, False) if parse else of_texts(*text.codes(0))
 
-    return Column(name, path, lines, contents, lambda: text.codes(index))
+    return Column(name, path, lines, contents, lambda: text.codes(0))
 
 
 def refuse_text(column: Column, advice: str) -> None:

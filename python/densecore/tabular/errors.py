@@ -16,8 +16,3 @@ def listed(names: Sequence[str], limit: int = 20) -> str:
 def counted(number: int, what: str) -> str:
     """``1 row``, ``2 rows``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def quoted(name: str) -> str:
-    """A column's name as a shell wants it in most cases."""
-    return f"'{name}'" if not name.replace("_", "").isalnum() else name

@@ -1,8 +1,8 @@
 """scikit-learn's kind of estimators for tables: what the command line does, in Python."""
 
 import os
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ from .reader import Table, table_of
 from .recipe import Recipe, recipe_named
 from .row_kernel import RowKernel
 from .training import Trained, fit
+
+R = TypeVar("R")
 
 _TARGET = "target"
 # Up to so many rows of numbers go without a table in between.
@@ -201,9 +203,12 @@ class _Tabular(BaseEstimator):
             assert kernel is not None
             inputs = kernel(X, model.preparation.bend, model.dtype)
             return model.outputs_of_few(inputs)
-        table = self._table(X, False)
+        return self._told(self.model_.outputs, self._table(X, False))
+
+    def _told(self, ask: Callable[..., R], table: Table, *given: Any) -> R:
+        """What a function of the model answers for a table; a warning says what is new in it."""
         seen = Surprises()
-        answers = self.model_.outputs(table, seen)
+        answers = ask(table, *given, seen=seen)
         if seen.counts:
             warn(f"{type(self).__name__}: {seen.sentence()}", UserWarning)
         return answers
@@ -502,5 +507,5 @@ class TabularRegressor(RegressorMixin, _Tabular):
         """
         check_is_fitted(self)
         assert isinstance(self.model_.target, NumericTarget)
-        low, high = self.model_.interval(self._table(X, False), level)
+        low, high = self._told(self.model_.interval, self._table(X, False), level)
         return low[:, 0], high[:, 0]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Array, Column, category_key
+from .columns import BOOLEAN_WORDS, Array, Column, category_key
 from .errors import listed
 from .json_fields import finite, flag, of_kind, positive, text, texts
 from .scaling import bent, robust_scale, scaled
@@ -302,15 +302,13 @@ def category_counts(column: Column, rows: NDArray[np.intp]) -> tuple[list[str], 
             key = category_key(level)
             merged[key] = merged.get(key, 0) + int(count)
     folded = {key.casefold() for key in merged}
-    if len(folded) < len(merged) and folded <= _BOOLEAN_WORDS:
+    if len(folded) < len(merged) and folded <= BOOLEAN_WORDS:
         spelled: dict[str, int] = {}
         for key, count in merged.items():
             spelled[key.casefold()] = spelled.get(key.casefold(), 0) + count
         merged = spelled
     return list(merged), list(merged.values()), int(counts[0])
 
-
-_BOOLEAN_WORDS = {"true", "false", "yes", "no", "t", "f", "y", "n", "on", "off"}
 
 _DAY = 86400.0
 _YEAR = 365.2425 * _DAY

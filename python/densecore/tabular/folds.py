@@ -30,16 +30,20 @@ def folds(
         part = part_of_group[groups]
     else:
         part = np.empty(rows, np.int64)
-        classes = [np.arange(rows)] if labels is None else [
-            np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)
-        ]  # fmt: skip
         start = 0
-        for members in classes:
+        for members in _classes(rows, labels):
             order = rng.permutation(members)
             # Each class begins where the one before has ended: parts stay of one size.
             part[order] = (start + np.arange(len(order))) % count
             start += len(order)
     return [np.flatnonzero(part == i) for i in range(count)]
+
+
+def _classes(rows: int, labels: NDArray[np.int32] | None) -> list[Indices]:
+    """The rows of each class, all rows when there are none."""
+    if labels is None:
+        return [np.arange(rows)]
+    return [np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)]
 
 
 def _spread_groups(
@@ -72,11 +76,8 @@ def held_out(
         taken = np.cumsum(sizes[order]) <= max(share * rows, 1)
         chosen = order[taken] if taken.any() else order[:1]
         return np.flatnonzero(np.isin(groups, chosen))
-    classes = [np.arange(rows)] if labels is None else [
-        np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)
-    ]  # fmt: skip
     parts: Sequence[Indices] = [
         rng.permutation(members)[: min(int(len(members) * share + 0.5), max(len(members) - 1, 0))]
-        for members in classes
+        for members in _classes(rows, labels)
     ]
     return np.sort(np.concatenate(parts))

@@ -67,7 +67,6 @@ def train(
     weight: NDArray[Any] | None = None,
     monitor: str = "",
     epochs: int | None = None,
-    batch_size: int | None = None,
     progress: Progress | None = None,
     numbers: int = 0,
     bins: int = 0,
@@ -95,7 +94,7 @@ def train(
     everything = np.arange(rows)
     trained_on = [np.setdiff1d(everything, part) for part in held_out]
     smallest = min(len(part) for part in trained_on)
-    batch = batch_size or recipe.batch_for(smallest)
+    batch = recipe.batch_for(smallest)
     count = epochs or recipe.epochs_for(smallest)
     steps = count * -(-smallest // batch)
     targets = y
@@ -173,13 +172,6 @@ def _compile(model: Sequential, recipe: Recipe, classification: bool, steps: int
 def _monitor(recipe: Recipe, classification: bool) -> str:
     smoothed = classification and recipe.label_smoothing
     return "val_categorical_crossentropy" if smoothed else "val_loss"
-
-
-def outputs_of(ensemble: Committee, x: NDArray[Any]) -> NDArray[Any]:
-    """All members' outputs for x (rows, inputs): (members, rows, outputs)."""
-    return np.concatenate(
-        [ensemble.predict(x[at : at + _CHUNK]) for at in range(0, len(x), _CHUNK)], axis=1
-    )
 
 
 def out_of_fold(

@@ -64,17 +64,25 @@ class TableModel:
         return self.ensemble.dtype
 
     def outputs(self, table: Table, seen: Surprises | None = None) -> NDArray[np.float64]:
-        """The members' mean outputs (rows, outputs); what is new in the table is told in `seen`."""
-        return self.outputs_of(self.preparation.transform(table, self.dtype, seen))
+        """Probabilities, or numbers in the targets' units (rows, outputs); what is new in the table
+        is told in `seen`."""
+        return self.answers(self.means(table, seen))
 
     def outputs_of(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """The members' mean outputs for prepared inputs (rows, inputs)."""
-        made = []
+        """The same for prepared inputs (rows, inputs)."""
+        return self.answers(self._means_of(x))
+
+    def means(self, table: Table, seen: Surprises | None = None) -> NDArray[np.float64]:
+        """The members' mean outputs (rows, outputs), for `answers` and `interval_around`."""
+        return self._means_of(self.preparation.transform(table, self.dtype, seen))
+
+    def _means_of(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        # Not all rows at once: the outputs of all members would be larger than the inputs.
+        made = [np.empty((0, self.target.outputs))]
         for at in range(0, len(x), 1 << 16):
-            made.append(
-                self.ensemble.predict(x[at : at + (1 << 16)]).mean(axis=0, dtype=np.float64)
-            )
-        return self.answers(np.concatenate(made)) if made else np.empty((0, self.target.outputs))
+            outputs = self.ensemble.predict(x[at : at + (1 << 16)])
+            made.append(outputs.mean(axis=0, dtype=np.float64))
+        return np.concatenate(made)
 
     def outputs_of_few(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """The same bits for a few rows, sooner: by frozen members, without copies."""
@@ -107,20 +115,31 @@ class TableModel:
         ValueError
             The model is of classes or knows no errors, or `level` is not between 0 and 1.
         """
+        self._check_interval(level)
+        return self.interval_around(self.means(table, seen), level)
+
+    def interval_around(
+        self, means: NDArray[np.float64], level: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The same for rows whose `means` (rows, outputs) are known."""
+        residuals = self._check_interval(level)
+        assert isinstance(self.target, NumericTarget)
+        places = np.linspace(0, 1, len(residuals))
+        ends = []
+        for place in ((1 - level) / 2, (1 + level) / 2):
+            shift = [np.interp(place, places, column) for column in residuals.T]
+            ends.append(self.target.restore(means + np.array(shift)))
+        return ends[0], ends[1]
+
+    def _check_interval(self, level: float) -> NDArray[np.float64]:
+        """The quantiles of the errors, if there is an interval."""
         if not 0 < level < 1:
             raise ValueError(f"interval: found {level}, wanted a share between 0 and 1")
         if not isinstance(self.target, NumericTarget) or self.residuals is None:
             raise ValueError(
                 "interval: the model has none, wanted a regression that this version has trained"
             )
-        x = self.preparation.transform(table, self.dtype, seen)
-        middle = self.ensemble.predict(x).mean(axis=0, dtype=np.float64)
-        places = np.linspace(0, 1, len(self.residuals))
-        ends = []
-        for place in ((1 - level) / 2, (1 + level) / 2):
-            shift = [np.interp(place, places, column) for column in self.residuals.T]
-            ends.append(self.target.restore(middle + np.array(shift)))
-        return ends[0], ends[1]
+        return self.residuals
 
     # Files ----------------------------------------------------------------------------------------
 

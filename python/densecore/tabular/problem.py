@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .columns import Array
 from .errors import TableError, counted
-from .preparation import ClassTarget, NumericFeature, NumericTarget, Preparation, Surprises
+from .preparation import ClassTarget, NumericFeature, NumericTarget, Preparation
 from .reader import Table
 from .selection import is_classification, select
 
@@ -84,8 +84,7 @@ class Problem:
         columns = [self.table.column(name) for name in target.names]
         other = NumericTarget.fit(columns, self.rows, log=True)
         preparation = replace(self.preparation, target=other)
-        return Problem(self.table, preparation, self.rows, self.x, self.y, self.weight,
-                       self.groups, self.left_out, self.notes)  # fmt: skip
+        return replace(self, preparation=preparation)
 
 
 def problem_of(
@@ -179,7 +178,7 @@ def problem_of(
     bins = affordable_bins(preparation, len(rows), bins)
     if bins:
         preparation.cut_numbers(table, rows, bins)
-    x = preparation.transform(table, dtype, Surprises())
+    x = preparation.transform(table, dtype)
     return Problem(
         table,
         preparation,

@@ -1,6 +1,5 @@
 """How good predictions are: the numbers that a report shows, and their uncertainty."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -97,16 +96,6 @@ def check_metric(name: str, classification: bool) -> None:
     if name not in known:
         task = "classification" if classification else "regression"
         raise ValueError(f"metric: found {name!r}, wanted one of {', '.join(known)} ({task})")
-
-
-def standard_error(
-    score: Callable[[NDArray[np.intp]], float], rows: int, seed: int, draws: int = 100
-) -> float:
-    """The deviation of a score over rows drawn with replacement (the bootstrap)."""
-    rng = np.random.default_rng(seed)
-    found = [score(rng.integers(rows, size=rows)) for _ in range(draws)]
-    known = [value for value in found if not np.isnan(value)]
-    return float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
 
 
 # Calibration -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.lazy import imports
-from .columns import Column
+from .columns import BOOLEAN_WORDS, Column
 from .errors import TableError, counted, listed
 from .features import (
     MAX_CATEGORIES,
@@ -226,5 +226,4 @@ def is_classification(columns: Sequence[Column], task: str | None) -> bool:
 
 
 def _booleans(column: Column) -> bool:
-    words = {level.lower() for level in column.texts()[1]}
-    return words <= {"true", "false", "yes", "no", "t", "f", "y", "n", "on", "off"}
+    return {level.lower() for level in column.texts()[1]} <= BOOLEAN_WORDS

@@ -221,10 +221,10 @@ def _within(
         # Parts that no member holds out are trained on by all.
         parts = parts[: max(2, len(parts) // 2)]
         count = max(1, min(epochs, count * 2))
-    short = "is shorter than an epoch, and" if possible < 1 else ""
+    short = "is shorter than an epoch, and " if possible < 1 else ""
     notes.append(
-        f"the time limit {short} leaves {counted(count, 'epoch')} of {epochs} for "
-        f"{counted(members * len(parts), 'network')}".replace("  ", " ")
+        f"the time limit {short}leaves {counted(count, 'epoch')} of {epochs} for "
+        f"{counted(members * len(parts), 'network')}"
     )
     bins = min(recipe.members, members)
     return recipe.with_options(members=bins, periodic=members - bins), count, parts
@@ -337,11 +337,8 @@ def _baselines(
     if x.size <= _EXACT_BASELINE and problem.preparation.bend:
         straight = problem.preparation.unbent()
         x = straight.transform(problem.table, str(x.dtype))[problem.rows]
-    y = problem.y
-    predicted = linear_predictions(x, y, target.outputs, problem.classification, parts, seed,
-                                   network_weight)  # fmt: skip
-    if isinstance(target, NumericTarget) and x.shape[1] > 600:
-        predicted = target.restore(predicted)
+    predicted = linear_predictions(x, problem.y, target.outputs, problem.classification, parts,
+                                   seed, network_weight)  # fmt: skip
     found["linear"] = _scores(problem, predicted, truth, weight)
     return found
 
