@@ -285,3 +285,55 @@ def test_graphs_of_several_inputs_or_outputs_are_refused(tmp_path: Path) -> None
     with pytest.raises(ValueError, match="found a model of 2 outputs, wanted one"):
         export(two, tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+# Dense layers on rows of several dimensions -------------------------------------------------------
+
+
+def several_vectors(dtype: str) -> tuple[dc.Sequential, np.ndarray]:
+    """Rows of 3 vectors, each of which dense layers take by itself, then one vector of all."""
+    block = layers.Residual([layers.Dense(5, "tanh"), layers.Dense(5, use_bias=False)])
+    model = dc.Sequential(
+        [
+            dc.Input((3, 4)), layers.Dense(6, "gelu", use_bias=False), layers.Dense(5, "softmax"),
+            block, layers.Flatten(), layers.Dense(6), layers.Reshape((2, 3)),
+        ],
+        dtype=dtype, seed=0, name="net",
+    )  # fmt: skip
+    return model, np.random.default_rng(0).normal(size=(20, 3, 4)).astype(dtype)
+
+
+def test_dense_layers_on_rows_of_several_dimensions_are_exported(
+    dtype: str, tmp_path: Path
+) -> None:
+    model, x = several_vectors(dtype)
+    wanted = model.predict(x, verbose=0)
+    export(model, tmp_path / "m.onnx")
+    assert_near(in_onnxruntime(tmp_path / "m.onnx", x), wanted, TOLERANCES[dtype], "onnx")
+    assert in_onnxruntime(tmp_path / "m.onnx", x[:0]).shape == (0, 2, 3)
+    text, _ = to_text(program_of(model), ["a test"])
+    (found,) = run_headers({"net": text}, [x], "gcc", tmp_path)
+    assert_near(found.reshape(wanted.shape), wanted, TOLERANCES[dtype], "C")
+    text, _ = to_text(program_of(model), ["a test"], int8=True)
+    (found,) = run_headers({"net": text}, [x], "gcc", tmp_path)
+    assert_near(found.reshape(wanted.shape), wanted, 0.05, "C of 8 bits")
+
+
+def test_torch_takes_rows_of_several_dimensions(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    model, x = several_vectors(dtype)
+    with torch.no_grad():
+        found = model.to_torch()(torch.from_numpy(x)).numpy()
+    assert_near(found, model.predict(x, verbose=0), TOLERANCES[dtype], "torch")
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_keras_and_jax_take_rows_of_several_dimensions(dtype: str) -> None:
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    os.environ.setdefault("JAX_ENABLE_X64", "1")
+    pytest.importorskip("keras")
+    model, x = several_vectors(dtype)
+    wanted = model.predict(x, verbose=0)
+    assert_near(np.asarray(model.to_keras()(x)), wanted, 1e-5, "keras")
+    function, parameters = model.to_jax()
+    assert_near(np.asarray(function(parameters, x)), wanted, 1e-5, "jax")

@@ -42,17 +42,33 @@ class Operation:
 
 @dataclass(frozen=True)
 class Dense(Operation):
-    """x · kernel + bias, the note's Eq. 1; kernel (inputs, units), bias (units,) or None."""
+    """x · kernel + bias, the note's Eq. 1; kernel (inputs, units), bias (units,) or None.
+
+    A value of several times `inputs` features is as many vectors, one after another, each of which
+    is multiplied: rows of several dimensions.
+    """
 
     kernel: Array = field(repr=False)
     bias: Array | None = field(repr=False, default=None)
 
+    @property
+    def vectors(self) -> int:
+        """How many vectors a value is."""
+        return self.width // self.kernel.shape[1]
+
 
 @dataclass(frozen=True)
 class Function(Operation):
-    """An activation of ``densecore.activations``, element by element or row by row."""
+    """An activation of ``densecore.activations``, element by element or row by row.
+
+    Attributes
+    ----------
+    vectors : int
+        Equal parts of the value, each of which is a row to the activation.
+    """
 
     activation: activations.Activation
+    vectors: int = 1
 
 
 @dataclass(frozen=True)
@@ -164,8 +180,8 @@ class Program:
         self.operations.append(operation)
         self._last = len(self.operations)
 
-    def append_function(self, layer: str, activation: Any) -> None:
-        """Append an activation of the last value, unless it is linear.
+    def append_function(self, layer: str, activation: Any, vectors: int = 1) -> None:
+        """Append an activation of the last value, which is so many vectors, unless it is linear.
 
         Raises
         ------
@@ -179,14 +195,16 @@ class Program:
             )
         found = activations.get(activation)
         if found.name != "linear":
-            self.add(Function(layer, (self.last,), self.width(self.last), found))
+            self.add(Function(layer, (self.last,), self.width(self.last), found, vectors))
 
 
 def _dense(layer: layers.Dense, program: Program) -> None:
     name = str(layer.name)
     bias = None if layer.bias is None else layer.bias.copy()
-    program.add(Dense(name, (program.last,), layer.units, layer.kernel.copy(), bias))
-    program.append_function(name, layer.activation)
+    kernel = layer.kernel.copy()
+    vectors = program.width(program.last) // len(kernel)
+    program.add(Dense(name, (program.last,), vectors * layer.units, kernel, bias))
+    program.append_function(name, layer.activation, vectors)
 
 
 def _activation(layer: layers.Activation, program: Program) -> None:

@@ -112,8 +112,7 @@ def _assign(torch: Any, target: Any, array: Any) -> None:
 
 
 def _dense(torch: Any, layer: layers.Dense, row: Row, dtype: Any) -> list[Any]:
-    (width,) = row
-    module = torch.nn.Linear(width, layer.units, bias=layer.use_bias, dtype=dtype)
+    module = torch.nn.Linear(row[-1], layer.units, bias=layer.use_bias, dtype=dtype)
     _assign(torch, module.weight, layer.weight)
     if layer.bias is not None:
         _assign(torch, module.bias, layer.bias)
