@@ -46,6 +46,9 @@ def random_network(seed: int, dtype: str) -> tuple[dc.Sequential, np.ndarray]:
             "rescaling": lambda: layers.Rescaling(rng.uniform(0.5, 2, width), rng.normal()),
             "dropout": lambda: layers.Dropout(0.3),
             "noise": lambda: layers.GaussianNoise(0.3),
+            "gaussian dropout": lambda: layers.GaussianDropout(0.3),
+            "alpha dropout": lambda: layers.AlphaDropout(0.3),
+            "penalty": lambda: layers.ActivityRegularization(0.1, 0.2),
             "identity": lambda: layers.Identity(),
         }  # fmt: skip
         found = []
@@ -172,6 +175,18 @@ def test_torch_predicts_the_same_and_comes_back(seed: int, dtype: str) -> None:
     back = dc.from_torch(module)
     assert_near(back.predict(x.reshape(len(x), -1), verbose=0).reshape(wanted.shape), wanted,
                 tolerance, model.layers)  # fmt: skip
+
+
+def test_from_torch_finds_the_inputs_of_what_widens_rows() -> None:
+    torch = pytest.importorskip("torch")
+    stack = [dc.Input(7), layers.PeriodicEmbedding(4, 3, 5), layers.PeriodicEmbedding(2, 2, 5)]
+    model = dc.Sequential([*stack, dc.Dense(2)], seed=0)
+    back = dc.from_torch(model.to_torch())
+    assert back.input_shape == (None, 7)
+    x = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)
+    with torch.no_grad():
+        wanted = model.to_torch()(torch.from_numpy(x)).numpy()
+    assert_near(back.predict(x, verbose=0), wanted, 1e-5, "torch")
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -147,10 +147,13 @@ def _group_normalization(keras: Any, layer: layers.GroupNormalization) -> Any:
 # By the layer's class, as in `program`.
 _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any], Any]] = {
     layers.Activation: _activation_layer,
+    layers.ActivityRegularization: _named("ActivityRegularization", "l1", "l2"),
+    layers.AlphaDropout: _named("AlphaDropout", "rate"),
     layers.BatchNormalization: _batch_normalization,
     layers.Dense: _dense,
     layers.Dropout: _named("Dropout", "rate"),
     layers.Flatten: _named("Flatten"),
+    layers.GaussianDropout: _named("GaussianDropout", "rate"),
     layers.GaussianNoise: _named("GaussianNoise", "stddev"),
     layers.GroupNormalization: _group_normalization,
     layers.Identity: _named("Identity"),

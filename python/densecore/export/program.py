@@ -54,7 +54,8 @@ class Dense(Operation):
     @property
     def vectors(self) -> int:
         """How many vectors a value is."""
-        return self.width // self.kernel.shape[1]
+        _, units = self.kernel.shape
+        return self.width // int(units)
 
 
 @dataclass(frozen=True)
@@ -298,10 +299,13 @@ def _nothing(layer: Any, program: Program) -> None:
 
 _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
     layers.Activation: _activation,
+    layers.ActivityRegularization: _nothing,
+    layers.AlphaDropout: _nothing,
     layers.BatchNormalization: _batch_normalization,
     layers.Dense: _dense,
     layers.Dropout: _nothing,
     layers.Flatten: _nothing,
+    layers.GaussianDropout: _nothing,
     layers.GaussianNoise: _nothing,
     layers.GroupNormalization: _group_normalization,
     layers.Identity: _nothing,

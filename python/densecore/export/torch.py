@@ -205,6 +205,12 @@ def _noise(torch: Any, layer: layers.GaussianNoise, row: Row, dtype: Any) -> lis
     return [GaussianNoise(layer.stddev)]
 
 
+def _gaussian_dropout(torch: Any, layer: layers.GaussianDropout, row: Row, dtype: Any) -> list[Any]:
+    from .torch_modules import GaussianDropout
+
+    return [GaussianDropout(layer.rate)]
+
+
 def _reshape(torch: Any, layer: layers.Reshape, row: Row, dtype: Any) -> list[Any]:
     return [
         *([torch.nn.Flatten()] if len(row) > 1 else []),
@@ -235,10 +241,14 @@ def _residual(torch: Any, layer: layers.Residual, row: Row, dtype: Any) -> list[
 # By the layer's class, as in `program`.
 _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row, Any], list[Any]]] = {
     layers.Activation: _activation,
+    # PyTorch's modules have no losses of their own: a user's loop adds them, as for weights.
+    layers.ActivityRegularization: lambda torch, layer, row, dtype: [torch.nn.Identity()],
+    layers.AlphaDropout: lambda torch, layer, row, dtype: [torch.nn.AlphaDropout(layer.rate)],
     layers.BatchNormalization: _batch_normalization,
     layers.Dense: _dense,
     layers.Dropout: lambda torch, layer, row, dtype: [torch.nn.Dropout(layer.rate)],
     layers.Flatten: lambda torch, layer, row, dtype: [torch.nn.Flatten()],
+    layers.GaussianDropout: _gaussian_dropout,
     layers.GaussianNoise: _noise,
     layers.GroupNormalization: _group_normalization,
     layers.Identity: lambda torch, layer, row, dtype: [torch.nn.Identity()],
