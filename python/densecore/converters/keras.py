@@ -121,8 +121,7 @@ def _initializer(entry: Any) -> Any:
 
 
 def _dense(c: _Config) -> layers.Layer:
-    c.refuse(kernel_constraint=None, bias_constraint=None, activity_regularizer=None,
-             lora_rank=None, quantization_config=None)  # fmt: skip
+    c.refuse(kernel_constraint=None, bias_constraint=None, lora_rank=None, quantization_config=None)
     return layers.Dense(
         c.pop("units"),
         _activation(c.place, c.pop("activation")),
@@ -131,6 +130,7 @@ def _dense(c: _Config) -> layers.Layer:
         _initializer(c.pop("bias_initializer", "zeros")),
         _regularizer(c.place, c.pop("kernel_regularizer")),
         _regularizer(c.place, c.pop("bias_regularizer")),
+        activity_regularizer=_regularizer(c.place, c.pop("activity_regularizer")),
         trainable=c.trainable,
     )
 

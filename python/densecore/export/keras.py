@@ -78,6 +78,7 @@ def _dense(keras: Any, layer: layers.Dense) -> Any:
         _initializer(keras, layer.bias_initializer),
         _regularizer(keras, layer.kernel_regularizer),
         _regularizer(keras, layer.bias_regularizer),
+        _regularizer(keras, layer.activity_regularizer),
         name=layer.name,
     )
 
