@@ -208,8 +208,14 @@ def _dense(layer: layers.Dense, program: Program) -> None:
     program.append_function(name, layer.activation, vectors)
 
 
+def _vectors(layer: layers.Layer) -> int:
+    """How many vectors a row is to a layer that takes each by itself."""
+    row = layer._taken_row or ()
+    return math.prod(row[:-1]) if layer._takes_vectors else 1
+
+
 def _activation(layer: layers.Activation, program: Program) -> None:
-    program.append_function(str(layer.name), layer.activation)
+    program.append_function(str(layer.name), layer.activation, _vectors(layer))
 
 
 def _copy(array: Array | None) -> Array | None:
@@ -266,7 +272,10 @@ def _rms_normalization(layer: layers.RMSNormalization, program: Program) -> None
 
 def _unit_normalization(layer: layers.UnitNormalization, program: Program) -> None:
     # The core's addend, which only makes the length of a row of zeros another number than 0.
-    _row_normalization(layer, program, None, None, epsilon=1e-70, centered=False, summed=True)
+    groups = _vectors(layer)
+    _row_normalization(
+        layer, program, None, None, epsilon=1e-70, centered=False, summed=True, groups=groups
+    )
 
 
 def _scale(layer: layers.Scale, program: Program) -> None:
