@@ -46,6 +46,9 @@ def random_network(seed: int, dtype: str) -> tuple[dc.Sequential, np.ndarray]:
             "rescaling": lambda: layers.Rescaling(rng.uniform(0.5, 2, width), rng.normal()),
             "dropout": lambda: layers.Dropout(0.3),
             "noise": lambda: layers.GaussianNoise(0.3),
+            "gaussian dropout": lambda: layers.GaussianDropout(0.3),
+            "alpha dropout": lambda: layers.AlphaDropout(0.3),
+            "penalty": lambda: layers.ActivityRegularization(0.1, 0.2),
             "identity": lambda: layers.Identity(),
         }  # fmt: skip
         found = []
@@ -174,6 +177,18 @@ def test_torch_predicts_the_same_and_comes_back(seed: int, dtype: str) -> None:
                 tolerance, model.layers)  # fmt: skip
 
 
+def test_from_torch_finds_the_inputs_of_what_widens_rows() -> None:
+    torch = pytest.importorskip("torch")
+    stack = [dc.Input(7), layers.PeriodicEmbedding(4, 3, 5), layers.PeriodicEmbedding(2, 2, 5)]
+    model = dc.Sequential([*stack, dc.Dense(2)], seed=0)
+    back = dc.from_torch(model.to_torch())
+    assert back.input_shape == (None, 7)
+    x = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)
+    with torch.no_grad():
+        wanted = model.to_torch()(torch.from_numpy(x)).numpy()
+    assert_near(back.predict(x, verbose=0), wanted, 1e-5, "torch")
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("seed", range(NETWORKS))
 def test_keras_predicts_the_same_and_comes_back(seed: int, dtype: str) -> None:
@@ -219,13 +234,22 @@ class Doubled(layers.Dense):
         super()._plan(plan)
 
 
+class Raised(layers.Dense):
+    """The same with the other method that says what a layer is in the core."""
+
+    def _lower(self, plan: Any, sources: list[Any]) -> list[Any]:
+        return super()._lower(plan, sources)
+
+
 class Renamed(layers.Dense):
     """A kind of layer that computes what its base does."""
 
 
-def test_a_layer_that_computes_something_of_its_own_is_refused(tmp_path: Path) -> None:
-    model = dc.Sequential([dc.Input(2), Doubled(3, name="twice")], seed=0)
-    with pytest.raises(ValueError, match="layer twice: found Doubled, wanted one of: Activation, "):
+@pytest.mark.parametrize("kind", [Doubled, Raised])
+def test_a_layer_that_computes_something_of_its_own_is_refused(kind: Any, tmp_path: Path) -> None:
+    model = dc.Sequential([dc.Input(2), kind(3, name="twice")], seed=0)
+    refusal = f"layer twice: found {kind.__name__}, wanted one of: Activation, "
+    with pytest.raises(ValueError, match=refusal):
         export(model, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
     export(dc.Sequential([dc.Input(2), Renamed(3)], seed=0), tmp_path / "model.onnx")
@@ -257,11 +281,7 @@ def graph(dtype: str, merges: bool) -> tuple[dc.Model, np.ndarray]:
     return model, np.random.default_rng(0).normal(size=(20, 5)).astype(dtype)
 
 
-branches = pytest.mark.skipif("Concatenate" not in layers.__all__, reason="no merges yet")
-MERGES = [False, pytest.param(True, marks=branches)]
-
-
-@pytest.mark.parametrize("merges", MERGES)
+@pytest.mark.parametrize("merges", [False, True])
 def test_graphs_are_exported(merges: bool, dtype: str, tmp_path: Path) -> None:
     model, x = graph(dtype, merges)
     wanted = model.predict(x, verbose=0)
@@ -274,10 +294,61 @@ def test_graphs_are_exported(merges: bool, dtype: str, tmp_path: Path) -> None:
     assert_near(found, wanted, 1e-5 if dtype == "float32" else 1e-13, "graph")
 
 
-@branches
 def test_graphs_of_several_inputs_or_outputs_are_refused(tmp_path: Path) -> None:
     x = dc.Input((4,))
     two = dc.Model(x, [layers.Dense(2)(x), layers.Dense(3)(x)], seed=0)
     with pytest.raises(ValueError, match="found a model of 2 outputs, wanted one"):
         export(two, tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+# Dense layers on rows of several dimensions -------------------------------------------------------
+
+
+def several_vectors(dtype: str) -> tuple[dc.Sequential, np.ndarray]:
+    """Rows of 3 vectors, each of which dense layers take by itself, then one vector of all."""
+    block = layers.Residual([layers.Dense(5, "tanh"), layers.Dense(5, use_bias=False)])
+    model = dc.Sequential(
+        [
+            dc.Input((3, 4)), layers.Dense(6, "gelu", use_bias=False), layers.Dense(5, "softmax"),
+            block, layers.Flatten(), layers.Dense(6), layers.Reshape((2, 3)),
+        ],
+        dtype=dtype, seed=0, name="net",
+    )  # fmt: skip
+    return model, np.random.default_rng(0).normal(size=(20, 3, 4)).astype(dtype)
+
+
+def test_dense_layers_on_rows_of_several_dimensions_are_exported(
+    dtype: str, tmp_path: Path
+) -> None:
+    model, x = several_vectors(dtype)
+    wanted = model.predict(x, verbose=0)
+    export(model, tmp_path / "m.onnx")
+    assert_near(in_onnxruntime(tmp_path / "m.onnx", x), wanted, TOLERANCES[dtype], "onnx")
+    assert in_onnxruntime(tmp_path / "m.onnx", x[:0]).shape == (0, 2, 3)
+    text, _ = to_text(program_of(model), ["a test"])
+    (found,) = run_headers({"net": text}, [x], "gcc", tmp_path)
+    assert_near(found.reshape(wanted.shape), wanted, TOLERANCES[dtype], "C")
+    text, _ = to_text(program_of(model), ["a test"], int8=True)
+    (found,) = run_headers({"net": text}, [x], "gcc", tmp_path)
+    assert_near(found.reshape(wanted.shape), wanted, 0.05, "C of 8 bits")
+
+
+def test_torch_takes_rows_of_several_dimensions(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    model, x = several_vectors(dtype)
+    with torch.no_grad():
+        found = model.to_torch()(torch.from_numpy(x)).numpy()
+    assert_near(found, model.predict(x, verbose=0), TOLERANCES[dtype], "torch")
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_keras_and_jax_take_rows_of_several_dimensions(dtype: str) -> None:
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    os.environ.setdefault("JAX_ENABLE_X64", "1")
+    pytest.importorskip("keras")
+    model, x = several_vectors(dtype)
+    wanted = model.predict(x, verbose=0)
+    assert_near(np.asarray(model.to_keras()(x)), wanted, 1e-5, "keras")
+    function, parameters = model.to_jax()
+    assert_near(np.asarray(function(parameters, x)), wanted, 1e-5, "jax")

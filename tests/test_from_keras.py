@@ -42,7 +42,10 @@ def stack(k: Any) -> Any:
             k.layers.BatchNormalization(momentum=0.9),
             k.layers.Activation("relu"),
             k.layers.Dropout(0.0),
-            k.layers.Dense(8, activation="gelu", use_bias=False),
+            k.layers.GaussianDropout(0.0),
+            k.layers.AlphaDropout(0.0),
+            k.layers.Dense(8, activation="gelu", use_bias=False, activity_regularizer="l2"),
+            k.layers.ActivityRegularization(l1=0.01, l2=0.02),
             k.layers.LayerNormalization(center=False),
             k.layers.LeakyReLU(),
             k.layers.Dense(8, k.layers.LeakyReLU(0.1)),
@@ -96,6 +99,17 @@ def test_to_keras_predicts_the_same(name: str, parameters: dict[str, Any], dtype
     assert found.dtype == wanted.dtype
     assert np.abs(found - wanted).max() <= tolerance * np.abs(wanted).max()
     assert k.config.dtype_policy().name == "float32"
+
+
+def test_penalties_of_outputs_go_both_ways() -> None:
+    k = keras()
+    penalty = dc.regularizers.L1L2(0.5, 0.25)
+    model = dc.Sequential([dc.Input(4), dc.Dense(3, activity_regularizer=penalty)], seed=0)
+    theirs = model.to_keras()
+    found = float(k.ops.convert_to_numpy(theirs.layers[-1].activity_regularizer(np.ones((2, 3)))))
+    assert found == pytest.approx(6 * 0.75)
+    again = dc.from_keras(theirs).layers[-1].activity_regularizer
+    assert dc.regularizers.factors(again) == [0.5, 0.25]
 
 
 def test_functional_stacks_and_nested_models() -> None:

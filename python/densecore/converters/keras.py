@@ -121,8 +121,7 @@ def _initializer(entry: Any) -> Any:
 
 
 def _dense(c: _Config) -> layers.Layer:
-    c.refuse(kernel_constraint=None, bias_constraint=None, activity_regularizer=None,
-             lora_rank=None, quantization_config=None)  # fmt: skip
+    c.refuse(kernel_constraint=None, bias_constraint=None, lora_rank=None, quantization_config=None)
     return layers.Dense(
         c.pop("units"),
         _activation(c.place, c.pop("activation")),
@@ -131,6 +130,7 @@ def _dense(c: _Config) -> layers.Layer:
         _initializer(c.pop("bias_initializer", "zeros")),
         _regularizer(c.place, c.pop("kernel_regularizer")),
         _regularizer(c.place, c.pop("bias_regularizer")),
+        activity_regularizer=_regularizer(c.place, c.pop("activity_regularizer")),
         trainable=c.trainable,
     )
 
@@ -172,10 +172,15 @@ def _normalization(c: _Config) -> layers.Layer:
     return layers.Normalization(mean=mean, variance=variance, invert=invert)
 
 
-def _dropout(c: _Config) -> layers.Layer:
-    c.pop("seed")
-    c.refuse(noise_shape=None)
-    return layers.Dropout(c.pop("rate"))
+def _dropout(kind: Callable[[float], layers.Layer]) -> Callable[[_Config], layers.Layer]:
+    """What makes one of the kinds of dropout."""
+
+    def make(c: _Config) -> layers.Layer:
+        c.pop("seed")
+        c.refuse(noise_shape=None)
+        return kind(c.pop("rate"))
+
+    return make
 
 
 def _flatten(c: _Config) -> layers.Layer:
@@ -205,12 +210,17 @@ def _noise(c: _Config) -> layers.Layer:
 # Keras's class: what makes the layer of its configuration. What a function leaves in it is refused.
 _LAYERS: dict[str, Callable[[_Config], layers.Layer]] = {
     "Activation": lambda c: layers.Activation(_activation(c.place, c.pop("activation"))),
+    "ActivityRegularization": lambda c: layers.ActivityRegularization(
+        c.pop("l1", 0.0), c.pop("l2", 0.0)
+    ),
+    "AlphaDropout": _dropout(layers.AlphaDropout),
     "BatchNormalization": _batch_normalization,
     "BatchNormalizationV1": _batch_normalization,
     "Dense": _dense,
-    "Dropout": _dropout,
+    "Dropout": _dropout(layers.Dropout),
     "ELU": lambda c: layers.ELU(c.number("alpha", 1.0)),
     "Flatten": _flatten,
+    "GaussianDropout": _dropout(layers.GaussianDropout),
     "GaussianNoise": _noise,
     "GroupNormalization": _group_normalization,
     "LayerNormalization": _layer_normalization,

@@ -111,11 +111,17 @@ _ACTIVATIONS: dict[str, Callable[[str, Any], Activation]] = {
 }
 
 
+_ELEMENTWISE = (
+    layers.AlphaDropout, layers.Dropout, layers.GaussianDropout, layers.GaussianNoise,
+    layers.Normalization,
+)  # fmt: skip
+
+
 def _element_by_element(layer: layers.Layer) -> bool:
     """Whether a layer does to each element of a row the same, whatever the row's shape."""
     if isinstance(layer, layers.Activation):
         return str(layer.activation) not in ("softmax", "log_softmax")
-    return isinstance(layer, layers.Normalization | layers.Dropout | layers.GaussianNoise)
+    return isinstance(layer, _ELEMENTWISE)
 
 
 class _Reader:
@@ -126,12 +132,13 @@ class _Reader:
         self.weights: list[tuple[layers.Layer, dict[str, Array]]] = []
         self.inputs: int | None = None
         self.dtypes: set[str] = set()
+        self._wider = 0  # features that layers have added to the inputs
         self._folded = False  # whether rows have several dimensions
         self._activates = False  # whether the last layer is a Dense without an activation
 
     def add(self, layer: layers.Layer, features: int | None, **arrays: Array) -> None:
         if self.inputs is None and features is not None:
-            self.inputs = features
+            self.inputs = features - self._wider
         self.layers.append(layer)
         self.weights.append((layer, arrays))
         self.dtypes |= {array.dtype.name for array in arrays.values()}
@@ -224,9 +231,16 @@ class _Reader:
             columns, further + 1, frequencies, trainable=module.kernel.requires_grad
         )
         self.add(layer, None, **arrays)
+        self._wider += columns * further
 
     def noise(self, place: str, module: Any) -> None:
         self.add(layers.GaussianNoise(module.stddev), None)
+
+    def gaussian_dropout(self, place: str, module: Any) -> None:
+        self.add(layers.GaussianDropout(module.rate), None)
+
+    def alpha_dropout(self, place: str, module: Any) -> None:
+        self.add(layers.AlphaDropout(module.p), None)
 
     def dropout(self, place: str, module: Any) -> None:
         self.add(layers.Dropout(module.p), None)
@@ -290,10 +304,12 @@ class _Reader:
 
 
 _LAYERS: dict[str, Callable[[_Reader, str, Any], None]] = {
+    "AlphaDropout": _Reader.alpha_dropout,
     "BatchNorm1d": _Reader.batch_normalization,
     "Dropout": _Reader.dropout,
     "FixedNormalization": _Reader.fixed_normalization,
     "Flatten": _Reader.flatten,
+    "GaussianDropout": _Reader.gaussian_dropout,
     "GaussianNoise": _Reader.noise,
     "GroupNorm": _Reader.group_normalization,
     "LayerNorm": _Reader.layer_normalization,
@@ -317,7 +333,7 @@ def from_torch(
     ----------
     module : torch.nn.Module
         An ``nn.Sequential`` of ``Linear``, ``BatchNorm1d``, ``LayerNorm``, ``RMSNorm``,
-        ``GroupNorm``, ``Dropout``,
+        ``GroupNorm``, ``Dropout``, ``AlphaDropout``,
         ``Flatten`` (first), ``Identity``, activations, and such stacks; or one of these; or what
         `Sequential.to_torch` made.
     optimizer : torch.optim.Optimizer, optional

@@ -132,6 +132,15 @@ class _Writer:
         """A statement for each feature i."""
         self.statements.append(f"for (i = 0; i < {width}; ++i) {statement}")
 
+    def vectors(self, count: int, call: str, before: int, after: int, x: str, y: str) -> None:
+        """A function for each of `count` vectors, of `before` features in x and `after` in y; its
+        call up to these two arguments."""
+        call = self.prefix + call
+        if count == 1:
+            self.statements.append(f"{call}, {x}, {y});")
+        else:
+            self.loop(count, f"{call}, {x} + {before} * i, {y} + {after} * i);")
+
     def dense(self, operation: Dense, x: str, y: str) -> None:
         inputs, units = operation.kernel.shape
         layer = operation.layer
@@ -143,21 +152,20 @@ class _Writer:
             levels, scale = quantized(operation.kernel)
             kernel = self.constant(f"{layer} kernel", levels)
             factor = self.constant(f"{layer} scale", scale)
-            call = (
-                f"{self.prefix}dense_int8({inputs}, {units}, {kernel}, {factor}, {bias}, {x}, {y});"
-            )
+            call = f"dense_int8({inputs}, {units}, {kernel}, {factor}, {bias}"
         else:
             self.use("dense")
             kernel = self.constant(f"{layer} kernel", operation.kernel)
-            call = f"{self.prefix}dense({inputs}, {units}, {kernel}, {bias}, {x}, {y});"
-        self.statements.append(call)
+            call = f"dense({inputs}, {units}, {kernel}, {bias}"
+        self.vectors(operation.vectors, call, inputs, units, x, y)
 
     def function(self, operation: Function, x: str, y: str) -> None:
         activation, parameters = operation.activation, dict(operation.activation.parameters)
         name, _ = activation._kernel()  # relu and gelu have several, by their parameters
         if name in _ROWS:
             self.use(name)
-            self.statements.append(f"{self.prefix}{name}({operation.width}, {x}, {y});")
+            size = operation.width // operation.vectors
+            self.vectors(operation.vectors, f"{name}({size}", size, size, x, y)
             return
         if name not in _ELEMENTS:
             known = ", ".join([*_ELEMENTS, *_ROWS])
@@ -192,13 +200,7 @@ class _Writer:
         size = operation.width // operation.groups
         count = 1 if operation.summed else size
         rule = f"{size}, {int(operation.centered)}, {count}, {epsilon}"
-        if operation.groups == 1:
-            self.statements.append(f"{self.prefix}normalize_row({rule}, {x}, {y});")
-        else:
-            self.statements.append(
-                f"for (i = 0; i < {operation.groups}; ++i) "
-                f"{self.prefix}normalize_row({rule}, {x} + {size} * i, {y} + {size} * i);"
-            )
+        self.vectors(operation.groups, f"normalize_row({rule}", size, size, x, y)
         names = {
             part: self.constant(f"{operation.layer} {part}", values)
             for part in ("scale", "shift")

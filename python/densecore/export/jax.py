@@ -273,10 +273,13 @@ def _residual(jax: Any, layer: layers.Residual, row: Row) -> Apply:
 # By the layer's class, as in `program`.
 _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row], Apply]] = {
     layers.Activation: _activation,
+    layers.ActivityRegularization: _nothing,
+    layers.AlphaDropout: _nothing,
     layers.BatchNormalization: _batch_normalization,
     layers.Dense: _dense,
     layers.Dropout: _nothing,
     layers.Flatten: _reshape,
+    layers.GaussianDropout: _nothing,
     layers.GaussianNoise: _nothing,
     layers.GroupNormalization: _group_normalization,
     layers.Identity: _nothing,

@@ -80,6 +80,7 @@ def _dense(keras: Any, layer: layers.Dense) -> Any:
         _initializer(keras, layer.bias_initializer),
         _regularizer(keras, layer.kernel_regularizer),
         _regularizer(keras, layer.bias_regularizer),
+        _regularizer(keras, layer.activity_regularizer),
         name=layer.name,
     )
 
@@ -149,10 +150,13 @@ def _group_normalization(keras: Any, layer: layers.GroupNormalization) -> Any:
 # By the layer's class, as in `program`.
 _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any], Any]] = {
     layers.Activation: _activation_layer,
+    layers.ActivityRegularization: _named("ActivityRegularization", "l1", "l2"),
+    layers.AlphaDropout: _named("AlphaDropout", "rate"),
     layers.BatchNormalization: _batch_normalization,
     layers.Dense: _dense,
     layers.Dropout: _named("Dropout", "rate"),
     layers.Flatten: _named("Flatten"),
+    layers.GaussianDropout: _named("GaussianDropout", "rate"),
     layers.GaussianNoise: _named("GaussianNoise", "stddev"),
     layers.GroupNormalization: _group_normalization,
     layers.Identity: _named("Identity"),

@@ -276,6 +276,22 @@ _FUNCTIONS: dict[str, Callable[[Graph, str, Mapping[str, Any]], str]] = {
 # Operations -------------------------------------------------------------------------------------
 
 
+def _dense(g: Graph, operation: Dense, x: str) -> str:
+    """x · kernel + bias; Gemm takes matrices only, so that of several vectors is in two nodes."""
+    layer, vectors = operation.layer, operation.vectors
+    if vectors > 1:
+        x = g.reshape(x, (vectors, len(operation.kernel)))
+    kernel = g.constant(f"{layer}.kernel", operation.kernel)
+    if operation.bias is None:
+        value = g.node("MatMul", x, kernel, name=layer)
+    else:
+        bias = g.constant(f"{layer}.bias", operation.bias)
+        if vectors == 1:
+            return g.node("Gemm", x, kernel, bias, name=layer)
+        value = g.node("Add", g.node("MatMul", x, kernel), bias, name=layer)
+    return g.reshape(value, (operation.width,)) if vectors > 1 else value
+
+
 def _normalized_rows(g: Graph, operation: RowNormalization, x: str) -> str:
     """x / sqrt(mean square + epsilon) of each group, without its mean if it is centered."""
     if operation.groups > 1:
@@ -335,11 +351,7 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
     layer = operation.layer
     match operation:
         case Dense():
-            kernel = g.constant(f"{layer}.kernel", operation.kernel)
-            if operation.bias is None:
-                return g.node("MatMul", inputs[0], kernel, name=layer)
-            bias = g.constant(f"{layer}.bias", operation.bias)
-            return g.node("Gemm", inputs[0], kernel, bias, name=layer)
+            return _dense(g, operation, inputs[0])
         case Function():
             found = operation.activation
             if found.name not in _FUNCTIONS:
@@ -347,10 +359,14 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
                     f"layer {layer}: found the activation {found.name}, wanted one of: "
                     + ", ".join(_FUNCTIONS)
                 )
+            vectors, x = operation.vectors, inputs[0]
+            if vectors > 1:
+                x = g.reshape(x, (vectors, operation.width // vectors))
             try:
-                return _FUNCTIONS[found.name](g, inputs[0], found.parameters)
+                value = _FUNCTIONS[found.name](g, x, found.parameters)
             except ValueError as error:
                 raise ValueError(f"layer {layer}: {error}") from None
+            return g.reshape(value, (operation.width,)) if vectors > 1 else value
         case ColumnNormalization():
             value = inputs[0]
             for operator, part in (

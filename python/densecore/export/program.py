@@ -42,17 +42,34 @@ class Operation:
 
 @dataclass(frozen=True)
 class Dense(Operation):
-    """x · kernel + bias, the note's Eq. 1; kernel (inputs, units), bias (units,) or None."""
+    """x · kernel + bias, the note's Eq. 1; kernel (inputs, units), bias (units,) or None.
+
+    A value of several times `inputs` features is as many vectors, one after another, each of which
+    is multiplied: rows of several dimensions.
+    """
 
     kernel: Array = field(repr=False)
     bias: Array | None = field(repr=False, default=None)
 
+    @property
+    def vectors(self) -> int:
+        """How many vectors a value is."""
+        _, units = self.kernel.shape
+        return self.width // int(units)
+
 
 @dataclass(frozen=True)
 class Function(Operation):
-    """An activation of ``densecore.activations``, element by element or row by row."""
+    """An activation of ``densecore.activations``, element by element or row by row.
+
+    Attributes
+    ----------
+    vectors : int
+        Equal parts of the value, each of which is a row to the activation.
+    """
 
     activation: activations.Activation
+    vectors: int = 1
 
 
 @dataclass(frozen=True)
@@ -164,8 +181,8 @@ class Program:
         self.operations.append(operation)
         self._last = len(self.operations)
 
-    def append_function(self, layer: str, activation: Any) -> None:
-        """Append an activation of the last value, unless it is linear.
+    def append_function(self, layer: str, activation: Any, vectors: int = 1) -> None:
+        """Append an activation of the last value, which is so many vectors, unless it is linear.
 
         Raises
         ------
@@ -179,18 +196,26 @@ class Program:
             )
         found = activations.get(activation)
         if found.name != "linear":
-            self.add(Function(layer, (self.last,), self.width(self.last), found))
+            self.add(Function(layer, (self.last,), self.width(self.last), found, vectors))
 
 
 def _dense(layer: layers.Dense, program: Program) -> None:
     name = str(layer.name)
     bias = None if layer.bias is None else layer.bias.copy()
-    program.add(Dense(name, (program.last,), layer.units, layer.kernel.copy(), bias))
-    program.append_function(name, layer.activation)
+    kernel = layer.kernel.copy()
+    vectors = program.width(program.last) // len(kernel)
+    program.add(Dense(name, (program.last,), vectors * layer.units, kernel, bias))
+    program.append_function(name, layer.activation, vectors)
+
+
+def _vectors(layer: layers.Layer) -> int:
+    """How many vectors a row is to a layer that takes each by itself."""
+    row = layer._taken_row or ()
+    return math.prod(row[:-1]) if layer._takes_vectors else 1
 
 
 def _activation(layer: layers.Activation, program: Program) -> None:
-    program.append_function(str(layer.name), layer.activation)
+    program.append_function(str(layer.name), layer.activation, _vectors(layer))
 
 
 def _copy(array: Array | None) -> Array | None:
@@ -247,7 +272,10 @@ def _rms_normalization(layer: layers.RMSNormalization, program: Program) -> None
 
 def _unit_normalization(layer: layers.UnitNormalization, program: Program) -> None:
     # The core's addend, which only makes the length of a row of zeros another number than 0.
-    _row_normalization(layer, program, None, None, epsilon=1e-70, centered=False, summed=True)
+    groups = _vectors(layer)
+    _row_normalization(
+        layer, program, None, None, epsilon=1e-70, centered=False, summed=True, groups=groups
+    )
 
 
 def _scale(layer: layers.Scale, program: Program) -> None:
@@ -280,10 +308,13 @@ def _nothing(layer: Any, program: Program) -> None:
 
 _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
     layers.Activation: _activation,
+    layers.ActivityRegularization: _nothing,
+    layers.AlphaDropout: _nothing,
     layers.BatchNormalization: _batch_normalization,
     layers.Dense: _dense,
     layers.Dropout: _nothing,
     layers.Flatten: _nothing,
+    layers.GaussianDropout: _nothing,
     layers.GaussianNoise: _nothing,
     layers.GroupNormalization: _group_normalization,
     layers.Identity: _nothing,

@@ -116,8 +116,7 @@ def _assign(torch: Any, target: Any, array: Any) -> None:
 
 
 def _dense(torch: Any, layer: layers.Dense, row: Row, dtype: Any) -> list[Any]:
-    (width,) = row
-    module = torch.nn.Linear(width, layer.units, bias=layer.use_bias, dtype=dtype)
+    module = torch.nn.Linear(row[-1], layer.units, bias=layer.use_bias, dtype=dtype)
     _assign(torch, module.weight, layer.weight)
     if layer.bias is not None:
         _assign(torch, module.bias, layer.bias)
@@ -213,6 +212,12 @@ def _noise(torch: Any, layer: layers.GaussianNoise, row: Row, dtype: Any) -> lis
     return [GaussianNoise(layer.stddev)]
 
 
+def _gaussian_dropout(torch: Any, layer: layers.GaussianDropout, row: Row, dtype: Any) -> list[Any]:
+    from .torch_modules import GaussianDropout
+
+    return [GaussianDropout(layer.rate)]
+
+
 def _reshape(torch: Any, layer: layers.Reshape, row: Row, dtype: Any) -> list[Any]:
     return [
         *([torch.nn.Flatten()] if len(row) > 1 else []),
@@ -246,10 +251,14 @@ def _residual(torch: Any, layer: layers.Residual, row: Row, dtype: Any) -> list[
 # By the layer's class, as in `program`.
 _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row, Any], list[Any]]] = {
     layers.Activation: _activation,
+    # PyTorch's modules have no losses of their own: a user's loop adds them, as for weights.
+    layers.ActivityRegularization: lambda torch, layer, row, dtype: [torch.nn.Identity()],
+    layers.AlphaDropout: lambda torch, layer, row, dtype: [torch.nn.AlphaDropout(layer.rate)],
     layers.BatchNormalization: _batch_normalization,
     layers.Dense: _dense,
     layers.Dropout: lambda torch, layer, row, dtype: [torch.nn.Dropout(layer.rate)],
     layers.Flatten: lambda torch, layer, row, dtype: [torch.nn.Flatten()],
+    layers.GaussianDropout: _gaussian_dropout,
     layers.GaussianNoise: _noise,
     layers.GroupNormalization: _group_normalization,
     layers.Identity: lambda torch, layer, row, dtype: [torch.nn.Identity()],

@@ -70,6 +70,19 @@ class GaussianNoise(nn.Module):
         return x + self.stddev * torch.randn_like(x) if self.training else x
 
 
+class GaussianDropout(nn.Module):
+    """In training, x times normal noise of mean 1 and variance rate / (1 - rate); outside training,
+    x itself."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        deviation = (self.rate / (1 - self.rate)) ** 0.5
+        return x * (1 + deviation * torch.randn_like(x)) if self.training else x
+
+
 class Residual(nn.Module):
     """x + f(x), where f is a stack of modules."""
 

@@ -30,6 +30,10 @@ class Activation(Layer):
         super().__init__(**general)
         self.activation = functions.function_of(activation)
 
+    @property
+    def _takes_vectors(self) -> bool:
+        return getattr(self.activation, "name", self.activation) in ("softmax", "log_softmax")
+
     def _plan(self, plan: Plan) -> None:
         functions.add_to(plan, self.activation)
 

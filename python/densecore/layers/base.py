@@ -3,7 +3,7 @@
 import copy
 import re
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -421,10 +421,38 @@ class Layer:
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         """Append what the layer is in the core, with these inputs; returns its outputs."""
+        row = sources[0].row
+        if len(row) > 1 and self._takes_vectors:
+            pieces: list[Source] = []
+            for piece in self._vectors(sources[0]):
+                plan.go_to(piece)
+                plan.close()
+                pieces += self._lower(plan, [piece])
+            return [Source(-2, 0, (*row[:-1], *pieces[0].row), tuple(pieces))]
         plan.go_to(sources[0])
         self._plan(plan)
         plan.penalise(regularizers.factors(self.activity_regularizer))
         return [plan.here]
+
+    @property
+    def _takes_vectors(self) -> bool:
+        """Whether of rows of several dimensions each vector along the last one is taken by itself,
+        as Keras does; else all elements are alike to the layer, or it refuses such rows."""
+        return False
+
+    def _vectors(self, source: Source) -> Sequence[Source]:
+        """The vectors along the last dimension of rows."""
+        if source.pieces and len(source.pieces[0].row) == 1:
+            return source.pieces
+        if source.layer >= 0 or source.pieces:
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: found rows of shape {source.row}, "
+                "which another layer than Dense computes, wanted vectors, or the model's inputs: "
+                "Flatten() before it makes vectors"
+            )
+        size = source.row[-1]
+        firsts = range(source.first, source.first + source.width, size)
+        return [Source(source.layer, first, (size,)) for first in firsts]
 
     def _plan(self, plan: Plan) -> None:
         """Append what the layer is in the core, with `plan.here` as the input."""

@@ -1,6 +1,5 @@
 """The dense layer."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from .. import constraints, initializers, regularizers
@@ -110,30 +109,12 @@ class Dense(Layer):
         return self._gradient("bias")
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
-        row = self._checked(sources[0].row)
-        if len(row) == 1:
-            return super()._lower(plan, sources)
-        # Rows of several dimensions: the same layer for each vector along the last one.
-        pieces = []
-        for piece in self._pieces(sources[0]):
-            plan.go_to(piece)
-            plan.close()
-            pieces += super()._lower(plan, [piece])
-        return [Source(-2, 0, (*row[:-1], self.units), tuple(pieces))]
+        self._checked(sources[0].row)
+        return super()._lower(plan, sources)
 
-    def _pieces(self, source: Source) -> Sequence[Source]:
-        """The vectors along the last dimension of rows."""
-        if source.pieces and len(source.pieces[0].row) == 1:
-            return source.pieces
-        if source.layer >= 0 or source.pieces:
-            raise ValueError(
-                f"layer {self.name or 'dense'}: found rows of shape {source.row}, which another "
-                "layer than Dense computes, wanted vectors, or the model's inputs: Flatten() "
-                "before it makes vectors"
-            )
-        size = source.row[-1]
-        firsts = range(source.first, source.first + source.width, size)
-        return [Source(source.layer, first, (size,)) for first in firsts]
+    @property
+    def _takes_vectors(self) -> bool:
+        return True
 
     def _plan(self, plan: Plan) -> None:
         plan.add(

@@ -287,6 +287,10 @@ class UnitNormalization(Layer):
         _last_axis("UnitNormalization", axis)
         super().__init__(**general)
 
+    @property
+    def _takes_vectors(self) -> bool:
+        return True
+
     def _plan(self, plan: Plan) -> None:
         plan.add({"kind": "unit_normalization"})
 
