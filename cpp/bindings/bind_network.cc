@@ -95,8 +95,9 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
           py::arg("epoch_begin") = py::none(), py::arg("epoch_end") = py::none(),
           py::arg("row_order") = py::none(), py::arg("penalty_weight") = 0.0,
           py::arg("rows_done") = py::none(),
-          "Train for a number of epochs. Appends (training, validation), the loss and the metrics "
-          "of each, for every epoch to `results`, and calls epoch_begin() and epoch_end(training, "
+          "Train for a number of epochs. Appends to `results` a list for the loss and each metric, "
+          "then for those of the validation rows: its value in every epoch. Calls epoch_begin() "
+          "and epoch_end(training, "
           "validation), which returns whether to go on. Rows come in the order `row_order` "
           "(rows,), read when an epoch begins, or else in one that follows from the seed. With a "
           "`penalty_weight` > 0 a batch's penalties are multiplied by it over the batch's weight. "

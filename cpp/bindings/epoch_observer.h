@@ -15,7 +15,7 @@ struct EpochHooks {
   py::object begin, end;
 };
 
-// Keeps the results of all epochs, and calls the hooks.
+// Keeps the numbers of all epochs, and calls the hooks.
 class PythonObserver : public EpochObserver {
  public:
   PythonObserver(EpochHooks hooks, InUse& in_use) : hooks_(std::move(hooks)), in_use_(in_use) {}
@@ -24,7 +24,10 @@ class PythonObserver : public EpochObserver {
     if (!hooks_.begin.is_none()) with_python([&] { call_user(hooks_.begin); });
   }
   bool epoch_end(const EpochResult& result) override {
-    results.push_back(result);
+    columns.resize(result.training.size() + result.validation.size());
+    auto column = columns.begin();
+    for (const auto* values : {&result.training, &result.validation})
+      for (const double value : *values) (column++)->push_back(value);
     bool go_on = true;
     if (!hooks_.end.is_none())
       with_python([&] {
@@ -34,7 +37,9 @@ class PythonObserver : public EpochObserver {
     return go_on;
   }
 
-  std::vector<EpochResult> results;
+  // Of each number, those of training first, its values in all epochs: lists of an epoch's numbers
+  // would be objects for Python's garbage collector, which took longer than tiny networks' epochs.
+  std::vector<std::vector<double>> columns;
 
  private:
   // A hook may call the model, from this thread.

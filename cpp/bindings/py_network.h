@@ -386,9 +386,9 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     return train_on(in_use, bound_batch(x, y, weight, labels_), 1);
   }
 
-  // Appends to `results` one (training, validation) pair of lists per epoch: loss, then metrics;
-  // also when an exception ends the training early. `row_order` is None or an array (rows,), which
-  // a hook may write before the epoch begins.
+  // Appends to `results` a list with each epoch's value for each number: loss and metrics, then
+  // those of the validation rows; also when an exception ends the training early. `row_order` is
+  // None or an array (rows,), which a hook may write before the epoch begins.
   void fit(const py::object& x, const py::object& y, const py::object& weight,
            const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
            py::list results, EpochHooks hooks, const py::object& row_order, double penalty_weight,
@@ -421,8 +421,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     PythonObserver observer(std::move(hooks), in_use);
     const auto report = [&] {
       discard_passes();  // those that callbacks have made
-      for (const EpochResult& result : observer.results)
-        results.append(py::make_tuple(result.training, result.validation));
+      for (const std::vector<double>& column : observer.columns) results.append(py::cast(column));
     };
     try {
       run(2 * released_work, [&](Executor& executor) {

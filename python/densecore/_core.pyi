@@ -321,7 +321,7 @@ class _Network:
         epochs: int,
         batch_size: int,
         shuffle: bool,
-        results: list[tuple[list[float], list[float]]],
+        results: list[list[float]],
         epoch_begin: Callable[[], None] | None = None,
         epoch_end: Callable[[list[float], list[float]], bool] | None = None,
         row_order: NDArray[Any] | None = None,

@@ -61,6 +61,13 @@ class History(Callback):
             self.history.setdefault(name, []).append(float(value))
             self._epochs.setdefault(name, []).append(epoch)
 
+    def _extend(self, epochs: range, names: list[str], columns: list[list[float]]) -> None:
+        """Keep the values of each number in several epochs."""
+        self.epoch.extend(epochs)
+        for name, values in zip(names, columns, strict=True):
+            self.history.setdefault(name, []).extend(values)
+            self._epochs.setdefault(name, []).extend(epochs)
+
     def get_state(self) -> dict[str, Any]:
         """All numbers so far."""
         return {"history": self.history, "epoch": self.epoch, "epochs": self._epochs}

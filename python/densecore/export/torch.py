@@ -213,7 +213,8 @@ def _noise(torch: Any, layer: layers.GaussianNoise, row: Row, dtype: Any) -> lis
 
 
 def _gaussian_dropout(torch: Any, layer: layers.GaussianDropout, row: Row, dtype: Any) -> list[Any]:
-    from .torch_modules import GaussianDropout
+    with imports:
+        from .torch_modules import GaussianDropout
 
     return [GaussianDropout(layer.rate)]
 

@@ -271,7 +271,7 @@ class Run:
         begins = self._listeners.listens("on_epoch_begin")
         heard = begins or self._listeners.listens("on_epoch_end")
         heard = heard or (self._validation is not None and held_out is None)
-        results: list[tuple[list[float], list[float]]] = []
+        results: list[list[float]] = []
         done = core.RowsDone()
         rows = source.rows or 1
         self._listeners.watch(lambda: done.rows / rows)
@@ -290,9 +290,8 @@ class Run:
                 done,
             )
         finally:
-            if not heard:
-                for trained, validated in results:
-                    self._note(trained + validated)
+            if not heard and results:
+                self._note(results)
 
     def _train_by_batches(self, epochs: int) -> None:
         model, listeners, source = self._model, self._listeners, self._source
@@ -366,13 +365,21 @@ class Run:
         self._listeners.on_epoch_end(epoch, logs)
         return not self._model.stop_training
 
-    def _note(self, values: list[float]) -> None:
-        """Write down an epoch that no callback listened to."""
-        self._warn_of(self._epoch, values)
-        self.logs = dict(zip(self._names, values, strict=True))
-        assert self._listeners.history is not None
-        self._listeners.history.on_epoch_end(self._epoch, self.logs)
-        self._epoch += 1
+    def _note(self, columns: list[list[float]]) -> None:
+        """Write down epochs that no callback listened to, a list of values for each number.
+
+        All at once: Ctrl-C after a million epochs of a tiny network would wait for them otherwise.
+        """
+        names, first, count = self._names, self._epoch, len(columns[0])
+        losses = [c for name, c in zip(names, columns, strict=True) if name.endswith("loss")]
+        bad = [next((i for i, v in enumerate(c) if not math.isfinite(v)), count) for c in losses]
+        if min(bad) < count:
+            self._warn_of(first + min(bad), [column[min(bad)] for column in columns])
+        self.logs = {name: column[-1] for name, column in zip(names, columns, strict=True)}
+        self._epoch += count
+        history = self._listeners.history
+        assert isinstance(history, History)
+        history._extend(range(first, self._epoch), names, columns)
 
     def _warn_of(self, epoch: int, values: list[float]) -> None:
         """Once, of the first epoch whose loss is no finite number."""
