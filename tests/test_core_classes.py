@@ -88,7 +88,7 @@ def objects() -> dict[str, Any]:
         "tape": model.make_tape(),
         "step": model.make_train_step(x, y),
         "predictor": model.make_predictor(x),
-        "tally": network.tally(),
+        "running_metrics": network.running_metrics(),
         "reservation": network.reserved(),
         "rows done": dc._core.RowsDone(),
         "core of an ensemble": ensemble._core,

@@ -84,7 +84,7 @@ def test_a_step_is_the_references(dtype: str, rows: int, specs: Any) -> None:
     after = network.parameters.copy()
     assert_close(before - after, 0.1 * wanted, 1e-3 if dtype == "float32" else 1e-9)
     network.parameters[:] = before
-    network.train_batch(x, y, None, network.tally())
+    network.train_batch(x, y, None, network.running_metrics())
     assert_close(network.parameters, after, TOLERANCE[dtype])
 
 
@@ -212,7 +212,7 @@ CALLS: list[Any] = [
     lambda network, x, y: network.train_on_batch(x, y),
     lambda network, x, y: network.loss_and_gradients(x, y),
     lambda network, x, y: network.evaluate(x, y, None),
-    lambda network, x, y: network.train_batch(x, y, None, network.tally()),
+    lambda network, x, y: network.train_batch(x, y, None, network.running_metrics()),
     lambda network, x, y: network.fit(x, y, None, None, 1, 2, False, []),
     lambda network, x, y: network.fit(x[:20], y[:20], None, (x, y, None), 1, 2, False, []),
 ]

@@ -549,8 +549,8 @@ def test_compiling_in_a_hook_ends_nothing_badly() -> None:
 
     with pytest.raises((TypeError, ValueError)):
         model.fit(x, y, 10, verbose=0, callbacks=LambdaCallback(on_batch_end=other_targets))
-    tally = make()._network.tally()
-    with pytest.raises(ValueError, match="tally: found one for other targets"):
+    running_metrics = make()._network.running_metrics()
+    with pytest.raises(ValueError, match="running_metrics: found one for other targets"):
         model._network.train_batch(
-            x.astype(np.float32), np.eye(3, dtype=np.float32)[y], None, tally
+            x.astype(np.float32), np.eye(3, dtype=np.float32)[y], None, running_metrics
         )

@@ -84,7 +84,7 @@ def test_training_is_the_references(dtype: str, number: int) -> None:
     assert_close(before - after, step, 1e-2 if dtype == "float32" else 1e-8, "step")
     # By the passes that store no gradients, too.
     network.parameters[:] = before
-    network.train_batch(x, y, None, network.tally())
+    network.train_batch(x, y, None, network.running_metrics())
     assert_close(network.parameters, after, TOLERANCE[dtype], "a step of fit")
 
 

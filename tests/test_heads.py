@@ -111,14 +111,14 @@ def test_losses_and_gradients_are_the_references(
     assert_close(network.train_on_batch(x, y, given), loss, TOLERANCE[dtype])
     after = network.parameters.copy()
     network.parameters[:] = before
-    tally = network.tally()
-    network.train_batch(x, y, given, tally)
+    running_metrics = network.running_metrics()
+    network.train_batch(x, y, given, running_metrics)
     assert_close(network.parameters, after, TOLERANCE[dtype])
-    assert_close(tally.results(), [loss, *losses], TOLERANCE[dtype], "reported")
+    assert_close(running_metrics.results(), [loss, *losses], TOLERANCE[dtype], "reported")
     network.parameters[:] = before
-    tally.reset()
-    network.evaluate_batch(x, y, given, tally)
-    assert_close(tally.results(), [loss, *losses], TOLERANCE[dtype], "evaluated")
+    running_metrics.reset()
+    network.evaluate_batch(x, y, given, running_metrics)
+    assert_close(running_metrics.results(), [loss, *losses], TOLERANCE[dtype], "evaluated")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -133,13 +133,16 @@ def test_fit_is_a_loop_over_batches(batch: int, dtype: str) -> None:
         network.compile_heads(HEADS, settings(0.001), metrics, 0)
         results: list[Any] = []
         if loop:
-            tally = network.tally()
+            running_metrics = network.running_metrics()
             for i in range(0, 300, batch):
                 part = slice(i, i + batch)
                 network.train_batch(
-                    x[part].copy(), y[part].copy(), np.ascontiguousarray(weights[:, part]), tally
+                    x[part].copy(),
+                    y[part].copy(),
+                    np.ascontiguousarray(weights[:, part]),
+                    running_metrics,
                 )
-            values = tally.results() + network.evaluate(x, y, weights)
+            values = running_metrics.results() + network.evaluate(x, y, weights)
             results = [[value] for value in values]
         else:
             network.fit(x, y, weights, (x, y, weights), 1, batch, False, results)
@@ -219,14 +222,14 @@ def test_bits_do_not_depend_on_threads() -> None:
     assert "nan" not in ran[0][1]
 
 
-def test_a_tally_of_another_compilation_is_refused() -> None:
+def test_running_metrics_of_another_compilation_is_refused() -> None:
     x, y, _ = data(8, "float32")
     network = network_of_graph("float32", 5, specs_of())
     network.compile_heads(HEADS, settings(), [(ACCURACY, {"head": 5})], 0)
-    tally = network.tally()
+    running_metrics = network.running_metrics()
     network.compile_heads(HEADS, settings(), [], 0)
     with pytest.raises(ValueError, match="compiled anew since"):
-        network.train_batch(x, y, None, tally)
+        network.train_batch(x, y, None, running_metrics)
 
 
 @pytest.mark.parametrize(

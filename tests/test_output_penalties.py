@@ -57,9 +57,9 @@ def test_they_are_means_over_the_rows(
     step = before - network.parameters
     assert_close(step, 0.01 * gradients, 1e-3 if dtype == "float32" else 1e-9)
     network.parameters[:] = before
-    tally = network.tally()
-    network.train_batch(x, y, None, tally)
-    assert_close(tally.results()[0], wanted, tolerance)
+    running_metrics = network.running_metrics()
+    network.train_batch(x, y, None, running_metrics)
+    assert_close(running_metrics.results()[0], wanted, tolerance)
     assert_close(before - network.parameters, step, 1e-3 if dtype == "float32" else 1e-9)
 
 

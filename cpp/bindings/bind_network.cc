@@ -8,11 +8,11 @@ namespace densecore::bindings {
 namespace {
 
 template <class T>
-void register_for(py::module_& module, const char* name, const char* tally_name) {
+void register_for(py::module_& module, const char* name, const char* metrics_name) {
   using N = PyNetwork<T>;
-  core_class<PyTally<T>>(module, tally_name, "Loss and metrics of the batches so far.")
-      .def("reset", &PyTally<T>::reset, "Forget the batches so far.")
-      .def("results", &PyTally<T>::results,
+  core_class<PyRunningMetrics<T>>(module, metrics_name, "Loss and metrics of the batches so far.")
+      .def("reset", &PyRunningMetrics<T>::reset, "Forget the batches so far.")
+      .def("results", &PyRunningMetrics<T>::results,
            "The mean loss, then the metrics in the order of compilation.");
   static const std::string tape_name = std::string("Tape") + name;
   core_class<PyTape<T>>(module, tape_name.c_str(), "A place for one forward pass.")
@@ -109,15 +109,16 @@ void register_for(py::module_& module, const char* name, const char* tally_name)
           },
           py::arg("reading") = false,
           "A context manager: until it ends, calls of other threads are refused.")
-      .def("tally", &N::tally, "A new tally of loss and metrics, for a loop over batches.")
+      .def("running_metrics", &N::running_metrics, "New running metrics, for a loop over batches.")
       .def("train_batch", &N::train_batch, py::arg("x"), py::arg("y"), py::arg("sample_weight"),
-           py::arg("tally"), py::arg("penalty_weight") = 0.0,
-           "One training step, added to a tally. The gradients are not kept.")
+           py::arg("running_metrics"), py::arg("penalty_weight") = 0.0,
+           "One training step, added to running metrics. The gradients are not kept.")
       .def("evaluate_batch", &N::evaluate_batch, py::arg("x"), py::arg("y"),
-           py::arg("sample_weight"), py::arg("tally"),
-           "Add the loss and the metrics of a batch to a tally.")
-      .def("add_to_tally", &N::add_to_tally, py::arg("outputs"), py::arg("y"), py::arg("loss"),
-           py::arg("tally"), "Add a batch to a tally whose mean loss the caller has computed.")
+           py::arg("sample_weight"), py::arg("running_metrics"),
+           "Add the loss and the metrics of a batch to running metrics.")
+      .def("add_to_metrics", &N::add_to_metrics, py::arg("outputs"), py::arg("y"), py::arg("loss"),
+           py::arg("running_metrics"),
+           "Add a batch to running metrics whose mean loss the caller has computed.")
       .def("evaluate", &N::evaluate, py::arg("x"), py::arg("y"), py::arg("sample_weight"),
            "The mean loss and the metrics of all rows.");
 }
@@ -135,8 +136,8 @@ void register_network(py::module_& module) {
       .def(
           "__exit__", [](PyReservation& self, const py::args&) { self.exit(); },
           "Let other threads call again.");
-  register_for<float>(module, "NetworkF32", "TallyF32");
-  register_for<double>(module, "NetworkF64", "TallyF64");
+  register_for<float>(module, "NetworkF32", "RunningMetricsF32");
+  register_for<double>(module, "NetworkF64", "RunningMetricsF64");
 }
 
 }  // namespace densecore::bindings

@@ -28,8 +28,9 @@ void register_parts(py::class_<PyNetwork<T>>& type) {
            "The loss of a batch, from the sum of its rows' losses.")
       .def("add_batch", &N::add_batch, py::arg("outputs"), py::arg("y"), py::arg("sample_weight"),
            py::arg("loss"), py::arg("weight"), py::arg("penalty"), py::arg("rows"),
-           py::arg("tally"),
-           "Add a whole batch to a tally: the sum of its losses, and its outputs unless None.")
+           py::arg("running_metrics"),
+           "Add a whole batch to running metrics: the sum of its losses, and its outputs unless "
+           "None.")
       .def_readwrite("shared_train", &N::shared_train,
                      "None, or what a call of train_on_batch with `comm` goes to.")
       .def_property_readonly("reduced", &N::reduced,

@@ -29,23 +29,24 @@ struct RowsDone {
 
 // What the batches of a loop in Python amount to.
 template <class T>
-class PyTally {
+class PyRunningMetrics {
  public:
-  explicit PyTally(Tally<T> tally) : tally_(std::move(tally)) {}
+  explicit PyRunningMetrics(RunningMetrics<T> running_metrics)
+      : running_metrics_(std::move(running_metrics)) {}
   void reset() {
     const InUse in_use(mark_);
-    tally_.reset();
+    running_metrics_.reset();
   }
   std::vector<double> results() {
     const InUse in_use(mark_);
-    return tally_.results();
+    return running_metrics_.results();
   }
   // For a caller that holds `InUse` of the mark.
-  Tally<T>& tally() { return tally_; }
+  RunningMetrics<T>& running_metrics() { return running_metrics_; }
   UseMark& mark() { return mark_; }
 
  private:
-  Tally<T> tally_;
+  RunningMetrics<T> running_metrics_;
   UseMark mark_;
 };
 
@@ -301,16 +302,18 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     return (loss + penalty * divisor) / divisor;
   }
   void add_batch(const py::object& outputs, const py::object& y, const py::object& sample_weight,
-                 double loss, double weight, double penalty, index_t rows, PyTally<T>& tally) {
-    const Trainer<T>& t = trainer_of(tally);
-    const InUse in_use(mark_), tally_in_use(tally.mark());
+                 double loss, double weight, double penalty, index_t rows,
+                 PyRunningMetrics<T>& running_metrics) {
+    const Trainer<T>& t = trainer_of(running_metrics);
+    const InUse in_use(mark_), metrics_in_use(running_metrics.mark());
     if (!outputs.is_none()) {
       const auto a = input_matrix<T>("outputs", outputs, rows, network_->outputs());
       Targets<T> targets = targets_of(y, rows, labels_);
       if (!sample_weight.is_none()) targets.weight = input_weights<T>(sample_weight, rows);
-      tally.tally().add_outputs(a, targets);
+      running_metrics.running_metrics().add_outputs(a, targets);
     }
-    tally.tally().add_loss({loss + penalty * t.objective().divisor(weight), weight}, rows);
+    running_metrics.running_metrics().add_loss(
+        {loss + penalty * t.objective().divisor(weight), weight}, rows);
   }
 
   void apply_gradients() {
@@ -435,34 +438,34 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   }
 
   // The parts of `fit` and `evaluate`, for loops in Python.
-  std::unique_ptr<PyTally<T>> tally() {
+  std::unique_ptr<PyRunningMetrics<T>> running_metrics() {
     mark_.check_readable();
-    return std::make_unique<PyTally<T>>(trainer().tally());
+    return std::make_unique<PyRunningMetrics<T>>(trainer().running_metrics());
   }
   void train_batch(const py::object& x, const py::object& y, const py::object& weight,
-                   PyTally<T>& tally, double penalty_weight) {
-    on_batch(x, y, weight, tally, true,
+                   PyRunningMetrics<T>& running_metrics, double penalty_weight) {
+    on_batch(x, y, weight, running_metrics, true,
              [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
-               t.train_batch(executor, batch, tally.tally(), penalty_weight);
+               t.train_batch(executor, batch, running_metrics.running_metrics(), penalty_weight);
              });
   }
   void evaluate_batch(const py::object& x, const py::object& y, const py::object& weight,
-                      PyTally<T>& tally) {
-    on_batch(x, y, weight, tally, false,
+                      PyRunningMetrics<T>& running_metrics) {
+    on_batch(x, y, weight, running_metrics, false,
              [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
-               t.evaluate_batch(executor, batch, tally.tally(), batch.x.rows);
+               t.evaluate_batch(executor, batch, running_metrics.running_metrics(), batch.x.rows);
              });
   }
   // A batch whose mean loss the caller has computed.
-  void add_to_tally(const py::object& outputs, const py::object& y, double loss,
-                    PyTally<T>& tally) {
-    trainer_of(tally);
-    const InUse in_use(mark_), tally_in_use(tally.mark());
+  void add_to_metrics(const py::object& outputs, const py::object& y, double loss,
+                      PyRunningMetrics<T>& running_metrics) {
+    trainer_of(running_metrics);
+    const InUse in_use(mark_), metrics_in_use(running_metrics.mark());
     const auto a = input_matrix<T>("outputs", outputs, any, network_->outputs());
     const Targets<T> targets = targets_of(y, a.rows, labels_);
     const auto rows = static_cast<double>(a.rows);
-    tally.tally().add_loss({loss * rows, rows}, a.rows);
-    tally.tally().add_outputs(a, targets);
+    running_metrics.running_metrics().add_loss({loss * rows, rows}, a.rows);
+    running_metrics.running_metrics().add_outputs(a, targets);
   }
 
   std::vector<double> evaluate(const py::object& x, const py::object& y, const py::object& weight) {
@@ -485,22 +488,23 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
       throw std::runtime_error("the model is not compiled: call compile(optimizer=..., loss=...)");
     return *trainer_;
   }
-  Trainer<T>& trainer_of(PyTally<T>& tally) {
-    const Objective<T>&now = trainer().objective(), &then = tally.tally().objective();
+  Trainer<T>& trainer_of(PyRunningMetrics<T>& running_metrics) {
+    const Objective<T>&now = trainer().objective(),
+          &then = running_metrics.running_metrics().objective();
     bool same = now.sparse() == then.sparse() && now.heads().size() == then.heads().size();
     for (std::size_t h = 0; same && h < now.heads().size(); ++h)
       same = now.heads()[h].objective == then.heads()[h].objective;
     if (!same)
       throw std::invalid_argument(
-          "tally: found one for other targets: the model has been compiled anew since");
+          "running_metrics: found one for other targets: the model has been compiled anew since");
     return *trainer_;
   }
 
   template <class Body>
   void on_batch(const py::object& x, const py::object& y, const py::object& weight,
-                PyTally<T>& tally, bool training, Body&& body) {
-    Trainer<T>& t = trainer_of(tally);
-    const InUse in_use(mark_), tally_in_use(tally.mark());
+                PyRunningMetrics<T>& running_metrics, bool training, Body&& body) {
+    Trainer<T>& t = trainer_of(running_metrics);
+    const InUse in_use(mark_), metrics_in_use(running_metrics.mark());
     const Data<T> batch = bound_batch(x, y, weight, labels_);
     if (training)
       discard_passes();

@@ -297,9 +297,10 @@ void Ensemble<T>::train(Interrupt* interrupt, const Members& data, double* losse
         }
         for (index_t i = begin; i < end; ++i)
           visit(worker, i, true, [&] {
-            Tally<T> tally(*objective_, {});
-            worker.trainer->train_batch(executor, rows_of(worker, data_of(data, i), 0), tally);
-            losses[i] = tally.results().front();
+            RunningMetrics<T> running_metrics(*objective_, {});
+            worker.trainer->train_batch(executor, rows_of(worker, data_of(data, i), 0),
+                                        running_metrics);
+            losses[i] = running_metrics.results().front();
           });
       });
 }

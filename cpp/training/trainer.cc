@@ -126,28 +126,31 @@ Data<T> Trainer<T>::slice(const Data<T>& data, index_t begin, index_t end) {
 }
 
 template <class T>
-void Trainer<T>::add_loss(const LossSum& sum, index_t rows, Tally<T>& tally) {
-  tally.add_loss(sum, rows);
-  if (objective_.has_heads()) tally.add_head_losses(network_->head_losses(), rows);
+void Trainer<T>::add_loss(const LossSum& sum, index_t rows, RunningMetrics<T>& running_metrics) {
+  running_metrics.add_loss(sum, rows);
+  if (objective_.has_heads()) running_metrics.add_head_losses(network_->head_losses(), rows);
 }
 
 template <class T>
-void Trainer<T>::add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& tally) {
-  if (tally.watches_outputs()) tally.add_outputs(network_->outputs(objective_, rows), targets);
+void Trainer<T>::add_outputs(index_t rows, const Targets<T>& targets,
+                             RunningMetrics<T>& running_metrics) {
+  if (running_metrics.watches_outputs())
+    running_metrics.add_outputs(network_->outputs(objective_, rows), targets);
 }
 
 template <class T>
-void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally,
-                             double penalty_weight) {
+void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch,
+                             RunningMetrics<T>& running_metrics, double penalty_weight) {
   const PenaltyWeight<T> weight(*network_, penalty_weight);
-  step(executor, batch, tally);
+  step(executor, batch, running_metrics);
 }
 
 template <class T>
-void Trainer<T>::step(Executor& executor, const Data<T>& batch, Tally<T>& tally) {
+void Trainer<T>::step(Executor& executor, const Data<T>& batch,
+                      RunningMetrics<T>& running_metrics) {
   add_loss(network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false),
-           batch.x.rows, tally);
-  add_outputs(batch.x.rows, batch.targets, tally);
+           batch.x.rows, running_metrics);
+  add_outputs(batch.x.rows, batch.targets, running_metrics);
 }
 
 template <class T>
@@ -182,7 +185,7 @@ std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data
   network_->reserve(batch_size);
   if (options.shuffle || data.source != nullptr) reserve_batch(data, batch_size);
   std::vector<index_t> order(options.shuffle ? static_cast<std::size_t>(rows) : 0);
-  Tally<T> trained = tally(), held_out = tally();
+  RunningMetrics<T> trained = running_metrics(), held_out = running_metrics();
   std::int64_t kept_epoch = -1;
   double best_value = 0;
   bool ended = false;
@@ -240,18 +243,18 @@ std::int64_t Trainer<T>::fit(Executor& executor, const Data<T>& data, const Data
 
 template <class T>
 void Trainer<T>::train_small(Executor& executor, const Data<T>& data, const index_t* order,
-                             index_t batch_size, Tally<T>& tally) {
+                             index_t batch_size, RunningMetrics<T>& running_metrics) {
   struct Watcher : StepObserver {
     Trainer& trainer;
-    Tally<T>& tally;
+    RunningMetrics<T>& running_metrics;
     const Data<T>* rows = nullptr;
-    Watcher(Trainer& owner, Tally<T>& seen) : trainer(owner), tally(seen) {}
+    Watcher(Trainer& owner, RunningMetrics<T>& seen) : trainer(owner), running_metrics(seen) {}
     void step(const LossSum& sum, index_t begin, index_t end) override {
-      trainer.add_loss(sum, end - begin, tally);
-      if (tally.watches_outputs())
-        trainer.add_outputs(end - begin, rows->targets.slice(begin, end), tally);
+      trainer.add_loss(sum, end - begin, running_metrics);
+      if (running_metrics.watches_outputs())
+        trainer.add_outputs(end - begin, rows->targets.slice(begin, end), running_metrics);
     }
-  } watcher(*this, tally);
+  } watcher(*this, running_metrics);
   const index_t most = std::min(rows_at_once, numbers_at_once / data.x.cols);
   const index_t together = std::max<index_t>(1, most / batch_size) * batch_size;
   if (order != nullptr || data.source != nullptr) reserve_batch(data, together);
@@ -268,9 +271,10 @@ void Trainer<T>::train_small(Executor& executor, const Data<T>& data, const inde
 
 template <class T>
 void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index_t* order,
-                            Tally<T>& tally) {
+                            RunningMetrics<T>& running_metrics) {
   const index_t outputs = network_->outputs();
-  const bool watched = tally.watches_outputs(), copied = watched || data.source != nullptr;
+  const bool watched = running_metrics.watches_outputs(),
+             copied = watched || data.source != nullptr;
   if (copied) reserve_batch(data, rows_at_once);
   if (watched) reserve(outputs_, rows_at_once * outputs);
   for (index_t begin = 0; begin < data.x.rows; begin += rows_at_once) {
@@ -280,13 +284,13 @@ void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index
                          : copied        ? gather(data, rest, end - begin)
                                          : data;
     network_->train_rows(objective_, rows.x, rows.targets, copied ? nullptr : rest, end - begin,
-                         optimizer_, tally.total(), watched ? outputs_.data() : nullptr);
+                         optimizer_, running_metrics.total(), watched ? outputs_.data() : nullptr);
     if (watched) {
       const MatrixView<T> seen(outputs_.data(), end - begin, outputs);
       network_->finish_outputs(objective_, seen);
       // Row by row, as batches of one row: the same bits as `train_batch` in a loop.
       for (index_t i = 0; i < end - begin; ++i)
-        tally.add_outputs(seen.slice(i, i + 1), rows.targets.slice(i, i + 1));
+        running_metrics.add_outputs(seen.slice(i, i + 1), rows.targets.slice(i, i + 1));
     }
     tell(end);
     executor.check(3 * network_->forward_work(end - begin) + row_work * rows_at_once);
@@ -294,8 +298,8 @@ void Trainer<T>::train_rows(Executor& executor, const Data<T>& data, const index
 }
 
 template <class T>
-void Trainer<T>::evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally,
-                                index_t batch_size) {
+void Trainer<T>::evaluate_batch(Executor& executor, const Data<T>& batch,
+                                RunningMetrics<T>& running_metrics, index_t batch_size) {
   // Else blocks of a constant size: the result of a whole data set depends on no batch size.
   const index_t block = objective_.depends_on_batches(batch.targets.weight != nullptr)
                             ? std::min(batch_size, batch.x.rows)
@@ -304,28 +308,29 @@ void Trainer<T>::evaluate_batch(Executor& executor, const Data<T>& batch, Tally<
   for (index_t begin = 0; begin < batch.x.rows; begin += block) {
     const index_t end = std::min(begin + block, batch.x.rows);
     const Data<T> rows = slice(batch, begin, end);
-    add_loss(network_->loss(executor, objective_, rows.x, rows.targets), end - begin, tally);
-    add_outputs(end - begin, rows.targets, tally);
+    add_loss(network_->loss(executor, objective_, rows.x, rows.targets), end - begin,
+             running_metrics);
+    add_outputs(end - begin, rows.targets, running_metrics);
   }
 }
 
 template <class T>
 std::vector<double> Trainer<T>::evaluate(Executor& executor, const Data<T>& data,
                                          index_t batch_size) {
-  Tally<T> held_out = tally();
+  RunningMetrics<T> held_out = running_metrics();
   evaluate_batch(executor, data, held_out, batch_size);
   return held_out.results();
 }
 
 template <class T>
-void Tally<T>::reset() {
+void RunningMetrics<T>::reset() {
   total_ = LossSum();
   std::fill(head_totals_.begin(), head_totals_.end(), 0);
   for (Metric<T>& metric : metrics_) metric.reset();
 }
 
 template <class T>
-void Tally<T>::add_loss(const LossSum& sum, index_t rows) {
+void RunningMetrics<T>::add_loss(const LossSum& sum, index_t rows) {
   const auto count = static_cast<double>(rows);
   if (objective_.adds_up())
     total_.loss += count * sum.loss;
@@ -337,19 +342,19 @@ void Tally<T>::add_loss(const LossSum& sum, index_t rows) {
 }
 
 template <class T>
-void Tally<T>::add_head_losses(const std::vector<double>& losses, index_t rows) {
+void RunningMetrics<T>::add_head_losses(const std::vector<double>& losses, index_t rows) {
   head_totals_.resize(losses.size());
   for (std::size_t h = 0; h < losses.size(); ++h)
     head_totals_[h] += static_cast<double>(rows) * losses[h];
 }
 
 template <class T>
-void Tally<T>::add_outputs(MatrixView<const T> outputs, const Targets<T>& targets) {
+void RunningMetrics<T>::add_outputs(MatrixView<const T> outputs, const Targets<T>& targets) {
   for (Metric<T>& metric : metrics_) metric.add(outputs, targets);
 }
 
 template <class T>
-std::vector<double> Tally<T>::results() const {
+std::vector<double> RunningMetrics<T>::results() const {
   const double rows = total_.weight == 0 ? 1 : total_.weight;
   std::vector<double> values = {total_.loss / rows / objective_.divisor(1)};
   const auto& heads = objective_.heads();
@@ -361,7 +366,7 @@ std::vector<double> Tally<T>::results() const {
 }
 
 #define DENSECORE_INSTANTIATE(T, ...) \
-  template class Tally<T>;            \
+  template class RunningMetrics<T>;   \
   template class Trainer<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

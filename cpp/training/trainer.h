@@ -79,9 +79,9 @@ class EpochObserver {
 // in Keras the loss is the mean of the batches' losses, weighted by their rows. A loop of one's own
 // keeps one as `fit` does: reset, train or evaluate batch after batch, read the results.
 template <class T>
-class Tally {
+class RunningMetrics {
  public:
-  Tally(Objective<T> objective, std::vector<Metric<T>> metrics)
+  RunningMetrics(Objective<T> objective, std::vector<Metric<T>> metrics)
       : objective_(objective), metrics_(std::move(metrics)) {
     reset();
   }
@@ -116,7 +116,7 @@ class Trainer {
   const Objective<T>& objective() const { return objective_; }
   OptimizerState<T>& optimizer() { return optimizer_; }
   const std::vector<Metric<T>>& metrics() const { return metrics_; }
-  Tally<T> tally() const { return Tally<T>(objective_, metrics_); }
+  RunningMetrics<T> running_metrics() const { return RunningMetrics<T>(objective_, metrics_); }
 
   // The seed of the shuffles.
   void set_seed(std::uint64_t seed) { seed_ = seed; }
@@ -127,10 +127,10 @@ class Trainer {
   double train_on_batch(Executor& executor, const Data<T>& batch, std::int64_t steps = 1);
   void apply_gradients(Executor& executor);
   // A step of `fit`; the gradients are not kept.
-  void train_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally,
+  void train_batch(Executor& executor, const Data<T>& batch, RunningMetrics<T>& running_metrics,
                    double penalty_weight = 0);
   // In batches of `batch_size` rows where the loss depends on them.
-  void evaluate_batch(Executor& executor, const Data<T>& batch, Tally<T>& tally,
+  void evaluate_batch(Executor& executor, const Data<T>& batch, RunningMetrics<T>& running_metrics,
                       index_t batch_size);
   // Throws Interrupted; the parameters are then those after the last whole step.
   // Returns the epoch (of this call, from 0) whose parameters are kept: the last one that was
@@ -146,14 +146,15 @@ class Trainer {
   Data<T> slice(const Data<T>& data, index_t begin, index_t end);
   void reserve_batch(const Data<T>& data, index_t rows);
   // An epoch of batches of one row, for networks that the kernels for single rows support.
-  void train_rows(Executor& executor, const Data<T>& data, const index_t* order, Tally<T>& tally);
+  void train_rows(Executor& executor, const Data<T>& data, const index_t* order,
+                  RunningMetrics<T>& running_metrics);
   // The same of batches of few rows through narrow layers.
   void train_small(Executor& executor, const Data<T>& data, const index_t* order,
-                   index_t batch_size, Tally<T>& tally);
+                   index_t batch_size, RunningMetrics<T>& running_metrics);
   // What the network has of its last batch.
-  void add_loss(const LossSum& sum, index_t rows, Tally<T>& tally);
-  void step(Executor& executor, const Data<T>& batch, Tally<T>& tally);
-  void add_outputs(index_t rows, const Targets<T>& targets, Tally<T>& tally);
+  void add_loss(const LossSum& sum, index_t rows, RunningMetrics<T>& running_metrics);
+  void step(Executor& executor, const Data<T>& batch, RunningMetrics<T>& running_metrics);
+  void add_outputs(index_t rows, const Targets<T>& targets, RunningMetrics<T>& running_metrics);
   void tell(index_t rows) {
     if (rows_done_ != nullptr) rows_done_->store(rows, std::memory_order_relaxed);
   }

@@ -162,12 +162,12 @@ class _Kernels:
 class KernelsF32(_Kernels): ...
 class KernelsF64(_Kernels): ...
 
-class _Tally:
+class _RunningMetrics:
     def reset(self) -> None: ...
     def results(self) -> list[float]: ...
 
-class TallyF32(_Tally): ...
-class TallyF64(_Tally): ...
+class RunningMetricsF32(_RunningMetrics): ...
+class RunningMetricsF64(_RunningMetrics): ...
 
 class _Network:
     def __init__(
@@ -303,7 +303,7 @@ class _Network:
         weight: float,
         penalty: float,
         rows: int,
-        tally: TallyF32 | TallyF64,
+        running_metrics: RunningMetricsF32 | RunningMetricsF64,
     ) -> None: ...
     def apply_gradients(self) -> None: ...
     def finish_training(self) -> None: ...
@@ -334,13 +334,13 @@ class _Network:
         y: NDArray[Any],
         sample_weight: NDArray[Any] | None,
     ) -> list[float]: ...
-    def tally(self) -> TallyF32 | TallyF64: ...
+    def running_metrics(self) -> RunningMetricsF32 | RunningMetricsF64: ...
     def train_batch(
         self,
         x: NDArray[Any],
         y: NDArray[Any],
         sample_weight: NDArray[Any] | None,
-        tally: TallyF32 | TallyF64,
+        running_metrics: RunningMetricsF32 | RunningMetricsF64,
         penalty_weight: float = 0.0,
     ) -> None: ...
     def evaluate_batch(
@@ -348,10 +348,14 @@ class _Network:
         x: NDArray[Any],
         y: NDArray[Any],
         sample_weight: NDArray[Any] | None,
-        tally: TallyF32 | TallyF64,
+        running_metrics: RunningMetricsF32 | RunningMetricsF64,
     ) -> None: ...
-    def add_to_tally(
-        self, outputs: NDArray[Any], y: NDArray[Any], loss: float, tally: TallyF32 | TallyF64
+    def add_to_metrics(
+        self,
+        outputs: NDArray[Any],
+        y: NDArray[Any],
+        loss: float,
+        running_metrics: RunningMetricsF32 | RunningMetricsF64,
     ) -> None: ...
 
 class RowsDone:

@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 Kernels = core.KernelsF32 | core.KernelsF64
 Network = core.NetworkF32 | core.NetworkF64
-Tally = core.TallyF32 | core.TallyF64
+RunningMetrics = core.RunningMetricsF32 | core.RunningMetricsF64
 CoreRows = core.RowsF32 | core.RowsF64
 
 

@@ -14,7 +14,7 @@ from .._data.row_sources import Rows
 from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
 from ..metrics import get_all
-from .heads import HeadsLoss, HeadsTally, heads_of
+from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
 from .inputs import matched
 from .layered_network import LayeredNetwork
 
@@ -297,12 +297,12 @@ class Compiled(LayeredNetwork):
             self._network_changed()
         return Data(x, targets, loss.weights(sample_weight, self._dtype, len(x)))
 
-    def _tally(self) -> Any:
-        """A new tally of loss and metrics, for a loop over batches."""
-        tally = self._network.tally()
+    def _running_metrics(self) -> Any:
+        """New running loss and metrics, for a loop over batches."""
+        running_metrics = self._network.running_metrics()
         if isinstance(self._loss, HeadsLoss) and not self._loss.in_core:
-            return HeadsTally(tally, self._loss)
-        return tally
+            return HeadsRunningMetrics(running_metrics, self._loss)
+        return running_metrics
 
     @property
     def _head_names(self) -> list[str]:

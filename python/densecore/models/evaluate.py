@@ -15,7 +15,7 @@ from ..callbacks.base import Callback, CallbackList
 from ..callbacks.progress import check_verbose, shown
 from ..losses.function import CallableLoss
 from .heads import HeadsLoss
-from .step import add_to_tally
+from .step import add_to_metrics
 
 if TYPE_CHECKING:  # whose module imports this one
     from .model import Model
@@ -76,7 +76,7 @@ def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) ->
         assert isinstance(source, Arrays)
         values = network.evaluate(*source.data)
     else:
-        tally = model._tally()
+        running_metrics = model._running_metrics()
         watched = listeners.listens_to_batches("test")
         count = 0
         for batch in source.epoch(0, 0):
@@ -85,18 +85,18 @@ def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) ->
             if isinstance(model.loss, CallableLoss | HeadsLoss) and not model.loss.in_core:
                 outputs = network.predict(batch.x, None)
                 loss = model.loss.value(batch.y, outputs, batch.weight) + network.penalty()
-                add_to_tally(model, outputs, batch.y, loss, tally)
+                add_to_metrics(model, outputs, batch.y, loss, running_metrics)
             else:
-                network.evaluate_batch(*batch, tally)
+                network.evaluate_batch(*batch, running_metrics)
             if watched:
-                logs = dict(zip(names, tally.results(), strict=True))
+                logs = dict(zip(names, running_metrics.results(), strict=True))
                 listeners.on_test_batch_end(count, logs)
             count += 1
         if count == 0:
             raise ValueError(
                 "evaluation: found no batches; an iterator gives each of its batches once only"
             )
-        values = tally.results()
+        values = running_metrics.results()
     listeners.on_test_end(dict(zip(names, values, strict=True)))
     return list(values)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import solvers
 from .._base import checks, core
-from .._base.dtypes import Array, Tally
+from .._base.dtypes import Array, RunningMetrics
 from .._base.warn import warn
 from .._data.batches import Arrays, Source, are_batches
 from ..callbacks.base import CallbackList, Logs
@@ -297,7 +297,7 @@ class Run:
         model, listeners, source = self._model, self._listeners, self._source
         assert source is not None
         network = model._network
-        tally = model._tally()
+        running_metrics = model._running_metrics()
         steps = source.steps
         if steps:
             listeners.watch(lambda: self._steps_done / steps)
@@ -307,11 +307,11 @@ class Run:
             self._epoch_begin()
             # A hook of epochs stops after the epoch, a hook of batches after the batch.
             stopping = model.stop_training
-            tally.reset()
+            running_metrics.reset()
             count, made = 0, model._initial_step
             self._steps_done = made
             for totals in model._initial_totals:
-                network.add_batch(None, None, None, *totals, tally)
+                network.add_batch(None, None, None, *totals, running_metrics)
             model._initial_step, model._initial_totals = 0, []
             for batch in source.epoch(network.epochs, model.seed):
                 if count < made:
@@ -319,11 +319,13 @@ class Run:
                     continue
                 if watched:
                     listeners.on_train_batch_begin(count, {})
-                train_batch(model, batch, tally, self._penalty_weight)
+                train_batch(model, batch, running_metrics, self._penalty_weight)
                 count += 1
                 self._steps_done = count
                 if watched:
-                    listeners.on_train_batch_end(count - 1, self._means(tally) if asks else {})
+                    listeners.on_train_batch_end(
+                        count - 1, self._means(running_metrics) if asks else {}
+                    )
                 if model.stop_training and not stopping:
                     break
             if count == 0 and self._first == self._epoch:
@@ -335,7 +337,7 @@ class Run:
                 )
                 return
             network.epochs += 1
-            if not self._epoch_end(tally.results(), []):
+            if not self._epoch_end(running_metrics.results(), []):
                 return
             if source.exhausted:
                 # Of an epoch with too few steps the source has warned itself.
@@ -346,8 +348,8 @@ class Run:
                     )
                 return
 
-    def _means(self, tally: Tally) -> Logs:
-        return dict(zip(self._model.metrics_names, tally.results(), strict=True))
+    def _means(self, running_metrics: RunningMetrics) -> Logs:
+        return dict(zip(self._model.metrics_names, running_metrics.results(), strict=True))
 
     def _epoch_begin(self) -> None:
         self._listeners.on_epoch_begin(self._epoch, {})

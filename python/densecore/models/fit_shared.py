@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import solvers
 from .._base import checks
-from .._base.dtypes import Array, Tally
+from .._base.dtypes import Array, RunningMetrics
 from .._data.batches import Arrays, Source
 from .._data.dataset import Data
 from .._saving import safetensors
@@ -381,7 +381,7 @@ class SharedRun(Run):
         at_once = self.any(asks) or bool(model.metrics)
         # A hook of epochs stops after the epoch, a hook of batches after the batch.
         stopping = model.stop_training
-        tally = network.tally()
+        running_metrics = network.running_metrics()
         done: list[Totals] = []
         count = 0
         ended: BaseException | None = None
@@ -390,7 +390,7 @@ class SharedRun(Run):
         skipped, totals = model._initial_step, list(model._initial_totals)
         model._initial_step, model._initial_totals = 0, []
         for each in totals:
-            network.add_batch(None, None, None, *each, tally)
+            network.add_batch(None, None, None, *each, running_metrics)
         while self._rows.steps is None or count < self._rows.steps:
             step, error, loss, outputs = None, ended, 0.0, None
             ended = None
@@ -426,29 +426,31 @@ class SharedRun(Run):
                     group.comm.allreduce_(outputs)
                     y, weight = step.targets()
                 try:
-                    network.add_batch(outputs, y, weight, *one, tally)
+                    network.add_batch(outputs, y, weight, *one, running_metrics)
                 except BaseException as raised:
                     ended = raised
                 self._keep(totals, one)
             else:
                 done.append((loss, step.weight, penalty, step.rows))
                 if len(done) == _STEPS_AT_ONCE:
-                    self._tally_up(done, totals, tally)
+                    self._add_steps(done, totals, running_metrics)
             if network.steps % STEPS_BETWEEN_CHECKS == 0:
                 sharing.check_drift()
             if watched:
                 try:
-                    listeners.on_train_batch_end(count - 1, self._means(tally) if asks else {})
+                    listeners.on_train_batch_end(
+                        count - 1, self._means(running_metrics) if asks else {}
+                    )
                 except BaseException as raised:
                     ended = raised
         if count == 0:
             raise ValueError("x: found no batches on any rank, wanted at least one")
         group.raise_any(ended)
-        self._tally_up(done, totals, tally)
+        self._add_steps(done, totals, running_metrics)
         if stop and self.any(bool(self.signals)):
             self._leave(count - 1, totals)
         network.epochs += 1
-        return self._end(tally.results())
+        return self._end(running_metrics.results())
 
     def _gradient(self, step: Step, outputs: Array | None) -> float:
         share = step.share
@@ -466,10 +468,12 @@ class SharedRun(Run):
         pairs = zip(losses, done, strict=True)
         return [(float(loss), weight, penalty, rows) for loss, (_, weight, penalty, rows) in pairs]
 
-    def _tally_up(self, done: list[Totals], totals: list[Totals], tally: Tally) -> None:
-        """Move the steps of `done` to the tally."""
+    def _add_steps(
+        self, done: list[Totals], totals: list[Totals], running_metrics: RunningMetrics
+    ) -> None:
+        """Move the steps of `done` to the running metrics."""
         for each in self._add_up(done):
-            self._sharing.network.add_batch(None, None, None, *each, tally)
+            self._sharing.network.add_batch(None, None, None, *each, running_metrics)
             self._keep(totals, each)
         done.clear()
 

@@ -247,17 +247,17 @@ class HeadsLoss(Loss):
         }
 
 
-class HeadsTally:
-    """A tally of the core, with the means of the single losses that Python has computed.
+class HeadsRunningMetrics:
+    """Running metrics of the core, with the means of the single losses that Python has computed.
 
     Parameters
     ----------
-    tally : Tally
+    running_metrics : RunningMetrics
     loss : HeadsLoss
     """
 
-    def __init__(self, tally: Any, loss: HeadsLoss) -> None:
-        self.core = tally
+    def __init__(self, running_metrics: Any, loss: HeadsLoss) -> None:
+        self.core = running_metrics
         self._loss = loss
         self.reset()
 

@@ -41,10 +41,12 @@ def train_on_batch(
         if outputs is None:
             return network.mean_loss(loss, step.weight, penalty)
         ranks.group.comm.allreduce_(outputs)
-        tally = network.tally()
+        running_metrics = network.running_metrics()
         y, weight = step.targets()
-        network.add_batch(outputs, y, weight, loss, step.weight, penalty, step.rows, tally)
-        return list(tally.results())
+        network.add_batch(
+            outputs, y, weight, loss, step.weight, penalty, step.rows, running_metrics
+        )
+        return list(running_metrics.results())
 
 
 def _usual_step(
