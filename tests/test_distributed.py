@@ -83,6 +83,7 @@ def on_ranks(
 
 @pytest.mark.parametrize("make", [small, noisy, graph])
 @pytest.mark.parametrize(("rows", "batch"), [(700, 32), (3000, 1100), (2100, 2100)])
+@pytest.mark.slow
 def test_any_number_of_ranks_gives_the_bits_of_one_process(
     make: Callable[..., dc.Sequential], rows: int, batch: int
 ) -> None:
@@ -115,6 +116,7 @@ def test_optimizers_and_dtypes(optimizer: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("chunks", [None, 8, 16])
+@pytest.mark.slow
 def test_large_networks_have_the_same_bits_on_all_ranks(chunks: int | None) -> None:
     x, y = data(500)
     found = set()

@@ -18,7 +18,10 @@ pytest.importorskip("mpi4py")
 CASES = Path(__file__).with_name("mpi_cases.py")
 BESIDE = Path(sys.executable).with_name("mpiexec")
 MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
-pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="needs mpiexec")
+pytestmark = [
+    pytest.mark.skipif(MPIEXEC is None, reason="needs mpiexec"),
+    pytest.mark.slow,  # every test starts processes
+]
 
 
 def run(ranks: int, *case: str) -> subprocess.CompletedProcess[str]:
@@ -109,7 +112,6 @@ def test_an_ended_training_goes_on_to_the_same_bits(
     assert result(then, "ended", *NEVER, place) == undisturbed
 
 
-@pytest.mark.slow
 def test_kills_at_random_moments(tmp_path: Any) -> None:
     undisturbed = result(1, "ended", *NEVER, str(tmp_path / "none"))
     random = np.random.default_rng(0)
@@ -150,7 +152,6 @@ def test_the_bench_of_a_communicator(tmp_path: Path) -> None:
     assert all(0 < row["weak"] <= 1 for row in found["predictions"])
 
 
-@pytest.mark.slow
 def test_the_commands_of_the_readme(tmp_path: Path) -> None:
     root = Path(__file__).parents[1]
     readme = root / "README.md"

@@ -183,6 +183,7 @@ def test_a_sweep_that_is_killed_outright(tmp_path: Path) -> None:
     assert found.rows == dc.sweep(model(), x, y, GRID, epochs=40, repeats=8).rows
 
 
+@pytest.mark.slow
 def test_a_grid_search_does_not_take_more_threads_than_there_are_processors() -> None:
     selection = pytest.importorskip("sklearn.model_selection")
     from densecore.sklearn import MLPClassifier

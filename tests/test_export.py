@@ -148,6 +148,7 @@ ON_X86 = "sse2" in dc._core.compiled_isa_levels()
 @pytest.mark.skipif(not ON_X86, reason="elsewhere the portable level fuses multiply-adds")
 @pytest.mark.parametrize("cc", COMPILERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.slow
 def test_c_headers_have_the_bits_of_the_portable_level(cc: str, dtype: str, tmp_path: Path) -> None:
     models, rows, headers = [], [], {}
     for place, (name, parameters) in enumerate(ACTIVATIONS):

@@ -144,6 +144,7 @@ def test_onnx_runtime_predicts_the_same(seed: int, dtype: str, tmp_path: Path) -
 
 @pytest.mark.skipif(not ON_X86, reason="elsewhere the portable level fuses multiply-adds")
 @pytest.mark.parametrize("cc", COMPILERS[:1])
+@pytest.mark.slow
 def test_c_headers_have_the_bits_of_the_portable_level(cc: str, dtype: str, tmp_path: Path) -> None:
     made = [random_network(seed, dtype) for seed in range(NETWORKS)]
     headers = {}

@@ -187,6 +187,7 @@ def test_a_regressor_predicts_the_same_elsewhere(target: str, tmp_path: Path) ->
     assert np.abs(values[:, 0] - wanted).max() < 1e-6 * scale
 
 
+@pytest.mark.slow
 def test_a_trained_file_is_exported_by_the_command_line(tmp_path: Path) -> None:
     frame = table(2).drop(columns=["when"])
     frame["class"] = np.where(frame["double"] == "m", "yes", "no")

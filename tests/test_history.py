@@ -421,6 +421,7 @@ def test_a_number_of_some_epochs_stays_in_them() -> None:
 
 @pytest.mark.parametrize("by_batch", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
+@pytest.mark.slow
 def test_a_long_epoch_shows_how_far_it_is(
     by_batch: bool, batch_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

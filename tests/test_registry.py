@@ -199,6 +199,7 @@ def test_a_star_import_takes_what_the_package_offers(package: Any) -> None:
     assert listed >= {"names", "serialize", "deserialize"}
 
 
+@pytest.mark.slow
 def test_type_checkers_see_the_classes(tmp_path: Path) -> None:
     """Although no list names them."""
     pytest.importorskip("mypy")

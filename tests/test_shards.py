@@ -55,6 +55,7 @@ def trained(shards: Shards, comm: Any = None, **how: Any) -> tuple[bytes, Any]:
 
 
 @pytest.mark.parametrize("how", [{}, {"shuffle": False}, {"class_weight": {0: 1.0, 1: 3.0}}])
+@pytest.mark.slow
 def test_the_bits_are_the_same_for_any_number_of_ranks(parquet: Path, how: Any) -> None:
     shards = Shards(parquet / "*.parquet", "y", columns=[f"f{i}" for i in range(5)], window=20_000)
     alone = trained(shards, **how)

@@ -229,6 +229,7 @@ def test_options_of_fit_and_predict() -> None:
         model.fit(X, PAIR, batchsize=3)
 
 
+@pytest.mark.slow
 def test_searches_and_pipelines() -> None:
     pipeline = make_pipeline(StandardScaler(), small())
     grid = {

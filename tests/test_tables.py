@@ -255,6 +255,7 @@ def test_fields_of_any_length(tmp_path: Path) -> None:
     assert columns(write(tmp_path, f"a,b\n1,{long}\n2,y\n"))["b"] == [long, "y"]
 
 
+@pytest.mark.slow
 def test_wide_tables_are_read_in_linear_time(tmp_path: Path) -> None:
     def seconds(width: int) -> float:
         names = ",".join(f"a_long_name_of_column_{i}" for i in range(width))

@@ -302,6 +302,7 @@ def test_missing_labels_are_refused() -> None:
         TabularClassifier("quick", epochs=2).fit(np.arange(20.0)[:, None] ** 2, labels)
 
 
+@pytest.mark.slow
 def test_the_package_knows_its_module_of_tables() -> None:
     script = "import densecore as dc; print(dc.tabular.TabularClassifier.__name__)"
     done = subprocess.run(

@@ -222,6 +222,7 @@ def test_no_lock_of_an_optimizer_is_held_in_a_child() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.slow
 def test_a_fork_waits_for_imports_of_other_threads() -> None:
     """A child would wait for a module that its parent's other thread was importing."""
     done = run_script(
