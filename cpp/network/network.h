@@ -321,7 +321,7 @@ class Network {
   template <class Leaf>
   void run_leaves(Executor& executor, index_t rows, Leaf&& leaf);
   void backward_leaves(Executor& executor, ConstView x, View dx);
-  // The three parts of `train`; each returns the sum of the rows' losses.
+  // A block, and all leaves, of `train`; each returns the sum of the rows' losses.
   double train_block(ConstView x, index_t begin, index_t end, const Objective<T>& objective,
                      const Targets<T>& targets, double scale, bool accumulate, T* gradients,
                      void* scratch, const Update<T>* descent = nullptr,

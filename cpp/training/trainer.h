@@ -23,7 +23,8 @@ struct Data {
 
 // Keeping the best epoch: the parameters of the epoch whose monitored number of the validation is
 // best, of equal ones the last, are those that a training ends with. Ties go to the last because
-// an error rate stays the same over many epochs in which the probabilities still improve.
+// an error rate stays the same over many epochs in which the probabilities still improve. Only
+// ensembles set it: a single model's `fit` ends through its observer.
 struct BestEpoch {
   std::size_t value = 0;      // number of the monitored one in EpochResult::validation
   bool larger = false;        // whether more is better
@@ -42,7 +43,7 @@ class PenaltyWeight {
 
  private:
   Network<T>& network_;
-  double before_;  // of a call whose hook makes this one
+  double before_;  // put back at the end: a hook of a running `fit` may train, too
 };
 
 struct FitOptions {

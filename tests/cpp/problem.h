@@ -15,28 +15,45 @@ namespace densecore::check {
 struct Workload {
   std::vector<index_t> widths;  // inputs, hidden units, outputs
   index_t rows;
-  const char *hidden, *last, *loss, *optimizer;
+  std::string hidden, last, loss, optimizer;
+  std::string extra = "";  // or l2, dropout, clipnorm, weights
 };
 
 inline NetworkSpec spec_of(const Workload& workload) {
   NetworkSpec spec;
   spec.inputs = workload.widths.front();
   for (std::size_t l = 1; l < workload.widths.size(); ++l) {
+    const bool last = l + 1 == workload.widths.size();
     LayerSpec layer(find_layer_kind("dense"));
     layer.entry("units") = static_cast<double>(workload.widths[l]);
-    layer.activation.name = l + 1 == workload.widths.size() ? workload.last : workload.hidden;
+    layer.activation.name = last ? workload.last : workload.hidden;
+    if (!last && workload.extra == "l2") layer.penalties[0].l2 = 0.01;
     spec.layers.push_back(layer);
+    if (last || workload.extra != "dropout") continue;
+    spec.layers.emplace_back(find_layer_kind("dropout"));
+    spec.layers.back().entry("rate") = 0.1;
   }
   return spec;
+}
+
+inline std::shared_ptr<OptimizerSettings> optimizer_of(const Workload& workload) {
+  auto settings = std::make_shared<OptimizerSettings>(workload.optimizer);
+  if (workload.extra == "clipnorm") {
+    GradientSteps wanted;
+    wanted.global_clipnorm = 1;
+    settings->set_gradient_steps(wanted);
+  }
+  return settings;
 }
 
 template <class T>
 void initialize_weights(Network<T>& network) {
   std::uint64_t tensor = 0;
   for (const auto& layer : network.layers())
-    initialize<T>("glorot_uniform", {}, layer->inputs(), layer->units(), 1, tensor++,
-                  layer->inputs() * layer->units(),
-                  network.parameters()->data() + layer->parameter_offset());
+    if (layer->dense() != nullptr)
+      initialize<T>("glorot_uniform", {}, layer->inputs(), layer->units(), 1, tensor++,
+                    layer->inputs() * layer->units(),
+                    network.parameters()->data() + layer->parameter_offset());
 }
 
 // Inputs (rows, inputs), and targets (rows, outputs) or class numbers (rows,).
@@ -58,11 +75,15 @@ struct RandomData {
       batch.targets.labels = labels.data();
     else
       batch.targets.values = MatrixView<const T>(values.data(), rows, outputs);
+    if (workload.extra == "weights") {
+      weight.assign(static_cast<std::size_t>(rows), T(1));
+      batch.targets.weight = weight.data();
+    }
   }
   RandomData(const RandomData&) = delete;
   RandomData& operator=(const RandomData&) = delete;
 
-  std::vector<T> x, values;
+  std::vector<T> x, values, weight;
   std::vector<std::int32_t> labels;
   Data<T> batch;
 };
@@ -73,7 +94,7 @@ struct Problem {
       : network(std::make_shared<Network<T>>(active_kernels(), spec_of(workload))),
         objective(network->table(), workload.loss, Reduction::sum_over_batch_size,
                   network->spec().last_activation(), network->spec().outputs()),
-        trainer(network, objective, std::make_shared<OptimizerSettings>(workload.optimizer), {}, 0),
+        trainer(network, objective, optimizer_of(workload), {}, 0),
         data(workload, objective.sparse()) {
     initialize_weights(*network);
   }

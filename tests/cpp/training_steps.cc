@@ -5,37 +5,33 @@
 //   training_steps --compiler   prints the compiler's family and major version
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "base/random.h"
 #include "base/thread_pool.h"
-#include "layers/initializer.h"
-#include "layers/kinds.h"
-#include "training/trainer.h"
+#include "problem.h"
 
 namespace {
 
 using namespace densecore;
 
-struct Workload {
+constexpr index_t steps = 100;
+
+// `rows` are those of a batch.
+struct Workload : check::Workload {
   std::string name;
-  std::vector<index_t> widths;
-  index_t batch;
-  std::string hidden, last, loss, optimizer;
   bool fit = false;  // in one call of `fit`; else as single steps
-  std::string dtype = "float32", extra = "";
+  std::string dtype = "float32";
 
   // In the time of a multiply-add; nothing for an extra, whose time should hardly show.
   double work() const {
     double sum = 0;
-    const double rows = static_cast<double>(batch);
+    const double batch = static_cast<double>(rows);
     for (std::size_t l = 1; l < widths.size(); ++l) {
       const double inputs = static_cast<double>(widths[l - 1]);
       const double units = static_cast<double>(widths[l]);
-      sum += (l == 1 ? 4 : 6) * rows * inputs * units + 3 * inputs * units + 40 * rows * units;
+      sum += (l == 1 ? 4 : 6) * batch * inputs * units + 3 * inputs * units + 40 * batch * units;
     }
     return sum * (dtype == "float64" ? 2 : 1);
   }
@@ -44,7 +40,8 @@ struct Workload {
 // A network, and others that differ from it in one thing: tools/count_instructions.py fails where
 // one of them takes far more instructions than its work says.
 void add_neighbours(std::vector<Workload>& list) {
-  Workload base = {"12-16-2", {12, 16, 2}, 2, "tanh", "linear", "mean_squared_error", "sgd", true};
+  Workload base = {
+      {{12, 16, 2}, 2, "tanh", "linear", "mean_squared_error", "sgd"}, "12-16-2", true};
   const auto add = [&](const char* what, auto change) {
     Workload changed = base;
     changed.name += std::string("/") + what;
@@ -52,8 +49,8 @@ void add_neighbours(std::vector<Workload>& list) {
     list.push_back(changed);
   };
   list.push_back(base);
-  add("3_rows", [](Workload& w) { w.batch = 3; });
-  add("4_rows", [](Workload& w) { w.batch = 4; });
+  add("3_rows", [](Workload& w) { w.rows = 3; });
+  add("4_rows", [](Workload& w) { w.rows = 4; });
   add("17_units", [](Workload& w) { w.widths[1] = 17; });
   add("13_inputs", [](Workload& w) { w.widths[0] = 13; });
   add("3_layers", [](Workload& w) { w.widths = {12, 16, 16, 2}; });
@@ -74,24 +71,15 @@ void add_neighbours(std::vector<Workload>& list) {
 
 const std::vector<Workload>& workloads() {
   static const std::vector<Workload> list = [] {
-    std::vector<Workload> made = {
-        {"5-4-3-2", {5, 4, 3, 2}, 1, "sigmoid", "sigmoid", "mean_squared_error", "sgd"},
-        {"17-64-64-6", {17, 64, 64, 6}, 32, "tanh", "linear", "mean_squared_error", "sgd"},
-        {"64-128-10",
-         {64, 128, 10},
-         32,
-         "relu",
-         "softmax",
-         "sparse_categorical_crossentropy",
-         "adam"},
-        {"784-128-10",
-         {784, 128, 10},
-         32,
-         "relu",
-         "softmax",
-         "sparse_categorical_crossentropy",
-         "adam"},
+    std::vector<Workload> made;
+    const auto add = [&](const char* name, check::Workload workload) {
+      made.push_back({std::move(workload), name});
     };
+    const std::string classes = "sparse_categorical_crossentropy";
+    add("5-4-3-2", {{5, 4, 3, 2}, 1, "sigmoid", "sigmoid", "mean_squared_error", "sgd"});
+    add("17-64-64-6", {{17, 64, 64, 6}, 32, "tanh", "linear", "mean_squared_error", "sgd"});
+    add("64-128-10", {{64, 128, 10}, 32, "relu", "softmax", classes, "adam"});
+    add("784-128-10", {{784, 128, 10}, 32, "relu", "softmax", classes, "adam"});
     add_neighbours(made);
     return made;
   }();
@@ -114,71 +102,18 @@ struct Silent : EpochObserver {
 };
 
 template <class T>
-std::vector<T> normal_numbers(index_t count) {
-  Random random(2, Stream::initializer, 0);
-  std::vector<T> numbers(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<T>(random.normal(i));
-  return numbers;
-}
-
-NetworkSpec spec_of(const Workload& workload) {
-  NetworkSpec spec;
-  spec.inputs = workload.widths.front();
-  for (std::size_t l = 1; l < workload.widths.size(); ++l) {
-    const bool last = l + 1 == workload.widths.size();
-    LayerSpec layer(find_layer_kind("dense"));
-    layer.entry("units") = static_cast<double>(workload.widths[l]);
-    layer.activation.name = last ? workload.last : workload.hidden;
-    if (!last && workload.extra == "l2") layer.penalties[0].l2 = 0.01;
-    spec.layers.push_back(layer);
-    if (last || workload.extra != "dropout") continue;
-    spec.layers.emplace_back(find_layer_kind("dropout"));
-    spec.layers.back().entry("rate") = 0.1;
-  }
-  return spec;
-}
-
-template <class T>
 void train(const Workload& workload) {
   set_thread_count(1);
-  constexpr index_t steps = 100;
-  const NetworkSpec spec = spec_of(workload);
-  auto network = std::make_shared<Network<T>>(active_kernels(), spec);
-  std::uint64_t tensor = 0;
-  for (const auto& layer : network->layers())
-    if (layer->dense() != nullptr)
-      initialize<T>("glorot_uniform", {}, layer->inputs(), layer->units(), 1, tensor++,
-                    layer->inputs() * layer->units(),
-                    network->parameters()->data() + layer->parameter_offset());
-  const Objective<T> objective(network->table(), workload.loss, Reduction::sum_over_batch_size,
-                               spec.last_activation(), spec.outputs());
-  auto settings = std::make_shared<OptimizerSettings>(workload.optimizer);
-  if (workload.extra == "clipnorm") {
-    GradientSteps wanted;
-    wanted.global_clipnorm = 1;
-    settings->set_gradient_steps(wanted);
-  }
-  Trainer<T> trainer(network, objective, settings, {}, 0);
-
-  const index_t rows = workload.batch * (workload.fit ? steps : 1), outputs = spec.outputs();
-  const std::vector<T> x = normal_numbers<T>(rows * spec.inputs);
-  const std::vector<T> values = normal_numbers<T>(rows * outputs);
-  const std::vector<T> weight(static_cast<std::size_t>(rows), T(1));
-  std::vector<std::int32_t> labels(static_cast<std::size_t>(rows));
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    labels[i] = static_cast<std::int32_t>(i) % static_cast<std::int32_t>(outputs);
-  Data<T> data;
-  data.x = {x.data(), rows, spec.inputs};
-  if (objective.sparse())
-    data.targets.labels = labels.data();
-  else
-    data.targets.values = MatrixView<const T>(values.data(), rows, outputs);
-  if (workload.extra == "weights") data.targets.weight = weight.data();
+  check::Workload whole = workload;
+  if (workload.fit) whole.rows *= steps;
+  check::Problem<T> problem(whole);
+  Trainer<T>& trainer = problem.trainer;
+  const Data<T>& data = problem.data.batch;
   Executor executor;
   Silent silent;
   auto measured = [&] {
     if (workload.fit)
-      return trainer.fit(executor, data, nullptr, {1, workload.batch, false}, silent);
+      return trainer.fit(executor, data, nullptr, {1, workload.rows, false}, silent);
     for (index_t step = 0; step < steps; ++step) trainer.train_on_batch(executor, data);
   };
   // What is allocated at first is not counted.
@@ -188,8 +123,8 @@ void train(const Workload& workload) {
     trainer.train_on_batch(executor, data);
   densecore_measured_steps([](void* body) { (*static_cast<decltype(measured)*>(body))(); },
                            &measured);
-  std::printf("%s %s %.9g\n", workload.name.c_str(), network->isa(),
-              trainer.evaluate(executor, data, workload.batch)[0]);
+  std::printf("%s %s %.9g\n", workload.name.c_str(), problem.network->isa(),
+              trainer.evaluate(executor, data, workload.rows)[0]);
 }
 
 }  // namespace

@@ -196,7 +196,6 @@ class Group:
         """
         if self.size == 1:
             return
-        # Digests first: of most groups all are equal.
         text = json.dumps(what, sort_keys=True, default=str)
         found = [json.loads(said) for said in self.gather(text.encode())]
         for name in what:

@@ -274,6 +274,8 @@ class Ensemble(Members):
         validation_split = checks.number("validation_split", validation_split, least=0, below=1)
         if on_progress is not None and not callable(on_progress):
             raise TypeError(f"on_progress: found {checks.shown(on_progress)}, wanted a callable")
+        if comm is not None and (executor is not None or log is not None):
+            raise ValueError("comm: found an executor or a log besides, wanted one of them")
         data = self._read(x, y, sample_weight, class_weight)
         rows = chosen_rows(self.seeds, indices, bootstrap, data)
         training, validation = with_validation(
@@ -295,13 +297,11 @@ class Ensemble(Members):
                 f"{len(names)} numbers of each epoch, which are all kept"
             )
         start = time.perf_counter()
-        job = Job(epochs, size, bool(shuffle), best, names)
+        job = Job(epochs, size, shuffle, best, names)
         if log is not None and not isinstance(log, Log):
             log = Log(log)
         with self._core.reserved():
             if comm is not None:
-                if executor is not None or log is not None:
-                    raise ValueError("comm: found an executor or a log besides, wanted one of them")
                 report, kept, completed = train_by_ranks(self, training, validation, job, comm)
                 self._keep_history(training, job, report, completed, kept)
             elif executor is None and log is None:

@@ -63,7 +63,7 @@ def _last_axis(kind: str, axis: Any) -> int:
 
 
 class _ScaleAndCenter(Layer):
-    """gamma and beta, as both learnt normalisations have them."""
+    """gamma and beta, as layer, group and batch normalisation have them."""
 
     parameter_names: ClassVar[tuple[str, ...]] = ("gamma", "beta")
     _kind: str

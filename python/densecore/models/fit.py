@@ -107,6 +107,40 @@ def fit(model: "Model", arguments: FitArguments) -> History:
         return _fit(model, arguments, method, source, validation)
 
 
+def params_of(
+    model: "Model",
+    arguments: FitArguments,
+    steps: int | None,
+    rows: int | None,
+    batch_size: int | None,
+    validates: bool,
+) -> dict[str, Any]:
+    """`History.params` of a training with so many steps and rows in an epoch, if they are known."""
+    names = model.metrics_names
+    if validates:
+        names = names + ["val_" + name for name in names]
+    return {
+        "verbose": arguments.verbose,
+        "epochs": arguments.epochs,
+        "steps": steps,
+        "batch_size": batch_size,
+        "rows": rows,
+        "metrics": names,
+        "validation_freq": arguments.validation_freq,
+    }
+
+
+def begin(model: "Model", arguments: FitArguments, listeners: CallbackList) -> History:
+    """The history of a new training, and the model's attributes when one begins."""
+    history = History(params=listeners.params)
+    history.directions = model._directions
+    listeners.history = model.history = history
+    model.stop_training = False
+    model._initial_epoch = arguments.initial_epoch
+    model._initial_step, model._initial_totals = 0, []
+    return history
+
+
 def _fit(
     model: "Model",
     arguments: FitArguments,
@@ -114,26 +148,11 @@ def _fit(
     source: Source,
     validation: Source | None,
 ) -> History:
-    names = model.metrics_names
-    if validation is not None:
-        names = names + ["val_" + name for name in names]
-    params = {
-        "verbose": arguments.verbose,
-        "epochs": arguments.epochs,
-        "steps": source.steps,
-        "batch_size": source.batch_size if isinstance(source, Arrays) else None,
-        "rows": source.rows,
-        "metrics": names,
-        "validation_freq": arguments.validation_freq,
-    }
+    size = source.batch_size if isinstance(source, Arrays) else None
+    params = params_of(model, arguments, source.steps, source.rows, size, validation is not None)
     listeners = listeners_of(model, arguments, params)
-    history = History(params=params)
-    history.directions = model._directions
-    listeners.history = model.history = history
-    model.stop_training = False
-    model._initial_epoch = arguments.initial_epoch
-    model._initial_step, model._initial_totals = 0, []
-    run = Run(model, source, validation, arguments, listeners, names)
+    history = begin(model, arguments, listeners)
+    run = Run(model, source, validation, arguments, listeners, params["metrics"])
     network = model._network
     try:
         history.on_train_begin()

@@ -27,7 +27,7 @@ from ..callbacks.history import History
 from ..data.shards import Shards
 from ..distributed.group import Group, group_of
 from .evaluate import evaluate_source, refuse_with_batches, validation_source
-from .fit import FitArguments, Run, listeners_of, sources_of
+from .fit import FitArguments, Run, begin, listeners_of, params_of, sources_of
 from .shared_rows import (
     AllRows,
     OwnBatches,
@@ -212,31 +212,18 @@ def _train(
 ) -> History:
     group, network = sharing.group, sharing.network
     own_validation = _differs(validation, group)
-    names = model.metrics_names
-    if validation is not None:
-        names = names + ["val_" + name for name in names]
-    params = {
-        "verbose": arguments.verbose,
-        "epochs": arguments.epochs,
-        "steps": rows.steps,
-        "batch_size": arguments.batch_size or 32,
-        "rows": rows.rows,
-        "metrics": names,
-        "validation_freq": arguments.validation_freq,
-    }
+    params = params_of(
+        model, arguments, rows.steps, rows.rows, rows.batch_size, validation is not None
+    )
+    names = params["metrics"]
     every = group.together(lambda: listeners_of(model, arguments, params))
-    history = History(params=params)
-    history.directions = model._directions
-    every.history = model.history = history
+    history = begin(model, arguments, every)
     listeners = _listeners(every, group)
-    model.stop_training = False
-    model._initial_epoch = arguments.initial_epoch
-    model._initial_step, model._initial_totals = 0, []
     run = SharedRun(model, sharing, rows, validation, own_validation, arguments, listeners, names)
     with network.reserved(), _signals() as signals:
         run.signals = signals
         try:
-            group.together(lambda: _begin(every, listeners, history))
+            group.together(lambda: _begin(listeners, history))
             _go_on_as_first(model, every, history, sharing)
             sharing.take_state()
             if not run.any(model.stop_training):
@@ -264,7 +251,7 @@ def _listeners(every: CallbackList, group: Group) -> CallbackList:
     return listeners
 
 
-def _begin(every: CallbackList, listeners: CallbackList, history: History) -> None:
+def _begin(listeners: CallbackList, history: History) -> None:
     history.on_train_begin()
     listeners.on_train_begin({})
 

@@ -407,12 +407,7 @@ class LayeredNetwork(ABC):
             if layer._network is not network and layer._network is not None
         ]
         if self._loans and direct:
-            self._network_lent()
-
-    def _network_lent(self) -> None:
-        """Called when another model has taken layers over: no call goes straight to the core."""
-        for name in list(self._bound):
-            self._bind(name, None)
+            self._unbind_all()  # no call goes straight to the core
 
     def _initialize_parameters(self, seed: int) -> None:
         lent = {loan.layer for loan in self._loans}
@@ -444,6 +439,9 @@ class LayeredNetwork(ABC):
     def _network_changed(self) -> None:
         """Called when there is a network whose parameters have values, when its compilation is to
         be renewed, and when there is no network any more."""
+        self._unbind_all()
+
+    def _unbind_all(self) -> None:
         for name in list(self._bound):
             self._bind(name, None)
 

@@ -65,10 +65,13 @@ class SharedRows(Protocol):
         Of an epoch; None when that is not known before.
     rows : int or None
         Of all ranks in an epoch, likewise.
+    batch_size : int or None
+        Of all ranks; None for batches that come as they are.
     """
 
     steps: int | None
     rows: int | None
+    batch_size: int | None
 
     def epoch(self, number: int, seed: int) -> Iterator[Step]:
         """The steps of an epoch, the same number on all ranks."""
@@ -82,6 +85,7 @@ class AllRows:
         self._source, self._network, self._group, self._chunks = source, network, group, chunks
         self.steps: int | None = source.steps
         self.rows: int | None = len(source.data.x)
+        self.batch_size: int | None = source.batch_size
 
     def epoch(self, number: int, seed: int) -> Iterator[Step]:
         data, group = self._source.data, self._group
@@ -110,6 +114,7 @@ class OwnRows:
         self._total = int(self._counts.sum())
         self.steps: int | None = -(-self._total // source.batch_size)
         self.rows: int | None = self._total
+        self.batch_size: int | None = source.batch_size
 
     def epoch(self, number: int, seed: int) -> Iterator[Step]:
         source, network, group = self._source, self._network, self._group
@@ -149,6 +154,7 @@ class OwnBatches:
         self._source, self._network, self._group, self._chunks = source, network, group, chunks
         self.steps: int | None = None
         self.rows: int | None = None
+        self.batch_size: int | None = None
 
     def epoch(self, number: int, seed: int) -> Iterator[Step]:
         group = self._group
@@ -187,6 +193,7 @@ class ShardRows:
             )
         self._model, self._shards, self._group = model, shards, group
         self._size, self._shuffle, self._class_weight = batch_size, shuffle, class_weight
+        self.batch_size: int | None = batch_size
         self.rows: int | None = shards.rows
         self.steps: int | None = -(-shards.rows // batch_size)
 
