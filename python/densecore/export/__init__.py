@@ -41,7 +41,7 @@ def export(model: Any, path: StrPath, *, int8: bool = False) -> str:
 
     Parameters
     ----------
-    model : Sequential
+    model : Sequential or Model
         Built: with parameters.
     path : str or path-like
         Its ending says the format: ``.onnx`` or ``.h``.
@@ -69,14 +69,15 @@ def export(model: Any, path: StrPath, *, int8: bool = False) -> str:
     program = program_of(model)
     if ending == ".onnx":
         with imports:
-            from . import onnx
+            from . import onnx, onnx_graph
 
         metadata = {"densecore_version": core.__version__, "layers": repr(model)}
         for key, value in (getattr(model, "metadata", None) or {}).items():
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             metadata.setdefault(str(key), text)
         onnx.write(program, path, metadata)
-        return f"{os.fspath(path)}: ONNX opset {onnx.OPSET}, IR version {onnx.IR_VERSION}"
+        what = f"ONNX opset {onnx_graph.OPSET}, IR version {onnx_graph.IR_VERSION}"
+        return f"{os.fspath(path)}: {what}"
     with imports:
         from . import c_header
 

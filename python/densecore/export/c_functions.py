@@ -135,6 +135,25 @@ _FUNCTIONS: dict[str, tuple[Sequence[str], str]] = {
         (),
         "static inline NUM @abs(NUM a) { return a < 0 ? -a : (a == 0 ? (NUM)0 : a); }",
     ),
+    "category": (
+        (),
+        """
+static inline int @category(int count, NUM x) {
+  const int place = x >= 0 && x < count ? (int)x : 0;
+  return (NUM)place == x ? place : 0;
+}""",
+    ),
+    "dot": (
+        (),
+        """
+static inline NUM @dot(int n, const NUM *a, int a_along, const NUM *b, int b_along) {
+  NUM sum[8];
+  int k;
+  for (k = 0; k < 8; ++k) sum[k] = 0;
+  for (k = 0; k < n; ++k) sum[k % 8] += a[k * a_along] * b[k * b_along];
+  return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}""",
+    ),
     "polynomial": (
         (),
         """

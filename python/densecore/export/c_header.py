@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .._base.files import StrPath, atomic_writer
 from .c_functions import definitions
 from .c_names import identifier
-from .c_network import Parts, function_of
+from .c_network import Parts, arguments_of, function_of
 from .program import Program
 
 __all__ = ["Parts", "Sizes", "function_of", "identifier", "text_of", "to_text", "write"]
@@ -108,13 +108,27 @@ def to_text(program: Program, comments: list[str], *, int8: bool = False) -> tup
     prefix = identifier(program.name) + "_"
     parts = Parts(prefix, program.dtype)
     body = function_of(program, "predict", parts, int8=int8)
-    upper = prefix.upper()
+    upper, arguments = prefix.upper(), arguments_of(program)
+    ports = [*program.takes, *program.gives]
+    words = ["INPUTS"] * len(program.takes) + ["OUTPUTS"] * len(program.gives)
+    sizes = [
+        f"{upper}{word}" + ("" if len(argument) == 1 else f"_{argument[2:].upper()}")
+        for word, argument in zip(words, arguments, strict=True)
+    ]
+    declared = ", ".join(
+        f"{argument}[{size}]" for argument, size in zip(arguments, sizes, strict=True)
+    )
+    rooms = ", ".join(
+        f"{argument}: {'' if word == 'INPUTS' else 'room for '}{port.width}"
+        + (" numbers" if argument == arguments[0] else "")
+        for argument, port, word in zip(arguments, ports, words, strict=True)
+    )
     return text_of(
         parts,
         comments,
-        [f"{parts.type} x[{upper}INPUTS], y[{upper}OUTPUTS];", f"{prefix}predict(x, y);"],
-        [f"#define {upper}INPUTS {program.inputs}", f"#define {upper}OUTPUTS {program.outputs}"],
-        [f"/* x: {program.inputs} numbers, y: room for {program.outputs}. */", *body],
+        [f"{parts.type} {declared};", f"{prefix}predict({', '.join(arguments)});"],
+        [f"#define {size} {port.width}" for size, port in zip(sizes, ports, strict=True)],
+        [f"/* {rooms}. */", *body],
     )
 
 

@@ -5,13 +5,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .c_elements import expression_of
 from .c_functions import array, integers, number
 from .c_names import identifier
 from .program import (
-    Add,
     Array,
     ColumnNormalization,
+    Columns,
     Dense,
+    Dot,
+    Element,
+    Embedding,
     Function,
     Merge,
     Operation,
@@ -216,19 +220,51 @@ class _Writer:
                 self.loop(width, f"{y}[{start} + i] = {each}[i];")
                 start += width
             return
-        values = [f"{each}[i]" for each in x]
+        values = [
+            f"{each}[{'i' if width == operation.width else 0}]"
+            for each, width in zip(x, self.widths, strict=True)
+        ]
+        value = values[0]
         if operation.kind in ("maximum", "minimum"):
             function = operation.kind[:3]
             self.use(function)
-            value = values[0]
             for each in values[1:]:
                 value = f"{self.prefix}{function}({value}, {each})"
         elif operation.kind == "average":
-            share = number(1 / len(x), self.dtype)
-            value = f"({' + '.join(values)}) * {share}"
+            value = f"({' + '.join(values)}) / {number(len(x), self.dtype)}"
         else:
-            value = {"subtract": " - ", "multiply": " * "}[operation.kind].join(values)
+            value = {"add": " + ", "subtract": " - ", "multiply": " * "}[operation.kind].join(
+                values
+            )
         self.loop(operation.width, f"{y}[i] = {value};")
+
+    def dot(self, operation: Dot, x: list[str], y: str) -> None:
+        self.use("dot")
+        size = operation.size
+        # From one vector of a matrix to the next, and from one number of it to the next.
+        steps = [
+            (1, rows) if across else (size, 1)
+            for rows, across in zip(operation.rows, operation.across, strict=True)
+        ]
+        (a, a_along), (b, b_along) = steps
+        _, columns = operation.rows
+        first, second = (
+            f"{each} + (i {by} {columns}) * {step}" if step and by else each
+            for each, by, step in zip(x, "/%", (a, b), strict=True)
+        )
+        call = f"{self.prefix}dot({size}, {first}, {a_along}, {second}, {b_along})"
+        self.loop(operation.width, f"{y}[i] = {call};")
+
+    def embedding(self, operation: Embedding, x: str, y: str) -> None:
+        self.use("category")
+        categories, units = operation.table.shape
+        table = self.constant(f"{operation.layer} embeddings", operation.table)
+        place = f"{self.prefix}category({categories}, {x}[i]) * {units}"
+        copy = f"memcpy({y} + {units} * i, {table} + {place}, {units} * sizeof *{y});"
+        self.loop(operation.width // units, copy)
+
+    def element(self, operation: Element, x: str, y: str) -> None:
+        self.loop(operation.width, f"{y}[i] = {expression_of(operation, f'{x}[i]', self.dtype)};")
 
     def periodic(self, operation: Periodic, x: str, y: str) -> None:
         self.use("periodic")
@@ -262,11 +298,16 @@ class _Writer:
                 self.columns(operation, x[0], y)
             case RowNormalization():
                 self.rows(operation, x[0], y)
-            case Add():
-                total = " + ".join(f"{each}[i]" for each in x)
-                self.loop(operation.width, f"{y}[i] = {total};")
             case Merge():
                 self.merge(operation, x, y)
+            case Dot():
+                self.dot(operation, x, y)
+            case Columns(first=first):
+                self.loop(operation.width, f"{y}[i] = {x[0]}[{first} + i];")
+            case Embedding():
+                self.embedding(operation, x[0], y)
+            case Element():
+                self.element(operation, x[0], y)
             case Periodic():
                 self.periodic(operation, x[0], y)
             case _:
@@ -290,23 +331,39 @@ def quantized(kernel: Array) -> tuple[Array, Array]:
     return levels, scale.astype(kernel.dtype)
 
 
-def _buffers(program: Program) -> tuple[list[str], dict[str, int]]:
-    """Where each value lies, and the sizes of the buffers: few, by how long a value is needed."""
-    last_use = [0] * (len(program.operations) + 1)
+def _in_place(operation: Operation, program: Program) -> bool:
+    """Whether a value's buffer may be that of an input that nothing needs later: not where elements
+    are taken at other places than they are written."""
+    if isinstance(operation, Merge):
+        same = all(program.width(value) == operation.width for value in operation.inputs)
+        return same and operation.kind != "concatenate"
+    return isinstance(operation, ColumnNormalization | Element | Function | RowNormalization)
+
+
+def _buffers(program: Program, arguments: list[str]) -> tuple[list[str], dict[str, int]]:
+    """Where each value lies, and the sizes of the buffers: few, by how long a value is needed.
+
+    `arguments` are the names of the arrays of inputs, then of outputs. A value that is an output
+    lies where that is wanted; one that is several outputs, in the first of them.
+    """
+    first = len(program.takes)
+    last_use = [0] * program.values
     for place, operation in enumerate(program.operations):
         for value in operation.inputs:
             last_use[value] = place
-    homes, sizes = ["x"], dict[str, int]()
+    homes, sizes = arguments[:first], dict[str, int]()
+    given: dict[int, str] = {}
+    for port, argument in zip(program.gives, arguments[first:], strict=True):
+        given.setdefault(port.value, argument)
     for place, operation in enumerate(program.operations):
-        if place == len(program.operations) - 1:
-            homes.append("y")
+        if first + place in given:
+            homes.append(given[first + place])
             continue
-        # A value's buffer may be the one of an input that nothing needs later, except in a product.
-        elementwise = not isinstance(operation, Dense | Periodic | Merge)
+        in_place = _in_place(operation, program)
         taken = {
             homes[value]
-            for value in range(place + 1)
-            if last_use[value] > place or (last_use[value] == place and not elementwise)
+            for value in range(first + place)
+            if last_use[value] > place or (last_use[value] == place and not in_place)
         }
         number_ = 0
         while f"b{number_}" in taken:
@@ -317,8 +374,19 @@ def _buffers(program: Program) -> tuple[list[str], dict[str, int]]:
     return homes, sizes
 
 
+def arguments_of(program: Program) -> list[str]:
+    """The names of the arrays of inputs, then of outputs: ``x`` and ``y``, or with the names."""
+    found: list[str] = []
+    for letter, ports in (("x", program.takes), ("y", program.gives)):
+        for port in ports:
+            name = letter if len(ports) == 1 else f"{letter}_{identifier(port.name, (), 'value')}"
+            found.append(identifier(name, found))
+    return found
+
+
 def function_of(program: Program, name: str, parts: Parts, *, int8: bool) -> list[str]:
-    """The lines of ``static inline void NAME(const NUM *x, NUM *y)``, which computes a row.
+    """The lines of ``static inline void NAME(const NUM *x, NUM *y)``, which computes a row; with an
+    array for each input and each output.
 
     Raises
     ------
@@ -328,17 +396,24 @@ def function_of(program: Program, name: str, parts: Parts, *, int8: bool) -> lis
     if max([program.inputs, *(each.width for each in program.operations)]) > _LARGEST:
         raise ValueError(f"export: found a layer of more than {_LARGEST:,} features")
     writer = _Writer(parts, int8)
-    homes, sizes = _buffers(program)
+    arguments = arguments_of(program)
+    first = len(program.takes)
+    homes, sizes = _buffers(program, arguments)
     for place, operation in enumerate(program.operations):
         writer.widths = [program.width(value) for value in operation.inputs]
-        writer.operation(operation, [homes[value] for value in operation.inputs], homes[place + 1])
+        home = homes[first + place]
+        writer.operation(operation, [homes[value] for value in operation.inputs], home)
+    for port, argument in zip(program.gives, arguments[first:], strict=True):
+        if homes[port.value] != argument:
+            copy = f"memcpy({argument}, {homes[port.value]}, {port.width} * sizeof *{argument});"
+            writer.statements.append(copy)
     parts.stack = max(parts.stack, parts.bytes_of(sum(sizes.values())))
     kind = parts.type
-    lines = [f"static inline void {parts.prefix}{name}(const {kind} *x, {kind} *y) {{"]
+    given = [f"const {kind} *{argument}" for argument in arguments[:first]]
+    given += [f"{kind} *{argument}" for argument in arguments[first:]]
+    lines = [f"static inline void {parts.prefix}{name}({', '.join(given)}) {{"]
     lines += [f"  {kind} {buffer}[{size}];" for buffer, size in sizes.items()]
     if any("i = 0" in statement for statement in writer.statements):
         lines.append("  int i;")
     lines += [f"  {statement}" for statement in writer.statements]
-    if not program.operations:
-        lines.append(f"  memcpy(y, x, {program.inputs} * sizeof *x);")
     return [*lines, "}"]

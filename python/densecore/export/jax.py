@@ -8,9 +8,13 @@ import numpy as np
 from .. import activations, layers
 from .._base.dtypes import Array
 from .._base.lazy import imports
+from .._data.structures import packed
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
-from .rows_of_layers import row_of, stack_of
+from ..models.inputs import matched
+from ..models.nesting import Nested
+from .calls import Calls, calls_of, check_built
+from .rows_of_layers import row_of
 
 Tree = dict[str, dict[str, Any]]
 
@@ -19,11 +23,12 @@ def parameter_tree(model: Any) -> Tree:
     """Copies of a model's arrays, by the layer's and the array's name; layers without are left out.
 
     A pytree of NumPy arrays: what JAX's transformations, and optimizers such as optax's, work on.
-    Of a residual block, arrays are called ``"0.kernel"`` after the layer's place in the block.
+    Of a residual block, and of a model within the model, arrays are called ``"0.kernel"`` after the
+    layer's place in it.
 
     Parameters
     ----------
-    model : Sequential
+    model : Sequential or Model
         Built: with parameters.
 
     Raises
@@ -31,9 +36,9 @@ def parameter_tree(model: Any) -> Tree:
     RuntimeError
         The model has no parameters yet.
     """
-    _check_built(model)
+    check_built("parameter_tree", model)
     tree = {}
-    for layer in stack_of(model):
+    for layer in model._layers:
         arrays = layer._named_weights()
         if arrays:
             tree[str(layer.name)] = {name: array.copy() for name, array in arrays.items()}
@@ -53,8 +58,8 @@ def set_parameter_tree(model: Any, tree: Mapping[str, Mapping[str, Any]]) -> Non
     TypeError
         Something that is no array of real numbers.
     """
-    _check_built(model)
-    wanted = {str(layer.name): layer._named_weights() for layer in stack_of(model)}
+    check_built("set_parameter_tree", model)
+    wanted = {str(layer.name): layer._named_weights() for layer in model._layers}
     wanted = {name: arrays for name, arrays in wanted.items() if arrays}
     if not isinstance(tree, Mapping):
         raise TypeError(f"parameters: found {type(tree).__name__}, wanted a dictionary by layer")
@@ -78,14 +83,6 @@ def set_parameter_tree(model: Any, tree: Mapping[str, Mapping[str, Any]]) -> Non
     with model._reserved():
         for target, array in zip(flat, made, strict=True):
             target[...] = array
-
-
-def _check_built(model: Any) -> None:
-    if not model.built:
-        raise RuntimeError(
-            f"the model {model.name!r} has no parameters yet: it does not know its number of "
-            "inputs (start with Input, call build, or fit first)"
-        )
 
 
 def _same_names(what: str, found: Sequence[Any], wanted: Sequence[str]) -> None:
@@ -140,7 +137,7 @@ _FUNCTIONS: dict[str, Callable[[Any, Any, Mapping[str, Any], Any], Any]] = {
     "tanh_shrink": lambda np_, nn, p, z: z - np_.tanh(z),
 }
 
-Apply = Callable[[Mapping[str, Any], Any], Any]  # the layer's arrays and its rows to its output
+Apply = Callable[..., Any]  # of the layer's arrays and its values
 
 
 def _function(jax: Any, layer: layers.Layer, activation: Any) -> Callable[[Any], Any]:
@@ -210,7 +207,7 @@ def _rms_normalization(jax: Any, layer: layers.RMSNormalization, row: Row) -> Ap
     return lambda p, x: _rows(jax, x, layer.epsilon, centered=False) * p["scale"]
 
 
-def _unit_normalization(jax: Any, layer: layers.UnitNormalization, row: Row) -> Apply:
+def _unit_normalization(jax: Any, layer: layers.Layer, row: Row) -> Apply:
     def apply(p: Mapping[str, Any], x: Any) -> Any:
         square = (x * x).sum(axis=-1, keepdims=True)
         known = square > 0  # the root of 0 has no derivative
@@ -256,16 +253,91 @@ def _nothing(jax: Any, layer: Any, row: Row) -> Apply:
     return lambda p, x: x
 
 
+def _part(p: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """The arrays of a layer within a layer, of those that are called ``"0.kernel"``."""
+    prefix = f"{number}."
+    return {k.removeprefix(prefix): v for k, v in p.items() if k.startswith(prefix)}
+
+
 def _residual(jax: Any, layer: layers.Residual, row: Row) -> Apply:
-    parts = _stack(jax, layer.layers, row)
+    parts = []
+    for each in layer._layers:
+        parts.append(_apply(jax, each, [row]))
+        (row,) = each._output_rows([row])
 
     def apply(p: Mapping[str, Any], x: Any) -> Any:
         inner = x
         for number, part in enumerate(parts):
-            prefix = f"{number}."
-            own = {k.removeprefix(prefix): v for k, v in p.items() if k.startswith(prefix)}
-            inner = part(own, inner)
+            inner = part(_part(p, number), inner)
         return x + inner
+
+    return apply
+
+
+def _prelu(jax: Any, layer: layers.PReLU, row: Row) -> Apply:
+    return lambda p, x: jax.numpy.where(x > 0, x, x * p["scale"].reshape(row))
+
+
+def _embedding(jax: Any, layer: layers.Embedding, row: Row) -> Apply:
+    def apply(p: Mapping[str, Any], x: Any) -> Any:
+        table = p["embeddings"]
+        known = (x >= 0) & (x < len(table)) & (x == jax.numpy.floor(x))
+        other = 0 if layer.missing else jax.numpy.nan  # a function of JAX cannot refuse numbers
+        place = jax.numpy.where(known, x, 0).astype(int)
+        return jax.numpy.where(known[..., None] | layer.missing, table[place], other)
+
+    return apply
+
+
+def _repeat_vector(jax: Any, layer: layers.RepeatVector, row: Row) -> Apply:
+    return lambda p, x: jax.numpy.repeat(x[:, None, :], layer.n, axis=1)
+
+
+def _columns(jax: Any, layer: layers.Columns, row: Row) -> Apply:
+    return lambda p, x: x[:, layer.first : layer.last]
+
+
+def _element(jax: Any, layer: layers.ElementFunction, row: Row) -> Apply:
+    function = getattr(jax.numpy, layer.function)
+    if layer.constant is None:
+        return lambda p, x: function(x)
+    if layer.constant_first:
+        return lambda p, x: function(layer.constant, x).astype(x.dtype)
+    return lambda p, x: function(x, layer.constant).astype(x.dtype)
+
+
+def _concatenate(jax: Any, layer: layers.Concatenate, row: Row) -> Apply:
+    return lambda p, *xs: jax.numpy.concatenate(xs, axis=layer.axis)
+
+
+def _pairwise(name: str) -> Callable[[Any, Any, Row], Apply]:
+    """A function of two arrays, over several: ``add`` of jax.numpy, for instance."""
+
+    def make(jax: Any, layer: Any, row: Row) -> Apply:
+        function = getattr(jax.numpy, name)
+
+        def apply(p: Mapping[str, Any], *xs: Any) -> Any:
+            result = xs[0]
+            for other in xs[1:]:
+                result = function(result, other)
+            return result / len(xs) if isinstance(layer, layers.Average) else result
+
+        return apply
+
+    return make
+
+
+def _dot(jax: Any, layer: layers.Dot, row: Row) -> Apply:
+    unit = _unit_normalization(jax, layer, row)
+
+    def apply(p: Mapping[str, Any], a: Any, b: Any) -> Any:
+        rows = [a.shape[1:], b.shape[1:]]
+        one, two = layer._places(rows)
+        a, b = jax.numpy.moveaxis(a, one + 1, -1), jax.numpy.moveaxis(b, two + 1, -1)
+        if layer.normalize:
+            a, b = unit(p, a), unit(p, b)
+        a, b = a.reshape(len(a), -1, a.shape[-1]), b.reshape(len(b), -1, b.shape[-1])
+        return jax.numpy.einsum("rik,rjk->rij", a, b).reshape(len(a), *layer._merged(rows))
 
     return apply
 
@@ -274,32 +346,72 @@ def _residual(jax: Any, layer: layers.Residual, row: Row) -> Apply:
 _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row], Apply]] = {
     layers.Activation: _activation,
     layers.ActivityRegularization: _nothing,
+    layers.Add: _pairwise("add"),
     layers.AlphaDropout: _nothing,
+    layers.Average: _pairwise("add"),
     layers.BatchNormalization: _batch_normalization,
+    layers.Columns: _columns,
+    layers.Concatenate: _concatenate,
     layers.Dense: _dense,
+    layers.Dot: _dot,
     layers.Dropout: _nothing,
+    layers.ElementFunction: _element,
+    layers.Embedding: _embedding,
     layers.Flatten: _reshape,
     layers.GaussianDropout: _nothing,
     layers.GaussianNoise: _nothing,
     layers.GroupNormalization: _group_normalization,
     layers.Identity: _nothing,
     layers.LayerNormalization: _layer_normalization,
+    layers.Maximum: _pairwise("maximum"),
+    layers.Minimum: _pairwise("minimum"),
+    layers.Multiply: _pairwise("multiply"),
     layers.Normalization: _normalization,
+    layers.PReLU: _prelu,
     layers.PeriodicEmbedding: _periodic,
     layers.RMSNormalization: _rms_normalization,
+    layers.RepeatVector: _repeat_vector,
     layers.Reshape: _reshape,
     layers.Residual: _residual,
     layers.Scale: _scale,
+    layers.Subtract: _pairwise("subtract"),
     layers.UnitNormalization: _unit_normalization,
 }
 
 
-def _stack(jax: Any, stack: Sequence[layers.Layer], row: Row) -> list[Apply]:
-    found = []
-    for layer in stack:
-        found.append(row_of(layer, _LAYERS)(jax, layer, row))
-        row = layer._output_row(row) or ()
-    return found
+def _apply(jax: Any, layer: layers.Layer, rows: Sequence[Row]) -> Apply:
+    """A layer as a function of its arrays and values.
+
+    Raises
+    ------
+    ValueError
+        JAX has none; the message names the layer.
+    """
+    if isinstance(layer, Nested):
+        model = layer.model
+        inner = _graph(jax, calls_of(model))
+        places = {each: number for number, each in enumerate(model._layers)}
+        return lambda p, *xs: inner(lambda each: _part(p, places[each]), xs)
+    return row_of(layer, _LAYERS)(jax, layer, rows[0])
+
+
+def _graph(jax: Any, calls: Calls) -> Callable[[Callable[[layers.Layer], Any], Any], list[Any]]:
+    """What computes a graph's outputs from a function that gives a layer's arrays, and inputs."""
+    rows = calls.rows
+    parts = [
+        (step, _apply(jax, step.layer, [rows[value] for value in step.inputs]))
+        for step in calls.steps
+    ]
+
+    def apply(arrays: Callable[[layers.Layer], Any], xs: Sequence[Any]) -> list[Any]:
+        values = dict(zip(calls.inputs, xs, strict=True))
+        for step, part in parts:
+            found = part(arrays(step.layer), *(values[value] for value in step.inputs))
+            made = found if isinstance(found, list) else [found]
+            values.update(zip(step.outputs, made, strict=True))
+        return [values[value] for value in calls.outputs]
+
+    return apply
 
 
 def to_jax(model: Any) -> tuple[Callable[[Any, Any], Any], Tree]:
@@ -307,14 +419,15 @@ def to_jax(model: Any) -> tuple[Callable[[Any, Any], Any], Tree]:
 
     Parameters
     ----------
-    model : Sequential
+    model : Sequential or Model
         Built: with parameters.
 
     Returns
     -------
     function (parameters, x) -> y
-        The inference of rows x (batch, …): dropout and noise are left out, and batch normalisation
-        takes its moving averages. ``jax.jit``, ``jax.grad`` and ``jax.vmap`` take it.
+        The inference of rows x (batch, …), or of several inputs as the model takes them: dropout
+        and noise are left out, and batch normalisation takes its moving averages. ``jax.jit``,
+        ``jax.grad`` and ``jax.vmap`` take it.
     dict of str to dict of str to jax.Array
         As `parameter_tree`, which `set_parameter_tree` takes back.
 
@@ -333,17 +446,21 @@ def to_jax(model: Any) -> tuple[Callable[[Any, Any], Any], Tree]:
             import jax.numpy
     except ImportError:
         raise ImportError("to_jax needs JAX: pip install jax") from None
-    _check_built(model)
-    row = tuple(int(size) for size in model.input_shape[1:])
-    stack = stack_of(model)
-    named = list(zip([str(each.name) for each in stack], _stack(jax, stack, row), strict=True))
+    check_built("to_jax", model)
+    calls = calls_of(model)
+    inner = _graph(jax, calls)
+    names = {layer: str(layer.name) for layer in model._layers}
     empty: Mapping[str, Array] = {}
 
     def apply(parameters: Any, x: Any) -> Any:
-        if x.shape[1:] != row:
-            raise ValueError(f"x: found rows of shape {x.shape[1:]}, wanted {row}")
-        for name, part in named:
-            x = part(parameters.get(name, empty), x)
-        return x
+        single = not isinstance(calls.input_structure, dict | list)
+        xs = [x] if single else matched("x", x, calls.input_structure, calls.input_names)
+        for name, each, value in zip(calls.input_names, xs, calls.inputs, strict=True):
+            if each.shape[1:] != calls.rows[value]:
+                raise ValueError(
+                    f"{name}: found rows of shape {each.shape[1:]}, wanted {calls.rows[value]}"
+                )
+        outputs = inner(lambda layer: parameters.get(names[layer], empty), xs)
+        return packed(calls.output_structure, outputs)
 
     return apply, jax.tree.map(jax.numpy.asarray, parameter_tree(model))

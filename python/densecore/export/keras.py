@@ -8,9 +8,13 @@ import numpy as np
 from .. import activations, initializers, layers, regularizers
 from .._base.lazy import imports
 from .._base.warn import warn
+from .._data.structures import leaves, packed
 from ..layers.activation_argument import UserActivation
+from ..layers.merge import Merge
+from ..models.nesting import Nested
+from .calls import Calls, calls_of, check_built
 from .keras_optimizers import give
-from .rows_of_layers import row_of, stack_of
+from .rows_of_layers import row_of
 
 
 def _import() -> Any:
@@ -147,39 +151,160 @@ def _group_normalization(keras: Any, layer: layers.GroupNormalization) -> Any:
     return keras.layers.GroupNormalization(layer.groups, **_scale_and_center(keras, layer))
 
 
+def _prelu(keras: Any, layer: layers.PReLU) -> Any:
+    return keras.layers.PReLU(name=layer.name)
+
+
+def _embedding(keras: Any, layer: layers.Embedding) -> Any:
+    if layer.missing:
+        raise ValueError(
+            f"layer {layer.name}: missing: found True, wanted False: Keras's Embedding has no such "
+            "option"
+        )
+    return keras.layers.Embedding(
+        layer.input_dim,
+        layer.output_dim,
+        embeddings_regularizer=_regularizer(keras, layer.embeddings_regularizer),
+        name=layer.name,
+    )
+
+
+def _columns(keras: Any, layer: layers.Columns) -> Any:
+    return lambda x: x[:, layer.first : layer.last]
+
+
+# NumPy's functions of single elements that keras.ops calls otherwise.
+_FUNCTIONS = {
+    "conjugate": "conj", "fabs": "absolute", "float_power": "power", "fmax": "maximum",
+    "fmin": "minimum", "fmod": None, "remainder": "mod", "rint": "round", "positive": "identity",
+}  # fmt: skip
+
+
+def _element(keras: Any, layer: layers.ElementFunction) -> Any:
+    name = _FUNCTIONS.get(layer.function, layer.function)
+    if layer.function == "positive":
+        return lambda x: x
+    function = None if name is None else getattr(keras.ops, name, None)
+    if function is None:
+        raise ValueError(
+            f"layer {layer.name}: found the function {layer.function}, which keras.ops lacks"
+        )
+    constant = layer.constant
+    if constant is None:
+        return function
+    given = layer.constant_first
+    return lambda x: function(constant, x) if given else function(x, constant)
+
+
 # By the layer's class, as in `program`.
 _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any], Any]] = {
     layers.Activation: _activation_layer,
     layers.ActivityRegularization: _named("ActivityRegularization", "l1", "l2"),
+    layers.Add: _named("Add"),
     layers.AlphaDropout: _named("AlphaDropout", "rate"),
+    layers.Average: _named("Average"),
     layers.BatchNormalization: _batch_normalization,
+    layers.Columns: _columns,
+    layers.Concatenate: _named("Concatenate", "axis"),
     layers.Dense: _dense,
+    layers.Dot: _named("Dot", "axes", "normalize"),
     layers.Dropout: _named("Dropout", "rate"),
+    layers.ElementFunction: _element,
+    layers.Embedding: _embedding,
     layers.Flatten: _named("Flatten"),
     layers.GaussianDropout: _named("GaussianDropout", "rate"),
     layers.GaussianNoise: _named("GaussianNoise", "stddev"),
     layers.GroupNormalization: _group_normalization,
     layers.Identity: _named("Identity"),
     layers.LayerNormalization: _layer_normalization,
+    layers.Maximum: _named("Maximum"),
+    layers.Minimum: _named("Minimum"),
+    layers.Multiply: _named("Multiply"),
     layers.Normalization: _normalization,
+    layers.PReLU: _prelu,
     layers.RMSNormalization: _named("RMSNormalization", "epsilon"),
+    layers.RepeatVector: _named("RepeatVector", "n"),
     layers.Rescaling: _rescaling,
     layers.Reshape: _named("Reshape", "target_shape"),
+    layers.Subtract: _named("Subtract"),
     layers.UnitNormalization: _named("UnitNormalization"),
 }
 
 
-def _apply(keras: Any, stack: Sequence[layers.Layer], x: Any, made: list[tuple[Any, Any]]) -> Any:
-    """The output of layers on a symbol; each layer with Keras's goes to `made`."""
-    for layer in stack:
+def _input_names(calls: Calls) -> list[str | None]:
+    """The names of inputs; in a dictionary Keras wants its keys."""
+    if isinstance(calls.input_structure, dict):
+        return [str(key) for key in calls.input_structure]
+    return list(calls.input_names) if len(calls.inputs) > 1 else [None]
+
+
+class _Writer:
+    """Keras's layers, each made once, as calls of ours are repeated with Keras's symbols."""
+
+    def __init__(self, keras: Any, dtype: str) -> None:
+        self.keras, self.dtype = keras, dtype
+        self.made: dict[layers.Layer, Any] = {}
+
+    def layer(self, layer: layers.Layer) -> Any:
+        """Keras's layer of one of ours, or a function of its symbols.
+
+        Raises
+        ------
+        ValueError
+            Keras has none; the message names the layer.
+        """
+        if layer not in self.made:
+            if isinstance(layer, Nested):
+                theirs = self.model(layer.model)
+            else:
+                theirs = row_of(layer, _LAYERS)(self.keras, layer)
+                if hasattr(theirs, "trainable"):
+                    theirs.trainable = layer.trainable
+            self.made[layer] = theirs
+        return self.made[layer]
+
+    def apply(self, layer: layers.Layer, xs: Sequence[Any]) -> list[Any]:
+        """What a layer makes of symbols."""
         if isinstance(layer, layers.Residual):
-            x = keras.layers.Add(name=layer.name)([x, _apply(keras, layer.layers, x, made)])
-            continue
-        theirs = row_of(layer, _LAYERS)(keras, layer)
-        theirs.trainable = layer.trainable
-        made.append((layer, theirs))
-        x = theirs(x)
-    return x
+            end = list(xs)
+            for each in layer._layers:
+                end = self.apply(each, end)
+            return [self.keras.layers.Add(name=layer.name)([xs[0], end[0]])]
+        several = isinstance(layer, Merge)
+        if isinstance(layer, Nested):
+            inner = calls_of(layer.model)
+            several = isinstance(inner.input_structure, dict | list)
+            given = packed(inner.input_structure, list(xs)) if several else xs[0]
+        else:
+            given = list(xs) if several else xs[0]
+        return leaves(self.layer(layer)(given))
+
+    def model(self, model: Any) -> Any:
+        """A model, with layers that are Keras's; ``Sequential`` where all of a stack are."""
+        calls, keras = calls_of(model), self.keras
+        start = [
+            keras.Input(calls.rows[value], dtype=self.dtype, name=name)
+            for value, name in zip(calls.inputs, _input_names(calls), strict=True)
+        ]
+        values = dict(zip(calls.inputs, start, strict=True))
+        for step in calls.steps:
+            found = self.apply(step.layer, [values[value] for value in step.inputs])
+            values.update(zip(step.outputs, found, strict=True))
+        theirs = [self.made.get(layer) for layer in model._layers]
+        if calls.is_stack and all(isinstance(each, keras.layers.Layer) for each in theirs):
+            first = keras.Input(calls.rows[0], dtype=self.dtype)
+            return keras.Sequential([first, *theirs], name=model.name)
+        ends = packed(calls.output_structure, [values[value] for value in calls.outputs])
+        return keras.Model(packed(calls.input_structure, start), ends, name=model.name)
+
+    def give_weights(self) -> None:
+        """Copy the weights."""
+        for layer, theirs in self.made.items():
+            if isinstance(layer, Nested | layers.Normalization) or not layer.weights:
+                continue
+            shapes = [tuple(each.shape) for each in theirs.weights]
+            arrays = layer.get_weights()
+            theirs.set_weights([a.reshape(s) for a, s in zip(arrays, shapes, strict=True)])
 
 
 def to_keras(model: Any) -> Any:
@@ -188,13 +313,14 @@ def to_keras(model: Any) -> Any:
 
     Parameters
     ----------
-    model : Sequential
+    model : Sequential or Model
         Built: with parameters.
 
     Returns
     -------
     keras.Model
-        ``Sequential``, or a functional model where there are residual blocks.
+        ``Sequential`` of a stack, or a functional model of a graph, or where there are residual
+        blocks.
 
     Raises
     ------
@@ -211,29 +337,16 @@ def to_keras(model: Any) -> Any:
         Keras has no such loss, optimizer or metric: its model is not compiled.
     """
     keras = _import()
-    if not model.built:
-        raise RuntimeError(
-            f"to_keras: the model {model.name!r} has no parameters yet: it does not know its "
-            "number of inputs (start with Input, call build, or fit first)"
-        )
-    stack = stack_of(model)
+    check_built("to_keras", model)
     policy = keras.config.dtype_policy()
     if model.dtype == "float64":
         keras.config.set_dtype_policy("float64")
     try:
-        made: list[tuple[Any, Any]] = []
-        start = keras.Input(model.input_shape[1:], dtype=model.dtype)
-        end = _apply(keras, stack, start, made)
-        if any(isinstance(layer, layers.Residual) for layer in stack):
-            theirs = keras.Model(start, end, name=model.name)
-        else:
-            first = keras.Input(model.input_shape[1:], dtype=model.dtype)
-            theirs = keras.Sequential([first, *(each for _, each in made)], name=model.name)
+        writer = _Writer(keras, model.dtype)
+        theirs = writer.model(model)
     finally:
         keras.config.set_dtype_policy(policy)
-    for layer, each in made:
-        if each.weights and not isinstance(layer, layers.Normalization):
-            each.set_weights(layer.get_weights())
+    writer.give_weights()
     if model.loss is not None:
         try:
             give(keras, model, theirs)

@@ -12,7 +12,7 @@ from .._base.lazy import imports
 from .trained_slices import trained_slices
 
 if TYPE_CHECKING:
-    from ..models.sequential import Sequential
+    from ..models.model import Model
 
 Order = tuple[tuple[str, ...], ...]
 
@@ -59,7 +59,7 @@ _OTHERS = (optimizers.Nadam, optimizers.Lamb, optimizers.Adafactor)
 Read = Callable[[Any, tuple[int, ...]], Array]
 
 
-def take(model: "Sequential", variables: Sequence[Any], read: Read) -> None:
+def take(model: "Model", variables: Sequence[Any], read: Read) -> None:
     """Take a Keras optimizer's state along, where its order is known here.
 
     Parameters
@@ -81,12 +81,12 @@ def take(model: "Sequential", variables: Sequence[Any], read: Read) -> None:
         return
     states = model._network.optimizer_states()
     for at, number, name in places:
-        place, shape = slices[number]
+        place, shape, _ = slices[number]
         states[name][place] = read(variables[first + at], shape).ravel()
     model._network.steps = int(read(variables[0], ()))
 
 
-def give(keras: Any, model: "Sequential", theirs: Any) -> None:
+def give(keras: Any, model: "Model", theirs: Any) -> None:
     """Compile a Keras model as a model is, with the optimizer's state.
 
     Raises
@@ -115,7 +115,7 @@ def give(keras: Any, model: "Sequential", theirs: Any) -> None:
         return
     made.iterations.assign(steps)
     for at, number, name in places:
-        place, shape = slices[number]
+        place, shape, _ = slices[number]
         variables[first + at].assign(np.asarray(states[name][place]).reshape(shape))
 
 

@@ -14,132 +14,23 @@ import numpy as np
 from .._base.files import StrPath, atomic_writer
 from . import c_functions
 from . import protobuf as pb
+from .onnx_elements import element
+from .onnx_graph import IR_VERSION, OPSET, TYPES, Graph, value_info
 from .program import (
-    Add,
-    Array,
     ColumnNormalization,
+    Columns,
     Dense,
+    Dot,
+    Element,
+    Embedding,
     Function,
     Merge,
     Operation,
     Periodic,
+    Port,
     Program,
     RowNormalization,
 )
-
-IR_VERSION = 8
-OPSET = 17
-
-#: The domain of ONNX's operators for tables.
-TABLES = "ai.onnx.ml"
-#: TensorProto.DataType by the name of a dtype.
-TYPES = {"float32": 1, "int64": 7, "str": 8, "float64": 11}
-# AttributeProto.AttributeType.
-_ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_STRING = 1, 2, 3
-_ATTRIBUTE_INTS, _ATTRIBUTE_STRINGS = 7, 8
-
-
-def _attribute(name: str, value: float | int | str | Sequence[int] | Sequence[str]) -> bytes:
-    if isinstance(value, str):
-        return pb.message(
-            5, [pb.text(1, name), pb.text(4, value), pb.integer(20, _ATTRIBUTE_STRING)]
-        )
-    if isinstance(value, float):
-        return pb.message(
-            5, [pb.text(1, name), pb.real(2, value), pb.integer(20, _ATTRIBUTE_FLOAT)]
-        )
-    if isinstance(value, int):
-        return pb.message(
-            5, [pb.text(1, name), pb.integer(3, value), pb.integer(20, _ATTRIBUTE_INT)]
-        )
-    if value and isinstance(value[0], str):
-        texts = [pb.text(9, str(each)) for each in value]
-        return pb.message(5, [pb.text(1, name), *texts, pb.integer(20, _ATTRIBUTE_STRINGS)])
-    numbers = [pb.integer(8, int(each)) for each in value]
-    return pb.message(5, [pb.text(1, name), *numbers, pb.integer(20, _ATTRIBUTE_INTS)])
-
-
-def _tensor(name: str, array: Array) -> bytes:
-    """A TensorProto: dimensions, type, name, and the numbers as little-endian bytes."""
-    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    sizes = [pb.integer(1, size) for size in array.shape]
-    kind = pb.integer(2, TYPES[array.dtype.name])
-    return b"".join([*sizes, kind, pb.text(8, name), pb.raw(9, little.tobytes())])
-
-
-def value_info(name: str, dtype: str, row: Sequence[int]) -> bytes:
-    """A ValueInfoProto of a tensor (batch, …) of rows of a shape."""
-    batch = pb.message(1, [pb.text(2, "batch")])
-    sizes = [pb.message(1, [pb.integer(1, size)]) for size in row]
-    shape = pb.message(2, [batch, *sizes])
-    tensor = pb.message(1, [pb.integer(1, TYPES[dtype]), shape])
-    return b"".join([pb.text(1, name), pb.raw(2, tensor)])
-
-
-class Graph:
-    """Nodes and constants, as operations append to them; values are known by their names."""
-
-    def __init__(self, dtype: str) -> None:
-        self.dtype = dtype
-        self.nodes: list[bytes] = []
-        self.initializers: list[bytes] = []
-        self._names: set[str] = set()
-        self._constants: dict[float, str] = {}
-
-    def of_dtype(self, dtype: str) -> "Graph":
-        """The same graph, for operations on another type of numbers."""
-        other = Graph(dtype)
-        other.nodes, other.initializers, other._names = self.nodes, self.initializers, self._names
-        return other
-
-    def fresh(self, wanted: str) -> str:
-        """A name that no other value has."""
-        name, number = wanted, 1
-        while name in self._names:
-            name, number = f"{wanted}_{number}", number + 1
-        self._names.add(name)
-        return name
-
-    def constant(self, name: str, array: Array) -> str:
-        """A tensor of the file; returns its name."""
-        fresh = self.fresh(name)
-        self.initializers.append(_tensor(fresh, np.asarray(array)))
-        return fresh
-
-    def number(self, value: float) -> str:
-        """A scalar of the model's dtype; each once."""
-        if value not in self._constants:
-            self._constants[value] = self.constant(f"number_{value:g}", np.array(value, self.dtype))
-        return self._constants[value]
-
-    def integers(self, name: str, values: Sequence[int]) -> str:
-        """A tensor of whole numbers; returns its name."""
-        return self.constant(name, np.array(values, np.int64))
-
-    def reshape(self, x: str, row: Sequence[int]) -> str:
-        """Rows of another shape, of as many elements; 0 keeps the number of rows, also none."""
-        return self.node("Reshape", x, self.integers("shape", [0, *row]))
-
-    def node(
-        self,
-        operator: str,
-        *inputs: str,
-        name: str = "",
-        output: str | None = None,
-        domain: str = "",
-        **attributes: Any,
-    ) -> str:
-        """Append a node with one output; returns the output's name."""
-        output = self.fresh(name or operator.lower()) if output is None else output
-        parts = [pb.text(1, each) for each in inputs]
-        parts += [pb.text(2, output), pb.text(3, self.fresh(f"{output}/{operator}"))]
-        parts.append(pb.text(4, operator))
-        parts += [_attribute(key, value) for key, value in attributes.items()]
-        if domain:
-            parts.append(pb.text(7, domain))
-        self.nodes.append(b"".join(parts))
-        return output
-
 
 # Activations ------------------------------------------------------------------------------------
 # Each takes the graph, the name of z and the activation's parameters, and returns the name of f(z).
@@ -303,9 +194,13 @@ def _normalized_rows(g: Graph, operation: RowNormalization, x: str) -> str:
         total = g.node("ReduceSum", squares, g.integers("last_axis", [-1]))
     else:
         total = g.node("ReduceMean", squares, axes=[-1])
-    # An epsilon that is 0 in the dtype would divide a row of zeros by 0.
-    epsilon = max(operation.epsilon, float(np.finfo(g.dtype).tiny) if operation.summed else 0.0)
-    deviation = g.node("Sqrt", g.node("Add", total, g.number(epsilon)))
+    if operation.summed:
+        # Only a row of zeros is to have another length than 0. ONNX Runtime leaves out a sum with a
+        # number that is 0 in single precision; a maximum stays.
+        least = max(operation.epsilon, float(np.finfo(g.dtype).tiny))
+        deviation = g.node("Sqrt", g.node("Max", total, g.number(least)))
+    else:
+        deviation = g.node("Sqrt", g.node("Add", total, g.number(operation.epsilon)))
     value = g.node("Div", x, deviation, name=operation.layer)
     return g.reshape(value, (operation.width,)) if operation.groups > 1 else value
 
@@ -335,6 +230,31 @@ def _periodic(g: Graph, operation: Periodic, x: str) -> str:
     others = g.node("Slice", x, g.integers("start", [columns]),
                     g.integers("end", [columns + rest]), g.integers("axis", [1]))  # fmt: skip
     return g.node("Concat", both, others, axis=1, name=layer)
+
+
+def _dot(g: Graph, operation: Dot, inputs: list[str]) -> str:
+    """a · bᵀ; each is stored row by row, or column by column."""
+    matrices = []
+    for place, (x, rows, across) in enumerate(
+        zip(inputs, operation.rows, operation.across, strict=True)
+    ):
+        matrix = g.reshape(x, (operation.size, rows) if across else (rows, operation.size))
+        turned = across == (place == 0)
+        matrices.append(g.node("Transpose", matrix, perm=[0, 2, 1]) if turned else matrix)
+    return g.reshape(g.node("MatMul", *matrices, name=operation.layer), (operation.width,))
+
+
+def _embedding(g: Graph, operation: Embedding, x: str) -> str:
+    """Rows of the table; what is no category is row 0, or a place that there is not."""
+    categories, _ = operation.table.shape
+    table = g.constant(f"{operation.layer}.embeddings", operation.table)
+    number = g.node("Floor", x)
+    known = g.node("And", g.node("Equal", number, x), g.node("GreaterOrEqual", x, g.number(0.0)))
+    known = g.node("And", known, g.node("Less", x, g.number(float(categories))))
+    other = 0.0 if operation.missing else float(categories)
+    number = g.node("Where", known, number, g.number(other))
+    rows = g.node("Gather", table, g.node("Cast", number, to=TYPES["int64"]))
+    return g.reshape(rows, (operation.width,))
 
 
 _MERGES = {"subtract": "Sub", "multiply": "Mul", "maximum": "Max", "minimum": "Min"}
@@ -384,7 +304,7 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
                 if array is not None:
                     value = g.node(operator, value, g.constant(f"{layer}.{operator}", array))
             return value
-        case Add():
+        case Merge(kind="add"):
             return g.node("Add" if len(inputs) == 2 else "Sum", *inputs, name=layer)
         case Merge(kind="concatenate"):
             return g.node("Concat", *inputs, name=layer, axis=1)
@@ -398,22 +318,39 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
             return value
         case Periodic():
             return _periodic(g, operation, inputs[0])
+        case Dot():
+            return _dot(g, operation, inputs)
+        case Embedding():
+            return _embedding(g, operation, inputs[0])
+        case Columns(first=first):
+            ends = (("start", first), ("end", first + operation.width), ("axis", 1))
+            numbers = [g.integers(what, [number]) for what, number in ends]
+            return g.node("Slice", inputs[0], *numbers, name=layer)
+        case Element():
+            return element(g, operation, inputs[0])
     raise ValueError(f"layer {layer}: found {type(operation).__name__}, which ONNX cannot say")
 
 
 def append(g: Graph, program: Program, x: str, *, prefix: str = "") -> str:
-    """A program's nodes on the value `x` (batch, inputs); returns the name of its last value.
+    """The nodes of a program of one input and one output on the value `x` (batch, inputs); returns
+    the name of its output.
 
     Raises
     ------
     ValueError
         A layer that ONNX cannot say; the message names it.
     """
-    names = [x]
+    (last,) = append_all(g, program, [x], prefix=prefix)
+    return last
+
+
+def append_all(g: Graph, program: Program, x: Sequence[str], *, prefix: str = "") -> list[str]:
+    """The same for several inputs and outputs."""
+    names = list(x)
     for operation in program.operations:
         named = replace(operation, layer=prefix + operation.layer) if prefix else operation
         names.append(_emit(g, named, [names[value] for value in operation.inputs]))
-    return names[-1]
+    return [names[port.value] for port in program.gives]
 
 
 def file_of(
@@ -449,8 +386,8 @@ def file_of(
 
 
 def to_bytes(program: Program, metadata: Mapping[str, str]) -> bytes:
-    """A program as the bytes of an ONNX file: input ``x``, output ``y``, both (batch, …) with rows
-    of the model's shapes.
+    """A program as the bytes of an ONNX file: inputs and outputs (batch, …) with rows of the
+    model's shapes, by their names; ``x`` and ``y`` where there is one.
 
     Parameters
     ----------
@@ -463,17 +400,26 @@ def to_bytes(program: Program, metadata: Mapping[str, str]) -> bytes:
         A layer that ONNX cannot say; the message names it.
     """
     g = Graph(program.dtype)
-    x = g.fresh("x")
-    g.fresh("y")
-    flat = x if len(program.input_row) < 2 else g.reshape(x, (program.inputs,))
-    last = append(g, program, flat)
-    if len(program.output_row) > 1:
-        last = g.reshape(last, program.output_row)
-    g.node("Identity", last, output="y")
+    inputs = [g.fresh(port.name) for port in program.takes]
+    outputs = [g.fresh(port.name) for port in program.gives]
+    flat = [
+        name if len(port.row) == 1 else g.reshape(name, (port.width,))
+        for name, port in zip(inputs, program.takes, strict=True)
+    ]
+    for name, port, value in zip(outputs, program.gives, append_all(g, program, flat), strict=True):
+        shaped = value if len(port.row) == 1 else g.reshape(value, port.row)
+        g.node("Identity", shaped, output=name)
+
+    def described(names: list[str], ports: list[Port]) -> list[bytes]:
+        return [
+            value_info(name, program.dtype, port.row)
+            for name, port in zip(names, ports, strict=True)
+        ]
+
     return file_of(
         g,
-        [value_info("x", program.dtype, program.input_row or (program.inputs,))],
-        [value_info("y", program.dtype, program.output_row or (program.outputs,))],
+        described(inputs, program.takes),
+        described(outputs, program.gives),
         program.name,
         metadata,
     )

@@ -1,12 +1,13 @@
-"""A trained network as a list of array operations: what every exporter starts from.
+"""A trained network as a list of array operations: what every exporter of a file starts from.
 
-An operation takes values by their numbers and makes the next value: value 0 is the input, value
-``i + 1`` the output of operation ``i``. All arrays are (rows, features); parameters are copies, so
-that a program does not change when its model is trained further.
+An operation takes values by their numbers and makes the next value: the first values are the
+inputs, then follow the outputs of operations in their order. All arrays are (rows, features); rows
+of several dimensions are vectors, in the order of memory. Parameters are copies, so that a program
+does not change when its model is trained further.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import activations, layers
-from .._base import checks
 from ..layers.activation_argument import UserActivation
+from ..layers.lowering import Row
+from ..models.nesting import Nested
+from .calls import calls_of, check_built
 from .rows_of_layers import row_of
 
 Array = NDArray[Any]
@@ -124,15 +127,66 @@ class Periodic(Operation):
 
 @dataclass(frozen=True)
 class Merge(Operation):
-    """Several values as one: ``subtract``, ``multiply``, ``average``, ``maximum``, ``minimum``
-    element by element, or ``concatenate``."""
+    """Several values as one: ``add``, ``subtract``, ``multiply``, ``average``, ``maximum``,
+    ``minimum`` element by element, or ``concatenate``. A value of one feature goes with each
+    element of the others."""
 
     kind: str
 
 
 @dataclass(frozen=True)
-class Add(Operation):
-    """The sum of values."""
+class Dot(Operation):
+    """a · bᵀ of two matrices of `rows` and `size` numbers each; where `across`, one is stored
+    column by column: (size, rows).
+    """
+
+    rows: tuple[int, int]
+    size: int
+    across: tuple[bool, bool]
+
+
+@dataclass(frozen=True)
+class Columns(Operation):
+    """Features of a value from `first` on."""
+
+    first: int
+
+
+@dataclass(frozen=True)
+class Embedding(Operation):
+    """Row number x of a table, for each x of the value; table (categories, units).
+
+    Attributes
+    ----------
+    missing : bool
+        Whether what is no category takes row 0, else it is a mistake.
+    """
+
+    table: Array = field(repr=False)
+    missing: bool
+
+
+@dataclass(frozen=True)
+class Element(Operation):
+    """One of NumPy's functions of each element, or of each and a number, by its name."""
+
+    function: str
+    constant: float | None = None
+    constant_first: bool = False
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or an output of a program: a name, the shape of a row, and the value's number."""
+
+    name: str
+    row: Row
+    value: int
+
+    @property
+    def width(self) -> int:
+        """Features: elements of a row."""
+        return math.prod(self.row)
 
 
 @dataclass
@@ -142,44 +196,50 @@ class Program:
     Attributes
     ----------
     name, dtype : str
-    inputs : int
-        Features of a row: its elements, in the order of memory, where it has several dimensions.
+    takes, gives : list of Port
+        Inputs and outputs; of one each they are called ``x`` and ``y``.
     operations : list of Operation
-    input_row, output_row : tuple of int
-        The shapes of the model's rows; by default vectors.
     """
 
     name: str
     dtype: str
-    inputs: int
+    takes: list[Port]
+    gives: list[Port] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
-    input_row: tuple[int, ...] = ()
-    output_row: tuple[int, ...] = ()
-    _last: int = 0
+    #: The values that the next layer takes, and the shapes of their rows.
+    taken: list[int] = field(default_factory=lambda: [0])
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def inputs(self) -> int:
+        """Features of all inputs."""
+        return sum(port.width for port in self.takes)
 
     @property
     def outputs(self) -> int:
-        """Features of the last value."""
-        return self.width(len(self.operations))
+        """Features of all outputs."""
+        return sum(port.width for port in self.gives)
+
+    @property
+    def values(self) -> int:
+        """The number of values."""
+        return len(self.takes) + len(self.operations)
 
     def width(self, value: int) -> int:
         """Features of a value, by its number."""
-        return self.inputs if value == 0 else self.operations[value - 1].width
+        first = len(self.takes)
+        return self.takes[value].width if value < first else self.operations[value - first].width
 
     @property
     def last(self) -> int:
-        """The number of the value that the next layer takes: that which was made last, unless
-        `go_to` chose another."""
-        return self._last
+        """The number of the value that the next operation takes."""
+        return self.taken[0]
 
-    def go_to(self, value: int) -> None:
-        """Let the next layer take a value that was made earlier."""
-        self._last = value
-
-    def add(self, operation: Operation) -> None:
-        """Append an operation."""
+    def add(self, operation: Operation) -> int:
+        """Append an operation; the next one takes its value, whose number is returned."""
         self.operations.append(operation)
-        self._last = len(self.operations)
+        self.taken = [self.values - 1]
+        return self.values - 1
 
     def append_function(self, layer: str, activation: Any, vectors: int = 1) -> None:
         """Append an activation of the last value, which is so many vectors, unless it is linear.
@@ -208,14 +268,13 @@ def _dense(layer: layers.Dense, program: Program) -> None:
     program.append_function(name, layer.activation, vectors)
 
 
-def _vectors(layer: layers.Layer) -> int:
+def _vectors(layer: layers.Layer, program: Program) -> int:
     """How many vectors a row is to a layer that takes each by itself."""
-    row = layer._taken_row or ()
-    return math.prod(row[:-1]) if layer._takes_vectors else 1
+    return math.prod(program.rows[0][:-1]) if layer._takes_vectors else 1
 
 
 def _activation(layer: layers.Activation, program: Program) -> None:
-    program.append_function(str(layer.name), layer.activation, _vectors(layer))
+    program.append_function(str(layer.name), layer.activation, _vectors(layer, program))
 
 
 def _copy(array: Array | None) -> Array | None:
@@ -272,7 +331,7 @@ def _rms_normalization(layer: layers.RMSNormalization, program: Program) -> None
 
 def _unit_normalization(layer: layers.UnitNormalization, program: Program) -> None:
     # The core's addend, which only makes the length of a row of zeros another number than 0.
-    groups = _vectors(layer)
+    groups = _vectors(layer, program)
     _row_normalization(
         layer, program, None, None, epsilon=1e-70, centered=False, summed=True, groups=groups
     )
@@ -296,48 +355,152 @@ def _periodic(layer: layers.PeriodicEmbedding, program: Program) -> None:
 
 
 def _residual(layer: layers.Residual, program: Program) -> None:
-    start = program.last
-    for each in layer.layers:
-        append(each, program)
-    program.add(Add(str(layer.name), (program.last, start), program.width(start)))
+    start, row = program.last, program.rows[0]
+    values, rows = [start], [row]
+    for each in layer._layers:
+        values = append(each, program, values, rows)
+        rows = each._output_rows(rows)
+    program.add(Merge(str(layer.name), (values[0], start), program.width(start), "add"))
 
 
 def _nothing(layer: Any, program: Program) -> None:
-    """A layer that changes nothing once the network is trained."""
+    """A layer that changes nothing once the network is trained, or the shape of rows only."""
+
+
+def _merge(kind: str) -> Callable[[Any, Program], None]:
+    """What appends one of the layers that take several values."""
+
+    def append_merge(layer: Any, program: Program) -> None:
+        width = math.prod(layer._merged(program.rows))
+        program.add(Merge(str(layer.name), tuple(program.taken), width, kind))
+
+    return append_merge
+
+
+def _dot(layer: layers.Dot, program: Program) -> None:
+    rows, places, name = program.rows, layer._places(program.rows), str(layer.name)
+    values = list(program.taken)
+    if layer.normalize:
+        for number, value in enumerate(values):
+            width = program.width(value)
+            values[number] = program.add(
+                RowNormalization(name, (value,), width, 1e-70, centered=False, summed=True)
+            )
+    counts = [math.prod(row) // row[place] for row, place in zip(rows, places, strict=True)]
+    across = [len(row) == 2 and place == 0 for row, place in zip(rows, places, strict=True)]
+    program.add(
+        Dot(
+            name, tuple(values), counts[0] * counts[1], (counts[0], counts[1]),
+            rows[0][places[0]], (across[0], across[1]),
+        )
+    )  # fmt: skip
+
+
+def _repeat(layer: layers.RepeatVector, program: Program) -> None:
+    (value,) = program.taken
+    width = layer.n * program.width(value)
+    program.add(Merge(str(layer.name), (value,) * layer.n, width, "concatenate"))
+
+
+def _columns(layer: layers.Columns, program: Program) -> None:
+    width = layer.last - layer.first
+    program.add(Columns(str(layer.name), (program.last,), width, layer.first))
+
+
+def _embedding(layer: layers.Embedding, program: Program) -> None:
+    width = program.width(program.last) * layer.output_dim
+    table = layer.embeddings.copy()
+    program.add(Embedding(str(layer.name), (program.last,), width, table, layer.missing))
+
+
+def _prelu(layer: layers.PReLU, program: Program) -> None:
+    name, start, width = str(layer.name), program.last, program.width(program.last)
+    relu = activations.get("relu")
+    positive = program.add(Function(name, (start,), width, relu))
+    negative = program.add(Merge(name, (start, positive), width, "subtract"))
+    scaled = program.add(ColumnNormalization(name, (negative,), width, None, layer.alpha.copy()))
+    program.add(Merge(name, (positive, scaled), width, "add"))
+
+
+def _element(layer: layers.ElementFunction, program: Program) -> None:
+    width = program.width(program.last)
+    program.add(
+        Element(
+            str(layer.name), (program.last,), width, layer.function, layer.constant,
+            layer.constant_first,
+        )
+    )  # fmt: skip
 
 
 _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
     layers.Activation: _activation,
     layers.ActivityRegularization: _nothing,
+    layers.Add: _merge("add"),
     layers.AlphaDropout: _nothing,
+    layers.Average: _merge("average"),
     layers.BatchNormalization: _batch_normalization,
+    layers.Columns: _columns,
+    layers.Concatenate: _merge("concatenate"),
     layers.Dense: _dense,
+    layers.Dot: _dot,
     layers.Dropout: _nothing,
+    layers.ElementFunction: _element,
+    layers.Embedding: _embedding,
     layers.Flatten: _nothing,
     layers.GaussianDropout: _nothing,
     layers.GaussianNoise: _nothing,
     layers.GroupNormalization: _group_normalization,
     layers.Identity: _nothing,
     layers.LayerNormalization: _layer_normalization,
+    layers.Maximum: _merge("maximum"),
+    layers.Minimum: _merge("minimum"),
+    layers.Multiply: _merge("multiply"),
     layers.Normalization: _normalization,
+    layers.PReLU: _prelu,
     layers.PeriodicEmbedding: _periodic,
     layers.RMSNormalization: _rms_normalization,
+    layers.RepeatVector: _repeat,
     layers.Reshape: _nothing,
     layers.Residual: _residual,
     layers.Scale: _scale,
+    layers.Subtract: _merge("subtract"),
     layers.UnitNormalization: _unit_normalization,
 }
 
 
-def append(layer: layers.Layer, program: Program) -> None:
-    """Append a layer's operations to a program.
+def append(
+    layer: layers.Layer, program: Program, values: Sequence[int], rows: Sequence[Row]
+) -> list[int]:
+    """Append a layer's operations to a program; returns the numbers of the values that it makes.
+
+    Parameters
+    ----------
+    values : sequence of int
+        That the layer takes.
+    rows : sequence of tuple of int
+        The shapes of their rows.
 
     Raises
     ------
     ValueError
         The layer has no form outside this library; the message names it.
     """
+    if isinstance(layer, Nested):
+        return _append_calls(layer.model, program, values)
+    program.taken, program.rows = list(values), list(rows)
     row_of(layer, _LOWERINGS)(layer, program)
+    return [program.last]
+
+
+def _append_calls(model: Any, program: Program, values: Sequence[int]) -> list[int]:
+    """Append a model's calls of layers; the numbers of the values that it makes."""
+    calls = calls_of(model)
+    numbers = dict(zip(calls.inputs, values, strict=True))
+    for step in calls.steps:
+        taken = [numbers[value] for value in step.inputs]
+        made = append(step.layer, program, taken, [calls.rows[value] for value in step.inputs])
+        numbers |= dict(zip(step.outputs, made, strict=True))
+    return [numbers[value] for value in calls.outputs]
 
 
 def program_of(model: Any) -> Program:
@@ -345,7 +508,7 @@ def program_of(model: Any) -> Program:
 
     Parameters
     ----------
-    model : Sequential
+    model : Sequential or Model
         Built: with parameters.
 
     Raises
@@ -355,70 +518,16 @@ def program_of(model: Any) -> Program:
     ValueError
         A layer has no form outside this library; the message names it.
     """
-    if not hasattr(model, "built"):
-        raise TypeError(f"export: found {checks.shown(model)}, wanted a model")
-    if not model.built:
-        raise RuntimeError(
-            f"export: the model {model.name!r} has no parameters yet: it does not know its number "
-            "of inputs (start with Input, call build, or fit first)"
-        )
-    for what in ("_symbols", "_output_symbols"):
-        symbols = getattr(model, what, None)
-        if symbols is not None and len(symbols) != 1:
-            kind = "inputs" if what == "_symbols" else "outputs"
-            raise ValueError(
-                f"export: found a model of {len(symbols)} {kind}, wanted one (Concatenate makes "
-                "one of several)"
-            )
-    rows = [tuple(int(size) for size in each[1:]) for each in (model.input_shape,
-                                                              model.output_shape)]  # fmt: skip
-    program = Program(model.name, model.dtype, math.prod(rows[0]), [], rows[0], rows[1])
-    if getattr(model, "_graph", None) is None:
-        for layer in model.layers:
-            append(layer, program)
-    else:
-        _append_graph(model, program)
+    check_built("export", model)
+    calls = calls_of(model)
+    takes = [
+        Port(name, calls.rows[value], value)
+        for name, value in zip(calls.input_names, calls.inputs, strict=True)
+    ]
+    program = Program(model.name, model.dtype, takes)
+    made = _append_calls(model, program, calls.inputs)
+    program.gives = [
+        Port(name, calls.rows[value], number)
+        for name, value, number in zip(calls.output_names, calls.outputs, made, strict=True)
+    ]
     return program
-
-
-# What layers of several inputs do, by the names of their classes.
-_MERGES = {
-    "Add": "add", "Average": "average", "Concatenate": "concatenate", "Maximum": "maximum",
-    "Minimum": "minimum", "Multiply": "multiply", "Subtract": "subtract",
-}  # fmt: skip
-
-
-def _append_graph(model: Any, program: Program) -> None:
-    """Append a graph of layers, each call of a layer after those that it needs."""
-    values = {id(model._symbols[0]): 0}
-    for node in model._graph.nodes:
-        taken = [values[id(symbol)] for symbol in node.inputs]
-        if len(taken) == 1 and type(node.layer).__name__ not in _MERGES:
-            program.go_to(taken[0])
-            append(node.layer, program)
-        else:
-            _append_merge(node, taken, program)
-        values[id(node.outputs[0])] = program.last
-    program.go_to(values[id(model._output_symbols[0])])
-
-
-def _append_merge(node: Any, taken: list[int], program: Program) -> None:
-    layer = node.layer
-    kind = _MERGES.get(type(layer).__name__)
-    if kind is None or type(layer) is not getattr(layers, type(layer).__name__, None):
-        raise ValueError(
-            f"layer {layer.name}: found {type(layer).__name__} of {len(taken)} inputs, wanted one "
-            "of: " + ", ".join(_MERGES)
-        )
-    rows = [symbol.row for symbol in node.inputs]
-    same = len(set(rows)) == 1 if kind != "concatenate" else all(len(row) == 1 for row in rows)
-    if not same:
-        raise ValueError(
-            f"layer {layer.name}: found rows of the shapes {rows}, wanted vectors, or rows of one "
-            "shape where they are not concatenated"
-        )
-    width = math.prod(node.outputs[0].row)
-    if kind == "add":
-        program.add(Add(str(layer.name), tuple(taken), width))
-    else:
-        program.add(Merge(str(layer.name), tuple(taken), width, kind))

@@ -1,7 +1,7 @@
 """Which row of an exporter's table says what a layer is: the same question for every format."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .. import layers
 
@@ -32,32 +32,3 @@ def row_of(layer: layers.Layer, table: Mapping[type[layers.Layer], Row]) -> Row:
         f"layer {layer.name}: found {type(layer).__name__}, wanted one of: "
         + ", ".join(sorted(kind.__name__ for kind in table))
     )
-
-
-def stack_of(model: Any) -> list[layers.Layer]:
-    """The layers of a model that is a stack, in their order; of a graph without branches too.
-
-    Raises
-    ------
-    ValueError
-        The model has branches, several inputs or several outputs.
-    """
-    graph = getattr(model, "_graph", None)
-    if graph is None:
-        return list(model.layers)
-    symbols, outputs = model._symbols, model._output_symbols
-    found: list[layers.Layer] = []
-    before = symbols[0]
-    for node in graph.nodes:
-        if len(node.inputs) != 1 or node.inputs[0] is not before or len(node.outputs) != 1:
-            raise ValueError(
-                f"layer {node.layer.name}: found a graph with branches, wanted a stack of layers, "
-                "each with one input and one output"
-            )
-        found.append(node.layer)
-        before = node.outputs[0]
-    if len(symbols) != 1 or len(outputs) != 1 or outputs[0] is not before:
-        raise ValueError(
-            f"{model.name}: found {len(symbols)} inputs and {len(outputs)} outputs, wanted one each"
-        )
-    return found

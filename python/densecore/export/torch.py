@@ -1,7 +1,7 @@
 """A trained network as PyTorch modules, layer by layer, so that it can be trained further there."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,10 @@ from .. import activations, layers
 from .._base.lazy import imports
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
-from .rows_of_layers import row_of, stack_of
+from ..layers.merge import Merge as MergeLayer
+from ..models.nesting import Nested
+from .calls import Calls, calls_of, check_built
+from .rows_of_layers import row_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -161,11 +164,11 @@ def _layer_normalization(
 
 def _normalization(torch: Any, layer: layers.Normalization, row: Row, dtype: Any) -> list[Any]:
     with imports:
-        from .program import ColumnNormalization, Program, append
+        from .program import ColumnNormalization, Port, Program, append
         from .torch_modules import FixedNormalization
 
-    program = Program("", layer.mean.dtype.name, math.prod(row))
-    append(layer, program)
+    program = Program("", layer.mean.dtype.name, [Port("x", row, 0)])
+    append(layer, program, [0], [row])
     (operation,) = program.operations
     assert isinstance(operation, ColumnNormalization)
     zero = np.zeros_like(operation.factor)
@@ -222,7 +225,7 @@ def _gaussian_dropout(torch: Any, layer: layers.GaussianDropout, row: Row, dtype
 def _reshape(torch: Any, layer: layers.Reshape, row: Row, dtype: Any) -> list[Any]:
     return [
         *([torch.nn.Flatten()] if len(row) > 1 else []),
-        torch.nn.Unflatten(1, layer._output_row(row)),
+        torch.nn.Unflatten(1, layer.target_shape),
     ]
 
 
@@ -246,7 +249,72 @@ def _residual(torch: Any, layer: layers.Residual, row: Row, dtype: Any) -> list[
     with imports:
         from .torch_modules import Residual
 
-    return [Residual(_modules(torch, layer.layers, row, dtype))]
+    modules: list[Any] = []
+    for each in layer._layers:
+        modules += _made(torch, each, [row], dtype)
+        (row,) = each._output_rows([row])
+    return [Residual(modules)]
+
+
+def _prelu(torch: Any, layer: layers.PReLU, row: Row, dtype: Any) -> list[Any]:
+    module = torch.nn.PReLU(math.prod(row), dtype=dtype)
+    _assign(torch, module.weight, layer.alpha)
+    # PyTorch's slopes are those of the second dimension.
+    flat = len(row) > 1
+    return [
+        *([torch.nn.Flatten()] if flat else []),
+        module,
+        *([torch.nn.Unflatten(1, row)] if flat else []),
+    ]
+
+
+def _embedding(torch: Any, layer: layers.Embedding, row: Row, dtype: Any) -> list[Any]:
+    with imports:
+        from .torch_modules import Embedding
+
+    return [Embedding(torch.from_numpy(layer.embeddings.copy()), layer.missing)]
+
+
+def _repeat_vector(torch: Any, layer: layers.RepeatVector, row: Row, dtype: Any) -> list[Any]:
+    with imports:
+        from .torch_modules import RepeatVector
+
+    return [RepeatVector(layer.n)]
+
+
+def _columns(torch: Any, layer: layers.Columns, row: Row, dtype: Any) -> list[Any]:
+    with imports:
+        from .torch_modules import Columns
+
+    return [Columns(layer.first, layer.last)]
+
+
+def _element(torch: Any, layer: layers.ElementFunction, row: Row, dtype: Any) -> list[Any]:
+    with imports:
+        from .torch_modules import FUNCTIONS, Element
+
+    if layer.function not in FUNCTIONS:
+        raise ValueError(
+            f"layer {layer.name}: found the function {layer.function}, wanted one of: "
+            + ", ".join(FUNCTIONS)
+        )
+    return [Element(layer.function, layer.constant, layer.constant_first)]
+
+
+def _merge(torch: Any, layer: Any, rows: list[Row], dtype: Any) -> list[Any]:
+    with imports:
+        from .torch_modules import Merge
+
+    layer._merged(rows)  # which looks at the shapes
+    return [Merge(type(layer)._kind, getattr(layer, "axis", -1))]
+
+
+def _dot(torch: Any, layer: layers.Dot, rows: list[Row], dtype: Any) -> list[Any]:
+    with imports:
+        from .torch_modules import Dot
+
+    one, two = layer._places(rows)
+    return [Dot(one + 1, two + 1, layer.normalize)]
 
 
 # By the layer's class, as in `program`.
@@ -257,7 +325,10 @@ _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row, Any], list[Any]]] 
     layers.AlphaDropout: lambda torch, layer, row, dtype: [torch.nn.AlphaDropout(layer.rate)],
     layers.BatchNormalization: _batch_normalization,
     layers.Dense: _dense,
+    layers.Columns: _columns,
     layers.Dropout: lambda torch, layer, row, dtype: [torch.nn.Dropout(layer.rate)],
+    layers.ElementFunction: _element,
+    layers.Embedding: _embedding,
     layers.Flatten: lambda torch, layer, row, dtype: [torch.nn.Flatten()],
     layers.GaussianDropout: _gaussian_dropout,
     layers.GaussianNoise: _noise,
@@ -265,8 +336,10 @@ _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row, Any], list[Any]]] 
     layers.Identity: lambda torch, layer, row, dtype: [torch.nn.Identity()],
     layers.LayerNormalization: _layer_normalization,
     layers.Normalization: _normalization,
+    layers.PReLU: _prelu,
     layers.PeriodicEmbedding: _periodic,
     layers.RMSNormalization: _rms_normalization,
+    layers.RepeatVector: _repeat_vector,
     layers.Reshape: _reshape,
     layers.Residual: _residual,
     layers.Scale: _scale,
@@ -274,27 +347,83 @@ _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row, Any], list[Any]]] 
 }
 
 
-def _modules(torch: Any, stack: Sequence[layers.Layer], row: Row, dtype: Any) -> list[Any]:
-    found: list[Any] = []
-    for layer in stack:
-        made = row_of(layer, _LAYERS)(torch, layer, row, dtype)
-        if not layer.trainable:
-            for module in made:
-                module.requires_grad_(False)
-        found += made
-        row = layer._output_row(row) or ()
-    return found
+# Those that take several values, and the shapes of the rows of all of them.
+_MERGES: Mapping[type[layers.Layer], Callable[[Any, Any, list[Row], Any], list[Any]]] = {
+    layers.Add: _merge,
+    layers.Average: _merge,
+    layers.Concatenate: _merge,
+    layers.Dot: _dot,
+    layers.Maximum: _merge,
+    layers.Minimum: _merge,
+    layers.Multiply: _merge,
+    layers.Subtract: _merge,
+}
+
+
+def _made(torch: Any, layer: layers.Layer, rows: list[Row], dtype: Any) -> list[Any]:
+    """The modules that a layer becomes, one after another.
+
+    Raises
+    ------
+    ValueError
+        There are none; the message names the layer.
+    """
+    if isinstance(layer, Nested):
+        return [_module(torch, layer.model, dtype)]
+    if isinstance(layer, MergeLayer):
+        made = row_of(layer, _MERGES)(torch, layer, rows, dtype)
+    else:
+        made = row_of(layer, _LAYERS)(torch, layer, rows[0], dtype)
+    if not layer.trainable:
+        for module in made:
+            module.requires_grad_(False)
+    return made
+
+
+def _module(torch: Any, model: Any, dtype: Any) -> Any:
+    """A model as a module: a stack as ``nn.Sequential``, another graph as a `LayerGraph`."""
+    calls = calls_of(model)
+    if calls.is_stack:
+        modules: list[Any] = []
+        for step in calls.steps:
+            modules += _made(torch, step.layer, [calls.rows[step.inputs[0]]], dtype)
+        return torch.nn.Sequential(*modules)
+    return _graph(torch, model, calls, dtype)
+
+
+def _graph(torch: Any, model: Any, calls: Calls, dtype: Any) -> Any:
+    with imports:
+        from .torch_modules import LayerGraph
+
+    rows = {
+        id(step.layer): [calls.rows[value] for value in step.inputs]
+        for step in reversed(calls.steps)
+    }
+    made = {}
+    for layer in model._layers:  # in the order of the model's weights
+        modules = _made(torch, layer, rows[id(layer)], dtype)
+        one = len(modules) == 1
+        made[layer] = modules[0] if one else torch.nn.Sequential(*modules)
+    return LayerGraph(
+        {str(layer.name): module for layer, module in made.items()},
+        [(str(step.layer.name), step.inputs, step.outputs) for step in calls.steps],
+        calls.inputs, calls.outputs, calls.input_names, calls.input_structure,
+        calls.output_structure,
+    )  # fmt: skip
 
 
 def to_torch(model: Any, *, optimizer: bool = False) -> Any:
-    """A model as an ``nn.Sequential`` with the same weights, in evaluation mode.
+    """A model as a PyTorch module with the same weights, in evaluation mode.
 
     ``Dense`` becomes ``Linear`` and the module of its activation; layers that PyTorch has no module
-    for (``Residual``, ``Normalization``) become modules of this package.
+    for (``Residual``, ``Normalization``) become modules of this package. A stack is an
+    ``nn.Sequential``; a graph of layers is a module whose ``forward`` takes its inputs one after
+    another, as a list or tuple, or as a dictionary, and returns a tensor, a tuple or a dictionary,
+    as the model has its outputs.
 
     Parameters
     ----------
-    model : Sequential
+    model : Sequential or Model
         Built: with parameters.
     optimizer : bool, default False
         Also make the optimizer that the model is compiled with (SGD, Adam, AdamW, RMSprop,
@@ -302,7 +431,7 @@ def to_torch(model: Any, *, optimizer: bool = False) -> Any:
 
     Returns
     -------
-    torch.nn.Sequential
+    torch.nn.Module
         Its parameters are copies, of the model's dtype.
     torch.optim.Optimizer
         With ``optimizer=True``.
@@ -317,14 +446,8 @@ def to_torch(model: Any, *, optimizer: bool = False) -> Any:
         A layer or an optimizer that PyTorch has no form for; the message names it.
     """
     torch = _import()
-    if not model.built:
-        raise RuntimeError(
-            f"to_torch: the model {model.name!r} has no parameters yet: it does not know its "
-            "number of inputs (start with Input, call build, or fit first)"
-        )
-    row = tuple(int(size) for size in model.input_shape[1:])
-    modules = _modules(torch, stack_of(model), row, getattr(torch, model.dtype))
-    made: nn.Sequential = torch.nn.Sequential(*modules).eval()
+    check_built("to_torch", model)
+    made = _module(torch, model, getattr(torch, model.dtype)).eval()
     if optimizer:
         with imports:
             from .torch_optimizers import give

@@ -1,9 +1,14 @@
 """The modules that PyTorch itself lacks; this file alone defines classes of PyTorch's."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from .._data.structures import leaves, packed
+from ..models.inputs import matched
 
 
 class FixedNormalization(nn.Module):
@@ -138,3 +143,189 @@ class SparseSigmoid(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return ((x + 1) / 2).clamp(0, 1)
+
+
+class Embedding(nn.Module):
+    """Row number x of a table, for each x, which may be a float.
+
+    Parameters
+    ----------
+    table : Tensor (categories, units)
+    missing : bool
+        Whether what is no category takes row 0, else it is a mistake.
+    """
+
+    def __init__(self, table: Tensor, missing: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(table)
+        self.missing = missing
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.missing:
+            known = (x >= 0) & (x < len(self.weight)) & (x == x.floor())
+            x = torch.where(known, x, torch.zeros_like(x))
+        return nn.functional.embedding(x.long(), self.weight)
+
+
+class RepeatVector(nn.Module):
+    """Each vector n times: (rows, features) become (rows, n, features)."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.n = n
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, None, :].expand(-1, self.n, -1)
+
+
+class Columns(nn.Module):
+    """The columns from `first` up to, and without, `last`."""
+
+    def __init__(self, first: int, last: int) -> None:
+        super().__init__()
+        self.first, self.last = first, last
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.first : self.last]
+
+
+def _divided_down(x: Tensor, y: Tensor) -> Tensor:
+    return torch.div(x, y, rounding_mode="floor")
+
+
+#: NumPy's functions of single elements, by their names there.
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {
+    "absolute": torch.abs, "add": torch.add, "arccos": torch.acos, "arccosh": torch.acosh,
+    "arcsin": torch.asin, "arcsinh": torch.asinh, "arctan": torch.atan, "arctan2": torch.atan2,
+    "arctanh": torch.atanh, "ceil": torch.ceil, "conjugate": torch.positive, "cos": torch.cos,
+    "cosh": torch.cosh, "deg2rad": torch.deg2rad, "divide": torch.div, "equal": torch.eq,
+    "exp": torch.exp, "exp2": torch.exp2, "expm1": torch.expm1, "fabs": torch.abs,
+    "float_power": torch.pow, "floor": torch.floor, "floor_divide": _divided_down,
+    "fmax": torch.fmax, "fmin": torch.fmin, "fmod": torch.fmod, "greater": torch.gt,
+    "greater_equal": torch.ge, "hypot": torch.hypot, "less": torch.lt, "less_equal": torch.le,
+    "log": torch.log, "log10": torch.log10, "log1p": torch.log1p, "log2": torch.log2,
+    "logaddexp": torch.logaddexp, "logaddexp2": torch.logaddexp2, "maximum": torch.maximum,
+    "minimum": torch.minimum, "multiply": torch.mul, "negative": torch.neg,
+    "not_equal": torch.ne, "positive": torch.positive, "power": torch.pow,
+    "rad2deg": torch.rad2deg, "reciprocal": torch.reciprocal, "remainder": torch.remainder,
+    "rint": torch.round, "sign": torch.sign, "sin": torch.sin, "sinh": torch.sinh,
+    "sqrt": torch.sqrt, "square": torch.square, "subtract": torch.sub, "tan": torch.tan,
+    "tanh": torch.tanh, "trunc": torch.trunc,
+}  # fmt: skip
+
+
+class Element(nn.Module):
+    """One of `FUNCTIONS` of each element, or of each and a number."""
+
+    def __init__(self, function: str, constant: float | None, constant_first: bool) -> None:
+        super().__init__()
+        self.function, self.constant = function, constant
+        self.constant_first = constant_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        function = FUNCTIONS[self.function]
+        if self.constant is None:
+            return function(x)
+        constant = torch.full_like(x, self.constant)
+        pair = (constant, x) if self.constant_first else (x, constant)
+        return function(*pair).to(x.dtype)
+
+
+class Merge(nn.Module):
+    """Several values as one, element by element or side by side.
+
+    Parameters
+    ----------
+    kind : {"add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate"}
+    axis : int
+        Of ``concatenate``.
+    """
+
+    def __init__(self, kind: str, axis: int = -1) -> None:
+        super().__init__()
+        self.kind, self.axis = kind, axis
+
+    def forward(self, *given: Tensor) -> Tensor:
+        if self.kind == "concatenate":
+            return torch.cat(given, dim=self.axis)
+        function: Callable[[Tensor, Tensor], Tensor] = {
+            "add": torch.add, "average": torch.add, "subtract": torch.sub, "multiply": torch.mul,
+            "maximum": torch.maximum, "minimum": torch.minimum,
+        }[self.kind]  # fmt: skip
+        result = given[0]
+        for other in given[1:]:
+            result = function(result, other)
+        return result / len(given) if self.kind == "average" else result
+
+
+class Dot(nn.Module):
+    """Scalar products along an axis of each of two values, of two or three dimensions."""
+
+    def __init__(self, first: int, second: int, normalize: bool) -> None:
+        super().__init__()
+        self.first, self.second, self.normalize = first, second, normalize
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        rows = len(a)
+        a, b = a.movedim(self.first, -1), b.movedim(self.second, -1)
+        if self.normalize:
+            a, b = (nn.functional.normalize(each, dim=-1, eps=1e-35) for each in (a, b))
+        shape = [*a.shape[1:-1], *b.shape[1:-1]] or [1]
+        a, b = (each.reshape(rows, math.prod(each.shape[1:-1]), -1) for each in (a, b))
+        return (a @ b.transpose(1, 2)).reshape(rows, *shape)
+
+
+class LayerGraph(nn.Module):
+    """Modules that are called with each other's results.
+
+    Parameters
+    ----------
+    modules : dict of str to Module
+        By the names of the layers.
+    calls : sequence of (name, inputs, outputs)
+        Values are known by their numbers; each call comes after those whose results it takes.
+    inputs, outputs : sequence of int
+    input_names : sequence of str
+    input_structure, output_structure
+        A leaf, or lists and dictionaries with a leaf for each.
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        calls: Sequence[tuple[str, Sequence[int], Sequence[int]]],
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        input_names: Sequence[str],
+        input_structure: Any,
+        output_structure: Any,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleDict()
+        keys: dict[str, str] = {}
+        for name, module in modules.items():
+            key = name.replace(".", "_")
+            while hasattr(self.layers, key) or key in self.layers:
+                key += "_"
+            keys[name] = key
+            self.layers[key] = module
+        self.calls = [(keys[name], list(taken), list(made)) for name, taken, made in calls]
+        self.inputs, self.outputs = list(inputs), list(outputs)
+        self.input_names = list(input_names)
+        self.input_structure, self.output_structure = input_structure, output_structure
+
+    def forward(self, *inputs: Any) -> Any:
+        """One tensor for each input, one after another, in a list or tuple, or in a dictionary by
+        name; a tensor, a tuple or a dictionary, as the model has its outputs."""
+        structured = len(inputs) == 1 and isinstance(inputs[0], list | tuple | Mapping)
+        given = inputs[0] if structured else list(inputs)
+        if structured or len(self.inputs) > 1:
+            given = matched("inputs", given, self.input_structure, self.input_names)
+        if len(given) != len(self.inputs):
+            raise ValueError(f"inputs: found {len(given)}, wanted {len(self.inputs)}")
+        values = dict(zip(self.inputs, given, strict=True))
+        for key, taken, made in self.calls:
+            found = self.layers[key](*(values[value] for value in taken))
+            values.update(zip(made, leaves(found), strict=True))
+        result = packed(self.output_structure, [values[value] for value in self.outputs])
+        return tuple(result) if isinstance(result, list) else result

@@ -11,7 +11,7 @@ from .._base.dtypes import Array
 from .trained_slices import trained_slices
 
 if TYPE_CHECKING:
-    from ..models.sequential import Sequential
+    from ..models.model import Model
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,16 @@ RULES: dict[type[optimizers.Optimizer], Rule] = {
 }  # fmt: skip
 
 
-def _turned(array: Array) -> Array:
+def _turned(array: Array, is_kernel: bool) -> Array:
     """PyTorch's kernels are (units, inputs), ours (inputs, units)."""
-    return array.T if array.ndim == 2 else array
+    return array.T if is_kernel else array
 
 
 def _place(kind: type) -> str:
     return f"optimizer ({kind.__name__})"
 
 
-def take(model: "Sequential", module: Any, optimizer: Any, loss: Any, metrics: Any) -> None:
+def take(model: "Model", module: Any, optimizer: Any, loss: Any, metrics: Any) -> None:
     """Compile a model with a PyTorch optimizer's rule, and take its state.
 
     Raises
@@ -165,18 +165,18 @@ def take(model: "Sequential", module: Any, optimizer: Any, loss: Any, metrics: A
         )
     model.compile(rule.ours(group), loss, metrics=metrics)
     states, steps = model._network.optimizer_states(), 0
-    for (place, shape), parameter in zip(places, parameters, strict=True):
+    for (place, shape, kernel), parameter in zip(places, parameters, strict=True):
         state = optimizer.state.get(parameter, {})
         steps = max(steps, int(state.get("step", 0)))
         for key, (theirs, factor) in rule.states.items():
             tensor = state.get(theirs)
             if key in states and tensor is not None:
-                array = _turned(tensor.detach().cpu().numpy()).reshape(shape)
+                array = _turned(tensor.detach().cpu().numpy(), kernel).reshape(shape)
                 states[key][place] = (factor(float(group["lr"])) * array).ravel()
     model._network.steps = steps
 
 
-def give(model: "Sequential", module: Any, torch: Any) -> Any:
+def give(model: "Model", module: Any, torch: Any) -> Any:
     """PyTorch's optimizer of a compiled model, with its state, for a module's parameters.
 
     Raises
@@ -210,13 +210,15 @@ def give(model: "Sequential", module: Any, torch: Any) -> Any:
     steps, states = model._network.steps, model._network.optimizer_states()
     if not steps:
         return made
-    for (place, shape), parameter in zip(trained_slices(model), parameters, strict=True):
+    places = trained_slices(model)
+    for (place, shape, kernel), parameter in zip(places, parameters, strict=True):
         state: dict[str, Any] = {}
         if rule.theirs != "SGD":
             state["step"] = torch.tensor(float(steps))
         for key, (theirs, factor) in rule.states.items():
             if key in states:
-                array = _turned(np.asarray(states[key][place]).reshape(shape))
+                array = _turned(np.asarray(states[key][place]).reshape(shape), kernel)
+                array = array.reshape(parameter.shape)
                 copied = torch.from_numpy(np.ascontiguousarray(array / factor(rate)))
                 state[theirs] = copied.to(parameter.dtype)
         made.state[parameter] = state

@@ -8,7 +8,7 @@ import numpy as np
 from .._base import core
 from .._base.files import StrPath, atomic_writer
 from ..export import onnx, program_of
-from ..export.onnx import Graph
+from ..export.onnx_graph import IR_VERSION, OPSET, TABLES, TYPES, Graph, value_info
 from ._targets import ClassTarget, ValueTarget
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def classes(target: ClassTarget, g: Graph, outputs: str) -> tuple[str, str, str]
     """Labels, their type, and probabilities of a network's outputs."""
     if target.labels is not None:
         over = g.node("Greater", outputs, g.number(0.5))
-        return g.node("Cast", over, to=onnx.TYPES["int64"]), "int64", outputs
+        return g.node("Cast", over, to=TYPES["int64"]), "int64", outputs
     if target.kind == "multiclass":
         probabilities, chosen = outputs, g.node("ArgMax", outputs, axis=1, keepdims=0)
     elif len(target.classes) == 1:
@@ -46,14 +46,14 @@ def classes(target: ClassTarget, g: Graph, outputs: str) -> tuple[str, str, str]
         rest = g.node("Sub", g.number(1.0), outputs)
         probabilities = g.node("Concat", rest, outputs, axis=1)
         over = g.node("Greater", outputs, g.number(0.5))
-        chosen = g.node("Reshape", g.node("Cast", over, to=onnx.TYPES["int64"]),
+        chosen = g.node("Reshape", g.node("Cast", over, to=TYPES["int64"]),
                         g.integers("all", [-1]))  # fmt: skip
     if target.classes.dtype.kind in "iub":
         labels = g.constant("classes", target.classes.astype(np.int64))
         return g.node("Gather", labels, chosen), "int64", probabilities
     names = [str(each) for each in target.classes]
     label = g.node(
-        "LabelEncoder", chosen, domain=onnx.TABLES, keys_int64s=list(range(len(names))),
+        "LabelEncoder", chosen, domain=TABLES, keys_int64s=list(range(len(names))),
         values_strings=names, default_string="",
     )  # fmt: skip
     return label, "str", probabilities
@@ -112,7 +112,7 @@ def to_bytes(estimator: "FittedMLP") -> bytes:
         row: tuple[int, ...] = (_columns(estimator),)
         if name == "label" and getattr(target, "labels", None) is None:
             row = ()
-        infos.append(onnx.value_info(name, kind, row))
+        infos.append(value_info(name, kind, row))
     metadata = {
         "densecore_version": core.__version__,
         "layers": repr(estimator._members()[0].model_),
@@ -121,8 +121,8 @@ def to_bytes(estimator: "FittedMLP") -> bytes:
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None:
         metadata["features"] = "\n".join(map(str, names))
-    inputs = [onnx.value_info("x", dtype, (estimator.n_features_in_,))]
-    return onnx.file_of(g, inputs, infos, type(estimator).__name__, metadata, {onnx.TABLES: 2})
+    inputs = [value_info("x", dtype, (estimator.n_features_in_,))]
+    return onnx.file_of(g, inputs, infos, type(estimator).__name__, metadata, {TABLES: 2})
 
 
 def _columns(estimator: "FittedMLP") -> int:
@@ -152,4 +152,4 @@ def export(estimator: "FittedMLP", path: StrPath) -> str:
     content = to_bytes(estimator)
     with atomic_writer(path) as file:
         file.write(content)
-    return f"{shown}: ONNX opset {onnx.OPSET}, IR version {onnx.IR_VERSION}"
+    return f"{shown}: ONNX opset {OPSET}, IR version {IR_VERSION}"

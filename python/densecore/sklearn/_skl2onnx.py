@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._base.lazy import imports
-from ..export import onnx
-from ..export.onnx import Graph
+from ..export.onnx_graph import OPSET, TYPES, Graph
 from ._classifier import MLPClassifier
 from ._export import answers, dtype_of
 from ._regressor import MLPRegressor
@@ -28,7 +27,7 @@ class _Container(Graph):
     def constant(self, name: str, array: Any) -> str:
         fresh = self.fresh(name)
         values = np.asarray(array)
-        kind = onnx.TYPES[values.dtype.name]
+        kind = TYPES[values.dtype.name]
         self._container.add_initializer(fresh, kind, list(values.shape), values.ravel().tolist())
         return fresh
 
@@ -44,7 +43,7 @@ class _Container(Graph):
         output = self.fresh(name or operator.lower()) if output is None else output
         self._container.add_node(
             operator, list(inputs), [output], op_domain=domain,
-            op_version=2 if domain else onnx.OPSET,
+            op_version=2 if domain else OPSET,
             name=self._scope.get_unique_operator_name(operator), **attributes,
         )  # fmt: skip
         return output
@@ -53,13 +52,13 @@ class _Container(Graph):
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     estimator = operator.raw_operator
     g = _Container(dtype_of(estimator), scope, container)
-    x = g.node("Cast", operator.inputs[0].full_name, to=onnx.TYPES[g.dtype])
+    x = g.node("Cast", operator.inputs[0].full_name, to=TYPES[g.dtype])
     found = answers(estimator, g, x)
     for (name, (value, kind)), wanted in zip(found.items(), operator.outputs, strict=True):
         if name == "label":
             g.node("Identity", value, output=wanted.full_name)
         else:
-            g.node("Cast", value, output=wanted.full_name, to=onnx.TYPES["float32"])
+            g.node("Cast", value, output=wanted.full_name, to=TYPES["float32"])
         assert kind
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .._base.files import StrPath, atomic_writer
 from .._base.lazy import imports
 from ..export import format_of
-from ..export.onnx import IR_VERSION, OPSET
+from ..export.onnx_graph import IR_VERSION, OPSET
 
 if TYPE_CHECKING:
     from .model import TableModel

@@ -13,7 +13,7 @@ import numpy as np
 
 from .._base import core
 from ..export import onnx, program_of
-from ..export.onnx import Graph
+from ..export.onnx_graph import TABLES, TYPES, Graph, value_info
 from .category_keys import CategoryKeys
 from .features import CategoricalFeature, Feature, MomentFeature, NumericFeature
 from .scaling import BEND
@@ -35,7 +35,7 @@ class _Columns:
 
     def input(self, name: str, dtype: str) -> str:
         """Declare a column; the name of its value."""
-        self.inputs.append(onnx.value_info(self.names[name], dtype, (1,)))
+        self.inputs.append(value_info(self.names[name], dtype, (1,)))
         return self.names[name]
 
     def scaled(self, values: str, unknown: str, center: float, scale: float) -> str:
@@ -53,7 +53,7 @@ class _Columns:
 
 def _numeric(feature: NumericFeature, columns: _Columns) -> list[str]:
     g = columns.graph
-    values = g.node("Cast", columns.input(feature.name, "float32"), to=onnx.TYPES["float64"])
+    values = g.node("Cast", columns.input(feature.name, "float32"), to=TYPES["float64"])
     unknown = g.node("IsNaN", values)
     found = [columns.scaled(values, unknown, feature.center, feature.scale)]
     if feature.edges:
@@ -64,7 +64,7 @@ def _numeric(feature: NumericFeature, columns: _Columns) -> list[str]:
         share = g.node("Div", g.node("Sub", known, low), size)
         found.append(g.node("Max", g.node("Min", share, g.number(1.0)), g.number(0.0)))
     if feature.indicator:
-        found.append(g.node("Cast", unknown, to=onnx.TYPES["float64"]))
+        found.append(g.node("Cast", unknown, to=TYPES["float64"]))
     return found
 
 
@@ -74,7 +74,7 @@ def _category(feature: CategoricalFeature, columns: _Columns) -> list[str]:
     texts = g.node("Reshape", columns.input(feature.name, "str"), g.integers("all", [-1]))
     unknown = -2
     place = g.node(
-        "LabelEncoder", texts, domain=onnx.TABLES, keys_strings=list(keys.exact),
+        "LabelEncoder", texts, domain=TABLES, keys_strings=list(keys.exact),
         values_int64s=list(keys.exact.values()),
         default_int64=unknown if keys.folded else keys.other,
     )  # fmt: skip
@@ -82,19 +82,19 @@ def _category(feature: CategoricalFeature, columns: _Columns) -> list[str]:
         # The locale of C is there on every machine; it knows the letters from A to Z.
         lower = g.node("StringNormalizer", texts, case_change_action="LOWER", locale="C")
         again = g.node(
-            "LabelEncoder", lower, domain=onnx.TABLES, keys_strings=list(keys.folded),
+            "LabelEncoder", lower, domain=TABLES, keys_strings=list(keys.folded),
             values_int64s=list(keys.folded.values()), default_int64=keys.other,
         )  # fmt: skip
         missed = g.node("Equal", place, g.integers("unknown", [unknown]))
         place = g.node("Where", missed, again, place)
     column = g.node("Reshape", place, g.integers("column", [-1, 1]))
     if feature.single:
-        sign = g.node("Cast", column, to=onnx.TYPES["float64"])
+        sign = g.node("Cast", column, to=TYPES["float64"])
         sign = g.node("Sub", g.node("Mul", sign, g.number(2.0)), g.number(1.0))
         return [g.node("Where", g.node("Less", column, g.integers("zero", [0])),
                        g.number(0.0), sign)]  # fmt: skip
     places = g.constant(f"{feature.name}.places", np.arange(feature.width)[np.newaxis])
-    return [g.node("Cast", g.node("Equal", column, places), to=onnx.TYPES["float64"])]
+    return [g.node("Cast", g.node("Equal", column, places), to=TYPES["float64"])]
 
 
 def _moment(feature: MomentFeature, columns: _Columns) -> list[str]:
@@ -114,7 +114,7 @@ def _moment(feature: MomentFeature, columns: _Columns) -> list[str]:
         for function in ("Sin", "Cos"):
             found.append(g.node("Where", unknown, g.number(0.0), g.node(function, angle)))
     if feature.indicator:
-        found.append(g.node("Cast", unknown, to=onnx.TYPES["float64"]))
+        found.append(g.node("Cast", unknown, to=TYPES["float64"]))
     return found
 
 
@@ -129,7 +129,7 @@ def _networks(model: "TableModel", g: Graph, inputs: str) -> str:
     """The members' mean outputs in double precision."""
     x = inputs
     if model.dtype != "float64":
-        x = g.node("Cast", inputs, to=onnx.TYPES[model.dtype])
+        x = g.node("Cast", inputs, to=TYPES[model.dtype])
     outputs = []
     parts = {model.preparation.inputs: x}  # the networks without bins see fewer inputs
     for number in range(len(model.ensemble)):
@@ -141,7 +141,7 @@ def _networks(model: "TableModel", g: Graph, inputs: str) -> str:
             )  # fmt: skip
         inner = g.of_dtype(model.dtype)
         last = onnx.append(inner, program, parts[program.inputs], prefix=f"member_{number}.")
-        outputs.append(g.node("Cast", last, to=onnx.TYPES["float64"]))
+        outputs.append(g.node("Cast", last, to=TYPES["float64"]))
     total = outputs[0] if len(outputs) == 1 else g.node("Sum", *outputs)
     return g.node("Div", total, g.number(float(len(outputs))))
 
@@ -153,7 +153,7 @@ def _label(g: Graph, place: str, classes: Sequence[Any]) -> tuple[str, str]:
         return g.node("Gather", labels, place), "int64"
     names = [str(each) for each in classes]
     chosen = g.node(
-        "LabelEncoder", place, domain=onnx.TABLES, keys_int64s=list(range(len(names))),
+        "LabelEncoder", place, domain=TABLES, keys_int64s=list(range(len(names))),
         values_strings=names, default_string="",
     )  # fmt: skip
     return chosen, "str"
@@ -190,10 +190,10 @@ def _answers(
     for value, wanted, kind, row in made:
         name = g.fresh(wanted)
         if kind.startswith("float"):
-            g.node("Cast", value, output=name, to=onnx.TYPES[kind])
+            g.node("Cast", value, output=name, to=TYPES[kind])
         else:
             g.node("Identity", value, output=name)
-        infos.append(onnx.value_info(name, kind, row))
+        infos.append(value_info(name, kind, row))
     return infos
 
 
@@ -245,4 +245,4 @@ def to_bytes(
         "target": json.dumps(target.to_dict()),
         "card": json.dumps(model.card, allow_nan=False, default=str),
     }
-    return onnx.file_of(g, columns.inputs, infos, "table", metadata, {onnx.TABLES: 2})
+    return onnx.file_of(g, columns.inputs, infos, "table", metadata, {TABLES: 2})
