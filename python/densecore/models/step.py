@@ -51,7 +51,9 @@ def add_to_metrics(
 ) -> None:
     """Add a batch whose loss Python has computed."""
     if isinstance(running_metrics, HeadsRunningMetrics):
-        model._network.add_to_metrics(outputs, y, loss, running_metrics.core)
+        assert isinstance(model.loss, HeadsLoss)
+        shown = model.loss.for_metrics(y, outputs)
+        model._network.add_to_metrics(outputs, shown, loss, running_metrics.core)
         running_metrics.add(len(outputs))
         return
     # Metrics compare targets with outputs; there are none where y has other columns.
