@@ -210,7 +210,8 @@ class Layer:
             raise TypeError(
                 f"class {cls.__name__}: found a method call in a subclass of {kind}, which "
                 "the core computes, and does not call; wanted a subclass of Layer, whose call may "
-                f"call a {kind}. (Units that drop out in predictions, too: model(x, training=True).)"
+                f"call a {kind}; for units that drop out in predictions, too, there is "
+                "model(x, training=True)"
             )
 
     def __call__(self, inputs: Any, training: Any = None) -> Any:
