@@ -145,7 +145,7 @@ def test_models_stand_in_stacks() -> None:
     said: list[str] = []
     model.summary(print_fn=said.append)
     assert "sequential (Sequential)" in said[0]
-    assert "47 parameters" in said[0]
+    assert "Total params: 47" in said[0]
 
 
 def test_nested_models_are_saved_and_copied(tmp_path: Path) -> None:

@@ -106,8 +106,8 @@ def test_models_with_python_code_are_refused() -> None:
         dc.Model(inputs=1, outputs=2)
     with pytest.raises(TypeError, match=r"class Mine\(Model\): found a model with Python code"):
         type("Mine", (models.Model,), {"call": lambda self, x: x})
-    with pytest.raises(TypeError, match="class Mine: found a method call with weights of its own"):
-        type("Mine", (layers.Layer,), {"call": lambda self, x: x, "build": lambda self, x: None})
+    with pytest.raises(TypeError, match="class Mine: found a method call in a subclass of Dropout"):
+        type("Mine", (layers.Dropout,), {"call": lambda self, x: x})
     assert isinstance(small(), dc.Model)
     assert not isinstance(layers.Dense(2), dc.Model)
 
@@ -136,10 +136,6 @@ def test_arguments_that_mean_something_are_refused(make: Any, said: str) -> None
     [
         (dc.Sequential, "train_step"),
         (dc.Sequential, "call"),
-        (dc.initializers.Initializer, "__call__"),
-        (dc.initializers.HeNormal, "__call__"),
-        (dc.regularizers.Regularizer, "__call__"),
-        (dc.regularizers.L2, "__call__"),
     ],
 )
 def test_python_code_that_the_core_would_pass_over_is_refused(base: type, method: str) -> None:

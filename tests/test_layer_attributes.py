@@ -20,7 +20,9 @@ MADE: dict[type, Any] = {
     layers.ElementFunction: lambda: layers.ElementFunction("exp"),
     layers.Embedding: lambda: layers.Embedding(4, 2),
     layers.GroupNormalization: lambda: layers.GroupNormalization(2),
+    layers.Permute: lambda: layers.Permute((1,)),
     layers.Reshape: lambda: layers.Reshape((2, 2)),
+    layers.Selection: lambda: layers.Selection(0, 4),
     layers.Residual: lambda: layers.Residual([dc.Dense(4)]),
 }
 
@@ -29,6 +31,7 @@ def kinds() -> list[type[layers.Layer]]:
     exported = [getattr(layers, name) for name in layers.__all__]
     every = {kind for kind in exported if isinstance(kind, type) and issubclass(kind, layers.Layer)}
     every -= {layers.Layer, layers.Lambda}  # a function is in no configuration
+    every -= {layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D}  # of rows (steps, features)
     every -= set(preprocessing.Preprocessing.__subclasses__())  # they are in no model
     every -= {layers.StringLookup, layers.IntegerLookup}
     return sorted(every, key=lambda kind: kind.__name__)
@@ -54,12 +57,24 @@ def test_attributes_of_a_layer_do_not_change(kind: type[layers.Layer]) -> None:
     several = isinstance(own, layers.Add.__base__)  # type: ignore[arg-type]
     model = dc.Model(x, own([x, layers.Activation("tanh")(x)] if several else x), seed=0)
     before = model.get_config()
-    for name in (*own.config_names, "name"):
+    for name in own.config_names:
         with pytest.raises(AttributeError, match=f"layer mine: {name}: found .* a layer that is m"):
             setattr(own, name, 0.25)
     assert model.get_config() == before
     own.trainable = False  # this one works
     assert not model.trainable_weights
+
+
+def test_a_layer_of_a_model_is_renamed_unless_another_one_has_the_name() -> None:
+    model = dc.Sequential([dc.Input(3), dc.Dense(2), dc.Dense(1)], seed=0)
+    model.compile("sgd", "mse")
+    model.layers[0].name = "first"
+    assert model.get_layer("first") is model.layers[0]
+    with pytest.raises(ValueError, match="name: found 'first', which another layer"):
+        model.layers[1].name = "first"
+    with pytest.raises(TypeError, match="name: found 3"):
+        model.layers[1].name = 3
+    assert [layer.name for layer in model.layers] == ["first", "dense_1"]
 
 
 def test_the_blocks_of_a_residual_are_a_copy() -> None:

@@ -689,7 +689,7 @@ def test_summary_shows_blocks_and_what_is_frozen() -> None:
     text = "\n".join(lines)
     assert "dense (Dense, frozen)" in text
     assert "  batch_normalization (BatchNormalization)" in text
-    assert f"{model.count_params():,} parameters" in text
+    assert f"Total params: {model.count_params():,} (" in text
 
 
 @pytest.mark.parametrize(

@@ -380,7 +380,7 @@ def test_errors_of_functions_come_out() -> None:
 def test_names_are_given_once() -> None:
     model = make(metrics=[metrics.Recall(class_id=0), metrics.Recall(class_id=1),
                           metrics.AUC(name="area"), "AUC", "acc", metrics.AUC])  # fmt: skip
-    assert model.metrics_names == ["loss", "recall", "recall_1", "area", "auc", "acc", "auc_1"]
+    assert model.metrics_names == ["loss", "recall", "recall_1", "area", "AUC", "acc", "auc"]
     x, labels = data()
     assert set(model.evaluate(x, labels, return_dict=True)) == set(model.metrics_names)
 

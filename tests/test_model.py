@@ -60,9 +60,23 @@ def test_layers_added_one_by_one() -> None:
     model.add(dc.Dense(3))
     assert (model.layers[0].kernel == kernel).all()
     np.testing.assert_array_equal(model.parameters, make(seed=0).parameters)
-    model.compile("sgd", "mse")
-    with pytest.raises(RuntimeError, match="compiled already"):
-        model.add(dc.Dense(1))
+
+
+def test_a_compiled_model_takes_and_gives_layers() -> None:
+    x, labels = blobs()
+    model = make(seed=0)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, labels, epochs=1, verbose=0)
+    kernel = model.layers[0].kernel.copy()
+    removed = model.pop()
+    assert removed.units == 3  # type: ignore[attr-defined]
+    model.add(dc.Dense(5, "softmax"))
+    assert model.predict(x).shape == (len(x), 5)
+    assert (model.layers[0].kernel == kernel).all()
+    assert model.optimizer is not None
+    assert model.optimizer.iterations == 0
+    model.fit(x, labels, batch_size=len(x), epochs=2, verbose=0)  # compiled as it was
+    assert model.optimizer.iterations.numpy() == 2
 
 
 def test_seed_fixes_weights_and_shuffles() -> None:
@@ -107,7 +121,7 @@ def test_seed_fixes_weights_and_shuffles() -> None:
         (lambda: make().compile("adam", "mse", ["acuracy"]), ValueError, "unknown metric 'acura"),
         (lambda: make().compile("adam", "mse", "accuracy"), TypeError, "wanted a list of names"),
         (lambda: dc.losses.MeanSquaredError("some"), ValueError, "unknown reduction 'some'"),
-        (lambda: dc.optimizers.SGD(0), ValueError, "learning_rate: found 0, wanted a finite"),
+        (lambda: dc.optimizers.SGD(-1), ValueError, "learning_rate: found -1, wanted a finite"),
         (lambda: dc.optimizers.SGD(-0.1), ValueError, "learning_rate: found -0.1"),
         (lambda: dc.optimizers.SGD(float("nan")), ValueError, "learning_rate: found nan"),
         (lambda: dc.optimizers.SGD("fast"), TypeError, "learning_rate: found 'fast'"),
@@ -187,7 +201,7 @@ def test_summary_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     model.summary()
     printed = capsys.readouterr().out
     assert printed.splitlines() == [
-        'Model "net", float32: 39 parameters (156 bytes)',
+        'Model: "net", float32',
         "-" * 53,
         "Layer (type)     Output shape  Activation  Parameters",
         "-" * 53,
@@ -195,6 +209,9 @@ def test_summary_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
         "dense (Dense)    (None, 4)     relu                24",
         "dense_1 (Dense)  (None, 3)     softmax             15",
         "-" * 53,
+        "Total params: 39 (156.00 B)",
+        "Trainable params: 39 (156.00 B)",
+        "Non-trainable params: 0 (0.00 B)",
     ]
     lines: list[str] = []
     model.summary(lines.append)
@@ -259,7 +276,7 @@ def test_epoch_loss_is_the_mean_over_rows_whatever_the_last_batch() -> None:
     [
         ("mse", 3, "categorical_accuracy"),
         ("mse", 1, "binary_accuracy"),
-        ("binary_crossentropy", 3, "binary_accuracy"),
+        ("binary_crossentropy", 3, "categorical_accuracy"),
         ("categorical_crossentropy", 3, "categorical_accuracy"),
         ("sparse_categorical_crossentropy", 3, "sparse_categorical_accuracy"),
     ],
@@ -272,7 +289,7 @@ def test_binary_accuracy_is_over_all_outputs() -> None:
     x, labels = blobs(60)
     y = np.eye(3)[labels]
     model = make(dc.Dense(3, "sigmoid"), seed=0)
-    model.compile("sgd", "binary_crossentropy", ["accuracy"])
+    model.compile("sgd", "binary_crossentropy", ["binary_accuracy"])
     value = model.evaluate(x, y)
     assert isinstance(value, list)
     assert value[1] == pytest.approx(((model.predict(x) > 0.5) == (y > 0.5)).mean())

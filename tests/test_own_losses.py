@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from densecore import losses, metrics, ops
+from densecore import layers, losses, metrics, ops
 from densecore._autodiff.derive import derive
 
 K = dc.backend
@@ -368,3 +368,22 @@ def test_registered_classes_need_no_custom_objects(tmp_path: Path) -> None:
         assert loaded.metrics_names == ["loss", "squared", "share"]
         model.compile("sgd", "squared")
         model.fit(X, Y, verbose=0)
+
+
+def test_a_model_of_another_one_s_layers_learns_by_a_loss_of_one_s_own() -> None:
+    """Its weights are copies, which were taken anew before they had been given back."""
+
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        return ops.mean(ops.square(y_true - y_pred))
+
+    x = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32)
+    found = []
+    for chosen in (loss, "mse"):
+        a, b, inner = dc.Input(3), dc.Input(3), dc.Input(3)
+        tower = dc.Model(inner, layers.Dense(2, "tanh")(inner), seed=0)
+        model = dc.Model([a, b], layers.Dot(1)([tower(a), tower(b)]), seed=0)
+        model.compile("sgd", chosen, metrics=["mae"])
+        history = model.fit([x, x[::-1]], x[:, :1], epochs=3, verbose=0, shuffle=False)
+        found.append(history.history["loss"])
+    assert found[0][2] < found[0][0]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)

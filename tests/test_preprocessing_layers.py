@@ -1,5 +1,6 @@
 """Keras's layers for tables, called with arrays."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,11 +89,55 @@ def test_anything_as_a_number() -> None:
 @pytest.mark.parametrize(
     "layer", [layers.StringLookup(vocabulary=["a"]), layers.Discretization([1.0])]
 )
-def test_they_stand_before_a_model(layer: Any) -> None:
-    with pytest.raises(TypeError, match="wanted a call with an array before the model"):
-        layer(dc.Input(1))
-    with pytest.raises(TypeError, match="wanted a call with an array before the model"):
-        dc.Sequential([dc.Input(1), layer])
+def test_they_stand_on_inputs_of_functional_models(layer: Any) -> None:
+    with pytest.raises(TypeError, match="a stack, wanted it on an input of Model"):
+        dc.Sequential([dc.Input(1), layer]).build()
+    x = dc.Input(1)
+    with pytest.raises(TypeError, match=r"layer .*: found it on what a layer computes"):
+        dc.Model(x, layer(dc.Dense(1)(x)))
+
+
+def test_a_model_prepares_its_inputs(tmp_path: Path) -> None:
+    """Text and numbers of categories: as if the layers had been called before the model."""
+    rng = np.random.default_rng(0)
+    town = np.array(["Rome", "Oslo", "Bern"])[rng.integers(0, 3, 50)]
+    size, age = rng.integers(10, 13, (50, 2)), rng.normal(size=(50, 1)).astype(np.float32)
+    y = (town == "Rome") * 2.0 + age[:, 0]
+    lookup = layers.StringLookup(output_mode="one_hot")
+    lookup.adapt(town)
+    sizes = layers.IntegerLookup(vocabulary=[10, 11, 12])
+    bins = layers.Discretization([-1.0, 0.0, 1.0])
+    inputs = [
+        dc.Input(1, name="town", dtype="string"),
+        dc.Input(2, name="size", dtype="int64"),
+        dc.Input(1, name="age"),
+    ]
+    coded = [
+        lookup(inputs[0]),
+        layers.Flatten()(layers.Embedding(4, 2)(sizes(inputs[1]))),
+        layers.CategoryEncoding(4)(bins(inputs[2])),
+        inputs[2],
+    ]
+    model = dc.Model(inputs, dc.Dense(1)(layers.Concatenate()(coded)), seed=0)
+    model.compile(dc.optimizers.Adam(0.05), "mse")
+    given = {"town": town, "size": size, "age": age}
+    history = model.fit(given, y, epochs=60, verbose=0, validation_split=0.2)
+    assert history.history["loss"][-1] < 0.1 * history.history["loss"][0]
+
+    coded_age = layers.CategoryEncoding(4)(bins(age))
+    matrix = np.hstack([lookup(town), np.zeros((50, 4)), coded_age, age])
+    table = model.get_weights()[0]
+    matrix[:, 4:8] = table[sizes(size)].reshape(50, 4)
+    kernel, bias = model.layers[-1].get_weights()
+    np.testing.assert_allclose(model.predict(given), matrix @ kernel + bias, rtol=1e-4, atol=1e-5)
+    assert model.predict_on_batch([town[:3], size[:3], age[:3]]).shape == (3, 1)
+    model.save(tmp_path / "m")
+    loaded = dc.load_model(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.predict(given), model.predict(given))
+    with pytest.raises(ValueError, match=r"input size: found .*, wanted an array"):
+        model.predict({**given, "size": size[:, :1]})
+    with pytest.raises(TypeError, match="layers of preprocessing"):
+        model.input_gradient({"town": town, "size": size, "age": age})
 
 
 def test_unknown_modes_are_refused() -> None:

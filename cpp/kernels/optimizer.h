@@ -22,7 +22,7 @@ using densecore::OptimizerEntry;
 struct Sgd {
   static constexpr char name[] = "sgd";
   static constexpr Hyperparameter hyperparameters[] = {
-      {"learning_rate", 0.01, 0, unbounded, true},
+      {"learning_rate", 0.01, 0, unbounded, false},
   };
   static constexpr bool descent = true;
   static constexpr const char* const* states = nullptr;
@@ -40,7 +40,7 @@ template <bool nesterov>
 struct SgdMomentum {
   static constexpr const char* name = nesterov ? "sgd_nesterov" : "sgd_momentum";
   static constexpr Hyperparameter hyperparameters[] = {
-      {"learning_rate", 0.01, 0, unbounded, true},
+      {"learning_rate", 0.01, 0, unbounded, false},
       {"momentum", 0.9, 0, 1, true},
   };
   static constexpr bool descent = false;

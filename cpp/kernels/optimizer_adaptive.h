@@ -35,7 +35,7 @@ template <bool amsgrad>
 struct Adam {
   static constexpr const char* name = amsgrad ? "adam_amsgrad" : "adam";
   static constexpr Hyperparameter hyperparameters[] = {
-      {"learning_rate", 0.001, 0, unbounded, true},
+      {"learning_rate", 0.001, 0, unbounded, false},
       {"beta_1", 0.9, 0, 1, false},
       {"beta_2", 0.999, 0, 1, false},
       {"epsilon", 1e-7, 0, unbounded, true},
@@ -80,7 +80,7 @@ struct AdamEpsilonHat : Adam<false> {
 struct Nadam {
   static constexpr char name[] = "nadam";
   static constexpr Hyperparameter hyperparameters[] = {
-      {"learning_rate", 0.001, 0, unbounded, true},
+      {"learning_rate", 0.001, 0, unbounded, false},
       {"beta_1", 0.9, 0, 1, false},
       {"beta_2", 0.999, 0, 1, false},
       {"epsilon", 1e-7, 0, unbounded, true},
@@ -121,7 +121,7 @@ struct Nadam {
 struct Adamax {
   static constexpr char name[] = "adamax";
   static constexpr Hyperparameter hyperparameters[] = {
-      {"learning_rate", 0.001, 0, unbounded, true},
+      {"learning_rate", 0.001, 0, unbounded, false},
       {"beta_1", 0.9, 0, 1, false},
       {"beta_2", 0.999, 0, 1, false},
       {"epsilon", 1e-7, 0, unbounded, true},
@@ -153,7 +153,7 @@ struct Rmsprop {
       momentum ? (centered ? "rmsprop_momentum_centered" : "rmsprop_momentum")
                : (centered ? "rmsprop_centered" : "rmsprop");
   static constexpr Hyperparameter all[] = {
-      {"learning_rate", 0.001, 0, unbounded, true},
+      {"learning_rate", 0.001, 0, unbounded, false},
       {"rho", 0.9, 0, 1, false},
       {"epsilon", 1e-7, 0, unbounded, true},
       {"momentum", 0.9, 0, 1, true},
@@ -194,7 +194,7 @@ struct Rmsprop {
 struct Adagrad {
   static constexpr char name[] = "adagrad";
   static constexpr Hyperparameter hyperparameters[] = {
-      {"learning_rate", 0.001, 0, unbounded, true},
+      {"learning_rate", 0.001, 0, unbounded, false},
       {"initial_accumulator_value", 0.1, 0, unbounded, false},
       {"epsilon", 1e-7, 0, unbounded, true},
   };
@@ -219,7 +219,7 @@ struct Adagrad {
 struct Adadelta {
   static constexpr char name[] = "adadelta";
   static constexpr Hyperparameter hyperparameters[] = {
-      {"learning_rate", 0.001, 0, unbounded, true},
+      {"learning_rate", 0.001, 0, unbounded, false},
       {"rho", 0.95, 0, 1, false},
       {"epsilon", 1e-7, 0, unbounded, true},
   };
@@ -246,7 +246,7 @@ struct Adadelta {
 struct Lion {
   static constexpr char name[] = "lion";
   static constexpr Hyperparameter hyperparameters[] = {
-      {"learning_rate", 0.001, 0, unbounded, true},
+      {"learning_rate", 0.001, 0, unbounded, false},
       {"beta_1", 0.9, 0, 1, false},
       {"beta_2", 0.99, 0, 1, false},
   };
@@ -309,7 +309,7 @@ struct Ftrl {
 struct Lamb {
   static constexpr char name[] = "lamb";
   static constexpr Hyperparameter hyperparameters[] = {
-      {"learning_rate", 0.001, 0, unbounded, true},
+      {"learning_rate", 0.001, 0, unbounded, false},
       {"beta_1", 0.9, 0, 1, false},
       {"beta_2", 0.999, 0, 1, false},
       {"epsilon", 1e-7, 0, unbounded, true},
@@ -342,7 +342,7 @@ inline double real_power(double x, double n) {
 struct Adafactor {
   static constexpr char name[] = "adafactor";
   static constexpr Hyperparameter hyperparameters[] = {
-      {"learning_rate", 0.001, 0, unbounded, true}, {"beta_2_decay", -0.8, -unbounded, 0, false},
+      {"learning_rate", 0.001, 0, unbounded, false}, {"beta_2_decay", -0.8, -unbounded, 0, false},
       {"epsilon_1", 1e-30, 0, unbounded, false},    {"epsilon_2", 1e-3, 0, unbounded, false},
       {"clip_threshold", 1, 0, unbounded, true},
   };

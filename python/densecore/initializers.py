@@ -4,15 +4,16 @@ Values come from a counter-based generator (Philox4x64-10): the same seed gives 
 every machine, and a float32 model starts at the rounded values of its float64 twin.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ._base import checks, core, unsupported
 from ._base.dtypes import Array, check_dtype
+from ._base.lazy import imports
 from ._base.lookup import unknown
-from ._base.registry import Registry
+from ._base.registry import Registry, get_registered_name, get_registered_object
 
 
 class Initializer:
@@ -49,11 +50,10 @@ class Initializer:
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        if "__call__" in vars(cls):
-            raise TypeError(
-                f"class {cls.__name__}: found a method __call__, which layers do not call; "
-                "layer.set_weights gives weights of one's own"
-            )
+        if "__call__" in vars(cls) and cls.__module__ != __name__:
+            if "name" not in vars(cls):
+                cls.name = cls.__name__
+            cls.fill = _fill_by_call  # type: ignore[method-assign]
 
     def fill(self, out: Array, fan_in: int, fan_out: int, model_seed: int, tensor: int) -> None:
         """Fill the contiguous array `out`, tensor number `tensor` of a model, in place."""
@@ -73,7 +73,8 @@ class Initializer:
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` and `get` need to make an equal one; JSON-able."""
-        return {"name": self.name, "seed": self.seed, **self.arguments}
+        known = {"seed": self.seed, **self.arguments} if "arguments" in vars(self) else {}
+        return {"name": self.name, **known}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Initializer":
@@ -90,6 +91,8 @@ class Initializer:
         return cls(**arguments)
 
     def __repr__(self) -> str:
+        if "arguments" not in vars(self):  # a class of a user's, with arguments of its own
+            return f"{type(self).__name__}()"
         shown = [f"{key}={value:g}" for key, value in self.arguments.items()]
         shown += [] if self.seed is None else [f"seed={self.seed}"]
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -314,11 +317,96 @@ variance_scaling = VarianceScaling
 orthogonal, OrthogonalInitializer = Orthogonal, Orthogonal
 identity, IdentityInitializer = Identity, Identity
 
+
+def _fill_by_call(
+    self: Any, out: Array, fan_in: int, fan_out: int, model_seed: int, tensor: int
+) -> None:
+    """`Initializer.fill` of a class with a ``__call__`` of its own."""
+    _fill_from(self, out)
+
+
+def _fill_from(function: Callable[..., Any], out: Array) -> None:
+    """Fill an array with what a function (shape, dtype) returns."""
+    with imports:
+        import inspect
+
+    known = inspect.signature(function).parameters
+    takes_dtype = "dtype" in known or any(p.kind is p.VAR_KEYWORD for p in known.values())
+    found = function(tuple(out.shape), **({"dtype": out.dtype.name} if takes_dtype else {}))
+    values = np.asarray(found)
+    if values.shape != out.shape:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ValueError(
+            f"initializer {name}: found shape {values.shape} returned, wanted {out.shape}"
+        )
+    out[...] = values
+
+
+class CallableInitializer(Initializer):
+    """A function of one's own.
+
+    Parameters
+    ----------
+    function : callable
+        ``(shape, dtype=None)`` → an array of that shape: of a dense layer's kernel (inputs, units).
+
+    Raises
+    ------
+    ValueError
+        When it fills an array: the function returned another shape.
+    """
+
+    name = "function"
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.seed = None
+        self.arguments = {}
+
+    def fill(self, out: Array, fan_in: int, fan_out: int, model_seed: int, tensor: int) -> None:
+        _fill_from(self.function, out)
+
+    def get_config(self) -> dict[str, Any]:
+        """The function's name, which finds it if it is registered."""
+        return {"name": get_registered_name(self.function)}
+
+    def __repr__(self) -> str:
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
+
+
 INITIALIZERS = Registry("initializer", Initializer)
-INITIALIZERS.collect(globals(), lambda cls: cls.name)
+INITIALIZERS.collect(globals(), lambda cls: "" if cls is CallableInitializer else cls.name)
 INITIALIZERS.alias({"uniform": "random_uniform", "normal": "random_normal"})
 
-get = INITIALIZERS.get
+
+def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Initializer:
+    """An initializer from its name, its class, its configuration, a function, or itself.
+
+    Parameters
+    ----------
+    identifier : str, type, dict, callable or Initializer
+        A function takes a shape and, if it has such an argument, ``dtype``, and returns an array;
+        so does the ``__call__`` of a class of one's own.
+    custom_objects : dict, optional
+        Further classes and functions by name; they come first.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown; the message lists the known ones.
+    """
+    if isinstance(identifier, str | Mapping):
+        name = identifier if isinstance(identifier, str) else identifier.get("name")
+        if isinstance(name, str):
+            found = get_registered_object(name, custom_objects)
+            if callable(found) and not isinstance(found, type):
+                return CallableInitializer(found)
+    own = callable(identifier) and not isinstance(identifier, Initializer | type)
+    if own:
+        return CallableInitializer(identifier)
+    return INITIALIZERS.get(identifier, custom_objects)
+
+
 names = INITIALIZERS.names
 serialize = INITIALIZERS.serialize
 deserialize = INITIALIZERS.deserialize

@@ -30,14 +30,6 @@ class Regularizer(Fixed):
         self.l1 = checks.number("l1", l1, least=0)
         self.l2 = checks.number("l2", l2, least=0)
 
-    def __init_subclass__(cls, **named: Any) -> None:
-        super().__init_subclass__(**named)
-        if "__call__" in vars(cls):
-            raise TypeError(
-                f"class {cls.__name__}: found a method __call__, which the core does not call; "
-                "wanted L1, L2 or L1L2"
-            )
-
     def __call__(self, weights: Any) -> float:
         """The penalty of an array."""
         array = np.asarray(weights, np.float64)
@@ -104,11 +96,14 @@ serialize = REGULARIZERS.serialize
 
 
 def get(regularizer: Any, custom_objects: Mapping[str, Any] | None = None) -> Regularizer | None:
-    """A regularizer from its name, its class, its configuration, or itself; None stays None.
+    """A regularizer from its name, its class, its configuration, a function, or itself; None stays
+    None.
 
     Parameters
     ----------
-    regularizer : str, type, dict, Regularizer or None
+    regularizer : str, type, dict, callable, Regularizer or None
+        A function, or an object of a class with ``__call__``, must be l1 · Σ|w| + l2 · Σw²: which
+        one is found out by calls with numbers.
     custom_objects : dict, optional
         Further classes by name; they come first.
 
@@ -116,8 +111,46 @@ def get(regularizer: Any, custom_objects: Mapping[str, Any] | None = None) -> Re
     ------
     ValueError
         The name is unknown; the message lists the known ones.
+    TypeError
+        A function of another kind.
     """
-    return None if regularizer is None else deserialize(regularizer, custom_objects)
+    if regularizer is None:
+        return None
+    if isinstance(regularizer, type) and "__call__" in vars(regularizer):
+        regularizer = regularizer()
+    own = callable(regularizer) and not isinstance(regularizer, type)
+    if own and type(regularizer).__call__ is not Regularizer.__call__:
+        return _recognised(regularizer)
+    return deserialize(regularizer, custom_objects)
+
+
+def _recognised(function: Any) -> Regularizer:
+    """The regularizer that a function of one's own is, found out by calls with numbers.
+
+    Raises
+    ------
+    TypeError
+        It is no sum over the elements of l1 · |w| + l2 · w²: the core has no other.
+    """
+    name = str(getattr(function, "__name__", type(function).__name__))
+    refusal = TypeError(
+        f"regularizer: found {name}, which is another function than l1 · Σ|w| + l2 · Σw², wanted "
+        "such a one, L1, L2 or L1L2; a loss of one's own may hold any penalty of the outputs"
+    )
+    generator = np.random.default_rng(0)
+    shapes = [(3, 4), (2, 5), (4, 3), (4, 4)]
+    arrays = [generator.normal(size=shape) for shape in shapes]
+    try:
+        found = np.array([float(function(array)) for array in arrays])
+    except (TypeError, ValueError, AttributeError) as error:
+        raise refusal from error
+    terms = np.array([[np.abs(array).sum(), np.square(array).sum()] for array in arrays])
+    both, *_ = np.linalg.lstsq(terms, found, rcond=None)
+    if not np.allclose(terms @ both, found, rtol=1e-5, atol=1e-12):
+        raise refusal
+    size = np.abs(both).max()
+    l1, l2 = (0.0 if abs(factor) < 1e-6 * size else float(f"{factor:.7g}") for factor in both)
+    return L1L2(l1, l2)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Regularizer:

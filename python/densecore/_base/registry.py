@@ -79,6 +79,24 @@ def name_that_finds(thing: Any) -> str | None:
     return name if get_registered_object(name) is thing else None
 
 
+def described(value: Any) -> Any:
+    """What a configuration holds of one of a layer's arguments: JSON-able where the value is.
+
+    Parameters
+    ----------
+    value : object
+        Anything without a ``get_config`` stands for itself. What that of a user's class returns
+        need not name the class: this adds its name.
+    """
+    if not hasattr(value, "get_config"):
+        return value
+    config = value.get_config()
+    own = not type(value).__module__.startswith(f"{__name__.partition('.')[0]}.")
+    if own and not {"name", "class_name"} & config.keys():
+        return {"class_name": get_registered_name(type(value)), "config": config}
+    return config
+
+
 def get_registered_object(name: str, custom_objects: Custom | None = None) -> Any:
     """The class or function of a name, or None.
 

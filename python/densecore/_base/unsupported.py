@@ -36,7 +36,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
             "ReversibleEmbedding",
         ),
         (_TENSORS, "Wrapper TFSMLayer TorchModuleWrapper FlaxLayer JaxLayer"),
-        (f"{_ONE_ROW}, before and after every layer", "Permute EinsumDense"),
+        (f"{_ONE_ROW}, before and after every layer", "EinsumDense"),
         (
             _BEFORE,
             "HashedCrossing TextVectorization "

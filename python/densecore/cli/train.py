@@ -159,6 +159,9 @@ def recipe_of(options: argparse.Namespace) -> tabular.Recipe:
         folds = 1
     optimizer = dc.optimizers.get(options.optimizer or recipe.optimizer)
     if options.learning_rate is not None:
+        if options.learning_rate <= 0:
+            found = f"{options.learning_rate:g}"
+            raise ValueError(f"learning_rate: found {found}, wanted a finite number > 0")
         optimizer.learning_rate = options.learning_rate
     for width in options.hidden or ():
         dc.Dense(width, options.activation or "linear")

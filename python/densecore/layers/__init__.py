@@ -9,6 +9,7 @@ from .dense import Dense, TimeDistributed
 from .dropout import Dropout
 from .element_function import ElementFunction, Lambda
 from .embedding import Embedding
+from .fixed import GlobalAveragePooling1D, GlobalMaxPooling1D, Permute, Selection
 from .input import Input, InputLayer
 from .merge import (
     Add,
@@ -38,6 +39,7 @@ from .normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from .own import OwnLayer as OwnLayer
 from .periodic import PeriodicEmbedding, Scale
 from .preprocessing import (
     CategoryEncoding,
@@ -69,6 +71,8 @@ __all__ = [
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalMaxPooling1D",
     "GroupNormalization",
     "Hashing",
     "Identity",
@@ -85,6 +89,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "PeriodicEmbedding",
+    "Permute",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
@@ -92,6 +97,7 @@ __all__ = [
     "Reshape",
     "Residual",
     "Scale",
+    "Selection",
     "Softmax",
     "StringLookup",
     "Subtract",

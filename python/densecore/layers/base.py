@@ -12,16 +12,18 @@ import numpy as np
 
 from .. import regularizers
 from .._base import checks
-from .._base.dtypes import Array, Network
+from .._base.dtypes import Array, Network, floatx
 from .._base.keras_arrays import named
 from .._base.lazy import imports
 from .._base.lookup import unknown
+from .._base.registry import described, get_registered_object
+from .._base.warn import warn
 from .._data.structures import leaves
-from .arrays import Shapes, assign
+from .arrays import Shapes, assign, place
 from .eager import build_alone, call
 from .input import Input, row_shape
 from .lowering import Plan, Row, Source
-from .symbols import Node, Symbol, are_symbols, connect, node_of
+from .symbols import WHEN_TRAINED, Node, Symbol, are_symbols, connect, node_of
 
 # Keras's arguments that change nothing when they are None or False, and cannot be had otherwise.
 _KERAS_ONLY = frozenset(
@@ -70,7 +72,8 @@ class Layer:
     input_shape, input_dim, batch_input_shape
         The model's number of inputs, as Keras accepts it from the first layer.
     dtype
-        Accepted for Keras's sake, and without effect: the model has one.
+        Accepted for Keras's sake, and without effect: the model has one. Another one than
+        ``backend.floatx()`` is warned of.
     activity_regularizer : str or Regularizer, optional
         What the loss grows by for the layer's outputs, over the rows of the batch.
     learning_rate_multiplier : float or dict, optional
@@ -91,6 +94,11 @@ class Layer:
     ------
     TypeError
         An argument that the layer does not have; the message lists those it has.
+
+    Warns
+    -----
+    UserWarning
+        `dtype` is another one than the default.
     """
 
     #: Names of the arrays of parameters, in Keras's order; of those that no gradient changes.
@@ -98,7 +106,9 @@ class Layer:
     state_names: ClassVar[tuple[str, ...]] = ()
     #: What weights are brought to after each update, by the names of their arrays.
     _constraints: Mapping[str, Any] = MappingProxyType({})
-    #: Whether `call` is a user's, in Python.
+    #: Whether its arrays are weights as a user counts them.
+    _shows_weights: ClassVar[bool] = True
+    #: Whether the class is a user's; see `own.OwnLayer`.
     _is_own: ClassVar[bool] = False
     #: The keyword arguments that describe a layer, besides its name and `trainable`.
     config_names: ClassVar[tuple[str, ...]] = ()
@@ -119,6 +129,11 @@ class Layer:
     ) -> None:
         _refuse(type(self), others)
         kind = type(self).__name__
+        if dtype is not None and getattr(dtype, "name", dtype) != floatx():
+            warn(
+                f"{kind}: dtype: found {checks.shown(dtype)}, which is without effect: a layer "
+                "computes in its model's dtype, float32 or Sequential(..., dtype='float64')"
+            )
         self.learning_rate_multiplier = self._multipliers(
             f"{kind}: learning_rate_multiplier", learning_rate_multiplier, above=0
         )
@@ -162,7 +177,10 @@ class Layer:
     def __setattr__(self, name: str, value: Any) -> None:
         known = vars(self)
         fixed = name in ("activation", "axis", *self.config_names, *_MULTIPLIERS)
-        if (fixed and name in known) or (name == "name" and known.get("_model")):
+        if name == "name" and known.get("_model"):
+            self._check_name(value)
+            known["_automatic_name"] = False
+        elif fixed and name in known:
             raise AttributeError(
                 f"layer {self.name or type(self).__name__}: {name}: found {value!r} for a layer "
                 "that is made, whose model computes with the value that it was made with; wanted "
@@ -170,18 +188,33 @@ class Layer:
             )
         super().__setattr__(name, value)
 
+    def _check_name(self, value: Any) -> None:
+        """Raise unless a layer of a model can have that name from now on."""
+        checks.text(f"layer {self.name}: name", value)
+        model = None if self._model is None else self._model()
+        parts = [] if model is None else [part for top in model._layers for part in top._walk()]
+        if any(part is not self and part.name == value for part in parts):
+            raise ValueError(
+                f"layer {self.name}: name: found {value!r}, which another layer of the model has"
+            )
+
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        if "call" in vars(cls) and not cls.__module__.startswith("densecore."):
-            if "build" in vars(cls) or cls.parameter_names:
-                raise TypeError(
-                    f"class {cls.__name__}: found a method call with weights of its own, which the "
-                    "core cannot train, wanted layers of densecore.layers; a call without weights, "
-                    "of single elements, is a layer"
-                )
-            cls._is_own = True
+        if cls.__module__.startswith(f"{__package__.partition('.')[0]}."):
+            return
+        if Layer in cls.__bases__:
+            own = Symbol.operators["layer of one's own"]
+            cls.__bases__ = tuple(own if base is Layer else base for base in cls.__bases__)
+        elif "call" in vars(cls) and not cls._is_own:
+            kind = next(base.__name__ for base in cls.__mro__ if base.__module__ != cls.__module__)
+            raise TypeError(
+                f"class {cls.__name__}: found a method call in a subclass of {kind}, which "
+                "the core computes, and does not call; wanted a subclass of Layer, whose call may "
+                f"call a {kind}; for units that drop out in predictions, too, there is "
+                "model(x, training=True)"
+            )
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: Any = None) -> Any:
         """The layer's outputs for an array, at once; or, for a symbol, that of its outputs.
 
         A layer that belongs to no model yet is built by the first array, in Keras's default dtype
@@ -204,7 +237,7 @@ class Layer:
             Inputs that are no numbers, or of another shape than the layer was built for.
         """
         if are_symbols(inputs):
-            if training:
+            if training is not WHEN_TRAINED and training:
                 raise TypeError(
                     f"{self!r}: training: found True for a symbol, wanted None: fit trains, and "
                     "predict does not"
@@ -268,6 +301,9 @@ class Layer:
         return self._core_indices[0] if self._core_indices else None
 
     def _built_views(self) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+        model = None if self._model is None else self._model()
+        if self._views is None and model is not None and model._known_inputs and not model.built:
+            model.build()  # as Keras, which builds a model when its inputs are known
         if self._views is None and self._nodes:  # as Keras's layers have after a call
             build_alone(self, self._nodes[0].inputs[0].row)
         if self._views is None:
@@ -297,6 +333,8 @@ class Layer:
     @property
     def weights(self) -> list[Array]:
         """All weights, as views, in Keras's order."""
+        if not self._shows_weights:
+            return []
         return list(self._named_weights().values())
 
     @property
@@ -309,8 +347,8 @@ class Layer:
     @property
     def non_trainable_weights(self) -> list[Array]:
         """The weights that no gradient changes, as views."""
-        trained = {id(array) for array in self.trainable_weights}
-        return [array for array in self.weights if id(array) not in trained]
+        trained = {place(array) for array in self.trainable_weights}
+        return [array for array in self.weights if place(array) not in trained]
 
     @property
     def variables(self) -> list[Array]:
@@ -353,7 +391,7 @@ class Layer:
         config: dict[str, Any] = {"class": type(self).__name__, "name": self.name}
         for key in self.config_names:
             value = getattr(self, key)
-            config[key] = value.get_config() if hasattr(value, "get_config") else value
+            config[key] = described(value)
             if value is None and key.endswith(("_constraint", "_regularizer")):
                 del config[key]  # files of models without them stay as they were
         if not self._trainable:
@@ -380,6 +418,10 @@ class Layer:
                 raise KeyError(key)
         return cls(**arguments)
 
+    def saved(self) -> dict[str, Any]:
+        """What a model's configuration holds of the layer, for `deserialize`."""
+        return self.get_config()
+
     def __repr__(self) -> str:
         shown = [f"{key}={getattr(self, key)!r}" for key in self.config_names]
         shown += [] if self.name is None else [f"name={self.name!r}"]
@@ -394,10 +436,6 @@ class Layer:
     def _named_parts(self) -> Iterator["Layer"]:
         """The layer itself, and those within it whose names no other of a model may have."""
         yield self
-
-    def call(self, inputs: Any) -> Any:
-        """A function of arrays; only layers of one's own have it."""
-        raise NotImplementedError
 
     def _called_with(self, inputs: Any) -> Any:
         """What a Python function makes of symbols; None: a node of this layer's own."""
@@ -456,10 +494,7 @@ class Layer:
 
     def _plan(self, plan: Plan) -> None:
         """Append what the layer is in the core, with `plan.here` as the input."""
-        if not self._is_own:
-            raise NotImplementedError
-        plan.close()
-        plan.functions[plan.add({"kind": "function"})] = Symbol.operators["derived"](self.call)
+        raise NotImplementedError
 
     def _core_multipliers(self) -> list[list[float]]:
         """Of learning rate and weight decay, for each array; empty when all are 1."""
@@ -526,7 +561,8 @@ def classes() -> dict[str, type[Layer]]:
     while pending:
         kind = pending.pop()
         pending += kind.__subclasses__()
-        if kind.__module__.startswith(__package__) and not kind.__name__.startswith("_"):
+        public = kind.__module__.startswith(__package__) and not kind.__name__.startswith("_")
+        if public and not kind._is_own:
             known[kind.__name__] = kind
     return dict(sorted(known.items()))
 
@@ -543,9 +579,18 @@ def deserialize(config: dict[str, Any]) -> Layer:
     if not isinstance(config, Mapping):
         raise TypeError(f"layer: found {checks.shown(config)}, wanted a dictionary")
     kind = config.get("class")
-    if not isinstance(kind, str) or kind not in known:
-        unknown("layer", kind, known)
-    layer = known[kind].from_config(config)
+    own = get_registered_object(kind) if isinstance(kind, str) else None
+    if isinstance(own, type) and issubclass(own, Layer):
+        layer: Layer = own.from_config(config["config"])
+    else:
+        if set(config) == {"class", "config"} and kind not in known:
+            raise ValueError(
+                f"layer: found the class {kind!r}, which is not known here, wanted custom_objects "
+                "with it"
+            )
+        if not isinstance(kind, str) or kind not in known:
+            unknown("layer", kind, known)
+        layer = known[kind].from_config(config)
     for part in layer._walk():  # a name that a model made up may give way in another model
         automatic = rf"{re.escape(part._default_name())}(_\d+)?"
         part._automatic_name = re.fullmatch(automatic, str(part.name)) is not None

@@ -14,6 +14,7 @@ from . import activation_argument as functions
 from .base import Layer
 from .lowering import Plan
 from .symbols import Symbol
+from .weight import Weight, with_weight
 
 
 class DerivedActivation(functions.UserActivation):
@@ -196,9 +197,18 @@ class Lambda(Layer):
 
 def _element_function(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
     """What NumPy's function of a symbol is: a symbol, or NotImplemented."""
+    if any(isinstance(given, Weight) for given in inputs):
+        return with_weight(ufunc, inputs)
     numbers = [given for given in inputs if not isinstance(given, Symbol)]
-    if ufunc not in Traced.ufuncs or len(inputs) > 2 or any(np.ndim(one) for one in numbers):
+    if ufunc not in Traced.ufuncs or len(inputs) > 2:
         return NotImplemented
+    for given in numbers:
+        if np.ndim(given):
+            raise TypeError(
+                f"found numpy.{ufunc.__name__} of a symbol and an array of shape {np.shape(given)}"
+                ", wanted layers, functions of single elements and numbers, or a layer's own "
+                "weights (add_weight)"
+            )
     symbol = next(given for given in inputs if isinstance(given, Symbol))
     if len(inputs) == 1:
         return ElementFunction(ufunc.__name__)(symbol)

@@ -38,6 +38,9 @@ class Input(Symbol):
     """
 
     weights: ClassVar[list[Array]] = []
+    trainable_weights: ClassVar[list[Array]] = []
+    non_trainable_weights: ClassVar[list[Array]] = []
+    variables: ClassVar[list[Array]] = []
     trainable = True
     built = True
 
@@ -91,6 +94,17 @@ class Input(Symbol):
     def get_weights(self) -> list[Array]:
         """None: an empty list."""
         return []
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Nothing, of an empty list.
+
+        Raises
+        ------
+        ValueError
+            There are some.
+        """
+        if len(weights):
+            raise ValueError(f"weights: found {len(weights)} arrays, wanted 0")
 
     def count_params(self) -> int:
         """0."""

@@ -496,6 +496,7 @@ class Rescaling(Normalization):
 
     config_names: ClassVar[tuple[str, ...]] = ("scale", "offset")
     _epsilon = 0.0
+    _shows_weights = False  # what the core keeps of it are its arguments
 
     def __init__(self, scale: Any, offset: Any = 0.0, **general: Any) -> None:
         factor, shift = _given("scale", scale), _given("offset", offset)

@@ -1,7 +1,8 @@
 """Categories and numbers as a table has them, on their way to a model: arrays in, arrays out.
 
-These layers are called with arrays, before a model: text cannot be an input of one, and what they
-learn is no weight. `get_config` holds it.
+These layers are called with arrays, before a model; or they stand on the inputs of a functional
+model, which then takes what they take, text included, and computes them before the core sees
+numbers. What they learn is no weight. `get_config` holds it.
 """
 
 import hashlib
@@ -16,23 +17,24 @@ from .._base.dtypes import Array, floatx
 from .._base.lookup import unknown
 from .base import Layer
 from .lowering import Plan, Row
+from .symbols import are_symbols, connect
 
 _MODES = ("int", "one_hot", "multi_hot", "count")
 
 
 class Preprocessing(Layer):
-    """Base class of the layers that are called with arrays alone.
+    """Base class of the layers that see arrays before the core does.
 
     Raises
     ------
     TypeError
-        It is called with a symbol, or stands in a model.
+        In a model: another layer than one of these stands before it, or it is a stack.
     """
 
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
-        """The numbers for an array, at once."""
-        if hasattr(inputs, "_activated"):
-            raise self._refusal()
+        """The numbers for an array, at once; or, for a symbol, that of the numbers."""
+        if are_symbols(inputs):
+            return connect(self, inputs)
         return self.compute(np.asarray(inputs))
 
     def compute(self, values: Array) -> Array:
@@ -44,15 +46,21 @@ class Preprocessing(Layer):
         raise NotImplementedError
 
     def _output_row(self, row: Row | None) -> Row | None:
-        raise self._refusal()
+        mode = getattr(self, "output_mode", "int")
+        if row is None or mode == "int":
+            return row
+        if mode == "one_hot":
+            return (*(row[:-1] if row[-1:] == (1,) else row), self._size())
+        return (*row[:-1], self._size())
+
+    def _size(self) -> int:
+        """The number of columns of rows that are no numbers of categories."""
+        raise NotImplementedError
 
     def _plan(self, plan: Plan) -> None:
-        raise self._refusal()
-
-    def _refusal(self) -> TypeError:
-        return TypeError(
-            f"{type(self).__name__}: found a layer of a model, wanted a call with an array before "
-            "the model: layer(values)"
+        raise TypeError(
+            f"{type(self).__name__}: found it on what a layer computes, or in a stack, wanted it "
+            "on an input of Model(inputs, outputs), or a call with an array before the model"
         )
 
 
@@ -104,6 +112,9 @@ class CategoryEncoding(Preprocessing):
         super().__init__(**general)
         self.num_tokens = checks.width("CategoryEncoding: num_tokens", num_tokens)
         self.output_mode = _mode("CategoryEncoding", output_mode, _MODES[1:])
+
+    def _size(self) -> int:
+        return self.num_tokens
 
     def compute(self, values: Array) -> Array:
         """Rows (..., num_tokens)."""
@@ -177,6 +188,11 @@ class Discretization(Preprocessing):
         shares = np.linspace(0, 1, self.num_bins + 1)[1:-1]
         self._boundaries = np.unique(np.quantile(values, shares)).tolist()
 
+    def _size(self) -> int:
+        if self._boundaries is None:
+            raise RuntimeError("Discretization: wanted a call of adapt first")
+        return len(self._boundaries) + 1
+
     def compute(self, values: Array) -> Array:
         """The numbers of the intervals, from 0."""
         if self._boundaries is None:
@@ -213,6 +229,9 @@ class Hashing(Preprocessing):
         self.mask_value = mask_value
         self.salt = salt
         self.output_mode = _mode("Hashing", output_mode)
+
+    def _size(self) -> int:
+        return self.num_bins
 
     def compute(self, values: Array) -> Array:
         """The numbers, of the shape of the values."""
@@ -315,6 +334,9 @@ class _Lookup(Preprocessing):
         if self._tokens is None:
             raise RuntimeError(f"{type(self).__name__}: wanted a vocabulary, or adapt first")
         return self._tokens
+
+    def _size(self) -> int:
+        return self.vocabulary_size()
 
     def compute(self, values: Array) -> Array:
         """The numbers of tokens, or, inverted, the tokens of numbers."""

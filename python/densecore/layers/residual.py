@@ -71,6 +71,10 @@ class Residual(Layer):
         }
 
     @property
+    def weights(self) -> list[Any]:
+        return [array for layer in self._layers for array in layer.weights]
+
+    @property
     def trainable_weights(self) -> list[Any]:
         return [array for layer in self._layers for array in layer.trainable_weights]
 
@@ -78,7 +82,7 @@ class Residual(Layer):
         return {
             "class": "Residual",
             "name": self.name,
-            "layers": [layer.get_config() for layer in self._layers],
+            "layers": [layer.saved() for layer in self._layers],
         }
 
     @classmethod

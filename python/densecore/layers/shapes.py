@@ -150,7 +150,8 @@ def _columns(symbol: Symbol, index: Any) -> Any:
     first, last, step = part.indices(size)
     if step != 1:
         raise TypeError("found columns with gaps, wanted one after another")
-    return Columns(first, last)(symbol)
+    computed = symbol._node is not None and not isinstance(symbol._node.layer, Columns)
+    return (Symbol.operators["selection"] if computed else Columns)(first, last)(symbol)
 
 
 Symbol.operators["columns"] = _columns

@@ -83,6 +83,12 @@ class Symbol(NDArrayOperatorsMixin):
     def __array_function__(self, function: Any, types: Any, given: Any, named: Any) -> Any:
         if function is np.concatenate:
             return self.operators["concatenate"](*given, **named)
+        if function is np.shape:
+            return self.shape
+        if function is np.ndim:
+            return self.ndim
+        if function is np.dot:
+            return np.matmul(*given)
         if function in (np.sum, np.mean):
             return self.operators[function.__name__](*given, **named)
         raise TypeError(
@@ -104,6 +110,34 @@ class Symbol(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"<Symbol shape={self.shape}, name={self.name}>"
+
+
+class WhenTrained:
+    """What a layer of one's own gets as `training` while it is described: it may hand it on.
+
+    What a layer does in training and else is one graph for the core; its own dropout and noise tell
+    the two apart.
+    """
+
+    def __bool__(self) -> NoReturn:
+        raise CallError(
+            "training: found a condition, wanted it handed on to other layers: GaussianNoise, "
+            "GaussianDropout, Dropout and BatchNormalization know when a model is trained"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or bool(self)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class CallError(TypeError):
+    """A layer of one's own does what no graph can hold; what it says is not to be tried again with
+    arrays."""
+
+
+WHEN_TRAINED = WhenTrained()
 
 
 class Node:

@@ -38,6 +38,12 @@ class CallableLoss(Loss):
         self._gives_gradient: bool | None = False if isinstance(function, Loss) else None
         self._label_columns = False  # whether class numbers are (rows, 1)
 
+    def __getattr__(self, name: str) -> Any:
+        """What the object has that the user made: ``model.loss.delta``."""
+        if name.startswith("__") or name == "function":
+            raise AttributeError(name)
+        return getattr(self.function, name)
+
     def check_trainable(self) -> None:
         """Raise unless the reduction gives one number; see `Loss`."""
         if isinstance(self.function, Loss):

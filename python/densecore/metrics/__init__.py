@@ -12,23 +12,43 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .. import losses as _all_losses
 from .._base import checks
 from .._base.lookup import unknown
 from .._base.registry import name_that_finds, public
 from .._base.warn import warn
-from ..losses.base import LOSSES
+from ..losses.base import LOSSES, LossFunction
 from . import losses as _losses
 from .base import METRICS, by_loss
 from .base import Description as Description
 from .base import Metric as Metric
 from .classification import *
 from .function import MeanMetricWrapper
+from .functions import (
+    binary_accuracy as binary_accuracy,
+)
+from .functions import (
+    categorical_accuracy as categorical_accuracy,
+)
+from .functions import (
+    sparse_categorical_accuracy as sparse_categorical_accuracy,
+)
+from .functions import (
+    sparse_top_k_categorical_accuracy as sparse_top_k_categorical_accuracy,
+)
+from .functions import (
+    top_k_categorical_accuracy as top_k_categorical_accuracy,
+)
 from .losses import LossAsMetric as LossAsMetric
 from .reduction import *
 from .regression import *
 
 for _name, _class in _losses.classes().items():
     globals().setdefault(_name, _class)
+# Keras has the functions of losses here, too.
+for _name, _function in vars(_all_losses).items():
+    if isinstance(_function, LossFunction):
+        globals().setdefault(_name, _function)
 METRICS.collect(globals(), lambda cls: "" if cls is MeanMetricWrapper else cls.kind)
 # A loss's other words are the metric's, too.
 METRICS.alias({word: LOSSES.canonical(word) or "" for word in LOSSES.words()})
@@ -94,7 +114,7 @@ def get(metric: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric:
         maker = METRICS.maker(metric, custom_objects)
         if not isinstance(maker, type):
             return MeanMetricWrapper(maker)
-        found: Any = maker() if metric == maker.__name__ else maker(name=metric)
+        found: Any = maker(name=metric)  # as Keras: also a class's name
     elif callable(metric) and not isinstance(metric, type | Metric):
         return MeanMetricWrapper(metric)
     elif isinstance(metric, type) and issubclass(metric, Metric) and metric.is_own:

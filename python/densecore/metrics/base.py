@@ -235,8 +235,10 @@ def by_loss(kind: str, loss: str, outputs: int) -> str:
         return kind
     if CORE[LOSSES.canonical(loss) or loss]["sparse"]:
         return f"sparse_categorical_{kind}"
+    if kind == "accuracy":  # goes by the shapes alone, also of several answers of yes or no
+        return "binary_accuracy" if outputs == 1 else "categorical_accuracy"
     binary = outputs == 1 or loss.startswith("binary_")
-    return f"binary_{kind}" if binary else f"categorical_{kind}"
+    return "binary_crossentropy" if binary else "categorical_crossentropy"
 
 
 METRICS = Registry("metric", Metric, key="metric")

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+
 from .._base import checks
 from .._base.lookup import unknown
-from .base import Metric
+from ..losses.base import Loss
+from .base import Description, Metric, matched, weights
 
 
 def _share(option: str, value: Any) -> float:
@@ -264,6 +267,11 @@ class AUC(_OfProbabilities):
     name : str, optional
     num_thresholds, from_logits
         Accepted for Keras's sake, and without effect: the order of the scores is what counts.
+    multi_label : bool, optional
+        Of several outputs. True: the mean of their areas, also by default; False: one area of all
+        outputs of all rows, as of one output.
+    num_labels
+        Accepted for Keras's sake: the outputs say how many there are.
 
     Raises
     ------
@@ -285,9 +293,45 @@ class AUC(_OfProbabilities):
         name: str | None = None,
         num_thresholds: int | None = None,
         from_logits: bool = False,
+        multi_label: bool | None = None,
+        num_labels: int | None = None,
         **common: Any,
     ) -> None:
         checks.flag("from_logits", from_logits)
+        if multi_label is not None:
+            common["multi_label"] = checks.flag("multi_label", multi_label)
         if curve not in ("ROC", "PR"):
             unknown("curve", curve, ("ROC", "PR"))
         super().__init__(name, **common, curve=curve)
+
+    @property
+    def _is_flat(self) -> bool:
+        return self._options.get("multi_label") is False
+
+    def _core_options(self) -> dict[str, Any]:
+        options = super()._core_options()
+        options.pop("multi_label", None)
+        return options
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add some rows; see `Metric.update_state`."""
+        shape = np.shape(y_pred)
+        if not self._is_flat or len(shape) < 2 or shape[-1] < 2:
+            super().update_state(y_true, y_pred, sample_weight)
+            return
+        outputs, targets, labels = matched(y_true, y_pred)
+        if labels:
+            targets = targets[:, None] == np.arange(outputs.shape[1])
+        weight = weights(sample_weight, len(outputs))
+        spread = None if weight is None else np.repeat(weight, outputs.shape[1])
+        super().update_state(targets.reshape(-1, 1), outputs.reshape(-1, 1), spread)
+
+    def _describe(self, loss: Loss, outputs: int, weighted: bool) -> Description:
+        if not self._is_flat or outputs < 2:
+            return super()._describe(loss, outputs, weighted)
+        if loss.from_logits:
+            raise ValueError(
+                f"metric '{self.name}': multi_label: found False with a loss from_logits, wanted "
+                "outputs that are probabilities"
+            )
+        return self._of_pass, {"weighted": weighted}

@@ -1,6 +1,7 @@
 """A model with its loss, optimizer and metrics, and its data as these want them."""
 
 import math
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -123,6 +124,7 @@ class Compiled(LayeredNetwork):
         try:
             loss.check_trainable()
             self._optimizer, self._loss = optimizer, loss
+            vars(optimizer)["_model"] = weakref.ref(self)  # of which it counts the steps
             self._metrics, self._weighted_metrics = metrics, weighted_metrics
             if self.built:
                 self._network_changed()

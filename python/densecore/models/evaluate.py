@@ -46,7 +46,12 @@ def evaluate(
         source = batches_of(model, x, False, steps, None)
     else:
         source = Arrays(model._data(x, y, sample_weight), size, False, steps)
-    params = {"verbose": verbose, "steps": source.steps, "metrics": model.metrics_names}
+    params = {
+        "verbose": verbose,
+        "epochs": 1,
+        "steps": source.steps,
+        "metrics": model.metrics_names,
+    }
     listeners = CallbackList(callbacks, model, **params)
     start = time.perf_counter()
     with model._reserved():  # the names belong to the numbers
@@ -138,7 +143,7 @@ def predict(
         whole = model._rows(x)
         parts = (take(whole, slice(begin, begin + size)) for begin in range(0, len(whole), size))
         total = -(-len(whole) // size) if steps is None else steps
-    listeners = CallbackList(callbacks, model, verbose=verbose, steps=total)
+    listeners = CallbackList(callbacks, model, verbose=verbose, epochs=1, steps=total)
     watched = listeners.listens_to_batches("predict")
     listeners.on_predict_begin({})
     if not are_batches(x) and not watched:

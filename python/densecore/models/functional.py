@@ -1,6 +1,5 @@
 """Functional: layers as a graph, described by calls with symbols."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -11,15 +10,16 @@ from .._base.dtypes import Array
 from .._data.row_sources import Rows, as_rows
 from .._data.structures import leaves, mapped, packed
 from ..layers import Input, Layer
+from ..layers.graph import Graph, lower, trace
 from ..layers.lowering import Plan, Row, Source, elements
-from ..layers.symbols import Symbol, node_of
-from .graph import Graph, trace
+from ..layers.symbols import Node, Symbol, node_of
 from .inputs import joined, matched
 from .layered_network import MAX_LAYERS
 from .loans import adopt, release
 from .model import Model
 from .names import Names
 from .nesting import KINDS, as_seen, layer_of
+from .preparation import Preparation
 from .summary import graph_table
 
 
@@ -63,6 +63,7 @@ class Functional(Model):
     _not_pickled: ClassVar[frozenset[str]] = Model._not_pickled | {
         "_graph",
         "_input_names",
+        "_preparation",
         "_symbols",
         "_given",
         "_output_symbols",
@@ -112,6 +113,7 @@ class Functional(Model):
         if self._output_structure == [0]:  # as Keras, which returns no list of one
             self._output_structure = 0
         self._graph: Graph = trace(self._symbols, self._output_symbols)
+        self._preparation = Preparation(self._graph, self._symbols, self._output_symbols)
         self._given = [_as_input(symbol) for symbol in self._symbols]
         self._input_names = _names_of(self._given, inputs)
         names = Names()
@@ -163,7 +165,13 @@ class Functional(Model):
 
     @property
     def _input_row(self) -> Row:
-        return _side_by_side(self._input_rows)
+        return _side_by_side(self._core_rows)
+
+    @property
+    def _core_rows(self) -> list[Row]:
+        """The shapes of rows of what the core takes: those of the inputs, unless layers of
+        preprocessing stand on them."""
+        return [symbol.row for symbol in self._preparation.symbols]
 
     @property
     def _output_row(self) -> Row:
@@ -232,9 +240,13 @@ class Functional(Model):
 
     def _rows(self, x: Any) -> Rows:
         parts = matched("x", x, self._input_structure, self.input_names)
+        names, rows = self.input_names, self._core_rows
+        if self._preparation.nodes:
+            parts = self._preparation.compute(names, parts)
+            names = [str(symbol.name) for symbol in self._preparation.symbols]
         if len(parts) == 1:
-            return as_rows("x", parts[0], self._dtype, self._input_rows[0])
-        return joined(self.input_names, parts, self._dtype, self._input_rows)
+            return as_rows("x", parts[0], self._dtype, rows[0])
+        return joined(names, parts, self._dtype, rows)
 
     @property
     def _head_names(self) -> list[str]:
@@ -246,7 +258,8 @@ class Functional(Model):
 
     @property
     def _parts(self) -> tuple[int, int]:
-        return len(self._symbols), len(self._output_symbols)
+        inputs = 2 if self._preparation.nodes else len(self._symbols)  # one is taken as it is
+        return inputs, len(self._output_symbols)
 
     def _gradient_of(self, grad_output: Any) -> Any:
         if len(self._output_symbols) == 1:
@@ -269,6 +282,11 @@ class Functional(Model):
         return result
 
     def _like_x(self, gradient: Array) -> Any:
+        if self._preparation.nodes:
+            raise TypeError(
+                "found a gradient by x of a model with layers of preprocessing, wanted none: they "
+                "have no derivative"
+            )
         if len(self._symbols) == 1:
             return super()._like_x(gradient)
         return packed(self._input_structure, _columns(gradient, self._input_rows))
@@ -287,27 +305,23 @@ class Functional(Model):
     def _plan(self) -> Plan:
         plan = Plan(self._input_row)
         sources, begin = [], 0
-        for row in self._input_rows:
+        for row in self._core_rows:
             sources.append(Source(-1, begin, row))
             begin += elements(row)
-        outputs = self._lower(plan, sources)
+        nodes, symbols = self._core_nodes(), self._preparation.symbols
+        outputs = lower(plan, nodes, symbols, self._output_symbols, sources)
         if len(outputs) > 1:
             plan.heads(outputs)
         else:
             plan.end(outputs[0])
         return plan
 
+    def _core_nodes(self) -> list[Node]:
+        done = {id(node) for node in self._preparation.nodes}
+        return [node for node in self._graph.nodes if id(node) not in done]
+
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
-        values = dict(zip(map(id, self._symbols), sources, strict=True))
-        uses = Counter(id(symbol) for node in self._graph.nodes for symbol in node.inputs)
-        uses.update(id(symbol) for symbol in self._output_symbols)
-        for node in self._graph.nodes:
-            taken = [values[id(symbol)] for symbol in node.inputs]
-            for symbol, source in zip(node.outputs, plan.call(node.layer, taken), strict=True):
-                values[id(symbol)] = source
-                if uses[id(symbol)] > 1:
-                    plan.close()  # an activation may not change what others see
-        return [values[id(symbol)] for symbol in self._output_symbols]
+        return lower(plan, self._graph.nodes, self._symbols, self._output_symbols, sources)
 
     # Display and configuration --------------------------------------------------------------------
 
@@ -334,7 +348,7 @@ class Functional(Model):
             "seed": self.seed,
             "inputs": [given.get_config() for given in self._given],
             "input_structure": packed(self._input_structure, list(range(len(self._given)))),
-            "layers": [layer.get_config() for layer in self._layers],
+            "layers": [layer.saved() for layer in self._layers],
             "nodes": nodes,
             "outputs": packed(self._output_structure, outputs),
         }
@@ -406,3 +420,4 @@ def _names_of(inputs: list[Input], structure: Any) -> list[str]:
 
 
 KINDS["Functional"] = Functional
+Symbol.operators["model"] = Functional

@@ -1,5 +1,6 @@
 """What a model of several outputs is compiled with: a loss, a weight and metrics for each."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,12 +38,17 @@ class Head:
     weight: float = 1.0
     metrics: list[Metric] = field(default_factory=list)
     weighted: list[Metric] = field(default_factory=list)
+    #: The columns of its last targets, where they are not those of its outputs: a loss of one's own
+    #: takes any.
+    own_columns: int | None = None
 
     @property
     def columns(self) -> int:
         """The columns of its targets."""
         if self.loss is None:
             return 0
+        if self.own_columns is not None:
+            return self.own_columns
         return 1 if self.loss.sparse else self.loss.target_columns(self.outputs)
 
 
@@ -137,6 +143,29 @@ class HeadsLoss(Loss):
         """Not to be had: the losses of the outputs are functions of their own."""
         raise TypeError("loss: found a model of several outputs, wanted the loss of one of them")
 
+    def for_metrics(self, y_true: Array, y_pred: Array) -> Array:
+        """Targets as the core's metrics take them: outputs that have none stand for targets of
+        other columns.
+
+        Parameters
+        ----------
+        y_true : ndarray (rows, columns)
+        y_pred : ndarray (rows, outputs)
+        """
+        if all(head.own_columns is None for head in self.heads):
+            return y_true
+        shown, begin, first = [], 0, 0
+        for head in self.heads:
+            own = head.own_columns is not None
+            shown.append(
+                y_pred[:, first : first + head.outputs]
+                if own
+                else y_true[:, begin : begin + head.columns]
+            )
+            begin += head.columns
+            first += head.outputs
+        return np.ascontiguousarray(np.concatenate(shown, axis=1), y_true.dtype)
+
     # The core -------------------------------------------------------------------------------------
 
     def described(self) -> list[dict[str, Any]]:
@@ -200,6 +229,11 @@ class HeadsLoss(Loss):
         for head, part in zip(self.trained, parts, strict=True):
             if isinstance(head.loss, CallableLoss):
                 self._changed |= head.loss.take_targets(part, rows, head.outputs)
+                shape = np.shape(part)
+                columns = math.prod(shape[1:])
+                free = len(shape) > 1 and not head.loss.sparse and columns != head.outputs
+                free = free and not (head.metrics or head.weighted)
+                head.own_columns = columns if free else None
         result = np.empty((rows, self.target_columns(0)), dtype)
         begin = 0
         for head, part in zip(self.trained, parts, strict=True):

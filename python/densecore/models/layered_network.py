@@ -11,11 +11,12 @@ import numpy as np
 
 from .._base import checks, core, seeds
 from .._base.dtypes import DTYPES, Array, Network, check_dtype
+from .._base.registry import get_registered_name
 from .._base.subnormals import flush_subnormals
 from .._data.row_sources import Rows
 from .._data.structures import leaves
 from ..layers import Dense, Layer, assign
-from ..layers.arrays import total
+from ..layers.arrays import place, total
 from ..layers.lowering import Plan, Row, Source
 from ..layers.symbols import Node, Symbol, connect
 from .loans import Loan, check_shapes, copy_back, copy_in, lender, views_in, weights_of
@@ -171,6 +172,11 @@ class LayeredNetwork(ABC):
         """The layers, and those within residual blocks and models."""
         for layer in self._layers:
             yield from layer._walk()
+
+    def _own_classes(self) -> dict[str, type[Layer]]:
+        """The users' classes among those of the layers, by the names that configurations have."""
+        parts = [part for part in self._all_layers() if part._is_own]
+        return {get_registered_name(type(part)): type(part) for part in parts}
 
     @property
     def seed(self) -> int:
@@ -520,8 +526,8 @@ class LayeredNetwork(ABC):
     @property
     def non_trainable_weights(self) -> list[Array]:
         """The weights that no gradient changes, as views."""
-        trained = {id(array) for array in self.trainable_weights}
-        return [array for array in self.weights if id(array) not in trained]
+        trained = {place(array) for array in self.trainable_weights}
+        return [array for array in self.weights if place(array) not in trained]
 
     @property
     def variables(self) -> list[Array]:
@@ -553,6 +559,32 @@ class LayeredNetwork(ABC):
         """
         with self._reserved():
             assign(self.weights, weights)
+
+    @property
+    def losses(self) -> list[float]:
+        """The penalties of weights that are added to the loss, a number for each regularizer."""
+        found = []
+        for layer in self._all_layers():
+            for name, array in layer._named_weights().items():
+                penalty = getattr(layer, f"{name}_regularizer", None)
+                if penalty is not None:
+                    found.append(float(penalty(array)))
+        return found
+
+    def add_loss(self, *loss: Any) -> None:
+        """Not there: a loss is a function of the targets and the outputs.
+
+        Raises
+        ------
+        TypeError
+            Always; the message says how a penalty is written here.
+        """
+        raise TypeError(
+            "add_loss: found a call, wanted penalties where they belong: of weights "
+            "kernel_regularizer, of a layer's outputs activity_regularizer, of the model's outputs "
+            "a loss of one's own; a quantity of other layers can be a further output of the model, "
+            "with a loss and a loss_weights of its own"
+        )
 
     def _parameter_tensors(self) -> dict[str, Array]:
         """Every weight array by its name in a model file, as views."""

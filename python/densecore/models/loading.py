@@ -56,7 +56,8 @@ def clone_model(model: Model, input_tensors: None = None) -> Model:
         raise TypeError(
             "clone_model: input_tensors: found some, wanted None: the inputs are the model's own"
         )
-    return type(model).from_config({**model._architecture(), "seed": None})
+    with CustomObjectScope(model._own_classes()):
+        return type(model).from_config({**model._architecture(), "seed": None})
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Model:
@@ -90,6 +91,8 @@ def model_from_config(
     if not isinstance(config, Mapping):
         raise TypeError(f"configuration: found {checks.shown(config)}, wanted a dictionary")
     name = config.get("class", "Sequential")
+    if isinstance(config.get("config"), Mapping) and config.get("class_name") in KINDS:
+        return model_from_config(config["config"], custom_objects)  # as `to_json` wraps it
     if not isinstance(name, str) or name not in KINDS:
         unknown("class of models", name, KINDS)
     with CustomObjectScope(custom_objects or {}):

@@ -12,7 +12,7 @@ from .._base.keras_arrays import as_tensors
 from .._base.lazy import imports
 from .._data.row_sources import take
 from ..callbacks.history import History
-from ..layers.symbols import are_symbols
+from ..layers.symbols import WHEN_TRAINED, are_symbols
 from .derivatives import Derivatives
 from .nesting import KINDS
 from .on_batch import OnBatch
@@ -289,7 +289,7 @@ class Model(OnBatch, Derivatives, Serializable):
         self._build_for(x)
         return self._shaped(self._network.predict(self._rows(x), None))
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: Any = None) -> Any:
         """As `predict`: an array, where Keras has a tensor; for symbols those of the outputs: the
         model is then a layer of another one, with the same weights.
 
@@ -306,7 +306,7 @@ class Model(OnBatch, Derivatives, Serializable):
             `training` is true for symbols: fit trains, and predict does not.
         """
         if are_symbols(inputs):
-            if training:
+            if training is not WHEN_TRAINED and training:
                 raise TypeError("training: found True for a symbol, wanted None: fit trains")
             return self._called(inputs)
         if not training:

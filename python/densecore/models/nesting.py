@@ -54,6 +54,10 @@ class Nested(Layer):
         self.model.trainable = value
 
     @property
+    def weights(self) -> list[Array]:
+        return [array for layer in self.model._layers for array in layer.weights]
+
+    @property
     def trainable_weights(self) -> list[Array]:
         return [array for layer in self.model._layers for array in layer.trainable_weights]
 

@@ -92,34 +92,29 @@ class Sequential(Model):
     # Layers ---------------------------------------------------------------------------------------
 
     def add(self, layer: AnyLayer) -> None:
-        """Append a layer, as long as the model is not compiled; the others keep their weights.
+        """Append a layer; the others keep their weights.
 
-        A model that starts with ``Input`` gets its parameters at the first call that needs them.
+        A model that starts with ``Input`` gets its parameters at the first call that needs them. A
+        compiled one stays compiled, and forgets what its optimizer has accumulated.
 
         Raises
         ------
-        RuntimeError
-            The model is compiled already.
         ValueError, TypeError
             It is not a layer, it belongs to a model already, or its name or place is taken.
         """
-        if self.built and self.optimizer is not None:
-            raise RuntimeError("add: the model is compiled already; its layers are fixed")
         self._append(layer)
         self._drop_network()
 
     def pop(self) -> Layer:
-        """Remove the last layer and return it, as long as the model is not compiled.
+        """Remove the last layer and return it; the others keep their weights.
 
-        The others keep their weights.
+        A compiled model stays compiled, and forgets what its optimizer has accumulated.
 
         Raises
         ------
         RuntimeError
-            The model is compiled already, or has no layers.
+            The model has no layers.
         """
-        if self.built and self.optimizer is not None:
-            raise RuntimeError("pop: the model is compiled already; its layers are fixed")
         if not self._layers:
             raise RuntimeError("pop: the model has no layers")
         layer = self._layers.pop()
@@ -325,7 +320,7 @@ class Sequential(Model):
             "dtype": self.dtype,
             "seed": self.seed,
             "inputs": inputs,
-            "layers": [layer.get_config() for layer in self._layers],
+            "layers": [layer.saved() for layer in self._layers],
         }
 
     @property

@@ -13,12 +13,14 @@ from .._base import checks
 from .._base.dtypes import Array
 from .._base.files import check_overwrite
 from .._base.lazy import imports
+from .._base.registry import CustomObjectScope
 from .._base.warn import warn
 from .._saving import model_file, weights_file
 from ..losses.base import stored_config
 from ..losses.function import CallableLoss
 from .compiled import Compiled
 from .heads import HeadsLoss, heads_from, loss_of
+from .nesting import KINDS
 
 
 class Serializable(Compiled):
@@ -56,8 +58,16 @@ class Serializable(Compiled):
         return config
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
         """A new model, with initial weights, that `get_config` describes.
+
+        Parameters
+        ----------
+        config : dict
+        custom_objects : dict, optional
+            Losses, metrics and layers of one's own by the names that the configuration has.
 
         Raises
         ------
@@ -66,6 +76,13 @@ class Serializable(Compiled):
         """
         if not isinstance(config, Mapping):
             raise TypeError(f"configuration: found {checks.shown(config)}, wanted a dictionary")
+        if custom_objects is not None:
+            with CustomObjectScope(custom_objects):
+                return cls.from_config(config)
+        kind = KINDS.get(str(config.get("class", "Sequential")), cls)
+        if kind is not cls and issubclass(kind, cls):  # of `Model`, which is no kind itself
+            found: Self = kind.from_config(config)
+            return found
         try:
             model = cls._empty(config)
             model._add_from_config(config)
@@ -94,14 +111,16 @@ class Serializable(Compiled):
         return cls(dtype=config["dtype"], seed=config["seed"], name=config["name"])
 
     def to_json(self, **formatting: Any) -> str:
-        """`get_config` as text, for ``models.model_from_json``.
+        """`get_config` as text, in Keras's form, for ``models.model_from_json``.
 
         Parameters
         ----------
         **formatting
             Of ``json.dumps``, such as ``indent``.
         """
-        return json.dumps(self.get_config(), **formatting)
+        config = self.get_config()
+        kind = config.get("class", "Sequential")
+        return json.dumps({"class_name": kind, "config": config}, **formatting)
 
     # Files ----------------------------------------------------------------------------------------
 
@@ -268,6 +287,7 @@ class Serializable(Compiled):
         built = self.built
         return {
             "stack": self._architecture(),
+            "classes": self._own_classes(),
             "attributes": {key: value for key, value in vars(self).items() if key not in left_out},
             "progress": self.progress if built else {},
             "open_passes": self._network.open_passes if built else 0,
@@ -277,7 +297,8 @@ class Serializable(Compiled):
     def __setstate__(self, state: dict[str, Any]) -> None:
         config = state["stack"]
         Serializable.__init__(self, config["dtype"], config["seed"], config["name"])
-        self._add_from_config(config)
+        with CustomObjectScope(state.get("classes", {})):
+            self._add_from_config(config)
         # Version 0.1 had them without an underscore.
         renamed = {"loss": "_loss", "optimizer": "_optimizer", "seed": "_seed"}
         for name, value in state["attributes"].items():

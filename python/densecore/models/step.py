@@ -17,7 +17,7 @@ def train_batch(
         step_with_function(model, model.loss, batch, running_metrics)
     else:
         model._network.train_batch(*batch, running_metrics, penalty_weight)
-    model._give_back()
+        model._give_back()
 
 
 def step_with_function(
@@ -33,6 +33,7 @@ def step_with_function(
     value, gradient = loss.compute(batch.y, outputs, batch.weight)
     network.backward(gradient, False)
     network.apply_gradients()
+    model._give_back()  # before the network is asked for again, which takes the owner's weights
     if running_metrics is not None:
         add_to_metrics(model, outputs, batch.y, value + penalty, running_metrics)
     return float(value) + penalty
@@ -51,7 +52,9 @@ def add_to_metrics(
 ) -> None:
     """Add a batch whose loss Python has computed."""
     if isinstance(running_metrics, HeadsRunningMetrics):
-        model._network.add_to_metrics(outputs, y, loss, running_metrics.core)
+        assert isinstance(model.loss, HeadsLoss)
+        shown = model.loss.for_metrics(y, outputs)
+        model._network.add_to_metrics(outputs, shown, loss, running_metrics.core)
         running_metrics.add(len(outputs))
         return
     # Metrics compare targets with outputs; there are none where y has other columns.

@@ -82,17 +82,22 @@ def _laid_out(name: str, dtype: str, rows: list[tuple[str, ...]], counts: Any, l
         return "  ".join(cells).rstrip()
 
     rule = "-" * (sum(widths) + gaps)
-    known = "not built yet"
-    if counts is not None:
-        count = int(sum(counts))
-        size = count * np.dtype(dtype).itemsize
-        units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")]
-        shown = next((f"{size / u:.1f} {unit}" for u, unit in units if size >= u), f"{size} bytes")
-        known = f"{count:,} parameters ({shown})"
-        if counts[1]:
-            known += f", {counts[0]:,} of them trainable"
+    title = f'Model: "{name}", {dtype}' + (", not built yet" if counts is None else "")
     body = [line(rows[0]), rule, *(line(row) for row in rows[1:]), rule]
-    return "\n".join([f'Model "{name}", {dtype}: {known}', rule, *body])
+    if counts is not None:
+        trained, others = int(counts[0]), int(counts[1])
+        words = {"Total": trained + others, "Trainable": trained, "Non-trainable": others}
+        body += [f"{word} params: {_size(count, dtype)}" for word, count in words.items()]
+    return "\n".join([title, rule, *body])
+
+
+def _size(count: int, dtype: str) -> str:
+    """A number of weights, and the memory that they take."""
+    size = count * np.dtype(dtype).itemsize
+    for unit, name in ((2**30, "GB"), (2**20, "MB"), (2**10, "KB")):
+        if size >= unit:
+            return f"{count:,} ({size / unit:.2f} {name})"
+    return f"{count:,} ({size:.2f} B)"
 
 
 def _shape(row: Row | None) -> str:
@@ -101,7 +106,7 @@ def _shape(row: Row | None) -> str:
 
 def _counts(layer: Layer, row: Row | None) -> tuple[int, int]:
     """The weights of a layer that training changes by their gradient, and the others."""
-    if row is None:
+    if row is None or not layer._shows_weights:
         return 0, 0
     if isinstance(layer, Nested):
         inner = [_counts(part, taken) for part, taken in layer.model._rows_of_layers(row)]
@@ -113,7 +118,7 @@ def _counts(layer: Layer, row: Row | None) -> tuple[int, int]:
 def _lines(
     layer: Layer, row: Row | None, indent: str, outputs: list[Row] | None = None
 ) -> Iterator[tuple[str, str, str, str]]:
-    count = "?" if row is None else f"{sum(map(total, layer._weight_shapes(row))):,}"
+    count = "?" if row is None else f"{sum(_counts(layer, row)):,}"
     rows = [layer._output_row(row)] if outputs is None else outputs
     shape = ", ".join(map(_shape, rows))
     activation = getattr(layer, "activation", None)

@@ -24,8 +24,10 @@ def _named(name: str, function: Callable[..., Any], text: str) -> Callable[..., 
 def _forwarded(name: str, target: Any) -> Callable[..., Any]:
     """A function of NumPy's under Keras's name, on lists too."""
 
-    def call(x: Any, *arguments: Any, **named: Any) -> Any:
-        return target(x, *arguments, **named)
+    def call(*arguments: Any, **named: Any) -> Any:
+        # Keras's names of the first arguments, which NumPy calls otherwise
+        first = [named.pop(word) for word in ("x", "x1", "x2") if word in named]
+        return target(*first, *arguments, **named)
 
     first = (inspect.getdoc(target) or "").split("\n\n")
     say = next((part for part in first if "(" not in part.split("\n")[0]), name).split("\n")[0]

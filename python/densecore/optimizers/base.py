@@ -47,6 +47,19 @@ class LearningRate(float):
         return float, (float(self),)
 
 
+class Steps(int):
+    """How many steps an optimizer has made, with what Keras's variable has besides."""
+
+    def numpy(self) -> np.int64:
+        """The number as NumPy's."""
+        return np.int64(self)
+
+    @property
+    def value(self) -> int:
+        """The number."""
+        return int(self)
+
+
 def _old_words(options: dict[str, Any], learning_rate: Any) -> Any:
     """The learning rate that Keras's older arguments ``lr`` and ``decay`` describe, taken out."""
     if "lr" in options:
@@ -85,6 +98,8 @@ class Optimizer:
     pipeline : Pipeline
     schedule : callable or None
         The function that computes the learning rate; None when it is a number.
+    iterations : int
+        The steps that the model which was compiled with it has made since.
 
     Raises
     ------
@@ -243,14 +258,25 @@ class Optimizer:
             warn("optimizer.lr is called optimizer.learning_rate now", DeprecationWarning)
             key = "learning_rate"
         if key == "learning_rate":
-            rate = LearningRate(self._values()[key])
+            rate = LearningRate(self._rate_now())
             rate._optimizer = self
             return rate
+        if key == "iterations":
+            model = vars(self).get("_model", lambda: None)()
+            steps = 0 if model is None or not model.built else model._network.steps
+            return Steps(steps)
         if not key.startswith("_"):
             for values in (self._values(), vars(self.pipeline)):
                 if key in values:
                     return values[key]
         raise AttributeError(f"{type(self).__name__} has no attribute '{key}'")
+
+    def _rate_now(self) -> float:
+        """The learning rate of the next step."""
+        schedule = vars(self).get("schedule")
+        if schedule is None or vars(self).get("_model", lambda: None)() is None:
+            return float(self._values()["learning_rate"])
+        return float(schedule(int(self.iterations)))
 
     def __setattr__(self, key: str, value: Any) -> None:
         if key == "lr":

@@ -1,10 +1,12 @@
 """The layers between given inputs and outputs, in an order in which they can be computed."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..layers import Layer
-from ..layers.symbols import Node, Symbol
+from .base import Layer
+from .lowering import Plan, Source
+from .symbols import Node, Symbol
 
 
 class Graph(NamedTuple):
@@ -102,3 +104,29 @@ def _by_depth(inputs: Sequence[Symbol], nodes: list[Node], met: dict[int, int]) 
 def _named(symbol: Symbol) -> str:
     shape = ", ".join(map(str, symbol.row))
     return f"{symbol.name or 'input'} ({shape})"
+
+
+def lower(
+    plan: Plan,
+    nodes: Sequence[Node],
+    inputs: Sequence[Symbol],
+    outputs: Sequence[Symbol],
+    sources: Sequence[Source],
+) -> list[Source]:
+    """Append the layers of a graph to a plan; returns where the outputs are.
+
+    Parameters
+    ----------
+    sources
+        Where the inputs are.
+    """
+    values = dict(zip(map(id, inputs), sources, strict=True))
+    uses = Counter(id(symbol) for node in nodes for symbol in node.inputs)
+    uses.update(id(symbol) for symbol in outputs)
+    for node in nodes:
+        taken = [values[id(symbol)] for symbol in node.inputs]
+        for symbol, source in zip(node.outputs, plan.call(node.layer, taken), strict=True):
+            values[id(symbol)] = source
+            if uses[id(symbol)] > 1:
+                plan.close()  # an activation may not change what others see
+    return [values[id(symbol)] for symbol in outputs]

@@ -1,0 +1,189 @@
+"""Weights that a layer of one's own makes, and what its operations with symbols are in the core."""
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from .. import constraints, initializers, regularizers
+from .._base import checks
+from .._base.dtypes import Array
+from .._base.keras_arrays import Variable
+from .dense import Dense
+from .lowering import Row
+from .periodic import Scale
+from .symbols import Symbol
+
+_KNOWN = (
+    "wanted matmul(x, kernel), matmul(x, kernel) + bias, or x * scale with a number for each "
+    "feature"
+)
+
+
+class Weight(NDArrayOperatorsMixin):
+    """What `OwnLayer.add_weight` returns: an array that training changes.
+
+    With symbols it makes a dense layer, or the like, whose array it is; else it is an array.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+    value : ndarray
+        A view, once a model has the layer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        shape: Any,
+        initializer: Any,
+        regularizer: Any,
+        constraint: Any,
+        trainable: bool,
+    ) -> None:
+        sizes = (shape,) if isinstance(shape, int) else tuple(shape or ())
+        self.name = name
+        self.shape: Row = tuple(checks.width(f"add_weight: {name}: shape", s) for s in sizes)
+        self.initializer = initializers.get(initializer)
+        self.regularizer = regularizers.get(regularizer)
+        self.constraint = constraints.get(constraint)
+        self.trainable = checks.flag(f"add_weight: {name}: trainable", trainable)
+        self._dense: dict[Weight | None, Dense] = {}  # by the bias
+        self._scale: Scale | None = None
+        self._carrier: tuple[Any, str] | None = None  # the layer whose array it is, and which
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def value(self) -> Any:
+        """The present numbers.
+
+        Raises
+        ------
+        RuntimeError
+            The layer has none yet.
+        """
+        if self._carrier is None:
+            raise RuntimeError(
+                f"weight {self.name}: it has no numbers yet, wanted a layer that was called"
+            )
+        layer, name = self._carrier
+        array = layer._built_views()[0][name].reshape(self.shape).view(Variable)
+        array.name = self.name
+        return array
+
+    def numpy(self) -> Array:
+        """The present numbers."""
+        found: Array = self.value.numpy()
+        return found
+
+    def assign(self, value: Any) -> "Weight":
+        """Take these numbers, see `Variable.assign`."""
+        self.value.assign(value)
+        return self
+
+    def assign_add(self, value: Any) -> "Weight":
+        """Add these numbers."""
+        return self.assign(self.value + value)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.value, dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if any(isinstance(given, Symbol) for given in inputs):
+            return with_weight(ufunc, inputs)
+        values = [given.value if isinstance(given, Weight) else given for given in inputs]
+        return getattr(ufunc, method)(*values, **options)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<Weight {self.name}, shape={self.shape}>"
+
+    # Layers of the core with this array -----------------------------------------------------------
+
+    def dense(self, bias: "Weight | None") -> Dense:
+        """The dense layer with this kernel and that bias; always the same one."""
+        if bias not in self._dense:
+            options: dict[str, Any] = {"use_bias": bias is not None}
+            for role, weight in (("kernel", self), ("bias", bias)):
+                if weight is not None:
+                    options[f"{role}_initializer"] = weight.initializer
+                    options[f"{role}_regularizer"] = weight.regularizer
+                    options[f"{role}_constraint"] = weight.constraint
+            layer = Dense(self.shape[1], trainable=self.trainable, **options)
+            _carries(layer, kernel=self, bias=bias)
+            self._dense[bias] = layer
+        return self._dense[bias]
+
+    def scale(self) -> Scale:
+        """The layer that multiplies with this array; always the same one."""
+        if self._scale is None:
+            if self.regularizer is not None or self.constraint is not None:
+                raise TypeError(
+                    f"weight {self.name}: found a regularizer or a constraint of factors of "
+                    "features, wanted None"
+                )
+            self._scale = Scale(self.initializer, trainable=self.trainable)
+            _carries(self._scale, scale=self)
+        return self._scale
+
+
+def _carries(layer: Any, **weights: Weight | None) -> None:
+    vars(layer)["_carried"] = {name: weight for name, weight in weights.items() if weight}
+
+
+def carried(layer: Any) -> dict[str, Weight]:
+    """The weights whose arrays a layer has; empty for other layers."""
+    found: dict[str, Weight] = vars(layer).get("_carried", {})
+    return found
+
+
+def with_weight(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
+    """What a function of NumPy of a symbol and a weight is: a symbol.
+
+    Raises
+    ------
+    TypeError
+        The core has no such layer with weights.
+    ValueError
+        The shapes do not fit.
+    """
+    name = getattr(ufunc, "__name__", str(ufunc))
+    x, weight = (inputs + (None,))[:2]
+    if isinstance(x, Weight) and ufunc in (np.add, np.multiply):
+        x, weight = weight, x
+    if not (isinstance(x, Symbol) and isinstance(weight, Weight)) or len(inputs) != 2:
+        raise TypeError(f"found numpy.{name} of a weight and a symbol, {_KNOWN}")
+    if ufunc is np.matmul:
+        if weight.ndim != 2 or not x.row or x.row[-1] != weight.shape[0]:
+            raise ValueError(
+                f"weight {weight.name}: found shape {weight.shape} in a product with rows of shape "
+                f"{x.row}, wanted ({x.row[-1] if x.row else 1}, units)"
+            )
+        return weight.dense(None)(x)
+    if ufunc is np.add and x._node is not None:
+        product = carried(x._node.layer)
+        kernel = product.get("kernel")
+        fits = kernel is not None and weight.shape in ((kernel.shape[1],), (1, kernel.shape[1]))
+        if kernel is not None and fits and "bias" not in product:
+            if weight.trainable != kernel.trainable:
+                raise TypeError(
+                    f"weights {kernel.name} and {weight.name}: found one of them trainable, wanted "
+                    "both or neither"
+                )
+            return kernel.dense(weight)(x._node.inputs[0])
+    if ufunc is np.multiply and len(x.row) == 1 and weight.shape in (x.row, (1, *x.row)):
+        return weight.scale()(x)
+    raise TypeError(
+        f"weight {weight.name} of shape {weight.shape}: found numpy.{name} with a symbol of shape "
+        f"{x.shape}, {_KNOWN}"
+    )

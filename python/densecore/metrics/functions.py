@@ -1,0 +1,123 @@
+"""Keras's functions of right answers: one number for each row."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .._autodiff.traced import plain
+from .._base import checks
+from .._base.dtypes import Array
+
+
+def _arrays(y_true: Any, y_pred: Any, labels: bool = False) -> tuple[Array, Array]:
+    """Targets and outputs as arrays: of the same shape, or, with `labels`, class numbers."""
+    targets, outputs = np.asarray(plain(y_true)), np.asarray(plain(y_pred))
+    for name, array in (("y_true", targets), ("y_pred", outputs)):
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"{name}: found {checks.shown(array)}, wanted real numbers")
+    if not outputs.ndim:
+        raise ValueError("y_pred: found one number, wanted an array (rows, outputs)")
+    wanted = outputs.shape[:-1] if labels else outputs.shape
+    if targets.size != math.prod(wanted):
+        raise ValueError(f"y_true: found shape {targets.shape}, wanted {wanted}")
+    targets = targets.reshape(wanted)
+    if labels:
+        if ((targets < 0) | (targets >= outputs.shape[-1]) | (targets != np.floor(targets))).any():
+            raise ValueError(
+                f"y_true: found {checks.shown(targets)}, wanted class numbers from 0 to "
+                f"{outputs.shape[-1] - 1}"
+            )
+        targets = targets.astype(np.int64)
+    return targets, outputs
+
+
+def _above(y_pred: Array, classes: Array, k: int) -> Array:
+    """Whether fewer than k outputs of a row are larger than that of its class."""
+    own = np.take_along_axis(y_pred, classes[..., None], axis=-1)
+    return np.asarray((y_pred > own).sum(axis=-1) < k, np.float64)
+
+
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
+    """The share of a row's outputs that are on the side of the threshold that the target says.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like (rows, outputs)
+    threshold : float
+
+    Returns
+    -------
+    ndarray (rows,)
+    """
+    targets, outputs = _arrays(y_true, y_pred)
+    threshold = checks.number("threshold", threshold)
+    right = (outputs > threshold) == (targets > 0.5)
+    return np.asarray(np.mean(right, axis=-1, dtype=np.float64))
+
+
+def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
+    """1 for rows whose largest output is that of the largest target, else 0.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like (rows, outputs)
+
+    Returns
+    -------
+    ndarray (rows,)
+    """
+    targets, outputs = _arrays(y_true, y_pred)
+    same = np.argmax(outputs, axis=-1) == np.argmax(targets, axis=-1)
+    return np.asarray(same, np.float64)
+
+
+def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
+    """1 for rows whose largest output is the class, else 0.
+
+    Parameters
+    ----------
+    y_true : array_like (rows,) or (rows, 1)
+    y_pred : array_like (rows, outputs)
+
+    Returns
+    -------
+    ndarray (rows,)
+    """
+    targets, outputs = _arrays(y_true, y_pred, labels=True)
+    return np.asarray(np.argmax(outputs, axis=-1) == targets, np.float64)
+
+
+def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
+    """1 for rows whose class has fewer than k larger outputs than its own, else 0.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like (rows, outputs)
+    k : int
+
+    Returns
+    -------
+    ndarray (rows,)
+    """
+    k = checks.integer("k", k, 1)
+    targets, outputs = _arrays(y_true, y_pred)
+    return _above(outputs, np.argmax(targets, axis=-1), k)
+
+
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
+    """The same for class numbers (rows,) or (rows, 1).
+
+    Parameters
+    ----------
+    y_true : array_like (rows,) or (rows, 1)
+    y_pred : array_like (rows, outputs)
+    k : int
+
+    Returns
+    -------
+    ndarray (rows,)
+    """
+    k = checks.integer("k", k, 1)
+    targets, outputs = _arrays(y_true, y_pred, labels=True)
+    return _above(outputs, targets, k)

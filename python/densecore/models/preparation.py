@@ -1,0 +1,87 @@
+"""Layers of preprocessing on the inputs of a model: they see arrays before the core does."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._base import checks
+from .._base.dtypes import Array
+from ..layers.graph import Graph
+from ..layers.preprocessing import Preprocessing
+from ..layers.symbols import Node, Symbol
+
+
+class Preparation:
+    """What of a graph is computed before the core.
+
+    Parameters
+    ----------
+    graph : Graph
+    inputs, outputs : list of Symbol
+        The model's.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        The calls of layers of preprocessing, in their order.
+    symbols : list of Symbol
+        What the core takes: inputs of the model, and what these layers make of others.
+
+    Raises
+    ------
+    TypeError
+        A layer of preprocessing stands on what another layer computes.
+    """
+
+    def __init__(self, graph: Graph, inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> None:
+        self.inputs = list(inputs)
+        self.nodes: list[Node] = []
+        known = {id(symbol): symbol for symbol in inputs}
+        wanted: set[int] = {id(symbol) for symbol in outputs}
+        for node in graph.nodes:
+            if not isinstance(node.layer, Preprocessing):
+                wanted |= {id(symbol) for symbol in node.inputs}
+                continue
+            if any(id(symbol) not in known for symbol in node.inputs):
+                raise TypeError(
+                    f"layer {node.layer.name or type(node.layer).__name__}: found it on what a "
+                    "layer computes, wanted it on an input of the model"
+                )
+            self.nodes.append(node)
+            known |= {id(symbol): symbol for symbol in node.outputs}
+        self.symbols = [symbol for key, symbol in known.items() if key in wanted]
+        if not self.nodes:
+            self.symbols = self.inputs
+
+    def compute(self, names: Sequence[str], parts: Sequence[Any]) -> list[Array]:
+        """The arrays that the core takes.
+
+        Parameters
+        ----------
+        names, parts
+            The inputs' names, and their arrays: numbers or text.
+
+        Raises
+        ------
+        ValueError
+            An array of another shape than its input, or what a layer does not take.
+        """
+        values: dict[int, Array] = {}
+        for name, part, symbol in zip(names, parts, self.inputs, strict=True):
+            array = np.asarray(part)
+            if array.ndim == 0 or array.size != len(array) * int(np.prod(symbol.row)):
+                raise ValueError(
+                    f"input {name}: found {checks.shown(part)}, wanted an array {symbol.shape}"
+                )
+            values[id(symbol)] = array.reshape(len(array), *symbol.row)
+        for node in self.nodes:
+            layer = node.layer
+            assert isinstance(layer, Preprocessing)
+            try:
+                found = layer.compute(values[id(node.inputs[0])])
+            except ValueError as error:
+                raise checks.prefixed(f"layer {layer.name}", error) from None
+            (output,) = node.outputs
+            values[id(output)] = found.reshape(len(found), *output.row)
+        return [values[id(symbol)] for symbol in self.symbols]
