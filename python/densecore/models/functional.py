@@ -253,6 +253,10 @@ class Functional(Model):
             return super()._gradient_of(grad_output)
         names, widths = self.output_names, self._head_outputs
         parts = matched("grad_output", grad_output, self._output_structure, names)
+        if all(type(part) is np.ndarray and part.ndim == 2 for part in parts):
+            shapes = [part.shape[1] for part in parts]
+            if shapes == widths and len({len(part) for part in parts}) == 1:
+                return np.concatenate(parts, axis=1, dtype=self._dtype)
         rows = next((len(part) for part in parts if part is not None), 0)
         result = np.zeros((rows, sum(widths)), self._dtype)
         begin = 0
