@@ -179,8 +179,8 @@ def as_real(name: str, given: Any, dtype: "np.dtype[Any]") -> Array:
     ValueError
         It is ragged, or has numbers beyond the dtype's range.
     """
-    if type(given) is np.ndarray and given.dtype == dtype and given.flags.c_contiguous:
-        return given
+    if type(given) is np.ndarray and given.dtype == dtype:
+        return given if given.flags.c_contiguous else np.ascontiguousarray(given)
     found = real_array(name, given)
     with np.errstate(over="ignore"):
         result = found.astype(dtype, order="C")
