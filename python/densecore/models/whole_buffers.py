@@ -38,7 +38,7 @@ class WholeBuffers(Compiled):
         own, other = self._network, model._network
         if own is other:
             return
-        if self.dtype != model.dtype:
+        if self._dtype != model._dtype:
             raise ValueError(f"blend_from: found a model of {model.dtype}, wanted {self.dtype}")
         if not own.blend(other, share):  # type: ignore[arg-type]
             raise ValueError(f"blend_from: {_difference(self, model)}")
