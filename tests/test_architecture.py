@@ -45,11 +45,12 @@ PYTHON_ORDER = [
         "data",
         "datasets",
         "distributed",
+        "distributions",
         "initializers",
         "random",
     }
     | {"regularizers", "reference"},
-    {"losses", "ops", "schedules"},
+    {"losses", "ops", "rl", "schedules"},
     {"layers", "metrics", "optimizers"},
     {"callbacks", "export"},
     {"solvers"},

@@ -96,6 +96,8 @@ def objects() -> dict[str, Any]:
         "rows": dc._core.RowsF32.strided(np.ones((2, 3))),
         "metric": dc._core.Metric("accuracy", {}, 1, False),
         "kernels": dc._core.KernelsF32(),
+        "normal": dc._core.Normal(np.zeros((1, 1)), np.zeros((1, 1)), -1, 1, False),
+        "categorical": dc._core.Categorical(np.zeros((1, 2))),
         "text": dc._core.DelimitedText.of_texts(["1"]),
     }
     names = {type(value).__name__.removesuffix("F32") for value in found.values()}

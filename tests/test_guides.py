@@ -25,6 +25,7 @@ PAGES = {
     "docs/many-machines.md": (3, 3),
     "docs/other-programs.md": (5, 3),
     "docs/own-loops.md": (5, 5),
+    "docs/reinforcement-learning.md": (3, 3),
     "docs/start.md": (1, 1),
     "docs/tables.md": (1, 1),
     "docs/the-note.md": (2, 0),

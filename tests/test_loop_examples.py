@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "examples" / "loops"
-SHARED = {"comparison"}
+SHARED = {"comparison", "learners"}
 
 # A line of each seed with two numbers, and the bounds of both. A loop of thousands of steps goes
 # other ways on other processors: the bounds are those that ten seeds keep well.
 RESULTS = {
     "policy_gradient": (r"return (-\d+) -> (-\d+) in", (-2000, -900), (-500, 0)),
     "q_learning": (r": (\d+) -> (\d+) of 500 steps", (0, 80), (150, 500)),
+    "ppo": (r"return (-\d+) -> (-\d+) in", (-2000, -900), (-500, 0)),
+    "sac": (r"return (-\d+) -> (-\d+) in", (-2000, -900), (-500, 0)),
+    "dqn": (r": (\d+) -> (\d+) of 500 steps", (0, 80), (150, 500)),
     "oscillator": (r"error ([\d.]+), friction ([\d.]+)", (0, 0.15), (1.5, 3)),
 }
 
@@ -51,7 +54,13 @@ def test_picture(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     pytest.importorskip("matplotlib")
     monkeypatch.syspath_prepend(str(SCRIPTS))
     module = __import__(name)
-    trained = {"policy_gradient": {"rollouts": 8}, "q_learning": {"steps": 400}}
+    trained = {
+        "policy_gradient": {"rollouts": 8},
+        "q_learning": {"steps": 400},
+        "ppo": {"rollouts": 5},
+        "sac": {"steps": 210},
+        "dqn": {"steps": 400},
+    }
     network, learnt = module.train(**trained.get(name, {"steps": 100}))
     path = tmp_path / "picture.png"
     if name == "oscillator":
@@ -91,6 +100,52 @@ def test_the_twin_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         for network in (own, twin):
             network.backward_derivatives(*(g[:, :1].copy() for _ in range(3)))
             network.apply_gradients()
+
+
+@pytest.mark.parametrize("name", ["ppo", "sac", "dqn"])
+def test_the_agent_in_pytorch_learns_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both start from the same weights, and an update moves them the same way."""
+    pytest.importorskip("torch")
+    import numpy as np
+
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    module = __import__(name)
+    ours, theirs = module.DensecoreAgent(3), module.torch_agent(3)
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(64, 4 if name == "dqn" else 3)).astype("f4")
+    batch = {
+        "ppo": [states, *rng.normal(size=(1, 64, 1)), *rng.normal(size=(3, 64)) * 0.1 - 0.5],
+        "sac": [
+            states,
+            *rng.uniform(-1, 1, (1, 64, 1)),
+            rng.normal(size=64),
+            -states,
+            states[:, 0] > 0,
+        ],
+        "dqn": [
+            states,
+            rng.integers(0, 2, 64),
+            rng.normal(size=64),
+            -states,
+            states[:, 0] > 0,
+            1e-3,
+        ],
+    }[name]
+    batch = [a.astype("f4") if getattr(a, "dtype", None) == "f8" else a for a in batch]
+    choose = "values" if name == "dqn" else "best"
+    np.testing.assert_allclose(
+        getattr(ours, choose)(states), getattr(theirs, choose)(states), atol=1e-5
+    )
+    before = getattr(ours, choose)(states).copy()
+    for _ in range(3):
+        ours.update(*batch)
+        theirs.update(*batch)
+    found, wanted = getattr(ours, choose)(states), getattr(theirs, choose)(states)
+    if name == "sac":  # its samples are its own
+        assert np.abs(wanted - before).max() > 1e-4
+        assert np.abs(found - before).max() > 1e-4
+        return
+    np.testing.assert_allclose(found - before, wanted - before, rtol=0.02, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", RESULTS)

@@ -12,7 +12,13 @@
 namespace densecore {
 
 // What a stream of numbers is for. Streams with the same seed are independent.
-enum class Stream : std::uint64_t { initializer = 1, shuffle = 2, dropout = 3, noise = 4 };
+enum class Stream : std::uint64_t {
+  initializer = 1,
+  shuffle = 2,
+  dropout = 3,
+  noise = 4,
+  sample = 5
+};
 
 // Philox4x64-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011): a bijection
 // of the 256-bit counter under a 128-bit key. Equal to numpy.random.Philox, which a test asserts.

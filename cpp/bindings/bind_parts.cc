@@ -1,5 +1,5 @@
-// A network's steps on a part of a batch, as Python sees them; the other parts are those of other
-// processes.
+// Parts of a network's step, as Python sees them: on a part of a batch, whose other parts are those
+// of other processes, and on all parameters or gradients at once.
 #include "bindings/py_network.h"
 #include "bindings/register.h"
 
@@ -31,8 +31,16 @@ void register_parts(py::class_<PyNetwork<T>>& type) {
            py::arg("running_metrics"),
            "Add a whole batch to running metrics: the sum of its losses, and its outputs unless "
            "None.")
-      .def_readwrite("shared_train", &N::shared_train,
-                     "None, or what a call of train_on_batch with `comm` goes to.")
+      .def("blend", &N::blend, py::arg("other"), py::arg("tau"),
+           "parameters += tau (other's - parameters), also what no gradient changes; False where "
+           "the other network has other arrays.")
+      .def("add_noise", &N::add_noise, py::arg("deviation"), py::arg("seed"),
+           "Add normal numbers to the parameters that are trained.")
+      .def("clip_gradients", &N::clip_gradients, py::arg("most_norm"), py::arg("most"),
+           "Scale the gradients to at most this norm, then limit each; returns the norm before.")
+      .def_readwrite("by_model", &N::by_model,
+                     "None, or an object whose methods get what `train_or_convert` and "
+                     "`predict_or_convert` refuse.")
       .def_property_readonly("reduced", &N::reduced,
                              "A view of the gradients and the four slots behind them.");
 }

@@ -16,6 +16,7 @@
 #include "bindings/network_derivatives.h"
 #include "bindings/row_source.h"
 #include "bindings/specs.h"
+#include "network/whole_buffers.h"
 #include "training/predict_rows.h"
 #include "training/shared_step.h"
 #include "training/trainer.h"
@@ -120,8 +121,8 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     network_->layers().at(l);
     network_->set_trainable(l, trainable);
   }
-  // What a call of `train_on_batch` that names `comm` goes to.
-  py::object shared_train = py::none();
+  // See `train_or_convert` in vectorcall_methods.h.
+  py::object by_model = py::none();
   // Of the layer's weights.
   void set_penalty(std::size_t l, double l1, double l2) {
     const InUse in_use(mark_);
@@ -322,6 +323,24 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     discard_passes();
     run(8.0 * static_cast<double>(network_->parameter_count()),
         [&](Executor& executor) { t.apply_gradients(executor); });
+  }
+
+  // See network/whole_buffers.h.
+  bool blend(PyNetwork& other, double tau) {
+    const InUse in_use(mark_), others(other.mark_);
+    if (!same_arrays(*network_, *other.network_)) return false;
+    discard_passes();
+    densecore::blend(*network_, *other.network_, tau);
+    return true;
+  }
+  void add_noise(double deviation, std::uint64_t seed) {
+    const InUse in_use(mark_);
+    discard_passes();
+    densecore::add_noise(*network_, deviation, seed);
+  }
+  double clip_gradients(double most_norm, double most) {
+    const InUse in_use(mark_);
+    return densecore::clip_gradients(*network_, most_norm, most);
   }
 
   // Parameters become their average, where the optimizer keeps one.

@@ -98,22 +98,11 @@ std::array<PyObject*, count> arguments(const char* function, const char* const (
   return found;
 }
 
-// Whether a call names an argument so.
-inline bool has_name(PyObject* keywords, const char* name) {
-  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(keywords); ++k)
-    if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, k), name) == 0) return true;
-  return false;
-}
-
-// Runs `body`, which returns a new reference; C++ exceptions become Python's as pybind11 does it.
-template <class Body>
-PyObject* guarded(Body&& body) noexcept {
+// The C++ exception that is being handled becomes Python's, as pybind11 does it. One function for
+// all calls: in each of them it would be most of the code.
+[[gnu::noinline]] inline void set_error() noexcept {
   try {
-    return body();
-#if defined(__GLIBCXX__)
-  } catch (abi::__forced_unwind&) {  // see wait_instead_of_unwinding
-    wait_for_ever();
-#endif
+    throw;
   } catch (py::error_already_set& error) {
     error.restore();
   } catch (const py::builtin_exception& error) {
@@ -124,6 +113,20 @@ PyObject* guarded(Body&& body) noexcept {
     PyErr_SetString(PyExc_ValueError, error.what());
   } catch (const std::exception& error) {
     PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+}
+
+// Runs `body`, which returns a new reference.
+template <class Body>
+PyObject* guarded(Body&& body) noexcept {
+  try {
+    return body();
+#if defined(__GLIBCXX__)
+  } catch (abi::__forced_unwind&) {  // see wait_instead_of_unwinding
+    wait_for_ever();
+#endif
+  } catch (...) {
+    set_error();
   }
   return nullptr;
 }

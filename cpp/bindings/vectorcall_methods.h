@@ -53,14 +53,45 @@ struct HotCalls {
   static PyObject* train_on_batch(PyObject* self, PyObject* const* given, Py_ssize_t positional,
                                   PyObject* keywords) {
     return guarded([&] {
-      if (keywords != nullptr &&
-          has_name(keywords, "comm"))  // ranks that share the batch: in Python
-        return PyObject_Vectorcall(self_of<N>(self).shared_train.ptr(), given,
-                                   static_cast<std::size_t>(positional), keywords);
       const auto [x, y, weight] =
           arguments("train_on_batch", {"x", "y", "sample_weight"}, 2, given, positional, keywords);
       return PyFloat_FromDouble(
           self_of<N>(self).train_on_batch(borrowed(x), borrowed(y), borrowed(weight)));
+    });
+  }
+
+  // Keras's calls: what the core cannot use as it is, the model's own method gets, which converts
+  // it or says what is wrong. Only arguments are checked before anything is changed, and only those
+  // errors come here.
+  template <class Body>
+  static PyObject* or_by_model(PyObject* self, const char* name, PyObject* const* given,
+                               Py_ssize_t positional, PyObject* keywords, Body&& body) {
+    return guarded([&]() -> PyObject* {
+      try {
+        return body();
+      } catch (const py::type_error&) {
+      } catch (const std::invalid_argument&) {
+      }
+      const py::object method = self_of<N>(self).by_model.attr(name);
+      return PyObject_Vectorcall(method.ptr(), given, static_cast<std::size_t>(positional),
+                                 keywords);
+    });
+  }
+  static PyObject* train_or_convert(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                                    PyObject* keywords) {
+    return or_by_model(self, "train_on_batch", given, positional, keywords, [&] {
+      const auto [x, y, weight] =
+          arguments("train_on_batch", {"x", "y", "sample_weight"}, 2, given, positional, keywords);
+      return PyFloat_FromDouble(
+          self_of<N>(self).train_on_batch(borrowed(x), borrowed(y), borrowed(weight)));
+    });
+  }
+  static PyObject* predict_or_convert(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                                      PyObject* keywords) {
+    return or_by_model(self, "predict_on_batch", given, positional, keywords, [&] {
+      const auto [x, out] =
+          arguments("predict_on_batch", {"x", "out"}, 1, given, positional, keywords);
+      return self_of<N>(self).predict(borrowed(x), borrowed(out)).release().ptr();
     });
   }
 };
@@ -89,7 +120,16 @@ void add_hot_calls(const py::handle& type) {
   static PyMethodDef apply = {"apply_gradients", as_function(Calls::apply_gradients), METH_NOARGS,
                               "apply_gradients($self)\n--\n\n"
                               "One optimizer step with the gradients."};
-  for (PyMethodDef* method : {&predict, &train, &forward, &backward, &apply})
+  static PyMethodDef train_or_convert = {
+      "train_or_convert", as_function(Calls::train_or_convert), METH_FASTCALL | METH_KEYWORDS,
+      "train_or_convert($self, x, y, sample_weight=None)\n--\n\n"
+      "As `train_on_batch`; what it refuses goes to the model's method of that name."};
+  static PyMethodDef predict_or_convert = {
+      "predict_or_convert", as_function(Calls::predict_or_convert), METH_FASTCALL | METH_KEYWORDS,
+      "predict_or_convert($self, x, out=None)\n--\n\n"
+      "As `predict`; what it refuses goes to the model's `predict_on_batch`."};
+  for (PyMethodDef* method :
+       {&predict, &train, &forward, &backward, &apply, &train_or_convert, &predict_or_convert})
     add_method(type, method);
 }
 

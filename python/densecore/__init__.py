@@ -57,6 +57,7 @@ __all__ = [
     "data",
     "datasets",
     "distributed",
+    "distributions",
     "export",
     "from_keras",
     "from_onnx",
@@ -73,6 +74,7 @@ __all__ = [
     "random",
     "reference",
     "regularizers",
+    "rl",
     "saving",
     "schedules",
     "set_num_threads",
@@ -86,9 +88,9 @@ __all__ = [
 # Imported when first asked for: what a program does not use, it does not pay for.
 _MODULES = {
     "activations", "backend", "callbacks", "constraints", "converters", "data", "datasets",
-    "distributed", "export", "initializers", "layers", "losses", "metrics", "models", "ops",
-    "optimizers", "random", "reference", "regularizers", "saving", "schedules", "sklearn",
-    "solvers", "tabular", "utils",
+    "distributed", "distributions", "export", "initializers", "layers", "losses", "metrics",
+    "models", "ops", "optimizers", "random", "reference", "regularizers", "rl", "saving",
+    "schedules", "sklearn", "solvers", "tabular", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",

@@ -69,6 +69,8 @@ class Functional(Model):
         "_output_symbols",
         "_input_structure",
         "_output_structure",
+        "_input_columns",
+        "_output_columns",
     }
 
     def __init__(
@@ -112,8 +114,14 @@ class Functional(Model):
         self._output_structure = mapped(lambda _: 0, outputs)
         if self._output_structure == [0]:  # as Keras, which returns no list of one
             self._output_structure = 0
+        #: Of lists of vectors, where each lies among the others; the usual structure of a loop of
+        #: one's own goes without the machinery of names. Of other structures none.
+        self._output_columns = _places(self._output_structure, self._output_rows)
         self._graph: Graph = trace(self._symbols, self._output_symbols)
         self._preparation = Preparation(self._graph, self._symbols, self._output_symbols)
+        self._input_columns = (
+            [] if self._preparation.nodes else _places(self._input_structure, self._input_rows)
+        )
         self._given = [_as_input(symbol) for symbol in self._symbols]
         self._input_names = _names_of(self._given, inputs)
         names = Names()
@@ -239,6 +247,8 @@ class Functional(Model):
     # Data -----------------------------------------------------------------------------------------
 
     def _rows(self, x: Any) -> Rows:
+        if _fit(x, self._input_columns, self._dtype):
+            return np.concatenate(x, axis=1)
         parts = matched("x", x, self._input_structure, self.input_names)
         names, rows = self.input_names, self._core_rows
         if self._preparation.nodes:
@@ -264,6 +274,8 @@ class Functional(Model):
     def _gradient_of(self, grad_output: Any) -> Any:
         if len(self._output_symbols) == 1:
             return super()._gradient_of(grad_output)
+        if _fit(grad_output, self._output_columns, self._dtype):
+            return np.concatenate(grad_output, axis=1)
         names, widths = self.output_names, self._head_outputs
         parts = matched("grad_output", grad_output, self._output_structure, names)
         rows = next((len(part) for part in parts if part is not None), 0)
@@ -287,6 +299,8 @@ class Functional(Model):
                 "found a gradient by x of a model with layers of preprocessing, wanted none: they "
                 "have no derivative"
             )
+        if self._input_columns:
+            return [gradient[:, place] for place in self._input_columns]
         if len(self._symbols) == 1:
             return super()._like_x(gradient)
         return packed(self._input_structure, _columns(gradient, self._input_rows))
@@ -296,6 +310,8 @@ class Functional(Model):
 
     def _shaped(self, outputs: Array) -> Any:
         """Outputs of the core (rows, elements), apart and in the structure of the outputs."""
+        if self._output_columns:
+            return [outputs[:, place] for place in self._output_columns]
         if len(self._output_symbols) == 1:
             return packed(self._output_structure, [super()._shaped(outputs)])
         return packed(self._output_structure, _columns(outputs, self._output_rows))
@@ -388,6 +404,27 @@ def _columns(matrix: Array, rows: list[Row]) -> list[Array]:
         parts.append(part if len(row) == 1 else part.reshape(len(part), *row))
         begin += elements(row)
     return parts
+
+
+def _places(structure: Any, rows: list[Row]) -> list[slice]:
+    """The columns of each vector, of a list of several; otherwise none."""
+    if structure != [0] * len(rows) or len(rows) == 1 or any(len(row) != 1 for row in rows):
+        return []
+    ends = np.cumsum([row[0] for row in rows]).tolist()
+    return [slice(end - row[0], end) for end, row in zip(ends, rows, strict=True)]
+
+
+def _fit(parts: Any, places: list[slice], dtype: np.dtype[Any]) -> bool:
+    """Whether parts are a list of matrices of a dtype, as wide as the places and of equal rows."""
+    if not places or type(parts) not in (list, tuple) or len(parts) != len(places):
+        return False
+    rows = len(parts[0]) if type(parts[0]) is np.ndarray and parts[0].ndim else 0
+    for part, place in zip(parts, places, strict=True):
+        if type(part) is not np.ndarray or part.dtype != dtype:
+            return False
+        if part.shape != (rows, place.stop - place.start):
+            return False
+    return True
 
 
 def _at(things: list[Any], number: Any) -> Any:

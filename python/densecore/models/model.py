@@ -17,6 +17,7 @@ from .derivatives import Derivatives
 from .nesting import KINDS
 from .on_batch import OnBatch
 from .serialization import Serializable
+from .whole_buffers import WholeBuffers
 
 # Training and evaluation are imported by the calls that need them: a program that only predicts
 # does not pay for them.
@@ -38,7 +39,7 @@ _WANTED = (
 )
 
 
-class Model(OnBatch, Derivatives, Serializable):
+class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
     """What every model is an instance of.
 
     The classes that it derives from are independent of each other; each adds its calls to a

@@ -33,19 +33,18 @@ class OnBatch(Compiled):
         if network is None or not self._has_vectors or self._loans:
             return
         calls: dict[str, Callable[..., Any]] = {
-            "predict_on_batch": network.predict,
-            "train_on_batch": network.train_on_batch,
+            "predict_on_batch": network.predict_or_convert,
+            "train_on_batch": network.train_or_convert,
             "forward": network.forward,
             "backward": network.backward,
             "apply_gradients": network.apply_gradients,
         }
+        network.by_model = _ByModel(self)
         for name, call in calls.items():
             if name == "train_on_batch" and not self._trains_in_core:
                 continue
             if name == "apply_gradients" and self._constrained:
                 continue
-            if name == "train_on_batch":
-                network.shared_train = _of_model(self)
             # A subclass's own method must not be hidden.
             if getattr(type(self), name) is getattr(OnBatch, name):
                 self._bind(name, call)
@@ -75,13 +74,16 @@ class OnBatch(Compiled):
         return_dict: bool = False,
         comm: Any = None,
     ) -> float | list[float] | dict[str, float]:
-        """One forward pass, backward pass and update; the arrays are used where they lie.
+        """One forward pass, backward pass and update.
+
+        Arrays of the model's dtype that are C-contiguous are used where they lie, and cost nothing
+        else; others are converted at each call, as `fit` does. `make_train_step` refuses those.
 
         Parameters
         ----------
-        x : ndarray (rows, features) of the model's dtype, C-contiguous
-        y : ndarray (rows, outputs) of the model's dtype, or (rows,) int32 or int64 class numbers
-        sample_weight : ndarray (rows,) of the model's dtype, optional
+        x : array_like (rows, features)
+        y : array_like (rows, outputs), or (rows,) class numbers
+        sample_weight : array_like (rows,), optional
         return_dict : bool, default False
             Of a model that is compiled with metrics: whether to return them by name.
         comm : communicator, optional
@@ -92,12 +94,13 @@ class OnBatch(Compiled):
         -------
         float, list of float or dict
             The loss before the update. Of a model that is compiled with metrics, as in Keras, a
-            list in the order of ``metrics_names``; such a call converts its arrays as `fit` does.
+            list in the order of ``metrics_names``.
 
         Raises
         ------
         TypeError, ValueError
-            An array that cannot be used without a copy; the message says what is wanted.
+            As of `fit`: other shapes, something that is not real numbers, or numbers beyond the
+            range of the model's dtype.
         """
         if comm is not None:
             with imports:
@@ -117,22 +120,37 @@ class OnBatch(Compiled):
                 found = values if isinstance(values, list) else [values]
                 return dict(zip(self.metrics_names, found, strict=True))
             return values
-        loss = self._network.train_on_batch(self._x_of(x), as_vectors(y), sample_weight)
+        try:
+            loss = self._network.train_on_batch(self._x_of(x), as_vectors(y), sample_weight)
+        except (TypeError, ValueError):
+            # Only arguments are checked before a step changes something; Keras converts them.
+            batch = self._data(x, y, sample_weight).batch()
+            loss = self._network.train_on_batch(*batch)
         self._give_back()
         return {"loss": loss} if return_dict else loss
 
     def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
-        """The outputs for x, which is used where it lies, into `out` (rows, units) when given.
+        """The outputs for x, into `out` (rows, units) when given.
+
+        An x of the model's dtype that is C-contiguous is used where it lies; another one is
+        converted, as by `predict`. With `out` nothing is: the call is for loops without copies.
 
         Raises
         ------
         TypeError, ValueError
-            An array that cannot be used without a copy, or an `out` that overlaps x.
+            As of `predict`; with `out` an array that cannot be used without a copy, or an `out`
+            that overlaps x.
         """
         if self._network_or_none is None:
             self._build_for(x)
-        found = self._network.predict(self._x_of(x), as_vectors(out))
-        return self._shaped(found) if out is None else out
+        if out is None:
+            try:
+                found = self._network.predict(self._x_of(x))
+            except (TypeError, ValueError):
+                found = self._network.predict(self._rows(x))
+            return self._shaped(found)
+        self._network.predict(self._x_of(x), as_vectors(out))
+        return out
 
     def make_train_step(self, x: Array, y: Array, sample_weight: Array | None = None) -> Any:
         """A step of training that is bound to its arrays: the cheapest loop there is.
@@ -325,13 +343,22 @@ class _OwnStep(_LentCall):
         return loss
 
 
-def _of_model(model: OnBatch) -> Callable[..., Any]:
-    """The class's `train_on_batch` of a model that its network must not keep alive."""
-    known = weakref.ref(model)
+class _ByModel:
+    """The methods that the core's calls go to with what they cannot use where it lies, of a model
+    that its network must not keep alive."""
 
-    def train_on_batch(*arguments: Any, **named: Any) -> Any:
-        found = known()
-        assert found is not None  # it is its network that was called
-        return OnBatch.train_on_batch(found, *arguments, **named)
+    def __init__(self, model: OnBatch) -> None:
+        self._known = weakref.ref(model)
 
-    return train_on_batch
+    def _model(self) -> OnBatch:
+        found = self._known()
+        if found is None:
+            raise TypeError("found arguments that cannot be used where they lie, and the model, "
+                            "which would convert them, no longer exists")  # fmt: skip
+        return found
+
+    def train_on_batch(self, *arguments: Any, **named: Any) -> Any:
+        return OnBatch.train_on_batch(self._model(), *arguments, **named)
+
+    def predict_on_batch(self, *arguments: Any, **named: Any) -> Any:
+        return OnBatch.predict_on_batch(self._model(), *arguments, **named)

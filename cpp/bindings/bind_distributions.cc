@@ -1,0 +1,397 @@
+// Heads of distributions over NumPy arrays, and objectives of reinforcement learning.
+#include <pybind11/stl.h>
+
+#include <cmath>
+#include <limits>
+
+#include "bindings/arrays.h"
+#include "bindings/core_class.h"
+#include "bindings/register.h"
+#include "kernels/dispatch.h"
+#include "objectives/categorical_rows.h"
+#include "objectives/normal_rows.h"
+#include "objectives/policy.h"
+
+namespace densecore::bindings {
+namespace {
+
+constexpr double largest = std::numeric_limits<double>::max();
+
+ArrayFunctions functions_of(const py::object& isa) {
+  return ArrayFunctions(isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()));
+}
+
+// Heads are computed in double precision, so there is one class for all dtypes: `single` says
+// whether a head's arrays are float32. A class for each dtype would be twice the code.
+template <class T>
+MatrixView<const T> row_view(const char* name, const py::object& object) {
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  if (array.dtype().num() != py::dtype::num_of<T>() || array.dtype().byteorder() == '>')
+    wrong_type(name, array.dtype(), dtype_name<T>);
+  if (array.ndim() != 2 || array.shape(1) == 0) wrong_shape(name, array, {any, any});
+  if (array.shape(0) == 0) return {nullptr, 0, array.shape(1), 0};
+  const auto size = static_cast<index_t>(sizeof(T));
+  if ((array.shape(1) > 1 && array.strides(1) != size) || array.strides(0) % size != 0 ||
+      reinterpret_cast<std::uintptr_t>(array.data()) % alignof(T) != 0)
+    wrong_layout(name, array, alignof(T));
+  const index_t stride = array.shape(0) > 1 ? array.strides(0) / size : array.shape(1);
+  return {static_cast<const T*>(array.data()), array.shape(0), array.shape(1), stride};
+}
+
+bool is_single(const char* name, const py::object& object) {
+  if (!py::isinstance<py::array>(object)) wrong_type(name, object, "a numpy.ndarray");
+  return py::reinterpret_borrow<py::array>(object).dtype().num() == py::dtype::num_of<float>();
+}
+
+// Rows of any distance from each other, as parts of a model's outputs have it.
+struct Rows {
+  index_t rows, cols;
+  Numbers numbers;
+};
+Rows rows_of(const char* name, const py::object& object, bool single) {
+  if (single) {
+    const auto view = row_view<float>(name, object);
+    return {view.rows, view.cols, numbers_of(view)};
+  }
+  const auto view = row_view<double>(name, object);
+  return {view.rows, view.cols, numbers_of(view)};
+}
+Numbers matrix(const char* name, const py::object& object, index_t rows, index_t cols,
+               bool single) {
+  if (single) return numbers_of(input_matrix<float>(name, object, rows, cols));
+  return numbers_of(input_matrix<double>(name, object, rows, cols));
+}
+Numbers vector(const char* name, const py::object& object, index_t rows, bool single) {
+  Numbers found =
+      single
+          ? numbers_of(MatrixView<const float>(input_vector<float>(name, object, rows), 1, rows))
+          : numbers_of(MatrixView<const double>(input_vector<double>(name, object, rows), 1, rows));
+  check_range(name, found, 1, -largest, largest, "finite numbers");
+  return found;
+}
+
+py::array new_array(std::vector<py::ssize_t> shape, bool single) {
+  return {single ? py::dtype::of<float>() : py::dtype::of<double>(), std::move(shape)};
+}
+// To columns first .. first + cols of a new array.
+void fill(py::array& to, index_t first, const Numbers& from, index_t rows, index_t cols,
+          bool single) {
+  const index_t stride = to.ndim() == 2 ? to.shape(1) : cols;
+  if (single)
+    write(from,
+          MatrixView<float>(static_cast<float*>(to.mutable_data()) + first, rows, cols, stride));
+  else
+    write(from,
+          MatrixView<double>(static_cast<double*>(to.mutable_data()) + first, rows, cols, stride));
+}
+py::array matrix_of(const Numbers& from, index_t rows, index_t cols, bool single) {
+  py::array to = new_array({rows, cols}, single);
+  fill(to, 0, from, rows, cols, single);
+  return to;
+}
+py::array vector_of(const Numbers& from, bool single) {
+  const auto n = static_cast<index_t>(from.size());
+  py::array to = new_array({n}, single);
+  fill(to, 0, from, 1, n, single);
+  return to;
+}
+
+// The head's own arrays, of its dtype.
+class Head {
+ public:
+  bool single() const { return single_; }
+
+ protected:
+  explicit Head(bool single) : single_(single) {}
+  py::array shown_rows(const Numbers& numbers) const { return vector_of(numbers, single_); }
+  void check_other(const Head& other, index_t rows, index_t cols, index_t other_rows,
+                   index_t other_cols) const {
+    if (rows == other_rows && cols == other_cols && single_ == other.single_) return;
+    const auto text = [](index_t r, index_t c, bool single) {
+      return "(" + std::to_string(r) + ", " + std::to_string(c) + ") of " +
+             (single ? "float32" : "float64");
+    };
+    throw std::invalid_argument("kl: found a distribution " +
+                                text(other_rows, other_cols, other.single_) + ", wanted one " +
+                                text(rows, cols, single_));
+  }
+
+  bool single_;
+};
+
+class PyNormal : public Head {
+ public:
+  using Action = Numbers;
+
+  PyNormal(const py::object& loc, const py::object& log_scale, double lowest, double highest,
+           bool squashed, const py::object& isa)
+      : Head(is_single("loc", loc)), rows_(made(loc, log_scale, lowest, highest, squashed, isa)) {}
+
+  py::tuple sample(std::uint64_t seed) const {
+    const Numbers noise = rows_.noise(seed);
+    Numbers action, log_prob;
+    rows_.sample(noise, action, log_prob);
+    return py::make_tuple(matrix_of(action, rows_.rows(), rows_.cols(), single_),
+                          shown_rows(log_prob),
+                          matrix_of(noise, rows_.rows(), rows_.cols(), false));
+  }
+  py::array mode() const {
+    Numbers action, log_prob;
+    rows_.sample(Numbers(static_cast<std::size_t>(rows_.rows() * rows_.cols())), action, log_prob);
+    return matrix_of(action, rows_.rows(), rows_.cols(), single_);
+  }
+  py::object sample_gradient(const py::object& noise, const py::object& by_action,
+                             const py::object& by_log_prob) const {
+    const index_t rows = rows_.rows(), cols = rows_.cols();
+    Numbers action, log_prob;
+    if (!by_action.is_none()) {
+      action = matrix("by_action", by_action, rows, cols, single_);
+      check_range("by_action", action, cols, -largest, largest, "finite numbers");
+    }
+    if (!by_log_prob.is_none()) log_prob = vector("by_log_prob", by_log_prob, rows, single_);
+    return shown(
+        rows_.sample_gradient(matrix("noise", noise, rows, cols, false), action, log_prob));
+  }
+  Action action(const py::object& given) const {
+    Numbers found = matrix("action", given, rows_.rows(), rows_.cols(), single_);
+    if (rows_.squashed())
+      check_range("action", found, rows_.cols(), -1, 1, "numbers from -1 to 1");
+    else
+      check_range("action", found, rows_.cols(), -largest, largest, "finite numbers");
+    return found;
+  }
+  py::tuple divergence_gradient(const PyNormal& other, const py::object& weight) const {
+    check(other);
+    NormalGradient own, others;
+    rows_.divergence_gradient(other.rows_, vector("weight", weight, rows_.rows(), single_), own,
+                              others);
+    return py::make_tuple(shown(own), other.shown(others));
+  }
+  void check(const PyNormal& other) const {
+    check_other(other, rows_.rows(), rows_.cols(), other.rows_.rows(), other.rows_.cols());
+  }
+
+  const NormalRows& rows() const { return rows_; }
+  // One array (rows, 2 cols), by loc and by log_scale side by side; where rows share their scale, a
+  // pair (rows, cols), (cols,).
+  py::object shown(const NormalGradient& gradient) const {
+    const index_t rows = rows_.rows(), cols = rows_.cols();
+    if (shared_)
+      return py::make_tuple(matrix_of(gradient.loc, rows, cols, single_),
+                            shown_rows(gradient.log_scale));
+    py::array both = new_array({rows, 2 * cols}, single_);
+    fill(both, 0, gradient.loc, rows, cols, single_);
+    fill(both, cols, gradient.log_scale, rows, cols, single_);
+    return both;
+  }
+
+ private:
+  NormalRows made(const py::object& loc, const py::object& log_scale, double lowest, double highest,
+                  bool squashed, const py::object& isa) {
+    Rows means = rows_of("loc", loc, single_);
+    shared_ = py::isinstance<py::array>(log_scale) &&
+              py::reinterpret_borrow<py::array>(log_scale).ndim() == 1;
+    Rows scales = shared_ ? Rows{1, means.cols, vector("log_scale", log_scale, means.cols, single_)}
+                          : rows_of("log_scale", log_scale, single_);
+    if (!shared_ && (scales.rows != means.rows || scales.cols != means.cols))
+      wrong_shape("log_scale", py::reinterpret_borrow<py::array>(log_scale),
+                  {means.rows, means.cols});
+    return NormalRows(functions_of(isa), {means.rows, means.cols, scales.rows, squashed, single_},
+                      std::move(means.numbers), std::move(scales.numbers), lowest, highest);
+  }
+
+  bool shared_ = false;  // before rows_, which sets it
+  NormalRows rows_;
+};
+
+class PyCategorical : public Head {
+ public:
+  using Action = std::vector<std::int32_t>;
+
+  PyCategorical(const py::object& logits, const py::object& isa)
+      : Head(is_single("logits", logits)), rows_(made(logits, isa)) {}
+
+  py::tuple probabilities() const {
+    return py::make_tuple(shown(rows_.probabilities()), shown(rows_.log_probabilities()));
+  }
+  py::array sample(std::uint64_t seed) const { return numbered(rows_.sample(seed)); }
+  py::array mode() const { return numbered(rows_.mode()); }
+  Action action(const py::object& given) const {
+    Action classes;
+    read_labels("action", given, rows_.rows(), rows_.cols(), classes);
+    return classes;
+  }
+  py::tuple divergence_gradient(const PyCategorical& other, const py::object& weight) const {
+    check(other);
+    Numbers own, others;
+    rows_.divergence_gradient(other.rows_, vector("weight", weight, rows_.rows(), single_), own,
+                              others);
+    return py::make_tuple(shown(own), shown(others));
+  }
+  void check(const PyCategorical& other) const {
+    check_other(other, rows_.rows(), rows_.cols(), other.rows_.rows(), other.rows_.cols());
+  }
+
+  const CategoricalRows& rows() const { return rows_; }
+  py::object shown(const Numbers& gradient) const {
+    return matrix_of(gradient, rows_.rows(), rows_.cols(), single_);
+  }
+
+ private:
+  CategoricalRows made(const py::object& logits, const py::object& isa) const {
+    Rows found = rows_of("logits", logits, single_);
+    return CategoricalRows(functions_of(isa), found.rows, found.cols, std::move(found.numbers));
+  }
+  static py::array numbered(const std::vector<std::int64_t>& classes) {
+    return py::array_t<std::int64_t>(static_cast<index_t>(classes.size()), classes.data());
+  }
+
+  CategoricalRows rows_;
+};
+
+template <class H>
+py::array log_prob(const H& head, const py::object& action) {
+  return vector_of(head.rows().log_prob(head.action(action)), head.single());
+}
+template <class H>
+py::object log_prob_gradient(const H& head, const py::object& action, const py::object& weight) {
+  return head.shown(head.rows().log_prob_gradient(
+      head.action(action), vector("weight", weight, head.rows().rows(), head.single())));
+}
+template <class H>
+py::array entropy(const H& head) {
+  return vector_of(head.rows().entropy(), head.single());
+}
+template <class H>
+py::object entropy_gradient(const H& head, const py::object& weight) {
+  return head.shown(
+      head.rows().entropy_gradient(vector("weight", weight, head.rows().rows(), head.single())));
+}
+template <class H>
+py::array divergence(const H& head, const H& other) {
+  head.check(other);
+  return vector_of(head.rows().divergence(other.rows()), head.single());
+}
+
+// loss - entropy * (mean entropy), with the clipped surrogate, or without `before` the plain policy
+// gradient: (loss, mean entropy, divergence, clipped, gradient).
+template <class H>
+py::tuple policy_loss(const H& head, const py::object& action, const py::object& before,
+                      const py::object& advantage, double clip, double bonus,
+                      const py::object& isa) {
+  const index_t rows = head.rows().rows();
+  if (rows == 0) throw std::invalid_argument("actions: found no rows, wanted at least one");
+  const typename H::Action actions = head.action(action);
+  const Numbers gain = vector("advantages", advantage, rows, head.single());
+  const Numbers earlier =
+      before.is_none() ? Numbers() : vector("old_log_prob", before, rows, head.single());
+  Numbers slope;
+  const Numbers now = head.rows().log_prob(actions);
+  const PolicyLoss found =
+      before.is_none() ? policy_gradient(now, gain, slope)
+                       : clipped_surrogate(functions_of(isa), now, earlier, gain, clip, slope);
+  auto gradient = head.rows().log_prob_gradient(actions, slope);
+  double mean = std::numeric_limits<double>::quiet_NaN(), loss = found.loss;
+  if (bonus != 0) {
+    mean = mean_of(head.rows().entropy());
+    loss -= bonus * mean;
+    add(gradient, head.rows().entropy_gradient(
+                      Numbers(static_cast<std::size_t>(rows), -bonus / static_cast<double>(rows))));
+  }
+  return py::make_tuple(loss, mean, found.divergence, found.clipped, head.shown(gradient));
+}
+
+py::tuple td_loss(const py::object& values, const py::object& action, const py::object& target,
+                  const py::object& weight, double delta) {
+  const bool single = is_single("values", values);
+  const Rows given = rows_of("values", values, single);
+  if (given.rows == 0) throw std::invalid_argument("values: found no rows, wanted at least one");
+  check_range("values", given.numbers, given.cols, -largest, largest, "finite numbers");
+  std::vector<std::int32_t> actions;
+  read_labels("actions", action, given.rows, given.cols, actions);
+  Numbers gradient, errors;
+  const double loss = action_value_loss(
+      given.numbers, given.cols, actions, vector("targets", target, given.rows, single),
+      weight.is_none() ? Numbers() : vector("sample_weight", weight, given.rows, single), delta,
+      gradient, errors);
+  return py::make_tuple(loss, matrix_of(gradient, given.rows, given.cols, single),
+                        vector_of(errors, single));
+}
+
+std::vector<char> flags(const char* name, const py::object& given, index_t size) {
+  const py::array array = checked<bool>(name, given, {size});
+  const auto* const data = static_cast<const bool*>(array.data());
+  return {data, data + size};
+}
+
+// See `advantages`: all arrays are (steps, runs) as vectors.
+py::array policy_advantages(index_t runs, const py::object& rewards, const py::object& values,
+                            const py::object& terminated, const py::object& truncated,
+                            const py::object& after_cut, double discount, double lambda) {
+  const index_t size = checked<double>("rewards", rewards, {any}).size();
+  if (runs < 1 || size % runs != 0)
+    throw std::invalid_argument("runs: found a number that does not divide the rewards");
+  return vector_of(
+      advantages(runs, vector("rewards", rewards, size, false),
+                 vector("values", values, size + runs, false),
+                 flags("terminated", terminated, size), flags("truncated", truncated, size),
+                 after_cut.is_none() ? Numbers() : vector("final_values", after_cut, size, false),
+                 discount, lambda),
+      false);
+}
+
+// What both heads have.
+template <class H>
+void add_calls(py::class_<H>& type) {
+  type.def("log_prob", &log_prob<H>, py::arg("action"),
+           "The logarithm of each row's density or probability, (rows,).")
+      .def("log_prob_gradient", &log_prob_gradient<H>, py::arg("action"), py::arg("weight"),
+           "Its derivatives by the parameters, each row's times its weight.")
+      .def("sample", &H::sample, py::arg("seed"),
+           "A class for each row; of normal numbers (actions, their log_prob, the noise).")
+      .def("mode", &H::mode, "The most likely action of each row.")
+      .def("entropy", &entropy<H>, "The entropy of each row, (rows,).")
+      .def("entropy_gradient", &entropy_gradient<H>, py::arg("weight"),
+           "Its derivatives by the parameters, each row's times its weight.")
+      .def("divergence", &divergence<H>, py::arg("other"),
+           "Kullback and Leibler's divergence from another one, (rows,).")
+      .def("divergence_gradient", &H::divergence_gradient, py::arg("other"), py::arg("weight"),
+           "Its derivatives by these parameters and by the other's.")
+      .def("policy_loss", &policy_loss<H>, py::arg("action"), py::arg("before"),
+           py::arg("advantage"), py::arg("clip"), py::arg("entropy"), py::arg("isa") = py::none(),
+           "(loss, mean entropy, divergence, clipped share, gradient) of the clipped surrogate, or "
+           "with None for `before` of the policy gradient.");
+}
+
+}  // namespace
+
+void register_distributions(py::module_& module) {
+  auto normal = core_class<PyNormal>(module, "Normal",
+                                     "Rows of independent normal numbers, or of their tanh.");
+  normal
+      .def(
+          py::init<const py::object&, const py::object&, double, double, bool, const py::object&>(),
+          py::arg("loc"), py::arg("log_scale"), py::arg("lowest"), py::arg("highest"),
+          py::arg("squashed"), py::arg("isa") = py::none())
+      .def("sample_gradient", &PyNormal::sample_gradient, py::arg("noise"), py::arg("by_action"),
+           py::arg("by_log_prob"),
+           "The derivatives of a cost by the parameters, from those by a sample and its log_prob.");
+  add_calls(normal);
+  auto categorical =
+      core_class<PyCategorical>(module, "Categorical", "Rows of classes with given logits.");
+  categorical
+      .def(py::init<const py::object&, const py::object&>(), py::arg("logits"),
+           py::arg("isa") = py::none())
+      .def("probabilities", &PyCategorical::probabilities,
+           "The classes' probabilities (rows, classes), and their logarithms.");
+  add_calls(categorical);
+  module.def("td_loss", &td_loss, py::arg("values"), py::arg("action"), py::arg("target"),
+             py::arg("weight"), py::arg("delta"),
+             "(loss, its derivatives by `values`, errors) of the chosen actions' values.");
+  module.def("policy_advantages", &policy_advantages, py::arg("runs"), py::arg("rewards"),
+             py::arg("values"), py::arg("terminated"), py::arg("truncated"), py::arg("after_cut"),
+             py::arg("discount"), py::arg("lambda_"),
+             "Generalised advantages of (steps, runs) rewards, as vectors of float64.");
+}
+
+}  // namespace densecore::bindings
