@@ -265,7 +265,8 @@ def test_text_and_switches_are_no_numbers(
     assert not taken, "\n".join(taken)
 
 
-def test_the_signatures_are_read() -> None:
+def test_the_signatures_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     assert len(CALLS) > 250
     paths = {"filepath", "path", "filename", "backup_dir"}
     without = [call for call in CALLS.values() if not paths & {p.name for p in parameters(call)}]

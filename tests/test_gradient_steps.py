@@ -168,7 +168,8 @@ def test_a_schedule_sets_the_rate_of_each_step(name: str, batch_size: int, hidde
             by_hand.train_on_batch(x[part], y[part])
             number += 1
     assert_close(scheduled.parameters, by_hand.parameters, 1e-6)
-    assert scheduled.optimizer.learning_rate == pytest.approx(float(schedule(number - 1)))
+    # As in Keras the rate of the next step.
+    assert scheduled.optimizer.learning_rate == pytest.approx(float(schedule(number)))
 
 
 class TestSchedules:
@@ -187,7 +188,7 @@ class TestSchedules:
         model.compile(optimizers.SGD(Inverse()), "mse")
         model.fit(x, y, epochs=40, batch_size=1, verbose=0)
         assert model.progress["steps"] == 40 * ROWS
-        assert model.optimizer.learning_rate == pytest.approx(0.1 / (40 * ROWS))
+        assert model.optimizer.learning_rate == pytest.approx(0.1 / (40 * ROWS + 1))
 
     def test_warm_up_from_zero(self) -> None:
         x, y = data("float32")

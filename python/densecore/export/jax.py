@@ -8,11 +8,10 @@ import numpy as np
 from .. import activations, layers
 from .._base.dtypes import Array
 from .._base.lazy import imports
-from .._data.structures import packed
+from .._data.structures import matched, packed
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
-from ..models.inputs import matched
-from ..models.nesting import Nested
+from ..layers.nesting import Nested
 from .calls import Calls, calls_of, check_built
 from .rows_of_layers import row_of
 

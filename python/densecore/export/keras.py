@@ -11,7 +11,7 @@ from .._base.warn import warn
 from .._data.structures import leaves, packed
 from ..layers.activation_argument import UserActivation
 from ..layers.merge import Merge
-from ..models.nesting import Nested
+from ..layers.nesting import Nested
 from .calls import Calls, calls_of, check_built
 from .keras_optimizers import give
 from .rows_of_layers import row_of

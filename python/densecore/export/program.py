@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .. import activations, layers
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
-from ..models.nesting import Nested
+from ..layers.nesting import Nested
 from .calls import calls_of, check_built
 from .rows_of_layers import row_of
 

@@ -11,7 +11,7 @@ from .._base.lazy import imports
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
 from ..layers.merge import Merge as MergeLayer
-from ..models.nesting import Nested
+from ..layers.nesting import Nested
 from .calls import Calls, calls_of, check_built
 from .rows_of_layers import row_of
 

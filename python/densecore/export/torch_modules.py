@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._data.structures import leaves, packed
-from ..models.inputs import matched
+from .._data.structures import leaves, matched, packed
 
 
 class FixedNormalization(nn.Module):

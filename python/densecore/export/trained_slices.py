@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._base.dtypes import Array
 from ..layers import Dense
-from ..models.nesting import Nested
+from ..layers.nesting import Nested
 
 if TYPE_CHECKING:
     from ..models.model import Model

@@ -368,7 +368,7 @@ class Optimizer:
             config["learning_rate"] = self.get_config()["learning_rate"]
             schedules.deserialize(config["learning_rate"])
         except (TypeError, ValueError):
-            config["learning_rate"] = self._values()["learning_rate"]
+            config["learning_rate"] = self._rate_now()
             warn(
                 f"learning_rate: the file holds the present rate, {config['learning_rate']:g}, and "
                 f"not {self.schedule!r}: a file cannot hold a function, and a class only after "
