@@ -277,6 +277,18 @@ class Layer:
             )
         return self._nodes[0]
 
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights of a layer of no model, for inputs of that shape: (None, features).
+
+        Raises
+        ------
+        ValueError, TypeError
+            A shape that the layer does not take, or that is none.
+        """
+        row = Input(row_shape(input_shape)).row
+        if not self.built:
+            build_alone(self, row)
+
     # Weights ------------------------------------------------------------------------------------
 
     @property

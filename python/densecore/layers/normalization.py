@@ -7,7 +7,8 @@ import numpy as np
 
 from .. import constraints, initializers, regularizers
 from .._base import checks
-from .._base.dtypes import Array, Network
+from .._base.dtypes import Array, Network, floatx
+from .._base.keras_arrays import Tensor
 from .arrays import Shapes, given_ones
 from .base import Layer
 from .lowering import Plan, Row
@@ -404,13 +405,18 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Array:
-        """The means, a view (elements of a row,)."""
-        return self._state("mean")
+        """The means, a view (elements of a row,); before there is a model, those of `adapt`."""
+        return self._state("mean") if self._row is not None else self._adapted("mean", 0)
 
     @property
     def variance(self) -> Array:
-        """The variances, a view (elements of a row,)."""
-        return self._state("variance")
+        """The variances, a view (elements of a row,); before there is a model, those of `adapt`."""
+        return self._state("variance") if self._row is not None else self._adapted("variance", 1)
+
+    def _adapted(self, name: str, place: int) -> Array:
+        if self._values is None:
+            return self._state(name)  # raises
+        return self._values[place].reshape(1, -1).astype(floatx()).view(Tensor)
 
     def adapt(self, data: Any) -> None:
         """Take mean and variance of each feature from data (rows, features), in double precision.

@@ -16,7 +16,7 @@ from .graph import lower, trace
 from .input import Input
 from .lowering import Plan, Row, Source
 from .symbols import WHEN_TRAINED, CallError, Node, Symbol, are_symbols
-from .weight import Weight, carried
+from .weight import ANCHORS, Weight, carried
 
 
 class Body:
@@ -246,6 +246,7 @@ class OwnLayer(Layer):
         constants = dict(constants)
         if "training" in inspect.signature(self.call).parameters:
             constants["training"] = WHEN_TRAINED
+        ANCHORS.append((symbols[0], []))
         try:
             if several:
                 return Body(symbols, self.call(*given, **constants))
@@ -257,6 +258,8 @@ class OwnLayer(Layer):
             if plain and not constants:
                 return None
             raise
+        finally:
+            ANCHORS.pop()
 
     def _check_weights(self, body: Body | None) -> None:
         """Let each weight know the layer whose array it is."""

@@ -1,5 +1,6 @@
 """Weights that a layer of one's own makes, and what its operations with symbols are in the core."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,29 @@ from .._base import checks
 from .._base.dtypes import Array
 from .._base.keras_arrays import Variable
 from .dense import Dense
+from .fixed import FixedProduct
 from .lowering import Row
 from .periodic import Scale
 from .symbols import Symbol
 
 _KNOWN = (
-    "wanted matmul(x, kernel), matmul(x, kernel) + bias, or x * scale with a number for each "
-    "feature"
+    "wanted matmul(x, kernel), or operators and functions of single elements of numbers for each "
+    "feature, or of one number"
 )
+
+#: The first input of each layer of one's own that is being described, the innermost last, and the
+#: symbol of zeros that is made of it.
+ANCHORS: list[tuple[Symbol, list[Symbol]]] = []
+
+
+class Zeros(FixedProduct):
+    """One zero for each row: what a weight that stands by itself is a dense layer of."""
+
+    def _output_row(self, row: Row | None) -> Row | None:
+        return (1,)
+
+    def _matrix(self, row: Row) -> Array:
+        return np.zeros((math.prod(row), 1))
 
 
 class Weight(NDArrayOperatorsMixin):
@@ -51,6 +67,7 @@ class Weight(NDArrayOperatorsMixin):
         self.trainable = checks.flag(f"add_weight: {name}: trainable", trainable)
         self._dense: dict[Weight | None, Dense] = {}  # by the bias
         self._scale: Scale | None = None
+        self._alone: Dense | None = None
         self._carrier: tuple[Any, str] | None = None  # the layer whose array it is, and which
 
     @property
@@ -67,6 +84,11 @@ class Weight(NDArrayOperatorsMixin):
         RuntimeError
             The layer has none yet.
         """
+        if ANCHORS:
+            raise TypeError(
+                f"weight {self.name} of shape {self.shape}: found a function of it alone that is "
+                f"not one of single elements, {_KNOWN}"
+            )
         if self._carrier is None:
             raise RuntimeError(
                 f"weight {self.name}: it has no numbers yet, wanted a layer that was called"
@@ -94,7 +116,7 @@ class Weight(NDArrayOperatorsMixin):
         return np.array(self.value, dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        if any(isinstance(given, Symbol) for given in inputs):
+        if ANCHORS or any(isinstance(given, Symbol) for given in inputs):
             return with_weight(ufunc, inputs)
         values = [given.value if isinstance(given, Weight) else given for given in inputs]
         return getattr(ufunc, method)(*values, **options)
@@ -104,6 +126,14 @@ class Weight(NDArrayOperatorsMixin):
 
     def __hash__(self) -> int:
         return id(self)
+
+    def __array_function__(self, function: Any, types: Any, given: Any, named: Any) -> Any:
+        if function is np.dot and len(given) == 2:
+            return np.matmul(*given)
+        if function is np.shape:
+            return self.shape
+        values = [part.value if isinstance(part, Weight) else part for part in given]
+        return function(*values, **named)
 
     def __repr__(self) -> str:
         return f"<Weight {self.name}, shape={self.shape}>"
@@ -124,14 +154,33 @@ class Weight(NDArrayOperatorsMixin):
             self._dense[bias] = layer
         return self._dense[bias]
 
+    def symbol(self) -> Symbol:
+        """The numbers as a symbol, the same for each row: a dense layer of zeros has them as its
+        bias."""
+        if (self.ndim > 1 and self.shape[0] != 1) or self.ndim > 2 or not ANCHORS:
+            raise TypeError(
+                f"weight {self.name} of shape {self.shape}: found it in a sum or a function of "
+                f"single elements, {_KNOWN}"
+            )
+        if self._alone is None:
+            self._alone = Dense(
+                math.prod(self.shape),
+                kernel_initializer="zeros",
+                bias_initializer=self.initializer,
+                bias_regularizer=self.regularizer,
+                bias_constraint=self.constraint,
+                trainable=self.trainable,
+            )
+            _carries(self._alone, bias=self)
+        anchor, zeros = ANCHORS[-1]
+        if not zeros:
+            zeros.append(Zeros()(anchor))
+        found: Symbol = self._alone(zeros[0])
+        return found
+
     def scale(self) -> Scale:
         """The layer that multiplies with this array; always the same one."""
         if self._scale is None:
-            if self.regularizer is not None or self.constraint is not None:
-                raise TypeError(
-                    f"weight {self.name}: found a regularizer or a constraint of factors of "
-                    "features, wanted None"
-                )
             self._scale = Scale(self.initializer, trainable=self.trainable)
             _carries(self._scale, scale=self)
         return self._scale
@@ -157,33 +206,37 @@ def with_weight(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
     ValueError
         The shapes do not fit.
     """
-    name = getattr(ufunc, "__name__", str(ufunc))
     x, weight = (inputs + (None,))[:2]
     if isinstance(x, Weight) and ufunc in (np.add, np.multiply):
         x, weight = weight, x
-    if not (isinstance(x, Symbol) and isinstance(weight, Weight)) or len(inputs) != 2:
-        raise TypeError(f"found numpy.{name} of a weight and a symbol, {_KNOWN}")
-    if ufunc is np.matmul:
+    if ufunc is np.matmul and isinstance(x, Symbol) and isinstance(weight, Weight):
         if weight.ndim != 2 or not x.row or x.row[-1] != weight.shape[0]:
             raise ValueError(
                 f"weight {weight.name}: found shape {weight.shape} in a product with rows of shape "
                 f"{x.row}, wanted ({x.row[-1] if x.row else 1}, units)"
             )
         return weight.dense(None)(x)
+    if ufunc is np.matmul:
+        raise TypeError(f"found numpy.matmul of a weight from the left, {_KNOWN}")
+    if isinstance(x, Symbol) and isinstance(weight, Weight):
+        found = _fused(ufunc, x, weight)
+        if found is not None:
+            return found
+    return ufunc(*(given.symbol() if isinstance(given, Weight) else given for given in inputs))
+
+
+def _fused(ufunc: Any, x: Symbol, weight: Weight) -> Any:
+    """The layer of the core that does it at once: a dense layer with a bias, or factors."""
     if ufunc is np.add and x._node is not None:
         product = carried(x._node.layer)
         kernel = product.get("kernel")
         fits = kernel is not None and weight.shape in ((kernel.shape[1],), (1, kernel.shape[1]))
         if kernel is not None and fits and "bias" not in product:
+            # Of two that are not both trained the bias is a layer of its own.
             if weight.trainable != kernel.trainable:
-                raise TypeError(
-                    f"weights {kernel.name} and {weight.name}: found one of them trainable, wanted "
-                    "both or neither"
-                )
+                return None
             return kernel.dense(weight)(x._node.inputs[0])
-    if ufunc is np.multiply and len(x.row) == 1 and weight.shape in (x.row, (1, *x.row)):
+    plain = weight.regularizer is None and weight.constraint is None
+    if ufunc is np.multiply and plain and weight.shape in (x.row, (1, *x.row)) and len(x.row) == 1:
         return weight.scale()(x)
-    raise TypeError(
-        f"weight {weight.name} of shape {weight.shape}: found numpy.{name} with a symbol of shape "
-        f"{x.shape}, {_KNOWN}"
-    )
+    return None
