@@ -98,7 +98,8 @@ def assert_near(found: np.ndarray, wanted: np.ndarray, tolerance: float, what: A
 #: What no random network has: arrays of texts or numbers go in, no model does; Python functions
 #: cannot go elsewhere (test_a_layer_that_is_a_python_function_is_refused).
 NOT_IN_NETWORKS = {
-    "CategoryEncoding", "Discretization", "Hashing", "InputLayer", "IntegerLookup", "Lambda",
+    "CategoryEncoding", "Discretization", "GlobalAveragePooling1D", "GlobalMaxPooling1D", "Hashing",
+    "InputLayer", "IntegerLookup", "Lambda", "Permute", "Selection",
     "StringLookup",
 }  # fmt: skip
 
