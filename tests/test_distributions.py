@@ -1,5 +1,7 @@
 """Heads of distributions: values against NumPy and PyTorch, gradients against differences."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -265,6 +267,14 @@ def test_parts_of_outputs_are_read_where_they_lie() -> None:
     before = head.log_prob(action)
     outputs[:] = 0
     np.testing.assert_array_equal(head.log_prob(action), before)
+
+
+def test_copies_are_refused() -> None:
+    head = Categorical(logits=logits("float32"))
+    for copied in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="cannot pickle or copy a Categorical"):
+            copied(head)
+    assert repr(head) == f"Categorical({ROWS} x {CLASSES}, float32)"
 
 
 def test_pytorch_agrees() -> None:
