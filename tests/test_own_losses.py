@@ -118,6 +118,9 @@ def test_loss_and_gradients_without_an_update(penalty: float | None) -> None:
         assert found == pytest.approx(core.loss_and_gradients(x, y, weight), rel=1e-12)
         np.testing.assert_allclose(own.gradients, core.gradients, rtol=1e-10)
     assert own.progress["steps"] == 0
+    for product in (own.hessian_vector_product, own.gauss_newton_vector_product):
+        with pytest.raises(TypeError, match="loss: found a Python function"):
+            product(x, y, np.ones(own.parameters.shape))
 
 
 def test_gradients_are_those_of_jax() -> None:

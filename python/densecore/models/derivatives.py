@@ -343,6 +343,11 @@ class Derivatives(Compiled):
     ) -> Array:
         loss = self._compiled_loss()
         self._build_for(x)
+        if not loss.in_core and loss.kind != "heads":
+            raise TypeError(
+                "loss: found a Python function, wanted one of densecore.losses: second derivatives "
+                "are those of the core's losses"
+            )
         fused = bool(self._network.fused())
         second_derivatives.check(loss, fused)
         data = self._data(x, y, sample_weight)
