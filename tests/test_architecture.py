@@ -304,7 +304,15 @@ def test_extension_hides_its_symbols() -> None:
 def public_objects() -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = []
     modules = [dc, dc.ops, dc.reference, dc.losses, dc.optimizers, dc.initializers, dc.layers]
-    modules += [dc.callbacks, dc.schedules, dc.models, dc.utils, dc.backend]
+    modules += [
+        dc.callbacks,
+        dc.schedules,
+        dc.models,
+        dc.utils,
+        dc.backend,
+        dc.distributions,
+        dc.rl,
+    ]
     for module in [*modules, dc.metrics, dc.activations]:
         assert module.__doc__, module
         for name, value in vars(module).items():

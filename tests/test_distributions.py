@@ -1,5 +1,7 @@
 """Heads of distributions: values against NumPy and PyTorch, gradients against differences."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -265,6 +267,26 @@ def test_parts_of_outputs_are_read_where_they_lie() -> None:
     before = head.log_prob(action)
     outputs[:] = 0
     np.testing.assert_array_equal(head.log_prob(action), before)
+
+
+def test_one_scale_for_all() -> None:
+    loc = inputs("float32")[0]
+    head, same = Normal(loc, 0.5), Normal(loc, np.full(loc.shape, 0.5, "f4"))
+    action = head.sample(0)
+    np.testing.assert_array_equal(action, same.sample(0))
+    gradient = head.log_prob_gradient(action)
+    assert gradient.log_scale.shape == (ACTIONS,)
+    np.testing.assert_allclose(
+        gradient.log_scale, same.log_prob_gradient(action).log_scale.sum(axis=0), rtol=1e-5
+    )
+
+
+def test_copies_are_refused() -> None:
+    head = Categorical(logits=logits("float32"))
+    for copied in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="cannot pickle or copy a Categorical"):
+            copied(head)
+    assert repr(head) == f"Categorical({ROWS} x {CLASSES}, float32)"
 
 
 def test_pytorch_agrees() -> None:

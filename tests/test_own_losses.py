@@ -98,6 +98,31 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
         assert found[place] == pytest.approx(slope / (2 * step), rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.parametrize("penalty", [None, 0.3])
+def test_loss_and_gradients_without_an_update(penalty: float | None) -> None:
+    """As those of the same loss in the core, with penalties."""
+
+    def make(loss: Any) -> Any:
+        dense = dc.Dense(
+            2, kernel_regularizer=None if penalty is None else dc.regularizers.L2(penalty)
+        )
+        model = dc.Sequential([dc.Input(4), dense], dtype="float64", seed=0)
+        model.compile("sgd", loss)
+        return model
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 4)), rng.normal(size=(12, 2))
+    own, core = make(lambda t, a: abs(t - a)), make("mae")
+    for weight in (None, np.linspace(0.1, 1, 12)):
+        found = own.loss_and_gradients(x, y, weight)
+        assert found == pytest.approx(core.loss_and_gradients(x, y, weight), rel=1e-12)
+        np.testing.assert_allclose(own.gradients, core.gradients, rtol=1e-10)
+    assert own.progress["steps"] == 0
+    for product in (own.hessian_vector_product, own.gauss_newton_vector_product):
+        with pytest.raises(TypeError, match="loss: found a Python function"):
+            product(x, y, np.ones(own.parameters.shape))
+
+
 def test_gradients_are_those_of_jax() -> None:
     jax = pytest.importorskip("jax")
     jnp = jax.numpy

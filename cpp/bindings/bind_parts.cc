@@ -39,7 +39,7 @@ void register_parts(py::class_<PyNetwork<T>>& type) {
       .def("clip_gradients", &N::clip_gradients, py::arg("most_norm"), py::arg("most"),
            "Scale the gradients to at most this norm, then limit each; returns the norm before.")
       .def_readwrite("by_model", &N::by_model,
-                     "None, or an object whose methods get what `train_or_convert` and "
+                     "None, or an object whose methods get what `train_on_batch` and "
                      "`predict_or_convert` refuse.")
       .def_property_readonly("reduced", &N::reduced,
                              "A view of the gradients and the four slots behind them.");

@@ -121,7 +121,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     network_->layers().at(l);
     network_->set_trainable(l, trainable);
   }
-  // See `train_or_convert` in vectorcall_methods.h.
+  // See `or_by_model` in vectorcall_methods.h.
   py::object by_model = py::none();
   // Of the layer's weights.
   void set_penalty(std::size_t l, double l1, double l2) {

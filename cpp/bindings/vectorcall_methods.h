@@ -50,19 +50,10 @@ struct HotCalls {
       return py::none().release().ptr();
     });
   }
-  static PyObject* train_on_batch(PyObject* self, PyObject* const* given, Py_ssize_t positional,
-                                  PyObject* keywords) {
-    return guarded([&] {
-      const auto [x, y, weight] =
-          arguments("train_on_batch", {"x", "y", "sample_weight"}, 2, given, positional, keywords);
-      return PyFloat_FromDouble(
-          self_of<N>(self).train_on_batch(borrowed(x), borrowed(y), borrowed(weight)));
-    });
-  }
-
   // Keras's calls: what the core cannot use as it is, the model's own method gets, which converts
   // it or says what is wrong. Only arguments are checked before anything is changed, and only those
-  // errors come here.
+  // errors come here. There is one function that trains: a second one would keep the compiler from
+  // inlining what both call, which is a twentieth of a small network's step.
   template <class Body>
   static PyObject* or_by_model(PyObject* self, const char* name, PyObject* const* given,
                                Py_ssize_t positional, PyObject* keywords, Body&& body) {
@@ -70,15 +61,17 @@ struct HotCalls {
       try {
         return body();
       } catch (const py::type_error&) {
+        if (self_of<N>(self).by_model.is_none()) throw;
       } catch (const std::invalid_argument&) {
+        if (self_of<N>(self).by_model.is_none()) throw;
       }
       const py::object method = self_of<N>(self).by_model.attr(name);
       return PyObject_Vectorcall(method.ptr(), given, static_cast<std::size_t>(positional),
                                  keywords);
     });
   }
-  static PyObject* train_or_convert(PyObject* self, PyObject* const* given, Py_ssize_t positional,
-                                    PyObject* keywords) {
+  static PyObject* train_on_batch(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                                  PyObject* keywords) {
     return or_by_model(self, "train_on_batch", given, positional, keywords, [&] {
       const auto [x, y, weight] =
           arguments("train_on_batch", {"x", "y", "sample_weight"}, 2, given, positional, keywords);
@@ -106,7 +99,8 @@ void add_hot_calls(const py::handle& type) {
   static PyMethodDef train = {"train_on_batch", as_function(Calls::train_on_batch),
                               METH_FASTCALL | METH_KEYWORDS,
                               "train_on_batch($self, x, y, sample_weight=None)\n--\n\n"
-                              "One training step; returns the loss before it."};
+                              "One training step; returns the loss before it. What cannot be used "
+                              "where it lies goes to the method of that name of `by_model`."};
   static PyMethodDef forward = {
       "forward", as_function(Calls::forward), METH_FASTCALL | METH_KEYWORDS,
       "forward($self, x, out=None, training=True, tape=None, step=-1)"
@@ -120,16 +114,11 @@ void add_hot_calls(const py::handle& type) {
   static PyMethodDef apply = {"apply_gradients", as_function(Calls::apply_gradients), METH_NOARGS,
                               "apply_gradients($self)\n--\n\n"
                               "One optimizer step with the gradients."};
-  static PyMethodDef train_or_convert = {
-      "train_or_convert", as_function(Calls::train_or_convert), METH_FASTCALL | METH_KEYWORDS,
-      "train_or_convert($self, x, y, sample_weight=None)\n--\n\n"
-      "As `train_on_batch`; what it refuses goes to the model's method of that name."};
   static PyMethodDef predict_or_convert = {
       "predict_or_convert", as_function(Calls::predict_or_convert), METH_FASTCALL | METH_KEYWORDS,
       "predict_or_convert($self, x, out=None)\n--\n\n"
       "As `predict`; what it refuses goes to the model's `predict_on_batch`."};
-  for (PyMethodDef* method :
-       {&predict, &train, &forward, &backward, &apply, &train_or_convert, &predict_or_convert})
+  for (PyMethodDef* method : {&predict, &train, &forward, &backward, &apply, &predict_or_convert})
     add_method(type, method);
 }
 

@@ -348,9 +348,6 @@ class _Network:
         of_parameters: bool = False,
     ) -> NDArray[Any] | None: ...
     by_model: Any
-    def train_or_convert(
-        self, x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None = None
-    ) -> float: ...
     def predict_or_convert(
         self, x: NDArray[Any], out: NDArray[Any] | None = None
     ) -> NDArray[Any]: ...

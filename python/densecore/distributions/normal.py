@@ -73,9 +73,9 @@ class Normal(Distribution[NormalGradient]):
     ----------
     loc : array_like (rows, actions)
         The means.
-    scale : array_like (rows, actions) or (actions,), optional
+    scale : array_like (rows, actions) or (actions,), or float, optional
         The standard deviations, positive.
-    log_scale : array_like (rows, actions) or (actions,), optional
+    log_scale : array_like (rows, actions) or (actions,), or float, optional
         Their logarithms, instead: what a network puts out, or a vector that all rows share.
     log_scale_bounds : tuple (low, high), optional
         Limits of log_scale, which has no gradient beyond; ``(-20, 2)`` in most programs of SAC.
@@ -117,6 +117,8 @@ class Normal(Distribution[NormalGradient]):
         self._dtype = means.dtype
         spread = _log_of(scale, self._dtype) if log_scale is None else log_scale
         logarithms = parameters("log_scale", spread, self._dtype)
+        if logarithms.ndim == 0:
+            logarithms = np.full(means.shape[1:], logarithms)
         name = "log_scale" if scale is None else "scale"
         if logarithms.shape not in (means.shape, means.shape[1:]):
             raise ValueError(

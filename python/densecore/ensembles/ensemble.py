@@ -84,6 +84,11 @@ class Ensemble(Members):
     ) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"model: found {type(model).__name__}, wanted a model")
+        if model._parts[1] > 1:
+            raise TypeError(
+                f"model: found one with the outputs {', '.join(model._head_names)}, wanted one "
+                "output: members of several are models that are trained one by one"
+            )
         count = member_count(n, seeds=seeds, optimizers=optimizers, learning_rates=learning_rates)
         if seeds is None:
             seeds = [model.seed + i for i in range(count)]

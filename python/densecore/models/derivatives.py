@@ -60,7 +60,7 @@ class Derivatives(Compiled):
         Raises
         ------
         TypeError, ValueError
-            An array that cannot be used without a copy; the message says what is wanted.
+            As of `train_on_batch`.
         RuntimeError
             The model is not compiled.
         """
@@ -69,9 +69,20 @@ class Derivatives(Compiled):
                 from . import shared_batch
 
             return shared_batch.loss_and_gradients(self, x, y, sample_weight, comm)
-        self._compiled_loss()
+        loss = self._compiled_loss()
         self._build_for(x)
-        return self._network.loss_and_gradients(x, y, sample_weight)
+        if not loss.in_core:
+            with imports:
+                from . import step
+
+            batch = self._data(x, y, sample_weight).batch()
+            with self._reserved():
+                return step.gradients_of_function(self, loss, batch)
+        try:
+            return self._network.loss_and_gradients(x, y, sample_weight)
+        except (TypeError, ValueError):  # of arguments, before anything is changed
+            batch = self._data(x, y, sample_weight).batch()
+            return self._network.loss_and_gradients(*batch)
 
     def activations(self, x: Any) -> list[Array]:
         """What each layer puts out for x, in prediction: one array (rows, units) per layer."""
@@ -332,6 +343,11 @@ class Derivatives(Compiled):
     ) -> Array:
         loss = self._compiled_loss()
         self._build_for(x)
+        if not loss.in_core and loss.kind != "heads":
+            raise TypeError(
+                "loss: found a Python function, wanted one of densecore.losses: second derivatives "
+                "are those of the core's losses"
+            )
         fused = bool(self._network.fused())
         second_derivatives.check(loss, fused)
         data = self._data(x, y, sample_weight)

@@ -34,7 +34,7 @@ class OnBatch(Compiled):
             return
         calls: dict[str, Callable[..., Any]] = {
             "predict_on_batch": network.predict_or_convert,
-            "train_on_batch": network.train_or_convert,
+            "train_on_batch": network.train_on_batch,
             "forward": network.forward,
             "backward": network.backward,
             "apply_gradients": network.apply_gradients,
@@ -120,12 +120,16 @@ class OnBatch(Compiled):
                 found = values if isinstance(values, list) else [values]
                 return dict(zip(self.metrics_names, found, strict=True))
             return values
+        network = self._network
+        network.by_model = None  # what is refused here does not come here again
         try:
-            loss = self._network.train_on_batch(self._x_of(x), as_vectors(y), sample_weight)
+            loss = network.train_on_batch(self._x_of(x), as_vectors(y), sample_weight)
         except (TypeError, ValueError):
             # Only arguments are checked before a step changes something; Keras converts them.
             batch = self._data(x, y, sample_weight).batch()
             loss = self._network.train_on_batch(*batch)
+        finally:
+            network.by_model = _ByModel(self)
         self._give_back()
         return {"loss": loss} if return_dict else loss
 

@@ -39,6 +39,15 @@ def step_with_function(
     return float(value) + penalty
 
 
+def gradients_of_function(model: Compiled, loss: Any, batch: Batch) -> float:
+    """The loss of a batch, with its penalties, and the gradients of both; nothing is updated."""
+    network = model._network
+    outputs = network.forward(batch.x, None, True, step=network.steps)
+    value, gradient = loss.compute(batch.y, outputs, batch.weight)
+    network.backward(gradient, False)
+    return float(value) + network.add_penalties(float(len(outputs)))
+
+
 def train_on_batch(model: Compiled, batch: Batch) -> float | list[float]:
     """`Model.train_on_batch` for what the core's own call does not do."""
     running_metrics = model._running_metrics()
