@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="needs the source t
 
 
 def test_there_are_scripts() -> None:
-    assert len(NAMES) >= 30
+    assert len(NAMES) >= 50
 
 
 @pytest.mark.slow

@@ -188,6 +188,9 @@ def test_files_copies_and_clones(tmp_path: Path) -> None:
         assert (other.predict(X) == model.predict(X)).all()
     assert isinstance(loaded.layers[1], Block)
     loaded.fit(X, Y, verbose=0)
+    members = dc.Ensemble(compiled(Linear(3), dc.Dense(1)), 2)
+    members.fit(X, Y, epochs=1, verbose=0)
+    assert members.member(0).predict(X).shape == (48, 1)
 
 
 def test_what_a_call_cannot_do_is_said() -> None:

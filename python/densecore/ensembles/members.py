@@ -141,7 +141,7 @@ def _prototype(model: Model) -> Model:
             f"model: found rows of shape {model.input_shape[1:]}, wanted vectors: x.reshape(rows, "
             "-1) makes them"
         )
-    return model_from_config(model._architecture())
+    return model_from_config(model._architecture(), model._own_classes())
 
 
 def length(name: str, value: Any) -> int:

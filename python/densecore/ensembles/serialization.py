@@ -66,7 +66,7 @@ def model_of(ensemble: Members, index: int) -> Model:
     prototype = ensemble._model
     config = prototype._architecture()
     config.update(seed=ensemble.seeds[index], name=f"{prototype.name}_{index}")
-    model = model_from_config(config)
+    model = model_from_config(config, prototype._own_classes())
     model._make_network()
     model.parameters[...] = ensemble.parameters[index]
     _set_states(model, ensemble._core.states[index], ensemble._core_layers)
