@@ -7,12 +7,13 @@ from typing import Any
 
 from .._base.files import StrPath
 from .._base.lazy import imports
+from ..models.model import Model
 from ..models.sequential import Sequential
 
 __all__ = ["from_keras", "from_onnx", "from_torch"]
 
 
-def from_keras(source: Any, *, name: str | None = None) -> Sequential:
+def from_keras(source: Any, *, name: str | None = None) -> Model:
     """The model of a Keras model or file; see `densecore.converters.keras.from_keras`."""
     with imports:
         from .keras import from_keras as convert
