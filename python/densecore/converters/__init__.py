@@ -31,10 +31,12 @@ def from_onnx(path: StrPath, *, name: str | None = None) -> Sequential:
 
 def from_torch(
     module: Any, *, optimizer: Any = None, loss: Any = None, metrics: Any = None,
-    name: str | None = None,
-) -> Sequential:  # fmt: skip
+    name: str | None = None, input_shape: Any = None,
+) -> Model:  # fmt: skip
     """The model of a PyTorch module; see `densecore.converters.torch.from_torch`."""
     with imports:
         from .torch import from_torch as convert
 
-    return convert(module, optimizer=optimizer, loss=loss, metrics=metrics, name=name)
+    return convert(
+        module, optimizer=optimizer, loss=loss, metrics=metrics, name=name, input_shape=input_shape
+    )

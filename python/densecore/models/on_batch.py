@@ -74,7 +74,7 @@ class OnBatch(Compiled):
         *,
         return_dict: bool = False,
         comm: Any = None,
-    ) -> float | list[float] | dict[str, float]:
+    ) -> Any:  # of a union, every script would have to ask
         """One forward pass, backward pass and update; the arrays are used where they lie.
 
         Parameters
