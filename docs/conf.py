@@ -14,6 +14,9 @@ exclude_patterns = ["images"]
 html_theme = "pydata_sphinx_theme"
 html_title = "densecore"
 html_theme_options = {"show_prev_next": True, "navigation_with_keys": False}
+html_sidebars = {
+    "**": list[str]()
+}  # pages have no sections of their own: the column would be empty
 html_show_sourcelink = False
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
