@@ -117,6 +117,12 @@ def count(session: nox.Session) -> None:
 
 
 @nox.session
+def site(session: nox.Session) -> None:
+    """Build the documentation as a site in build/site; warnings are errors. A minute."""
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "build/site")
+
+
+@nox.session
 def trial(session: nox.Session) -> None:
     """Run the README's own test command in an environment of its own."""
     session.run(".ci/run", external=True, env=dict(os.environ))

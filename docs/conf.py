@@ -1,4 +1,7 @@
-"""The documentation as a site: ``sphinx-build -W -b html docs build/site`` (extra ``docs``)."""
+"""The documentation as a site: ``nox -s site`` (extra ``docs``)."""
+
+import re
+from typing import Any
 
 import densecore
 
@@ -11,13 +14,31 @@ exclude_patterns = ["images"]
 html_theme = "pydata_sphinx_theme"
 html_title = "densecore"
 html_theme_options = {"show_prev_next": True, "navigation_with_keys": False}
+html_sidebars = {
+    "**": list[str]()
+}  # pages have no sections of their own: the column would be empty
 html_show_sourcelink = False
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 # Pages are read on GitHub too, where links lead to files of the repository.
-suppress_warnings = ["myst.xref_missing", "myst.header", "docutils", "autodoc.duplicate"]
+# Words of types, as in "str or path", are no links, though some attribute is called so.
+suppress_warnings = [
+    "myst.xref_missing", "myst.header", "docutils", "autodoc.duplicate", "ref.python"
+]  # fmt: skip
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = False
+napoleon_use_ivar = True  # attributes that are properties too would be described twice
 autosummary_generate = False
+
+
+def setup(app: Any) -> None:
+    """Leave out the methods that scikit-learn adds to estimators, whose links lead to its site."""
+
+    def skip(
+        app: Any, what: str, name: str, thing: Any, skipped: bool, options: Any
+    ) -> bool | None:
+        return True if re.fullmatch(r"set_\w+_request", name) else None
+
+    app.connect("autodoc-skip-member", skip)

@@ -126,7 +126,6 @@ def test_functional_stacks_and_nested_models() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda k, i: k.Model(i, k.layers.Add()([i, k.layers.Dense(4)(i)])), "wanted a stack"),
         (lambda k, i: k.Sequential([k.Input((4, 4)), k.layers.LSTM(3)]), r"\(LSTM\): found LSTM"),
         (
             lambda k, i: k.Sequential([i, k.layers.Dense(3, kernel_constraint="non_neg")]),

@@ -23,7 +23,7 @@ PAGES = {
     "docs/from-scikit-learn.md": (3, 3),
     "docs/layers.md": (1, 1),
     "docs/many-machines.md": (3, 3),
-    "docs/other-programs.md": (6, 4),
+    "docs/other-programs.md": (7, 5),
     "docs/own-loops.md": (5, 5),
     "docs/reinforcement-learning.md": (3, 3),
     "docs/start.md": (1, 1),

@@ -184,6 +184,8 @@ class Weights:
         fewer = len(shape) == 1 and found.ndim == 1 and 0 < found.size < shape[0]
         if fewer and shape[0] % found.size == 0 and "normalization" in str(found.name):
             return np.tile(self._read(found, found.shape), shape[0] // found.size)
+        if len(shape) == 1 and found.ndim > 1 and found.size == shape[0]:
+            return self._read(found, found.shape).ravel()  # as of PReLU
         return self._read(found, shape)
 
     def optimizer(self) -> list[Any]:

@@ -23,9 +23,9 @@ from .._base.dtypes import Array
 from .._base.warn import warn
 from .._saving import keras_files
 from ..export.keras_optimizers import take as take_optimizer
+from ..models.model import Model
 from ..models.sequential import Sequential
-
-_STACK = "wanted a stack of layers, each with one input and one output"
+from .keras_graph import GraphReader, Reference, is_operation, references
 
 
 class _Config:
@@ -135,6 +135,31 @@ def _dense(c: _Config) -> layers.Layer:
     )
 
 
+def _embedding(c: _Config) -> layers.Layer:
+    c.refuse(
+        embeddings_constraint=None, mask_zero=False, lora_rank=None, quantization_config=None,
+        activity_regularizer=None,
+    )  # fmt: skip
+    c.pop("input_length")
+    return layers.Embedding(
+        c.pop("input_dim"),
+        c.pop("output_dim"),
+        _initializer(c.pop("embeddings_initializer", "uniform")),
+        _regularizer(c.place, c.pop("embeddings_regularizer")),
+        trainable=c.trainable,
+    )
+
+
+def _prelu(c: _Config) -> layers.Layer:
+    c.refuse(alpha_regularizer=None, alpha_constraint=None, shared_axes=None)
+    initializer = _initializer(c.pop("alpha_initializer", "zeros"))
+    return layers.PReLU(initializer, trainable=c.trainable)
+
+
+def _dot(c: _Config) -> layers.Layer:
+    return layers.Dot(c.pop("axes"), bool(c.pop("normalize", False)))
+
+
 def _scale_and_center(c: _Config) -> dict[str, Any]:
     c.last_axis()
     c.refuse(beta_constraint=None, gamma_constraint=None)
@@ -213,12 +238,17 @@ _LAYERS: dict[str, Callable[[_Config], layers.Layer]] = {
     "ActivityRegularization": lambda c: layers.ActivityRegularization(
         c.pop("l1", 0.0), c.pop("l2", 0.0)
     ),
+    "Add": lambda c: layers.Add(),
     "AlphaDropout": _dropout(layers.AlphaDropout),
+    "Average": lambda c: layers.Average(),
     "BatchNormalization": _batch_normalization,
     "BatchNormalizationV1": _batch_normalization,
+    "Concatenate": lambda c: layers.Concatenate(c.pop("axis", -1)),
     "Dense": _dense,
+    "Dot": _dot,
     "Dropout": _dropout(layers.Dropout),
     "ELU": lambda c: layers.ELU(c.number("alpha", 1.0)),
+    "Embedding": _embedding,
     "Flatten": _flatten,
     "GaussianDropout": _dropout(layers.GaussianDropout),
     "GaussianNoise": _noise,
@@ -227,14 +257,20 @@ _LAYERS: dict[str, Callable[[_Config], layers.Layer]] = {
     "LeakyReLU": lambda c: layers.LeakyReLU(
         c.number("alpha", None) or c.number("negative_slope", 0.3)
     ),
+    "Maximum": lambda c: layers.Maximum(),
+    "Minimum": lambda c: layers.Minimum(),
+    "Multiply": lambda c: layers.Multiply(),
     "Normalization": _normalization,
+    "PReLU": _prelu,
     "RMSNormalization": _rms_normalization,
     "ReLU": lambda c: layers.ReLU(
         c.number("max_value", None), c.number("negative_slope", 0.0), c.number("threshold", 0.0)
     ),
+    "RepeatVector": lambda c: layers.RepeatVector(c.pop("n")),
     "Rescaling": lambda c: layers.Rescaling(c.number("scale", None), c.number("offset", 0.0)),
     "Reshape": lambda c: layers.Reshape(tuple(c.pop("target_shape"))),
     "Softmax": lambda c: layers.Softmax(c.pop("axis", -1)),
+    "Subtract": lambda c: layers.Subtract(),
     "UnitNormalization": _unit_normalization,
 }
 _INPUTS = ("InputLayer",)
@@ -293,36 +329,49 @@ def _sources(entry: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _flat(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The layers of a model in their order, those of nested models among them.
+def _entries(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The layers of a model's configuration.
 
     Raises
     ------
     ValueError
-        The model is a graph that is no stack; the message names the layer.
+        It is of another class of models.
     """
     kind, inner = config.get("class_name"), config.get("config")
     if kind not in ("Sequential", "Functional", "Model") or inner is None:
         raise ValueError(f"from_keras: found a model of class {kind}, wanted Sequential or Model")
     entries = inner if isinstance(inner, list) else inner.get("layers", [])
+    if not all(isinstance(each, Mapping) for each in entries):
+        raise ValueError("from_keras: found layers that are no dictionaries")
+    return list(entries)
+
+
+def _leaves(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The layers of a model, those of nested models among them."""
     found: list[Mapping[str, Any]] = []
-    before: str | None = None
-    for entry in entries:
-        name = str(entry.get("config", {}).get("name", entry.get("name")))
-        if kind != "Sequential":
-            sources = _sources(entry)
-            first = before is None
-            if sources if first else sources != [before]:
-                raise ValueError(
-                    f"from_keras: layer {name} ({entry.get('class_name')}): found the inputs "
-                    f"{', '.join(sources) or 'none'}; {_STACK}"
-                )
-        before = name
-        if entry.get("class_name") in ("Sequential", "Functional", "Model"):
-            found += _flat(entry)
-        else:
-            found.append(entry)
+    for entry in _entries(config):
+        found += _leaves(entry) if keras_files.is_model(entry) else [entry]
     return found
+
+
+def _is_stack(config: Mapping[str, Any]) -> bool:
+    """Whether each layer takes what the one before it makes, nested models too."""
+    entries = _entries(config)
+    if any(is_operation(entry) for entry in entries):
+        return False
+    if config.get("class_name") != "Sequential":
+        before: list[str] = []
+        for entry in entries:
+            if _sources(entry) != before:
+                return False
+            before = [str(entry.get("config", {}).get("name", entry.get("name")))]
+        outputs = references(config["config"].get("output_layers", [[*before, 0, 0]]))
+        inputs = references(config["config"].get("input_layers", [["", 0, 0]]))
+        if not isinstance(outputs, Reference) or not isinstance(inputs, Reference):
+            return False
+        if [outputs.key[0]] != before:
+            return False
+    return all(_is_stack(entry) for entry in entries if keras_files.is_model(entry))
 
 
 def _input_shape(entries: Sequence[Mapping[str, Any]], built: Any) -> tuple[int, ...] | None:
@@ -341,36 +390,43 @@ def _input_shape(entries: Sequence[Mapping[str, Any]], built: Any) -> tuple[int,
 Arrays = Callable[[Mapping[str, Any], Sequence[tuple[int, ...]]], list[Array] | None]
 
 
-def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Sequential:
+def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model:
     """The model of a configuration, with the weights that `arrays` gives for each layer."""
-    entries = _flat(config)
-    shape = _input_shape(entries, config.get("build_config", {}).get("input_shape"))
+    entries = _leaves(config)
     made: list[tuple[layers.Layer, Mapping[str, Any]]] = []
     dtypes = set()
+
+    def make(entry: Mapping[str, Any]) -> layers.Layer:
+        layer, _ = _layer(entry)
+        made.append((layer, entry))
+        return layer
+
     for entry in entries:
-        if entry["class_name"] not in (*_INPUTS, *_WITHOUT_EFFECT):
-            layer, dtype = _layer(entry)
-            made.append((layer, entry))
-            dtypes.add(dtype or "float32")
-    if not made:
+        if entry["class_name"] not in (*_INPUTS, *_WITHOUT_EFFECT) and not is_operation(entry):
+            dtypes.add(_dtype_name(entry["config"].get("dtype")) or "float32")
+    if not dtypes:
         raise ValueError("from_keras: found no layers, wanted at least one")
-    if shape is None:
-        raise ValueError(
-            "from_keras: found a model that does not know its number of inputs, wanted one that "
-            "starts with Input or has been built"
-        )
     if len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
         raise ValueError(
             f"from_keras: found the dtypes {', '.join(sorted(dtypes))}, wanted float32 or float64 "
             "everywhere"
         )
-    inner = config.get("config")
-    own = inner.get("name") if isinstance(inner, Mapping) else None
-    model = Sequential(
-        [layers.Input(shape), *(layer for layer, _ in made)],
-        dtype=dtypes.pop(),
-        name=name or own,
-    )
+    dtype = dtypes.pop()
+    if _is_stack(config):
+        shape = _input_shape(entries, config.get("build_config", {}).get("input_shape"))
+        effective = [
+            make(each) for each in entries if each["class_name"] not in (*_INPUTS, *_WITHOUT_EFFECT)
+        ]
+        if shape is None:
+            raise ValueError(
+                "from_keras: found a model that does not know its number of inputs, wanted one "
+                "that starts with Input or has been built"
+            )
+        inner = config.get("config")
+        own = inner.get("name") if isinstance(inner, Mapping) else None
+        model: Model = Sequential([layers.Input(shape), *effective], dtype=dtype, name=name or own)
+    else:
+        model = GraphReader(make, dtype).model(config, name)
     for layer, entry in made:
         views = layer.weights
         if isinstance(layer, layers.Rescaling) or (
@@ -406,19 +462,39 @@ def _optimizer(entry: Any) -> optimizers.Optimizer:
     return type(made)(**_known_arguments(type(made), config))
 
 
-def _compile(model: Sequential, compiled: Mapping[str, Any] | None) -> None:
+def _structure(function: Callable[[Any], Any], entry: Any) -> Any:
+    """What a function makes of serialized objects, one or those of several outputs."""
+    if isinstance(entry, Mapping) and "class_name" not in entry:
+        return {key: _structure(function, part) for key, part in entry.items()}
+    if isinstance(entry, list | tuple):
+        return [_structure(function, part) for part in entry]
+    return None if entry is None else function(entry)
+
+
+def _loss(entry: Any) -> Any:
+    name, config = _named(entry)
+    found = losses.get(name)
+    return type(found)(**_known_arguments(type(found), config))
+
+
+def _metric(entry: Any) -> str:
+    name = _named(entry)[0]
+    metrics.get(name)
+    return name
+
+
+def _compile(model: Model, compiled: Mapping[str, Any] | None) -> None:
     """Compile as Keras was; where that cannot be, warn and leave the model uncompiled."""
     if not compiled:
         return
     try:
-        loss_name, loss_config = _named(compiled.get("loss"))
-        loss = losses.get(loss_name)
-        loss = type(loss)(**_known_arguments(type(loss), loss_config))
-        found = compiled.get("metrics") or []
-        names = [_named(each)[0] for each in found]
-        for each in names:
-            metrics.get(each)
-        model.compile(_optimizer(compiled.get("optimizer")), loss, metrics=names)
+        model.compile(
+            _optimizer(compiled.get("optimizer")),
+            _structure(_loss, compiled.get("loss")),
+            metrics=_structure(_metric, compiled.get("metrics")) or None,
+            loss_weights=compiled.get("loss_weights"),
+            weighted_metrics=_structure(_metric, compiled.get("weighted_metrics")) or None,
+        )
     except (TypeError, ValueError, AttributeError) as error:
         warn(f"from_keras: the model is not compiled: {error}")
 
@@ -426,23 +502,23 @@ def _compile(model: Sequential, compiled: Mapping[str, Any] | None) -> None:
 # Public -------------------------------------------------------------------------------------------
 
 
-def from_keras(source: Any, *, name: str | None = None) -> Sequential:
+def from_keras(source: Any, *, name: str | None = None) -> Model:
     """The model of a Keras model or of a file of one: the same layers, weights and compilation.
 
     Parameters
     ----------
     source : keras.Model, str or path-like
-        A stack of layers, as ``Sequential`` or as a functional model without branches; or a
-        ``.keras``, ``.h5`` or ``.hdf5`` file of one, which is read without Keras.
+        ``Sequential`` or a functional model, also of several inputs and outputs; or a ``.keras``,
+        ``.h5`` or ``.hdf5`` file of one, which is read without Keras.
     name : str, optional
         The model's; by default as in Keras.
 
     Returns
     -------
-    Sequential
-        Predictions agree with Keras's to rounding. It is compiled if the model was and the loss,
-        the optimizer and the metrics are known here (else a warning says what is not), and the
-        optimizer's state is taken along (but of Nadam, Lamb and Adafactor).
+    Sequential or Model
+        A stack, or a graph of layers. Predictions agree with Keras's to rounding. It is compiled if
+        the model was and losses, optimizer and metrics are known here (else a warning says what is
+        not), and the optimizer's state is taken along (but of Nadam, Lamb and Adafactor).
 
     Raises
     ------
@@ -487,25 +563,29 @@ def from_keras(source: Any, *, name: str | None = None) -> Sequential:
             f"from_keras: found {type(source).__name__}, wanted a Keras model or a file's path"
         )
     config = json.loads(source.to_json())
-    by_name: dict[str, list[Array]] = {}
+    by_entry: dict[int, list[Array]] = {}
 
-    def collect(each: Any) -> None:
-        for layer in each.layers:
-            if hasattr(layer, "layers"):
-                collect(layer)
-            else:
-                by_name[layer.name] = [np.asarray(array) for array in layer.get_weights()]
+    def collect(each: Any, of: Mapping[str, Any]) -> None:
+        by_name = {str(layer.name): layer for layer in each.layers}
+        for entry in _entries(of):
+            layer = by_name.get(str(entry.get("config", {}).get("name")))
+            if layer is not None and keras_files.is_model(entry):
+                collect(layer, entry)
+            elif layer is not None:
+                by_entry[id(entry)] = [np.asarray(array) for array in layer.get_weights()]
 
-    collect(source)
+    collect(source, config)
 
     def given(entry: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> Any:
-        found = by_name.get(str(entry["config"].get("name"))) or []
+        found = by_entry.get(id(entry)) or []
         if len(found) < len(shapes):
             return None
         # Of rows with several dimensions Keras has the features' numbers, we those of each element.
         return [
             np.tile(array, shape[0] // array.size)
             if array.ndim == len(shape) == 1 and array.size and shape[0] % array.size == 0
+            else array.ravel()  # as of PReLU
+            if len(shape) == 1 and array.size == shape[0]
             else array
             for array, shape in zip(found, shapes, strict=False)
         ]

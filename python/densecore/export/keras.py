@@ -115,11 +115,11 @@ def _normalization(keras: Any, layer: layers.Normalization) -> Any:
     row = layer._row or ()
     # Keras's Normalization keeps float32, and a number for each feature, not for each element.
     if layer.mean.dtype == np.float64 or len(row) > 1:
-        deviation = np.sqrt(layer.variance)
-        scale, offset = deviation, layer.mean
+        deviation, mean = np.asarray(np.sqrt(layer.variance)), np.asarray(layer.mean)
+        scale, offset = deviation, mean
         if not layer.invert:
             scale = 1 / np.maximum(deviation, 1e-7)
-            offset = -layer.mean * scale
+            offset = -mean * scale
         return keras.layers.Rescaling(scale.reshape(row), offset.reshape(row), name=layer.name)
     return keras.layers.Normalization(
         mean=layer.mean.tolist(),

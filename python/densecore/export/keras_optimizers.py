@@ -9,6 +9,7 @@ import numpy as np
 from .. import optimizers
 from .._base.dtypes import Array
 from .._base.lazy import imports
+from ..models.heads import HeadsLoss
 from .trained_slices import trained_slices
 
 if TYPE_CHECKING:
@@ -98,11 +99,10 @@ def give(keras: Any, model: "Model", theirs: Any) -> None:
     assert optimizer is not None
     try:
         made = _of_config(keras.optimizers, optimizer)
-        loss = _of_config(keras.losses, model.loss)
-        metrics = [_of_config(keras.metrics, each) for each in model._metrics]
+        compiled = _objectives(keras, model)
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"to_keras: the model is not compiled: {error}") from None
-    theirs.compile(made, loss, metrics=metrics)
+    theirs.compile(made, **compiled)
     steps, order = model._network.steps, order_of(optimizer)
     if not steps or order is None:
         return
@@ -116,7 +116,30 @@ def give(keras: Any, model: "Model", theirs: Any) -> None:
     made.iterations.assign(steps)
     for at, number, name in places:
         place, shape, _ = slices[number]
-        variables[first + at].assign(np.asarray(states[name][place]).reshape(shape))
+        # A copy: JAX may keep the memory of an array that it is given.
+        variables[first + at].assign(np.array(states[name][place]).reshape(shape))
+
+
+def _objectives(keras: Any, model: "Model") -> dict[str, Any]:
+    """Keras's losses and metrics, as arguments of its ``compile``; of several outputs, of each."""
+
+    def metrics(found: Any) -> list[Any]:
+        return [_of_config(keras.metrics, each) for each in found]
+
+    if not isinstance(model.loss, HeadsLoss):
+        return {"loss": _of_config(keras.losses, model.loss), "metrics": metrics(model._metrics)}
+    heads = model.loss.heads
+    losses = [None if h.loss is None else _of_config(keras.losses, h.loss) for h in heads]
+    parts: dict[str, list[Any]] = {
+        "loss": losses,
+        "loss_weights": [head.weight for head in heads],
+        "metrics": [metrics(head.metrics) for head in heads],
+        "weighted_metrics": [metrics(head.weighted) for head in heads],
+    }
+    if isinstance(getattr(model, "_output_structure", 0), dict):
+        names = [head.name for head in heads]
+        return {key: dict(zip(names, values, strict=True)) for key, values in parts.items()}
+    return parts
 
 
 def _of_config(module: Any, ours: Any) -> Any:

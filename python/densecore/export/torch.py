@@ -407,8 +407,8 @@ def _graph(torch: Any, model: Any, calls: Calls, dtype: Any) -> Any:
     return LayerGraph(
         {str(layer.name): module for layer, module in made.items()},
         [(str(step.layer.name), step.inputs, step.outputs) for step in calls.steps],
-        calls.inputs, calls.outputs, calls.input_names, calls.input_structure,
-        calls.output_structure,
+        calls.inputs, calls.outputs, calls.input_names, [calls.rows[each] for each in calls.inputs],
+        calls.input_structure, calls.output_structure,
     )  # fmt: skip
 
 

@@ -285,6 +285,8 @@ class LayerGraph(nn.Module):
         Values are known by their numbers; each call comes after those whose results it takes.
     inputs, outputs : sequence of int
     input_names : sequence of str
+    input_rows : sequence of tuple of int
+        The shapes of their rows.
     input_structure, output_structure
         A leaf, or lists and dictionaries with a leaf for each.
     """
@@ -296,6 +298,7 @@ class LayerGraph(nn.Module):
         inputs: Sequence[int],
         outputs: Sequence[int],
         input_names: Sequence[str],
+        input_rows: Sequence[tuple[int, ...]],
         input_structure: Any,
         output_structure: Any,
     ) -> None:
@@ -310,7 +313,7 @@ class LayerGraph(nn.Module):
             self.layers[key] = module
         self.calls = [(keys[name], list(taken), list(made)) for name, taken, made in calls]
         self.inputs, self.outputs = list(inputs), list(outputs)
-        self.input_names = list(input_names)
+        self.input_names, self.input_rows = list(input_names), list(input_rows)
         self.input_structure, self.output_structure = input_structure, output_structure
 
     def forward(self, *inputs: Any) -> Any:

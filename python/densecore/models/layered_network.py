@@ -3,7 +3,6 @@
 import math
 import re
 import weakref
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -25,11 +24,13 @@ from .loans import Loan, check_shapes, copy_back, copy_in, lender, views_in, wei
 MAX_LAYERS = 1000  # as the core
 
 
-class LayeredNetwork(ABC):
+class LayeredNetwork:
     """Layers over one flat buffer of parameters, which the core computes with.
 
     How the layers are connected is the business of the classes that derive from this one: they
-    fill `_layers`, and say by `_plan` what the layers are in the core.
+    fill `_layers`, and say by `_plan` what the layers are in the core. Methods that they must have
+    raise here, and are not abstract: type checkers would refuse ``Model(inputs, outputs)``, which
+    makes one of these classes.
     """
 
     #: Attributes that a pickle does not hold as they are: the network's views, and what is made of
@@ -72,71 +73,71 @@ class LayeredNetwork(ABC):
 
     # How the layers are connected -----------------------------------------------------------------
 
-    @abstractmethod
     def _plan(self) -> Plan:
         """The layers as the core wants them; RuntimeError when something is missing."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _summary_text(self, length: int) -> str:
         """The table that `summary` prints, at least so wide."""
+        raise NotImplementedError
 
-    @abstractmethod
     def build(self, input_shape: Any = None) -> None:
         """Make and initialise the parameters, unless they are there already."""
+        raise NotImplementedError
 
     @property
-    @abstractmethod
     def _known_inputs(self) -> list[Symbol]:
         """The symbols of the inputs, as far as they are known."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _connect(self) -> tuple[list[Symbol], list[Symbol]]:
         """The symbols of the inputs and the outputs, after calls of all layers with symbols."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _rows_through(self, rows: list[Row]) -> list[Row]:
         """The shapes of rows of the outputs, for those of the inputs."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _rows_of_layers(self, row: Row | None) -> list[tuple[Layer, Row]]:
         """Each layer with the shape of the rows that it takes, for those of x."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         """Append the layers to the plan of a model that this one is a layer of."""
+        raise NotImplementedError
 
     @property
-    @abstractmethod
     def _input_row(self) -> Row | None:
         """The shape of a row of x; None as long as it is not known."""
+        raise NotImplementedError
 
     @property
-    @abstractmethod
     def _output_row(self) -> Row | None:
         """The shape of a row of the outputs; None as long as it is not known."""
+        raise NotImplementedError
 
     @property
-    @abstractmethod
     def input_shape(self) -> tuple[int | None, ...]:
         """(None, features)."""
+        raise NotImplementedError
 
     @property
-    @abstractmethod
     def output_shape(self) -> tuple[int | None, ...]:
         """(None, units of the last layer)."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _take_inputs_of(self, x: Any) -> None:
         """Take the number of inputs from the first data, as Keras does."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _forget_inputs(self) -> None:
         """Undo `_take_inputs_of`, and drop the network."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _rows(self, x: Any) -> Rows:
         """x as the core takes it, used where it lies or converted; of a model that knows its
         number of inputs."""
+        raise NotImplementedError
 
     def _tensor_shapes(self) -> tuple[dict[str, tuple[int, ...]], int]:
         """Shapes of `_parameter_tensors`, and the number of parameters, before they exist."""
@@ -148,13 +149,13 @@ class LayeredNetwork(ABC):
                 shapes[f"layers.{index}.{name}"] = shape
         return shapes, count
 
-    @abstractmethod
     def _architecture(self) -> dict[str, Any]:
         """What a new model of the same layers is made of, as JSON can hold it."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _add_from_config(self, config: Mapping[str, Any]) -> None:
         """Take the layers that `_architecture` describes; raises for what it cannot be."""
+        raise NotImplementedError
 
     # Layers ---------------------------------------------------------------------------------------
 

@@ -225,7 +225,7 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
         steps: int | None = None,
         callbacks: "Callbacks" = None,
         return_dict: bool = False,
-    ) -> float | list[float] | dict[str, float]:
+    ) -> Any:  # of a union, every script would have to ask
         """The loss and the metrics on given data, arrays or batches as for `fit`.
 
         Parameters
@@ -319,7 +319,7 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> float | list[float] | dict[str, float]:
+    ) -> Any:  # of a union, every script would have to ask
         """As `evaluate`, for rows that are a batch."""
         return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
 

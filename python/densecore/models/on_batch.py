@@ -73,7 +73,7 @@ class OnBatch(Compiled):
         *,
         return_dict: bool = False,
         comm: Any = None,
-    ) -> float | list[float] | dict[str, float]:
+    ) -> Any:  # of a union, every script would have to ask
         """One forward pass, backward pass and update.
 
         Arrays of the model's dtype that are C-contiguous are used where they lie, and cost nothing

@@ -291,7 +291,8 @@ class Serializable(Compiled):
             "attributes": {key: value for key, value in vars(self).items() if key not in left_out},
             "progress": self.progress if built else {},
             "open_passes": self._network.open_passes if built else 0,
-            "tensors": {k: v.copy() for k, v in self._tensors().items()} if built else None,
+            # Plain arrays: skops makes others by their class, which takes no array.
+            "tensors": {k: np.array(v) for k, v in self._tensors().items()} if built else None,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

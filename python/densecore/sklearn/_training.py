@@ -82,7 +82,7 @@ class Validation:
         objective, model = self._target.objective, self._model
         mean = model.evaluate(self._X, self._targets, sample_weight=self._weights)
         penalty = objective.scale * model._network.penalty()
-        total = objective.scale * float(mean)  # type: ignore[arg-type]
+        total = objective.scale * float(mean)
         return objective.reported(total, penalty) + objective.offset(self._targets, self._weights)
 
     def score(self, loss: float) -> float:

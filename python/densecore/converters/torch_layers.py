@@ -1,0 +1,341 @@
+"""PyTorch's modules as layers. The caller has PyTorch; this file does not import it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import layers
+from ..activations import Activation
+
+Array = NDArray[Any]
+
+# What PyTorch calls the modules that wrap others one after another, and those without effect.
+CONTAINERS = ("Sequential", "ModuleList")
+WITHOUT_EFFECT = ("Identity",)
+
+
+def _array(place: str, tensor: Any) -> Array:
+    """A tensor's numbers.
+
+    Raises
+    ------
+    ValueError
+        It is of another type than float32 or float64.
+    """
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if kind not in ("float32", "float64"):
+        raise ValueError(
+            f"{place}: found numbers of {kind}, wanted float32 or float64 (module.float() or "
+            "module.double() converts them)"
+        )
+    return np.asarray(tensor.detach().cpu().numpy())
+
+
+def _last_axis(place: str, module: Any) -> None:
+    if module.dim not in (1, -1):
+        raise ValueError(f"{place}: found dim={module.dim}, wanted 1 or -1 (the features)")
+
+
+def _softmax(name: str) -> Callable[[str, Any], Activation]:
+    def make(place: str, module: Any) -> Activation:
+        _last_axis(place, module)
+        return Activation(name)
+
+    return make
+
+
+def _hard_tanh(place: str, module: Any) -> Activation:
+    if (module.min_val, module.max_val) == (-1, 1):
+        return Activation("hard_tanh")
+    if module.min_val == 0 and module.max_val > 0:
+        return Activation("relu", max_value=float(module.max_val))
+    raise ValueError(
+        f"{place}: found the limits {module.min_val} and {module.max_val}, wanted -1 and 1, or 0 "
+        "and a larger one"
+    )
+
+
+def _softplus(place: str, module: Any) -> Activation:
+    if module.beta != 1:
+        raise ValueError(f"{place}: found beta={module.beta}, wanted 1")
+    return Activation("softplus")  # above its threshold PyTorch's is x, within 2e-9
+
+
+def _clipped(place: str, module: Any) -> Activation:
+    return Activation(
+        "relu",
+        negative_slope=module.negative_slope,
+        max_value=module.max_value,
+        threshold=module.threshold,
+    )
+
+
+def _named(name: str) -> Callable[[str, Any], Activation]:
+    return lambda place, module: Activation(name)
+
+
+ACTIVATIONS: dict[str, Callable[[str, Any], Activation]] = {
+    "CELU": lambda place, module: Activation("celu", alpha=module.alpha),
+    "ClippedReLU": _clipped,
+    "ELU": lambda place, module: Activation("elu", alpha=module.alpha),
+    "Exponential": _named("exponential"),
+    "GELU": lambda place, module: Activation("gelu", approximate=module.approximate == "tanh"),
+    "Hardshrink": lambda place, module: Activation("hard_shrink", threshold=module.lambd),
+    "Hardsigmoid": _named("hard_sigmoid"),
+    "Hardswish": _named("hard_silu"),
+    "Hardtanh": _hard_tanh,
+    "LeakyReLU": lambda place, module: Activation(
+        "leaky_relu", negative_slope=module.negative_slope
+    ),
+    "LogSigmoid": _named("log_sigmoid"),
+    "LogSoftmax": _softmax("log_softmax"),
+    "Mish": _named("mish"),
+    "ReLU": _named("relu"),
+    "ReLU6": _named("relu6"),
+    "SELU": _named("selu"),
+    "SiLU": _named("silu"),
+    "Sigmoid": _named("sigmoid"),
+    "Softmax": _softmax("softmax"),
+    "Softplus": _softplus,
+    "Softshrink": lambda place, module: Activation("soft_shrink", threshold=module.lambd),
+    "Softsign": _named("softsign"),
+    "SparsePlus": _named("sparse_plus"),
+    "SparseSigmoid": _named("sparse_sigmoid"),
+    "Squareplus": lambda place, module: Activation("squareplus", b=module.b),
+    "Tanh": _named("tanh"),
+    "Tanhshrink": _named("tanh_shrink"),
+}
+
+
+_ELEMENTWISE = (
+    layers.AlphaDropout, layers.Dropout, layers.GaussianDropout, layers.GaussianNoise,
+    layers.Normalization,
+)  # fmt: skip
+
+
+def _element_by_element(layer: layers.Layer) -> bool:
+    """Whether a layer does to each element of a row the same, whatever the row's shape."""
+    if isinstance(layer, layers.Activation):
+        return str(layer.activation) not in ("softmax", "log_softmax")
+    return isinstance(layer, _ELEMENTWISE)
+
+
+class Reader:
+    """Layers, and the arrays that they get once the model is built, as modules are read."""
+
+    def __init__(self) -> None:
+        self.layers: list[layers.Layer] = []
+        self.weights: list[tuple[layers.Layer, dict[str, Array]]] = []
+        self.inputs: int | None = None
+        self.dtypes: set[str] = set()
+        self._wider = 0  # features that layers have added to the inputs
+        self._folded = False  # whether rows have several dimensions
+        self._activates = False  # whether the last layer is a Dense without an activation
+
+    def add(self, layer: layers.Layer, features: int | None, **arrays: Array) -> None:
+        if self.inputs is None and features is not None:
+            self.inputs = features - self._wider
+        self.layers.append(layer)
+        self.weights.append((layer, arrays))
+        self.dtypes |= {array.dtype.name for array in arrays.values()}
+        self._activates = isinstance(layer, layers.Dense)
+
+    def activate(self, activation: Activation) -> None:
+        last = self.layers[-1] if self.layers else None
+        if self._activates and isinstance(last, layers.Dense):
+            # The same layer with an activation: a layer that is made does not change.
+            function = activation.name if activation.is_default else activation
+            self.layers[-1] = layers.Dense(
+                last.units, function, use_bias=last.use_bias, trainable=last.trainable
+            )
+            self.weights[-1] = (self.layers[-1], self.weights[-1][1])
+            self._activates = False
+        else:
+            self.add(layers.Activation(activation), None)
+
+    def linear(self, place: str, module: Any) -> None:
+        weight = _array(f"{place}.weight", module.weight)
+        arrays = {"kernel": weight.T}
+        if module.bias is not None:
+            arrays["bias"] = _array(f"{place}.bias", module.bias)
+        trainable = bool(module.weight.requires_grad)
+        layer = layers.Dense(len(weight), use_bias=module.bias is not None, trainable=trainable)
+        self.add(layer, weight.shape[1], **arrays)
+
+    def _scaled(self, place: str, module: Any) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Arguments and arrays of what has a gamma and a beta."""
+        arrays, given = {}, {}
+        for key, name, argument in (("weight", "gamma", "scale"), ("bias", "beta", "center")):
+            tensor = getattr(module, key, None)
+            given[argument] = tensor is not None
+            if tensor is not None:
+                arrays[name] = _array(f"{place}.{key}", tensor)
+        tensors = [tensor for tensor in (module.weight, module.bias) if tensor is not None]
+        given["trainable"] = not tensors or any(each.requires_grad for each in tensors)
+        return {**given, "epsilon": module.eps}, arrays
+
+    def batch_normalization(self, place: str, module: Any) -> None:
+        if module.running_mean is None:
+            raise ValueError(f"{place}: found track_running_stats=False, wanted True")
+        if module.momentum is None:
+            raise ValueError(f"{place}: found momentum=None, wanted a number")
+        arguments, arrays = self._scaled(place, module)
+        arrays["moving_mean"] = _array(f"{place}.running_mean", module.running_mean)
+        arrays["moving_variance"] = _array(f"{place}.running_var", module.running_var)
+        layer = layers.BatchNormalization(momentum=1 - module.momentum, **arguments)
+        self.add(layer, module.num_features, **arrays)
+
+    def layer_normalization(self, place: str, module: Any) -> None:
+        if len(module.normalized_shape) != 1:
+            raise ValueError(
+                f"{place}: found normalized_shape={tuple(module.normalized_shape)}, wanted one size"
+            )
+        arguments, arrays = self._scaled(place, module)
+        self.add(layers.LayerNormalization(**arguments), module.normalized_shape[0], **arrays)
+
+    def rms_normalization(self, place: str, module: Any) -> None:
+        if len(module.normalized_shape) != 1:
+            raise ValueError(
+                f"{place}: found normalized_shape={tuple(module.normalized_shape)}, wanted one size"
+            )
+        if module.weight is None:
+            raise ValueError(f"{place}: found elementwise_affine=False, wanted True")
+        scale = _array(f"{place}.weight", module.weight)
+        epsilon = np.finfo(scale.dtype).eps if module.eps is None else module.eps
+        trainable = bool(module.weight.requires_grad)
+        layer = layers.RMSNormalization(epsilon=float(epsilon), trainable=trainable)
+        self.add(layer, scale.size, scale=scale)
+
+    def group_normalization(self, place: str, module: Any) -> None:
+        arguments, arrays = self._scaled(place, module)
+        layer = layers.GroupNormalization(module.num_groups, **arguments)
+        self.add(layer, module.num_channels, **arrays)
+
+    def prelu(self, place: str, module: Any) -> None:
+        slopes = _array(f"{place}.weight", module.weight)
+        layer = layers.PReLU(trainable=bool(module.weight.requires_grad))
+        self.add(layer, len(slopes) if len(slopes) > 1 else None, scale=slopes)
+
+    def embedding(self, place: str, module: Any) -> None:
+        table = _array(f"{place}.weight", module.weight)
+        if getattr(module, "max_norm", None) is not None:
+            raise ValueError(f"{place}: found max_norm={module.max_norm}, wanted None")
+        categories, units = table.shape
+        layer = layers.Embedding(
+            categories,
+            units,
+            missing=bool(getattr(module, "missing", False)),
+            trainable=bool(module.weight.requires_grad),
+        )
+        self.add(layer, None, embeddings=table)
+
+    def unit_normalization(self, place: str, module: Any) -> None:
+        self.add(layers.UnitNormalization(), None)
+
+    def scale(self, place: str, module: Any) -> None:
+        scale = _array(f"{place}.scale", module.scale)
+        self.add(layers.Scale(trainable=module.scale.requires_grad), scale.size, scale=scale)
+
+    def periodic(self, place: str, module: Any) -> None:
+        names = ("frequencies", "phases", "kernel", "bias")
+        arrays = {name: _array(f"{place}.{name}", getattr(module, name)) for name in names}
+        columns, further, frequencies = arrays["kernel"].shape
+        arrays["kernel"] = arrays["kernel"].reshape(-1, frequencies)
+        layer = layers.PeriodicEmbedding(
+            columns, further + 1, frequencies, trainable=module.kernel.requires_grad
+        )
+        self.add(layer, None, **arrays)
+        self._wider += columns * further
+
+    def noise(self, place: str, module: Any) -> None:
+        self.add(layers.GaussianNoise(module.stddev), None)
+
+    def gaussian_dropout(self, place: str, module: Any) -> None:
+        self.add(layers.GaussianDropout(module.rate), None)
+
+    def alpha_dropout(self, place: str, module: Any) -> None:
+        self.add(layers.AlphaDropout(module.p), None)
+
+    def dropout(self, place: str, module: Any) -> None:
+        self.add(layers.Dropout(module.p), None)
+
+    def unflatten(self, place: str, module: Any) -> None:
+        if module.dim != 1:
+            raise ValueError(f"{place}: found dim={module.dim}, wanted 1 (the features)")
+        self.add(layers.Reshape(tuple(module.unflattened_size)), None)
+        self._folded = True
+
+    def flatten(self, place: str, module: Any) -> None:
+        if self._folded:
+            self.add(layers.Flatten(), None)
+            self._folded = False
+        elif not all(_element_by_element(layer) for layer in self.layers):
+            raise ValueError(f"{place}: found a Flatten after other layers, wanted it first")
+
+    def fixed_normalization(self, place: str, module: Any) -> None:
+        mean, factor, shift = (
+            _array(f"{place}.{key}", getattr(module, key)).astype(np.float64).ravel()
+            for key in ("mean", "factor", "shift")
+        )
+        self.dtypes.add(str(module.factor.dtype).removeprefix("torch."))
+        try:
+            if shift.any():
+                layer: layers.Layer = layers.Rescaling(factor, shift - mean * factor)
+            else:
+                layer = layers.Normalization(mean=mean, variance=1 / factor**2)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
+        self.add(layer, len(factor))
+
+    def residual(self, place: str, module: Any) -> None:
+        block = Reader()
+        block.read(f"{place}.block", module.block)
+        self.add(layers.Residual(block.layers or [layers.Identity()]), block.inputs)
+        self.weights += block.weights
+        self.dtypes |= block.dtypes
+
+    def read(self, place: str, module: Any) -> None:
+        """Read a module, and those that it holds.
+
+        Raises
+        ------
+        ValueError
+            One of them cannot be a layer; the message names its place.
+        """
+        kind = type(module).__name__
+        if kind in CONTAINERS:
+            for key, child in module.named_children():
+                self.read(f"{place}.{key}" if place else key, child)
+        elif kind in ACTIVATIONS:
+            self.activate(ACTIVATIONS[kind](f"{place or 'module'} ({kind})", module))
+        elif kind in LAYERS:
+            LAYERS[kind](self, f"{place or 'module'} ({kind})", module)
+        elif kind not in WITHOUT_EFFECT:
+            known = sorted([*CONTAINERS, *LAYERS, *ACTIVATIONS, *WITHOUT_EFFECT])
+            raise ValueError(
+                f"from_torch: {place or 'module'}: found {kind}, wanted one of: {', '.join(known)}"
+            )
+
+
+LAYERS: dict[str, Callable[[Reader, str, Any], None]] = {
+    "AlphaDropout": Reader.alpha_dropout,
+    "BatchNorm1d": Reader.batch_normalization,
+    "Dropout": Reader.dropout,
+    "Embedding": Reader.embedding,
+    "FixedNormalization": Reader.fixed_normalization,
+    "Flatten": Reader.flatten,
+    "GaussianDropout": Reader.gaussian_dropout,
+    "GaussianNoise": Reader.noise,
+    "GroupNorm": Reader.group_normalization,
+    "LayerNorm": Reader.layer_normalization,
+    "Linear": Reader.linear,
+    "PReLU": Reader.prelu,
+    "PeriodicEmbedding": Reader.periodic,
+    "RMSNorm": Reader.rms_normalization,
+    "Residual": Reader.residual,
+    "Scale": Reader.scale,
+    "Unflatten": Reader.unflatten,
+    "UnitNormalization": Reader.unit_normalization,
+}
