@@ -5,11 +5,13 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -33,8 +35,9 @@ void relax() {
 }
 
 // A thread that waits spins this long before it sleeps: longer than the gap between the regions
-// of one training step, far shorter than a scheduler's time slice.
-constexpr auto spin_time = std::chrono::microseconds(30);
+// of one training step, far shorter than a scheduler's time slice. One that slept comes 10 to 60
+// microseconds late.
+constexpr auto spin_time = std::chrono::microseconds(100);
 
 // Spins until `done` or until the time is up; returns whether it is done.
 template <class Condition>
@@ -51,16 +54,21 @@ bool spin(Condition done) {
 
 class ThreadPool {
  public:
-  // True when the region ran; false when the pool is in use.
-  bool run(int tasks, int threads, TaskFunction function, void* context) {
+  // True when the region ran; false when the caller had better run it: the pool is in use, or
+  // asleep and not worth waking.
+  bool run(int tasks, int threads, bool brief, TaskFunction function, void* context) {
     std::unique_lock<std::mutex> lock(busy_, std::try_to_lock);
     if (!lock.owns_lock()) return false;
+    if (brief && sleepers_.load(std::memory_order_relaxed) > 0) {
+      // To wake a thread takes about as long as such a region. In a loop of them it pays once.
+      const auto now = std::chrono::steady_clock::now(), last = std::exchange(last_brief_, now);
+      if (now - last > spin_time) return false;
+    }
     grow(threads - 1);
     function_ = function;
     context_ = context;
-    tasks_ = tasks;
     wanted_ = threads - 1;
-    next_.store(0, std::memory_order_relaxed);
+    share(tasks, threads);
     // Opens the gate: from here on a worker may enter.
     const std::uint64_t generation =
         (gate_.load(std::memory_order_relaxed) >> generation_shift) + 1;
@@ -97,11 +105,36 @@ class ThreadPool {
     }
   }
 
+  // Tasks [next, end), of which one thread takes the first.
+  struct alignas(64) Share {
+    std::atomic<int> next{0};
+    int end = 0;
+  };
+
+  // A thread has the same share of the tasks in every region of as many: what it wrote in the last
+  // one, and in the last step, is still in its own cache.
+  void share(int tasks, int threads) {
+    if (threads > room_) {
+      shares_ = std::make_unique<Share[]>(static_cast<std::size_t>(threads));
+      room_ = threads;
+    }
+    share_count_ = threads;
+    for (std::int64_t i = 0; i < threads; ++i) {
+      shares_[static_cast<std::size_t>(i)].next.store(static_cast<int>(tasks * i / threads),
+                                                      std::memory_order_relaxed);
+      shares_[static_cast<std::size_t>(i)].end = static_cast<int>(tasks * (i + 1) / threads);
+    }
+  }
+
+  // Its own share, then what is left of the others': of threads that are late or slow.
   void work(int thread) {
-    for (;;) {
-      const int task = next_.fetch_add(1, std::memory_order_relaxed);
-      if (task >= tasks_) return;
-      function_(context_, task, thread);
+    for (int i = 0; i < share_count_; ++i) {
+      Share& share = shares_[static_cast<std::size_t>((thread + i) % share_count_)];
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
+        const int task = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (task >= share.end) break;
+        function_(context_, task, thread);
+      }
     }
   }
 
@@ -146,9 +179,10 @@ class ThreadPool {
   std::vector<std::thread> threads_;
   TaskFunction function_ = nullptr;
   void* context_ = nullptr;
-  int tasks_ = 0;
   int wanted_ = 0;
-  alignas(64) std::atomic<int> next_{0};
+  std::chrono::steady_clock::time_point last_brief_;
+  std::unique_ptr<Share[]> shares_;
+  int room_ = 0, share_count_ = 0;
   // Initially closed, so that a new worker does not enter before the first region.
   alignas(64) std::atomic<std::uint64_t> gate_{closed};
   alignas(64) std::atomic<int> sleepers_{0};
@@ -210,9 +244,9 @@ void set_thread_count(int count) {
   wanted_threads.store(count, std::memory_order_relaxed);
 }
 
-void run_tasks(int tasks, int max_threads, TaskFunction function, void* context) {
+void run_tasks(int tasks, int max_threads, bool brief, TaskFunction function, void* context) {
   const int threads = std::min({tasks, max_threads, thread_count()});
-  if (threads > 1 && pool().run(tasks, threads, function, context)) return;
+  if (threads > 1 && pool().run(tasks, threads, brief, function, context)) return;
   for (int task = 0; task < tasks; ++task) function(context, task, 0);
 }
 

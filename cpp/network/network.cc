@@ -245,6 +245,8 @@ template <class T>
 void Network<T>::backward_all(Executor& executor, ConstView x, View dx) {
   if (small(x.rows))
     backward_small(x, dx);
+  else if (shares_leaf(x.rows))
+    backward_leaf(executor, x, false, dx, nullptr, false);
   else if (chained())
     backward_leaves(executor, x, dx);
   else
@@ -311,6 +313,7 @@ void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output
   begin_heads();
   if (dx && x_uses_ > 1)
     for (index_t i = 0; i < dx.rows; ++i) std::fill_n(dx.row(i), dx.cols, T(0));
+  const AllGradients all(*this, x.rows);
   copy_rows(grad_output, small(x.rows) ? workspace_.near_gradient(last, x.rows)
                                        : workspace_.gradient(last, 0, x.rows));
   if (!accumulate) {
