@@ -34,7 +34,7 @@ class Executor {
   // caller, and a thread gets no less than half of it. Measured with two threads against one.
   static constexpr double parallel_work = 1 << 18;
   // Less than this is too brief a region to wake threads for.
-  static constexpr double waking_work = 1 << 20;
+  static constexpr double waking_work = 1 << 22;
 
   // Scratch memory of the calling thread, as `run` gives it to tasks.
   void* scratch() const { return scratch_; }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -24,6 +25,8 @@
 namespace densecore {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr int max_thread_count = 1024;
 
 void relax() {
@@ -42,27 +45,58 @@ constexpr auto spin_time = std::chrono::microseconds(100);
 // Spins until `done` or until the time is up; returns whether it is done.
 template <class Condition>
 bool spin(Condition done) {
-  const auto end = std::chrono::steady_clock::now() + spin_time;
+  const auto end = Clock::now() + spin_time;
   do {
     for (int i = 0; i < 64; ++i) {
       if (done()) return true;
       relax();
     }
-  } while (std::chrono::steady_clock::now() < end);
+  } while (Clock::now() < end);
   return false;
 }
 
+// On a busy machine the system takes a thread away in the middle of a task, for some milliseconds:
+// what hundreds of brief regions save; or a thread that is woken comes when all is done. Then there
+// are none for a while, twice as long each time that it happens again soon.
+class Pause {
+ public:
+  bool holds(Clock::time_point now) const {
+    return now.time_since_epoch().count() < end_.load(std::memory_order_relaxed);
+  }
+  void begin(Clock::time_point now) {
+    const Clock::rep time = now.time_since_epoch().count();
+    length_ = time - end_.load(std::memory_order_relaxed) > longest.count()
+                  ? shortest
+                  : std::min(2 * length_, longest);
+    end_.store(time + length_.count(), std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr Clock::duration shortest = std::chrono::milliseconds(50),
+                                   longest = std::chrono::seconds(2);
+  Clock::duration length_ = shortest;
+  std::atomic<Clock::rep> end_{std::numeric_limits<Clock::rep>::min() / 2};
+};
+
+// So many brief regions one after the other to which no thread came are not chance.
+constexpr int alone_too_often = 8;
+
 class ThreadPool {
  public:
+  bool rests() const { return pause_.holds(Clock::now()); }
+
   // True when the region ran; false when the caller had better run it: the pool is in use, or
   // asleep and not worth waking.
   bool run(int tasks, int threads, bool brief, TaskFunction function, void* context) {
     std::unique_lock<std::mutex> lock(busy_, std::try_to_lock);
     if (!lock.owns_lock()) return false;
-    if (brief && sleepers_.load(std::memory_order_relaxed) > 0) {
+    if (brief) {
+      const Clock::time_point now = Clock::now();
+      if (pause_.holds(now)) return false;
       // To wake a thread takes about as long as such a region. In a loop of them it pays once.
-      const auto now = std::chrono::steady_clock::now(), last = std::exchange(last_brief_, now);
-      if (now - last > spin_time) return false;
+      if (sleepers_.load(std::memory_order_relaxed) > 0 &&
+          now - std::exchange(last_brief_, now) > spin_time)
+        return false;
     }
     grow(threads - 1);
     function_ = function;
@@ -81,7 +115,12 @@ class ThreadPool {
     // Closes the gate: a worker that wakes up late finds it closed and is not waited for.
     gate_.fetch_or(closed, std::memory_order_acq_rel);
     const auto empty = [this] { return (gate_.load(std::memory_order_acquire) & inside) == 0; };
-    while (!spin(empty)) std::this_thread::yield();
+    bool late = false;
+    while (!spin(empty)) {
+      late = true;
+      std::this_thread::yield();
+    }
+    if (brief) judge(late, generation);
     return true;
   }
 
@@ -103,6 +142,14 @@ class ThreadPool {
         return;  // no more threads to be had: the region runs with those there are
       }
     }
+  }
+
+  // Whether it was worth it.
+  void judge(bool late, std::uint64_t generation) {
+    alone_ = helped_.load(std::memory_order_relaxed) == generation ? 0 : alone_ + 1;
+    if (!late && alone_ < alone_too_often) return;
+    alone_ = 0;
+    pause_.begin(Clock::now());
   }
 
   // Tasks [next, end), of which one thread takes the first.
@@ -170,7 +217,10 @@ class ThreadPool {
         }
       }
       if (!entered) continue;
-      if (number <= wanted_) work(number);
+      if (number <= wanted_) {
+        helped_.store(seen, std::memory_order_relaxed);
+        work(number);
+      }
       gate_.fetch_sub(1, std::memory_order_release);
     }
   }
@@ -180,7 +230,10 @@ class ThreadPool {
   TaskFunction function_ = nullptr;
   void* context_ = nullptr;
   int wanted_ = 0;
-  std::chrono::steady_clock::time_point last_brief_;
+  Clock::time_point last_brief_;
+  Pause pause_;
+  int alone_ = 0;
+  std::atomic<std::uint64_t> helped_{0};  // the last region to which another thread came
   std::unique_ptr<Share[]> shares_;
   int room_ = 0, share_count_ = 0;
   // Initially closed, so that a new worker does not enter before the first region.
@@ -226,6 +279,11 @@ void* thread_scratch() {
   thread_local AlignedBuffer<char> buffer;
   if (buffer.data() == nullptr) buffer = AlignedBuffer<char>(thread_scratch_bytes);
   return buffer.data();
+}
+
+bool threads_rest() {
+  const ThreadPool* const existing = current_pool.load(std::memory_order_acquire);
+  return existing != nullptr && existing->rests();
 }
 
 int thread_count() {

@@ -32,6 +32,9 @@ using TaskFunction = void (*)(void* context, int task, int thread);
 // for which threads that sleep are left asleep unless such regions follow each other closely.
 void run_tasks(int tasks, int max_threads, bool brief, TaskFunction function, void* context);
 
+// Whether brief regions run in the caller for the moment, because the machine is busy.
+bool threads_rest();
+
 template <class Function>
 void parallel_for(int tasks, int max_threads, Function&& function, bool brief = false) {
   auto call = [](void* context, int task, int thread) {

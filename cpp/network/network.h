@@ -237,7 +237,8 @@ class Network {
   void start(const Pass& pass);
 
   // Gradients of all rows, from dC/da of the last layer in the workspace.
-  void backward_all(Executor& executor, ConstView x, View dx);
+  // `shared`: by threads, in one_leaf.cc.
+  void backward_all(Executor& executor, ConstView x, View dx, bool shared);
 
   // An input of a layer, as the backward pass sees it.
   struct Edge {
@@ -334,16 +335,16 @@ class Network {
   double train_leaves(Executor& executor, ConstView x, const Objective<T>& objective,
                       const Targets<T>& targets, double scale);
 
-  // A step of one leaf shared by threads (one_leaf.cc). The bits are the same, for the sums over
-  // the rows remain one chain each.
+  // A step of one leaf shared by threads (one_leaf.cc), unless they have other things to do. The
+  // bits are the same, for the sums over the rows remain one chain each.
   bool shares_leaf(index_t rows) const;
   // Into how many blocks the rows are cut for the sake of the threads.
   index_t thread_blocks(index_t rows) const;
   // While one exists, the gradients of the layers' outputs are there at once, as such a step needs
-  // them. `rows`: as in `shares_leaf`; does nothing where that is false.
+  // them; unless that is not wanted.
   class AllGradients {
    public:
-    AllGradients(Network& network, index_t rows);
+    AllGradients(Network& network, bool wanted, index_t rows);
     ~AllGradients();
     AllGradients(const AllGradients&) = delete;
     AllGradients& operator=(const AllGradients&) = delete;

@@ -27,17 +27,19 @@ bool Network<T>::shares_leaf(index_t rows) const {
   const auto sums = [](const Layer<T>* layer) { return layer->parameter_count() > 0; };
   return thread_count() > 1 && 3 * forward_work(rows) >= shared_work && chained() &&
          rows >= 2 * least_rows && leaf_count(rows) == 1 && !shared_ &&
-         std::none_of(others_.begin(), others_.end(), sums);
+         std::none_of(others_.begin(), others_.end(), sums) && !threads_rest();
 }
 
 template <class T>
 index_t Network<T>::thread_blocks(index_t rows) const {
+  if (forward_work(rows) < Executor::parallel_work) return 1;
   return std::clamp<index_t>(thread_count(), 1, divide_up(rows, least_rows));
 }
 
 template <class T>
-Network<T>::AllGradients::AllGradients(Network& network, index_t rows) : network_(network) {
-  if (network.shares_leaf(rows)) network.workspace_.keep_apart(network.layers_, rows);
+Network<T>::AllGradients::AllGradients(Network& network, bool wanted, index_t rows)
+    : network_(network) {
+  if (wanted) network.workspace_.keep_apart(network.layers_, rows);
 }
 
 template <class T>

@@ -51,7 +51,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   // Chained, weights of more rows have a gradient in the buffer.
   const bool at_once = descent && x.rows <= (chained() ? block_rows_ : gemm_depth);
   if (shares_leaf(x.rows)) {
-    const AllGradients all(*this, x.rows);
+    const AllGradients all(*this, true, x.rows);
     sum.loss = train_leaf(executor, x, objective, targets, scale);
     if (updated) {
       const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
@@ -125,7 +125,7 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
                          workspace_.near_gradient(last, x.rows), head_sums_.data());
     backward_small(x, objective.fused());
   } else if (shares_leaf(x.rows)) {
-    const AllGradients all(*this, x.rows);
+    const AllGradients all(*this, true, x.rows);
     sum.loss = train_leaf(executor, x, objective, targets, scale);
     backward_leaf(executor, x, objective.fused(), View(), nullptr, false);
   } else if (chained()) {
