@@ -428,6 +428,12 @@ def test_targets_must_be_finite(bad: float, dtype: str) -> None:
     for call in (model.fit, model.evaluate):
         with pytest.raises(ValueError, match=f"y: found {bad} in row 7, wanted finite numbers"):
             call(X, y, verbose=0)
+    # So many that they are not looked at all at once.
+    many = np.ones((70_001, 2), dtype)
+    many[-1, 1] = bad
+    for data in (many, np.asfortranarray(many)):
+        with pytest.raises(ValueError, match=f"y: found {bad} in row 70000, wanted finite numbers"):
+            model.evaluate(np.zeros((70_001, INPUTS), dtype), data, verbose=0)
     # Large ones are, even when their sum is not.
     if dtype == "float64":
         model.evaluate(X, np.full((ROWS, 2), 1e308))

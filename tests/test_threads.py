@@ -28,11 +28,13 @@ def restore_threads() -> Iterator[None]:
     dc.set_num_threads(before)
 
 
-# (inputs, layers, rows, batch): a small network with several reduction leaves, and one that is
-# large enough to be split within layers.
+# (inputs, layers, rows, batch): a small network with several reduction leaves, one that is large
+# enough to be split within layers, and small ones whose batch is one leaf of one and of two blocks.
 NETWORKS = [
     (17, [(64, "tanh"), (64, "tanh"), (6, "softmax")], 2500, 1100),
     (300, [(257, "relu"), (131, "tanh"), (5, "softmax")], 900, 700),
+    (30, [(150, "tanh"), (150, "relu"), (6, "softmax")], 170, 64),
+    (30, [(60, "tanh"), (300, "relu"), (100, "gelu"), (6, "softmax")], 330, 100),
 ]
 
 
@@ -47,7 +49,13 @@ def trained(
     )
     model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
     history = model.fit(x, y, batch, epochs=2, verbose=0, validation_split=0.1)
+    fitted = model.gradients.tobytes()
+    out = model.forward(x[:batch])
+    below = model.backward(out - 1, input_gradient=True)
     return [
+        fitted,
+        out.tobytes(),
+        below.tobytes(),
         model.parameters.tobytes(),
         model.gradients.tobytes(),
         repr(history.history).encode(),
@@ -58,12 +66,37 @@ def trained(
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_bits_do_not_depend_on_the_number_of_threads(network: Any, dtype: str) -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_bits_do_not_depend_on_the_number_of_threads(
+    network: Any, dtype: str, optimizer: str
+) -> None:
     dc.set_num_threads(1)
-    expected = trained(*network, dtype, "adam")
+    expected = trained(*network, dtype, optimizer)
     for threads in (2, 3, 4, 7):
         dc.set_num_threads(threads)
-        assert trained(*network, dtype, "adam") == expected, threads
+        assert trained(*network, dtype, optimizer) == expected, threads
+
+
+@pytest.mark.parametrize("units", [40, 400])
+def test_layers_of_rows_have_the_same_bits_for_any_number_of_threads(units: int) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 50)).astype(np.float32)
+    y = rng.normal(size=(500, 3)).astype(np.float32)
+
+    def run(threads: int) -> list[bytes]:
+        dc.set_num_threads(threads)
+        inputs = dc.Input(50)
+        wide = dc.Dense(units, "relu")(inputs)
+        normal = dc.layers.LayerNormalization()(wide)
+        both = dc.layers.Add()([dc.layers.Dropout(0.2)(normal), dc.Dense(units, "silu")(normal)])
+        model = dc.Model(inputs, dc.Dense(3)(both), seed=2)
+        model.compile(dc.optimizers.Adam(global_clipnorm=1.0), "mse")
+        history = model.fit(x, y, 120, epochs=2, verbose=0)
+        return [model.parameters.tobytes(), repr(history.history).encode()]
+
+    expected = run(1)
+    for threads in (2, 5):
+        assert run(threads) == expected, threads
 
 
 @pytest.mark.parametrize("network", NETWORKS)

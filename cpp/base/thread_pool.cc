@@ -5,11 +5,14 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -22,6 +25,8 @@
 namespace densecore {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr int max_thread_count = 1024;
 
 void relax() {
@@ -33,34 +38,71 @@ void relax() {
 }
 
 // A thread that waits spins this long before it sleeps: longer than the gap between the regions
-// of one training step, far shorter than a scheduler's time slice.
-constexpr auto spin_time = std::chrono::microseconds(30);
+// of one training step, far shorter than a scheduler's time slice. One that slept comes 10 to 60
+// microseconds late.
+constexpr auto spin_time = std::chrono::microseconds(100);
 
 // Spins until `done` or until the time is up; returns whether it is done.
 template <class Condition>
 bool spin(Condition done) {
-  const auto end = std::chrono::steady_clock::now() + spin_time;
+  const auto end = Clock::now() + spin_time;
   do {
     for (int i = 0; i < 64; ++i) {
       if (done()) return true;
       relax();
     }
-  } while (std::chrono::steady_clock::now() < end);
+  } while (Clock::now() < end);
   return false;
 }
 
+// On a busy machine the system takes a thread away in the middle of a task, for some milliseconds:
+// what hundreds of brief regions save; or a thread that is woken comes when all is done. Then there
+// are none for a while, twice as long each time that it happens again soon.
+class Pause {
+ public:
+  bool holds(Clock::time_point now) const {
+    return now.time_since_epoch().count() < end_.load(std::memory_order_relaxed);
+  }
+  void begin(Clock::time_point now) {
+    const Clock::rep time = now.time_since_epoch().count();
+    length_ = time - end_.load(std::memory_order_relaxed) > longest.count()
+                  ? shortest
+                  : std::min(2 * length_, longest);
+    end_.store(time + length_.count(), std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr Clock::duration shortest = std::chrono::milliseconds(50),
+                                   longest = std::chrono::seconds(2);
+  Clock::duration length_ = shortest;
+  std::atomic<Clock::rep> end_{std::numeric_limits<Clock::rep>::min() / 2};
+};
+
+// So many brief regions one after the other to which no thread came are not chance.
+constexpr int alone_too_often = 8;
+
 class ThreadPool {
  public:
-  // True when the region ran; false when the pool is in use.
-  bool run(int tasks, int threads, TaskFunction function, void* context) {
+  bool rests() const { return pause_.holds(Clock::now()); }
+
+  // True when the region ran; false when the caller had better run it: the pool is in use, or
+  // asleep and not worth waking.
+  bool run(int tasks, int threads, bool brief, TaskFunction function, void* context) {
     std::unique_lock<std::mutex> lock(busy_, std::try_to_lock);
     if (!lock.owns_lock()) return false;
+    if (brief) {
+      const Clock::time_point now = Clock::now();
+      if (pause_.holds(now)) return false;
+      // To wake a thread takes about as long as such a region. In a loop of them it pays once.
+      if (sleepers_.load(std::memory_order_relaxed) > 0 &&
+          now - std::exchange(last_brief_, now) > spin_time)
+        return false;
+    }
     grow(threads - 1);
     function_ = function;
     context_ = context;
-    tasks_ = tasks;
     wanted_ = threads - 1;
-    next_.store(0, std::memory_order_relaxed);
+    share(tasks, threads);
     // Opens the gate: from here on a worker may enter.
     const std::uint64_t generation =
         (gate_.load(std::memory_order_relaxed) >> generation_shift) + 1;
@@ -73,7 +115,12 @@ class ThreadPool {
     // Closes the gate: a worker that wakes up late finds it closed and is not waited for.
     gate_.fetch_or(closed, std::memory_order_acq_rel);
     const auto empty = [this] { return (gate_.load(std::memory_order_acquire) & inside) == 0; };
-    while (!spin(empty)) std::this_thread::yield();
+    bool late = false;
+    while (!spin(empty)) {
+      late = true;
+      std::this_thread::yield();
+    }
+    if (brief) judge(late, generation);
     return true;
   }
 
@@ -97,11 +144,44 @@ class ThreadPool {
     }
   }
 
+  // Whether it was worth it.
+  void judge(bool late, std::uint64_t generation) {
+    alone_ = helped_.load(std::memory_order_relaxed) == generation ? 0 : alone_ + 1;
+    if (!late && alone_ < alone_too_often) return;
+    alone_ = 0;
+    pause_.begin(Clock::now());
+  }
+
+  // Tasks [next, end), of which one thread takes the first.
+  struct alignas(64) Share {
+    std::atomic<int> next{0};
+    int end = 0;
+  };
+
+  // A thread has the same share of the tasks in every region of as many: what it wrote in the last
+  // one, and in the last step, is still in its own cache.
+  void share(int tasks, int threads) {
+    if (threads > room_) {
+      shares_ = std::make_unique<Share[]>(static_cast<std::size_t>(threads));
+      room_ = threads;
+    }
+    share_count_ = threads;
+    for (std::int64_t i = 0; i < threads; ++i) {
+      shares_[static_cast<std::size_t>(i)].next.store(static_cast<int>(tasks * i / threads),
+                                                      std::memory_order_relaxed);
+      shares_[static_cast<std::size_t>(i)].end = static_cast<int>(tasks * (i + 1) / threads);
+    }
+  }
+
+  // Its own share, then what is left of the others': of threads that are late or slow.
   void work(int thread) {
-    for (;;) {
-      const int task = next_.fetch_add(1, std::memory_order_relaxed);
-      if (task >= tasks_) return;
-      function_(context_, task, thread);
+    for (int i = 0; i < share_count_; ++i) {
+      Share& share = shares_[static_cast<std::size_t>((thread + i) % share_count_)];
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
+        const int task = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (task >= share.end) break;
+        function_(context_, task, thread);
+      }
     }
   }
 
@@ -137,7 +217,10 @@ class ThreadPool {
         }
       }
       if (!entered) continue;
-      if (number <= wanted_) work(number);
+      if (number <= wanted_) {
+        helped_.store(seen, std::memory_order_relaxed);
+        work(number);
+      }
       gate_.fetch_sub(1, std::memory_order_release);
     }
   }
@@ -146,9 +229,13 @@ class ThreadPool {
   std::vector<std::thread> threads_;
   TaskFunction function_ = nullptr;
   void* context_ = nullptr;
-  int tasks_ = 0;
   int wanted_ = 0;
-  alignas(64) std::atomic<int> next_{0};
+  Clock::time_point last_brief_;
+  Pause pause_;
+  int alone_ = 0;
+  std::atomic<std::uint64_t> helped_{0};  // the last region to which another thread came
+  std::unique_ptr<Share[]> shares_;
+  int room_ = 0, share_count_ = 0;
   // Initially closed, so that a new worker does not enter before the first region.
   alignas(64) std::atomic<std::uint64_t> gate_{closed};
   alignas(64) std::atomic<int> sleepers_{0};
@@ -194,6 +281,11 @@ void* thread_scratch() {
   return buffer.data();
 }
 
+bool threads_rest() {
+  const ThreadPool* const existing = current_pool.load(std::memory_order_acquire);
+  return existing != nullptr && existing->rests();
+}
+
 int thread_count() {
   int count = wanted_threads.load(std::memory_order_relaxed);
   if (count == 0) {
@@ -210,9 +302,9 @@ void set_thread_count(int count) {
   wanted_threads.store(count, std::memory_order_relaxed);
 }
 
-void run_tasks(int tasks, int max_threads, TaskFunction function, void* context) {
+void run_tasks(int tasks, int max_threads, bool brief, TaskFunction function, void* context) {
   const int threads = std::min({tasks, max_threads, thread_count()});
-  if (threads > 1 && pool().run(tasks, threads, function, context)) return;
+  if (threads > 1 && pool().run(tasks, threads, brief, function, context)) return;
   for (int task = 0; task < tasks; ++task) function(context, task, 0);
 }
 

@@ -28,15 +28,19 @@ using TaskFunction = void (*)(void* context, int task, int thread);
 
 // Runs tasks 0 .. tasks-1 and returns when all are done. Tasks must not throw. Runs everything in
 // the caller when the pool is busy (a nested region, or another Python thread's), when only one
-// thread is wanted, or when threads cannot be made.
-void run_tasks(int tasks, int max_threads, TaskFunction function, void* context);
+// thread is wanted, or when threads cannot be made. `brief`: a region of some ten microseconds,
+// for which threads that sleep are left asleep unless such regions follow each other closely.
+void run_tasks(int tasks, int max_threads, bool brief, TaskFunction function, void* context);
+
+// Whether brief regions run in the caller for the moment, because the machine is busy.
+bool threads_rest();
 
 template <class Function>
-void parallel_for(int tasks, int max_threads, Function&& function) {
+void parallel_for(int tasks, int max_threads, Function&& function, bool brief = false) {
   auto call = [](void* context, int task, int thread) {
     (*static_cast<Function*>(context))(task, thread);
   };
-  run_tasks(tasks, max_threads, call, &function);
+  run_tasks(tasks, max_threads, brief, call, &function);
 }
 
 }  // namespace densecore

@@ -10,6 +10,14 @@ using index_t = std::ptrdiff_t;
 // How many parts of `part` make up `whole`, the last of which may be smaller.
 constexpr index_t divide_up(index_t whole, index_t part) { return (whole + part - 1) / part; }
 
+// body(begin, end) for the fewest blocks of nearly equal size, none above `most` > 0.
+template <class Body>
+void for_each_block(index_t begin, index_t end, index_t most, Body body) {
+  const index_t rows = end - begin, blocks = divide_up(rows, most);
+  for (index_t i = 0; i < blocks; ++i)
+    body(begin + rows * i / blocks, begin + rows * (i + 1) / blocks);
+}
+
 // Element (i, j) is data[i * stride + j]; stride >= cols, in elements.
 template <class T>
 struct MatrixView {

@@ -43,7 +43,8 @@ RowGradients<T>::RowGradients(Network<T>& network, index_t rows, bool from_z, bo
   network.begin_heads();
   network.start({});
   network.reserve(rows);
-  network.transpose_weights(rows, false);
+  Executor executor;
+  network.transpose_weights(executor, rows, false);
   bool others = false;
   for (const auto& layer : network.layers_) {
     if (!network.others_.empty())

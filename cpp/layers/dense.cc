@@ -35,18 +35,16 @@ void Dense<T>::weight_gradient(MatrixView<const T> x, MatrixView<const T> delta,
                       delta.stride, 1, nullptr, accumulate,
                       gradients + weight_offset() + i * this->units() + j, this->units(),
                       static_cast<T*>(scratch)});
-  if (i == 0) bias_gradient(delta, units, accumulate, gradients);
 }
 
 template <class T>
 void Dense<T>::descend(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units,
-                       T rate, T* parameters, T* gradients, void* scratch) const {
+                       T rate, T* parameters, void* scratch) const {
   const index_t i = inputs.begin, j = units.begin;
   this->table_->gemm({inputs.size(), units.size(), x.rows, x.data + i, 1, x.stride, delta.data + j,
                       delta.stride, 1, nullptr, false,
                       parameters + weight_offset() + i * this->units() + j, this->units(),
                       static_cast<T*>(scratch), &rate});
-  if (i == 0) bias_gradient(delta, units, false, gradients);
 }
 
 template <class T>
@@ -77,9 +75,10 @@ void Dense<T>::input_gradient(const T* transposed, MatrixView<const T> delta, Ma
 }
 
 template <class T>
-void Dense<T>::transpose_weight(const T* parameters, T* transposed) const {
-  this->table_->transpose(this->inputs(), this->units(), parameters + weight_offset(),
-                          this->units(), transposed, this->inputs());
+void Dense<T>::transpose_weight(const T* parameters, Range inputs, T* transposed) const {
+  this->table_->transpose(inputs.size(), this->units(),
+                          parameters + weight_offset() + inputs.begin * this->units(),
+                          this->units(), transposed + inputs.begin, this->inputs());
 }
 
 #define DENSECORE_INSTANTIATE(T, ...) template class Dense<T>;

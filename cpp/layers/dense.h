@@ -56,21 +56,23 @@ class Dense : public Layer<T> {
              MatrixView<T> gradient) const {
     function_.backward(z, a, gradient, gradient, units.begin, units.size());
   }
-  // dW = X^T delta, and db when `inputs` begins at 0, into the flat buffer `gradients`: added to it
-  // when `accumulate`.
+  // dW = X^T delta, into the flat buffer `gradients`: added to it when `accumulate`.
   void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units,
                        bool accumulate, T* gradients, void* scratch) const;
-  // W -= rate dW, without storing dW; at most gemm_depth rows. The bias's gradient goes to
-  // `gradients`, as in `weight_gradient`.
+  // db, the column sums of delta, likewise. Unlike dW's, its bits depend on how many rows are added
+  // at a time.
+  void bias_gradient(MatrixView<const T> delta, Range units, bool accumulate, T* gradients) const;
+  // W -= rate dW, without storing dW; at most gemm_depth rows.
   void descend(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units, T rate,
-               T* parameters, T* gradients, void* scratch) const;
+               T* parameters, void* scratch) const;
   // dC/dx = delta W^T.
   void input_gradient(const T* parameters, MatrixView<const T> delta, Range inputs,
                       MatrixView<T> dx, void* scratch) const;
   // The same with `transposed` = W^T (units, inputs), which pays when the weights serve many rows.
   void input_gradient(const T* transposed, MatrixView<const T> delta, MatrixView<T> dx,
                       void* scratch) const;
-  void transpose_weight(const T* parameters, T* transposed) const;
+  // Columns `inputs` of it.
+  void transpose_weight(const T* parameters, Range inputs, T* transposed) const;
 
   Range all_inputs() const { return {0, this->inputs()}; }
   Range all_units() const { return {0, this->units()}; }
@@ -82,8 +84,6 @@ class Dense : public Layer<T> {
   JetRule<T> jet_rule() const override { return {JetKind::product}; }
 
  private:
-  void bias_gradient(MatrixView<const T> delta, Range units, bool accumulate, T* gradients) const;
-
   ActivationFunction<T> function_;
   bool use_bias_;
 };

@@ -8,21 +8,18 @@
 namespace densecore {
 namespace {
 
-// A leaf of the sum over the batch has at most `leaf_rows` rows, or `small_leaf_rows` in networks
-// too small for a second thread. Beyond `max_leaves` leaves they become larger.
+// A leaf of the sum over the batch has at most `leaf_rows` rows, or `small_leaf_rows` in steps of
+// little work. Beyond `max_leaves` leaves they become larger.
 constexpr index_t leaf_rows = 128, small_leaf_rows = 256;
 
 // What a block keeps for the backward pass fits into a quarter of the second-level cache, which the
 // weights share. Larger blocks would save calls, but not time.
 constexpr index_t block_bytes = 256 * 1024, least_block_rows = 64, most_block_rows = 256;
 
-// body(begin, end) for blocks of nearly equal size.
-template <class Body>
-void for_each_block(index_t begin, index_t end, index_t most, Body body) {
-  const index_t rows = end - begin, blocks = divide_up(rows, most);
-  for (index_t i = 0; i < blocks; ++i)
-    body(begin + rows * i / blocks, begin + rows * (i + 1) / blocks);
-}
+// Parameters whose gradients are summed up, and that are updated, at a time; and elements of a
+// matrix that are transposed. An element of either costs about as much as eight multiply-adds.
+constexpr index_t sum_piece = 2048, transposed_piece = 8192;
+constexpr double element_work = 8;
 
 }  // namespace
 
@@ -39,7 +36,7 @@ index_t Network<T>::rows_of_block() const {
 template <class T>
 int Network<T>::leaf_count(index_t rows) const {
   if (!chained()) return 1;
-  const bool small = 3 * forward_work(rows) < Executor::parallel_work;
+  const bool small = 3 * forward_work(rows) < small_work;
   const index_t most = small ? small_leaf_rows : leaf_rows;
   int count = 1;
   while (count < max_leaves && divide_up(rows, count) > most) count *= 2;
@@ -86,14 +83,16 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
                    delta);
     // Before the weights change.
     pass_down_dense(l, delta, begin, end, dx, scratch);
-    if (!layer->trainable) continue;
+    if (!layer->trainable || gradients == nullptr) continue;
     if (descent != nullptr) {
       layer->descend(input_of(l, x, begin, end), delta, layer->all_inputs(), layer->all_units(),
-                     descent->rate(), parameters_->data(), gradients, scratch);
+                     descent->rate(), parameters_->data(), scratch);
+      layer->bias_gradient(delta, layer->all_units(), false, gradients);
       if (layer->use_bias()) descent->apply(layer->bias_offset(), layer->units());
     } else {
       layer->weight_gradient(input_of(l, x, begin, end), delta, layer->all_inputs(),
                              layer->all_units(), added, gradients, scratch);
+      layer->bias_gradient(delta, layer->all_units(), added, gradients);
     }
   }
 }
@@ -194,47 +193,80 @@ void Network<T>::input_gradient_simple(std::size_t l, ConstView x, index_t begin
 
 template <class T>
 void Network<T>::forward_blocks(Executor& executor, ConstView x, View out, bool stop_at_z) {
-  const index_t blocks = divide_up(x.rows, block_rows_);
+  const index_t blocks = std::max(divide_up(x.rows, block_rows_), thread_blocks(x.rows));
   executor.run(static_cast<int>(blocks), forward_work(x.rows), [&](int i, void* scratch) {
     forward_rows(x, x.rows * i / blocks, x.rows * (i + 1) / blocks, out, stop_at_z, scratch);
   });
 }
 
 template <class T>
-void Network<T>::transpose_weights(index_t rows, bool first_layer_too) {
+void Network<T>::transpose_weights(Executor& executor, index_t rows, bool first_layer_too) {
   transposed_ = rows > gemm_few_rows;
   if (!transposed_) return;
   workspace_.reserve_transposed(layers_);
-  for (std::size_t l = first_layer_too ? 0 : lowest_ + 1; l < layers_.size(); ++l)
-    if (const Dense<T>* const layer = layers_[l]->dense())
-      layer->transpose_weight(parameters_->data(), workspace_.transposed(l));
+  index_t elements = 0;
+  int pieces = 0;
+  const auto each_layer = [&](auto&& body) {
+    for (std::size_t l = first_layer_too ? 0 : lowest_ + 1; l < layers_.size(); ++l)
+      if (const Dense<T>* const layer = layers_[l]->dense())
+        body(l, *layer, static_cast<int>(divide_up(layer->weight_count(), transposed_piece)));
+  };
+  each_layer([&](std::size_t, const Dense<T>& layer, int count) {
+    elements += layer.weight_count();
+    pieces += count;
+  });
+  if (pieces == 0) return;
+  executor.run(pieces, element_work * static_cast<double>(elements), [&](int piece, void*) {
+    each_layer([&](std::size_t l, const Dense<T>& layer, int count) {
+      const index_t i = piece, inputs = layer.inputs();
+      if (i >= 0 && i < count)
+        layer.transpose_weight(parameters_->data(), {inputs * i / count, inputs * (i + 1) / count},
+                               workspace_.transposed(l));
+      piece -= count;
+    });
+  });
 }
 
 template <class T>
 template <class Leaf>
-void Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
+int Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
   const int leaves = leaf_count(rows);
   workspace_.reserve_partials(leaves - 1, summed_count_);
   executor.run(leaves, 3 * forward_work(rows), [&](int i, void* scratch) {
     const index_t begin = rows * i / leaves, end = rows * (i + 1) / leaves;
     leaf(i, begin, end, leaf_gradient(i), scratch);
   });
-  for (int distance = 1; distance < leaves; distance *= 2) {
-    const int pairs = leaves / (2 * distance);
-    executor.run(pairs, static_cast<double>(summed_count_) * pairs,
-                 [&](int i, void*) { add_leaf((2 * i + 1) * distance, 2 * i * distance); });
-  }
+  return leaves;
+}
+
+template <class T>
+void Network<T>::sum_leaves(Executor& executor, int leaves, const Update<T>* update) {
+  if (leaves == 1 && update == nullptr) return;
+  const int pieces = static_cast<int>(divide_up(summed_count_, sum_piece));
+  const double work = element_work * (leaves + 1) * static_cast<double>(summed_count_);
+  executor.run(pieces, work, [&](int piece, void*) {
+    const index_t first = piece * sum_piece, last = first + sum_piece;
+    for (const Range& trained : stretches_) {
+      const index_t begin = std::max(first, trained.begin),
+                    count = std::min(last, trained.end) - begin;
+      if (count <= 0) continue;
+      for (int distance = 1; distance < leaves; distance *= 2)
+        for (int i = 0; i + distance < leaves; i += 2 * distance)
+          table_->add(count, leaf_gradient(i + distance) + begin, leaf_gradient(i) + begin);
+      if (update != nullptr) update->apply(begin, count);
+    }
+  });
 }
 
 template <class T>
 void Network<T>::backward_leaves(Executor& executor, ConstView x, View dx) {
-  transpose_weights(x.rows, static_cast<bool>(dx));
-  run_leaves(executor, x.rows,
-             [&](int, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
-               for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
-                 backward_rows(x, begin, end, false, begin > leaf_begin, gradients, dx, scratch);
-               });
-             });
+  transpose_weights(executor, x.rows, static_cast<bool>(dx));
+  const auto leaf = [&](int, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
+    for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
+      backward_rows(x, begin, end, false, begin > leaf_begin, gradients, dx, scratch);
+    });
+  };
+  sum_leaves(executor, run_leaves(executor, x.rows, leaf), nullptr);
 }
 
 template <class T>
@@ -256,20 +288,19 @@ template <class T>
 double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective<T>& objective,
                                 const Targets<T>& targets, double scale) {
   double loss[max_leaves] = {};
-  const int leaves = leaf_count(x.rows);
+  transpose_weights(executor, x.rows, false);
   const std::size_t heads = objective.heads().size();
-  if (heads > 0) head_sums_.assign(heads * static_cast<std::size_t>(leaves), 0);
+  if (heads > 0) head_sums_.assign(heads * static_cast<std::size_t>(leaf_count(x.rows)), 0);
   const auto head_sums = [&](int i) {
     return head_sums_.data() + static_cast<std::size_t>(i) * heads;
   };
-  run_leaves(executor, x.rows,
-             [&](int i, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
-               for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
-                 loss[i] +=
-                     train_block(x, begin, end, objective, targets, scale, begin > leaf_begin,
-                                 gradients, scratch, nullptr, head_sums(i));
-               });
-             });
+  const auto leaf = [&](int i, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
+    for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
+      loss[i] += train_block(x, begin, end, objective, targets, scale, begin > leaf_begin,
+                             gradients, scratch, nullptr, head_sums(i));
+    });
+  };
+  const int leaves = run_leaves(executor, x.rows, leaf);
   for (int distance = 1; distance < leaves; distance *= 2)
     for (int i = 0; i + distance < leaves; i += 2 * distance) {
       loss[i] += loss[i + distance];
@@ -297,7 +328,8 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
   template void Network<T>::input_gradient_simple(std::size_t, MatrixView<const T>, index_t,       \
                                                   index_t, bool, MatrixView<T>, bool);             \
   template void Network<T>::forward_blocks(Executor&, MatrixView<const T>, MatrixView<T>, bool);   \
-  template void Network<T>::transpose_weights(index_t, bool);                                      \
+  template void Network<T>::transpose_weights(Executor&, index_t, bool);                           \
+  template void Network<T>::sum_leaves(Executor&, int, const Update<T>*);                          \
   template void Network<T>::backward_leaves(Executor&, MatrixView<const T>, MatrixView<T>);        \
   template double Network<T>::train_block(MatrixView<const T>, index_t, index_t,                   \
                                           const Objective<T>&, const Targets<T>&, double, bool,    \

@@ -29,8 +29,8 @@ class Grid {
  public:
   // For results with a row per row of the batch: cuts the columns first. Few columns are cheap to
   // pack again and again, and then the rows are cut.
-  static Grid of_rows(index_t rows, index_t cols = 1) {
-    const bool narrow = cols > 1 && cols < 4 * strip;
+  static Grid of_rows(index_t rows, index_t cols) {
+    const bool narrow = cols < 4 * strip;
     const index_t row_blocks = narrow ? std::clamp(wanted_blocks(), divide_up(rows, most_rows),
                                                    divide_up(rows, least_rows))
                                       : divide_up(rows, most_rows);
@@ -50,6 +50,10 @@ class Grid {
         rows, cols,
         std::clamp(divide_up(wanted_blocks(), col_blocks), row_blocks, divide_up(rows, least_rows)),
         col_blocks};
+  }
+  // For functions of rows, which have nothing to share.
+  static Grid of_functions(index_t rows) {
+    return {rows, 1, std::clamp<index_t>(wanted_blocks(), 1, divide_up(rows, least_rows)), 1};
   }
   // In one piece.
   static Grid whole(index_t rows) { return {rows, 1, 1, 1}; }
@@ -95,7 +99,8 @@ void Network<T>::forward_layers(Executor& executor, ConstView x, View out, bool 
       continue;
     }
     layers_[l]->begin(pass_, parameters_->data(), input);
-    const Grid grid = layers_[l]->couples_rows(pass_) ? Grid::whole(x.rows) : Grid::of_rows(x.rows);
+    const Grid grid =
+        layers_[l]->couples_rows(pass_) ? Grid::whole(x.rows) : Grid::of_functions(x.rows);
     executor.run(grid.size(), simple_work(x.rows, a.cols), [&](int block, void*) {
       const Range r = grid.rows(block);
       forward_simple(l, x, r.begin, r.end, a.slice(r.begin, r.end), only_z);
@@ -119,8 +124,8 @@ void Network<T>::forward_layer(Executor& executor, const Dense<T>& layer, std::s
                    layer.activate(z_rows, units, a.slice(r.begin, r.end));
                });
   if (stop_at_z || !row_wise) return;
-  const Grid row_grid = Grid::of_rows(rows);
-  executor.run(row_grid.size(), 0, [&](int block, void*) {
+  const Grid row_grid = Grid::of_functions(rows);
+  executor.run(row_grid.size(), simple_work(rows, layer.units()), [&](int block, void*) {
     const Range r = row_grid.rows(block);
     layer.activate(z.slice(r.begin, r.end), layer.all_units(), a.slice(r.begin, r.end));
   });
@@ -129,8 +134,8 @@ void Network<T>::forward_layer(Executor& executor, const Dense<T>& layer, std::s
 template <class T>
 void Network<T>::delta_rows(Executor& executor, std::size_t l, index_t rows) {
   const Dense<T>& layer = *layers_[l]->dense();
-  const Grid grid = Grid::of_rows(rows);
-  executor.run(grid.size(), 0, [&](int block, void*) {
+  const Grid grid = Grid::of_functions(rows);
+  executor.run(grid.size(), simple_work(rows, layer.units()), [&](int block, void*) {
     const Range r = grid.rows(block);
     layer.delta(workspace_.kept(l, r.begin, r.end), workspace_.a(l, r.begin, r.end),
                 layer.all_units(), workspace_.gradient(l, r.begin, r.end));
@@ -166,7 +171,7 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
     for (const Edge& edge : edges_[l])
       if (below_of(edge, dx, 0, rows, false)) columns += edge.source.columns;
     if (columns > 0) {
-      const Grid grid = simple.couples_rows(pass_) ? Grid::whole(rows) : Grid::of_rows(rows);
+      const Grid grid = simple.couples_rows(pass_) ? Grid::whole(rows) : Grid::of_functions(rows);
       executor.run(grid.size(), simple_work(rows, columns), [&](int block, void*) {
         const Range r = grid.rows(block);
         input_gradient_simple(l, x, r.begin, r.end, from_here, dx);
@@ -209,34 +214,46 @@ void Network<T>::backward_dense(Executor& executor, const Dense<T>& layer, std::
     });
   }
   if (!layer.trainable) return;
-  const ConstView input = input_of(l, x, 0, rows), delta = workspace_.gradient(l, 0, rows);
   const Grid grid = Grid::of_weights(layer.inputs(), layer.units());
   executor.run(grid.size(), work, [&](int block, void* scratch) {
-    const Range inputs = grid.rows(block), units = grid.cols(block);
-    if (descend)
-      layer.descend(input, delta, inputs, units, update->rate(), parameters_->data(),
-                    gradients_->data(), scratch);
-    else
-      layer.weight_gradient(input, delta, inputs, units, follows_[l], gradients_->data(), scratch);
-    if (update == nullptr) return;
-    if (inputs.begin == 0 && layer.use_bias())
-      update->apply(layer.bias_offset() + units.begin, units.size());
-    if (descend) return;
-    // While the block is in cache.
-    if (units.size() == layer.units()) {
-      update->apply(layer.weight_offset() + inputs.begin * layer.units(),
-                    inputs.size() * layer.units());
-    } else {
-      for (index_t i = inputs.begin; i < inputs.end; ++i)
-        update->apply(layer.weight_offset() + i * layer.units() + units.begin, units.size());
-    }
+    block_gradient(layer, l, x, grid.rows(block), grid.cols(block), rows, update, descend, scratch);
   });
+}
+
+template <class T>
+void Network<T>::block_gradient(const Dense<T>& layer, std::size_t l, ConstView x, Range inputs,
+                                Range units, index_t bias_rows, const Update<T>* update,
+                                bool descend, void* scratch) {
+  const ConstView input = input_of(l, x, 0, x.rows), delta = workspace_.gradient(l, 0, x.rows);
+  if (descend)
+    layer.descend(input, delta, inputs, units, update->rate(), parameters_->data(), scratch);
+  else
+    layer.weight_gradient(input, delta, inputs, units, follows_[l], gradients_->data(), scratch);
+  if (inputs.begin == 0)
+    for_each_block(0, x.rows, bias_rows, [&](index_t begin, index_t end) {
+      layer.bias_gradient(delta.slice(begin, end), units, begin > 0 || follows_[l],
+                          gradients_->data());
+    });
+  if (update == nullptr) return;
+  if (inputs.begin == 0 && layer.use_bias())
+    update->apply(layer.bias_offset() + units.begin, units.size());
+  if (descend) return;
+  // While the block is in cache.
+  if (units.size() == layer.units()) {
+    update->apply(layer.weight_offset() + inputs.begin * layer.units(),
+                  inputs.size() * layer.units());
+  } else {
+    for (index_t i = inputs.begin; i < inputs.end; ++i)
+      update->apply(layer.weight_offset() + i * layer.units() + units.begin, units.size());
+  }
 }
 
 #define DENSECORE_INSTANTIATE(T, ...)                                                            \
   template void Network<T>::forward_layers(Executor&, MatrixView<const T>, MatrixView<T>, bool); \
   template void Network<T>::backward_layers(Executor&, MatrixView<const T>, bool, MatrixView<T>, \
-                                            const Update<T>*, bool);
+                                            const Update<T>*, bool);                             \
+  template void Network<T>::block_gradient(const Dense<T>&, std::size_t, MatrixView<const T>,    \
+                                           Range, Range, index_t, const Update<T>*, bool, void*);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

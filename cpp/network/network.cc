@@ -242,9 +242,11 @@ void Network<T>::forward_all(Executor& executor, ConstView x, View out, bool sto
 }
 
 template <class T>
-void Network<T>::backward_all(Executor& executor, ConstView x, View dx) {
+void Network<T>::backward_all(Executor& executor, ConstView x, View dx, bool shared) {
   if (small(x.rows))
     backward_small(x, dx);
+  else if (shared)
+    backward_leaf(executor, x, false, dx, nullptr, false);
   else if (chained())
     backward_leaves(executor, x, dx);
   else
@@ -311,10 +313,12 @@ void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output
   begin_heads();
   if (dx && x_uses_ > 1)
     for (index_t i = 0; i < dx.rows; ++i) std::fill_n(dx.row(i), dx.cols, T(0));
+  const bool shared = !small(x.rows) && shares_leaf(x.rows);
+  const AllGradients all(*this, shared, x.rows);
   copy_rows(grad_output, small(x.rows) ? workspace_.near_gradient(last, x.rows)
                                        : workspace_.gradient(last, 0, x.rows));
   if (!accumulate) {
-    backward_all(executor, x, dx);
+    backward_all(executor, x, dx, shared);
     return end_tables(executor, x, small(x.rows));
   }
   // Added at the end, so that the bits of the sum do not depend on the cut into leaves. Only arrays
@@ -328,7 +332,7 @@ void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output
   };
   each_block([](index_t size, T* kept, const T* g) { std::copy_n(g, size, kept); });
   try {
-    backward_all(executor, x, dx);
+    backward_all(executor, x, dx, shared);
   } catch (...) {
     each_block([](index_t size, const T* kept, T* g) { std::copy_n(kept, size, g); });
     throw;

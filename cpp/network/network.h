@@ -237,7 +237,8 @@ class Network {
   void start(const Pass& pass);
 
   // Gradients of all rows, from dC/da of the last layer in the workspace.
-  void backward_all(Executor& executor, ConstView x, View dx);
+  // `shared`: by threads, in one_leaf.cc.
+  void backward_all(Executor& executor, ConstView x, View dx, bool shared);
 
   // An input of a layer, as the backward pass sees it.
   struct Edge {
@@ -292,6 +293,9 @@ class Network {
   // Leaf by leaf (chained.cc).
   int leaf_count(index_t rows) const;
   static constexpr int max_leaves = 32;
+  // Steps of fewer multiply-adds have larger leaves. A number of its own: another one would give
+  // other bits.
+  static constexpr double small_work = 1 << 20;
   // Where leaf i's gradient is computed: leaf 0's in the buffer of the sum.
   T* leaf_gradient(int i) { return i == 0 ? gradients_->data() : workspace_.partial(i - 1); }
   // Adds leaf `from` to leaf `to`. Of arrays that are not trained a leaf's buffer may have what an
@@ -306,7 +310,7 @@ class Network {
                     void* scratch);
   // Gradients of rows [begin, end), from dC/da of the last layer in the workspace (or dC/dz, when
   // `from_z`). With `descent` these rows are the whole batch, and the parameters are updated at
-  // once.
+  // once. With `gradients` null there are no gradients but those by the layers' inputs.
   void backward_rows(ConstView x, index_t begin, index_t end, bool from_z, bool accumulate,
                      T* gradients, View dx, void* scratch, const Update<T>* descent = nullptr);
   // With the transposed weights when there are some (`transposed_`).
@@ -315,11 +319,13 @@ class Network {
   void pass_down_dense(std::size_t l, ConstView delta, index_t begin, index_t end, View dx,
                        void* scratch);
   // Transposes the weights for the input gradients, if the batch has enough rows to pay for it.
-  void transpose_weights(index_t rows, bool first_layer_too);
-  // Calls leaf(number, begin, end, gradients, scratch) for every leaf, then sums their gradients
-  // into the gradient buffer.
+  void transpose_weights(Executor& executor, index_t rows, bool first_layer_too);
+  // Calls leaf(number, begin, end, gradients, scratch) for every leaf; returns their number.
   template <class Leaf>
-  void run_leaves(Executor& executor, index_t rows, Leaf&& leaf);
+  int run_leaves(Executor& executor, index_t rows, Leaf&& leaf);
+  // Sums the leaves' gradients into the gradient buffer and, with `update`, updates the parameters
+  // while they are in cache.
+  void sum_leaves(Executor& executor, int leaves, const Update<T>* update);
   void backward_leaves(Executor& executor, ConstView x, View dx);
   // A block, and all leaves, of `train`; each returns the sum of the rows' losses.
   double train_block(ConstView x, index_t begin, index_t end, const Objective<T>& objective,
@@ -328,6 +334,30 @@ class Network {
                      double* head_sums = nullptr);
   double train_leaves(Executor& executor, ConstView x, const Objective<T>& objective,
                       const Targets<T>& targets, double scale);
+
+  // A step of one leaf shared by threads (one_leaf.cc), unless they have other things to do. The
+  // bits are the same, for the sums over the rows remain one chain each.
+  bool shares_leaf(index_t rows) const;
+  // Into how many blocks the rows are cut for the sake of the threads.
+  index_t thread_blocks(index_t rows) const;
+  // While one exists, the gradients of the layers' outputs are there at once, as such a step needs
+  // them; unless that is not wanted.
+  class AllGradients {
+   public:
+    AllGradients(Network& network, bool wanted, index_t rows);
+    ~AllGradients();
+    AllGradients(const AllGradients&) = delete;
+    AllGradients& operator=(const AllGradients&) = delete;
+
+   private:
+    Network& network_;
+  };
+  double train_leaf(Executor& executor, ConstView x, const Objective<T>& objective,
+                    const Targets<T>& targets, double scale);
+  // From dC/da of the last layer in the workspace (or dC/dz, when `from_z`); with `update` and
+  // `descend` as in `backward_layers`.
+  void backward_leaf(Executor& executor, ConstView x, bool from_z, View dx, const Update<T>* update,
+                     bool descend);
 
   // A batch of few rows through narrow layers, stretches of which are one call forward and one back
   // (small.cc).
@@ -363,6 +393,10 @@ class Network {
   void backward_dense(Executor& executor, const Dense<T>& layer, std::size_t l, ConstView x,
                       View dx, const Update<T>* update, bool descend);
   void delta_rows(Executor& executor, std::size_t l, index_t rows);
+  // The gradient of a block of weights, and its update; of the biases with those of the first
+  // inputs, `bias_rows` rows at a time.
+  void block_gradient(const Dense<T>& layer, std::size_t l, ConstView x, Range inputs, Range units,
+                      index_t bias_rows, const Update<T>* update, bool descend, void* scratch);
   // Whether the derivative of layer l's activation can be applied to each block of its gradient.
   bool delta_at_once(std::size_t l) const;
 

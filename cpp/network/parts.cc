@@ -93,7 +93,7 @@ LossSum Network<T>::gradient_of_part(Executor& executor, const Objective<T>& obj
     if (outputs) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), outputs);
   } else if (chained()) {
     reserve(x.rows);
-    transpose_weights(x.rows, false);
+    transpose_weights(executor, x.rows, false);
     workspace_.reserve_partials(static_cast<int>(leaves - 1), summed_count_);
     executor.run(static_cast<int>(leaves), 3 * forward_work(x.rows), [&](int leaf, void* scratch) {
       const index_t first = begin_of(leaf), rows = begin_of(leaf + 1) - first;

@@ -37,7 +37,7 @@ bool Network<T>::leaves_are_small(const Objective<T>& objective, index_t batch) 
   const bool few = static_cast<std::size_t>(summed_count_) * sizeof(T) <= leaf_bytes;
   return few && others_.empty() && small_rows_ >= evaluation_rows && leaf_count(batch) > 1 &&
          divide_up(batch, leaf_count(batch)) <= small_rows_ &&
-         3 * forward_work(batch) < Executor::parallel_work &&
+         3 * forward_work(batch) < small_work &&
          (objective.fused() || !layers_.back()->activation()->row_wise());
 }
 

@@ -48,18 +48,38 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   const double factor = penalty_factor(sum.weight);
   const double penalized = penalized_ ? factor * penalty() : 0;
   bool updated = !whole;
-  if (chained() && descent && x.rows <= block_rows_ && leaf_count(x.rows) == 1) {
-    transpose_weights(x.rows, false);
+  // Chained, weights of more rows have a gradient in the buffer.
+  const bool at_once = descent && x.rows <= (chained() ? block_rows_ : gemm_depth);
+  if (shares_leaf(x.rows)) {
+    const AllGradients all(*this, true, x.rows);
+    sum.loss = train_leaf(executor, x, objective, targets, scale);
+    if (updated) {
+      const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
+      Executor uninterrupted;
+      backward_leaf(uninterrupted, x, objective.fused(), View(), &update, at_once);
+    } else {
+      backward_leaf(executor, x, objective.fused(), View(), nullptr, false);
+    }
+    executor.check(2 * forward_work(x.rows));
+  } else if (chained() && at_once && leaf_count(x.rows) == 1) {
+    transpose_weights(executor, x.rows, false);
     const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
     sum.loss = train_block(x, 0, x.rows, objective, targets, scale, false, gradients_->data(),
                            executor.scratch(), &update, head_sums_.data());
     end_tables(executor, x, false, &update);
     executor.check(3 * forward_work(x.rows));
   } else if (chained()) {
-    transpose_weights(x.rows, false);
     sum.loss = train_leaves(executor, x, objective, targets, scale);
-    end_tables(executor, x, false);
-    updated = false;
+    updated = optimizer.simple() && !array_steps_ && embedding_tables_.empty();
+    if (updated) {
+      const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
+      Executor uninterrupted;
+      sum_leaves(uninterrupted, leaf_count(x.rows), &update);
+      executor.check(static_cast<double>(summed_count_));
+    } else {
+      sum_leaves(executor, leaf_count(x.rows), nullptr);
+      end_tables(executor, x, false);
+    }
   } else {
     const bool from_z = objective.fused();
     forward_layers(executor, x, View(), from_z);
@@ -69,7 +89,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
     if (updated) {
       const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
       Executor uninterrupted;
-      backward_layers(uninterrupted, x, from_z, View(), &update, descent && x.rows <= gemm_depth);
+      backward_layers(uninterrupted, x, from_z, View(), &update, at_once);
       end_tables(uninterrupted, x, false, &update);
       executor.check(2 * forward_work(x.rows));
     } else {
@@ -104,9 +124,13 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
     sum.loss = loss_rows(objective, workspace_.a(last, 0, x.rows), targets, scale,
                          workspace_.near_gradient(last, x.rows), head_sums_.data());
     backward_small(x, objective.fused());
+  } else if (shares_leaf(x.rows)) {
+    const AllGradients all(*this, true, x.rows);
+    sum.loss = train_leaf(executor, x, objective, targets, scale);
+    backward_leaf(executor, x, objective.fused(), View(), nullptr, false);
   } else if (chained()) {
-    transpose_weights(x.rows, false);
     sum.loss = train_leaves(executor, x, objective, targets, scale);
+    sum_leaves(executor, leaf_count(x.rows), nullptr);
   } else {
     const bool from_z = objective.fused();
     forward_layers(executor, x, View(), from_z);

@@ -61,6 +61,18 @@ void Workspace<T>::reserve_partials(int count, index_t parameters) {
 }
 
 template <class T>
+void Workspace<T>::keep_apart(const Layers<T>& layers, index_t rows) {
+  if (rows > apart_rows_) {
+    std::vector<AlignedBuffer<T>> larger;
+    for (const auto& layer : layers)
+      larger.emplace_back(static_cast<std::size_t>(rows * padded(layer->units())));
+    std::swap(apart_gradient_, larger);
+    apart_rows_ = rows;
+  }
+  apart_ = true;
+}
+
+template <class T>
 void Workspace<T>::reserve_transposed(const Layers<T>& layers) {
   if (transposed_.data() != nullptr) return;
   std::vector<index_t> offsets;

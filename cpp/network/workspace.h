@@ -33,6 +33,10 @@ class Workspace {
                index_t rows);
   // Makes room for the gradients of `count` leaves of `parameters` elements.
   void reserve_partials(int count, index_t parameters);
+  // From here on the gradients by the layers' outputs have a buffer each, of `rows` rows, so that
+  // all are there at once; their contents are lost.
+  void keep_apart(const Layers<T>& layers, index_t rows);
+  void share_again() { apart_ = false; }
   // Makes room for the transposed weights of all layers.
   void reserve_transposed(const Layers<T>& layers);
 
@@ -51,6 +55,7 @@ class Workspace {
   // All gradients in a buffer have the same distance between rows, so that threads that have
   // reached other layers use other memory.
   MatrixView<T> gradient(std::size_t l, index_t begin, index_t end) {
+    if (apart_) return view(apart_gradient_[l], begin, end, units_[l], padded(units_[l]));
     const index_t stride = gradient_stride_[l];
     return {gradient_[place_[l]].data() + begin * stride, end - begin, units_[l], stride};
   }
@@ -93,6 +98,9 @@ class Workspace {
   std::vector<index_t> gradient_stride_;
   std::vector<AlignedBuffer<T>> a_, kept_, gradient_;  // the last one is spare, if one is wanted
   AlignedBuffer<T> partials_, transposed_;
+  bool apart_ = false;
+  index_t apart_rows_ = 0;
+  std::vector<AlignedBuffer<T>> apart_gradient_;  // of each layer
 };
 
 }  // namespace densecore

@@ -39,6 +39,11 @@ _WANTED = (
 )
 
 
+def _any_size(batch_size: Any) -> bool:
+    """Whether a batch size needs no further check where only hooks of batches would notice it."""
+    return batch_size is None or (type(batch_size) is int and batch_size > 0)
+
+
 class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
     """What every model is an instance of.
 
@@ -249,7 +254,7 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
             ``metrics_names``; a dictionary with `return_dict`.
         """
         plain = isinstance(x, np.ndarray) and y is not None and type(verbose) is int
-        plain = plain and not (verbose or batch_size is not None or steps is not None or callbacks)
+        plain = plain and not (verbose or steps is not None or callbacks) and _any_size(batch_size)
         by_batch = self.loss is not None and self.loss.depends_on_batches(sample_weight is not None)
         if plain and not by_batch and self._compiled_loss().in_core:
             # The usual call, without the machinery of hooks.
@@ -280,7 +285,7 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
         `steps` and to the ``on_predict_...`` hooks of `callbacks` only. `verbose` prints a line.
         """
         plain = isinstance(x, np.ndarray) and type(verbose) is int and verbose == 0
-        plain = plain and batch_size is None and steps is None and not callbacks
+        plain = plain and steps is None and not callbacks and _any_size(batch_size)
         if not plain:
             with imports:
                 from . import evaluate as evaluation
