@@ -243,7 +243,7 @@ def test_networks_with_and_without_bins_are_asked_together(tmp_path: Path) -> No
     x = rng.normal(size=(120, 3))
     x[::9, 1] = np.nan
     table = {"a": x[:, 0], "b": x[:, 1], "c": rng.choice(["u", "v", "w"], 120), "d": x[:, 2]}
-    table["y"] = np.nan_to_num(x).sum(axis=1)
+    table["y"] = np.abs(np.nan_to_num(x)).sum(axis=1) ** 2
     recipe = recipe_named("default").with_options(epochs=2, folds=2)
     problem = problem_of(table_of(table), ["y"], bins=recipe.settings(False).bins)
     shares: list[float] = []
