@@ -243,7 +243,7 @@ def test_networks_with_and_without_bins_are_asked_together(tmp_path: Path) -> No
     x = rng.normal(size=(120, 3))
     x[::9, 1] = np.nan
     table = {"a": x[:, 0], "b": x[:, 1], "c": rng.choice(["u", "v", "w"], 120), "d": x[:, 2]}
-    table["y"] = np.abs(np.nan_to_num(x)).sum(axis=1) ** 2
+    table["y"] = np.nan_to_num(x).sum(axis=1)
     recipe = recipe_named("default").with_options(epochs=2, folds=2)
     problem = problem_of(table_of(table), ["y"], bins=recipe.settings(False).bins)
     shares: list[float] = []
@@ -256,8 +256,8 @@ def test_networks_with_and_without_bins_are_asked_together(tmp_path: Path) -> No
     finally:
         dc.set_num_threads(threads)
     model = found[0].model
-    assert len(model.ensemble) == 4
-    assert [len(e) for e in model.ensemble.ensembles] == [2, 2]
+    assert len(model.ensemble) == 5
+    assert [len(e) for e in model.ensemble.ensembles] == [2, 2, 1]  # and a linear model
     assert found[0].history["val_loss"].shape == (2, 4)
     assert len(found[0].history.kept_epochs) == 4
     assert max(shares) <= 1
@@ -272,7 +272,7 @@ def test_networks_with_and_without_bins_are_asked_together(tmp_path: Path) -> No
     with pytest.raises(ValueError, match=r"a model of a table, .* wanted a single network"):
         dc.load_model(tmp_path / "m.safetensors")
     only = problem_of(table_of({"c": table["c"], "y": table["y"]}), ["y"], bins=32)
-    assert len(fit(only, recipe, 0).model.ensemble.ensembles) == 1  # no numbers to embed
+    assert len(fit(only, recipe, 0).model.ensemble.ensembles) == 2  # no numbers to embed
 
 
 def test_kinds_of_pandas_columns_are_numbers_and_dates() -> None:
