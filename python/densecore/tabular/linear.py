@@ -256,6 +256,8 @@ def _least_squares(
     outside = np.zeros((len(_RIDGES), len(z), y.shape[1]))
     for part in held_out:
         g, m = sums(part)
+        if len(held_out) == 1:  # no model sees these rows
+            gram, moment, g, m = gram - g, moment - m, 0 * g, 0 * m
         for answers, found in zip(outside, solutions(gram - g, moment - m), strict=True):
             answers[part] = a[part] @ found
     errors = [float((losses_of(o[rows], y[rows], False) * w[rows]).sum()) for o in outside]
@@ -307,7 +309,10 @@ def _logistic(z: Array, y: Array, held_out: Sequence[Indices], w: Array) -> tupl
     errors = [float((losses_of(o[rows], y[rows], True) * w[rows]).sum()) for o in outside]
     # The strongest of those that are as likely: what is unlikely to matter stays out.
     best = int(np.argmax(np.array(errors) <= min(errors) + 0.5))
-    *_, solved = descend(slice(None), gram, _CLASS_RIDGES[: best + 1])
+    seen: Any = slice(None)
+    if len(held_out) == 1:  # no model sees these rows
+        seen, gram = others, gram - gram_of(held_out[0])
+    *_, solved = descend(seen, gram, _CLASS_RIDGES[: best + 1])
     return solved, outside[best]
 
 
