@@ -73,14 +73,14 @@ class Committee:
 
     def mean(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """The members' weighted mean (rows, outputs)."""
-        outputs = self.predict(x)
-        weights = self.weights
-        if weights is None:
-            plain: NDArray[np.float64] = outputs.mean(axis=0, dtype=np.float64)
+        if self.shares is None:
+            plain: NDArray[np.float64] = self.predict(x).mean(axis=0, dtype=np.float64)
             return plain
-        total = np.zeros(outputs.shape[1:])
-        for weight, output in zip(weights, outputs, strict=True):
-            total += weight * output.astype(np.float64)
+        parts = []
+        for ensemble, share in zip(self.ensembles, self.shares, strict=True):
+            outputs = ensemble.predict(x[:, : _inputs(ensemble)])
+            parts.append(outputs.sum(axis=0, dtype=np.float64) * (share / len(outputs)))
+        total: NDArray[np.float64] = sum(parts[1:], parts[0])
         return total
 
     def member(self, number: int) -> Any:
@@ -91,11 +91,12 @@ class Committee:
             number -= len(ensemble)
         raise IndexError(f"member: found a number beyond the {len(self)} members")
 
-    def frozen(self) -> list[tuple[int, Any]]:
-        """Each member as a function of a few rows, and the number of columns that it takes."""
+    def frozen(self) -> list[tuple[int, int, Any]]:
+        """Each member as a function of a few rows, with the place of its share (0 without shares)
+        and the number of columns that it takes."""
         return [
-            (_inputs(ensemble), ensemble.member(i).freeze())
-            for ensemble in self.ensembles
+            (0 if self.shares is None else kind, _inputs(ensemble), ensemble.member(i).freeze())
+            for kind, ensemble in enumerate(self.ensembles)
             for i in range(len(ensemble))
         ]
 

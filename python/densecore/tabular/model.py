@@ -53,8 +53,7 @@ class TableModel:
         self.power = power
         self.residuals = residuals
         self.card = {} if card is None else card
-        self._frozen: list[tuple[int, Any]] | None = None
-        self._weights: list[float] | None = None
+        self._frozen: list[tuple[int, int, Any]] | None = None
 
     @property
     def target(self) -> ClassTarget | NumericTarget:
@@ -88,17 +87,21 @@ class TableModel:
         """The same bits for a few rows, sooner: by frozen members, without copies."""
         if self._frozen is None:
             self._frozen = self.ensemble.frozen()
-            self._weights = self.ensemble.weights
-        total = np.zeros((len(x), self.target.outputs))
+        # Sums of members that count the same: of all, or of each ensemble.
+        shares = self.ensemble.shares
+        sums = np.zeros((1 if shares is None else len(shares), len(x), self.target.outputs))
         parts = {x.shape[1]: x}
-        for i, (inputs, member) in enumerate(self._frozen):
+        for kind, inputs, member in self._frozen:
             if inputs not in parts:
                 parts[inputs] = np.ascontiguousarray(x[:, :inputs])
-            output = member(parts[inputs])
-            if self._weights is not None:
-                output = self._weights[i] * output.astype(np.float64)
-            total += output
-        return self.answers(total / len(self._frozen) if self._weights is None else total)
+            sums[kind] += member(parts[inputs])
+        if shares is None:
+            return self.answers(sums[0] / len(self._frozen))
+        weighted = [
+            part * (share / len(ensemble))
+            for part, share, ensemble in zip(sums, shares, self.ensemble.ensembles, strict=True)
+        ]
+        return self.answers(sum(weighted[1:], weighted[0]))
 
     def answers(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean outputs as probabilities, calibrated, or as numbers in the targets' units."""
