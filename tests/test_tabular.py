@@ -296,6 +296,21 @@ def test_kinds_of_pandas_columns_are_numbers_and_dates() -> None:
     assert np.isnan(exact.numbers()[1])
 
 
+def test_arrow_tables_are_tables() -> None:
+    pa = pytest.importorskip("pyarrow")
+    rng = np.random.default_rng(0)
+    numbers, colours = rng.normal(size=60), rng.choice(["red", "blue"], 60)
+    table = pa.table({"x": pa.array(numbers, mask=np.arange(60) % 9 == 0),
+                      "colour": pa.array(colours).dictionary_encode()})  # fmt: skip
+    model = TabularRegressor("quick", epochs=2, random_state=0).fit(table, numbers)
+    frame = {"x": np.where(np.arange(60) % 9 == 0, np.nan, numbers), "colour": colours}
+    assert model.predict(table).tobytes() == model.predict(frame).tobytes()
+    assert model.predict(table.to_batches()[0]).tobytes() == model.predict(frame).tobytes()
+    twice = pa.table([numbers, numbers], names=["x", "x"])
+    with pytest.raises(ValueError, match="found two columns 'x'"):
+        model.predict(twice)
+
+
 def test_missing_labels_are_refused() -> None:
     labels = np.array(["a", None, "b", "a"] * 5, object)
     with pytest.raises(ValueError, match="y contains NaN or None, in row 1 first"):
