@@ -256,8 +256,8 @@ def test_networks_with_and_without_bins_are_asked_together(tmp_path: Path) -> No
     finally:
         dc.set_num_threads(threads)
     model = found[0].model
-    assert len(model.ensemble) == 4
-    assert [len(e) for e in model.ensemble.ensembles] == [2, 2]
+    assert len(model.ensemble) == 5
+    assert [len(e) for e in model.ensemble.ensembles] == [2, 2, 1]  # and a linear model
     assert found[0].history["val_loss"].shape == (2, 4)
     assert len(found[0].history.kept_epochs) == 4
     assert max(shares) <= 1
@@ -272,7 +272,7 @@ def test_networks_with_and_without_bins_are_asked_together(tmp_path: Path) -> No
     with pytest.raises(ValueError, match=r"a model of a table, .* wanted a single network"):
         dc.load_model(tmp_path / "m.safetensors")
     only = problem_of(table_of({"c": table["c"], "y": table["y"]}), ["y"], bins=32)
-    assert len(fit(only, recipe, 0).model.ensemble.ensembles) == 1  # no numbers to embed
+    assert len(fit(only, recipe, 0).model.ensemble.ensembles) == 2  # no numbers to embed
 
 
 def test_kinds_of_pandas_columns_are_numbers_and_dates() -> None:
@@ -294,6 +294,21 @@ def test_kinds_of_pandas_columns_are_numbers_and_dates() -> None:
     assert month.numbers()[1] - month.numbers()[0] == 31 * 86400
     assert exact.numbers()[[0, 2]].tolist() == [1.5, 3.0]
     assert np.isnan(exact.numbers()[1])
+
+
+def test_arrow_tables_are_tables() -> None:
+    pa = pytest.importorskip("pyarrow")
+    rng = np.random.default_rng(0)
+    numbers, colours = rng.normal(size=60), rng.choice(["red", "blue"], 60)
+    table = pa.table({"x": pa.array(numbers, mask=np.arange(60) % 9 == 0),
+                      "colour": pa.array(colours).dictionary_encode()})  # fmt: skip
+    model = TabularRegressor("quick", epochs=2, random_state=0).fit(table, numbers)
+    frame = {"x": np.where(np.arange(60) % 9 == 0, np.nan, numbers), "colour": colours}
+    assert model.predict(table).tobytes() == model.predict(frame).tobytes()
+    assert model.predict(table.to_batches()[0]).tobytes() == model.predict(frame).tobytes()
+    twice = pa.table([numbers, numbers], names=["x", "x"])
+    with pytest.raises(ValueError, match="found two columns 'x'"):
+        model.predict(twice)
 
 
 def test_missing_labels_are_refused() -> None:

@@ -310,12 +310,15 @@ def to_text(
     if any(line.startswith("text =") for line in row.statements):
         statements += ["const char *text;", "size_t length;", "int at;"]
     statements += row.statements
+    weights = model.ensemble.weights
     for i in range(count):
+        share = "" if weights is None else f"{number(weights[i], 'float64')} * "
         statements += [
             f"@member_{i}(x, out);",
-            f"for (i = 0; i < {outputs}; ++i) mean[i] += out[i];",
+            f"for (i = 0; i < {outputs}; ++i) mean[i] += {share}out[i];",
         ]
-    statements.append(f"for (i = 0; i < {outputs}; ++i) mean[i] /= {count};")
+    if weights is None:
+        statements.append(f"for (i = 0; i < {outputs}; ++i) mean[i] /= {count};")
     statements += [line for line in answer if line not in declared]
     body += [f"  {line}".replace("@", prefix) for line in statements]
     body.append("}")

@@ -19,10 +19,20 @@ class Committee:
     ----------
     ensembles : sequence of Ensemble
         With the same number of outputs and the same dtype.
+    shares : sequence of float, optional
+        Of each ensemble in the mean; by default all members count the same.
     """
 
-    def __init__(self, ensembles: Sequence[Ensemble]) -> None:
+    def __init__(
+        self, ensembles: Sequence[Ensemble], shares: Sequence[float] | None = None
+    ) -> None:
         self.ensembles = list(ensembles)
+        self.shares = None if shares is None else list(shares)
+        if self.shares is not None and len(self.shares) != len(self.ensembles):
+            raise ValueError(
+                f"shares: found {len(self.shares)}, wanted one for each of the "
+                f"{len(self.ensembles)} ensembles"
+            )
 
     def __len__(self) -> int:
         return sum(len(ensemble) for ensemble in self.ensembles)
@@ -36,10 +46,42 @@ class Committee:
         """Columns of the rows that `predict` wants."""
         return max(_inputs(ensemble) for ensemble in self.ensembles)
 
+    @property
+    def weights(self) -> list[float] | None:
+        """Of each member in the mean; None when all count the same."""
+        if self.shares is None:
+            return None
+        return [
+            share / len(ensemble)
+            for share, ensemble in zip(self.shares, self.ensembles, strict=True)
+            for _ in range(len(ensemble))
+        ]
+
+    def with_linear(self, model: Any, share: float) -> "Committee":
+        """The same with a linear model as a further member."""
+        linear = Ensemble(model, 1)
+        linear.set_member(0, model)
+        each = (1 - share) / len(self)
+        return Committee(
+            [*self.ensembles, linear], [*(each * len(e) for e in self.ensembles), share]
+        )
+
     def predict(self, x: NDArray[Any]) -> NDArray[Any]:
         """All members' outputs for x (rows, inputs): (members, rows, outputs)."""
         made = [ensemble.predict(x[:, : _inputs(ensemble)]) for ensemble in self.ensembles]
         return made[0] if len(made) == 1 else np.concatenate(made)
+
+    def mean(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """The members' weighted mean (rows, outputs)."""
+        if self.shares is None:
+            plain: NDArray[np.float64] = self.predict(x).mean(axis=0, dtype=np.float64)
+            return plain
+        parts = []
+        for ensemble, share in zip(self.ensembles, self.shares, strict=True):
+            outputs = ensemble.predict(x[:, : _inputs(ensemble)])
+            parts.append(outputs.sum(axis=0, dtype=np.float64) * (share / len(outputs)))
+        total: NDArray[np.float64] = sum(parts[1:], parts[0])
+        return total
 
     def member(self, number: int) -> Any:
         """A member as a model of its own, of as many of the first inputs as it looks at."""
@@ -49,11 +91,12 @@ class Committee:
             number -= len(ensemble)
         raise IndexError(f"member: found a number beyond the {len(self)} members")
 
-    def frozen(self) -> list[tuple[int, Any]]:
-        """Each member as a function of a few rows, and the number of columns that it takes."""
+    def frozen(self) -> list[tuple[int, int, Any]]:
+        """Each member as a function of a few rows, with the place of its share (0 without shares)
+        and the number of columns that it takes."""
         return [
-            (_inputs(ensemble), ensemble.member(i).freeze())
-            for ensemble in self.ensembles
+            (0 if self.shares is None else kind, _inputs(ensemble), ensemble.member(i).freeze())
+            for kind, ensemble in enumerate(self.ensembles)
             for i in range(len(ensemble))
         ]
 
@@ -65,8 +108,19 @@ class Committee:
         first = known[0]
         if len(known) == 1:
             return first
+        epochs = max(len(history.epoch) for history in known)
+
+        def all_of(name: str) -> NDArray[np.float64]:
+            made = np.full((epochs, len(self)), np.nan)
+            at = 0
+            for history in known:
+                count = history[name].shape[1]
+                made[: len(history.epoch), at : at + count] = history[name]
+                at += count
+            return made[:, :at]
+
         return EnsembleHistory(
-            {name: np.concatenate([h[name] for h in known], axis=1) for name in first.history},
+            {name: all_of(name) for name in first.history},
             np.concatenate([history.completed for history in known]),
             None,
             None,

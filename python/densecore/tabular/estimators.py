@@ -23,6 +23,7 @@ from .._base.lazy import imports
 from .._base.warn import warn
 from .columns import category_key, from_numbers, from_texts
 from .errors import TableError
+from .frames import of_arrow
 from .model import TableModel, load_table_model
 from .preparation import ClassTarget, NumericTarget, Surprises
 from .problem import Problem, problem_of
@@ -109,6 +110,7 @@ class _Tabular(BaseEstimator):
 
     def _table(self, X: Any, reset: bool) -> Table:
         """X as a table; n_features_in_ and feature_names_in_ are set or checked."""
+        X = of_arrow(X)
         if isinstance(X, Table | str | os.PathLike) or type(X) is dict:
             table = table_of(X)
             if reset:

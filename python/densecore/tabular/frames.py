@@ -11,6 +11,20 @@ from numpy.typing import NDArray
 from .columns import Column, from_moments, from_numbers, from_texts
 
 
+def of_arrow(data: Any) -> Any:
+    """An Arrow table or record batch as a mapping of columns; anything else as it is."""
+    if not (hasattr(data, "column_names") and hasattr(data, "num_rows")):
+        return data
+    found = {}
+    for name, column in zip(data.column_names, data.columns, strict=True):
+        if name in found:
+            raise ValueError(f"table: found two columns {name!r}, wanted each once")
+        if hasattr(column.type, "index_type"):
+            column = column.cast(column.type.value_type)
+        found[name] = column.to_numpy(zero_copy_only=False)
+    return found
+
+
 def columns_of_frame(frame: Any, path: str, lines: Sequence[int], parse: bool) -> list[Column]:
     """The columns of a data frame.
 

@@ -1,5 +1,6 @@
 """The networks of a recipe: built, trained side by side, and asked for their predictions."""
 
+import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from ..optimizers import get as optimizer_named
 from ..schedules import CosineCycles, FlatCosine
 from .committee import Committee
 from .folds import Indices
+from .linear import Linear
 from .recipe import Recipe
 
 Progress = Callable[[float], None]
@@ -53,6 +55,15 @@ def build(
     function = "softmax" if classification else "linear"
     layers.append(Dense(outputs, function, kernel_initializer=last))
     return Sequential(layers, dtype=recipe.dtype, seed=seed, name="table")
+
+
+def build_linear(linear: Linear, classification: bool, dtype: str) -> Sequential:
+    """A linear model as a network without hidden layers."""
+    inputs, outputs = linear.kernel.shape
+    function = "softmax" if classification else "linear"
+    model = Sequential([Input(inputs), Dense(outputs, function)], dtype=dtype, seed=0, name="line")
+    model.set_weights([linear.kernel, linear.bias])
+    return model
 
 
 def train(
@@ -104,39 +115,101 @@ def train(
         targets = y.astype(recipe.dtype)
     kinds = [(n, k) for n, k in enumerate(recipe.kinds_for(numbers)) if k]
     total = sum(k for _, k in kinds)
+    key = monitor or _monitor(recipe, classification)
+    together = recipe.together(rows)
     ensembles: list[Ensemble] = []
     for kind, each in kinds:
         inputs = x if kind == 0 else x[:, : x.shape[1] - bins]
-        # Another seed: other initial weights and shuffles.
-        model = build(
-            recipe, inputs.shape[1], outputs, classification, seed + kind * _OTHER_SEED,
-            numbers if kind else 0,
-        )  # fmt: skip
-        _compile(model, recipe, classification, steps)
         members = len(held_out) * each
-        ensemble = Ensemble(model, members)
         done = sum(len(e) for e in ensembles) // len(held_out)
-        with warnings.catch_warnings():
-            # A member that diverges is left out of the average, or ends in an error.
-            warnings.filterwarnings("ignore", "the loss of ", RuntimeWarning)
-            ensemble.fit(
-                inputs,
-                targets,
-                batch_size=batch,
-                epochs=count,
-                verbose=0,
-                sample_weight=weight,
-                indices=[trained_on[i % len(held_out)] for i in range(members)],
-                validation_indices=[held_out[i % len(held_out)] for i in range(members)],
-                restore_best_weights=True,
-                monitor=monitor or _monitor(recipe, classification),
-                patience=recipe.patience_for(count),
-                on_progress=_share_of(progress, done / total, each / total),
-                executor=executor,
-                comm=comm,
-            )
-        ensembles.append(ensemble)
+
+        def fit(
+            epochs: int,
+            share: float,
+            of: float,
+            keep: dict[str, Any],
+            kind: int = kind,
+            inputs: NDArray[Any] = inputs,
+            members: int = members,
+            begin: float = done / total,
+            size: float = each / total,
+        ) -> Ensemble:
+            # Another seed: other initial weights and shuffles.
+            model = build(
+                recipe, inputs.shape[1], outputs, classification, seed + kind * _OTHER_SEED,
+                numbers if kind else 0,
+            )  # fmt: skip
+            _compile(model, recipe, classification, steps)
+            ensemble = Ensemble(model, members)
+            with warnings.catch_warnings():
+                # A member that diverges is left out of the average, or ends in an error.
+                warnings.filterwarnings("ignore", "the loss of ", RuntimeWarning)
+                ensemble.fit(
+                    inputs,
+                    targets,
+                    batch_size=batch,
+                    epochs=epochs,
+                    verbose=0,
+                    sample_weight=weight,
+                    indices=[trained_on[i % len(held_out)] for i in range(members)],
+                    validation_indices=[held_out[i % len(held_out)] for i in range(members)],
+                    on_progress=_share_of(progress, begin + share * size, of * size),
+                    executor=executor,
+                    comm=comm,
+                    **keep,
+                )
+            return ensemble
+
+        best = {
+            "restore_best_weights": True,
+            "monitor": key,
+            "patience": recipe.patience_for(count),
+        }
+        made = fit(count, 0, 0.5 if together else 1, best)
+        if together:
+            assert made.history is not None
+            made = fit(common_epoch(made.history[key], key), 0.5, 0.5, {})
+        ensembles.append(made)
     return Committee(ensembles)
+
+
+def common_epoch(curves: NDArray[np.float64], monitored: str) -> int:
+    """The number of epochs after which the members' mean (epochs, members) is best, over three
+    epochs; of those as good, the last."""
+    known = _continued(curves, monitored).mean(axis=1)
+    smooth = np.convolve(np.pad(known, 1, mode="edge"), np.full(3, 1 / 3), "valid")
+    return int(len(smooth) - np.argmin(smooth[::-1]))
+
+
+def optimism(committee: Committee, recipe: Recipe, classification: bool, monitor: str) -> float:
+    """By how much the loss of the rows not seen is too small, since the epoch is best on them.
+
+    It is what members lose there by the epochs that are best for the other members.
+    """
+    key = _monitor(recipe, classification)
+    if monitor not in ("", key):
+        return 0.0
+    found = []
+    for ensemble in committee.ensembles:
+        assert ensemble.history is not None
+        curves = _continued(ensemble.history[key], key)
+        members = np.arange(curves.shape[1])
+        if (ensemble.history.kept_epochs == ensemble.history.kept_epochs[0]).all():
+            found.append(0.0)
+            continue
+        others = (curves.sum(axis=1, keepdims=True) - curves).argmin(axis=0)
+        found.append(float((curves[others, members] - curves.min(axis=0)).mean()))
+    return float(np.mean(found))
+
+
+def _continued(curves: NDArray[np.float64], monitored: str) -> NDArray[np.float64]:
+    """What is to be small; where a member had stopped, or diverged, as it was before."""
+    known = -curves if monitored.endswith("accuracy") else curves.copy()
+    known[0, ~np.isfinite(known[0])] = 1e30
+    for before, row in itertools.pairwise(known):
+        lost = ~np.isfinite(row)
+        row[lost] = before[lost]
+    return known
 
 
 def _share_of(progress: Progress | None, begin: float, share: float) -> Progress | None:
@@ -176,19 +249,27 @@ def _monitor(recipe: Recipe, classification: bool) -> str:
 
 def out_of_fold(
     ensemble: Committee, x: NDArray[Any], held_out: Sequence[Indices]
-) -> tuple[Indices, NDArray[np.float64]]:
-    """The rows that some member has not seen, and the mean of those members' outputs for them."""
+) -> tuple[Indices, NDArray[np.float64], NDArray[np.float64]]:
+    """The rows that some member has not seen, the mean of those members' outputs for them, and by
+    how much the mean of all members would vary less (rows, outputs).
+
+    Where a single member has not seen a row, the others say what members differ by.
+    """
     rows = np.unique(np.concatenate(held_out))
     place = np.full(len(x), -1)
     place[rows] = np.arange(len(rows))
     outputs = ensemble.predict(x[:1]).shape[2]
     total = np.zeros((len(rows), outputs))
-    count = np.zeros((len(rows), 1))
+    variance = np.zeros((len(rows), outputs))
+    number = np.arange(len(ensemble)) % len(held_out)
     for at in range(0, len(x), _CHUNK):
         chunk = ensemble.predict(x[at : at + _CHUNK])
-        for i in range(len(ensemble)):
-            part = held_out[i % len(held_out)]
+        for i, part in enumerate(held_out):
             inside = part[(part >= at) & (part < at + _CHUNK)]
-            total[place[inside]] += chunk[i][inside - at]
-            count[place[inside]] += 1
-    return rows, total / count
+            mine = chunk[number == i][:, inside - at].astype(np.float64)
+            total[place[inside]] = mine.mean(axis=0)
+            among = mine if len(mine) > 1 else chunk[number != i][:, inside - at]
+            if len(among) > 1:
+                fewer = 1 / len(mine) - 1 / len(ensemble)
+                variance[place[inside]] = among.var(axis=0, ddof=1, dtype=np.float64) * fewer
+    return rows, total, variance

@@ -53,7 +53,7 @@ class TableModel:
         self.power = power
         self.residuals = residuals
         self.card = {} if card is None else card
-        self._frozen: list[tuple[int, Any]] | None = None
+        self._frozen: list[tuple[int, int, Any]] | None = None
 
     @property
     def target(self) -> ClassTarget | NumericTarget:
@@ -80,21 +80,28 @@ class TableModel:
         # Not all rows at once: the outputs of all members would be larger than the inputs.
         made = [np.empty((0, self.target.outputs))]
         for at in range(0, len(x), 1 << 16):
-            outputs = self.ensemble.predict(x[at : at + (1 << 16)])
-            made.append(outputs.mean(axis=0, dtype=np.float64))
+            made.append(self.ensemble.mean(x[at : at + (1 << 16)]))
         return np.concatenate(made)
 
     def outputs_of_few(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """The same bits for a few rows, sooner: by frozen members, without copies."""
         if self._frozen is None:
             self._frozen = self.ensemble.frozen()
-        total = np.zeros((len(x), self.target.outputs))
+        # Sums of members that count the same: of all, or of each ensemble.
+        shares = self.ensemble.shares
+        sums = np.zeros((1 if shares is None else len(shares), len(x), self.target.outputs))
         parts = {x.shape[1]: x}
-        for inputs, member in self._frozen:
+        for kind, inputs, member in self._frozen:
             if inputs not in parts:
                 parts[inputs] = np.ascontiguousarray(x[:, :inputs])
-            total += member(parts[inputs])
-        return self.answers(total / len(self._frozen))
+            sums[kind] += member(parts[inputs])
+        if shares is None:
+            return self.answers(sums[0] / len(self._frozen))
+        weighted = [
+            part * (share / len(ensemble))
+            for part, share, ensemble in zip(sums, shares, self.ensemble.ensembles, strict=True)
+        ]
+        return self.answers(sum(weighted[1:], weighted[0]))
 
     def answers(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean outputs as probabilities, calibrated, or as numbers in the targets' units."""
@@ -155,6 +162,7 @@ class TableModel:
             "models": [ensemble._model._architecture() for ensemble in ensembles],
             "seeds": [ensemble.seeds for ensemble in ensembles],
             "table": self.preparation.to_dict(),
+            "shares": self.ensemble.shares,
             "power": self.power,
             "card": self.card,
         }
@@ -208,7 +216,8 @@ class TableModel:
             ensembles.append(ensemble)
         if len({(e.dtype, e._model._outputs) for e in ensembles}) != 1:
             raise ValueError("models: wanted one or more with the same dtype and outputs")
-        committee = Committee(ensembles)
+        shares = config.get("shares")
+        committee = Committee(ensembles, None if shares is None else [finite(s) for s in shares])
         preparation = Preparation.from_dict(
             config["table"], committee.inputs, ensembles[0]._model._outputs
         )

@@ -142,8 +142,12 @@ def _networks(model: "TableModel", g: Graph, inputs: str) -> str:
         inner = g.of_dtype(model.dtype)
         last = onnx.append(inner, program, parts[program.inputs], prefix=f"member_{number}.")
         outputs.append(g.node("Cast", last, to=TYPES["float64"]))
+    weights = model.ensemble.weights
+    if weights is not None:
+        outputs = [g.node("Mul", output, g.number(weight))
+                   for output, weight in zip(outputs, weights, strict=True)]  # fmt: skip
     total = outputs[0] if len(outputs) == 1 else g.node("Sum", *outputs)
-    return g.node("Div", total, g.number(float(len(outputs))))
+    return total if weights is not None else g.node("Div", total, g.number(float(len(outputs))))
 
 
 def _label(g: Graph, place: str, classes: Sequence[Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .._base.lazy import imports
 from .columns import Column, Contents, points_as_thousands, read_contents
 from .errors import TableError, counted, listed
-from .frames import columns_of_frame
+from .frames import columns_of_frame, of_arrow
 from .text_files import SEPARATORS, TextTable, read_text_table
 
 __all__ = [
@@ -205,7 +205,7 @@ def table_of(data: Any, names: Sequence[str] | None = None) -> Table:
 
     Parameters
     ----------
-    data : path, data frame (pandas, polars, …), mapping of columns, or array (rows, columns)
+    data : path, data frame (pandas, polars, Arrow, …), mapping of columns, or array (rows, columns)
     names : sequence of str, optional
         The columns of an array; by default ``x0``, ``x1``, ….
 
@@ -218,6 +218,7 @@ def table_of(data: Any, names: Sequence[str] | None = None) -> Table:
         return data
     if isinstance(data, str | os.PathLike):
         return read_table(data)
+    data = of_arrow(data)
     rows, frame = _frame_of(data, names)
     if len(frame.columns if hasattr(frame, "columns") else frame) == 0:
         raise TableError("table: found no columns, wanted at least one")

@@ -61,6 +61,9 @@ class Recipe:
     extras: bool = True  # bins, factors and dropout; not for a linear model
 
     full_rows = 4000
+    # Parts of fewer rows are too small for each to tell its own networks' best epoch: a network
+    # that is best by chance is not, and its score on these rows is too good.
+    few_rows = 1000
 
     def settings(self, classification: bool) -> "Settings":
         """What the task decides, with what was asked for in its place."""
@@ -78,6 +81,10 @@ class Recipe:
         if numbers and self.extras:
             return self.members, self.periodic
         return self.members + self.periodic, 0
+
+    def together(self, rows: int) -> bool:
+        """Whether all networks keep the same epoch, for so many rows of a table."""
+        return rows <= self.few_rows and bool(self.hidden) and self.folds > 1
 
     def epochs_for(self, rows: int) -> int:
         """Fewer for many rows: the number of steps grows with the root of the rows only."""

@@ -12,10 +12,12 @@ from .._base import core
 from .._base.lazy import imports
 from ..distributed.group import group_of
 from .baselines import linear_predictions
+from .blend import best_share
 from .committee import Committee
 from .errors import TableError, counted
 from .folds import Indices, folds, held_out
-from .members import Progress, out_of_fold, train
+from .linear import fit_linear
+from .members import Progress, build_linear, optimism, out_of_fold, train
 from .model import RESIDUAL_QUANTILES, TableModel
 from .preparation import ClassTarget, NumericTarget
 from .problem import Problem
@@ -161,7 +163,7 @@ def fit(
         single = recipe.with_options(members=1, periodic=0)
         errors = []
         for one in (problem, other):
-            rows, predicted = out_of_fold(run(one, single, over, trial, None), one.x, over)
+            rows, predicted, _ = out_of_fold(run(one, single, over, trial, None), one.x, over)
             restored = one.preparation.target.restore(predicted)  # type: ignore[union-attr]
             errors.append(number_scores(restored[:, 0], one.y[rows, 0])["rmse"])
         if errors[1] < 0.98 * errors[0]:
@@ -169,7 +171,14 @@ def fit(
             notes.append("the target is learnt as a logarithm, which was better in a trial")
     ensemble = run(problem, recipe, parts, epochs, progress)
     _refuse_divergence(problem, ensemble)
-    rows, outside = out_of_fold(ensemble, problem.x, parts)
+    rows, outside, variance = out_of_fold(ensemble, problem.x, parts)
+    if recipe.extras:
+        better = optimism(ensemble, recipe, classification, monitor)
+        if not classification:
+            better *= outputs  # the loss is the mean over them
+        ensemble, outside = _blended(
+            problem, ensemble, parts, rows, outside, variance, better, notes
+        )
     model, predicted = _model_of(problem, ensemble, rows, outside)
     truth = problem.y[rows]
     w = None if problem.weight is None else problem.weight[rows]
@@ -242,6 +251,33 @@ def _refuse_divergence(problem: Problem, ensemble: Committee) -> None:
             f"{problem.table.path}: training diverged (the loss is "
             f"{history['val_loss'][-1].max()}); try a smaller --learning-rate"
         )
+
+
+def _blended(
+    problem: Problem,
+    ensemble: Committee,
+    parts: list[Indices],
+    rows: Indices,
+    outside: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    better: float,
+    notes: list[str],
+) -> tuple[Committee, NDArray[np.float64]]:
+    """The networks and what they said of unseen rows, with a linear model where that helps."""
+    made, y, target = problem.preparation, problem.network_targets(), problem.preparation.target
+    linear = fit_linear(made, problem.x, y, target.outputs, problem.classification, parts,
+                        problem.weight)  # fmt: skip
+    if linear is None:
+        return ensemble, outside
+    weight = None if problem.weight is None else problem.weight[rows]
+    share = best_share(
+        outside, variance, better, linear.outside, y[rows], problem.classification, weight
+    )
+    if not share:
+        return ensemble, outside
+    notes.append(f"a linear model has a share of {share:.0%} in the predictions")
+    model = build_linear(linear, problem.classification, ensemble.dtype)
+    return ensemble.with_linear(model, share), (1 - share) * outside + share * linear.outside
 
 
 def _model_of(
@@ -334,6 +370,12 @@ def _baselines(
     if not linear:
         return found
     x = problem.x
+    if problem.classification:
+        line = fit_linear(problem.preparation, x, problem.y, target.outputs, True, parts,
+                          problem.weight, simple=True)  # fmt: skip
+        if line is not None:
+            found["linear"] = _scores(problem, line.outside, truth, weight)
+            return found
     if x.size <= _EXACT_BASELINE and problem.preparation.bend:
         straight = problem.preparation.unbent()
         x = straight.transform(problem.table, str(x.dtype))[problem.rows]
@@ -366,7 +408,7 @@ def _card(
             "name": recipe.name,
             "hidden": list(recipe.hidden),
             "activation": recipe.settings(problem.classification).activation,
-            "networks": len(made.model.ensemble),
+            "networks": history["val_loss"].shape[1],
             "parts": len(parts),
             "epochs": epochs,
             "kept_epochs": [int(e) + 1 for e in history.kept_epochs],

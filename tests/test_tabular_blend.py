@@ -1,0 +1,144 @@
+"""A linear model beside the networks of a table, and the epoch that they keep together."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from densecore.tabular import fit, load_table_model, problem_of, recipe_named, table_of
+from densecore.tabular.blend import best_share
+from densecore.tabular.linear import fit_linear
+from densecore.tabular.members import common_epoch
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(160, 4))
+COLOUR = RNG.choice(["red", "green", "blue"], 160)
+LINE = 3 * X[:, 0] - 2 * X[:, 1] + (COLOUR == "red")
+
+
+def problem(y, **options):
+    table = {f"x{i}": X[:, i] for i in range(4)} | {"colour": COLOUR, "y": y}
+    return problem_of(table_of(table), ["y"], bins=32, **options)
+
+
+def linear_of(made, parts=8, **options):
+    held_out = [np.arange(160)[i::parts] for i in range(parts)]
+    return fit_linear(made.preparation, made.x, made.network_targets(),
+                      made.preparation.target.outputs, made.classification, held_out,
+                      made.weight, **options)  # fmt: skip
+
+
+def answers(linear, x, classification):
+    z = x.astype(np.float64) @ linear.kernel + linear.bias
+    if not classification:
+        return z
+    raised = np.exp(z - z.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+def test_a_line_is_found_through_the_bins() -> None:
+    """Bent numbers are no line of their columns; the sum of their bins is."""
+    made = problem(LINE)
+    linear = linear_of(made)
+    assert linear is not None
+    y = made.network_targets()
+    assert np.abs(answers(linear, made.x, False) - y).max() < 1e-3
+    assert np.abs(linear.outside - y[np.argsort(np.argsort(np.arange(160)))]).mean() < 0.02
+
+
+def test_logistic_regression_is_scikit_learns() -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    chance = 1 / (1 + np.exp(-LINE))
+    labels = np.where(np.random.default_rng(1).random(160) < chance, "yes", "no")
+    made = problem(labels)
+    linear = linear_of(made, simple=True)
+    assert linear is not None
+    found = answers(linear, made.x, True)
+    inputs = np.column_stack([X, *(c == COLOUR for c in ("red", "green", "blue"))])
+    peer = linear_model.LogisticRegression(C=1.0, max_iter=1000).fit(inputs, labels)
+    assert np.abs(found - peer.predict_proba(inputs)).mean() < 0.03
+    assert np.allclose(linear.outside.sum(axis=1), 1)
+
+
+def test_more_columns_than_rows_are_solved_for_in_rows() -> None:
+    wide = RNG.normal(size=(40, 300))
+    y = wide[:, 0]
+    table = {f"x{i}": wide[:, i] for i in range(300)} | {"y": y}
+    made = problem_of(table_of(table), ["y"])
+    held_out = [np.arange(40)[i::4] for i in range(4)]
+    linear = fit_linear(made.preparation, made.x, made.network_targets(), 1, False, held_out, None)
+    assert linear is not None
+    assert linear.kernel.shape == (made.preparation.inputs, 1)
+    assert np.isfinite(linear.kernel).all()
+    # One model for all rows has the coefficients that the turned columns have.
+    found = answers(linear, made.x, False)
+    assert np.corrcoef(found[:, 0], y)[0, 1] > 0.5
+
+
+def test_a_share_goes_to_whom_the_rows_speak_for() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(400, 1))
+    near, far = truth + 0.1 * rng.normal(size=(400, 1)), truth + rng.normal(size=(400, 1))
+    none = np.zeros((400, 1))
+    assert best_share(far, none, 0.0, near, truth, False, None) > 0.9
+    assert best_share(near, none, 0.0, far, truth, False, None) < 0.05
+    # The mean of many networks is better than the few that have not seen a row.
+    few = truth + 0.5 * rng.normal(size=(400, 1))
+    plain = best_share(few, none, 0.0, far, truth, False, None)
+    assert best_share(few, none + 0.2, 0.0, far, truth, False, None) < plain
+    assert best_share(few, none, 0.3, far, truth, False, None) > plain
+
+
+def test_a_linear_table_is_learnt_by_the_linear_model(tmp_path: Path) -> None:
+    """It is a further member: in files, exports, for a few rows and many, for all threads."""
+    made = problem(LINE)
+    recipe = recipe_named("quick").with_options(epochs=3)
+    threads = dc.get_num_threads()
+    found = []
+    try:
+        for count in (1, 2):
+            dc.set_num_threads(count)
+            found.append(fit(made, recipe, 0))
+    finally:
+        dc.set_num_threads(threads)
+    model = found[0].model
+    share = model.ensemble.shares[-1]
+    assert share > 0.95
+    assert found[0].notes == [f"a linear model has a share of {share:.0%} in the predictions"]
+    assert found[0].scores["y"]["r2"] > 0.999
+    rows = table_of({f"x{i}": X[:, i] for i in range(4)} | {"colour": COLOUR})
+    predicted = model.outputs(rows)
+    assert predicted.tobytes() == found[1].model.outputs(rows).tobytes()
+    inputs = model.preparation.transform(rows, "float32")
+    assert model.outputs_of_few(inputs[:3]).tobytes() == predicted[:3].tobytes()
+    model.save(tmp_path / "m.safetensors")
+    again = load_table_model(tmp_path / "m.safetensors")
+    assert again.ensemble.shares == model.ensemble.shares
+    assert again.outputs(rows).tobytes() == predicted.tobytes()
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model.export(tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    given = {f"x{i}": X[:, [i]].astype(np.float32) for i in range(4)}
+    given["colour"] = COLOUR[:, np.newaxis].astype(object)
+    said = session.run(None, given)[0]
+    assert np.abs(said - predicted).max() < 1e-3
+
+
+def test_shares_of_a_damaged_file_are_refused(tmp_path: Path) -> None:
+    model = fit(problem(LINE), recipe_named("quick").with_options(epochs=1), 0).model
+    tensors, config = model.state()
+    for shares in ([0.5], [0.5, float("nan")], "half"):
+        with pytest.raises((ValueError, TypeError)):
+            type(model).from_state(tensors, {**config, "shares": shares})
+
+
+def test_networks_of_few_rows_keep_one_epoch() -> None:
+    """A part of a few rows tells its own best epoch by chance, and is praised for it."""
+    made = problem(np.sin(3 * LINE) + 0.3 * np.random.default_rng(2).normal(size=160))
+    trained = fit(made, recipe_named("quick"), 0)
+    assert len(set(trained.history.kept_epochs.tolist())) == 1
+    assert not recipe_named("quick").together(1001)
+    curves = np.array([[3, 3], [2, 1], [1, 2], [1, 2], [4, np.nan]], float)
+    assert common_epoch(curves, "val_loss") == 3
+    assert common_epoch(1 - curves, "val_accuracy") == 3
