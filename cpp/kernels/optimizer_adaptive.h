@@ -343,7 +343,7 @@ struct Adafactor {
   static constexpr char name[] = "adafactor";
   static constexpr Hyperparameter hyperparameters[] = {
       {"learning_rate", 0.001, 0, unbounded, false}, {"beta_2_decay", -0.8, -unbounded, 0, false},
-      {"epsilon_1", 1e-30, 0, unbounded, false},    {"epsilon_2", 1e-3, 0, unbounded, false},
+      {"epsilon_1", 1e-30, 0, unbounded, false},     {"epsilon_2", 1e-3, 0, unbounded, false},
       {"clip_threshold", 1, 0, unbounded, true},
   };
   static constexpr bool descent = false;

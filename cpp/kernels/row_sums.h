@@ -1,9 +1,9 @@
 // Sums and maxima along rows, added in one order on every ISA level whatever its width.
 //
 // Element j of a row goes to slot j modulo `slots`, in double precision and increasing j; then slot
-// i + slots / 2 is added to slot i, and so forth by halves. A level's vectors hold that many slots as
-// they are wide, so no lane is ever read by itself: one double after the other, in the order of j,
-// is 64 dependent additions for a row of 64.
+// i + slots / 2 is added to slot i, and so forth by halves. A level's vectors hold that many slots
+// as they are wide, so no lane is ever read by itself: one double after the other, in the order of
+// j, is 64 dependent additions for a row of 64.
 #pragma once
 
 #include "kernels/elementwise.h"
