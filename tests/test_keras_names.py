@@ -392,3 +392,22 @@ def test_small_things() -> None:
         assert isinstance(dc.initializers.get(name), dc.initializers.Initializer)
     assert dc.initializers.he_normal(seed=1).seed == 1
     assert "densecore.models" in sys.modules
+
+
+def test_names_in_the_places_where_keras_3_has_them() -> None:
+    from densecore.optimizers.schedules import ExponentialDecay
+
+    assert ExponentialDecay is dc.schedules.ExponentialDecay
+    assert dc.optimizers.schedules.ExponentialDecay is ExponentialDecay
+    assert (dc.Layer, dc.Metric, dc.Loss) == (layers.Layer, dc.metrics.Metric, dc.losses.Loss)
+    assert dc.ops.nn.relu is dc.ops.relu
+    assert dc.ops.full((2,), 3.0).tolist() == [3.0, 3.0]
+    assert dc.ops.ones(shape=(1, 2)).shape == (1, 2)
+    assert dc.config.floatx() == dc.backend.floatx()
+    assert layers.GlobalAvgPool1D is layers.GlobalAveragePooling1D
+    targets, outputs = np.array([2, 0]), np.array([[0.1, 0.2, 0.7], [0.3, 0.5, 0.2]])
+    assert dc.metrics.sparse_categorical_accuracy(targets, outputs).tolist() == [1, 0]
+    assert dc.metrics.sparse_top_k_categorical_accuracy(targets, outputs, 2).tolist() == [1, 1]
+    assert dc.metrics.categorical_accuracy(np.eye(3)[targets], outputs).tolist() == [1, 0]
+    assert dc.metrics.binary_accuracy([[1.0], [0.0]], [[0.7], [0.6]]).tolist() == [1, 0]
+    np.testing.assert_allclose(dc.metrics.mean_squared_error([[1.0]], [[3.0]]), [4.0])

@@ -36,16 +36,27 @@ if TYPE_CHECKING:
     from .callbacks.history import History
     from .converters import from_keras, from_onnx, from_torch
     from .ensembles.ensemble import Ensemble
-    from .layers import Dense, Input
+    from .initializers import Initializer
+    from .layers import Dense, Input, Layer
+    from .losses import Loss
+    from .metrics import Metric
     from .models import Model, Sequential, load_model
+    from .optimizers import Optimizer
+    from .regularizers import Regularizer
 
 
 __all__ = [
     "Dense",
     "Ensemble",
     "History",
+    "Initializer",
     "Input",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
     "__version__",
     "activations",
@@ -96,8 +107,14 @@ _FROM = {
     "Dense": "layers",
     "Ensemble": "ensembles",
     "History": "callbacks",
+    "Initializer": "initializers",
     "Input": "layers",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
     "Model": "models",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
     "Sequential": "models",
     "cross_validate": "ensembles",
     "from_keras": "converters",

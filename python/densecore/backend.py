@@ -23,6 +23,11 @@ def epsilon() -> float:
     return 1e-7
 
 
+def image_data_format() -> str:
+    """``"channels_last"``: how programs that ask lay an image out, which is a row here."""
+    return "channels_last"
+
+
 # Older name → that in densecore.ops; those that have the same name are in `_SAME`.
 _OTHER = {
     "arange": "arange",
@@ -88,7 +93,7 @@ def set_value(x: Any, value: Any) -> None:
 
 _OWN = [
     "backend", "batch_dot", "batch_flatten", "clear_session", "epsilon", "flatten", "floatx",
-    "l2_normalize", "set_floatx", "set_value", "switch",
+    "image_data_format", "l2_normalize", "set_floatx", "set_value", "switch",
 ]  # fmt: skip
 __all__ = [*_OWN, *_FUNCTIONS]
 

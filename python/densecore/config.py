@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from ._base import checks, core
+from ._base.dtypes import floatx as floatx
+from ._base.dtypes import set_floatx as set_floatx
 
 
 def set_num_threads(count: int) -> None:
@@ -61,3 +63,20 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         shown = ", ".join(value) if isinstance(value, list) else value
         print(f"{key:18s} {shown}")
     return None
+
+
+def epsilon() -> float:
+    """As ``densecore.backend.epsilon``."""
+    return 1e-7
+
+
+def disable_interactive_logging() -> None:
+    """Nothing, for Keras's sake: `fit(verbose=0)` is silent."""
+
+
+def enable_interactive_logging() -> None:
+    """Nothing, for Keras's sake."""
+
+
+def enable_unsafe_deserialization() -> None:
+    """Nothing, for Keras's sake: nothing in a file is executed."""

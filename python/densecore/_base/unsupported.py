@@ -74,11 +74,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         (_TENSORS, "GradientTape function constant Variable Tensor convert_to_tensor cast math nn "
          "reduce_* linalg Module KerasTensor Function Operation StatelessScope name_scope "
          "SymbolicScope RematScope remat tree estimator compat float32 float64 int32 int64"),
-        ("the layers are those of densecore.layers", "Layer InputSpec"),
-        ("densecore.metrics and densecore.losses have the classes", "Metric Loss"),
-        ("densecore.optimizers has the classes", "Optimizer"),
-        ("densecore.initializers has the classes", "Initializer"),
-        ("densecore.regularizers has the classes", "Regularizer"),
+        ("the layers are those of densecore.layers", "InputSpec"),
         ("there are estimators of scikit-learn's kind for that", "wrappers"),
     ],
 }  # fmt: skip

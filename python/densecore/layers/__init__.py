@@ -9,7 +9,14 @@ from .dense import Dense, TimeDistributed
 from .dropout import Dropout
 from .element_function import ElementFunction, Lambda
 from .embedding import Embedding
-from .fixed import GlobalAveragePooling1D, GlobalMaxPooling1D, Permute, Selection
+from .fixed import (
+    GlobalAveragePooling1D,
+    GlobalAvgPool1D,
+    GlobalMaxPool1D,
+    GlobalMaxPooling1D,
+    Permute,
+    Selection,
+)
 from .input import Input, InputLayer
 from .merge import (
     Add,
@@ -72,6 +79,8 @@ __all__ = [
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
+    "GlobalAvgPool1D",
+    "GlobalMaxPool1D",
     "GlobalMaxPooling1D",
     "GroupNormalization",
     "Hashing",

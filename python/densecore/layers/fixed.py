@@ -207,4 +207,6 @@ class GlobalMaxPooling1D(Layer):
         return [plan.here]
 
 
+GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D
+
 Symbol.operators["selection"] = Selection

@@ -5,6 +5,8 @@ and a few more, for losses, metrics and layers of one's own: a loss that is writ
 no gradient, it is derived.
 """
 
+import sys
+
 from .._base import unsupported
 from .._base.registry import public
 from .kernels import *
@@ -14,4 +16,6 @@ globals()["__all__"] = public(globals())
 
 
 def __getattr__(name: str) -> object:
+    if name in ("nn", "numpy"):  # where Keras has some of them, too
+        return sys.modules[__name__]
     raise unsupported.error(__name__, name, globals()["__all__"])

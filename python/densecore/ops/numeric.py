@@ -36,19 +36,27 @@ def _forwarded(name: str, target: Any) -> Callable[..., Any]:
 
 # Names that NumPy has too, with the same meaning of the arguments that Keras has.
 _SAME = [
-    "abs", "absolute", "add", "all", "amax", "amin", "any", "arange", "arccos", "arccosh",
-    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort",
-    "average", "ceil", "clip", "concatenate", "cos", "cosh", "cumsum", "diagonal", "diff",
-    "divide", "dot", "einsum", "equal", "exp", "expand_dims", "expm1", "flip", "floor",
-    "floor_divide", "greater", "greater_equal", "hstack", "isclose", "isfinite", "isinf",
-    "isnan", "less", "less_equal", "linspace", "log", "log10", "log1p", "log2", "logaddexp",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "matmul", "max", "maximum",
-    "mean", "median", "min", "minimum", "mod", "moveaxis", "multiply", "nan_to_num", "ndim",
-    "negative", "not_equal", "ones", "ones_like", "outer", "power", "prod", "ravel",
-    "reciprocal", "remainder", "repeat", "reshape", "roll", "round", "sign", "sin", "sinh",
-    "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum", "swapaxes",
-    "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose",
-    "true_divide", "var", "vstack", "where", "zeros", "zeros_like",
+    "abs", "absolute", "add", "all", "allclose", "amax", "amin", "angle", "any", "append",
+    "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",
+    "argmin", "argpartition", "argsort", "array", "array_split", "average", "bincount",
+    "bitwise_and", "bitwise_or", "bitwise_xor", "broadcast_to", "cbrt", "ceil", "clip",
+    "concatenate", "copy", "corrcoef", "cos", "cosh", "count_nonzero", "cross", "cumprod",
+    "cumsum", "deg2rad", "diag", "diagflat", "diagonal", "diff", "digitize", "divide", "dot",
+    "dstack", "einsum", "empty", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1",
+    "eye", "fabs", "flip", "fliplr", "flipud", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "full", "full_like", "geomspace", "greater", "greater_equal", "heaviside", "histogram",
+    "hstack", "hypot", "identity", "inner", "isclose", "isfinite", "isin", "isinf", "isnan",
+    "kron", "less", "less_equal", "linspace", "log", "log10", "log1p", "log2", "logaddexp",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "logspace", "matmul", "max",
+    "maximum", "mean", "median", "meshgrid", "min", "minimum", "mod", "moveaxis", "multiply",
+    "nan_to_num", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanstd",
+    "nansum", "nanvar", "ndim", "negative", "nonzero", "not_equal", "ones", "ones_like", "outer",
+    "pad", "percentile", "power", "prod", "ptp", "quantile", "rad2deg", "ravel", "reciprocal",
+    "remainder", "repeat", "reshape", "roll", "rot90", "round", "searchsorted", "select", "sign",
+    "signbit", "sin", "sinc", "sinh", "sort", "split", "sqrt", "square", "squeeze", "stack",
+    "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot",
+    "tile", "trace", "transpose", "trapezoid", "tri", "tril", "triu", "true_divide", "trunc",
+    "unique", "unravel_index", "var", "vdot", "vstack", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
 globals().update({name: _forwarded(name, getattr(np, name)) for name in _SAME})
@@ -242,6 +250,40 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
     return true_fn() if bool(plain(pred)) else false_fn()
 
 
+def in_top_k(targets: Any, predictions: Any, k: int) -> Array:
+    """Whether fewer than k predictions of a row are larger than that of its class."""
+    rows, classes = np.asarray(plain(predictions)), np.asarray(plain(targets)).astype(np.int64)
+    own = np.take_along_axis(rows, classes[:, None], axis=-1)
+    found: Array = (rows > own).sum(axis=-1) < k
+    return found
+
+
+def moments(x: Any, axes: Any, keepdims: bool = False) -> tuple[Any, Any]:
+    """Mean and variance along axes."""
+    axes = tuple(axes) if isinstance(axes, list) else axes
+    return np.mean(x, axis=axes, keepdims=keepdims), np.var(x, axis=axes, keepdims=keepdims)
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """min(max(x / 6 + 1/2, 0), 1), element by element."""
+    return np.clip(x / 6 + 0.5, 0, 1)
+
+
+def hard_silu(x: Any) -> Any:
+    """x · hard_sigmoid(x), element by element."""
+    return x * hard_sigmoid(x)
+
+
+def hard_tanh(x: Any) -> Any:
+    """min(max(x, -1), 1), element by element."""
+    return np.clip(x, -1, 1)
+
+
+def celu(x: Any, alpha: float = 1.0) -> Any:
+    """max(x, 0) + min(alpha (exp(x / alpha) - 1), 0), element by element."""
+    return np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0.0) / alpha)
+
+
 def divide_no_nan(x1: Any, x2: Any) -> Any:
     """x1 / x2, and 0 where x2 is 0."""
     zero = np.equal(plain(x2), 0)
@@ -266,7 +308,8 @@ swish = silu
 # Of a symbol of a model that is being described these are layers.
 _ACTIVATIONS = [
     "relu", "relu6", "sigmoid", "softplus", "log_sigmoid", "silu", "swish", "elu", "selu", "gelu",
-    "leaky_relu", "softsign", "softmax", "log_softmax",
+    "leaky_relu", "softsign", "softmax", "log_softmax", "hard_sigmoid", "hard_silu", "hard_tanh",
+    "celu",
 ]  # fmt: skip
 
 

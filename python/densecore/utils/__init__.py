@@ -16,6 +16,7 @@ from .._base.registry import (
     get_registered_object,
     register_keras_serializable,
 )
+from ..config import disable_interactive_logging, enable_interactive_logging
 from ..models.model import Model
 from . import np_utils
 from .arrays import normalize, to_categorical
@@ -31,6 +32,8 @@ __all__ = [
     "check_writable",
     "clear_session",
     "custom_object_scope",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
