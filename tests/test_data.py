@@ -345,13 +345,12 @@ def test_the_values_of_a_sparse_matrix_are_not_copied() -> None:
 def test_sparse_matrices_that_are_refused() -> None:
     sparse = pytest.importorskip("scipy.sparse")
     matrix, y = sparse.csr_array(X), LABELS.astype(np.int32)
-    # With metrics a batch goes through Python, which converts.
     assert make().train_on_batch(matrix, y) == make().train_on_batch(X, y)
     model = make(metrics=())
     with pytest.raises(TypeError, match=r"x: found csr_array, wanted a numpy.ndarray"):
-        model.train_on_batch(matrix, y)
+        model.make_train_step(matrix, y)
     with pytest.raises(TypeError, match=r"x: found RowsF32, wanted a numpy.ndarray"):
-        model.train_on_batch(as_x(matrix), y)
+        model.make_train_step(as_x(matrix), y)
     with pytest.raises(TypeError, match=r"y: found a sparse csr_array, .*y.toarray\(\)"):
         model.fit(X, matrix, verbose=0)
     with pytest.raises(ValueError, match=rf"x: found shape \({ROWS}, 5\), wanted \(rows, {INPUTS}"):

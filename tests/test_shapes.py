@@ -82,7 +82,7 @@ def test_calls_on_batches_use_images_where_they_lie() -> None:
     assert model.train_on_batch(IMAGES, y) > 0
     assert model.make_train_step(IMAGES, y)() > 0
     with pytest.raises(ValueError, match="not contiguous"):
-        model.predict_on_batch(IMAGES.transpose(0, 2, 1))
+        model.make_train_step(IMAGES.transpose(0, 2, 1), y)
     gradient = model.input_gradient(IMAGES)
     assert gradient.shape == (30, 4, 3)
 

@@ -40,7 +40,7 @@ void register_parts(py::class_<PyNetwork<T>>& type) {
            "Scale the gradients to at most this norm, then limit each; returns the norm before.")
       .def_readwrite("by_model", &N::by_model,
                      "None, or an object whose methods get what `train_on_batch` and "
-                     "`predict_or_convert` refuse.")
+                     "`predict_or_convert` refuse, while it is true.")
       .def_property_readonly("reduced", &N::reduced,
                              "A view of the gradients and the four slots behind them.");
 }

@@ -54,6 +54,9 @@ struct HotCalls {
   // it or says what is wrong. Only arguments are checked before anything is changed, and only those
   // errors come here. There is one function that trains: a second one would keep the compiler from
   // inlining what both call, which is a twentieth of a small network's step.
+  static bool has_model(PyObject* self) {
+    return PyObject_IsTrue(self_of<N>(self).by_model.ptr()) > 0;
+  }
   template <class Body>
   static PyObject* or_by_model(PyObject* self, const char* name, PyObject* const* given,
                                Py_ssize_t positional, PyObject* keywords, Body&& body) {
@@ -61,9 +64,9 @@ struct HotCalls {
       try {
         return body();
       } catch (const py::type_error&) {
-        if (self_of<N>(self).by_model.is_none()) throw;
+        if (!has_model(self)) throw;
       } catch (const std::invalid_argument&) {
-        if (self_of<N>(self).by_model.is_none()) throw;
+        if (!has_model(self)) throw;
       }
       const py::object method = self_of<N>(self).by_model.attr(name);
       return PyObject_Vectorcall(method.ptr(), given, static_cast<std::size_t>(positional),

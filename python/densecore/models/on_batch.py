@@ -354,12 +354,13 @@ class _ByModel:
     def __init__(self, model: OnBatch) -> None:
         self._known = weakref.ref(model)
 
+    def __bool__(self) -> bool:
+        return self._known() is not None
+
     def _model(self) -> OnBatch:
-        found = self._known()
-        if found is None:
-            raise TypeError("found arguments that cannot be used where they lie, and the model, "
-                            "which would convert them, no longer exists")  # fmt: skip
-        return found
+        model = self._known()
+        assert model is not None  # the core has asked
+        return model
 
     def train_on_batch(self, *arguments: Any, **named: Any) -> Any:
         return OnBatch.train_on_batch(self._model(), *arguments, **named)
