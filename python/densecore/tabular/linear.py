@@ -21,7 +21,8 @@ Array = NDArray[np.float64]
 
 # So many columns, or rows, are solved for in a fraction of the networks' time.
 _MOST_COLUMNS = 600
-_MOST_NUMBERS = {False: 2e7, True: 4e6}  # of classes: a search
+# Of the columns in double precision (40 MB); of classes, which take a search.
+_MOST_NUMBERS = {False: 5e6, True: 4e6}
 # For standardised columns, from nearly none (a table without noise) to hardly any slope.
 _RIDGES = [1e-4, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0]
 _CLASS_RIDGES = [1000.0, 100.0, 10.0, 1.0, 0.1]
