@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._data.matching import matched
 from .._data.structures import leaves, packed
-from ..models.inputs import matched
 
 
 class FixedNormalization(nn.Module):

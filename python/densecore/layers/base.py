@@ -98,6 +98,8 @@ class Layer:
     state_names: ClassVar[tuple[str, ...]] = ()
     #: What weights are brought to after each update, by the names of their arrays.
     _constraints: Mapping[str, Any] = MappingProxyType({})
+    #: The model that it stands for, if it does.
+    _inner_model: Any = None
     #: Whether `call` is a user's, in Python.
     _is_own: ClassVar[bool] = False
     #: The keyword arguments that describe a layer, besides its name and `trainable`.

@@ -10,12 +10,12 @@ import numpy as np
 from .. import losses, metrics, optimizers
 from .._base import checks
 from .._data.dataset import Data, prepare
+from .._data.matching import matched
 from .._data.row_sources import Rows
 from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
 from ..metrics import get_all
 from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
-from .inputs import matched
 from .layered_network import LayeredNetwork
 
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
+from .._data.matching import matched
 from .._data.row_sources import Rows, as_rows
 from .._data.structures import leaves, mapped, packed
 from ..layers import Input, Layer
 from ..layers.lowering import Plan, Row, Source, elements
 from ..layers.symbols import Symbol, node_of
 from .graph import Graph, trace
-from .inputs import joined, matched
+from .inputs import joined
 from .layered_network import MAX_LAYERS
 from .loans import adopt, release
 from .model import Model

@@ -28,6 +28,10 @@ class Nested(Layer):
         super().__init__()
 
     @property
+    def _inner_model(self) -> "LayeredNetwork":
+        return self.model
+
+    @property
     def name(self) -> str | None:
         return self.model.name
 
