@@ -23,7 +23,7 @@ PAGES = {
     "docs/from-scikit-learn.md": (3, 3),
     "docs/layers.md": (1, 1),
     "docs/many-machines.md": (3, 3),
-    "docs/other-programs.md": (7, 5),
+    "docs/other-programs.md": (7, 4),
     "docs/own-loops.md": (5, 5),
     "docs/reinforcement-learning.md": (3, 3),
     "docs/start.md": (1, 1),
@@ -53,6 +53,7 @@ FRAGMENTS = {
     "grad_output, vector = np.ones((64, 2), 'f4'), np.ones_like(model.parameters)\n",
     ("README.md", "ensemble = dc.Ensemble"): TRAINED,
     ("docs/other-programs.md", "import numpy as np\nimport torch"): "",
+    ("docs/other-programs.md", "import torch\nfrom torch"): "",
     ("docs/other-programs.md", "import jax"): "",
     ("docs/examples.md", "target.parameters"): TRAINED + "network, target = model, model\n",
 }

@@ -8,10 +8,10 @@ import numpy as np
 from .. import activations, layers
 from .._base.dtypes import Array
 from .._base.lazy import imports
-from .._data.structures import matched, packed
+from .._data.matching import matched
+from .._data.structures import packed
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
-from ..layers.nesting import Nested
 from .calls import Calls, calls_of, check_built
 from .rows_of_layers import row_of
 
@@ -386,8 +386,8 @@ def _apply(jax: Any, layer: layers.Layer, rows: Sequence[Row]) -> Apply:
     ValueError
         JAX has none; the message names the layer.
     """
-    if isinstance(layer, Nested):
-        model = layer.model
+    if layer._inner_model is not None:
+        model = layer._inner_model
         inner = _graph(jax, calls_of(model))
         places = {each: number for number, each in enumerate(model._layers)}
         return lambda p, *xs: inner(lambda each: _part(p, places[each]), xs)

@@ -11,7 +11,6 @@ from .._base.warn import warn
 from .._data.structures import leaves, packed
 from ..layers.activation_argument import UserActivation
 from ..layers.merge import Merge
-from ..layers.nesting import Nested
 from .calls import Calls, calls_of, check_built
 from .keras_optimizers import give
 from .rows_of_layers import row_of
@@ -254,8 +253,8 @@ class _Writer:
             Keras has none; the message names the layer.
         """
         if layer not in self.made:
-            if isinstance(layer, Nested):
-                theirs = self.model(layer.model)
+            if layer._inner_model is not None:
+                theirs = self.model(layer._inner_model)
             else:
                 theirs = row_of(layer, _LAYERS)(self.keras, layer)
                 if hasattr(theirs, "trainable"):
@@ -271,8 +270,8 @@ class _Writer:
                 end = self.apply(each, end)
             return [self.keras.layers.Add(name=layer.name)([xs[0], end[0]])]
         several = isinstance(layer, Merge)
-        if isinstance(layer, Nested):
-            inner = calls_of(layer.model)
+        if layer._inner_model is not None:
+            inner = calls_of(layer._inner_model)
             several = isinstance(inner.input_structure, dict | list)
             given = packed(inner.input_structure, list(xs)) if several else xs[0]
         else:
@@ -300,7 +299,11 @@ class _Writer:
     def give_weights(self) -> None:
         """Copy the weights."""
         for layer, theirs in self.made.items():
-            if isinstance(layer, Nested | layers.Normalization) or not layer.weights:
+            if (
+                layer._inner_model is not None
+                or isinstance(layer, layers.Normalization)
+                or not layer.weights
+            ):
                 continue
             shapes = [tuple(each.shape) for each in theirs.weights]
             arrays = layer.get_weights()

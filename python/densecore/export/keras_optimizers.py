@@ -9,7 +9,6 @@ import numpy as np
 from .. import optimizers
 from .._base.dtypes import Array
 from .._base.lazy import imports
-from ..models.heads import HeadsLoss
 from .trained_slices import trained_slices
 
 if TYPE_CHECKING:
@@ -126,9 +125,9 @@ def _objectives(keras: Any, model: "Model") -> dict[str, Any]:
     def metrics(found: Any) -> list[Any]:
         return [_of_config(keras.metrics, each) for each in found]
 
-    if not isinstance(model.loss, HeadsLoss):
+    heads = getattr(model.loss, "heads", None)  # of several outputs
+    if heads is None:
         return {"loss": _of_config(keras.losses, model.loss), "metrics": metrics(model._metrics)}
-    heads = model.loss.heads
     losses = [None if h.loss is None else _of_config(keras.losses, h.loss) for h in heads]
     parts: dict[str, list[Any]] = {
         "loss": losses,

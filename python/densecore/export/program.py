@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from .. import activations, layers
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
-from ..layers.nesting import Nested
 from .calls import calls_of, check_built
 from .rows_of_layers import row_of
 
@@ -485,8 +484,8 @@ def append(
     ValueError
         The layer has no form outside this library; the message names it.
     """
-    if isinstance(layer, Nested):
-        return _append_calls(layer.model, program, values)
+    if layer._inner_model is not None:
+        return _append_calls(layer._inner_model, program, values)
     program.taken, program.rows = list(values), list(rows)
     row_of(layer, _LOWERINGS)(layer, program)
     return [program.last]

@@ -11,7 +11,6 @@ from .._base.lazy import imports
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
 from ..layers.merge import Merge as MergeLayer
-from ..layers.nesting import Nested
 from .calls import Calls, calls_of, check_built
 from .rows_of_layers import row_of
 
@@ -368,8 +367,8 @@ def _made(torch: Any, layer: layers.Layer, rows: list[Row], dtype: Any) -> list[
     ValueError
         There are none; the message names the layer.
     """
-    if isinstance(layer, Nested):
-        return [_module(torch, layer.model, dtype)]
+    if layer._inner_model is not None:
+        return [_module(torch, layer._inner_model, dtype)]
     if isinstance(layer, MergeLayer):
         made = row_of(layer, _MERGES)(torch, layer, rows, dtype)
     else:

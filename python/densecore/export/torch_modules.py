@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._data.structures import leaves, matched, packed
+from .._data.matching import matched
+from .._data.structures import leaves, packed
 
 
 class FixedNormalization(nn.Module):

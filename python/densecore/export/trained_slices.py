@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._base.dtypes import Array
 from ..layers import Dense
-from ..layers.nesting import Nested
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -42,6 +41,6 @@ def trained_slices(model: "Model") -> list[TrainedSlice]:
 
 def _own(layer: Any) -> Iterator[tuple[Array, bool]]:
     """The arrays of a layer that training changes, without those of layers in it."""
-    if getattr(layer, "_layers", None) is None and not isinstance(layer, Nested):
+    if getattr(layer, "_layers", None) is None and layer._inner_model is None:
         for array in layer.trainable_weights:
             yield array, isinstance(layer, Dense) and array.ndim == 2

@@ -108,6 +108,8 @@ class Layer:
     _constraints: Mapping[str, Any] = MappingProxyType({})
     #: Whether its arrays are weights as a user counts them.
     _shows_weights: ClassVar[bool] = True
+    #: The model that it stands for, if it does.
+    _inner_model: Any = None
     #: Whether the class is a user's; see `own.OwnLayer`.
     _is_own: ClassVar[bool] = False
     #: The keyword arguments that describe a layer, besides its name and `trainable`.

@@ -11,8 +11,8 @@ import numpy as np
 from .. import losses, metrics, optimizers
 from .._base import checks
 from .._data.dataset import Data, prepare
+from .._data.matching import matched
 from .._data.row_sources import Rows
-from .._data.structures import matched
 from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
 from ..metrics import get_all

@@ -7,18 +7,19 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
+from .._data.matching import matched
 from .._data.row_sources import Rows, as_rows
-from .._data.structures import leaves, mapped, matched, packed
+from .._data.structures import leaves, mapped, packed
 from ..layers import Input, Layer
 from ..layers.graph import Graph, lower, trace
 from ..layers.lowering import Plan, Row, Source, elements
-from ..layers.nesting import KINDS, as_seen, layer_of
 from ..layers.symbols import Node, Symbol, node_of
 from .inputs import joined
 from .layered_network import MAX_LAYERS
 from .loans import adopt, release
 from .model import Model
 from .names import Names
+from .nesting import KINDS, as_seen, layer_of
 from .preparation import Preparation
 from .summary import graph_table
 

@@ -1,4 +1,4 @@
-"""x of a model with several inputs: lists, tuples and dictionaries of arrays, side by side."""
+"""x of a model with several inputs, as one matrix."""
 
 from collections.abc import Sequence
 from typing import Any

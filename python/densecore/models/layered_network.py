@@ -17,9 +17,9 @@ from .._data.structures import leaves
 from ..layers import Dense, Layer, assign
 from ..layers.arrays import place, total
 from ..layers.lowering import Plan, Row, Source
-from ..layers.nesting import Nested, as_seen
 from ..layers.symbols import Node, Symbol, connect
 from .loans import Loan, check_shapes, copy_back, copy_in, lender, views_in, weights_of
+from .nesting import Nested, as_seen
 
 MAX_LAYERS = 1000  # as the core
 

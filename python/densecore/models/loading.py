@@ -11,8 +11,8 @@ from .._base.lookup import unknown
 from .._base.registry import CustomObjectScope
 from .._base.subnormals import flush_subnormals
 from .._saving import model_file, safetensors
-from ..layers.nesting import KINDS
 from .model import Model
+from .nesting import KINDS
 
 
 def save_model(

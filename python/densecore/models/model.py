@@ -12,9 +12,9 @@ from .._base.keras_arrays import as_tensors
 from .._base.lazy import imports
 from .._data.row_sources import take
 from ..callbacks.history import History
-from ..layers.nesting import KINDS
 from ..layers.symbols import WHEN_TRAINED, are_symbols
 from .derivatives import Derivatives
+from .nesting import KINDS
 from .on_batch import OnBatch
 from .serialization import Serializable
 from .whole_buffers import WholeBuffers

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..layers import Layer
-from ..layers.nesting import Nested
 from ..layers.symbols import Symbol
+from .nesting import Nested
 
 
 class Names:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._base.figures import check_picture_path, html_table, require_matplotlib, save_figure
 from .._base.lazy import imports
-from ..layers.nesting import as_seen
+from .nesting import as_seen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

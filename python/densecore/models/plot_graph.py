@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from .._base.lazy import imports
-from ..layers.nesting import Nested
 from ..layers.symbols import Symbol
+from .nesting import Nested
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,12 +11,12 @@ from .._data.row_sources import Rows, as_rows
 from .._data.structures import leaves
 from ..layers import Dense, Input, Layer
 from ..layers.lowering import Plan, Row, Source
-from ..layers.nesting import KINDS, Nested, as_layer, as_seen, layer_of
 from ..layers.symbols import Symbol, connect
 from .layered_network import MAX_LAYERS
 from .loans import adopt, release, weights_of
 from .model import Model
 from .names import Names
+from .nesting import KINDS, Nested, as_layer, as_seen, layer_of
 from .summary import table
 
 AnyLayer = Input | Layer | Model

@@ -16,11 +16,11 @@ from .._base.lazy import imports
 from .._base.registry import CustomObjectScope
 from .._base.warn import warn
 from .._saving import model_file, weights_file
-from ..layers.nesting import KINDS
 from ..losses.base import stored_config
 from ..losses.function import CallableLoss
 from .compiled import Compiled
 from .heads import HeadsLoss, heads_from, loss_of
+from .nesting import KINDS
 
 
 class Serializable(Compiled):

@@ -8,8 +8,8 @@ import numpy as np
 from ..layers import Input, Layer, Residual
 from ..layers.arrays import total
 from ..layers.lowering import Row
-from ..layers.nesting import Nested
 from ..layers.symbols import Symbol
+from .nesting import Nested
 
 if TYPE_CHECKING:  # whose module imports this one
     from .functional import Functional

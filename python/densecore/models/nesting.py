@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._base.dtypes import Array, Network
-from . import Layer, deserialize
-from .arrays import Shapes
-from .lowering import Plan, Row, Source
-from .symbols import Symbol
+from ..layers import Layer, deserialize
+from ..layers.arrays import Shapes
+from ..layers.lowering import Plan, Row, Source
+from ..layers.symbols import Symbol
 
 if TYPE_CHECKING:  # whose module imports this one
-    from ..models.layered_network import LayeredNetwork
+    from .layered_network import LayeredNetwork
 
 #: The classes of models by the names that configurations have for them; each adds itself.
 KINDS: dict[str, Any] = {}
@@ -26,6 +26,10 @@ class Nested(Layer):
     def __init__(self, model: "LayeredNetwork") -> None:
         self.model = model
         super().__init__()
+
+    @property
+    def _inner_model(self) -> "LayeredNetwork":
+        return self.model
 
     @property
     def name(self) -> str | None:
