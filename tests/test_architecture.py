@@ -435,8 +435,8 @@ def test_unknown_isa_is_refused(level: str) -> None:
 def test_extension_is_small_and_stripped() -> None:
     extension = Path(dc._core.__file__)
     # A budget, not a measurement: compilers differ by a tenth. As it is in the wheel, of which the
-    # rest is a quarter of a megabyte.
-    assert len(zlib.compress(extension.read_bytes())) < 1_900_000
+    # rest is two thirds of a megabyte.
+    assert len(zlib.compress(extension.read_bytes())) < 1_950_000
     symbols = subprocess.run(["nm", extension], capture_output=True, text=True, check=False)
     assert "no symbols" in symbols.stderr
 
