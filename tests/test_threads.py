@@ -455,6 +455,32 @@ def test_interrupts_are_not_swallowed_by_prediction() -> None:
     assert time.perf_counter() - start < 1.0
 
 
+def test_a_signal_that_waits_ends_a_prediction_and_not_the_process() -> None:
+    """It comes before the core first asks for signals, in the middle of a region of threads."""
+    done = run_script("""
+        import signal
+        import numpy as np
+        import densecore as dc
+
+        def handler(*_):
+            raise TimeoutError
+
+        dc.set_num_threads(2)
+        model = dc.Sequential([dc.Input(500), dc.Dense(2000, "relu"), dc.Dense(2000)], seed=0)
+        x = np.zeros((6000, 500), np.float32)
+        signal.signal(signal.SIGALRM, handler)
+        ended = 0
+        for _ in range(30):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            try:
+                model.predict(x)
+            except TimeoutError:
+                ended += 1
+        print(ended > 0)
+    """)
+    assert done.stdout.strip() == "True", done.stderr
+
+
 DAEMON = """
     import sys, threading, time
     import numpy as np

@@ -16,7 +16,7 @@ struct Interrupted {};
 class Interrupt {
  public:
   virtual ~Interrupt() = default;
-  virtual bool requested() = 0;
+  virtual bool requested() noexcept = 0;
 };
 
 class Executor {

@@ -93,14 +93,20 @@ class AcquiredGil {
 // Asks Python for pending signals; Ctrl-C becomes KeyboardInterrupt here.
 class SignalCheck : public Interrupt {
  public:
-  bool requested() override {
+  // Throws nothing: it is asked in the middle of a region, whose other threads use the caller's
+  // stack. A signal that has waited ends whatever Python code runs first, `in_main_thread` too.
+  bool requested() noexcept override {
     if (asks_ == Asks::no) return false;
     const AcquiredGil gil;
-    // Not before: a call that ends at once would spend more on this than on its own work.
-    if (asks_ == Asks::unknown) asks_ = in_main_thread() ? Asks::yes : Asks::no;
-    if (asks_ == Asks::no || PyErr_CheckSignals() == 0) return false;
-    error_ = std::make_exception_ptr(py::error_already_set());
-    return true;
+    try {
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      // Not before: a call that ends at once would spend more on this than on its own work.
+      if (asks_ == Asks::unknown) asks_ = in_main_thread() ? Asks::yes : Asks::no;
+      return false;
+    } catch (...) {
+      error_ = std::current_exception();
+      return true;
+    }
   }
   // Turns the core's Interrupted into the Python exception that caused it.
   [[noreturn]] void rethrow() { std::rethrow_exception(error_); }

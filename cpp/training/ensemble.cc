@@ -26,7 +26,7 @@ constexpr auto question_interval = std::chrono::milliseconds(40);
 class Relay : public Interrupt {
  public:
   explicit Relay(const std::atomic<bool>& stop) : stop_(stop) {}
-  bool requested() override { return stop_.load(std::memory_order_relaxed); }
+  bool requested() noexcept override { return stop_.load(std::memory_order_relaxed); }
 
  private:
   const std::atomic<bool>& stop_;
@@ -37,7 +37,7 @@ class Relay : public Interrupt {
 class Asker : public Interrupt {
  public:
   Asker(Interrupt* interrupt, std::atomic<bool>& stop) : interrupt_(interrupt), stop_(stop) {}
-  bool requested() override {
+  bool requested() noexcept override {
     const auto now = Executor::Clock::now();
     if (interrupt_ != nullptr && now >= next_) {
       next_ = now + question_interval;
