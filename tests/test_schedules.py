@@ -1,5 +1,6 @@
 """Learning rate schedules: Keras's formulas at known points, vectors, configurations, checks."""
 
+import importlib
 import json
 import math
 from typing import Any
@@ -180,7 +181,10 @@ def test_impossible_ones_are_refused(make: Any, said: str) -> None:
 def test_they_are_found_at_both_places() -> None:
     from densecore import optimizers
 
-    assert optimizers.schedules is s
+    # As a module of its own once a script has imported it so, with the same classes.
+    assert optimizers.schedules.CosineDecay is s.CosineDecay
+    assert importlib.import_module("densecore.optimizers.schedules").OneCycle is s.OneCycle
+    assert optimizers.schedules.Constant is s.Constant
     assert {"Constant", "OneCycle", "FromFunction"} < set(s.names())
     with pytest.raises(AttributeError, match="no attribute 'schedule'"):
         optimizers.schedule  # noqa: B018

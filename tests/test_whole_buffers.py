@@ -274,5 +274,5 @@ def test_a_call_outlives_its_model() -> None:
     train, (x, y) = model.train_on_batch, data()
     del model
     assert np.isfinite(train(x, y))
-    with pytest.raises(TypeError, match="x: found dtype float64|x: found .*float64"):
+    with pytest.raises(TypeError, match="x: found dtype float64"):
         train(x.astype(float), y)

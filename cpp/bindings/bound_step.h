@@ -19,7 +19,7 @@ class BoundStep {
       : owner_(std::move(network)),
         network_(owner_.cast<PyNetwork<T>&>()),
         trainer_(network_.bound_trainer()),
-        batch_(network_.bound_batch(x, y, weight, labels_)),
+        batch_(network_.batch_of(x, y, weight, labels_)),
         x_(x),
         y_(y),
         weight_(weight) {}
@@ -33,7 +33,7 @@ class BoundStep {
       throw std::runtime_error(
           "the model was compiled again after this step was made: call make_train_step again");
     if (x_.changed() || y_.changed() || weight_.changed()) {
-      batch_ = network_.bound_batch(x_.array(), y_.array(), weight_.array(), labels_);
+      batch_ = network_.batch_of(x_.array(), y_.array(), weight_.array(), labels_);
       for (ArraySnapshot* array : {&x_, &y_, &weight_}) array->look();
     } else {
       network_.check_contents(batch_, y_.array(), labels_);

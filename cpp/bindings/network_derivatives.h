@@ -50,7 +50,7 @@ class NetworkDerivatives {
   void sample_gradients(const py::object& x, const py::object& y, const py::object& out) {
     const Objective<T>& objective = one_loss("sample_gradients");
     std::vector<std::int32_t> labels;
-    const Data<T> data = self().bound_batch(x, y, py::none(), labels);
+    const Data<T> data = self().batch_of(x, y, py::none(), labels);
     const auto to = output_matrix<T>("out", out, data.x.rows, self().parameter_count());
     self().use(8 * work(data.x.rows, 1), [&](Executor& executor) {
       densecore::sample_gradients(executor, self().network(), objective, data.x, data.targets, to);
@@ -71,7 +71,7 @@ class NetworkDerivatives {
                           const py::object& matrix, const py::object& vector) {
     one_loss("normal_equations");
     std::vector<std::int32_t> labels;
-    const Data<T> data = self().bound_batch(x, y, weight, labels);
+    const Data<T> data = self().batch_of(x, y, weight, labels);
     const index_t columns = trained_columns(self().network());
     const auto to = output_matrix<double>("matrix", matrix, columns, columns);
     double* const right = output_vector<double>("vector", vector, columns);

@@ -233,7 +233,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   double loss_and_gradients(const py::object& x, const py::object& y, const py::object& weight) {
     Trainer<T>& t = trainer();
     const InUse in_use(mark_);
-    const Data<T> batch = bound_batch(x, y, weight, labels_);
+    const Data<T> batch = batch_of(x, y, weight, labels_);
     discard_pass();
     LossSum sum;
     run(3 * network_->forward_work(batch.x.rows), [&](Executor& executor) {
@@ -356,8 +356,8 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     trainer();
     return trainer_;
   }
-  Data<T> bound_batch(const py::object& x, const py::object& y, const py::object& weight,
-                      std::vector<std::int32_t>& labels) {
+  Data<T> batch_of(const py::object& x, const py::object& y, const py::object& weight,
+                   std::vector<std::int32_t>& labels) {
     const Data<T> batch = data(x, y, weight, labels);
     if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     return batch;
@@ -405,7 +405,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
 
   double train_on_batch(const py::object& x, const py::object& y, const py::object& weight) {
     const InUse in_use(mark_);
-    return train_on(in_use, bound_batch(x, y, weight, labels_), 1);
+    return train_on(in_use, batch_of(x, y, weight, labels_), 1);
   }
 
   // Appends to `results` a list with each epoch's value for each number: loss and metrics, then
@@ -524,7 +524,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
                 PyRunningMetrics<T>& running_metrics, bool training, Body&& body) {
     Trainer<T>& t = trainer_of(running_metrics);
     const InUse in_use(mark_), metrics_in_use(running_metrics.mark());
-    const Data<T> batch = bound_batch(x, y, weight, labels_);
+    const Data<T> batch = batch_of(x, y, weight, labels_);
     if (training)
       discard_passes();
     else

@@ -60,12 +60,12 @@ RowGradients<T>::RowGradients(Network<T>& network, index_t rows, bool from_z, bo
 template <class T>
 int RowGradients<T>::ranges(index_t rows) const {
   // A Python function gets all rows at once, in the calling thread.
-  return network_.coupled_ ? 1 : static_cast<int>(divide_up(rows, range_rows));
+  return network_.couples_in_pass_ ? 1 : static_cast<int>(divide_up(rows, range_rows));
 }
 
 template <class T>
 Range RowGradients<T>::range(index_t rows, int number) const {
-  if (network_.coupled_) return {0, rows};
+  if (network_.couples_in_pass_) return {0, rows};
   return {number * range_rows, std::min(rows, (number + 1) * range_rows)};
 }
 
@@ -124,7 +124,7 @@ void RowGradients<T>::backward(MatrixView<const T> x, Range rows, const double* 
             to[j] = factor(i) * static_cast<U>(from[j]);
         }
       }
-      n.input_gradient_simple(l, x, begin, end, from_here, MatrixView<T>());
+      n.input_gradient_other(l, x, begin, end, from_here, MatrixView<T>());
     }
   }
 }

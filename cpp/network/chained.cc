@@ -52,7 +52,7 @@ void Network<T>::forward_rows(ConstView x, index_t begin, index_t end, View out,
     const bool only_z = l == last && stop_at_z;
     const Dense<T>* const layer = layers_[l]->dense();
     if (layer == nullptr) {
-      forward_simple(l, x, begin, end, a, only_z);
+      forward_other(l, x, begin, end, a, only_z);
       continue;
     }
     const View z = only_z ? a : z_of(*layer, l, begin, end, a);
@@ -72,7 +72,7 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
     const bool added = accumulate || follows_[l];
     const Dense<T>* const layer = layers_[l]->dense();
     if (layer == nullptr) {
-      backward_simple(l, x, begin, end, from_here, added, gradients, dx);
+      backward_other(l, x, begin, end, from_here, added, gradients, dx);
       if (descent != nullptr && layers_[l]->trainable && layers_[l]->table() == nullptr)
         descent->apply(layers_[l]->parameter_offset(), layers_[l]->parameter_count());
       continue;
@@ -132,7 +132,7 @@ void Network<T>::pass_down_dense(std::size_t l, ConstView delta, index_t begin, 
 template <class T>
 void Network<T>::input_gradient_dense(std::size_t l, ConstView delta, View below, void* scratch) {
   const Dense<T>& layer = *layers_[l]->dense();
-  if (transposed_)
+  if (has_transposed_)
     layer.input_gradient(workspace_.transposed(l), delta, below, scratch);
   else
     layer.input_gradient(parameters_->data(), delta, layer.all_inputs(), below, scratch);
@@ -152,8 +152,8 @@ const MatrixView<const T>* Network<T>::inputs_of(std::size_t l, ConstView x, ind
 }
 
 template <class T>
-void Network<T>::forward_simple(std::size_t l, ConstView x, index_t begin, index_t end, View a,
-                                bool stop_at_z) {
+void Network<T>::forward_other(std::size_t l, ConstView x, index_t begin, index_t end, View a,
+                               bool stop_at_z) {
   LayerRows<T> rows = rows_of(l, x, begin, end);
   rows.a = a;
   if (stop_at_z) return copy_rows(rows.x, a);
@@ -161,18 +161,18 @@ void Network<T>::forward_simple(std::size_t l, ConstView x, index_t begin, index
 }
 
 template <class T>
-void Network<T>::backward_simple(std::size_t l, ConstView x, index_t begin, index_t end,
-                                 bool from_z, bool accumulate, T* gradients, View dx, bool near) {
+void Network<T>::backward_other(std::size_t l, ConstView x, index_t begin, index_t end, bool from_z,
+                                bool accumulate, T* gradients, View dx, bool near) {
   Layer<T>& layer = *layers_[l];
   if (layer.trainable && !from_z)
     layer.parameter_gradient(pass_, rows_of(l, x, begin, end), gradient_of(l, begin, end, near),
                              accumulate, gradients);
-  input_gradient_simple(l, x, begin, end, from_z, dx, near);
+  input_gradient_other(l, x, begin, end, from_z, dx, near);
 }
 
 template <class T>
-void Network<T>::input_gradient_simple(std::size_t l, ConstView x, index_t begin, index_t end,
-                                       bool from_z, View dx, bool near) {
+void Network<T>::input_gradient_other(std::size_t l, ConstView x, index_t begin, index_t end,
+                                      bool from_z, View dx, bool near) {
   const Layer<T>& layer = *layers_[l];
   const ConstView g = gradient_of(l, begin, end, near);
   const LayerRows<T> rows = rows_of(l, x, begin, end);
@@ -201,8 +201,8 @@ void Network<T>::forward_blocks(Executor& executor, ConstView x, View out, bool 
 
 template <class T>
 void Network<T>::transpose_weights(Executor& executor, index_t rows, bool first_layer_too) {
-  transposed_ = rows > gemm_few_rows;
-  if (!transposed_) return;
+  has_transposed_ = rows > gemm_few_rows;
+  if (!has_transposed_) return;
   workspace_.reserve_transposed(layers_);
   index_t elements = 0;
   int pieces = 0;
@@ -321,12 +321,12 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
   template MatrixView<T> Network<T>::below_of(const Edge&, MatrixView<T>, index_t, index_t, bool); \
   template const MatrixView<const T>* Network<T>::inputs_of(std::size_t, MatrixView<const T>,      \
                                                             index_t, index_t);                     \
-  template void Network<T>::forward_simple(std::size_t, MatrixView<const T>, index_t, index_t,     \
-                                           MatrixView<T>, bool);                                   \
-  template void Network<T>::backward_simple(std::size_t, MatrixView<const T>, index_t, index_t,    \
-                                            bool, bool, T*, MatrixView<T>, bool);                  \
-  template void Network<T>::input_gradient_simple(std::size_t, MatrixView<const T>, index_t,       \
-                                                  index_t, bool, MatrixView<T>, bool);             \
+  template void Network<T>::forward_other(std::size_t, MatrixView<const T>, index_t, index_t,      \
+                                          MatrixView<T>, bool);                                    \
+  template void Network<T>::backward_other(std::size_t, MatrixView<const T>, index_t, index_t,     \
+                                           bool, bool, T*, MatrixView<T>, bool);                   \
+  template void Network<T>::input_gradient_other(std::size_t, MatrixView<const T>, index_t,        \
+                                                 index_t, bool, MatrixView<T>, bool);              \
   template void Network<T>::forward_blocks(Executor&, MatrixView<const T>, MatrixView<T>, bool);   \
   template void Network<T>::transpose_weights(Executor&, index_t, bool);                           \
   template void Network<T>::sum_leaves(Executor&, int, const Update<T>*);                          \

@@ -103,7 +103,7 @@ void Network<T>::forward_layers(Executor& executor, ConstView x, View out, bool 
         layers_[l]->couples_rows(pass_) ? Grid::whole(x.rows) : Grid::of_functions(x.rows);
     executor.run(grid.size(), simple_work(x.rows, a.cols), [&](int block, void*) {
       const Range r = grid.rows(block);
-      forward_simple(l, x, r.begin, r.end, a.slice(r.begin, r.end), only_z);
+      forward_other(l, x, r.begin, r.end, a.slice(r.begin, r.end), only_z);
     });
   }
 }
@@ -174,7 +174,7 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
       const Grid grid = simple.couples_rows(pass_) ? Grid::whole(rows) : Grid::of_functions(rows);
       executor.run(grid.size(), simple_work(rows, columns), [&](int block, void*) {
         const Range r = grid.rows(block);
-        input_gradient_simple(l, x, r.begin, r.end, from_here, dx);
+        input_gradient_other(l, x, r.begin, r.end, from_here, dx);
       });
       for (const Edge& edge : edges_[l]) {
         const auto from = static_cast<std::size_t>(edge.source.layer);

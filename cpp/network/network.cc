@@ -39,7 +39,7 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec,
                                     spec_.layers[l]));
     Layer<T>& made = *layers_.back();
     if (made.dense() == nullptr) others_.push_back(&made);
-    couples_ = couples_ || made.couples_rows({true, 0, 0});
+    couples_in_training_ = couples_in_training_ || made.couples_rows({true, 0, 0});
     weights_used_ += table ? made.units() : made.parameter_count();
     if (own) (table ? next_table : next) += made.parameter_count();
     if (dynamic_cast<const ActivityRegularization<T>*>(&made) != nullptr) activities_.push_back(l);
@@ -224,9 +224,10 @@ template <class T>
 void Network<T>::start(const Pass& pass) {
   if (others_.empty()) return;
   pass_ = pass;
-  coupled_ = false;
-  for (const Layer<T>* const layer : others_) coupled_ = coupled_ || layer->couples_rows(pass);
-  if (!coupled_ && chained())
+  couples_in_pass_ = false;
+  for (const Layer<T>* const layer : others_)
+    couples_in_pass_ = couples_in_pass_ || layer->couples_rows(pass);
+  if (!couples_in_pass_ && chained())
     for (Layer<T>* const layer : others_) layer->begin(pass, parameters_->data(), ConstView());
 }
 
@@ -296,7 +297,7 @@ void Network<T>::exchange(Tape<T>& tape) noexcept {
   std::swap(small_, tape.small);
   if (others_.empty()) return;
   std::swap(pass_, tape.pass);
-  std::swap(coupled_, tape.coupled);
+  std::swap(couples_in_pass_, tape.coupled);
   for (std::size_t l = 0; l < layers_.size(); ++l) layers_[l]->exchange(tape.layers[l]);
 }
 

@@ -166,14 +166,14 @@ class Network {
   // Of how many leaves `train` adds up the gradient of so many rows; 0 where its products have all
   // rows at once.
   index_t leaves_of(index_t rows) const {
-    return summed_count_ > chained_parameters || couples_ ? 0 : leaf_count(rows);
+    return summed_count_ > chained_parameters || couples_in_training_ ? 0 : leaf_count(rows);
   }
   // The gradient of a part without rows: -0, with the slots behind it.
   void neutral_gradient() {
     std::fill_n(gradients_->data(), parameter_count_ + spare_slots, T(-0.0));
   }
   // Whether a layer uses statistics of the batch in training.
-  bool couples_rows() const { return couples_; }
+  bool couples_rows() const { return couples_in_training_; }
   // The output of layer l in the last pass, which was over `rows` rows.
   MatrixView<const T> output_of(std::size_t l, index_t rows) { return workspace_.a(l, 0, rows); }
   // Whether `train_rows` can do batches of one row.
@@ -230,7 +230,7 @@ class Network {
   // Small networks run leaf by leaf through all layers, so that a leaf's activations stay in cache
   // (chained.cc). Large ones, and those with a layer that couples the rows of the batch, run layer
   // by layer, each product cut into blocks (layered.cc).
-  bool chained() const { return summed_count_ <= chained_parameters && !coupled_; }
+  bool chained() const { return summed_count_ <= chained_parameters && !couples_in_pass_; }
   static constexpr index_t chained_parameters = index_t{1} << 16;
   index_t rows_of_block() const;
   // Begins a pass; to be called before those below.
@@ -280,12 +280,12 @@ class Network {
     return layer.function().needs_input() ? workspace_.kept(l, begin, end) : a;
   }
   // Some rows of a layer that is not dense. The gradients by its inputs go where `below_of` says.
-  void forward_simple(std::size_t l, ConstView x, index_t begin, index_t end, View a,
-                      bool stop_at_z);
-  void backward_simple(std::size_t l, ConstView x, index_t begin, index_t end, bool from_z,
-                       bool accumulate, T* gradients, View dx, bool near = false);
-  void input_gradient_simple(std::size_t l, ConstView x, index_t begin, index_t end, bool from_z,
-                             View dx, bool near = false);
+  void forward_other(std::size_t l, ConstView x, index_t begin, index_t end, View a,
+                     bool stop_at_z);
+  void backward_other(std::size_t l, ConstView x, index_t begin, index_t end, bool from_z,
+                      bool accumulate, T* gradients, View dx, bool near = false);
+  void input_gradient_other(std::size_t l, ConstView x, index_t begin, index_t end, bool from_z,
+                            View dx, bool near = false);
   // All rows of x through all layers. The last layer writes to `out` unless that is empty, and
   // leaves out its activation when `stop_at_z`. `kept`: with what `backward_all` wants.
   void forward_all(Executor& executor, ConstView x, View out, bool stop_at_z, bool kept);
@@ -313,7 +313,7 @@ class Network {
   // once. With `gradients` null there are no gradients but those by the layers' inputs.
   void backward_rows(ConstView x, index_t begin, index_t end, bool from_z, bool accumulate,
                      T* gradients, View dx, void* scratch, const Update<T>* descent = nullptr);
-  // With the transposed weights when there are some (`transposed_`).
+  // With the transposed weights when there are some (`has_transposed_`).
   void input_gradient_dense(std::size_t l, ConstView delta, View below, void* scratch);
   // The same to where `below_of` says, if anywhere.
   void pass_down_dense(std::size_t l, ConstView delta, index_t begin, index_t end, View dx,
@@ -361,7 +361,7 @@ class Network {
 
   // A batch of few rows through narrow layers, stretches of which are one call forward and one back
   // (small.cc).
-  bool small(index_t rows) const { return rows <= small_rows_ && !coupled_; }
+  bool small(index_t rows) const { return rows <= small_rows_ && !couples_in_pass_; }
   index_t rows_of_small() const;
   // Whether a batch of more rows has leaves of so few, and is too small for a second thread.
   bool leaves_are_small(const Objective<T>& objective, index_t batch) const;
@@ -474,19 +474,19 @@ class Network {
   GradientPlaces places_;
   std::vector<Layer<T>*> others_;  // layers that are not dense
   Pass pass_;
-  bool coupled_ = false;  // whether a layer couples the rows of the batch in pass_
-  bool couples_ = false;  // the same in training
+  bool couples_in_pass_ = false;      // whether a layer couples the rows of the batch in pass_
+  bool couples_in_training_ = false;  // the same in training
   index_t parameter_count_ = 0;
   // Of parameters those that have a gradient of each leaf: all but tables, which follow.
   index_t summed_count_ = 0;
-  index_t weights_used_ = 0;  // in a pass: the same, but those of several layers count for each
-  bool transposed_ = false;   // whether the workspace has the transposed weights
-  index_t block_rows_ = 0;    // at most, of a block in chained.cc
-  index_t small_rows_ = 0;    // at most, of a batch in small.cc
+  index_t weights_used_ = 0;     // in a pass: the same, but those of several layers count for each
+  bool has_transposed_ = false;  // whether the workspace has the transposed weights
+  index_t block_rows_ = 0;       // at most, of a block in chained.cc
+  index_t small_rows_ = 0;       // at most, of a batch in small.cc
   SmallPlan<T> small_;
   std::uint64_t layers_version_ = 0;
   AlignedBuffer<T> small_dx_;
-  AlignedBuffer<T> turned_;  // the transposed weights of small layers
+  AlignedBuffer<T> small_transposed_;  // the transposed weights of small layers
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
   std::vector<std::shared_ptr<AlignedBuffer<T>>> branches_sums_;  // see `gradient_of_part`

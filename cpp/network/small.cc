@@ -45,7 +45,7 @@ template <class T>
 bool Network<T>::trains_small(index_t batch, const Objective<T>& objective,
                               const OptimizerState<T>& optimizer) const {
   const bool large = static_cast<std::size_t>(summed_count_) * sizeof(T) > descent_bytes;
-  return (batch <= small_rows_ || leaves_are_small(objective, batch)) && !couples_ &&
+  return (batch <= small_rows_ || leaves_are_small(objective, batch)) && !couples_in_training_ &&
          !(large && optimizer.descends() && !array_steps_);
 }
 
@@ -77,7 +77,7 @@ void Network<T>::prepare_small() {
     total += divide_up(layer->units(), table.lanes) * table.lanes *
              Workspace<T>::stride_of(table, layer->inputs());
   }
-  densecore::reserve(turned_, total);
+  densecore::reserve(small_transposed_, total);
   std::vector<SmallPart<T>> parts;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Dense<T>* const layer = layers_[l]->dense();
@@ -118,7 +118,7 @@ void Network<T>::prepare_small() {
     small.ld = workspace_.a(l, 0, rows).stride;
     small.z = workspace_.kept(l, 0, rows).data;
     small.delta = workspace_.near_gradient(l, rows).data;
-    small.transposed = turned_.data() + place[l];
+    small.transposed = small_transposed_.data() + place[l];
     small.ld_below = Workspace<T>::stride_of(table, layer->inputs());
     small.below = small_below(l, false);
     if (layer->trainable && gradients_ != nullptr) {
@@ -178,7 +178,7 @@ void Network<T>::forward_small(ConstView x, View out, bool only_z, bool kept) {
         part.by_rows->forward(workspace_.kept(part.end - 1, 0, x.rows),
                               workspace_.a(part.end - 1, 0, x.rows));
     } else if (z_here || part.joins) {
-      forward_simple(part.begin, x, 0, x.rows, workspace_.a(part.begin, 0, x.rows), z_here);
+      forward_other(part.begin, x, 0, x.rows, workspace_.a(part.begin, 0, x.rows), z_here);
     } else {
       part.layer->forward(pass_, parameters_->data(), part.of(x));
     }
@@ -213,7 +213,7 @@ void Network<T>::backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, 
       table_->normalization.sum(below.rows, below.cols, below.data, below.stride, first.below,
                                 first.ld_below, below.data, below.stride);
   } else if (part.joins) {
-    backward_simple(part.begin, x, 0, x.rows, from_z, false, gradients_->data(), dx, true);
+    backward_other(part.begin, x, 0, x.rows, from_z, false, gradients_->data(), dx, true);
   } else if (from_z) {
     if (part.below) copy_rows(ConstView(part.gradient), part.below);
   } else {
