@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base.blas import one_blas_thread
 from .._base.dtypes import Network
 from .._base.lazy import imports
 from .._base.subnormals import flush_subnormals
@@ -12,7 +13,6 @@ from .._base.warn import warn
 from .._data.dataset import Data
 from .._data.row_sources import take
 from ..losses import Loss
-from .levenberg_marquardt import one_blas_thread
 
 
 class LBFGS:

@@ -1,6 +1,5 @@
 """Levenberg–Marquardt: damped Gauss–Newton steps for losses that are sums of squares."""
 
-import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._base import checks
+from .._base.blas import one_blas_thread
 from .._base.dtypes import Network
 from .._base.lazy import imports
 from .._base.lookup import unknown
@@ -339,14 +339,3 @@ def _cholesky() -> Callable[[Vector], Callable[[Vector], Vector] | None]:
         return None if failed else lambda b: dpotrs(upper, b, lower=0)[0]
 
     return factorize_by_lapack
-
-
-def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
-    """SciPy's solvers hand short vectors to BLAS, whose threads cost many times what they save."""
-    try:
-        with imports:
-            import threadpoolctl
-    except ImportError:
-        return contextlib.nullcontext()
-    limits: contextlib.AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, "blas")
-    return limits

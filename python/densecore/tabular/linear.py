@@ -4,7 +4,6 @@ They are made for all parts of the rows at once. The strength of the ridge, and 
 they are given, are those that are best on the rows not seen.
 """
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base.lazy import imports
+from .._base.blas import one_blas_thread
 from .features import NumericFeature
 from .folds import Indices
 from .preparation import Preparation
@@ -100,17 +99,6 @@ def losses_of(answers: Array, truth: Array, classification: bool) -> Array:
         return logs
     squares: Array = ((answers - truth) ** 2).sum(axis=1)
     return squares
-
-
-def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
-    """NumPy's products have the same bits for any number of threads only if there is one."""
-    try:
-        with imports:
-            import threadpoolctl
-    except ImportError:
-        return contextlib.nullcontext()
-    limits: contextlib.AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, "blas")
-    return limits
 
 
 # What a linear model is given ---------------------------------------------------------------------
