@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.blas import one_blas_thread
 from .folds import Indices
 from .members import out_of_fold, train
 from .recipe import Recipe
@@ -31,7 +32,9 @@ def linear_predictions(
     """A linear model's predictions (rows, outputs) of the rows that it has not seen, in the order
     of `out_of_fold`: probabilities, or numbers in the units of `y`."""
     if not classification and x.shape[1] <= _EXACT:
-        return _least_squares(x, y, held_out, weight)
+        # The scores are in the model's file, whose bits must not depend on the threads.
+        with one_blas_thread():
+            return _least_squares(x, y, held_out, weight)
     mean, scale = np.zeros(outputs), np.ones(outputs)
     if not classification:
         # The recipe's rate and epochs are for targets of this size.
