@@ -82,11 +82,8 @@ class _Tabular(BaseEstimator):
     def _recipe(self) -> Recipe:
         hidden: tuple[int, ...] | None = None
         if self.hidden is not None:
-            if not isinstance(self.hidden, list | tuple) and getattr(self.hidden, "ndim", 0) != 1:
-                raise TypeError(
-                    f"hidden: found {checks.shown(self.hidden)}, wanted a list of widths"
-                )
-            hidden = tuple(checks.width("hidden", units) for units in self.hidden)
+            widths = checks.listed("hidden", self.hidden, "a list of widths")
+            hidden = tuple(checks.width("hidden", units) for units in widths)
         rate = self.learning_rate
         return recipe_named(checks.text("recipe", self.recipe)).with_options(
             hidden=hidden,
