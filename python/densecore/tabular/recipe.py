@@ -61,8 +61,8 @@ class Recipe:
     extras: bool = True  # bins, factors and dropout; not for a linear model
 
     full_rows = 4000
-    # Parts of fewer rows are too small for each to tell its own networks' best epoch: a network
-    # that is best by chance is not, and its score on these rows is too good.
+    # Of tables of up to so many rows, a part is too small to tell its own networks' best epoch: a
+    # network that is best by chance is not, and its score on these rows is too good.
     few_rows = 1000
 
     def settings(self, classification: bool) -> "Settings":
