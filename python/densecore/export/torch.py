@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _import() -> Any:
-    """PyTorch's ``nn``.
+    """PyTorch.
 
     Raises
     ------
