@@ -252,6 +252,9 @@ def test_claims_are_checked_before_memory_is_taken(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(pb.message(7, [pb.raw(5, elsewhere)]))
     with pytest.raises(ValueError, match="constant w: found numbers in another file"):
         dc.from_onnx(tmp_path / "m.onnx")
+    wide = written([node("Relu", "x", "y")], {}, (2**17,), tmp_path / "wide.onnx")
+    with pytest.raises(ValueError, match="more than all constants"):
+        dc.from_onnx(wide)
     (tmp_path / "m.onnx").write_bytes(b"\x89PNG")
     with pytest.raises(ValueError, match="found no ONNX file that can be read"):
         dc.from_onnx(tmp_path / "m.onnx")

@@ -111,14 +111,6 @@ class Weights:
             else:
                 yield from self._datasets(found)
 
-    def _read(self, found: Any, shape: tuple[int, ...] | None) -> Array:
-        if found.dtype.kind not in "fiu" or (shape is not None and found.shape != shape):
-            raise ValueError(
-                f"{self._path}: {found.name}: found {found.dtype} of shape {found.shape}, wanted "
-                f"numbers of shape {shape}"
-            )
-        return np.asarray(found[()])
-
     def of_layers(self, config: Mapping[str, Any]) -> dict[int, list[Any]]:
         """Datasets of each layer, in Keras's order of its weights, by the `id` of its entry.
 
@@ -170,7 +162,12 @@ class Weights:
         ValueError
             It has another shape, or is not made of numbers; nothing has been read then.
         """
-        return self._read(found, shape)
+        if found.dtype.kind not in "fiu" or found.shape != shape:
+            raise ValueError(
+                f"{self._path}: {found.name}: found {found.dtype} of shape {found.shape}, wanted "
+                f"numbers of shape {shape}"
+            )
+        return np.asarray(found[()])
 
     def fitting(self, found: Any, shape: tuple[int, ...]) -> Array:
         """One array, of the shape that is wanted, or with numbers for the features of rows that
@@ -183,10 +180,10 @@ class Weights:
         """
         fewer = len(shape) == 1 and found.ndim == 1 and 0 < found.size < shape[0]
         if fewer and shape[0] % found.size == 0 and "normalization" in str(found.name):
-            return np.tile(self._read(found, found.shape), shape[0] // found.size)
+            return np.tile(self.read(found, found.shape), shape[0] // found.size)
         if len(shape) == 1 and found.ndim > 1 and found.size == shape[0]:
-            return self._read(found, found.shape).ravel()  # as of PReLU
-        return self._read(found, shape)
+            return self.read(found, found.shape).ravel()  # as of PReLU
+        return self.read(found, shape)
 
     def optimizer(self) -> list[Any]:
         """Datasets of the optimizer in Keras 3's order: iteration, learning rate, states."""

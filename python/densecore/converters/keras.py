@@ -1,6 +1,5 @@
 """Keras's models and model files, as models. Keras itself is not imported."""
 
-import inspect
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +21,11 @@ from .._base import checks
 from .._base.dtypes import Array
 from .._base.warn import warn
 from .._saving import keras_files
+from ..export.keras_optimizers import argument_names
 from ..export.keras_optimizers import take as take_optimizer
 from ..models.model import Model
 from ..models.sequential import Sequential
-from .keras_graph import GraphReader, Reference, is_operation, references
+from .keras_graph import GraphReader, Reference, is_operation, name_of, references
 
 
 class _Config:
@@ -36,7 +36,7 @@ class _Config:
         self.place = f"layer {config.get('name')} ({kind})"
         self.config.pop("name", None)
         self.trainable = bool(self.config.pop("trainable", True))
-        self.dtype = _dtype_name(self.config.pop("dtype", None))
+        self.config.pop("dtype", None)  # `_model` looks at those of all layers
 
     def pop(self, key: str, default: Any = None) -> Any:
         return self.config.pop(key, default)
@@ -277,8 +277,8 @@ _INPUTS = ("InputLayer",)
 _WITHOUT_EFFECT = ("Identity",)
 
 
-def _layer(entry: Mapping[str, Any]) -> tuple[layers.Layer, str | None]:
-    """A layer and its dtype.
+def _layer(entry: Mapping[str, Any]) -> layers.Layer:
+    """The layer of an entry.
 
     Raises
     ------
@@ -303,7 +303,7 @@ def _layer(entry: Mapping[str, Any]) -> tuple[layers.Layer, str | None]:
     if left:
         raise ValueError(f"from_keras: {config.place}: found {left}, which {kind} here lacks")
     layer.name = str(entry["config"].get("name")) or None
-    return layer, config.dtype
+    return layer
 
 
 def _sources(entry: Mapping[str, Any]) -> list[str]:
@@ -338,7 +338,7 @@ def _entries(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         It is of another class of models.
     """
     kind, inner = config.get("class_name"), config.get("config")
-    if kind not in ("Sequential", "Functional", "Model") or inner is None:
+    if not keras_files.is_model(config) or inner is None:
         raise ValueError(f"from_keras: found a model of class {kind}, wanted Sequential or Model")
     entries = inner if isinstance(inner, list) else inner.get("layers", [])
     if not all(isinstance(each, Mapping) for each in entries):
@@ -364,7 +364,7 @@ def _is_stack(config: Mapping[str, Any]) -> bool:
         for entry in entries:
             if _sources(entry) != before:
                 return False
-            before = [str(entry.get("config", {}).get("name", entry.get("name")))]
+            before = [name_of(entry)]
         outputs = references(config["config"].get("output_layers", [[*before, 0, 0]]))
         inputs = references(config["config"].get("input_layers", [["", 0, 0]]))
         if not isinstance(outputs, Reference) or not isinstance(inputs, Reference):
@@ -397,7 +397,7 @@ def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model
     dtypes = set()
 
     def make(entry: Mapping[str, Any]) -> layers.Layer:
-        layer, _ = _layer(entry)
+        layer = _layer(entry)
         made.append((layer, entry))
         return layer
 
@@ -447,9 +447,7 @@ def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model
 
 
 def _known_arguments(make: type, config: Mapping[str, Any]) -> dict[str, Any]:
-    known: set[str] = set()
-    for each in make.__mro__[:-1]:
-        known |= set(inspect.signature(each).parameters)
+    known = argument_names(make)
     return {key: value for key, value in config.items() if key in known and value is not None}
 
 

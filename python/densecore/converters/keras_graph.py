@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import activations, layers
 from .._data.structures import leaves, mapped
+from .._saving.keras_files import entries_of, is_model
 from ..models.functional import Functional
 from ..models.model import Model
 from ..models.sequential import Sequential
@@ -16,7 +17,6 @@ Entry = Mapping[str, Any]
 #: What makes the layer of an entry of a configuration, its dtype known.
 Make = Callable[[Entry], layers.Layer]
 
-_MODELS = ("Sequential", "Functional", "Model")
 # Operations of keras.ops that NumPy calls otherwise.
 _NUMPY_NAMES = {"abs": "absolute", "mod": "remainder", "round": "rint", "true_divide": "divide"}
 
@@ -26,10 +26,11 @@ def _snake_case(name: str) -> str:
 
 
 def _place(entry: Entry) -> str:
-    return f"layer {_name(entry)} ({entry.get('class_name')})"
+    return f"layer {name_of(entry)} ({entry.get('class_name')})"
 
 
-def _name(entry: Entry) -> str:
+def name_of(entry: Entry) -> str:
+    """The name of an entry's layer."""
     return str(entry.get("config", {}).get("name", entry.get("name")))
 
 
@@ -45,8 +46,8 @@ def is_operation(entry: Entry) -> bool:
     # In .h5 files there are no modules; all layers of Keras 3 say whether they are trainable.
     calls = entry.get("inbound_nodes") or [None]
     config = entry.get("config") or {}
-    others = (*_MODELS, "InputLayer")
-    known = "trainable" in config or "dtype" in config or entry.get("class_name") in others
+    known = "trainable" in config or "dtype" in config or entry.get("class_name") == "InputLayer"
+    known = known or is_model(entry)
     return isinstance(calls[0], Mapping) and not known
 
 
@@ -106,14 +107,14 @@ class GraphReader:
             Something in it has no form here; the message names the layer.
         """
         inner = config.get("config")
-        entries = inner if isinstance(inner, list) else (inner or {}).get("layers", [])
+        entries = entries_of(config)
         own = inner.get("name") if isinstance(inner, Mapping) else None
         if config.get("class_name") == "Sequential":
             return self._stack(entries, name or own, config)
         assert isinstance(inner, Mapping)
         values = self._values(entries)
         # Keras 3 counts the outputs of a functional model's calls from 1, among a model's outputs.
-        from_one = {_name(each) for each in entries if _is_functional_of_keras_3(each)}
+        from_one = {name_of(each) for each in entries if _is_functional_of_keras_3(each)}
 
         def value(reference: Reference) -> Any:
             name, node, place = reference.key
@@ -146,7 +147,7 @@ class GraphReader:
 
     def _part(self, entry: Entry) -> Any:
         """A layer, or a model within the model."""
-        if entry["class_name"] in _MODELS:
+        if is_model(entry):
             return self.model(entry)
         return layers.Identity() if entry["class_name"] == "Identity" else self._make(entry)
 
@@ -155,7 +156,7 @@ class GraphReader:
         values: dict[tuple[str, int, int], Any] = {}
         waiting: list[tuple[str, int, Entry, Any, Any]] = []
         for entry in entries:
-            name = _name(entry)
+            name = name_of(entry)
             if entry["class_name"] == "InputLayer":
                 values[name, 0, 0] = _input(entry)
                 continue

@@ -23,7 +23,7 @@ from .onnx_graph import Graph, Node, read
 from .onnx_operators import OPERATORS, compute
 
 _LONGEST = 14  # pieces that are taken for one function
-_WITHOUT_EFFECT = ("Identity", "Dropout", "Cast")
+_WITHOUT_EFFECT = ("Identity", "Cast")
 _PRODUCTS = ("Gemm", "MatMul")
 
 # A layer (none: nothing has to be computed) and its arrays.

@@ -32,7 +32,7 @@ def _gelu(z: Array, a: Mapping[str, Any]) -> Array:
 
 
 def _limits(a: Mapping[str, Any], rest: Sequence[Array | None]) -> tuple[Any, Any]:
-    given = [None if each is None else each for each in rest] + [None, None]
+    given = [*rest, None, None]
     low = a.get("min", given[0])
     high = a.get("max", given[1])
     return -np.inf if low is None else low, np.inf if high is None else high

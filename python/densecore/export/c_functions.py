@@ -11,121 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from .core_constants import NUMBERS, TABLES
 from .program import Array
-
-# Constants by type, as in MathConstants and NormalConstants of the core.
-_NUMBERS: dict[str, dict[str, float]] = {
-    "float32": {
-        "exp_low": -104.0, "exp_high": 89.0, "log2e": 1.44269504088896341,
-        "ln2": 0.693147180559945309, "ln2_high": float.fromhex("0x1.63p-1"),
-        "ln2_low": -2.12194440e-4, "erf_centre": 1.75, "erf_limit": 3.93,
-        "expm1_low": -18.0, "expm1_large": 64.0, "smallest_normal": 2.0**-126,
-        "smallest": 2.0**-149, "subnormal_scale": 2.0**24, "subnormal_exponent": 24.0,
-        "tanh_limit": 9.1, "exponent_magic": 1.5 * 2.0**23 + 127, "normal_limit": 15.0,
-        "product_low": -110.0, "lowest_exponent": -100.0, "splitter": 2.0**12 + 1,
-        "gelu_factor": float.fromhex("0x1.98846p+0"), "gelu_factor_low": -7.6059641772574021576e-7,
-        "gelu_cubic": float.fromhex("0x1.2444f2p-4"), "gelu_cubic_low": 2.3988323959931356273e-9,
-        "gelu_limit": 11.0,
-        "whole_magic": 1.5 * 2.0**23, "most_turns": 2.0**20,
-        "mish_limit": 15.0, "squareplus_most": 1e18,
-    },
-    "float64": {
-        "exp_low": -746.0, "exp_high": 710.0, "log2e": 1.44269504088896340736,
-        "ln2": 0.693147180559945309417, "ln2_high": 6.93147180369123816490e-01,
-        "ln2_low": 1.90821492927058770002e-10, "erf_centre": 1.75, "erf_limit": 5.93,
-        "expm1_low": -38.0, "expm1_large": 128.0, "smallest_normal": 2.0**-1022,
-        "smallest": 2.0**-1074, "subnormal_scale": 2.0**54, "subnormal_exponent": 54.0,
-        "tanh_limit": 19.1, "exponent_magic": 1.5 * 2.0**52 + 1023, "normal_limit": 40.0,
-        "product_low": -756.0, "lowest_exponent": -960.0, "splitter": 2.0**27 + 1,
-        "gelu_factor": float.fromhex("0x1.9884533d4366p+0"),
-        "gelu_factor_low": -3.4303621619665788244e-15,
-        "gelu_cubic": float.fromhex("0x1.2444f2a4d8b4bp-4"),
-        "gelu_cubic_low": -6.1751499181553154534e-19,
-        "gelu_limit": 22.0,
-        "whole_magic": 1.5 * 2.0**52, "most_turns": 2.0**49,
-        "mish_limit": 25.0, "squareplus_most": 1e150,
-    },
-}  # fmt: skip
-#: Coefficients by type and function.
-TABLES: dict[str, dict[str, tuple[float, ...]]] = {
-    "float32": {
-        "turn_cosine": (
-            1.0, -19.7392088, 64.939394, -85.4568172, 60.2446414, -26.4262568, 7.90353637,
-        ),
-        "exp_tail": (
-            0.5000000061938459, 0.16666542992101993, 0.04166628201320155, 0.00836658394782393,
-            0.0013946451020395553,
-        ),
-        "log_tail": (
-            0.6666677644864124, 0.39977532381257475, 0.2987199683327741,
-        ),
-        "erf_near": (
-            0.1283791657267128, -0.3761262582421308, 0.11283585148406229, -0.026853811927888313,
-            0.005188327673700397, -0.0008010193533785524, 7.853861088974778e-05,
-        ),
-        "erf_far": (
-            4.3178635835979415, 3.9596106152388297, 0.9099363603329534, 0.02053485333999862,
-            -0.004607458302225271, 0.0009907187442766473, -0.00018677655227394377,
-        ),
-        "normal_tail": (
-            0.495655867120235, -0.13930289946107732, 0.04509441602269148, 0.01067320765346575,
-            -0.024481127442843302, 0.015816355130453753, -0.0048776652713926685,
-            -0.00014078104973641264, 0.0006487935639277346, -7.605023820329246e-05,
-            -7.04527506329056e-05,
-        ),
-        "tanh_fraction": (
-            3.0000000350370755, 0.19999909540499114, -0.0057107068528794375, 0.0002490890915366958,
-            -9.454077107105302e-06,
-        ),
-    },
-    "float64": {
-        "turn_cosine": (
-            1.0, -19.739208802178716, 64.939394022668296, -85.456817206693728, 60.244641371876661,
-            -26.426256783374399, 7.9035363713184692, -1.714390711088672, 0.28200596845579123,
-            -0.036382841142545669, 0.0037798342006800396,
-        ),
-        "exp_tail": (
-            0.5000000000000006, 0.16666666666666685, 0.04166666666657362, 0.0083333333333146,
-            0.0013888888932379576, 0.00019841269903012103, 2.4801504445080723e-05,
-            2.7557227970521782e-06, 2.7626326854120705e-07, 2.511446787911344e-08,
-        ),
-        "log_tail": (
-            0.6666666666666734, 0.3999999999941396, 0.28571428742562366, 0.22222198553767522,
-            0.18183565408003186, 0.1531402110294647, 0.1479626129733136,
-        ),
-        "erf_near": (
-            0.12837916709551256, -0.3761263890318352, 0.11283791670944185, -0.026866170643111448,
-            0.00522397760611833, -0.0008548325929308515, 0.0001205529357674167,
-            -1.492471229925613e-05, 1.6447131540297694e-06, -1.6206313540173915e-07,
-            1.3710979522503812e-08, -7.779466963980758e-10,
-        ),
-        "erf_far": (
-            4.317863525433223, 3.9596109008134217, 0.9099401664966887, 0.020538840381218674,
-            -0.0046249304983079585, 0.0009640986551592312, -0.0001745230662280718,
-            2.3741426900645305e-05, -8.275166239147085e-07, -8.907505413838369e-07,
-            4.0190925518448656e-07, -1.132964112767471e-07, 2.314881584642243e-08,
-            -2.6800508090930144e-09, -3.4291917518613025e-10, 2.6463165232634885e-10,
-            -5.893325743628347e-11, 5.042855194708814e-12,
-        ),
-        "normal_tail": (
-            0.4956558668353369, -0.13930290771363965, 0.045094448559241156, 0.010673512219115852,
-            -0.02448163640150011, 0.01581307360916977, -0.004875488072404088,
-            -0.0001259196354184854, 0.000648101038366846, -0.00010581897428980866,
-            -8.069110435746975e-05, 2.2407922404173676e-05, 1.2551006673100327e-05,
-            -3.639494295669379e-06, -2.447601037989896e-06, 4.5584755478592843e-07,
-            5.285812292491374e-07, -1.1514165722003176e-08, -1.0879757463842265e-07,
-            -1.7163857708994018e-08, 1.7770452023368413e-08, 5.878356190613162e-09,
-            -1.6128646016692837e-09, -7.793733322355596e-10,
-        ),
-        "tanh_fraction": (
-            3.0, 0.19999999999999862, -0.005714285714259845, 0.0002539682537790024,
-            -1.2203668640306048e-05, 5.987647802324354e-07, -2.9563053866772595e-08,
-            1.4610045511303686e-09, -7.140524967434597e-11, 3.2214903521806533e-12,
-            -9.955147350197256e-14,
-        ),
-    },
-}  # fmt: skip
-
 
 # Name of a function: those that it calls, and its text.
 _FUNCTIONS: dict[str, tuple[Sequence[str], str]] = {
@@ -511,7 +398,7 @@ static inline void @log_softmax(int n, const NUM *z, NUM *a) {
         (),
         """
 /* a = x W + b, W (inputs, units) row by row: each output a chain of multiply-adds */
-static inline void @dense(int inputs, int units, const WEIGHT *w, const NUM *b, const NUM *x,
+static inline void @dense(int inputs, int units, const NUM *w, const NUM *b, const NUM *x,
                           NUM *a) {
   int i, j;
   for (j = 0; j < units; ++j) a[j] = b ? b[j] : 0;
@@ -608,21 +495,17 @@ def number(value: float, dtype: str) -> str:
 
 def array(values: Iterable[float], dtype: str) -> str:
     """A C initializer, in lines of at most 96 characters."""
-    lines, line = [], ""
-    for value in values:
-        text = number(float(value), dtype)
-        if len(line) + len(text) + 2 > 96:
-            lines.append(line.rstrip())
-            line = ""
-        line += text + ", "
-    return "{" + "\n  ".join([*lines, line.rstrip(", ")]) + "}"
+    return _initializer(number(float(value), dtype) for value in values)
 
 
-def integers(values: "Array") -> str:
+def integers(values: Array) -> str:
     """The same for whole numbers."""
+    return _initializer(map(str, values.ravel().tolist()))
+
+
+def _initializer(texts: Iterable[str]) -> str:
     lines, line = [], ""
-    for value in values.ravel().tolist():
-        text = str(value)
+    for text in texts:
         if len(line) + len(text) + 2 > 96:
             lines.append(line.rstrip())
             line = ""
@@ -657,7 +540,6 @@ def _text(template: str, prefix: str, dtype: str) -> str:
     single = dtype == "float32"
     words = {
         "NUM": "float" if single else "double",
-        "WEIGHT": "float" if single else "double",
         "BITS": "uint32_t" if single else "uint64_t",
         "SIGNED": "int32_t" if single else "int64_t",
         "MANTISSA": "23" if single else "52",
@@ -667,7 +549,7 @@ def _text(template: str, prefix: str, dtype: str) -> str:
         "SQRT": "sqrtf" if single else "sqrt",
     }
     text = re.sub(r"\b(" + "|".join(words) + r")\b", lambda found: words[found[1]], template)
-    tables, numbers = TABLES[dtype], _NUMBERS[dtype]
+    tables, numbers = TABLES[dtype], NUMBERS[dtype]
     text = re.sub(r"#(\w+)", lambda found: str(len(tables[found[1]])), text)
     text = re.sub(
         r"\{(\w+)\}",

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .._data.structures import leaves
 from ..layers import Layer
 from ..layers.lowering import Row
 
@@ -89,11 +88,6 @@ def calls_of(model: Any) -> Calls:
     )
 
 
-def layers_of(model: Any) -> list[Layer]:
-    """The layers of a model, each once, in the order of its weights."""
-    return list(model._layers)
-
-
 def check_built(what: str, model: Any) -> None:
     """Raise where a model has no parameters yet.
 
@@ -111,8 +105,3 @@ def check_built(what: str, model: Any) -> None:
             f"{what}: the model {model.name!r} has no parameters yet: it does not know its number "
             "of inputs (start with Input, call build, or fit first)"
         )
-
-
-def count_leaves(structure: Any) -> int:
-    """The number of values that a structure holds."""
-    return len(leaves(structure))

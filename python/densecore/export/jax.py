@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import activations, layers
+from .. import layers
 from .._base.dtypes import Array
 from .._base.lazy import imports
 from .._data.matching import matched
 from .._data.structures import packed
-from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
 from .calls import Calls, calls_of, check_built
-from .rows_of_layers import row_of
+from .rows_of_layers import activation_of, row_of
 
 Tree = dict[str, dict[str, Any]]
 
@@ -140,19 +139,9 @@ Apply = Callable[..., Any]  # of the layer's arrays and its values
 
 
 def _function(jax: Any, layer: layers.Layer, activation: Any) -> Callable[[Any], Any]:
-    if isinstance(activation, UserActivation):
-        raise ValueError(
-            f"layer {layer.name}: found an activation that is a Python function of NumPy arrays, "
-            "wanted one of: " + ", ".join(_FUNCTIONS)
-        )
-    found = activations.get(activation)
-    if found.name == "linear":
+    found = activation_of(layer, activation, _FUNCTIONS)
+    if found is None:
         return lambda z: z
-    if found.name not in _FUNCTIONS:
-        raise ValueError(
-            f"layer {layer.name}: found the activation {found.name}, wanted one of: "
-            + ", ".join(_FUNCTIONS)
-        )
     function, parameters = _FUNCTIONS[found.name], dict(found.parameters)
     return lambda z: function(jax.numpy, jax.nn, parameters, z)
 

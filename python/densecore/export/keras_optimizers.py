@@ -141,14 +141,20 @@ def _objectives(keras: Any, model: "Model") -> dict[str, Any]:
     return parts
 
 
+def argument_names(kind: type) -> set[str]:
+    """The arguments that a class takes, those that it hands on to its bases among them."""
+    known: set[str] = set()
+    for each in kind.__mro__[:-1]:
+        known |= set(inspect.signature(each).parameters)
+    return known
+
+
 def _of_config(module: Any, ours: Any) -> Any:
     """Keras's object of the same class and arguments."""
     kind = getattr(module, type(ours).__name__, None)
     if kind is None:
         raise ValueError(f"Keras has no {type(ours).__name__}")
-    known: set[str] = set()
-    for each in kind.__mro__[:-1]:
-        known |= set(inspect.signature(each).parameters)
+    known = argument_names(kind)
     config = {key: value for key, value in ours.get_config().items() if key in known}
     config.pop("name", None)
     if isinstance(config.get("learning_rate"), dict):

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from .._base.files import StrPath, atomic_writer
-from . import c_functions
 from . import protobuf as pb
+from .core_constants import TABLES
 from .onnx_elements import element
 from .onnx_graph import IR_VERSION, OPSET, TYPES, Graph, value_info
 from .program import (
@@ -101,7 +101,7 @@ def _gelu(g: Graph, z: str, p: Mapping[str, Any]) -> str:
 def _gelu_in_double(g: Graph, z: str) -> str:
     """max(z, 0) + x Phi(x) for x = -|z|, as the core computes it: ONNX Runtime has Erf in single
     precision only."""
-    table = c_functions.TABLES["float64"]["normal_tail"]
+    table = TABLES["float64"]["normal_tail"]
     x = g.node("Max", g.node("Neg", g.node("Abs", z)), g.number(-40.0))
     t = g.node("Div", g.node("Add", x, g.number(4.0)), g.node("Sub", x, g.number(4.0)))
     tail = g.number(table[-1])

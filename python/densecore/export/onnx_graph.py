@@ -1,6 +1,6 @@
 """The nodes and constants of an ONNX file, as the bytes of its messages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ class Graph:
     def constant(self, name: str, array: Array) -> str:
         """A tensor of the file; returns its name."""
         fresh = self.fresh(name)
-        self.initializers.append(_tensor(fresh, np.asarray(array)))
+        self._append_tensor(fresh, np.asarray(array))
         return fresh
 
     def number(self, value: float) -> str:
@@ -114,6 +114,22 @@ class Graph:
     ) -> str:
         """Append a node with one output; returns the output's name."""
         output = self.fresh(name or operator.lower()) if output is None else output
+        self._append_node(operator, inputs, output, domain, attributes)
+        return output
+
+    # Where nodes and tensors go: into the file's messages, or into another writer's container.
+
+    def _append_tensor(self, name: str, array: Array) -> None:
+        self.initializers.append(_tensor(name, array))
+
+    def _append_node(
+        self,
+        operator: str,
+        inputs: Sequence[str],
+        output: str,
+        domain: str,
+        attributes: Mapping[str, Any],
+    ) -> None:
         parts = [pb.text(1, each) for each in inputs]
         parts += [pb.text(2, output), pb.text(3, self.fresh(f"{output}/{operator}"))]
         parts.append(pb.text(4, operator))
@@ -121,4 +137,3 @@ class Graph:
         if domain:
             parts.append(pb.text(7, domain))
         self.nodes.append(b"".join(parts))
-        return output

@@ -1,9 +1,11 @@
-"""Which row of an exporter's table says what a layer is: the same question for every format."""
+"""Which row of an exporter's table says what a layer or an activation is: the same questions for
+every format."""
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 
-from .. import layers
+from .. import activations, layers
+from ..layers.activation_argument import UserActivation
 
 Row = TypeVar("Row")
 
@@ -32,3 +34,29 @@ def row_of(layer: layers.Layer, table: Mapping[type[layers.Layer], Row]) -> Row:
         f"layer {layer.name}: found {type(layer).__name__}, wanted one of: "
         + ", ".join(sorted(kind.__name__ for kind in table))
     )
+
+
+def activation_of(
+    layer: layers.Layer, activation: Any, known: Collection[str]
+) -> activations.Activation | None:
+    """A layer's activation, which another library has under one of these names; None for linear.
+
+    Raises
+    ------
+    ValueError
+        It has none, or the activation is a pair of Python functions; the message names the layer.
+    """
+    if isinstance(activation, UserActivation):
+        raise ValueError(
+            f"layer {layer.name}: found an activation that is a Python function of NumPy arrays, "
+            "wanted one of: " + ", ".join(known)
+        )
+    found = activations.get(activation)
+    if found.name == "linear":
+        return None
+    if found.name not in known:
+        raise ValueError(
+            f"layer {layer.name}: found the activation {found.name}, wanted one of: "
+            + ", ".join(known)
+        )
+    return found

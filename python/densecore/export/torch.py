@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import activations, layers
+from .. import layers
 from .._base.lazy import imports
-from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
 from ..layers.merge import Merge as MergeLayer
 from .calls import Calls, calls_of, check_built
-from .rows_of_layers import row_of
+from .rows_of_layers import activation_of, row_of
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 def _import() -> Any:
-    """PyTorch's ``nn``.
+    """PyTorch.
 
     Raises
     ------
@@ -96,19 +95,9 @@ def _function(torch: Any, layer: layers.Layer, activation: Any) -> list[Any]:
     ValueError
         PyTorch has none, or it is a pair of Python functions of NumPy arrays.
     """
-    if isinstance(activation, UserActivation):
-        raise ValueError(
-            f"layer {layer.name}: found an activation that is a Python function of NumPy arrays, "
-            "wanted one of: " + ", ".join(_MODULES)
-        )
-    found = activations.get(activation)
-    if found.name == "linear":
+    found = activation_of(layer, activation, _MODULES)
+    if found is None:
         return []
-    if found.name not in _MODULES:
-        raise ValueError(
-            f"layer {layer.name}: found the activation {found.name}, wanted one of: "
-            + ", ".join(_MODULES)
-        )
     return [_MODULES[found.name](torch, found.parameters)]
 
 

@@ -1,9 +1,9 @@
 """The estimators as steps of pipelines that skl2onnx converts."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from .._base.dtypes import Array
 from .._base.lazy import imports
 from ..export.onnx_graph import OPSET, TYPES, Graph
 from ._classifier import MLPClassifier
@@ -24,29 +24,23 @@ class _Container(Graph):
     def fresh(self, wanted: str) -> str:
         return str(self._scope.get_unique_variable_name(wanted))
 
-    def constant(self, name: str, array: Any) -> str:
-        fresh = self.fresh(name)
-        values = np.asarray(array)
-        kind = TYPES[values.dtype.name]
-        self._container.add_initializer(fresh, kind, list(values.shape), values.ravel().tolist())
-        return fresh
+    def _append_tensor(self, name: str, array: Array) -> None:
+        kind = TYPES[array.dtype.name]
+        self._container.add_initializer(name, kind, list(array.shape), array.ravel().tolist())
 
-    def node(
+    def _append_node(
         self,
         operator: str,
-        *inputs: str,
-        name: str = "",
-        output: str | None = None,
-        domain: str = "",
-        **attributes: Any,
-    ) -> str:
-        output = self.fresh(name or operator.lower()) if output is None else output
+        inputs: Sequence[str],
+        output: str,
+        domain: str,
+        attributes: Mapping[str, Any],
+    ) -> None:
         self._container.add_node(
             operator, list(inputs), [output], op_domain=domain,
             op_version=2 if domain else OPSET,
             name=self._scope.get_unique_operator_name(operator), **attributes,
         )  # fmt: skip
-        return output
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
