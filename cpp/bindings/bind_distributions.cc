@@ -277,8 +277,7 @@ py::array divergence(const H& head, const H& other) {
 // gradient: (loss, mean entropy, divergence, clipped, gradient).
 template <class H>
 py::tuple policy_loss(const H& head, const py::object& action, const py::object& before,
-                      const py::object& advantage, double clip, double bonus,
-                      const py::object& isa) {
+                      const py::object& advantage, double clip, double bonus) {
   const index_t rows = head.rows().rows();
   if (rows == 0) throw std::invalid_argument("actions: found no rows, wanted at least one");
   const typename H::Action actions = head.action(action);
@@ -287,9 +286,9 @@ py::tuple policy_loss(const H& head, const py::object& action, const py::object&
       before.is_none() ? Numbers() : vector("old_log_prob", before, rows, head.single());
   Numbers slope;
   const Numbers now = head.rows().log_prob(actions);
-  const PolicyLoss found =
-      before.is_none() ? policy_gradient(now, gain, slope)
-                       : clipped_surrogate(functions_of(isa), now, earlier, gain, clip, slope);
+  const PolicyLoss found = before.is_none() ? policy_gradient(now, gain, slope)
+                                            : clipped_surrogate(head.rows().functions(), now,
+                                                                earlier, gain, clip, slope);
   auto gradient = head.rows().log_prob_gradient(actions, slope);
   double mean = std::numeric_limits<double>::quiet_NaN(), loss = found.loss;
   if (bonus != 0) {
@@ -358,7 +357,7 @@ void add_calls(py::class_<H>& type) {
       .def("divergence_gradient", &H::divergence_gradient, py::arg("other"), py::arg("weight"),
            "Its derivatives by these parameters and by the other's.")
       .def("policy_loss", &policy_loss<H>, py::arg("action"), py::arg("before"),
-           py::arg("advantage"), py::arg("clip"), py::arg("entropy"), py::arg("isa") = py::none(),
+           py::arg("advantage"), py::arg("clip"), py::arg("entropy"),
            "(loss, mean entropy, divergence, clipped share, gradient) of the clipped surrogate, or "
            "with None for `before` of the policy gradient.");
 }
