@@ -122,6 +122,7 @@ class Head {
 class PyNormal : public Head {
  public:
   using Action = Numbers;
+  using Gradient = NormalGradient;
 
   PyNormal(const py::object& loc, const py::object& log_scale, double lowest, double highest,
            bool squashed, const py::object& isa)
@@ -207,6 +208,7 @@ class PyNormal : public Head {
 class PyCategorical : public Head {
  public:
   using Action = std::vector<std::int32_t>;
+  using Gradient = Numbers;
 
   PyCategorical(const py::object& logits, const py::object& isa)
       : Head(is_single("logits", logits)), rows_(made(logits, isa)) {}
@@ -273,8 +275,7 @@ py::array divergence(const H& head, const H& other) {
   return vector_of(head.rows().divergence(other.rows()), head.single());
 }
 
-// loss - entropy * (mean entropy), with the clipped surrogate, or without `before` the plain policy
-// gradient: (loss, mean entropy, divergence, clipped, gradient).
+// (loss, mean entropy, divergence, clipped, gradient).
 template <class H>
 py::tuple policy_loss(const H& head, const py::object& action, const py::object& before,
                       const py::object& advantage, double clip, double bonus) {
@@ -284,20 +285,11 @@ py::tuple policy_loss(const H& head, const py::object& action, const py::object&
   const Numbers gain = vector("advantages", advantage, rows, head.single());
   const Numbers earlier =
       before.is_none() ? Numbers() : vector("old_log_prob", before, rows, head.single());
-  Numbers slope;
-  const Numbers now = head.rows().log_prob(actions);
-  const PolicyLoss found = before.is_none() ? policy_gradient(now, gain, slope)
-                                            : clipped_surrogate(head.rows().functions(), now,
-                                                                earlier, gain, clip, slope);
-  auto gradient = head.rows().log_prob_gradient(actions, slope);
-  double mean = std::numeric_limits<double>::quiet_NaN(), loss = found.loss;
-  if (bonus != 0) {
-    mean = mean_of(head.rows().entropy());
-    loss -= bonus * mean;
-    add(gradient, head.rows().entropy_gradient(
-                      Numbers(static_cast<std::size_t>(rows), -bonus / static_cast<double>(rows))));
-  }
-  return py::make_tuple(loss, mean, found.divergence, found.clipped, head.shown(gradient));
+  typename H::Gradient gradient;
+  const PolicyLoss found = densecore::policy_loss(
+      head.rows(), actions, before.is_none() ? nullptr : &earlier, gain, clip, bonus, gradient);
+  return py::make_tuple(found.loss, found.entropy, found.divergence, found.clipped,
+                        head.shown(gradient));
 }
 
 py::tuple td_loss(const py::object& values, const py::object& action, const py::object& target,
