@@ -104,20 +104,22 @@ class Head {
  protected:
   explicit Head(bool single) : single_(single) {}
   py::array shown_rows(const Numbers& numbers) const { return vector_of(numbers, single_); }
-  void check_other(const Head& other, index_t rows, index_t cols, index_t other_rows,
-                   index_t other_cols) const {
-    if (rows == other_rows && cols == other_cols && single_ == other.single_) return;
-    const auto text = [](index_t r, index_t c, bool single) {
-      return "(" + std::to_string(r) + ", " + std::to_string(c) + ") of " +
-             (single ? "float32" : "float64");
-    };
-    throw std::invalid_argument("kl: found a distribution " +
-                                text(other_rows, other_cols, other.single_) + ", wanted one " +
-                                text(rows, cols, single_));
-  }
 
   bool single_;
 };
+
+template <class H>
+void check_alike(const H& one, const H& other) {
+  if (one.rows().rows() == other.rows().rows() && one.rows().cols() == other.rows().cols() &&
+      one.single() == other.single())
+    return;
+  const auto text = [](const H& head) {
+    return "(" + std::to_string(head.rows().rows()) + ", " + std::to_string(head.rows().cols()) +
+           ") of " + (head.single() ? "float32" : "float64");
+  };
+  throw std::invalid_argument("kl: found a distribution " + text(other) + ", wanted one " +
+                              text(one));
+}
 
 class PyNormal : public Head {
  public:
@@ -162,14 +164,11 @@ class PyNormal : public Head {
     return found;
   }
   py::tuple divergence_gradient(const PyNormal& other, const py::object& weight) const {
-    check(other);
+    check_alike(*this, other);
     NormalGradient own, others;
     rows_.divergence_gradient(other.rows_, vector("weight", weight, rows_.rows(), single_), own,
                               others);
     return py::make_tuple(shown(own), other.shown(others));
-  }
-  void check(const PyNormal& other) const {
-    check_other(other, rows_.rows(), rows_.cols(), other.rows_.rows(), other.rows_.cols());
   }
 
   const NormalRows& rows() const { return rows_; }
@@ -224,14 +223,11 @@ class PyCategorical : public Head {
     return classes;
   }
   py::tuple divergence_gradient(const PyCategorical& other, const py::object& weight) const {
-    check(other);
+    check_alike(*this, other);
     Numbers own, others;
     rows_.divergence_gradient(other.rows_, vector("weight", weight, rows_.rows(), single_), own,
                               others);
     return py::make_tuple(shown(own), shown(others));
-  }
-  void check(const PyCategorical& other) const {
-    check_other(other, rows_.rows(), rows_.cols(), other.rows_.rows(), other.rows_.cols());
   }
 
   const CategoricalRows& rows() const { return rows_; }
@@ -271,7 +267,7 @@ py::object entropy_gradient(const H& head, const py::object& weight) {
 }
 template <class H>
 py::array divergence(const H& head, const H& other) {
-  head.check(other);
+  check_alike(head, other);
   return vector_of(head.rows().divergence(other.rows()), head.single());
 }
 
