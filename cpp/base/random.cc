@@ -49,10 +49,6 @@ double polynomial(const double* coefficients, int count, double x) {
   return sum;
 }
 
-}  // namespace
-
-namespace {
-
 inline PhiloxBlock philox(const std::uint64_t key[2], std::uint64_t c0, std::uint64_t c1,
                           std::uint64_t c2, std::uint64_t c3) {
   std::uint64_t k0 = key[0], k1 = key[1];

@@ -104,24 +104,27 @@ class Head {
  protected:
   explicit Head(bool single) : single_(single) {}
   py::array shown_rows(const Numbers& numbers) const { return vector_of(numbers, single_); }
-  void check_other(const Head& other, index_t rows, index_t cols, index_t other_rows,
-                   index_t other_cols) const {
-    if (rows == other_rows && cols == other_cols && single_ == other.single_) return;
-    const auto text = [](index_t r, index_t c, bool single) {
-      return "(" + std::to_string(r) + ", " + std::to_string(c) + ") of " +
-             (single ? "float32" : "float64");
-    };
-    throw std::invalid_argument("kl: found a distribution " +
-                                text(other_rows, other_cols, other.single_) + ", wanted one " +
-                                text(rows, cols, single_));
-  }
 
   bool single_;
 };
 
+template <class H>
+void check_alike(const H& one, const H& other) {
+  if (one.rows().rows() == other.rows().rows() && one.rows().cols() == other.rows().cols() &&
+      one.single() == other.single())
+    return;
+  const auto text = [](const H& head) {
+    return "(" + std::to_string(head.rows().rows()) + ", " + std::to_string(head.rows().cols()) +
+           ") of " + (head.single() ? "float32" : "float64");
+  };
+  throw std::invalid_argument("kl: found a distribution " + text(other) + ", wanted one " +
+                              text(one));
+}
+
 class PyNormal : public Head {
  public:
   using Action = Numbers;
+  using Gradient = NormalGradient;
 
   PyNormal(const py::object& loc, const py::object& log_scale, double lowest, double highest,
            bool squashed, const py::object& isa)
@@ -161,14 +164,11 @@ class PyNormal : public Head {
     return found;
   }
   py::tuple divergence_gradient(const PyNormal& other, const py::object& weight) const {
-    check(other);
+    check_alike(*this, other);
     NormalGradient own, others;
     rows_.divergence_gradient(other.rows_, vector("weight", weight, rows_.rows(), single_), own,
                               others);
     return py::make_tuple(shown(own), other.shown(others));
-  }
-  void check(const PyNormal& other) const {
-    check_other(other, rows_.rows(), rows_.cols(), other.rows_.rows(), other.rows_.cols());
   }
 
   const NormalRows& rows() const { return rows_; }
@@ -207,6 +207,7 @@ class PyNormal : public Head {
 class PyCategorical : public Head {
  public:
   using Action = std::vector<std::int32_t>;
+  using Gradient = Numbers;
 
   PyCategorical(const py::object& logits, const py::object& isa)
       : Head(is_single("logits", logits)), rows_(made(logits, isa)) {}
@@ -222,14 +223,11 @@ class PyCategorical : public Head {
     return classes;
   }
   py::tuple divergence_gradient(const PyCategorical& other, const py::object& weight) const {
-    check(other);
+    check_alike(*this, other);
     Numbers own, others;
     rows_.divergence_gradient(other.rows_, vector("weight", weight, rows_.rows(), single_), own,
                               others);
     return py::make_tuple(shown(own), shown(others));
-  }
-  void check(const PyCategorical& other) const {
-    check_other(other, rows_.rows(), rows_.cols(), other.rows_.rows(), other.rows_.cols());
   }
 
   const CategoricalRows& rows() const { return rows_; }
@@ -269,36 +267,25 @@ py::object entropy_gradient(const H& head, const py::object& weight) {
 }
 template <class H>
 py::array divergence(const H& head, const H& other) {
-  head.check(other);
+  check_alike(head, other);
   return vector_of(head.rows().divergence(other.rows()), head.single());
 }
 
-// loss - entropy * (mean entropy), with the clipped surrogate, or without `before` the plain policy
-// gradient: (loss, mean entropy, divergence, clipped, gradient).
+// (loss, mean entropy, divergence, clipped, gradient).
 template <class H>
 py::tuple policy_loss(const H& head, const py::object& action, const py::object& before,
-                      const py::object& advantage, double clip, double bonus,
-                      const py::object& isa) {
+                      const py::object& advantage, double clip, double bonus) {
   const index_t rows = head.rows().rows();
   if (rows == 0) throw std::invalid_argument("actions: found no rows, wanted at least one");
   const typename H::Action actions = head.action(action);
   const Numbers gain = vector("advantages", advantage, rows, head.single());
   const Numbers earlier =
       before.is_none() ? Numbers() : vector("old_log_prob", before, rows, head.single());
-  Numbers slope;
-  const Numbers now = head.rows().log_prob(actions);
-  const PolicyLoss found =
-      before.is_none() ? policy_gradient(now, gain, slope)
-                       : clipped_surrogate(functions_of(isa), now, earlier, gain, clip, slope);
-  auto gradient = head.rows().log_prob_gradient(actions, slope);
-  double mean = std::numeric_limits<double>::quiet_NaN(), loss = found.loss;
-  if (bonus != 0) {
-    mean = mean_of(head.rows().entropy());
-    loss -= bonus * mean;
-    add(gradient, head.rows().entropy_gradient(
-                      Numbers(static_cast<std::size_t>(rows), -bonus / static_cast<double>(rows))));
-  }
-  return py::make_tuple(loss, mean, found.divergence, found.clipped, head.shown(gradient));
+  typename H::Gradient gradient;
+  const PolicyLoss found = densecore::policy_loss(
+      head.rows(), actions, before.is_none() ? nullptr : &earlier, gain, clip, bonus, gradient);
+  return py::make_tuple(found.loss, found.entropy, found.divergence, found.clipped,
+                        head.shown(gradient));
 }
 
 py::tuple td_loss(const py::object& values, const py::object& action, const py::object& target,
@@ -358,7 +345,7 @@ void add_calls(py::class_<H>& type) {
       .def("divergence_gradient", &H::divergence_gradient, py::arg("other"), py::arg("weight"),
            "Its derivatives by these parameters and by the other's.")
       .def("policy_loss", &policy_loss<H>, py::arg("action"), py::arg("before"),
-           py::arg("advantage"), py::arg("clip"), py::arg("entropy"), py::arg("isa") = py::none(),
+           py::arg("advantage"), py::arg("clip"), py::arg("entropy"),
            "(loss, mean entropy, divergence, clipped share, gradient) of the clipped surrogate, or "
            "with None for `before` of the policy gradient.");
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/dtypes.h"
 #include "base/random.h"
 
 namespace densecore {
@@ -76,13 +77,12 @@ double clip_gradients(Network<T>& network, double most_norm, double most) {
   return norm;
 }
 
-template bool same_arrays(const Network<float>&, const Network<float>&);
-template bool same_arrays(const Network<double>&, const Network<double>&);
-template void blend(Network<float>&, const Network<float>&, double);
-template void blend(Network<double>&, const Network<double>&, double);
-template void add_noise(Network<float>&, double, std::uint64_t);
-template void add_noise(Network<double>&, double, std::uint64_t);
-template double clip_gradients(Network<float>&, double, double);
-template double clip_gradients(Network<double>&, double, double);
+#define DENSECORE_INSTANTIATE(T, ...)                              \
+  template bool same_arrays(const Network<T>&, const Network<T>&); \
+  template void blend(Network<T>&, const Network<T>&, double);     \
+  template void add_noise(Network<T>&, double, std::uint64_t);     \
+  template double clip_gradients(Network<T>&, double, double);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

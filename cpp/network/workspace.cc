@@ -74,14 +74,14 @@ void Workspace<T>::keep_apart(const Layers<T>& layers, index_t rows) {
 
 template <class T>
 void Workspace<T>::reserve_transposed(const Layers<T>& layers) {
-  if (has_transposed_.data() != nullptr) return;
+  if (transposed_.data() != nullptr) return;
   std::vector<index_t> offsets;
   index_t total = 0;
   for (const auto& layer : layers) {
     offsets.push_back(total);
     if (layer->dense() != nullptr) total += padded(layer->dense()->weight_count());
   }
-  has_transposed_ = AlignedBuffer<T>(static_cast<std::size_t>(total));
+  transposed_ = AlignedBuffer<T>(static_cast<std::size_t>(total));
   transposed_offset_ = std::move(offsets);
 }
 

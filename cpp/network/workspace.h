@@ -78,7 +78,7 @@ class Workspace {
                                          : divide_up(elements, table.lanes) * table.lanes;
   }
   T* partial(int leaf) { return partials_.data() + leaf * partial_stride_; }
-  T* transposed(std::size_t l) { return has_transposed_.data() + transposed_offset_[l]; }
+  T* transposed(std::size_t l) { return transposed_.data() + transposed_offset_[l]; }
 
  private:
   static index_t padded(index_t elements) {
@@ -97,7 +97,7 @@ class Workspace {
   std::vector<std::size_t> place_;
   std::vector<index_t> gradient_stride_;
   std::vector<AlignedBuffer<T>> a_, kept_, gradient_;  // the last one is spare, if one is wanted
-  AlignedBuffer<T> partials_, has_transposed_;
+  AlignedBuffer<T> partials_, transposed_;
   bool apart_ = false;
   index_t apart_rows_ = 0;
   std::vector<AlignedBuffer<T>> apart_gradient_;  // of each layer

@@ -3,6 +3,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "base/dtypes.h"
 #include "layers/lookup.h"
 
 namespace densecore {
@@ -56,9 +57,10 @@ void check_range(const char* name, const Numbers& x, index_t cols, double lowest
   }
 }
 
-template Numbers numbers_of(MatrixView<const float>);
-template Numbers numbers_of(MatrixView<const double>);
-template void write(const Numbers&, MatrixView<float>);
-template void write(const Numbers&, MatrixView<double>);
+#define DENSECORE_INSTANTIATE(T, ...)               \
+  template Numbers numbers_of(MatrixView<const T>); \
+  template void write(const Numbers&, MatrixView<T>);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

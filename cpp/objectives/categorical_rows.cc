@@ -18,9 +18,7 @@ CategoricalRows::CategoricalRows(const ArrayFunctions& functions, index_t rows, 
               "finite numbers (or minus infinity, for a class that cannot be)");
   std::vector<index_t> best(static_cast<std::size_t>(rows_));
   for (index_t i = 0; i < rows_; ++i) {
-    index_t first = 0;
-    for (index_t j = 1; j < cols_; ++j)
-      if (log_p_[at(i, j)] > log_p_[at(i, first)]) first = j;
+    const index_t first = largest_of(i);
     const double most = log_p_[at(i, first)];
     if (most == -infinity)
       throw std::invalid_argument("logits: found minus infinity for all classes of row " +
@@ -50,6 +48,13 @@ CategoricalRows::CategoricalRows(const ArrayFunctions& functions, index_t rows, 
   }
 }
 
+index_t CategoricalRows::largest_of(index_t i) const {
+  index_t best = 0;
+  for (index_t j = 1; j < cols_; ++j)
+    if (log_p_[at(i, j)] > log_p_[at(i, best)]) best = j;
+  return best;
+}
+
 std::vector<std::int64_t> CategoricalRows::sample(std::uint64_t seed) const {
   Random random(seed, Stream::sample, 1);
   std::vector<std::int64_t> classes(static_cast<std::size_t>(rows_));
@@ -72,12 +77,7 @@ std::vector<std::int64_t> CategoricalRows::sample(std::uint64_t seed) const {
 
 std::vector<std::int64_t> CategoricalRows::mode() const {
   std::vector<std::int64_t> classes(static_cast<std::size_t>(rows_));
-  for (index_t i = 0; i < rows_; ++i) {
-    index_t best = 0;
-    for (index_t j = 1; j < cols_; ++j)
-      if (log_p_[at(i, j)] > log_p_[at(i, best)]) best = j;
-    classes[static_cast<std::size_t>(i)] = best;
-  }
+  for (index_t i = 0; i < rows_; ++i) classes[static_cast<std::size_t>(i)] = largest_of(i);
   return classes;
 }
 

@@ -15,6 +15,7 @@ class CategoricalRows {
   // std::invalid_argument for NaN and plus infinity, and for a row in which no class can be.
   CategoricalRows(const ArrayFunctions& functions, index_t rows, index_t cols, Numbers logits);
 
+  const ArrayFunctions& functions() const { return functions_; }
   index_t rows() const { return rows_; }
   index_t cols() const { return cols_; }
   // The normalised logits, and exp of them.
@@ -38,6 +39,8 @@ class CategoricalRows {
 
  private:
   std::size_t at(index_t i, index_t j) const { return static_cast<std::size_t>(i * cols_ + j); }
+  // The largest of log_p_ in a row; the first of several.
+  index_t largest_of(index_t i) const;
   // Sum over j of p_j (log p_j - log q_j), q left out when null.
   double expectation(index_t i, const CategoricalRows* q) const;
 

@@ -79,13 +79,20 @@ void NormalRows::squashing(const Numbers& u, Numbers* logarithm, Numbers* slope)
   for (std::size_t i = 0; i < u.size(); ++i) (*logarithm)[i] = 2 * (log_2 - std::fabs(u[i]) - t[i]);
 }
 
+Numbers NormalRows::drawn(const Numbers& noise) const {
+  Numbers u(noise.size());
+  for (index_t i = 0; i < rows_; ++i)
+    for (index_t j = 0; j < cols_; ++j)
+      u[at(i, j)] = loc_[at(i, j)] + scale_[scale_at(i, j)] * noise[at(i, j)];
+  return u;
+}
+
 void NormalRows::sample(const Numbers& noise, Numbers& action, Numbers& log_prob) const {
-  action.resize(noise.size());
+  action = drawn(noise);
   Numbers terms(noise.size());
   for (index_t i = 0; i < rows_; ++i)
     for (index_t j = 0; j < cols_; ++j) {
       const double z = noise[at(i, j)];
-      action[at(i, j)] = loc_[at(i, j)] + scale_[scale_at(i, j)] * z;
       terms[at(i, j)] = -0.5 * (z * z) - log_scale_[scale_at(i, j)] - half_log_2_pi;
     }
   if (squashed_) {
@@ -109,11 +116,9 @@ void NormalRows::finish(NormalGradient& gradient) const {
 NormalGradient NormalRows::sample_gradient(const Numbers& noise, const Numbers& by_action,
                                            const Numbers& by_log_prob) const {
   NormalGradient gradient = empty_gradient();
-  Numbers u(noise.size()), slope, squashed;
+  Numbers u, slope;
   if (squashed_) {
-    for (index_t i = 0; i < rows_; ++i)
-      for (index_t j = 0; j < cols_; ++j)
-        u[at(i, j)] = loc_[at(i, j)] + scale_[scale_at(i, j)] * noise[at(i, j)];
+    u = drawn(noise);
     squashing(u, nullptr, &slope);
     functions_.tanh(u);
   }
@@ -235,12 +240,17 @@ NormalGradient NormalRows::entropy_gradient(const Numbers& weight) const {
   return gradient;
 }
 
-Numbers NormalRows::divergence(const NormalRows& other) const {
-  // d = the difference of the log scales: (exp(2 d) - 1 - 2 d + z^2) / 2
-  Numbers terms(loc_.size());
+Numbers NormalRows::twice_log_ratio(const NormalRows& other) const {
+  Numbers ratio(loc_.size());
   for (index_t i = 0; i < rows_; ++i)
     for (index_t j = 0; j < cols_; ++j)
-      terms[at(i, j)] = 2 * (log_scale_[scale_at(i, j)] - other.log_scale_[other.scale_at(i, j)]);
+      ratio[at(i, j)] = 2 * (log_scale_[scale_at(i, j)] - other.log_scale_[other.scale_at(i, j)]);
+  return ratio;
+}
+
+Numbers NormalRows::divergence(const NormalRows& other) const {
+  // d = the difference of the log scales: (exp(2 d) - 1 - 2 d + z^2) / 2
+  Numbers terms = twice_log_ratio(other);
   Numbers ratio = terms;
   functions_.expm1(ratio);
   for (index_t i = 0; i < rows_; ++i)
@@ -256,10 +266,7 @@ void NormalRows::divergence_gradient(const NormalRows& other, const Numbers& wei
                                      NormalGradient& by_own, NormalGradient& by_other) const {
   by_own = empty_gradient();
   by_other = other.empty_gradient();
-  Numbers ratio(loc_.size());
-  for (index_t i = 0; i < rows_; ++i)
-    for (index_t j = 0; j < cols_; ++j)
-      ratio[at(i, j)] = 2 * (log_scale_[scale_at(i, j)] - other.log_scale_[other.scale_at(i, j)]);
+  Numbers ratio = twice_log_ratio(other);
   functions_.expm1(ratio);
   for (index_t i = 0; i < rows_; ++i) {
     const double w = weight[static_cast<std::size_t>(i)];

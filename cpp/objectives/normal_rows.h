@@ -30,9 +30,9 @@ class NormalRows {
   NormalRows(const ArrayFunctions& functions, const Shape& shape, Numbers loc, Numbers log_scale,
              double lowest, double highest);
 
+  const ArrayFunctions& functions() const { return functions_; }
   index_t rows() const { return rows_; }
   index_t cols() const { return cols_; }
-  index_t scale_rows() const { return scale_rows_; }
   bool squashed() const { return squashed_; }
 
   // Standard normal numbers (rows, cols), which follow from the seed.
@@ -63,6 +63,10 @@ class NormalRows {
   }
   std::size_t at(index_t i, index_t j) const { return static_cast<std::size_t>(i * cols_ + j); }
   NormalGradient empty_gradient() const;
+  // loc + scale noise.
+  Numbers drawn(const Numbers& noise) const;
+  // 2 (log_scale - the other's), element by element of loc.
+  Numbers twice_log_ratio(const NormalRows& other) const;
   // log_scale's derivative is none where it was limited.
   void finish(NormalGradient& gradient) const;
   // The normal numbers that actions are made of.

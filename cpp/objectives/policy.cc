@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-namespace densecore {
+#include "objectives/categorical_rows.h"
+#include "objectives/normal_rows.h"
 
+namespace densecore {
+namespace {
+
+// Both: `slope` becomes the derivatives by log_prob.
 PolicyLoss clipped_surrogate(const ArrayFunctions& functions, const Numbers& log_prob,
                              const Numbers& before, const Numbers& gain, double clip,
                              Numbers& slope) {
@@ -38,6 +43,30 @@ PolicyLoss policy_gradient(const Numbers& log_prob, const Numbers& gain, Numbers
   }
   return {loss * share, 0, 0};
 }
+
+}  // namespace
+
+template <class Head, class Actions, class Gradient>
+PolicyLoss policy_loss(const Head& head, const Actions& actions, const Numbers* before,
+                       const Numbers& gain, double clip, double bonus, Gradient& gradient) {
+  Numbers slope;
+  const Numbers now = head.log_prob(actions);
+  PolicyLoss found = before == nullptr
+                         ? policy_gradient(now, gain, slope)
+                         : clipped_surrogate(head.functions(), now, *before, gain, clip, slope);
+  gradient = head.log_prob_gradient(actions, slope);
+  if (bonus == 0) return found;
+  found.entropy = mean_of(head.entropy());
+  found.loss -= bonus * found.entropy;
+  add(gradient,
+      head.entropy_gradient(Numbers(now.size(), -bonus / static_cast<double>(now.size()))));
+  return found;
+}
+
+template PolicyLoss policy_loss(const NormalRows&, const Numbers&, const Numbers*, const Numbers&,
+                                double, double, NormalGradient&);
+template PolicyLoss policy_loss(const CategoricalRows&, const std::vector<std::int32_t>&,
+                                const Numbers*, const Numbers&, double, double, Numbers&);
 
 double action_value_loss(const Numbers& values, index_t cols,
                          const std::vector<std::int32_t>& actions, const Numbers& targets,

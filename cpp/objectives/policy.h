@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "objectives/array_functions.h"
@@ -14,16 +15,17 @@ struct PolicyLoss {
   double loss = 0;
   double divergence = 0;  // of the policy that acted from this one, estimated from the actions
   double clipped = 0;     // the share of rows whose ratio is out of the range
+  double entropy = std::numeric_limits<double>::quiet_NaN();  // the mean, if it has a bonus
 };
 
-// The mean over rows of -min(ratio gain, clip(ratio, 1 - clip, 1 + clip) gain), with ratio =
-// exp(log_prob - before) (Schulman et al., arXiv 1707.06347); `slope` becomes its derivatives by
-// log_prob.
-PolicyLoss clipped_surrogate(const ArrayFunctions& functions, const Numbers& log_prob,
-                             const Numbers& before, const Numbers& gain, double clip,
-                             Numbers& slope);
-// The mean of -log_prob gain (Williams, 1992).
-PolicyLoss policy_gradient(const Numbers& log_prob, const Numbers& gain, Numbers& slope);
+// Of a head (NormalRows, CategoricalRows) with at least one row, for given actions: the mean over
+// rows of -min(ratio gain, clip(ratio, 1 - clip, 1 + clip) gain), with ratio = exp(log_prob -
+// before) (Schulman et al., arXiv 1707.06347), or without `before` of -log_prob gain (Williams,
+// 1992); less `bonus` times the mean entropy. `gradient` becomes its derivatives by the head's
+// parameters.
+template <class Head, class Actions, class Gradient>
+PolicyLoss policy_loss(const Head& head, const Actions& actions, const Numbers* before,
+                       const Numbers& gain, double clip, double bonus, Gradient& gradient);
 
 // The mean over rows of the loss of the chosen action's value: the square of its error from the
 // target, halved, or with a finite `delta` that of Huber. `gradient` (rows, cols) becomes its

@@ -144,7 +144,7 @@ class Ensemble {
   void reserve_lanes(Worker& worker);
   void enter_lanes(Lanes& to, const Numbers& group);
   void leave_lanes(const Lanes& from, const Numbers& group);
-  // Single steps leave the parameters in the lanes, until somebody may look at them or another call
+  // Single steps leave the parameters in the lanes, until a view may show them or another call
   // wants them: writes them to the members' own memory.
   void settle();
   struct Resident {

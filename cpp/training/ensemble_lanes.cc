@@ -334,7 +334,7 @@ void Ensemble<T>::train_lanes(Worker& worker, Resident& resident, index_t begin,
     resident.valid = true;
   }
   step_lanes(worker, resident.lanes, group, data, false, 0, 1);
-  // Somebody has a view of the members' memory, to read it or to write there.
+  // There is a view of the members' memory, to read it or to write there.
   const bool states = member_of(begin).optimizer.entry().state_count > 0;
   if (parameters_.use_count() > 1 || (states && optimizers_watched_)) settle(resident);
   for (index_t i = begin; i < end; ++i)

@@ -92,7 +92,6 @@ class Normal:
         advantage: NDArray[Any],
         clip: float,
         entropy: float,
-        isa: str | None = None,
     ) -> tuple[float, float, float, float, Any]: ...
 
 class Categorical:
@@ -113,7 +112,6 @@ class Categorical:
         advantage: NDArray[Any],
         clip: float,
         entropy: float,
-        isa: str | None = None,
     ) -> tuple[float, float, float, float, Any]: ...
 
 def td_loss(
