@@ -269,6 +269,20 @@ def test_calls_without_copies_stay_strict() -> None:
         model.backward(y.astype(float))
 
 
+def test_calls_during_a_conversion_are_converted_too() -> None:
+    """Of another thread, say: here of the array that is being converted."""
+    model, (x, y) = stack(), data()
+    seen = []
+
+    class Slow:
+        def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+            seen.append(model.predict_on_batch(x.tolist()))
+            return x.astype(float)
+
+    assert np.isfinite(model.train_on_batch(Slow(), y))
+    assert seen
+
+
 def test_a_call_outlives_its_model() -> None:
     model = stack()
     train, (x, y) = model.train_on_batch, data()
