@@ -111,6 +111,8 @@ def test_constraints_and_shared_layers_hold() -> None:
     model.layers[0].kernel[:] = 5
     target.blend_from(model, 1)
     assert np.linalg.norm(target.layers[0].kernel, axis=0).max() < 0.51
+    target.add_noise(5, seed=0)
+    assert np.linalg.norm(target.layers[0].kernel, axis=0).max() < 0.51
     # A layer of two models: what one takes, the other has.
     one, two = graph(), graph(seed=1)
     part = dc.Model(one.input, one.layers[1].output)
@@ -178,6 +180,11 @@ def test_gradients_by_layer() -> None:
     np.testing.assert_array_equal(np.sort(flat), np.sort(model.gradients))
     found["last"]["bias"][:] = 7
     assert (model.gradients == 7).sum() == 3
+    block = dc.layers.Residual([dc.Dense(4, name="inner")])
+    deep = dc.Sequential([dc.Input(4), block, dc.Dense(3, name="outer")], seed=0)
+    deep.compile("sgd", "mse")
+    deep.loss_and_gradients(*data())
+    assert list(deep.layer_gradients()) == ["inner", "outer"]
 
 
 # Keras's calls ------------------------------------------------------------------------------------
