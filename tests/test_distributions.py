@@ -125,6 +125,7 @@ def test_normal_gradients(kind: type[Normal], shared: bool) -> None:
 
     head = kind(loc, log_scale=log_scale)
     other = kind(other_loc, log_scale=other_scale)
+    head.sample(2)  # another one than that of the gradient below, which says its seed
     gradients = {
         "log_prob": head.log_prob_gradient(action, weight),
         "entropy": head.entropy_gradient(weight),
@@ -153,6 +154,9 @@ def test_categorical_values(dtype: str) -> None:
     assert action.dtype == np.int64
     assert action.shape == (ROWS,)
     np.testing.assert_array_equal(action, head.sample(3))
+    drawn, log_prob = head.sample_and_log_prob(3)
+    np.testing.assert_array_equal(drawn, action)
+    np.testing.assert_array_equal(log_prob, head.log_prob(action))
     np.testing.assert_allclose(
         head.log_prob(action), np.log(p[np.arange(ROWS), action]), rtol=limit, atol=limit
     )

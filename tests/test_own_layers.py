@@ -91,6 +91,33 @@ def test_layers_within_a_layer() -> None:
     assert all((a == b).all() for a, b in zip(kept[:4], first.get_weights()[:4], strict=True))
 
 
+def test_parts_come_in_the_order_of_the_attributes() -> None:
+    class Swapped(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.second = layers.Dense(2)
+            self.first = layers.Dense(3)
+
+        def call(self, x: Any) -> Any:
+            return self.second(self.first(x))
+
+    shapes = [w.shape for w in compiled(Swapped()).layers[0].weights]
+    assert shapes == [(3, 2), (2,), (4, 3), (3,)]
+
+
+def test_what_is_not_trained_from_the_start() -> None:
+    class FixedKernel(Linear):
+        def build(self, input_shape: Any) -> None:
+            super().build(input_shape)
+            self.kernel.trainable = False
+
+    model = compiled(Linear(3, trainable=False), FixedKernel(1))
+    before = model.get_weights()
+    model.fit(X, Y, verbose=0)
+    same = [(a == b).all() for a, b in zip(before, model.get_weights(), strict=True)]
+    assert same == [True, True, True, False]
+
+
 def test_several_inputs_and_outputs_and_shared_weights() -> None:
     class Towers(layers.Layer):
         def __init__(self) -> None:

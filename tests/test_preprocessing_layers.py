@@ -69,6 +69,8 @@ def test_numbers_as_intervals() -> None:
     assert np.bincount(learnt(np.arange(100))).tolist() == [25, 25, 25, 25]
     again = layers.Discretization.from_config(learnt.get_config())
     assert again.bin_boundaries == learnt.bin_boundaries
+    columns = layers.Discretization([0.0, 1.0], output_mode="one_hot")
+    assert columns(dc.Input(1)).shape == (None, *columns(np.zeros((1, 1))).shape[1:]) == (None, 3)
     with pytest.raises(ValueError, match="in increasing order"):
         layers.Discretization([1.0, 0.0])
 
@@ -83,7 +85,9 @@ def test_anything_as_a_number() -> None:
     many = np.arange(500)
     assert len(np.unique(layers.Hashing(7)(many))) == 7
     assert (layers.Hashing(7)(many) != layers.Hashing(7, salt=1)(many)).any()
-    assert layers.Hashing(3, mask_value="")(["", "x"])[0] == 0
+    masked = layers.Hashing(3, mask_value="")(["", *"abcdefgh"])
+    assert masked[0] == 0
+    assert set(masked[1:]) == {1, 2}
 
 
 @pytest.mark.parametrize(
@@ -138,6 +142,16 @@ def test_a_model_prepares_its_inputs(tmp_path: Path) -> None:
         model.predict({**given, "size": size[:, :1]})
     with pytest.raises(TypeError, match="layers of preprocessing"):
         model.input_gradient({"town": town, "size": size, "age": age})
+
+
+def test_an_error_names_the_layer() -> None:
+    x = dc.Input(1, dtype="string")
+    known = layers.StringLookup(
+        vocabulary=["a"], num_oov_indices=0, output_mode="one_hot", name="town"
+    )
+    model = dc.Model(x, dc.Dense(1)(known(x)))
+    with pytest.raises(ValueError, match=r"^layer town: StringLookup: found 'b'"):
+        model.predict(np.array([["b"]]))
 
 
 def test_unknown_modes_are_refused() -> None:

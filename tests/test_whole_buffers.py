@@ -111,6 +111,8 @@ def test_constraints_and_shared_layers_hold() -> None:
     model.layers[0].kernel[:] = 5
     target.blend_from(model, 1)
     assert np.linalg.norm(target.layers[0].kernel, axis=0).max() < 0.51
+    target.add_noise(5, seed=0)
+    assert np.linalg.norm(target.layers[0].kernel, axis=0).max() < 0.51
     # A layer of two models: what one takes, the other has.
     one, two = graph(), graph(seed=1)
     part = dc.Model(one.input, one.layers[1].output)
@@ -178,6 +180,11 @@ def test_gradients_by_layer() -> None:
     np.testing.assert_array_equal(np.sort(flat), np.sort(model.gradients))
     found["last"]["bias"][:] = 7
     assert (model.gradients == 7).sum() == 3
+    block = dc.layers.Residual([dc.Dense(4, name="inner")])
+    deep = dc.Sequential([dc.Input(4), block, dc.Dense(3, name="outer")], seed=0)
+    deep.compile("sgd", "mse")
+    deep.loss_and_gradients(*data())
+    assert list(deep.layer_gradients()) == ["inner", "outer"]
 
 
 # Keras's calls ------------------------------------------------------------------------------------
@@ -267,6 +274,20 @@ def test_calls_without_copies_stay_strict() -> None:
     model.forward(x)
     with pytest.raises(TypeError, match="grad_output: found dtype float64"):
         model.backward(y.astype(float))
+
+
+def test_calls_during_a_conversion_are_converted_too() -> None:
+    """Of another thread, say: here of the array that is being converted."""
+    model, (x, y) = stack(), data()
+    seen = []
+
+    class Slow:
+        def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+            seen.append(model.predict_on_batch(x.tolist()))
+            return x.astype(float)
+
+    assert np.isfinite(model.train_on_batch(Slow(), y))
+    assert seen
 
 
 def test_a_call_outlives_its_model() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from comparison import Array, parse
 from learners import Agent, compare
-from q_learning import BATCH, CARTS, DISCOUNT, FOLLOW, LIMIT, SCALE, Carts, Replay
+from q_learning import BATCH, CARTS, DISCOUNT, FOLLOW, LIMIT, SCALE, Carts, Replay, balanced
 
 import densecore as dc
 
@@ -116,18 +116,6 @@ def torch_agent(seed: int) -> Any:
     return TorchAgent()
 
 
-def balanced(agent: Any, seed: int = 99, carts: int = 32) -> float:
-    """Steps until the pole falls, at most 500: the mean of some carts without exploration."""
-    world = Carts(carts, np.random.default_rng(seed))
-    alive = np.ones(carts, bool)
-    total = 0
-    for _ in range(LIMIT):
-        fallen, _ = world.step(agent.values((world.state / SCALE).astype(np.float32)).argmax(1))
-        alive &= ~fallen
-        total += np.count_nonzero(alive)
-    return total / carts
-
-
 def train(
     make: Agent = DensecoreAgent, steps: int = 8000, seed: int = 0
 ) -> tuple[Any, list[tuple[int, int]]]:
@@ -204,8 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         start = time.perf_counter()
         agent, learnt[seed] = train(steps=steps, seed=seed)
         seconds = time.perf_counter() - start
-        before = balanced(DensecoreAgent(seed))
-        print(f"seed {seed}: {before:.0f} -> {balanced(agent):.0f} of {LIMIT} steps balanced "
+        before = balanced(DensecoreAgent(seed).values)
+        after = balanced(agent.values)
+        print(f"seed {seed}: {before:.0f} -> {after:.0f} of {LIMIT} steps balanced "
               f"in {seconds:.2f} s")  # fmt: skip
     if options.plot:
         draw(options.plot, learnt, agent)
@@ -213,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         steps = 300 if options.quick else 2000
         print(f"{steps} steps, batches of {BATCH}:")
         compare(
-            lambda make: balanced(train(make, steps)[0]),
+            lambda make: balanced(train(make, steps)[0].values),
             DensecoreAgent,
             torch_agent,
             1 if options.quick else 3,

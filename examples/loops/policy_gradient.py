@@ -10,7 +10,7 @@ Schulman et al. (arXiv 1707.06347) and of advantages of Schulman et al. (arXiv 1
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,14 +53,15 @@ class Pendulums:
         return -cost
 
 
-def episode_return(actor: Any, seed: int = 99, pendulums: int = 64) -> float:
-    """The mean sum of rewards of an episode without exploration, from fixed beginnings."""
+def episode_return(best: Callable[[Array], Array], seed: int = 99, pendulums: int = 64) -> float:
+    """The mean sum of rewards of an episode without exploration, from fixed beginnings; the first
+    column of what `best` says of states is the torque."""
     world = Pendulums(pendulums, np.random.default_rng(seed))
     seen = np.empty((pendulums, 3), np.float32)
     total = np.zeros(pendulums)
     for _ in range(EPISODE):
         world.observe(seen)
-        total += world.step(actor.predict_on_batch(seen)[:, 0])
+        total += world.step(best(seen)[:, 0])
     return float(total.mean())
 
 
@@ -186,15 +187,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         start = time.perf_counter()
         actor, curves[seed] = train(rollouts=rollouts, seed=seed)
         seconds = time.perf_counter() - start
-        before = episode_return(densecore_network([3, 32, 32, 2], 1e-3, seed))
-        after = episode_return(actor)
+        before = episode_return(densecore_network([3, 32, 32, 2], 1e-3, seed).predict_on_batch)
+        after = episode_return(actor.predict_on_batch)
         print(f"seed {seed}: return {before:.0f} -> {after:.0f} in {seconds:.2f} s")
     if options.plot:
         draw(options.plot, curves, actor)
     if options.compare:
         rollouts = 4 if options.quick else 40
         print(f"{rollouts} rollouts:")
-        compare(lambda make: episode_return(train(make, rollouts)[0]), 1 if options.quick else 3)
+        compare(
+            lambda make: episode_return(train(make, rollouts)[0].predict_on_batch),
+            1 if options.quick else 3,
+        )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from comparison import Array, parse
 from learners import Agent, compare
-from policy_gradient import EPISODE, PARTS, PENDULUMS, STEPS, Pendulums
+from policy_gradient import EPISODE, PARTS, PENDULUMS, STEPS, Pendulums, episode_return
 
 import densecore as dc
 from densecore.distributions import Normal
@@ -115,17 +115,6 @@ def torch_agent(seed: int) -> Any:
     return TorchAgent()
 
 
-def episode_return(agent: Any, seed: int = 99, pendulums: int = 64) -> float:
-    """The mean sum of rewards of an episode without exploration, from fixed beginnings."""
-    world = Pendulums(pendulums, np.random.default_rng(seed))
-    seen = np.empty((pendulums, 3), np.float32)
-    total = np.zeros(pendulums)
-    for _ in range(EPISODE):
-        world.observe(seen)
-        total += world.step(agent.best(seen)[:, 0])
-    return float(total.mean())
-
-
 def train(
     make: Agent = DensecoreAgent, rollouts: int = 60, seed: int = 0
 ) -> tuple[Any, list[float]]:
@@ -208,15 +197,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         start = time.perf_counter()
         agent, curves[seed] = train(rollouts=rollouts, seed=seed)
         seconds = time.perf_counter() - start
-        before = episode_return(DensecoreAgent(seed))
-        print(f"seed {seed}: return {before:.0f} -> {episode_return(agent):.0f} in {seconds:.2f} s")
+        before = episode_return(DensecoreAgent(seed).best)
+        after = episode_return(agent.best)
+        print(f"seed {seed}: return {before:.0f} -> {after:.0f} in {seconds:.2f} s")
     if options.plot:
         draw(options.plot, curves, agent)
     if options.compare:
         rollouts = 2 if options.quick else 10
         print(f"{rollouts} rollouts, batches of {BATCH}:")
         compare(
-            lambda make: episode_return(train(make, rollouts)[0]),
+            lambda make: episode_return(train(make, rollouts)[0].best),
             DensecoreAgent,
             torch_agent,
             1 if options.quick else 3,

@@ -11,7 +11,7 @@ model's parameters are one flat array.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,14 +73,13 @@ class Replay:
         return self.before[rows], self.action[rows], self.after[rows], self.lives[rows]
 
 
-def balanced(network: Any, seed: int = 99, carts: int = 32) -> float:
+def balanced(values: Callable[[Array], Array], seed: int = 99, carts: int = 32) -> float:
     """Steps until the pole falls, at most 500: the mean of some carts without exploration."""
     world = Carts(carts, np.random.default_rng(seed))
     alive = np.ones(carts, bool)
     total = 0
     for _ in range(LIMIT):
-        values = network.predict_on_batch((world.state / SCALE).astype(np.float32))
-        fallen, _ = world.step(values.argmax(axis=1))
+        fallen, _ = world.step(values((world.state / SCALE).astype(np.float32)).argmax(axis=1))
         alive &= ~fallen
         total += np.count_nonzero(alive)
     return total / carts
@@ -168,15 +167,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         start = time.perf_counter()
         network, learnt[seed] = train(steps=steps, seed=seed)
         seconds = time.perf_counter() - start
-        before = balanced(densecore_network(WIDTHS, RATE, seed))
-        print(f"seed {seed}: {before:.0f} -> {balanced(network):.0f} of {LIMIT} steps balanced "
+        before = balanced(densecore_network(WIDTHS, RATE, seed).predict_on_batch)
+        after = balanced(network.predict_on_batch)
+        print(f"seed {seed}: {before:.0f} -> {after:.0f} of {LIMIT} steps balanced "
               f"in {seconds:.2f} s")  # fmt: skip
     if options.plot:
         draw(options.plot, learnt, network)
     if options.compare:
         steps = 500 if options.quick else steps
         print(f"{steps} steps:")
-        compare(lambda make: balanced(train(make, steps)[0]), 1 if options.quick else 3)
+        compare(
+            lambda make: balanced(train(make, steps)[0].predict_on_batch), 1 if options.quick else 3
+        )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def _arrays(y_true: Any, y_pred: Any, labels: bool = False) -> tuple[Array, Arra
     return targets, outputs
 
 
-def _above(y_pred: Array, classes: Array, k: int) -> Array:
+def _in_top_k(y_pred: Array, classes: Array, k: int) -> Array:
     """Whether fewer than k outputs of a row are larger than that of its class."""
     own = np.take_along_axis(y_pred, classes[..., None], axis=-1)
     return np.asarray((y_pred > own).sum(axis=-1) < k, np.float64)
@@ -102,7 +102,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
     """
     k = checks.integer("k", k, 1)
     targets, outputs = _arrays(y_true, y_pred)
-    return _above(outputs, np.argmax(targets, axis=-1), k)
+    return _in_top_k(outputs, np.argmax(targets, axis=-1), k)
 
 
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
@@ -120,4 +120,4 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> A
     """
     k = checks.integer("k", k, 1)
     targets, outputs = _arrays(y_true, y_pred, labels=True)
-    return _above(outputs, targets, k)
+    return _in_top_k(outputs, targets, k)

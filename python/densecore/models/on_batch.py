@@ -120,16 +120,13 @@ class OnBatch(Compiled):
                 found = values if isinstance(values, list) else [values]
                 return dict(zip(self.metrics_names, found, strict=True))
             return values
-        network = self._network
-        network.by_model = None  # what is refused here does not come here again
+        # Not by the network's own `train_on_batch`, which would send what it refuses here again.
+        step_of = DTYPES[self.dtype].Step
         try:
-            loss = network.train_on_batch(self._x_of(x), as_vectors(y), sample_weight)
-        except (TypeError, ValueError):
-            # Only arguments are checked before a step changes something; Keras converts them.
-            batch = self._data(x, y, sample_weight).batch()
-            loss = self._network.train_on_batch(*batch)
-        finally:
-            network.by_model = _ByModel(self)
+            step_once = step_of(self._network, self._x_of(x), as_vectors(y), sample_weight)
+        except (TypeError, ValueError):  # Keras converts such arguments
+            step_once = step_of(self._network, *self._data(x, y, sample_weight).batch())
+        loss = step_once.run(1)
         self._give_back()
         return {"loss": loss} if return_dict else loss
 
