@@ -246,19 +246,28 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   // Steps whose batches several processes share (bind_parts.cc).
   index_t leaves_of(index_t rows) const { return network_->leaves_of(rows); }
   bool couples_rows() const { return network_->couples_rows(); }
-  // What a batch's sum of losses is divided by: its rows, or the sum of their weights.
-  double batch_weight(const py::object& weight, index_t rows) {
-    const T* weights = weight.is_none() ? nullptr : input_weights<T>(weight, rows);
-    return trainer().objective().batch_weight(weights, rows);
+  // What a batch's sum of losses is divided by, with several heads for each of them.
+  std::vector<double> batch_weights(const py::object& weight, index_t rows) {
+    const Objective<T>& objective = trainer().objective();
+    Targets<T> targets;
+    if (!weight.is_none()) set_weights(targets, weight, rows);
+    std::vector<double> weights;
+    if (objective.has_heads())
+      objective.head_weights(targets, rows, weights);
+    else
+      weights.push_back(objective.batch_weight(targets.weight, rows));
+    return weights;
   }
   py::array reduced() const {
     mark_.check_readable();
     return view_of<T>(network_->gradients(), 0,
                       {network_->parameter_count() + Network<T>::spare_slots});
   }
-  double part_gradient(const py::object& x, const py::object& y, const py::object& weight,
-                       const std::vector<index_t>& cuts, index_t leaf, double batch_weight,
-                       const py::object& outputs) {
+  std::vector<double> part_gradient(const py::object& x, const py::object& y,
+                                    const py::object& weight, const std::vector<index_t>& cuts,
+                                    index_t leaf, index_t batch_rows,
+                                    const std::vector<double>& weights, const py::object& outputs,
+                                    const py::object& add_up) {
     Trainer<T>& t = trainer();
     const InUse in_use(mark_);
     const Data<T> rows = data(x, y, weight, labels_);
@@ -270,51 +279,73 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     const MatrixView<T> out =
         outputs.is_none() ? MatrixView<T>()
                           : output_matrix<T>("outputs", outputs, rows.x.rows, network_->outputs());
+    const BatchPart<T> part{whole_batch(batch_rows, weights), cuts, leaf,
+                            [&add_up](T* values, index_t count) {
+                              const AcquiredGil gil;
+                              if (!add_up.is_none())
+                                add_up(py::array_t<T>({count}, {sizeof(T)}, values, py::none()));
+                            }};
     discard_pass();
-    LossSum sum;
-    run(3 * network_->forward_work(rows.x.rows), [&](Executor& executor) {
-      sum = densecore::part_gradient(executor, t, rows, {cuts, leaf, batch_weight}, out);
-    });
-    return sum.loss;
+    std::vector<double> sums;
+    run(3 * network_->forward_work(rows.x.rows),
+        [&](Executor& executor) { sums = densecore::part_gradient(executor, t, rows, part, out); });
+    return sums;
   }
   void neutral_gradient() {
     const InUse in_use(mark_);
     discard_pass();
     network_->neutral_gradient();
   }
-  double shared_update(double weight, double penalty_weight) {
+  std::vector<index_t> sums_of_pass() const { return network_->sums_of_pass(); }
+  std::size_t sums_of_part() { return network_->sums_of_part(trainer().objective()); }
+  index_t summed_count() const { return network_->summed_count(); }
+  index_t table_columns() const { return network_->table_columns(); }
+  void take_table_rows(const py::object& to) const {
+    network_->take_table_rows(output_matrix<T>("to", to, any, network_->table_columns()));
+  }
+  void add_table_rows(const py::object& rows) {
+    const auto view = input_matrix<T>("rows", rows, any, network_->table_columns());
+    const InUse in_use(mark_);
+    network_->add_table_rows(view);
+  }
+  double shared_update(index_t rows, const std::vector<double>& weights, double penalty_weight) {
     Trainer<T>& t = trainer();
+    const WholeBatch batch = whole_batch(rows, weights);
     const InUse in_use(mark_);
     const PenaltyWeight<T> factor(*network_, penalty_weight);
     discard_passes();
     double penalty = 0;
     run(8.0 * static_cast<double>(network_->parameter_count()),
-        [&](Executor& executor) { penalty = densecore::shared_update(executor, t, weight); });
+        [&](Executor& executor) { penalty = densecore::shared_update(executor, t, batch); });
     return penalty;
   }
-  double add_penalties(double weight) {
+  double add_penalties(index_t rows, const std::vector<double>& weights) {
     Trainer<T>& t = trainer();
+    const WholeBatch batch = whole_batch(rows, weights);
     const InUse in_use(mark_);
     discard_pass();
-    return densecore::add_penalties(t, weight);
+    return densecore::add_penalties(t, batch);
   }
-  double mean_loss(double loss, double weight, double penalty) {
-    const double divisor = trainer().objective().divisor(weight);
-    return (loss + penalty * divisor) / divisor;
+  double mean_loss(const std::vector<double>& sums, index_t rows,
+                   const std::vector<double>& weights, double penalty) {
+    const LossSum sum =
+        batch_loss(trainer(), whole_batch(rows, weights), checked_sums(sums), penalty);
+    return sum.loss / trainer().objective().divisor(sum.weight);
   }
   void add_batch(const py::object& outputs, const py::object& y, const py::object& sample_weight,
-                 double loss, double weight, double penalty, index_t rows,
-                 PyRunningMetrics<T>& running_metrics) {
-    const Trainer<T>& t = trainer_of(running_metrics);
+                 const std::vector<double>& sums, index_t rows, const std::vector<double>& weights,
+                 double penalty, PyRunningMetrics<T>& running_metrics) {
+    Trainer<T>& t = trainer_of(running_metrics);
     const InUse in_use(mark_), metrics_in_use(running_metrics.mark());
+    RunningMetrics<T>& to = running_metrics.running_metrics();
     if (!outputs.is_none()) {
       const auto a = input_matrix<T>("outputs", outputs, rows, network_->outputs());
       Targets<T> targets = targets_of(y, rows, labels_);
-      if (!sample_weight.is_none()) targets.weight = input_weights<T>(sample_weight, rows);
-      running_metrics.running_metrics().add_outputs(a, targets);
+      if (!sample_weight.is_none()) set_weights(targets, sample_weight, rows);
+      to.add_outputs(a, targets);
     }
-    running_metrics.running_metrics().add_loss(
-        {loss + penalty * t.objective().divisor(weight), weight}, rows);
+    to.add_loss(batch_loss(t, whole_batch(rows, weights), checked_sums(sums), penalty), rows);
+    if (t.objective().has_heads()) to.add_head_losses(network_->head_losses(), rows);
   }
 
   void apply_gradients() {
@@ -609,6 +640,21 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     } else {
       targets.weight = input_weights<T>(weight, rows);
     }
+  }
+
+  WholeBatch whole_batch(index_t rows, const std::vector<double>& weights) {
+    const std::size_t wanted = std::max<std::size_t>(1, trainer().objective().heads().size());
+    if (weights.size() != wanted)
+      throw std::invalid_argument("weights: found " + std::to_string(weights.size()) +
+                                  " numbers, wanted " + std::to_string(wanted));
+    return {rows, weights};
+  }
+  const std::vector<double>& checked_sums(const std::vector<double>& sums) {
+    const std::size_t wanted = network_->sums_of_part(trainer().objective());
+    if (sums.size() != wanted)
+      throw std::invalid_argument("sums: found " + std::to_string(sums.size()) +
+                                  " numbers, wanted " + std::to_string(wanted));
+    return sums;
   }
 
   // Shared with a running `fit`, whose hooks may compile the model anew.

@@ -10,12 +10,6 @@
 
 namespace densecore {
 
-// Columns begin .. end-1.
-struct Range {
-  index_t begin, end;
-  index_t size() const { return end - begin; }
-};
-
 template <class T>
 class Dense : public Layer<T> {
  public:

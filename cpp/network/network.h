@@ -51,13 +51,24 @@ struct LossSum {
   double weight = 0;
 };
 
-// Rows of a batch that several processes share, by their numbers in the whole batch. They are cut
-// into leaves at `cuts` (leaves + 1 ascending numbers), of which the first is number `leaf` in the
-// binary tree over all leaves of the batch; `weight` is the whole batch's.
+// A batch that several processes share: its rows, and what the sum of its losses is divided by
+// (apart from the reduction's own factor, see `Objective::batch_weight`), with several heads for
+// each.
+struct WholeBatch {
+  index_t rows = 0;
+  std::vector<double> weights;
+};
+
+// Some of its rows, by their numbers in the whole batch. They are cut into leaves at `cuts`
+// (leaves + 1 ascending numbers), of which the first is number `leaf` in the binary tree over all
+// leaves of the batch. `add_up` replaces numbers by their sum over all processes, in the same tree;
+// only networks that couple the rows of a batch call it.
+template <class T>
 struct BatchPart {
+  WholeBatch batch;
   std::vector<index_t> cuts;
   index_t leaf = 0;
-  double weight = 0;
+  AddUp<T> add_up = nullptr;
 };
 
 template <class T>
@@ -158,19 +169,45 @@ class Network {
                    const Targets<T>& targets, std::uint64_t number);
   // The gradient of a part of a batch, without penalties, scaled for the whole batch; the sum of
   // all parts' is `gradient`'s. A part without rows gives -0, which changes no sum's bits.
-  // `outputs` (rows, units), unless empty, gets the network's outputs. The returned sum has this
-  // part's loss.
-  LossSum gradient_of_part(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
-                           const Targets<T>& targets, std::uint64_t number, const BatchPart& part,
-                           MatrixView<T> outputs);
+  // `outputs` (rows, units), unless empty, gets the network's outputs. Moving averages take nothing
+  // yet, see `commit`. Returns the sums of the part's losses, one for each head, and last that of
+  // the penalties of layers' outputs, if there are such: to be added up over the parts.
+  std::vector<double> gradient_of_part(Executor& executor, const Objective<T>& objective,
+                                       MatrixView<const T> x, const Targets<T>& targets,
+                                       std::uint64_t number, const BatchPart<T>& part,
+                                       MatrixView<T> outputs);
+  // How many there are.
+  std::size_t sums_of_part(const Objective<T>& objective) const {
+    return std::max<std::size_t>(1, objective.heads().size()) + (activities_.empty() ? 0 : 1);
+  }
+  // The sum of a whole batch from those of its parts, and each head's loss.
+  LossSum sum_of_parts(const Objective<T>& objective, const WholeBatch& batch,
+                       const std::vector<double>& sums);
+  // How many numbers the parts of a batch add up in the middle of the passes, call by call.
+  std::vector<index_t> sums_of_pass() const;
+  // Moving averages take the statistics of the last pass.
+  void commit() {
+    for (Layer<T>* const layer : others_) layer->commit(pass_);
+  }
+  // Tables of embeddings have gradients of the rows that the whole batch uses, added up in their
+  // order. So parts exchange what these are made of: the numbers of a row and the gradients by the
+  // embeddings' outputs, `table_columns` for each row of the batch. `take_table_rows` gives those
+  // of the last part; `add_table_rows` makes the gradients of the whole batch's.
+  index_t table_columns() const;
+  void take_table_rows(MatrixView<T> to) const;
+  void add_table_rows(MatrixView<const T> rows);
+  // Parameters whose gradients parts add up: all but tables, which follow.
+  index_t summed_count() const { return summed_count_; }
   // Of how many leaves `train` adds up the gradient of so many rows; 0 where its products have all
   // rows at once.
   index_t leaves_of(index_t rows) const {
     return summed_count_ > chained_parameters || couples_in_training_ ? 0 : leaf_count(rows);
   }
-  // The gradient of a part without rows: -0, with the slots behind it.
+  // The gradient of a part without rows: -0, with the slots behind it; of tables none.
   void neutral_gradient() {
-    std::fill_n(gradients_->data(), parameter_count_ + spare_slots, T(-0.0));
+    begin_tables();
+    std::fill_n(gradients_->data(), summed_count_, T(-0.0));
+    std::fill_n(gradients_->data() + parameter_count_, spare_slots, T(-0.0));
   }
   // Whether a layer uses statistics of the batch in training.
   bool couples_rows() const { return couples_in_training_; }
@@ -396,13 +433,39 @@ class Network {
   // The gradient of a block of weights, and its update; of the biases with those of the first
   // inputs, `bias_rows` rows at a time.
   void block_gradient(const Dense<T>& layer, std::size_t l, ConstView x, Range inputs, Range units,
-                      index_t bias_rows, const Update<T>* update, bool descend, void* scratch);
+                      index_t bias_rows, const Update<T>* update, bool descend, void* scratch) {
+    block_gradient(layer, l, x, {0, x.rows}, inputs, units, bias_rows, update, descend,
+                   gradients_->data(), scratch);
+  }
+  // The same of some of the rows.
+  void block_gradient(const Dense<T>& layer, std::size_t l, ConstView x, Range rows, Range inputs,
+                      Range units, index_t bias_rows, const Update<T>* update, bool descend,
+                      T* gradients, void* scratch);
   // Whether the derivative of layer l's activation can be applied to each block of its gradient.
   bool delta_at_once(std::size_t l) const;
+  // The gradients of the parameters of a layer that is not dense, from all rows.
+  void simple_gradient(std::size_t l, ConstView x);
+
+  // Parts of a batch (parts.cc). Whole branches of leaves, each of which all layers see at once.
+  struct PartSums;
+  void part_by_blocks(Executor& executor, const Objective<T>& objective, ConstView x,
+                      const Targets<T>& targets, const BatchPart<T>& part, View outputs,
+                      PartSums& sums);
+  void part_by_leaves(Executor& executor, const Objective<T>& objective, ConstView x,
+                      const Targets<T>& targets, const BatchPart<T>& part, View outputs,
+                      PartSums& sums);
+  // All leaves go through a layer before the next one, for some layer couples the batch's rows.
+  void part_by_layers(Executor& executor, const Objective<T>& objective, ConstView x,
+                      const Targets<T>& targets, const BatchPart<T>& part, View outputs,
+                      PartSums& sums);
+  // What embeddings leave of rows from `begin` on, the first of which is row `to_row` of the part.
+  void keep_table_rows(ConstView x, index_t begin, index_t end, index_t to_row, bool near);
 
   // Prepares for a batch of an objective that has heads; then the sums of their losses are at
   // `head_sums_`. Does nothing for any other objective.
   void begin_heads(const Objective<T>& objective, const Targets<T>& targets, index_t rows);
+  // The same for a part of a batch, whose `weights` are the whole batch's.
+  void begin_heads(const Objective<T>& objective, const std::vector<double>& weights);
   // For passes without an objective: no function is left out.
   void begin_heads() {
     if (heads_ != nullptr) heads_->leave_out(nullptr);
@@ -422,6 +485,9 @@ class Network {
     slots[0] = static_cast<T>(sum.weight);
     slots[1] = static_cast<T>(sum.loss);
   }
+  // Rows `ids` of a table get gradients, (rows, ids.cols * units).
+  struct TableGradient;
+  void add_rows(TableGradient& table, const Embedding<T>& layer, ConstView ids, ConstView delta);
   // The gradient of one table (tables.cc).
   struct TableGradient {
     index_t offset, categories, units;
@@ -468,7 +534,7 @@ class Network {
   std::vector<std::size_t> activities_;  // numbers of layers with a penalty of their outputs
   std::vector<std::size_t> embeddings_;  // numbers of layers
   std::vector<TableGradient> embedding_tables_;
-  std::vector<double> head_factors_, weighted_factors_, head_sums_, head_losses_;
+  std::vector<double> head_weights_, head_factors_, weighted_factors_, head_sums_, head_losses_;
   index_t x_uses_ = 0;
   bool shared_ = false;  // whether layers share parameters
   GradientPlaces places_;
@@ -489,7 +555,11 @@ class Network {
   AlignedBuffer<T> small_transposed_;  // the transposed weights of small layers
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
-  std::vector<std::shared_ptr<AlignedBuffer<T>>> branches_sums_;  // see `gradient_of_part`
+  std::vector<std::shared_ptr<AlignedBuffer<T>>> branches_sums_;  // see `part_by_leaves`
+  // While parts of a batch go through the layers together: the rows that this process has.
+  const SharedRows<T>* shared_rows_ = nullptr;
+  AlignedBuffer<T> table_rows_;  // see `take_table_rows`
+  index_t table_rows_count_ = 0;
   AlignedBuffer<T> gathered_;         // the gradients before a `backward` that accumulates
   std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
   TinyLayers<T> tiny_;                // empty when table.tiny_train does not take them

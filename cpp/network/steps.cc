@@ -183,8 +183,14 @@ template <class T>
 void Network<T>::begin_heads(const Objective<T>& objective, const Targets<T>& targets,
                              index_t rows) {
   if (!objective.has_heads()) return begin_heads();
+  objective.head_weights(targets, rows, head_weights_);
+  begin_heads(objective, head_weights_);
+}
+
+template <class T>
+void Network<T>::begin_heads(const Objective<T>& objective, const std::vector<double>& weights) {
   heads_->leave_out(&objective.left_out());
-  objective.head_factors(targets, rows, head_factors_, weighted_factors_);
+  objective.head_factors(weights, head_factors_, weighted_factors_);
   head_sums_.assign(objective.heads().size(), 0);
   head_losses_.resize(objective.heads().size());
 }
@@ -211,6 +217,7 @@ double Network<T>::end_heads(const Objective<T>& objective, index_t rows, double
   template MatrixView<const T> Network<T>::outputs(const Objective<T>&, index_t);            \
   template void Network<T>::finish_outputs(const Objective<T>&, MatrixView<T>) const;        \
   template void Network<T>::begin_heads(const Objective<T>&, const Targets<T>&, index_t);    \
+  template void Network<T>::begin_heads(const Objective<T>&, const std::vector<double>&);    \
   template double Network<T>::end_heads(const Objective<T>&, index_t, double);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

@@ -127,9 +127,11 @@ class Objective {
   // gradients, as `head_factors` gives them for the batch.
   void head_rows(MatrixView<const T> output, const Targets<T>& targets, const double* factors,
                  MatrixView<T> gradient, double* sums) const;
-  // For a batch: what each head's gradients and losses are multiplied by; without its weight, and
+  // Of a batch the `batch_weight` of each head; 0 without a loss.
+  void head_weights(const Targets<T>& targets, index_t rows, std::vector<double>& weights) const;
+  // From these: what each head's gradients and losses are multiplied by; without its weight, and
   // with it.
-  void head_factors(const Targets<T>& targets, index_t rows, std::vector<double>& plain,
+  void head_factors(const std::vector<double>& weights, std::vector<double>& plain,
                     std::vector<double>& weighted) const;
   LossArguments<T> arguments(MatrixView<const T> output, const Targets<T>& targets, double scale,
                              MatrixView<T> gradient) const;

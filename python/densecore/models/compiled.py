@@ -38,7 +38,7 @@ class Compiled(LayeredNetwork):
         # Of that epoch the steps that are made already, by ranks that stopped within it, and what
         # these added up to.
         self._initial_step = 0
-        self._initial_totals: list[tuple[float, float, float, int]] = []
+        self._initial_totals: list[tuple[list[float], int, list[float], float]] = []
 
     def compile(
         self,

@@ -50,8 +50,8 @@ OTHER_ROWS = (
     "comm: found other rows on some ranks, wanted the same X and y on all of them: an estimator's "
     "classes, scaling and held out rows follow from all rows"
 )
-# The sum of a step's losses, the batch's weight, the penalty, its rows.
-Totals = tuple[float, float, float, int]
+# The sums of a step's losses, its rows, what the sums are divided by, the penalty.
+Totals = tuple[list[float], int, list[float], float]
 #: Losses of so many steps are added up over the ranks at once.
 _STEPS_AT_ONCE = 1024
 
@@ -291,7 +291,7 @@ def _go_on_as_first(
     place = json.loads(text)
     model._initial_epoch, model._initial_step = place["epoch"], place["step"]
     model._initial_totals = [
-        (loss, weight, penalty, rows) for loss, weight, penalty, rows in place["totals"]
+        (sums, rows, weights, penalty) for sums, rows, weights, penalty in place["totals"]
     ]
     model.stop_training = place["stop"]
     history.set_state(place["history"])
@@ -379,7 +379,7 @@ class SharedRun(Run):
         for each in totals:
             network.add_batch(None, None, None, *each, running_metrics)
         while self._rows.steps is None or count < self._rows.steps:
-            step, error, loss, outputs = None, ended, 0.0, None
+            step, error, sums, outputs = None, ended, [0.0], None
             ended = None
             try:
                 step = next(steps, None)
@@ -389,7 +389,7 @@ class SharedRun(Run):
                     if model.metrics:
                         shape = (step.rows, model._outputs)
                         outputs = np.full(shape, -0.0, network.parameters.dtype)
-                    loss = self._gradient(step, outputs)
+                    sums = self._gradient(step, outputs)
             except BaseException as raised:
                 error = raised
             if step is None and error is None:
@@ -403,11 +403,12 @@ class SharedRun(Run):
                 break
             assert step is not None
             try:
-                penalty = network.shared_update(step.weight, self._penalty_weight)
+                penalty = network.shared_update(step.rows, step.weights, self._penalty_weight)
+                model._give_back()
             except BaseException as raised:
                 ended, penalty = raised, 0.0
             if at_once:
-                (one,) = self._add_up([(loss, step.weight, penalty, step.rows)])
+                (one,) = self._add_up([(sums, step.rows, step.weights, penalty)])
                 y = weight = None
                 if outputs is not None:
                     group.comm.allreduce_(outputs)
@@ -418,7 +419,7 @@ class SharedRun(Run):
                     ended = raised
                 self._keep(totals, one)
             else:
-                done.append((loss, step.weight, penalty, step.rows))
+                done.append((sums, step.rows, step.weights, penalty))
                 if len(done) == _STEPS_AT_ONCE:
                     self._add_steps(done, totals, running_metrics)
             if network.steps % STEPS_BETWEEN_CHECKS == 0:
@@ -439,21 +440,21 @@ class SharedRun(Run):
         network.epochs += 1
         return self._end(running_metrics.results())
 
-    def _gradient(self, step: Step, outputs: Array | None) -> float:
+    def _gradient(self, step: Step, outputs: Array | None) -> list[float]:
         share = step.share
         own = None if outputs is None else outputs[share.begin : share.end]
-        return self._sharing.gradient(step.batch, share, step.weight, own)
+        return self._sharing.gradient(step.batch, share, step.rows, step.weights, own)
 
     def _add_up(self, done: list[Totals]) -> list[Totals]:
         """Steps' losses, added up over the ranks."""
         if not done:
             return []
         group = self._sharing.group
-        losses = np.array([own for own, *_ in done])
-        group.settle(len(losses), losses.dtype)
-        group.sum_(losses)
-        pairs = zip(losses, done, strict=True)
-        return [(float(loss), weight, penalty, rows) for loss, (_, weight, penalty, rows) in pairs]
+        sums = np.array([own for own, *_ in done])
+        group.settle(sums.size, sums.dtype)
+        group.sum_(sums.reshape(-1))
+        pairs = zip(sums.tolist(), done, strict=True)
+        return [(own, rows, weights, penalty) for own, (_, rows, weights, penalty) in pairs]
 
     def _add_steps(
         self, done: list[Totals], totals: list[Totals], running_metrics: RunningMetrics

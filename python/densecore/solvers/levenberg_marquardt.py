@@ -229,7 +229,7 @@ class _Problem:
         if self._ranks is None:
             factor = loss.row_factor(self._weight, rows, outputs)
         else:
-            factor = self._ranks.mean_loss(1.0, self._ranks.weight, 0.0)
+            factor = self._ranks.mean_loss(1.0)
         self._per_square = factor / outputs or 1.0
         sizes = [end - begin for begin, end, _, _ in blocks]
         self._l2 = np.repeat([l2 for _, _, _, l2 in blocks], sizes) / self._per_square
