@@ -194,6 +194,7 @@ class Network {
   // embeddings' outputs, `table_columns` for each row of the batch. `take_table_rows` gives those
   // of the last part; `add_table_rows` makes the gradients of the whole batch's.
   index_t table_columns() const;
+  index_t table_rows() const { return table_rows_count_; }
   void take_table_rows(MatrixView<T> to) const;
   void add_table_rows(MatrixView<const T> rows);
   // Parameters whose gradients parts add up: all but tables, which follow.
