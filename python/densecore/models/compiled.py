@@ -162,6 +162,7 @@ class Compiled(Weights):
     def _network_changed(self) -> None:
         """Compile the core's network, where there is one and it is known how."""
         super()._network_changed()
+        vars(self).pop("_sharing", None)  # ranks agree anew
         if self._network_or_none is None or self.optimizer is None:
             return
         loss = self._compiled_loss()
