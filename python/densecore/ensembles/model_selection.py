@@ -13,8 +13,8 @@ from .._base.lazy import imports
 from .._base.lookup import unknown
 from ..metrics import larger_is_better
 from ..models.model import Model
-from .elsewhere import Log
 from .ensemble import Ensemble
+from .jobs import Log
 from .results import CrossValidation, Sweep
 from .serialization import copies
 
