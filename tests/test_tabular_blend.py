@@ -1,12 +1,15 @@
 """A linear model beside the networks of a table, and the epoch that they keep together."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import densecore as dc
-from densecore.tabular import fit, load_table_model, problem_of, recipe_named, table_of
+from densecore.tabular import algebra, fit, load_table_model, problem_of, recipe_named, table_of
 from densecore.tabular.blend import best_share
 from densecore.tabular.linear import _RIDGES, fit_linear
 from densecore.tabular.members import common_epoch
@@ -84,6 +87,45 @@ def test_more_columns_than_rows_are_solved_for_in_rows() -> None:
         for ridge in _RIDGES
     ]
     assert min(np.abs(found - each).max() for each in direct) < 1e-6
+
+
+@pytest.mark.parametrize("n", [1, 5, 16, 17, 70])
+def test_the_inverse_of_a_symmetric_matrix(n: int) -> None:
+    z = RNG.normal(size=(2 * n + 3, n))
+    square = z.T @ z + 1e-3 * np.eye(n)
+    factor = algebra.inverse_factor(square)
+    assert np.array_equal(factor, np.tril(factor))
+    assert np.allclose(factor.T @ factor @ square, np.eye(n), atol=1e-9)
+    right = RNG.normal(size=(2, n))
+    assert np.allclose(algebra.solved(factor, right), np.linalg.solve(square, right.T).T)
+    # Twice the same column: the second counts for little, and nothing is infinite.
+    twice = z[:, [0] * 3].T @ z[:, [0] * 3]
+    assert np.isfinite(algebra.inverse_factor(twice)).all()
+
+
+def test_sines_and_cosines_of_all_quarters() -> None:
+    turns = np.append(np.linspace(0, 1, 97), np.nextafter(1, 0))
+    sine, cosine = algebra.sine_and_cosine(turns)
+    assert np.abs(sine - np.sin(2 * np.pi * turns)).max() < 1e-15
+    assert np.abs(cosine - np.cos(2 * np.pi * turns)).max() < 1e-15
+
+
+def test_models_have_the_same_bits_on_other_processors(tmp_path: Path) -> None:
+    """NumPy's products and functions are told that the processor has less than it has."""
+    days = np.datetime64("2021-01-01") + np.arange(160)
+    lines = [f"{day},{a},{b},{c},{np.exp(y / 3)},{'uv'[int(y > 0)]}"
+             for day, (a, b), c, y in zip(days, X[:, :2], COLOUR, LINE, strict=True)]  # fmt: skip
+    (tmp_path / "t.csv").write_text("\n".join(["day,a,b,colour,y,label", *lines]) + "\n")
+    less = {"OPENBLAS_CORETYPE": "Prescott", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX"}
+    for target, other in (("y", "label"), ("label", "y")):
+        files = []
+        for name, more in (("all", {}), ("less", less)):
+            command = [sys.executable, "-W", "ignore", "-m", "densecore", "train", "t.csv",
+                       "--target", target, "--ignore", other, "--recipe", "quick", "--epochs", "2",
+                       "--save", f"{name}.safetensors"]  # fmt: skip
+            subprocess.run(command, cwd=tmp_path, env=os.environ | more, check=True)
+            files.append((tmp_path / f"{name}.safetensors").read_bytes())
+        assert files[0] == files[1]
 
 
 def test_a_share_goes_to_whom_the_rows_speak_for() -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .algebra import sine_and_cosine
 from .columns import BOOLEAN_WORDS, Array, Column, category_key
 from .errors import listed
 from .json_fields import finite, flag, of_kind, positive, text, texts
@@ -387,9 +388,10 @@ class MomentFeature:
                 at += 1
                 continue
             period, shift = self._PERIODS[part]
-            turn = np.where(unknown, 0, values + shift) % period * (2 * np.pi / period)
-            out[:, at] = np.where(unknown, 0, np.sin(turn))
-            out[:, at + 1] = np.where(unknown, 0, np.cos(turn))
+            turns = np.where(unknown, 0, values + shift) % period / period
+            sine, cosine = sine_and_cosine(turns)
+            out[:, at] = np.where(unknown, 0, sine)
+            out[:, at + 1] = np.where(unknown, 0, cosine)
             at += 2
         if self.indicator:
             out[:, at] = unknown

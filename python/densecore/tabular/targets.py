@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .algebra import expm1, log1p
 from .columns import Array, Column, category_key, refuse_text
 from .errors import TableError, counted
 from .json_fields import finite, flag, positive, text, texts
@@ -111,7 +112,7 @@ class NumericTarget:
         values = cls.values(columns)[rows]
         means, scales = [], []
         for j, column in enumerate(columns):
-            y = np.log1p(values[:, j]) if log else values[:, j]
+            y = log1p(values[:, j]) if log else values[:, j]
             with np.errstate(over="ignore", invalid="ignore"):
                 mean, deviation = float(y.mean()), float(y.std())
             if not np.isfinite(mean) or not np.isfinite(deviation):
@@ -157,7 +158,7 @@ class NumericTarget:
 
     def scale(self, values: Array) -> Array:
         """From the targets' own units (rows, outputs) to what the network learns."""
-        inner = np.log1p(values) if self.log else values
+        inner = log1p(values) if self.log else values
         scaled: Array = (inner - np.array(self.means)) / np.array(self.scales)
         return scaled
 
@@ -166,7 +167,7 @@ class NumericTarget:
         inner: Array = scaled.astype(np.float64) * np.array(self.scales) + np.array(self.means)
         if self.log:
             with np.errstate(over="ignore"):
-                inner = np.expm1(inner) * self.factor
+                inner = expm1(inner) * self.factor
         return np.clip(inner, self.low, self.high) if self.low else inner
 
     def to_dict(self) -> dict[str, Any]:
