@@ -26,7 +26,7 @@ def problem(y, **options):
 
 
 def linear_of(made, parts=8, **options):
-    held_out = [np.arange(160)[i::parts] for i in range(parts)]
+    held_out = [np.arange(len(made.x))[i::parts] for i in range(parts)]
     return fit_linear(made.preparation, made.x, made.network_targets(),
                       made.preparation.target.outputs, made.classification, held_out,
                       made.weight, **options)  # fmt: skip
@@ -41,14 +41,41 @@ def answers(linear, x, classification):
 
 
 @pytest.mark.parametrize("simple", [True, False])
-def test_a_line_is_found_through_the_bins(simple: bool) -> None:
-    """Bent numbers are no line of their columns; the sum of their bins is."""
+def test_a_line_is_found_of_bent_numbers(simple: bool) -> None:
+    """Bent numbers are no line of their columns."""
     made = problem(LINE)
     linear = linear_of(made, simple=simple)
     assert linear is not None
     y = made.network_targets()
     assert np.abs(answers(linear, made.x, False) - y).max() < 1e-3
     assert np.abs(linear.outside - y).mean() < 0.02
+
+
+def test_a_line_goes_on_beyond_the_training_rows(tmp_path: Path) -> None:
+    """Spectra and many small tables are straight, and half of new tables have larger numbers."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(80, 3))
+    x[::9, 1] = np.nan  # an indicator stands between the bins and the line
+    far = np.vstack([x[1:20], [[4.0, 0.3, -4.0], [-4.0, -0.3, 4.0]]])
+
+    def table(values, **more):
+        return table_of({name: values[:, i] for i, name in enumerate("abc")} | more)
+
+    def truth(values):
+        return 2 * values[:, 0] + 3 * np.nan_to_num(values[:, 1]) - 0.5 * values[:, 2]
+
+    made = problem_of(table(x, y=truth(x), more=10 * truth(x)), ["y"], bins=32, ignore=["more"])
+    linear = linear_of(made)
+    assert linear is not None
+    inputs = made.preparation.transform(table(far), "float64")
+    found = made.preparation.target.means + answers(linear, inputs, False) * np.array(
+        made.preparation.target.scales
+    )
+    assert np.abs(found[:, 0] - truth(far)).max() < 0.02
+    model = fit(made, recipe_named("quick").with_options(epochs=1), 0).model
+    assert model.ensemble.shares is not None
+    few = model.preparation.transform(table(far), "float32")
+    assert model.outputs_of_few(few[-3:]).tobytes() == model.outputs(table(far))[-3:].tobytes()
 
 
 def test_logistic_regression_is_scikit_learns() -> None:
@@ -78,7 +105,7 @@ def test_more_columns_than_rows_are_solved_for_in_rows() -> None:
     found = answers(linear, made.x, False)
     assert np.corrcoef(found[:, 0], y)[0, 1] > 0.5
     # It is a ridge regression in as many unknowns as there are columns.
-    z = made.x[:, : made.preparation.inputs - made.preparation.bins].astype(np.float64)
+    z = made.x.astype(np.float64)
     z = (z - z.mean(axis=0)) / z.std(axis=0)
     target = made.network_targets()
     middle = target.mean(axis=0)

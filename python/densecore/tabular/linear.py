@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .algebra import exp, inverse_factor, log, product, solved
-from .features import NumericFeature
 from .folds import Indices
+from .linear_columns import Bent, Bins, Columns, Straight
 from .preparation import Preparation
 
 Array = NDArray[np.float64]
 
-# So many columns, or rows, are solved for in a fraction of the networks' time.
-_MOST_COLUMNS = 600
 # Of the columns in double precision (40 MB); of classes, which take a search.
 _MOST_NUMBERS = {False: 5e6, True: 4e6}
 # For standardised columns, from nearly none (a table without noise) to hardly any slope.
@@ -73,8 +71,8 @@ def fit_linear(
     most = _MOST_NUMBERS[classification] / (outputs if classification else 1)
     best: Linear | None = None
     least = np.empty(0)
-    for view in (_Straight, _Bent) if simple else (_Straight, _Bent, _Bins):
-        columns = _Columns.of(view, preparation, x, w, most)
+    for view in (Straight, Bent) if simple else (Straight, Bent, Bins):
+        columns = Columns.of(view, preparation, x, w, most)
         if columns is None:
             continue
         solve = _logistic if classification else _least_squares
@@ -95,124 +93,6 @@ def losses_of(answers: Array, truth: Array, classification: bool) -> Array:
         return -log(np.clip((answers * truth).sum(axis=1), 1e-15, None))
     squares: Array = ((answers - truth) ** 2).sum(axis=1)
     return squares
-
-
-# What a linear model is given ---------------------------------------------------------------------
-
-
-def _short(preparation: Preparation, x: NDArray[Any]) -> int:
-    """Inputs before the bins."""
-    return int(x.shape[1]) - preparation.bins
-
-
-class _Bent:
-    """The inputs but the bins."""
-
-    @staticmethod
-    def width(preparation: Preparation, x: NDArray[Any]) -> int:
-        return _short(preparation, x)
-
-    @staticmethod
-    def columns(preparation: Preparation, x: NDArray[Any]) -> Array:
-        made: Array = x[:, : _short(preparation, x)].astype(np.float64)
-        return made
-
-    @staticmethod
-    def spread(preparation: Preparation, x: NDArray[Any], kernel: Array) -> Array:
-        """The kernel of the columns as that of all inputs."""
-        full = np.zeros((x.shape[1], kernel.shape[1]))
-        full[: len(kernel)] = kernel
-        return full
-
-
-class _Straight(_Bent):
-    """Numbers that are not bent, within the range of the training rows.
-
-    The bins of a column add up to its number; what lies beyond their ends does not pull the line
-    away.
-    """
-
-    @staticmethod
-    def width(preparation: Preparation, x: NDArray[Any]) -> int:
-        return _short(preparation, x) if preparation.bins else 0
-
-    @staticmethod
-    def columns(preparation: Preparation, x: NDArray[Any]) -> Array:
-        made = _Bent.columns(preparation, x)
-        for number, bins, widths in _binned(preparation):
-            made[:, number] = (x[:, bins] * widths).sum(axis=1)
-        return made
-
-    @staticmethod
-    def spread(preparation: Preparation, x: NDArray[Any], kernel: Array) -> Array:
-        full = _Bent.spread(preparation, x, kernel)
-        for number, bins, widths in _binned(preparation):
-            full[bins] = widths[:, np.newaxis] * kernel[number]
-            full[number] = 0
-        return full
-
-
-class _Bins(_Bent):
-    """All inputs: a line with a bend at each edge of a bin."""
-
-    @staticmethod
-    def width(preparation: Preparation, x: NDArray[Any]) -> int:
-        return x.shape[1] if preparation.bins else 0
-
-    @staticmethod
-    def columns(preparation: Preparation, x: NDArray[Any]) -> Array:
-        return x.astype(np.float64)
-
-
-def _binned(preparation: Preparation) -> Iterator[tuple[int, NDArray[np.intp], Array]]:
-    """Of each column with bins: the place of its number, those of its bins, and their widths in
-    units of its deviation."""
-    for feature, place in zip(preparation.features, preparation.places(), strict=True):
-        if isinstance(feature, NumericFeature) and feature.edges:
-            widths = np.diff(feature.edges)
-            yield int(place[0]), place[1 : 1 + feature.bins], widths / widths.sum()
-
-
-@dataclass
-class _Columns:
-    """Columns (rows, m) with mean 0 and deviation 1; when there are more columns than rows, turned
-    so that there are as many as rows, which a ridge does not notice."""
-
-    z: Array
-    mean: Array
-    scale: Array
-    turn: Array | None
-
-    @classmethod
-    def of(
-        cls, view: type[_Bent], preparation: Preparation, x: NDArray[Any], w: Array, most: float
-    ) -> "_Columns | None":
-        """None: there is no such view, or it has too many columns."""
-        width = view.width(preparation, x)
-        if not width or width * len(x) > most:
-            return None
-        if min(width, len(x)) > _MOST_COLUMNS:
-            return None
-        z = view.columns(preparation, x)
-        mean = np.average(z, axis=0, weights=w)
-        z -= mean
-        scale = np.sqrt(np.average(z**2, axis=0, weights=w))
-        scale[scale <= 1e-6] = 1.0
-        z /= scale
-        if width <= len(x):
-            return cls(z, mean, scale, None)
-        # Z Zᵀ = L Lᵀ with L in place of Z: columns without a mean leave a row too many, which gets
-        # far less than any ridge.
-        square = product(z, z.T)
-        square[np.diag_indices(len(z))] += 1e-9 * np.trace(square) / len(z)
-        factor = inverse_factor(square)
-        return cls(product(square, factor.T), mean, scale, product(factor, z).T)
-
-    def of_inputs(self, found: Array) -> tuple[Array, Array]:
-        """Kernel and bias for the columns as they are, of what was solved for z and a constant."""
-        kernel = found[:-1] if self.turn is None else product(self.turn, found[:-1])
-        kernel = kernel / self.scale[:, np.newaxis]
-        return kernel, found[-1] - (self.mean[:, np.newaxis] * kernel).sum(axis=0)
 
 
 # Solvers: the coefficients (columns and a constant, outputs) for all rows, and what those for the

@@ -147,7 +147,7 @@ def fit(
         made = one.preparation
         return train(chosen, one.x, one.network_targets(), outputs, classification, over, seed,
                      weight=weight, monitor=monitor, epochs=count, progress=tell,
-                     numbers=made.numbers, bins=made.bins,
+                     numbers=made.numbers, bins=made.bins, lines=made.lines,
                      executor=executor, comm=comm)  # fmt: skip
 
     if time_limit is not None:
@@ -399,7 +399,7 @@ def _card(
     return {
         "rows": len(problem.x),
         "columns": len(problem.preparation.features),
-        "inputs": problem.preparation.inputs,
+        "inputs": problem.preparation.network_inputs,
         "task": "classification" if problem.classification else "regression",
         "target": [target.name] if isinstance(target, ClassTarget) else target.names,
         "left_out": problem.left_out,
