@@ -391,6 +391,11 @@ def test_scores_are_those_of_scikit_learn() -> None:
     assert found["r2"] == pytest.approx(metrics.r2_score(truth, guess))
 
 
+def test_rows_that_are_all_right_do_not_make_certain() -> None:
+    p = np.tile([0.9, 0.1], (60, 1))
+    assert sharpened(p, best_power(p, np.zeros(60, int)))[0, 0] < 1 - 1 / 200
+
+
 def test_the_best_power_undoes_overconfidence() -> None:
     rng = np.random.default_rng(1)
     p = rng.dirichlet(np.ones(3), 4000)

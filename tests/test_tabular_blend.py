@@ -72,8 +72,13 @@ def test_a_line_goes_on_beyond_the_training_rows(tmp_path: Path) -> None:
         made.preparation.target.scales
     )
     assert np.abs(found[:, 0] - truth(far)).max() < 0.02
+    # Predictions may leave the targets' range as far as the linear model has a share in them.
+    assert made.preparation.target.low == [truth(x).min()]
     model = fit(made, recipe_named("quick").with_options(epochs=1), 0).model
     assert model.ensemble.shares is not None
+    target, low, high = model.preparation.target, truth(x).min(), truth(x).max()
+    more = 0.5 * model.ensemble.shares[-1] * (high - low)
+    assert np.allclose(target.low + target.high, [low - more, high + more])
     few = model.preparation.transform(table(far), "float32")
     assert model.outputs_of_few(few[-3:]).tobytes() == model.outputs(table(far))[-3:].tobytes()
 

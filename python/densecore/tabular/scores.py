@@ -114,16 +114,22 @@ def sharpened(probabilities: NDArray[Any], power: float) -> Array:
 
 def best_power(probabilities: Array, labels: Labels, weight: Array | None = None) -> float:
     """The power of `sharpened` with the smallest log-loss, by golden section (the loss is convex
-    in the power). From 0.2 to 5."""
+    in the power). From 0.2 to 5.
+
+    To the rows comes one that may be of any class (Laplace's rule of succession): when all rows are
+    right, the next one may still be wrong, and no power is too large otherwise.
+    """
     logs = log(np.clip(probabilities, SMALLEST_PROBABILITY, 1))
     w = _weights(weight, len(labels))
     rows = np.arange(len(labels))
+    any_class = 1 / (len(labels) + 2)
 
     def loss(exponent: float) -> float:
         z = logs * exp(exponent)
         top = z.max(axis=1)
         total = top + log(exp(z - top[:, None]).sum(axis=1))
-        return float(np.average(total - z[rows, labels], weights=w))
+        likely = (1 - any_class) * z[rows, labels] + any_class * z.mean(axis=1)
+        return float(np.average(total - likely, weights=w))
 
     low, high = float(log(0.2)), float(log(5.0))
     ratio = (5**0.5 - 1) / 2

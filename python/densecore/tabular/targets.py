@@ -83,7 +83,7 @@ class NumericTarget:
 
     With `log`, the network learns log(y + shift) instead of y, and a prediction is multiplied with
     `factor`, since the mean of logarithms is not the logarithm of the mean. `low` and `high` are
-    the range of the training rows, which no prediction leaves.
+    the range of the training rows, perhaps widened, which no prediction leaves.
     """
 
     kind: ClassVar[str] = "numbers"
@@ -131,6 +131,14 @@ class NumericTarget:
             values.max(axis=0).tolist(),
             log,
         )
+
+    def limit(self, values: Array, beyond: float) -> None:
+        """Keep predictions in the range of values (rows, outputs) and beyond it by a share of its
+        length; what is never negative stays so."""
+        low, high = values.min(axis=0), values.max(axis=0)
+        more = beyond * (high - low)
+        self.low = np.where(low >= 0, np.maximum(low - more, 0), low - more).tolist()
+        self.high = np.where(high <= 0, np.minimum(high + more, 0), high + more).tolist()
 
     @staticmethod
     def values(columns: Sequence[Column]) -> Array:

@@ -36,6 +36,8 @@ Say = Callable[[str], None]
 
 # The share of the epochs that the trial of a logarithmic target takes.
 _TRIAL = 0.25
+# A line goes on beyond the targets of the training rows: so far, in their range, if it were alone.
+_BEYOND = 0.5
 _EXACT_BASELINE = 2e7  # numbers of inputs, up to which the linear model has its own
 
 
@@ -273,6 +275,8 @@ def _blended(
     share = best_share(
         outside, variance, better, linear.outside, y[rows], problem.classification, weight
     )
+    if isinstance(target, NumericTarget) and not target.log:
+        target.limit(problem.y, _BEYOND * share)
     if not share:
         return ensemble, outside
     notes.append(f"a linear model has a share of {share:.0%} in the predictions")
