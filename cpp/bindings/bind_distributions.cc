@@ -6,6 +6,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/core_class.h"
+#include "bindings/kernels_of.h"
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
 #include "objectives/categorical_rows.h"
@@ -17,9 +18,7 @@ namespace {
 
 constexpr double largest = std::numeric_limits<double>::max();
 
-ArrayFunctions functions_of(const py::object& isa) {
-  return ArrayFunctions(isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()));
-}
+ArrayFunctions functions_of(const py::object& isa) { return ArrayFunctions(kernels_of(isa)); }
 
 // Heads are computed in double precision, so there is one class for all dtypes: `single` says
 // whether a head's arrays are float32. A class for each dtype would be twice the code.

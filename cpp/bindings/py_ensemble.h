@@ -9,6 +9,7 @@
 #include "bindings/array_snapshot.h"
 #include "bindings/arrays.h"
 #include "bindings/gil.h"
+#include "bindings/kernels_of.h"
 #include "bindings/metric.h"
 #include "bindings/specs.h"
 #include "training/ensemble.h"
@@ -20,9 +21,8 @@ class PyEnsemble {
  public:
   PyEnsemble(index_t inputs, const std::vector<py::dict>& layers, index_t members,
              const py::object& isa) {
-    ensemble_ = std::make_unique<Ensemble<T>>(
-        isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()),
-        network_spec_of(inputs, layers), members);
+    ensemble_ =
+        std::make_unique<Ensemble<T>>(kernels_of(isa), network_spec_of(inputs, layers), members);
   }
 
   UseMark& mark() { return mark_; }

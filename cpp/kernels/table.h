@@ -318,7 +318,7 @@ struct RowRule {
   bool centered;
 };
 
-// Layers without products. Vectors over columns have `cols` elements.
+// Normalisation of columns and of rows. Vectors over columns have `cols` elements.
 template <class T>
 struct NormalizationKernels {
   // out[j] = (accumulate ? out[j] : 0) + sum over i of a[i][j] * b[i][j]
@@ -341,6 +341,11 @@ struct NormalizationKernels {
                const T* gamma, const T* beta, T* normalized, index_t ldn, T* y, index_t ldy);
   void (*rows_gradient)(index_t rows, index_t cols, const RowRule& rule, const T* g, index_t ldg,
                         const T* gamma, const T* normalized, index_t ldn, T* dx, index_t lddx);
+};
+
+// Element by element.
+template <class T>
+struct ElementwiseKernels {
   // out[i] = random[i] < kept ? factor : 0
   void (*drop)(index_t n, const std::uint16_t* random, std::uint32_t kept, T factor, T* out);
   // out = a * b and out = a + b; out may be either.
@@ -350,7 +355,6 @@ struct NormalizationKernels {
               index_t ldo);
 };
 
-// What is done with gradients and parameters besides an optimizer's update.
 // Columns of a periodic embedding, the frequencies and the outputs of each.
 struct PeriodicShape {
   index_t columns, frequencies, units;
@@ -371,6 +375,7 @@ struct PeriodicKernels {
                          index_t ldk, const T* g, index_t ldg, T* dx, index_t lddx);
 };
 
+// What is done with gradients and parameters besides an optimizer's update.
 template <class T>
 struct GradientKernels {
   double (*sum_of_squares)(index_t n, const T* x);
@@ -413,6 +418,7 @@ struct KernelTable {
   const FunctionEntry<T>* functions;
   int function_count;
   NormalizationKernels<T> normalization;
+  ElementwiseKernels<T> elementwise;
   PeriodicKernels<T> periodic;
   GradientKernels<T> gradients;
   PeakEntry<T> peak;

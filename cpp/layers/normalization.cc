@@ -6,12 +6,12 @@
 #include <string>
 
 #include "base/dtypes.h"
+#include "base/pairwise.h"
 
 namespace densecore {
 namespace {
 
-// A column's sum is made of chunks of so many rows. Sums of chunks are added pairwise, so that the
-// rounding error grows with the logarithm of the number of rows.
+// A column's sum is made of chunks of so many rows, whose sums are added pairwise.
 constexpr index_t chunk_rows = 64;
 
 // out = the sum of all chunks; sum(begin, end, to) writes the sum of one.
@@ -22,9 +22,9 @@ void add_chunks(const KernelTable<T>& table, index_t rows, index_t cols, Aligned
   reserve(sums, chunks * cols);
   for (index_t c = 0; c < chunks; ++c)
     sum(c * chunk_rows, std::min((c + 1) * chunk_rows, rows), sums.data() + c * cols);
-  for (index_t distance = 1; distance < chunks; distance *= 2)
-    for (index_t c = 0; c + distance < chunks; c += 2 * distance)
-      table.add(cols, sums.data() + (c + distance) * cols, sums.data() + c * cols);
+  add_pairwise(chunks, [&](index_t to, index_t from) {
+    table.add(cols, sums.data() + from * cols, sums.data() + to * cols);
+  });
   std::copy_n(sums.data(), cols, out);
 }
 
@@ -268,8 +268,8 @@ void FixedNormalization<T>::input_gradient(const Pass&, const T*, const LayerRow
                                            MatrixView<const T> g, MatrixView<T> dx) const {
   // dx = g * factor, whatever the rows were.
   for (index_t i = 0; i < rows.x.rows; ++i)
-    this->table_->normalization.multiply(1, g.cols, g.row(i), g.stride, factor_.data(), g.cols,
-                                         dx.row(i), dx.stride);
+    this->table_->elementwise.multiply(1, g.cols, g.row(i), g.stride, factor_.data(), g.cols,
+                                       dx.row(i), dx.stride);
 }
 
 template <class T>

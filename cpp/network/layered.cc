@@ -81,7 +81,7 @@ class Grid {
 };
 
 // An element of a layer without products costs about as much as eight multiply-adds.
-double simple_work(index_t rows, index_t cols) {
+double function_work(index_t rows, index_t cols) {
   return 8.0 * static_cast<double>(rows) * static_cast<double>(cols);
 }
 
@@ -101,7 +101,7 @@ void Network<T>::forward_layers(Executor& executor, ConstView x, View out, bool 
     layers_[l]->begin(pass_, parameters_->data(), input);
     const Grid grid =
         layers_[l]->couples_rows(pass_) ? Grid::whole(x.rows) : Grid::of_functions(x.rows);
-    executor.run(grid.size(), simple_work(x.rows, a.cols), [&](int block, void*) {
+    executor.run(grid.size(), function_work(x.rows, a.cols), [&](int block, void*) {
       const Range r = grid.rows(block);
       forward_other(l, x, r.begin, r.end, a.slice(r.begin, r.end), only_z);
     });
@@ -125,7 +125,7 @@ void Network<T>::forward_layer(Executor& executor, const Dense<T>& layer, std::s
                });
   if (stop_at_z || !row_wise) return;
   const Grid row_grid = Grid::of_functions(rows);
-  executor.run(row_grid.size(), simple_work(rows, layer.units()), [&](int block, void*) {
+  executor.run(row_grid.size(), function_work(rows, layer.units()), [&](int block, void*) {
     const Range r = row_grid.rows(block);
     layer.activate(z.slice(r.begin, r.end), layer.all_units(), a.slice(r.begin, r.end));
   });
@@ -135,7 +135,7 @@ template <class T>
 void Network<T>::delta_rows(Executor& executor, std::size_t l, index_t rows) {
   const Dense<T>& layer = *layers_[l]->dense();
   const Grid grid = Grid::of_functions(rows);
-  executor.run(grid.size(), simple_work(rows, layer.units()), [&](int block, void*) {
+  executor.run(grid.size(), function_work(rows, layer.units()), [&](int block, void*) {
     const Range r = grid.rows(block);
     layer.delta(workspace_.kept(l, r.begin, r.end), workspace_.a(l, r.begin, r.end),
                 layer.all_units(), workspace_.gradient(l, r.begin, r.end));
@@ -172,7 +172,7 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
       if (below_of(edge, dx, 0, rows, false)) columns += edge.source.columns;
     if (columns > 0) {
       const Grid grid = simple.couples_rows(pass_) ? Grid::whole(rows) : Grid::of_functions(rows);
-      executor.run(grid.size(), simple_work(rows, columns), [&](int block, void*) {
+      executor.run(grid.size(), function_work(rows, columns), [&](int block, void*) {
         const Range r = grid.rows(block);
         input_gradient_other(l, x, r.begin, r.end, from_here, dx);
       });
@@ -205,9 +205,9 @@ void Network<T>::backward_dense(Executor& executor, const Dense<T>& layer, std::
       const View to = edge.adds ? workspace_.spare(r.begin, r.end, out.cols) : out;
       layer.input_gradient(parameters_->data(), delta, inputs, to, scratch);
       if (edge.adds)
-        table_->normalization.sum(out.rows, inputs.size(), out.data + inputs.begin, out.stride,
-                                  to.data + inputs.begin, to.stride, out.data + inputs.begin,
-                                  out.stride);
+        table_->elementwise.sum(out.rows, inputs.size(), out.data + inputs.begin, out.stride,
+                                to.data + inputs.begin, to.stride, out.data + inputs.begin,
+                                out.stride);
       if (next != nullptr)
         next->delta(workspace_.kept(from, r.begin, r.end), workspace_.a(from, r.begin, r.end),
                     inputs, out);

@@ -210,8 +210,8 @@ void Network<T>::backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, 
     const SmallLayer<T>& first = layers[part.begin];
     const Edge& edge = edges_[part.begin].front();
     if (const View below = below_of(edge, dx, 0, x.rows, true))
-      table_->normalization.sum(below.rows, below.cols, below.data, below.stride, first.below,
-                                first.ld_below, below.data, below.stride);
+      table_->elementwise.sum(below.rows, below.cols, below.data, below.stride, first.below,
+                              first.ld_below, below.data, below.stride);
   } else if (part.joins) {
     backward_other(part.begin, x, 0, x.rows, from_z, false, gradients_->data(), dx, true);
   } else if (from_z) {

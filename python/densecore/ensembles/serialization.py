@@ -12,7 +12,7 @@ from .._base import checks, core
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
-from ..losses.base import from_stored, stored_config
+from ..losses.registry import from_stored, stored_config
 from ..models.loading import model_from_config
 from ..models.model import Model
 from .members import Members, length

@@ -11,8 +11,9 @@ from .. import losses, metrics
 from .._base import checks
 from .._base.dtypes import Array
 from .._data.arrays import as_labels, as_targets, as_weights
-from ..losses.base import Loss, from_stored, stored_config
+from ..losses.base import Loss
 from ..losses.function import CallableLoss, custom_loss, from_names
+from ..losses.registry import from_stored, stored_config
 from ..metrics.base import Description, Metric
 
 

@@ -11,8 +11,8 @@ from .._base.dtypes import Array
 from .._data.dataset import Batch
 from ..distributed.group import Group, group_of
 from ..distributed.shares import Share
-from ..losses.base import stored_config
 from ..losses.function import CallableLoss
+from ..losses.registry import stored_config
 from .compiled import Compiled
 
 #: Steps between two comparisons of the parameters.

@@ -9,8 +9,9 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from .._base.dtypes import Array
 from ._base import BaseMLP, CallArguments
+from ._class_target import ClassTarget, check_classes, class_target, refuse_mixed
 from ._parameters import CLASSIFIER, is_stochastic
-from ._targets import ClassTarget, Target, check_classes, class_target, refuse_mixed
+from ._targets import Target
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):

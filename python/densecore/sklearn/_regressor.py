@@ -12,7 +12,8 @@ from .._base.dtypes import Array
 from ._base import BaseMLP, CallArguments
 from ._objective import regression_objective
 from ._parameters import REGRESSOR, is_stochastic
-from ._targets import Target, ValueTarget, value_target
+from ._targets import Target
+from ._value_target import ValueTarget, value_target
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
