@@ -219,7 +219,10 @@ class TableModel:
         shares = config.get("shares")
         committee = Committee(ensembles, None if shares is None else [finite(s) for s in shares])
         preparation = Preparation.from_dict(
-            config["table"], committee.inputs, ensembles[0]._model._outputs
+            config["table"],
+            committee.inputs,
+            ensembles[0]._model._outputs,
+            lines=committee.shares is not None,
         )
         card = config["card"]
         if not isinstance(card, dict):

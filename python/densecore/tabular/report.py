@@ -42,7 +42,7 @@ def describe_problem(problem: Problem, task_given: bool) -> list[str]:
     lines = [
         f"{problem.table.path}: {counted(len(problem.x), 'row')}, "
         f"{counted(len(features), 'column')} of use ({shown}): "
-        f"{counted(problem.preparation.inputs, 'input')}",
+        f"{counted(problem.preparation.network_inputs, 'input')}",
         goal + ("" if task_given else " (--task overrides)"),
     ]
     for name, reason in list(problem.left_out.items())[:20]:
