@@ -152,7 +152,8 @@ def _layer_normalization(
 
 def _normalization(torch: Any, layer: layers.Normalization, row: Row, dtype: Any) -> list[Any]:
     with imports:
-        from .program import ColumnNormalization, Port, Program, append
+        from .operations_of_layers import append
+        from .program import ColumnNormalization, Port, Program
         from .torch_modules import FixedNormalization
 
     program = Program("", layer.mean.dtype.name, [Port("x", row, 0)])
