@@ -23,7 +23,7 @@ from ..export.keras_optimizers import take as take_optimizer
 from ..models.model import Model
 from ..models.sequential import Sequential
 from .keras_graph import GraphReader, Reference, is_operation, name_of, references
-from .keras_layers import INPUTS, WITHOUT_EFFECT, dtype_name, layer_of, named
+from .keras_layers import INPUTS, PREPROCESSING, WITHOUT_EFFECT, dtype_name, layer_of, named
 
 
 def _sources(entry: Mapping[str, Any]) -> list[str]:
@@ -77,7 +77,7 @@ def _leaves(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _is_stack(config: Mapping[str, Any]) -> bool:
     """Whether each layer takes what the one before it makes, nested models too."""
     entries = _entries(config)
-    if any(is_operation(entry) for entry in entries):
+    if any(is_operation(entry) or entry["class_name"] in PREPROCESSING for entry in entries):
         return False
     if config.get("class_name") != "Sequential":
         before: list[str] = []
@@ -122,7 +122,8 @@ def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model
         return layer
 
     for entry in entries:
-        if entry["class_name"] not in (*INPUTS, *WITHOUT_EFFECT) and not is_operation(entry):
+        known = (*INPUTS, *WITHOUT_EFFECT, *PREPROCESSING)
+        if entry["class_name"] not in known and not is_operation(entry):
             dtypes.add(dtype_name(entry["config"].get("dtype")) or "float32")
     if not dtypes:
         raise ValueError("from_keras: found no layers, wanted at least one")

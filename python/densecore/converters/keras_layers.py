@@ -193,6 +193,33 @@ def _flatten(c: Config) -> layers.Layer:
     return layers.Flatten()
 
 
+def _einsum_dense(c: Config) -> layers.Layer:
+    """Of the products the one that `to_keras` writes: a factor for each feature."""
+    c.refuse(
+        equation="ab,b->ab", activation="linear", bias_axes=None, kernel_constraint=None,
+        kernel_regularizer=None, lora_rank=None, quantization_config=None,
+    )  # fmt: skip
+    for key in (
+        "output_shape",
+        "kernel_initializer",
+        "bias_initializer",
+        "bias_regularizer",
+        "bias_constraint",
+    ):
+        c.pop(key)
+    return layers.Scale(trainable=c.trainable)
+
+
+def _pooling(kind: type[layers.Layer]) -> Callable[[Config], layers.Layer]:
+    """What makes one of the layers that take a mean or the largest of a row's vectors."""
+
+    def make(c: Config) -> layers.Layer:
+        c.refuse(data_format="channels_last")
+        return kind(keepdims=bool(c.pop("keepdims", False)))
+
+    return make
+
+
 def _group_normalization(c: Config) -> layers.Layer:
     return layers.GroupNormalization(c.pop("groups", 32), **_scale_and_center(c))
 
@@ -212,6 +239,49 @@ def _noise(c: Config) -> layers.Layer:
     return layers.GaussianNoise(c.pop("stddev"))
 
 
+def _discretization(c: Config) -> layers.Layer:
+    c.refuse(sparse=False)
+    c.pop("num_bins")
+    c.pop("epsilon")
+    boundaries = c.pop("bin_boundaries")
+    if boundaries is None:
+        raise ValueError(f"{c.place}: found no bin_boundaries, wanted a call of adapt first")
+    return layers.Discretization(boundaries, output_mode=c.pop("output_mode", "int"))
+
+
+def _category_encoding(c: Config) -> layers.Layer:
+    c.refuse(sparse=False)
+    return layers.CategoryEncoding(c.pop("num_tokens"), c.pop("output_mode", "multi_hot"))
+
+
+def _lookup(kind: Callable[..., layers.Layer], text: bool) -> Callable[[Config], layers.Layer]:
+    """What makes one of the look-ups."""
+
+    def make(c: Config) -> layers.Layer:
+        c.refuse(sparse=False, pad_to_max_tokens=False, idf_weights=None, encoding="utf-8")
+        c.pop("vocabulary_dtype")
+        c.pop("vocabulary_size")
+        vocabulary = c.pop("vocabulary")
+        if not isinstance(vocabulary, list | tuple):
+            raise ValueError(f"{c.place}: found no vocabulary in the configuration, wanted a list")
+        if c.config.get("num_oov_indices", 1) > 1:
+            raise ValueError(
+                f"{c.place}: num_oov_indices: found {c.config['num_oov_indices']}, wanted 0 or 1: "
+                "other numbers of tokens that are not known are Keras's own"
+            )
+        return kind(
+            max_tokens=c.pop("max_tokens"),
+            num_oov_indices=c.pop("num_oov_indices", 1),
+            mask_token=c.pop("mask_token"),
+            oov_token=c.pop("oov_token", "[UNK]" if text else -1),
+            vocabulary=vocabulary,
+            invert=bool(c.pop("invert", False)),
+            output_mode=c.pop("output_mode", "int"),
+        )
+
+    return make
+
+
 # Keras's class: what makes the layer of its configuration. What a function leaves in it is refused.
 _LAYERS: dict[str, Callable[[Config], layers.Layer]] = {
     "Activation": lambda c: layers.Activation(_activation(c.place, c.pop("activation"))),
@@ -223,16 +293,22 @@ _LAYERS: dict[str, Callable[[Config], layers.Layer]] = {
     "Average": lambda c: layers.Average(),
     "BatchNormalization": _batch_normalization,
     "BatchNormalizationV1": _batch_normalization,
+    "CategoryEncoding": _category_encoding,
     "Concatenate": lambda c: layers.Concatenate(c.pop("axis", -1)),
     "Dense": _dense,
+    "Discretization": _discretization,
     "Dot": _dot,
     "Dropout": _dropout(layers.Dropout),
     "ELU": lambda c: layers.ELU(c.number("alpha", 1.0)),
+    "EinsumDense": _einsum_dense,
     "Embedding": _embedding,
     "Flatten": _flatten,
     "GaussianDropout": _dropout(layers.GaussianDropout),
     "GaussianNoise": _noise,
+    "GlobalAveragePooling1D": _pooling(layers.GlobalAveragePooling1D),
+    "GlobalMaxPooling1D": _pooling(layers.GlobalMaxPooling1D),
     "GroupNormalization": _group_normalization,
+    "IntegerLookup": _lookup(layers.IntegerLookup, text=False),
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": lambda c: layers.LeakyReLU(
         c.number("alpha", None) or c.number("negative_slope", 0.3)
@@ -242,6 +318,7 @@ _LAYERS: dict[str, Callable[[Config], layers.Layer]] = {
     "Multiply": lambda c: layers.Multiply(),
     "Normalization": _normalization,
     "PReLU": _prelu,
+    "Permute": lambda c: layers.Permute(tuple(c.pop("dims"))),
     "RMSNormalization": _rms_normalization,
     "ReLU": lambda c: layers.ReLU(
         c.number("max_value", None), c.number("negative_slope", 0.0), c.number("threshold", 0.0)
@@ -250,11 +327,14 @@ _LAYERS: dict[str, Callable[[Config], layers.Layer]] = {
     "Rescaling": lambda c: layers.Rescaling(c.number("scale", None), c.number("offset", 0.0)),
     "Reshape": lambda c: layers.Reshape(tuple(c.pop("target_shape"))),
     "Softmax": lambda c: layers.Softmax(c.pop("axis", -1)),
+    "StringLookup": _lookup(layers.StringLookup, text=True),
     "Subtract": lambda c: layers.Subtract(),
     "UnitNormalization": _unit_normalization,
 }
 INPUTS = ("InputLayer",)
 WITHOUT_EFFECT = ("Identity",)
+#: What sees arrays before the core does: in a functional model only, and of any dtype.
+PREPROCESSING = ("CategoryEncoding", "Discretization", "IntegerLookup", "StringLookup")
 
 
 def layer_of(entry: Mapping[str, Any]) -> layers.Layer:

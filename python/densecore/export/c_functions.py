@@ -84,6 +84,7 @@ def _text(template: str, prefix: str, dtype: str) -> str:
         "BIAS": "127" if single else "1023",
         "SLOTS": "16" if single else "8",
         "COPYSIGN": "copysignf" if single else "copysign",
+        "TRUNC": "truncf" if single else "trunc",
         "SQRT": "sqrtf" if single else "sqrt",
     }
     text = re.sub(r"\b(" + "|".join(words) + r")\b", lambda found: words[found[1]], template)

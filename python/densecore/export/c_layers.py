@@ -14,6 +14,27 @@ static inline int @category(int count, NUM x) {
   return (NUM)place == x ? place : 0;
 }""",
     ),
+    "intervals": (
+        (),
+        """
+/* how many of the boundaries are not above x; all for a NaN */
+static inline NUM @intervals(int count, const NUM *boundaries, NUM x) {
+  int i, found = 0;
+  for (i = 0; i < count; ++i) found += !(x < boundaries[i]);
+  return (NUM)found;
+}""",
+    ),
+    "lookup": (
+        (),
+        """
+/* the number of the key that x is when it is cut off to a whole number */
+static inline NUM @lookup(int count, const NUM *keys, const NUM *numbers, NUM other, NUM x) {
+  int i;
+  for (i = 0; i < count; ++i)
+    if (keys[i] == TRUNC(x)) return numbers[i];
+  return other;
+}""",
+    ),
     "dot": (
         (),
         """

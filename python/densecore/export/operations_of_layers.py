@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .. import activations, layers
 from ..layers.lowering import Row
-from .calls import calls_of, check_built
+from ..layers.preprocessing import Preprocessing
+from ..layers.weight import Zeros
+from .calls import Calls, calls_of, calls_within, check_built, name_of
 from .program import (
     Array,
     ColumnNormalization,
@@ -18,8 +21,14 @@ from .program import (
     Element,
     Embedding,
     Function,
+    Indicators,
+    Intervals,
+    Lookup,
     Merge,
+    Operation,
     Periodic,
+    Permutation,
+    Pool,
     Port,
     Program,
     RowNormalization,
@@ -28,7 +37,7 @@ from .rows_of_layers import row_of
 
 
 def _dense(layer: layers.Dense, program: Program) -> None:
-    name = str(layer.name)
+    name = name_of(layer)
     bias = None if layer.bias is None else layer.bias.copy()
     kernel = layer.kernel.copy()
     vectors = program.width(program.last) // len(kernel)
@@ -42,7 +51,7 @@ def _vectors(layer: layers.Layer, program: Program) -> int:
 
 
 def _activation(layer: layers.Activation, program: Program) -> None:
-    program.append_function(str(layer.name), layer.activation, _vectors(layer, program))
+    program.append_function(name_of(layer), layer.activation, _vectors(layer, program))
 
 
 def _copy(array: Array | None) -> Array | None:
@@ -56,9 +65,7 @@ def _normalization(layer: layers.Normalization, program: Program) -> None:
     factor = (deviation if layer.invert else 1 / deviation).astype(program.dtype)
     mean, shift = (None, layer.mean.copy()) if layer.invert else (layer.mean.copy(), None)
     program.add(
-        ColumnNormalization(
-            str(layer.name), (program.last,), factor.size, mean, factor, None, shift
-        )
+        ColumnNormalization(name_of(layer), (program.last,), factor.size, mean, factor, None, shift)
     )
 
 
@@ -67,7 +74,7 @@ def _batch_normalization(layer: layers.BatchNormalization, program: Program) -> 
     factor = (1 / np.sqrt(variance + layer.epsilon)).astype(program.dtype)
     program.add(
         ColumnNormalization(
-            str(layer.name), (program.last,), factor.size, layer.moving_mean.copy(), factor,
+            name_of(layer), (program.last,), factor.size, layer.moving_mean.copy(), factor,
             _copy(layer.gamma), _copy(layer.beta),
         )
     )  # fmt: skip
@@ -77,7 +84,7 @@ def _row_normalization(layer: Any, program: Program, scale: Any, shift: Any, **r
     width = program.width(program.last)
     program.add(
         RowNormalization(
-            str(layer.name), (program.last,), width, scale=_copy(scale), shift=_copy(shift), **rule
+            name_of(layer), (program.last,), width, scale=_copy(scale), shift=_copy(shift), **rule
         )
     )
 
@@ -107,7 +114,7 @@ def _unit_normalization(layer: layers.UnitNormalization, program: Program) -> No
 
 def _scale(layer: layers.Scale, program: Program) -> None:
     factor = layer.scale.copy()
-    program.add(ColumnNormalization(str(layer.name), (program.last,), factor.size, None, factor))
+    program.add(ColumnNormalization(name_of(layer), (program.last,), factor.size, None, factor))
 
 
 def _periodic(layer: layers.PeriodicEmbedding, program: Program) -> None:
@@ -115,7 +122,7 @@ def _periodic(layer: layers.PeriodicEmbedding, program: Program) -> None:
     further = layer.bias.shape[1]
     program.add(
         Periodic(
-            str(layer.name), (program.last,), program.width(program.last) + columns * further,
+            name_of(layer), (program.last,), program.width(program.last) + columns * further,
             layer.frequencies_.copy(), layer.phases.copy(),
             layer.kernel.copy().reshape(columns, further, frequencies), layer.bias.copy(),
         )
@@ -128,7 +135,7 @@ def _residual(layer: layers.Residual, program: Program) -> None:
     for each in layer._layers:
         values = append(each, program, values, rows)
         rows = each._output_rows(rows)
-    program.add(Merge(str(layer.name), (values[0], start), program.width(start), "add"))
+    program.add(Merge(name_of(layer), (values[0], start), program.width(start), "add"))
 
 
 def _nothing(layer: Any, program: Program) -> None:
@@ -140,13 +147,13 @@ def _merge(kind: str) -> Callable[[Any, Program], None]:
 
     def append_merge(layer: Any, program: Program) -> None:
         width = math.prod(layer._merged(program.rows))
-        program.add(Merge(str(layer.name), tuple(program.taken), width, kind))
+        program.add(Merge(name_of(layer), tuple(program.taken), width, kind))
 
     return append_merge
 
 
 def _dot(layer: layers.Dot, program: Program) -> None:
-    rows, places, name = program.rows, layer._places(program.rows), str(layer.name)
+    rows, places, name = program.rows, layer._places(program.rows), name_of(layer)
     values = list(program.taken)
     if layer.normalize:
         for number, value in enumerate(values):
@@ -167,22 +174,44 @@ def _dot(layer: layers.Dot, program: Program) -> None:
 def _repeat(layer: layers.RepeatVector, program: Program) -> None:
     (value,) = program.taken
     width = layer.n * program.width(value)
-    program.add(Merge(str(layer.name), (value,) * layer.n, width, "concatenate"))
+    program.add(Merge(name_of(layer), (value,) * layer.n, width, "concatenate"))
 
 
-def _columns(layer: layers.Columns, program: Program) -> None:
+def _columns(layer: layers.Columns | layers.Selection, program: Program) -> None:
     width = layer.last - layer.first
-    program.add(Columns(str(layer.name), (program.last,), width, layer.first))
+    program.add(Columns(name_of(layer), (program.last,), width, layer.first))
+
+
+def _permute(layer: layers.Permute, program: Program) -> None:
+    order = tuple(one - 1 for one in layer.dims)
+    value = program.last
+    program.add(Permutation(name_of(layer), (value,), program.width(value), program.rows[0], order))
+
+
+def _pool(kind: str) -> Callable[[Any, Program], None]:
+    """What appends the mean or the largest of a row's vectors."""
+
+    def append_pool(layer: layers.Layer, program: Program) -> None:
+        steps, features = program.rows[0]
+        program.add(Pool(name_of(layer), (program.last,), features, kind, steps))
+
+    return append_pool
+
+
+def _zeros(layer: Zeros, program: Program) -> None:
+    name = name_of(layer)
+    first = program.add(Columns(name, (program.last,), 1, 0))
+    program.add(Element(name, (first,), 1, "multiply", 0.0))
 
 
 def _embedding(layer: layers.Embedding, program: Program) -> None:
     width = program.width(program.last) * layer.output_dim
     table = layer.embeddings.copy()
-    program.add(Embedding(str(layer.name), (program.last,), width, table, layer.missing))
+    program.add(Embedding(name_of(layer), (program.last,), width, table, layer.missing))
 
 
 def _prelu(layer: layers.PReLU, program: Program) -> None:
-    name, start, width = str(layer.name), program.last, program.width(program.last)
+    name, start, width = name_of(layer), program.last, program.width(program.last)
     relu = activations.get("relu")
     positive = program.add(Function(name, (start,), width, relu))
     negative = program.add(Merge(name, (start, positive), width, "subtract"))
@@ -194,10 +223,66 @@ def _element(layer: layers.ElementFunction, program: Program) -> None:
     width = program.width(program.last)
     program.add(
         Element(
-            str(layer.name), (program.last,), width, layer.function, layer.constant,
+            name_of(layer), (program.last,), width, layer.function, layer.constant,
             layer.constant_first,
         )
     )  # fmt: skip
+
+
+# Preprocessing ----------------------------------------------------------------------------------
+
+
+def _encoded(layer: Preprocessing, program: Program) -> None:
+    """Columns for the numbers of categories, unless they are to stay numbers."""
+    mode = getattr(layer, "output_mode", "int")
+    if mode != "int":
+        categories, value = layer._size(), program.last
+        group = 1 if mode == "one_hot" else program.rows[0][-1]
+        width = program.width(value) // group * categories
+        program.add(Indicators(name_of(layer), (value,), width, categories, group, mode == "count"))
+
+
+def not_below(values: Array, dtype: str) -> Array:
+    """Numbers of double precision in another type, rounded up: each number of that type is then on
+    the same side of them."""
+    rounded = values.astype(dtype)
+    low = rounded.astype(np.float64) < values
+    rounded[low] = np.nextafter(rounded[low], rounded.dtype.type(np.inf))
+    return rounded
+
+
+def _discretization(layer: layers.Discretization, program: Program) -> None:
+    name, value = name_of(layer), program.last
+    boundaries = not_below(np.asarray(layer.bin_boundaries or (), np.float64), program.dtype)
+    layer._size()  # raises where nothing has been learnt
+    program.add(Intervals(name, (value,), program.width(value), boundaries))
+    _encoded(layer, program)
+
+
+def _lookup(layer: layers.StringLookup | layers.IntegerLookup, program: Program) -> None:
+    name, value = name_of(layer), program.last
+    for option, found, wanted in (
+        ("invert", layer.invert, False), ("num_oov_indices", max(layer.num_oov_indices, 1), 1),
+    ):  # fmt: skip
+        if found != wanted:
+            raise ValueError(f"layer {name}: {option}: found {found}, wanted {wanted}")
+    known = layer.get_vocabulary(include_special_tokens=False)
+    numbers = [layer._first + place for place in range(len(known))]
+    if layer.mask_token is not None:
+        known, numbers = [layer.mask_token, *known], [0, *numbers]
+    largest = 2.0 ** (np.finfo(program.dtype).nmant + 1)
+    for key in known:
+        if not isinstance(key, str) and abs(key) > largest:
+            raise ValueError(
+                f"layer {name}: found the token {key}, wanted at most {largest:.0f}, which "
+                f"{program.dtype} holds"
+            )
+    if not known:
+        raise ValueError(f"layer {name}: found no token, wanted at least one")
+    unknown = int(layer.mask_token is not None) if layer.num_oov_indices else -1
+    width = program.width(value)
+    program.add(Lookup(name, (value,), width, tuple(known), tuple(numbers), unknown))
+    _encoded(layer, program)
 
 
 _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
@@ -207,9 +292,11 @@ _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
     layers.AlphaDropout: _nothing,
     layers.Average: _merge("average"),
     layers.BatchNormalization: _batch_normalization,
+    layers.CategoryEncoding: _encoded,
     layers.Columns: _columns,
     layers.Concatenate: _merge("concatenate"),
     layers.Dense: _dense,
+    layers.Discretization: _discretization,
     layers.Dot: _dot,
     layers.Dropout: _nothing,
     layers.ElementFunction: _element,
@@ -217,8 +304,11 @@ _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
     layers.Flatten: _nothing,
     layers.GaussianDropout: _nothing,
     layers.GaussianNoise: _nothing,
+    layers.GlobalAveragePooling1D: _pool("mean"),
+    layers.GlobalMaxPooling1D: _pool("maximum"),
     layers.GroupNormalization: _group_normalization,
     layers.Identity: _nothing,
+    layers.IntegerLookup: _lookup,
     layers.LayerNormalization: _layer_normalization,
     layers.Maximum: _merge("maximum"),
     layers.Minimum: _merge("minimum"),
@@ -226,13 +316,17 @@ _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
     layers.Normalization: _normalization,
     layers.PReLU: _prelu,
     layers.PeriodicEmbedding: _periodic,
+    layers.Permute: _permute,
     layers.RMSNormalization: _rms_normalization,
     layers.RepeatVector: _repeat,
     layers.Reshape: _nothing,
     layers.Residual: _residual,
     layers.Scale: _scale,
+    layers.Selection: _columns,
+    layers.StringLookup: _lookup,
     layers.Subtract: _merge("subtract"),
     layers.UnitNormalization: _unit_normalization,
+    Zeros: _zeros,
 }
 
 
@@ -253,22 +347,32 @@ def append(
     ValueError
         The layer has no form outside this library; the message names it.
     """
-    if layer._inner_model is not None:
-        return _append_calls(layer._inner_model, program, values)
+    inner = calls_within(layer, rows)
+    if inner is not None:
+        return _append_calls(inner, program, values)
     program.taken, program.rows = list(values), list(rows)
     row_of(layer, _LOWERINGS)(layer, program)
     return [program.last]
 
 
-def _append_calls(model: Any, program: Program, values: Sequence[int]) -> list[int]:
-    """Append a model's calls of layers; the numbers of the values that it makes."""
-    calls = calls_of(model)
+def _append_calls(calls: Calls, program: Program, values: Sequence[int]) -> list[int]:
+    """Append calls of layers; the numbers of the values that they make."""
     numbers = dict(zip(calls.inputs, values, strict=True))
     for step in calls.steps:
         taken = [numbers[value] for value in step.inputs]
         made = append(step.layer, program, taken, [calls.rows[value] for value in step.inputs])
         numbers |= dict(zip(step.outputs, made, strict=True))
     return [numbers[value] for value in calls.outputs]
+
+
+def _is_text(value: int, operations: Sequence[Operation]) -> bool:
+    """Whether an input is texts: what a look-up of texts takes."""
+    users = [each for each in operations if value in each.inputs]
+    of_texts = [isinstance(each, Lookup) and each.of_texts for each in users]
+    for user, text in zip(users, of_texts, strict=True):
+        if any(of_texts) and not text:
+            raise ValueError(f"layer {user.layer}: found texts, wanted numbers")
+    return any(of_texts)
 
 
 def program_of(model: Any) -> Program:
@@ -293,7 +397,10 @@ def program_of(model: Any) -> Program:
         for name, value in zip(calls.input_names, calls.inputs, strict=True)
     ]
     program = Program(model.name, model.dtype, takes)
-    made = _append_calls(model, program, calls.inputs)
+    made = _append_calls(calls, program, calls.inputs)
+    program.takes = [
+        replace(port, is_text=_is_text(port.value, program.operations)) for port in takes
+    ]
     program.gives = [
         Port(name, calls.rows[value], number)
         for name, value, number in zip(calls.output_names, calls.outputs, made, strict=True)

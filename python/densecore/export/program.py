@@ -148,6 +148,23 @@ class Columns(Operation):
 
 
 @dataclass(frozen=True)
+class Permutation(Operation):
+    """The dimensions of a row of that shape in another order, from 0."""
+
+    shape: Row
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pool(Operation):
+    """Of a value's equal parts, one after another, the ``mean`` or the ``maximum``, element by
+    element."""
+
+    kind: str
+    parts: int
+
+
+@dataclass(frozen=True)
 class Embedding(Operation):
     """Row number x of a table, for each x of the value; table (categories, units).
 
@@ -162,6 +179,38 @@ class Embedding(Operation):
 
 
 @dataclass(frozen=True)
+class Intervals(Operation):
+    """How many of the boundaries, which increase, are not above each element; all for a NaN."""
+
+    boundaries: Array = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Lookup(Operation):
+    """A number for each element: of a text, or of an element's whole part, that is known, else
+    `other`."""
+
+    keys: tuple[str, ...] | tuple[int, ...] = field(repr=False)
+    numbers: tuple[int, ...] = field(repr=False)
+    other: int
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether the elements are texts."""
+        return any(isinstance(key, str) for key in self.keys)
+
+
+@dataclass(frozen=True)
+class Indicators(Operation):
+    """For each `group` of numbers, one after another, a column for each category: whether it is
+    among them, or, `counted`, how often."""
+
+    categories: int
+    group: int
+    counted: bool
+
+
+@dataclass(frozen=True)
 class Element(Operation):
     """One of NumPy's functions of each element, or of each and a number, by its name."""
 
@@ -172,11 +221,13 @@ class Element(Operation):
 
 @dataclass(frozen=True)
 class Port:
-    """An input or an output of a program: a name, the shape of a row, and the value's number."""
+    """An input or an output of a program: a name, the shape of a row, the value's number, and
+    whether its elements are texts."""
 
     name: str
     row: Row
     value: int
+    is_text: bool = False
 
     @property
     def width(self) -> int:
