@@ -10,6 +10,7 @@ from .._base.lazy import imports
 from .._data.structures import mapped
 from ..activations import Activation
 from ..layers.merge import Merge
+from ..layers.weight import Zeros
 from ..models.functional import Functional
 from ..models.model import Model
 from .torch_layers import ACTIVATIONS, CONTAINERS, LAYERS, WITHOUT_EFFECT, Reader
@@ -20,6 +21,9 @@ _MERGES: Mapping[str, type[Merge]] = {
     "add": layers.Add, "average": layers.Average, "concatenate": layers.Concatenate,
     "maximum": layers.Maximum, "minimum": layers.Minimum, "multiply": layers.Multiply,
     "subtract": layers.Subtract,
+}  # fmt: skip
+_POOLS: Mapping[str, Any] = {
+    "mean": layers.GlobalAveragePooling1D, "maximum": layers.GlobalMaxPooling1D,
 }  # fmt: skip
 # Functions of torch, torch.nn.functional, and operators, by their names: NumPy's of symbols.
 _FUNCTIONS: Mapping[str, Any] = {
@@ -96,6 +100,8 @@ class GraphReader:
         (x, *rest) = given
         if kind == "Flatten":
             return [layers.Flatten()(x) if len(x.row) > 1 else x]
+        if kind == "Columns":
+            return [x[:, module.first : module.last]]
         if kind in WITHOUT_EFFECT:
             return [x]
         if id(module) not in self._made:
@@ -119,8 +125,12 @@ class GraphReader:
             return [layers.Dot((module.first, module.second), module.normalize)]
         if kind == "RepeatVector":
             return [layers.RepeatVector(module.n)]
-        if kind == "Columns":
-            return [layers.Columns(module.first, module.last)]
+        if kind == "Permute":
+            return [layers.Permute(module.dims)]
+        if kind == "Pool":
+            return [_POOLS[module.kind](module.keepdims)]
+        if kind == "Zeros":
+            return [Zeros()]
         if kind == "Element":
             return [layers.ElementFunction(module.function, module.constant, module.constant_first)]
         reader = Reader()
