@@ -93,6 +93,7 @@ LossSum Network<T>::gradient_of_part(Executor& executor, const Objective<T>& obj
     if (outputs) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), outputs);
   } else if (chained()) {
     reserve(x.rows);
+    workspace_.slopes = true;
     transpose_weights(executor, x.rows, false);
     workspace_.reserve_partials(static_cast<int>(leaves - 1), summed_count_);
     executor.run(static_cast<int>(leaves), 3 * forward_work(x.rows), [&](int leaf, void* scratch) {
@@ -129,6 +130,7 @@ LossSum Network<T>::gradient_of_part(Executor& executor, const Objective<T>& obj
           const ConstView leaf_x = x.slice(first, end);
           start({true, seed, number, part.cuts[static_cast<std::size_t>(leaf)]});
           reserve(rows);
+          workspace_.slopes = true;
           forward_layers(executor, leaf_x, View(), from_z);
           const View a = workspace_.a(last, 0, rows);
           losses[static_cast<std::size_t>(leaf)] = objective.rows(
