@@ -126,13 +126,13 @@ void Network<T>::forward_layer(Executor& executor, const Dense<T>& layer, std::s
                  const View z_rows = z.slice(r.begin, r.end);
                  layer.affine(parameters_->data(), x.slice(r.begin, r.end), units, z_rows, scratch);
                  if (!stop_at_z && !row_wise)
-                   layer.activate(z_rows, units, a.slice(r.begin, r.end));
+                   layer.activate(z_rows, units, a.slice(r.begin, r.end), workspace_.slopes);
                });
   if (stop_at_z || !row_wise) return;
   const Grid row_grid = Grid::of_functions(rows);
   executor.run(row_grid.size(), function_work(rows, layer.units()), [&](int block, void*) {
     const Range r = row_grid.rows(block);
-    layer.activate(z.slice(r.begin, r.end), layer.all_units(), a.slice(r.begin, r.end));
+    layer.activate(z.slice(r.begin, r.end), layer.all_units(), a.slice(r.begin, r.end), false);
   });
 }
 
@@ -143,7 +143,7 @@ void Network<T>::delta_rows(Executor& executor, std::size_t l, index_t rows) {
   executor.run(grid.size(), function_work(rows, layer.units()), [&](int block, void*) {
     const Range r = grid.rows(block);
     layer.delta(workspace_.kept(l, r.begin, r.end), workspace_.a(l, r.begin, r.end),
-                layer.all_units(), workspace_.gradient(l, r.begin, r.end));
+                layer.all_units(), workspace_.gradient(l, r.begin, r.end), workspace_.slopes);
   });
 }
 
@@ -235,7 +235,7 @@ void Network<T>::backward_dense(Executor& executor, const Dense<T>& layer, std::
                                 out.stride);
       if (next != nullptr)
         next->delta(workspace_.kept(from, r.begin, r.end), workspace_.a(from, r.begin, r.end),
-                    inputs, out);
+                    inputs, out, workspace_.slopes);
     });
   }
   if (!layer.trainable) return;

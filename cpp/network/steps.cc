@@ -35,6 +35,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   reserve(x.rows);
   if (trains_small(x.rows, objective, optimizer))
     return train_small(executor, objective, x, targets, x.rows, optimizer, nullptr);
+  workspace_.slopes = true;
   check_numbers(x);
   begin_tables();
   begin_heads(objective, targets, x.rows);
@@ -118,6 +119,7 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
   begin_tables();
   start({true, seed, number, 0, x.rows});
   reserve(x.rows);
+  workspace_.slopes = true;
   begin_heads(objective, targets, x.rows);
   if (small(x.rows)) {
     forward_small(x, View(), objective.fused(), true);
