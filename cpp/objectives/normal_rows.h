@@ -34,6 +34,10 @@ class NormalRows {
   index_t rows() const { return rows_; }
   index_t cols() const { return cols_; }
   bool squashed() const { return squashed_; }
+  const Numbers& loc() const { return loc_; }
+  // Limited, and where it was.
+  const Numbers& log_scale() const { return log_scale_; }
+  const std::vector<char>& limited() const { return limited_; }
 
   // Standard normal numbers (rows, cols), which follow from the seed.
   Numbers noise(std::uint64_t seed) const;

@@ -84,7 +84,10 @@ class Ensemble {
 
   // Number of values per epoch of training or validation: see RunningMetrics.
   index_t reported() const {
-    return static_cast<index_t>(RunningMetrics<T>(*objective_, metrics_).results().size());
+    index_t count = 1 + static_cast<index_t>(metrics_.size());
+    for (const Head<T>& head : objective_->heads())
+      count += objective_->heads().size() > 1 && head.objective != nullptr;
+    return count;
   }
   // Epochs that an exception prevents are not written. `kept` (members,), unless null, becomes the
   // epoch that each member's parameters are of (see Trainer::fit).

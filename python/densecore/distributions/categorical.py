@@ -63,6 +63,13 @@ class Categorical(Distribution[Array]):
         found: Array = self._core.probabilities()[1]
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_core": self._core.state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._core = core.Categorical.from_state(*state["_core"])
+
     def sample(self, seed: int | None = None) -> Array:
         """A class for each row, (rows,) int64, which follow from the seed.
 

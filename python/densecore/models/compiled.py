@@ -23,7 +23,7 @@ from .weights import Weights
 class Compiled(Weights):
     """What a model is compiled with, and what its data must be like for that."""
 
-    _not_pickled = Weights._not_pickled | {"history"}
+    _not_pickled = Weights._not_pickled | {"history", "_sharing"}
 
     def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         super().__init__(dtype, seed, name)

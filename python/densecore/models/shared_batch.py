@@ -20,7 +20,7 @@ def train_on_batch(
         found = _usual_step(known, known.layout, x, y, sample_weight)
         if found is not None:
             return found
-    ranks, step = _begin(model, x, y, sample_weight, comm)
+    ranks, step = _begin(model, x, y, sample_weight, comm, "train_on_batch")
     network = model._network
     with network.reserved():
         shape = (step.rows, model._outputs)
@@ -37,13 +37,14 @@ def train_on_batch(
             ranks.check_drift()
         if len(model.metrics_names) == 1:
             return network.mean_loss(sums, step.rows, step.weights, penalty)
-        y = weight = None
+        targets: tuple[Array | None, Array | None] = (None, None)
         if outputs is not None:
             ranks.group.comm.allreduce_(outputs)
-            y, weight = step.targets()
+            targets = step.targets()
         running_metrics = network.running_metrics()
-        whole = (sums, step.rows, step.weights, penalty)
-        network.add_batch(outputs, y, weight, *whole, running_metrics)
+        network.add_batch(
+            outputs, *targets, sums, step.rows, step.weights, penalty, running_metrics
+        )
         return list(running_metrics.results())
 
 
@@ -78,7 +79,7 @@ def loss_and_gradients(
     model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any
 ) -> float:
     """The loss of the rows of all ranks, and its gradient on every rank."""
-    ranks, step = _begin(model, x, y, sample_weight, comm)
+    ranks, step = _begin(model, x, y, sample_weight, comm, "loss_and_gradients")
     network = model._network
     with network.reserved():
         sums = _gradient(ranks, step, None)
@@ -87,9 +88,9 @@ def loss_and_gradients(
 
 
 def _begin(
-    model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any
+    model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any, call: str
 ) -> tuple[Sharing, Step]:
-    ranks = sharing(model, comm, x)
+    ranks = sharing(model, comm, x, call)
     batch = ranks.group.together(lambda: rows_of(model, x, y, sample_weight).batch())
     step = step_of(batch, model._network, ranks.group, None)
     if step.rows == 0:

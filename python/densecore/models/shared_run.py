@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import solvers
 from .._base.dtypes import Array, RunningMetrics
+from .._base.warn import warn
 from .._data.batches import Arrays, Source
 from .._data.dataset import Data
 from ..callbacks.backup import BackupAndRestore
@@ -83,6 +84,7 @@ class SharedRun(Run):
         group = self._sharing.group
         while self._epoch < epochs:
             group.together(self._epoch_begin)
+            self._sharing.take_settings()  # a schedule of one rank holds for all
             if not self._one_epoch():
                 return
 
@@ -131,6 +133,9 @@ class SharedRun(Run):
                 break
             assert step is not None
             self._end_step(epoch, step, sums, outputs)
+        if epoch.count == 0 and self._epoch > self._first:
+            warn(f"the data ran out before epoch {self._epoch + 1}: training ends here")
+            return False
         if epoch.count == 0:
             raise ValueError("x: found no batches on any rank, wanted at least one")
         group.raise_any(epoch.error)
@@ -204,6 +209,7 @@ class SharedRun(Run):
                 self._listeners.on_train_batch_end(epoch.count - 1, logs)
             except BaseException as raised:
                 epoch.error = raised
+            sharing.take_settings()
 
     def _gradient(self, step: Step, outputs: Array | None) -> list[float]:
         share = step.share

@@ -208,12 +208,15 @@ class Sharing:
             )
 
 
-def sharing(model: Compiled, comm: Any, x: Any) -> Sharing:
+def sharing(model: Compiled, comm: Any, x: Any, call: str) -> Sharing:
     """The ranks of `comm` for a loop of one's own; they agree in the first call with it."""
     known: Sharing | None = model.__dict__.get("_sharing")
-    if known is None or not known.serves(comm):
-        group = group_of(comm)
-        group.together(lambda: _build(model, x))
+    new = known is None or not known.serves(comm)
+    group = group_of(comm) if known is None or new else known.group
+    group.together(lambda: _build(model, x))
+    # Whether the ranks meet for the first time must be the same on all, too.
+    group.begin(f"{call}, with a {'new' if new else 'known'} model")
+    if known is None or new:
         known = model.__dict__["_sharing"] = Sharing(model, group)
     return known
 
