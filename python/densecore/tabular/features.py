@@ -59,10 +59,12 @@ class NumericFeature:
 
     @property
     def bins(self) -> int:
+        """The number of bins; 0: the column has none."""
         return max(len(self.edges) - 1, 0)
 
     @property
     def width(self) -> int:
+        """The number of inputs of the network."""
         return 1 + self.bins + int(self.indicator)
 
     def cut(self, column: Column, rows: NDArray[np.intp], bins: int) -> None:
@@ -85,6 +87,7 @@ class NumericFeature:
 
     @property
     def knows_missing(self) -> bool:
+        """Whether a missing value has an input of its own."""
         return self.indicator
 
     @classmethod
@@ -187,12 +190,14 @@ class CategoricalFeature:
 
     @property
     def width(self) -> int:
+        """The number of inputs of the network."""
         if self.single:
             return 1
         return len(self.categories) + int(self.other) + int(self.missing)
 
     @property
     def knows_missing(self) -> bool:
+        """Whether a missing value has an input of its own."""
         return self.missing or self.other
 
     @classmethod
@@ -339,10 +344,12 @@ class MomentFeature:
 
     @property
     def width(self) -> int:
+        """The number of inputs of the network."""
         return sum(1 if part == "time" else 2 for part in self.parts) + int(self.indicator)
 
     @property
     def knows_missing(self) -> bool:
+        """Whether a missing value has an input of its own."""
         return self.indicator
 
     @classmethod

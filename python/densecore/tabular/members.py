@@ -96,7 +96,7 @@ def train(
     monitor : str
         The number of the validation that tells the best epoch; by default the loss, without label
         smoothing.
-    numbers, bins : int
+    numbers, bins : int, default 0
         How many of the first inputs are columns of numbers, and of the last ones their bins.
     executor, comm : optional
         Where members are trained, see `Ensemble.fit`.

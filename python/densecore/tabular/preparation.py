@@ -93,6 +93,7 @@ class Preparation:
 
     @property
     def inputs(self) -> int:
+        """The number of inputs of the network."""
         return sum(feature.width for feature in self.features)
 
     def cut_numbers(self, table: Table, rows: NDArray[np.intp], bins: int) -> None:

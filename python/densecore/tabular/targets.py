@@ -23,6 +23,7 @@ class ClassTarget:
 
     @property
     def outputs(self) -> int:
+        """The number of classes, each of which is an output of the network."""
         return len(self.classes)
 
     @classmethod
@@ -97,6 +98,7 @@ class NumericTarget:
 
     @property
     def outputs(self) -> int:
+        """The number of targets, each of which is an output of the network."""
         return len(self.names)
 
     @classmethod
