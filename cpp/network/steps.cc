@@ -42,14 +42,14 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
   // Whether the whole gradient is wanted before any parameter is updated.
-  // An average is of all rows of a table, an update as the pass goes of those that it uses.
+  // A moving average takes all rows of a table; an update during the pass only those it uses.
   const bool averaged = !embedding_tables_.empty() && !optimizer.simple();
   const bool whole = array_steps_ || shared_ || averaged || optimizer.wants_whole_gradient();
   const bool descent = !keep_gradients && optimizer.descends() && !array_steps_ && !shared_;
   const double factor = penalty_factor(sum.weight);
   const double penalized = penalized_ ? factor * penalty() : 0;
   bool updated = !whole;
-  // Chained, weights of more rows have a gradient in the buffer.
+  // With more rows a chained pass adds up the weights' gradients in the buffer, block by block.
   const bool at_once = descent && x.rows <= (chained() ? block_rows_ : gemm_depth);
   if (shares_leaf(x.rows)) {
     const AllGradients all(*this, true, x.rows);

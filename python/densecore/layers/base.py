@@ -31,7 +31,7 @@ class Layer(HasWeights):
     ----------
     name : str, optional
         By default the kind's name, with a number if needed: ``dense``, ``dense_1``, …
-    trainable : bool
+    trainable : bool, default True
         Whether training changes the layer's weights.
     input_shape, input_dim, batch_input_shape
         The model's number of inputs, as Keras accepts it from the first layer.
@@ -252,6 +252,7 @@ class Layer(HasWeights):
 
     @property
     def trainable(self) -> bool:
+        """Whether training changes the weights, from the next step on."""
         return self._trainable
 
     @trainable.setter
