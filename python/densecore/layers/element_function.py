@@ -49,8 +49,9 @@ class DerivedActivation(functions.UserActivation):
             raise self._refusal(f"returned shape {found.shape} for {x.shape}")
         if not self._tried and found.size:
             if self._is_changed_by_others(x, found):
-                raise self._refusal("gives an element another value when others change, or at the "
-                                    "next call")  # fmt: skip
+                raise self._refusal(
+                    "looks at several elements at once, or changes from call to call"
+                )
             self._tried = True
         return found
 
