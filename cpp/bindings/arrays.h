@@ -23,10 +23,18 @@ namespace py = pybind11;
 
 constexpr index_t any = -1;  // a dimension of any size
 
+// A row for each type that arrays have.
 template <class T>
-constexpr const char* dtype_name = "float64";
+constexpr const char* dtype_name = [] {
+  static_assert(sizeof(T) == 0, "this type has no row");
+  return "";
+}();
 template <>
 inline constexpr const char* dtype_name<float> = "float32";
+template <>
+inline constexpr const char* dtype_name<double> = "float64";
+template <>
+inline constexpr const char* dtype_name<bool> = "bool";
 template <>
 inline constexpr const char* dtype_name<std::int32_t> = "int32";
 template <>

@@ -5,15 +5,7 @@ but not the thread that would give it back: its own import of it would wait for 
 held around the import, the fork happens before it or after it.
 """
 
-import os
-import threading
+from .locks import across_forks
 
 #: ``with imports: from . import module``
-imports = threading.RLock()
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=imports.acquire,
-        after_in_parent=imports.release,
-        after_in_child=imports.release,
-    )
+imports = across_forks()

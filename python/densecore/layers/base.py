@@ -384,17 +384,21 @@ class Layer(HasWeights):
 
     def _output_rows(self, rows: list[Row]) -> list[Row]:
         """The shapes of rows of the outputs, for those of the inputs, which are known."""
-        if len(rows) != 1:
-            raise ValueError(
-                f"layer {self.name or type(self).__name__}: found {len(rows)} inputs, wanted one"
-            )
-        row = self._output_row(rows[0])
+        row = self._output_row(self._only(rows))
         assert row is not None
         return [row]
 
+    def _only(self, inputs: Sequence[Any]) -> Any:
+        """The input of a layer that takes one."""
+        if len(inputs) != 1:
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: found {len(inputs)} inputs, wanted one"
+            )
+        return inputs[0]
+
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         """Append what the layer is in the core, with these inputs; returns its outputs."""
-        row = sources[0].row
+        row = self._only(sources).row
         if len(row) > 1 and self._takes_vectors:
             pieces: list[Source] = []
             for piece in self._vectors(sources[0]):
