@@ -21,6 +21,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/cpu_features.h"
+#include "base/region_record.h"
 
 namespace densecore {
 namespace {
@@ -304,6 +305,7 @@ void set_thread_count(int count) {
 
 void run_tasks(int tasks, int max_threads, bool brief, TaskFunction function, void* context) {
   const int threads = std::min({tasks, max_threads, thread_count()});
+  if (threads > 1 && recording_regions()) return run_recorded(tasks, threads, function, context);
   if (threads > 1 && pool().run(tasks, threads, brief, function, context)) return;
   for (int task = 0; task < tasks; ++task) function(context, task, 0);
 }

@@ -5,6 +5,7 @@
 
 #include "base/cpu_features.h"
 #include "base/random.h"
+#include "base/region_record.h"
 #include "base/thread_pool.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
@@ -48,6 +49,17 @@ std::vector<std::uint64_t> philox_words(const std::vector<std::uint64_t>& key,
 void register_runtime(py::module_& module) {
   module.def("get_num_threads", &thread_count, "Number of threads that computations use at most.");
   module.def("set_num_threads", &set_thread_count, py::arg("count"), "Set that number, 1 to 1024.");
+  module.def("record_regions", &record_regions, py::arg("on"),
+             "Whether parallel regions run in the caller, with a record of their tasks' times.");
+  module.def(
+      "take_region_records",
+      [] {
+        py::list all;
+        for (const RegionRecord& record : take_region_records())
+          all.append(py::make_tuple(record.threads, record.seconds));
+        return all;
+      },
+      "(threads, seconds of each task) of the regions since the last call.");
   module.def(
       "usable_processors", &usable_processors,
       "Number of processors that this process may use: by its affinity and its control group.");

@@ -64,6 +64,9 @@ class Dense : public Layer<T> {
   // dW = X^T delta, into the flat buffer `gradients`: added to it when `accumulate`.
   void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units,
                        bool accumulate, T* gradients, void* scratch) const;
+  // Rows `inputs` of dW, into `out` (inputs.size(), units).
+  void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, T* out,
+                       void* scratch) const;
   // db, the column sums of delta, likewise. Unlike dW's, its bits depend on how many rows are added
   // at a time.
   void bias_gradient(MatrixView<const T> delta, Range units, bool accumulate, T* gradients) const;

@@ -425,11 +425,19 @@ class Network {
                      bool stop_at_z);
   // From dC/da of the last layer in the workspace (or dC/dz, when `from_z`). With `update` each
   // block of weights is updated as soon as its gradient is complete; with `descend`, while it is
-  // computed.
+  // computed. `keep`: gradients of weights that are not, in the buffer of gradients.
   void backward_layers(Executor& executor, ConstView x, bool from_z, View dx,
-                       const Update<T>* update, bool descend);
+                       const Update<T>* update, bool descend, bool keep = true);
   void backward_dense(Executor& executor, const Dense<T>& layer, std::size_t l, ConstView x,
-                      View dx, const Update<T>* update, bool descend);
+                      View dx, const Update<T>* update, bool descend, bool keep);
+  // All that is wanted of some weights of a dense layer, for few rows: the columns `inputs` of the
+  // gradient by its input, then the weights' own gradient and their update.
+  void backward_block(const Dense<T>& layer, std::size_t l, ConstView x, View dx, Range inputs,
+                      const Update<T>& update, bool descend, bool keep, void* scratch);
+  // Columns `inputs` of a layer's dX, for some rows of the batch, on to dC/dz of the layer below
+  // where that is one's own affair.
+  void input_gradient_block(const Dense<T>& layer, std::size_t l, View below, Range rows,
+                            Range inputs, void* scratch);
   void delta_rows(Executor& executor, std::size_t l, index_t rows);
   // The gradient of a block of weights, and its update; of the biases with those of the first
   // inputs, `bias_rows` rows at a time.

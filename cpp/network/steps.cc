@@ -90,7 +90,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
     if (updated) {
       const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
       Executor uninterrupted;
-      backward_layers(uninterrupted, x, from_z, View(), &update, at_once);
+      backward_layers(uninterrupted, x, from_z, View(), &update, at_once, keep_gradients);
       end_tables(uninterrupted, x, false, &update);
       executor.check(2 * forward_work(x.rows));
     } else {
