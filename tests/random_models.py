@@ -147,13 +147,13 @@ def _graph(author: _Author, dtype: str, seed: int) -> tuple[dc.Model, Rows]:
             pool.append(layers.Flatten()(table(given)))
         elif form == "matrix":
             each = layers.Dense(author.pick([2, 5]), author.activation())(given)
-            end = author.pick(["flat", "deep", "permuted", "mean", "largest"])
+            end = ["flat", "permuted", "largest", "deep", "mean"][(seed + number) % 5]
             if end == "mean":
                 each = layers.GlobalAveragePooling1D()(author.dense(3)(each))
             elif end == "largest":
                 each = layers.GlobalMaxPooling1D(keepdims=author.chance(0.3))(each)
             elif end == "permuted":
-                each = author.dense(3)(layers.Permute((2, 1))(each))
+                each = layers.Permute((2, 1))(each)
             elif end == "deep":
                 each = author.dense(3)(each)
             pool.append(layers.Flatten()(each) if len(each.row) > 1 else each)
@@ -172,7 +172,7 @@ def _graph(author: _Author, dtype: str, seed: int) -> tuple[dc.Model, Rows]:
     def of_width(symbol: Any, width: int) -> Any:
         return symbol if symbol.row == (width,) else author.dense(width)(symbol)
 
-    for step in range(int(rng.integers(3, 9))):
+    for _ in range(int(rng.integers(3, 9))):
         a = take()
         form = author.pick(["unary", "unary", "unary", "merge", "concatenate", "dot", "element",
                             "repeat", "matrices", "shared", "model", "models", "part", "own",
@@ -180,7 +180,7 @@ def _graph(author: _Author, dtype: str, seed: int) -> tuple[dc.Model, Rows]:
         found: list[Any]
         if form == "merge":
             b = of_width(take(), 1 if author.chance(0.2) else a.row[0])
-            found = [MERGES[(seed + 2 * step) % len(MERGES)]()([a, b])]  # each of them soon
+            found = [author.pick(MERGES)()([a, b])]
         elif form == "concatenate":
             found = [layers.Concatenate()([a, take(), a][: int(rng.integers(2, 4))])]
         elif form == "dot":
@@ -216,6 +216,10 @@ def _graph(author: _Author, dtype: str, seed: int) -> tuple[dc.Model, Rows]:
             found = [author.unary(a.row[0])(a)]
         pool += found
         unused += found
+    a = take()
+    last = MERGES[seed % len(MERGES)]()([a, of_width(take(), a.row[0])])  # each of them soon
+    pool.append(last)
+    unused.append(last)
     ends = [author.pick(unused)] if unused and author.chance(0.5) else []
     rest = [symbol for symbol in unused if symbol not in ends] or [pool[-1]]
     joined = layers.concatenate(rest) if len(rest) > 1 else rest[0]

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..layers import Layer
+from .._data.structures import leaves
+from ..layers import Input, Lambda, Layer
+from ..layers.graph import trace
 from ..layers.lowering import Row
 from ..layers.symbols import Node, Symbol
 
@@ -42,6 +44,11 @@ class Calls:
     output_structure: Any
     steps: list[Call]
     rows: list[Row]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, each once, in the order of their calls."""
+        return list(dict.fromkeys(step.layer for step in self.steps))
 
     @property
     def is_stack(self) -> bool:
@@ -95,6 +102,8 @@ def calls_within(layer: Layer, rows: Sequence[Row]) -> Calls | None:
     """
     if layer._inner_model is not None:
         return calls_of(layer._inner_model)
+    if isinstance(layer, Lambda):
+        return _of_function(layer, rows)
     if not layer._is_own:
         return None
     body = layer._body(tuple(rows))  # type: ignore[attr-defined]
@@ -113,6 +122,17 @@ def calls_within(layer: Layer, rows: Sequence[Row]) -> Calls | None:
         0 if given == 1 else [0] * given,
         0 if made == 1 else [0] * made,
     )
+
+
+def _of_function(layer: Lambda, rows: Sequence[Row]) -> Calls | None:
+    """The calls that a Lambda's function is, if it is written in functions of symbols."""
+    symbols = [Input(row) for row in rows]
+    try:
+        made = leaves(layer.compute(symbols[0]))
+        nodes = trace(symbols, made).nodes
+    except (TypeError, ValueError):
+        return None
+    return _of_graph(symbols, nodes, made, ["x0"], ["y0"], 0, 0) if len(made) == 1 else None
 
 
 def _of_graph(

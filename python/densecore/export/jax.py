@@ -169,6 +169,9 @@ def _apply(jax: Any, layer: layers.Layer, rows: Sequence[Row]) -> Apply:
     calls = calls_within(layer, rows)
     if calls is not None and isinstance(layer, OwnLayer):
         return _own_layer(jax, layer, calls)
+    if calls is not None and layer._inner_model is None:
+        inner = _graph(jax, calls)
+        return lambda p, *xs: inner(lambda each: p, xs)
     if calls is not None:
         model, inner = layer._inner_model, _graph(jax, calls)
         places = {each: number for number, each in enumerate(model._layers)}

@@ -313,9 +313,10 @@ class _Writer:
             for each in layer._layers:
                 end = self.apply(each, end)
             return [self.keras.layers.Add(name=layer.name)([xs[0], end[0]])]
-        if layer._is_own:
+        calls = None
+        if layer._inner_model is None:
             calls = calls_within(layer, [tuple(x.shape[1:]) for x in xs])
-            assert calls is not None
+        if calls is not None:
             before, self.prefix = self.prefix, f"{self.prefix}{name_of(layer)}_"
             made = self.steps(calls, xs)
             self.prefix = before

@@ -10,6 +10,7 @@ from .. import layers
 from .._base.lazy import imports
 from ..layers.lowering import Row
 from ..layers.merge import Merge as MergeLayer
+from ..layers.own import OwnLayer
 from ..layers.weight import Zeros
 from .calls import Calls, calls_of, calls_within, check_built, name_of
 from .program import ColumnNormalization, Indicators, Intervals, Lookup, Operation, Port, Program
@@ -425,7 +426,8 @@ def _made(torch: Any, layer: layers.Layer, rows: list[Row], dtype: Any) -> list[
         return [_module(torch, layer._inner_model, dtype)]
     inner = calls_within(layer, rows)
     if inner is not None:
-        return [_graph(torch, layer._parts(), inner, dtype)]  # type: ignore[attr-defined]
+        parts = layer._parts() if isinstance(layer, OwnLayer) else inner.layers
+        return [_graph(torch, parts, inner, dtype)]
     if isinstance(layer, MergeLayer):
         made = row_of(layer, _MERGES)(torch, layer, rows, dtype)
     else:
