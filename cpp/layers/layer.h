@@ -115,9 +115,15 @@ class ActivationFunction {
                      dz.data + j, dz.stride, parameters_.data());
   }
   void forward(MatrixView<const T> z, MatrixView<T> a) const { forward(z, a, 0, z.cols); }
+  // Whether f'(z) may take the place of z: the backward pass is then a multiplication.
+  bool has_slope() const { return entry_->activate_and_derive[0] != nullptr; }
+  // a = f(z) and z = f'(z), both for little more than one of them. Rows have room for whole
+  // vectors, and j is a multiple of a vector's length.
+  void forward_and_derive(MatrixView<T> z, MatrixView<T> a, index_t j, index_t cols) const;
 
  private:
   const ActivationEntry<T>* entry_;
+  index_t lanes_, short_lanes_;
   std::vector<double> parameters_;
 };
 

@@ -74,7 +74,7 @@ struct BatchPart {
 template <class T>
 class RowGradients;
 
-// Is told of each of many steps: its sum, and which rows it took.
+// Called after each of many steps with its sum of losses and the range of its rows.
 class StepObserver {
  public:
   virtual ~StepObserver() = default;
@@ -331,8 +331,8 @@ class Network {
   // Leaf by leaf (chained.cc).
   int leaf_count(index_t rows) const;
   static constexpr int max_leaves = 32;
-  // Steps of fewer multiply-adds have larger leaves. A number of its own: another one would give
-  // other bits.
+  // Steps of fewer multiply-adds have larger leaves. Changing it would change the bits of sums, so
+  // it is not derived from the thread pool's limits.
   static constexpr double small_work = 1 << 20;
   // Where leaf i's gradient is computed: leaf 0's in the buffer of the sum.
   T* leaf_gradient(int i) { return i == 0 ? gradients_->data() : workspace_.partial(i - 1); }
@@ -353,7 +353,7 @@ class Network {
                      T* gradients, View dx, void* scratch, const Update<T>* descent = nullptr);
   // With the transposed weights when there are some (`has_transposed_`).
   void input_gradient_dense(std::size_t l, ConstView delta, View below, void* scratch);
-  // The same to where `below_of` says, if anywhere.
+  // The same, written where `below_of` says, or nowhere.
   void pass_down_dense(std::size_t l, ConstView delta, index_t begin, index_t end, View dx,
                        void* scratch);
   // Transposes the weights for the input gradients, if the batch has enough rows to pay for it.
@@ -378,8 +378,8 @@ class Network {
   bool shares_leaf(index_t rows) const;
   // Into how many blocks the rows are cut for the sake of the threads.
   index_t thread_blocks(index_t rows) const;
-  // While one exists, the gradients of the layers' outputs are there at once, as such a step needs
-  // them; unless that is not wanted.
+  // While one exists and `wanted`, each layer's gradient has a buffer of its own, as such a step
+  // needs it.
   class AllGradients {
    public:
     AllGradients(Network& network, bool wanted, index_t rows);
@@ -401,7 +401,7 @@ class Network {
   // (small.cc).
   bool small(index_t rows) const { return rows <= small_rows_ && !couples_in_pass_; }
   index_t rows_of_small() const;
-  // Whether a batch of more rows has leaves of so few, and is too small for a second thread.
+  // Whether the leaves of a larger batch are `small`, and too little work for a second thread.
   bool leaves_are_small(const Objective<T>& objective, index_t batch) const;
   // The gradient of such a batch; returns the sum of its losses.
   double gradient_by_leaves(LossArguments<T> p, ConstView x, bool from_z,
@@ -414,7 +414,7 @@ class Network {
   void forward_small(ConstView x, View out, bool only_z, bool kept);
   // From dC/da of the last layer in workspace_.near_gradient (or dC/dz).
   void backward_small(ConstView x, bool from_z);
-  // An open one, from dC/da there.
+  // The same for `backward`, from dC/da there, with the gradient by x in `dx`.
   void backward_small(ConstView x, View dx);
   void backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, ConstView x, bool from_z,
                      View dx);
@@ -425,11 +425,19 @@ class Network {
                      bool stop_at_z);
   // From dC/da of the last layer in the workspace (or dC/dz, when `from_z`). With `update` each
   // block of weights is updated as soon as its gradient is complete; with `descend`, while it is
-  // computed.
+  // computed. `keep`: gradients of weights that are not, in the buffer of gradients.
   void backward_layers(Executor& executor, ConstView x, bool from_z, View dx,
-                       const Update<T>* update, bool descend);
+                       const Update<T>* update, bool descend, bool keep = true);
   void backward_dense(Executor& executor, const Dense<T>& layer, std::size_t l, ConstView x,
-                      View dx, const Update<T>* update, bool descend);
+                      View dx, const Update<T>* update, bool descend, bool keep);
+  // All that is wanted of some weights of a dense layer, for few rows: the columns `inputs` of the
+  // gradient by its input, then the weights' own gradient and their update.
+  void backward_block(const Dense<T>& layer, std::size_t l, ConstView x, View dx, Range inputs,
+                      const Update<T>& update, bool descend, bool keep, void* scratch);
+  // Columns `inputs` of a layer's dX, for some rows of the batch, on to dC/dz of the layer below
+  // where that is one's own affair.
+  void input_gradient_block(const Dense<T>& layer, std::size_t l, View below, Range rows,
+                            Range inputs, void* scratch);
   void delta_rows(Executor& executor, std::size_t l, index_t rows);
   // The gradient of a block of weights, and its update; of the biases with those of the first
   // inputs, `bias_rows` rows at a time.

@@ -68,6 +68,7 @@ std::vector<double> Network<T>::gradient_of_part(Executor& executor, const Objec
   PartSums sums(*this, objective, part);
   begin_tables();
   start({true, seed, number, part.cuts.front(), part.batch.rows});
+  workspace_.slopes = true;
   if (objective.has_heads())
     begin_heads(objective, part.batch.weights);
   else

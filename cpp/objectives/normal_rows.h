@@ -71,7 +71,7 @@ class NormalRows {
   Numbers drawn(const Numbers& noise) const;
   // 2 (log_scale - the other's), element by element of loc.
   Numbers twice_log_ratio(const NormalRows& other) const;
-  // log_scale's derivative is none where it was limited.
+  // Sets log_scale's derivative to 0 where log_scale was limited.
   void finish(NormalGradient& gradient) const;
   // The normal numbers that actions are made of.
   Numbers before_squashing(const Numbers& action) const;

@@ -36,9 +36,9 @@ class BackupAndRestore(Callback):
     ----------
     backup_dir : path
         A directory of this training alone; made when it is missing.
-    save_freq : "epoch" or int
+    save_freq : "epoch" or int, default "epoch"
         Every so many epochs.
-    delete_checkpoint : bool
+    delete_checkpoint : bool, default True
         Whether a training that ends removes what was written.
 
     Raises

@@ -30,7 +30,7 @@ class Group:
     ----------
     comm
         As of `as_comm`.
-    strict : bool
+    strict : bool, default True
         Whether sums must have the bits of a binary tree over the ranks when their number is a
         power of two.
 

@@ -106,7 +106,7 @@ def run_threads(size: int, work: Callable[[Threads], R], timeout: float = 60.0) 
     size : int
     work : callable
         Gets its rank's communicator. Every rank needs a model of its own.
-    timeout : float
+    timeout : float, default 60.0
         Seconds that a rank waits for the others.
 
     Returns

@@ -17,7 +17,7 @@ class Categorical(Distribution[Array]):
 
     Parameters
     ----------
-    logits : array_like (rows, classes)
+    logits : array_like (rows, classes), optional
         By name: the first argument of PyTorch's class is probabilities. Minus infinity stands for
         a class that cannot be, such as a move that the rules forbid; its gradient is 0.
 

@@ -196,8 +196,9 @@ class Normal(Distribution[NormalGradient]):
             There is no sample yet.
         """
         if seed is not None:
-            if self._sampled is None or self._sampled[0] != seed:
-                self.sample_and_log_prob(seed)
+            number = checked_seed(seed)
+            if self._sampled is None or self._sampled[0] != number:
+                self.sample_and_log_prob(number)
         elif self._sampled is None:
             raise RuntimeError("sample_gradient: found no sample, wanted a call of sample before")
         assert self._sampled is not None

@@ -205,9 +205,9 @@ class Ensemble(Predictions):
             one of a dimension more, x (members, rows, features).
         batch_size : int, optional
             Rows per step, by default 32.
-        verbose : {"auto", 0, 1}
+        verbose : {"auto", 0, 1}, default "auto"
             1, also "auto", prints a line when all are trained.
-        validation_split : float
+        validation_split : float, default 0.0
             The share of each member's last rows that is held out.
         validation_data : tuple (x, y) or (x, y, sample_weight), or "rest", optional
             Evaluated after each epoch; for all, or for each. "rest": the rows of x that a member
@@ -224,10 +224,10 @@ class Ensemble(Predictions):
             which, follows from its seed: ``history.indices``.
         validation_indices : sequence of n arrays, optional
             The rows of x and y to validate each member on.
-        restore_best_weights : bool
+        restore_best_weights : bool, default False
             Whether each member ends with the parameters of its own best epoch, of equally good
             ones the last: ``history.kept_epochs``. Optimizer states are those of the last epoch.
-        monitor : str
+        monitor : str, default "val_loss"
             The number of the validation that says which epoch is best.
         patience : int, optional
             With `restore_best_weights`: a member's training stops after so many epochs without a

@@ -65,7 +65,8 @@ class Members:
         """Print a table of a member's layers, and what the members have together."""
         self._model.summary()
         total = self.parameters.size
-        print(f"{len(self):,} members: {total:,} parameters ({self.parameters.nbytes:,} bytes)")
+        members = f"{len(self):,} member{'s' if len(self) != 1 else ''}"
+        print(f"{members}: {total:,} parameters ({self.parameters.nbytes:,} bytes)")
 
     @property
     def dtype(self) -> str:

@@ -331,6 +331,8 @@ class Compiled(Weights):
 
     def _only_array(self, given: Any) -> Any:
         """As `_only`, of data: a list of one number is a row, no list of one output."""
+        if given is None or type(given) is np.ndarray:  # as most are, and asking for others is slow
+            return given
         found = self._only(given)
         if isinstance(given, Mapping) or getattr(found, "ndim", 0) > 0:
             return found
@@ -338,9 +340,10 @@ class Compiled(Weights):
 
     def _own_columns(self, y: Any, rows: int) -> int | None:
         """The columns of targets of a loss in Python, which takes any; None for other losses."""
-        loss, outputs = self._compiled_loss(), self._outputs
+        loss = self._compiled_loss()
         if not isinstance(loss, CallableLoss):
             return None
+        outputs = self._outputs
         if loss.take_targets(y, rows, outputs):
             self._network_changed()
         shape = np.shape(y)

@@ -205,8 +205,8 @@ def _too_few(what: str, size: int, group: Group) -> str:
 
 
 def _differs(validation: Source | None, group: Group) -> bool:
-    """Whether each rank validates on rows of its own; batches are not compared, and count as
-    such."""
+    """Whether each rank validates on rows of its own. Batches are not compared, so they count as
+    each rank's own."""
     if validation is None or group.size == 1:
         return False
     return not (isinstance(validation, Arrays) and same_everywhere(validation.data, group))

@@ -386,7 +386,7 @@ def loss_of_model(config: Mapping[str, Any]) -> Loss | None:
 
 
 def _by_name(argument: str, given: Any, names: Sequence[str], spread: bool = False) -> list[Any]:
-    """One for each output. `spread`: what is no list or dictionary holds for all of them."""
+    """One for each output. With `spread` a single value, not a list or dictionary, is for all."""
     if given is None:
         return [None] * len(names)
     if isinstance(given, Mapping) and not (spread and {"name", "class_name"} & given.keys()):

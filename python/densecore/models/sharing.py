@@ -41,7 +41,7 @@ class Sharing:
     model : Compiled
         Built; it gets the parameters, the optimizer's state and the counters of rank 0.
     group : Group
-    settings : mapping
+    settings : mapping, optional
         What else must be the same on all ranks, by name.
 
     Raises

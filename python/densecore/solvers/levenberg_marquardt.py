@@ -32,18 +32,18 @@ class LevenbergMarquardt:
 
     Parameters
     ----------
-    steps : {"geodesic", "plain"}
+    steps : {"geodesic", "plain"}, default "geodesic"
         "geodesic" bends each step along the curvature of the residuals, whose exact second
         derivative costs little beside J.
-    damping : float
+    damping : float, default 0.001
         µ before the first step, as a share of the largest element of JᵀWJ's diagonal.
-    ftol : float
+    ftol : float, default 1e-12
         Stops when a step lowers the loss by less than this share, and was expected to.
-    xtol : float
+    xtol : float, default 1e-12
         Stops when a step is shorter than this share of the parameters' norm.
-    gtol : float
+    gtol : float, default 1e-10
         Stops when the residuals' cosine with every column of J is below it.
-    memory_limit : int
+    memory_limit : int, default 2**31
         Bytes for the two matrices of parameters²; a model that needs more is refused.
 
     Notes

@@ -1,12 +1,12 @@
 """What linear models are given of a table: the networks' inputs as standardised columns."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .algebra import inverse_factor, product
 from .features import NumericFeature
 from .preparation import Preparation
 
@@ -17,12 +17,12 @@ _MOST_COLUMNS = 600
 
 
 def _short(preparation: Preparation, x: NDArray[Any]) -> int:
-    """Inputs before the bins."""
-    return int(x.shape[1]) - preparation.bins
+    """Inputs before the bins and the lines."""
+    return int(x.shape[1]) - preparation.bins - preparation.lines
 
 
 class Bent:
-    """The inputs but the bins."""
+    """The inputs but the bins and the lines."""
 
     @staticmethod
     def width(preparation: Preparation, x: NDArray[Any]) -> int:
@@ -42,51 +42,48 @@ class Bent:
 
 
 class Straight(Bent):
-    """Numbers that are not bent, within the range of the training rows.
-
-    The bins of a column add up to its number; what lies beyond their ends does not pull the line
-    away.
-    """
+    """Numbers that are not bent: their lines in their places."""
 
     @staticmethod
     def width(preparation: Preparation, x: NDArray[Any]) -> int:
-        return _short(preparation, x) if preparation.bins else 0
+        return _short(preparation, x) if preparation.lines else 0
 
     @staticmethod
     def columns(preparation: Preparation, x: NDArray[Any]) -> Array:
         made = Bent.columns(preparation, x)
-        for number, bins, widths in _binned(preparation):
-            made[:, number] = x[:, bins].astype(np.float64) @ widths
+        numbers, lines = _lines(preparation)
+        made[:, numbers] = x[:, lines]
         return made
 
     @staticmethod
     def spread(preparation: Preparation, x: NDArray[Any], kernel: Array) -> Array:
         full = Bent.spread(preparation, x, kernel)
-        for number, bins, widths in _binned(preparation):
-            full[bins] = widths[:, np.newaxis] * kernel[number]
-            full[number] = 0
+        numbers, lines = _lines(preparation)
+        full[lines], full[numbers] = kernel[numbers], 0
         return full
 
 
 class Bins(Bent):
-    """All inputs: a line with a bend at each edge of a bin."""
+    """All inputs but the lines: a line with a bend at each edge of a bin."""
 
     @staticmethod
     def width(preparation: Preparation, x: NDArray[Any]) -> int:
-        return x.shape[1] if preparation.bins else 0
+        return int(x.shape[1]) - preparation.lines if preparation.bins else 0
 
     @staticmethod
     def columns(preparation: Preparation, x: NDArray[Any]) -> Array:
-        return x.astype(np.float64)
+        made: Array = x[:, : x.shape[1] - preparation.lines].astype(np.float64)
+        return made
 
 
-def _binned(preparation: Preparation) -> Iterator[tuple[int, NDArray[np.intp], Array]]:
-    """Of each column with bins: the place of its number, those of its bins, and their widths in
-    units of its deviation."""
-    for feature, place in zip(preparation.features, preparation.places(), strict=True):
-        if isinstance(feature, NumericFeature) and feature.edges:
-            widths = np.diff(feature.edges)
-            yield int(place[0]), place[1 : 1 + feature.bins], widths / widths.sum()
+def _lines(preparation: Preparation) -> tuple[list[int], list[int]]:
+    """Of all columns with a line, the places of their bent numbers and those of their lines."""
+    found = [
+        (int(place[0]), int(place[-1]))
+        for feature, place in zip(preparation.features, preparation.places(), strict=True)
+        if isinstance(feature, NumericFeature) and feature.line
+    ]
+    return [number for number, _ in found], [line for _, line in found]
 
 
 @dataclass
@@ -117,14 +114,15 @@ class Columns:
         z /= scale
         if width <= len(x):
             return cls(z, mean, scale, None)
-        squares, vectors = np.linalg.eigh(z @ z.T)
-        kept = squares > 1e-9 * squares[-1]
-        sizes = np.sqrt(squares[kept])
-        turned = vectors[:, kept] * sizes
-        return cls(turned, mean, scale, z.T @ (vectors[:, kept] / sizes))
+        # Z Zᵀ = L Lᵀ with L in place of Z: columns without a mean leave a row too many, which gets
+        # far less than any ridge.
+        square = product(z, z.T)
+        square[np.diag_indices(len(z))] += 1e-9 * np.trace(square) / len(z)
+        factor = inverse_factor(square)
+        return cls(product(square, factor.T), mean, scale, product(factor, z).T)
 
-    def of_inputs(self, solved: Array) -> tuple[Array, Array]:
-        """Kernel and bias for the columns as they are, of what was solved for z and a constant."""
-        kernel = solved[:-1] if self.turn is None else self.turn @ solved[:-1]
+    def of_inputs(self, found: Array) -> tuple[Array, Array]:
+        """Kernel and bias for the columns as they are, of what was found for z and a constant."""
+        kernel = found[:-1] if self.turn is None else product(self.turn, found[:-1])
         kernel = kernel / self.scale[:, np.newaxis]
-        return kernel, solved[-1] - self.mean @ kernel
+        return kernel, found[-1] - (self.mean[:, np.newaxis] * kernel).sum(axis=0)
