@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,11 @@ def in_c(models: list[Any], rows: list[list[np.ndarray]], d: Path) -> list[list[
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
-def test_c_headers_compute_the_same(dtype: str, tmp_path: Path) -> None:
-    made = [random_graph_model(seed, dtype) for seed in SEEDS]
+@pytest.mark.parametrize("seeds", [SEEDS[:4], SEEDS[4:]], ids=["four", "others"])
+def test_c_headers_compute_the_same(dtype: str, seeds: Sequence[int], tmp_path: Path) -> None:
+    made = [random_graph_model(seed, dtype) for seed in seeds]
     found_all = in_c([model for model, _ in made], [x for _, x in made], tmp_path)
-    for seed, (model, x), found in zip(SEEDS, made, found_all, strict=True):
+    for seed, (model, x), found in zip(seeds, made, found_all, strict=True):
         shapes = [port.row for port in program_of(model).gives]
         shaped = [each.reshape(-1, *row) for each, row in zip(found, shapes, strict=True)]
         assert_near(shaped, model, x, tolerances(seed, model, x), "C")
