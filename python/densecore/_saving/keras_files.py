@@ -160,8 +160,13 @@ class Weights:
         Raises
         ------
         ValueError
-            It has another shape, or is not made of numbers; nothing has been read then.
+            It has another shape, is not made of numbers, or lies in another file; nothing has been
+            read then.
         """
+        if found.external or found.is_virtual:
+            raise ValueError(
+                f"{self._path}: {found.name}: found an array in another file, wanted it in this one"
+            )
         if found.dtype.kind not in "fiu" or found.shape != shape:
             raise ValueError(
                 f"{self._path}: {found.name}: found {found.dtype} of shape {found.shape}, wanted "
@@ -264,11 +269,23 @@ def read(path: StrPath) -> KerasFile:
 
 
 def _open(h5py: Any, source: Any, shown: str) -> Any:
+    def is_elsewhere(name: bytes, info: Any) -> bytes | None:
+        return name if info.type == h5py.h5l.TYPE_EXTERNAL else None
+
     try:
-        return h5py.File(source, "r")
+        file = h5py.File(source, "r")
+        # All links are looked at before one is followed: that would open the other file.
+        elsewhere = file.id.links.visit(is_elsewhere, info=True)
     except (*DAMAGED, OverflowError, ValueError) as error:
         text = checks.one_line(str(error))
         raise ValueError(f"{shown}: found no HDF5 file ({text})") from None
+    if elsewhere is not None:
+        file.close()
+        raise ValueError(
+            f"{shown}: found {elsewhere.decode(errors='replace')}, a link to another file, wanted "
+            "arrays in this one"
+        )
+    return file
 
 
 def read_weights(path: StrPath) -> Weights:

@@ -1,0 +1,69 @@
+"""Keras's HDF5 files that point to other files: they are not opened."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+
+h5py = pytest.importorskip("h5py")
+
+
+def weights_file(path: Path, bias: Any) -> Path:
+    """Weights of a dense layer as Keras 3 writes them; `bias` writes the second array."""
+    with h5py.File(path, "w") as file:
+        group = file.create_group("layers/dense/vars")
+        group["0"] = np.ones((2, 3), np.float32)
+        bias(group)
+    return path
+
+
+def linked(group: Any) -> None:
+    other = Path(group.file.filename).with_name("other.h5")
+    with h5py.File(other, "w") as file:
+        file["secret"] = np.ones(3, np.float32)
+    group["1"] = h5py.ExternalLink(str(other), "secret")
+
+
+def of_raw_bytes(group: Any) -> None:
+    other = Path(group.file.filename).with_name("secret.bin")
+    other.write_bytes(b"a secret that is long")
+    group.create_dataset("1", (3,), "f4", external=[(str(other), 0, h5py.h5f.UNLIMITED)])
+
+
+def virtual(group: Any) -> None:
+    other = Path(group.file.filename).with_name("other.h5")
+    with h5py.File(other, "w") as file:
+        file["secret"] = np.ones(3, np.float32)
+    layout = h5py.VirtualLayout((3,), "f4")
+    layout[:] = h5py.VirtualSource(str(other), "secret", (3,))
+    group.create_virtual_dataset("1", layout)
+
+
+@pytest.mark.parametrize(
+    ("bias", "message"),
+    [
+        (linked, "found layers/dense/vars/1, a link to another file"),
+        (of_raw_bytes, "/layers/dense/vars/1: found an array in another file"),
+        (virtual, "/layers/dense/vars/1: found an array in another file"),
+    ],
+)
+def test_arrays_in_other_files_are_refused(bias: Any, message: str, tmp_path: Path) -> None:
+    model = dc.Sequential([dc.Input(2), dc.Dense(3)], seed=0)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        model.load_weights(weights_file(tmp_path / "m.weights.h5", bias))
+    for one, other in zip(before, model.get_weights(), strict=True):
+        assert (one == other).all()
+
+
+def test_links_within_a_file_are_followed(tmp_path: Path) -> None:
+    def bias(group: Any) -> None:
+        group.file["elsewhere"] = np.full(3, 2.0, np.float32)
+        group["1"] = h5py.SoftLink("/elsewhere")
+
+    model = dc.Sequential([dc.Input(2), dc.Dense(3)], seed=0)
+    model.load_weights(weights_file(tmp_path / "m.weights.h5", bias))
+    assert (model.get_weights()[1] == 2).all()
