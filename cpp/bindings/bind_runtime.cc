@@ -1,4 +1,4 @@
-// Threads, ISA levels, random numbers, initializers.
+// Threads, ISA levels, random numbers, initializers; checks of arrays that Python converts.
 #include <pybind11/stl.h>
 
 #include <vector>
@@ -116,6 +116,27 @@ void register_runtime(py::module_& module) {
       py::arg("seed"), py::arg("tensor"),
       "Fill an array with initial values: number `tensor` of the seed's.");
 
+  module.def(
+      "class_numbers",
+      [](const std::string& name, const py::object& array, index_t classes) {
+        return class_numbers(name.c_str(), array, classes);
+      },
+      py::arg("name"), py::arg("array"), py::arg("classes"),
+      "A vector of int32, int64, float32 or float64 as int32. Raises ValueError unless all are "
+      "whole and below `classes`.");
+  module.def(
+      "check_weights",
+      [](const py::object& weights) {
+        const bool single =
+            py::isinstance<py::array>(weights) &&
+            py::reinterpret_borrow<py::array>(weights).dtype().num() == py::dtype::num_of<float>();
+        if (single)
+          input_weights<float>(weights, any);
+        else
+          input_weights<double>(weights, any);
+      },
+      py::arg("weights"),
+      "Raise ValueError unless the weights (rows,), float32 or float64, are finite and >= 0.");
   module.def("philox", &philox_words, py::arg("key"), py::arg("counter"),
              "A block of the random generator Philox4x64-10.");
   module.def("normal_quantile", &normal_quantile, py::arg("p"),

@@ -154,8 +154,8 @@ struct ElementwiseActivation {
     const Flat<U> function(parameters);
     for (index_t j = 0; j < n; j += U::width) function.forward(U::load(z + j)).store(a + j);
   }
-  // The slope takes the place of z, whose exponential or the like it shares with a: the
-  // backward pass multiplies with it.
+  // f'(z) takes the place of z: it shares its exponential with a, and the backward pass then has
+  // only to multiply.
   template <class U>
   [[gnu::flatten]] static void activate_and_derive(index_t n, T* z, T* a,
                                                    const double* parameters) {
@@ -250,7 +250,7 @@ struct SoftmaxActivation {
     });
   }
 
-  // Not transposed: three matrices would be, for two multiplications each.
+  // Row by row: to transpose three matrices costs more than two multiplications per element.
   static void backward(index_t rows, index_t cols, const T*, index_t, const T* a, index_t lda,
                        const T* g, index_t ldg, T* dz, index_t lddz, const double*) {
     for (index_t i = 0; i < rows; ++i, a += lda, g += ldg, dz += lddz) {

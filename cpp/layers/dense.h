@@ -10,12 +10,6 @@
 
 namespace densecore {
 
-// Columns begin .. end-1.
-struct Range {
-  index_t begin, end;
-  index_t size() const { return end - begin; }
-};
-
 template <class T>
 class Dense : public Layer<T> {
  public:
@@ -61,9 +55,9 @@ class Dense : public Layer<T> {
              bool slopes) const {
     const index_t j = units.begin;
     if (slopes && function_.has_slope())
-      this->table_->normalization.multiply(gradient.rows, units.size(), gradient.data + j,
-                                           gradient.stride, z.data + j, z.stride, gradient.data + j,
-                                           gradient.stride);
+      this->table_->elementwise.multiply(gradient.rows, units.size(), gradient.data + j,
+                                         gradient.stride, z.data + j, z.stride, gradient.data + j,
+                                         gradient.stride);
     else
       function_.backward(z, a, gradient, gradient, j, units.size());
   }

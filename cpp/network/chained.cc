@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/dtypes.h"
+#include "base/pairwise.h"
 #include "network/network.h"
 
 namespace densecore {
@@ -116,8 +117,8 @@ void Network<T>::pass_down(const Edge& edge, View below, index_t begin, bool nea
   const View added = near ? workspace_.near_spare(below.rows, below.cols, below.stride)
                           : workspace_.spare(begin, begin + below.rows, below.cols);
   write(added);
-  table_->normalization.sum(below.rows, below.cols, below.data, below.stride, added.data,
-                            added.stride, below.data, below.stride);
+  table_->elementwise.sum(below.rows, below.cols, below.data, below.stride, added.data,
+                          added.stride, below.data, below.stride);
 }
 
 template <class T>
@@ -250,9 +251,9 @@ void Network<T>::sum_leaves(Executor& executor, int leaves, const Update<T>* upd
       const index_t begin = std::max(first, trained.begin),
                     count = std::min(last, trained.end) - begin;
       if (count <= 0) continue;
-      for (int distance = 1; distance < leaves; distance *= 2)
-        for (int i = 0; i + distance < leaves; i += 2 * distance)
-          table_->add(count, leaf_gradient(i + distance) + begin, leaf_gradient(i) + begin);
+      add_pairwise(leaves, [&](int to, int from) {
+        table_->add(count, leaf_gradient(from) + begin, leaf_gradient(to) + begin);
+      });
       if (update != nullptr) update->apply(begin, count);
     }
   });

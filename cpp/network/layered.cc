@@ -106,7 +106,7 @@ class Grid {
 };
 
 // An element of a layer without products costs about as much as eight multiply-adds.
-double simple_work(index_t rows, index_t cols) {
+double function_work(index_t rows, index_t cols) {
   return 8.0 * static_cast<double>(rows) * static_cast<double>(cols);
 }
 
@@ -116,6 +116,8 @@ template <class T>
 void Network<T>::forward_layers(Executor& executor, ConstView x, View out, bool stop_at_z) {
   const std::size_t last = layers_.size() - 1;
   for (std::size_t l = 0; l <= last; ++l) {
+    const bool coupled = layers_[l]->couples_rows(pass_);
+    if (x.rows == 0 && !coupled) continue;  // of a batch that processes share
     const View a = l == last && out ? out : workspace_.a(l, 0, x.rows);
     const bool only_z = l == last && stop_at_z;
     const ConstView input = input_of(l, x, 0, x.rows);
@@ -123,10 +125,13 @@ void Network<T>::forward_layers(Executor& executor, ConstView x, View out, bool 
       forward_layer(executor, *layer, l, input, a, only_z);
       continue;
     }
-    layers_[l]->begin(pass_, parameters_->data(), input);
-    const Grid grid =
-        layers_[l]->couples_rows(pass_) ? Grid::whole(x.rows) : Grid::of_functions(x.rows);
-    executor.run(grid.size(), simple_work(x.rows, a.cols), [&](int block, void*) {
+    if (coupled && shared_rows_ != nullptr)
+      layers_[l]->begin_shared(pass_, parameters_->data(), input, *shared_rows_);
+    else
+      layers_[l]->begin(pass_, parameters_->data(), input);
+    if (x.rows == 0) continue;
+    const Grid grid = coupled ? Grid::whole(x.rows) : Grid::of_functions(x.rows);
+    executor.run(grid.size(), function_work(x.rows, a.cols), [&](int block, void*) {
       const Range r = grid.rows(block);
       forward_other(l, x, r.begin, r.end, a.slice(r.begin, r.end), only_z);
     });
@@ -150,7 +155,7 @@ void Network<T>::forward_layer(Executor& executor, const Dense<T>& layer, std::s
                });
   if (stop_at_z || !row_wise) return;
   const Grid row_grid = Grid::of_functions(rows);
-  executor.run(row_grid.size(), simple_work(rows, layer.units()), [&](int block, void*) {
+  executor.run(row_grid.size(), function_work(rows, layer.units()), [&](int block, void*) {
     const Range r = row_grid.rows(block);
     layer.activate(z.slice(r.begin, r.end), layer.all_units(), a.slice(r.begin, r.end), false);
   });
@@ -160,7 +165,7 @@ template <class T>
 void Network<T>::delta_rows(Executor& executor, std::size_t l, index_t rows) {
   const Dense<T>& layer = *layers_[l]->dense();
   const Grid grid = Grid::of_functions(rows);
-  executor.run(grid.size(), simple_work(rows, layer.units()), [&](int block, void*) {
+  executor.run(grid.size(), function_work(rows, layer.units()), [&](int block, void*) {
     const Range r = grid.rows(block);
     layer.delta(workspace_.kept(l, r.begin, r.end), workspace_.a(l, r.begin, r.end),
                 layer.all_units(), workspace_.gradient(l, r.begin, r.end), workspace_.slopes);
@@ -181,6 +186,7 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
   for (std::size_t l = layers_.size(); l-- > end_layer;) {
     if (!visited(l, static_cast<bool>(dx))) continue;
     const bool from_here = from_z && l + 1 == layers_.size();
+    if (rows == 0 && !layers_[l]->couples_rows(pass_)) continue;
     if (const Dense<T>* const layer = layers_[l]->dense()) {
       // Unless the gradient is dC/dz already.
       if (!from_here && !delta_at_once(l)) delta_rows(executor, l, rows);
@@ -188,16 +194,14 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
       continue;
     }
     Layer<T>& simple = *layers_[l];
-    // In one piece: a sum over all rows, of few elements.
-    if (simple.trainable && !from_here)
-      simple.parameter_gradient(pass_, rows_of(l, x, 0, rows), workspace_.gradient(l, 0, rows),
-                                follows_[l], gradients_->data());
+    if (simple.trainable && !from_here) simple_gradient(l, x);
+    if (rows == 0) continue;
     index_t columns = 0;
     for (const Edge& edge : edges_[l])
       if (below_of(edge, dx, 0, rows, false)) columns += edge.source.columns;
     if (columns > 0) {
       const Grid grid = simple.couples_rows(pass_) ? Grid::whole(rows) : Grid::of_functions(rows);
-      executor.run(grid.size(), simple_work(rows, columns), [&](int block, void*) {
+      executor.run(grid.size(), function_work(rows, columns), [&](int block, void*) {
         const Range r = grid.rows(block);
         input_gradient_other(l, x, r.begin, r.end, from_here, dx);
       });
@@ -213,6 +217,27 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
 }
 
 template <class T>
+void Network<T>::simple_gradient(std::size_t l, ConstView x) {
+  Layer<T>& layer = *layers_[l];
+  const View gradient = workspace_.gradient(l, 0, x.rows);
+  if (shared_rows_ == nullptr) {
+    // In one piece: a sum over all rows, of few elements.
+    layer.parameter_gradient(pass_, rows_of(l, x, 0, x.rows), gradient, follows_[l],
+                             gradients_->data());
+  } else if (layer.couples_rows(pass_)) {
+    layer.gradient_shared(pass_, rows_of(l, x, 0, x.rows), gradient, follows_[l], *shared_rows_);
+  } else {
+    for (index_t i = 0; i < shared_rows_->leaves(); ++i) {
+      const Range r = shared_rows_->rows_of(i);
+      if (r.size() > 0)
+        layer.parameter_gradient(pass_, rows_of(l, x, r.begin, r.end),
+                                 gradient.slice(r.begin, r.end), follows_[l],
+                                 shared_rows_->gradients(i));
+    }
+  }
+}
+
+template <class T>
 void Network<T>::input_gradient_block(const Dense<T>& layer, std::size_t l, View below, Range rows,
                                       Range inputs, void* scratch) {
   const Edge& edge = edges_[l].front();
@@ -222,9 +247,8 @@ void Network<T>::input_gradient_block(const Dense<T>& layer, std::size_t l, View
   const View to = edge.adds ? workspace_.spare(rows.begin, rows.end, out.cols) : out;
   layer.input_gradient(parameters_->data(), delta, inputs, to, scratch);
   if (edge.adds)
-    table_->normalization.sum(out.rows, inputs.size(), out.data + inputs.begin, out.stride,
-                              to.data + inputs.begin, to.stride, out.data + inputs.begin,
-                              out.stride);
+    table_->elementwise.sum(out.rows, inputs.size(), out.data + inputs.begin, out.stride,
+                            to.data + inputs.begin, to.stride, out.data + inputs.begin, out.stride);
   if (!edge.source.from_x() && delta_at_once(from))
     layers_[from]->dense()->delta(workspace_.kept(from, rows.begin, rows.end),
                                   workspace_.a(from, rows.begin, rows.end), inputs, out,
@@ -277,23 +301,32 @@ void Network<T>::backward_dense(Executor& executor, const Dense<T>& layer, std::
   if (!layer.trainable) return;
   const Grid grid = Grid::of_weights(layer.inputs(), layer.units());
   executor.run(grid.size(), work, [&](int block, void* scratch) {
-    block_gradient(layer, l, x, grid.rows(block), grid.cols(block), rows, update, descend, scratch);
+    if (shared_rows_ == nullptr)
+      return block_gradient(layer, l, x, grid.rows(block), grid.cols(block), rows, update, descend,
+                            scratch);
+    for (index_t i = 0; i < shared_rows_->leaves(); ++i) {
+      const Range r = shared_rows_->rows_of(i);
+      if (r.size() > 0)
+        block_gradient(layer, l, x, r, grid.rows(block), grid.cols(block), rows, nullptr, false,
+                       shared_rows_->gradients(i), scratch);
+    }
   });
 }
 
 template <class T>
-void Network<T>::block_gradient(const Dense<T>& layer, std::size_t l, ConstView x, Range inputs,
-                                Range units, index_t bias_rows, const Update<T>* update,
-                                bool descend, void* scratch) {
-  const ConstView input = input_of(l, x, 0, x.rows), delta = workspace_.gradient(l, 0, x.rows);
+void Network<T>::block_gradient(const Dense<T>& layer, std::size_t l, ConstView x, Range rows,
+                                Range inputs, Range units, index_t bias_rows,
+                                const Update<T>* update, bool descend, T* gradients,
+                                void* scratch) {
+  const ConstView input = input_of(l, x, rows.begin, rows.end);
+  const ConstView delta = workspace_.gradient(l, rows.begin, rows.end);
   if (descend)
     layer.descend(input, delta, inputs, units, update->rate(), parameters_->data(), scratch);
   else
-    layer.weight_gradient(input, delta, inputs, units, follows_[l], gradients_->data(), scratch);
+    layer.weight_gradient(input, delta, inputs, units, follows_[l], gradients, scratch);
   if (inputs.begin == 0)
-    for_each_block(0, x.rows, bias_rows, [&](index_t begin, index_t end) {
-      layer.bias_gradient(delta.slice(begin, end), units, begin > 0 || follows_[l],
-                          gradients_->data());
+    for_each_block(0, rows.size(), bias_rows, [&](index_t begin, index_t end) {
+      layer.bias_gradient(delta.slice(begin, end), units, begin > 0 || follows_[l], gradients);
     });
   if (update == nullptr) return;
   if (inputs.begin == 0 && layer.use_bias())
@@ -314,7 +347,8 @@ void Network<T>::block_gradient(const Dense<T>& layer, std::size_t l, ConstView 
   template void Network<T>::backward_layers(Executor&, MatrixView<const T>, bool, MatrixView<T>, \
                                             const Update<T>*, bool, bool);                       \
   template void Network<T>::block_gradient(const Dense<T>&, std::size_t, MatrixView<const T>,    \
-                                           Range, Range, index_t, const Update<T>*, bool, void*);
+                                           Range, Range, Range, index_t, const Update<T>*, bool, \
+                                           T*, void*);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

@@ -42,14 +42,14 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
   // Whether the whole gradient is wanted before any parameter is updated.
-  // An average is of all rows of a table, an update as the pass goes of those that it uses.
+  // A moving average takes all rows of a table; an update during the pass only those it uses.
   const bool averaged = !embedding_tables_.empty() && !optimizer.simple();
   const bool whole = array_steps_ || shared_ || averaged || optimizer.wants_whole_gradient();
   const bool descent = !keep_gradients && optimizer.descends() && !array_steps_ && !shared_;
   const double factor = penalty_factor(sum.weight);
   const double penalized = penalized_ ? factor * penalty() : 0;
   bool updated = !whole;
-  // Chained, weights of more rows have a gradient in the buffer.
+  // With more rows a chained pass adds up the weights' gradients in the buffer, block by block.
   const bool at_once = descent && x.rows <= (chained() ? block_rows_ : gemm_depth);
   if (shares_leaf(x.rows)) {
     const AllGradients all(*this, true, x.rows);
@@ -185,8 +185,14 @@ template <class T>
 void Network<T>::begin_heads(const Objective<T>& objective, const Targets<T>& targets,
                              index_t rows) {
   if (!objective.has_heads()) return begin_heads();
+  objective.head_weights(targets, rows, head_weights_);
+  begin_heads(objective, head_weights_);
+}
+
+template <class T>
+void Network<T>::begin_heads(const Objective<T>& objective, const std::vector<double>& weights) {
   heads_->leave_out(&objective.left_out());
-  objective.head_factors(targets, rows, head_factors_, weighted_factors_);
+  objective.head_factors(weights, head_factors_, weighted_factors_);
   head_sums_.assign(objective.heads().size(), 0);
   head_losses_.resize(objective.heads().size());
 }
@@ -213,6 +219,7 @@ double Network<T>::end_heads(const Objective<T>& objective, index_t rows, double
   template MatrixView<const T> Network<T>::outputs(const Objective<T>&, index_t);            \
   template void Network<T>::finish_outputs(const Objective<T>&, MatrixView<T>) const;        \
   template void Network<T>::begin_heads(const Objective<T>&, const Targets<T>&, index_t);    \
+  template void Network<T>::begin_heads(const Objective<T>&, const std::vector<double>&);    \
   template double Network<T>::end_heads(const Objective<T>&, index_t, double);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

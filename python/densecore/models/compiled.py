@@ -17,13 +17,13 @@ from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
 from ..metrics import get_all
 from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
-from .layered_network import LayeredNetwork
+from .weights import Weights
 
 
-class Compiled(LayeredNetwork):
+class Compiled(Weights):
     """What a model is compiled with, and what its data must be like for that."""
 
-    _not_pickled = LayeredNetwork._not_pickled | {"history"}
+    _not_pickled = Weights._not_pickled | {"history", "_sharing"}
 
     def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         super().__init__(dtype, seed, name)
@@ -38,7 +38,7 @@ class Compiled(LayeredNetwork):
         # Of that epoch the steps that are made already, by ranks that stopped within it, and what
         # these added up to.
         self._initial_step = 0
-        self._initial_totals: list[tuple[float, float, float, int]] = []
+        self._initial_totals: list[tuple[list[float], int, list[float], float]] = []
 
     def compile(
         self,
