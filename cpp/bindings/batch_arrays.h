@@ -29,7 +29,8 @@ void read_heads(const Objective<T>& objective, MatrixView<const T> values, std::
     const MatrixView<const T> own{values.data + head.target, values.rows, head.target_columns,
                                   values.stride};
     if (head.labels >= 0)
-      copy_labels(own, head.columns, labels + head.labels * values.rows);
+      copy_labels("y", own.data, own.stride, own.rows, head.columns,
+                  labels + head.labels * values.rows);
     else
       check_targets(head.objective->loss(), own);
   }

@@ -70,22 +70,23 @@ class LoopSteps {
     running_metrics.running_metrics().add_loss({loss * rows, rows}, a.rows);
     running_metrics.running_metrics().add_outputs(a, targets);
   }
-  // A batch whose sum of losses and penalty the caller has computed; without its outputs (None)
-  // for a model without metrics.
+  // A batch that several processes have shared, from the sums of its parts; without its outputs
+  // (None) for a model without metrics.
   void add_batch(const py::object& outputs, const py::object& y, const py::object& sample_weight,
-                 double loss, double weight, double penalty, index_t rows,
-                 PyRunningMetrics<T>& running_metrics) {
+                 const std::vector<double>& sums, index_t rows, const std::vector<double>& weights,
+                 double penalty, PyRunningMetrics<T>& running_metrics) {
     Self& n = self();
-    const Trainer<T>& t = trainer_of(running_metrics);
+    Trainer<T>& t = trainer_of(running_metrics);
     const InUse in_use(n.mark_), metrics_in_use(running_metrics.mark());
+    RunningMetrics<T>& to = running_metrics.running_metrics();
     if (!outputs.is_none()) {
       const auto a = input_matrix<T>("outputs", outputs, rows, n.outputs());
       Targets<T> targets = targets_of(n.network(), t.objective(), y, rows, n.labels_);
-      if (!sample_weight.is_none()) targets.weight = input_weights<T>(sample_weight, rows);
-      running_metrics.running_metrics().add_outputs(a, targets);
+      if (!sample_weight.is_none()) set_weights(t.objective(), targets, sample_weight, rows);
+      to.add_outputs(a, targets);
     }
-    running_metrics.running_metrics().add_loss(
-        {loss + penalty * t.objective().divisor(weight), weight}, rows);
+    to.add_loss(n.loss_of_batch(sums, rows, weights, penalty), rows);
+    if (t.objective().has_heads()) to.add_head_losses(n.network().head_losses(), rows);
   }
 
  private:

@@ -58,7 +58,7 @@ void Network<T>::forward_rows(ConstView x, index_t begin, index_t end, View out,
     }
     const View z = only_z ? a : z_of(*layer, l, begin, end, a);
     layer->affine(parameters_->data(), input_of(l, x, begin, end), layer->all_units(), z, scratch);
-    if (!only_z) layer->activate(z, layer->all_units(), a);
+    if (!only_z) layer->activate(z, layer->all_units(), a, workspace_.slopes);
   }
 }
 
@@ -81,7 +81,7 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
     const View delta = workspace_.gradient(l, begin, end);
     if (!from_here)
       layer->delta(workspace_.kept(l, begin, end), workspace_.a(l, begin, end), layer->all_units(),
-                   delta);
+                   delta, workspace_.slopes);
     // Before the weights change.
     pass_down_dense(l, delta, begin, end, dx, scratch);
     if (!layer->trainable || gradients == nullptr) continue;

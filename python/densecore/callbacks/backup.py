@@ -36,9 +36,9 @@ class BackupAndRestore(Callback):
     ----------
     backup_dir : path
         A directory of this training alone; made when it is missing.
-    save_freq : "epoch" or int
+    save_freq : "epoch" or int, default "epoch"
         Every so many epochs.
-    delete_checkpoint : bool
+    delete_checkpoint : bool, default True
         Whether a training that ends removes what was written.
 
     Raises
@@ -107,7 +107,7 @@ class BackupAndRestore(Callback):
             with contextlib.suppress(OSError):  # what is not empty stays
                 os.rmdir(self.backup_dir)
 
-    def write_within(self, epoch: int, steps: int, totals: list[list[float]]) -> None:
+    def write_within(self, epoch: int, steps: int, totals: list[list[Any]]) -> None:
         """Write a training that stops within an epoch, of which so many steps are made."""
         self._write(epoch - 1, {"steps": steps, "totals": totals})
 
@@ -251,13 +251,16 @@ class _Training:
         return self._file.read(name, np.empty_like(view))
 
 
-def _totals(entry: Any) -> tuple[float, float, float, int]:
+def _totals(entry: Any) -> tuple[list[float], int, list[float], float]:
     if not isinstance(entry, list) or len(entry) != 4:
-        raise TypeError("totals: found something else than lists of four numbers")
-    loss, weight, penalty = (checks.real(value) for value in entry[:3])
-    if loss is None or weight is None or penalty is None:
+        raise TypeError("totals: found something else than lists of four parts")
+    sums, rows, weights, penalty = entry
+    if not isinstance(sums, list) or not isinstance(weights, list):
+        raise TypeError("totals: found sums or weights that are no lists")
+    if any(checks.real(value) is None for value in (*sums, *weights, penalty)):
         raise TypeError("totals: found values that are not numbers")
-    return float(loss), float(weight), float(penalty), checks.integer("rows", entry[3])
+    whole = checks.integer("rows", rows)
+    return list(map(float, sums)), whole, list(map(float, weights)), float(penalty)
 
 
 def _whole(text: str) -> int:

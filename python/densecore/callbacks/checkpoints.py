@@ -24,17 +24,17 @@ class ModelCheckpoint(Callback):
     filepath : path
         May name the epoch (counted from 1) and its numbers: ``"{epoch:02d}-{val_loss:.2f}.model"``.
         Directories are made when they are missing.
-    monitor : str
+    monitor : str, default "val_loss"
         The number that decides what is best.
-    verbose : {0, 1}
+    verbose : {0, 1}, default 0
         1 says when a file is written.
-    save_best_only : bool
+    save_best_only : bool, default False
         Whether to save only when `monitor` is better than ever before.
-    save_weights_only : bool
+    save_weights_only : bool, default False
         Accepted for Keras's sake: the file is the whole model either way.
-    mode : {"auto", "min", "max"}
+    mode : {"auto", "min", "max"}, default "auto"
         Whether the number is to fall or to grow; "auto" goes by its name.
-    save_freq : "epoch" or int
+    save_freq : "epoch" or int, default "epoch"
         A number of batches instead of each epoch; the numbers are then means over the epoch so far.
     initial_value_threshold : float, optional
         What the first model saved has to be better than.

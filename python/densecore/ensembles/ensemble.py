@@ -12,7 +12,9 @@ from .. import losses, optimizers
 from .._base import checks
 from .._base.dtypes import Array
 from ..callbacks.progress import check_verbose
+from ..losses.function import custom_loss
 from ..metrics import get_all, larger_is_better
+from ..models.heads import HeadsLoss, heads_of
 from ..models.model import Model
 from . import serialization
 from .dataset import MembersData, chosen_rows, with_validation
@@ -22,6 +24,7 @@ from .history import EnsembleHistory
 from .members import MAX_NUMBERS, member_count
 from .predictions import Predictions
 from .progress import watched
+from .structures import batch_of, is_structured
 
 AnyOptimizer = str | optimizers.Optimizer
 
@@ -82,11 +85,6 @@ class Ensemble(Predictions):
     ) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"model: found {type(model).__name__}, wanted a model")
-        if model._parts[1] > 1:
-            raise TypeError(
-                f"model: found one with the outputs {', '.join(model._head_names)}, wanted one "
-                "output: members of several are models that are trained one by one"
-            )
         count = member_count(n, seeds=seeds, optimizers=optimizers, learning_rates=learning_rates)
         if seeds is None:
             seeds = [model.seed + i for i in range(count)]
@@ -116,16 +114,19 @@ class Ensemble(Predictions):
     def compile(
         self,
         optimizer: AnyOptimizer | Sequence[AnyOptimizer] = "adam",
-        loss: str | losses.Loss | None = None,
+        loss: Any = None,
         metrics: Sequence[Any] | None = None,
         weighted_metrics: Sequence[Any] | None = None,
         *,
+        loss_weights: Any = None,
         learning_rates: Sequence[Any] | None = None,
     ) -> None:
-        """As `Sequential.compile`; `optimizer` may be a sequence with one for each member.
+        """As `Model.compile`; `optimizer` may be a sequence with one for each member.
 
         Parameters
         ----------
+        loss_weights : list or dict of float, optional
+            Of a model of several outputs, as are lists and dictionaries of `loss` and metrics.
         learning_rates : sequence of n, optional
             Each member's, in place of its optimizer's.
 
@@ -135,15 +136,26 @@ class Ensemble(Predictions):
             An unknown name, a metric that does not suit the loss, another number of optimizers than
             of members, or a loss that is a Python function.
         """
-        if callable(loss) and not isinstance(loss, losses.Loss):
+        if loss is None:
+            raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
+        names, outputs = self._model._head_names, self._model._head_outputs
+        several = len(names) > 1
+        chosen: losses.Loss
+        if isinstance(loss, HeadsLoss):
+            chosen = loss
+        elif several:
+            chosen = heads_of(names, outputs, loss, loss_weights, metrics, weighted_metrics)
+            metrics = weighted_metrics = None
+        elif loss_weights is not None:
+            raise TypeError("loss_weights: found some for a model of one output, wanted None")
+        else:
+            chosen = custom_loss(loss) or losses.get(loss)
+        if not chosen.in_core:
             raise TypeError(
                 "loss: found a Python function, wanted one of densecore.losses: members are "
                 "trained in the core"
             )
-        if loss is None:
-            raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
         members = serialization.copies(optimizer, learning_rates, len(self))
-        chosen = losses.get(loss)
         chosen.check_trainable()
         plain, weighted = (
             get_all("metrics", metrics),
@@ -192,9 +204,9 @@ class Ensemble(Predictions):
             one of a dimension more, x (members, rows, features).
         batch_size : int, optional
             Rows per step, by default 32.
-        verbose : {"auto", 0, 1}
+        verbose : {"auto", 0, 1}, default "auto"
             1, also "auto", prints a line when all are trained.
-        validation_split : float
+        validation_split : float, default 0.0
             The share of each member's last rows that is held out.
         validation_data : tuple (x, y) or (x, y, sample_weight), or "rest", optional
             Evaluated after each epoch; for all, or for each. "rest": the rows of x that a member
@@ -211,10 +223,10 @@ class Ensemble(Predictions):
             which, follows from its seed: ``history.indices``.
         validation_indices : sequence of n arrays, optional
             The rows of x and y to validate each member on.
-        restore_best_weights : bool
+        restore_best_weights : bool, default False
             Whether each member ends with the parameters of its own best epoch, of equally good
             ones the last: ``history.kept_epochs``. Optimizer states are those of the last epoch.
-        monitor : str
+        monitor : str, default "val_loss"
             The number of the validation that says which epoch is best.
         patience : int, optional
             With `restore_best_weights`: a member's training stops after so many epochs without a
@@ -391,6 +403,8 @@ class Ensemble(Predictions):
         TypeError, ValueError
             An array that cannot be used without a copy; the message says what is wanted.
         """
+        if is_structured(self._model):
+            return self._core.train_on_batch(*batch_of(self._read(x, y, sample_weight)))
         return self._core.train_on_batch(x, y, sample_weight)
 
     # Members and files --------------------------------------------------------------------------

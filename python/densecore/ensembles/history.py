@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base.figures import TABLE_EXTRA
-from .._base.lazy import imports
+from .._base.figures import require_pandas
 from .._base.warn import warn
 from ..callbacks.history import History
 from ..metrics import larger_is_better
@@ -96,11 +95,7 @@ class EnsembleHistory:
         ImportError
             pandas is not installed; the message names the extra.
         """
-        try:
-            with imports:
-                import pandas
-        except ImportError:
-            raise ImportError(TABLE_EXTRA) from None
+        pandas = require_pandas()
         members = len(self.completed)
         index = pandas.MultiIndex.from_product(
             [self.epoch, range(members)], names=["epoch", "member"]

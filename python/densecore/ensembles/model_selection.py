@@ -58,7 +58,7 @@ def sweep(
         How many seeds each combination is trained with: the model's and those that follow it.
     epochs, batch_size, shuffle, class_weight
         As for `Sequential.fit`.
-    monitor : str
+    monitor : str, default "val_loss"
         The number that decides, in the last epoch.
     refit : bool
         Whether a model is trained with the best settings and the model's seed on all rows:
@@ -179,7 +179,7 @@ def cross_validate(
     x, y, sample_weight : array_like
     folds : int
         Into how many parts the rows are dealt out, in an order that follows from the model's seed.
-    stratify : bool or array_like (rows,)
+    stratify : bool or array_like (rows,), default False
         Whether every fold has the same share of each class: of y, or of what is given.
     repeats : int
         How often the rows are dealt out anew; the model's seed and those that follow it.

@@ -9,8 +9,10 @@ from .._base import checks
 from .._base.dtypes import Array
 from .._data.arrays import as_array
 from .._data.row_sources import as_rows, take
+from . import structures
 from .dataset import MembersData, read, read_rows
 from .members import Members
+from .structures import is_structured
 
 
 class Predictions(Members):
@@ -20,6 +22,8 @@ class Predictions(Members):
         self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
     ) -> MembersData:
         loss = self._model._compiled_loss()
+        if is_structured(self._model):
+            return structures.read(self._model, len(self), x, y, sample_weight, class_weight)
         return read(
             len(self),
             x,
@@ -66,11 +70,14 @@ class Predictions(Members):
             return dict(zip(names, values, strict=True))
         return values if len(values) > 1 else values[0]
 
-    def predict(self, x: Any, reduce: Any = None) -> Array:
+    def predict(self, x: Any, reduce: Any = None) -> Any:
         """Every member's outputs for x (rows, features), or x (members, rows, features).
 
         Parameters
         ----------
+        x : array_like
+            Of several inputs as for the model, where each array may have a dimension more and be
+            one for each member.
         reduce : {None, "mean", "std", "median"}, number, or sequence of numbers
             What is made of the members' outputs: a mean, a standard deviation (of the members,
             divided by n - 1), or quantiles, such as ``(0.05, 0.95)``.
@@ -78,7 +85,8 @@ class Predictions(Members):
         Returns
         -------
         ndarray
-            (members, rows, outputs); reduced (rows, outputs), or (quantiles, rows, outputs).
+            (members, rows, outputs); reduced (rows, outputs), or (quantiles, rows, outputs). Of
+            several outputs such arrays, as the model returns them.
 
         Raises
         ------
@@ -89,6 +97,14 @@ class Predictions(Members):
             raise ValueError(
                 f"reduce: found {reduce!r}, wanted 'mean', 'std', 'median', or quantiles"
             )
+        if is_structured(self._model):
+            rows = structures.rows_of_members(self._model, x, len(self))
+            found = self._core.predict(structures.stacked_rows(rows), None)
+            return structures.in_structure(
+                self._model,
+                found,
+                lambda part: part if reduce is None else _reduced(part, reduce),
+            )
         if hasattr(x, "shape") and len(x.shape) == 3:
             x = as_array("x", x, self._model._dtype)
         else:
@@ -96,10 +112,15 @@ class Predictions(Members):
         outputs = self._core.predict(x, None)
         return outputs if reduce is None else _reduced(outputs, reduce)
 
-    def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
+    def predict_on_batch(self, x: Any, out: Array | None = None) -> Any:
         """Every member's outputs for x, which is used where it lies, into `out` (members, rows,
-        outputs) when given."""
-        return self._core.predict(x, out)
+        outputs) when given. Several inputs are copied side by side, and then there is no `out`."""
+        if not is_structured(self._model):
+            return self._core.predict(x, out)
+        if out is not None:
+            raise TypeError("out: found an array for a model of several inputs or outputs, wanted "
+                            "None")  # fmt: skip
+        return self.predict(x)
 
 
 def _reduced(outputs: Array, reduce: Any) -> Array:

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .._base.figures import TABLE_EXTRA
-from .._base.lazy import imports
+from .._base.figures import require_pandas
 from .._base.lookup import unknown
 from ..models.model import Model
 from .history import EnsembleHistory
@@ -61,12 +60,8 @@ class Results:
         ImportError
             pandas is not installed; the message names the extra.
         """
-        try:
-            with imports:
-                import pandas
-        except ImportError:
-            raise ImportError(TABLE_EXTRA) from None
-        return pandas.DataFrame(self.rows, columns=self.columns)
+        frame: pandas.DataFrame = require_pandas().DataFrame(self.rows, columns=self.columns)
+        return frame
 
     def __repr__(self) -> str:
         texts = [self.columns] + [[_shown(value) for value in row] for row in self.rows]

@@ -31,7 +31,7 @@ class Layer(HasWeights):
     ----------
     name : str, optional
         By default the kind's name, with a number if needed: ``dense``, ``dense_1``, …
-    trainable : bool
+    trainable : bool, default True
         Whether training changes the layer's weights.
     input_shape, input_dim, batch_input_shape
         The model's number of inputs, as Keras accepts it from the first layer.
@@ -252,6 +252,7 @@ class Layer(HasWeights):
 
     @property
     def trainable(self) -> bool:
+        """Whether training changes the weights, from the next step on."""
         return self._trainable
 
     @trainable.setter
@@ -383,17 +384,21 @@ class Layer(HasWeights):
 
     def _output_rows(self, rows: list[Row]) -> list[Row]:
         """The shapes of rows of the outputs, for those of the inputs, which are known."""
-        if len(rows) != 1:
-            raise ValueError(
-                f"layer {self.name or type(self).__name__}: found {len(rows)} inputs, wanted one"
-            )
-        row = self._output_row(rows[0])
+        row = self._output_row(self._only(rows))
         assert row is not None
         return [row]
 
+    def _only(self, inputs: Sequence[Any]) -> Any:
+        """The input of a layer that takes one."""
+        if len(inputs) != 1:
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: found {len(inputs)} inputs, wanted one"
+            )
+        return inputs[0]
+
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         """Append what the layer is in the core, with these inputs; returns its outputs."""
-        row = sources[0].row
+        row = self._only(sources).row
         if len(row) > 1 and self._takes_vectors:
             pieces: list[Source] = []
             for piece in self._vectors(sources[0]):

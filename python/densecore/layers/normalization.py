@@ -38,10 +38,12 @@ class _ScaleAndCenter(Layer):
 
     @property
     def gamma(self) -> Array | None:
+        """The factors, a view (units,); None with ``scale=False``."""
         return self._parameter("gamma")
 
     @property
     def beta(self) -> Array | None:
+        """The summands, a view (units,); None with ``center=False``."""
         return self._parameter("beta")
 
     def _spec(self) -> dict[str, Any]:
@@ -90,8 +92,8 @@ class LayerNormalization(_ScaleAndCenter):
 
     Parameters
     ----------
-    epsilon : float
-    center, scale : bool
+    epsilon : float, default 0.001
+    center, scale : bool, default True
         Whether there are a beta and a gamma.
     beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer
         As a dense layer's.
@@ -259,7 +261,7 @@ class BatchNormalization(_ScaleAndCenter):
 
     Parameters
     ----------
-    momentum : float
+    momentum : float, default 0.99
         Of the moving averages, in [0, 1].
     epsilon, center, scale, beta_initializer, …
         As in `LayerNormalization`.
@@ -294,10 +296,12 @@ class BatchNormalization(_ScaleAndCenter):
 
     @property
     def moving_mean(self) -> Array:
+        """The moving average of the batches' means, a view (units,)."""
         return self._state("moving_mean")
 
     @property
     def moving_variance(self) -> Array:
+        """The moving average of the batches' variances, a view (units,)."""
         return self._state("moving_variance")
 
     def _spec(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array, Network
 from .._base.lazy import imports
+from .._base.locks import describing
 from .._base.registry import get_registered_name
 from .._data.structures import leaves, mapped, packed
 from .arrays import Shapes
@@ -16,7 +17,7 @@ from .graph import lower, trace
 from .input import Input
 from .lowering import Plan, Row, Source
 from .symbols import WHEN_TRAINED, CallError, Node, Symbol, are_symbols
-from .weight import ANCHORS, Weight, carried
+from .weight import DESCRIBED, Weight, carried
 
 
 class Body:
@@ -32,12 +33,13 @@ class Body:
 
     def __init__(self, inputs: list[Symbol], result: Any) -> None:
         self.inputs, self.outputs = inputs, leaves(result)
-        for output in self.outputs:
-            if not isinstance(output, Symbol):
-                raise TypeError(
-                    f"found {type(output).__name__} returned by call, wanted what layers, or "
-                    "functions of symbols, return"
-                )
+        wrong = [output for output in self.outputs if not isinstance(output, Symbol)]
+        if wrong or not self.outputs:
+            found = type(wrong[0]).__name__ if wrong else f"an empty {type(result).__name__}"
+            raise CallError(
+                f"found {found} returned by call, wanted what layers, or functions of symbols, "
+                "return"
+            )
         used = trace_inputs(self.outputs, inputs)
         self.nodes: list[Node] = trace(used, self.outputs).nodes
         self.structure = mapped(lambda _: 0, result)
@@ -193,19 +195,21 @@ class OwnLayer(Layer):
         """
         training = named.pop("training", None)
         given = inputs[0] if len(inputs) == 1 else list(inputs)
-        before = vars(self).get("_last_form")
-        vars(self)["_last_form"] = (mapped(lambda _: 0, given), len(inputs) > 1, named)
-        try:
-            if are_symbols(given):
-                return super().__call__(given, training)
-            return self._computed(given, bool(training))
-        except BaseException:
-            vars(self)["_last_form"] = before
-            raise
+        with describing:
+            before = vars(self).get("_last_form")
+            vars(self)["_last_form"] = (mapped(lambda _: 0, given), len(inputs) > 1, named)
+            try:
+                if are_symbols(given):
+                    return super().__call__(given, training)
+                arrays = [np.asarray(part) for part in leaves(given)]
+                model = self._model_for(arrays)
+            except BaseException:
+                vars(self)["_last_form"] = before
+                raise
+        return model(arrays if len(arrays) > 1 else arrays[0], training=bool(training))
 
-    def _computed(self, given: Any, training: bool) -> Any:
-        """The outputs for arrays, by a model of this layer alone."""
-        arrays = [np.asarray(part) for part in leaves(given)]
+    def _model_for(self, arrays: list[Array]) -> Any:
+        """A model of this layer alone, which computes its outputs for such arrays."""
         rows = tuple(tuple(array.shape[1:]) or (1,) for array in arrays)
         models = vars(self).setdefault("_alone", {})
         if rows not in models:
@@ -214,8 +218,7 @@ class OwnLayer(Layer):
             outputs = Layer.__call__(self, packed(self._form[0], list(symbols)))
             del self._nodes[count:]  # a call with numbers is no `layer.output`
             models[rows] = Symbol.operators["model"](symbols, outputs)
-        model = models[rows]
-        return model(arrays if len(arrays) > 1 else arrays[0], training=training)
+        return models[rows]
 
     @property
     def _form(self) -> Any:
@@ -224,18 +227,29 @@ class OwnLayer(Layer):
 
     def _body(self, rows: tuple[Row, ...]) -> Body | None:
         """The graph for inputs of these rows; None: `call` is a function of single elements."""
-        bodies = vars(self).setdefault("_bodies", {})
-        if rows not in bodies:
-            structure, several, constants = self._form
-            symbols: list[Symbol] = [Input(row) for row in rows]
-            if not vars(self).get("_had_build"):
-                vars(self)["_had_build"] = True
-                self.build(packed(structure, [symbol.shape for symbol in symbols]))
-            bodies[rows] = self._traced(packed(structure, symbols), several, constants, symbols)
-            self._check_weights(bodies[rows])
-        vars(self)["_last_body"] = bodies[rows]
-        found: Body | None = bodies[rows]
+        with describing:
+            bodies = vars(self).setdefault("_bodies", {})
+            if rows not in bodies:
+                structure, several, constants = self._form
+                symbols: list[Symbol] = [Input(row) for row in rows]
+                if not vars(self).get("_had_build"):
+                    self._build_once(packed(structure, [symbol.shape for symbol in symbols]))
+                body = self._traced(packed(structure, symbols), several, constants, symbols)
+                self._check_weights(body)
+                bodies[rows] = body
+            found: Body | None = bodies[rows]
+            vars(self)["_last_body"] = found
         return found
+
+    def _build_once(self, shape: Any) -> None:
+        vars(self)["_had_build"] = True  # which layers it calls may ask for
+        before = len(self._own_weights())
+        try:
+            self.build(shape)
+        except BaseException:
+            vars(self)["_had_build"] = False
+            del self._own_weights()[before:]  # the next attempt makes them
+            raise
 
     def _traced(
         self, given: Any, several: bool, constants: Mapping[str, Any], symbols: list[Symbol]
@@ -246,7 +260,13 @@ class OwnLayer(Layer):
         constants = dict(constants)
         if "training" in inspect.signature(self.call).parameters:
             constants["training"] = WHEN_TRAINED
-        ANCHORS.append((symbols[0], []))
+        if any(self is layer for layer in DESCRIBED.layers):
+            raise CallError(
+                f"class {type(self).__name__}: found a call of the layer within its own call, "
+                "wanted other layers there"
+            )
+        DESCRIBED.layers.append(self)
+        DESCRIBED.anchors.append((symbols[0], []))
         try:
             if several:
                 return Body(symbols, self.call(*given, **constants))
@@ -259,7 +279,8 @@ class OwnLayer(Layer):
                 return None
             raise
         finally:
-            ANCHORS.pop()
+            DESCRIBED.anchors.pop()
+            DESCRIBED.layers.pop()
 
     def _check_weights(self, body: Body | None) -> None:
         """Let each weight know the layer whose array it is."""

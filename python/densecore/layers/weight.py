@@ -1,6 +1,7 @@
 """Weights that a layer of one's own makes, and what its operations with symbols are in the core."""
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,24 @@ _KNOWN = (
     "feature, or of one number"
 )
 
-#: The first input of each layer of one's own that is being described, the innermost last, and the
-#: symbol of zeros that is made of it.
-ANCHORS: list[tuple[Symbol, list[Symbol]]] = []
+
+class Described(threading.local):
+    """The layers of one's own that this thread describes at the moment, the innermost last.
+
+    Attributes
+    ----------
+    anchors : list of (Symbol, list of Symbol)
+        The first input of each, and the symbol of zeros that is made of it.
+    layers : list
+    """
+
+    def __init__(self) -> None:
+        self.anchors: list[tuple[Symbol, list[Symbol]]] = []
+        self.layers: list[Any] = []
+
+
+#: A thread's own: in another one weights are arrays all the while.
+DESCRIBED = Described()
 
 
 class Zeros(FixedProduct):
@@ -84,7 +100,7 @@ class Weight(NDArrayOperatorsMixin):
         RuntimeError
             The layer has none yet.
         """
-        if ANCHORS:
+        if DESCRIBED.anchors:
             raise TypeError(
                 f"weight {self.name} of shape {self.shape}: found a function of it alone that is "
                 f"not one of single elements, {_KNOWN}"
@@ -116,7 +132,7 @@ class Weight(NDArrayOperatorsMixin):
         return np.array(self.value, dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        if ANCHORS or any(isinstance(given, Symbol) for given in inputs):
+        if DESCRIBED.anchors or any(isinstance(given, Symbol) for given in inputs):
             return with_weight(ufunc, inputs)
         values = [given.value if isinstance(given, Weight) else given for given in inputs]
         return getattr(ufunc, method)(*values, **options)
@@ -157,7 +173,7 @@ class Weight(NDArrayOperatorsMixin):
     def symbol(self) -> Symbol:
         """The numbers as a symbol, the same for each row: a dense layer of zeros has them as its
         bias."""
-        if (self.ndim > 1 and self.shape[0] != 1) or self.ndim > 2 or not ANCHORS:
+        if (self.ndim > 1 and self.shape[0] != 1) or self.ndim > 2 or not DESCRIBED.anchors:
             raise TypeError(
                 f"weight {self.name} of shape {self.shape}: found it in a sum or a function of "
                 f"single elements, {_KNOWN}"
@@ -172,7 +188,7 @@ class Weight(NDArrayOperatorsMixin):
                 trainable=self.trainable,
             )
             _carries(self._alone, bias=self)
-        anchor, zeros = ANCHORS[-1]
+        anchor, zeros = DESCRIBED.anchors[-1]
         if not zeros:
             zeros.append(Zeros()(anchor))
         found: Symbol = self._alone(zeros[0])

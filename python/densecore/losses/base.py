@@ -11,6 +11,7 @@ from .._base import checks
 from .._base.dtypes import DTYPES, KERNELS, real_dtype
 from .._base.fixed import Fixed
 from .._base.lookup import unknown
+from .._data.arrays import as_labels
 
 # Keras's words, and what each means here.
 REDUCTIONS: dict[str | None, str] = {
@@ -295,7 +296,12 @@ class Loss(Fixed):
             raise ValueError(f"y_pred: found shape {output.shape}, wanted at least one output")
         matrix = np.require(output, dtype, ["C", "A"]).reshape(-1, columns)
         if self.sparse:
-            target = self._labels(np.asarray(y_true), len(matrix))
+            found = np.asarray(y_true)
+            if found.size != len(matrix):
+                raise ValueError(
+                    f"y_true: found shape {found.shape}, wanted {len(matrix)} class numbers"
+                )
+            target = as_labels(found.reshape(-1), len(matrix), columns, "y_true")
         else:
             found = np.asarray(y_true)
             wanted = (len(matrix), self.target_columns(columns))
@@ -321,15 +327,6 @@ class Loss(Fixed):
             )
             gradient[...] = slopes.reshape(gradient.shape)
         return rows
-
-    @staticmethod
-    def _labels(labels: NDArray[Any], rows: int) -> NDArray[np.int32]:
-        if labels.size != rows:
-            raise ValueError(f"y_true: found shape {labels.shape}, wanted {rows} class numbers")
-        whole = labels.reshape(-1).astype(np.int32)
-        if not np.array_equal(whole, labels.reshape(-1)):
-            raise ValueError("y_true: found numbers that are not whole, wanted class numbers")
-        return whole
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "name" not in state:  # pickled by version 0.1, whose words meant something else

@@ -46,6 +46,7 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     """`Model.fit` with a communicator; `Model.fit` documents it."""
     group = group_of(arguments.comm)
     chunks = group.together(lambda: _chunks(arguments.chunks))
+    group.begin("fit")
     if group.rank > 0:
         arguments.verbose = 0
     shards = isinstance(arguments.x, Shards)
@@ -58,7 +59,7 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     source, validation = sources
     rows: SharedRows
     if isinstance(source, Arrays):
-        same = same_everywhere(source.data, group)
+        same = _rows_are_the_same(source.data, group)
         rows = (AllRows if same else OwnRows)(source, sharing.network, group, chunks)
         if arguments.same_rows and not same:
             raise ValueError(OTHER_ROWS)
@@ -114,8 +115,23 @@ def _sources(model: "Model", arguments: FitArguments, group: Group) -> tuple[Sou
 def _agree_on_batches(
     group: Group, arguments: FitArguments, sources: tuple[Source, Source | None]
 ) -> None:
-    kinds = {True: "arrays", False: "batches"}
-    group.agree({"x": kinds[isinstance(sources[0], Arrays)]})
+    group.agree({"x": _kind(sources[0])})
+
+
+def _kind(source: Source) -> str:
+    return "arrays" if isinstance(source, Arrays) else "batches"
+
+
+def _rows_are_the_same(data: Data, group: Group) -> bool:
+    """Whether all ranks have the same rows; raises on all when only their weights differ."""
+    if same_everywhere(data, group):
+        return True
+    if same_everywhere(data._replace(weight=None), group):
+        raise ValueError(
+            "comm: found the same x and y on all ranks, but other sample weights on some, wanted "
+            "the same weights too, or rows of its own on each rank"
+        )
+    return False
 
 
 def _chunks(given: Any) -> int | None:
@@ -137,6 +153,7 @@ def shared_network(
     """
     group = group_of(comm)
     data = group.together(lambda: rows_of(model, x, y, weight))
+    group.begin("fit by a solver")
     sharing = Sharing(model, group)
     if not same_everywhere(data, group):
         raise ValueError(OTHER_ROWS)
@@ -150,15 +167,21 @@ def _settings(
 ) -> dict[str, Any]:
     """The arguments of `fit` that must be the same on all ranks."""
     source, validation = sources
+    weights = arguments.class_weight
+    solver = arguments.solver
     return {
+        "class_weight": {str(key): float(weights[key]) for key in weights} if weights else None,
+        "solver": solver if solver is None else solvers.get(solver).name,
         "epochs": arguments.epochs,
         "initial_epoch": arguments.initial_epoch,
         "batch_size": source.batch_size if isinstance(source, Arrays) else None,
         "shuffle": bool(arguments.shuffle),
         "steps_per_epoch": arguments.steps_per_epoch,
         "chunks": arguments.chunks,
-        "validation": validation is not None,
+        "validation_data": None if validation is None else _kind(validation),
         "validation_freq": arguments.validation_freq,
+        "validation_steps": arguments.validation_steps,
+        "validation_batch_size": arguments.validation_batch_size,
     }
 
 
@@ -182,8 +205,8 @@ def _too_few(what: str, size: int, group: Group) -> str:
 
 
 def _differs(validation: Source | None, group: Group) -> bool:
-    """Whether each rank validates on rows of its own; batches are not compared, and count as
-    such."""
+    """Whether each rank validates on rows of its own. Batches are not compared, so they count as
+    each rank's own."""
     if validation is None or group.size == 1:
         return False
     return not (isinstance(validation, Arrays) and same_everywhere(validation.data, group))
@@ -277,7 +300,7 @@ def _go_on_as_first(
     place = json.loads(text)
     model._initial_epoch, model._initial_step = place["epoch"], place["step"]
     model._initial_totals = [
-        (loss, weight, penalty, rows) for loss, weight, penalty, rows in place["totals"]
+        (sums, rows, weights, penalty) for sums, rows, weights, penalty in place["totals"]
     ]
     model.stop_training = place["stop"]
     history.set_state(place["history"])

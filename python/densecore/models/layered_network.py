@@ -50,7 +50,7 @@ class LayeredNetwork:
         }
     )
 
-    #: Of a model that is given none.
+    #: The name of a model that is given none.
     _default_name: ClassVar[str] = "model"
 
     def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
@@ -77,7 +77,7 @@ class LayeredNetwork:
         raise NotImplementedError
 
     def _summary_text(self, length: int) -> str:
-        """The table that `summary` prints, at least so wide."""
+        """The table that `summary` prints, of at least `length` characters a line."""
         raise NotImplementedError
 
     def build(self, input_shape: Any = None) -> None:
@@ -117,12 +117,12 @@ class LayeredNetwork:
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
-        """(None, features)."""
+        """The shape of a batch of x: (None, features)."""
         raise NotImplementedError
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """(None, units of the last layer)."""
+        """The shape of a batch of outputs: (None, units of the last layer)."""
         raise NotImplementedError
 
     def _take_inputs_of(self, x: Any) -> None:
@@ -442,7 +442,7 @@ class LayeredNetwork:
             self._bind(name, None)
 
     def _bind(self, name: str, method: Callable[..., Any] | None) -> None:
-        """Let a method of the core stand in for the class's of that name; None ends that.
+        """Let a method of the core replace the class's of that name; None undoes that.
 
         `vars` because an instance's attribute is found before the class's method.
         """

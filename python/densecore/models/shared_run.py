@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import solvers
 from .._base.dtypes import Array, RunningMetrics
+from .._base.warn import warn
 from .._data.batches import Arrays, Source
 from .._data.dataset import Data
 from ..callbacks.backup import BackupAndRestore
@@ -29,8 +30,8 @@ from .sharing import STEPS_BETWEEN_CHECKS, Sharing
 if TYPE_CHECKING:  # whose module imports this one
     from .model import Model
 
-# The sum of a step's losses, the batch's weight, the penalty, its rows.
-Totals = tuple[float, float, float, int]
+# The sums of a step's losses, its rows, what the sums are divided by, the penalty.
+Totals = tuple[list[float], int, list[float], float]
 #: Losses of so many steps are added up over the ranks at once.
 _STEPS_AT_ONCE = 1024
 
@@ -83,6 +84,7 @@ class SharedRun(Run):
         group = self._sharing.group
         while self._epoch < epochs:
             group.together(self._epoch_begin)
+            self._sharing.take_settings()  # a schedule of one rank holds for all
             if not self._one_epoch():
                 return
 
@@ -118,7 +120,7 @@ class SharedRun(Run):
         stopping, stopped = model.stop_training, False
         steps = self._rows.epoch(network.epochs, model.seed)
         while self._rows.steps is None or epoch.count < self._rows.steps:
-            step, loss, outputs = self._own_part(epoch, steps)
+            step, sums, outputs = self._own_part(epoch, steps)
             if step is None and epoch.error is None:
                 break
             epoch.count += 1
@@ -130,7 +132,10 @@ class SharedRun(Run):
                 stopped = True
                 break
             assert step is not None
-            self._end_step(epoch, step, loss, outputs)
+            self._end_step(epoch, step, sums, outputs)
+        if epoch.count == 0 and self._epoch > self._first:
+            warn(f"the data ran out before epoch {self._epoch + 1}: training ends here")
+            return False
         if epoch.count == 0:
             raise ValueError("x: found no batches on any rank, wanted at least one")
         group.raise_any(epoch.error)
@@ -160,11 +165,11 @@ class SharedRun(Run):
 
     def _own_part(
         self, epoch: _Epoch, steps: Iterator[Step]
-    ) -> tuple[Step | None, float, Array | None]:
-        """The next step with this rank's sum of losses and, for metrics, its outputs; its gradient
+    ) -> tuple[Step | None, list[float], Array | None]:
+        """The next step with this rank's sums of losses and, for metrics, its outputs; its gradient
         is in the network's buffer. What is raised waits in `epoch.error` until the ranks meet."""
         model = self._model
-        step, loss, outputs = None, 0.0, None
+        step, sums, outputs = None, [0.0], None
         try:
             step = next(steps, None)
             if step is not None and epoch.count >= epoch.skipped and epoch.error is None:
@@ -173,20 +178,23 @@ class SharedRun(Run):
                 if model.metrics:
                     shape = (step.rows, model._outputs)
                     outputs = np.full(shape, -0.0, self._sharing.network.parameters.dtype)
-                loss = self._gradient(step, outputs)
+                sums = self._gradient(step, outputs)
         except BaseException as raised:
             epoch.error = raised
-        return step, loss, outputs
+        return step, sums, outputs
 
-    def _end_step(self, epoch: _Epoch, step: Step, loss: float, outputs: Array | None) -> None:
+    def _end_step(
+        self, epoch: _Epoch, step: Step, sums: list[float], outputs: Array | None
+    ) -> None:
         """What follows when the gradient is that of all ranks: the update, its place in the running
         metrics, the callbacks."""
         sharing, network = self._sharing, self._sharing.network
         try:
-            penalty = network.shared_update(step.weight, self._penalty_weight)
+            penalty = network.shared_update(step.rows, step.weights, self._penalty_weight)
+            self._model._give_back()
         except BaseException as raised:
             epoch.error, penalty = raised, 0.0
-        own = (loss, step.weight, penalty, step.rows)
+        own = (sums, step.rows, step.weights, penalty)
         if epoch.at_once:
             self._add_step(epoch, step, own, outputs)
         else:
@@ -201,22 +209,23 @@ class SharedRun(Run):
                 self._listeners.on_train_batch_end(epoch.count - 1, logs)
             except BaseException as raised:
                 epoch.error = raised
+            sharing.take_settings()
 
-    def _gradient(self, step: Step, outputs: Array | None) -> float:
+    def _gradient(self, step: Step, outputs: Array | None) -> list[float]:
         share = step.share
         own = None if outputs is None else outputs[share.begin : share.end]
-        return self._sharing.gradient(step.batch, share, step.weight, own)
+        return self._sharing.gradient(step.batch, share, step.rows, step.weights, own)
 
     def _add_up(self, done: list[Totals]) -> list[Totals]:
         """Steps' losses, added up over the ranks."""
         if not done:
             return []
         group = self._sharing.group
-        losses = np.array([own for own, *_ in done])
-        group.settle(len(losses), losses.dtype)
-        group.sum_(losses)
-        pairs = zip(losses, done, strict=True)
-        return [(float(loss), weight, penalty, rows) for loss, (_, weight, penalty, rows) in pairs]
+        sums = np.array([own for own, *_ in done])
+        group.settle(sums.size, sums.dtype)
+        group.sum_(sums.reshape(-1))
+        pairs = zip(sums.tolist(), done, strict=True)
+        return [(own, rows, weights, penalty) for own, (_, rows, weights, penalty) in pairs]
 
     def _add_step(self, epoch: _Epoch, step: Step, own: Totals, outputs: Array | None) -> None:
         """Add one step of all ranks, with its outputs unless None, to the running metrics."""

@@ -1,5 +1,6 @@
 """Classes, and labels of which a row may have several, as targets."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ._targets import Reader, Target
 
 # Above it, not every integer is a float64: neighbours would become one class.
 LARGEST_EXACT = 2.0**53
+ClassWeight = Mapping[Any, float] | Sequence[Mapping[Any, float]] | str | None
 
 
 class ClassTarget(Target):
@@ -26,7 +28,7 @@ class ClassTarget(Target):
     class_weight : dict, "balanced", list of dict or None
     """
 
-    def __init__(self, classes: Array, labels: int | None, class_weight: Any) -> None:
+    def __init__(self, classes: Array, labels: int | None, class_weight: ClassWeight) -> None:
         self.classes = classes
         self.labels = labels
         self.class_weight = class_weight
@@ -161,7 +163,7 @@ class ClassTarget(Target):
         return read
 
 
-def class_target(y: Array, classes: Array | None, class_weight: Any) -> ClassTarget:
+def class_target(y: Array, classes: Array | None, class_weight: ClassWeight) -> ClassTarget:
     """The target of the first data.
 
     Parameters

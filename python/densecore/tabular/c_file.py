@@ -258,7 +258,7 @@ def to_text(
 
     Parameters
     ----------
-    name : str
+    name : str, default "table"
         What the header's names begin with.
     int8 : bool
         As of `densecore.export.export`.

@@ -21,7 +21,7 @@ from .._base.lazy import imports
 from .._base.warn import warn
 from .frames import of_arrow
 from .model import TableModel, load_table_model
-from .preparation import ClassTarget, Surprises
+from .preparation import ClassTarget, NumericTarget, Surprises
 from .problem import Problem, problem_of
 from .reader import Table, table_of
 from .recipe import Recipe, recipe_named
@@ -53,7 +53,7 @@ class TabularEstimator(BaseEstimator):
         time_limit: float | None = None,
         categorical: Sequence[str] = (),
         ignore: Sequence[str] = (),
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.recipe = recipe
         self.hidden = hidden
@@ -177,7 +177,7 @@ class TabularEstimator(BaseEstimator):
             names = [f"x{i}" for i in range(self.n_features_in_)]
         return RowKernel.of(self.model_.preparation, list(names))
 
-    def _with_target(self, table: Table, y: Any) -> Table:
+    def _with_target(self, table: Table, y: NDArray[Any]) -> Table:
         raise NotImplementedError
 
     def _answers(self, X: Any) -> NDArray[np.float64]:
@@ -274,5 +274,5 @@ class TabularEstimator(BaseEstimator):
         made._kernel = None
         return made
 
-    def _loaded(self, target: Any) -> None:
+    def _loaded(self, target: ClassTarget | NumericTarget) -> None:
         pass

@@ -1,6 +1,6 @@
 """scikit-learn's kind of estimators for tables: what the command line does, in Python."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -47,7 +47,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         What the model should be good at.
     time_limit : float, optional
         Seconds of training, by fewer epochs and networks than the recipe has.
-    categorical, ignore : sequence of str
+    categorical, ignore : sequence of str, default ()
         Columns that are categories even if they hold numbers, and columns to leave out.
     class_weight : "balanced" or dict of class to factor, optional
     random_state : int, RandomState or None
@@ -89,8 +89,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         time_limit: float | None = None,
         categorical: Sequence[str] = (),
         ignore: Sequence[str] = (),
-        class_weight: Any = None,
-        random_state: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         super().__init__(
             recipe, hidden=hidden, epochs=epochs, batch_size=batch_size,
@@ -151,11 +151,12 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         self._order = self._outputs_of_classes()
         return self
 
-    def _loaded(self, target: Any) -> None:
+    def _loaded(self, target: ClassTarget | NumericTarget) -> None:
+        assert isinstance(target, ClassTarget)
         self.classes_ = np.array(target.classes)
         self._order = self._outputs_of_classes()
 
-    def _with_target(self, table: Table, y: Any) -> Table:
+    def _with_target(self, table: Table, y: NDArray[Any]) -> Table:
         if len(self.classes_) < 2:
             raise TableError(
                 f"{type(self).__name__}: found one class, {self.classes_[0]}, wanted at least "
@@ -226,7 +227,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         self._fit(X, y, sample_weight, groups, executor)
         return self
 
-    def _with_target(self, table: Table, y: Any) -> Table:
+    def _with_target(self, table: Table, y: NDArray[Any]) -> Table:
         made = from_numbers(TARGET, "y", range(len(y)), np.asarray(y, np.float64))
         return Table(table.path, [*table, made], len(table))
 

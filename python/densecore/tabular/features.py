@@ -65,6 +65,7 @@ class NumericFeature:
 
     @property
     def bins(self) -> int:
+        """The number of bins; 0: the column has none."""
         return max(len(self.edges) - 1, 0)
 
     @property
@@ -74,6 +75,7 @@ class NumericFeature:
 
     @property
     def width(self) -> int:
+        """The number of inputs of the network."""
         return 1 + self.bins + int(self.indicator) + int(self.line)
 
     def cut(self, column: Column, rows: NDArray[np.intp], bins: int) -> None:
@@ -96,6 +98,7 @@ class NumericFeature:
 
     @property
     def knows_missing(self) -> bool:
+        """Whether a missing value has an input of its own."""
         return self.indicator
 
     @classmethod
@@ -200,12 +203,14 @@ class CategoricalFeature:
 
     @property
     def width(self) -> int:
+        """The number of inputs of the network."""
         if self.single:
             return 1
         return len(self.categories) + int(self.other) + int(self.missing)
 
     @property
     def knows_missing(self) -> bool:
+        """Whether a missing value has an input of its own."""
         return self.missing or self.other
 
     @classmethod
@@ -352,10 +357,12 @@ class MomentFeature:
 
     @property
     def width(self) -> int:
+        """The number of inputs of the network."""
         return sum(1 if part == "time" else 2 for part in self.parts) + int(self.indicator)
 
     @property
     def knows_missing(self) -> bool:
+        """Whether a missing value has an input of its own."""
         return self.indicator
 
     @classmethod

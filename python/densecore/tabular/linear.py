@@ -62,7 +62,7 @@ def fit_linear(
     x : ndarray (rows, inputs)
     y : ndarray (rows,) of class numbers, or (rows, outputs)
     weight : ndarray (rows,), optional
-    simple : bool
+    simple : bool, default False
         Without bins, and so with a single slope for a column of numbers.
     """
     rows = np.unique(np.concatenate(held_out))

@@ -97,7 +97,7 @@ def train(
     monitor : str
         The number of the validation that tells the best epoch; by default the loss, without label
         smoothing.
-    numbers, bins, lines : int
+    numbers, bins, lines : int, default 0
         How many of the first inputs are columns of numbers, how many of the last ones are for
         linear models only, and how many before those are bins.
     executor, comm : optional

@@ -103,6 +103,7 @@ class Preparation:
 
     @property
     def inputs(self) -> int:
+        """The number of inputs of the network."""
         return sum(feature.width for feature in self.features)
 
     @property

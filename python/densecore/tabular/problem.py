@@ -42,6 +42,7 @@ class Problem:
 
     @property
     def classification(self) -> bool:
+        """Whether classes are predicted, not numbers."""
         return isinstance(self.preparation.target, ClassTarget)
 
     @property

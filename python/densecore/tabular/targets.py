@@ -24,6 +24,7 @@ class ClassTarget:
 
     @property
     def outputs(self) -> int:
+        """The number of classes, each of which is an output of the network."""
         return len(self.classes)
 
     @classmethod
@@ -98,6 +99,7 @@ class NumericTarget:
 
     @property
     def outputs(self) -> int:
+        """The number of targets, each of which is an output of the network."""
         return len(self.names)
 
     @classmethod

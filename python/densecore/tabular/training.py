@@ -122,7 +122,7 @@ def fit(
         What the best epoch is told by, where the core knows it (accuracy), and what is shown first.
     time_limit : float, optional
         Seconds for the training: fewer epochs, then fewer members, than the recipe has.
-    linear : bool
+    linear : bool, default True
         Whether a linear model is trained for comparison.
     executor, comm : optional
         Where the members are trained, see `Ensemble.fit`. With `comm` all ranks make the same call,
