@@ -97,12 +97,16 @@ T* output_vector(const char* name, const py::object& object, index_t size) {
 void read_labels(const char* name, const py::object& array, index_t rows, index_t classes,
                  std::vector<std::int32_t>& labels);
 
+// The same of any number of rows, also of whole numbers of float32 or float64, as int32.
+py::object class_numbers(const char* name, const py::object& array, index_t classes);
+
 // The weights of rows, checked.
 template <class T>
 const T* input_weights(const py::object& array, index_t rows) {
-  const T* weights = input_vector<T>("sample_weight", array, rows);
-  check_weights(weights, rows);
-  return weights;
+  const py::array weights = checked<T>("sample_weight", array, {rows});
+  const auto* const data = static_cast<const T*>(weights.data());
+  check_weights(data, weights.size());
+  return data;
 }
 
 // Refuses memory that both are used for writing and reading.

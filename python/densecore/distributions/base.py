@@ -163,11 +163,6 @@ class Distribution(ABC, Generic[G]):
                 return np.full(self.shape[0], given, self._dtype)
         return vector(name, given, self._dtype, self.shape[0])
 
-    def __reduce__(self) -> Any:
-        raise TypeError(
-            f"cannot pickle or copy a {type(self).__name__}: keep the arrays that it is made of"
-        )
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({' x '.join(map(str, self.shape))}, {self.dtype})"
 

@@ -128,9 +128,17 @@ class Normal(Distribution[NormalGradient]):
         if logarithms.ndim == 1:
             logarithms = np.ascontiguousarray(logarithms)
         self.shape = means.shape
-        low, high = _bounds(log_scale_bounds)
-        self._core = core.Normal(means, logarithms, low, high, self._squashed)
+        self._limits = _bounds(log_scale_bounds)
+        self._core = core.Normal(means, logarithms, *self._limits, self._squashed)
         self._sampled: tuple[int, Array] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_core": self._core.parameters()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        loc, log_scale = state["_core"]
+        self._core = core.Normal(loc, log_scale, *self._limits, self._squashed)
 
     @classmethod
     def from_outputs(

@@ -4,7 +4,7 @@ from .._base import unsupported
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization
 from .arrays import assign
-from .base import Layer, deserialize
+from .base import Layer
 from .dense import Dense, TimeDistributed
 from .dropout import Dropout
 from .element_function import ElementFunction, Lambda
@@ -41,8 +41,6 @@ from .normalization import (
     BatchNormalization,
     GroupNormalization,
     LayerNormalization,
-    Normalization,
-    Rescaling,
     RMSNormalization,
     UnitNormalization,
 )
@@ -55,7 +53,9 @@ from .preprocessing import (
     IntegerLookup,
     StringLookup,
 )
+from .rescaling import Normalization, Rescaling
 from .residual import Residual
+from .serialization import deserialize
 from .shapes import Columns, Flatten, Identity, RepeatVector, Reshape
 
 __all__ = [

@@ -8,7 +8,7 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array, Network
 from .._base.lazy import imports
-from .._base.locks import across_forks
+from .._base.locks import describing
 from .._base.registry import get_registered_name
 from .._data.structures import leaves, mapped, packed
 from .arrays import Shapes
@@ -18,10 +18,6 @@ from .input import Input
 from .lowering import Plan, Row, Source
 from .symbols import WHEN_TRAINED, CallError, Node, Symbol, are_symbols
 from .weight import DESCRIBED, Weight, carried
-
-#: One thread at a time describes layers: two that call one layer for the first time would both make
-#: its weights.
-DESCRIBING = across_forks()
 
 
 class Body:
@@ -199,7 +195,7 @@ class OwnLayer(Layer):
         """
         training = named.pop("training", None)
         given = inputs[0] if len(inputs) == 1 else list(inputs)
-        with DESCRIBING:
+        with describing:
             before = vars(self).get("_last_form")
             vars(self)["_last_form"] = (mapped(lambda _: 0, given), len(inputs) > 1, named)
             try:
@@ -231,7 +227,7 @@ class OwnLayer(Layer):
 
     def _body(self, rows: tuple[Row, ...]) -> Body | None:
         """The graph for inputs of these rows; None: `call` is a function of single elements."""
-        with DESCRIBING:
+        with describing:
             bodies = vars(self).setdefault("_bodies", {})
             if rows not in bodies:
                 structure, several, constants = self._form

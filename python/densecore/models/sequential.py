@@ -182,7 +182,7 @@ class Sequential(Model):
             found = Input(shape)
             if before is not None and before.dimensions != found.dimensions:
                 raise ValueError(f"build: found {found}, wanted {before}")
-            self._input = before or found
+            self._input = found if before is None else before
         try:
             if not self.built:
                 self._build_network()
