@@ -276,11 +276,22 @@ def _description(model: Compiled) -> dict[str, Any]:
         "layers": len(plan.specs),
         **{name: _plain(spec) for name, spec in zip(names, plan.specs, strict=True)},
         "trained": [block[:2] for block in model._network.trained()],
+        "preprocessing": _preprocessing(model),
+        "constraints": [
+            _plain({"class": type(constraint).__name__, **constraint.get_config()})
+            for _, _, constraint in model._constrained
+        ],
         "loss": _plain(stored_config(model._compiled_loss())),
         "optimizer": _plain(optimizer.get_config()),
         "metrics": model.metrics_names,
         "seed": model.seed if _seed_given(model) else None,
     }
+
+
+def _preprocessing(model: Compiled) -> list[Any]:
+    """Layers that see arrays before the core does, with their vocabularies."""
+    before = getattr(model, "_preparation", None)
+    return [] if before is None else [_plain(node.layer.saved()) for node in before.nodes]
 
 
 def _plain(value: Any) -> Any:
