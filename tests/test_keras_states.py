@@ -112,3 +112,46 @@ def test_features_of_images_have_one_mean_each(tmp_path: Path) -> None:
     wanted = theirs.predict(rows, verbose=0)
     for model in (dc.from_keras(theirs), dc.from_keras(tmp_path / "m.keras")):
         assert model.predict(rows, verbose=0) == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_weights_files_of_graphs_and_of_models_in_models_are_read(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+
+    def made(lib: Any) -> Any:
+        """The same graph in both libraries: a model in it, and a layer that is called twice."""
+        inner = lib.Sequential([lib.Input((4,)), lib.layers.Dense(4, "relu"),
+                                lib.layers.BatchNormalization()])  # fmt: skip
+        x = lib.Input((5,))
+        h = inner(lib.layers.Dense(4)(x))
+        return lib.Model(x, lib.layers.Dense(2)(lib.layers.Concatenate()([h, inner(h)])))
+
+    theirs, ours = made(keras), made(dc)
+    theirs.save_weights(tmp_path / "m.weights.h5")
+    ours.load_weights(tmp_path / "m.weights.h5")
+    x = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
+    assert ours.predict(x, verbose=0) == pytest.approx(np.asarray(theirs(x)), abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_constraints_go_both_ways(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    layers, limits = keras.layers, keras.constraints
+    theirs = keras.Sequential(
+        [
+            keras.Input((5,)),
+            layers.Dense(6, kernel_constraint=limits.MaxNorm(0.5), bias_constraint="non_neg"),
+            layers.Dense(2, kernel_constraint=limits.MinMaxNorm(0.1, 0.4, rate=0.5)),
+        ]
+    )  # fmt: skip
+    theirs.compile(keras.optimizers.SGD(0.5), "mse")
+    ours = dc.from_keras(theirs)
+    back = ours.to_keras()
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(32, 5)).astype("f4"), rng.normal(size=(32, 2)).astype("f4")
+    for each in (theirs, ours, back):
+        for _ in range(3):
+            each.train_on_batch(x, y)
+    wanted = np.asarray(theirs(x))
+    assert ours.predict(x, verbose=0) == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+    assert np.asarray(back(x)) == pytest.approx(wanted, rel=1e-5, abs=1e-5)

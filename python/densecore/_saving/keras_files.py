@@ -151,7 +151,8 @@ class Weights:
             if is_model(entry):
                 self._of_group({} if inner is None else inner, entry, found)
             else:
-                variables = None if inner is None else inner.get("vars")
+                place = "layer/vars" if entry["class_name"] == "TimeDistributed" else "vars"
+                variables = None if inner is None else inner.get(place)
                 found[id(entry)] = [] if variables is None else list(self._datasets(variables))
 
     def read(self, found: Any, shape: tuple[int, ...]) -> Array:
@@ -302,10 +303,23 @@ def read_weights(path: StrPath) -> Weights:
     return Weights(_open(h5py, path, shown), shown)
 
 
+def _entry(layer: Any, pairs: list[tuple[Any, Mapping[str, Any]]]) -> Mapping[str, Any]:
+    """What a configuration has for a layer, an input or a model; appended with it to `pairs`, if it
+    may have arrays of its own."""
+    config: dict[str, Any] = {"name": layer.name}
+    entry: Mapping[str, Any] = {"class_name": type(layer).__name__, "config": config}
+    if hasattr(layer, "load_weights"):  # a model
+        config["layers"] = [_entry(part, pairs) for part in layer.layers]
+    elif hasattr(layer, "parameter_names"):  # no input
+        pairs.append((layer, entry))
+    return entry
+
+
 def load_into(path: StrPath, layers: Sequence[Any]) -> None:
     """Fill the arrays of layers from a weights file of Keras's, all or none.
 
-    Layers of Keras 3's files are found by their classes and order, those of older ones by name.
+    Layers of Keras 3's files are found by their classes and order, those of older ones by name;
+    models among them are looked into.
 
     Raises
     ------
@@ -315,13 +329,12 @@ def load_into(path: StrPath, layers: Sequence[Any]) -> None:
         The file has other layers, or arrays of other shapes; the message names the first.
     """
     weights, shown = read_weights(path), os.fspath(path)
-    entries = [
-        {"class_name": type(layer).__name__, "config": {"name": layer.name}} for layer in layers
-    ]
+    pairs: list[tuple[Any, Mapping[str, Any]]] = []
+    entries = [_entry(layer, pairs) for layer in layers]
     try:
         found = weights.of_layers({"config": {"layers": entries}})
         made = []
-        for layer, entry in zip(layers, entries, strict=True):
+        for layer, entry in pairs:
             views = layer.weights
             datasets = found.get(id(entry)) or []
             if not datasets and not layer.parameter_names:

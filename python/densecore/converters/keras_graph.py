@@ -271,6 +271,12 @@ def _operation(entry: Entry, arguments: list[Any]) -> Any:
             raise ValueError("found another axis than -1, the features")
         given = {key: value for key, value in config.items() if value is not None}
         return layers.Activation(activations.Activation(name, **given))(arguments[0])
+    if name in ("mean", "sum"):
+        axis = config.get("axis", arguments[1] if len(arguments) > 1 else None)
+        keep = bool(config.get("keepdims", arguments[2] if len(arguments) > 2 else False))
+        if len(arguments[0].row) == 1 and axis in (-1, 1) and keep:
+            return getattr(np, name)(arguments[0], axis=-1)
+        raise ValueError(f"found axis={axis}, keepdims={keep}, wanted -1 and True, and vectors")
     ufunc = getattr(np, _NUMPY_NAMES.get(name, name), None)
     if not isinstance(ufunc, np.ufunc) or config or len(arguments) != ufunc.nin:
         raise ValueError(

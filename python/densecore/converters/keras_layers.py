@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import activations, initializers, layers, regularizers
+from .. import activations, constraints, initializers, layers, regularizers
 
 
 class Config:
@@ -89,6 +89,17 @@ def _regularizer(place: str, entry: Any) -> regularizers.Regularizer | None:
     return regularizers.L1L2(**given)
 
 
+def _constraint(place: str, entry: Any) -> constraints.Constraint | None:
+    if entry is None:
+        return None
+    name, config = named(entry)
+    kinds = (constraints.MaxNorm, constraints.MinMaxNorm, constraints.NonNeg, constraints.UnitNorm)
+    known = {kind.__name__: kind for kind in kinds}
+    if name not in known:
+        raise ValueError(f"{place}: found the constraint {name}, wanted one of: {', '.join(known)}")
+    return known[name](**config)
+
+
 def _initializer(entry: Any) -> Any:
     """An initializer; one that is unknown here becomes the default, as the weights are given."""
     name, config = named(entry)
@@ -101,7 +112,7 @@ def _initializer(entry: Any) -> Any:
 
 
 def _dense(c: Config) -> layers.Layer:
-    c.refuse(kernel_constraint=None, bias_constraint=None, lora_rank=None, quantization_config=None)
+    c.refuse(lora_rank=None, quantization_config=None)
     return layers.Dense(
         c.pop("units"),
         _activation(c.place, c.pop("activation")),
@@ -111,8 +122,19 @@ def _dense(c: Config) -> layers.Layer:
         _regularizer(c.place, c.pop("kernel_regularizer")),
         _regularizer(c.place, c.pop("bias_regularizer")),
         activity_regularizer=_regularizer(c.place, c.pop("activity_regularizer")),
+        kernel_constraint=_constraint(c.place, c.pop("kernel_constraint")),
+        bias_constraint=_constraint(c.place, c.pop("bias_constraint")),
         trainable=c.trainable,
     )
+
+
+def _time_distributed(c: Config) -> layers.Layer:
+    """Layers here take each vector of rows of several dimensions by itself."""
+    entry = c.pop("layer")
+    layer = layer_of(entry)
+    if not isinstance(layer, layers.Dense | layers.Dropout | layers.Activation):
+        raise ValueError(f"{c.place}: found {entry['class_name']} in it, wanted Dense")
+    return layer
 
 
 def _embedding(c: Config) -> layers.Layer:
@@ -329,6 +351,7 @@ _LAYERS: dict[str, Callable[[Config], layers.Layer]] = {
     "Softmax": lambda c: layers.Softmax(c.pop("axis", -1)),
     "StringLookup": _lookup(layers.StringLookup, text=True),
     "Subtract": lambda c: layers.Subtract(),
+    "TimeDistributed": _time_distributed,
     "UnitNormalization": _unit_normalization,
 }
 INPUTS = ("InputLayer",)

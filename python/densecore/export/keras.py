@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import activations, initializers, layers, regularizers
+from .. import activations, constraints, initializers, layers, regularizers
 from .._base.dtypes import Array
 from .._base.lazy import imports
 from .._base.warn import warn
@@ -76,6 +76,16 @@ def _regularizer(keras: Any, regularizer: regularizers.Regularizer | None) -> An
     return keras.regularizers.L1L2(l1, l2)
 
 
+def _constraint(keras: Any, layer: layers.Layer, constraint: Any) -> Any:
+    if constraint is None:
+        return None
+    kind = getattr(keras.constraints, type(constraint).__name__, None)
+    if kind is None or type(constraint).__module__ != constraints.__name__:
+        raise ValueError(f"layer {name_of(layer)}: found {constraint}, which Keras has not")
+    options = {key: value for key, value in constraint.get_config().items() if key != "name"}
+    return kind(**options)
+
+
 def _dense(keras: Any, layer: layers.Dense) -> Any:
     return keras.layers.Dense(
         layer.units,
@@ -86,6 +96,8 @@ def _dense(keras: Any, layer: layers.Dense) -> Any:
         _regularizer(keras, layer.kernel_regularizer),
         _regularizer(keras, layer.bias_regularizer),
         _regularizer(keras, layer.activity_regularizer),
+        _constraint(keras, layer, layer.kernel_constraint),
+        _constraint(keras, layer, layer.bias_constraint),
         name=layer.name,
     )
 
