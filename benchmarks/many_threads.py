@@ -105,6 +105,8 @@ def record(call: Callable[[], Any], seconds: float) -> tuple[float, Regions]:
         call()
         spent = time.perf_counter() - start
         found = core.take_region_records()
+        if [len(tasks) for _, tasks in found] != [len(tasks) for _, tasks in best]:
+            serial, best = float("inf"), []  # cut in another way
         serial = min(serial, spent - sum(sum(tasks) for _, tasks in found))
         best = [
             (threads, [min(pair) for pair in zip(tasks, before, strict=True)])
