@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from ._base import checks, seeds
 from ._base.dtypes import Array, check_dtype
+from .layers.symbol_functions import noise
 
 __all__ = [
     "SeedGenerator",
@@ -82,6 +83,11 @@ def _integer_dtype(dtype: Any) -> "np.dtype[Any]":
     return found
 
 
+def _of_rows(shape: Any) -> bool:
+    """Whether a shape is that of a symbol, with rows of an unknown number."""
+    return isinstance(shape, list | tuple) and len(shape) > 0 and shape[0] is None
+
+
 def normal(
     shape: Sequence[int],
     mean: float = 0.0,
@@ -100,8 +106,14 @@ def normal(
         By default ``backend.floatx()``.
     seed : int or SeedGenerator, optional
         By default a new one.
+
+    Within a `call` of a layer or model of one's own, with rows of an unknown number (None, units)
+    as ``ops.shape(x)`` gives them, it is noise of the model's: normal in training, `mean` outside
+    it, and by the model's seed.
     """
     deviation = checks.number("stddev", stddev, least=0)
+    if _of_rows(shape):
+        return noise(shape, checks.number("mean", mean), deviation)  # type: ignore[no-any-return]
     drawn = _generator(seed).normal(checks.number("mean", mean), deviation, _shape(shape))
     return drawn.astype(check_dtype(dtype))
 
@@ -151,6 +163,8 @@ def uniform(
     """
     low = checks.number("minval", minval)
     high = checks.number("maxval", maxval, least=low)
+    if _of_rows(shape):
+        return low + (high - low) * noise(shape, 0.0, 1.0, uniform=True)  # type: ignore[no-any-return]
     drawn = _generator(seed).uniform(low, high, _shape(shape))
     return drawn.astype(check_dtype(dtype))
 
