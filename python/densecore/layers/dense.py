@@ -147,11 +147,7 @@ class Dense(Layer):
         return (*self._checked(row)[:-1], self.units)
 
     def _checked(self, row: Row) -> Row:
-        if not row:
-            raise ValueError(
-                f"layer {self.name or 'dense'}: found rows that are single numbers, wanted vectors"
-            )
-        return row
+        return row or (1,)  # a number is a vector of one
 
     def _set_kernel_penalty(self, l2: float) -> None:
         """Give the kernel another L2 penalty, in the model and in what is saved of it."""

@@ -438,7 +438,7 @@ def _inputs_of_data(x: Any) -> Any:
     shape = np.shape(x)
     if not shape:
         raise ValueError(f"x: found shape {shape}, wanted (rows, features)")
-    return Input(shape[1:] or 1)  # numbers are rows of one feature
+    return Input(shape[1:])
 
 
 def _inputs_of_shapes(shape: Any) -> Any:
@@ -447,7 +447,7 @@ def _inputs_of_shapes(shape: Any) -> Any:
         return {key: _inputs_of_shapes(part) for key, part in shape.items()}
     if any(isinstance(part, list | tuple | Mapping) for part in shape):
         return [_inputs_of_shapes(part) for part in shape]
-    return Input(tuple(shape)[1:] or 1)
+    return Input(tuple(shape)[1:])
 
 
 def _inputs_from(saved: Any) -> Any:
