@@ -79,6 +79,7 @@ def threads(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Fuzz the files that are read, and calls in random order; `-- --seconds N` each."""
     session.run("python", "tools/fuzz_files.py", *session.posargs)
+    session.run("python", "tools/fuzz_core.py", *session.posargs)
     session.run("python", "tools/fuzz_calls.py", *session.posargs)
     session.run("python", "tools/fuzz_networks.py")
 
@@ -100,7 +101,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def math(session: nox.Session) -> None:
-    """Compare every float32 of every function with its oracle; hours (`-- --stride 4093`)."""
+    """Compare every float32 of every function with its oracle; half an hour (`-- --stride 127`)."""
     session.run("python", "tools/sweep_math.py", *session.posargs)
 
 

@@ -3,6 +3,11 @@
 Every library's step is checked, all take turns in one process, and what is printed is the
 distribution of the ratio to the best peer: no chosen network stands for it. The seed is the date
 unless given.
+
+Beside it stands the wall: the ratio of a library that took no longer than this processor takes for
+a step's multiply-adds in registers, or for reading the parameters twice and rewriting them once,
+whichever is longer. No library can do better, and where activations, losses and Adam's moments
+count, none as well.
 """
 
 from __future__ import annotations
@@ -28,6 +33,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help="four networks, see that all works")
     made.add_argument("--json", metavar="FILE", help="write all numbers")
     return made
+
+
+def mean(ratios: Any) -> float:
+    """The geometric one."""
+    return float(np.exp(np.log(ratios).mean()))
 
 
 def main() -> int:
@@ -58,16 +68,21 @@ def main() -> int:
         print(f"{kinds[i % len(kinds)]:7}{network.shape:30} b{network.batch:<5}{network.hidden:8}"
               f"{network.optimizer:5}{network.dtype:8} {times} us  x {ratio:.2f}",
               *result.wrong.values(), flush=True)  # fmt: skip
-        found.append({"kind": kinds[i % len(kinds)], "ratio": ratio, **vars(result)})
+        least = max(result.multiply_adds / (result.peak or np.nan), result.floor or 0)
+        wall = result.times[best] / least if best else float("nan")
+        found.append({"kind": kinds[i % len(kinds)], "ratio": ratio, "wall": wall, **vars(result)})
     print(f"\nseed {options.seed}, {options.threads} thread(s), ratio to the best peer; "
           f"left out: {', '.join(missing) or 'none'}")  # fmt: skip
     for kind in ["all", *kinds]:
         ratios = np.array([row["ratio"] for row in found if kind in ("all", row["kind"])])
         ratios = ratios[np.isfinite(ratios)]
+        walls = np.array([row["wall"] for row in found if kind in ("all", row["kind"])])
+        walls = walls[np.isfinite(walls)]
         if len(ratios):
             print(f"{kind:8} n {len(ratios):3}  worst {ratios.min():.2f}  "
                   f"10 % {np.quantile(ratios, 0.1):.2f}  median {np.median(ratios):.2f}  "
-                  f"geometric mean {np.exp(np.log(ratios).mean()):.2f}")  # fmt: skip
+                  f"geometric mean {mean(ratios):.2f}; wall: 10 % {np.quantile(walls, 0.1):.2f}  "
+                  f"geometric mean {mean(walls):.2f}")  # fmt: skip
     frame.write(options.json, {"seed": options.seed, "rows": found})
     return 1 if wrong else 0
 

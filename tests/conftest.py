@@ -102,6 +102,22 @@ def network_of(
     return NETWORKS[dtype](inputs, specs, level)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """With ``-m quick`` make the first case of a test only: the others, twenty times as many, take
+    longer to make than the quick ones to run."""
+    if metafunc.config.option.markexpr != "quick":
+        return
+    parametrize = metafunc.parametrize
+
+    def first_case(names: Any, values: Any, *rest: Any, **options: Any) -> None:
+        ids = options.get("ids")
+        if ids is not None and not callable(ids):
+            options["ids"] = list(ids)[:1]
+        parametrize(names, list(values)[:1], *rest, **options)
+
+    metafunc.parametrize = first_case  # type: ignore[method-assign]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the first case of every test function as quick, unless it is slow; and leave out what
     an extension with sanitizers (tools/sanitize.py) cannot do."""

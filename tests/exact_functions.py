@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 try:
-    from scipy.special import ndtr  # type: ignore[import-untyped, unused-ignore]
+    from scipy import special  # type: ignore[import-untyped, unused-ignore]
 except ImportError:
-    ndtr = None
+    special = None
 
 Function = Callable[[Any], Any]
 WIDE = np.longdouble
@@ -29,23 +29,30 @@ def limited(z: Any, limit: float = 2e4) -> Any:
     return np.clip(z, -limit, limit)
 
 
+def exponential(z: Any) -> Any:
+    """exp as far as the narrower type reaches and farther: beyond, each would take six times as
+    long to overflow or underflow."""
+    return np.exp(limited(z, 700.0 if z.dtype == np.float64 else 11000.0))
+
+
 # The normal distribution ------------------------------------------------------------------------
 
 
 def density(z: Any) -> Any:
-    """φ(z). The square is split: its rounding alone would be some units of φ in the tails."""
+    """φ(z). Of a float64's z the square is split: its rounding alone would be some units of φ in
+    the tails. The square of a float32 is exact in float64."""
     z = limited(z, 200.0)
-    # Half of the bits, so that the square of `high` is exact.
-    narrow = np.float32 if z.dtype == np.longdouble else np.float16
-    high = z.astype(narrow).astype(z.dtype)
+    if z.dtype == np.float64:
+        return exponential(z * z / -2) * float(1 / np.sqrt(2 * PI))
+    high = z.astype(np.float32).astype(z.dtype)  # half of the bits, so that its square is exact
     rest = (z - high) * (z + high)
     return np.exp(-high * high / 2) * np.exp(-rest / 2) / np.sqrt(2 * PI).astype(z.dtype)
 
 
 def lower_tail(x: Any) -> Any:
     """Φ(-x) for x >= 0: by a series without cancellation, from 2 on by Laplace's fraction."""
-    if x.dtype == np.float64 and ndtr is not None:
-        return ndtr(-x)
+    if x.dtype == np.float64 and special is not None:
+        return special.ndtr(-np.minimum(x, 37.0))  # 1e-300: an underflow would be slow
     near = x < 2
     small, large = np.where(near, x, 0), np.where(near, 2, limited(x, 200.0))
     term = total = small
@@ -66,6 +73,8 @@ def normal_cdf(z: Any) -> Any:
 def erf(x: Any) -> Any:
     """2 Φ(sqrt(2) x) - 1 from 2 on; below, a series without cancellation:
     2/sqrt(pi) exp(-x²) times sum 2^n x^(2n+1) / (2n+1)!!"""
+    if x.dtype == np.float64 and special is not None:
+        return special.erf(x)
     size = np.abs(x)
     small = np.clip(x, -2, 2)
     square, term = small * small, small
@@ -83,7 +92,7 @@ def erf(x: Any) -> Any:
 
 def sides(z: Any) -> tuple[Any, Any]:
     """1 / (1 + e) and e / (1 + e), e = exp(-|z|): the sigmoid of |z| and of -|z|."""
-    e = np.exp(-np.abs(z))
+    e = exponential(-np.abs(z))
     return 1 / (1 + e), e / (1 + e)
 
 
@@ -93,7 +102,7 @@ def sigmoid(z: Any) -> Any:
 
 
 def softplus(z: Any) -> Any:
-    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+    return np.maximum(z, 0) + np.log1p(exponential(-np.abs(z)))
 
 
 def silu(z: Any) -> Any:
@@ -129,22 +138,16 @@ def product(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def tanh_gelu_exponential(z: Any) -> tuple[Any, Any]:
-    """x = -|z|, limited, and exp(u(x)): u = sqrt(8/pi) (x + 0.044715 x³) in two parts, as an error
-    of its last place would be hundreds of places of the exponential."""
+    """x = -|z|, limited, and exp(u(x)): u = sqrt(8/pi) (x + 0.044715 x³), of long doubles in two
+    parts, as an error of its last place would be hundreds of places of the exponential. A float64
+    has 29 bits more than a float32: what u = -100 loses is below 1e-5 of a float32's last place."""
     x = -np.abs(limited(z, 40.0))
-    kind = x.dtype.type
-    factor = np.full_like(x, kind(TANH_FACTOR))
+    if x.dtype == np.float64:
+        return x, exponential(float(TANH_FACTOR) * x * (1 + 0.044715 * x * x))
     # What the constants lose when they are rounded, from their decimal digits.
     scale = WIDE(2) ** 70
-    lost = kind(WIDE(TANH_FACTOR) - WIDE(kind(TANH_FACTOR))) if kind is np.float64 else kind(0)
-    if kind is np.longdouble:
-        lost = kind(_digits_lost(TANH_FACTOR)) / kind(scale)
-    cubic = np.full_like(x, kind("0.044715"))
-    cubic_lost = (
-        kind(_digits_lost("0.044715")) / kind(scale)
-        if kind is np.longdouble
-        else kind(WIDE("0.044715") - WIDE(kind("0.044715")))
-    )
+    lost, cubic_lost = (WIDE(_digits_lost(digits)) / scale for digits in (TANH_FACTOR, "0.044715"))
+    factor, cubic = (np.full_like(x, WIDE(digits)) for digits in (TANH_FACTOR, "0.044715"))
     square, square_lost = product(x, x)
     part, part_lost = product(cubic, square)
     part_lost = part_lost + cubic * square_lost + cubic_lost * square
@@ -180,14 +183,14 @@ def gelu_tanh_slope(z: Any) -> Any:
 
 def mish(z: Any) -> Any:
     x = np.clip(z, -2e4, 50)
-    e = np.exp(x)
+    e = exponential(x)
     n = e * (e + 2)
     return np.where(z > 50, z, x * n / (n + 2))
 
 
 def mish_slope(z: Any) -> Any:
     x = np.clip(z, -2e4, 50)
-    e = np.exp(x)
+    e = exponential(x)
     m = e * (e + 2) + 2
     return e * (4 * x * (e + 1) / m + (e + 2)) / m
 
@@ -197,7 +200,7 @@ def exponential_below(z: Any, scale: Any, alpha: Any) -> Any:
 
 
 def exponential_below_slope(z: Any, scale: Any, alpha: Any) -> Any:
-    slope = np.where(z > 0, scale, scale * alpha * np.exp(np.minimum(z, 0)))
+    slope = np.where(z > 0, scale, scale * alpha * exponential(np.minimum(z, 0)))
     return np.where(np.isnan(z), z, slope)
 
 
@@ -214,7 +217,7 @@ def tanh_shrink(z: Any) -> Any:
     """z - tanh z as (z cosh z - sinh z) / cosh z, near 0 by a series without cancellation."""
     small = np.clip(z, -1, 1)
     total, term = np.zeros_like(small), small  # term: z^(2k+1) / (2k+1)!
-    for k in range(1, 15):
+    for k in range(1, 9 if z.dtype == np.float64 else 15):
         term = term * (small * small / ((2 * k) * (2 * k + 1)))
         total = total + 2 * k * term
     return np.where(np.abs(z) < 1, total / np.cosh(small), z - np.tanh(z))
@@ -223,7 +226,7 @@ def tanh_shrink(z: Any) -> Any:
 # The functions of KernelTable, and every element-wise activation that is not of straight pieces.
 FUNCTIONS: dict[str, Function] = {
     "erf": erf,
-    "exp": np.exp,
+    "exp": exponential,
     "expm1": np.expm1,
     "log": np.log,
     "log1p": np.log1p,
@@ -233,7 +236,7 @@ FUNCTIONS: dict[str, Function] = {
 FORWARD: dict[str, Function] = {
     "celu": lambda z: exponential_below(z, 1, 1),
     "elu": lambda z: exponential_below(z, 1, 1),
-    "exponential": np.exp,
+    "exponential": exponential,
     "gelu": gelu,
     "gelu_tanh": gelu_tanh,
     "log_sigmoid": lambda z: -softplus(-z),
@@ -276,7 +279,7 @@ def sigmoid_terms(z: Any, weight: Any, slope: Any = 1) -> Any:
 
 def mish_terms(z: Any) -> Any:
     x = np.clip(z, -2e4, 50)
-    e = np.exp(x)
+    e = exponential(x)
     n = e * (e + 2)
     return larger(n / (n + 2), x * 4 * e * (e + 1) / (n + 2) ** 2)
 
@@ -393,5 +396,6 @@ def exact_values(name: str, x: Any) -> tuple[Any, Any]:
         name = name[:-1]
         if name in OF_OUTPUT:
             return OF_OUTPUT[name](wide), 0.0
-        terms = np.where(wide < 0, TERMS[name](wide), 0) if name in TERMS else 0.0
-        return BACKWARD[name](wide), terms
+        if name not in TERMS or not (wide < 0).any():
+            return BACKWARD[name](wide), 0.0
+        return BACKWARD[name](wide), np.where(wide < 0, TERMS[name](wide), 0)

@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,23 @@ def ended(number: str, rank: str, step: str, directory: str) -> None:
     callbacks = [BackupAndRestore(directory), acts]
     history = made.fit(x, y, epochs=6, comm=world, callbacks=callbacks, verbose=0)
     say(f"{digest(made)} {history.history['loss']}")
+
+
+def goes_its_own_way(how: str) -> None:
+    """Rank 1 does something else, which the others would wait for without end."""
+    x, y = data(256)
+    made = model()
+    made.train_on_batch(x, y, comm=world)
+    if world.rank == 1 and how == "ends":
+        return
+    if world.rank == 1 and how == "raises":
+        raise RuntimeError("outside of fit")
+    if world.rank == 1 and how == "sleeps":
+        time.sleep(60)
+    if world.rank == 1 and how == "alone":
+        made.fit(x, y, comm=MPI.COMM_SELF, verbose=0)
+    else:
+        made.fit(x, y, comm=world, verbose=0)
 
 
 globals()[sys.argv[1]](*sys.argv[2:])

@@ -25,6 +25,37 @@ MERGES: list[Callable[[], Any]] = [
 Rows = list[np.ndarray]
 
 
+class Gate(layers.Layer):
+    """A layer of one's own with weights in each of the ways that there are, and a layer in it."""
+
+    def __init__(self, units: int, **general: Any) -> None:
+        super().__init__(**general)
+        self.units = units
+        self.inner = layers.Dense(units, "tanh", name="inner")
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = self.add_weight((input_shape[-1], self.units), name="kernel")
+        self.bias = self.add_weight((self.units,), "ones", name="bias")
+        self.factors = self.add_weight((self.units,), "ones", name="factors")
+        self.alone = self.add_weight((self.units,), "ones", name="alone")
+
+    def call(self, x: Any) -> Any:
+        h = self.inner(x)
+        return (x @ self.kernel + self.bias) * self.factors * h + np.tanh(self.alone) * h
+
+
+class Both(layers.Layer):
+    """A layer of one's own of two inputs and two outputs, which calls a layer twice."""
+
+    def __init__(self, units: int, **general: Any) -> None:
+        super().__init__(**general)
+        self.shared = layers.Dense(units, "sigmoid")
+        self.gate = Gate(units)
+
+    def call(self, a: Any, b: Any) -> Any:
+        return self.shared(a) - self.shared(b), self.gate(layers.concatenate([a, b]))
+
+
 class _Author:
     """Layers and widths as a generator of random numbers has them."""
 
@@ -116,7 +147,16 @@ def _graph(author: _Author, dtype: str, seed: int) -> tuple[dc.Model, Rows]:
             pool.append(layers.Flatten()(table(given)))
         elif form == "matrix":
             each = layers.Dense(author.pick([2, 5]), author.activation())(given)
-            pool.append(layers.Flatten()(author.pick([lambda x: x, author.dense(3)])(each)))
+            end = ["flat", "permuted", "largest", "deep", "mean"][(seed + number) % 5]
+            if end == "mean":
+                each = layers.GlobalAveragePooling1D()(author.dense(3)(each))
+            elif end == "largest":
+                each = layers.GlobalMaxPooling1D(keepdims=author.chance(0.3))(each)
+            elif end == "permuted":
+                each = layers.Permute((2, 1))(each)
+            elif end == "deep":
+                each = author.dense(3)(each)
+            pool.append(layers.Flatten()(each) if len(each.row) > 1 else each)
         else:
             pool.append(given)
             if author.chance(0.3):
@@ -132,14 +172,15 @@ def _graph(author: _Author, dtype: str, seed: int) -> tuple[dc.Model, Rows]:
     def of_width(symbol: Any, width: int) -> Any:
         return symbol if symbol.row == (width,) else author.dense(width)(symbol)
 
-    for step in range(int(rng.integers(3, 9))):
+    for _ in range(int(rng.integers(3, 9))):
         a = take()
         form = author.pick(["unary", "unary", "unary", "merge", "concatenate", "dot", "element",
-                            "repeat", "matrices", "shared", "model", "models"])  # fmt: skip
+                            "repeat", "matrices", "shared", "model", "models", "part", "own",
+                            "both"])  # fmt: skip
         found: list[Any]
         if form == "merge":
             b = of_width(take(), 1 if author.chance(0.2) else a.row[0])
-            found = [MERGES[(seed + 2 * step) % len(MERGES)]()([a, b])]  # each of them soon
+            found = [author.pick(MERGES)()([a, b])]
         elif form == "concatenate":
             found = [layers.Concatenate()([a, take(), a][: int(rng.integers(2, 4))])]
         elif form == "dot":
@@ -161,12 +202,24 @@ def _graph(author: _Author, dtype: str, seed: int) -> tuple[dc.Model, Rows]:
         elif form == "model":
             block = author.block(a.row[0])
             found = [block(a), *([block(a)] if author.chance(0.3) else [])]
+        elif form == "part":
+            a = author.dense(a.row[0])(a)  # of an input, others would have to take the rest
+            first = int(rng.integers(a.row[0]))
+            found = [a[:, first : first + int(rng.integers(1, 4))]]
+        elif form == "own":
+            found = [Gate(int(rng.integers(2, 5)))(a)]
+        elif form == "both":
+            found = list(Both(3)(a, of_width(take(), a.row[0])))
         elif form == "models":
             found = author.two_inputs(a.row[0])([a, of_width(take(), 3)])
         else:
             found = [author.unary(a.row[0])(a)]
         pool += found
         unused += found
+    a = take()
+    last = MERGES[seed % len(MERGES)]()([a, of_width(take(), a.row[0])])  # each of them soon
+    pool.append(last)
+    unused.append(last)
     ends = [author.pick(unused)] if unused and author.chance(0.5) else []
     rest = [symbol for symbol in unused if symbol not in ends] or [pool[-1]]
     joined = layers.concatenate(rest) if len(rest) > 1 else rest[0]

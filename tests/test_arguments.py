@@ -56,7 +56,7 @@ STRANGE: dict[str, Any] = {
 }
 MODULES = [
     "activations", "initializers", "regularizers", "losses", "schedules", "metrics", "optimizers",
-    "layers", "callbacks", "solvers", "utils", "random", "export", "models",
+    "layers", "callbacks", "solvers", "utils", "random", "export", "models", "distributions", "rl",
 ]  # fmt: skip
 # Called by other parts of the package with what has been checked, or without arguments to try.
 NOT_TRIED = {
@@ -132,6 +132,21 @@ USUAL: dict[str, Any] = {
     "grid": {"learning_rate": [0.1, 0.2]},
     "model": compiled(3, (4, "tanh"), 1),
     "config": {"class_name": "nonsense"},
+    "loc": X,
+    "action": X,
+    "actions": [0, 1, 2, 0, 1, 2],
+    "policy": dc.distributions.Categorical(logits=X),
+    "rewards": np.ones(6),
+    "terminated": np.zeros(6, bool),
+    "old_log_prob": -np.ones(6),
+    "advantages": np.ones(6),
+    "q_values": X,
+    "next_q": X,
+    "next_value": np.ones(6),
+    "log_prob": -np.ones(6),
+    "temperature": 0.1,
+    "log_temperature": 0.1,
+    "outputs": np.ones((6, 4)),
 }
 
 
@@ -191,9 +206,17 @@ def model() -> dc.Sequential:
     return made
 
 
+def sampled() -> dc.distributions.TanhNormal:
+    made = dc.distributions.TanhNormal(X, log_scale=X)
+    made.sample(seed=1)
+    return made
+
+
 CALLS = dict(public())
 CALLS |= dict(methods(model, "add pop export to_keras to_torch compile"))
 CALLS |= dict(methods(lambda: dc.Ensemble(model(), 2), "compile"))
+CALLS |= dict(methods(sampled, ""))
+CALLS |= dict(methods(lambda: dc.distributions.Categorical(logits=X), ""))
 
 
 CLEAR = ("found", "known:", "missing")

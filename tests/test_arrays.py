@@ -207,7 +207,7 @@ def test_labels_of_both_integer_types(dtype: Any) -> None:
             "found class -1 in row 2, wanted class numbers 0 to 2",
         ),
         (np.zeros(7, np.int64), r"found shape \(7,\), wanted \(8,\)"),
-        (np.full(8, 0.5, np.float32), "found 0.5 in row 0, wanted class numbers"),
+        (np.full(8, 0.5, np.float32), "found class 0.5 in row 0, wanted class numbers"),
         (np.zeros((8, 3), np.int64), r"found shape \(8, 3\), wanted \(8,\)"),
     ],
 )

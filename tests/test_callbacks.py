@@ -83,7 +83,7 @@ def test_hooks_in_their_order() -> None:
 
 def test_hooks_of_epochs_leave_the_loop_in_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(["on_epoch_begin", "on_epoch_end", "on_train_begin", "on_train_end"])
-    monkeypatch.setattr("densecore.models.fit.train_batch", None)
+    monkeypatch.setattr("densecore.models.run.train_batch", None)
     history = fit(make(), 2, recorder)
     epoch = ["epoch_begin", "epoch_end"]
     assert recorder.names() == ["train_begin", *epoch, *epoch, "train_end"]

@@ -409,13 +409,53 @@ def test_truth_values_are_targets() -> None:
     [
         (np.array(["cat", "dog"] * 35), r"y: found text \(cat\).*numpy.unique\(y, return_inverse"),
         (["cat", "dog"] * 35, r"y: found text \(cat\), wanted real numbers"),
-        (np.full(ROWS, np.nan), "y: found nan in row 0, wanted class numbers 0 to 2"),
+        (np.full(ROWS, np.nan), "y: found class nan in row 0, wanted class numbers 0 to 2"),
         (np.zeros(ROWS, "M8[s]"), "y: found dtype datetime64"),
     ],
 )
 def test_class_numbers_that_are_none(y: Any, text: str) -> None:
     with pytest.raises((TypeError, ValueError), match=text):
         make().fit(X, y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "kind", ["int64", "int32", "int8", ">i4", "uint16", "uint64", "bool", "f2", "f4", ">f8", "g"]
+)
+def test_class_numbers_of_every_type(kind: str) -> None:
+    labels = np.array([[0], [1], [1], [0]]).astype(kind)
+    for given in (labels, labels[::-1, 0]):  # not contiguous either
+        found = _arrays.as_labels(given, 4, 2)
+        assert found.dtype == np.int32
+        np.testing.assert_array_equal(found, given.reshape(-1).astype(int))
+    with pytest.raises(ValueError, match="y: found class 1 in row 1, wanted class numbers 0 to 0"):
+        _arrays.as_labels(labels, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [(-1, "-1"), (3, "3"), (2**40, "1099511627776"), (-(2**63), "-9223372036854775808")],
+)
+def test_calls_that_convert_say_the_same_as_those_that_do_not(bad: int, said: str) -> None:
+    model, labels = make(), LABELS.astype(np.int64)
+    labels[7] = bad
+    text = f"y: found class {said} in row 7, wanted class numbers 0 to 2, one per output"
+    for call in (model.fit, model.evaluate, model.train_on_batch):
+        with pytest.raises(ValueError, match=f"^{text}$"):
+            call(X, labels)
+    weights = np.ones(ROWS)
+    weights[3] = -1
+    text = "sample_weight: found -1 in row 3, wanted finite numbers >= 0"
+    for call in (model.fit, model.evaluate, model.train_on_batch):
+        with pytest.raises(ValueError, match=f"^{text}$"):
+            call(X, LABELS, sample_weight=weights)
+
+
+def test_large_class_numbers_of_floats_are_found() -> None:
+    for bad in (2.0**31, 1e300, np.inf, -0.5, 1.5):
+        with pytest.raises(ValueError, match=r"y: found class .* in row 1, wanted class numbers"):
+            _arrays.as_labels(np.array([0.0, bad]), 2, 2)
+    with pytest.raises(ValueError, match=r"y: found class 1.*e\+19 in row 0, wanted"):
+        _arrays.as_labels(np.array([2**64 - 1], np.uint64), 1, 2)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

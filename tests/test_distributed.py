@@ -1,6 +1,8 @@
 """One model on several ranks: threads as ranks here, MPI's processes in test_distributed_mpi.py."""
 
 import faulthandler
+import pickle
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -482,6 +484,117 @@ def test_ranks_that_differ_are_named() -> None:
         found = refused(3, train)
         assert len(found) == 1, found
         assert wanted in found.pop(), wanted
+
+
+def test_other_mistakes_are_named() -> None:
+    x, y = data(100)
+    other = data(40)
+
+    def fit_with(comm: Threads, **how: Any) -> Any:
+        return small().fit(x, y, comm=comm, verbose=0, **how)
+
+    def first(comm: Threads, one: Any, others: Any) -> Any:
+        return one if comm.rank == 1 else others
+
+    def call(comm: Threads) -> Any:
+        model = small()
+        return first(comm, model.fit, model.train_on_batch)(x, y, comm=comm)
+
+    cases: dict[str, Callable[[Threads], Any]] = {
+        'call: found "fit", wanted "train_on_batch': call,
+        "rank 1: class_weight: found": lambda comm: fit_with(
+            comm, class_weight=first(comm, {0: 1, 1: 2, 2: 1}, {0: 1, 1: 1, 2: 1})
+        ),
+        "the same x and y on all ranks, but other sample weights": lambda comm: fit_with(
+            comm, sample_weight=first(comm, np.full(100, 0.5), None)
+        ),
+        "rank 1: validation_data: found null": lambda comm: fit_with(
+            comm, validation_data=first(comm, None, other)
+        ),
+        'rank 1: validation_data: found "batches"': lambda comm: fit_with(
+            comm, validation_data=first(comm, [other], other)
+        ),
+        "rank 1: validation_steps: found 1": lambda comm: fit_with(
+            comm, validation_data=other, validation_steps=first(comm, 1, None)
+        ),
+        "rank 1: epochs: found 3": lambda comm: fit_with(comm, epochs=first(comm, 3, 2)),
+        "rank 1: metrics: found": lambda comm: small(metrics=first(comm, ["accuracy"], None)).fit(
+            x, y, comm=comm
+        ),
+        "rank 1: steps_per_epoch": lambda comm: fit_with(
+            comm, steps_per_epoch=first(comm, 1, None)
+        ),
+    }
+    for wanted, train in cases.items():
+        found = refused(3, train)
+        assert len(found) == 1, found
+        assert wanted in found.pop(), wanted
+
+
+def test_a_rank_that_returns_early_is_missed_at_once() -> None:
+    x, y = data(100)
+    begin = time.perf_counter()
+
+    def train(comm: Threads) -> None:
+        model = small()
+        for _ in range(3 if comm.rank == 1 else 5):
+            model.train_on_batch(x, y, comm=comm)
+
+    with pytest.raises(RuntimeError, match=r"another rank has ended.*rank 1 has returned"):
+        run_threads(3, train, WAIT)
+    assert time.perf_counter() - begin < WAIT / 2
+
+
+def test_a_schedule_of_one_rank_holds_for_all() -> None:
+    x, y = data(300)
+    schedule = dc.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (1 + epoch))
+    alone = small(optimizer="sgd")
+    alone.fit(x, y, epochs=3, callbacks=[schedule], verbose=0)
+
+    class Halves(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.model.optimizer.learning_rate *= 0.5
+
+    stepwise = small(optimizer="sgd")
+    stepwise.fit(x, y, epochs=2, callbacks=[Halves()], verbose=0)
+
+    def train(comm: Threads) -> tuple[bytes, bytes]:
+        first = comm.rank == 0
+        found = []
+        for callback, epochs in ((schedule, 3), (Halves(), 2)):
+            model = small(optimizer="sgd")
+            given = [callback] if first else []
+            model.fit(x, y, epochs=epochs, comm=comm, callbacks=given, verbose=0)
+            found.append(state(model))
+        return found[0], found[1]
+
+    for found in run_threads(2, train, WAIT):
+        assert found == (state(alone), state(stepwise))
+
+
+def test_an_iterator_that_runs_out_ends_a_training() -> None:
+    x, y = data(100)
+
+    def train(comm: Threads) -> int:
+        model = small()
+        batches = ((x[i : i + 20], y[i : i + 20]) for i in range(0, 100, 20))
+        history = model.fit(batches, epochs=3, comm=comm, verbose=0)
+        return len(history.epoch)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert run_threads(2, train, WAIT) == [1, 1]
+
+
+def test_a_model_of_a_loop_can_be_pickled() -> None:
+    x, y = data(100)
+
+    def train(comm: Threads) -> bytes:
+        model = small()
+        model.train_on_batch(x, y, comm=comm)
+        return state(pickle.loads(pickle.dumps(model)))
+
+    assert len(set(run_threads(2, train, WAIT))) == 1
 
 
 def test_models_without_a_seed_take_that_of_rank_0() -> None:

@@ -93,6 +93,18 @@ def test_another_kind_of_communicator_on_one_rank() -> None:
     assert all("rank 1: comm: found 'world'" in line for line in said)
 
 
+@pytest.mark.parametrize("how", ["ends", "raises", "alone", "sleeps"])
+def test_no_rank_waits_for_ever(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if how == "sleeps":
+        monkeypatch.setenv("DENSECORE_COMM_TIMEOUT", "4")
+    done = run(3, "goes_its_own_way", how)
+    assert done.returncode != 0
+    wanted = "has waited for the others for" if how == "sleeps" else "waits for rank"
+    assert wanted in done.stderr, done.stderr
+    if how == "raises":
+        assert "outside of fit" in done.stderr
+
+
 NEVER = ("SIGTERM", "0", "1000000")
 
 

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -285,12 +287,53 @@ def test_one_scale_for_all() -> None:
     )
 
 
-def test_copies_are_refused() -> None:
-    head = Categorical(logits=logits("float32"))
-    for copied in (copy.deepcopy, pickle.dumps):
-        with pytest.raises(TypeError, match="cannot pickle or copy a Categorical"):
-            copied(head)
-    assert repr(head) == f"Categorical({ROWS} x {CLASSES}, float32)"
+COPIES = [copy.copy, copy.deepcopy, lambda head: pickle.loads(pickle.dumps(head))]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("copied", COPIES, ids=["copy", "deepcopy", "pickle"])
+def test_copies_are_equal_to_the_bit(dtype: str, copied: Any) -> None:
+    loc, log_scale = inputs(dtype)
+    bounds = (float(np.median(log_scale)) - 0.3, float(np.median(log_scale)) + 0.2)
+    heads = [
+        Categorical(logits=logits(dtype)),
+        Normal(loc, log_scale=log_scale),
+        Normal(loc, log_scale=log_scale, log_scale_bounds=bounds),  # limited on both sides
+        TanhNormal(loc, log_scale=log_scale[0].copy(), log_scale_bounds=bounds),
+    ]
+    for head in heads:
+        action = head.sample(3)
+        twin = copied(head)
+        assert repr(twin) == repr(head)
+        assert twin.log_prob(action).tobytes() == head.log_prob(action).tobytes()
+        assert twin.entropy().tobytes() == head.entropy().tobytes()
+        gradients = [np.concatenate([np.ravel(part) for part in g.log_prob_gradient(action)])
+                     for g in (head, twin)]  # fmt: skip
+        assert gradients[0].tobytes() == gradients[1].tobytes()
+        if isinstance(head, Normal):  # the last sample goes along
+            one, other = (g.sample_gradient(by_action=action).loc for g in (head, twin))
+            assert one.tobytes() == other.tobytes()
+    assert repr(heads[0]) == f"Categorical({ROWS} x {CLASSES}, {dtype})"
+
+
+def test_large_heads_are_computed_beside_other_threads() -> None:
+    rng = np.random.default_rng(0)
+    head = TanhNormal(rng.normal(size=(20000, 8)), log_scale=np.zeros(8))
+    ticks: list[float] = []
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(0.002):
+            ticks.append(time.perf_counter())
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    begin = time.perf_counter()
+    head.entropy()  # a large integral
+    end = time.perf_counter()
+    ended.set()
+    thread.join()
+    assert sum(begin < when < end for when in ticks) >= 3
 
 
 def test_pytorch_agrees() -> None:

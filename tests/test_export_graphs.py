@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 SEEDS = range(24)
 FEWER = range(12)  # where a test compiles
-NOT_IN_KERAS = frozenset({layers.PeriodicEmbedding, layers.Scale})
+NOT_IN_KERAS = frozenset({layers.PeriodicEmbedding})
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -82,10 +83,11 @@ def in_c(models: list[Any], rows: list[list[np.ndarray]], d: Path) -> list[list[
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
-def test_c_headers_compute_the_same(dtype: str, tmp_path: Path) -> None:
-    made = [random_graph_model(seed, dtype) for seed in SEEDS]
+@pytest.mark.parametrize("seeds", [SEEDS[:4], SEEDS[4:]], ids=["four", "others"])
+def test_c_headers_compute_the_same(dtype: str, seeds: Sequence[int], tmp_path: Path) -> None:
+    made = [random_graph_model(seed, dtype) for seed in seeds]
     found_all = in_c([model for model, _ in made], [x for _, x in made], tmp_path)
-    for seed, (model, x), found in zip(SEEDS, made, found_all, strict=True):
+    for seed, (model, x), found in zip(seeds, made, found_all, strict=True):
         shapes = [port.row for port in program_of(model).gives]
         shaped = [each.reshape(-1, *row) for each, row in zip(found, shapes, strict=True)]
         assert_near(shaped, model, x, tolerances(seed, model, x), "C")
@@ -129,6 +131,8 @@ def test_jax_predicts_the_same(seed: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+# Keras warns of a softmax of rows of one number.
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("seed", FEWER)
 def test_keras_predicts_the_same(seed: int, dtype: str) -> None:
     pytest.importorskip("keras")

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning",
     "ignore:You are saving your model as an HDF5 file",
 )
-NOT_IN_KERAS = frozenset({layers.PeriodicEmbedding, layers.Scale})
+NOT_IN_KERAS = frozenset({layers.PeriodicEmbedding})
 
 
 @pytest.mark.parametrize("seed", range(10))

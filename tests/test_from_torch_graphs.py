@@ -63,13 +63,119 @@ def test_a_module_of_ones_own_is_followed() -> None:
 
 
 class Scaled(nn.Module):  # type: ignore[misc,name-defined]
-    def __init__(self) -> None:
+    """Parameters of its own: factors, and a kernel with its bias; and one that cannot be."""
+
+    def __init__(self, refused: bool = False) -> None:
         super().__init__()
-        self.factor = nn.Parameter(torch.ones(3))
-        self.layer = nn.Linear(3, 3)
+        self.factor = nn.Parameter(torch.rand(3))
+        self.kernel, self.bias = nn.Parameter(torch.randn(2, 3)), nn.Parameter(torch.randn(2))
+        self.layer, self.refused = nn.Linear(3, 3), refused
 
     def forward(self, x: Any) -> Any:
-        return self.layer(x) * self.factor
+        x = self.layer(x) * self.factor
+        return x + self.factor if self.refused else F.linear(x, self.kernel, self.bias)
+
+
+def _view(x: Any) -> Any:
+    return x.view(x.shape[0], -1, 2).transpose(1, 2).reshape(-1, x.shape[1])
+
+
+def _pair(x: Any) -> Any:
+    left, right = torch.chunk(x, 2, dim=1)
+    return left - right
+
+
+def _stacked(x: Any) -> Any:
+    return torch.stack([x, -x], dim=1).permute(0, 2, 1).flatten(start_dim=1)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        _view, _pair, _stacked,
+        lambda x: x - x.mean(dim=1, keepdim=True),
+        lambda x: x / (1 + x.abs().sum(-1).unsqueeze(1)),
+        lambda x: x.unsqueeze(1).squeeze(1), lambda x: x[:, None, :].flatten(1),
+        lambda x: x.clamp(-0.5, 0.5), lambda x: torch.clip(x, max=0.2),
+        lambda x: F.layer_norm(x, (4,)), lambda x: F.normalize(x, dim=-1),
+        lambda x: F.hardtanh(x, -0.3, 0.4), lambda x: F.glu(x, dim=-1),
+        lambda x: x.narrow(1, 1, 2), lambda x: x[:, [0, 2]], lambda x: x[:, 0],
+        lambda x: torch.max(x, -x).detach().to(torch.float32),
+        lambda x: x.view(-1, 2, 2)[:, 1], lambda x: x.view(-1, 2, 2).flatten(1),
+        lambda x: torch.bmm(x.view(-1, 2, 2), x.view(-1, 2, 2)).flatten(1),
+    ],
+)  # fmt: skip
+def test_functions_of_tensors_are_layers(function: Any) -> None:
+    torch.manual_seed(0)
+
+    class Module(nn.Module):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x: Any) -> Any:
+            return function(self.layer(x))
+
+    module, x = Module().eval(), torch.randn(9, 4)
+    with torch.no_grad():
+        wanted = module(x).numpy()
+    found = dc.from_torch(module).predict(x.numpy(), verbose=0)
+    assert found.reshape(wanted.shape) == pytest.approx(wanted, abs=2e-6)
+
+
+class Shop(nn.Module):  # type: ignore[misc,name-defined]
+    """A table for each column of categories, and numbers: modules in lists and dictionaries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables = nn.ModuleList([nn.Embedding(5, 3), nn.Embedding(4, 2)])
+        self.heads = nn.ModuleDict({"sales": nn.Linear(7, 1), "kind": nn.Linear(7, 3)})
+
+    def forward(self, c: Any, n: Any) -> Any:
+        parts = [table(c[:, place]) for place, table in enumerate(self.tables)]
+        h = torch.cat([*parts, n], dim=1)
+        return {"sales": self.heads["sales"](h).squeeze(-1), "kind": self.heads["kind"](h)}
+
+
+def test_columns_of_categories_and_lists_of_modules_are_followed() -> None:
+    module = Shop().eval()
+    c, n = torch.randint(0, 4, (8, 2)), torch.randn(8, 2)
+    model = dc.from_torch(module, input_shape=[2, 2])
+    with torch.no_grad():
+        wanted = module(c, n)
+    for name, found in model.predict([c.numpy(), n.numpy()], verbose=0).items():
+        assert found.reshape(8, -1) == pytest.approx(wanted[name].numpy().reshape(8, -1), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["stack", "graph", "scaled"])
+def test_one_step_of_training_is_the_same(kind: str) -> None:
+    torch.manual_seed(0)
+    stack = nn.Sequential(
+        nn.Sequential(nn.Linear(3, 5), nn.Tanh()), nn.LayerNorm(5), nn.Flatten(), nn.PReLU(5),
+        nn.Linear(5, 2),
+    )  # fmt: skip
+
+    class Skip(nn.Module):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.last = nn.Linear(3, 3), nn.Linear(6, 2)
+
+        def forward(self, x: Any) -> Any:
+            h = x + torch.relu(self.layer(x))
+            return self.last(torch.cat([h, self.layer(h)], dim=1))
+
+    module = {"stack": stack, "graph": Skip(), "scaled": Scaled()}[kind]
+    model = dc.from_torch(module)
+    model.compile(dc.optimizers.SGD(0.1), "mse")
+    x, y = torch.randn(16, 3), torch.randn(16, 2)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        ((module(x) - y) ** 2).mean().backward()
+        optimizer.step()
+        model.train_on_batch(x.numpy(), y.numpy())
+    wanted = module(x).detach().numpy()
+    assert model.predict(x.numpy(), verbose=0) == pytest.approx(wanted, rel=1e-5, abs=1e-5)
 
 
 class Asking(nn.Module):  # type: ignore[misc,name-defined]
@@ -84,7 +190,7 @@ class Asking(nn.Module):  # type: ignore[misc,name-defined]
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Scaled(), "from_torch: get_attr factor: found numbers outside of modules"),
+        (Scaled(True), "from_torch: call_function add: found numbers outside of modules, of shape"),
         (Asking(lambda x: x if x.sum() > 0 else -x), "found a forward that torch.fx cannot follow"),
         (Asking(torch.sort), "from_torch: call_function sort: found sort, wanted one of: abs"),
         (Asking(lambda x: F.softmax(x, dim=0)), "found dim=0, wanted -1"),

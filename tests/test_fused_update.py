@@ -1,5 +1,8 @@
-"""Inside `fit` plain SGD takes a weight's gradient from the weight at once and keeps no gradient:
-the bits are those of the step that leaves it in `model.gradients`."""
+"""Inside `fit` a step keeps no gradients: plain SGD takes a weight's from the weight at once, and
+few rows of large layers have theirs in scratch memory until the update. The bits are those of the
+step that leaves them in `model.gradients`."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -38,3 +41,40 @@ def test_same_bits_as_kept_gradients(widths: list[int], batch: int, dtype: str) 
     assert np.isfinite(kept.parameters).all()
     assert fused.parameters.tobytes() == kept.parameters.tobytes()
     assert fused.progress["steps"] == kept.progress["steps"]
+
+
+@pytest.fixture
+def threads_restored() -> Iterator[None]:
+    before = dc.get_num_threads()
+    yield
+    dc.set_num_threads(before)
+
+
+# Layers of one block and of several, too wide for one, of fewer inputs than threads have blocks; a
+# layer whose inputs are not cut evenly; activations that keep their slope.
+@pytest.mark.parametrize("batch", [1, 3, 20, 128])
+@pytest.mark.parametrize("widths", [[90, 300, 301, 10], [9, 5000, 17, 3], [700, 333, 1]], ids=str)
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+def test_blocks_of_few_rows(
+    widths: list[int], batch: int, optimizer: str, dtype: str, threads_restored: None
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2 * batch, widths[0])).astype(dtype)
+    y = rng.normal(size=(2 * batch, widths[-1])).astype(dtype)
+
+    def model() -> dc.Sequential:
+        hidden = [dc.Dense(n, "gelu", use_bias=n != 17) for n in widths[1:-1]]
+        made = dc.Sequential(
+            [dc.Input(widths[0]), *hidden, dc.Dense(widths[-1])], dtype=dtype, seed=1
+        )
+        made.compile(optimizer, "mse")
+        return made
+
+    kept = model()
+    for i in (0, batch):
+        kept.train_on_batch(x[i : i + batch], y[i : i + batch])
+    for threads in (1, 2, 5):
+        fused = model()
+        dc.set_num_threads(threads)
+        fused.fit(x, y, batch, shuffle=False, verbose=0)
+        assert fused.parameters.tobytes() == kept.parameters.tobytes(), threads

@@ -152,7 +152,7 @@ def test_aliases_are_keras_s() -> None:
         (
             lambda: losses.sparse_categorical_crossentropy([0.5], [[0.5, 0.5]]),
             ValueError,
-            "found numbers that are not whole",
+            "found class 0.5 in row 0, wanted class numbers",
         ),
         (
             lambda: losses.MeanSquaredError()([[1.0]], [[1.0]], [1, 2]),

@@ -56,7 +56,8 @@ def test_special_arguments(kernels: Any, dtype: str, name: str) -> None:
     x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0], dtype)
     x = exact.within_domain(name, x) if name != "log" else x
     found = exact.computed(kernels, name, x)
-    expected = exact.exact_values(name, x)[0].astype(dtype)
+    with np.errstate(over="ignore"):  # the oracle of exp ends beyond the range of the dtype
+        expected = exact.exact_values(name, x)[0].astype(dtype)
     np.testing.assert_allclose(found, expected, rtol=4 * float(np.finfo(dtype).eps))
     if found[0] == 0 and name in exact.FORWARD | exact.FUNCTIONS and name != "log1p":
         assert (np.signbit(found[:2]) == [False, True]).all()

@@ -445,7 +445,7 @@ def test_evaluate_has_keras_shapes() -> None:
             r"validation_data: x: found shape \(2, 4\)",
         ),
         ({"sample_weight": np.ones(9)}, r"sample_weight: found shape \(9,\), wanted \(10,\)"),
-        ({"sample_weight": -np.ones(10)}, "sample_weight: found -1.0 in row 0"),
+        ({"sample_weight": -np.ones(10)}, "sample_weight: found -1 in row 0"),
         ({"sample_weight": np.zeros(10)}, "found only zeros"),
         ({"sample_weight": np.full(10, 1e-60)}, "found at most 1e-60, which float32 takes for 0"),
         ({"sample_weight": np.full(10, np.nan)}, "sample_weight: found nan in row 0"),
@@ -493,7 +493,7 @@ def test_float_labels_must_be_whole() -> None:
     model = make()
     model.compile("sgd", "sparse_categorical_crossentropy")
     model.fit(x, labels.astype(float), verbose=0)
-    with pytest.raises(ValueError, match=r"found 0.5 in row 3, wanted class numbers 0 to 2"):
+    with pytest.raises(ValueError, match=r"found class 0.5 in row 3, wanted class numbers 0 to 2"):
         model.fit(x, np.where(np.arange(10) == 3, 0.5, labels), verbose=0)
 
 

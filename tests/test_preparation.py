@@ -104,14 +104,14 @@ def test_a_number_that_was_never_missing_is_counted_when_it_is() -> None:
     assert seen.sentence() == "column 'x': 2 missing numbers, of which the training data had none"
 
 
-def test_bins_are_shares_of_the_way_between_quantiles() -> None:
+def test_bins_are_shares_of_the_way_between_quantiles_and_lines_go_on() -> None:
     one = column(*map(str, range(9)))
     feature = NumericFeature.fit(one, everything(one))
     feature.cut(one, everything(one), 4)
     assert feature.edges == [0, 2, 4, 6, 8]
     other = column("-5", "3", "8", "99")
     assert [row[1:] for row in inputs(feature, other)] == [
-        [0, 0, 0, 0], [1, 0.5, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1],
+        [0, 0, 0, 0, -0.625], [1, 0.5, 0, 0, 0.375], [1, 1, 1, 1, 1], [1, 1, 1, 1, 2],
     ]  # fmt: skip
     amounts = column(*["0"] * 90, *map(str, range(1, 11)))
     feature.cut(amounts, everything(amounts), 4)
@@ -123,7 +123,7 @@ def test_bins_are_shares_of_the_way_between_quantiles() -> None:
 def test_bins_stay_within_bounds() -> None:
     few = Preparation([NumericFeature("x", 0, 1)] * 10, ClassTarget("y", ["a", "b"]))
     assert affordable_bins(few, 1000, 32) == 32
-    assert affordable_bins(few, 500_000, 32) == 9
+    assert affordable_bins(few, 500_000, 32) == 8
     assert affordable_bins(few, 5_000_000, 32) == 0
     wide = Preparation([NumericFeature("x", 0, 1)] * 20_000, ClassTarget("y", ["a", "b"]))
     assert affordable_bins(wide, 100, 32) == 0
@@ -391,6 +391,11 @@ def test_scores_are_those_of_scikit_learn() -> None:
     assert found["r2"] == pytest.approx(metrics.r2_score(truth, guess))
 
 
+def test_rows_that_are_all_right_do_not_make_certain() -> None:
+    p = np.tile([0.9, 0.1], (60, 1))
+    assert sharpened(p, best_power(p, np.zeros(60, int)))[0, 0] < 1 - 1 / 200
+
+
 def test_the_best_power_undoes_overconfidence() -> None:
     rng = np.random.default_rng(1)
     p = rng.dirichlet(np.ones(3), 4000)
@@ -422,19 +427,20 @@ def example() -> tuple[Preparation, Table]:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_inputs_stand_by_their_kind(dtype: str) -> None:
-    """The number, its indicator, the categories, the date, the bins."""
+    """The number, its indicator, the categories, the date, the bins, the line."""
     preparation, table = example()
     x = preparation.transform(table, dtype)
     assert x.dtype == dtype
     assert x.flags.c_contiguous
-    assert x.shape == (12, preparation.inputs) == (12, 5 + 3 + 5)
+    assert x.shape == (12, preparation.inputs) == (12, 5 + 3 + 5 + 1)
     np.testing.assert_array_equal(x[:2, 1:5], [[0, 1, 0, 0], [1, 0, 1, 0]])
     assert np.isfinite(x).all()
-    assert (preparation.numbers, preparation.bins) == (1, 3)
+    assert (preparation.numbers, preparation.bins, preparation.lines) == (1, 3, 1)
+    assert preparation.network_inputs == 13
     # Files of before have them feature by feature.
     data = preparation.to_dict() | {"version": 2}
-    old = Preparation.from_dict(data, 13, 1).transform(table, dtype)
-    np.testing.assert_array_equal(old, x[:, [0, 10, 11, 12, 1, *range(2, 10)]])
+    old = Preparation.from_dict(data, 14, 1).transform(table, dtype)
+    np.testing.assert_array_equal(old, x[:, [0, 10, 11, 12, 1, 13, *range(2, 10)]])
 
 
 def test_missing_columns_are_missing_values_where_the_model_knows_them() -> None:
@@ -451,13 +457,16 @@ def test_missing_columns_are_missing_values_where_the_model_knows_them() -> None
 def test_round_trip_through_json() -> None:
     preparation, table = example()
     text = json.dumps(preparation.to_dict(), allow_nan=False)
-    again = Preparation.from_dict(json.loads(text), 13, 1)
+    again = Preparation.from_dict(json.loads(text), 14, 1)
     assert again == preparation
     np.testing.assert_array_equal(
         again.transform(table, "float64"), preparation.transform(table, "float64")
     )
     classes = Preparation(preparation.features, ClassTarget("y", ["a", "b"]))
-    assert Preparation.from_dict(json.loads(json.dumps(classes.to_dict())), 13, 2) == classes
+    assert (
+        Preparation.from_dict(json.loads(json.dumps(classes.to_dict())), 13, 2, lines=False)
+        == classes
+    )
 
 
 VERSION_1 = {
@@ -523,7 +532,7 @@ def damage_target(**changes: Any) -> Callable[[dict[str, Any]], None]:
         (damage_feature(1, single=True), "a single input wants two categories"),
         (
             damage_feature(1, categories=["u", "v", "w", "x"]),
-            "found 14 inputs and 1 outputs, wanted",
+            "found 15 inputs and 1 outputs, wanted",
         ),
         (damage_feature(2, parts=["time", "moon"]), "unknown part of a date 'moon'"),
         (damage_target(kind="other"), "unknown kind of target 'other'; known"),
@@ -543,7 +552,7 @@ def test_damaged_entries_are_refused(
     data = copy.deepcopy(example()[0].to_dict())
     change(data)
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
-        Preparation.from_dict(data, 13, 1)
+        Preparation.from_dict(data, 14, 1)
 
 
 @pytest.mark.parametrize("data", [None, 3, "text", [], {}, [{}]])
@@ -564,4 +573,4 @@ def test_every_missing_key_is_refused() -> None:
             data = copy.deepcopy(good)
             del holders(data)[number][key]
             with pytest.raises(ValueError, match="damaged entry"):
-                Preparation.from_dict(data, 13, 1)
+                Preparation.from_dict(data, 14, 1)

@@ -1,5 +1,6 @@
 """Losses, advantages and targets of reinforcement learning."""
 
+import decimal
 from collections.abc import Callable
 from typing import Any
 
@@ -243,3 +244,21 @@ GOOD = Categorical(logits=np.zeros((2, 3)))
 def test_bad_input(call: Callable[[], Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         call()
+
+
+def test_the_core_names_what_flags_are() -> None:
+    """It said float64 of all that had no name."""
+    ones, flags = np.ones(3), np.ones(3, np.int64)
+    with pytest.raises(TypeError, match="ated: found dtype int64, wanted bool"):
+        dc._core.policy_advantages(1, ones, np.ones(4), flags, flags, None, 0.9, 0.9)
+
+
+def test_switches_are_no_weights_and_seeds_are_checked() -> None:
+    pi = dc.distributions.Normal(np.zeros((2, 3)), log_scale=np.zeros(3))
+    pi.sample(seed=1)
+    for call in (pi.entropy_gradient, lambda weight: pi.kl_gradient(pi, weight)):
+        with pytest.raises(TypeError, match="weight: found True, wanted numbers"):
+            call(True)
+    for seed in (decimal.Decimal("sNaN"), 1.5, "1", True):
+        with pytest.raises((TypeError, ValueError), match="seed: found"):
+            pi.sample_gradient(seed=seed)  # type: ignore[arg-type]

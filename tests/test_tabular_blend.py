@@ -1,12 +1,15 @@
 """A linear model beside the networks of a table, and the epoch that they keep together."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import densecore as dc
-from densecore.tabular import fit, load_table_model, problem_of, recipe_named, table_of
+from densecore.tabular import algebra, fit, load_table_model, problem_of, recipe_named, table_of
 from densecore.tabular.blend import best_share
 from densecore.tabular.linear import _RIDGES, fit_linear
 from densecore.tabular.members import common_epoch
@@ -23,7 +26,7 @@ def problem(y, **options):
 
 
 def linear_of(made, parts=8, **options):
-    held_out = [np.arange(160)[i::parts] for i in range(parts)]
+    held_out = [np.arange(len(made.x))[i::parts] for i in range(parts)]
     return fit_linear(made.preparation, made.x, made.network_targets(),
                       made.preparation.target.outputs, made.classification, held_out,
                       made.weight, **options)  # fmt: skip
@@ -38,14 +41,46 @@ def answers(linear, x, classification):
 
 
 @pytest.mark.parametrize("simple", [True, False])
-def test_a_line_is_found_through_the_bins(simple: bool) -> None:
-    """Bent numbers are no line of their columns; the sum of their bins is."""
+def test_a_line_is_found_of_bent_numbers(simple: bool) -> None:
+    """Bent numbers are no line of their columns."""
     made = problem(LINE)
     linear = linear_of(made, simple=simple)
     assert linear is not None
     y = made.network_targets()
     assert np.abs(answers(linear, made.x, False) - y).max() < 1e-3
     assert np.abs(linear.outside - y).mean() < 0.02
+
+
+def test_a_line_goes_on_beyond_the_training_rows(tmp_path: Path) -> None:
+    """Spectra and many small tables are straight, and half of new tables have larger numbers."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(80, 3))
+    x[::9, 1] = np.nan  # an indicator stands between the bins and the line
+    far = np.vstack([x[1:20], [[4.0, 0.3, -4.0], [-4.0, -0.3, 4.0]]])
+
+    def table(values, **more):
+        return table_of({name: values[:, i] for i, name in enumerate("abc")} | more)
+
+    def truth(values):
+        return 2 * values[:, 0] + 3 * np.nan_to_num(values[:, 1]) - 0.5 * values[:, 2]
+
+    made = problem_of(table(x, y=truth(x), more=10 * truth(x)), ["y"], bins=32, ignore=["more"])
+    linear = linear_of(made)
+    assert linear is not None
+    inputs = made.preparation.transform(table(far), "float64")
+    found = made.preparation.target.means + answers(linear, inputs, False) * np.array(
+        made.preparation.target.scales
+    )
+    assert np.abs(found[:, 0] - truth(far)).max() < 0.02
+    # Predictions may leave the targets' range as far as the linear model has a share in them.
+    assert made.preparation.target.low == [truth(x).min()]
+    model = fit(made, recipe_named("quick").with_options(epochs=1), 0).model
+    assert model.ensemble.shares is not None
+    target, low, high = model.preparation.target, truth(x).min(), truth(x).max()
+    more = 0.5 * model.ensemble.shares[-1] * (high - low)
+    assert np.allclose(target.low + target.high, [low - more, high + more])
+    few = model.preparation.transform(table(far), "float32")
+    assert model.outputs_of_few(few[-3:]).tobytes() == model.outputs(table(far))[-3:].tobytes()
 
 
 def test_logistic_regression_is_scikit_learns() -> None:
@@ -75,7 +110,7 @@ def test_more_columns_than_rows_are_solved_for_in_rows() -> None:
     found = answers(linear, made.x, False)
     assert np.corrcoef(found[:, 0], y)[0, 1] > 0.5
     # It is a ridge regression in as many unknowns as there are columns.
-    z = made.x[:, : made.preparation.inputs - made.preparation.bins].astype(np.float64)
+    z = made.x.astype(np.float64)
     z = (z - z.mean(axis=0)) / z.std(axis=0)
     target = made.network_targets()
     middle = target.mean(axis=0)
@@ -84,6 +119,45 @@ def test_more_columns_than_rows_are_solved_for_in_rows() -> None:
         for ridge in _RIDGES
     ]
     assert min(np.abs(found - each).max() for each in direct) < 1e-6
+
+
+@pytest.mark.parametrize("n", [1, 5, 16, 17, 70])
+def test_the_inverse_of_a_symmetric_matrix(n: int) -> None:
+    z = RNG.normal(size=(2 * n + 3, n))
+    square = z.T @ z + 1e-3 * np.eye(n)
+    factor = algebra.inverse_factor(square)
+    assert np.array_equal(factor, np.tril(factor))
+    assert np.allclose(factor.T @ factor @ square, np.eye(n), atol=1e-9)
+    right = RNG.normal(size=(2, n))
+    assert np.allclose(algebra.solved(factor, right), np.linalg.solve(square, right.T).T)
+    # Twice the same column: the second counts for little, and nothing is infinite.
+    twice = z[:, [0] * 3].T @ z[:, [0] * 3]
+    assert np.isfinite(algebra.inverse_factor(twice)).all()
+
+
+def test_sines_and_cosines_of_all_quarters() -> None:
+    turns = np.append(np.linspace(0, 1, 97), np.nextafter(1, 0))
+    sine, cosine = algebra.sine_and_cosine(turns)
+    assert np.abs(sine - np.sin(2 * np.pi * turns)).max() < 1e-15
+    assert np.abs(cosine - np.cos(2 * np.pi * turns)).max() < 1e-15
+
+
+def test_models_have_the_same_bits_on_other_processors(tmp_path: Path) -> None:
+    """NumPy's products and functions are told that the processor has less than it has."""
+    days = np.datetime64("2021-01-01") + np.arange(160)
+    lines = [f"{day},{a},{b},{c},{np.exp(y / 3)},{'uv'[int(y > 0)]}"
+             for day, (a, b), c, y in zip(days, X[:, :2], COLOUR, LINE, strict=True)]  # fmt: skip
+    (tmp_path / "t.csv").write_text("\n".join(["day,a,b,colour,y,label", *lines]) + "\n")
+    less = {"OPENBLAS_CORETYPE": "Prescott", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX"}
+    for target, other in (("y", "label"), ("label", "y")):
+        files = []
+        for name, more in (("all", {}), ("less", less)):
+            command = [sys.executable, "-W", "ignore", "-m", "densecore", "train", "t.csv",
+                       "--target", target, "--ignore", other, "--recipe", "quick", "--epochs", "2",
+                       "--save", f"{name}.safetensors"]  # fmt: skip
+            subprocess.run(command, cwd=tmp_path, env=os.environ | more, check=True)
+            files.append((tmp_path / f"{name}.safetensors").read_bytes())
+        assert files[0] == files[1]
 
 
 def test_a_share_goes_to_whom_the_rows_speak_for() -> None:

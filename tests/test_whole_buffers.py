@@ -297,3 +297,24 @@ def test_a_call_outlives_its_model() -> None:
     assert np.isfinite(train(x, y))
     with pytest.raises(TypeError, match="x: found dtype float64"):
         train(x.astype(float), y)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"), [("float32", 1e30), ("float32", 3e38), ("float64", 1e300)]
+)
+def test_clip_gradients_whose_squares_overflow(dtype: str, size: float) -> None:
+    """Their norm came out infinite, and they stayed as they were."""
+    model = dc.Sequential([dc.Input(4), dc.Dense(3)], dtype=dtype, seed=0)
+    model.gradients[:] = size
+    assert model.clip_gradients(1.0) == pytest.approx(size * np.sqrt(15), rel=1e-6)
+    np.testing.assert_allclose(model.gradients, 1 / np.sqrt(15), rtol=1e-6)
+    model.gradients[0] = np.inf
+    assert model.clip_gradients(1.0) == np.inf
+
+
+def test_noise_leaves_the_weights_finite() -> None:
+    model = dc.Sequential([dc.Input(4), dc.Dense(3)], seed=0)
+    with pytest.raises(ValueError, match="stddev: found 1e"):
+        model.add_noise(1e39)
+    model.add_noise(1e30)
+    assert np.isfinite(model.parameters).all()

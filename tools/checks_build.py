@@ -27,6 +27,8 @@ def build(machine: str, target: str) -> Path:
     cmake = find("cmake", "pip install cmake, or apt-get install cmake")
     folder = ROOT / "build" / "checks" / machine
     configure = [cmake, "-S", str(ROOT), "-B", str(folder), "-DDENSECORE_CHECKS=ON"]
+    # Only errors are shown: a warning once said that a program would loop for ever.
+    configure += ["-DDENSECORE_WERROR=ON"]
     if machine != MACHINE:
         compiler = f"{machine}-linux-gnu-g++"
         find(compiler, f"apt-get install g++-{machine.replace('_', '-')}-linux-gnu")

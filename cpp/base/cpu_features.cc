@@ -31,8 +31,8 @@ int quota_processors() {
   int granted = 0;
   const auto limit = [&granted](long long q, long long p) {
     if (q <= 0 || p <= 0) return;
-    // Rounded down: a thread more than the quota feeds has the whole group stopped, again and
-    // again.
+    // Rounded down: with one thread more than the quota allows, the system would stop the whole
+    // group in every period.
     const int processors = static_cast<int>(std::max<long long>(1, q / p));
     granted = granted == 0 ? processors : std::min(granted, processors);
   };

@@ -21,6 +21,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/cpu_features.h"
+#include "base/region_record.h"
 
 namespace densecore {
 namespace {
@@ -55,9 +56,9 @@ bool spin(Condition done) {
   return false;
 }
 
-// On a busy machine the system takes a thread away in the middle of a task, for some milliseconds:
-// what hundreds of brief regions save; or a thread that is woken comes when all is done. Then there
-// are none for a while, twice as long each time that it happens again soon.
+// While it holds, brief regions run in the caller alone. On a busy machine the system stops a
+// thread in the middle of a task for some milliseconds, as much as hundreds of brief regions save,
+// or a woken thread comes too late. A pause that follows another one soon is twice as long.
 class Pause {
  public:
   bool holds(Clock::time_point now) const {
@@ -78,7 +79,7 @@ class Pause {
   std::atomic<Clock::rep> end_{std::numeric_limits<Clock::rep>::min() / 2};
 };
 
-// So many brief regions one after the other to which no thread came are not chance.
+// After so many brief regions in a row to which no other thread came, a pause begins.
 constexpr int alone_too_often = 8;
 
 class ThreadPool {
@@ -139,12 +140,12 @@ class ThreadPool {
         // under the Windows loader lock, where joining hangs.
         threads_.back().detach();
       } catch (const std::system_error&) {
-        return;  // no more threads to be had: the region runs with those there are
+        return;  // the system gives no more threads: regions run with the present ones
       }
     }
   }
 
-  // Whether it was worth it.
+  // After a brief region: begins a pause if the other threads came late, or too often not at all.
   void judge(bool late, std::uint64_t generation) {
     alone_ = helped_.load(std::memory_order_relaxed) == generation ? 0 : alone_ + 1;
     if (!late && alone_ < alone_too_often) return;
@@ -173,7 +174,7 @@ class ThreadPool {
     }
   }
 
-  // Its own share, then what is left of the others': of threads that are late or slow.
+  // Its own share, then the remaining tasks of threads that are late or slow.
   void work(int thread) {
     for (int i = 0; i < share_count_; ++i) {
       Share& share = shares_[static_cast<std::size_t>((thread + i) % share_count_)];
@@ -304,6 +305,7 @@ void set_thread_count(int count) {
 
 void run_tasks(int tasks, int max_threads, bool brief, TaskFunction function, void* context) {
   const int threads = std::min({tasks, max_threads, thread_count()});
+  if (threads > 1 && recording_regions()) return run_recorded(tasks, threads, function, context);
   if (threads > 1 && pool().run(tasks, threads, brief, function, context)) return;
   for (int task = 0; task < tasks; ++task) function(context, task, 0);
 }

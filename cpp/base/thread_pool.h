@@ -11,7 +11,7 @@ namespace densecore {
 // Memory for intermediate results of the calling thread: thread_scratch_bytes, aligned to a cache
 // line, made at the thread's first call (std::bad_alloc) and kept for the thread's life. Threads of
 // the pool have theirs before they take a task.
-constexpr std::size_t thread_scratch_bytes = 2320 * 1024;
+constexpr std::size_t thread_scratch_bytes = (2320 + 256) * 1024;
 void* thread_scratch();
 
 // Upper limit of threads that a region uses, the caller included.

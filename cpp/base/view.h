@@ -18,6 +18,12 @@ void for_each_block(index_t begin, index_t end, index_t most, Body body) {
     body(begin + rows * i / blocks, begin + rows * (i + 1) / blocks);
 }
 
+// Columns begin .. end-1.
+struct Range {
+  index_t begin, end;
+  index_t size() const { return end - begin; }
+};
+
 // Element (i, j) is data[i * stride + j]; stride >= cols, in elements.
 template <class T>
 struct MatrixView {

@@ -25,7 +25,7 @@ class ArraySnapshot {
     const auto* now = py::detail::array_proxy(array_.ptr());
     return moved() || now->descr != dtype_.ptr() || now->flags != flags_;
   }
-  // Whether its memory or its shape is another: what was checked no longer says what may be read.
+  // Whether its memory or its shape has changed since the check, so that it must be checked again.
   bool moved() const {
     if (dtype_.ptr() == nullptr) return false;
     const auto* now = py::detail::array_proxy(array_.ptr());
@@ -59,8 +59,8 @@ class ArraySnapshot {
 
 // The arrays that a call reads while Python code of the user runs in between: callbacks, metrics,
 // schedules, activations. Such code can resize an array in place (`ndarray.resize(refcheck=False)`)
-// and so free memory that the call goes on to read: it is asked for after each of them
-// (`check_all`), and the call then ends with an error. Made and destroyed with the GIL.
+// and so free memory that the call goes on to read. `check_all`, which is called after each such
+// code, then raises an error. Made and destroyed with the GIL.
 class BorrowedArrays {
  public:
   BorrowedArrays() {

@@ -12,6 +12,15 @@ std::string shape_text(const py::array& array) {
   return text + (array.ndim() == 1 ? ",)" : ")");
 }
 
+template <class Number>
+py::object copied_labels(const char* name, const py::object& array, index_t classes) {
+  const py::array from = checked<Number>(name, array, {any});
+  py::array_t<std::int32_t> labels(from.size());
+  copy_labels(name, static_cast<const Number*>(from.data()), 1, from.size(), classes,
+              labels.mutable_data());
+  return labels;
+}
+
 }  // namespace
 
 void wrong_type(const char* name, const py::handle& found, const char* wanted) {
@@ -47,12 +56,27 @@ void read_labels(const char* name, const py::object& array, index_t rows, index_
                  std::vector<std::int32_t>& labels) {
   if (!py::isinstance<py::array>(array)) wrong_type(name, array, "a numpy.ndarray");
   const py::dtype dtype = py::reinterpret_borrow<py::array>(array).dtype();
+  const auto copy = [&](const auto* from) {
+    labels.resize(static_cast<std::size_t>(rows));
+    copy_labels(name, from, 1, rows, classes, labels.data());
+  };
   if (dtype.num() == py::dtype::num_of<std::int32_t>())
-    copy_labels(name, input_vector<std::int32_t>(name, array, rows), rows, classes, labels);
+    copy(input_vector<std::int32_t>(name, array, rows));
   else if (dtype.num() == py::dtype::num_of<std::int64_t>())
-    copy_labels(name, input_vector<std::int64_t>(name, array, rows), rows, classes, labels);
+    copy(input_vector<std::int64_t>(name, array, rows));
   else
     wrong_type(name, dtype, "int32 or int64 (class numbers)");
+}
+
+py::object class_numbers(const char* name, const py::object& array, index_t classes) {
+  if (!py::isinstance<py::array>(array)) wrong_type(name, array, "a numpy.ndarray");
+  const py::dtype dtype = py::reinterpret_borrow<py::array>(array).dtype();
+  if (dtype.num() == py::dtype::num_of<std::int32_t>())
+    return copied_labels<std::int32_t>(name, array, classes);
+  if (dtype.num() == py::dtype::num_of<std::int64_t>())
+    return copied_labels<std::int64_t>(name, array, classes);
+  if (dtype.num() == py::dtype::num_of<float>()) return copied_labels<float>(name, array, classes);
+  return copied_labels<double>(name, array, classes);
 }
 
 void refuse_overlap(const char* name, const void* out, std::size_t out_bytes,

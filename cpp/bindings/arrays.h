@@ -23,10 +23,18 @@ namespace py = pybind11;
 
 constexpr index_t any = -1;  // a dimension of any size
 
+// A row for each type that arrays have.
 template <class T>
-constexpr const char* dtype_name = "float64";
+constexpr const char* dtype_name = [] {
+  static_assert(sizeof(T) == 0, "this type has no row");
+  return "";
+}();
 template <>
 inline constexpr const char* dtype_name<float> = "float32";
+template <>
+inline constexpr const char* dtype_name<double> = "float64";
+template <>
+inline constexpr const char* dtype_name<bool> = "bool";
 template <>
 inline constexpr const char* dtype_name<std::int32_t> = "int32";
 template <>
@@ -89,12 +97,16 @@ T* output_vector(const char* name, const py::object& object, index_t size) {
 void read_labels(const char* name, const py::object& array, index_t rows, index_t classes,
                  std::vector<std::int32_t>& labels);
 
+// The same of any number of rows, also of whole numbers of float32 or float64, as int32.
+py::object class_numbers(const char* name, const py::object& array, index_t classes);
+
 // The weights of rows, checked.
 template <class T>
 const T* input_weights(const py::object& array, index_t rows) {
-  const T* weights = input_vector<T>("sample_weight", array, rows);
-  check_weights(weights, rows);
-  return weights;
+  const py::array weights = checked<T>("sample_weight", array, {rows});
+  const auto* const data = static_cast<const T*>(weights.data());
+  check_weights(data, weights.size());
+  return data;
 }
 
 // Refuses memory that both are used for writing and reading.

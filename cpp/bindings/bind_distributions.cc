@@ -3,9 +3,13 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <utility>
 
 #include "bindings/arrays.h"
 #include "bindings/core_class.h"
+#include "bindings/gil.h"
+#include "bindings/kernels_of.h"
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
 #include "objectives/categorical_rows.h"
@@ -17,9 +21,7 @@ namespace {
 
 constexpr double largest = std::numeric_limits<double>::max();
 
-ArrayFunctions functions_of(const py::object& isa) {
-  return ArrayFunctions(isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()));
-}
+ArrayFunctions functions_of(const py::object& isa) { return ArrayFunctions(kernels_of(isa)); }
 
 // Heads are computed in double precision, so there is one class for all dtypes: `single` says
 // whether a head's arrays are float32. A class for each dtype would be twice the code.
@@ -96,6 +98,15 @@ py::array vector_of(const Numbers& from, bool single) {
   return to;
 }
 
+// Heads of many numbers are computed without the GIL: they are copies, which no call changes. One
+// takes some 30 multiply-adds' time.
+template <class H, class Body>
+auto computed(const H& head, Body&& body) {
+  if (30.0 * static_cast<double>(head.rows() * head.cols()) < released_work) return body();
+  const ReleasedGil release;
+  return body();
+}
+
 // The head's own arrays, of its dtype.
 class Head {
  public:
@@ -128,19 +139,26 @@ class PyNormal : public Head {
 
   PyNormal(const py::object& loc, const py::object& log_scale, double lowest, double highest,
            bool squashed, const py::object& isa)
-      : Head(is_single("loc", loc)), rows_(made(loc, log_scale, lowest, highest, squashed, isa)) {}
+      : Head(is_single("loc", loc)),
+        lowest_(lowest),
+        rows_(made(loc, log_scale, lowest, highest, squashed, isa)) {}
 
   py::tuple sample(std::uint64_t seed) const {
-    const Numbers noise = rows_.noise(seed);
-    Numbers action, log_prob;
-    rows_.sample(noise, action, log_prob);
+    Numbers noise, action, log_prob;
+    computed(rows_, [&] {
+      noise = rows_.noise(seed);
+      rows_.sample(noise, action, log_prob);
+    });
     return py::make_tuple(matrix_of(action, rows_.rows(), rows_.cols(), single_),
                           shown_rows(log_prob),
                           matrix_of(noise, rows_.rows(), rows_.cols(), false));
   }
   py::array mode() const {
     Numbers action, log_prob;
-    rows_.sample(Numbers(static_cast<std::size_t>(rows_.rows() * rows_.cols())), action, log_prob);
+    computed(rows_, [&] {
+      const Numbers none(static_cast<std::size_t>(rows_.rows() * rows_.cols()));
+      rows_.sample(none, action, log_prob);
+    });
     return matrix_of(action, rows_.rows(), rows_.cols(), single_);
   }
   py::object sample_gradient(const py::object& noise, const py::object& by_action,
@@ -152,8 +170,8 @@ class PyNormal : public Head {
       check_range("by_action", action, cols, -largest, largest, "finite numbers");
     }
     if (!by_log_prob.is_none()) log_prob = vector("by_log_prob", by_log_prob, rows, single_);
-    return shown(
-        rows_.sample_gradient(matrix("noise", noise, rows, cols, false), action, log_prob));
+    const Numbers drawn = matrix("noise", noise, rows, cols, false);
+    return shown(computed(rows_, [&] { return rows_.sample_gradient(drawn, action, log_prob); }));
   }
   Action action(const py::object& given) const {
     Numbers found = matrix("action", given, rows_.rows(), rows_.cols(), single_);
@@ -166,9 +184,21 @@ class PyNormal : public Head {
   py::tuple divergence_gradient(const PyNormal& other, const py::object& weight) const {
     check_alike(*this, other);
     NormalGradient own, others;
-    rows_.divergence_gradient(other.rows_, vector("weight", weight, rows_.rows(), single_), own,
-                              others);
+    const Numbers factors = vector("weight", weight, rows_.rows(), single_);
+    computed(rows_, [&] { rows_.divergence_gradient(other.rows_, factors, own, others); });
     return py::make_tuple(shown(own), other.shown(others));
+  }
+
+  // (loc, log_scale): a head of these, of the same limits, is the same. What was limited lies
+  // beyond the limit.
+  py::tuple parameters() const {
+    const index_t rows = rows_.rows(), cols = rows_.cols();
+    Numbers scales = rows_.log_scale();
+    for (std::size_t i = 0; i < scales.size(); ++i)
+      if (rows_.limited()[i] != 0) scales[i] = beyond(scales[i]);
+    py::array loc = matrix_of(rows_.loc(), rows, cols, single_);
+    if (shared_) return py::make_tuple(loc, shown_rows(scales));
+    return py::make_tuple(loc, matrix_of(scales, rows, cols, single_));
   }
 
   const NormalRows& rows() const { return rows_; }
@@ -200,6 +230,15 @@ class PyNormal : public Head {
                       std::move(means.numbers), std::move(scales.numbers), lowest, highest);
   }
 
+  // A number of the dtype on the outer side of the limit that `value` was set to.
+  double beyond(double value) const {
+    const double end = value == lowest_ ? -largest : largest;
+    if (!single_) return std::nextafter(value, end);
+    return static_cast<double>(
+        std::nextafter(static_cast<float>(value), static_cast<float>(std::copysign(3e38, end))));
+  }
+
+  double lowest_;
   bool shared_ = false;  // before rows_, which sets it
   NormalRows rows_;
 };
@@ -215,8 +254,12 @@ class PyCategorical : public Head {
   py::tuple probabilities() const {
     return py::make_tuple(shown(rows_.probabilities()), shown(rows_.log_probabilities()));
   }
-  py::array sample(std::uint64_t seed) const { return numbered(rows_.sample(seed)); }
-  py::array mode() const { return numbered(rows_.mode()); }
+  py::array sample(std::uint64_t seed) const {
+    return numbered(computed(rows_, [&] { return rows_.sample(seed); }));
+  }
+  py::array mode() const {
+    return numbered(computed(rows_, [&] { return rows_.mode(); }));
+  }
   Action action(const py::object& given) const {
     Action classes;
     read_labels("action", given, rows_.rows(), rows_.cols(), classes);
@@ -225,9 +268,24 @@ class PyCategorical : public Head {
   py::tuple divergence_gradient(const PyCategorical& other, const py::object& weight) const {
     check_alike(*this, other);
     Numbers own, others;
-    rows_.divergence_gradient(other.rows_, vector("weight", weight, rows_.rows(), single_), own,
-                              others);
+    const Numbers factors = vector("weight", weight, rows_.rows(), single_);
+    computed(rows_, [&] { rows_.divergence_gradient(other.rows_, factors, own, others); });
     return py::make_tuple(shown(own), shown(others));
+  }
+
+  // (log_probabilities, probabilities) in double precision, and whether the logits were float32.
+  py::tuple state() const {
+    const index_t rows = rows_.rows(), cols = rows_.cols();
+    return py::make_tuple(matrix_of(rows_.log_probabilities(), rows, cols, false),
+                          matrix_of(rows_.probabilities(), rows, cols, false), single_);
+  }
+  static std::unique_ptr<PyCategorical> from_state(const py::object& log_p, const py::object& p,
+                                                   bool single) {
+    Rows logarithms = rows_of("log_probabilities", log_p, false);
+    Numbers probabilities = matrix("probabilities", p, logarithms.rows, logarithms.cols, false);
+    return std::unique_ptr<PyCategorical>(new PyCategorical(
+        single, CategoricalRows(functions_of(py::none()), logarithms.rows, logarithms.cols,
+                                std::move(logarithms.numbers), std::move(probabilities))));
   }
 
   const CategoricalRows& rows() const { return rows_; }
@@ -236,6 +294,8 @@ class PyCategorical : public Head {
   }
 
  private:
+  PyCategorical(bool single, CategoricalRows rows) : Head(single), rows_(std::move(rows)) {}
+
   CategoricalRows made(const py::object& logits, const py::object& isa) const {
     Rows found = rows_of("logits", logits, single_);
     return CategoricalRows(functions_of(isa), found.rows, found.cols, std::move(found.numbers));
@@ -249,26 +309,31 @@ class PyCategorical : public Head {
 
 template <class H>
 py::array log_prob(const H& head, const py::object& action) {
-  return vector_of(head.rows().log_prob(head.action(action)), head.single());
+  const typename H::Action actions = head.action(action);
+  return vector_of(computed(head.rows(), [&] { return head.rows().log_prob(actions); }),
+                   head.single());
 }
 template <class H>
 py::object log_prob_gradient(const H& head, const py::object& action, const py::object& weight) {
-  return head.shown(head.rows().log_prob_gradient(
-      head.action(action), vector("weight", weight, head.rows().rows(), head.single())));
+  const typename H::Action actions = head.action(action);
+  const Numbers factors = vector("weight", weight, head.rows().rows(), head.single());
+  return head.shown(
+      computed(head.rows(), [&] { return head.rows().log_prob_gradient(actions, factors); }));
 }
 template <class H>
 py::array entropy(const H& head) {
-  return vector_of(head.rows().entropy(), head.single());
+  return vector_of(computed(head.rows(), [&] { return head.rows().entropy(); }), head.single());
 }
 template <class H>
 py::object entropy_gradient(const H& head, const py::object& weight) {
-  return head.shown(
-      head.rows().entropy_gradient(vector("weight", weight, head.rows().rows(), head.single())));
+  const Numbers factors = vector("weight", weight, head.rows().rows(), head.single());
+  return head.shown(computed(head.rows(), [&] { return head.rows().entropy_gradient(factors); }));
 }
 template <class H>
 py::array divergence(const H& head, const H& other) {
   check_alike(head, other);
-  return vector_of(head.rows().divergence(other.rows()), head.single());
+  return vector_of(computed(head.rows(), [&] { return head.rows().divergence(other.rows()); }),
+                   head.single());
 }
 
 // (loss, mean entropy, divergence, clipped, gradient).
@@ -282,8 +347,11 @@ py::tuple policy_loss(const H& head, const py::object& action, const py::object&
   const Numbers earlier =
       before.is_none() ? Numbers() : vector("old_log_prob", before, rows, head.single());
   typename H::Gradient gradient;
-  const PolicyLoss found = densecore::policy_loss(
-      head.rows(), actions, before.is_none() ? nullptr : &earlier, gain, clip, bonus, gradient);
+  const bool clipped = !before.is_none();
+  const PolicyLoss found = computed(head.rows(), [&] {
+    return densecore::policy_loss(head.rows(), actions, clipped ? &earlier : nullptr, gain, clip,
+                                  bonus, gradient);
+  });
   return py::make_tuple(found.loss, found.entropy, found.divergence, found.clipped,
                         head.shown(gradient));
 }
@@ -362,13 +430,20 @@ void register_distributions(py::module_& module) {
           py::arg("squashed"), py::arg("isa") = py::none())
       .def("sample_gradient", &PyNormal::sample_gradient, py::arg("noise"), py::arg("by_action"),
            py::arg("by_log_prob"),
-           "The derivatives of a cost by the parameters, from those by a sample and its log_prob.");
+           "The derivatives of a cost by the parameters, from those by a sample and its log_prob.")
+      .def("parameters", &PyNormal::parameters,
+           "(loc, log_scale), of which an equal one is made with the same limits.");
   add_calls(normal);
   auto categorical =
       core_class<PyCategorical>(module, "Categorical", "Rows of classes with given logits.");
   categorical
       .def(py::init<const py::object&, const py::object&>(), py::arg("logits"),
            py::arg("isa") = py::none())
+      .def("state", &PyCategorical::state,
+           "(log_probabilities, probabilities) in double precision, and whether the logits were "
+           "float32.")
+      .def_static("from_state", &PyCategorical::from_state, py::arg("log_probabilities"),
+                  py::arg("probabilities"), py::arg("single"), "That of a `state`.")
       .def("probabilities", &PyCategorical::probabilities,
            "The classes' probabilities (rows, classes), and their logarithms.");
   add_calls(categorical);

@@ -21,6 +21,8 @@ void register_for(py::module_& module, const char* name) {
            py::arg("metrics"), py::arg("from_logits"), py::arg("loss_parameters"),
            "Choose loss and metrics of all members, and an optimizer for each; their states start "
            "anew.")
+      .def("compile_heads", &E::compile_heads, py::arg("heads"), py::arg("optimizers"),
+           py::arg("metrics"), "Choose a loss for each output, as a dictionary; see `compile`.")
       .def("optimizer_states", &E::optimizer_states, py::arg("member"),
            "Views (parameters,) of the arrays that a member's optimizer keeps, by name.")
       .def("progress", &E::progress,

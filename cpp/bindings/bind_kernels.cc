@@ -6,6 +6,7 @@
 #include "bindings/arrays.h"
 #include "bindings/core_class.h"
 #include "bindings/gil.h"
+#include "bindings/kernels_of.h"
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
 #include "layers/lookup.h"
@@ -42,8 +43,7 @@ class Kernels {
 
  public:
   explicit Kernels(const py::object& isa)
-      : tables_(isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>())),
-        table_(table_of<T>(tables_)) {}
+      : tables_(kernels_of(isa)), table_(table_of<T>(tables_)) {}
 
   std::string isa() const { return tables_.isa; }
   int lanes() const { return table_.lanes; }

@@ -1,10 +1,11 @@
-// Threads, ISA levels, random numbers, initializers.
+// Threads, ISA levels, random numbers, initializers; checks of arrays that Python converts.
 #include <pybind11/stl.h>
 
 #include <vector>
 
 #include "base/cpu_features.h"
 #include "base/random.h"
+#include "base/region_record.h"
 #include "base/thread_pool.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
@@ -48,6 +49,17 @@ std::vector<std::uint64_t> philox_words(const std::vector<std::uint64_t>& key,
 void register_runtime(py::module_& module) {
   module.def("get_num_threads", &thread_count, "Number of threads that computations use at most.");
   module.def("set_num_threads", &set_thread_count, py::arg("count"), "Set that number, 1 to 1024.");
+  module.def("record_regions", &record_regions, py::arg("on"),
+             "Whether parallel regions run in the caller, with a record of their tasks' times.");
+  module.def(
+      "take_region_records",
+      [] {
+        py::list all;
+        for (const RegionRecord& record : take_region_records())
+          all.append(py::make_tuple(record.threads, record.seconds));
+        return all;
+      },
+      "(threads, seconds of each task) of the regions since the last call.");
   module.def(
       "usable_processors", &usable_processors,
       "Number of processors that this process may use: by its affinity and its control group.");
@@ -104,6 +116,27 @@ void register_runtime(py::module_& module) {
       py::arg("seed"), py::arg("tensor"),
       "Fill an array with initial values: number `tensor` of the seed's.");
 
+  module.def(
+      "class_numbers",
+      [](const std::string& name, const py::object& array, index_t classes) {
+        return class_numbers(name.c_str(), array, classes);
+      },
+      py::arg("name"), py::arg("array"), py::arg("classes"),
+      "A vector of int32, int64, float32 or float64 as int32. Raises ValueError unless all are "
+      "whole and below `classes`.");
+  module.def(
+      "check_weights",
+      [](const py::object& weights) {
+        const bool single =
+            py::isinstance<py::array>(weights) &&
+            py::reinterpret_borrow<py::array>(weights).dtype().num() == py::dtype::num_of<float>();
+        if (single)
+          input_weights<float>(weights, any);
+        else
+          input_weights<double>(weights, any);
+      },
+      py::arg("weights"),
+      "Raise ValueError unless the weights (rows,), float32 or float64, are finite and >= 0.");
   module.def("philox", &philox_words, py::arg("key"), py::arg("counter"),
              "A block of the random generator Philox4x64-10.");
   module.def("normal_quantile", &normal_quantile, py::arg("p"),

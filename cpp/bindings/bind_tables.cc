@@ -44,6 +44,12 @@ DelimitedText make_text(const py::bytes& text, std::size_t begin, std::int64_t l
                         index_t columns, const std::string& separator, bool merge, bool comments) {
   const TextFormat format = format_of(separator, merge, comments);
   const std::string_view view(text);
+  if (begin > view.size())
+    throw std::invalid_argument("begin: found " + std::to_string(begin) + ", wanted at most " +
+                                std::to_string(view.size()) + ", the number of bytes");
+  if (columns < 1)
+    throw std::invalid_argument("columns: found " + std::to_string(columns) +
+                                ", wanted at least 1");
   const ReleasedGil release;
   return DelimitedText(std::string(view), begin, line, columns, format);
 }

@@ -36,7 +36,7 @@ class BoundStep {
       batch_ = network_.batch_of(x_.array(), y_.array(), weight_.array(), labels_);
       for (ArraySnapshot* array : {&x_, &y_, &weight_}) array->look();
     } else {
-      network_.check_contents(batch_, y_.array(), labels_);
+      check_contents(network_.network(), trainer_->objective(), batch_, y_.array(), labels_);
     }
     return network_.train_on(in_use, batch_, steps);
   }

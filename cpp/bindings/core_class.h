@@ -30,7 +30,7 @@ inline PyObject* refuse_new(PyObject*, PyObject* arguments, PyObject*) {
   return nullptr;
 }
 
-// `cls.__new__`, which is not what a call of the class uses: that takes the slot.
+// Sets `cls.__new__`. A call of the class does not use it: that goes through the slot.
 inline void replace_new(const py::handle& type) {
   static PyMethodDef definition = {
       "__new__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(refuse_new)),
@@ -42,8 +42,8 @@ inline void replace_new(const py::handle& type) {
   PyType_Modified(object);
 }
 
-// An object of pybind11's base class itself cannot be made, which it reports by a C++ exception out
-// of a C function: the process would end. copyreg calls it for pickle's protocols 0 and 1.
+// pybind11's base class refuses to make objects by throwing a C++ exception out of a C function,
+// which ends the process. copyreg calls it for pickle's protocols 0 and 1.
 inline void refuse_base_objects(const py::handle& type) {
   auto* const base = reinterpret_cast<PyTypeObject*>(type.ptr())->tp_base;
   static const newfunc guarded = [](PyTypeObject* of, PyObject*, PyObject*) -> PyObject* {

@@ -1,5 +1,5 @@
-// Metrics as Python describes them: (name, options) is one of the core's, (function, options) one
-// of the user's.
+// Metrics as Python describes them: (name, options) is a metric of the core, (function, options) a
+// function of the user.
 #pragma once
 
 #include <pybind11/numpy.h>

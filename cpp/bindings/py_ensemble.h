@@ -8,7 +8,9 @@
 
 #include "bindings/array_snapshot.h"
 #include "bindings/arrays.h"
+#include "bindings/batch_arrays.h"
 #include "bindings/gil.h"
+#include "bindings/kernels_of.h"
 #include "bindings/metric.h"
 #include "bindings/specs.h"
 #include "training/ensemble.h"
@@ -20,9 +22,8 @@ class PyEnsemble {
  public:
   PyEnsemble(index_t inputs, const std::vector<py::dict>& layers, index_t members,
              const py::object& isa) {
-    ensemble_ = std::make_unique<Ensemble<T>>(
-        isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()),
-        network_spec_of(inputs, layers), members);
+    ensemble_ =
+        std::make_unique<Ensemble<T>>(kernels_of(isa), network_spec_of(inputs, layers), members);
   }
 
   UseMark& mark() { return mark_; }
@@ -59,6 +60,20 @@ class PyEnsemble {
                                  spec.outputs(), from_logits, loss_parameters);
     ensemble_->compile(objective, settings,
                        metrics_of(metric_specs, table(), objective, spec.outputs()));
+  }
+
+  // A loss for each of several outputs.
+  void compile_heads(const std::vector<py::dict>& heads,
+                     const std::vector<std::shared_ptr<OptimizerSettings>>& settings,
+                     const py::list& metric_specs) {
+    const InUse in_use(mark_);
+    check_members("optimizers", settings.size());
+    const Objective<T> objective =
+        objective_of_heads<T>(table(), ensemble_->network().spec(), heads);
+    std::vector<Metric<T>> metrics;
+    for (const py::handle description : metric_specs)
+      metrics.push_back(metric_of_head(description, table(), objective.heads()));
+    ensemble_->compile(objective, settings, std::move(metrics));
   }
 
   py::dict optimizer_states(index_t member) {
@@ -231,18 +246,12 @@ class PyEnsemble {
       member.data.x = input_matrix<T>("x", of(xs), any, ensemble_->network().inputs());
       if (xs.size() > 1 || i == 0) ensemble_->network().check_numbers(member.data.x);
       const index_t count = member.data.x.rows;
-      if (ensemble_->objective().sparse()) {
-        auto& labels = lists.labels[ys.size() == 1 ? 0 : i];
-        if (ys.size() > 1 || i == 0)
-          read_labels("y", of(ys), count, ensemble_->network().outputs(), labels);
-        member.data.targets.labels = labels.data();
-      } else {
-        member.data.targets.values =
-            input_matrix<T>("y", of(ys), count, ensemble_->objective().target_columns());
-        if (ys.size() > 1 || i == 0)
-          check_targets(ensemble_->objective().loss(), member.data.targets.values);
-      }
-      if (weighted) member.data.targets.weight = input_weights<T>(of(weights), count);
+      // Those of all members are read once, unless they do not fit this one's rows.
+      const bool own = ys.size() > 1 || i == 0 || count != lists.members.front().data.x.rows;
+      member.data.targets = own ? targets_of(ensemble_->network(), ensemble_->objective(), of(ys),
+                                             count, lists.labels[ys.size() == 1 ? 0 : i])
+                                : lists.members.front().data.targets;
+      if (weighted) set_weights(ensemble_->objective(), member.data.targets, of(weights), count);
       if (numbered) {
         // A copy, which is checked: the array may be changed while its numbers are used.
         const py::array numbers = checked<std::int64_t>("indices", of(rows), {any});
@@ -263,6 +272,7 @@ class PyEnsemble {
     const bool sparse = ensemble_->objective().sparse();
     const bool each_x = dimensions(x) == 3, each_y = dimensions(y) == (sparse ? 2 : 3);
     const bool each_weight = dimensions(weight) == 2;
+    index_t weight_step = 0;  // from a member's to the next one's
     const py::array xs =
         each_x ? checked<T>("x", x, {size, any, inputs}) : checked<T>("x", x, {any, inputs});
     const index_t rows = xs.shape(each_x ? 1 : 0);
@@ -271,7 +281,16 @@ class PyEnsemble {
     first.data.x = {static_cast<const T*>(xs.data()), rows, inputs};
     ensemble_->network().check_numbers({first.data.x.data, xs.size() / inputs, inputs});
     const index_t columns = ensemble_->objective().target_columns();
-    if (sparse) {
+    const auto heads = static_cast<index_t>(ensemble_->objective().heads().size());
+    if (heads > 0) {
+      const py::array ys =
+          each_y ? checked<T>("y", y, {size, rows, columns}) : checked<T>("y", y, {rows, columns});
+      batch_.labels.resize(1);
+      first.data.targets = targets_of(ensemble_->network(), ensemble_->objective(),
+                                      each_y ? ys.attr("reshape")(-1, columns) : py::object(ys),
+                                      each_y ? size * rows : rows, batch_.labels.front());
+      first.data.targets.values.rows = rows;
+    } else if (sparse) {
       batch_.labels.resize(1);
       const py::object flat = each_y ? y.attr("reshape")(-1) : y;
       read_labels("y", flat, each_y ? size * rows : rows, ensemble_->network().outputs(),
@@ -284,20 +303,31 @@ class PyEnsemble {
       check_targets(ensemble_->objective().loss(),
                     {first.data.targets.values.data, ys.size() / columns, columns});
     }
-    if (!weight.is_none()) {
+    const bool by_head = heads > 0 && dimensions(weight) == 3;
+    if (by_head) {  // (members, heads, rows), or (1, heads, rows) for all
+      const py::array weights = checked<T>("sample_weight", weight, {any, heads, rows});
+      if (weights.shape(0) != 1)
+        check_members("sample_weight", static_cast<std::size_t>(weights.shape(0)));
+      first.data.targets.weight = static_cast<const T*>(weights.data());
+      first.data.targets.weight_arrays = heads;
+      first.data.targets.weight_distance = rows;
+      weight_step = weights.shape(0) == 1 ? 0 : heads * rows;
+      check_weights(first.data.targets.weight, weights.size());
+    } else if (!weight.is_none()) {
       const py::array weights = each_weight ? checked<T>("sample_weight", weight, {size, rows})
                                             : checked<T>("sample_weight", weight, {rows});
       first.data.targets.weight = static_cast<const T*>(weights.data());
       check_weights(first.data.targets.weight, weights.size());
+      weight_step = each_weight ? rows : 0;
     }
-    const bool each = each_x || each_y || each_weight;
+    const bool each = each_x || each_y || weight_step > 0;
     batch_.members.resize(static_cast<std::size_t>(each ? size : 1));
     for (index_t i = 0; i < static_cast<index_t>(batch_.members.size()); ++i) {
       MemberData<T>& member = batch_.members[static_cast<std::size_t>(i)] = first;
       if (each_x) member.data.x.data += i * rows * inputs;
-      if (each_y && sparse) member.data.targets.labels += i * rows;
+      if (each_y && member.data.targets.labels != nullptr) member.data.targets.labels += i * rows;
       if (each_y && !sparse) member.data.targets.values.data += i * rows * columns;
-      if (each_weight) member.data.targets.weight += i * rows;
+      if (weight_step > 0) member.data.targets.weight += i * weight_step;
     }
   }
 

@@ -10,15 +10,18 @@
 #include <vector>
 
 #include "bindings/arrays.h"
+#include "bindings/batch_arrays.h"
 #include "bindings/epoch_observer.h"
 #include "bindings/forward_passes.h"
+#include "bindings/kernels_of.h"
+#include "bindings/loop_steps.h"
 #include "bindings/metric.h"
 #include "bindings/network_derivatives.h"
 #include "bindings/row_source.h"
+#include "bindings/shared_steps.h"
 #include "bindings/specs.h"
 #include "network/whole_buffers.h"
 #include "training/predict_rows.h"
-#include "training/shared_step.h"
 #include "training/trainer.h"
 
 namespace densecore::bindings {
@@ -28,40 +31,20 @@ struct RowsDone {
   std::atomic<index_t> rows{0};
 };
 
-// What the batches of a loop in Python amount to.
 template <class T>
-class PyRunningMetrics {
- public:
-  explicit PyRunningMetrics(RunningMetrics<T> running_metrics)
-      : running_metrics_(std::move(running_metrics)) {}
-  void reset() {
-    const InUse in_use(mark_);
-    running_metrics_.reset();
-  }
-  std::vector<double> results() {
-    const InUse in_use(mark_);
-    return running_metrics_.results();
-  }
-  // For a caller that holds `InUse` of the mark.
-  RunningMetrics<T>& running_metrics() { return running_metrics_; }
-  UseMark& mark() { return mark_; }
-
- private:
-  RunningMetrics<T> running_metrics_;
-  UseMark mark_;
-};
-
-template <class T>
-class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T>> {
+class PyNetwork : public OpenPasses<T>,
+                  public NetworkDerivatives<T, PyNetwork<T>>,
+                  public LoopSteps<T, PyNetwork<T>>,
+                  public SharedSteps<T, PyNetwork<T>> {
+  friend class LoopSteps<T, PyNetwork<T>>;
+  friend class SharedSteps<T, PyNetwork<T>>;
   using Base = OpenPasses<T>;
   using Base::discard_pass, Base::discard_passes, Base::mark_, Base::network_, Base::output,
       Base::run;
 
  public:
   PyNetwork(index_t inputs, const std::vector<py::dict>& layers, const py::object& isa) {
-    network_ = std::make_shared<Network<T>>(
-        isa.is_none() ? active_kernels() : kernels_for(isa.cast<std::string>()),
-        network_spec_of(inputs, layers));
+    network_ = std::make_shared<Network<T>>(kernels_of(isa), network_spec_of(inputs, layers));
   }
 
   std::string isa() const { return network_->isa(); }
@@ -202,7 +185,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
 
   // Rows that must be made first, a block at a time.
   py::object predict_source(const RowSource<T>& source) {
-    check_columns(source);
+    check_columns(*network_, source);
     const py::object result = output(py::none(), source.rows(), network_->outputs());
     const auto out_view = output_matrix<T>("out", result, source.rows(), network_->outputs());
     const InUse in_use(mark_);
@@ -241,80 +224,6 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
                                static_cast<std::uint64_t>(t.optimizer().steps));
     });
     return sum.loss / t.objective().divisor(sum.weight);
-  }
-
-  // Steps whose batches several processes share (bind_parts.cc).
-  index_t leaves_of(index_t rows) const { return network_->leaves_of(rows); }
-  bool couples_rows() const { return network_->couples_rows(); }
-  // What a batch's sum of losses is divided by: its rows, or the sum of their weights.
-  double batch_weight(const py::object& weight, index_t rows) {
-    const T* weights = weight.is_none() ? nullptr : input_weights<T>(weight, rows);
-    return trainer().objective().batch_weight(weights, rows);
-  }
-  py::array reduced() const {
-    mark_.check_readable();
-    return view_of<T>(network_->gradients(), 0,
-                      {network_->parameter_count() + Network<T>::spare_slots});
-  }
-  double part_gradient(const py::object& x, const py::object& y, const py::object& weight,
-                       const std::vector<index_t>& cuts, index_t leaf, double batch_weight,
-                       const py::object& outputs) {
-    Trainer<T>& t = trainer();
-    const InUse in_use(mark_);
-    const Data<T> rows = data(x, y, weight, labels_);
-    if (cuts.size() < 2 || cuts.back() - cuts.front() != rows.x.rows || cuts.front() < 0 ||
-        !std::is_sorted(cuts.begin(), cuts.end()) || leaf < 0)
-      throw std::invalid_argument(
-          "cuts: found numbers that do not fit the rows of x, wanted "
-          "ascending ones from the first row's to the last one's + 1");
-    const MatrixView<T> out =
-        outputs.is_none() ? MatrixView<T>()
-                          : output_matrix<T>("outputs", outputs, rows.x.rows, network_->outputs());
-    discard_pass();
-    LossSum sum;
-    run(3 * network_->forward_work(rows.x.rows), [&](Executor& executor) {
-      sum = densecore::part_gradient(executor, t, rows, {cuts, leaf, batch_weight}, out);
-    });
-    return sum.loss;
-  }
-  void neutral_gradient() {
-    const InUse in_use(mark_);
-    discard_pass();
-    network_->neutral_gradient();
-  }
-  double shared_update(double weight, double penalty_weight) {
-    Trainer<T>& t = trainer();
-    const InUse in_use(mark_);
-    const PenaltyWeight<T> factor(*network_, penalty_weight);
-    discard_passes();
-    double penalty = 0;
-    run(8.0 * static_cast<double>(network_->parameter_count()),
-        [&](Executor& executor) { penalty = densecore::shared_update(executor, t, weight); });
-    return penalty;
-  }
-  double add_penalties(double weight) {
-    Trainer<T>& t = trainer();
-    const InUse in_use(mark_);
-    discard_pass();
-    return densecore::add_penalties(t, weight);
-  }
-  double mean_loss(double loss, double weight, double penalty) {
-    const double divisor = trainer().objective().divisor(weight);
-    return (loss + penalty * divisor) / divisor;
-  }
-  void add_batch(const py::object& outputs, const py::object& y, const py::object& sample_weight,
-                 double loss, double weight, double penalty, index_t rows,
-                 PyRunningMetrics<T>& running_metrics) {
-    const Trainer<T>& t = trainer_of(running_metrics);
-    const InUse in_use(mark_), metrics_in_use(running_metrics.mark());
-    if (!outputs.is_none()) {
-      const auto a = input_matrix<T>("outputs", outputs, rows, network_->outputs());
-      Targets<T> targets = targets_of(y, rows, labels_);
-      if (!sample_weight.is_none()) targets.weight = input_weights<T>(sample_weight, rows);
-      running_metrics.running_metrics().add_outputs(a, targets);
-    }
-    running_metrics.running_metrics().add_loss(
-        {loss + penalty * t.objective().divisor(weight), weight}, rows);
   }
 
   void apply_gradients() {
@@ -358,25 +267,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
   }
   Data<T> batch_of(const py::object& x, const py::object& y, const py::object& weight,
                    std::vector<std::int32_t>& labels) {
-    const Data<T> batch = data(x, y, weight, labels);
-    if (batch.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
-    return batch;
-  }
-  // Checks the contents of a bound batch's arrays again (labels, weights); their memory has not
-  // moved.
-  void check_contents(Data<T>& batch, const py::object& y,
-                      std::vector<std::int32_t>& labels) const {
-    if (trainer_->objective().has_heads()) {
-      labels.resize(static_cast<std::size_t>(batch.x.rows * batch.targets.label_arrays));
-      read_heads(batch.targets.values, labels.data());
-    } else if (batch.targets.labels != nullptr) {
-      read_labels("y", y, batch.x.rows, network_->outputs(), labels);
-      batch.targets.labels = labels.data();
-    } else {
-      check_targets(trainer_->objective().loss(), batch.targets.values);
-    }
-    if (batch.targets.weight != nullptr)
-      check_weights(batch.targets.weight, batch.x.rows * batch.targets.weight_arrays);
+    return bindings::batch_of(*network_, trainer().objective(), x, y, weight, labels);
   }
   // For a caller that holds `InUse` already.
   UseMark& mark() { return mark_; }
@@ -393,6 +284,7 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
         [&](Executor& executor) { network_->predict(executor, x, out); });
   }
   Network<T>& network() { return *network_; }
+  const Network<T>& network() const { return *network_; }
   // For NetworkDerivatives: the network is busy, and forgets an open forward pass.
   template <class Body>
   void use(double work, Body&& body) {
@@ -415,21 +307,22 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
            const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
            py::list results, EpochHooks hooks, const py::object& row_order, double penalty_weight,
            RowsDone* rows_done) {
-    trainer();
+    const Objective<T>& objective = trainer().objective();
     const std::shared_ptr<Trainer<T>> kept = trainer_;
     std::vector<std::int32_t> labels, validation_labels;
     BorrowedArrays arrays;
     InUse in_use(mark_);
-    const Data<T> training = data(x, y, weight, labels, true);
-    borrow(arrays, x, y, weight);
+    const Data<T> training = data_of(*network_, objective, x, y, weight, labels, true);
+    borrow<T>(arrays, x, y, weight);
     std::optional<Data<T>> held_out;
     if (!validation.is_none()) {
       const auto parts = validation.cast<py::tuple>();
       if (parts.size() != 3)
         throw std::invalid_argument("validation: found a tuple of " + std::to_string(parts.size()) +
                                     ", wanted (x, y, sample_weight)");
-      held_out = data(parts[0], parts[1], parts[2], validation_labels, true);
-      borrow(arrays, parts[0], parts[1], parts[2]);
+      held_out =
+          data_of(*network_, objective, parts[0], parts[1], parts[2], validation_labels, true);
+      borrow<T>(arrays, parts[0], parts[1], parts[2]);
     }
     if (training.x.rows == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
     const std::int64_t* const order =
@@ -456,44 +349,13 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
     report();
   }
 
-  // The parts of `fit` and `evaluate`, for loops in Python.
-  std::unique_ptr<PyRunningMetrics<T>> running_metrics() {
-    mark_.check_readable();
-    return std::make_unique<PyRunningMetrics<T>>(trainer().running_metrics());
-  }
-  void train_batch(const py::object& x, const py::object& y, const py::object& weight,
-                   PyRunningMetrics<T>& running_metrics, double penalty_weight) {
-    on_batch(x, y, weight, running_metrics, true,
-             [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
-               t.train_batch(executor, batch, running_metrics.running_metrics(), penalty_weight);
-             });
-  }
-  void evaluate_batch(const py::object& x, const py::object& y, const py::object& weight,
-                      PyRunningMetrics<T>& running_metrics) {
-    on_batch(x, y, weight, running_metrics, false,
-             [&](Executor& executor, Trainer<T>& t, const Data<T>& batch) {
-               t.evaluate_batch(executor, batch, running_metrics.running_metrics(), batch.x.rows);
-             });
-  }
-  // A batch whose mean loss the caller has computed.
-  void add_to_metrics(const py::object& outputs, const py::object& y, double loss,
-                      PyRunningMetrics<T>& running_metrics) {
-    trainer_of(running_metrics);
-    const InUse in_use(mark_), metrics_in_use(running_metrics.mark());
-    const auto a = input_matrix<T>("outputs", outputs, any, network_->outputs());
-    const Targets<T> targets = targets_of(y, a.rows, labels_);
-    const auto rows = static_cast<double>(a.rows);
-    running_metrics.running_metrics().add_loss({loss * rows, rows}, a.rows);
-    running_metrics.running_metrics().add_outputs(a, targets);
-  }
-
   std::vector<double> evaluate(const py::object& x, const py::object& y, const py::object& weight) {
     Trainer<T>& t = trainer();
     std::vector<std::int32_t> labels;
     BorrowedArrays arrays;
     const InUse in_use(mark_);
-    const Data<T> all = data(x, y, weight, labels, true);
-    borrow(arrays, x, y, weight);
+    const Data<T> all = data_of(*network_, t.objective(), x, y, weight, labels, true);
+    borrow<T>(arrays, x, y, weight);
     discard_pass();
     std::vector<double> results;
     run(2 * released_work,
@@ -507,110 +369,6 @@ class PyNetwork : public OpenPasses<T>, public NetworkDerivatives<T, PyNetwork<T
       throw std::runtime_error("the model is not compiled: call compile(optimizer=..., loss=...)");
     return *trainer_;
   }
-  Trainer<T>& trainer_of(PyRunningMetrics<T>& running_metrics) {
-    const Objective<T>&now = trainer().objective(),
-          &then = running_metrics.running_metrics().objective();
-    bool same = now.sparse() == then.sparse() && now.heads().size() == then.heads().size();
-    for (std::size_t h = 0; same && h < now.heads().size(); ++h)
-      same = now.heads()[h].objective == then.heads()[h].objective;
-    if (!same)
-      throw std::invalid_argument(
-          "running_metrics: found one for other targets: the model has been compiled anew since");
-    return *trainer_;
-  }
-
-  template <class Body>
-  void on_batch(const py::object& x, const py::object& y, const py::object& weight,
-                PyRunningMetrics<T>& running_metrics, bool training, Body&& body) {
-    Trainer<T>& t = trainer_of(running_metrics);
-    const InUse in_use(mark_), metrics_in_use(running_metrics.mark());
-    const Data<T> batch = batch_of(x, y, weight, labels_);
-    if (training)
-      discard_passes();
-    else
-      discard_pass();
-    run((training ? 3 : 1) * network_->forward_work(batch.x.rows),
-        [&](Executor& executor) { body(executor, t, batch); });
-  }
-
-  void check_columns(const RowSource<T>& source) const {
-    if (source.cols() != network_->inputs())
-      throw std::invalid_argument("x: found " + std::to_string(source.cols()) +
-                                  " columns, wanted " + std::to_string(network_->inputs()));
-  }
-
-  // The arrays of `data`, for as long as they are read.
-  static void borrow(BorrowedArrays& arrays, const py::object& x, const py::object& y,
-                     const py::object& weight) {
-    borrow_rows<T>(arrays, x);
-    arrays.add("y", y);
-    arrays.add("sample_weight", weight);
-  }
-
-  // `labels` is where class numbers go: the core wants them as int32, checked. `by_batch`: x may be
-  // a source of rows.
-  Data<T> data(const py::object& x, const py::object& y, const py::object& weight,
-               std::vector<std::int32_t>& labels, bool by_batch = false) {
-    Data<T> d;
-    if (by_batch) d.source = row_source<T>(x);
-    if (d.source != nullptr) {
-      check_columns(*d.source);
-      d.x = {nullptr, d.source->rows(), d.source->cols()};
-    } else {
-      d.x = input_matrix<T>("x", x, any, network_->inputs());
-      network_->check_numbers(d.x);
-    }
-    d.targets = targets_of(y, d.x.rows, labels);
-    if (!weight.is_none()) set_weights(d.targets, weight, d.x.rows);
-    return d;
-  }
-
-  Targets<T> targets_of(const py::object& y, index_t rows, std::vector<std::int32_t>& labels) {
-    Targets<T> targets;
-    if (trainer().objective().has_heads()) {
-      const Objective<T>& objective = trainer().objective();
-      targets.values = input_matrix<T>("y", y, rows, objective.target_columns());
-      targets.label_arrays = objective.label_arrays();
-      targets.label_distance = rows;
-      labels.resize(static_cast<std::size_t>(rows * targets.label_arrays));
-      read_heads(targets.values, labels.data());
-      targets.labels = labels.data();
-    } else if (trainer().objective().sparse()) {
-      read_labels("y", y, rows, network_->outputs(), labels);
-      targets.labels = labels.data();
-    } else {
-      targets.values = input_matrix<T>("y", y, rows, trainer().objective().target_columns());
-      check_targets(trainer().objective().loss(), targets.values);
-    }
-    return targets;
-  }
-
-  // Checks the targets of each head, and copies class numbers to `labels`.
-  void read_heads(MatrixView<const T> values, std::int32_t* labels) const {
-    for (const Head<T>& head : trainer_->objective().heads()) {
-      if (head.objective == nullptr) continue;
-      const MatrixView<const T> own{values.data + head.target, values.rows, head.target_columns,
-                                    values.stride};
-      if (head.labels >= 0)
-        copy_labels(own, head.columns, labels + head.labels * values.rows);
-      else
-        check_targets(head.objective->loss(), own);
-    }
-  }
-  // (rows,), or with several heads also (heads, rows).
-  void set_weights(Targets<T>& targets, const py::object& weight, index_t rows) {
-    const auto heads = static_cast<index_t>(trainer().objective().heads().size());
-    if (heads > 0 && py::isinstance<py::array>(weight) &&
-        py::reinterpret_borrow<py::array>(weight).ndim() == 2) {
-      targets.weight = input_matrix<T>("sample_weight", weight, heads, rows).data;
-      targets.weight_arrays = heads;
-      targets.weight_distance = rows;
-      check_weights(targets.weight, heads * rows);
-    } else {
-      targets.weight = input_weights<T>(weight, rows);
-    }
-  }
-
   // Shared with a running `fit`, whose hooks may compile the model anew.
   std::shared_ptr<Trainer<T>> trainer_;
   std::vector<std::int32_t> labels_;

@@ -33,7 +33,7 @@ inline py::object borrowed(PyObject* argument) {
                              : py::reinterpret_borrow<py::object>(argument);
 }
 
-// True or False, NumPy's too; not any object: what was meant by "no" would be true.
+// True or False, also NumPy's. Other objects are refused: the string "no" counts as true in Python.
 inline bool truth(const char* name, PyObject* argument, bool otherwise) {
   if (argument == nullptr) return otherwise;
   if (argument == Py_True || argument == Py_False) return argument == Py_True;
@@ -45,7 +45,7 @@ inline bool truth(const char* name, PyObject* argument, bool otherwise) {
   return found == 1;
 }
 
-// An integer from `least` to 2^63 - 1 as Python counts: 2.5, True and "3" are none.
+// An integer from `least` to 2^63 - 1; 2.5, True and "3" are refused.
 inline std::int64_t integer_of(const char* name, const py::handle& value, std::int64_t least) {
   const auto wanted = [&](const std::string& found) {
     return std::string(name) + ": found " + found + ", wanted an integer from " +

@@ -50,10 +50,10 @@ struct HotCalls {
       return py::none().release().ptr();
     });
   }
-  // Keras's calls: what the core cannot use as it is, the model's own method gets, which converts
-  // it or says what is wrong. Only arguments are checked before anything is changed, and only those
-  // errors come here. There is one function that trains: a second one would keep the compiler from
-  // inlining what both call, which is a twentieth of a small network's step.
+  // Keras's calls. Arguments that the core cannot use as they are go to the model's own method,
+  // which converts them or raises. Arguments are checked before anything is changed, so only their
+  // errors are caught here. There is one function that trains: with a second one the compiler would
+  // not inline what both call, and a small network's step would take a twentieth longer.
   static bool has_model(PyObject* self) {
     return PyObject_IsTrue(self_of<N>(self).by_model.ptr()) > 0;
   }

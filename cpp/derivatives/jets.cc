@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/dtypes.h"
+#include "base/pairwise.h"
 
 namespace densecore {
 namespace {
@@ -408,9 +409,8 @@ void Jets<T>::backward(Executor& executor, const Network<T>& network, const Cons
       backward_rows(network, order, rows, buffer(i), dx, scratch);
     }
   });
-  for (int distance = 1; distance < leaves; distance *= 2)
-    for (int i = 0; i + distance < leaves; i += 2 * distance)
-      network.table().add(count, buffer(i + distance), buffer(i));
+  add_pairwise(leaves,
+               [&](int to, int from) { network.table().add(count, buffer(from), buffer(to)); });
 }
 
 #define DENSECORE_INSTANTIATE(T, ...) template class Jets<T>;

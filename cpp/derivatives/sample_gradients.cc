@@ -104,7 +104,7 @@ void RowGradients<T>::backward(MatrixView<const T> x, Range rows, const double* 
     if (const Dense<T>* const dense = layer.dense()) {
       if (!from_here)
         dense->delta(n.workspace_.kept(l, begin, end), n.workspace_.a(l, begin, end),
-                     dense->all_units(), delta);
+                     dense->all_units(), delta, n.workspace_.slopes);
       if (layer.trainable) {
         const MatrixView<const T> input = n.input_of(l, x, begin, end);
         for (index_t i = begin; i < end; ++i)

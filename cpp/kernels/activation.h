@@ -82,6 +82,11 @@ template <class Activation, class... Others>
 constexpr bool is_in<Activation, TypeList<Others...>> = (__is_same(Activation, Others) || ...);
 
 template <class Activation, class V>
+constexpr bool shares_slope = requires(V z) {
+  Activation::forward_and_slope(z, z);
+};
+
+template <class Activation, class V>
 constexpr bool has_slope = requires(V z) {
   Activation::slope(z);
 }
@@ -132,8 +137,10 @@ struct FunctionOf<true, Activation, V> : ParameterVectors<Activation, V> {
   using ParameterVectors<Activation, V>::ParameterVectors;
 };
 
-// The activations that act on one element at a time share these two loops. The tail has code of its
-// own for the inlined ones, which are short and in the hottest loops.
+// The activations that act on one element at a time share these loops. The tail has code of its own
+// for the inlined ones, which are short and in the hottest loops. `flatten`: called for each
+// vector, a function would load its constants, some twenty, each time, and there would be registers
+// for half as many vectors on their way at once.
 template <class Activation, class V>
 struct ElementwiseActivation {
   using T = typename V::T;
@@ -143,19 +150,27 @@ struct ElementwiseActivation {
   template <class U>
   using Flat = FunctionOf<has_parameters<Activation>, Activation, U>;
   template <class U>
-  static void activate(index_t n, const T* z, T* a, const double* parameters) {
+  [[gnu::flatten]] static void activate(index_t n, const T* z, T* a, const double* parameters) {
     const Flat<U> function(parameters);
     for (index_t j = 0; j < n; j += U::width) function.forward(U::load(z + j)).store(a + j);
   }
-  // The slope takes the place of z, whose exponential or the like it shares with a: the
-  // backward pass multiplies with it.
+  // f'(z) takes the place of z: it shares its exponential with a, and the backward pass then has
+  // only to multiply.
   template <class U>
-  static void activate_and_derive(index_t n, T* z, T* a, const double* parameters) {
+  [[gnu::flatten]] static void activate_and_derive(index_t n, T* z, T* a,
+                                                   const double* parameters) {
     const Flat<U> function(parameters);
     for (index_t j = 0; j < n; j += U::width) {
       const U z_v = U::load(z + j);
-      function.forward(z_v).store(a + j);
-      function.slope(z_v).store(z + j);
+      U slope, a_v;
+      if constexpr (shares_slope<Activation, U>) {
+        a_v = Activation::forward_and_slope(z_v, slope);
+      } else {
+        a_v = function.forward(z_v);
+        slope = function.slope(z_v);
+      }
+      a_v.store(a + j);
+      slope.store(z + j);
     }
   }
   template <class U>
@@ -180,16 +195,17 @@ struct ElementwiseActivation {
       for_each_any_vector<V>(rows, cols, body);
   }
 
-  static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda,
-                      const double* parameters) {
+  [[gnu::flatten]] static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a,
+                                       index_t lda, const double* parameters) {
     const Function function(parameters);
     loop(rows, cols, ldz == cols && lda == cols, [=](index_t i, index_t j, auto part) {
       part.store(function.forward(part.load(z + i * ldz + j)), a + i * lda + j);
     });
   }
 
-  static void backward(index_t rows, index_t cols, const T* z, index_t ldz, const T* a, index_t lda,
-                       const T* g, index_t ldg, T* dz, index_t lddz, const double* parameters) {
+  [[gnu::flatten]] static void backward(index_t rows, index_t cols, const T* z, index_t ldz,
+                                        const T* a, index_t lda, const T* g, index_t ldg, T* dz,
+                                        index_t lddz, const double* parameters) {
     const Function function(parameters);
     const bool gapless =
         lda == cols && ldg == cols && lddz == cols && (!Activation::needs_input || ldz == cols);
@@ -234,7 +250,7 @@ struct SoftmaxActivation {
     });
   }
 
-  // Not transposed: three matrices would be, for two multiplications each.
+  // Row by row: to transpose three matrices costs more than two multiplications per element.
   static void backward(index_t rows, index_t cols, const T*, index_t, const T* a, index_t lda,
                        const T* g, index_t ldg, T* dz, index_t lddz, const double*) {
     for (index_t i = 0; i < rows; ++i, a += lda, g += ldg, dz += lddz) {
@@ -358,8 +374,10 @@ constexpr ActivationEntry<typename V::T> activation_entry() {
   if constexpr (!Kernel::row_wise) {
     entry.activate[0] = Kernel::template activate<V>;
     entry.activate[1] = Kernel::template activate<Short<V>>;
-    entry.derive[0] = Kernel::template derive<V>;
-    entry.derive[1] = Kernel::template derive<Short<V>>;
+    if constexpr (!has_slope<Activation, V>) {
+      entry.derive[0] = Kernel::template derive<V>;
+      entry.derive[1] = Kernel::template derive<Short<V>>;
+    }
   }
   if constexpr (has_parameters<Activation>) {
     entry.parameters = Activation::parameters;

@@ -99,13 +99,28 @@ struct Gelu {  // z Φ(z) = max(z, 0) - |z| Φ(-|z|): Hendrycks & Gimpel, 2016
   static constexpr bool needs_input = true;
   template <class V>
   static V forward(V z) {
-    const Normal<V> n(z);
-    return max(V::set(0), z) + n.power.scaled(n.power.times(n.x * n.tail));
+    return forward(z, Normal<V>(z));
   }
   template <class V>
   static V slope(V z) {
-    using T = typename V::T;
+    return slope(z, Normal<V>(z));
+  }
+  // Both for little more than one: Normal is nearly all of either.
+  template <class V>
+  static V forward_and_slope(V z, V& slope_of_z) {
     const Normal<V> n(z);
+    slope_of_z = slope(z, n);
+    return forward(z, n);
+  }
+
+ private:
+  template <class V>
+  static V forward(V z, const Normal<V>& n) {
+    return max(V::set(0), z) + n.power.scaled(n.power.times(n.x * n.tail));
+  }
+  template <class V>
+  static V slope(V z, const Normal<V>& n) {
+    using T = typename V::T;
     // Φ(x) + x φ(x), without the power of 2
     const V sum = fma(V::constant(T(0.39894228040143267794)), n.x, n.tail);
     return slope_of_both_sides(z, n.power.scaled(n.power.times(sum)));

@@ -43,8 +43,8 @@ inline V sign(V x) {
   return select(less(zero, x), V::set(1), not_positive);
 }
 
-// The even and the odd lanes of a and b, as they follow one another. 2 width lanes are as they were
-// after log2(2 width) perfect shuffles; this is all but one of them.
+// The even and the odd lanes of (a, b). log2(2 width) perfect shuffles bring 2 width lanes back to
+// their order, so all of them but one are the inverse of a shuffle.
 template <class V>
 inline void unzip(V a, V b, V& even, V& odd) {
 #pragma GCC unroll 4
@@ -105,8 +105,8 @@ inline void for_each_row_vector(index_t rows, index_t cols, Body body) {
     for_each_vector<V>(cols, [&](index_t j, auto part) { body(i, j, part); });
 }
 
-// All or some of a vector's lanes, found out as it runs: for bodies so long that the main loop and
-// its tail had better share one.
+// All or some of a vector's lanes, by a test at run time: for bodies so long that the main loop and
+// its tail share one copy of the code.
 template <class V>
 struct Any {
   using T = typename V::T;
@@ -148,6 +148,40 @@ template <class V>
 void add(index_t n, const typename V::T* in, typename V::T* out) {
   for_each_vector<V>(n, [=](index_t j, auto part) {
     part.store(part.load(out + j) + part.load(in + j), out + j);
+  });
+}
+
+inline std::uint32_t bits_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
+inline std::uint64_t bits_of(double x) { return __builtin_bit_cast(std::uint64_t, x); }
+
+// A mask of bits instead of a condition, for which the compiler may make a branch: processors could
+// not predict it, and it would take longer than drawing the numbers.
+template <class T>
+void drop(index_t n, const std::uint16_t* random, std::uint32_t kept, T factor, T* out) {
+  const auto bits = bits_of(factor);
+  using Bits = decltype(bits_of(factor));
+  const auto one = [=](index_t i) {
+    out[i] = __builtin_bit_cast(T, bits & -static_cast<Bits>(random[i] < kept));
+  };
+  index_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int k = 0; k < 8; ++k) one(i + k);  // so many that compilers make vectors of them
+  for (; i < n; ++i) one(i);
+}
+
+template <class V>
+void multiply(index_t rows, index_t cols, const typename V::T* a, index_t lda,
+              const typename V::T* b, index_t ldb, typename V::T* out, index_t ldo) {
+  for_each_row_vector<V>(rows, cols, [=](index_t i, index_t j, auto part) {
+    part.store(part.load(a + i * lda + j) * part.load(b + i * ldb + j), out + i * ldo + j);
+  });
+}
+
+template <class V>
+void sum(index_t rows, index_t cols, const typename V::T* a, index_t lda, const typename V::T* b,
+         index_t ldb, typename V::T* out, index_t ldo) {
+  for_each_row_vector<V>(rows, cols, [=](index_t i, index_t j, auto part) {
+    part.store(part.load(a + i * lda + j) + part.load(b + i * ldb + j), out + i * ldo + j);
   });
 }
 

@@ -32,6 +32,9 @@ struct Blocking {
   // of the second-level cache, whose half they may take; deeper, tiles would fetch B from the next
   // level again and again (1 MB, 8 ways: 512 rows of 2 KB at best).
   static constexpr index_t span_bytes = 512 * 1024, least_slice = 64;
+  // A B of more bytes is fetched from memory by a product of few rows; of more it takes less time
+  // than the arithmetic.
+  static constexpr index_t fetching_bytes = 2048 * 1024, fetching_rows = 64;
   static constexpr index_t b_size = depth * strip;
   static constexpr index_t a_size = depth * rows + panel_gap * rows / tile_rows;
   static_assert((b_size + a_size) * sizeof(T) + narrow_bytes <= densecore::gemm_scratch_bytes);
@@ -63,6 +66,35 @@ void gemm_row(const GemmArguments<typename V::T>& p) {
   rest.c += j;
   if (rest.bias != nullptr) rest.bias += j;
   gemm<V>(rest);
+}
+
+// Few rows of A, for which B is read from memory. Along a strip its rows are far apart, and the
+// processor would wait for each: a piece of the depth goes through all strips, B's rows nearly as
+// they lie, and each strip fetches the next.
+template <class V>
+void gemm_fetching(const GemmArguments<typename V::T>& p) {
+  constexpr index_t strip = Blocking<V>::strip, piece = 128;
+  const index_t pieces = (p.depth + piece - 1) / piece;
+  for (index_t s = 0; s < pieces; ++s) {
+    const index_t k = p.depth * s / pieces, depth = p.depth * (s + 1) / pieces - k;
+    for (index_t j = 0; j < p.n; j += strip) {
+      const TileArguments<typename V::T> tile = {depth,
+                                                 p.a + k * p.a_col,
+                                                 p.a_row,
+                                                 p.a_col,
+                                                 p.b + k * p.b_row + j,
+                                                 p.b_row,
+                                                 k > 0 || p.bias == nullptr ? nullptr : p.bias + j,
+                                                 k > 0 || p.accumulate,
+                                                 p.c + j,
+                                                 p.ldc,
+                                                 nullptr};
+      if (p.n - j >= strip)
+        gemm_strip<V, tile_vectors, false, V, Rows::fetching, false>(p.m, tile, 0, {});
+      else
+        gemm_columns<V, tile_vectors, Rows::strided, false>(p.m, tile, p.n - j);
+    }
+  }
 }
 
 // Whether a weight gradient (m, n) would leave a quarter of the lanes of its one or two vectors
@@ -125,6 +157,9 @@ void gemm(const GemmArguments<typename V::T>& p) {
   if (p.m == 1 && p.rate == nullptr && p.depth > 0 && !transposed_b &&
       p.n >= row_vectors * V::width && V::width > 1)
     return gemm_row<V, row_vectors>(p);
+  if (p.m <= B::fetching_rows && p.n >= 2 * B::strip && !transposed_a && !transposed_b &&
+      p.rate == nullptr && p.depth * p.n * index_t(sizeof(T)) > B::fetching_bytes)
+    return gemm_fetching<V>(p);
   using Half = typename V::Half;
   if constexpr (Half::width < V::width)
     if (p.n <= Half::width && !transposed_a && !transposed_b) {

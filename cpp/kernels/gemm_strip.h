@@ -77,6 +77,11 @@ template <class V, int vectors, bool part, class Tail, Rows layout, bool panels>
     }
     if (panels) p.a_col = rows;
     gemm_rows<V, vectors, part, Tail, layout>(rows, p, tail);
+    if constexpr (layout == Rows::fetching) {  // the first tile has fetched all
+      p.a += rows * p.a_row;
+      p.c += rows * p.ldc;
+      return gemm_strip<V, vectors, part, Tail, Rows::strided, panels>(m - rows, p, tail, ahead);
+    }
     p.a += panels ? rows * p.depth + panel_gap : rows * (layout == Rows::adjacent ? 1 : p.a_row);
     p.c += rows * p.ldc;
   }

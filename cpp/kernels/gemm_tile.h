@@ -28,8 +28,9 @@ struct TileArguments {
   const T* rate;
 };
 
-// How A lies: rows next to each other (packed, or a transposed matrix: a_row is 1), or anyhow.
-enum class Rows { adjacent, strided };
+// How A lies: rows next to each other (packed, or a transposed matrix: a_row is 1), or anyhow; and
+// this while B comes from memory, so that its next strip is fetched.
+enum class Rows { adjacent, strided, fetching };
 
 // The first lanes of a vector, as a vector of type `To`.
 template <class To, class V>
@@ -87,6 +88,7 @@ inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
     for (int v = 0; v < vectors; ++v) {
       // A single row uses each vector of B once: it goes as fast as B comes.
       if constexpr (rows == 1 && vectors >= 8) prefetch(b + 4 * ldb + v * V::width);
+      if constexpr (layout == Rows::fetching) prefetch(b + end + v * V::width);
       b_row[v] = V::load(b + v * V::width);
     }
     if constexpr (part) b_last = Tail::load_partial(b + end, tail);

@@ -18,6 +18,11 @@ struct TurnedProduct {
   static constexpr index_t result_size = block * strip;
 
   static index_t padded(index_t rows) { return (rows + V::width - 1) / V::width * V::width; }
+  // Half a vector of nothing but padding need not be computed.
+  static index_t halves(index_t rows) {
+    constexpr index_t half = V::Half::width;
+    return (rows + half - 1) / half * half;
+  }
   static bool fits(const GemmArguments<T>& p) {
     return (result_size + p.depth * padded(p.m < strip ? p.m : strip)) * index_t(sizeof(T)) <=
            index_t(densecore::gemm_scratch_bytes);
@@ -35,7 +40,7 @@ struct TurnedProduct {
             cols,
             {p.depth, p.b + j * p.b_col, p.b_col, 1, turned, ld, nullptr, false, result, ld,
              nullptr},
-            ld);
+            halves(rows));
         transpose<V>(cols, rows, result, ld, p.c + i * p.ldc + j, p.ldc);
       }
     }

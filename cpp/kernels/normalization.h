@@ -1,7 +1,7 @@
-// What layers without products are made of: normalisation of columns and of rows, dropout, sums.
+// Normalisation of columns and of rows.
 //
-// Sums down a column are left to `column_sum` and its likes in elementwise.h, which add in an order
-// that depends on the number of rows only.
+// Sums down a column are added in an order that depends on the number of rows only, as `column_sum`
+// in elementwise.h does.
 #pragma once
 
 #include "kernels/elementwise.h"
@@ -118,40 +118,6 @@ void normalize_rows_gradient(index_t rows, index_t cols, const densecore::RowRul
       part.store(inverse * fnma(part.load(normalized + j), mean_gn, rest), dx + j);
     });
   }
-}
-
-inline std::uint32_t bits_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
-inline std::uint64_t bits_of(double x) { return __builtin_bit_cast(std::uint64_t, x); }
-
-// By bits, not by a choice: that would be a branch that no processor can predict, and would take
-// longer than drawing the numbers.
-template <class T>
-void drop(index_t n, const std::uint16_t* random, std::uint32_t kept, T factor, T* out) {
-  const auto bits = bits_of(factor);
-  using Bits = decltype(bits_of(factor));
-  const auto one = [=](index_t i) {
-    out[i] = __builtin_bit_cast(T, bits & -static_cast<Bits>(random[i] < kept));
-  };
-  index_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int k = 0; k < 8; ++k) one(i + k);  // so many that compilers make vectors of them
-  for (; i < n; ++i) one(i);
-}
-
-template <class V>
-void multiply(index_t rows, index_t cols, const typename V::T* a, index_t lda,
-              const typename V::T* b, index_t ldb, typename V::T* out, index_t ldo) {
-  for_each_row_vector<V>(rows, cols, [=](index_t i, index_t j, auto part) {
-    part.store(part.load(a + i * lda + j) * part.load(b + i * ldb + j), out + i * ldo + j);
-  });
-}
-
-template <class V>
-void sum(index_t rows, index_t cols, const typename V::T* a, index_t lda, const typename V::T* b,
-         index_t ldb, typename V::T* out, index_t ldo) {
-  for_each_row_vector<V>(rows, cols, [=](index_t i, index_t j, auto part) {
-    part.store(part.load(a + i * lda + j) + part.load(b + i * ldb + j), out + i * ldo + j);
-  });
 }
 
 }  // namespace

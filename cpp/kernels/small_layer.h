@@ -115,22 +115,31 @@ void small_narrow_multiply(const SmallLayer<typename V::T>& p, index_t rows) {
       const index_t count = p.inputs - k < width ? p.inputs - k : width;
       const Any<V> part{p.whole_x ? width : count};
       const T* from = p.x + i * p.ld_x + k;
+      // As many rows are as many streams, more than the processor follows by itself. The next batch
+      // mostly lies behind this one.
+      const index_t ahead = p.whole_x || k % (64 / index_t(sizeof(T))) > 0 ? 0 : rows * p.ld_x;
       for (index_t b = 0; b < together && i + b * width < rows; ++b) {
         const index_t height = rows - i - b * width;
         V block[width];
 #pragma GCC unroll 8
         for (index_t r = 0; r < width; ++r) {
           block[r] = part.load(from);
+          if (ahead > 0) prefetch(from + ahead);
           from = next_row(from, r + 1 < height ? p.ld_x : 0);  // the last row again
         }
         transpose_block(block);
         const T* w = p.weight + k * units;
-        V* const sum = sums[b];
+        // In registers: through memory every addition would wait for the store of the one before.
+        V sum[units];
+#pragma GCC unroll 2
+        for (int j = 0; j < units; ++j) sum[j] = sums[b][j];
 #pragma GCC unroll 8
         for (index_t c = 0; c < width; ++c)
           if (c < count)
 #pragma GCC unroll 2
             for (int j = 0; j < units; ++j) sum[j] = fma(block[c], V::set(*w++), sum[j]);
+#pragma GCC unroll 2
+        for (int j = 0; j < units; ++j) sums[b][j] = sum[j];
       }
     }
     for (index_t b = 0; b < together; ++b)

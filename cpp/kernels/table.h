@@ -69,8 +69,8 @@ struct ActivationEntry {
   void (*backward)(index_t rows, index_t cols, const T* z, index_t ldz, const T* a, index_t lda,
                    const T* g, index_t ldg, T* dz, index_t lddz, const double* parameters);
   // The same over n elements, whole vectors: of `lanes`, and of `short_lanes` elements. Null for
-  // row-wise ones. `derive` turns g into dz. Where that is g f'(z), `activate_and_derive` (else
-  // null) puts f'(z) in the place of z.
+  // row-wise ones. `derive` turns g into dz. Where that is g f'(z), `activate_and_derive` puts f'(z)
+  // in the place of z; there is one of the two.
   void (*activate[2])(index_t n, const T* z, T* a, const double* parameters);
   void (*activate_and_derive[2])(index_t n, T* z, T* a, const double* parameters);
   void (*derive[2])(index_t n, const T* z, const T* a, T* g, const double* parameters);
@@ -110,7 +110,7 @@ struct LossEntry {
   int parameter_count;
   TargetKind targets;
   bool averaged;     // a row's loss is a mean over its outputs (targets, for pairs), not a sum
-  const char* link;  // the activation that `fused` swallows, or null
+  const char* link;  // the activation that `fused` also computes, or null
   double (*plain)(const LossArguments<T>&);
   double (*fused)(const LossArguments<T>&);
   // The range that targets must be in; where a loss has no minimum outside, or means nothing.
@@ -156,14 +156,14 @@ struct SmallLayer {
   index_t ld_x;
   bool whole_x;            // rows of x have room for whole vectors
   const T *weight, *bias;  // bias null: none
-  T *z, *a;                // may be one
+  T *z, *a;                // may be the same
   index_t ld;
   T* delta;             // dC/da; then dC/dz
   const T* transposed;  // W^T, in memory of its own; (units rounded up to whole vectors, ld_below)
   T* below;             // dC/dx, unless null
   index_t ld_below;
   T *weight_gradient, *bias_gradient;  // unless null
-  // The activation's entries, unless null; with `activate_and_derive` `derive` is not its own.
+  // The activation's, or null. After `activate_and_derive`, `derive` only multiplies by f'(z).
   void (*activate)(index_t n, const T* z, T* a, const double* parameters);
   void (*activate_and_derive)(index_t n, T* z, T* a, const double* parameters);
   void (*derive)(index_t n, const T* z, const T* a, T* g, const double* parameters);
@@ -234,7 +234,7 @@ struct TinyTraining {
   int loss_parameter_count;
   const double* rates;          // the learning rate of each step
   const TinyUpdate<T>* update;  // null: p -= rate * g
-  double* total_loss;           // is added to
+  double* total_loss;           // += the losses
   T* outputs;                   // (steps, units) what the loss took, or null
   T* scratch;                   // gemm_scratch_bytes
 };
@@ -273,7 +273,7 @@ struct LaneTraining {
   LaneLoss loss;
   double scale;        // of every row's gradient
   double share;        // of a mean over the outputs: 1 / outputs, else 1
-  double* total_loss;  // (lanes,), is added to
+  double* total_loss;  // (lanes,) += the losses
   T* scratch;          // lane_scratch elements per lane
 };
 // The inputs, the targets, each layer's outputs, and the gradients of two layers.
@@ -318,7 +318,7 @@ struct RowRule {
   bool centered;
 };
 
-// Layers without products. Vectors over columns have `cols` elements.
+// Normalisation of columns and of rows. Vectors over columns have `cols` elements.
 template <class T>
 struct NormalizationKernels {
   // out[j] = (accumulate ? out[j] : 0) + sum over i of a[i][j] * b[i][j]
@@ -341,6 +341,11 @@ struct NormalizationKernels {
                const T* gamma, const T* beta, T* normalized, index_t ldn, T* y, index_t ldy);
   void (*rows_gradient)(index_t rows, index_t cols, const RowRule& rule, const T* g, index_t ldg,
                         const T* gamma, const T* normalized, index_t ldn, T* dx, index_t lddx);
+};
+
+// Element by element.
+template <class T>
+struct ElementwiseKernels {
   // out[i] = random[i] < kept ? factor : 0
   void (*drop)(index_t n, const std::uint16_t* random, std::uint32_t kept, T factor, T* out);
   // out = a * b and out = a + b; out may be either.
@@ -350,7 +355,6 @@ struct NormalizationKernels {
               index_t ldo);
 };
 
-// What is done with gradients and parameters besides an optimizer's update.
 // Columns of a periodic embedding, the frequencies and the outputs of each.
 struct PeriodicShape {
   index_t columns, frequencies, units;
@@ -371,6 +375,7 @@ struct PeriodicKernels {
                          index_t ldk, const T* g, index_t ldg, T* dx, index_t lddx);
 };
 
+// What is done with gradients and parameters besides an optimizer's update.
 template <class T>
 struct GradientKernels {
   double (*sum_of_squares)(index_t n, const T* x);
@@ -413,6 +418,7 @@ struct KernelTable {
   const FunctionEntry<T>* functions;
   int function_count;
   NormalizationKernels<T> normalization;
+  ElementwiseKernels<T> elementwise;
   PeriodicKernels<T> periodic;
   GradientKernels<T> gradients;
   PeakEntry<T> peak;

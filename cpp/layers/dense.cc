@@ -38,6 +38,14 @@ void Dense<T>::weight_gradient(MatrixView<const T> x, MatrixView<const T> delta,
 }
 
 template <class T>
+void Dense<T>::weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs,
+                               T* out, void* scratch) const {
+  this->table_->gemm({inputs.size(), this->units(), x.rows, x.data + inputs.begin, 1, x.stride,
+                      delta.data, delta.stride, 1, nullptr, false, out, this->units(),
+                      static_cast<T*>(scratch)});
+}
+
+template <class T>
 void Dense<T>::descend(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units,
                        T rate, T* parameters, void* scratch) const {
   const index_t i = inputs.begin, j = units.begin;

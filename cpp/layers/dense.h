@@ -10,12 +10,6 @@
 
 namespace densecore {
 
-// Columns begin .. end-1.
-struct Range {
-  index_t begin, end;
-  index_t size() const { return end - begin; }
-};
-
 template <class T>
 class Dense : public Layer<T> {
  public:
@@ -47,18 +41,32 @@ class Dense : public Layer<T> {
   // z = x W + b.
   void affine(const T* parameters, MatrixView<const T> x, Range units, MatrixView<T> z,
               void* scratch) const;
-  // a = f(z), row by row if f needs whole rows; z may be a itself.
-  void activate(MatrixView<const T> z, Range units, MatrixView<T> a) const {
-    function_.forward(z, a, units.begin, units.size());
+  // a = f(z), row by row if f needs whole rows; z may be a itself. With `slopes` f'(z) takes the
+  // place of z where that is what the backward pass would make of it: z and a are rows of the
+  // workspace, and `units` begin where a vector does.
+  void activate(MatrixView<T> z, Range units, MatrixView<T> a, bool slopes) const {
+    if (slopes && function_.has_slope())
+      function_.forward_and_derive(z, a, units.begin, units.size());
+    else
+      function_.forward(z, a, units.begin, units.size());
   }
-  // delta = dC/dz from dC/da, in place: the note's (dC/da)(da/dz).
-  void delta(MatrixView<const T> z, MatrixView<const T> a, Range units,
-             MatrixView<T> gradient) const {
-    function_.backward(z, a, gradient, gradient, units.begin, units.size());
+  // delta = dC/dz from dC/da, in place: the note's (dC/da)(da/dz). `slopes` as in `activate`.
+  void delta(MatrixView<const T> z, MatrixView<const T> a, Range units, MatrixView<T> gradient,
+             bool slopes) const {
+    const index_t j = units.begin;
+    if (slopes && function_.has_slope())
+      this->table_->elementwise.multiply(gradient.rows, units.size(), gradient.data + j,
+                                         gradient.stride, z.data + j, z.stride, gradient.data + j,
+                                         gradient.stride);
+    else
+      function_.backward(z, a, gradient, gradient, j, units.size());
   }
   // dW = X^T delta, into the flat buffer `gradients`: added to it when `accumulate`.
   void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units,
                        bool accumulate, T* gradients, void* scratch) const;
+  // Rows `inputs` of dW, into `out` (inputs.size(), units).
+  void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, T* out,
+                       void* scratch) const;
   // db, the column sums of delta, likewise. Unlike dW's, its bits depend on how many rows are added
   // at a time.
   void bias_gradient(MatrixView<const T> delta, Range units, bool accumulate, T* gradients) const;

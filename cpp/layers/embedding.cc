@@ -23,7 +23,7 @@ void Embedding<T>::check_numbers(MatrixView<const T> x, index_t first) const {
   for (index_t i = 0; i < x.rows; ++i)
     for (index_t j = 0; j < x.cols; ++j) {
       const T value = x.row(i)[j];
-      // Row 0 stands for all that stands for none, too.
+      // Row 0 also stands for values that have no row of their own.
       if (row_of(value) != 0 || value == 0) continue;
       std::ostringstream text;
       text.precision(17);

@@ -11,8 +11,22 @@ namespace densecore {
 template <class T>
 ActivationFunction<T>::ActivationFunction(const KernelTable<T>& table, const ActivationSpec& spec)
     : entry_(&find_activation(table, spec.name)),
+      lanes_(table.lanes),
+      short_lanes_(table.short_lanes),
       parameters_(resolved_parameters(spec.name, entry_->parameters, entry_->parameter_count,
                                       spec.parameters)) {}
+
+template <class T>
+void ActivationFunction<T>::forward_and_derive(MatrixView<T> z, MatrixView<T> a, index_t j,
+                                               index_t cols) const {
+  const bool is_short = z.stride <= short_lanes_;
+  const auto function = entry_->activate_and_derive[is_short ? 1 : 0];
+  const index_t n =
+      divide_up(cols, is_short ? short_lanes_ : lanes_) * (is_short ? short_lanes_ : lanes_);
+  if (n == z.stride && z.stride == a.stride)
+    return function(z.rows * n, z.data, a.data, parameters_.data());
+  for (index_t i = 0; i < z.rows; ++i) function(n, z.row(i) + j, a.row(i) + j, parameters_.data());
+}
 
 template <class T>
 std::shared_ptr<AlignedBuffer<T>> Layer<T>::add_state(const char* name, T value) {

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -43,6 +44,28 @@ struct LayerRows {
   MatrixView<const T> x;
   MatrixView<T> kept, a;
   const MatrixView<const T>* inputs = nullptr;  // of a layer that merges: all of them
+};
+
+// Replaces numbers by their sum over the processes that share a batch.
+template <class T>
+using AddUp = std::function<void(T* values, index_t count)>;
+
+// The rows of a batch that one of several processes has: leaf number `leaf` of the whole batch's
+// tree and those that follow it, cut at `cuts`, of `rows` in all.
+template <class T>
+struct SharedRows {
+  const std::vector<index_t>& cuts;
+  index_t leaf, rows;
+  const AddUp<T>& add_up;
+  // The buffer of gradients of leaf i, counted from this process's first one.
+  std::function<T*(index_t)> gradients;
+
+  index_t leaves() const { return static_cast<index_t>(cuts.size()) - 1; }
+  // Of leaf i, counted from this process's first row.
+  Range rows_of(index_t i) const {
+    const auto at = static_cast<std::size_t>(i);
+    return {cuts[at] - cuts.front(), cuts[at + 1] - cuts.front()};
+  }
 };
 
 // The rows of a table that a gradient is of; it is 0 in all others.
@@ -92,9 +115,15 @@ class ActivationFunction {
                      dz.data + j, dz.stride, parameters_.data());
   }
   void forward(MatrixView<const T> z, MatrixView<T> a) const { forward(z, a, 0, z.cols); }
+  // Whether f'(z) may take the place of z: the backward pass is then a multiplication.
+  bool has_slope() const { return entry_->activate_and_derive[0] != nullptr; }
+  // a = f(z) and z = f'(z), both for little more than one of them. Rows have room for whole
+  // vectors, and j is a multiple of a vector's length.
+  void forward_and_derive(MatrixView<T> z, MatrixView<T> a, index_t j, index_t cols) const;
 
  private:
   const ActivationEntry<T>* entry_;
+  index_t lanes_, short_lanes_;
   std::vector<double> parameters_;
 };
 
@@ -186,6 +215,17 @@ class Layer {
   // `input_gradient` for the same rows.
   virtual void parameter_gradient(const Pass&, const LayerRows<T>&, MatrixView<const T> /*g*/,
                                   bool /*accumulate*/, T* /*gradients*/) {}
+  // The two of a layer that couples rows, when several processes share the batch and x and g are
+  // this one's rows: statistics are over all of them. In a pass each adds up numbers between the
+  // processes `sums_of_pass` times: of so many, in `begin` and in `parameter_gradient`.
+  virtual void begin_shared(const Pass&, const T* /*parameters*/, MatrixView<const T> /*x*/,
+                            const SharedRows<T>&) {}
+  virtual void gradient_shared(const Pass&, const LayerRows<T>&, MatrixView<const T> /*g*/,
+                               bool /*accumulate*/, const SharedRows<T>&) {}
+  struct SumsOfPass {
+    std::vector<index_t> begin, gradient;
+  };
+  virtual SumsOfPass sums_of_pass() const { return {}; }
   // dx = dC/dx; dx and g do not overlap.
   virtual void input_gradient(const Pass& pass, const T* parameters, const LayerRows<T>& rows,
                               MatrixView<const T> g, MatrixView<T> dx) const = 0;

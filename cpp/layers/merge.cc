@@ -176,8 +176,8 @@ void Add<T>::forward(const Pass&, const T*, const LayerRows<T>& rows) const {
   for (std::size_t i = 1; i < this->count(); ++i) {
     const MatrixView<const T>& x = rows.inputs[i];
     if (x.cols == a.cols) {
-      this->table_->normalization.sum(a.rows, a.cols, sum.data, sum.stride, x.data, x.stride,
-                                      a.data, a.stride);
+      this->table_->elementwise.sum(a.rows, a.cols, sum.data, sum.stride, x.data, x.stride, a.data,
+                                    a.stride);
     } else {
       if (sum.data != a.data) copy_rows(sum, a);
       combine(x, a, [](T one, T other) { return one + other; });

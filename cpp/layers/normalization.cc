@@ -5,13 +5,14 @@
 #include <stdexcept>
 #include <string>
 
+#include "base/branches.h"
 #include "base/dtypes.h"
+#include "base/pairwise.h"
 
 namespace densecore {
 namespace {
 
-// A column's sum is made of chunks of so many rows. Sums of chunks are added pairwise, so that the
-// rounding error grows with the logarithm of the number of rows.
+// A column's sum is made of chunks of so many rows, whose sums are added pairwise.
 constexpr index_t chunk_rows = 64;
 
 // out = the sum of all chunks; sum(begin, end, to) writes the sum of one.
@@ -22,10 +23,35 @@ void add_chunks(const KernelTable<T>& table, index_t rows, index_t cols, Aligned
   reserve(sums, chunks * cols);
   for (index_t c = 0; c < chunks; ++c)
     sum(c * chunk_rows, std::min((c + 1) * chunk_rows, rows), sums.data() + c * cols);
-  for (index_t distance = 1; distance < chunks; distance *= 2)
-    for (index_t c = 0; c + distance < chunks; c += 2 * distance)
-      table.add(cols, sums.data() + (c + distance) * cols, sums.data() + c * cols);
+  add_pairwise(chunks, [&](index_t to, index_t from) {
+    table.add(cols, sums.data() + from * cols, sums.data() + to * cols);
+  });
   std::copy_n(sums.data(), cols, out);
+}
+
+// The same of each leaf of a batch that processes share: leaf i's sum goes to out + i * distance.
+template <class T, class Sum>
+void sum_leaves(const KernelTable<T>& table, const SharedRows<T>& shared, index_t cols,
+                index_t distance, AlignedBuffer<T>& sums, T* out, Sum sum) {
+  for (index_t i = 0; i < shared.leaves(); ++i, out += distance) {
+    const Range leaf = shared.rows_of(i);
+    if (leaf.size() == 0)
+      std::fill_n(out, cols, T(-0.0));
+    else
+      add_chunks(table, leaf.size(), cols, sums, out, [&](index_t begin, index_t end, T* to) {
+        sum(leaf.begin + begin, leaf.begin + end, to);
+      });
+  }
+}
+
+// Adds up rows of `sums`, one for each leaf, over all leaves of all processes, into the first one.
+template <class T>
+void add_leaves_up(const KernelTable<T>& table, const SharedRows<T>& shared, index_t cols,
+                   T* sums) {
+  add_leaves(shared.leaf, shared.leaves(), [&](index_t to, index_t from) {
+    table.add(cols, sums + from * cols, sums + to * cols);
+  });
+  shared.add_up(sums, cols);
 }
 
 template <class T>
@@ -161,8 +187,13 @@ void BatchNormalization<T>::begin(const Pass& pass, const T* parameters, MatrixV
     std::copy_n(moving_mean_->data(), cols, mean_.data());
     std::copy_n(moving_variance_->data(), cols, variance_.data());
   }
+  find_factors(parameters);
+}
+
+template <class T>
+void BatchNormalization<T>::find_factors(const T* parameters) {
   const T* const gamma = this->gamma(parameters);
-  for (index_t j = 0; j < cols; ++j) {
+  for (index_t j = 0; j < this->units(); ++j) {
     inverse_.data()[j] =
         static_cast<T>(1 / std::sqrt(static_cast<double>(variance_.data()[j]) + epsilon_));
     factor_.data()[j] = gamma[j] * inverse_.data()[j];
@@ -197,11 +228,69 @@ void BatchNormalization<T>::parameter_gradient(const Pass& pass, const LayerRows
         table.normalization.column_product_sum(end - begin, g.cols, g.row(begin), g.stride,
                                                rows.kept.row(begin), rows.kept.stride, false, out);
       });
-  if (this->scale_) std::copy_n(mean_gn_.data(), g.cols, gradients + this->parameters()[0].offset);
-  if (this->center_)
-    std::copy_n(mean_g_.data(), g.cols, gradients + this->parameters().back().offset);
+  take_gradients(mean_gn_.data(), mean_g_.data(), accumulate, gradients);
   divide(mean_g_.data(), g.cols, g.rows);
   divide(mean_gn_.data(), g.cols, g.rows);
+}
+
+template <class T>
+void BatchNormalization<T>::take_gradients(const T* gamma, const T* beta, bool accumulate,
+                                           T* gradients) const {
+  const auto take = [&](const T* from, index_t offset) {
+    if (accumulate)
+      this->table_->add(this->units(), from, gradients + offset);
+    else
+      std::copy_n(from, this->units(), gradients + offset);
+  };
+  if (this->scale_) take(gamma, this->parameters().front().offset);
+  if (this->center_) take(beta, this->parameters().back().offset);
+}
+
+template <class T>
+void BatchNormalization<T>::begin_shared(const Pass&, const T* parameters, MatrixView<const T> x,
+                                         const SharedRows<T>& shared) {
+  const index_t cols = this->units();
+  const KernelTable<T>& table = *this->table_;
+  const auto mean_of = [&](AlignedBuffer<T>& out, auto&& sum) {
+    reserve(leaf_sums_, shared.leaves() * cols);
+    sum_leaves(table, shared, cols, cols, sums_, leaf_sums_.data(), sum);
+    add_leaves_up(table, shared, cols, leaf_sums_.data());
+    std::copy_n(leaf_sums_.data(), cols, out.data());
+    divide(out.data(), cols, shared.rows);
+  };
+  mean_of(mean_, [&](index_t begin, index_t end, T* out) {
+    table.column_sum(end - begin, cols, x.row(begin), x.stride, false, out);
+  });
+  mean_of(variance_, [&](index_t begin, index_t end, T* out) {
+    table.normalization.column_squares(end - begin, cols, x.row(begin), x.stride, mean_.data(),
+                                       out);
+  });
+  find_factors(parameters);
+}
+
+template <class T>
+void BatchNormalization<T>::gradient_shared(const Pass&, const LayerRows<T>& rows,
+                                            MatrixView<const T> g, bool accumulate,
+                                            const SharedRows<T>& shared) {
+  const index_t cols = this->units();
+  const KernelTable<T>& table = *this->table_;
+  reserve(leaf_sums_, shared.leaves() * 2 * cols);
+  T* const sums = leaf_sums_.data();
+  sum_leaves(table, shared, cols, 2 * cols, sums_, sums, [&](index_t begin, index_t end, T* out) {
+    table.column_sum(end - begin, cols, g.row(begin), g.stride, false, out);
+  });
+  sum_leaves(
+      table, shared, cols, 2 * cols, sums_, sums + cols, [&](index_t begin, index_t end, T* out) {
+        table.normalization.column_product_sum(end - begin, cols, g.row(begin), g.stride,
+                                               rows.kept.row(begin), rows.kept.stride, false, out);
+      });
+  for (index_t i = 0; i < shared.leaves(); ++i)
+    take_gradients(sums + (2 * i + 1) * cols, sums + 2 * i * cols, accumulate, shared.gradients(i));
+  add_leaves_up(table, shared, 2 * cols, sums);
+  std::copy_n(sums, cols, mean_g_.data());
+  std::copy_n(sums + cols, cols, mean_gn_.data());
+  divide(mean_g_.data(), cols, shared.rows);
+  divide(mean_gn_.data(), cols, shared.rows);
 }
 
 template <class T>
@@ -268,8 +357,8 @@ void FixedNormalization<T>::input_gradient(const Pass&, const T*, const LayerRow
                                            MatrixView<const T> g, MatrixView<T> dx) const {
   // dx = g * factor, whatever the rows were.
   for (index_t i = 0; i < rows.x.rows; ++i)
-    this->table_->normalization.multiply(1, g.cols, g.row(i), g.stride, factor_.data(), g.cols,
-                                         dx.row(i), dx.stride);
+    this->table_->elementwise.multiply(1, g.cols, g.row(i), g.stride, factor_.data(), g.cols,
+                                       dx.row(i), dx.stride);
 }
 
 template <class T>

@@ -170,15 +170,27 @@ class BatchNormalization : public ScaleAndCenter<T> {
   index_t kept_of_pass() const override { return this->units(); }
   void exchange(AlignedBuffer<T>& other) noexcept override { std::swap(factor_, other); }
   JetRule<T> jet_rule() const override;
+  // The mean, then the variance around it; the sums of g and of g * normalised at once.
+  void begin_shared(const Pass& pass, const T* parameters, MatrixView<const T> x,
+                    const SharedRows<T>& shared) override;
+  void gradient_shared(const Pass& pass, const LayerRows<T>& rows, MatrixView<const T> g,
+                       bool accumulate, const SharedRows<T>& shared) override;
+  typename Layer<T>::SumsOfPass sums_of_pass() const override {
+    return {{this->units(), this->units()}, {2 * this->units()}};
+  }
 
  private:
   bool by_batch(const Pass& pass) const { return pass.training && this->trainable; }
+  // From the mean and the variance of the pass.
+  void find_factors(const T* parameters);
+  // The gradients of gamma and beta, of all columns.
+  void take_gradients(const T* gamma, const T* beta, bool accumulate, T* gradients) const;
 
   double epsilon_, momentum_;
   std::shared_ptr<AlignedBuffer<T>> moving_mean_, moving_variance_;
   // Of the pass: mean, variance, 1 / deviation, gamma / deviation; of the backward pass: means of g
   // and of g * normalised.
-  AlignedBuffer<T> mean_, variance_, inverse_, factor_, mean_g_, mean_gn_, sums_;
+  AlignedBuffer<T> mean_, variance_, inverse_, factor_, mean_g_, mean_gn_, sums_, leaf_sums_;
 };
 
 // y = (x - mean) / max(sqrt(variance), epsilon) with given numbers, or with `invert` the inverse:

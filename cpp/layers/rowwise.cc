@@ -43,7 +43,7 @@ void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
       for (index_t i = 0; i < needed * of_block; ++i)
         random[i] = static_cast<std::uint16_t>(blocks[i / of_block].word[i % of_block / 4] >>
                                                (16 * (i % 4)));
-    this->table_->normalization.drop(count, random, threshold_, factor, out + j);
+    this->table_->elementwise.drop(count, random, threshold_, factor, out + j);
   }
 }
 
@@ -52,17 +52,16 @@ void Dropout<T>::forward(const Pass& pass, const T*, const LayerRows<T>& rows) c
   if (!pass.training) return copy_rows(rows.x, rows.a);
   for (index_t i = 0; i < rows.x.rows; ++i)
     random_numbers(pass, pass.first + rows.begin + i, rows.kept.row(i));
-  this->table_->normalization.multiply(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
-                                       rows.kept.data, rows.kept.stride, rows.a.data,
-                                       rows.a.stride);
+  this->table_->elementwise.multiply(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
+                                     rows.kept.data, rows.kept.stride, rows.a.data, rows.a.stride);
 }
 
 template <class T>
 void Dropout<T>::input_gradient(const Pass& pass, const T*, const LayerRows<T>& rows,
                                 MatrixView<const T> g, MatrixView<T> dx) const {
   if (!pass.training) return copy_rows(g, dx);
-  this->table_->normalization.multiply(g.rows, g.cols, g.data, g.stride, rows.kept.data,
-                                       rows.kept.stride, dx.data, dx.stride);
+  this->table_->elementwise.multiply(g.rows, g.cols, g.data, g.stride, rows.kept.data,
+                                     rows.kept.stride, dx.data, dx.stride);
 }
 
 template <class T>
@@ -81,8 +80,8 @@ void GaussianNoise<T>::forward(const Pass& pass, const T*, const LayerRows<T>& r
   if (!pass.training) return copy_rows(rows.x, rows.a);
   for (index_t i = 0; i < rows.x.rows; ++i)
     random_numbers(pass, pass.first + rows.begin + i, rows.a.row(i));
-  this->table_->normalization.sum(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride, rows.a.data,
-                                  rows.a.stride, rows.a.data, rows.a.stride);
+  this->table_->elementwise.sum(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride, rows.a.data,
+                                rows.a.stride, rows.a.data, rows.a.stride);
 }
 
 template <class T>

@@ -166,8 +166,8 @@ class FunctionLayer : public Layer<T> {
   void input_gradient(const Pass&, const T*, const LayerRows<T>& rows, MatrixView<const T> g,
                       MatrixView<T> dx) const override {
     function.derivative(rows.x, rows.a, dx);
-    this->table_->normalization.multiply(g.rows, g.cols, g.data, g.stride, dx.data, dx.stride,
-                                         dx.data, dx.stride);
+    this->table_->elementwise.multiply(g.rows, g.cols, g.data, g.stride, dx.data, dx.stride,
+                                       dx.data, dx.stride);
   }
   JetRule<T> jet_rule() const override {
     throw std::invalid_argument(

@@ -88,7 +88,7 @@ Source resolved(Source source, index_t inputs, const Widths& widths) {
   return {source.layer, first, columns};
 }
 
-// Nothing is there in vain: every column of x and every layer but the last has a use.
+// Every column of x, and every layer but the last, must be an input of some layer.
 void check_uses(const NetworkSpec& spec, const Graph& graph) {
   const std::size_t count = spec.layers.size();
   std::vector<bool> layers(count);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/dtypes.h"
+#include "base/pairwise.h"
 #include "network/network.h"
 
 namespace densecore {
@@ -57,7 +58,7 @@ void Network<T>::forward_rows(ConstView x, index_t begin, index_t end, View out,
     }
     const View z = only_z ? a : z_of(*layer, l, begin, end, a);
     layer->affine(parameters_->data(), input_of(l, x, begin, end), layer->all_units(), z, scratch);
-    if (!only_z) layer->activate(z, layer->all_units(), a);
+    if (!only_z) layer->activate(z, layer->all_units(), a, workspace_.slopes);
   }
 }
 
@@ -80,7 +81,7 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
     const View delta = workspace_.gradient(l, begin, end);
     if (!from_here)
       layer->delta(workspace_.kept(l, begin, end), workspace_.a(l, begin, end), layer->all_units(),
-                   delta);
+                   delta, workspace_.slopes);
     // Before the weights change.
     pass_down_dense(l, delta, begin, end, dx, scratch);
     if (!layer->trainable || gradients == nullptr) continue;
@@ -116,8 +117,8 @@ void Network<T>::pass_down(const Edge& edge, View below, index_t begin, bool nea
   const View added = near ? workspace_.near_spare(below.rows, below.cols, below.stride)
                           : workspace_.spare(begin, begin + below.rows, below.cols);
   write(added);
-  table_->normalization.sum(below.rows, below.cols, below.data, below.stride, added.data,
-                            added.stride, below.data, below.stride);
+  table_->elementwise.sum(below.rows, below.cols, below.data, below.stride, added.data,
+                          added.stride, below.data, below.stride);
 }
 
 template <class T>
@@ -250,9 +251,9 @@ void Network<T>::sum_leaves(Executor& executor, int leaves, const Update<T>* upd
       const index_t begin = std::max(first, trained.begin),
                     count = std::min(last, trained.end) - begin;
       if (count <= 0) continue;
-      for (int distance = 1; distance < leaves; distance *= 2)
-        for (int i = 0; i + distance < leaves; i += 2 * distance)
-          table_->add(count, leaf_gradient(i + distance) + begin, leaf_gradient(i) + begin);
+      add_pairwise(leaves, [&](int to, int from) {
+        table_->add(count, leaf_gradient(from) + begin, leaf_gradient(to) + begin);
+      });
       if (update != nullptr) update->apply(begin, count);
     }
   });

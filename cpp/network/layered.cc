@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/dtypes.h"
+#include "base/thread_pool.h"
 #include "network/network.h"
 
 namespace densecore {
@@ -16,6 +17,20 @@ constexpr index_t least_rows = 24;
 // Weight gradients: a block has at most this many inputs and, from `packed_units` on, at least this
 // many units. X and the layer's gradient are packed once per block.
 constexpr index_t most_inputs = 504, least_units = 256, packed_units = 1024;
+// Weights of few rows take longer to come from memory than their arithmetic. So the backward pass
+// goes through them once, a block at a time that half of the second-level cache holds with its
+// gradient: its columns of dX, its gradient, which stays in the thread's scratch memory, and its
+// update. Blocks of fewer inputs would spend their time on edges.
+constexpr index_t update_rows = 128, least_inputs = 16;
+constexpr std::size_t update_bytes = 256 * 1024;
+static_assert(gemm_scratch_bytes + update_bytes <= thread_scratch_bytes);
+
+// Inputs of such a block.
+template <class T>
+index_t update_block(index_t units) {
+  return static_cast<index_t>(update_bytes / sizeof(T)) / units;
+}
+
 // Columns are cut at multiples of a tile's width.
 constexpr index_t strip = 64;
 // Enough blocks for the threads to end at about the same time; more blocks would read and pack the
@@ -51,6 +66,12 @@ class Grid {
         std::clamp(divide_up(wanted_blocks(), col_blocks), row_blocks, divide_up(rows, least_rows)),
         col_blocks};
   }
+  // For weights with their update: whole rows, at most so many.
+  static Grid of_inputs(index_t rows, index_t most) {
+    const index_t blocks = divide_up(rows, most);
+    if (thread_count() == 1) return {rows, 1, blocks, 1};
+    return {rows, 1, std::max(blocks, std::min(wanted_blocks(), divide_up(rows, least_inputs))), 1};
+  }
   // For functions of rows, which have nothing to share.
   static Grid of_functions(index_t rows) {
     return {rows, 1, std::clamp<index_t>(wanted_blocks(), 1, divide_up(rows, least_rows)), 1};
@@ -81,7 +102,7 @@ class Grid {
 };
 
 // An element of a layer without products costs about as much as eight multiply-adds.
-double simple_work(index_t rows, index_t cols) {
+double function_work(index_t rows, index_t cols) {
   return 8.0 * static_cast<double>(rows) * static_cast<double>(cols);
 }
 
@@ -91,6 +112,8 @@ template <class T>
 void Network<T>::forward_layers(Executor& executor, ConstView x, View out, bool stop_at_z) {
   const std::size_t last = layers_.size() - 1;
   for (std::size_t l = 0; l <= last; ++l) {
+    const bool coupled = layers_[l]->couples_rows(pass_);
+    if (x.rows == 0 && !coupled) continue;  // of a batch that processes share
     const View a = l == last && out ? out : workspace_.a(l, 0, x.rows);
     const bool only_z = l == last && stop_at_z;
     const ConstView input = input_of(l, x, 0, x.rows);
@@ -98,10 +121,13 @@ void Network<T>::forward_layers(Executor& executor, ConstView x, View out, bool 
       forward_layer(executor, *layer, l, input, a, only_z);
       continue;
     }
-    layers_[l]->begin(pass_, parameters_->data(), input);
-    const Grid grid =
-        layers_[l]->couples_rows(pass_) ? Grid::whole(x.rows) : Grid::of_functions(x.rows);
-    executor.run(grid.size(), simple_work(x.rows, a.cols), [&](int block, void*) {
+    if (coupled && shared_rows_ != nullptr)
+      layers_[l]->begin_shared(pass_, parameters_->data(), input, *shared_rows_);
+    else
+      layers_[l]->begin(pass_, parameters_->data(), input);
+    if (x.rows == 0) continue;
+    const Grid grid = coupled ? Grid::whole(x.rows) : Grid::of_functions(x.rows);
+    executor.run(grid.size(), function_work(x.rows, a.cols), [&](int block, void*) {
       const Range r = grid.rows(block);
       forward_other(l, x, r.begin, r.end, a.slice(r.begin, r.end), only_z);
     });
@@ -121,13 +147,13 @@ void Network<T>::forward_layer(Executor& executor, const Dense<T>& layer, std::s
                  const View z_rows = z.slice(r.begin, r.end);
                  layer.affine(parameters_->data(), x.slice(r.begin, r.end), units, z_rows, scratch);
                  if (!stop_at_z && !row_wise)
-                   layer.activate(z_rows, units, a.slice(r.begin, r.end));
+                   layer.activate(z_rows, units, a.slice(r.begin, r.end), workspace_.slopes);
                });
   if (stop_at_z || !row_wise) return;
   const Grid row_grid = Grid::of_functions(rows);
-  executor.run(row_grid.size(), simple_work(rows, layer.units()), [&](int block, void*) {
+  executor.run(row_grid.size(), function_work(rows, layer.units()), [&](int block, void*) {
     const Range r = row_grid.rows(block);
-    layer.activate(z.slice(r.begin, r.end), layer.all_units(), a.slice(r.begin, r.end));
+    layer.activate(z.slice(r.begin, r.end), layer.all_units(), a.slice(r.begin, r.end), false);
   });
 }
 
@@ -135,10 +161,10 @@ template <class T>
 void Network<T>::delta_rows(Executor& executor, std::size_t l, index_t rows) {
   const Dense<T>& layer = *layers_[l]->dense();
   const Grid grid = Grid::of_functions(rows);
-  executor.run(grid.size(), simple_work(rows, layer.units()), [&](int block, void*) {
+  executor.run(grid.size(), function_work(rows, layer.units()), [&](int block, void*) {
     const Range r = grid.rows(block);
     layer.delta(workspace_.kept(l, r.begin, r.end), workspace_.a(l, r.begin, r.end),
-                layer.all_units(), workspace_.gradient(l, r.begin, r.end));
+                layer.all_units(), workspace_.gradient(l, r.begin, r.end), workspace_.slopes);
   });
 }
 
@@ -150,29 +176,28 @@ bool Network<T>::delta_at_once(std::size_t l) const {
 
 template <class T>
 void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, View dx,
-                                 const Update<T>* update, bool descend) {
+                                 const Update<T>* update, bool descend, bool keep) {
   const index_t rows = x.rows;
   const std::size_t end_layer = dx ? 0 : lowest_;
   for (std::size_t l = layers_.size(); l-- > end_layer;) {
     if (!visited(l, static_cast<bool>(dx))) continue;
     const bool from_here = from_z && l + 1 == layers_.size();
+    if (rows == 0 && !layers_[l]->couples_rows(pass_)) continue;
     if (const Dense<T>* const layer = layers_[l]->dense()) {
       // Unless the gradient is dC/dz already.
       if (!from_here && !delta_at_once(l)) delta_rows(executor, l, rows);
-      backward_dense(executor, *layer, l, x, dx, update, descend);
+      backward_dense(executor, *layer, l, x, dx, update, descend, keep);
       continue;
     }
     Layer<T>& simple = *layers_[l];
-    // In one piece: a sum over all rows, of few elements.
-    if (simple.trainable && !from_here)
-      simple.parameter_gradient(pass_, rows_of(l, x, 0, rows), workspace_.gradient(l, 0, rows),
-                                follows_[l], gradients_->data());
+    if (simple.trainable && !from_here) simple_gradient(l, x);
+    if (rows == 0) continue;
     index_t columns = 0;
     for (const Edge& edge : edges_[l])
       if (below_of(edge, dx, 0, rows, false)) columns += edge.source.columns;
     if (columns > 0) {
       const Grid grid = simple.couples_rows(pass_) ? Grid::whole(rows) : Grid::of_functions(rows);
-      executor.run(grid.size(), simple_work(rows, columns), [&](int block, void*) {
+      executor.run(grid.size(), function_work(rows, columns), [&](int block, void*) {
         const Range r = grid.rows(block);
         input_gradient_other(l, x, r.begin, r.end, from_here, dx);
       });
@@ -188,51 +213,116 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
 }
 
 template <class T>
+void Network<T>::simple_gradient(std::size_t l, ConstView x) {
+  Layer<T>& layer = *layers_[l];
+  const View gradient = workspace_.gradient(l, 0, x.rows);
+  if (shared_rows_ == nullptr) {
+    // In one piece: a sum over all rows, of few elements.
+    layer.parameter_gradient(pass_, rows_of(l, x, 0, x.rows), gradient, follows_[l],
+                             gradients_->data());
+  } else if (layer.couples_rows(pass_)) {
+    layer.gradient_shared(pass_, rows_of(l, x, 0, x.rows), gradient, follows_[l], *shared_rows_);
+  } else {
+    for (index_t i = 0; i < shared_rows_->leaves(); ++i) {
+      const Range r = shared_rows_->rows_of(i);
+      if (r.size() > 0)
+        layer.parameter_gradient(pass_, rows_of(l, x, r.begin, r.end),
+                                 gradient.slice(r.begin, r.end), follows_[l],
+                                 shared_rows_->gradients(i));
+    }
+  }
+}
+
+template <class T>
+void Network<T>::input_gradient_block(const Dense<T>& layer, std::size_t l, View below, Range rows,
+                                      Range inputs, void* scratch) {
+  const Edge& edge = edges_[l].front();
+  const auto from = static_cast<std::size_t>(edge.source.layer);
+  const ConstView delta = workspace_.gradient(l, rows.begin, rows.end);
+  const View out = below.slice(rows.begin, rows.end);
+  const View to = edge.adds ? workspace_.spare(rows.begin, rows.end, out.cols) : out;
+  layer.input_gradient(parameters_->data(), delta, inputs, to, scratch);
+  if (edge.adds)
+    table_->elementwise.sum(out.rows, inputs.size(), out.data + inputs.begin, out.stride,
+                            to.data + inputs.begin, to.stride, out.data + inputs.begin, out.stride);
+  if (!edge.source.from_x() && delta_at_once(from))
+    layers_[from]->dense()->delta(workspace_.kept(from, rows.begin, rows.end),
+                                  workspace_.a(from, rows.begin, rows.end), inputs, out,
+                                  workspace_.slopes);
+}
+
+template <class T>
+void Network<T>::backward_block(const Dense<T>& layer, std::size_t l, ConstView x, View dx,
+                                Range inputs, const Update<T>& update, bool descend, bool keep,
+                                void* scratch) {
+  const index_t rows = x.rows;
+  if (const View below = below_of(edges_[l].front(), dx, 0, rows, false))
+    input_gradient_block(layer, l, below, {0, rows}, inputs, scratch);
+  if (descend || keep)
+    return block_gradient(layer, l, x, inputs, layer.all_units(), rows, &update, descend, scratch);
+  const ConstView delta = workspace_.gradient(l, 0, rows);
+  T* const gradient = reinterpret_cast<T*>(static_cast<char*>(scratch) + gemm_scratch_bytes);
+  layer.weight_gradient(input_of(l, x, 0, rows), delta, inputs, gradient, scratch);
+  update.apply(layer.weight_offset() + inputs.begin * layer.units(), inputs.size() * layer.units(),
+               gradient);
+  if (inputs.begin > 0 || !layer.use_bias()) return;
+  layer.bias_gradient(delta, layer.all_units(), false, gradients_->data());
+  update.apply(layer.bias_offset(), layer.units());
+}
+
+template <class T>
 void Network<T>::backward_dense(Executor& executor, const Dense<T>& layer, std::size_t l,
-                                ConstView x, View dx, const Update<T>* update, bool descend) {
+                                ConstView x, View dx, const Update<T>* update, bool descend,
+                                bool keep) {
   const index_t rows = x.rows;
   const double work = static_cast<double>(rows) * static_cast<double>(layer.weight_count());
-  const Edge& edge = edges_[l].front();
-  if (const View below = below_of(edge, dx, 0, rows, false)) {
-    const auto from = static_cast<std::size_t>(edge.source.layer);
-    const Dense<T>* const next =
-        !edge.source.from_x() && delta_at_once(from) ? layers_[from]->dense() : nullptr;
+  const View below = below_of(edges_[l].front(), dx, 0, rows, false);
+  const index_t most = update_block<T>(layer.units());
+  const bool enough =
+      divide_up(layer.inputs(), least_inputs) >= std::min<index_t>(thread_count(), enough_blocks);
+  if (update != nullptr && layer.trainable && rows <= update_rows && most >= least_inputs &&
+      enough) {
+    const Grid grid = Grid::of_inputs(layer.inputs(), most);
+    executor.run(grid.size(), below ? 2 * work : work, [&](int block, void* scratch) {
+      backward_block(layer, l, x, dx, grid.rows(block), *update, descend, keep, scratch);
+    });
+    return;
+  }
+  if (below) {
     const Grid grid = Grid::of_rows(rows, layer.inputs());
     executor.run(grid.size(), work, [&](int block, void* scratch) {
-      const Range r = grid.rows(block), inputs = grid.cols(block);
-      const ConstView delta = workspace_.gradient(l, r.begin, r.end);
-      const View out = below.slice(r.begin, r.end);
-      const View to = edge.adds ? workspace_.spare(r.begin, r.end, out.cols) : out;
-      layer.input_gradient(parameters_->data(), delta, inputs, to, scratch);
-      if (edge.adds)
-        table_->normalization.sum(out.rows, inputs.size(), out.data + inputs.begin, out.stride,
-                                  to.data + inputs.begin, to.stride, out.data + inputs.begin,
-                                  out.stride);
-      if (next != nullptr)
-        next->delta(workspace_.kept(from, r.begin, r.end), workspace_.a(from, r.begin, r.end),
-                    inputs, out);
+      input_gradient_block(layer, l, below, grid.rows(block), grid.cols(block), scratch);
     });
   }
   if (!layer.trainable) return;
   const Grid grid = Grid::of_weights(layer.inputs(), layer.units());
   executor.run(grid.size(), work, [&](int block, void* scratch) {
-    block_gradient(layer, l, x, grid.rows(block), grid.cols(block), rows, update, descend, scratch);
+    if (shared_rows_ == nullptr)
+      return block_gradient(layer, l, x, grid.rows(block), grid.cols(block), rows, update, descend,
+                            scratch);
+    for (index_t i = 0; i < shared_rows_->leaves(); ++i) {
+      const Range r = shared_rows_->rows_of(i);
+      if (r.size() > 0)
+        block_gradient(layer, l, x, r, grid.rows(block), grid.cols(block), rows, nullptr, false,
+                       shared_rows_->gradients(i), scratch);
+    }
   });
 }
 
 template <class T>
-void Network<T>::block_gradient(const Dense<T>& layer, std::size_t l, ConstView x, Range inputs,
-                                Range units, index_t bias_rows, const Update<T>* update,
-                                bool descend, void* scratch) {
-  const ConstView input = input_of(l, x, 0, x.rows), delta = workspace_.gradient(l, 0, x.rows);
+void Network<T>::block_gradient(const Dense<T>& layer, std::size_t l, ConstView x, Range rows,
+                                Range inputs, Range units, index_t bias_rows,
+                                const Update<T>* update, bool descend, T* gradients,
+                                void* scratch) {
+  const ConstView input = input_of(l, x, rows.begin, rows.end);
+  const ConstView delta = workspace_.gradient(l, rows.begin, rows.end);
   if (descend)
     layer.descend(input, delta, inputs, units, update->rate(), parameters_->data(), scratch);
   else
-    layer.weight_gradient(input, delta, inputs, units, follows_[l], gradients_->data(), scratch);
+    layer.weight_gradient(input, delta, inputs, units, follows_[l], gradients, scratch);
   if (inputs.begin == 0)
-    for_each_block(0, x.rows, bias_rows, [&](index_t begin, index_t end) {
-      layer.bias_gradient(delta.slice(begin, end), units, begin > 0 || follows_[l],
-                          gradients_->data());
+    for_each_block(0, rows.size(), bias_rows, [&](index_t begin, index_t end) {
+      layer.bias_gradient(delta.slice(begin, end), units, begin > 0 || follows_[l], gradients);
     });
   if (update == nullptr) return;
   if (inputs.begin == 0 && layer.use_bias())
@@ -251,9 +341,10 @@ void Network<T>::block_gradient(const Dense<T>& layer, std::size_t l, ConstView 
 #define DENSECORE_INSTANTIATE(T, ...)                                                            \
   template void Network<T>::forward_layers(Executor&, MatrixView<const T>, MatrixView<T>, bool); \
   template void Network<T>::backward_layers(Executor&, MatrixView<const T>, bool, MatrixView<T>, \
-                                            const Update<T>*, bool);                             \
+                                            const Update<T>*, bool, bool);                       \
   template void Network<T>::block_gradient(const Dense<T>&, std::size_t, MatrixView<const T>,    \
-                                           Range, Range, index_t, const Update<T>*, bool, void*);
+                                           Range, Range, Range, index_t, const Update<T>*, bool, \
+                                           T*, void*);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

@@ -233,6 +233,7 @@ void Network<T>::start(const Pass& pass) {
 
 template <class T>
 void Network<T>::forward_all(Executor& executor, ConstView x, View out, bool stop_at_z, bool kept) {
+  workspace_.slopes = kept;
   if (small(x.rows)) {
     forward_small(x, out, stop_at_z, kept);
     executor.check(forward_work(x.rows));

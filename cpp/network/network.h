@@ -51,19 +51,30 @@ struct LossSum {
   double weight = 0;
 };
 
-// Rows of a batch that several processes share, by their numbers in the whole batch. They are cut
-// into leaves at `cuts` (leaves + 1 ascending numbers), of which the first is number `leaf` in the
-// binary tree over all leaves of the batch; `weight` is the whole batch's.
+// A batch that several processes share: its rows, and what the sum of its losses is divided by
+// (apart from the reduction's own factor, see `Objective::batch_weight`), with several heads for
+// each.
+struct WholeBatch {
+  index_t rows = 0;
+  std::vector<double> weights;
+};
+
+// Some of its rows, by their numbers in the whole batch. They are cut into leaves at `cuts`
+// (leaves + 1 ascending numbers), of which the first is number `leaf` in the binary tree over all
+// leaves of the batch. `add_up` replaces numbers by their sum over all processes, in the same tree;
+// only networks that couple the rows of a batch call it.
+template <class T>
 struct BatchPart {
+  WholeBatch batch;
   std::vector<index_t> cuts;
   index_t leaf = 0;
-  double weight = 0;
+  AddUp<T> add_up = nullptr;
 };
 
 template <class T>
 class RowGradients;
 
-// Is told of each of many steps: its sum, and which rows it took.
+// Called after each of many steps with its sum of losses and the range of its rows.
 class StepObserver {
  public:
   virtual ~StepObserver() = default;
@@ -158,19 +169,46 @@ class Network {
                    const Targets<T>& targets, std::uint64_t number);
   // The gradient of a part of a batch, without penalties, scaled for the whole batch; the sum of
   // all parts' is `gradient`'s. A part without rows gives -0, which changes no sum's bits.
-  // `outputs` (rows, units), unless empty, gets the network's outputs. The returned sum has this
-  // part's loss.
-  LossSum gradient_of_part(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
-                           const Targets<T>& targets, std::uint64_t number, const BatchPart& part,
-                           MatrixView<T> outputs);
+  // `outputs` (rows, units), unless empty, gets the network's outputs. Moving averages take nothing
+  // yet, see `commit`. Returns the sums of the part's losses, one for each head, and last that of
+  // the penalties of layers' outputs, if there are such: to be added up over the parts.
+  std::vector<double> gradient_of_part(Executor& executor, const Objective<T>& objective,
+                                       MatrixView<const T> x, const Targets<T>& targets,
+                                       std::uint64_t number, const BatchPart<T>& part,
+                                       MatrixView<T> outputs);
+  // How many there are.
+  std::size_t sums_of_part(const Objective<T>& objective) const {
+    return std::max<std::size_t>(1, objective.heads().size()) + (activities_.empty() ? 0 : 1);
+  }
+  // The sum of a whole batch from those of its parts, and each head's loss.
+  LossSum sum_of_parts(const Objective<T>& objective, const WholeBatch& batch,
+                       const std::vector<double>& sums);
+  // How many numbers the parts of a batch add up in the middle of the passes, call by call.
+  std::vector<index_t> sums_of_pass() const;
+  // Moving averages take the statistics of the last pass.
+  void commit() {
+    for (Layer<T>* const layer : others_) layer->commit(pass_);
+  }
+  // Tables of embeddings have gradients of the rows that the whole batch uses, added up in their
+  // order. So parts exchange what these are made of: the numbers of a row and the gradients by the
+  // embeddings' outputs, `table_columns` for each row of the batch. `take_table_rows` gives those
+  // of the last part; `add_table_rows` makes the gradients of the whole batch's.
+  index_t table_columns() const;
+  index_t table_rows() const { return table_rows_count_; }
+  void take_table_rows(MatrixView<T> to) const;
+  void add_table_rows(MatrixView<const T> rows);
+  // Parameters whose gradients parts add up: all but tables, which follow.
+  index_t summed_count() const { return summed_count_; }
   // Of how many leaves `train` adds up the gradient of so many rows; 0 where its products have all
   // rows at once.
   index_t leaves_of(index_t rows) const {
     return summed_count_ > chained_parameters || couples_in_training_ ? 0 : leaf_count(rows);
   }
-  // The gradient of a part without rows: -0, with the slots behind it.
+  // The gradient of a part without rows: -0, with the slots behind it; of tables none.
   void neutral_gradient() {
-    std::fill_n(gradients_->data(), parameter_count_ + spare_slots, T(-0.0));
+    begin_tables();
+    std::fill_n(gradients_->data(), summed_count_, T(-0.0));
+    std::fill_n(gradients_->data() + parameter_count_, spare_slots, T(-0.0));
   }
   // Whether a layer uses statistics of the batch in training.
   bool couples_rows() const { return couples_in_training_; }
@@ -293,8 +331,8 @@ class Network {
   // Leaf by leaf (chained.cc).
   int leaf_count(index_t rows) const;
   static constexpr int max_leaves = 32;
-  // Steps of fewer multiply-adds have larger leaves. A number of its own: another one would give
-  // other bits.
+  // Steps of fewer multiply-adds have larger leaves. Changing it would change the bits of sums, so
+  // it is not derived from the thread pool's limits.
   static constexpr double small_work = 1 << 20;
   // Where leaf i's gradient is computed: leaf 0's in the buffer of the sum.
   T* leaf_gradient(int i) { return i == 0 ? gradients_->data() : workspace_.partial(i - 1); }
@@ -315,7 +353,7 @@ class Network {
                      T* gradients, View dx, void* scratch, const Update<T>* descent = nullptr);
   // With the transposed weights when there are some (`has_transposed_`).
   void input_gradient_dense(std::size_t l, ConstView delta, View below, void* scratch);
-  // The same to where `below_of` says, if anywhere.
+  // The same, written where `below_of` says, or nowhere.
   void pass_down_dense(std::size_t l, ConstView delta, index_t begin, index_t end, View dx,
                        void* scratch);
   // Transposes the weights for the input gradients, if the batch has enough rows to pay for it.
@@ -340,8 +378,8 @@ class Network {
   bool shares_leaf(index_t rows) const;
   // Into how many blocks the rows are cut for the sake of the threads.
   index_t thread_blocks(index_t rows) const;
-  // While one exists, the gradients of the layers' outputs are there at once, as such a step needs
-  // them; unless that is not wanted.
+  // While one exists and `wanted`, each layer's gradient has a buffer of its own, as such a step
+  // needs it.
   class AllGradients {
    public:
     AllGradients(Network& network, bool wanted, index_t rows);
@@ -363,7 +401,7 @@ class Network {
   // (small.cc).
   bool small(index_t rows) const { return rows <= small_rows_ && !couples_in_pass_; }
   index_t rows_of_small() const;
-  // Whether a batch of more rows has leaves of so few, and is too small for a second thread.
+  // Whether the leaves of a larger batch are `small`, and too little work for a second thread.
   bool leaves_are_small(const Objective<T>& objective, index_t batch) const;
   // The gradient of such a batch; returns the sum of its losses.
   double gradient_by_leaves(LossArguments<T> p, ConstView x, bool from_z,
@@ -376,7 +414,7 @@ class Network {
   void forward_small(ConstView x, View out, bool only_z, bool kept);
   // From dC/da of the last layer in workspace_.near_gradient (or dC/dz).
   void backward_small(ConstView x, bool from_z);
-  // An open one, from dC/da there.
+  // The same for `backward`, from dC/da there, with the gradient by x in `dx`.
   void backward_small(ConstView x, View dx);
   void backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, ConstView x, bool from_z,
                      View dx);
@@ -387,22 +425,56 @@ class Network {
                      bool stop_at_z);
   // From dC/da of the last layer in the workspace (or dC/dz, when `from_z`). With `update` each
   // block of weights is updated as soon as its gradient is complete; with `descend`, while it is
-  // computed.
+  // computed. `keep`: gradients of weights that are not, in the buffer of gradients.
   void backward_layers(Executor& executor, ConstView x, bool from_z, View dx,
-                       const Update<T>* update, bool descend);
+                       const Update<T>* update, bool descend, bool keep = true);
   void backward_dense(Executor& executor, const Dense<T>& layer, std::size_t l, ConstView x,
-                      View dx, const Update<T>* update, bool descend);
+                      View dx, const Update<T>* update, bool descend, bool keep);
+  // All that is wanted of some weights of a dense layer, for few rows: the columns `inputs` of the
+  // gradient by its input, then the weights' own gradient and their update.
+  void backward_block(const Dense<T>& layer, std::size_t l, ConstView x, View dx, Range inputs,
+                      const Update<T>& update, bool descend, bool keep, void* scratch);
+  // Columns `inputs` of a layer's dX, for some rows of the batch, on to dC/dz of the layer below
+  // where that is one's own affair.
+  void input_gradient_block(const Dense<T>& layer, std::size_t l, View below, Range rows,
+                            Range inputs, void* scratch);
   void delta_rows(Executor& executor, std::size_t l, index_t rows);
   // The gradient of a block of weights, and its update; of the biases with those of the first
   // inputs, `bias_rows` rows at a time.
   void block_gradient(const Dense<T>& layer, std::size_t l, ConstView x, Range inputs, Range units,
-                      index_t bias_rows, const Update<T>* update, bool descend, void* scratch);
+                      index_t bias_rows, const Update<T>* update, bool descend, void* scratch) {
+    block_gradient(layer, l, x, {0, x.rows}, inputs, units, bias_rows, update, descend,
+                   gradients_->data(), scratch);
+  }
+  // The same of some of the rows.
+  void block_gradient(const Dense<T>& layer, std::size_t l, ConstView x, Range rows, Range inputs,
+                      Range units, index_t bias_rows, const Update<T>* update, bool descend,
+                      T* gradients, void* scratch);
   // Whether the derivative of layer l's activation can be applied to each block of its gradient.
   bool delta_at_once(std::size_t l) const;
+  // The gradients of the parameters of a layer that is not dense, from all rows.
+  void simple_gradient(std::size_t l, ConstView x);
+
+  // Parts of a batch (parts.cc). Whole branches of leaves, each of which all layers see at once.
+  struct PartSums;
+  void part_by_blocks(Executor& executor, const Objective<T>& objective, ConstView x,
+                      const Targets<T>& targets, const BatchPart<T>& part, View outputs,
+                      PartSums& sums);
+  void part_by_leaves(Executor& executor, const Objective<T>& objective, ConstView x,
+                      const Targets<T>& targets, const BatchPart<T>& part, View outputs,
+                      PartSums& sums);
+  // All leaves go through a layer before the next one, for some layer couples the batch's rows.
+  void part_by_layers(Executor& executor, const Objective<T>& objective, ConstView x,
+                      const Targets<T>& targets, const BatchPart<T>& part, View outputs,
+                      PartSums& sums);
+  // What embeddings leave of rows from `begin` on, the first of which is row `to_row` of the part.
+  void keep_table_rows(ConstView x, index_t begin, index_t end, index_t to_row, bool near);
 
   // Prepares for a batch of an objective that has heads; then the sums of their losses are at
   // `head_sums_`. Does nothing for any other objective.
   void begin_heads(const Objective<T>& objective, const Targets<T>& targets, index_t rows);
+  // The same for a part of a batch, whose `weights` are the whole batch's.
+  void begin_heads(const Objective<T>& objective, const std::vector<double>& weights);
   // For passes without an objective: no function is left out.
   void begin_heads() {
     if (heads_ != nullptr) heads_->leave_out(nullptr);
@@ -422,6 +494,9 @@ class Network {
     slots[0] = static_cast<T>(sum.weight);
     slots[1] = static_cast<T>(sum.loss);
   }
+  // Rows `ids` of a table get gradients, (rows, ids.cols * units).
+  struct TableGradient;
+  void add_rows(TableGradient& table, const Embedding<T>& layer, ConstView ids, ConstView delta);
   // The gradient of one table (tables.cc).
   struct TableGradient {
     index_t offset, categories, units;
@@ -468,7 +543,7 @@ class Network {
   std::vector<std::size_t> activities_;  // numbers of layers with a penalty of their outputs
   std::vector<std::size_t> embeddings_;  // numbers of layers
   std::vector<TableGradient> embedding_tables_;
-  std::vector<double> head_factors_, weighted_factors_, head_sums_, head_losses_;
+  std::vector<double> head_weights_, head_factors_, weighted_factors_, head_sums_, head_losses_;
   index_t x_uses_ = 0;
   bool shared_ = false;  // whether layers share parameters
   GradientPlaces places_;
@@ -489,7 +564,11 @@ class Network {
   AlignedBuffer<T> small_transposed_;  // the transposed weights of small layers
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
-  std::vector<std::shared_ptr<AlignedBuffer<T>>> branches_sums_;  // see `gradient_of_part`
+  std::vector<std::shared_ptr<AlignedBuffer<T>>> branches_sums_;  // see `part_by_leaves`
+  // While parts of a batch go through the layers together: the rows that this process has.
+  const SharedRows<T>* shared_rows_ = nullptr;
+  AlignedBuffer<T> table_rows_;  // see `take_table_rows`
+  index_t table_rows_count_ = 0;
   AlignedBuffer<T> gathered_;         // the gradients before a `backward` that accumulates
   std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
   TinyLayers<T> tiny_;                // empty when table.tiny_train does not take them

@@ -3,26 +3,13 @@
 // branch, the reduction between processes adds up the branches.
 #include <algorithm>
 #include <memory>
-#include <stdexcept>
-#include <string>
 
+#include "base/branches.h"
 #include "base/dtypes.h"
 #include "network/network.h"
 
 namespace densecore {
 namespace {
-
-// A branch of the tree: leaves [begin, begin + size).
-struct Branch {
-  index_t begin, size;
-  // Takes in the branch to its left, if both are the halves of one; the last of all in any case.
-  bool joins(const Branch& left, bool last) {
-    const bool halves = left.size == size && left.begin % (2 * size) == 0;
-    if (!halves && !last) return false;
-    *this = {left.begin, left.size + size};
-    return true;
-  }
-};
 
 // One buffer in the place of another, for the life of the object.
 template <class T>
@@ -38,134 +25,242 @@ class Exchanged {
   Buffer &one_, &other_;
 };
 
-// Adds up leaves [first, first + count) as far as they are whole branches, what is left from right
-// to left: add(i, j) adds number j to number i, both counted from `first`. Number 0 is the result.
-template <class Add>
-void add_leaves(index_t first, index_t count, Add add) {
+// A pointer has a value for the life of the object, and is null then.
+template <class T>
+class Lent {
+ public:
+  Lent(const T*& place, const T& value) : place_(place) { place_ = &value; }
+  ~Lent() { place_ = nullptr; }
+  Lent(const Lent&) = delete;
+  Lent& operator=(const Lent&) = delete;
+
+ private:
+  const T*& place_;
+};
+
+// What `update` does with 2^15 numbers is enough for a task.
+constexpr index_t numbers_of_task = index_t{1} << 15;
+
+}  // namespace
+
+// Of each leaf the sums of its losses: one for each head, and last the penalties of layers' outputs
+// if there are such.
+template <class T>
+struct Network<T>::PartSums {
+  index_t leaves, heads, columns;
+  double scale;
+  std::vector<double> sums;
+
+  PartSums(const Network& network, const Objective<T>& objective, const BatchPart<T>& part)
+      : leaves(static_cast<index_t>(part.cuts.size()) - 1),
+        heads(std::max<index_t>(1, static_cast<index_t>(objective.heads().size()))),
+        columns(static_cast<index_t>(network.sums_of_part(objective))),
+        scale(objective.gradient_scale(part.batch.weights.front())),
+        sums(static_cast<std::size_t>(leaves * columns), 0.0) {}
+  double* of(index_t leaf) { return sums.data() + leaf * columns; }
+};
+
+template <class T>
+std::vector<double> Network<T>::gradient_of_part(Executor& executor, const Objective<T>& objective,
+                                                 ConstView x, const Targets<T>& targets,
+                                                 std::uint64_t number, const BatchPart<T>& part,
+                                                 View outputs) {
+  PartSums sums(*this, objective, part);
+  begin_tables();
+  start({true, seed, number, part.cuts.front(), part.batch.rows});
+  workspace_.slopes = true;
+  if (objective.has_heads())
+    begin_heads(objective, part.batch.weights);
+  else
+    begin_heads();
+  table_rows_count_ = x.rows;
+  densecore::reserve(table_rows_, x.rows * table_columns());
+  if (couples_in_pass_) {
+    part_by_layers(executor, objective, x, targets, part, outputs, sums);
+  } else if (x.rows == 0) {
+    neutral_gradient();
+  } else if (chained()) {
+    part_by_blocks(executor, objective, x, targets, part, outputs, sums);
+  } else {
+    part_by_leaves(executor, objective, x, targets, part, outputs, sums);
+  }
+  if (outputs) finish_outputs(objective, outputs);
+  add_leaves(part.leaf, sums.leaves, [&](index_t to, index_t from) {
+    for (index_t k = 0; k < sums.columns; ++k) sums.of(to)[k] += sums.of(from)[k];
+  });
+  sums.sums.resize(static_cast<std::size_t>(sums.columns));
+  return std::move(sums.sums);
+}
+
+template <class T>
+void Network<T>::part_by_blocks(Executor& executor, const Objective<T>& objective, ConstView x,
+                                const Targets<T>& targets, const BatchPart<T>& part, View outputs,
+                                PartSums& sums) {
+  const std::size_t last = layers_.size() - 1;
+  const bool near = sums.leaves == 1 && small(x.rows);
+  const auto begin_of = [&](index_t leaf) {
+    return part.cuts[static_cast<std::size_t>(leaf)] - part.cuts.front();
+  };
+  reserve(x.rows);
+  // With heads the sums are added to; the single sum is what the function returns.
+  const auto add_loss = [&](index_t leaf, double loss) {
+    if (!objective.has_heads()) sums.of(leaf)[0] += loss;
+  };
+  if (near) {
+    forward_small(x, View(), objective.fused(), true);
+    add_loss(0, loss_rows(objective, workspace_.a(last, 0, x.rows), targets, sums.scale,
+                          workspace_.near_gradient(last, x.rows), sums.of(0)));
+    backward_small(x, objective.fused());
+  } else {
+    transpose_weights(executor, x.rows, false);
+    workspace_.reserve_partials(static_cast<int>(sums.leaves - 1), summed_count_);
+    executor.run(
+        static_cast<int>(sums.leaves), 3 * forward_work(x.rows), [&](int leaf, void* scratch) {
+          const index_t first = begin_of(leaf), rows = begin_of(leaf + 1) - first;
+          const index_t blocks = divide_up(rows, block_rows_);
+          T* const to = leaf_gradient(leaf);
+          if (rows == 0) std::fill_n(to, summed_count_, T(-0.0));
+          for (index_t b = 0; b < blocks; ++b)
+            add_loss(leaf, train_block(x, first + rows * b / blocks,
+                                       first + rows * (b + 1) / blocks, objective, targets,
+                                       sums.scale, b > 0, to, scratch, nullptr, sums.of(leaf)));
+        });
+    add_leaves(part.leaf, sums.leaves, [&](index_t to, index_t from) {
+      add_leaf(static_cast<int>(from), static_cast<int>(to));
+    });
+  }
+  for (index_t leaf = 0; leaf < sums.leaves && !activities_.empty(); ++leaf)
+    for (const std::size_t l : activities_)
+      sums.of(leaf)[sums.heads] +=
+          layers_[l]->output_penalty(workspace_.a(l, begin_of(leaf), begin_of(leaf + 1)));
+  if (!embeddings_.empty()) keep_table_rows(x, 0, x.rows, 0, near);
+  if (outputs) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), outputs);
+}
+
+template <class T>
+void Network<T>::part_by_leaves(Executor& executor, const Objective<T>& objective, ConstView x,
+                                const Targets<T>& targets, const BatchPart<T>& part, View outputs,
+                                PartSums& sums) {
+  const std::size_t last = layers_.size() - 1;
+  const bool from_z = objective.fused();
+  // The roots of the branches so far wait in the gradient buffer and in others, of each size one at
+  // most. The next leaf is computed in the next buffer, which takes the gradient buffer's place
+  // meanwhile: to copy would cost as much as to add.
   std::vector<Branch> waiting;
-  for (index_t i = 0; i < count; ++i) {
-    Branch branch{first + i, 1};
-    while (!waiting.empty()) {
-      const index_t left = waiting.back().begin - first, right = branch.begin - first;
-      if (!branch.joins(waiting.back(), i + 1 == count)) break;
-      add(left, right);
+  const auto buffer = [&](std::size_t place) -> std::shared_ptr<AlignedBuffer<T>>& {
+    return place == 0 ? gradients_ : branches_sums_[place - 1];
+  };
+  for (index_t leaf = 0; leaf < sums.leaves; ++leaf) {
+    const auto at = static_cast<std::size_t>(leaf);
+    const index_t first = part.cuts[at] - part.cuts.front();
+    const index_t end = part.cuts[at + 1] - part.cuts.front(), rows = end - first;
+    if (branches_sums_.size() < waiting.size())
+      branches_sums_.push_back(std::make_shared<AlignedBuffer<T>>(gradients_->size()));
+    {
+      const Exchanged<T> in_place(gradients_, buffer(waiting.size()));
+      if (rows == 0) {
+        std::fill_n(gradients_->data(), summed_count_, T(-0.0));
+      } else {
+        const ConstView leaf_x = x.slice(first, end);
+        start({true, seed, pass_.number, part.cuts[at], part.batch.rows});
+        reserve(rows);
+        forward_layers(executor, leaf_x, View(), from_z);
+        const View a = workspace_.a(last, 0, rows);
+        const double loss = loss_rows(objective, a, targets.slice(first, end), sums.scale,
+                                      workspace_.gradient(last, 0, rows), sums.of(leaf));
+        if (!objective.has_heads()) sums.of(leaf)[0] = loss;
+        for (const std::size_t l : activities_)
+          sums.of(leaf)[sums.heads] += layers_[l]->output_penalty(workspace_.a(l, 0, rows));
+        backward_layers(executor, leaf_x, from_z, View(), nullptr, false);
+        if (!embeddings_.empty()) keep_table_rows(leaf_x, 0, rows, first, false);
+        if (outputs) copy_rows(ConstView(a), outputs.slice(first, end));
+      }
+    }
+    Branch branch{part.leaf + leaf, 1};
+    while (!waiting.empty() && branch.joins(waiting.back(), leaf + 1 == sums.leaves)) {
+      const T* const right = buffer(waiting.size())->data();
       waiting.pop_back();
+      T* const left = buffer(waiting.size())->data();
+      const index_t tasks = divide_up(summed_count_, numbers_of_task);
+      executor.run(
+          static_cast<int>(tasks), 2.0 * static_cast<double>(summed_count_), [&](int task, void*) {
+            const index_t from = summed_count_ * task / tasks;
+            table_->add(summed_count_ * (task + 1) / tasks - from, right + from, left + from);
+          });
     }
     waiting.push_back(branch);
   }
 }
 
-}  // namespace
+template <class T>
+void Network<T>::part_by_layers(Executor& executor, const Objective<T>& objective, ConstView x,
+                                const Targets<T>& targets, const BatchPart<T>& part, View outputs,
+                                PartSums& sums) {
+  const std::size_t last = layers_.size() - 1;
+  const bool from_z = objective.fused();
+  workspace_.reserve_partials(static_cast<int>(sums.leaves - 1), summed_count_);
+  const auto gradients = [this](index_t i) { return leaf_gradient(static_cast<int>(i)); };
+  const SharedRows<T> shared{part.cuts, part.leaf, part.batch.rows, part.add_up, gradients};
+  const Lent<SharedRows<T>> lent(shared_rows_, shared);
+  for (index_t leaf = 0; leaf < sums.leaves; ++leaf)
+    if (shared.rows_of(leaf).size() == 0) std::fill_n(gradients(leaf), summed_count_, T(-0.0));
+  reserve(std::max<index_t>(1, x.rows));
+  forward_layers(executor, x, View(), from_z);
+  for (index_t leaf = 0; leaf < sums.leaves; ++leaf) {
+    const Range r = shared.rows_of(leaf);
+    if (r.size() == 0) continue;
+    const double loss =
+        loss_rows(objective, workspace_.a(last, r.begin, r.end), targets.slice(r.begin, r.end),
+                  sums.scale, workspace_.gradient(last, r.begin, r.end), sums.of(leaf));
+    if (!objective.has_heads()) sums.of(leaf)[0] = loss;
+    for (const std::size_t l : activities_)
+      sums.of(leaf)[sums.heads] += layers_[l]->output_penalty(workspace_.a(l, r.begin, r.end));
+  }
+  if (outputs) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), outputs);
+  backward_layers(executor, x, from_z, View(), nullptr, false);
+  if (!embeddings_.empty()) keep_table_rows(x, 0, x.rows, 0, false);
+  add_leaves(part.leaf, sums.leaves, [&](index_t to, index_t from) {
+    add_leaf(static_cast<int>(from), static_cast<int>(to));
+  });
+}
 
 template <class T>
-LossSum Network<T>::gradient_of_part(Executor& executor, const Objective<T>& objective, ConstView x,
-                                     const Targets<T>& targets, std::uint64_t number,
-                                     const BatchPart& part, View outputs) {
-  const char* const found = objective.has_heads()        ? "a loss for each of several outputs"
-                            : !embedding_tables_.empty() ? "an embedding"
-                            : !activities_.empty()       ? "a penalty of a layer's outputs"
-                                                         : nullptr;
-  if (found != nullptr)
-    throw std::invalid_argument("a batch that several processes share: found " +
-                                std::string(found) + ", wanted none");
-  begin_heads();
+LossSum Network<T>::sum_of_parts(const Objective<T>& objective, const WholeBatch& batch,
+                                 const std::vector<double>& sums) {
+  const std::size_t heads = objective.heads().size();
   LossSum sum;
-  const auto leaves = static_cast<index_t>(part.cuts.size()) - 1;
-  if (x.rows == 0) {
-    neutral_gradient();
-    return sum;
-  }
-  const std::size_t last = layers_.size() - 1;
-  const double scale = objective.gradient_scale(part.weight);
-  const bool from_z = objective.fused();
-  sum.weight = objective.batch_weight(targets.weight, x.rows);
-  start({true, seed, number, part.cuts.front()});
-  std::vector<double> losses(static_cast<std::size_t>(leaves), 0.0);
-  const auto begin_of = [&](index_t leaf) {
-    return part.cuts[static_cast<std::size_t>(leaf)] - part.cuts.front();
-  };
-  if (leaves == 1 && small(x.rows)) {
-    reserve(x.rows);
-    forward_small(x, View(), from_z, true);
-    losses[0] = objective.rows(workspace_.a(last, 0, x.rows), targets, scale,
-                               workspace_.near_gradient(last, x.rows));
-    backward_small(x, from_z);
-    if (outputs) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), outputs);
-  } else if (chained()) {
-    reserve(x.rows);
-    transpose_weights(executor, x.rows, false);
-    workspace_.reserve_partials(static_cast<int>(leaves - 1), summed_count_);
-    executor.run(static_cast<int>(leaves), 3 * forward_work(x.rows), [&](int leaf, void* scratch) {
-      const index_t first = begin_of(leaf), rows = begin_of(leaf + 1) - first;
-      const index_t blocks = divide_up(rows, block_rows_);
-      T* const to = leaf_gradient(leaf);
-      if (rows == 0) std::fill_n(to, summed_count_, T(-0.0));
-      for (index_t b = 0; b < blocks; ++b)
-        losses[static_cast<std::size_t>(leaf)] +=
-            train_block(x, first + rows * b / blocks, first + rows * (b + 1) / blocks, objective,
-                        targets, scale, b > 0, to, scratch);
-    });
-    if (outputs) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), outputs);
-    add_leaves(part.leaf, leaves, [&](index_t to, index_t from) {
-      add_leaf(static_cast<int>(from), static_cast<int>(to));
-    });
+  if (heads == 0) {
+    sum = {sums.front(), batch.weights.front()};
   } else {
-    // Leaf after leaf: the roots of the branches so far wait in the gradient buffer and in others,
-    // of each size one at most. The next leaf is computed in the next buffer, which takes the
-    // gradient buffer's place meanwhile: to copy would cost as much as to add.
-    std::vector<Branch> waiting;
-    const auto buffer = [&](std::size_t place) -> std::shared_ptr<AlignedBuffer<T>>& {
-      return place == 0 ? gradients_ : branches_sums_[place - 1];
-    };
-    for (index_t leaf = 0; leaf < leaves; ++leaf) {
-      const index_t first = begin_of(leaf), end = begin_of(leaf + 1), rows = end - first;
-      if (branches_sums_.size() < waiting.size())
-        branches_sums_.push_back(std::make_shared<AlignedBuffer<T>>(gradients_->size()));
-      {
-        const Exchanged<T> in_place(gradients_, buffer(waiting.size()));
-        if (rows == 0) {
-          std::fill_n(gradients_->data(), parameter_count_, T(-0.0));
-        } else {
-          const ConstView leaf_x = x.slice(first, end);
-          start({true, seed, number, part.cuts[static_cast<std::size_t>(leaf)]});
-          reserve(rows);
-          forward_layers(executor, leaf_x, View(), from_z);
-          const View a = workspace_.a(last, 0, rows);
-          losses[static_cast<std::size_t>(leaf)] = objective.rows(
-              a, targets.slice(first, end), scale, workspace_.gradient(last, 0, rows));
-          backward_layers(executor, leaf_x, from_z, View(), nullptr, false);
-          if (outputs) copy_rows(ConstView(a), outputs.slice(first, end));
-        }
-      }
-      Branch branch{part.leaf + leaf, 1};
-      while (!waiting.empty() && branch.joins(waiting.back(), leaf + 1 == leaves)) {
-        const T* const right = buffer(waiting.size())->data();
-        waiting.pop_back();
-        T* const left = buffer(waiting.size())->data();
-        const index_t tasks = divide_up(parameter_count_, index_t{1} << 15);
-        executor.run(static_cast<int>(tasks), 2.0 * static_cast<double>(parameter_count_),
-                     [&](int task, void*) {
-                       const index_t from = parameter_count_ * task / tasks;
-                       table_->add(parameter_count_ * (task + 1) / tasks - from, right + from,
-                                   left + from);
-                     });
-      }
-      waiting.push_back(branch);
-    }
+    begin_heads(objective, batch.weights);
+    std::copy_n(sums.begin(), heads, head_sums_.begin());
+    sum = {end_heads(objective, batch.rows, 0), static_cast<double>(batch.rows)};
   }
-  if (outputs) finish_outputs(objective, outputs);
-  add_leaves(part.leaf, leaves, [&](index_t to, index_t from) {
-    losses[static_cast<std::size_t>(to)] += losses[static_cast<std::size_t>(from)];
-  });
-  sum.loss = losses[0];
-  for (Layer<T>* const layer : others_) layer->commit(pass_);
+  if (!activities_.empty() && batch.rows > 0)
+    sum.loss += sums.back() / static_cast<double>(batch.rows) * objective.divisor(sum.weight);
   return sum;
 }
 
-#define DENSECORE_INSTANTIATE(T, ...)                                                   \
-  template LossSum Network<T>::gradient_of_part(Executor&, const Objective<T>&,         \
-                                                MatrixView<const T>, const Targets<T>&, \
-                                                std::uint64_t, const BatchPart&, MatrixView<T>);
+template <class T>
+std::vector<index_t> Network<T>::sums_of_pass() const {
+  std::vector<index_t> found;
+  const Pass training{true};
+  for (const auto& layer : layers_)
+    if (layer->couples_rows(training))
+      for (const index_t count : layer->sums_of_pass().begin) found.push_back(count);
+  for (std::size_t l = layers_.size(); l-- > lowest_;)
+    if (layers_[l]->couples_rows(training) && visited(l, false))
+      for (const index_t count : layers_[l]->sums_of_pass().gradient) found.push_back(count);
+  return found;
+}
+
+#define DENSECORE_INSTANTIATE(T, ...)                                                        \
+  template std::vector<double> Network<T>::gradient_of_part(                                 \
+      Executor&, const Objective<T>&, MatrixView<const T>, const Targets<T>&, std::uint64_t, \
+      const BatchPart<T>&, MatrixView<T>);                                                   \
+  template LossSum Network<T>::sum_of_parts(const Objective<T>&, const WholeBatch&,          \
+                                            const std::vector<double>&);                     \
+  template std::vector<index_t> Network<T>::sums_of_pass() const;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

@@ -210,8 +210,8 @@ void Network<T>::backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, 
     const SmallLayer<T>& first = layers[part.begin];
     const Edge& edge = edges_[part.begin].front();
     if (const View below = below_of(edge, dx, 0, x.rows, true))
-      table_->normalization.sum(below.rows, below.cols, below.data, below.stride, first.below,
-                                first.ld_below, below.data, below.stride);
+      table_->elementwise.sum(below.rows, below.cols, below.data, below.stride, first.below,
+                              first.ld_below, below.data, below.stride);
   } else if (part.joins) {
     backward_other(part.begin, x, 0, x.rows, from_z, false, gradients_->data(), dx, true);
   } else if (from_z) {
@@ -234,7 +234,7 @@ void Network<T>::backward_small(ConstView x, View dx) {
     if (layers_[l]->dense() == nullptr || !visited(l, to_x)) continue;
     SmallLayer<T>& small = layers[l];
     small.below = small_below(l, to_x);
-    // By the weights as they are now.
+    // Anew: the weights may have changed since the forward pass.
     if (small.below != nullptr && small.transpose != nullptr) small.transpose(small);
   }
   for (std::size_t i = small_.parts.size(); i-- > 0;) {
@@ -244,7 +244,7 @@ void Network<T>::backward_small(ConstView x, View dx) {
     const Edge& edge = edges_[part.begin].front();
     part.below = below_of(edge, dx, 0, x.rows, true);
     backward_part(part, layers.data(), x, false, dx);
-    // What the kernels have left in rows of their own.
+    // The kernels have written the gradient by x to rows with padding: copied without it.
     const SmallLayer<T>& first = layers[part.begin];
     if (part.layer == nullptr && !part.joins && edge.source.from_x() && to_x)
       copy_rows(ConstView(first.below, x.rows, part.below.cols, first.ld_below), part.below);
@@ -300,8 +300,8 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
   LossArguments<T> p = objective.arguments(workspace_.a(last, 0, batch), targets, 1,
                                            workspace_.near_gradient(last, batch));
   p.whole = true;
-  // Without steps of the gradient's own an update is prepared before the passes, during which there
-  // is time for it.
+  // An update that needs nothing of the gradient is prepared before the passes, whose arithmetic
+  // hides the time that it takes.
   const bool simple = optimizer.simple() && !array_steps_;
   Update<T> update = optimizer.make_update(parameters_->data(), gradients_->data());
   LossSum sum;

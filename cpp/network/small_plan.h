@@ -17,12 +17,12 @@ template <class T>
 struct SmallPart {
   std::size_t begin, end;
   const ActivationFunction<T>* by_rows = nullptr;
-  Layer<T>* layer = nullptr;  // null: dense ones
+  Layer<T>* layer = nullptr;  // null: the part is dense layers
   LayerRows<T> rows{};
   MatrixView<T> gradient{}, below{};  // by its outputs; by its input, where that is wanted
   index_t x_first = -1;               // the first column, of a layer whose input is x; else -1
-  // Whether more is to be done than the kernels and the layer's functions do by themselves: several
-  // inputs, or a gradient that is added to another.
+  // Whether the part needs more than its kernels and the layer's functions: it has several inputs,
+  // or its gradient is added to another one.
   bool joins = false;
 
   const LayerRows<T>& of(MatrixView<const T> x) {

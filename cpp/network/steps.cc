@@ -35,20 +35,21 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   reserve(x.rows);
   if (trains_small(x.rows, objective, optimizer))
     return train_small(executor, objective, x, targets, x.rows, optimizer, nullptr);
+  workspace_.slopes = true;
   check_numbers(x);
   begin_tables();
   begin_heads(objective, targets, x.rows);
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
   // Whether the whole gradient is wanted before any parameter is updated.
-  // An average is of all rows of a table, an update as the pass goes of those that it uses.
+  // A moving average takes all rows of a table; an update during the pass only those it uses.
   const bool averaged = !embedding_tables_.empty() && !optimizer.simple();
   const bool whole = array_steps_ || shared_ || averaged || optimizer.wants_whole_gradient();
   const bool descent = !keep_gradients && optimizer.descends() && !array_steps_ && !shared_;
   const double factor = penalty_factor(sum.weight);
   const double penalized = penalized_ ? factor * penalty() : 0;
   bool updated = !whole;
-  // Chained, weights of more rows have a gradient in the buffer.
+  // With more rows a chained pass adds up the weights' gradients in the buffer, block by block.
   const bool at_once = descent && x.rows <= (chained() ? block_rows_ : gemm_depth);
   if (shares_leaf(x.rows)) {
     const AllGradients all(*this, true, x.rows);
@@ -89,7 +90,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
     if (updated) {
       const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
       Executor uninterrupted;
-      backward_layers(uninterrupted, x, from_z, View(), &update, at_once);
+      backward_layers(uninterrupted, x, from_z, View(), &update, at_once, keep_gradients);
       end_tables(uninterrupted, x, false, &update);
       executor.check(2 * forward_work(x.rows));
     } else {
@@ -118,6 +119,7 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
   begin_tables();
   start({true, seed, number, 0, x.rows});
   reserve(x.rows);
+  workspace_.slopes = true;
   begin_heads(objective, targets, x.rows);
   if (small(x.rows)) {
     forward_small(x, View(), objective.fused(), true);
@@ -183,8 +185,14 @@ template <class T>
 void Network<T>::begin_heads(const Objective<T>& objective, const Targets<T>& targets,
                              index_t rows) {
   if (!objective.has_heads()) return begin_heads();
+  objective.head_weights(targets, rows, head_weights_);
+  begin_heads(objective, head_weights_);
+}
+
+template <class T>
+void Network<T>::begin_heads(const Objective<T>& objective, const std::vector<double>& weights) {
   heads_->leave_out(&objective.left_out());
-  objective.head_factors(targets, rows, head_factors_, weighted_factors_);
+  objective.head_factors(weights, head_factors_, weighted_factors_);
   head_sums_.assign(objective.heads().size(), 0);
   head_losses_.resize(objective.heads().size());
 }
@@ -211,6 +219,7 @@ double Network<T>::end_heads(const Objective<T>& objective, index_t rows, double
   template MatrixView<const T> Network<T>::outputs(const Objective<T>&, index_t);            \
   template void Network<T>::finish_outputs(const Objective<T>&, MatrixView<T>) const;        \
   template void Network<T>::begin_heads(const Objective<T>&, const Targets<T>&, index_t);    \
+  template void Network<T>::begin_heads(const Objective<T>&, const std::vector<double>&);    \
   template double Network<T>::end_heads(const Objective<T>&, index_t, double);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

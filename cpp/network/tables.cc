@@ -34,27 +34,73 @@ void Network<T>::clear_tables() {
 
 template <class T>
 void Network<T>::add_to_table(TableGradient& table, ConstView x, bool near) {
+  for (const std::size_t l : table.layers)
+    add_rows(table, *layers_[l]->table(), input_of(l, x, 0, x.rows),
+             gradient_of(l, 0, x.rows, near));
+}
+
+template <class T>
+void Network<T>::add_rows(TableGradient& table, const Embedding<T>& layer, ConstView ids,
+                          ConstView delta) {
   if (table.mark.empty()) table.mark.resize(static_cast<std::size_t>(table.categories));
   T* const gradients = gradients_->data() + table.offset;
   const index_t units = table.units;
-  for (const std::size_t l : table.layers) {
-    const Embedding<T>& layer = *layers_[l]->table();
-    const ConstView ids = input_of(l, x, 0, x.rows);
-    const View delta = gradient_of(l, 0, x.rows, near);
-    for (index_t i = 0; i < x.rows; ++i) {
-      const T* g = delta.row(i);
-      for (index_t j = 0; j < ids.cols; ++j, g += units) {
-        const index_t row = layer.row_of(ids.row(i)[j]);
-        T* const to = gradients + row * units;
-        std::uint32_t& mark = table.mark[static_cast<std::size_t>(row)];
-        if (mark == table.pass) {
-          for (index_t k = 0; k < units; ++k) to[k] += g[k];
-        } else {
-          mark = table.pass;
-          table.used.rows.push_back(row);
-          copy_row(units, g, to);
-        }
+  for (index_t i = 0; i < ids.rows; ++i) {
+    const T* g = delta.row(i);
+    for (index_t j = 0; j < ids.cols; ++j, g += units) {
+      const index_t row = layer.row_of(ids.row(i)[j]);
+      T* const to = gradients + row * units;
+      std::uint32_t& mark = table.mark[static_cast<std::size_t>(row)];
+      if (mark == table.pass) {
+        for (index_t k = 0; k < units; ++k) to[k] += g[k];
+      } else {
+        mark = table.pass;
+        table.used.rows.push_back(row);
+        copy_row(units, g, to);
       }
+    }
+  }
+}
+
+template <class T>
+index_t Network<T>::table_columns() const {
+  index_t columns = 0;
+  for (const std::size_t l : embeddings_) columns += input_[l].columns + layers_[l]->units();
+  return columns;
+}
+
+template <class T>
+void Network<T>::keep_table_rows(ConstView x, index_t begin, index_t end, index_t to_row,
+                                 bool near) {
+  const index_t columns = table_columns();
+  T* to = table_rows_.data() + to_row * columns;
+  for (const std::size_t l : embeddings_) {
+    const ConstView ids = input_of(l, x, begin, end), delta = gradient_of(l, begin, end, near);
+    copy_rows(ids, View(to, ids.rows, ids.cols, columns));
+    copy_rows(delta, View(to + ids.cols, delta.rows, delta.cols, columns));
+    to += ids.cols + delta.cols;
+  }
+}
+
+template <class T>
+void Network<T>::take_table_rows(View to) const {
+  copy_rows(ConstView(table_rows_.data(), table_rows_count_, to.cols), to);
+}
+
+template <class T>
+void Network<T>::add_table_rows(ConstView rows) {
+  begin_tables();
+  for (TableGradient& table : embedding_tables_) {
+    if (!layers_[table.layers.front()]->trainable) continue;
+    for (const std::size_t l : table.layers) {
+      index_t first = 0;
+      for (const std::size_t other : embeddings_) {
+        if (other == l) break;
+        first += input_[other].columns + layers_[other]->units();
+      }
+      const index_t ids = input_[l].columns;
+      add_rows(table, *layers_[l]->table(), {rows.data + first, rows.rows, ids, rows.stride},
+               {rows.data + first + ids, rows.rows, layers_[l]->units(), rows.stride});
     }
   }
 }
@@ -92,10 +138,14 @@ void Network<T>::find_used_rows() {
   }
 }
 
-#define DENSECORE_INSTANTIATE(T, ...)                                                           \
-  template void Network<T>::check_embedded(MatrixView<const T>) const;                          \
-  template void Network<T>::clear_tables();                                                     \
-  template void Network<T>::end_tables(Executor&, MatrixView<const T>, bool, const Update<T>*); \
+#define DENSECORE_INSTANTIATE(T, ...)                                                              \
+  template void Network<T>::check_embedded(MatrixView<const T>) const;                             \
+  template void Network<T>::clear_tables();                                                        \
+  template void Network<T>::end_tables(Executor&, MatrixView<const T>, bool, const Update<T>*);    \
+  template index_t Network<T>::table_columns() const;                                              \
+  template void Network<T>::keep_table_rows(MatrixView<const T>, index_t, index_t, index_t, bool); \
+  template void Network<T>::take_table_rows(MatrixView<T>) const;                                  \
+  template void Network<T>::add_table_rows(MatrixView<const T>);                                   \
   template void Network<T>::find_used_rows();
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

@@ -61,6 +61,26 @@ void add_noise(Network<T>& network, double deviation, std::uint64_t seed) {
     }
 }
 
+namespace {
+
+// The norm of gradients whose squares are beyond the range of T, as of an explosion.
+template <class T>
+double norm_of_large(const Network<T>& network) {
+  const T* const gradients = network.gradients()->data();
+  double largest = 0, sum = 0;
+  const auto each = [&](auto use) {
+    for (const ParameterBlock& block : network.trained())
+      for (index_t i = block.offset; i < block.offset + block.size(); ++i)
+        use(std::fabs(static_cast<double>(gradients[i])));
+  };
+  each([&](double size) { largest = std::max(largest, size); });
+  if (std::isinf(largest)) return largest;
+  each([&](double size) { sum += (size / largest) * (size / largest); });
+  return largest * std::sqrt(sum);
+}
+
+}  // namespace
+
 template <class T>
 double clip_gradients(Network<T>& network, double most_norm, double most) {
   const GradientKernels<T>& kernels = network.table().gradients;
@@ -68,7 +88,7 @@ double clip_gradients(Network<T>& network, double most_norm, double most) {
   double squares = 0;
   for (const ParameterBlock& block : network.trained())
     squares += kernels.sum_of_squares(block.size(), gradients + block.offset);
-  const double norm = std::sqrt(squares);
+  const double norm = std::isinf(squares) ? norm_of_large(network) : std::sqrt(squares);
   for (const ParameterBlock& block : network.trained()) {
     if (std::isfinite(norm) && norm > most_norm)
       kernels.scale(block.size(), most_norm / norm, gradients + block.offset);

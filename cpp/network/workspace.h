@@ -28,6 +28,9 @@ struct GradientPlaces {
 template <class T>
 class Workspace {
  public:
+  // Whether the pass that filled it has one back: dense layers may then keep f'(z) in place of z.
+  bool slopes = false;
+
   // Makes room for `rows` rows; its contents are lost when it grows.
   void reserve(const KernelTable<T>& table, const Layers<T>& layers, const GradientPlaces& places,
                index_t rows);

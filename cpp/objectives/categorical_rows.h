@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "objectives/array_functions.h"
@@ -14,6 +15,15 @@ class CategoricalRows {
   // A logit of minus infinity is a class that cannot be (a mask of actions). Throws
   // std::invalid_argument for NaN and plus infinity, and for a row in which no class can be.
   CategoricalRows(const ArrayFunctions& functions, index_t rows, index_t cols, Numbers logits);
+
+  // As it was, from its log_probabilities and its probabilities.
+  CategoricalRows(const ArrayFunctions& functions, index_t rows, index_t cols, Numbers log_p,
+                  Numbers p)
+      : functions_(functions),
+        rows_(rows),
+        cols_(cols),
+        log_p_(std::move(log_p)),
+        p_(std::move(p)) {}
 
   const ArrayFunctions& functions() const { return functions_; }
   index_t rows() const { return rows_; }

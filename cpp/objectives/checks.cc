@@ -71,29 +71,17 @@ void check_weights(const T* weights, index_t rows) {
   if (i < rows) refuse("sample_weight: found ", weights[i], i, "finite numbers >= 0");
 }
 
-template <class Integer>
-void copy_labels(const char* name, const Integer* from, index_t rows, index_t classes,
-                 std::vector<std::int32_t>& labels) {
-  labels.resize(static_cast<std::size_t>(rows));
+template <class Number>
+void copy_labels(const char* name, const Number* from, index_t distance, index_t rows,
+                 index_t classes, std::int32_t* labels) {
   for (index_t i = 0; i < rows; ++i) {
-    const Integer label = from[i];  // read once: another thread may change it
-    if (label < 0 || label >= classes)
-      refuse(std::string(name) + ": found class ", label, i,
+    const Number value = from[i * distance];  // read once: another thread may change it
+    // Of a NaN no comparison is true.
+    const bool known = value >= 0 && value < static_cast<Number>(classes);
+    const auto label = known ? static_cast<std::int32_t>(value) : std::int32_t{0};
+    if (!known || static_cast<Number>(label) != value)
+      refuse(std::string(name) + ": found class ", value, i,
              "class numbers 0 to " + std::to_string(classes - 1) + ", one per output");
-    labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(label);
-  }
-}
-
-template <class T>
-void copy_labels(MatrixView<const T> from, index_t classes, std::int32_t* labels) {
-  for (index_t i = 0; i < from.rows; ++i) {
-    const T value = from.row(i)[0];
-    const auto label = value >= 0 && value < static_cast<T>(classes)
-                           ? static_cast<std::int32_t>(value)
-                           : std::int32_t{-1};
-    if (static_cast<T>(label) != value || label < 0)
-      refuse("y: found class ", value, i,
-             "whole class numbers 0 to " + std::to_string(classes - 1) + ", one per output");
     labels[i] = label;
   }
 }
@@ -102,11 +90,12 @@ template void check_targets(const LossEntry<float>&, MatrixView<const float>);
 template void check_targets(const LossEntry<double>&, MatrixView<const double>);
 template void check_weights(const float*, index_t);
 template void check_weights(const double*, index_t);
-template void copy_labels(MatrixView<const float>, index_t, std::int32_t*);
-template void copy_labels(MatrixView<const double>, index_t, std::int32_t*);
-template void copy_labels(const char*, const std::int32_t*, index_t, index_t,
-                          std::vector<std::int32_t>&);
-template void copy_labels(const char*, const std::int64_t*, index_t, index_t,
-                          std::vector<std::int32_t>&);
+#define DENSECORE_INSTANTIATE(Number) \
+  template void copy_labels(const char*, const Number*, index_t, index_t, index_t, std::int32_t*);
+DENSECORE_INSTANTIATE(float)
+DENSECORE_INSTANTIATE(double)
+DENSECORE_INSTANTIATE(std::int32_t)
+DENSECORE_INSTANTIATE(std::int64_t)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

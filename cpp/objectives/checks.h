@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "base/view.h"
 #include "kernels/table.h"
@@ -18,14 +17,11 @@ void check_targets(const LossEntry<T>& loss, MatrixView<const T> values);
 // Weights of rows must be finite and not negative.
 template <class T>
 void check_weights(const T* weights, index_t rows);
-// Class numbers must be below `classes`. They are copied to `labels`, as another thread may change
-// the array while they are used.
-// The same of numbers of another type, one of each row of a matrix of one column, to `labels`
-// (rows,).
-template <class T>
-void copy_labels(MatrixView<const T> from, index_t classes, std::int32_t* labels);
-template <class Integer>
-void copy_labels(const char* name, const Integer* from, index_t rows, index_t classes,
-                 std::vector<std::int32_t>& labels);
+// Class numbers must be whole and below `classes`, of which there are at most 2^31. They are copied
+// to `labels` (rows,), as another thread may change the array while they are used. `distance`:
+// between two rows, in elements. Number: float, double, int32 or int64.
+template <class Number>
+void copy_labels(const char* name, const Number* from, index_t distance, index_t rows,
+                 index_t classes, std::int32_t* labels);
 
 }  // namespace densecore

@@ -14,10 +14,10 @@ namespace {
 
 constexpr double log_2 = 0.69314718055994530942;
 constexpr double half_log_2_pi = 0.91893853320467274178;
-// Beyond these a float's scale or its inverse is none, or the square of a deviation.
+// Beyond these values of |log_scale|, the scale, its inverse or a squared deviation overflows.
 constexpr double most_float = 80, most_double = 340;
 
-// Those of the rows behind each other, added up in their order.
+// The sum of each row (rows,), its columns added in increasing order.
 Numbers row_sums(const Numbers& x, index_t rows, index_t cols) {
   Numbers sums(static_cast<std::size_t>(rows));
   const double* next = x.data();

@@ -34,6 +34,10 @@ class NormalRows {
   index_t rows() const { return rows_; }
   index_t cols() const { return cols_; }
   bool squashed() const { return squashed_; }
+  const Numbers& loc() const { return loc_; }
+  // Limited, and where it was.
+  const Numbers& log_scale() const { return log_scale_; }
+  const std::vector<char>& limited() const { return limited_; }
 
   // Standard normal numbers (rows, cols), which follow from the seed.
   Numbers noise(std::uint64_t seed) const;
@@ -67,7 +71,7 @@ class NormalRows {
   Numbers drawn(const Numbers& noise) const;
   // 2 (log_scale - the other's), element by element of loc.
   Numbers twice_log_ratio(const NormalRows& other) const;
-  // log_scale's derivative is none where it was limited.
+  // Sets log_scale's derivative to 0 where log_scale was limited.
   void finish(NormalGradient& gradient) const;
   // The normal numbers that actions are made of.
   Numbers before_squashing(const Numbers& action) const;

@@ -88,19 +88,25 @@ Targets<T> Head<T>::targets(const Targets<T>& all) const {
 }
 
 template <class T>
-void Objective<T>::head_factors(const Targets<T>& targets, index_t rows, std::vector<double>& plain,
+void Objective<T>::head_weights(const Targets<T>& targets, index_t rows,
+                                std::vector<double>& weights) const {
+  weights.clear();
+  for (const Head<T>& head : heads_) {
+    const T* const weight = targets.weight == nullptr
+                                ? nullptr
+                                : targets.weight + head.number * targets.weight_distance;
+    weights.push_back(head.objective == nullptr ? 0 : head.objective->batch_weight(weight, rows));
+  }
+}
+
+template <class T>
+void Objective<T>::head_factors(const std::vector<double>& weights, std::vector<double>& plain,
                                 std::vector<double>& weighted) const {
   plain.resize(heads_.size());
   weighted.resize(heads_.size());
   for (std::size_t h = 0; h < heads_.size(); ++h) {
     const Head<T>& head = heads_[h];
-    plain[h] = 0;
-    if (head.objective != nullptr) {
-      const T* const weight = targets.weight == nullptr
-                                  ? nullptr
-                                  : targets.weight + head.number * targets.weight_distance;
-      plain[h] = head.objective->gradient_scale(head.objective->batch_weight(weight, rows));
-    }
+    plain[h] = head.objective == nullptr ? 0 : head.objective->gradient_scale(weights[h]);
     weighted[h] = head.weight * plain[h];
   }
 }

@@ -76,8 +76,8 @@ struct Head {
 template <class T>
 class Objective {
  public:
-  // The sum of the heads' losses times their weights. A head's loss and its gradient are by what
-  // the layer `Heads` leaves, see `left_out`.
+  // The sum of the heads' losses times their weights. Each head's loss takes the output of the
+  // layer `Heads`: z where that leaves out the head's function (`left_out`), else a.
   explicit Objective(std::vector<Head<T>> heads);
   // The fused form is used when `last_activation` is the loss's link. With `from_logits` the
   // outputs are logits: the loss applies its link itself, and the last activation must be linear.
@@ -85,7 +85,7 @@ class Objective {
             const std::string& last_activation, index_t outputs, bool from_logits = false,
             const std::vector<double>& parameters = {});
 
-  // Several heads have no loss of this kind, and are not sparse.
+  // Not to be called with several heads, each of which has a loss of its own.
   const LossEntry<T>& loss() const { return *loss_; }
   bool sparse() const { return loss_ != nullptr && loss_->targets == TargetKind::labels; }
   // Empty when there is but one loss.
@@ -110,8 +110,8 @@ class Objective {
 
   // The sum of the rows' weights; their number if there are none.
   static double weight_sum(const T* weight, index_t rows);
-  // What the weighted sum of a batch's losses is divided by, apart from `divisor`'s own factor: the
-  // rows or their weights.
+  // The batch's number of rows or sum of weights, by the reduction; `gradient_scale` and `divisor`
+  // take it.
   double batch_weight(const T* weight, index_t rows) const;
   // Whether the loss of many rows depends on how they are cut into batches.
   bool depends_on_batches(bool weighted) const;
@@ -127,9 +127,11 @@ class Objective {
   // gradients, as `head_factors` gives them for the batch.
   void head_rows(MatrixView<const T> output, const Targets<T>& targets, const double* factors,
                  MatrixView<T> gradient, double* sums) const;
-  // For a batch: what each head's gradients and losses are multiplied by; without its weight, and
-  // with it.
-  void head_factors(const Targets<T>& targets, index_t rows, std::vector<double>& plain,
+  // Of a batch the `batch_weight` of each head; 0 without a loss.
+  void head_weights(const Targets<T>& targets, index_t rows, std::vector<double>& weights) const;
+  // From these the factors of each head's loss, and of its gradient: `plain` without the head's
+  // weight in the total loss, `weighted` with it.
+  void head_factors(const std::vector<double>& weights, std::vector<double>& plain,
                     std::vector<double>& weighted) const;
   LossArguments<T> arguments(MatrixView<const T> output, const Targets<T>& targets, double scale,
                              MatrixView<T> gradient) const;
@@ -143,7 +145,7 @@ class Objective {
   std::vector<Head<T>> heads_;
   std::vector<char> left_out_;
   index_t label_arrays_ = 1;
-  double terms_;  // of which a row's loss is the mean, if the reduction adds them up; else 1
+  double terms_;  // how many terms a row's loss is the mean of, where the reduction sums them; or 1
 };
 
 }  // namespace densecore

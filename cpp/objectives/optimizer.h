@@ -108,11 +108,13 @@ struct Update {
   // Of a table at `begin`, with rows of `units`, the used ones: all others, and their states, stay
   // as they are. Without an average, which would need all. Takes the thread's scratch memory.
   void apply_rows(index_t begin, index_t units, const UsedRows& used) const;
-  void apply(index_t begin, index_t count) const {
+  void apply(index_t begin, index_t count) const { apply(begin, count, gradients + begin); }
+  // With the gradients `gradient` (count).
+  void apply(index_t begin, index_t count, const T* gradient) const {
     T* state[max_optimizer_states];
     for (int i = 0; i < entry->state_count; ++i) state[i] = states[i] + begin;
     if (decay != 1) table->gradients.scale(count, decay, parameters + begin);
-    entry->update(count, scalars, parameters + begin, gradients + begin, state);
+    entry->update(count, scalars, parameters + begin, gradient, state);
     if (average != nullptr)
       table->gradients.average(count, momentum, parameters + begin, average + begin);
   }

@@ -227,13 +227,25 @@ Data<T> Ensemble<T>::rows_of(Worker& worker, const MemberData<T>& given, int mem
   Data<T> rows;
   rows.x = matrix(data.x, to.x);
   if (data.targets.values) rows.targets.values = matrix(data.targets.values, to.values);
-  if (data.targets.labels != nullptr) {
-    reserve(to.labels, count);
-    for (index_t i = 0; i < count; ++i) to.labels.data()[i] = data.targets.labels[given.rows[i]];
-    rows.targets.labels = to.labels.data();
-  }
-  if (data.targets.weight != nullptr)
-    rows.targets.weight = matrix({data.targets.weight, data.x.rows, 1}, to.weight).data;
+  // Of several outputs there may be several of each, one after another.
+  const auto arrays = [&](const auto* from, index_t number, index_t distance, auto& buffer) {
+    reserve(buffer, number * count);
+    for (index_t k = 0; k < number; ++k)
+      for (index_t i = 0; i < count; ++i)
+        buffer.data()[k * count + i] = from[k * distance + given.rows[i]];
+    return buffer.data();
+  };
+  const Targets<T>& targets = data.targets;
+  rows.targets.label_arrays = targets.label_arrays;
+  rows.targets.weight_arrays = targets.weight_arrays;
+  if (targets.label_distance != 0) rows.targets.label_distance = count;
+  if (targets.weight_distance != 0) rows.targets.weight_distance = count;
+  if (targets.labels != nullptr)
+    rows.targets.labels =
+        arrays(targets.labels, targets.label_arrays, targets.label_distance, to.labels);
+  if (targets.weight != nullptr)
+    rows.targets.weight =
+        arrays(targets.weight, targets.weight_arrays, targets.weight_distance, to.weight);
   return rows;
 }
 

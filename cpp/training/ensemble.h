@@ -82,8 +82,13 @@ class Ensemble {
   // All calls below run on the thread pool. `interrupt` is asked in the calling thread. After an
   // interruption each member is in the state after its last whole step.
 
-  // Number of values per epoch of training or validation: the loss, then the metrics.
-  index_t reported() const { return 1 + static_cast<index_t>(metrics_.size()); }
+  // Number of values per epoch of training or validation: see RunningMetrics.
+  index_t reported() const {
+    index_t count = 1 + static_cast<index_t>(metrics_.size());
+    for (const Head<T>& head : objective_->heads())
+      count += objective_->heads().size() > 1 && head.objective != nullptr;
+    return count;
+  }
   // Epochs that an exception prevents are not written. `kept` (members,), unless null, becomes the
   // epoch that each member's parameters are of (see Trainer::fit).
   void fit(Interrupt* interrupt, const Members& data, const Members* validation,

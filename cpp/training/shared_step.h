@@ -8,18 +8,24 @@
 namespace densecore {
 
 // Leaves the part's gradient in the network's buffer, and (weight, loss, 0, 0) in the slots.
-// Changes no parameter. `outputs` may be empty.
+// Changes no parameter. `outputs` may be empty. Returns the sums of Network::gradient_of_part.
 template <class T>
-LossSum part_gradient(Executor& executor, Trainer<T>& trainer, const Data<T>& rows,
-                      const BatchPart& part, MatrixView<T> outputs);
+std::vector<double> part_gradient(Executor& executor, Trainer<T>& trainer, const Data<T>& rows,
+                                  const BatchPart<T>& part, MatrixView<T> outputs);
 
-// The optimizer's step with the whole gradient of a batch of this weight, which is in the network's
-// buffer. Returns the penalty before it, a part of the batch's mean loss.
+// The optimizer's step with the whole gradient of a batch, which is in the network's buffer; moving
+// averages take the batch's statistics. Returns the penalty before it, a part of the batch's mean
+// loss.
 template <class T>
-double shared_update(Executor& executor, Trainer<T>& trainer, double weight);
+double shared_update(Executor& executor, Trainer<T>& trainer, const WholeBatch& batch);
 
 // Adds the penalties' gradient to the whole gradient, and makes no step. Returns the penalty.
 template <class T>
-double add_penalties(Trainer<T>& trainer, double weight);
+double add_penalties(Trainer<T>& trainer, const WholeBatch& batch);
+
+// The sum of a whole batch's losses, from what its parts add up to, with the penalty.
+template <class T>
+LossSum batch_loss(Trainer<T>& trainer, const WholeBatch& batch, const std::vector<double>& sums,
+                   double penalty);
 
 }  // namespace densecore

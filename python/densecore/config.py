@@ -36,7 +36,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
 
     Parameters
     ----------
-    mode : {"stdout", "dicts"}
+    mode : {"stdout", "dicts"}, default "stdout"
         ``"dicts"`` returns the same as a dictionary instead, as `numpy.show_config` does.
 
     Raises

@@ -9,14 +9,13 @@
 namespace densecore::check {
 
 template <class T>
-void check_normalization(const Kernels<T>& kernels) {
-  const NormalizationKernels<T>& tested = kernels.tested.normalization;
-  const NormalizationKernels<T>& portable = kernels.portable.normalization;
+void check_without_products(const Kernels<T>& kernels) {
+  const KernelTable<T>&tested = kernels.tested, &portable = kernels.portable;
   const index_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 67};
 
   // call(kernels of a level, rows, cols, x, other, vectors, out) for both levels; results agree.
-  const auto check = [&](const char* name, double limit, index_t more, auto call) {
-    report(std::string("normalization.") + name, [&](Numbers& numbers, Hash& hash) {
+  const auto check = [&](const std::string& name, double limit, index_t more, auto call) {
+    report(name, [&](Numbers& numbers, Hash& hash) {
       Guarded<T> x_(2500), other_(2500), out_(2500), kept_(2500), expected_(2500), exact_(2500);
       Guarded<T> vectors_[4] = {Guarded<T>(100), Guarded<T>(100), Guarded<T>(100), Guarded<T>(100)};
       for (const index_t rows : {1, 2, 5, 9, 30})
@@ -45,52 +44,57 @@ void check_normalization(const Kernels<T>& kernels) {
         }
     });
   };
-  using Table = NormalizationKernels<T>;
+  using Table = KernelTable<T>;
   using View = MatrixView<T>;
-  check("column_product_sum", 64, 0, [](const Table& t, View x, View y, const T**, View out, View) {
-    t.column_product_sum(x.rows, x.cols, x.data, x.stride, y.data, y.stride, true, out.data);
-  });
-  check("column_squares", 64, 0, [](const Table& t, View x, View, const T** v, View out, View) {
-    t.column_squares(x.rows, x.cols, x.data, x.stride, v[0], out.data);
-  });
-  check("columns", 8, 0, [](const Table& t, View x, View, const T** v, View out, View kept) {
-    t.columns(x.rows, x.cols, x.data, x.stride, v[0], v[1], v[2], v[3], kept.data, kept.stride,
-              out.data, out.stride);
-  });
-  check("columns_gradient", 16, 0, [](const Table& t, View x, View y, const T** v, View out, View) {
-    t.columns_gradient(x.rows, x.cols, x.data, x.stride, y.data, y.stride, v[0], v[1], v[2],
-                       out.data, out.stride);
-  });
+  check("normalization.column_product_sum", 64, 0,
+        [](const Table& t, View x, View y, const T**, View out, View) {
+          t.normalization.column_product_sum(x.rows, x.cols, x.data, x.stride, y.data, y.stride,
+                                             true, out.data);
+        });
+  check("normalization.column_squares", 64, 0,
+        [](const Table& t, View x, View, const T** v, View out, View) {
+          t.normalization.column_squares(x.rows, x.cols, x.data, x.stride, v[0], out.data);
+        });
+  check("normalization.columns", 8, 0,
+        [](const Table& t, View x, View, const T** v, View out, View kept) {
+          t.normalization.columns(x.rows, x.cols, x.data, x.stride, v[0], v[1], v[2], v[3],
+                                  kept.data, kept.stride, out.data, out.stride);
+        });
+  check("normalization.columns_gradient", 16, 0,
+        [](const Table& t, View x, View y, const T** v, View out, View) {
+          t.normalization.columns_gradient(x.rows, x.cols, x.data, x.stride, y.data, y.stride, v[0],
+                                           v[1], v[2], out.data, out.stride);
+        });
   for (const bool centered : {true, false}) {
     // With a divisor of 1 instead of the number of columns, too.
     const auto rule = [=](View x) {
       return RowRule{1e-3, centered ? static_cast<double>(x.cols) : 1, centered};
     };
-    const char *const names[2] = {"rows, not centered", "rows"}, *const gradients[2] = {
-                                                                     "rows_gradient, not centered",
-                                                                     "rows_gradient"};
-    check(names[centered], 64, 1,
+    const std::string suffix = centered ? "" : ", not centered";
+    check("normalization.rows" + suffix, 64, 1,
           [=](const Table& t, View x, View, const T** v, View out, View kept) {
-            t.rows(x.rows, x.cols, rule(x), x.data, x.stride, v[0], v[1], kept.data, kept.stride,
-                   out.data, out.stride);
+            t.normalization.rows(x.rows, x.cols, rule(x), x.data, x.stride, v[0], v[1], kept.data,
+                                 kept.stride, out.data, out.stride);
           });
-    check(gradients[centered], 128, 1,
+    check("normalization.rows_gradient" + suffix, 128, 1,
           [=](const Table& t, View x, View y, const T** v, View out, View) {
-            t.rows_gradient(x.rows, x.cols, rule(x), x.data, x.stride, v[0], y.data, y.stride,
-                            out.data, out.stride);
+            t.normalization.rows_gradient(x.rows, x.cols, rule(x), x.data, x.stride, v[0], y.data,
+                                          y.stride, out.data, out.stride);
           });
   }
-  check("multiply", 0, 0, [](const Table& t, View x, View y, const T**, View out, View) {
-    t.multiply(x.rows, x.cols, x.data, x.stride, y.data, y.stride, out.data, out.stride);
+  check("elementwise.multiply", 0, 0,
+        [](const Table& t, View x, View y, const T**, View out, View) {
+          t.elementwise.multiply(x.rows, x.cols, x.data, x.stride, y.data, y.stride, out.data,
+                                 out.stride);
+        });
+  check("elementwise.sum", 0, 0, [](const Table& t, View x, View y, const T**, View out, View) {
+    t.elementwise.sum(x.rows, x.cols, x.data, x.stride, y.data, y.stride, out.data, out.stride);
   });
-  check("sum", 0, 0, [](const Table& t, View x, View y, const T**, View out, View) {
-    t.sum(x.rows, x.cols, x.data, x.stride, y.data, y.stride, out.data, out.stride);
-  });
-  check("drop", 0, 0, [](const Table& t, View x, View, const T**, View out, View) {
+  check("elementwise.drop", 0, 0, [](const Table& t, View x, View, const T**, View out, View) {
     std::vector<std::uint16_t> random(static_cast<std::size_t>(x.cols));
     for (std::size_t j = 0; j < random.size(); ++j)
       random[j] = static_cast<std::uint16_t>(40503 * (j + 1));
-    t.drop(x.cols, random.data(), 30000, T(1.5), out.data);
+    t.elementwise.drop(x.cols, random.data(), 30000, T(1.5), out.data);
   });
 }
 

@@ -298,7 +298,7 @@ void check_table(const char* dtype, const KernelTables& tested) {
   check_activations(kernels);
   check_losses(kernels);
   check_optimizers(kernels);
-  check_normalization(kernels);
+  check_without_products(kernels);
   check_periodic(kernels);
   check_gradient_steps(kernels);
   check_lanes(kernels);

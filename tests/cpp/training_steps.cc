@@ -113,8 +113,9 @@ void train(const Workload& workload) {
   Silent silent;
   auto measured = [&] {
     if (workload.fit)
-      return trainer.fit(executor, data, nullptr, {1, workload.rows, false}, silent);
-    for (index_t step = 0; step < steps; ++step) trainer.train_on_batch(executor, data);
+      trainer.fit(executor, data, nullptr, {1, workload.rows, false}, silent);
+    else
+      for (index_t step = 0; step < steps; ++step) trainer.train_on_batch(executor, data);
   };
   // What is allocated at first is not counted.
   if (workload.fit)

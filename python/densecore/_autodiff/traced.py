@@ -23,7 +23,7 @@ class Traced(NDArrayOperatorsMixin):
     Parameters
     ----------
     value : ndarray
-    sources : list of (Traced, callable)
+    sources : list of (Traced, callable), optional
         What it was computed from, each with its way back.
     """
 

@@ -57,10 +57,10 @@ def prefixed(prefix: str, error: Exception) -> ValueError | TypeError:
 
 def real(value: Any) -> int | float | None:
     """The real number that a value is, as Python's own; None for anything else."""
+    if type(value) is float or type(value) is int:  # as most are
+        return value
     if isinstance(value, bool | np.bool_):
         return None
-    if type(value) is float or type(value) is int:
-        return value
     if isinstance(value, int):  # IntEnum and the like
         return int(value)
     if isinstance(value, float):

@@ -39,6 +39,16 @@ def require_matplotlib() -> Any:
     return Figure
 
 
+def require_pandas() -> Any:
+    """The module pandas; ImportError naming the extra when it is not installed."""
+    try:
+        with imports:
+            import pandas
+    except ImportError:
+        raise ImportError(TABLE_EXTRA) from None
+    return pandas
+
+
 def check_picture_path(path: str | os.PathLike[str]) -> str:
     """The format that a picture's path asks for.
 

@@ -2,18 +2,8 @@
 
 A child process that is forked while another thread imports a module has the lock of that module,
 but not the thread that would give it back: its own import of it would wait for ever. With this lock
-held around the import, the fork happens before it or after it.
+held around the import (``with imports: from . import module``) the fork happens before it or after
+it.
 """
 
-import os
-import threading
-
-#: ``with imports: from . import module``
-imports = threading.RLock()
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=imports.acquire,
-        after_in_parent=imports.release,
-        after_in_child=imports.release,
-    )
+from .locks import imports as imports

@@ -1,4 +1,4 @@
-"""Names: what to say to an unknown one, and how many to show."""
+"""The error for an unknown name, which lists the known ones."""
 
 from collections.abc import Iterable
 from typing import NoReturn

@@ -68,7 +68,7 @@ MOVED = {
     "sweeps": "ensembles.model_selection",
     "tables": "tabular.reader",
     "training": "models.fit",
-    "weights": "models.layered_network",
+    "weights": "models.weights",
     "weights_file": "_saving.weights_file",
 }
 _PACKAGE = __name__.partition(".")[0]

@@ -141,7 +141,7 @@ class Registry(Generic[T]):
         The concept as errors call it: ``"loss"``.
     base : type
         The class of them all.
-    key : str
+    key : str, default "name"
         The entry of a configuration that holds the name.
     """
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base import core
 from .._base.dtypes import Array
 from .interop import of_objects, to_numpy
 
@@ -101,7 +102,7 @@ def is_mapped(value: Any) -> bool:
     return False
 
 
-# Elements that are looked at together: what NumPy makes of them stays in cache.
+# Elements that are checked at a time, so that NumPy's intermediate arrays stay in cache.
 _AT_ONCE = 1 << 16
 
 
@@ -157,17 +158,19 @@ def as_labels(value: Any, rows: int, classes: int, name: str = "y") -> NDArray[n
         array = array.reshape(-1)
     if array.shape != (rows,):
         raise ValueError(f"{name}: found shape {array.shape}, wanted {(rows,)} (class numbers)")
-    wanted = f"wanted class numbers 0 to {classes - 1}, one per output"
-    if array.dtype.kind == "f":
-        whole = np.isfinite(array) & (array == np.floor(array))
-        if not whole.all():
-            row = int(np.argmin(whole))
-            raise ValueError(f"{name}: found {array[row]} in row {row}, {wanted}")
-    outside = (array < 0) | (array >= classes)
-    if outside.any():
-        row = int(np.argmax(outside))
-        raise ValueError(f"{name}: found class {array[row]} in row {row}, {wanted}")
-    return np.ascontiguousarray(array, np.int32)
+    numbers = _as_core_number(array)
+    found = core.class_numbers(name, numbers, classes)
+    return numbers if numbers.dtype == found.dtype else found
+
+
+def _as_core_number(array: Array) -> Array:
+    """The array in one of the types that the core checks, without a copy if it has one."""
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "f" or (kind == "u" and size == 8):
+        name = "float32" if array.dtype.name == "float32" else "float64"
+    else:
+        name = "int32" if kind == "i" and size == 4 else "int64"
+    return np.require(array, np.dtype(name), ["C", "A"])
 
 
 def as_weights(value: Any, dtype: np.dtype[Any], rows: int, allow_zeros: bool = False) -> Array:
@@ -175,12 +178,8 @@ def as_weights(value: Any, dtype: np.dtype[Any], rows: int, allow_zeros: bool = 
     array = _numeric("sample_weight", value)
     if array.shape != (rows,):
         raise ValueError(f"sample_weight: found shape {array.shape}, wanted {(rows,)}")
-    bad = ~(np.isfinite(array) & (array >= 0))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise ValueError(
-            f"sample_weight: found {array[row]} in row {row}, wanted finite numbers >= 0"
-        )
+    exact = np.float32 if array.dtype.name == "float32" else np.float64
+    core.check_weights(np.require(array, exact, ["C", "A"]))
     if rows > 0 and not allow_zeros and not array.any():
         raise ValueError("sample_weight: found only zeros, wanted at least one positive weight")
     converted = as_dtype("sample_weight", array, dtype)

@@ -6,8 +6,9 @@
 They are given to ``fit(callbacks=[...])``. A class of one's own derives from `Callback`.
 """
 
+from .backup import BackupAndRestore
 from .base import Callback, CallbackList
-from .checkpoints import BackupAndRestore, ModelCheckpoint
+from .checkpoints import ModelCheckpoint
 from .history import History
 from .learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from .logs import CSVLogger, LambdaCallback, TensorBoard

@@ -168,7 +168,7 @@ class Direction:
     mode : {"auto", "min", "max"}
         "auto" asks the model's metric of that name, and else goes by the name: ``accuracy`` and
         its like are to grow, everything else to fall.
-    min_delta : float
+    min_delta : float, default 0.0
         What is less better than that is not better.
     """
 

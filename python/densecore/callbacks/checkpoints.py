@@ -1,20 +1,14 @@
-"""Callbacks that write the model: the best one, and a training that can be resumed."""
+"""ModelCheckpoint: the model as a file, after every epoch or whenever it is the best so far."""
 
-import contextlib
-import json
 import os
-import zlib
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .._base import checks
-from .._saving import safetensors
-from .base import Callback, CallbackList, Direction, Logs, best_number, check_verbose, overrides
+from .backup import BackupAndRestore as BackupAndRestore  # its place in 0.1
+from .base import Callback, Direction, Logs, best_number, check_verbose
 
 if TYPE_CHECKING:
-    from ..models.model import Model
+    pass
 
 StrPath = str | os.PathLike[str]
 
@@ -30,17 +24,17 @@ class ModelCheckpoint(Callback):
     filepath : path
         May name the epoch (counted from 1) and its numbers: ``"{epoch:02d}-{val_loss:.2f}.model"``.
         Directories are made when they are missing.
-    monitor : str
+    monitor : str, default "val_loss"
         The number that decides what is best.
-    verbose : {0, 1}
+    verbose : {0, 1}, default 0
         1 says when a file is written.
-    save_best_only : bool
+    save_best_only : bool, default False
         Whether to save only when `monitor` is better than ever before.
-    save_weights_only : bool
+    save_weights_only : bool, default False
         Accepted for Keras's sake: the file is the whole model either way.
-    mode : {"auto", "min", "max"}
+    mode : {"auto", "min", "max"}, default "auto"
         Whether the number is to fall or to grow; "auto" goes by its name.
-    save_freq : "epoch" or int
+    save_freq : "epoch" or int, default "epoch"
         A number of batches instead of each epoch; the numbers are then means over the epoch so far.
     initial_value_threshold : float, optional
         What the first model saved has to be better than.
@@ -147,314 +141,3 @@ class ModelCheckpoint(Callback):
         """Compare with that from now on."""
         best = best_number("best", state["best"])
         self.best, self._batches = best, checks.integer("batches", state["batches"])
-
-
-_FORMAT = "densecore training"
-_VERSION = "2"  # 1, of densecore 0.1, has no checksum
-_FILE = "training.safetensors"
-
-
-class BackupAndRestore(Callback):
-    """Make a training that is killed go on where it was, to the bit, when it is started again.
-
-    After each epoch parameters, optimizer state, counters, the history so far and the state of all
-    other callbacks are written to one file, which appears whole or not at all. ``fit`` with the
-    same directory reads it and goes on with the next epoch; the end of the training removes it.
-    Data that comes from an iterator is not wound forward.
-
-    Parameters
-    ----------
-    backup_dir : path
-        A directory of this training alone; made when it is missing.
-    save_freq : "epoch" or int
-        Every so many epochs.
-    delete_checkpoint : bool
-        Whether a training that ends removes what was written.
-
-    Raises
-    ------
-    ValueError
-        An empty path, or a `save_freq` that is not one of these.
-    """
-
-    runs_last = True
-    writes_files = True
-
-    def __init__(
-        self,
-        backup_dir: StrPath,
-        save_freq: str | int = "epoch",
-        delete_checkpoint: bool = True,
-    ) -> None:
-        super().__init__()
-        self.backup_dir = checks.path("BackupAndRestore: backup_dir", backup_dir)
-        if not self.backup_dir:
-            raise ValueError(
-                "BackupAndRestore: backup_dir: found an empty path, wanted a directory"
-            )
-        every = 1 if isinstance(save_freq, str) and save_freq == "epoch" else save_freq
-        self.save_freq = checks.integer(
-            "BackupAndRestore: save_freq", every, 1, wanted="'epoch' or a number of epochs"
-        )
-        self.delete_checkpoint = checks.flag(
-            "BackupAndRestore: delete_checkpoint", delete_checkpoint
-        )
-
-    @property
-    def path(self) -> str:
-        """The file that is written."""
-        return os.path.join(self.backup_dir, _FILE)
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Restore what there is.
-
-        Raises
-        ------
-        NotADirectoryError
-            `backup_dir` is a file.
-        ValueError
-            What is there belongs to another training, or is damaged.
-        """
-        if os.path.isfile(self.backup_dir):
-            raise NotADirectoryError(f"{self.backup_dir}: is a file, wanted a directory")
-        os.makedirs(self.backup_dir, exist_ok=True)
-        json.dumps(_identity(self.model))  # what no file can hold is refused now
-        json.dumps(self.model._compiled_optimizer().get_config())
-        if os.path.exists(self.path):
-            with safetensors.open_file(self.path) as file:
-                self.restore(file)
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Write all that the next epoch depends on."""
-        if (epoch + 1) % self.save_freq == 0 or self.model.stop_training:
-            self._write(epoch)
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        """Remove the file: the next training starts anew."""
-        if self.delete_checkpoint:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path)
-            with contextlib.suppress(OSError):  # what is not empty stays
-                os.rmdir(self.backup_dir)
-
-    def write_within(self, epoch: int, steps: int, totals: list[list[float]]) -> None:
-        """Write a training that stops within an epoch, of which so many steps are made."""
-        self._write(epoch - 1, {"steps": steps, "totals": totals})
-
-    def _write(self, epoch: int, within: dict[str, Any] | None = None) -> None:
-        model = self.model
-        tensors = _model_tensors(model)
-        callbacks = []
-        for number, callback in enumerate(_others(self)):
-            state = _split(callback.get_state(), f"callbacks.{number}", tensors)
-            callbacks.append({"class": type(callback).__name__, "state": state})
-        metadata = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "model": json.dumps(_identity(model)),
-            "seed": str(model.seed),
-            "optimizer": json.dumps(model._compiled_optimizer().get_config()),
-            "progress": json.dumps(model.progress),
-            "training": json.dumps(
-                {
-                    "epoch": epoch,
-                    "stopped": bool(model.stop_training),
-                    "callbacks": callbacks,
-                    **({} if within is None else {"within": within}),
-                }
-            ),
-        }
-        metadata["checksum"] = _checksum(metadata, tensors)
-        safetensors.write(self.path, tensors, metadata)
-
-    def restore(self, file: safetensors.SafetensorsFile) -> None:
-        """Take over a training; nothing has changed when it raises ValueError."""
-        model = self.model
-        if file.metadata.get("format") != _FORMAT or file.metadata.get("version") not in ("1", "2"):
-            raise ValueError(f"{self.path}: not a training that this version can resume")
-        try:
-            saved = _Training(file)
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._damaged(error) from None
-        if saved.model != _identity(model):
-            raise ValueError(
-                f"{self.path}: belongs to another model; give each training a backup_dir of its own"
-            )
-        callbacks = _others(self)
-        wanted = [type(callback).__name__ for callback in callbacks]
-        if saved.classes != wanted:
-            raise ValueError(
-                f"{self.path}: found the callbacks {', '.join(saved.classes)}, wanted those of "
-                f"this fit: {', '.join(wanted)}"
-            )
-        before = [callback.get_state() for callback in callbacks]
-        optimizer = model._compiled_optimizer()
-        settings = optimizer.get_config()
-        try:
-            arrays = {name: saved.array(name, view) for name, view in _model_tensors(model).items()}
-            for name, value in saved.numbers(settings).items():
-                setattr(optimizer, name, value)
-            for callback, state in zip(callbacks, saved.states, strict=True):
-                callback.set_state(_joined(state, file))
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            for name, value in saved.numbers(settings, settings).items():
-                setattr(optimizer, name, value)
-            for callback, state in zip(callbacks, before, strict=True):
-                callback.set_state(state)
-            raise self._damaged(error) from None
-        if saved.seed != model.seed:
-            # The seed of shuffles belongs to the core's compilation.
-            model.seed = saved.seed
-            model._network_changed()
-        for name, view in _model_tensors(model).items():
-            view[...] = arrays[name]
-        model._set_progress(saved.progress)
-        model.stop_training = saved.stopped
-        model._initial_epoch = saved.epoch + 1
-        model._initial_step, model._initial_totals = saved.steps, saved.totals
-
-    def _damaged(self, error: Exception) -> ValueError:
-        reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
-        return ValueError(f"{self.path}: the training is damaged: {checks.one_line(reason)}")
-
-
-class _Training:
-    """The contents of a backup, of the types that they must have.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        Something is missing, or cannot be.
-    """
-
-    def __init__(self, file: safetensors.SafetensorsFile) -> None:
-        self._file = file
-        metadata = dict(file.metadata)
-        if metadata["version"] != "1":
-            checksum = metadata.pop("checksum")
-            arrays = {name: file.read(name) for name in file.tensors}
-            if checksum != _checksum(metadata, arrays):
-                raise ValueError("its checksum is that of another file")
-        read = {
-            key: safetensors.parse_json(metadata[key].encode(), parse_constant=None)
-            for key in ("model", "optimizer", "progress", "training")
-        }
-        self.model = read["model"]
-        self.seed = checks.seed(_whole(metadata["seed"]))
-        self.progress = {
-            counter: checks.integer(counter, read["progress"][counter], 0, 2**62)
-            for counter in ("steps", "epochs")
-        }
-        training = read["training"]
-        within = training.get("within", {"steps": 0, "totals": []})
-        self.epoch = checks.integer("epoch", training["epoch"], -1, 2**62)
-        # Of the next epoch: the steps that are made, and what each added up to.
-        self.steps = checks.integer("steps", within["steps"], 0, 2**62)
-        self.totals = [_totals(entry) for entry in within["totals"]]
-        self.stopped = checks.flag("stopped", training["stopped"])
-        callbacks = training["callbacks"]
-        self.classes = [checks.text("class", entry["class"]) for entry in callbacks]
-        self.states = [entry["state"] for entry in callbacks]
-        self._optimizer = read["optimizer"]
-        for found in (self.model, self._optimizer, *self.states):
-            if not isinstance(found, dict):
-                raise TypeError(f"found a {type(found).__name__}, wanted a dictionary")
-
-    def numbers(
-        self, settings: dict[str, Any], found: dict[str, Any] | None = None
-    ) -> dict[str, float]:
-        """The settings of the optimizer that are numbers, here or in `found`."""
-        found = self._optimizer if found is None else found
-        unknown = found.keys() - settings.keys()
-        if unknown:
-            raise ValueError(f"found the setting {min(unknown)!r}, which the optimizer has not")
-        return {
-            name: value
-            for name, value in found.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        }
-
-    def array(self, name: str, view: Any) -> Any:
-        """A tensor of the shape and dtype of a view."""
-        if name not in self._file.tensors or self._file.tensors[name].shape != view.shape:
-            raise ValueError(f"no tensor {name} as wanted")
-        return self._file.read(name, np.empty_like(view))
-
-
-def _totals(entry: Any) -> tuple[float, float, float, int]:
-    if not isinstance(entry, list) or len(entry) != 4:
-        raise TypeError("totals: found something else than lists of four numbers")
-    loss, weight, penalty = (checks.real(value) for value in entry[:3])
-    if loss is None or weight is None or penalty is None:
-        raise TypeError("totals: found values that are not numbers")
-    return float(loss), float(weight), float(penalty), checks.integer("rows", entry[3])
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 20):
-        raise ValueError(f"found the seed {safetensors.brief(text)}, wanted an integer")
-    return int(text)
-
-
-def _checksum(metadata: dict[str, str], tensors: Mapping[str, Any]) -> str:
-    """CRC-32 of all other entries and of all tensors, by name."""
-    total = zlib.crc32(json.dumps(metadata, sort_keys=True).encode())
-    for name in sorted(tensors):
-        array = np.ascontiguousarray(tensors[name])
-        total = zlib.crc32(array.reshape(-1).view(np.uint8).data, zlib.crc32(name.encode(), total))
-    return f"{total:08x}"
-
-
-def _others(callback: Callback) -> list[Callback]:
-    """The other callbacks that have a state: which ones of the others there are does not matter."""
-    companions: CallbackList = callback._companions  # type: ignore[assignment]
-    return [other for other in companions.all_callbacks() if overrides(other, "get_state")]
-
-
-def _identity(model: "Model") -> dict[str, Any]:
-    """What a model must have in common with the one of a backup."""
-    config = model.get_config()
-    layers = [{**layer, "name": None} for layer in config["layers"]]
-    return {
-        "dtype": config["dtype"],
-        "inputs": config["inputs"],
-        "layers": layers,
-        "optimizer": model._compiled_optimizer().name,
-        "loss": model._compiled_loss().get_config(),
-    }
-
-
-def _model_tensors(model: "Model") -> dict[str, Any]:
-    """Parameters and optimizer state, as views; also of a model whose loss no file can hold."""
-    tensors = dict(model._tensors())
-    for name, state in model._network.optimizer_states().items():
-        tensors[f"optimizer.{name}"] = state
-    return tensors
-
-
-def _split(state: dict[str, Any], name: str, tensors: dict[str, Any]) -> dict[str, Any]:
-    """A callback's state as JSON can hold it; its arrays go to `tensors`."""
-    plain: dict[str, Any] = {}
-    for key, value in state.items():
-        if isinstance(value, np.ndarray):
-            tensors[f"{name}.{key}"] = value
-            plain[key] = {"tensor": f"{name}.{key}"}
-        elif isinstance(value, list) and any(isinstance(item, np.ndarray) for item in value):
-            names = [f"{name}.{key}.{number}" for number in range(len(value))]
-            tensors.update(zip(names, value, strict=True))
-            plain[key] = {"tensors": names}
-        else:
-            plain[key] = value
-    return plain
-
-
-def _joined(state: dict[str, Any], file: safetensors.SafetensorsFile) -> dict[str, Any]:
-    whole: dict[str, Any] = {}
-    for key, value in state.items():
-        if isinstance(value, dict) and set(value) == {"tensor"}:
-            whole[key] = file.read(value["tensor"])
-        elif isinstance(value, dict) and set(value) == {"tensors"}:
-            whole[key] = [file.read(name) for name in value["tensors"]]
-        else:
-            whole[key] = value
-    return whole

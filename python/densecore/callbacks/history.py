@@ -4,8 +4,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from .._base import checks
-from .._base.figures import TABLE_EXTRA, html_table, require_matplotlib, save_figure
-from .._base.lazy import imports
+from .._base.figures import html_table, require_matplotlib, require_pandas, save_figure
 from ..metrics import larger_is_better
 from .base import Callback, Logs
 
@@ -136,11 +135,7 @@ class History(Callback):
         ImportError
             pandas is not installed; the message names the extra.
         """
-        try:
-            with imports:
-                import pandas
-        except ImportError:
-            raise ImportError(TABLE_EXTRA) from None
+        pandas = require_pandas()
         columns = {
             name: pandas.Series(values, index=self.epochs_of(name), dtype="float64")
             for name, values in self.history.items()

@@ -29,7 +29,7 @@ class LearningRateScheduler(Callback):
     ----------
     schedule : callable
         ``schedule(epoch, learning_rate)`` or ``schedule(epoch)`` → the epoch's learning rate.
-    verbose : {0, 1}
+    verbose : {0, 1}, default 0
         1 says each epoch's.
 
     Raises
@@ -88,21 +88,21 @@ class ReduceLROnPlateau(Callback):
 
     Parameters
     ----------
-    monitor : str
+    monitor : str, default "val_loss"
         Any name in the epoch's logs.
-    factor : float
+    factor : float, default 0.1
         What the learning rate is multiplied with, < 1.
-    patience : int
+    patience : int, default 10
         Epochs without improvement after which to do so.
-    verbose : {0, 1}
+    verbose : {0, 1}, default 0
         1 says when it happens.
-    mode : {"auto", "min", "max"}
+    mode : {"auto", "min", "max"}, default "auto"
         Whether the number is to fall or to grow; "auto" goes by its name.
-    min_delta : float
+    min_delta : float, default 0.0001
         What is less better than that is not better.
-    cooldown : int
+    cooldown : int, default 0
         Epochs after a reduction that are not counted.
-    min_lr : float
+    min_lr : float, default 0.0
         The learning rate does not fall below it.
 
     Raises

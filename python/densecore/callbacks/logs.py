@@ -67,9 +67,9 @@ class CSVLogger(Callback):
     Parameters
     ----------
     filename : path
-    separator : str
+    separator : str, default ","
         Between the columns.
-    append : bool
+    append : bool, default False
         Whether to go on in an existing file, under its header, instead of replacing it.
     """
 
@@ -152,7 +152,7 @@ class TensorBoard(Callback):
 
     Parameters
     ----------
-    log_dir : path
+    log_dir : path, default "logs"
         ``train`` and ``validation`` below it become the two curves of each picture, as in Keras.
 
     Raises

@@ -152,7 +152,7 @@ class ProgressBar(Callback):
 
     Parameters
     ----------
-    style : {"auto", 0, 1, 2, "bar"}
+    style : {"auto", 0, 1, 2, "bar"}, default "bar"
         As `fit`'s `verbose`. ``"bar"`` is tqdm's where it is installed and lines can be rewritten:
         otherwise, in pipes and logs for instance, it is as 1.
     stream : file, optional

@@ -15,21 +15,21 @@ class EarlyStopping(Callback):
 
     Parameters
     ----------
-    monitor : str
+    monitor : str, default "val_loss"
         Any name in the epoch's logs: ``"val_loss"``, ``"accuracy"``, …
-    min_delta : float
+    min_delta : float, default 0.0
         What is less better than that is not better.
-    patience : int
+    patience : int, default 0
         Epochs without improvement after which to stop.
-    verbose : {0, 1}
+    verbose : {0, 1}, default 0
         1 says what happens.
-    mode : {"auto", "min", "max"}
+    mode : {"auto", "min", "max"}, default "auto"
         Whether the number is to fall or to grow; "auto" goes by its name.
     baseline : float, optional
         Improvements that do not get beyond it do not count for `patience`.
-    restore_best_weights : bool
+    restore_best_weights : bool, default False
         Whether the model ends with the weights of its best epoch instead of its last one.
-    start_from_epoch : int
+    start_from_epoch : int, default 0
         Epochs before this one are ignored.
 
     Attributes
@@ -164,7 +164,7 @@ class TimeLimit(Callback):
     ----------
     seconds : float
         Of wall-clock time, > 0.
-    every_batch : bool
+    every_batch : bool, default False
         Whether to look after each batch too, instead of after each epoch only: for epochs that take
         long.
 

@@ -8,7 +8,6 @@ from typing import Any
 from .._base.files import StrPath
 from .._base.lazy import imports
 from ..models.model import Model
-from ..models.sequential import Sequential
 
 __all__ = ["from_keras", "from_onnx", "from_torch"]
 
@@ -21,7 +20,7 @@ def from_keras(source: Any, *, name: str | None = None) -> Model:
     return convert(source, name=name)
 
 
-def from_onnx(path: StrPath, *, name: str | None = None) -> Sequential:
+def from_onnx(path: StrPath, *, name: str | None = None) -> Model:
     """The model of an ONNX file; see `densecore.converters.onnx.from_onnx`."""
     with imports:
         from .onnx import from_onnx as convert

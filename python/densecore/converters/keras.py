@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 
 from .. import (
-    activations,
-    initializers,
     layers,
     losses,
     metrics,
     optimizers,
-    regularizers,
     schedules,
 )
 from .._base import checks
@@ -26,284 +23,7 @@ from ..export.keras_optimizers import take as take_optimizer
 from ..models.model import Model
 from ..models.sequential import Sequential
 from .keras_graph import GraphReader, Reference, is_operation, name_of, references
-
-
-class _Config:
-    """A layer's configuration: reads are noted, so that what was not read can be refused."""
-
-    def __init__(self, kind: str, config: Mapping[str, Any]) -> None:
-        self.kind, self.config = kind, dict(config)
-        self.place = f"layer {config.get('name')} ({kind})"
-        self.config.pop("name", None)
-        self.trainable = bool(self.config.pop("trainable", True))
-        self.config.pop("dtype", None)  # `_model` looks at those of all layers
-
-    def pop(self, key: str, default: Any = None) -> Any:
-        return self.config.pop(key, default)
-
-    def number(self, key: str, default: Any) -> Any:
-        """A number, or numbers, which Keras also writes as an array."""
-        value = self.pop(key, default)
-        if isinstance(value, Mapping):
-            value = value.get("config", {}).get("value", value)
-        return value
-
-    def last_axis(self) -> None:
-        axis = self.pop("axis", -1)
-        axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
-        if axis not in (-1, 1):
-            raise ValueError(f"{self.place}: axis: found {axis!r}, wanted -1 (the features)")
-
-    def refuse(self, **wanted: Any) -> None:
-        """Refuse what a layer here cannot do: anything but these values."""
-        for key, value in wanted.items():
-            found = self.pop(key, value)
-            if found != value:
-                raise ValueError(f"{self.place}: {key}: found {found!r}, wanted {value!r}")
-
-
-def _dtype_name(dtype: Any) -> str | None:
-    if isinstance(dtype, Mapping):
-        dtype = dtype.get("config", {}).get("name")
-    return None if dtype is None else str(dtype)
-
-
-def _named(entry: Any) -> tuple[str, dict[str, Any]]:
-    """The name and the arguments of a serialized object: a text, or a class with its config."""
-    if isinstance(entry, Mapping) and "class_name" in entry:
-        config = entry.get("config")
-        if entry["class_name"] == "function" or isinstance(config, str):
-            return str(config), {}
-        return str(entry["class_name"]), dict(config or {})
-    return str(entry), {}
-
-
-_ACTIVATION_LAYERS = {"LeakyReLU": "leaky_relu", "ReLU": "relu", "ELU": "elu", "Softmax": "softmax"}
-
-
-def _activation(place: str, entry: Any) -> activations.Activation:
-    """An activation from a name, a serialized function or a serialized layer."""
-    if entry is None:
-        return activations.get("linear")
-    name, config = _named(entry)
-    if name in _ACTIVATION_LAYERS:
-        inner = _Config(name, config)
-        inner.refuse(axis=-1)
-        try:
-            return activations.Activation(_ACTIVATION_LAYERS[name], **inner.config)
-        except TypeError as error:
-            raise ValueError(f"{place}: {error}") from None
-    try:
-        return activations.get(name)
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None
-
-
-def _regularizer(place: str, entry: Any) -> regularizers.Regularizer | None:
-    if entry is None:
-        return None
-    name, config = _named(entry)
-    if name not in ("L1", "L2", "L1L2"):
-        raise ValueError(f"{place}: found the regularizer {name}, wanted L1, L2 or L1L2")
-    given = {key: float(np.ravel(config[key])[0]) for key in ("l1", "l2") if config.get(key)}
-    return regularizers.L1L2(**given)
-
-
-def _initializer(entry: Any) -> Any:
-    """An initializer; one that is unknown here becomes the default, as the weights are given."""
-    name, config = _named(entry)
-    try:
-        made = initializers.get(name)
-        known = {key: value for key, value in config.items() if hasattr(made, key)}
-        return type(made)(**known)
-    except (TypeError, ValueError):
-        return "glorot_uniform"
-
-
-def _dense(c: _Config) -> layers.Layer:
-    c.refuse(kernel_constraint=None, bias_constraint=None, lora_rank=None, quantization_config=None)
-    return layers.Dense(
-        c.pop("units"),
-        _activation(c.place, c.pop("activation")),
-        bool(c.pop("use_bias", True)),
-        _initializer(c.pop("kernel_initializer", "glorot_uniform")),
-        _initializer(c.pop("bias_initializer", "zeros")),
-        _regularizer(c.place, c.pop("kernel_regularizer")),
-        _regularizer(c.place, c.pop("bias_regularizer")),
-        activity_regularizer=_regularizer(c.place, c.pop("activity_regularizer")),
-        trainable=c.trainable,
-    )
-
-
-def _embedding(c: _Config) -> layers.Layer:
-    c.refuse(
-        embeddings_constraint=None, mask_zero=False, lora_rank=None, quantization_config=None,
-        activity_regularizer=None,
-    )  # fmt: skip
-    c.pop("input_length")
-    return layers.Embedding(
-        c.pop("input_dim"),
-        c.pop("output_dim"),
-        _initializer(c.pop("embeddings_initializer", "uniform")),
-        _regularizer(c.place, c.pop("embeddings_regularizer")),
-        trainable=c.trainable,
-    )
-
-
-def _prelu(c: _Config) -> layers.Layer:
-    c.refuse(alpha_regularizer=None, alpha_constraint=None, shared_axes=None)
-    initializer = _initializer(c.pop("alpha_initializer", "zeros"))
-    return layers.PReLU(initializer, trainable=c.trainable)
-
-
-def _dot(c: _Config) -> layers.Layer:
-    return layers.Dot(c.pop("axes"), bool(c.pop("normalize", False)))
-
-
-def _scale_and_center(c: _Config) -> dict[str, Any]:
-    c.last_axis()
-    c.refuse(beta_constraint=None, gamma_constraint=None)
-    return {
-        "epsilon": c.pop("epsilon", 1e-3),
-        "center": bool(c.pop("center", True)),
-        "scale": bool(c.pop("scale", True)),
-        "beta_initializer": _initializer(c.pop("beta_initializer", "zeros")),
-        "gamma_initializer": _initializer(c.pop("gamma_initializer", "ones")),
-        "beta_regularizer": _regularizer(c.place, c.pop("beta_regularizer")),
-        "gamma_regularizer": _regularizer(c.place, c.pop("gamma_regularizer")),
-        "trainable": c.trainable,
-    }
-
-
-def _batch_normalization(c: _Config) -> layers.Layer:
-    for key in ("moving_mean_initializer", "moving_variance_initializer", "renorm_clipping",
-                "renorm_momentum", "fused", "virtual_batch_size", "adjustment"):  # fmt: skip
-        c.pop(key)
-    c.refuse(synchronized=False, renorm=False)
-    return layers.BatchNormalization(momentum=c.pop("momentum", 0.99), **_scale_and_center(c))
-
-
-def _layer_normalization(c: _Config) -> layers.Layer:
-    c.refuse(rms_scaling=False)
-    return layers.LayerNormalization(**_scale_and_center(c))
-
-
-def _normalization(c: _Config) -> layers.Layer:
-    c.last_axis()
-    c.pop("input_mean")
-    c.pop("input_variance")
-    mean, variance = c.pop("mean"), c.pop("variance")
-    invert = bool(c.pop("invert", False))
-    return layers.Normalization(mean=mean, variance=variance, invert=invert)
-
-
-def _dropout(kind: Callable[[float], layers.Layer]) -> Callable[[_Config], layers.Layer]:
-    """What makes one of the kinds of dropout."""
-
-    def make(c: _Config) -> layers.Layer:
-        c.pop("seed")
-        c.refuse(noise_shape=None)
-        return kind(c.pop("rate"))
-
-    return make
-
-
-def _flatten(c: _Config) -> layers.Layer:
-    c.refuse(data_format="channels_last")
-    return layers.Flatten()
-
-
-def _group_normalization(c: _Config) -> layers.Layer:
-    return layers.GroupNormalization(c.pop("groups", 32), **_scale_and_center(c))
-
-
-def _rms_normalization(c: _Config) -> layers.Layer:
-    c.last_axis()
-    return layers.RMSNormalization(epsilon=c.pop("epsilon", 1e-6), trainable=c.trainable)
-
-
-def _unit_normalization(c: _Config) -> layers.Layer:
-    c.last_axis()
-    return layers.UnitNormalization()
-
-
-def _noise(c: _Config) -> layers.Layer:
-    c.pop("seed")
-    return layers.GaussianNoise(c.pop("stddev"))
-
-
-# Keras's class: what makes the layer of its configuration. What a function leaves in it is refused.
-_LAYERS: dict[str, Callable[[_Config], layers.Layer]] = {
-    "Activation": lambda c: layers.Activation(_activation(c.place, c.pop("activation"))),
-    "ActivityRegularization": lambda c: layers.ActivityRegularization(
-        c.pop("l1", 0.0), c.pop("l2", 0.0)
-    ),
-    "Add": lambda c: layers.Add(),
-    "AlphaDropout": _dropout(layers.AlphaDropout),
-    "Average": lambda c: layers.Average(),
-    "BatchNormalization": _batch_normalization,
-    "BatchNormalizationV1": _batch_normalization,
-    "Concatenate": lambda c: layers.Concatenate(c.pop("axis", -1)),
-    "Dense": _dense,
-    "Dot": _dot,
-    "Dropout": _dropout(layers.Dropout),
-    "ELU": lambda c: layers.ELU(c.number("alpha", 1.0)),
-    "Embedding": _embedding,
-    "Flatten": _flatten,
-    "GaussianDropout": _dropout(layers.GaussianDropout),
-    "GaussianNoise": _noise,
-    "GroupNormalization": _group_normalization,
-    "LayerNormalization": _layer_normalization,
-    "LeakyReLU": lambda c: layers.LeakyReLU(
-        c.number("alpha", None) or c.number("negative_slope", 0.3)
-    ),
-    "Maximum": lambda c: layers.Maximum(),
-    "Minimum": lambda c: layers.Minimum(),
-    "Multiply": lambda c: layers.Multiply(),
-    "Normalization": _normalization,
-    "PReLU": _prelu,
-    "RMSNormalization": _rms_normalization,
-    "ReLU": lambda c: layers.ReLU(
-        c.number("max_value", None), c.number("negative_slope", 0.0), c.number("threshold", 0.0)
-    ),
-    "RepeatVector": lambda c: layers.RepeatVector(c.pop("n")),
-    "Rescaling": lambda c: layers.Rescaling(c.number("scale", None), c.number("offset", 0.0)),
-    "Reshape": lambda c: layers.Reshape(tuple(c.pop("target_shape"))),
-    "Softmax": lambda c: layers.Softmax(c.pop("axis", -1)),
-    "Subtract": lambda c: layers.Subtract(),
-    "UnitNormalization": _unit_normalization,
-}
-_INPUTS = ("InputLayer",)
-_WITHOUT_EFFECT = ("Identity",)
-
-
-def _layer(entry: Mapping[str, Any]) -> layers.Layer:
-    """The layer of an entry.
-
-    Raises
-    ------
-    ValueError
-        There is no such layer here, or it has a property that layers here lack; the message names
-        the layer.
-    """
-    kind = str(entry["class_name"])
-    config = _Config(kind, entry["config"])
-    if kind not in _LAYERS:
-        known = ", ".join(sorted([*_LAYERS, *_INPUTS, *_WITHOUT_EFFECT]))
-        raise ValueError(f"from_keras: {config.place}: found {kind}, wanted one of: {known}")
-    try:
-        layer = _LAYERS[kind](config)
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"from_keras: {config.place}: {error}") from None
-    except ValueError as error:
-        raise ValueError(f"from_keras: {error}") from None
-    for key in ("batch_input_shape", "batch_shape", "input_dim"):
-        config.pop(key)
-    left = {key: value for key, value in config.config.items() if value is not None}
-    if left:
-        raise ValueError(f"from_keras: {config.place}: found {left}, which {kind} here lacks")
-    layer.name = str(entry["config"].get("name")) or None
-    return layer
+from .keras_layers import INPUTS, PREPROCESSING, WITHOUT_EFFECT, dtype_name, layer_of, named
 
 
 def _sources(entry: Mapping[str, Any]) -> list[str]:
@@ -357,7 +77,7 @@ def _leaves(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _is_stack(config: Mapping[str, Any]) -> bool:
     """Whether each layer takes what the one before it makes, nested models too."""
     entries = _entries(config)
-    if any(is_operation(entry) for entry in entries):
+    if any(is_operation(entry) or entry["class_name"] in PREPROCESSING for entry in entries):
         return False
     if config.get("class_name") != "Sequential":
         before: list[str] = []
@@ -397,13 +117,14 @@ def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model
     dtypes = set()
 
     def make(entry: Mapping[str, Any]) -> layers.Layer:
-        layer = _layer(entry)
+        layer = layer_of(entry)
         made.append((layer, entry))
         return layer
 
     for entry in entries:
-        if entry["class_name"] not in (*_INPUTS, *_WITHOUT_EFFECT) and not is_operation(entry):
-            dtypes.add(_dtype_name(entry["config"].get("dtype")) or "float32")
+        known = (*INPUTS, *WITHOUT_EFFECT, *PREPROCESSING)
+        if entry["class_name"] not in known and not is_operation(entry):
+            dtypes.add(dtype_name(entry["config"].get("dtype")) or "float32")
     if not dtypes:
         raise ValueError("from_keras: found no layers, wanted at least one")
     if len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
@@ -415,7 +136,7 @@ def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model
     if _is_stack(config):
         shape = _input_shape(entries, config.get("build_config", {}).get("input_shape"))
         effective = [
-            make(each) for each in entries if each["class_name"] not in (*_INPUTS, *_WITHOUT_EFFECT)
+            make(each) for each in entries if each["class_name"] not in (*INPUTS, *WITHOUT_EFFECT)
         ]
         if shape is None:
             raise ValueError(
@@ -452,7 +173,7 @@ def _known_arguments(make: type, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _optimizer(entry: Any) -> optimizers.Optimizer:
-    name, config = _named(entry)
+    name, config = named(entry)
     made = optimizers.get(name.lower() if name.isupper() else name)
     config.pop("name", None)
     if isinstance(config.get("learning_rate"), Mapping):
@@ -470,13 +191,13 @@ def _structure(function: Callable[[Any], Any], entry: Any) -> Any:
 
 
 def _loss(entry: Any) -> Any:
-    name, config = _named(entry)
+    name, config = named(entry)
     found = losses.get(name)
     return type(found)(**_known_arguments(type(found), config))
 
 
 def _metric(entry: Any) -> str:
-    name = _named(entry)[0]
+    name = named(entry)[0]
     metrics.get(name)
     return name
 

@@ -102,21 +102,54 @@ def _celu(a: Mapping[str, Any], z: Array) -> Array:
     return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0) / alpha))
 
 
+def _cast(a: Mapping[str, Any], x: Array) -> Array:
+    return np.trunc(x) if a.get("to") in (6, 7) and x.dtype.kind == "f" else x
+
+
+def _squeeze(a: Mapping[str, Any], x: Array, *rest: Any) -> Array:
+    return np.squeeze(x, _axes(a, rest))
+
+
+def _unsqueeze(a: Mapping[str, Any], x: Array, *rest: Any) -> Array:
+    return np.expand_dims(x, _axes(a, rest) or ())
+
+
+def _slice(a: Mapping[str, Any], x: Array, *rest: Any) -> Array:
+    names = ("starts", "ends", "axes", "steps")
+    given = [np.ravel(a[name]) if name in a else None for name in names]
+    for place, each in enumerate(rest):
+        given[place] = None if each is None else each.ravel()
+    starts, ends, axes, steps = given
+    if starts is None or ends is None:
+        raise ValueError("found no starts and ends")
+    axes = np.arange(len(starts)) if axes is None else axes
+    steps = np.ones(len(starts), int) if steps is None else steps
+    index = [slice(None)] * x.ndim
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        index[int(axis)] = slice(int(start), int(end), int(step))
+    return x[tuple(index)]
+
+
 #: By an operator's name: its attributes and inputs to its output.
 OPERATORS: dict[str, Callable[..., Any]] = {
     "Abs": lambda a, x: np.abs(x),
     "Add": lambda a, x, y: x + y,
     "And": lambda a, x, y: np.logical_and(x, y),
-    "Cast": lambda a, x: x,
+    "Cast": _cast,
     "CastLike": lambda a, x, y: x,
     "Celu": _celu,
+    "Ceil": lambda a, x: np.ceil(x),
     "Clip": lambda a, x, *rest: np.clip(x, *_limits(a, rest)),
+    "Concat": lambda a, *x: np.concatenate(x, a["axis"]),
+    "Cos": lambda a, x: np.cos(x),
     "Div": lambda a, x, y: x / y,
     "Dropout": lambda a, x, *rest: x,
     "Elu": lambda a, x: _elu(x, a.get("alpha", 1.0)),
     "Equal": lambda a, x, y: x == y,
     "Erf": lambda a, x: _erf(x),
     "Exp": lambda a, x: np.exp(x),
+    "Floor": lambda a, x: np.floor(x),
+    "Gather": lambda a, x, places: np.take(x, places.astype(int), a.get("axis", 0)),
     "Gelu": lambda a, x: _gelu(x, a),
     "Greater": lambda a, x, y: x > y,
     "GreaterOrEqual": lambda a, x, y: x >= y,
@@ -148,19 +181,26 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "ReduceSumSquare": _reduce(lambda x, axis, keepdims: (x**2).sum(axis=axis, keepdims=keepdims)),
     "Relu": lambda a, x: np.maximum(x, 0),
     "Reshape": _reshape,
+    "Round": lambda a, x: np.rint(x),
     "Selu": lambda a, x: a.get("gamma", 1.0507009873554805)
     * _elu(x, a.get("alpha", 1.6732632423543772)),
+    "Shape": lambda a, x: np.array(x.shape[a.get("start", 0) : a.get("end", x.ndim)]),
     "Shrink": _shrink,
     "Sigmoid": lambda a, x: _sigmoid(x),
     "Sign": lambda a, x: np.sign(x),
+    "Sin": lambda a, x: np.sin(x),
+    "Slice": _slice,
     "Softmax": lambda a, x: _softmax(x),
     "Softplus": lambda a, x: np.logaddexp(0, x),
     "Softsign": lambda a, x: x / (1 + np.abs(x)),
     "Sqrt": lambda a, x: np.sqrt(x),
+    "Squeeze": _squeeze,
     "Sub": lambda a, x, y: x - y,
     "Sum": lambda a, *x: sum(x),
     "Tanh": lambda a, x: np.tanh(x),
     "ThresholdedRelu": lambda a, x: np.where(x > a.get("alpha", 1.0), x, 0),
+    "Transpose": lambda a, x: x.transpose(a.get("perm")),
+    "Unsqueeze": _unsqueeze,
     "Where": lambda a, condition, x, y: np.where(condition, x, y),
 }  # fmt: skip
 
@@ -191,7 +231,7 @@ def compute(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
     if node.operator in ("Softmax", "LogSoftmax"):
         axis = attributes.get("axis", 1 if opset < 13 else -1)
         ndim = getattr(inputs[0], "ndim", 2)
-        if axis not in (-1, ndim - 1) or ndim != 2:
+        if axis not in (-1, ndim - 1) or (opset < 13 and ndim != 2):
             raise ValueError(f"axis: found {axis}, wanted the features")
     _refuse_large([each.shape for each in inputs if each is not None])
     with np.errstate(all="ignore"):

@@ -30,9 +30,9 @@ def from_torch(
     ----------
     module : torch.nn.Module
         An ``nn.Sequential`` of ``Linear``, ``BatchNorm1d``, ``LayerNorm``, ``RMSNorm``,
-        ``GroupNorm``, ``Dropout``, ``AlphaDropout``,
-        ``Flatten`` (first), ``Identity``, activations, and such stacks; or one of these; or what
-        ``to_torch`` made; or any module whose ``forward`` calls such modules and functions
+        ``GroupNorm``, ``Dropout``, ``AlphaDropout``, ``Embedding``, ``Flatten``, ``Unflatten``,
+        ``Identity``, activations, and such stacks; or one of these; or what ``to_torch`` made; or
+        any module whose ``forward`` calls such modules and functions
         (``F.relu``, ``torch.cat``, operators, slices of inputs), with several inputs and outputs,
         as torch.fx follows it.
     optimizer : torch.optim.Optimizer, optional
@@ -43,8 +43,7 @@ def from_torch(
     name : str, optional
         The model's; by default ``"sequential"``, or of a graph ``"functional"``.
     input_shape : int, tuple of int, or a list or dictionary of them, optional
-        Of a graph: the shape of a row of each input. By default the features of the modules that
-        take it.
+        The shape of a row of each input. By default the features of the modules that take it.
 
     Returns
     -------
@@ -63,7 +62,8 @@ def from_torch(
     Notes
     -----
     PyTorch's ``BatchNorm1d`` puts the unbiased variance into its running average, Keras and this
-    library the biased one: trained further, the averages differ by a factor of n / (n - 1).
+    library the biased one: trained further, the averages differ by a factor of n / (n - 1). A
+    ``PReLU`` with one slope for all features becomes one with a slope for each.
     """
     if not hasattr(module, "named_children"):
         raise TypeError(f"from_torch: found {type(module).__name__}, wanted a torch.nn.Module")
@@ -77,14 +77,17 @@ def from_torch(
         return from_traced(module, input_shape, name)
     reader = Reader()
     reader.read("", module)
-    if reader.inputs is None:
-        raise ValueError("from_torch: found no module with weights, wanted at least one")
+    shape = reader.inputs if input_shape is None else input_shape
+    if shape is None:
+        raise ValueError(
+            "from_torch: found no module that says the number of inputs, wanted input_shape="
+        )
     if len(reader.dtypes) > 1:
         raise ValueError(
             f"from_torch: found numbers of {' and '.join(sorted(reader.dtypes))}, wanted one type"
         )
-    (dtype,) = reader.dtypes
-    model = Sequential([layers.Input(reader.inputs), *reader.layers], dtype=dtype, name=name)
+    dtype = next(iter(reader.dtypes), None)
+    model = Sequential([layers.Input(shape), *reader.layers], dtype=dtype, name=name)
     set_weights(reader.weights)
     if optimizer is not None:
         with imports:

@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from .. import layers
 from .._base.lazy import imports
 from .._data.structures import mapped
-from ..activations import Activation
 from ..layers.merge import Merge
+from ..layers.weight import Zeros
 from ..models.functional import Functional
 from ..models.model import Model
+from .torch_functions import ACTIVATION_NAMES, FUNCTIONS, Numbers, call, without_row
 from .torch_layers import ACTIVATIONS, CONTAINERS, LAYERS, WITHOUT_EFFECT, Reader
 
 Shape = tuple[int, ...]
@@ -21,23 +20,9 @@ _MERGES: Mapping[str, type[Merge]] = {
     "maximum": layers.Maximum, "minimum": layers.Minimum, "multiply": layers.Multiply,
     "subtract": layers.Subtract,
 }  # fmt: skip
-# Functions of torch, torch.nn.functional, and operators, by their names: NumPy's of symbols.
-_FUNCTIONS: Mapping[str, Any] = {
-    "abs": np.absolute, "add": np.add, "arctan": np.arctan, "atan": np.arctan, "cos": np.cos,
-    "cosh": np.cosh, "div": np.divide, "exp": np.exp, "expm1": np.expm1, "log": np.log,
-    "log1p": np.log1p, "maximum": np.maximum, "minimum": np.minimum, "mul": np.multiply,
-    "neg": np.negative, "pow": np.power, "reciprocal": np.reciprocal,
-    "sign": np.sign, "sin": np.sin, "sinh": np.sinh, "sqrt": np.sqrt, "square": np.square,
-    "sub": np.subtract, "truediv": np.divide,
+_POOLS: Mapping[str, Any] = {
+    "mean": layers.GlobalAveragePooling1D, "maximum": layers.GlobalMaxPooling1D,
 }  # fmt: skip
-_ACTIVATION_NAMES = {
-    "celu": "celu", "elu": "elu", "gelu": "gelu", "hardsigmoid": "hard_sigmoid",
-    "hardswish": "hard_silu", "leaky_relu": "leaky_relu", "log_softmax": "log_softmax",
-    "logsigmoid": "log_sigmoid", "mish": "mish", "relu": "relu", "relu6": "relu6", "selu": "selu",
-    "sigmoid": "sigmoid", "silu": "silu", "softmax": "softmax", "softplus": "softplus",
-    "softsign": "softsign", "tanh": "tanh",
-}  # fmt: skip
-_ARGUMENTS = {"celu": "alpha", "elu": "alpha", "leaky_relu": "negative_slope"}
 
 
 def _features(module: Any) -> int | None:
@@ -96,6 +81,10 @@ class GraphReader:
         (x, *rest) = given
         if kind == "Flatten":
             return [layers.Flatten()(x) if len(x.row) > 1 else x]
+        if kind == "GLU":
+            return [call(self, "glu", [x], {"dim": module.dim})]
+        if kind == "Columns":
+            return [x[:, module.first : module.last]]
         if kind in WITHOUT_EFFECT:
             return [x]
         if id(module) not in self._made:
@@ -107,9 +96,10 @@ class GraphReader:
             raise ValueError(
                 f"from_torch: {place}: found {len(given)} inputs of {kind}, wanted one"
             )
+        one = kind == "Embedding" and without_row(x)
         for layer in found_layers:
             x = layer(x)
-        return [x]
+        return [layers.Flatten()(x) if one else x]
 
     def _layers(self, place: str, kind: str, module: Any) -> list[layers.Layer]:
         if kind == "Merge":
@@ -119,8 +109,12 @@ class GraphReader:
             return [layers.Dot((module.first, module.second), module.normalize)]
         if kind == "RepeatVector":
             return [layers.RepeatVector(module.n)]
-        if kind == "Columns":
-            return [layers.Columns(module.first, module.last)]
+        if kind == "Permute":
+            return [layers.Permute(module.dims)]
+        if kind == "Pool":
+            return [_POOLS[module.kind](module.keepdims)]
+        if kind == "Zeros":
+            return [Zeros()]
         if kind == "Element":
             return [layers.ElementFunction(module.function, module.constant, module.constant_first)]
         reader = Reader()
@@ -210,8 +204,15 @@ def from_traced(module: Any, input_shape: Any, name: str | None) -> Model:
     class Tracer(torch.fx.Tracer):  # type: ignore[misc,name-defined,unused-ignore]
         def is_leaf_module(self, child: Any, place: str) -> bool:
             kind = type(child).__name__
-            known = (*LAYERS, *ACTIVATIONS, *WITHOUT_EFFECT, "LayerGraph", "Flatten")
+            known = (*LAYERS, *ACTIVATIONS, *WITHOUT_EFFECT, "LayerGraph", "Flatten", "GLU")
             return kind in known or bool(super().is_leaf_module(child, place))
+
+        def iter(self, obj: Any) -> Any:
+            node = obj.node  # parts of a vector, whose number is known
+            if str(getattr(node.target, "__name__", node.target)) == "chunk":
+                count = node.args[1] if len(node.args) > 1 else node.kwargs["chunks"]
+                return iter([obj[place] for place in range(count)])
+            return super().iter(obj)
 
     try:
         graph = Tracer().trace(module)
@@ -248,9 +249,9 @@ def from_traced(module: Any, input_shape: Any, name: str | None) -> Model:
                 values[node] = found[0] if len(found) == 1 else found
             elif node.op in ("call_function", "call_method"):
                 target = node.target if node.op == "call_method" else node.target.__name__
-                values[node] = _call(str(target).strip("_"), taken, options)
+                values[node] = call(reader, str(target).strip("_"), taken, options)
             else:
-                raise ValueError("found numbers outside of modules, wanted them in Linear and such")
+                values[node] = Numbers(module, str(node.target))
         except (ValueError, TypeError) as error:
             text = str(error).removeprefix("from_torch: ")
             raise ValueError(f"from_torch: {place}: {text}") from None
@@ -300,73 +301,7 @@ def _features_of(node: Any, parts: Mapping[str, Any]) -> int | None:
         else:
             name = user.target if user.op == "call_method" else getattr(user.target, "__name__", "")
             several = sum(hasattr(each, "users") for each in user.args) > 1
-            keeps = str(name) in _ACTIVATION_NAMES or (str(name) in _FUNCTIONS and not several)
+            keeps = str(name) in ACTIVATION_NAMES or (str(name) in FUNCTIONS and not several)
         if keeps and (found := _features_of(user, parts)) is not None:
             return found
     return None
-
-
-def _call(name: str, taken: list[Any], options: Mapping[str, Any]) -> Any:
-    """What a function or a method makes of symbols.
-
-    Raises
-    ------
-    ValueError
-        There is no such layer here.
-    """
-    x = taken[0]
-    if name in _ACTIVATION_NAMES:
-        return layers.Activation(_activation(name, taken, options))(x)
-    if name == "dropout":
-        return layers.Dropout(float(options.get("p", taken[1] if len(taken) > 1 else 0.5)))(x)
-    if name in ("cat", "concat", "concatenate"):
-        axis = options.get("dim", options.get("axis", taken[1] if len(taken) > 1 else 0))
-        return layers.concatenate(x, axis)
-    if name == "flatten" and taken[1:2] == [1]:
-        return layers.Flatten()(x) if len(x.row) > 1 else x
-    if name == "size":
-        return None  # of rows: what `view` takes first
-    if name in ("view", "reshape"):
-        shape = taken[1] if isinstance(taken[1], list) else taken[1:]
-        row = tuple(int(size) for size in shape[1:])
-        return (layers.Flatten() if row == (-1,) else layers.Reshape(row))(x)
-    if name in ("contiguous", "float", "double"):
-        return x
-    if name == "getitem":
-        if x is None:
-            return None
-        index = taken[1]
-        if isinstance(x, list):
-            return x[index]
-        return x[tuple(index) if isinstance(index, list) else index]
-    function = _FUNCTIONS.get(name)
-    if function is not None and not options:
-        return function(*taken[: function.nin])
-    known = ", ".join(
-        sorted({*_ACTIVATION_NAMES, *_FUNCTIONS, "cat", "flatten", "reshape", "view"})
-    )
-    raise ValueError(f"found {name}, wanted one of: {known}")
-
-
-def _activation(name: str, taken: Sequence[Any], options: Mapping[str, Any]) -> Activation:
-    others = {
-        key: value
-        for key, value in options.items()
-        if key not in ("inplace", "dtype", "_stacklevel")
-    }
-    if name in ("softmax", "log_softmax"):
-        axis = others.get("dim", taken[1] if len(taken) > 1 else None)
-        last = len(taken[0].row)
-        if axis not in (-1, last):
-            raise ValueError(f"found dim={axis}, wanted -1 (the features)")
-        return Activation(name)
-    if name == "gelu":
-        return Activation(name, approximate=others.get("approximate", "none") == "tanh")
-    if name in _ARGUMENTS and (len(taken) > 1 or others):
-        value = next(iter(others.values())) if others else taken[1]
-        return Activation(name, **{_ARGUMENTS[name]: float(value)})
-    if others or (len(taken) > 1 and name not in _ARGUMENTS):
-        raise ValueError(f"found other arguments of {name}, wanted none")
-    if name == "leaky_relu":
-        return Activation(name, negative_slope=0.01)
-    return Activation(_ACTIVATION_NAMES[name])

@@ -16,7 +16,7 @@ CONTAINERS = ("Sequential", "ModuleList")
 WITHOUT_EFFECT = ("Identity",)
 
 
-def _array(place: str, tensor: Any) -> Array:
+def array_of(place: str, tensor: Any) -> Array:
     """A tensor's numbers.
 
     Raises
@@ -34,7 +34,7 @@ def _array(place: str, tensor: Any) -> Array:
 
 
 def _last_axis(place: str, module: Any) -> None:
-    if module.dim not in (1, -1):
+    if module.dim not in (1, -1, None):  # None: 1 for vectors
         raise ValueError(f"{place}: found dim={module.dim}, wanted 1 or -1 (the features)")
 
 
@@ -72,6 +72,12 @@ def _clipped(place: str, module: Any) -> Activation:
     )
 
 
+def _threshold(place: str, module: Any) -> Activation:
+    if module.value != 0:
+        raise ValueError(f"{place}: found value={module.value}, wanted 0")
+    return Activation("relu", threshold=float(module.threshold))
+
+
 def _named(name: str) -> Callable[[str, Any], Activation]:
     return lambda place, module: Activation(name)
 
@@ -106,6 +112,7 @@ ACTIVATIONS: dict[str, Callable[[str, Any], Activation]] = {
     "Squareplus": lambda place, module: Activation("squareplus", b=module.b),
     "Tanh": _named("tanh"),
     "Tanhshrink": _named("tanh_shrink"),
+    "Threshold": _threshold,
 }
 
 
@@ -130,13 +137,14 @@ class Reader:
         self.weights: list[tuple[layers.Layer, dict[str, Array]]] = []
         self.inputs: int | None = None
         self.dtypes: set[str] = set()
+        self._units = 1  # of the table of which each input is a row
         self._wider = 0  # features that layers have added to the inputs
         self._folded = False  # whether rows have several dimensions
         self._activates = False  # whether the last layer is a Dense without an activation
 
     def add(self, layer: layers.Layer, features: int | None, **arrays: Array) -> None:
         if self.inputs is None and features is not None:
-            self.inputs = features - self._wider
+            self.inputs = (features - self._wider) // self._units
         self.layers.append(layer)
         self.weights.append((layer, arrays))
         self.dtypes |= {array.dtype.name for array in arrays.values()}
@@ -156,10 +164,10 @@ class Reader:
             self.add(layers.Activation(activation), None)
 
     def linear(self, place: str, module: Any) -> None:
-        weight = _array(f"{place}.weight", module.weight)
+        weight = array_of(f"{place}.weight", module.weight)
         arrays = {"kernel": weight.T}
         if module.bias is not None:
-            arrays["bias"] = _array(f"{place}.bias", module.bias)
+            arrays["bias"] = array_of(f"{place}.bias", module.bias)
         trainable = bool(module.weight.requires_grad)
         layer = layers.Dense(len(weight), use_bias=module.bias is not None, trainable=trainable)
         self.add(layer, weight.shape[1], **arrays)
@@ -171,7 +179,7 @@ class Reader:
             tensor = getattr(module, key, None)
             given[argument] = tensor is not None
             if tensor is not None:
-                arrays[name] = _array(f"{place}.{key}", tensor)
+                arrays[name] = array_of(f"{place}.{key}", tensor)
         tensors = [tensor for tensor in (module.weight, module.bias) if tensor is not None]
         given["trainable"] = not tensors or any(each.requires_grad for each in tensors)
         return {**given, "epsilon": module.eps}, arrays
@@ -182,8 +190,8 @@ class Reader:
         if module.momentum is None:
             raise ValueError(f"{place}: found momentum=None, wanted a number")
         arguments, arrays = self._scaled(place, module)
-        arrays["moving_mean"] = _array(f"{place}.running_mean", module.running_mean)
-        arrays["moving_variance"] = _array(f"{place}.running_var", module.running_var)
+        arrays["moving_mean"] = array_of(f"{place}.running_mean", module.running_mean)
+        arrays["moving_variance"] = array_of(f"{place}.running_var", module.running_var)
         layer = layers.BatchNormalization(momentum=1 - module.momentum, **arguments)
         self.add(layer, module.num_features, **arrays)
 
@@ -202,7 +210,7 @@ class Reader:
             )
         if module.weight is None:
             raise ValueError(f"{place}: found elementwise_affine=False, wanted True")
-        scale = _array(f"{place}.weight", module.weight)
+        scale = array_of(f"{place}.weight", module.weight)
         epsilon = np.finfo(scale.dtype).eps if module.eps is None else module.eps
         trainable = bool(module.weight.requires_grad)
         layer = layers.RMSNormalization(epsilon=float(epsilon), trainable=trainable)
@@ -214,12 +222,12 @@ class Reader:
         self.add(layer, module.num_channels, **arrays)
 
     def prelu(self, place: str, module: Any) -> None:
-        slopes = _array(f"{place}.weight", module.weight)
+        slopes = array_of(f"{place}.weight", module.weight)
         layer = layers.PReLU(trainable=bool(module.weight.requires_grad))
         self.add(layer, len(slopes) if len(slopes) > 1 else None, scale=slopes)
 
     def embedding(self, place: str, module: Any) -> None:
-        table = _array(f"{place}.weight", module.weight)
+        table = array_of(f"{place}.weight", module.weight)
         if getattr(module, "max_norm", None) is not None:
             raise ValueError(f"{place}: found max_norm={module.max_norm}, wanted None")
         categories, units = table.shape
@@ -230,17 +238,19 @@ class Reader:
             trainable=bool(module.weight.requires_grad),
         )
         self.add(layer, None, embeddings=table)
+        self._units = int(units)
+        self._folded = True
 
     def unit_normalization(self, place: str, module: Any) -> None:
         self.add(layers.UnitNormalization(), None)
 
     def scale(self, place: str, module: Any) -> None:
-        scale = _array(f"{place}.scale", module.scale)
+        scale = array_of(f"{place}.scale", module.scale)
         self.add(layers.Scale(trainable=module.scale.requires_grad), scale.size, scale=scale)
 
     def periodic(self, place: str, module: Any) -> None:
         names = ("frequencies", "phases", "kernel", "bias")
-        arrays = {name: _array(f"{place}.{name}", getattr(module, name)) for name in names}
+        arrays = {name: array_of(f"{place}.{name}", getattr(module, name)) for name in names}
         columns, further, frequencies = arrays["kernel"].shape
         arrays["kernel"] = arrays["kernel"].reshape(-1, frequencies)
         layer = layers.PeriodicEmbedding(
@@ -268,15 +278,19 @@ class Reader:
         self._folded = True
 
     def flatten(self, place: str, module: Any) -> None:
-        if self._folded:
+        if module.start_dim != 1 or module.end_dim != -1:
+            raise ValueError(
+                f"{place}: found start_dim={module.start_dim}, end_dim={module.end_dim}, wanted 1 "
+                "and -1"
+            )
+        # Of layers that look at each element alone the shape of a row is not known: a vector.
+        if self._folded or not all(_element_by_element(layer) for layer in self.layers):
             self.add(layers.Flatten(), None)
             self._folded = False
-        elif not all(_element_by_element(layer) for layer in self.layers):
-            raise ValueError(f"{place}: found a Flatten after other layers, wanted it first")
 
     def fixed_normalization(self, place: str, module: Any) -> None:
         mean, factor, shift = (
-            _array(f"{place}.{key}", getattr(module, key)).astype(np.float64).ravel()
+            array_of(f"{place}.{key}", getattr(module, key)).astype(np.float64).ravel()
             for key in ("mean", "factor", "shift")
         )
         self.dtypes.add(str(module.factor.dtype).removeprefix("torch."))

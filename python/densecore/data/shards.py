@@ -32,10 +32,10 @@ class Shards:
         The columns of the features, by default all others.
     weight : str or path, optional
         The column, or the files, of the rows' weights.
-    lanes : int
+    lanes : int, default 8
         In how many streams the files are read; a power of two that the number of ranks divides, for
         the same bits.
-    window : int
+    window : int, default 2**26
         Bytes of the rows that are shuffled with each other, of all lanes of one process together.
         Twice as many are in memory, because the next windows are read while these are trained on;
         and of Parquet about 2 MB for each column of each lane that a process reads.

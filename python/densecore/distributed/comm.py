@@ -1,10 +1,12 @@
 """What training asks of a communicator, and the engines' own ones in that form."""
 
 import sys
+from time import monotonic
 from typing import Any, Protocol, runtime_checkable
 
 from .._base import checks
 from .._base.dtypes import Array
+from .watch import watch
 
 
 @runtime_checkable
@@ -69,15 +71,24 @@ class _Mpi:
         self.key = comm
         self._comm = comm
         self._in_place = mpi.IN_PLACE
+        self._allreduce = comm.Allreduce
+        self._watch = watch(comm)
 
+    # An error of MPI leaves `since` as it is: the others may wait for this rank.
     def allreduce_(self, buf: Array) -> None:
-        self._comm.Allreduce(self._in_place, buf)
+        self._watch.since = monotonic()
+        self._allreduce(self._in_place, buf)
+        self._watch.since = 0.0
 
     def bcast_(self, buf: Array, root: int = 0) -> None:
+        self._watch.since = monotonic()
         self._comm.Bcast(buf, root)
+        self._watch.since = 0.0
 
     def sendrecv_(self, send: Array, receive: Array, peer: int) -> None:
+        self._watch.since = monotonic()
         self._comm.Sendrecv(send, peer, 0, receive, peer, 0)
+        self._watch.since = 0.0
 
 
 class _LikeMpi:

@@ -6,6 +6,7 @@ Everything is made of the two calls of `Comm`, and of arrays of floats.
 import builtins
 import json
 import sys
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ class Group:
     ----------
     comm
         As of `as_comm`.
-    strict : bool
+    strict : bool, default True
         Whether sums must have the bits of a binary tree over the ranks when their number is a
         power of two.
 
@@ -180,6 +181,21 @@ class Group:
             return
         print(f"rank {self.rank}: {type(error).__name__}: {_text(error)}", file=sys.stderr)
         mpi.COMM_WORLD.Abort(1)
+
+    def begin(self, call: str) -> None:
+        """Raise on all ranks when they are not all about to make this call.
+
+        Sums of other calls would be of other arrays, which an engine need not notice.
+
+        Raises
+        ------
+        ValueError
+            Which rank makes another call.
+        """
+        if self.size > 1:
+            found = self.vector(float(zlib.crc32(call.encode())))
+            if (found != found[0]).any():
+                self.agree({"call": call})
 
     def agree(self, what: Mapping[str, Any]) -> None:
         """Raise on all ranks when they differ in what must be the same.

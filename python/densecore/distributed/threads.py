@@ -12,11 +12,45 @@ R = TypeVar("R")
 
 
 class _Shared:
-    """What the threads of a group have in common."""
+    """What the threads of a group have in common: a place for an array of each, where they meet.
+
+    Not `threading.Barrier`, which cannot tell a rank that has returned from one that is late.
+    """
 
     def __init__(self, size: int, timeout: float) -> None:
-        self.barrier = threading.Barrier(size, timeout=timeout)
         self.places: list[Any] = [None] * size
+        self._size, self._timeout = size, timeout
+        self._changed = threading.Condition()
+        self._waiting = 0
+        self._meetings = 0
+        self._why = ""
+
+    def meet(self) -> str:
+        """Wait for the other threads; why they will not come, or nothing."""
+        with self._changed:
+            if self._why:
+                return self._why
+            number = self._meetings
+            self._waiting += 1
+            if self._waiting == self._size:
+                self._waiting = 0
+                self._meetings += 1
+                self._changed.notify_all()
+                return ""
+            self._changed.wait_for(
+                lambda: self._meetings != number or bool(self._why), self._timeout
+            )
+            if self._meetings != number:
+                return ""
+            why = self._why or f"the others have not come within {self._timeout:g} s"
+        self.end(why)
+        return why
+
+    def end(self, why: str) -> None:
+        """There will be no more meetings."""
+        with self._changed:
+            self._why = self._why or why
+            self._changed.notify_all()
 
 
 class Threads:
@@ -28,12 +62,12 @@ class Threads:
         self._shared = shared
 
     def _meet(self) -> None:
-        try:
-            self._shared.barrier.wait()
-        except threading.BrokenBarrierError:
+        why = self._shared.meet()
+        if why:
             raise RuntimeError(
-                f"rank {self.rank}: another rank has ended, or does not call what this one calls"
-            ) from None
+                f"rank {self.rank}: another rank has ended, or does not call what this one calls: "
+                + why
+            )
 
     def _all(self, buf: Array) -> list[Array]:
         self._shared.places[self.rank] = buf
@@ -41,7 +75,7 @@ class Threads:
         found: list[Array] = list(self._shared.places)
         kinds = {(array.shape, array.dtype) for array in found}
         if len(kinds) > 1:
-            self._shared.barrier.abort()
+            self._shared.end(f"found arrays of {len(kinds)} kinds in one call")
             raise ValueError(f"ranks: found arrays of {len(kinds)} kinds in one call, wanted one")
         return found
 
@@ -72,7 +106,7 @@ def run_threads(size: int, work: Callable[[Threads], R], timeout: float = 60.0) 
     size : int
     work : callable
         Gets its rank's communicator. Every rank needs a model of its own.
-    timeout : float
+    timeout : float, default 60.0
         Seconds that a rank waits for the others.
 
     Returns
@@ -104,9 +138,10 @@ def run_threads(size: int, work: Callable[[Threads], R], timeout: float = 60.0) 
     def run(rank: int) -> None:
         try:
             results[rank] = work(Threads(shared, rank, size))
+            shared.end(f"rank {rank} has returned")
         except BaseException as error:
             errors.append((rank, error))
-            shared.barrier.abort()
+            shared.end(f"rank {rank} has raised {type(error).__name__}")
 
     threads = [threading.Thread(target=run, args=(rank,), daemon=True) for rank in range(size)]
     for thread in threads:

@@ -156,15 +156,12 @@ class Distribution(ABC, Generic[G]):
     def _per_row(self, name: str, given: Any) -> Array:
         """A number for each row, from an array or from one for all."""
         if type(given) is not np.ndarray:
+            if isinstance(given, bool | np.bool_):
+                raise TypeError(f"{name}: found {given}, wanted numbers")
             given = as_real(name, given, self._dtype)
             if given.ndim == 0:
                 return np.full(self.shape[0], given, self._dtype)
         return vector(name, given, self._dtype, self.shape[0])
-
-    def __reduce__(self) -> Any:
-        raise TypeError(
-            f"cannot pickle or copy a {type(self).__name__}: keep the arrays that it is made of"
-        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({' x '.join(map(str, self.shape))}, {self.dtype})"

@@ -17,7 +17,7 @@ class Categorical(Distribution[Array]):
 
     Parameters
     ----------
-    logits : array_like (rows, classes)
+    logits : array_like (rows, classes), optional
         By name: the first argument of PyTorch's class is probabilities. Minus infinity stands for
         a class that cannot be, such as a move that the rules forbid; its gradient is 0.
 
@@ -62,6 +62,13 @@ class Categorical(Distribution[Array]):
         """The logarithms of the probabilities (rows, classes), as PyTorch's: normalised."""
         found: Array = self._core.probabilities()[1]
         return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_core": self._core.state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._core = core.Categorical.from_state(*state["_core"])
 
     def sample(self, seed: int | None = None) -> Array:
         """A class for each row, (rows,) int64, which follow from the seed.

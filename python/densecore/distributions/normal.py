@@ -128,9 +128,17 @@ class Normal(Distribution[NormalGradient]):
         if logarithms.ndim == 1:
             logarithms = np.ascontiguousarray(logarithms)
         self.shape = means.shape
-        low, high = _bounds(log_scale_bounds)
-        self._core = core.Normal(means, logarithms, low, high, self._squashed)
+        self._limits = _bounds(log_scale_bounds)
+        self._core = core.Normal(means, logarithms, *self._limits, self._squashed)
         self._sampled: tuple[int, Array] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_core": self._core.parameters()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        loc, log_scale = state["_core"]
+        self._core = core.Normal(loc, log_scale, *self._limits, self._squashed)
 
     @classmethod
     def from_outputs(
@@ -188,8 +196,9 @@ class Normal(Distribution[NormalGradient]):
             There is no sample yet.
         """
         if seed is not None:
-            if self._sampled is None or self._sampled[0] != seed:
-                self.sample_and_log_prob(seed)
+            number = checked_seed(seed)
+            if self._sampled is None or self._sampled[0] != number:
+                self.sample_and_log_prob(number)
         elif self._sampled is None:
             raise RuntimeError("sample_gradient: found no sample, wanted a call of sample before")
         assert self._sampled is not None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .._base import checks
 from .._base.dtypes import Array
 from .._base.lazy import imports
-from .._data.dataset import Data, prepare
+from .._data.dataset import Data, prepare, weights_of
 from .._data.row_sources import as_rows, take
 
 Indices = list[NDArray[np.int64]]
@@ -51,18 +51,19 @@ class MembersData:
             first, last = [rows[:cut] for rows, cut in pairs], [rows[cut:] for rows, cut in pairs]
             return self.with_rows(first), self.with_rows(last)
 
-        def parts(arrays: list[Any], begins: bool) -> list[Any]:
-            cuts = [_cut(len(array), share) for array in arrays]
-            return [
-                array[:cut] if begins else array[cut:]
-                for array, cut in zip(arrays, cuts, strict=True)
-            ]
+        def parts(arrays: list[Any], begins: bool, of_weights: bool = False) -> list[Any]:
+            found = []
+            for array in arrays:
+                cut = _cut(array.shape[-1] if of_weights else len(array), share)
+                rows = slice(cut) if begins else slice(cut, None)
+                found.append(weights_of(array, rows) if of_weights else array[rows])
+            return found
 
         first_part, last_part = (
             MembersData(
                 parts(self.x, begins),
                 parts(self.y, begins),
-                None if self.weight is None else parts(self.weight, begins),
+                None if self.weight is None else parts(self.weight, begins, True),
                 None,
             )
             for begins in (True, False)

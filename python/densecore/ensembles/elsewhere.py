@@ -145,6 +145,8 @@ def train_by_ranks(
         On all ranks, what one of them has raised.
     """
     group = group_of(comm)
+    group.together(lambda: None)  # here the others hear of a rank without a communicator
+    group.begin("Ensemble.fit")
     group.agree({"members": len(ensemble), "seeds": ensemble.seeds, "epochs": job.epochs,
                  "numbers": job.names, "batch_size": job.batch_size,
                  "rows": training.rows_of(0)})  # fmt: skip

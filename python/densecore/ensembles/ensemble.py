@@ -11,24 +11,25 @@ from numpy.typing import NDArray
 from .. import losses, optimizers
 from .._base import checks
 from .._base.dtypes import Array
-from .._base.warn import warn
-from .._data.arrays import as_array
-from .._data.row_sources import as_rows, take
 from ..callbacks.progress import check_verbose
+from ..losses.function import custom_loss
 from ..metrics import get_all, larger_is_better
+from ..models.heads import HeadsLoss, heads_of
 from ..models.model import Model
 from . import serialization
-from .dataset import MembersData, chosen_rows, read, read_rows, with_validation
+from .dataset import MembersData, chosen_rows, with_validation
 from .elsewhere import Job, Log, train_by_ranks
 from .elsewhere import train as train_elsewhere
 from .history import EnsembleHistory
-from .members import MAX_NUMBERS, Members, member_count
+from .members import MAX_NUMBERS, member_count
+from .predictions import Predictions
 from .progress import watched
+from .structures import batch_of, is_structured
 
 AnyOptimizer = str | optimizers.Optimizer
 
 
-class Ensemble(Members):
+class Ensemble(Predictions):
     """Many networks of one architecture, trained side by side.
 
     Member i has the same bits, to the last one, as an ordinary model that is built with
@@ -84,11 +85,6 @@ class Ensemble(Members):
     ) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"model: found {type(model).__name__}, wanted a model")
-        if model._parts[1] > 1:
-            raise TypeError(
-                f"model: found one with the outputs {', '.join(model._head_names)}, wanted one "
-                "output: members of several are models that are trained one by one"
-            )
         count = member_count(n, seeds=seeds, optimizers=optimizers, learning_rates=learning_rates)
         if seeds is None:
             seeds = [model.seed + i for i in range(count)]
@@ -118,16 +114,19 @@ class Ensemble(Members):
     def compile(
         self,
         optimizer: AnyOptimizer | Sequence[AnyOptimizer] = "adam",
-        loss: str | losses.Loss | None = None,
+        loss: Any = None,
         metrics: Sequence[Any] | None = None,
         weighted_metrics: Sequence[Any] | None = None,
         *,
+        loss_weights: Any = None,
         learning_rates: Sequence[Any] | None = None,
     ) -> None:
-        """As `Sequential.compile`; `optimizer` may be a sequence with one for each member.
+        """As `Model.compile`; `optimizer` may be a sequence with one for each member.
 
         Parameters
         ----------
+        loss_weights : list or dict of float, optional
+            Of a model of several outputs, as are lists and dictionaries of `loss` and metrics.
         learning_rates : sequence of n, optional
             Each member's, in place of its optimizer's.
 
@@ -137,15 +136,26 @@ class Ensemble(Members):
             An unknown name, a metric that does not suit the loss, another number of optimizers than
             of members, or a loss that is a Python function.
         """
-        if callable(loss) and not isinstance(loss, losses.Loss):
+        if loss is None:
+            raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
+        names, outputs = self._model._head_names, self._model._head_outputs
+        several = len(names) > 1
+        chosen: losses.Loss
+        if isinstance(loss, HeadsLoss):
+            chosen = loss
+        elif several:
+            chosen = heads_of(names, outputs, loss, loss_weights, metrics, weighted_metrics)
+            metrics = weighted_metrics = None
+        elif loss_weights is not None:
+            raise TypeError("loss_weights: found some for a model of one output, wanted None")
+        else:
+            chosen = custom_loss(loss) or losses.get(loss)
+        if not chosen.in_core:
             raise TypeError(
                 "loss: found a Python function, wanted one of densecore.losses: members are "
                 "trained in the core"
             )
-        if loss is None:
-            raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
         members = serialization.copies(optimizer, learning_rates, len(self))
-        chosen = losses.get(loss)
         chosen.check_trainable()
         plain, weighted = (
             get_all("metrics", metrics),
@@ -160,22 +170,6 @@ class Ensemble(Members):
             except BaseException:
                 model._loss, model._metrics, model._weighted_metrics = before
                 raise
-
-    def _read(
-        self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
-    ) -> MembersData:
-        loss = self._model._compiled_loss()
-        return read(
-            len(self),
-            x,
-            y,
-            sample_weight,
-            class_weight,
-            dtype=self._model._dtype,
-            inputs=self._model._inputs,
-            outputs=loss.target_columns(self._model._outputs),
-            sparse=loss.sparse,
-        )
 
     def fit(
         self,
@@ -210,9 +204,9 @@ class Ensemble(Members):
             one of a dimension more, x (members, rows, features).
         batch_size : int, optional
             Rows per step, by default 32.
-        verbose : {"auto", 0, 1}
+        verbose : {"auto", 0, 1}, default "auto"
             1, also "auto", prints a line when all are trained.
-        validation_split : float
+        validation_split : float, default 0.0
             The share of each member's last rows that is held out.
         validation_data : tuple (x, y) or (x, y, sample_weight), or "rest", optional
             Evaluated after each epoch; for all, or for each. "rest": the rows of x that a member
@@ -229,10 +223,10 @@ class Ensemble(Members):
             which, follows from its seed: ``history.indices``.
         validation_indices : sequence of n arrays, optional
             The rows of x and y to validate each member on.
-        restore_best_weights : bool
+        restore_best_weights : bool, default False
             Whether each member ends with the parameters of its own best epoch, of equally good
             ones the last: ``history.kept_epochs``. Optimizer states are those of the last epoch.
-        monitor : str
+        monitor : str, default "val_loss"
             The number of the validation that says which epoch is best.
         patience : int, optional
             With `restore_best_weights`: a member's training stops after so many epochs without a
@@ -317,7 +311,7 @@ class Ensemble(Members):
                 )
                 self._keep_history(training, job, report, completed, kept)
         assert self.history is not None
-        self._warn_of(self.history)
+        self.history.warn_of_divergence()
         if verbose != 0:
             said = repr(self.history).removeprefix("EnsembleHistory(")[:-1]
             print(f"{said} - {time.perf_counter() - start:.1f}s")
@@ -387,20 +381,6 @@ class Ensemble(Members):
         grows = self._model._directions.get(name, larger_is_better(name))
         return known.index(monitor), grows, checks.optional("patience", patience) or 0
 
-    @staticmethod
-    def _warn_of(history: EnsembleHistory) -> None:
-        loss = history["loss"]
-        trained = np.arange(len(loss))[:, None] < history.completed
-        bad = np.flatnonzero(~(np.isfinite(loss) | ~trained).all(axis=0))
-        if bad.size:
-            shown = ", ".join(map(str, bad[:10])) + (", …" if bad.size > 10 else "")
-            warn(
-                f"the loss of {bad.size} of {loss.shape[1]} members is not finite (members "
-                f"{shown}): their training has diverged, or the data hold such numbers; a smaller "
-                "learning rate may help",
-                RuntimeWarning,
-            )
-
     def train_on_batch(
         self, x: Array, y: Array, sample_weight: Array | None = None
     ) -> NDArray[np.float64]:
@@ -423,78 +403,9 @@ class Ensemble(Members):
         TypeError, ValueError
             An array that cannot be used without a copy; the message says what is wanted.
         """
+        if is_structured(self._model):
+            return self._core.train_on_batch(*batch_of(self._read(x, y, sample_weight)))
         return self._core.train_on_batch(x, y, sample_weight)
-
-    # Evaluation and prediction ------------------------------------------------------------------
-
-    def evaluate(
-        self,
-        x: Any,
-        y: Any,
-        sample_weight: Any = None,
-        return_dict: bool = False,
-        *,
-        indices: Any = None,
-    ) -> Any:
-        """The loss and the metrics of every member, on data for all or for each.
-
-        Returns
-        -------
-        ndarray (members,), list of ndarray, or dict
-            As `Sequential.evaluate`, with an array where it has a number.
-
-        Raises
-        ------
-        ValueError, TypeError
-            Naming the argument, what was found and what is wanted.
-        RuntimeError
-            The ensemble is not compiled.
-        """
-        data = self._read(x, y, sample_weight)
-        if indices is not None:
-            data = data.with_rows(read_rows("indices", indices, len(self), data))
-        names = self.metrics_names
-        report = np.full((1, len(names), len(self)), np.nan)
-        self._core.evaluate(data.core(), report)
-        values = list(report[0])
-        if return_dict:
-            return dict(zip(names, values, strict=True))
-        return values if len(values) > 1 else values[0]
-
-    def predict(self, x: Any, reduce: Any = None) -> Array:
-        """Every member's outputs for x (rows, features), or x (members, rows, features).
-
-        Parameters
-        ----------
-        reduce : {None, "mean", "std", "median"}, number, or sequence of numbers
-            What is made of the members' outputs: a mean, a standard deviation (of the members,
-            divided by n - 1), or quantiles, such as ``(0.05, 0.95)``.
-
-        Returns
-        -------
-        ndarray
-            (members, rows, outputs); reduced (rows, outputs), or (quantiles, rows, outputs).
-
-        Raises
-        ------
-        ValueError, TypeError
-            An unknown `reduce`, a quantile that is not from 0 to 1, or x of another shape.
-        """
-        if isinstance(reduce, str) and reduce not in ("mean", "std", "median"):
-            raise ValueError(
-                f"reduce: found {reduce!r}, wanted 'mean', 'std', 'median', or quantiles"
-            )
-        if hasattr(x, "shape") and len(x.shape) == 3:
-            x = as_array("x", x, self._model._dtype)
-        else:
-            x = take(as_rows("x", x, self._model._dtype, (self._model._inputs,)), slice(None))
-        outputs = self._core.predict(x, None)
-        return outputs if reduce is None else _reduced(outputs, reduce)
-
-    def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
-        """Every member's outputs for x, which is used where it lies, into `out` (members, rows,
-        outputs) when given."""
-        return self._core.predict(x, out)
 
     # Members and files --------------------------------------------------------------------------
 
@@ -554,24 +465,3 @@ class Ensemble(Members):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         serialization.restore(self, state)
-
-
-def _reduced(outputs: Array, reduce: Any) -> Array:
-    wide = outputs.astype(np.float64)
-    made: Array
-    if isinstance(reduce, str):
-        if reduce == "mean":
-            made = wide.mean(axis=0)
-        elif reduce == "median":
-            made = np.median(wide, axis=0)
-        else:
-            made = wide.std(axis=0, ddof=1 if len(wide) > 1 else 0)
-    else:
-        levels = as_array("reduce", reduce, np.dtype(np.float64))
-        if isinstance(reduce, bool | np.bool_) or not ((levels >= 0) & (levels <= 1)).all():
-            raise ValueError(
-                f"reduce: found {checks.shown(reduce)}, wanted 'mean', 'std', 'median', or "
-                "quantiles, numbers from 0 to 1"
-            )
-        made = np.quantile(wide, levels, axis=0)
-    return made.astype(outputs.dtype)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base.figures import TABLE_EXTRA
-from .._base.lazy import imports
+from .._base.figures import require_pandas
+from .._base.warn import warn
 from ..callbacks.history import History
 from ..metrics import larger_is_better
 
@@ -67,6 +67,26 @@ class EnsembleHistory:
         ranked = np.where(np.isnan(last), worst, last)
         return int(ranked.argmax() if grows else ranked.argmin())
 
+    def warn_of_divergence(self) -> None:
+        """Warn of members whose loss is not finite in an epoch that they got through.
+
+        Warns
+        -----
+        RuntimeWarning
+            There are some; the message has their numbers.
+        """
+        loss = self["loss"]
+        trained = np.arange(len(loss))[:, None] < self.completed
+        bad = np.flatnonzero(~(np.isfinite(loss) | ~trained).all(axis=0))
+        if bad.size:
+            shown = ", ".join(map(str, bad[:10])) + (", …" if bad.size > 10 else "")
+            warn(
+                f"the loss of {bad.size} of {loss.shape[1]} members is not finite (members "
+                f"{shown}): their training has diverged, or the data hold such numbers; a smaller "
+                "learning rate may help",
+                RuntimeWarning,
+            )
+
     def to_pandas(self) -> Any:
         """A data frame with a row per epoch and member.
 
@@ -75,11 +95,7 @@ class EnsembleHistory:
         ImportError
             pandas is not installed; the message names the extra.
         """
-        try:
-            with imports:
-                import pandas
-        except ImportError:
-            raise ImportError(TABLE_EXTRA) from None
+        pandas = require_pandas()
         members = len(self.completed)
         index = pandas.MultiIndex.from_product(
             [self.epoch, range(members)], names=["epoch", "member"]

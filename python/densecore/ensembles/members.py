@@ -7,6 +7,7 @@ import numpy as np
 from .. import losses
 from .._base import checks
 from .._base.dtypes import DTYPES, Array
+from ..models.heads import HeadsLoss
 from ..models.loading import model_from_config
 from ..models.model import Model
 from ..optimizers import Optimizer
@@ -64,7 +65,8 @@ class Members:
         """Print a table of a member's layers, and what the members have together."""
         self._model.summary()
         total = self.parameters.size
-        print(f"{len(self):,} members: {total:,} parameters ({self.parameters.nbytes:,} bytes)")
+        members = f"{len(self):,} member{'s' if len(self) != 1 else ''}"
+        print(f"{members}: {total:,} parameters ({self.parameters.nbytes:,} bytes)")
 
     @property
     def dtype(self) -> str:
@@ -111,10 +113,15 @@ class Members:
         """Compile the core with the loss and metrics of `_model`, and an optimizer for each."""
         model = self._model
         loss = model._compiled_loss()
+        settings = [optimizer._settings for optimizer in optimizers]
+        if isinstance(loss, HeadsLoss):
+            self._core.compile_heads(loss.described(), settings, loss.described_metrics())
+            self._optimizers = tuple(optimizers)
+            return
         self._core.compile(
             loss.kind,
             loss.reduction,
-            [optimizer._settings for optimizer in optimizers],
+            settings,
             model._describe_metrics(loss, model._outputs),
             loss.from_logits,
             loss._parameters(),
@@ -136,7 +143,7 @@ def _prototype(model: Model) -> Model:
                 f"model: found constraints in the layer {layer.name}, wanted none: members are "
                 "trained without Python"
             )
-    if len(model.input_shape) > 2 or len(model.output_shape) > 2:
+    if model._parts == (1, 1) and (len(model.input_shape) > 2 or len(model.output_shape) > 2):
         raise ValueError(
             f"model: found rows of shape {model.input_shape[1:]}, wanted vectors: x.reshape(rows, "
             "-1) makes them"

@@ -3,121 +3,20 @@
 import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
-from .._base.figures import TABLE_EXTRA
 from .._base.lazy import imports
 from .._base.lookup import unknown
 from ..metrics import larger_is_better
 from ..models.model import Model
 from .elsewhere import Log
 from .ensemble import Ensemble
-from .history import EnsembleHistory
+from .results import CrossValidation, Sweep
 from .serialization import copies
-
-if TYPE_CHECKING:
-    import pandas
-
-
-class Results:
-    """A small table: what was tried, and what came of it.
-
-    Attributes
-    ----------
-    columns : list of str
-    rows : list of tuple
-    model : Model or None
-        Trained on all rows, where that was asked for.
-    history : EnsembleHistory
-        Of all trainings.
-    """
-
-    def __init__(
-        self,
-        title: str,
-        columns: list[str],
-        rows: list[tuple[Any, ...]],
-        history: EnsembleHistory,
-        marked: int | None = None,
-    ) -> None:
-        self.columns = columns
-        self.rows = rows
-        self.history = history
-        self.model: Model | None = None
-        self._title = title
-        self._marked = marked
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, column: str) -> list[Any]:
-        """A column by its name."""
-        if column not in self.columns:
-            unknown("column", column, self.columns)
-        place = self.columns.index(column)
-        return [row[place] for row in self.rows]
-
-    def _row(self, number: int) -> dict[str, Any]:
-        return dict(zip(self.columns, self.rows[number], strict=True))
-
-    def to_pandas(self) -> "pandas.DataFrame":
-        """The table as a data frame.
-
-        Raises
-        ------
-        ImportError
-            pandas is not installed; the message names the extra.
-        """
-        try:
-            with imports:
-                import pandas
-        except ImportError:
-            raise ImportError(TABLE_EXTRA) from None
-        return pandas.DataFrame(self.rows, columns=self.columns)
-
-    def __repr__(self) -> str:
-        texts = [self.columns] + [[_shown(value) for value in row] for row in self.rows]
-        widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-        lines = [self._title]
-        for number, line in enumerate(texts):
-            mark = "* " if number - 1 == self._marked else "  "
-            cells = (text.rjust(width) for text, width in zip(line, widths, strict=True))
-            lines.append(mark + "  ".join(cells))
-        return "\n".join(lines)
-
-
-class Sweep(Results):
-    """What `sweep` found: a row per combination of settings; the best one has a star."""
-
-    def best(self) -> dict[str, Any]:
-        """The best row, settings and numbers."""
-        assert self._marked is not None
-        return self._row(self._marked)
-
-    def best_settings(self) -> dict[str, Any]:
-        """What was set in the best row."""
-        numbers = {*self.history.history, *(f"{name}_std" for name in self.history.history)}
-        return {name: value for name, value in self.best().items() if name not in numbers}
-
-
-class CrossValidation(Results):
-    """What `cross_validate` found: a row per fold, then their mean and standard deviation."""
-
-    def mean(self) -> dict[str, float]:
-        """The means over the folds."""
-        return {name: value for name, value in self._row(-2).items() if name != "fold"}
-
-    def std(self) -> dict[str, float]:
-        """The standard deviations over the folds."""
-        return {name: value for name, value in self._row(-1).items() if name != "fold"}
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def sweep(
@@ -159,7 +58,7 @@ def sweep(
         How many seeds each combination is trained with: the model's and those that follow it.
     epochs, batch_size, shuffle, class_weight
         As for `Sequential.fit`.
-    monitor : str
+    monitor : str, default "val_loss"
         The number that decides, in the last epoch.
     refit : bool
         Whether a model is trained with the best settings and the model's seed on all rows:
@@ -280,7 +179,7 @@ def cross_validate(
     x, y, sample_weight : array_like
     folds : int
         Into how many parts the rows are dealt out, in an order that follows from the model's seed.
-    stratify : bool or array_like (rows,)
+    stratify : bool or array_like (rows,), default False
         Whether every fold has the same share of each class: of y, or of what is given.
     repeats : int
         How often the rows are dealt out anew; the model's seed and those that follow it.

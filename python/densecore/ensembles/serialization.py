@@ -12,7 +12,8 @@ from .._base import checks, core
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
 from .._saving import safetensors
-from ..losses.base import from_stored, stored_config
+from ..losses.registry import stored_config
+from ..models.heads import loss_of_model
 from ..models.loading import model_from_config
 from ..models.model import Model
 from .members import Members, length
@@ -270,7 +271,7 @@ def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
         _begin(ensemble, config["name"], config["model"], config["seeds"])
         if "compile" in config:
             compiled, model = config["compile"], ensemble._model
-            model._loss = from_stored(compiled["loss"])
+            model._loss = loss_of_model(compiled["loss"])
             model._metrics = metrics.get_all("metrics", compiled["metrics"])
             weighted = compiled["weighted_metrics"]
             model._weighted_metrics = metrics.get_all("weighted_metrics", weighted)

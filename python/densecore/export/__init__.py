@@ -11,7 +11,8 @@ from typing import Any
 from .._base import checks, core
 from .._base.files import StrPath
 from .._base.lazy import imports
-from .program import Program, program_of
+from .operations_of_layers import program_of
+from .program import Program
 
 __all__ = ["FORMATS", "Program", "export", "format_of", "program_of"]
 

@@ -1,5 +1,6 @@
 """A program as the body of a C function: statements, and the constants that they name."""
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -17,9 +18,14 @@ from .program import (
     Element,
     Embedding,
     Function,
+    Indicators,
+    Intervals,
+    Lookup,
     Merge,
     Operation,
     Periodic,
+    Permutation,
+    Pool,
     Program,
     RowNormalization,
 )
@@ -263,6 +269,64 @@ class _Writer:
         copy = f"memcpy({y} + {units} * i, {table} + {place}, {units} * sizeof *{y});"
         self.loop(operation.width // units, copy)
 
+    def intervals(self, operation: Intervals, x: str, y: str) -> None:
+        self.use("intervals")
+        boundaries = self.constant(f"{operation.layer} boundaries", operation.boundaries)
+        count = operation.boundaries.size
+        call = f"{self.prefix}intervals({count}, {boundaries}, {x}[i])"
+        self.loop(operation.width, f"{y}[i] = {call};")
+
+    def lookup(self, operation: Lookup, x: str, y: str) -> None:
+        if operation.of_texts:
+            raise ValueError(
+                f"layer {operation.layer}: found texts, wanted numbers: a C header takes numbers"
+            )
+        self.use("lookup")
+        names = [
+            self.constant(f"{operation.layer} {what}", np.array(values, self.dtype))
+            for what, values in (("keys", operation.keys), ("numbers", operation.numbers))
+        ]
+        rule = f"{len(operation.keys)}, {', '.join(names)}, {operation.other}"
+        self.loop(operation.width, f"{y}[i] = {self.prefix}lookup({rule}, {x}[i]);")
+
+    def indicators(self, operation: Indicators, x: str, y: str) -> None:
+        size, group = operation.categories, operation.group
+        one = f"{y}[i] + 1" if operation.counted else "1"
+        self.loop(operation.width, f"{y}[i] = 0;")
+        self.statements.append(
+            f"{{ int j; for (j = 0; j < {group}; ++j) for (i = 0; i < {operation.width}; ++i) "
+            f"if ({x}[i / {size} * {group} + j] == i % {size}) {y}[i] = {one}; }}"
+        )
+
+    def permutation(self, operation: Permutation, x: str, y: str) -> None:
+        """Loops over the dimensions of what is made; a step along each is one in x."""
+        steps = [math.prod(operation.shape[place + 1 :]) for place in range(len(operation.shape))]
+        names = [f"i{place}" for place in range(len(steps))]
+        loops = [
+            f"for ({name} = 0; {name} < {operation.shape[place]}; ++{name})"
+            for name, place in zip(names, operation.order, strict=True)
+        ]
+        place = " + ".join(
+            f"{steps[place]} * {name}" for name, place in zip(names, operation.order, strict=True)
+        )
+        self.statements.append(
+            f"{{ int {', '.join(names)}, at = 0; {' '.join(loops)} {y}[at++] = {x}[{place}]; }}"
+        )
+
+    def pool(self, operation: Pool, x: str, y: str) -> None:
+        width, parts = operation.width, operation.parts
+        part = f"{x}[{width} * j + i]"
+        if operation.kind == "mean":
+            begin, first, next_ = 0, "0", f"{part} * {number(1 / parts, self.dtype)} + {y}[i]"
+        else:
+            self.use("max")
+            begin, first, next_ = 1, f"{x}[i]", f"{self.prefix}max({y}[i], {part})"
+        self.loop(width, f"{y}[i] = {first};")
+        self.statements.append(
+            f"{{ int j; for (j = {begin}; j < {parts}; ++j) "
+            f"for (i = 0; i < {width}; ++i) {y}[i] = {next_}; }}"
+        )
+
     def element(self, operation: Element, x: str, y: str) -> None:
         self.loop(operation.width, f"{y}[i] = {expression_of(operation, f'{x}[i]', self.dtype)};")
 
@@ -306,6 +370,16 @@ class _Writer:
                 self.loop(operation.width, f"{y}[i] = {x[0]}[{first} + i];")
             case Embedding():
                 self.embedding(operation, x[0], y)
+            case Intervals():
+                self.intervals(operation, x[0], y)
+            case Lookup():
+                self.lookup(operation, x[0], y)
+            case Indicators():
+                self.indicators(operation, x[0], y)
+            case Permutation():
+                self.permutation(operation, x[0], y)
+            case Pool():
+                self.pool(operation, x[0], y)
             case Element():
                 self.element(operation, x[0], y)
             case Periodic():

@@ -1,10 +1,14 @@
 """A model as calls of its layers: stacks and graphs in one form, for every exporter."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..layers import Layer
+from .._data.structures import leaves
+from ..layers import Input, Lambda, Layer
+from ..layers.graph import trace
 from ..layers.lowering import Row
+from ..layers.symbols import Node, Symbol
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,11 @@ class Calls:
     rows: list[Row]
 
     @property
+    def layers(self) -> list[Layer]:
+        """The layers, each once, in the order of their calls."""
+        return list(dict.fromkeys(step.layer for step in self.steps))
+
+    @property
     def is_stack(self) -> bool:
         """Whether each layer takes what the one before it makes, each is called once, and the last
         one's value is the output."""
@@ -65,27 +74,101 @@ def calls_of(model: Any) -> Calls:
             steps.append(Call(layer, (len(rows) - 1,), (len(rows),)))
             rows.append(tuple(row))
         return Calls([0], [len(rows) - 1], ["x"], ["y"], 0, 0, steps, rows)
-    symbols = list(model._symbols)
+    inputs, outputs = model._symbols, model._output_symbols
+    return _of_graph(
+        inputs,
+        model._graph.nodes,
+        outputs,
+        ["x"] if len(inputs) == 1 else model.input_names,
+        ["y"] if len(outputs) == 1 else model.output_names,
+        model._input_structure,
+        model._output_structure,
+    )
+
+
+def calls_within(layer: Layer, rows: Sequence[Row]) -> Calls | None:
+    """The calls of layers that a layer consists of: a model within the model, or a layer of one's
+    own; None of other layers.
+
+    Parameters
+    ----------
+    rows : sequence of tuple of int
+        The shapes of rows of what the layer takes.
+
+    Raises
+    ------
+    ValueError
+        It is a function of single elements that runs in Python; the message names the layer.
+    """
+    if layer._inner_model is not None:
+        return calls_of(layer._inner_model)
+    if isinstance(layer, Lambda):
+        return _of_function(layer, rows)
+    if not layer._is_own:
+        return None
+    body = layer._body(tuple(rows))  # type: ignore[attr-defined]
+    if body is None:
+        raise ValueError(
+            f"layer {layer.name}: found a function of single elements that is not written in "
+            "functions of symbols, which runs in Python only, wanted layers and NumPy's functions"
+        )
+    given, made = len(body.inputs), len(body.outputs)
+    return _of_graph(
+        body.inputs,
+        body.nodes,
+        body.outputs,
+        [f"x{number}" for number in range(given)],
+        [f"y{number}" for number in range(made)],
+        0 if given == 1 else [0] * given,
+        0 if made == 1 else [0] * made,
+    )
+
+
+def _of_function(layer: Lambda, rows: Sequence[Row]) -> Calls | None:
+    """The calls that a Lambda's function is, if it is written in functions of symbols."""
+    symbols = [Input(row) for row in rows]
+    try:
+        made = leaves(layer.compute(symbols[0]))
+        nodes = trace(symbols, made).nodes
+    except (TypeError, ValueError):
+        return None
+    return _of_graph(symbols, nodes, made, ["x0"], ["y0"], 0, 0) if len(made) == 1 else None
+
+
+def _of_graph(
+    inputs: Sequence[Symbol],
+    nodes: Sequence[Node],
+    outputs: Sequence[Symbol],
+    input_names: list[str],
+    output_names: list[str],
+    input_structure: Any,
+    output_structure: Any,
+) -> Calls:
+    """The calls of nodes between symbols."""
+    symbols = list(inputs)
     numbers = {id(symbol): number for number, symbol in enumerate(symbols)}
     steps = []
-    for node in model._graph.nodes:
+    for node in nodes:
         taken = tuple(numbers[id(symbol)] for symbol in node.inputs)
         for symbol in node.outputs:
             numbers[id(symbol)] = len(symbols)
             symbols.append(symbol)
         steps.append(Call(node.layer, taken, tuple(numbers[id(each)] for each in node.outputs)))
-    outputs = [numbers[id(symbol)] for symbol in model._output_symbols]
-    single = len(model._symbols) == 1, len(outputs) == 1
     return Calls(
-        list(range(len(model._symbols))),
-        outputs,
-        ["x"] if single[0] else model.input_names,
-        ["y"] if single[1] else model.output_names,
-        model._input_structure,
-        model._output_structure,
+        list(range(len(inputs))),
+        [numbers[id(symbol)] for symbol in outputs],
+        input_names,
+        output_names,
+        input_structure,
+        output_structure,
         steps,
         [symbol.row for symbol in symbols],
     )
+
+
+def name_of(layer: Layer) -> str:
+    """A layer's name, or its class's: parts of layers of one's own may have none."""
+    return str(layer.name or type(layer).__name__)
 
 
 def check_built(what: str, model: Any) -> None:

@@ -10,11 +10,29 @@ from .._base.dtypes import Array
 from .._base.lazy import imports
 from .._data.matching import matched
 from .._data.structures import packed
+from ..layers.arrays import place
+from ..layers.fixed import FixedProduct
 from ..layers.lowering import Row
-from .calls import Calls, calls_of, check_built
-from .rows_of_layers import activation_of, row_of
+from ..layers.own import OwnLayer
+from ..layers.weight import carried
+from .calls import Calls, calls_of, calls_within, check_built
+from .jax_layers import LAYERS, Apply
+from .rows_of_layers import row_of
 
 Tree = dict[str, dict[str, Any]]
+
+
+def _arrays_of(layer: layers.Layer) -> dict[str, Array]:
+    """A layer's arrays, but those that follow from shapes and belong to no user."""
+    fixed = {
+        place(array)
+        for part in layer._walk()
+        if isinstance(part, FixedProduct)
+        for array in part._named_weights().values()
+    }
+    return {
+        name: array for name, array in layer._named_weights().items() if place(array) not in fixed
+    }
 
 
 def parameter_tree(model: Any) -> Tree:
@@ -37,7 +55,7 @@ def parameter_tree(model: Any) -> Tree:
     check_built("parameter_tree", model)
     tree = {}
     for layer in model._layers:
-        arrays = layer._named_weights()
+        arrays = _arrays_of(layer)
         if arrays:
             tree[str(layer.name)] = {name: array.copy() for name, array in arrays.items()}
     return tree
@@ -57,7 +75,7 @@ def set_parameter_tree(model: Any, tree: Mapping[str, Mapping[str, Any]]) -> Non
         Something that is no array of real numbers.
     """
     check_built("set_parameter_tree", model)
-    wanted = {str(layer.name): layer._named_weights() for layer in model._layers}
+    wanted = {str(layer.name): _arrays_of(layer) for layer in model._layers}
     wanted = {name: arrays for name, arrays in wanted.items() if arrays}
     if not isinstance(tree, Mapping):
         raise TypeError(f"parameters: found {type(tree).__name__}, wanted a dictionary by layer")
@@ -88,160 +106,7 @@ def _same_names(what: str, found: Sequence[Any], wanted: Sequence[str]) -> None:
         raise ValueError(f"{what}: found {sorted(map(str, found))}, wanted {sorted(wanted)}")
 
 
-# The function -------------------------------------------------------------------------------------
-# An activation takes jax.numpy, jax.nn, its parameters and z.
-
-
-def _relu(np_: Any, nn: Any, p: Mapping[str, Any], z: Any) -> Any:
-    above = z if p["max_value"] is None else np_.minimum(z, p["max_value"])
-    below = p["negative_slope"] * (z - p["threshold"])
-    return np_.where(z > p["threshold"], above, below)
-
-
-def _shrink(np_: Any, nn: Any, p: Mapping[str, Any], z: Any) -> Any:
-    return np_.where(np_.abs(z) > p["threshold"], z - p["threshold"] * np_.sign(z), 0.0)
-
-
-def _squareplus(np_: Any, nn: Any, p: Mapping[str, Any], z: Any) -> Any:
-    return (z + np_.sqrt(z * z + p["b"])) / 2
-
-
-_FUNCTIONS: dict[str, Callable[[Any, Any, Mapping[str, Any], Any], Any]] = {
-    "celu": lambda np_, nn, p, z: nn.celu(z, p["alpha"]),
-    "elu": lambda np_, nn, p, z: nn.elu(z, p["alpha"]),
-    "exponential": lambda np_, nn, p, z: np_.exp(z),
-    "gelu": lambda np_, nn, p, z: nn.gelu(z, approximate=p["approximate"]),
-    "hard_shrink": lambda np_, nn, p, z: np_.where(np_.abs(z) > p["threshold"], z, 0.0),
-    "hard_sigmoid": lambda np_, nn, p, z: nn.hard_sigmoid(z),
-    "hard_silu": lambda np_, nn, p, z: nn.hard_silu(z),
-    "hard_tanh": lambda np_, nn, p, z: nn.hard_tanh(z),
-    "leaky_relu": lambda np_, nn, p, z: nn.leaky_relu(z, p["negative_slope"]),
-    "log_sigmoid": lambda np_, nn, p, z: nn.log_sigmoid(z),
-    "log_softmax": lambda np_, nn, p, z: nn.log_softmax(z),
-    "mish": lambda np_, nn, p, z: nn.mish(z),
-    "relu": _relu,
-    "relu6": lambda np_, nn, p, z: nn.relu6(z),
-    "selu": lambda np_, nn, p, z: nn.selu(z),
-    "sigmoid": lambda np_, nn, p, z: nn.sigmoid(z),
-    "silu": lambda np_, nn, p, z: nn.silu(z),
-    "soft_shrink": _shrink,
-    "softmax": lambda np_, nn, p, z: nn.softmax(z),
-    "softplus": lambda np_, nn, p, z: nn.softplus(z),
-    "softsign": lambda np_, nn, p, z: nn.soft_sign(z),
-    "sparse_plus": lambda np_, nn, p, z: nn.sparse_plus(z),
-    "sparse_sigmoid": lambda np_, nn, p, z: nn.sparse_sigmoid(z),
-    "squareplus": _squareplus,
-    "tanh": lambda np_, nn, p, z: np_.tanh(z),
-    "tanh_shrink": lambda np_, nn, p, z: z - np_.tanh(z),
-}
-
-Apply = Callable[..., Any]  # of the layer's arrays and its values
-
-
-def _function(jax: Any, layer: layers.Layer, activation: Any) -> Callable[[Any], Any]:
-    found = activation_of(layer, activation, _FUNCTIONS)
-    if found is None:
-        return lambda z: z
-    function, parameters = _FUNCTIONS[found.name], dict(found.parameters)
-    return lambda z: function(jax.numpy, jax.nn, parameters, z)
-
-
-def _dense(jax: Any, layer: layers.Dense, row: Row) -> Apply:
-    function = _function(jax, layer, layer.activation)
-
-    def apply(p: Mapping[str, Any], x: Any) -> Any:
-        z = x @ p["kernel"]
-        return function(z + p["bias"] if "bias" in p else z)
-
-    return apply
-
-
-def _activation(jax: Any, layer: layers.Activation, row: Row) -> Apply:
-    function = _function(jax, layer, layer.activation)
-    return lambda p, x: function(x)
-
-
-def _scaled(p: Mapping[str, Any], x: Any) -> Any:
-    x = x * p["gamma"] if "gamma" in p else x
-    return x + p["beta"] if "beta" in p else x
-
-
-def _batch_normalization(jax: Any, layer: layers.BatchNormalization, row: Row) -> Apply:
-    def apply(p: Mapping[str, Any], x: Any) -> Any:
-        deviation = jax.numpy.sqrt(p["moving_variance"] + layer.epsilon)
-        return _scaled(p, (x - p["moving_mean"]) / deviation)
-
-    return apply
-
-
-def _rows(jax: Any, x: Any, epsilon: float, *, groups: int = 1, centered: bool = True) -> Any:
-    parts = x.reshape(len(x), groups, -1)
-    if centered:
-        parts = parts - parts.mean(axis=-1, keepdims=True)
-    square = (parts * parts).mean(axis=-1, keepdims=True)
-    return (parts / jax.numpy.sqrt(square + epsilon)).reshape(x.shape)
-
-
-def _group_normalization(jax: Any, layer: layers.GroupNormalization, row: Row) -> Apply:
-    groups = row[0] if layer.groups == -1 else layer.groups
-    return lambda p, x: _scaled(p, _rows(jax, x, layer.epsilon, groups=groups))
-
-
-def _layer_normalization(jax: Any, layer: layers.LayerNormalization, row: Row) -> Apply:
-    return lambda p, x: _scaled(p, _rows(jax, x, layer.epsilon))
-
-
-def _rms_normalization(jax: Any, layer: layers.RMSNormalization, row: Row) -> Apply:
-    return lambda p, x: _rows(jax, x, layer.epsilon, centered=False) * p["scale"]
-
-
-def _unit_normalization(jax: Any, layer: layers.Layer, row: Row) -> Apply:
-    def apply(p: Mapping[str, Any], x: Any) -> Any:
-        square = (x * x).sum(axis=-1, keepdims=True)
-        known = square > 0  # the root of 0 has no derivative
-        return jax.numpy.where(known, x / jax.numpy.sqrt(jax.numpy.where(known, square, 1)), 0)
-
-    return apply
-
-
-def _scale(jax: Any, layer: layers.Scale, row: Row) -> Apply:
-    return lambda p, x: x * p["scale"]
-
-
-def _periodic(jax: Any, layer: layers.PeriodicEmbedding, row: Row) -> Apply:
-    def apply(p: Mapping[str, Any], x: Any) -> Any:
-        columns, frequencies = p["frequencies"].shape
-        own = x[:, :columns, None]
-        cosines = jax.numpy.cos(2 * jax.numpy.pi * own * p["frequencies"] + p["phases"])
-        kernel = p["kernel"].reshape(columns, -1, frequencies)
-        sums = jax.numpy.einsum("ijf,jkf->ijk", cosines, kernel) + p["bias"]
-        both = jax.numpy.concatenate([own, sums], axis=2).reshape(len(x), -1)
-        return jax.numpy.concatenate([both, x[:, columns:]], axis=1)
-
-    return apply
-
-
-def _normalization(jax: Any, layer: layers.Normalization, row: Row) -> Apply:
-    least = 0.0 if layer.invert else layer._epsilon
-
-    def apply(p: Mapping[str, Any], x: Any) -> Any:
-        deviation = jax.numpy.maximum(jax.numpy.sqrt(p["variance"]), least).reshape(row)
-        mean = p["mean"].reshape(row)
-        return x * deviation + mean if layer.invert else (x - mean) / deviation
-
-    return apply
-
-
-def _reshape(jax: Any, layer: Any, row: Row) -> Apply:
-    shape = layer._output_row(row)
-    return lambda p, x: x.reshape(len(x), *shape)
-
-
-def _nothing(jax: Any, layer: Any, row: Row) -> Apply:
-    return lambda p, x: x
-
-
-def _part(p: Mapping[str, Any], number: int) -> dict[str, Any]:
+def part_of(p: Mapping[str, Any], number: int) -> dict[str, Any]:
     """The arrays of a layer within a layer, of those that are called ``"0.kernel"``."""
     prefix = f"{number}."
     return {k.removeprefix(prefix): v for k, v in p.items() if k.startswith(prefix)}
@@ -256,115 +121,41 @@ def _residual(jax: Any, layer: layers.Residual, row: Row) -> Apply:
     def apply(p: Mapping[str, Any], x: Any) -> Any:
         inner = x
         for number, part in enumerate(parts):
-            inner = part(_part(p, number), inner)
+            inner = part(part_of(p, number), inner)
         return x + inner
 
     return apply
 
 
-def _prelu(jax: Any, layer: layers.PReLU, row: Row) -> Apply:
-    return lambda p, x: jax.numpy.where(x > 0, x, x * p["scale"].reshape(row))
+def _own_layer(jax: Any, layer: OwnLayer, calls: Calls) -> Apply:
+    """A layer of one's own: the layers that it consists of, with arrays by its own names."""
+    inner = _graph(jax, calls)
+    weights = {weight: f"{n}:{weight.name}" for n, weight in enumerate(layer._own_weights())}
+    places = {part: number for number, part in enumerate(layer._shown_parts())}
+    #: Arrays of the parts that are no weights of the layer's, such as the kernel of a bias alone.
+    rest = {
+        part: {
+            name: jax.numpy.asarray(array.copy())
+            for name, array in part._named_weights().items()
+            if name not in carried(part)
+        }
+        for part in layer._parts()
+        if part not in places
+    }
 
+    def arrays(p: Mapping[str, Any], part: layers.Layer) -> Mapping[str, Any]:
+        if part in places:
+            return part_of(p, places[part])
+        own = {
+            name: p[weights[weight]].reshape(shapes[part, name])
+            for name, weight in carried(part).items()
+        }
+        return {**rest[part], **own}
 
-def _embedding(jax: Any, layer: layers.Embedding, row: Row) -> Apply:
-    def apply(p: Mapping[str, Any], x: Any) -> Any:
-        table = p["embeddings"]
-        known = (x >= 0) & (x < len(table)) & (x == jax.numpy.floor(x))
-        other = 0 if layer.missing else jax.numpy.nan  # a function of JAX cannot refuse numbers
-        place = jax.numpy.where(known, x, 0).astype(int)
-        return jax.numpy.where(known[..., None] | layer.missing, table[place], other)
-
-    return apply
-
-
-def _repeat_vector(jax: Any, layer: layers.RepeatVector, row: Row) -> Apply:
-    return lambda p, x: jax.numpy.repeat(x[:, None, :], layer.n, axis=1)
-
-
-def _columns(jax: Any, layer: layers.Columns, row: Row) -> Apply:
-    return lambda p, x: x[:, layer.first : layer.last]
-
-
-def _element(jax: Any, layer: layers.ElementFunction, row: Row) -> Apply:
-    function = getattr(jax.numpy, layer.function)
-    if layer.constant is None:
-        return lambda p, x: function(x)
-    if layer.constant_first:
-        return lambda p, x: function(layer.constant, x).astype(x.dtype)
-    return lambda p, x: function(x, layer.constant).astype(x.dtype)
-
-
-def _concatenate(jax: Any, layer: layers.Concatenate, row: Row) -> Apply:
-    return lambda p, *xs: jax.numpy.concatenate(xs, axis=layer.axis)
-
-
-def _pairwise(name: str) -> Callable[[Any, Any, Row], Apply]:
-    """A function of two arrays, over several: ``add`` of jax.numpy, for instance."""
-
-    def make(jax: Any, layer: Any, row: Row) -> Apply:
-        function = getattr(jax.numpy, name)
-
-        def apply(p: Mapping[str, Any], *xs: Any) -> Any:
-            result = xs[0]
-            for other in xs[1:]:
-                result = function(result, other)
-            return result / len(xs) if isinstance(layer, layers.Average) else result
-
-        return apply
-
-    return make
-
-
-def _dot(jax: Any, layer: layers.Dot, row: Row) -> Apply:
-    unit = _unit_normalization(jax, layer, row)
-
-    def apply(p: Mapping[str, Any], a: Any, b: Any) -> Any:
-        rows = [a.shape[1:], b.shape[1:]]
-        one, two = layer._places(rows)
-        a, b = jax.numpy.moveaxis(a, one + 1, -1), jax.numpy.moveaxis(b, two + 1, -1)
-        if layer.normalize:
-            a, b = unit(p, a), unit(p, b)
-        a, b = a.reshape(len(a), -1, a.shape[-1]), b.reshape(len(b), -1, b.shape[-1])
-        return jax.numpy.einsum("rik,rjk->rij", a, b).reshape(len(a), *layer._merged(rows))
-
-    return apply
-
-
-# By the layer's class, as in `program`.
-_LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row], Apply]] = {
-    layers.Activation: _activation,
-    layers.ActivityRegularization: _nothing,
-    layers.Add: _pairwise("add"),
-    layers.AlphaDropout: _nothing,
-    layers.Average: _pairwise("add"),
-    layers.BatchNormalization: _batch_normalization,
-    layers.Columns: _columns,
-    layers.Concatenate: _concatenate,
-    layers.Dense: _dense,
-    layers.Dot: _dot,
-    layers.Dropout: _nothing,
-    layers.ElementFunction: _element,
-    layers.Embedding: _embedding,
-    layers.Flatten: _reshape,
-    layers.GaussianDropout: _nothing,
-    layers.GaussianNoise: _nothing,
-    layers.GroupNormalization: _group_normalization,
-    layers.Identity: _nothing,
-    layers.LayerNormalization: _layer_normalization,
-    layers.Maximum: _pairwise("maximum"),
-    layers.Minimum: _pairwise("minimum"),
-    layers.Multiply: _pairwise("multiply"),
-    layers.Normalization: _normalization,
-    layers.PReLU: _prelu,
-    layers.PeriodicEmbedding: _periodic,
-    layers.RMSNormalization: _rms_normalization,
-    layers.RepeatVector: _repeat_vector,
-    layers.Reshape: _reshape,
-    layers.Residual: _residual,
-    layers.Scale: _scale,
-    layers.Subtract: _pairwise("subtract"),
-    layers.UnitNormalization: _unit_normalization,
-}
+    shapes = {
+        (part, name): part._named_weights()[name].shape for part in rest for name in carried(part)
+    }
+    return lambda p, *xs: inner(lambda part: arrays(p, part), xs)
 
 
 def _apply(jax: Any, layer: layers.Layer, rows: Sequence[Row]) -> Apply:
@@ -375,12 +166,19 @@ def _apply(jax: Any, layer: layers.Layer, rows: Sequence[Row]) -> Apply:
     ValueError
         JAX has none; the message names the layer.
     """
-    if layer._inner_model is not None:
-        model = layer._inner_model
-        inner = _graph(jax, calls_of(model))
+    calls = calls_within(layer, rows)
+    if calls is not None and isinstance(layer, OwnLayer):
+        return _own_layer(jax, layer, calls)
+    if calls is not None and layer._inner_model is None:
+        inner = _graph(jax, calls)
+        return lambda p, *xs: inner(lambda each: p, xs)
+    if calls is not None:
+        model, inner = layer._inner_model, _graph(jax, calls)
         places = {each: number for number, each in enumerate(model._layers)}
-        return lambda p, *xs: inner(lambda each: _part(p, places[each]), xs)
-    return row_of(layer, _LAYERS)(jax, layer, rows[0])
+        return lambda p, *xs: inner(lambda each: part_of(p, places[each]), xs)
+    if isinstance(layer, layers.Residual):
+        return _residual(jax, layer, rows[0])
+    return row_of(layer, LAYERS)(jax, layer, rows[0])
 
 
 def _graph(jax: Any, calls: Calls) -> Callable[[Callable[[layers.Layer], Any], Any], list[Any]]:

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 
 from .. import activations, initializers, layers, regularizers
+from .._base.dtypes import Array
 from .._base.lazy import imports
 from .._base.warn import warn
 from .._data.structures import leaves, packed
 from ..layers.activation_argument import UserActivation
 from ..layers.merge import Merge
-from .calls import Calls, calls_of, check_built
+from ..layers.weight import Zeros
+from .calls import Calls, calls_of, calls_within, check_built, name_of
 from .keras_optimizers import give
 from .rows_of_layers import row_of
 
@@ -168,8 +170,38 @@ def _embedding(keras: Any, layer: layers.Embedding) -> Any:
     )
 
 
-def _columns(keras: Any, layer: layers.Columns) -> Any:
+def _columns(keras: Any, layer: layers.Columns | layers.Selection) -> Any:
     return lambda x: x[:, layer.first : layer.last]
+
+
+def _scale(keras: Any, layer: layers.Scale) -> Any:
+    """A product with a matrix that is its diagonal: Keras has no other layer of factors alone."""
+    return keras.layers.EinsumDense("ab,b->ab", layer.scale.size, name=layer.name)
+
+
+def _discretization(keras: Any, layer: layers.Discretization) -> Any:
+    layer._size()  # raises where nothing has been learnt
+    return keras.layers.Discretization(
+        layer.bin_boundaries, output_mode=layer.output_mode, name=layer.name
+    )
+
+
+def _integer_lookup(keras: Any, layer: layers.IntegerLookup) -> Any:
+    options = ("num_oov_indices", "mask_token", "oov_token", "invert", "output_mode", "name")
+    given = {option: getattr(layer, option) for option in options}
+    vocabulary = layer.get_vocabulary(include_special_tokens=False)
+    try:
+        return keras.layers.IntegerLookup(vocabulary=vocabulary, **given)
+    except ImportError as error:
+        raise ValueError(f"layer {layer.name}: {error}") from None
+
+
+def _zeros(keras: Any, layer: Zeros) -> Any:
+    def zeros(x: Any) -> Any:
+        flat = keras.layers.Flatten()(x) if len(x.shape) > 2 else x
+        return 0.0 * flat[:, :1]
+
+    return zeros
 
 
 # NumPy's functions of single elements that keras.ops calls otherwise.
@@ -203,9 +235,11 @@ _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any], Any]] = {
     layers.AlphaDropout: _named("AlphaDropout", "rate"),
     layers.Average: _named("Average"),
     layers.BatchNormalization: _batch_normalization,
+    layers.CategoryEncoding: _named("CategoryEncoding", "num_tokens", "output_mode"),
     layers.Columns: _columns,
     layers.Concatenate: _named("Concatenate", "axis"),
     layers.Dense: _dense,
+    layers.Discretization: _discretization,
     layers.Dot: _named("Dot", "axes", "normalize"),
     layers.Dropout: _named("Dropout", "rate"),
     layers.ElementFunction: _element,
@@ -213,20 +247,27 @@ _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any], Any]] = {
     layers.Flatten: _named("Flatten"),
     layers.GaussianDropout: _named("GaussianDropout", "rate"),
     layers.GaussianNoise: _named("GaussianNoise", "stddev"),
+    layers.GlobalAveragePooling1D: _named("GlobalAveragePooling1D", "keepdims"),
+    layers.GlobalMaxPooling1D: _named("GlobalMaxPooling1D", "keepdims"),
     layers.GroupNormalization: _group_normalization,
     layers.Identity: _named("Identity"),
+    layers.IntegerLookup: _integer_lookup,
     layers.LayerNormalization: _layer_normalization,
     layers.Maximum: _named("Maximum"),
     layers.Minimum: _named("Minimum"),
     layers.Multiply: _named("Multiply"),
     layers.Normalization: _normalization,
     layers.PReLU: _prelu,
+    layers.Permute: _named("Permute", "dims"),
     layers.RMSNormalization: _named("RMSNormalization", "epsilon"),
     layers.RepeatVector: _named("RepeatVector", "n"),
     layers.Rescaling: _rescaling,
     layers.Reshape: _named("Reshape", "target_shape"),
+    layers.Scale: _scale,
+    layers.Selection: _columns,
     layers.Subtract: _named("Subtract"),
     layers.UnitNormalization: _named("UnitNormalization"),
+    Zeros: _zeros,
 }
 
 
@@ -243,6 +284,7 @@ class _Writer:
     def __init__(self, keras: Any, dtype: str) -> None:
         self.keras, self.dtype = keras, dtype
         self.made: dict[layers.Layer, Any] = {}
+        self.prefix = ""  # of the names of a layer's parts: of two layers they may be the same
 
     def layer(self, layer: layers.Layer) -> Any:
         """Keras's layer of one of ours, or a function of its symbols.
@@ -259,6 +301,8 @@ class _Writer:
                 theirs = row_of(layer, _LAYERS)(self.keras, layer)
                 if hasattr(theirs, "trainable"):
                     theirs.trainable = layer.trainable
+                    if self.prefix:
+                        theirs.name = self.prefix + theirs.name
             self.made[layer] = theirs
         return self.made[layer]
 
@@ -269,6 +313,14 @@ class _Writer:
             for each in layer._layers:
                 end = self.apply(each, end)
             return [self.keras.layers.Add(name=layer.name)([xs[0], end[0]])]
+        calls = None
+        if layer._inner_model is None:
+            calls = calls_within(layer, [tuple(x.shape[1:]) for x in xs])
+        if calls is not None:
+            before, self.prefix = self.prefix, f"{self.prefix}{name_of(layer)}_"
+            made = self.steps(calls, xs)
+            self.prefix = before
+            return made
         several = isinstance(layer, Merge)
         if layer._inner_model is not None:
             inner = calls_of(layer._inner_model)
@@ -278,6 +330,14 @@ class _Writer:
             given = list(xs) if several else xs[0]
         return leaves(self.layer(layer)(given))
 
+    def steps(self, calls: Calls, xs: Sequence[Any]) -> list[Any]:
+        """What calls of layers make of symbols."""
+        values = dict(zip(calls.inputs, xs, strict=True))
+        for step in calls.steps:
+            found = self.apply(step.layer, [values[value] for value in step.inputs])
+            values.update(zip(step.outputs, found, strict=True))
+        return [values[value] for value in calls.outputs]
+
     def model(self, model: Any) -> Any:
         """A model, with layers that are Keras's; ``Sequential`` where all of a stack are."""
         calls, keras = calls_of(model), self.keras
@@ -285,15 +345,12 @@ class _Writer:
             keras.Input(calls.rows[value], dtype=self.dtype, name=name)
             for value, name in zip(calls.inputs, _input_names(calls), strict=True)
         ]
-        values = dict(zip(calls.inputs, start, strict=True))
-        for step in calls.steps:
-            found = self.apply(step.layer, [values[value] for value in step.inputs])
-            values.update(zip(step.outputs, found, strict=True))
+        outputs = self.steps(calls, start)
         theirs = [self.made.get(layer) for layer in model._layers]
         if calls.is_stack and all(isinstance(each, keras.layers.Layer) for each in theirs):
             first = keras.Input(calls.rows[0], dtype=self.dtype)
             return keras.Sequential([first, *theirs], name=model.name)
-        ends = packed(calls.output_structure, [values[value] for value in calls.outputs])
+        ends = packed(calls.output_structure, outputs)
         return keras.Model(packed(calls.input_structure, start), ends, name=model.name)
 
     def give_weights(self) -> None:
@@ -308,6 +365,15 @@ class _Writer:
             shapes = [tuple(each.shape) for each in theirs.weights]
             arrays = layer.get_weights()
             theirs.set_weights([a.reshape(s) for a, s in zip(arrays, shapes, strict=True)])
+
+    def variables(self) -> list[tuple[Any, Array]]:
+        """Keras's variables with the arrays that they are copies of."""
+        return [
+            pair
+            for layer, theirs in self.made.items()
+            if layer._inner_model is None and layer.weights
+            for pair in zip(getattr(theirs, "weights", ()), layer.weights, strict=False)
+        ]
 
 
 def to_keras(model: Any) -> Any:
@@ -352,7 +418,7 @@ def to_keras(model: Any) -> Any:
     writer.give_weights()
     if model.loss is not None:
         try:
-            give(keras, model, theirs)
+            give(keras, model, theirs, writer.variables())
         except ValueError as error:
             warn(str(error))
     return theirs

@@ -9,7 +9,7 @@ import numpy as np
 from .. import optimizers
 from .._base.dtypes import Array
 from .._base.lazy import imports
-from .trained_slices import trained_slices
+from .trained_slices import slice_of, trained_slices
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -86,8 +86,15 @@ def take(model: "Model", variables: Sequence[Any], read: Read) -> None:
     model._network.steps = int(read(variables[0], ()))
 
 
-def give(keras: Any, model: "Model", theirs: Any) -> None:
+def give(
+    keras: Any, model: "Model", theirs: Any, variables_of: Sequence[tuple[Any, Array]]
+) -> None:
     """Compile a Keras model as a model is, with the optimizer's state.
+
+    Parameters
+    ----------
+    variables_of : sequence of (variable, ndarray)
+        Keras's variables, and the model's views of the same arrays.
 
     Raises
     ------
@@ -107,14 +114,18 @@ def give(keras: Any, model: "Model", theirs: Any) -> None:
         return
     made.build(theirs.trainable_variables)
     variables = made.variables
-    slices, states = trained_slices(model), model._network.optimizer_states()
+    states = model._network.optimizer_states()
+    # By the variables themselves: Keras may have the layers in another order.
+    ours = {id(variable): array for variable, array in variables_of}
+    slices = [slice_of(model, ours[id(each)]) for each in theirs.trainable_variables]
     places = list(_places(order, len(slices)))
     first = len(variables) - len(places)
     if first not in (1, 2):
         return
     made.iterations.assign(steps)
     for at, number, name in places:
-        place, shape, _ = slices[number]
+        place = slices[number]
+        shape = variables[first + at].shape
         # A copy: JAX may keep the memory of an array that it is given.
         variables[first + at].assign(np.array(states[name][place]).reshape(shape))
 

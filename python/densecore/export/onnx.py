@@ -16,6 +16,7 @@ from . import protobuf as pb
 from .core_constants import TABLES
 from .onnx_elements import element
 from .onnx_graph import IR_VERSION, OPSET, TYPES, Graph, value_info
+from .onnx_graph import TABLES as DOMAIN_OF_TABLES
 from .program import (
     ColumnNormalization,
     Columns,
@@ -24,9 +25,14 @@ from .program import (
     Element,
     Embedding,
     Function,
+    Indicators,
+    Intervals,
+    Lookup,
     Merge,
     Operation,
     Periodic,
+    Permutation,
+    Pool,
     Port,
     Program,
     RowNormalization,
@@ -257,6 +263,45 @@ def _embedding(g: Graph, operation: Embedding, x: str) -> str:
     return g.reshape(rows, (operation.width,))
 
 
+def _intervals(g: Graph, operation: Intervals, x: str) -> str:
+    column = g.reshape(x, (operation.width, 1))
+    below = g.node(
+        "Less", column, g.constant(f"{operation.layer}.boundaries", operation.boundaries)
+    )
+    counted = g.node("Cast", g.node("Not", below), to=TYPES[g.dtype])
+    return g.node("ReduceSum", counted, g.integers("last_axis", [-1]), keepdims=0)
+
+
+def _lookup(g: Graph, operation: Lookup, x: str) -> str:
+    """ONNX's operator for tables, of the pairs of types that its runtime has."""
+    if operation.of_texts:
+        found = g.node(
+            "LabelEncoder", x, domain=DOMAIN_OF_TABLES, keys_strings=list(operation.keys),
+            values_int64s=list(operation.numbers), default_int64=operation.other,
+        )  # fmt: skip
+    else:
+        whole = g.node("Cast", x, to=TYPES["int64"])  # towards 0
+        found = g.node(
+            "LabelEncoder", whole, domain=DOMAIN_OF_TABLES, keys_int64s=list(operation.keys),
+            values_floats=[float(each) for each in operation.numbers],
+            default_float=float(operation.other),
+        )  # fmt: skip
+    return g.node("Cast", found, to=TYPES[g.dtype], name=operation.layer)
+
+
+def _indicators(g: Graph, operation: Indicators, x: str) -> str:
+    """Comparisons with all categories, added up over each group."""
+    categories, group = operation.categories, operation.group
+    column = g.reshape(x, (operation.width // categories, group, 1))
+    numbers = g.constant(f"{operation.layer}.categories", np.arange(categories, dtype=g.dtype))
+    same = g.node("Cast", g.node("Equal", column, numbers), to=TYPES[g.dtype])
+    if operation.counted:
+        each = g.node("ReduceSum", same, g.integers("groups", [2]), keepdims=0)
+    else:
+        each = g.node("ReduceMax", same, axes=[2], keepdims=0)
+    return g.reshape(each, (operation.width,))
+
+
 _MERGES = {"subtract": "Sub", "multiply": "Mul", "maximum": "Max", "minimum": "Min"}
 
 
@@ -326,6 +371,20 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
             ends = (("start", first), ("end", first + operation.width), ("axis", 1))
             numbers = [g.integers(what, [number]) for what, number in ends]
             return g.node("Slice", inputs[0], *numbers, name=layer)
+        case Intervals():
+            return _intervals(g, operation, inputs[0])
+        case Lookup():
+            return _lookup(g, operation, inputs[0])
+        case Indicators():
+            return _indicators(g, operation, inputs[0])
+        case Permutation(shape=shape, order=order):
+            order = (0, *(place + 1 for place in order))
+            moved = g.node("Transpose", g.reshape(inputs[0], shape), perm=order, name=layer)
+            return g.reshape(moved, (operation.width,))
+        case Pool(kind=kind, parts=parts):
+            steps = g.reshape(inputs[0], (parts, operation.width))
+            operator = "ReduceMean" if kind == "mean" else "ReduceMax"
+            return g.node(operator, steps, axes=[1], keepdims=0, name=layer)
         case Element():
             return element(g, operation, inputs[0])
     raise ValueError(f"layer {layer}: found {type(operation).__name__}, which ONNX cannot say")
@@ -412,7 +471,7 @@ def to_bytes(program: Program, metadata: Mapping[str, str]) -> bytes:
 
     def described(names: list[str], ports: list[Port]) -> list[bytes]:
         return [
-            value_info(name, program.dtype, port.row)
+            value_info(name, "str" if port.is_text else program.dtype, port.row)
             for name, port in zip(names, ports, strict=True)
         ]
 
@@ -422,6 +481,7 @@ def to_bytes(program: Program, metadata: Mapping[str, str]) -> bytes:
         described(outputs, program.gives),
         program.name,
         metadata,
+        {DOMAIN_OF_TABLES: 2} if any(isinstance(o, Lookup) for o in program.operations) else None,
     )
 
 

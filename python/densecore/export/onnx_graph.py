@@ -19,10 +19,12 @@ TABLES = "ai.onnx.ml"
 TYPES = {"float32": 1, "int64": 7, "str": 8, "float64": 11}
 # AttributeProto.AttributeType.
 _ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_STRING = 1, 2, 3
-_ATTRIBUTE_INTS, _ATTRIBUTE_STRINGS = 7, 8
+_ATTRIBUTE_FLOATS, _ATTRIBUTE_INTS, _ATTRIBUTE_STRINGS = 6, 7, 8
 
 
-def _attribute(name: str, value: float | int | str | Sequence[int] | Sequence[str]) -> bytes:
+def _attribute(
+    name: str, value: float | int | str | Sequence[float] | Sequence[int] | Sequence[str]
+) -> bytes:
     if isinstance(value, str):
         return pb.message(
             5, [pb.text(1, name), pb.text(4, value), pb.integer(20, _ATTRIBUTE_STRING)]
@@ -38,6 +40,9 @@ def _attribute(name: str, value: float | int | str | Sequence[int] | Sequence[st
     if value and isinstance(value[0], str):
         texts = [pb.text(9, str(each)) for each in value]
         return pb.message(5, [pb.text(1, name), *texts, pb.integer(20, _ATTRIBUTE_STRINGS)])
+    if value and isinstance(value[0], float):
+        reals = [pb.real(7, float(each)) for each in value]
+        return pb.message(5, [pb.text(1, name), *reals, pb.integer(20, _ATTRIBUTE_FLOATS)])
     numbers = [pb.integer(8, int(each)) for each in value]
     return pb.message(5, [pb.text(1, name), *numbers, pb.integer(20, _ATTRIBUTE_INTS)])
 

@@ -7,18 +7,14 @@ does not change when its model is trained further.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from .. import activations, layers
+from .. import activations
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
-from .calls import calls_of, check_built
-from .rows_of_layers import row_of
 
 Array = NDArray[Any]
 
@@ -152,6 +148,23 @@ class Columns(Operation):
 
 
 @dataclass(frozen=True)
+class Permutation(Operation):
+    """The dimensions of a row of that shape in another order, from 0."""
+
+    shape: Row
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pool(Operation):
+    """Of a value's equal parts, one after another, the ``mean`` or the ``maximum``, element by
+    element."""
+
+    kind: str
+    parts: int
+
+
+@dataclass(frozen=True)
 class Embedding(Operation):
     """Row number x of a table, for each x of the value; table (categories, units).
 
@@ -166,6 +179,38 @@ class Embedding(Operation):
 
 
 @dataclass(frozen=True)
+class Intervals(Operation):
+    """How many of the boundaries, which increase, are not above each element; all for a NaN."""
+
+    boundaries: Array = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Lookup(Operation):
+    """A number for each element: of a text, or of an element's whole part, that is known, else
+    `other`."""
+
+    keys: tuple[str, ...] | tuple[int, ...] = field(repr=False)
+    numbers: tuple[int, ...] = field(repr=False)
+    other: int
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether the elements are texts."""
+        return any(isinstance(key, str) for key in self.keys)
+
+
+@dataclass(frozen=True)
+class Indicators(Operation):
+    """For each `group` of numbers, one after another, a column for each category: whether it is
+    among them, or, `counted`, how often."""
+
+    categories: int
+    group: int
+    counted: bool
+
+
+@dataclass(frozen=True)
 class Element(Operation):
     """One of NumPy's functions of each element, or of each and a number, by its name."""
 
@@ -176,11 +221,13 @@ class Element(Operation):
 
 @dataclass(frozen=True)
 class Port:
-    """An input or an output of a program: a name, the shape of a row, and the value's number."""
+    """An input or an output of a program: a name, the shape of a row, the value's number, and
+    whether its elements are texts."""
 
     name: str
     row: Row
     value: int
+    is_text: bool = False
 
     @property
     def width(self) -> int:
@@ -256,277 +303,3 @@ class Program:
         found = activations.get(activation)
         if found.name != "linear":
             self.add(Function(layer, (self.last,), self.width(self.last), found, vectors))
-
-
-def _dense(layer: layers.Dense, program: Program) -> None:
-    name = str(layer.name)
-    bias = None if layer.bias is None else layer.bias.copy()
-    kernel = layer.kernel.copy()
-    vectors = program.width(program.last) // len(kernel)
-    program.add(Dense(name, (program.last,), vectors * layer.units, kernel, bias))
-    program.append_function(name, layer.activation, vectors)
-
-
-def _vectors(layer: layers.Layer, program: Program) -> int:
-    """How many vectors a row is to a layer that takes each by itself."""
-    return math.prod(program.rows[0][:-1]) if layer._takes_vectors else 1
-
-
-def _activation(layer: layers.Activation, program: Program) -> None:
-    program.append_function(str(layer.name), layer.activation, _vectors(layer, program))
-
-
-def _copy(array: Array | None) -> Array | None:
-    return None if array is None else array.copy()
-
-
-def _normalization(layer: layers.Normalization, program: Program) -> None:
-    deviation = np.sqrt(layer.variance.astype(np.float64))
-    if not (layer.invert or isinstance(layer, layers.Rescaling)):
-        deviation = np.maximum(deviation, 1e-7)  # Keras's smallest, as in the core
-    factor = (deviation if layer.invert else 1 / deviation).astype(program.dtype)
-    mean, shift = (None, layer.mean.copy()) if layer.invert else (layer.mean.copy(), None)
-    program.add(
-        ColumnNormalization(
-            str(layer.name), (program.last,), factor.size, mean, factor, None, shift
-        )
-    )
-
-
-def _batch_normalization(layer: layers.BatchNormalization, program: Program) -> None:
-    variance = layer.moving_variance.astype(np.float64)
-    factor = (1 / np.sqrt(variance + layer.epsilon)).astype(program.dtype)
-    program.add(
-        ColumnNormalization(
-            str(layer.name), (program.last,), factor.size, layer.moving_mean.copy(), factor,
-            _copy(layer.gamma), _copy(layer.beta),
-        )
-    )  # fmt: skip
-
-
-def _row_normalization(layer: Any, program: Program, scale: Any, shift: Any, **rule: Any) -> None:
-    width = program.width(program.last)
-    program.add(
-        RowNormalization(
-            str(layer.name), (program.last,), width, scale=_copy(scale), shift=_copy(shift), **rule
-        )
-    )
-
-
-def _layer_normalization(layer: layers.LayerNormalization, program: Program) -> None:
-    _row_normalization(layer, program, layer.gamma, layer.beta, epsilon=layer.epsilon)
-
-
-def _group_normalization(layer: layers.GroupNormalization, program: Program) -> None:
-    groups = program.width(program.last) if layer.groups == -1 else layer.groups
-    _row_normalization(
-        layer, program, layer.gamma, layer.beta, epsilon=layer.epsilon, groups=groups
-    )
-
-
-def _rms_normalization(layer: layers.RMSNormalization, program: Program) -> None:
-    _row_normalization(layer, program, layer.scale, None, epsilon=layer.epsilon, centered=False)
-
-
-def _unit_normalization(layer: layers.UnitNormalization, program: Program) -> None:
-    # The core's addend, which only makes the length of a row of zeros another number than 0.
-    groups = _vectors(layer, program)
-    _row_normalization(
-        layer, program, None, None, epsilon=1e-70, centered=False, summed=True, groups=groups
-    )
-
-
-def _scale(layer: layers.Scale, program: Program) -> None:
-    factor = layer.scale.copy()
-    program.add(ColumnNormalization(str(layer.name), (program.last,), factor.size, None, factor))
-
-
-def _periodic(layer: layers.PeriodicEmbedding, program: Program) -> None:
-    columns, frequencies = layer.frequencies_.shape
-    further = layer.bias.shape[1]
-    program.add(
-        Periodic(
-            str(layer.name), (program.last,), program.width(program.last) + columns * further,
-            layer.frequencies_.copy(), layer.phases.copy(),
-            layer.kernel.copy().reshape(columns, further, frequencies), layer.bias.copy(),
-        )
-    )  # fmt: skip
-
-
-def _residual(layer: layers.Residual, program: Program) -> None:
-    start, row = program.last, program.rows[0]
-    values, rows = [start], [row]
-    for each in layer._layers:
-        values = append(each, program, values, rows)
-        rows = each._output_rows(rows)
-    program.add(Merge(str(layer.name), (values[0], start), program.width(start), "add"))
-
-
-def _nothing(layer: Any, program: Program) -> None:
-    """A layer that changes nothing once the network is trained, or the shape of rows only."""
-
-
-def _merge(kind: str) -> Callable[[Any, Program], None]:
-    """What appends one of the layers that take several values."""
-
-    def append_merge(layer: Any, program: Program) -> None:
-        width = math.prod(layer._merged(program.rows))
-        program.add(Merge(str(layer.name), tuple(program.taken), width, kind))
-
-    return append_merge
-
-
-def _dot(layer: layers.Dot, program: Program) -> None:
-    rows, places, name = program.rows, layer._places(program.rows), str(layer.name)
-    values = list(program.taken)
-    if layer.normalize:
-        for number, value in enumerate(values):
-            width = program.width(value)
-            values[number] = program.add(
-                RowNormalization(name, (value,), width, 1e-70, centered=False, summed=True)
-            )
-    counts = [math.prod(row) // row[place] for row, place in zip(rows, places, strict=True)]
-    across = [len(row) == 2 and place == 0 for row, place in zip(rows, places, strict=True)]
-    program.add(
-        Dot(
-            name, tuple(values), counts[0] * counts[1], (counts[0], counts[1]),
-            rows[0][places[0]], (across[0], across[1]),
-        )
-    )  # fmt: skip
-
-
-def _repeat(layer: layers.RepeatVector, program: Program) -> None:
-    (value,) = program.taken
-    width = layer.n * program.width(value)
-    program.add(Merge(str(layer.name), (value,) * layer.n, width, "concatenate"))
-
-
-def _columns(layer: layers.Columns, program: Program) -> None:
-    width = layer.last - layer.first
-    program.add(Columns(str(layer.name), (program.last,), width, layer.first))
-
-
-def _embedding(layer: layers.Embedding, program: Program) -> None:
-    width = program.width(program.last) * layer.output_dim
-    table = layer.embeddings.copy()
-    program.add(Embedding(str(layer.name), (program.last,), width, table, layer.missing))
-
-
-def _prelu(layer: layers.PReLU, program: Program) -> None:
-    name, start, width = str(layer.name), program.last, program.width(program.last)
-    relu = activations.get("relu")
-    positive = program.add(Function(name, (start,), width, relu))
-    negative = program.add(Merge(name, (start, positive), width, "subtract"))
-    scaled = program.add(ColumnNormalization(name, (negative,), width, None, layer.alpha.copy()))
-    program.add(Merge(name, (positive, scaled), width, "add"))
-
-
-def _element(layer: layers.ElementFunction, program: Program) -> None:
-    width = program.width(program.last)
-    program.add(
-        Element(
-            str(layer.name), (program.last,), width, layer.function, layer.constant,
-            layer.constant_first,
-        )
-    )  # fmt: skip
-
-
-_LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
-    layers.Activation: _activation,
-    layers.ActivityRegularization: _nothing,
-    layers.Add: _merge("add"),
-    layers.AlphaDropout: _nothing,
-    layers.Average: _merge("average"),
-    layers.BatchNormalization: _batch_normalization,
-    layers.Columns: _columns,
-    layers.Concatenate: _merge("concatenate"),
-    layers.Dense: _dense,
-    layers.Dot: _dot,
-    layers.Dropout: _nothing,
-    layers.ElementFunction: _element,
-    layers.Embedding: _embedding,
-    layers.Flatten: _nothing,
-    layers.GaussianDropout: _nothing,
-    layers.GaussianNoise: _nothing,
-    layers.GroupNormalization: _group_normalization,
-    layers.Identity: _nothing,
-    layers.LayerNormalization: _layer_normalization,
-    layers.Maximum: _merge("maximum"),
-    layers.Minimum: _merge("minimum"),
-    layers.Multiply: _merge("multiply"),
-    layers.Normalization: _normalization,
-    layers.PReLU: _prelu,
-    layers.PeriodicEmbedding: _periodic,
-    layers.RMSNormalization: _rms_normalization,
-    layers.RepeatVector: _repeat,
-    layers.Reshape: _nothing,
-    layers.Residual: _residual,
-    layers.Scale: _scale,
-    layers.Subtract: _merge("subtract"),
-    layers.UnitNormalization: _unit_normalization,
-}
-
-
-def append(
-    layer: layers.Layer, program: Program, values: Sequence[int], rows: Sequence[Row]
-) -> list[int]:
-    """Append a layer's operations to a program; returns the numbers of the values that it makes.
-
-    Parameters
-    ----------
-    values : sequence of int
-        That the layer takes.
-    rows : sequence of tuple of int
-        The shapes of their rows.
-
-    Raises
-    ------
-    ValueError
-        The layer has no form outside this library; the message names it.
-    """
-    if layer._inner_model is not None:
-        return _append_calls(layer._inner_model, program, values)
-    program.taken, program.rows = list(values), list(rows)
-    row_of(layer, _LOWERINGS)(layer, program)
-    return [program.last]
-
-
-def _append_calls(model: Any, program: Program, values: Sequence[int]) -> list[int]:
-    """Append a model's calls of layers; the numbers of the values that it makes."""
-    calls = calls_of(model)
-    numbers = dict(zip(calls.inputs, values, strict=True))
-    for step in calls.steps:
-        taken = [numbers[value] for value in step.inputs]
-        made = append(step.layer, program, taken, [calls.rows[value] for value in step.inputs])
-        numbers |= dict(zip(step.outputs, made, strict=True))
-    return [numbers[value] for value in calls.outputs]
-
-
-def program_of(model: Any) -> Program:
-    """The inference of a model as operations on arrays.
-
-    Parameters
-    ----------
-    model : Sequential or Model
-        Built: with parameters.
-
-    Raises
-    ------
-    RuntimeError
-        The model has no parameters yet.
-    ValueError
-        A layer has no form outside this library; the message names it.
-    """
-    check_built("export", model)
-    calls = calls_of(model)
-    takes = [
-        Port(name, calls.rows[value], value)
-        for name, value in zip(calls.input_names, calls.inputs, strict=True)
-    ]
-    program = Program(model.name, model.dtype, takes)
-    made = _append_calls(model, program, calls.inputs)
-    program.gives = [
-        Port(name, calls.rows[value], number)
-        for name, value, number in zip(calls.output_names, calls.outputs, made, strict=True)
-    ]
-    return program

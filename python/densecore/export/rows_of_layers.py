@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from .. import activations, layers
 from ..layers.activation_argument import UserActivation
+from .calls import name_of
 
 Row = TypeVar("Row")
 
@@ -31,7 +32,7 @@ def row_of(layer: layers.Layer, table: Mapping[type[layers.Layer], Row]) -> Row:
         if _OWN & vars(kind).keys():
             break
     raise ValueError(
-        f"layer {layer.name}: found {type(layer).__name__}, wanted one of: "
+        f"layer {name_of(layer)}: found {type(layer).__name__}, wanted one of: "
         + ", ".join(sorted(kind.__name__ for kind in table))
     )
 
@@ -48,15 +49,15 @@ def activation_of(
     """
     if isinstance(activation, UserActivation):
         raise ValueError(
-            f"layer {layer.name}: found an activation that is a Python function of NumPy arrays, "
-            "wanted one of: " + ", ".join(known)
+            f"layer {name_of(layer)}: found an activation that is a Python function of "
+            "NumPy arrays, wanted one of: " + ", ".join(known)
         )
     found = activations.get(activation)
     if found.name == "linear":
         return None
     if found.name not in known:
         raise ValueError(
-            f"layer {layer.name}: found the activation {found.name}, wanted one of: "
+            f"layer {name_of(layer)}: found the activation {found.name}, wanted one of: "
             + ", ".join(known)
         )
     return found

@@ -1,7 +1,7 @@
 """A trained network as PyTorch modules, layer by layer, so that it can be trained further there."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,10 @@ from .. import layers
 from .._base.lazy import imports
 from ..layers.lowering import Row
 from ..layers.merge import Merge as MergeLayer
-from .calls import Calls, calls_of, check_built
+from ..layers.own import OwnLayer
+from ..layers.weight import Zeros
+from .calls import Calls, calls_of, calls_within, check_built, name_of
+from .program import ColumnNormalization, Indicators, Intervals, Lookup, Operation, Port, Program
 from .rows_of_layers import activation_of, row_of
 
 if TYPE_CHECKING:
@@ -150,25 +153,51 @@ def _layer_normalization(
     return [_scaled(torch, layer, module)]
 
 
+def _operations(layer: layers.Layer, row: Row, dtype: Any) -> list[Operation]:
+    """What a layer is to exporters of files."""
+    with imports:
+        from .operations_of_layers import append
+
+    program = Program("", str(dtype).removeprefix("torch."), [Port("x", row, 0)])
+    append(layer, program, [0], [row])
+    return program.operations
+
+
 def _normalization(torch: Any, layer: layers.Normalization, row: Row, dtype: Any) -> list[Any]:
     with imports:
-        from .program import ColumnNormalization, Port, Program, append
         from .torch_modules import FixedNormalization
 
-    program = Program("", layer.mean.dtype.name, [Port("x", row, 0)])
-    append(layer, program, [0], [row])
-    (operation,) = program.operations
+    (operation,) = _operations(layer, row, dtype)
     assert isinstance(operation, ColumnNormalization)
     zero = np.zeros_like(operation.factor)
-    arrays = (operation.mean, operation.factor, operation.shift)
-    return [
-        FixedNormalization(
-            *(
-                torch.from_numpy((zero if each is None else each).reshape(row).copy())
-                for each in arrays
-            )
-        )
+    arrays = [
+        (zero if each is None else each).reshape(row).copy()
+        for each in (operation.mean, operation.factor, operation.shift)
     ]
+    return [FixedNormalization(*map(torch.from_numpy, arrays))]
+
+
+def _preprocessing(torch: Any, layer: layers.Layer, row: Row, dtype: Any) -> list[Any]:
+    with imports:
+        from . import torch_modules as own
+
+    made: list[Any] = []
+    for operation in _operations(layer, row, dtype):
+        match operation:
+            case Intervals():
+                made.append(own.Intervals(torch.from_numpy(operation.boundaries)))
+            case Lookup(of_texts=True):
+                raise ValueError(f"layer {name_of(layer)}: found texts, wanted numbers")
+            case Lookup():
+                keys, numbers = (
+                    torch.tensor(each, dtype=dtype) for each in (operation.keys, operation.numbers)
+                )
+                made.append(own.Lookup(keys, numbers, float(operation.other)))
+            case Indicators(categories=categories, group=group, counted=counted):
+                (shape,) = layer._output_rows([row])
+                like = torch.zeros(0, dtype=dtype)
+                made.append(own.Indicators(categories, group, counted, shape, like))
+    return made
 
 
 def _rms_normalization(
@@ -270,11 +299,39 @@ def _repeat_vector(torch: Any, layer: layers.RepeatVector, row: Row, dtype: Any)
     return [RepeatVector(layer.n)]
 
 
-def _columns(torch: Any, layer: layers.Columns, row: Row, dtype: Any) -> list[Any]:
+def _columns(
+    torch: Any, layer: layers.Columns | layers.Selection, row: Row, dtype: Any
+) -> list[Any]:
     with imports:
         from .torch_modules import Columns
 
     return [Columns(layer.first, layer.last)]
+
+
+def _permute(torch: Any, layer: layers.Permute, row: Row, dtype: Any) -> list[Any]:
+    with imports:
+        from .torch_modules import Permute
+
+    return [Permute(layer.dims)]
+
+
+def _pool(kind: str) -> Callable[[Any, Any, Row, Any], list[Any]]:
+    """What makes the module of the mean, or of the largest, of a row's vectors."""
+
+    def make(torch: Any, layer: Any, row: Row, dtype: Any) -> list[Any]:
+        with imports:
+            from .torch_modules import Pool
+
+        return [Pool(kind, layer.keepdims)]
+
+    return make
+
+
+def _zeros(torch: Any, layer: Zeros, row: Row, dtype: Any) -> list[Any]:
+    with imports:
+        from .torch_modules import Zeros as Module
+
+    return [Module()]
 
 
 def _element(torch: Any, layer: layers.ElementFunction, row: Row, dtype: Any) -> list[Any]:
@@ -283,7 +340,7 @@ def _element(torch: Any, layer: layers.ElementFunction, row: Row, dtype: Any) ->
 
     if layer.function not in FUNCTIONS:
         raise ValueError(
-            f"layer {layer.name}: found the function {layer.function}, wanted one of: "
+            f"layer {name_of(layer)}: found the function {layer.function}, wanted one of: "
             + ", ".join(FUNCTIONS)
         )
     return [Element(layer.function, layer.constant, layer.constant_first)]
@@ -313,25 +370,34 @@ _LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row, Any], list[Any]]] 
     layers.AlphaDropout: lambda torch, layer, row, dtype: [torch.nn.AlphaDropout(layer.rate)],
     layers.BatchNormalization: _batch_normalization,
     layers.Dense: _dense,
+    layers.CategoryEncoding: _preprocessing,
     layers.Columns: _columns,
+    layers.Discretization: _preprocessing,
     layers.Dropout: lambda torch, layer, row, dtype: [torch.nn.Dropout(layer.rate)],
     layers.ElementFunction: _element,
     layers.Embedding: _embedding,
     layers.Flatten: lambda torch, layer, row, dtype: [torch.nn.Flatten()],
     layers.GaussianDropout: _gaussian_dropout,
     layers.GaussianNoise: _noise,
+    layers.GlobalAveragePooling1D: _pool("mean"),
+    layers.GlobalMaxPooling1D: _pool("maximum"),
     layers.GroupNormalization: _group_normalization,
     layers.Identity: lambda torch, layer, row, dtype: [torch.nn.Identity()],
+    layers.IntegerLookup: _preprocessing,
     layers.LayerNormalization: _layer_normalization,
     layers.Normalization: _normalization,
     layers.PReLU: _prelu,
     layers.PeriodicEmbedding: _periodic,
+    layers.Permute: _permute,
     layers.RMSNormalization: _rms_normalization,
     layers.RepeatVector: _repeat_vector,
     layers.Reshape: _reshape,
     layers.Residual: _residual,
     layers.Scale: _scale,
+    layers.StringLookup: _preprocessing,
+    layers.Selection: _columns,
     layers.UnitNormalization: _unit_normalization,
+    Zeros: _zeros,
 }
 
 
@@ -358,6 +424,10 @@ def _made(torch: Any, layer: layers.Layer, rows: list[Row], dtype: Any) -> list[
     """
     if layer._inner_model is not None:
         return [_module(torch, layer._inner_model, dtype)]
+    inner = calls_within(layer, rows)
+    if inner is not None:
+        parts = layer._parts() if isinstance(layer, OwnLayer) else inner.layers
+        return [_graph(torch, parts, inner, dtype)]
     if isinstance(layer, MergeLayer):
         made = row_of(layer, _MERGES)(torch, layer, rows, dtype)
     else:
@@ -376,10 +446,11 @@ def _module(torch: Any, model: Any, dtype: Any) -> Any:
         for step in calls.steps:
             modules += _made(torch, step.layer, [calls.rows[step.inputs[0]]], dtype)
         return torch.nn.Sequential(*modules)
-    return _graph(torch, model, calls, dtype)
+    return _graph(torch, model._layers, calls, dtype)
 
 
-def _graph(torch: Any, model: Any, calls: Calls, dtype: Any) -> Any:
+def _graph(torch: Any, parts: Sequence[layers.Layer], calls: Calls, dtype: Any) -> Any:
+    """Calls of layers as a module; `parts` are the layers in the order of the model's weights."""
     with imports:
         from .torch_modules import LayerGraph
 
@@ -387,14 +458,21 @@ def _graph(torch: Any, model: Any, calls: Calls, dtype: Any) -> Any:
         id(step.layer): [calls.rows[value] for value in step.inputs]
         for step in reversed(calls.steps)
     }
-    made = {}
-    for layer in model._layers:  # in the order of the model's weights
+    made: dict[str, Any] = {}
+    names: dict[layers.Layer, str] = {}
+    for layer in parts:
+        if id(layer) not in rows:  # of a layer of one's own that was called with other rows, too
+            continue
         modules = _made(torch, layer, rows[id(layer)], dtype)
         one = len(modules) == 1
-        made[layer] = modules[0] if one else torch.nn.Sequential(*modules)
+        name, number = name_of(layer), 1
+        while name in made:  # parts of layers of one's own may be called alike
+            name, number = f"{name_of(layer)}_{number}", number + 1
+        names[layer] = name
+        made[name] = modules[0] if one else torch.nn.Sequential(*modules)
     return LayerGraph(
-        {str(layer.name): module for layer, module in made.items()},
-        [(str(step.layer.name), step.inputs, step.outputs) for step in calls.steps],
+        made,
+        [(names[step.layer], step.inputs, step.outputs) for step in calls.steps],
         calls.inputs, calls.outputs, calls.input_names, [calls.rows[each] for each in calls.inputs],
         calls.input_structure, calls.output_structure,
     )  # fmt: skip

@@ -189,6 +189,97 @@ class Columns(nn.Module):
         return x[:, self.first : self.last]
 
 
+class Permute(nn.Module):
+    """The dimensions of each row in another order, from 1."""
+
+    def __init__(self, dims: Sequence[int]) -> None:
+        super().__init__()
+        self.dims = tuple(dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, *self.dims)
+
+
+class Pool(nn.Module):
+    """The mean, or the ``maximum``, of the vectors of rows (steps, features)."""
+
+    def __init__(self, kind: str, keepdims: bool) -> None:
+        super().__init__()
+        self.kind, self.keepdims = kind, keepdims
+
+    def forward(self, x: Tensor) -> Tensor:
+        function = torch.mean if self.kind == "mean" else torch.amax
+        return function(x, dim=1, keepdim=self.keepdims)
+
+
+class Intervals(nn.Module):
+    """How many of the boundaries are not above each element."""
+
+    boundaries: Tensor
+
+    def __init__(self, boundaries: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("boundaries", boundaries)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.bucketize(x, self.boundaries, right=True).to(self.boundaries.dtype)
+
+
+class Lookup(nn.Module):
+    """The number of the key that the whole part of each element is, or another one."""
+
+    keys: Tensor
+    numbers: Tensor
+
+    def __init__(self, keys: Tensor, numbers: Tensor, other: float) -> None:
+        super().__init__()
+        self.register_buffer("keys", keys)
+        self.register_buffer("numbers", numbers)
+        self.other = other
+
+    def forward(self, x: Tensor) -> Tensor:
+        same = x.trunc().unsqueeze(-1) == self.keys
+        found = torch.where(same, self.numbers, 0).sum(-1)
+        return torch.where(same.any(-1), found, self.other)
+
+
+class Indicators(nn.Module):
+    """A column for each category: whether it is among the numbers of each group, or how often.
+
+    Parameters
+    ----------
+    categories, group : int
+    counted : bool
+    row : sequence of int
+        The shape of a row of the result.
+    like : Tensor
+        Of the dtype of the result.
+    """
+
+    like: Tensor
+
+    def __init__(
+        self, categories: int, group: int, counted: bool, row: Sequence[int], like: Tensor
+    ) -> None:
+        super().__init__()
+        self.categories, self.group, self.counted = categories, group, counted
+        self.row = tuple(row)
+        self.register_buffer("like", like)
+
+    def forward(self, x: Tensor) -> Tensor:
+        numbers = torch.arange(self.categories, device=x.device)
+        same = x.reshape(len(x), -1, self.group, 1) == numbers
+        found = same.sum(2) if self.counted else same.any(2)
+        return found.to(self.like.dtype).reshape(len(x), *self.row)
+
+
+class Zeros(nn.Module):
+    """One zero for each row."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros(len(x), 1)
+
+
 def _divided_down(x: Tensor, y: Tensor) -> Tensor:
     return torch.div(x, y, rounding_mode="floor")
 

@@ -27,20 +27,26 @@ class TrainedSlice(NamedTuple):
     is_kernel: bool
 
 
+def slice_of(model: "Model", array: Array) -> slice:
+    """Where a view of a model's parameters lies in them."""
+    start = model.parameters.__array_interface__["data"][0]
+    offset = (array.__array_interface__["data"][0] - start) // array.itemsize
+    return slice(offset, offset + array.size)
+
+
 def trained_slices(model: "Model") -> list[TrainedSlice]:
     """Where the arrays that training changes lie in the flat parameters, and their shapes."""
-    start = model.parameters.__array_interface__["data"][0]
     found: dict[int, TrainedSlice] = {}  # by place: models within a model may share layers
     for layer in model._all_layers():
         for array, is_kernel in _own(layer):
-            offset = (array.__array_interface__["data"][0] - start) // array.itemsize
-            place = slice(offset, offset + array.size)
-            found.setdefault(offset, TrainedSlice(place, array.shape, is_kernel))
+            place = slice_of(model, array)
+            found.setdefault(place.start, TrainedSlice(place, array.shape, is_kernel))
     return list(found.values())
 
 
 def _own(layer: Any) -> Iterator[tuple[Array, bool]]:
     """The arrays of a layer that training changes, without those of layers in it."""
-    if getattr(layer, "_layers", None) is None and layer._inner_model is None:
+    whole = getattr(layer, "_layers", None) is None and layer._inner_model is None
+    if whole and not layer._is_own:
         for array in layer.trainable_weights:
             yield array, isinstance(layer, Dense) and array.ndim == 2

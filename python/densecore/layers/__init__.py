@@ -5,7 +5,7 @@ from . import symbol_losses as symbol_losses
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization
 from .arrays import assign
-from .base import Layer, deserialize
+from .base import Layer
 from .dense import Dense, TimeDistributed
 from .dropout import Dropout
 from .element_function import ElementFunction, Lambda
@@ -42,8 +42,6 @@ from .normalization import (
     BatchNormalization,
     GroupNormalization,
     LayerNormalization,
-    Normalization,
-    Rescaling,
     RMSNormalization,
     UnitNormalization,
 )
@@ -56,7 +54,9 @@ from .preprocessing import (
     IntegerLookup,
     StringLookup,
 )
+from .rescaling import Normalization, Rescaling
 from .residual import Residual
+from .serialization import deserialize
 from .shapes import Columns, Flatten, Identity, RepeatVector, Reshape
 from .symbol_functions import Noise, RowSum, Spread
 from .text import TextVectorization

@@ -59,7 +59,7 @@ class ReLU(_Named):
     Parameters
     ----------
     max_value : float, optional
-    negative_slope, threshold : float
+    negative_slope, threshold : float, default 0.0
     """
 
     config_names: ClassVar[tuple[str, ...]] = ("max_value", "negative_slope", "threshold")
@@ -102,7 +102,7 @@ class Softmax(_Named):
 
     Parameters
     ----------
-    axis : {-1, 1}
+    axis : {-1, 1}, default -1
         The features.
 
     Raises

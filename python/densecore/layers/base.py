@@ -8,66 +8,30 @@ from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from .. import regularizers
 from .._base import checks
 from .._base.dtypes import Array, Network, floatx
 from .._base.keras_arrays import named
-from .._base.lazy import imports
-from .._base.lookup import unknown
-from .._base.registry import described, get_registered_object
+from .._base.registry import described
 from .._base.warn import warn
 from .._data.structures import leaves
-from .arrays import Shapes, assign, place
+from .arguments import MULTIPLIERS, multipliers, refuse_others
+from .arrays import Shapes
 from .eager import build_alone, call
+from .has_weights import HasWeights
 from .input import Input, row_shape
 from .lowering import Plan, Row, Source
 from .symbols import Node, Symbol, WhenTrained, are_symbols, connect, node_of
 
-# Keras's arguments that change nothing when they are None or False, and cannot be had otherwise.
-_KERAS_ONLY = frozenset(
-    {
-        "data_format",
-        "lora_alpha",
-        "lora_rank",
-        "noise_shape",
-        "quantization_config",
-        "synchronized",
-        "weights",
-    }
-)
 
-
-_MULTIPLIERS = ("learning_rate_multiplier", "weight_decay_multiplier")
-
-
-def _refuse(kind: type, others: dict[str, Any]) -> None:
-    """TypeError for arguments that no layer of this kind has."""
-    for name, value in others.items():
-        if name in _KERAS_ONLY and (value is None or value is False):
-            continue
-        with imports:
-            import inspect  # only an error pays for it
-
-        why = "which densecore's layers do not have" if name in _KERAS_ONLY else "which is unknown"
-        known = list(inspect.signature(kind).parameters)
-        known = [*known, *inspect.signature(Layer).parameters]
-        public = dict.fromkeys(key for key in known if key not in ("general", "others"))
-        raise TypeError(
-            f"{kind.__name__}: found the argument {name}={checks.shown(value)}, {why}; known: "
-            f"{', '.join(public)}"
-        )
-
-
-class Layer:
+class Layer(HasWeights):
     """Base class of the layers.
 
     Parameters
     ----------
     name : str, optional
         By default the kind's name, with a number if needed: ``dense``, ``dense_1``, …
-    trainable : bool
+    trainable : bool, default True
         Whether training changes the layer's weights.
     input_shape, input_dim, batch_input_shape
         The model's number of inputs, as Keras accepts it from the first layer.
@@ -131,18 +95,24 @@ class Layer:
         weight_decay_multiplier: "float | dict[str, float] | None" = None,
         **others: Any,
     ) -> None:
-        _refuse(type(self), others)
+        refuse_others(type(self), Layer, others)
         kind = type(self).__name__
         if dtype is not None and getattr(dtype, "name", dtype) != floatx():
             warn(
                 f"{kind}: dtype: found {checks.shown(dtype)}, which is without effect: a layer "
                 "computes in its model's dtype, float32 or Sequential(..., dtype='float64')"
             )
-        self.learning_rate_multiplier = self._multipliers(
-            f"{kind}: learning_rate_multiplier", learning_rate_multiplier, above=0
+        self.learning_rate_multiplier = multipliers(
+            f"{kind}: learning_rate_multiplier",
+            learning_rate_multiplier,
+            self.parameter_names,
+            above=0,
         )
-        self.weight_decay_multiplier = self._multipliers(
-            f"{kind}: weight_decay_multiplier", weight_decay_multiplier, least=0
+        self.weight_decay_multiplier = multipliers(
+            f"{kind}: weight_decay_multiplier",
+            weight_decay_multiplier,
+            self.parameter_names,
+            least=0,
         )
         if name is not None and not isinstance(name, str):
             raise TypeError(f"{kind}: name: found {type(name).__name__}, wanted a string")
@@ -160,27 +130,9 @@ class Layer:
         self._taken_row: Row | None = None  # the shape of the rows that a model gave last
         self._model: weakref.ref[Any] | None = None  # that has the layer; see models/loans.py
 
-    @classmethod
-    def _multipliers(cls, what: str, given: Any, **limits: float) -> dict[str, float]:
-        """A number for all arrays, or numbers by their names, as a dict without those of 1."""
-        if given is None:
-            return {}
-        numbers = given if isinstance(given, dict) else dict.fromkeys(cls.parameter_names, given)
-        unknown_names = [name for name in numbers if name not in cls.parameter_names]
-        if unknown_names:
-            raise ValueError(
-                f"{what}: found {unknown_names[0]!r}, wanted names among "
-                f"{', '.join(cls.parameter_names) or 'none: the layer has no arrays'}"
-            )
-        found = {
-            name: checks.number(f"{what}: {name}", value, **limits)
-            for name, value in numbers.items()
-        }
-        return {name: value for name, value in found.items() if value != 1}
-
     def __setattr__(self, name: str, value: Any) -> None:
         known = vars(self)
-        fixed = name in ("activation", "axis", *self.config_names, *_MULTIPLIERS)
+        fixed = name in ("activation", "axis", *self.config_names, *MULTIPLIERS)
         if name == "name" and known.get("_model"):
             self._check_name(value)
             known["_automatic_name"] = False
@@ -306,6 +258,7 @@ class Layer:
 
     @property
     def trainable(self) -> bool:
+        """Whether training changes the weights, from the next step on."""
         return self._trainable
 
     @trainable.setter
@@ -364,41 +317,9 @@ class Layer:
             return []
         return list(self._built_views()[0].values())
 
-    @property
-    def non_trainable_weights(self) -> list[Array]:
-        """The weights that no gradient changes, as views."""
-        trained = {place(array) for array in self.trainable_weights}
-        return [array for array in self.weights if place(array) not in trained]
-
-    @property
-    def variables(self) -> list[Array]:
-        """As `weights`."""
-        return self.weights
-
-    @property
-    def trainable_variables(self) -> list[Array]:
-        """As `trainable_weights`."""
-        return self.trainable_weights
-
     def count_params(self) -> int:
         """Number of weights of all kinds."""
         return sum(int(array.size) for array in self.weights)
-
-    def get_weights(self) -> list[Array]:
-        """Copies of all weights, in Keras's order."""
-        with self._reserved(reading=True):
-            return [np.array(array) for array in self.weights]
-
-    def set_weights(self, weights: list[Any]) -> None:
-        """Set all weights, in the order of `get_weights`; nothing changes when one does not fit.
-
-        Raises
-        ------
-        ValueError, TypeError
-            Another number of arrays, another shape, or something that is not real numbers.
-        """
-        with self._reserved():
-            assign(self.weights, weights)
 
     def _reserved(self, reading: bool = False) -> AbstractContextManager[Any]:
         """Until the block ends, other threads cannot use the model; see the core's `reserved`."""
@@ -418,7 +339,7 @@ class Layer:
             config["trainable"] = False
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = self.activity_regularizer.get_config()
-        for key in _MULTIPLIERS:
+        for key in MULTIPLIERS:
             if getattr(self, key):
                 config[key] = dict(getattr(self, key))
         return config
@@ -483,17 +404,21 @@ class Layer:
 
     def _output_rows(self, rows: list[Row]) -> list[Row]:
         """The shapes of rows of the outputs, for those of the inputs, which are known."""
-        if len(rows) != 1:
-            raise ValueError(
-                f"layer {self.name or type(self).__name__}: found {len(rows)} inputs, wanted one"
-            )
-        row = self._output_row(rows[0])
+        row = self._output_row(self._only(rows))
         assert row is not None
         return [row]
 
+    def _only(self, inputs: Sequence[Any]) -> Any:
+        """The input of a layer that takes one."""
+        if len(inputs) != 1:
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: found {len(inputs)} inputs, wanted one"
+            )
+        return inputs[0]
+
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         """Append what the layer is in the core, with these inputs; returns its outputs."""
-        row = sources[0].row
+        row = self._only(sources).row
         if len(row) > 1 and self._takes_vectors:
             pieces: list[Source] = []
             for piece in self._vectors(plan, sources[0]):
@@ -583,46 +508,3 @@ class Layer:
     def _default_name(self) -> str:
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)
         return name.replace("ReLU", "re_lu").lower()
-
-
-def classes() -> dict[str, type[Layer]]:
-    """Every kind of layer by its class's name."""
-    known: dict[str, type[Layer]] = {}
-    pending = list(Layer.__subclasses__())
-    while pending:
-        kind = pending.pop()
-        pending += kind.__subclasses__()
-        public = kind.__module__.startswith(__package__) and not kind.__name__.startswith("_")
-        if public and not kind._is_own:
-            known[kind.__name__] = kind
-    return dict(sorted(known.items()))
-
-
-def deserialize(config: dict[str, Any]) -> Layer:
-    """The layer that `Layer.get_config` describes.
-
-    Raises
-    ------
-    ValueError
-        The class is unknown; the message lists the known ones.
-    """
-    known = classes()
-    if not isinstance(config, Mapping):
-        raise TypeError(f"layer: found {checks.shown(config)}, wanted a dictionary")
-    kind = config.get("class")
-    own = get_registered_object(kind) if isinstance(kind, str) else None
-    if isinstance(own, type) and issubclass(own, Layer):
-        layer: Layer = own.from_config(config["config"])
-    else:
-        if set(config) == {"class", "config"} and kind not in known:
-            raise ValueError(
-                f"layer: found the class {kind!r}, which is not known here, wanted custom_objects "
-                "with it"
-            )
-        if not isinstance(kind, str) or kind not in known:
-            unknown("layer", kind, known)
-        layer = known[kind].from_config(config)
-    for part in layer._walk():  # a name that a model made up may give way in another model
-        automatic = rf"{re.escape(part._default_name())}(_\d+)?"
-        part._automatic_name = re.fullmatch(automatic, str(part.name)) is not None
-    return layer

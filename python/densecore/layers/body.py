@@ -14,7 +14,7 @@ from .graph import lower, trace
 from .lowering import Plan, Source
 from .noise import AlphaDropout, GaussianDropout, GaussianNoise
 from .symbols import WHEN_TRAINED, CallError, ConditionError, Node, Symbol, WhenTrained
-from .weight import ANCHORS, one
+from .weight import DESCRIBED, one
 
 #: Layers that do nothing outside training.
 _IN_TRAINING = (Dropout, GaussianNoise, GaussianDropout, AlphaDropout)
@@ -39,12 +39,13 @@ class Body:
         self, inputs: list[Symbol], result: Any, form: Form, added: BatchNumber, unit: Symbol | None
     ) -> None:
         self.inputs, self.outputs, self.form = inputs, leaves(result), form
-        for output in self.outputs:
-            if not isinstance(output, Symbol):
-                raise TypeError(
-                    f"found {type(output).__name__} returned by call, wanted what layers, or "
-                    "functions of symbols, return"
-                )
+        wrong = [output for output in self.outputs if not isinstance(output, Symbol)]
+        if wrong or not self.outputs:
+            found = type(wrong[0]).__name__ if wrong else f"an empty {type(result).__name__}"
+            raise CallError(
+                f"found {found} returned by call, wanted what layers, or functions of symbols, "
+                "return"
+            )
         self.added = list(added.terms)
         if added.constant and unit is not None:
             self.added.append(Term(unit, added.constant, False))
@@ -80,13 +81,13 @@ def _used(outputs: list[Symbol], inputs: list[Symbol]) -> list[Symbol]:
 
 
 @contextmanager
-def describing(anchor: Symbol) -> Iterator[None]:
+def anchored(anchor: Symbol) -> Iterator[None]:
     """Within the block layers, weights and kernels make a graph, for rows of the anchor."""
-    ANCHORS.append((anchor, []))
+    DESCRIBED.anchors.append((anchor, []))
     try:
         yield
     finally:
-        ANCHORS.pop()
+        DESCRIBED.anchors.pop()
 
 
 def described(
@@ -115,6 +116,11 @@ def described(
         A condition on `training` whose branches are different, or something else that no graph
         holds.
     """
+    if any(owner is layer for layer in DESCRIBED.layers):
+        raise CallError(
+            f"class {type(owner).__name__}: found a call of the layer within its own call, wanted "
+            "other layers there"
+        )
     given = packed(form.structure, list(symbols))
     with imports:
         import inspect
@@ -126,8 +132,9 @@ def described(
         if asks:
             named["training"] = training
         vars(owner)["_added"] = BatchNumber([])
+        DESCRIBED.layers.append(owner)
         try:
-            with describing(symbols[0]):
+            with anchored(symbols[0]):
                 result = call(*given, **named) if form.several else call(given, **named)
                 found = vars(owner)["_added"]
                 unit = one() if found.constant else None
@@ -139,6 +146,7 @@ def described(
                 raise
             return None
         finally:
+            DESCRIBED.layers.pop()
             vars(owner).pop("_added", None)
 
     try:

@@ -24,7 +24,7 @@ class Dense(Layer):
     activation : str, Activation or (function, derivative), optional
         f, see ``densecore.activations``; by default linear. A pair of Python functions is the slow
         path: see ``densecore.layers.Activation``.
-    use_bias : bool
+    use_bias : bool, default True
         Whether there is a b.
     kernel_initializer, bias_initializer : str or Initializer
         What W and b start from, see ``densecore.initializers``.
@@ -86,6 +86,7 @@ class Dense(Layer):
 
     @property
     def kernel(self) -> Array:
+        """The weights W of x W + b, a view (inputs, units)."""
         # In a `call` that is being described a name for it: other layers may be tied to it.
         described: Any = Symbol.operators["kernel"](self)
         return self._built_views()[0]["kernel"] if described is None else described
@@ -97,22 +98,27 @@ class Dense(Layer):
 
     @property
     def weight(self) -> Array:
+        """The kernel transposed, as PyTorch has it: a view (units, inputs)."""
         return self.kernel.T
 
     @property
     def bias(self) -> Array | None:
+        """b, a view (units,); None without one."""
         return self._parameter("bias")
 
     @property
     def kernel_gradient(self) -> Array:
+        """∂C/∂kernel of the last backward pass, a view (inputs, units)."""
         return self._built_views()[1]["kernel"]
 
     @property
     def weight_gradient(self) -> Array:
+        """`kernel_gradient` transposed: a view (units, inputs)."""
         return self.kernel_gradient.T
 
     @property
     def bias_gradient(self) -> Array | None:
+        """∂C/∂bias of the last backward pass, a view (units,); None without a bias."""
         return self._gradient("bias")
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:

@@ -35,7 +35,7 @@ class DerivedActivation(functions.UserActivation):
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.given = function
-        self._checked = False
+        self._checked = self._tried = False
         super().__init__(self._value, self._slope)
 
     @property
@@ -47,7 +47,28 @@ class DerivedActivation(functions.UserActivation):
             found = np.asarray(self.given(x))
         if found.shape != x.shape:
             raise self._refusal(f"returned shape {found.shape} for {x.shape}")
+        if not self._tried and found.size:
+            if self._is_changed_by_others(x, found):
+                raise self._refusal(
+                    "looks at several elements at once, or changes from call to call"
+                )
+            self._tried = True
         return found
+
+    def _is_changed_by_others(self, x: Array, found: Array) -> bool:
+        """Whether elements of f(x) are others when other elements of x are, or when more rows
+        follow. The derivative says it, too, but neither a prediction nor a first layer has one."""
+        stays = np.indices(x.shape).sum(axis=0) % 2 == 0
+        tried = (np.where(stays, x, x[::-1] / 2 + 1), stays), (np.concatenate([x, x + 1]), ...)
+        tolerance = 1e-4 if x.dtype == np.float32 else 1e-8
+        for given, kept in tried:
+            with np.errstate(all="ignore"):
+                now = np.asarray(self.given(given))[: len(x)]
+            if now.shape != x.shape or not np.allclose(
+                now[kept], found[kept], rtol=tolerance, atol=0, equal_nan=True
+            ):
+                return True
+        return False
 
     def _slope(self, x: Array, a: Array) -> Array:
         _, back = derive(self.given, x.astype(np.float64))

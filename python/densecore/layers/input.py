@@ -16,7 +16,7 @@ class Input(Symbol):
 
     Parameters
     ----------
-    shape : int or tuple of int
+    shape : int or tuple of int, optional
         The number of features in a row. Rows of more dimensions, such as images (28, 28), need a
         ``Flatten`` next; rows of none, (), are single numbers. Also under Keras's older name
         ``input_shape``, and as ``batch_shape``, whose first number is that of the rows.

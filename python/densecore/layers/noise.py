@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._base import checks
+from .._base.constants import SELU_ALPHA, SELU_SCALE
 from .._base.dtypes import Array
 from .activation_argument import UserActivation
 from .base import Layer
@@ -97,7 +98,7 @@ class AlphaDropout(Layer):
         source = plan.whole(sources[0])
         if self.rate == 0:
             return [source]
-        limit = -1.0507009873554805 * 1.6732632423543772
+        limit = -SELU_SCALE * SELU_ALPHA
         scale = 1 / math.sqrt((1 - self.rate) * (1 + self.rate * limit**2))
         shift = -scale * limit * self.rate
 

@@ -9,6 +9,7 @@ from .._base import checks
 from .._base.dtypes import Array, Network
 from .._base.keras_arrays import as_tensors
 from .._base.lazy import imports
+from .._base.locks import describing
 from .._base.registry import get_registered_name
 from .._data.structures import leaves, mapped, packed
 from .arrays import Shapes
@@ -75,9 +76,10 @@ class OwnLayer(UserClass, Layer):
         training = named.pop("training", None)
         given = inputs[0] if len(inputs) == 1 else list(inputs)
         form = form_of(given, len(inputs) > 1, named)
-        if are_symbols(given):
-            self._refuse_training(training)
-            return connect(self, given, form)
+        with describing:
+            if are_symbols(given):
+                self._refuse_training(training)
+                return connect(self, given, form)
         return self._computed(given, form, bool(training))
 
     def _computed(self, given: Any, form: Form | None, training: bool) -> Any:
@@ -86,8 +88,9 @@ class OwnLayer(UserClass, Layer):
         rows = tuple(tuple(array.shape[1:]) or (1,) for array in arrays)
         models = vars(self).setdefault("_alone", {})
         key = (rows, None if form is None else form.key)
-        if key not in models:
-            models[key] = self._alone_or_none(given, rows, form)
+        with describing:
+            if key not in models:
+                models[key] = self._alone_or_none(given, rows, form)
         if models[key] is None:
             return self._run(given, form, training)
         return models[key](arrays if len(arrays) > 1 else arrays[0], training=training)
@@ -123,17 +126,22 @@ class OwnLayer(UserClass, Layer):
 
     def _body(self, rows: tuple[Row, ...], form: Form | None = None) -> Body | None:
         """The graph for inputs of these rows; None: `call` is a function of single elements."""
-        bodies = vars(self).setdefault("_bodies", {})
         form = form or usual_form(len(rows))
         key = (rows, form.key)
-        if key not in bodies:
-            symbols: list[Symbol] = [Input(row) for row in rows]
-            if not vars(self).get("_had_build"):
-                vars(self)["_had_build"] = True
-                self._build_by_user(form, symbols)
-            own = bool(self._own_weights() or self._sublayers())
-            bodies[key] = self._described(self.call, symbols, form, own)
-        found: Body | None = bodies[key]
+        with describing:
+            bodies = vars(self).setdefault("_bodies", {})
+            if key not in bodies:
+                symbols: list[Symbol] = [Input(row) for row in rows]
+                if not vars(self).get("_had_build"):
+                    vars(self)["_had_build"] = True  # which layers it calls may ask for
+                    try:
+                        self._build_by_user(form, symbols)
+                    except BaseException:
+                        vars(self)["_had_build"] = False
+                        raise
+                own = bool(self._own_weights() or self._sublayers())
+                bodies[key] = self._described(self.call, symbols, form, own)
+            found: Body | None = bodies[key]
         return found
 
     # Parts ----------------------------------------------------------------------------------------

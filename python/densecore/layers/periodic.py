@@ -143,10 +143,12 @@ class PeriodicEmbedding(Layer):
 
     @property
     def kernel(self) -> Array:
+        """The factors of the cosines, a view (columns * (units - 1), frequencies)."""
         return self._built_views()[0]["kernel"]
 
     @property
     def bias(self) -> Array:
+        """The summands, a view (columns, units - 1)."""
         return self._built_views()[0]["bias"]
 
     def _embedded(self, row: Row) -> int:

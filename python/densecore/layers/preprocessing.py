@@ -92,9 +92,9 @@ class CategoryEncoding(Preprocessing):
 
     Parameters
     ----------
-    num_tokens : int
+    num_tokens : int, optional
         The number of categories.
-    output_mode : {"multi_hot", "one_hot", "count"}
+    output_mode : {"multi_hot", "one_hot", "count"}, default "multi_hot"
         "one_hot": a row for each number. The others: a row for all numbers along the last axis,
         with a 1 for each that occurs, or how often it does.
 
@@ -139,7 +139,7 @@ class Discretization(Preprocessing):
         Instead: `adapt` takes as many quantiles.
     epsilon
         Keras's; quantiles are exact here.
-    output_mode : {"int", "one_hot", "multi_hot", "count"}
+    output_mode : {"int", "one_hot", "multi_hot", "count"}, default "int"
     """
 
     config_names: ClassVar[tuple[str, ...]] = ("bin_boundaries", "num_bins", "output_mode")
@@ -211,7 +211,7 @@ class Hashing(Preprocessing):
         What becomes 0, and nothing else then.
     salt : int, optional
         Another one gives other numbers.
-    output_mode : {"int", "one_hot", "multi_hot", "count"}
+    output_mode : {"int", "one_hot", "multi_hot", "count"}, default "int"
     """
 
     config_names: ClassVar[tuple[str, ...]] = ("num_bins", "mask_value", "salt", "output_mode")
@@ -386,7 +386,7 @@ class StringLookup(_Lookup):
         Otherwise that of `adapt`.
     invert : bool, default False
         Numbers to strings instead.
-    output_mode : {"int", "one_hot", "multi_hot", "count"}
+    output_mode : {"int", "one_hot", "multi_hot", "count"}, default "int"
     """
 
     def __init__(

@@ -6,8 +6,9 @@ from typing import Any
 from .._base import checks
 from .._base.dtypes import Network
 from .arrays import Shapes
-from .base import Layer, deserialize
+from .base import Layer
 from .lowering import Plan, Row, Source
+from .serialization import deserialize
 
 
 class Residual(Layer):

@@ -150,6 +150,8 @@ def _columns(symbol: Symbol, index: Any) -> Any:
     number = isinstance(part, int | np.integer)
     if number:
         part = slice(part % size, part % size + 1)
+    if not isinstance(part, slice):
+        raise TypeError(f"found the columns {part!r}, wanted a number or a slice: x[:, first:last]")
     first, last, step = part.indices(size)
     if step != 1:
         raise TypeError("found columns with gaps, wanted one after another")

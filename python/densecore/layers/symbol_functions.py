@@ -15,7 +15,7 @@ from .merge import Concatenate, Dot, Maximum, Minimum
 from .normalization import UnitNormalization
 from .shapes import Reshape
 from .symbols import CallError, Symbol
-from .weight import ANCHORS
+from .weight import DESCRIBED
 
 
 class RowSum(FixedProduct):
@@ -274,12 +274,12 @@ def noise(shape: Any, mean: float, stddev: float, uniform: bool = False) -> Any:
     CallError
         Nothing is being described, or rows of several dimensions.
     """
-    if not ANCHORS or len(shape) not in (1, 2):
+    if not DESCRIBED.anchors or len(shape) not in (1, 2):
         raise CallError(
             f"found noise of shape {tuple(shape)}, wanted vectors for the rows of a layer of one's "
             "own, in its method call: (None, units)"
         )
-    anchor, _ = ANCHORS[-1]
+    anchor, _ = DESCRIBED.anchors[-1]
     drawn = Noise(int(shape[1]) if len(shape) == 2 else 1, stddev, uniform)(anchor)
     return drawn + mean if mean else drawn
 

@@ -82,6 +82,13 @@ class Symbol(NDArrayOperatorsMixin):
     def __iter__(self) -> NoReturn:
         raise TypeError(f"found {self!r}, which cannot be taken apart: it has no numbers")
 
+    def __bool__(self) -> NoReturn:
+        # As every object it would be true, and one branch the whole model.
+        raise CallError(
+            f"found {self!r} as a condition, wanted a function of single elements such as "
+            "numpy.where, or numbers that do not depend on the inputs: a symbol has none"
+        )
+
     # Operators and NumPy's functions make layers.
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:

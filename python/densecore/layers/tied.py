@@ -8,7 +8,7 @@ from .base import Layer
 from .dense import Dense
 from .lowering import Plan, Row, Source
 from .symbols import CallError, Symbol
-from .weight import ANCHORS, Weight
+from .weight import DESCRIBED, Weight
 
 
 class Transposed(Layer):
@@ -132,7 +132,7 @@ def _transposed(weight: Weight) -> Any:
 
 def _kernel(layer: Dense) -> Kernel | None:
     """What `Dense.kernel` is while a `call` is described."""
-    return Kernel(layer) if ANCHORS else None
+    return Kernel(layer) if DESCRIBED.anchors else None
 
 
 Symbol.operators.update(transposed=_transposed, kernel=_kernel)

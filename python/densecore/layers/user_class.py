@@ -7,7 +7,7 @@ from .._base.lazy import imports
 from .._data.structures import leaves, packed
 from .base import Layer
 from .batch_numbers import added
-from .body import Body, described, describing
+from .body import Body, anchored, described
 from .form import Form
 from .symbols import CallError
 from .weight import Weight, carried
@@ -110,8 +110,13 @@ class UserClass:
 
     def _build_by_user(self, form: Form, symbols: list[Any]) -> None:
         """Call `build`, where other layers' kernels are what they are in `call`: not made yet."""
-        with describing(symbols[0]):
-            self.build(packed(form.structure, [symbol.shape for symbol in symbols]))
+        before = len(self._own_weights())
+        try:
+            with anchored(symbols[0]):
+                self.build(packed(form.structure, [symbol.shape for symbol in symbols]))
+        except BaseException:
+            del self._own_weights()[before:]  # the next attempt makes them
+            raise
 
     def _described(self, call: Any, symbols: list[Any], form: Form, own_weights: bool) -> Any:
         """The graph of a `call`; see `described`. Each weight then knows its layer."""

@@ -1,6 +1,7 @@
 """Weights that a layer of one's own makes, and what its operations with symbols are in the core."""
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,24 @@ _KNOWN = (
     "feature, or of one number"
 )
 
-#: The first input of each layer of one's own that is being described, the innermost last, and the
-#: symbol of zeros that is made of it.
-ANCHORS: list[tuple[Symbol, list[Symbol]]] = []
+
+class Described(threading.local):
+    """The layers of one's own that this thread describes at the moment, the innermost last.
+
+    Attributes
+    ----------
+    anchors : list of (Symbol, list of Symbol)
+        The first input of each, and the symbol of zeros that is made of it.
+    layers : list
+    """
+
+    def __init__(self) -> None:
+        self.anchors: list[tuple[Symbol, list[Symbol]]] = []
+        self.layers: list[Any] = []
+
+
+#: A thread's own: in another one weights are arrays all the while.
+DESCRIBED = Described()
 
 
 class Zeros(FixedProduct):
@@ -38,7 +54,7 @@ class Zeros(FixedProduct):
 
 def zero() -> Symbol:
     """A zero for each row of what is being described."""
-    anchor, zeros = ANCHORS[-1]
+    anchor, zeros = DESCRIBED.anchors[-1]
     if not zeros:
         zeros.append(Zeros()(anchor))
     return zeros[0]
@@ -112,7 +128,7 @@ class Weight(NDArrayOperatorsMixin):
         RuntimeError
             The layer has none yet.
         """
-        if ANCHORS:
+        if DESCRIBED.anchors:
             raise TypeError(
                 f"weight {self.name} of shape {self.shape}: found a function of it alone that is "
                 f"not one of single elements, {_KNOWN}"
@@ -158,7 +174,7 @@ class Weight(NDArrayOperatorsMixin):
         return np.array(self.value, dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        if ANCHORS or any(isinstance(given, Symbol) for given in inputs):
+        if DESCRIBED.anchors or any(isinstance(given, Symbol) for given in inputs):
             return with_weight(ufunc, inputs)
         values = [given.value if isinstance(given, Weight) else given for given in inputs]
         return getattr(ufunc, method)(*values, **options)
@@ -170,9 +186,9 @@ class Weight(NDArrayOperatorsMixin):
         return id(self)
 
     def __array_function__(self, function: Any, types: Any, given: Any, named: Any) -> Any:
-        if function is np.transpose and ANCHORS:
+        if function is np.transpose and DESCRIBED.anchors:
             return Symbol.operators["transposed"](self)
-        if ANCHORS and function in (np.expand_dims, np.reshape):
+        if DESCRIBED.anchors and function in (np.expand_dims, np.reshape):
             return _reshaped(function, self, *given[1:], **named)
         if function is np.dot and len(given) == 2:
             return np.matmul(*given)
@@ -203,7 +219,7 @@ class Weight(NDArrayOperatorsMixin):
     def symbol(self) -> Any:
         """The numbers as a symbol, the same for each row: a dense layer of zeros has them as its
         bias. Whatever is made of it costs memory for each row."""
-        if not ANCHORS:
+        if not DESCRIBED.anchors:
             raise TypeError(f"weight {self.name}: found it together with symbols outside of a call")
         if self._alone is None:
             self._alone = Dense(
@@ -222,7 +238,7 @@ class Weight(NDArrayOperatorsMixin):
     def _activated(self, name: str) -> Any:
         """An activation of it, as of a symbol."""
         layer = Symbol.operators["activation"](name)
-        if ANCHORS:
+        if DESCRIBED.anchors:
             return layer(self.symbol())
         return layer(np.reshape(self.value, (1, -1))).reshape(self.shape)
 

@@ -5,9 +5,9 @@ reduced number. A function (``losses.huber(y_true, y_pred)``) computes the loss 
 """
 
 from .._base.registry import public
-from .base import LOSSES, LossFunction
 from .base import Loss as Loss
 from .classification import *
+from .registry import LOSSES, LossFunction
 from .regression import *
 
 LOSSES.collect(globals(), lambda cls: cls.kind)

@@ -1,4 +1,4 @@
-"""The base class of losses: options, checks, the reduction to one number; and their registry."""
+"""The base class of losses: options, checks, the reduction to one number."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -11,9 +11,9 @@ from .._base import checks
 from .._base.dtypes import DTYPES, KERNELS, real_dtype
 from .._base.fixed import Fixed
 from .._base.lookup import unknown
-from .._base.registry import Registry
+from .._data.arrays import as_labels
 
-# Keras's words, and what each means here; `stored_config` explains the two of version 0.1.
+# Keras's words, and what each means here.
 REDUCTIONS: dict[str | None, str] = {
     "sum_over_batch_size": "sum_over_batch_size",
     "mean_with_sample_weight": "mean_with_sample_weight",
@@ -23,6 +23,8 @@ REDUCTIONS: dict[str | None, str] = {
     "mean": "sum_over_batch_size",
     None: "none",
 }
+# The two of version 0.1, whose words meant something else.
+OF_VERSION_0_1 = {"mean": "mean_with_sample_weight", "sum": "sum_over_outputs"}
 # The core's description of each loss: parameters, kind of targets, fused activation.
 CORE = KERNELS.losses()
 
@@ -302,7 +304,12 @@ class Loss(Fixed):
             raise ValueError(f"y_pred: found shape {output.shape}, wanted at least one output")
         matrix = np.require(output, dtype, ["C", "A"]).reshape(-1, columns)
         if self.sparse:
-            target = self._labels(np.asarray(y_true), len(matrix))
+            found = np.asarray(y_true)
+            if found.size != len(matrix):
+                raise ValueError(
+                    f"y_true: found shape {found.shape}, wanted {len(matrix)} class numbers"
+                )
+            target = as_labels(found.reshape(-1), len(matrix), columns, "y_true")
         else:
             found = np.asarray(y_true)
             wanted = (len(matrix), self.target_columns(columns))
@@ -329,19 +336,10 @@ class Loss(Fixed):
             gradient[...] = slopes.reshape(gradient.shape)
         return rows
 
-    @staticmethod
-    def _labels(labels: NDArray[Any], rows: int) -> NDArray[np.int32]:
-        if labels.size != rows:
-            raise ValueError(f"y_true: found shape {labels.shape}, wanted {rows} class numbers")
-        whole = labels.reshape(-1).astype(np.int32)
-        if not np.array_equal(whole, labels.reshape(-1)):
-            raise ValueError("y_true: found numbers that are not whole, wanted class numbers")
-        return whole
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "name" not in state:  # pickled by version 0.1, whose words meant something else
             state = {**state, "name": self.kind}
-            state["reduction"] = _OF_VERSION_0_1[state["reduction"]]
+            state["reduction"] = OF_VERSION_0_1[state["reduction"]]
         vars(self).update(state)
 
     def __repr__(self) -> str:
@@ -385,51 +383,6 @@ def reduce_rows(rows: Any, weight: Any, reduction: str) -> Any:
     return total / max(int(np.prod(shape)), 1)
 
 
-class LossFunction:
-    """A loss as a function of targets and predictions: ``losses.huber(y_true, y_pred, delta=2)``.
-
-    `compile` takes it too, for the loss of that name.
-
-    Parameters
-    ----------
-    cls : type
-        The loss's class.
-    """
-
-    def __init__(self, cls: type[Loss]) -> None:
-        self._class = cls
-        self.name = self.__name__ = cls.kind
-        self.__doc__ = cls.__doc__
-
-    def __call__(self, y_true: ArrayLike, y_pred: Any, **options: Any) -> Any:
-        """The loss of every row.
-
-        Parameters
-        ----------
-        y_true, y_pred : array_like
-            As for `Loss`.
-        **options
-            Those of the loss's class.
-
-        Returns
-        -------
-        ndarray of y_pred's shape without its last axis
-
-        Raises
-        ------
-        ValueError, TypeError
-            As for `Loss`.
-        """
-        operators = getattr(y_pred, "operators", None) or getattr(y_true, "operators", None)
-        if operators is not None:
-            return operators["loss"](self._class(**options), y_true, y_pred)
-        rows = self._class(**options)._rows(y_true, y_pred)
-        return rows if isinstance(rows, Traced) else rows.reshape(np.shape(y_pred)[:-1])
-
-    def __repr__(self) -> str:
-        return f"<loss {self.name}>"
-
-
 #: What a reduction makes of the losses of symbols.
 _OF_SYMBOLS = {
     "sum_over_batch_size": "mean",
@@ -437,55 +390,3 @@ _OF_SYMBOLS = {
     "mean_with_sample_weight": "mean",
     "sum": "sum",
 }
-
-
-class _Losses(Registry[Loss]):
-    def get(self, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Loss:
-        known = identifier.name if isinstance(identifier, LossFunction) else identifier
-        return super().get(known, custom_objects)
-
-    get.__doc__ = Registry.get.__doc__
-
-
-LOSSES = _Losses("loss", Loss)
-
-_OF_VERSION_0_1 = {"mean": "mean_with_sample_weight", "sum": "sum_over_outputs"}
-
-
-def stored_config(loss: Loss) -> dict[str, Any]:
-    """`Loss.get_config` as a model file holds it.
-
-    Files of 0.1 have an entry ``reduction`` with words that meant something else then:
-    ``"mean"`` a division by the weights, ``"sum"`` a sum over the outputs as well. Hence the
-    entry has another name now.
-
-    Parameters
-    ----------
-    loss : Loss
-    """
-    config = loss.get_config()
-    if "reduction" in config:  # a loss of one's own has its own options
-        config["batch_reduction"] = config.pop("reduction")
-    return config
-
-
-def from_stored(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Loss:
-    """The loss that `stored_config` describes, or a file of version 0.1.
-
-    Parameters
-    ----------
-    config : dict
-    custom_objects : dict, optional
-        Further classes by name.
-
-    Raises
-    ------
-    ValueError
-        The name is unknown, or an option is out of range.
-    """
-    config = dict(config)
-    if "batch_reduction" in config:
-        config["reduction"] = config.pop("batch_reduction")
-    elif "reduction" in config:
-        config["reduction"] = _OF_VERSION_0_1.get(config["reduction"], config["reduction"])
-    return LOSSES.deserialize(config, custom_objects)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .base import Loss, LossFunction
+from .base import Loss
+from .registry import LossFunction
 
 
 class BinaryCrossentropy(Loss):

@@ -8,7 +8,8 @@ import numpy as np
 from .._autodiff.derive import derive
 from .._base.dtypes import Array
 from .._base.registry import get_registered_name, get_registered_object
-from .base import Loss, LossFunction, reduce_rows
+from .base import Loss, reduce_rows
+from .registry import LossFunction
 
 Function = Callable[[Array, Array], Any]
 

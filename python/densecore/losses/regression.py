@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .._base import checks
-from .base import Loss, LossFunction
+from .base import Loss
+from .registry import LossFunction
 
 
 class MeanSquaredError(Loss):

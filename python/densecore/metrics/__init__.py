@@ -17,7 +17,7 @@ from .._base import checks
 from .._base.lookup import unknown
 from .._base.registry import name_that_finds, public
 from .._base.warn import warn
-from ..losses.base import LOSSES, LossFunction
+from ..losses.registry import LOSSES, LossFunction
 from . import losses as _losses
 from .base import METRICS, by_loss
 from .base import Description as Description

@@ -10,7 +10,8 @@ from .._base import checks, core
 from .._base.dtypes import Array
 from .._base.registry import Registry
 from .._data.arrays import as_labels, as_matrix, as_targets, as_weights
-from ..losses.base import CORE, LOSSES, Loss
+from ..losses.base import CORE, Loss
+from ..losses.registry import LOSSES
 from .variables import Variable
 
 # A metric as the core takes it: its name (or a function of a whole pass), and its options.

@@ -8,6 +8,7 @@ import numpy as np
 from .._autodiff.traced import plain
 from .._base import checks
 from .._base.dtypes import Array
+from .._data.arrays import as_labels
 
 
 def _arrays(y_true: Any, y_pred: Any, labels: bool = False) -> tuple[Array, Array]:
@@ -23,12 +24,8 @@ def _arrays(y_true: Any, y_pred: Any, labels: bool = False) -> tuple[Array, Arra
         raise ValueError(f"y_true: found shape {targets.shape}, wanted {wanted}")
     targets = targets.reshape(wanted)
     if labels:
-        if ((targets < 0) | (targets >= outputs.shape[-1]) | (targets != np.floor(targets))).any():
-            raise ValueError(
-                f"y_true: found {checks.shown(targets)}, wanted class numbers from 0 to "
-                f"{outputs.shape[-1] - 1}"
-            )
-        targets = targets.astype(np.int64)
+        classes = as_labels(targets.reshape(-1), targets.size, outputs.shape[-1], "y_true")
+        targets = classes.reshape(wanted)
     return targets, outputs
 
 
@@ -44,7 +41,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
     Parameters
     ----------
     y_true, y_pred : array_like (rows, outputs)
-    threshold : float
+    threshold : float, default 0.5
 
     Returns
     -------
@@ -94,7 +91,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
     Parameters
     ----------
     y_true, y_pred : array_like (rows, outputs)
-    k : int
+    k : int, default 5
 
     Returns
     -------
@@ -112,7 +109,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> A
     ----------
     y_true : array_like (rows,) or (rows, 1)
     y_pred : array_like (rows, outputs)
-    k : int
+    k : int, default 5
 
     Returns
     -------

@@ -3,7 +3,8 @@
 from typing import Any
 
 from .. import losses  # noqa: F401 - it fills the registry
-from ..losses.base import CORE, LOSSES
+from ..losses.base import CORE
+from ..losses.registry import LOSSES
 from .base import Metric
 
 

@@ -14,8 +14,8 @@ class Variable(NDArrayOperatorsMixin):
 
     Parameters
     ----------
-    shape : tuple of int
-    initializer : str or Initializer
+    shape : tuple of int, default ()
+    initializer : str or Initializer, default "zeros"
     name : str, optional
     """
 

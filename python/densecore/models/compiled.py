@@ -18,13 +18,13 @@ from ..losses.function import CallableLoss, Function, custom_loss
 from ..metrics import get_all
 from .added_only import AddedOnly
 from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
-from .layered_network import LayeredNetwork
+from .weights import Weights
 
 
-class Compiled(LayeredNetwork):
+class Compiled(Weights):
     """What a model is compiled with, and what its data must be like for that."""
 
-    _not_pickled = LayeredNetwork._not_pickled | {"history"}
+    _not_pickled = Weights._not_pickled | {"history", "_sharing"}
 
     def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
         super().__init__(dtype, seed, name)
@@ -39,7 +39,7 @@ class Compiled(LayeredNetwork):
         # Of that epoch the steps that are made already, by ranks that stopped within it, and what
         # these added up to.
         self._initial_step = 0
-        self._initial_totals: list[tuple[float, float, float, int]] = []
+        self._initial_totals: list[tuple[list[float], int, list[float], float]] = []
 
     def compile(
         self,
@@ -342,6 +342,8 @@ class Compiled(LayeredNetwork):
 
     def _only_array(self, given: Any) -> Any:
         """As `_only`, of data: a list of one number is a row, no list of one output."""
+        if given is None or type(given) is np.ndarray:  # as most are, and asking for others is slow
+            return given
         found = self._only(given)
         if isinstance(given, Mapping) or getattr(found, "ndim", 0) > 0:
             return found
@@ -349,9 +351,10 @@ class Compiled(LayeredNetwork):
 
     def _own_columns(self, y: Any, rows: int) -> int | None:
         """The columns of targets of a loss in Python, which takes any; None for other losses."""
-        loss, outputs = self._compiled_loss(), self._outputs
+        loss = self._compiled_loss()
         if not isinstance(loss, CallableLoss):
             return None
+        outputs = self._outputs
         if loss.take_targets(y, rows, outputs):
             self._network_changed()
         shape = np.shape(y)

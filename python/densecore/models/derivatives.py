@@ -198,7 +198,7 @@ class Derivatives(Compiled):
         direction : array_like (features,) or (rows, features)
             The same for all rows, or one for each. For several directions repeat the rows:
             ``np.vstack([x, x])`` with the first direction above the second.
-        order : {1, 2}
+        order : {1, 2}, default 2
 
         Returns
         -------
@@ -240,7 +240,7 @@ class Derivatives(Compiled):
         ----------
         grad_u, grad_du, grad_d2u : array_like (rows, units), optional
             ∂C/∂u, ∂C/∂u' and ∂C/∂u''; without one, zeros.
-        input_gradient : bool
+        input_gradient : bool, default False
 
         Returns
         -------

@@ -1,45 +1,35 @@
-"""`Model.fit` when several ranks share its batches.
-
-Ranks meet at one place of each step, the sum of the gradients. The slots behind the gradients say
-whether a rank has raised or wants to stop: then all do, before that step's update.
-"""
+"""`Model.fit` when several ranks share its batches: what they must agree on before the first epoch,
+and where they begin."""
 
 import json
 import os
-import signal
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from .. import solvers
 from .._base import checks
-from .._base.dtypes import Array, RunningMetrics
 from .._data.batches import Arrays, Source
 from .._data.dataset import Data
 from .._saving import safetensors
+from ..callbacks.backup import BackupAndRestore
 from ..callbacks.base import CallbackList
-from ..callbacks.checkpoints import BackupAndRestore
 from ..callbacks.history import History
 from ..data.shards import Shards
 from ..distributed.group import Group, group_of
-from .evaluate import evaluate_source, refuse_with_batches, validation_source
-from .fit import FitArguments, Run, begin, listeners_of, params_of, sources_of
+from .evaluate import refuse_with_batches, validation_source
+from .fit import FitArguments, begin, listeners_of, params_of, sources_of
 from .shared_rows import (
     AllRows,
     OwnBatches,
     OwnRows,
     ShardRows,
     SharedRows,
-    Step,
     rows_of,
     same_everywhere,
 )
+from .shared_run import SharedRun, noted_signals
 from .shared_solver import SharedNetwork
-from .sharing import STEPS_BETWEEN_CHECKS, Sharing
+from .sharing import Sharing
 
 if TYPE_CHECKING:  # whose module imports this one
     from .model import Model
@@ -50,16 +40,13 @@ OTHER_ROWS = (
     "comm: found other rows on some ranks, wanted the same X and y on all of them: an estimator's "
     "classes, scaling and held out rows follow from all rows"
 )
-# The sum of a step's losses, the batch's weight, the penalty, its rows.
-Totals = tuple[float, float, float, int]
-#: Losses of so many steps are added up over the ranks at once.
-_STEPS_AT_ONCE = 1024
 
 
 def fit(model: "Model", arguments: FitArguments) -> History:
     """`Model.fit` with a communicator; `Model.fit` documents it."""
     group = group_of(arguments.comm)
     chunks = group.together(lambda: _chunks(arguments.chunks))
+    group.begin("fit")
     if group.rank > 0:
         arguments.verbose = 0
     shards = isinstance(arguments.x, Shards)
@@ -72,7 +59,7 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     source, validation = sources
     rows: SharedRows
     if isinstance(source, Arrays):
-        same = same_everywhere(source.data, group)
+        same = _rows_are_the_same(source.data, group)
         rows = (AllRows if same else OwnRows)(source, sharing.network, group, chunks)
         if arguments.same_rows and not same:
             raise ValueError(OTHER_ROWS)
@@ -128,8 +115,23 @@ def _sources(model: "Model", arguments: FitArguments, group: Group) -> tuple[Sou
 def _agree_on_batches(
     group: Group, arguments: FitArguments, sources: tuple[Source, Source | None]
 ) -> None:
-    kinds = {True: "arrays", False: "batches"}
-    group.agree({"x": kinds[isinstance(sources[0], Arrays)]})
+    group.agree({"x": _kind(sources[0])})
+
+
+def _kind(source: Source) -> str:
+    return "arrays" if isinstance(source, Arrays) else "batches"
+
+
+def _rows_are_the_same(data: Data, group: Group) -> bool:
+    """Whether all ranks have the same rows; raises on all when only their weights differ."""
+    if same_everywhere(data, group):
+        return True
+    if same_everywhere(data._replace(weight=None), group):
+        raise ValueError(
+            "comm: found the same x and y on all ranks, but other sample weights on some, wanted "
+            "the same weights too, or rows of its own on each rank"
+        )
+    return False
 
 
 def _chunks(given: Any) -> int | None:
@@ -151,6 +153,7 @@ def shared_network(
     """
     group = group_of(comm)
     data = group.together(lambda: rows_of(model, x, y, weight))
+    group.begin("fit by a solver")
     sharing = Sharing(model, group)
     if not same_everywhere(data, group):
         raise ValueError(OTHER_ROWS)
@@ -164,15 +167,21 @@ def _settings(
 ) -> dict[str, Any]:
     """The arguments of `fit` that must be the same on all ranks."""
     source, validation = sources
+    weights = arguments.class_weight
+    solver = arguments.solver
     return {
+        "class_weight": {str(key): float(weights[key]) for key in weights} if weights else None,
+        "solver": solver if solver is None else solvers.get(solver).name,
         "epochs": arguments.epochs,
         "initial_epoch": arguments.initial_epoch,
         "batch_size": source.batch_size if isinstance(source, Arrays) else None,
         "shuffle": bool(arguments.shuffle),
         "steps_per_epoch": arguments.steps_per_epoch,
         "chunks": arguments.chunks,
-        "validation": validation is not None,
+        "validation_data": None if validation is None else _kind(validation),
         "validation_freq": arguments.validation_freq,
+        "validation_steps": arguments.validation_steps,
+        "validation_batch_size": arguments.validation_batch_size,
     }
 
 
@@ -196,8 +205,8 @@ def _too_few(what: str, size: int, group: Group) -> str:
 
 
 def _differs(validation: Source | None, group: Group) -> bool:
-    """Whether each rank validates on rows of its own; batches are not compared, and count as
-    such."""
+    """Whether each rank validates on rows of its own. Batches are not compared, so they count as
+    each rank's own."""
     if validation is None or group.size == 1:
         return False
     return not (isinstance(validation, Arrays) and same_everywhere(validation.data, group))
@@ -220,7 +229,7 @@ def _train(
     history = begin(model, arguments, every)
     listeners = _listeners(every, group)
     run = SharedRun(model, sharing, rows, validation, own_validation, arguments, listeners, names)
-    with network.reserved(), _signals() as signals:
+    with network.reserved(), noted_signals() as signals:
         run.signals = signals
         try:
             group.together(lambda: _begin(listeners, history))
@@ -291,255 +300,10 @@ def _go_on_as_first(
     place = json.loads(text)
     model._initial_epoch, model._initial_step = place["epoch"], place["step"]
     model._initial_totals = [
-        (loss, weight, penalty, rows) for loss, weight, penalty, rows in place["totals"]
+        (sums, rows, weights, penalty) for sums, rows, weights, penalty in place["totals"]
     ]
     model.stop_training = place["stop"]
     history.set_state(place["history"])
     if model.seed != place["seed"]:
         model.seed = place["seed"]
         model._network_changed()
-
-
-class SharedRun(Run):
-    """One call of `fit`, of which this process makes a part."""
-
-    def __init__(
-        self,
-        model: "Model",
-        sharing: Sharing,
-        rows: SharedRows,
-        validation: Source | None,
-        own_validation: bool,
-        arguments: FitArguments,
-        listeners: CallbackList,
-        names: list[str],
-    ) -> None:
-        super().__init__(model, None, validation, arguments, listeners, names)
-        self._sharing = sharing
-        self._rows = rows
-        self._own_validation = own_validation
-        # Whether what the steps of an epoch added up to may have to be written.
-        self._writes = any(isinstance(each, BackupAndRestore) for each in listeners.callbacks)
-        self.signals: list[int] = []
-
-    def any(self, value: bool) -> bool:
-        """Whether it is true on any rank."""
-        group = self._sharing.group
-        return value if group.size == 1 else group.total(float(value)) > 0
-
-    def train(self, first: int, epochs: int) -> None:
-        """The epochs from `first` to the one before `epochs`."""
-        self._epoch = self._first = first
-        group = self._sharing.group
-        while self._epoch < epochs:
-            group.together(self._epoch_begin)
-            if not self._one_epoch():
-                return
-
-    def solve_shared(self, arguments: FitArguments, first: int) -> None:
-        """The same with one iteration of a solver for each epoch."""
-        self._epoch = self._first = first
-        model, group = self._model, self._sharing.group
-        assert model.history is not None
-        assert arguments.solver is not None
-        method = solvers.get(arguments.solver)
-        group.together(lambda: method.check(model._network, model._compiled_loss()))
-        (step,) = self._rows.epoch(0, 0)
-
-        def end(trained: list[float], _: list[float]) -> bool:
-            self._sharing.check_drift()
-            return self._end(trained)
-
-        model.history.message = method.minimize(
-            SharedNetwork(self._sharing, step),  # type: ignore[arg-type]
-            model._compiled_loss(),
-            Data(*step.batch),
-            arguments.epochs - first,
-            lambda: group.together(self._epoch_begin),
-            end,
-        )
-
-    def _one_epoch(self) -> bool:
-        """Whether training goes on."""
-        model, sharing, listeners = self._model, self._sharing, self._listeners
-        group, network = sharing.group, sharing.network
-        watched = self.any(listeners.listens_to_batches("train"))
-        asks = watched and any(map(listeners.listens, ("on_train_batch_end", "on_batch_end")))
-        at_once = self.any(asks) or bool(model.metrics)
-        # A hook of epochs stops after the epoch, a hook of batches after the batch.
-        stopping = model.stop_training
-        running_metrics = network.running_metrics()
-        done: list[Totals] = []
-        count = 0
-        ended: BaseException | None = None
-        stop = False
-        steps = self._rows.epoch(network.epochs, model.seed)
-        skipped, totals = model._initial_step, list(model._initial_totals)
-        model._initial_step, model._initial_totals = 0, []
-        for each in totals:
-            network.add_batch(None, None, None, *each, running_metrics)
-        while self._rows.steps is None or count < self._rows.steps:
-            step, error, loss, outputs = None, ended, 0.0, None
-            ended = None
-            try:
-                step = next(steps, None)
-                if step is not None and count >= skipped and error is None:
-                    if watched:
-                        listeners.on_train_batch_begin(count, {})
-                    if model.metrics:
-                        shape = (step.rows, model._outputs)
-                        outputs = np.full(shape, -0.0, network.parameters.dtype)
-                    loss = self._gradient(step, outputs)
-            except BaseException as raised:
-                error = raised
-            if step is None and error is None:
-                break
-            count += 1
-            if error is None and count <= skipped:
-                continue
-            wants = bool(self.signals) or (model.stop_training and not stopping)
-            if sharing.reduce(error, wants):
-                stop = True
-                break
-            assert step is not None
-            try:
-                penalty = network.shared_update(step.weight, self._penalty_weight)
-            except BaseException as raised:
-                ended, penalty = raised, 0.0
-            if at_once:
-                (one,) = self._add_up([(loss, step.weight, penalty, step.rows)])
-                y = weight = None
-                if outputs is not None:
-                    group.comm.allreduce_(outputs)
-                    y, weight = step.targets()
-                try:
-                    network.add_batch(outputs, y, weight, *one, running_metrics)
-                except BaseException as raised:
-                    ended = raised
-                self._keep(totals, one)
-            else:
-                done.append((loss, step.weight, penalty, step.rows))
-                if len(done) == _STEPS_AT_ONCE:
-                    self._add_steps(done, totals, running_metrics)
-            if network.steps % STEPS_BETWEEN_CHECKS == 0:
-                sharing.check_drift()
-            if watched:
-                try:
-                    listeners.on_train_batch_end(
-                        count - 1, self._means(running_metrics) if asks else {}
-                    )
-                except BaseException as raised:
-                    ended = raised
-        if count == 0:
-            raise ValueError("x: found no batches on any rank, wanted at least one")
-        group.raise_any(ended)
-        self._add_steps(done, totals, running_metrics)
-        if stop and self.any(bool(self.signals)):
-            self._leave(count - 1, totals)
-        network.epochs += 1
-        return self._end(running_metrics.results())
-
-    def _gradient(self, step: Step, outputs: Array | None) -> float:
-        share = step.share
-        own = None if outputs is None else outputs[share.begin : share.end]
-        return self._sharing.gradient(step.batch, share, step.weight, own)
-
-    def _add_up(self, done: list[Totals]) -> list[Totals]:
-        """Steps' losses, added up over the ranks."""
-        if not done:
-            return []
-        group = self._sharing.group
-        losses = np.array([own for own, *_ in done])
-        group.settle(len(losses), losses.dtype)
-        group.sum_(losses)
-        pairs = zip(losses, done, strict=True)
-        return [(float(loss), weight, penalty, rows) for loss, (_, weight, penalty, rows) in pairs]
-
-    def _add_steps(
-        self, done: list[Totals], totals: list[Totals], running_metrics: RunningMetrics
-    ) -> None:
-        """Move the steps of `done` to the running metrics."""
-        for each in self._add_up(done):
-            self._sharing.network.add_batch(None, None, None, *each, running_metrics)
-            self._keep(totals, each)
-        done.clear()
-
-    def _keep(self, totals: list[Totals], one: Totals) -> None:
-        if self._writes:
-            totals.append(one)
-
-    def _end(self, trained: list[float]) -> bool:
-        """The end of an epoch: validation, callbacks; whether training goes on."""
-        group = self._sharing.group
-        due = (self._epoch + 1) % self._validation_freq == 0
-        validated: list[float] = []
-        if self._validation is not None and due:
-            validated = group.together(self._validate)
-            if self._own_validation:
-                validated = self._mean_over_ranks(validated)
-        going_on = group.together(lambda: self._epoch_end(trained, validated))
-        self._sharing.take_settings()  # a callback of one rank may have changed the learning rate
-        if self.any(bool(self.signals)):
-            self._raise_signal()
-        return not self.any(not going_on)
-
-    def _validate(self) -> list[float]:
-        assert self._validation is not None
-        return evaluate_source(self._model, self._validation, self._listeners)
-
-    def _mean_over_ranks(self, values: list[float]) -> list[float]:
-        """Numbers of each rank's own rows, weighted by these."""
-        source = self._validation
-        rows = float(len(source.data.x)) if isinstance(source, Arrays) else 1.0
-        found = self._sharing.group.vector(rows, *(rows * value for value in values))
-        return [float(value) for value in found[:, 1:].sum(axis=0) / found[:, 0].sum()]
-
-    def _leave(self, steps: int, before: list[Totals]) -> None:
-        """End in the middle of an epoch: with a checkpoint, where there is a callback for it."""
-
-        def write() -> None:
-            for callback in self._listeners.callbacks:
-                if isinstance(callback, BackupAndRestore):
-                    callback.write_within(self._epoch, steps, [list(each) for each in before])
-
-        self._sharing.group.together(write)
-        self._raise_signal()
-
-    def _raise_signal(self) -> None:
-        """Raise on all ranks what a signal to any of them asks for."""
-        group = self._sharing.group
-        found = group.vector(float(self.signals[0] if self.signals else 0))[:, 0]
-        rank = int(np.flatnonzero(found)[0])
-        number = int(found[rank])
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt(f"rank {rank}: interrupted")
-        raise SystemExit(128 + number)
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Within the block, SIGINT and SIGTERM are noted, not acted on: all ranks stop together.
-
-    A second one acts as usual. Only the main thread gets signals.
-    """
-    noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-    before: dict[int, Any] = {}
-
-    def note(number: int, frame: Any) -> None:
-        noted.append(number)
-        signal.signal(number, before[number])
-
-    for kind in (signal.SIGINT, signal.SIGTERM):
-        handler = signal.getsignal(kind)
-        usual = (signal.default_int_handler, signal.SIG_DFL)
-        if handler in usual:  # a program's own handlers stay
-            before[kind] = handler
-            signal.signal(kind, note)
-    try:
-        yield noted
-    finally:
-        for changed, handler in before.items():
-            signal.signal(changed, handler)

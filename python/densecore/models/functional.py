@@ -158,7 +158,8 @@ class Functional(Model):
     def layers(self) -> list[Any]:
         """The inputs and the layers, in Keras's order."""
         given = dict(zip(map(id, self._symbols), self._given, strict=True))
-        return [given.get(id(member)) or as_seen(member) for member in self._graph.members]
+        members = self._graph.members
+        return [given[id(m)] if id(m) in given else as_seen(m) for m in members]
 
     @property
     def input_names(self) -> list[str]:

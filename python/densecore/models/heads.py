@@ -11,8 +11,9 @@ from .. import losses, metrics
 from .._base import checks
 from .._base.dtypes import Array
 from .._data.arrays import as_labels, as_targets, as_weights
-from ..losses.base import Loss, from_stored, stored_config
+from ..losses.base import Loss
 from ..losses.function import CallableLoss, custom_loss, from_names
+from ..losses.registry import from_stored, stored_config
 from ..metrics.base import Description, Metric
 
 
@@ -379,8 +380,13 @@ def loss_of(config: Mapping[str, Any]) -> Loss | None:
     return from_names(config) if config.get("callable") else from_stored(config)
 
 
+def loss_of_model(config: Mapping[str, Any]) -> Loss | None:
+    """The same of a model's whole loss, which may be that of several outputs."""
+    return heads_from(config) if config.get("name") == HeadsLoss.kind else loss_of(config)
+
+
 def _by_name(argument: str, given: Any, names: Sequence[str], spread: bool = False) -> list[Any]:
-    """One for each output. `spread`: what is no list or dictionary holds for all of them."""
+    """One for each output. With `spread` a single value, not a list or dictionary, is for all."""
     if given is None:
         return [None] * len(names)
     if isinstance(given, Mapping) and not (spread and {"name", "class_name"} & given.keys()):

@@ -15,7 +15,6 @@ from .._base.subnormals import flush_subnormals
 from .._data.row_sources import Rows
 from .._data.structures import leaves
 from ..layers import Dense, Layer, assign
-from ..layers.arrays import place, total
 from ..layers.lowering import Plan, Row, Source
 from ..layers.symbols import Node, Symbol, connect
 from .loans import Loan, check_shapes, copy_back, copy_in, lender, views_in, weights_of
@@ -51,7 +50,7 @@ class LayeredNetwork:
         }
     )
 
-    #: Of a model that is given none.
+    #: The name of a model that is given none.
     _default_name: ClassVar[str] = "model"
 
     def __init__(self, dtype: str | None, seed: int | None, name: str | None) -> None:
@@ -78,7 +77,7 @@ class LayeredNetwork:
         raise NotImplementedError
 
     def _summary_text(self, length: int) -> str:
-        """The table that `summary` prints, at least so wide."""
+        """The table that `summary` prints, of at least `length` characters a line."""
         raise NotImplementedError
 
     def build(self, input_shape: Any = None) -> None:
@@ -118,12 +117,12 @@ class LayeredNetwork:
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
-        """(None, features)."""
+        """The shape of a batch of x: (None, features)."""
         raise NotImplementedError
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """(None, units of the last layer)."""
+        """The shape of a batch of outputs: (None, units of the last layer)."""
         raise NotImplementedError
 
     def _take_inputs_of(self, x: Any) -> None:
@@ -138,16 +137,6 @@ class LayeredNetwork:
         """x as the core takes it, used where it lies or converted; of a model that knows its
         number of inputs."""
         raise NotImplementedError
-
-    def _tensor_shapes(self) -> tuple[dict[str, tuple[int, ...]], int]:
-        """Shapes of `_parameter_tensors`, and the number of parameters, before they exist."""
-        count, shapes = 0, {}
-        for index, (layer, row) in enumerate(self._rows_of_layers(self._input_row)):
-            parameters, states = layer._weight_shapes(row)
-            count += total(parameters)
-            for name, shape in {**parameters, **states}.items():
-                shapes[f"layers.{index}.{name}"] = shape
-        return shapes, count
 
     def _architecture(self) -> dict[str, Any]:
         """What a new model of the same layers is made of, as JSON can hold it."""
@@ -458,7 +447,7 @@ class LayeredNetwork:
             self._bind(name, None)
 
     def _bind(self, name: str, method: Callable[..., Any] | None) -> None:
-        """Let a method of the core stand in for the class's of that name; None ends that.
+        """Let a method of the core replace the class's of that name; None undoes that.
 
         `vars` because an instance's attribute is found before the class's method.
         """
@@ -467,135 +456,3 @@ class LayeredNetwork:
         if method is not None:
             vars(self)[name] = method
             self._bound.add(name)
-
-    # Parameters -----------------------------------------------------------------------------------
-
-    @property
-    def parameters(self) -> Array:
-        """All parameters as one flat view (count,): per layer kernel (in, out), then bias.
-
-        Training, and setting or loading weights, leave no subnormal numbers in it: those below
-        the smallest normal one of the dtype become 0, because processors are slow with them.
-        Of a model whose layers belong to another one as well, a view that cannot be written to:
-        its weights are copies.
-        """
-        found = self._network.parameters
-        if self._loans:
-            found = found.view()
-            found.flags.writeable = False
-        return found
-
-    @parameters.setter
-    def parameters(self, values: Any) -> None:  # also `model.parameters -= ...`
-        found = np.asarray(values)
-        if found.dtype.kind not in "biuf":
-            raise TypeError(f"parameters: found {checks.shown(values)}, wanted real numbers")
-        own = self._network.parameters
-        if found.ndim > 0 and found.shape != own.shape:
-            raise ValueError(f"parameters: found shape {found.shape}, wanted {own.shape}")
-        with self._reserved():
-            own[...] = found
-            flush_subnormals(own)
-            self._give_back()
-
-    @property
-    def gradients(self) -> Array:
-        """∂C/∂parameters of the last `backward` or `train_on_batch`, flat, in the same order.
-
-        A view. After `fit` they are not defined: with plain SGD it keeps none. Those of layers
-        that are not trainable are 0.
-        """
-        return self._network.gradients
-
-    @gradients.setter
-    def gradients(self, values: Any) -> None:
-        with self._reserved():
-            self._network.gradients[...] = values
-
-    def count_params(self) -> int:
-        """Number of weights, with those that no gradient changes."""
-        self._network  # noqa: B018 - builds
-        return sum(layer.count_params() for layer in self._layers)
-
-    @property
-    def weights(self) -> list[Array]:
-        """All weights as views, in Keras's order."""
-        self._network  # noqa: B018 - builds
-        return [array for layer in self._layers for array in layer.weights]
-
-    @property
-    def trainable_weights(self) -> list[Array]:
-        """The weights that training changes by their gradient, as views."""
-        self._network  # noqa: B018 - builds
-        return [array for layer in self._layers for array in layer.trainable_weights]
-
-    @property
-    def non_trainable_weights(self) -> list[Array]:
-        """The weights that no gradient changes, as views."""
-        trained = {place(array) for array in self.trainable_weights}
-        return [array for array in self.weights if place(array) not in trained]
-
-    @property
-    def variables(self) -> list[Array]:
-        """As `weights`."""
-        return self.weights
-
-    @property
-    def trainable_variables(self) -> list[Array]:
-        """As `trainable_weights`."""
-        return self.trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Array]:
-        """As `non_trainable_weights`."""
-        return self.non_trainable_weights
-
-    def get_weights(self) -> list[Array]:
-        """Copies of all weights in Keras's order and shapes: kernel (in, out), bias (out,), …"""
-        with self._reserved(reading=True):
-            return [np.array(array) for array in self.weights]
-
-    def set_weights(self, weights: list[Any]) -> None:
-        """Set all weights, in the order of `get_weights`; nothing changes when one does not fit.
-
-        Raises
-        ------
-        ValueError, TypeError
-            Another number of arrays, another shape, or something that is not real numbers.
-        """
-        with self._reserved():
-            assign(self.weights, weights)
-
-    @property
-    def losses(self) -> list[float]:
-        """The penalties of weights that are added to the loss, a number for each regularizer."""
-        found = []
-        for layer in self._all_layers():
-            for name, array in layer._named_weights().items():
-                penalty = getattr(layer, f"{name}_regularizer", None)
-                if penalty is not None:
-                    found.append(float(penalty(array)))
-        return found
-
-    def add_loss(self, *loss: Any) -> None:
-        """Not there: a loss is a function of the targets and the outputs.
-
-        Raises
-        ------
-        TypeError
-            Always; the message says how a penalty is written here.
-        """
-        raise TypeError(
-            "add_loss: found a call, wanted penalties where they belong: of weights "
-            "kernel_regularizer, of a layer's outputs activity_regularizer, of the model's outputs "
-            "a loss of one's own; a quantity of other layers can be a further output of the model, "
-            "with a loss and a loss_weights of its own"
-        )
-
-    def _parameter_tensors(self) -> dict[str, Array]:
-        """Every weight array by its name in a model file, as views."""
-        return {
-            f"layers.{index}.{name}": array
-            for index, layer in enumerate(self._layers)
-            for name, array in layer._named_weights().items()
-        }

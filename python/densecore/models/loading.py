@@ -114,9 +114,9 @@ def load_model(
     custom_objects : dict, optional
         Losses and metrics of one's own, functions or classes, by their names; the file has the
         names and options alone. A model whose loss is not known is loaded uncompiled.
-    compile : bool
+    compile : bool, default True
         Whether the model is compiled, as it was; without, its optimizer's state is not read.
-    safe_mode : bool
+    safe_mode : bool, default True
         Accepted for Keras's sake, and without effect: nothing in a file is ever executed.
 
     Raises

@@ -137,14 +137,14 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
             Finite.
         batch_size : int, optional
             Rows per step, by default 32. The last batch of an epoch may be smaller.
-        epochs : int
+        epochs : int, default 1
             The epoch to end with: ``epochs - initial_epoch`` are trained.
-        verbose : {"auto", 0, 1, 2, "bar"}
+        verbose : {"auto", 0, 1, 2, "bar"}, default "auto"
             0 silent, 1 a progress line, 2 a line per epoch; "auto" is 1. "bar" is tqdm's bar.
         callbacks : Callback or list of Callback, optional
             See ``densecore.callbacks``. An exception in one ends the training; the model keeps what
             it has learnt.
-        validation_split : float
+        validation_split : float, default 0.0
             The share of the last rows (before any shuffling) that is held out.
         validation_data : tuple (x, y) or (x, y, sample_weight), or batches, optional
             Evaluated after each epoch.
@@ -156,13 +156,13 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
         sample_weight : array_like (rows,), optional
             By default a batch's loss is the weighted sum over the number of its rows; see
             ``reduction`` of the losses.
-        initial_epoch : int
+        initial_epoch : int, default 0
             Number of the first epoch, for the history and the display.
         steps_per_epoch, validation_steps : int, optional
             Batches of an epoch, or of a validation, when they are not all that there are.
         validation_batch_size : int, optional
             Matters where a validation goes batch by batch; the same as `batch_size` by default.
-        validation_freq : int
+        validation_freq : int, default 1
             Validation after every so many epochs.
         solver : {None, "lbfgs", "lm"} or LevenbergMarquardt
             Minimises the loss of all rows at once instead of the optimizer's steps: for small
@@ -253,13 +253,13 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
             Rows in a batch, for hooks and `steps`. The loss depends on it with the reductions
             ``"sum"`` and, of weighted rows, ``"mean_with_sample_weight"`` only: as in Keras it is
             the mean of the batches' losses, weighted by their rows.
-        verbose : {0, 1, 2, "auto", "bar"}
+        verbose : {0, 1, 2, "auto", "bar"}, default 0
             Whether to print a line with the numbers.
         steps : int, optional
             Batches to evaluate, when that is not all.
         callbacks : Callback or list of Callback, optional
             Their ``on_test_...`` hooks are called.
-        return_dict : bool
+        return_dict : bool, default False
 
         Returns
         -------

@@ -13,7 +13,7 @@ class Names:
 
     Parameters
     ----------
-    layers : iterable of Layer
+    layers : iterable of Layer, default ()
         Those that the model has already.
     """
 

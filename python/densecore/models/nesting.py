@@ -125,7 +125,7 @@ class Nested(Layer):
 
 
 def as_layer(thing: Any) -> Any:
-    """A model as a layer, and whatever else as it is."""
+    """A model as a layer (`Nested`); anything else unchanged."""
     return thing._as_layer() if hasattr(thing, "_as_layer") else thing
 
 
@@ -135,7 +135,7 @@ def as_seen(layer: Any) -> Any:
 
 
 def layer_of(config: Mapping[str, Any], dtype: str) -> Layer:
-    """The layer that a model's configuration describes: one of a kind, or a model within it."""
+    """The layer that an entry of a model's configuration describes: a layer, or a nested model."""
     kind = KINDS.get(config["class"]) if isinstance(config, Mapping) else None
     if kind is None:
         return deserialize(dict(config))

@@ -259,7 +259,7 @@ class OnBatch(Compiled):
             Not copied: it must still hold the same numbers when `backward` is called. It is kept
             alive until then.
         out : ndarray (rows, units), optional
-        training : bool
+        training : bool, default True
             Whether units drop out, and batch normalisation uses the batch's statistics.
         tape : optional
             Of `make_tape`: where to keep it, instead of in the model. It is then discarded by the
@@ -283,9 +283,9 @@ class OnBatch(Compiled):
         ----------
         grad_output : ndarray (rows, units) of the model's dtype, C-contiguous
             Of several outputs a list or a dictionary with one for each; None for one that has none.
-        input_gradient : bool
+        input_gradient : bool, default False
             Whether to return ∂C/∂x.
-        accumulate : bool
+        accumulate : bool, default False
             Add to ``model.gradients`` instead: the gradient of a sum of costs, part by part.
         tape : optional
             That of the forward pass to go back through.

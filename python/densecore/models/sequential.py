@@ -153,7 +153,7 @@ class Sequential(Model):
                     f"{self._input.dimensions}, as Input"
                 )
             else:
-                self._input = self._input or given
+                self._input = given if self._input is None else self._input
         names.give(layer._named_parts())
         for part in layer._walk():
             adopt(self, part)
@@ -182,7 +182,7 @@ class Sequential(Model):
             found = Input(shape)
             if before is not None and before.dimensions != found.dimensions:
                 raise ValueError(f"build: found {found}, wanted {before}")
-            self._input = before or found
+            self._input = found if before is None else before
         try:
             if not self.built:
                 self._build_network()
@@ -256,8 +256,13 @@ class Sequential(Model):
         if not self._layers:
             raise RuntimeError("the model has no layers: add(Dense(units)) first")
         plan = Plan(self._input.dimensions)
-        (output,) = self._lower(plan, [plan.here])
-        plan.end(output)
+        outputs = self._lower(plan, [plan.here])
+        if len(outputs) != 1:
+            raise ValueError(
+                f"layer {self._layers[-1].name}: found {len(outputs)} outputs at the end of a "
+                "Sequential, wanted one: Model(inputs, outputs) has several"
+            )
+        plan.end(outputs[0])
         self._row_after_layers()  # some layers refuse a row there alone
         return plan
 

@@ -16,8 +16,8 @@ from .._base.lazy import imports
 from .._base.registry import CustomObjectScope
 from .._base.warn import warn
 from .._saving import model_file, weights_file
-from ..losses.base import stored_config
 from ..losses.function import CallableLoss
+from ..losses.registry import stored_config
 from .added_only import AddedOnly
 from .compiled import Compiled
 from .heads import HeadsLoss, heads_from, loss_of

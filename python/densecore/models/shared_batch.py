@@ -6,7 +6,6 @@ import numpy as np
 
 from .._base.dtypes import Array
 from .._data.arrays import as_vectors
-from ..distributed.group import Group
 from .compiled import Compiled
 from .shared_rows import Step, rows_of, step_of
 from .sharing import STEPS_BETWEEN_CHECKS, Layout, Sharing, sharing
@@ -21,30 +20,30 @@ def train_on_batch(
         found = _usual_step(known, known.layout, x, y, sample_weight)
         if found is not None:
             return found
-    ranks, step = _begin(model, x, y, sample_weight, comm)
+    ranks, step = _begin(model, x, y, sample_weight, comm, "train_on_batch")
     network = model._network
     with network.reserved():
         shape = (step.rows, model._outputs)
         outputs = np.full(shape, -0.0, network.parameters.dtype) if model.metrics else None
-        loss = _gradient(ranks, step, outputs)
-        penalty = network.shared_update(step.weight)
+        sums = _gradient(ranks, step, outputs)
+        penalty = network.shared_update(step.rows, step.weights)
         model._give_back()
-        # Weights change from batch to batch; and metrics want the outputs.
-        usual = (
-            outputs is None
-            and not model._loans
-            and not ranks.group.total(float(sample_weight is not None))
-        )
-        ranks.layout = Layout(step.share.cuts, step.share.leaf, step.weight) if usual else None
+        # Weights change from batch to batch.
+        usual = ranks.plain and not ranks.group.total(float(sample_weight is not None))
+        share = step.share
+        layout = Layout(share.cuts, share.leaf, step.rows, step.weights)
+        ranks.layout = layout if usual else None
         if network.steps % STEPS_BETWEEN_CHECKS == 0:
             ranks.check_drift()
-        if outputs is None:
-            return network.mean_loss(loss, step.weight, penalty)
-        ranks.group.comm.allreduce_(outputs)
+        if len(model.metrics_names) == 1:
+            return network.mean_loss(sums, step.rows, step.weights, penalty)
+        targets: tuple[Array | None, Array | None] = (None, None)
+        if outputs is not None:
+            ranks.group.comm.allreduce_(outputs)
+            targets = step.targets()
         running_metrics = network.running_metrics()
-        y, weight = step.targets()
         network.add_batch(
-            outputs, y, weight, loss, step.weight, penalty, step.rows, running_metrics
+            outputs, *targets, sums, step.rows, step.weights, penalty, running_metrics
         )
         return list(running_metrics.results())
 
@@ -60,9 +59,7 @@ def _usual_step(
     other = sample_weight is not None
     if not other:
         try:
-            network.part_gradient(
-                as_vectors(x), as_vectors(y), None, layout.cuts, layout.leaf, layout.weight
-            )
+            network.part_gradient(as_vectors(x), as_vectors(y), None, *layout)
         except (TypeError, ValueError):  # other rows, or arrays that must be converted
             other = True
         except BaseException as error:
@@ -72,27 +69,28 @@ def _usual_step(
     if ranks.reduce(None, other):
         return None
     loss = float(slots[1])
-    penalty = network.shared_update(layout.weight)
+    penalty = network.shared_update(layout.rows, layout.weights)
     if network.steps % STEPS_BETWEEN_CHECKS == 0:
         ranks.check_drift()
-    return network.mean_loss(loss, layout.weight, penalty)
+    return network.mean_loss([loss], layout.rows, layout.weights, penalty)
 
 
 def loss_and_gradients(
     model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any
 ) -> float:
     """The loss of the rows of all ranks, and its gradient on every rank."""
-    ranks, step = _begin(model, x, y, sample_weight, comm)
+    ranks, step = _begin(model, x, y, sample_weight, comm, "loss_and_gradients")
     network = model._network
     with network.reserved():
-        loss = _gradient(ranks, step, None)
-        return network.mean_loss(loss, step.weight, network.add_penalties(step.weight))
+        sums = _gradient(ranks, step, None)
+        penalty = network.add_penalties(step.rows, step.weights)
+        return network.mean_loss(sums, step.rows, step.weights, penalty)
 
 
 def _begin(
-    model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any
+    model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any, call: str
 ) -> tuple[Sharing, Step]:
-    ranks = sharing(model, comm, x)
+    ranks = sharing(model, comm, x, call)
     batch = ranks.group.together(lambda: rows_of(model, x, y, sample_weight).batch())
     step = step_of(batch, model._network, ranks.group, None)
     if step.rows == 0:
@@ -100,22 +98,15 @@ def _begin(
     return ranks, step
 
 
-def _gradient(ranks: Sharing, step: Step, outputs: Array | None) -> float:
-    """The sum of the rows' losses over all ranks; the gradients are in the network."""
+def _gradient(ranks: Sharing, step: Step, outputs: Array | None) -> list[float]:
+    """The sums of the rows' losses over all ranks; the gradients are in the network."""
     error: BaseException | None = None
-    loss = 0.0
+    sums: list[float] = []
     try:
         share = step.share
         own = None if outputs is None else outputs[share.begin : share.end]
-        loss = ranks.gradient(step.batch, share, step.weight, own)
+        sums = ranks.gradient(step.batch, share, step.rows, step.weights, own)
     except BaseException as raised:
         error = raised
     ranks.reduce(error, False)
-    return _total(ranks.group, loss)
-
-
-def _total(group: Group, loss: float) -> float:
-    total = np.array([loss])
-    group.settle(1, total.dtype)
-    group.sum_(total)
-    return float(total[0])
+    return ranks.add_up(sums)

@@ -16,7 +16,7 @@ import numpy as np
 from .._base.dtypes import Array, Network
 from .._base.lazy import imports
 from .._data.batches import Arrays, Source
-from .._data.dataset import Batch, Data
+from .._data.dataset import Batch, Data, weights_of
 from ..data.files import Piece
 from ..data.shards import Shards, joined
 from ..distributed.comm import tree_sum
@@ -35,8 +35,8 @@ class Step:
     ----------
     rows : int
         Of the whole batch.
-    weight : float
-        What its sum of losses is divided by.
+    weights : list of float
+        What its sum of losses is divided by, of several outputs for each.
     share : Share
     batch : Batch
         The rank's rows.
@@ -47,12 +47,12 @@ class Step:
     def __init__(
         self,
         rows: int,
-        weight: float,
+        weights: list[float],
         share: Share,
         batch: Batch,
         targets: Callable[[], tuple[Array, Array | None]],
     ) -> None:
-        self.rows, self.weight, self.share, self.batch = rows, weight, share, batch
+        self.rows, self.weights, self.share, self.batch = rows, weights, share, batch
         self.targets = targets
 
 
@@ -93,10 +93,9 @@ class AllRows:
             rows = _length(which, len(data.x))
             count = leaves(rows, self._network.leaves_of(rows), group.size, self._chunks, False)
             share = dealt(rows, count, group.rank, group.size)
-            weights = None if data.weight is None else data.weight[which]
-            weight = self._network.batch_weight(weights, rows)
+            weights = self._network.batch_weights(weights_of(data.weight, which), rows)
             own = _part(which, share.begin, share.end)
-            yield Step(rows, weight, share, data.batch(own), _targets_of(data, which))
+            yield Step(rows, weights, share, data.batch(own), _targets_of(data, which))
 
 
 class OwnRows:
@@ -126,14 +125,17 @@ class OwnRows:
         given_by = self._counts * np.append(0, ends)[:, None] // max(self._total, 1)
         own = given_by[:, group.rank]
         if data.weight is None:
-            sums = np.diff(given_by, axis=0).sum(axis=1).astype(np.float64)
+            sums = [network.batch_weights(None, int(n)) for n in np.diff(given_by, axis=0).sum(1)]
         else:
-            ordered = data.weight if order is None else data.weight[order]
-            sums = np.array([
-                network.batch_weight(np.ascontiguousarray(ordered[a:b]), b - a) if b > a else 0.0
+            ordered = data.weight if order is None else weights_of(data.weight, order)
+            found = np.array([
+                network.batch_weights(
+                    np.ascontiguousarray(weights_of(ordered, slice(int(a), int(b)))), int(b - a)
+                )
                 for a, b in pairwise(own)
             ])  # fmt: skip
-            group.comm.allreduce_(sums)
+            group.comm.allreduce_(found)
+            sums = found.tolist()
         for step in range(self.steps):
             counts = given_by[step + 1] - given_by[step]
             rows = int(counts.sum())
@@ -144,7 +146,7 @@ class OwnRows:
             if order is not None:
                 which = order[which]
             batch = data.batch(which)
-            yield Step(rows, float(sums[step]), share, batch, _gathered(group, batch, counts))
+            yield Step(rows, sums[step], share, batch, _gathered(group, batch, counts))
 
 
 class OwnBatches:
@@ -227,27 +229,26 @@ class ShardRows:
         else:
             piece = self._shards.first()
             batch = rows_of(model, piece.x[:0], piece.y[:0]).batch()
-        weight = float(rows)
+        weights = model._network.batch_weights(None, rows)
         if batch.weight is not None or (self._class_weight and group.size > 1):
-            weight = self._weight(batch, share, rows)
+            weights = self._weights(batch, share)
 
         def targets() -> tuple[Array, Array | None]:
             every = group.vector(float(share.end - share.begin))[:, 0].astype(np.int64)
             return _gathered(group, batch, every)()
 
-        return Step(rows, weight, share, batch, targets)
+        return Step(rows, weights, share, batch, targets)
 
-    def _weight(self, batch: Batch, share: Share, rows: int) -> float:
+    def _weights(self, batch: Batch, share: Share) -> list[float]:
         """What the loss of the batch is divided by: of each lane by itself, then their tree."""
         network = self._model._network
-        sums = np.zeros(self._shards.lanes)
+        sums = np.zeros((self._shards.lanes, len(network.batch_weights(None, 0))))
         for leaf, (begin, end) in enumerate(pairwise(share.cuts), share.leaf):
             if end > begin:
-                own = None if batch.weight is None else batch.weight[begin - share.begin :][
-                    : end - begin]  # fmt: skip
-                sums[leaf] = network.batch_weight(own, end - begin)
+                own = weights_of(batch.weight, slice(begin - share.begin, end - share.begin))
+                sums[leaf] = network.batch_weights(own, end - begin)
         self._group.comm.allreduce_(sums)
-        return float(tree_sum([np.array(each) for each in sums]))
+        return [float(value) for value in tree_sum(list(sums))]
 
 
 def step_of(batch: Batch, network: Network, group: Group, chunks: int | None) -> Step:
@@ -260,18 +261,16 @@ def step_of(batch: Batch, network: Network, group: Group, chunks: int | None) ->
     """
     own = len(batch.x)
 
-    def weigh() -> float:
-        return network.batch_weight(batch.weight, own) if own else 0.0
-
-    weight = group.together(weigh)
-    found = group.vector(float(own), weight)
+    weights = group.together(lambda: network.batch_weights(batch.weight if own else None, own))
+    found = group.vector(float(own), *weights)
     counts = found[:, 0].astype(np.int64)
     rows = int(counts.sum())
     begin = int(counts[: group.rank].sum())
     cut = leaves(rows, network.leaves_of(rows), group.size, chunks, True)
     share = given(begin, own, rows, cut)
     # Added up in the ranks' order, the same on all.
-    return Step(rows, float(found[:, 1].sum()), share, batch, _gathered(group, batch, counts))
+    weights = [float(weight) for weight in found[:, 1:].sum(axis=0)]
+    return Step(rows, weights, share, batch, _gathered(group, batch, counts))
 
 
 def rows_of(
@@ -282,7 +281,10 @@ def rows_of(
     class_weight: Mapping[int, float] | None = None,
 ) -> Data:
     """A rank's data as the core wants them, as of `Compiled._data`; there may be no rows."""
-    if y is None or getattr(x, "shape", (1,))[:1] != (0,):
+    first = x
+    while isinstance(first, Mapping | list | tuple) and len(first) > 0:  # of several inputs
+        first = next(iter(first.values())) if isinstance(first, Mapping) else first[0]
+    if y is None or getattr(first, "shape", (1,))[:1] != (0,):
         return model._data(x, y, sample_weight, class_weight)
     model._build_for(x)
     loss, dtype = model._compiled_loss(), model.parameters.dtype
@@ -332,7 +334,7 @@ def _part(which: Any, begin: int, end: int) -> Any:
 
 
 def _targets_of(data: Data, which: Any) -> Callable[[], tuple[Array, Array | None]]:
-    return lambda: (data.y[which], None if data.weight is None else data.weight[which])
+    return lambda: (data.y[which], weights_of(data.weight, which))
 
 
 def _gathered(
@@ -345,17 +347,24 @@ def _gathered(
         end = int(ends[group.rank])
         begin = end - int(counts[group.rank])
         y = batch.y if batch.y.ndim == 2 else batch.y[:, None]
-        columns = int(group.vector(float(y.shape[1] if len(y) else 0))[:, 0].max())
-        table = np.full((int(ends[-1]), columns + 1), -0.0)
+        weight = batch.weight
+        arrays = 0 if weight is None else 1 if weight.ndim == 1 else len(weight)
+        most = group.vector(float(y.shape[1] if len(y) else 0), float(arrays)).max(axis=0)
+        columns, arrays = (int(count) for count in most)
+        table = np.full((int(ends[-1]), columns + arrays), -0.0)
         if end > begin:
             table[begin:end, :columns] = y
-            table[begin:end, columns] = 1.0 if batch.weight is None else batch.weight
+            if (
+                arrays
+            ):  # those of a rank without weights, or with one for all outputs, hold for each
+                table[begin:end, columns:].T[...] = 1.0 if weight is None else weight
         group.comm.allreduce_(table)
         labels = batch.y.ndim == 1
         found = table[:, 0].astype(batch.y.dtype) if labels else table[:, :columns]
         whole = np.ascontiguousarray(found, batch.y.dtype)
-        weighted = group.total(0.0 if batch.weight is None else 1.0) > 0
-        weight = np.ascontiguousarray(table[:, columns], batch.x.dtype) if weighted else None
-        return whole, weight
+        if arrays == 0:
+            return whole, None
+        weights = table[:, columns] if arrays == 1 else table[:, columns:].T
+        return whole, np.ascontiguousarray(weights, batch.x.dtype)
 
     return gather

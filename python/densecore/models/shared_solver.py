@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._base.dtypes import Array
+from .._data.dataset import Batch
 from ..distributed.comm import tree_sum
 from .shared_rows import Step
 from .sharing import Sharing
@@ -54,8 +55,14 @@ class SharedNetwork:
     @property
     def weight(self) -> float:
         """What the sum of all losses is divided by."""
-        weight: float = self._step.weight
+        weight: float = self._step.weights[0]
         return weight
+
+    def mean_loss(self, loss: float) -> float:
+        """The loss of all rows, from the sum of their losses."""
+        step = self._step
+        found: float = self._network.mean_loss([loss], step.rows, step.weights, 0.0)
+        return found
 
     def any(self, value: bool) -> bool:
         """Whether it is true on any rank."""
@@ -80,17 +87,18 @@ class SharedNetwork:
 
     def loss_and_gradients(self, x: Array, y: Array, weight: Array | None) -> float:
         """Over all rows."""
-        step, network = self._step, self._network
+        step, network, sharing = self._step, self._network, self._sharing
         error: BaseException | None = None
-        own = 0.0
+        own: list[float] = []
         try:
-            own = network.part_gradient(x, y, weight, step.share.cuts, step.share.leaf, step.weight)
+            batch = Batch(x, y, weight)
+            own = sharing.gradient(batch, step.share, step.rows, step.weights)
         except BaseException as raised:
             error = raised
-        self._sharing.reduce(error, False)
-        loss = self.add_up(np.array([own]))
-        penalty = network.add_penalties(step.weight)
-        found: float = network.mean_loss(float(loss[0]), step.weight, penalty)
+        sharing.reduce(error, False)
+        sums = sharing.add_up(own)
+        penalty = network.add_penalties(step.rows, step.weights)
+        found: float = network.mean_loss(sums, step.rows, step.weights, penalty)
         return found
 
     def evaluate(self, x: Array, y: Array, weight: Array | None) -> list[float]:

@@ -11,8 +11,8 @@ from .._base.dtypes import Array
 from .._data.dataset import Batch
 from ..distributed.group import Group, group_of
 from ..distributed.shares import Share
-from ..losses.base import stored_config
 from ..losses.function import CallableLoss
+from ..losses.registry import stored_config
 from .compiled import Compiled
 
 #: Steps between two comparisons of the parameters.
@@ -20,14 +20,16 @@ STEPS_BETWEEN_CHECKS = 100
 
 
 class Layout(NamedTuple):
-    """How the rows of a batch lie on the ranks: cuts and first leaf of this one's, and the weight.
+    """How the rows of a batch lie on the ranks: cuts and first leaf of this one's, the rows and the
+    weights of all.
 
-    The number of cuts says how many rows this rank has.
+    The cuts say how many rows this rank has.
     """
 
     cuts: list[int]
     leaf: int
-    weight: float
+    rows: int
+    weights: list[float]
 
 
 class Sharing:
@@ -38,7 +40,7 @@ class Sharing:
     model : Compiled
         Built; it gets the parameters, the optimizer's state and the counters of rank 0.
     group : Group
-    settings : mapping
+    settings : mapping, optional
         What else must be the same on all ranks, by name.
 
     Raises
@@ -58,11 +60,27 @@ class Sharing:
         #: That of the last step of a loop of one's own.
         self.layout: Layout | None = None
         self.model = model
-        self.network = model._network
-        self.reduced = self.network.reduced
+        network = self.network = model._network
+        self.reduced = network.reduced
         self.slots = self.reduced[-4:]
-        group.settle(self.reduced.size, self.reduced.dtype)
+        #: Tables of embeddings are not added up, but what their gradients are made of.
+        self.tables = network.table_columns
+        self._place = slice(0, 0)  # of this rank's rows, and of how many, in the last gradient
+        self._rows = 0
+        # Whether ranks meet within the passes, and what they have still to add up there.
+        self.coupled = network.couples_rows()
+        self._left: list[int] | None = None
+        dtype = self.reduced.dtype
+        for count in (*network.sums_of_pass(), network.summed_count + len(self.slots)):
+            group.settle(count, dtype)
         self.take_state()
+
+    @property
+    def plain(self) -> bool:
+        """Whether a step is one sum over the ranks, whose slots have its loss, and no more."""
+        model = self.model
+        others = self.tables or self.coupled or model._loans or model._constrained
+        return len(model.metrics_names) == 1 and not others and self.network.sums_of_part == 1
 
     def serves(self, comm: Any) -> bool:
         """Whether it is about these ranks, and about the network that the model has."""
@@ -97,10 +115,35 @@ class Sharing:
                 setattr(optimizer, name, type(value)(wanted))
 
     def gradient(
-        self, batch: Batch, share: Share, weight: float, outputs: Array | None = None
-    ) -> float:
-        """The gradient of a rank's share of a batch; returns the sum of its rows' losses."""
-        return self.network.part_gradient(*batch, share.cuts, share.leaf, weight, outputs)
+        self,
+        batch: Batch,
+        share: Share,
+        rows: int,
+        weights: list[float],
+        outputs: Array | None = None,
+    ) -> list[float]:
+        """The gradient of a rank's share of a batch; returns the sums of its rows' losses."""
+        self._place, self._rows = slice(share.begin, share.end), rows
+        if not self.coupled:
+            return self.network.part_gradient(
+                *batch, share.cuts, share.leaf, rows, weights, outputs
+            )
+        self._left = self.network.sums_of_pass()
+        return self.network.part_gradient(
+            *batch, share.cuts, share.leaf, rows, weights, outputs, self._add_up
+        )
+
+    def _add_up(self, values: Array) -> None:
+        assert self._left is not None
+        self._left.pop(0)
+        self.group.sum_(values)
+
+    def add_up(self, sums: list[float]) -> list[float]:
+        """The losses of the ranks' parts, added up."""
+        found = np.array(sums)
+        self.group.settle(found.size, found.dtype)
+        self.group.sum_(found)
+        return [float(value) for value in found]
 
     def reduce(self, error: BaseException | None, stop: bool) -> bool:
         """Add up the gradients of all ranks; whether a rank wants to stop.
@@ -110,15 +153,38 @@ class Sharing:
         Exception
             On all ranks, when one of them comes with an error.
         """
+        network, group, slots = self.network, self.group, self.slots
+        if self.coupled:
+            # The others wait within their passes; theirs will count for nothing.
+            for count in network.sums_of_pass() if self._left is None else self._left:
+                group.sum_(np.full(count, -0.0, self.reduced.dtype))
+            self._left = None
         if error is not None:
-            self.network.neutral_gradient()
-            self.slots[2] = 1
+            network.neutral_gradient()
+            slots[2] = 1
         if stop:
-            self.slots[3] = 1
-        self.group.sum_(self.reduced)
-        if self.slots[2] > 0:
-            self.group.raise_known(error)
-        return bool(self.slots[3] > 0)
+            slots[3] = 1
+        if self.tables:
+            dense = self.reduced[: network.summed_count]
+            both = np.concatenate([dense, slots])
+            group.sum_(both)
+            dense[...], slots[...] = both[: len(dense)], both[len(dense) :]
+        else:
+            group.sum_(self.reduced)
+        if slots[2] > 0:
+            group.raise_known(error)
+        if slots[3] > 0:
+            return True
+        if self.tables:
+            self._exchange_tables()
+        return False
+
+    def _exchange_tables(self) -> None:
+        """Every rank gets what the tables' gradients are made of, and adds it up as one would."""
+        rows = np.full((self._rows, self.tables), -0.0, self.reduced.dtype)
+        self.network.take_table_rows(rows[self._place])
+        self.group.comm.allreduce_(rows)
+        self.network.add_table_rows(rows)
 
     def check_drift(self) -> None:
         """Compare the parameters of all ranks.
@@ -142,12 +208,15 @@ class Sharing:
             )
 
 
-def sharing(model: Compiled, comm: Any, x: Any) -> Sharing:
+def sharing(model: Compiled, comm: Any, x: Any, call: str) -> Sharing:
     """The ranks of `comm` for a loop of one's own; they agree in the first call with it."""
     known: Sharing | None = model.__dict__.get("_sharing")
-    if known is None or not known.serves(comm):
-        group = group_of(comm)
-        group.together(lambda: _build(model, x))
+    new = known is None or not known.serves(comm)
+    group = group_of(comm) if known is None or new else known.group
+    group.together(lambda: _build(model, x))
+    # Whether the ranks meet for the first time must be the same on all, too.
+    group.begin(f"{call}, with a {'new' if new else 'known'} model")
+    if known is None or new:
         known = model.__dict__["_sharing"] = Sharing(model, group)
     return known
 
@@ -162,12 +231,6 @@ def _check(model: Compiled) -> None:
         raise ValueError(
             "comm: found a loss that is a Python function, wanted one of the core's: its gradient "
             "is a sum over rows"
-        )
-    if model._network.couples_rows():
-        raise ValueError(
-            "comm: found a layer BatchNormalization that is trained, wanted layers that treat each "
-            "row by itself, such as LayerNormalization: its statistics would be those of a part of "
-            "the batch"
         )
 
 

@@ -45,7 +45,8 @@ def gradients_of_function(model: Compiled, loss: Any, batch: Batch) -> float:
     outputs = network.forward(batch.x, None, True, step=network.steps)
     value, gradient = loss.compute(batch.y, outputs, batch.weight)
     network.backward(gradient, False)
-    return float(value) + network.add_penalties(float(len(outputs)))
+    rows = len(outputs)
+    return float(value) + network.add_penalties(rows, network.batch_weights(None, rows))
 
 
 def train_on_batch(model: Compiled, batch: Batch) -> float | list[float]:

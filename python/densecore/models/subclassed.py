@@ -10,6 +10,7 @@ import numpy as np
 from .. import optimizers
 from .._base import checks, seeds
 from .._base.dtypes import Array
+from .._base.locks import describing
 from .._base.registry import CustomObjectScope, get_registered_name, get_registered_object
 from .._data.batches import are_batches
 from .._data.structures import leaves, mapped, packed
@@ -188,6 +189,10 @@ class Subclassed(UserClass, Functional):
 
     def _describe(self, given: Any) -> None:
         """Make the graph, for symbols in the structure of the inputs."""
+        with describing:
+            self._describe_alone(given)
+
+    def _describe_alone(self, given: Any) -> None:
         symbols = leaves(given)
         if self._graph is not None:
             if [symbol.row for symbol in symbols] != self._input_rows:
@@ -201,6 +206,9 @@ class Subclassed(UserClass, Functional):
             self._had_build, self._within_build = True, True
             try:
                 self._build_by_user(form, symbols)
+            except BaseException:
+                self._had_build = False
+                raise
             finally:
                 self._within_build = False
         body = self._described(self.call, symbols, form, own_weights=True)

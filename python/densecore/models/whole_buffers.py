@@ -51,7 +51,7 @@ class WholeBuffers(Compiled):
         Parameters
         ----------
         stddev : float
-            Their standard deviation, at least 0.
+            Their standard deviation, from 0 to 1e30.
         seed : int, optional
             The numbers follow from it and from each weight's place; by default a new one.
 
@@ -60,7 +60,7 @@ class WholeBuffers(Compiled):
         ValueError, TypeError
             A deviation that is negative or no number.
         """
-        deviation = checks.number("stddev", stddev, least=0)
+        deviation = checks.number("stddev", stddev, least=0, most=1e30)
         number = seeds.fresh() if seed is None else checks.seed(seed)
         self._network.add_noise(deviation, number)
         self._give_back()

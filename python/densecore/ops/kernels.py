@@ -102,7 +102,7 @@ def dense(
     x : array_like (batch, m)
     W : array_like (n, m)
     b : array_like (n,), optional
-    activation : str, Activation or dict
+    activation : str, Activation or dict, default "linear"
     out : ndarray (batch, n), optional
 
     Returns
@@ -185,7 +185,7 @@ def mse(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> float:
     Parameters
     ----------
     a, y : array_like of one shape
-    reduction : {"mean", "sum"}
+    reduction : {"mean", "sum"}, default "mean"
 
     Raises
     ------
@@ -210,7 +210,7 @@ def mse_gradient(
     Parameters
     ----------
     a, y : array_like of one shape
-    reduction : {"mean", "sum"}
+    reduction : {"mean", "sum"}, default "mean"
     out : ndarray of that shape, optional
     """
     mean = _reduction(reduction)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._autodiff.traced import Traced, plain
 from .._autodiff.ufuncs import element_wise
+from .._base import constants
 from .._base.dtypes import Array, floatx
 from .._base.lazy import imports
 
@@ -119,7 +120,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 def selu(x: Any) -> Any:
     """The scaled ELU of self-normalising networks (Klambauer et al., 2017)."""
-    return 1.0507009873554805 * elu(x, 1.6732632423543772)
+    return constants.SELU_SCALE * elu(x, constants.SELU_ALPHA)
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:

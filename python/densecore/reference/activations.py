@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._base.constants import SELU_ALPHA, SELU_SCALE
 from . import series
 from ._checks import Array
 from .series import Series
@@ -136,7 +137,7 @@ def _exponential_below_slope(z: Array, g: Array, scale: float, alpha: float, wid
     return np.asarray(g * np.where(z > 0, scale, below).astype(z.dtype))
 
 
-_SELU = (1.0507009873554805, 1.6732632423543772, 1.0)
+_SELU = (SELU_SCALE, SELU_ALPHA, 1.0)
 
 
 def _softplus(z: Array) -> Array:

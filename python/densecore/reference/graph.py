@@ -111,9 +111,9 @@ class Dot(Merge):
 
     Parameters
     ----------
-    rows : (int, int)
+    rows : (int, int), default (1, 1)
         Of the two matrices.
-    across : (bool, bool)
+    across : (bool, bool), default (False, False)
         Whether k is the first axis of a matrix, not the second.
     """
 

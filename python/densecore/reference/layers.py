@@ -44,7 +44,7 @@ class Dense(Layer):
     ----------
     W : array, shape (n, m)
     b : array, shape (n,), or None
-    activation : str
+    activation : str, default "linear"
         A name of `ACTIVATIONS`.
     """
 

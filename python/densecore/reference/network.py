@@ -111,9 +111,9 @@ class Network:
         ----------
         x : array_like, shape (batch, m)
         y : array_like, shape (batch, n), or integers of shape (batch,) for the sparse loss
-        loss : str
+        loss : str, default "mean_squared_error"
             A name of `LOSSES` or an alias.
-        reduction : str
+        reduction : str, default "sum_over_batch_size"
             A name of `NETWORK_REDUCTIONS`. With l_r the loss and w_r the weight of row r,
             "sum_over_batch_size" is sum_r w_r l_r / batch, "sum" is sum_r w_r l_r, and
             "mean_with_sample_weight" is sum_r w_r l_r / sum_r w_r, and 0 when all weights are 0.
@@ -221,7 +221,7 @@ class Network:
         ----------
         x, y, loss, reduction, sample_weight
             As for `loss`.
-        optimizer : str
+        optimizer : str, default "sgd"
             A name of `OPTIMIZERS`. Its states and the step counter stay in the network; another
             name than at the step before starts them afresh.
         **hyperparameters : float

@@ -56,7 +56,7 @@ def dense(
     x : array of float32 or float64, shape (batch, m)
     W : array of x's dtype, shape (n, m)
     b : array of x's dtype, shape (n,), or None
-    activation : str
+    activation : str, default "linear"
         A name of `ACTIVATIONS` or an alias.
     out : array of x's dtype, shape (batch, n), optional
 
@@ -145,7 +145,7 @@ def mse(a: Array, y: Array, reduction: str = "mean") -> float:
     Parameters
     ----------
     a, y : array of float32 or float64, both of one shape and dtype
-    reduction : {"mean", "sum"}
+    reduction : {"mean", "sum"}, default "mean"
 
     Returns
     -------
@@ -168,7 +168,7 @@ def mse_gradient(a: Array, y: Array, reduction: str = "mean", out: Array | None 
     Parameters
     ----------
     a, y : array of float32 or float64, both of one shape and dtype
-    reduction : {"mean", "sum"}
+    reduction : {"mean", "sum"}, default "mean"
     out : array like a, optional
 
     Returns
@@ -263,7 +263,7 @@ def numerical_gradient(f: Callable[[Array], float], p: Array, step: float = 1e-5
     p : array of float32 or float64
         Changed in place element by element, and restored: so `f` may also reach it elsewhere,
         such as in ``Network.parameters``.
-    step : float
+    step : float, default 1e-05
         Finite and > 0.
 
     Returns

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 
 from .._base.dtypes import Array
 from .._base.warn import warn
+from ..callbacks import Callback
 from ..distributed.group import group_of
 from ..models.fit_shared import OTHER_ROWS
 from ..models.sequential import Sequential
@@ -45,7 +46,7 @@ class CallArguments(NamedTuple):
     classes: Array | None = None
     X_val: Any = None
     y_val: Any = None
-    callbacks: Any = None
+    callbacks: Callback | list[Callback] | tuple[Callback, ...] | None = None
     comm: Any = None
 
 
@@ -247,8 +248,9 @@ class BaseMLP(CallbackSupport, FittedMLP):
         """Add held out rows and the user's callbacks, which look at each epoch."""
         callbacks = arguments.callbacks
         if callbacks is not None:
-            several = isinstance(callbacks, list | tuple)
-            training.callbacks = list(callbacks) if several else [callbacks]
+            training.callbacks = (
+                [*callbacks] if isinstance(callbacks, list | tuple) else [callbacks]
+            )
         held_out = None
         if arguments.X_val is not None:
             held_out = self._checked_validation(training.target, arguments)

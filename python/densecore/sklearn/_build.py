@@ -23,6 +23,8 @@ ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
 # Optimizers whose two betas and epsilon mean what Adam's do; the others keep their own defaults.
 _LIKE_ADAM = ("adam", "adamw", "nadam", "adamax")
 
+Activations = str | activations.Activation | Sequence[str | activations.Activation]
+
 
 class Extras(NamedTuple):
     """Layers besides the dense ones."""
@@ -34,7 +36,7 @@ class Extras(NamedTuple):
     scaling: tuple[Array, Array] | None = None
 
 
-def hidden_functions(activation: Any, count: int) -> list[activations.Activation]:
+def hidden_functions(activation: Activations, count: int) -> list[activations.Activation]:
     """The activation of each hidden layer, from one for all or one for each.
 
     Raises
@@ -70,7 +72,7 @@ def _function(activation: str | activations.Activation) -> activations.Activatio
     return activations.get(ACTIVATIONS.get(name, name))
 
 
-def rates_of(dropout: Any, count: int) -> list[float]:
+def rates_of(dropout: float | Sequence[float] | Array, count: int) -> list[float]:
     """The rate of dropout after each hidden layer, from one for all or one for each."""
     rates = np.asarray(dropout, np.float64)
     if rates.ndim == 0:
@@ -84,7 +86,7 @@ def rates_of(dropout: Any, count: int) -> list[float]:
 
 
 def initial_weights(
-    sizes: Sequence[int], activation: Any, random_state: np.random.RandomState
+    sizes: Sequence[int], activation: Activations, random_state: np.random.RandomState
 ) -> list[Array]:
     """Weights and biases, layer by layer, as scikit-learn draws them for the same random state.
 
@@ -105,7 +107,7 @@ def initial_weights(
 
 def network(
     sizes: Sequence[int],
-    activation: Any,
+    activation: Activations,
     output: str,
     dtype: str,
     weights: Sequence[Array],
@@ -132,7 +134,7 @@ def network(
     rates = extras.dropout or [0.0] * len(hidden)
     regularizer = L2(l2) if l2 > 0 else None
 
-    def dense(units: int, function: Any) -> Dense:
+    def dense(units: int, function: str | activations.Activation) -> Dense:
         return Dense(units, function, kernel_initializer="zeros", kernel_regularizer=regularizer)
 
     stack: list[Any] = [Input(sizes[0])]

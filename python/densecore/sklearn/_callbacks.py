@@ -8,6 +8,7 @@ import copy
 from typing import Any
 
 from ..callbacks import Callback
+from ..callbacks.base import Logs
 from ._parameters import Parameters
 
 try:
@@ -65,10 +66,10 @@ class FitContext(Callback):
             raise StopIteration
         self.begin()
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.begin()
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.end():
             self.model.stop_training = True
 

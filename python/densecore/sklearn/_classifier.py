@@ -1,5 +1,6 @@
 """The classifier."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -7,10 +8,15 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
+from .. import activations
 from .._base.dtypes import Array
+from ..callbacks import Callback
+from ..optimizers import Optimizer
+from ..schedules import LearningRateSchedule
 from ._base import BaseMLP, CallArguments
+from ._class_target import ClassTarget, check_classes, class_target, refuse_mixed
 from ._parameters import CLASSIFIER, is_stochastic
-from ._targets import ClassTarget, Target, check_classes, class_target, refuse_mixed
+from ._targets import Target
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -141,18 +147,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        hidden_layer_sizes: int | Sequence[int] | Array = (100,),
+        activation: str | activations.Activation | Sequence[str | activations.Activation] = "relu",
         *,
-        solver: Any = "adam",
+        solver: str | Optimizer = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
         learning_rate: str = "constant",
-        learning_rate_init: Any = 0.001,
+        learning_rate_init: float | LearningRateSchedule = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         tol: float = 1e-4,
         verbose: bool | int | str = False,
         warm_start: bool | str = False,
@@ -165,8 +171,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        early_stopping_metric: Any = None,
-        dropout: Any = 0.0,
+        early_stopping_metric: str | Callable[..., float] | None = None,
+        dropout: float | Sequence[float] | Array = 0.0,
         batch_normalization: bool = False,
         layer_normalization: bool = False,
         weight_decay: float | None = None,
@@ -177,7 +183,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         time_budget: float | None = None,
         n_members: int | None = None,
         bootstrap: bool = False,
-        class_weight: Any = None,
+        class_weight: Mapping[Any, float] | Sequence[Mapping[Any, float]] | str | None = None,
     ) -> None:
         self._store(locals())
 
@@ -190,7 +196,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         *,
         X_val: Any = None,
         y_val: Any = None,
-        callbacks: Any = None,
+        callbacks: Callback | list[Callback] | tuple[Callback, ...] | None = None,
         comm: Any = None,
     ) -> "MLPClassifier":
         """Train on all rows.

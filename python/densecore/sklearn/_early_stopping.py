@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._base.dtypes import Array
 from .._base.warn import warn
 from ..callbacks import Callback
+from ..callbacks.base import Logs
 from ..schedules import LearningRateSchedule
 from ._build import sum_of_squares
 from ._training import Training
@@ -35,13 +37,13 @@ class Convergence(Callback):
         self._penalty = penalty
         self._rows = training.samples.X.shape[0]
         self._last_penalty = self._penalty_now()
-        self._best_weights: list[Any] | None = None
+        self._best_weights: list[Array] | None = None
         self._converged = False
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Record the epoch, and decide how to go on."""
         parameters, record = self._parameters, self._record
-        improved = self.record_epoch(logs)
+        improved = self.record_epoch(logs or {})
         record._no_improvement_count = 0 if improved else record._no_improvement_count + 1
         if parameters.solver == "sgd" and parameters.learning_rate == "invscaling":
             assert not isinstance(parameters.learning_rate_init, LearningRateSchedule)

@@ -9,7 +9,8 @@ from .._base import core
 from .._base.files import StrPath, atomic_writer
 from ..export import onnx, program_of
 from ..export.onnx_graph import IR_VERSION, OPSET, TABLES, TYPES, Graph, value_info
-from ._targets import ClassTarget, ValueTarget
+from ._class_target import ClassTarget
+from ._value_target import ValueTarget
 
 if TYPE_CHECKING:
     from ._fitted import FittedMLP

@@ -6,11 +6,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base.lazy import imports
 from ._build import network, optimizer
+from ._class_target import ClassTarget
 from ._classifier import MLPClassifier
 from ._objective import Objective, regression_objective
 from ._regressor import MLPRegressor
-from ._targets import ClassTarget, Target, ValueTarget
+from ._targets import Target
 from ._to_sklearn import ACCUMULATED, copy_attributes, parts
+from ._value_target import ValueTarget
 
 
 def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:

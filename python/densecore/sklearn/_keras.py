@@ -13,8 +13,8 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 
 from .. import activations
 from .._base.dtypes import Array
+from ._class_target import ClassTarget, check_classes, class_target, refuse_mixed
 from ._keras_base import BaseKeras
-from ._targets import ClassTarget, check_classes, class_target, refuse_mixed
 
 
 class KerasClassifier(ClassifierMixin, BaseKeras):

@@ -1,7 +1,7 @@
 """The loss that a training minimises: scikit-learn's losses in terms of the core's."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import xlogy
@@ -92,7 +92,9 @@ class Objective:
         return float(np.average(terms, weights=weights))
 
 
-def regression_objective(loss: str | losses.Loss, quantile: Any, outputs: int) -> Objective:
+def regression_objective(
+    loss: str | losses.Loss, quantile: float | Sequence[float] | Array | None, outputs: int
+) -> Objective:
     """The objective of a regressor's parameters.
 
     Raises

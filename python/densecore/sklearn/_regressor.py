@@ -1,18 +1,23 @@
 """The regressor."""
 
 import operator
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
-from .. import losses
+from .. import activations, losses
 from .._base.dtypes import Array
+from ..callbacks import Callback
+from ..optimizers import Optimizer
+from ..schedules import LearningRateSchedule
 from ._base import BaseMLP, CallArguments
 from ._objective import regression_objective
 from ._parameters import REGRESSOR, is_stochastic
-from ._targets import Target, ValueTarget, value_target
+from ._targets import Target
+from ._value_target import ValueTarget, value_target
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -153,19 +158,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def __init__(
         self,
-        loss: Any = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        loss: str | losses.Loss = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] | Array = (100,),
+        activation: str | activations.Activation | Sequence[str | activations.Activation] = "relu",
         *,
-        solver: Any = "adam",
+        solver: str | Optimizer = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
         learning_rate: str = "constant",
-        learning_rate_init: Any = 0.001,
+        learning_rate_init: float | LearningRateSchedule = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         tol: float = 1e-4,
         verbose: bool | int | str = False,
         warm_start: bool | str = False,
@@ -178,8 +183,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        early_stopping_metric: Any = None,
-        dropout: Any = 0.0,
+        early_stopping_metric: str | Callable[..., float] | None = None,
+        dropout: float | Sequence[float] | Array = 0.0,
         batch_normalization: bool = False,
         layer_normalization: bool = False,
         weight_decay: float | None = None,
@@ -191,7 +196,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_members: int | None = None,
         bootstrap: bool = False,
         scale_targets: bool = False,
-        quantile: Any = None,
+        quantile: float | Sequence[float] | Array | None = None,
     ) -> None:
         self._store(locals())
 
@@ -204,7 +209,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         *,
         X_val: Any = None,
         y_val: Any = None,
-        callbacks: Any = None,
+        callbacks: Callback | list[Callback] | tuple[Callback, ...] | None = None,
         comm: Any = None,
     ) -> "MLPRegressor":
         """Train on all rows.

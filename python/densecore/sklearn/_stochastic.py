@@ -2,13 +2,13 @@
 
 import copy
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from .._base.warn import warn
 from ..callbacks import Callback, TimeLimit
+from ..callbacks.base import Logs
 from ..models import fit_shared
 from ..models.fit import FitArguments, fit
 from ._build import optimizer, set_penalty
@@ -32,7 +32,7 @@ class RowOrder(Callback):
         self._random_state = random_state
         self.rows = np.arange(rows, dtype=np.int64)
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Shuffle."""
         order = np.arange(len(self.rows))
         self._random_state.shuffle(order)
@@ -82,7 +82,7 @@ def _epochs(
 ) -> None:
     parameters, samples = training.estimator, training.samples
     # Convergence comes first, as it sets the losses that the others see.
-    listeners: list[Any] = [convergence, *training.callbacks]
+    listeners: list[Callback] = [convergence, *training.callbacks]
     if parameters.time_budget is not None:
         listeners.append(TimeLimit(parameters.time_budget))
     listeners += [each for each in (training.context, order) if each is not None]

@@ -10,6 +10,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 
 from .._base.dtypes import Array
+from ..callbacks import Callback
 from ..models.sequential import Sequential
 from ._callbacks import FitContext
 from ._fitted import FittedMLP
@@ -207,7 +208,7 @@ class Training:
     incremental: bool = False
     context: FitContext | None = None
     validation: Validation | None = None
-    callbacks: list[Any] = field(default_factory=list)
+    callbacks: list[Callback] = field(default_factory=list)
     before: list[Array] | None = None
     comm: Any = None
     converged: bool = True

@@ -32,18 +32,18 @@ class LevenbergMarquardt:
 
     Parameters
     ----------
-    steps : {"geodesic", "plain"}
+    steps : {"geodesic", "plain"}, default "geodesic"
         "geodesic" bends each step along the curvature of the residuals, whose exact second
         derivative costs little beside J.
-    damping : float
+    damping : float, default 0.001
         µ before the first step, as a share of the largest element of JᵀWJ's diagonal.
-    ftol : float
+    ftol : float, default 1e-12
         Stops when a step lowers the loss by less than this share, and was expected to.
-    xtol : float
+    xtol : float, default 1e-12
         Stops when a step is shorter than this share of the parameters' norm.
-    gtol : float
+    gtol : float, default 1e-10
         Stops when the residuals' cosine with every column of J is below it.
-    memory_limit : int
+    memory_limit : int, default 2**31
         Bytes for the two matrices of parameters²; a model that needs more is refused.
 
     Notes
@@ -229,7 +229,7 @@ class _Problem:
         if self._ranks is None:
             factor = loss.row_factor(self._weight, rows, outputs)
         else:
-            factor = self._ranks.mean_loss(1.0, self._ranks.weight, 0.0)
+            factor = self._ranks.mean_loss(1.0)
         self._per_square = factor / outputs or 1.0
         sizes = [end - begin for begin, end, _, _ in blocks]
         self._l2 = np.repeat([l2 for _, _, _, l2 in blocks], sizes) / self._per_square

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base.blas import one_blas_thread
+from .algebra import inverse_factor, product, solved
 from .folds import Indices
 from .members import out_of_fold, train
 from .recipe import Recipe
@@ -32,9 +32,7 @@ def linear_predictions(
     """A linear model's predictions (rows, outputs) of the rows that it has not seen, in the order
     of `out_of_fold`: probabilities, or numbers in the units of `y`."""
     if not classification and x.shape[1] <= _EXACT:
-        # The scores are in the model's file, whose bits must not depend on the threads.
-        with one_blas_thread():
-            return _least_squares(x, y, held_out, weight)
+        return _least_squares(x, y, held_out, weight)
     mean, scale = np.zeros(outputs), np.ones(outputs)
     if not classification:
         # The recipe's rate and epochs are for targets of this size.
@@ -55,17 +53,20 @@ def _least_squares(
     w = np.ones(len(x)) if weight is None else np.asarray(weight, np.float64)
 
     def sums(chosen: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        a = np.column_stack([np.ones(len(x[chosen])), x[chosen].astype(np.float64)])
-        aw = a * w[chosen][:, None]
-        return aw.T @ a, aw.T @ y[chosen]
+        a = _with_constant(x[chosen])
+        return product(a.T * w[chosen], a), product(y[chosen].T * w[chosen], a)
 
     parts = [sums(slice(at, at + 8192)) for at in range(0, len(x), 8192)]
     gram, moment = sum(p[0] for p in parts), sum(p[1] for p in parts)
     for part in held_out:
         g, m = sums(part)
         g, m = gram - g, moment - m
+        size = np.sqrt(np.maximum(np.diagonal(g), 1e-300))
         # A little of a ridge: indicators of all categories add up to one.
-        g[np.diag_indices(len(g))] += 1e-9 * max(float(np.trace(g)) / len(g), 1e-300)
-        solved = np.linalg.lstsq(g, m, rcond=1e-12)[0]
-        out[part] = np.column_stack([np.ones(len(part)), x[part].astype(np.float64)]) @ solved
+        factor = inverse_factor(g / size / size[:, np.newaxis] + 1e-9 * np.eye(len(g)))
+        out[part] = product(solved(factor, m / size) / size, _with_constant(x[part]).T).T
     return out[rows]
+
+
+def _with_constant(x: NDArray[Any]) -> NDArray[np.float64]:
+    return np.column_stack([np.ones(len(x)), x.astype(np.float64)])

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .algebra import exp, log, log1p
 from .linear import losses_of
 from .scores import best_power, sharpened
 
@@ -52,22 +53,22 @@ def best_share(
         mixed = (1 - share) * outside + share * linear
         errors = losses_of(mixed, truth, False) - (1 - share) ** 2 * variance.sum(axis=1)
         mean = float((errors * w).mean()) + (1 - share) * optimism
-        return -0.5 * rows * float(np.log(max(mean, 1e-14)))
+        return -0.5 * rows * float(log(max(mean, 1e-14)))
 
     def of_classes(share: float) -> float:
         mixed = (1 - share) * outside + share * linear
         power = best_power(mixed, truth, weight)
         chosen = np.arange(rows), truth
-        logs = np.log(np.clip(sharpened(mixed, power)[chosen], 1e-15, None))
+        logs = log(np.clip(sharpened(mixed, power)[chosen], 1e-15, None))
         # The second term of the logarithm's expansion, bounded.
         spared = (1 - share) ** 2 * variance[chosen] / np.maximum(mixed[chosen], 1e-6) ** 2
-        found = float(((logs + 0.5 * power * np.log1p(spared)) * w).sum())
+        found = float(((logs + 0.5 * power * log1p(spared)) * w).sum())
         return found - rows * (1 - share) * optimism
 
     of = of_classes if classification else of_numbers
     likelihood = _WORTH * np.array([of(share) for share in _SHARES])
     before = 1 / (1 + rows / _EVEN_ROWS)
     likelihood -= 0.5 * ((_SHARES - before) / _DEVIATION) ** 2
-    chances = np.exp(likelihood - likelihood.max())
+    chances = exp(likelihood - likelihood.max())
     share = float((chances * _SHARES).sum() / chances.sum())
     return round(share, 3) if share >= _LEAST else 0.0

@@ -14,7 +14,7 @@ from ..export import program_of
 from ..export.c_functions import number
 from ..export.c_header import Parts, Sizes, function_of, identifier, text_of
 from .category_keys import CategoryKeys
-from .features import CategoricalFeature, Feature, MomentFeature, NumericFeature
+from .features import LINE_ENDS, CategoricalFeature, Feature, MomentFeature, NumericFeature
 from .scaling import BEND
 from .scores import SMALLEST_PROBABILITY
 from .targets import ClassTarget, NumericTarget
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .model import TableModel
 
 # `@` stands for the prefix of the header's names, NUM for the type of the networks' numbers.
+_VALUES = {"BEND": BEND, "LEAST": LINE_ENDS[0], "MOST": LINE_ENDS[1]}
 _SCALED = """
 /* (value - center) / scale, within 1e15 of 0 and perhaps bent towards 3 */
 static inline double @column_scaled(double value, double center, double scale, int bend) {
@@ -30,7 +31,7 @@ static inline double @column_scaled(double value, double center, double scale, i
   if (value != value) return 0;
   if (z > 1e15) z = 1e15;
   if (z < -1e15) z = -1e15;
-  return bend ? z / hypot(1, z / BEND) : z;
+  return bend ? z / sqrt(1 + z / BEND * (z / BEND)) : z;
 }"""
 _BINS = """
 /* of each bin between two edges: 0 below it, 1 above it, in between the share of the way */
@@ -40,6 +41,12 @@ static inline void @column_bins(double value, int count, const double *edges, NU
     const double share = (value - edges[i]) / (edges[i + 1] - edges[i]);
     x[i] = (NUM)(share < 0 ? 0 : share > 1 ? 1 : share);
   }
+}"""
+_LINE = """
+/* 0 at the first edge, 1 at the last, and a straight line from LEAST to MOST */
+static inline double @column_line(double value, double first, double last) {
+  const double share = (value - first) / (last - first);
+  return share < LEAST ? LEAST : share > MOST ? MOST : share;
 }"""
 _FIND = """
 /* The characters of a text that tell it apart: 2.0 is 2, but 02 and 1e3 are texts. */
@@ -123,8 +130,12 @@ def _numeric(feature: NumericFeature, row: _Row) -> None:
         count = len(feature.edges) - 1
         known = f"{value} != {value} ? {number(feature.center, 'float64')} : {value}"
         row.statements.append(f"@column_bins({known}, {count}, {edges}, x + {row.places[1]});")
-    if feature.indicator:
+        row.use(_LINE)
+        first, last = (number(feature.edges[i], "float64") for i in (0, -1))
         row.at = row.places[-1]
+        row.set(f"({row.parts.type})@column_line({known}, {first}, {last})")
+    if feature.indicator:
+        row.at = row.places[1 + feature.bins]
         row.set(f"{value} != {value}")
 
 
@@ -247,7 +258,7 @@ def to_text(
 
     Parameters
     ----------
-    name : str
+    name : str, default "table"
         What the header's names begin with.
     int8 : bool
         As of `densecore.export.export`.
@@ -298,7 +309,9 @@ def to_text(
     else:
         result, what = "void", "numbers: " + ", ".join(target.names).replace("*/", "* /")
     for helper in row.helpers:
-        text = helper.strip("\n").replace("NUM", kind).replace("BEND", number(BEND, "float64"))
+        text = helper.strip("\n").replace("NUM", kind)
+        for word, value in _VALUES.items():
+            text = text.replace(word, number(value, "float64"))
         body += text.replace("@", prefix).split("\n")
     body += members
     body.append(f"/* y: room for {outputs} {what}. */")

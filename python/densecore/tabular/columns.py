@@ -105,6 +105,7 @@ class Column:
 
     @property
     def contents(self) -> Contents:
+        """The cells as numbers, moments or texts; found out once, when first asked for."""
         if self._contents is None:
             self._contents = self._make_contents()
             if self._contents.codes is not None:
@@ -113,6 +114,7 @@ class Column:
 
     @property
     def kind(self) -> str:
+        """What the cells are, see `Contents`."""
         return self.contents.kind
 
     def texts(self) -> tuple[Codes, list[str]]:

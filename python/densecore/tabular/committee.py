@@ -1,13 +1,17 @@
 """Ensembles of different architectures that are asked as one."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..ensembles.ensemble import Ensemble
 from ..ensembles.history import EnsembleHistory
+from ..models.model import Model
+
+if TYPE_CHECKING:
+    from ..models.frozen import Frozen
 
 
 class Committee:
@@ -39,6 +43,7 @@ class Committee:
 
     @property
     def dtype(self) -> str:
+        """``"float32"`` or ``"float64"``, the same for all members."""
         return self.ensembles[0].dtype
 
     @property
@@ -57,7 +62,7 @@ class Committee:
             for _ in range(len(ensemble))
         ]
 
-    def with_linear(self, model: Any, share: float) -> "Committee":
+    def with_linear(self, model: Model, share: float) -> "Committee":
         """The same with a linear model as a further member."""
         linear = Ensemble(model, 1)
         linear.set_member(0, model)
@@ -83,7 +88,7 @@ class Committee:
         total: NDArray[np.float64] = sum(parts[1:], parts[0])
         return total
 
-    def member(self, number: int) -> Any:
+    def member(self, number: int) -> Model:
         """A member as a model of its own, of as many of the first inputs as it looks at."""
         for ensemble in self.ensembles:
             if number < len(ensemble):
@@ -91,7 +96,7 @@ class Committee:
             number -= len(ensemble)
         raise IndexError(f"member: found a number beyond the {len(self)} members")
 
-    def frozen(self) -> list[tuple[int, int, Any]]:
+    def frozen(self) -> list[tuple[int, int, "Frozen"]]:
         """Each member as a function of a few rows, with the place of its share (0 without shares)
         and the number of columns that it takes."""
         return [

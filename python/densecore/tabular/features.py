@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .algebra import sine_and_cosine
 from .columns import BOOLEAN_WORDS, Array, Column, category_key
 from .errors import listed
 from .json_fields import finite, flag, of_kind, positive, text, texts
@@ -39,6 +40,10 @@ class Surprises:
         return "; ".join(parts)
 
 
+# Lines go on beyond the training rows for as far as these reach; a wrong number may be anywhere.
+LINE_ENDS = (-1.0, 2.0)
+
+
 @dataclass
 class NumericFeature:
     """A column of numbers: bent((value - center) / scale), and whether it is missing.
@@ -47,6 +52,7 @@ class NumericFeature:
     weights are the learned replacement. `edges`, if there are any, cut the numbers into bins with
     an input each: 0 below the bin, 1 above it, in between the share of the way (the piecewise
     linear encoding of Gorishniy, Rubachev & Babenko, On embeddings for numerical features, 2022).
+    With them comes the number as it is, 0 at the first edge and 1 at the last, for linear models.
     """
 
     kind: ClassVar[str] = "numeric"
@@ -59,11 +65,18 @@ class NumericFeature:
 
     @property
     def bins(self) -> int:
+        """The number of bins; 0: the column has none."""
         return max(len(self.edges) - 1, 0)
 
     @property
+    def line(self) -> bool:
+        """Whether there is an input of the number as it is, the last one."""
+        return bool(self.edges)
+
+    @property
     def width(self) -> int:
-        return 1 + self.bins + int(self.indicator)
+        """The number of inputs of the network."""
+        return 1 + self.bins + int(self.indicator) + int(self.line)
 
     def cut(self, column: Column, rows: NDArray[np.intp], bins: int) -> None:
         """Cut the numbers of some rows into at most `bins` bins of about as many rows each."""
@@ -85,6 +98,7 @@ class NumericFeature:
 
     @property
     def knows_missing(self) -> bool:
+        """Whether a missing value has an input of its own."""
         return self.indicator
 
     @classmethod
@@ -109,22 +123,24 @@ class NumericFeature:
                 seen.add(self.name, "missing numbers, of which the training data had none",
                          int(unknown.sum()) - texts, [])  # fmt: skip
         out[:, 0] = bent(z) if bend else z
-        if self.edges:
-            self._write_bins(np.where(unknown, self.center, values), out[:, 1 : len(self.edges)])
         if self.indicator:
-            out[:, -1] = unknown
+            out[:, 1 + self.bins] = unknown
+        if self.edges:
+            self._write_bins(np.where(unknown, self.center, values), out)
 
     def _write_bins(self, values: Array, out: NDArray[Any]) -> None:
         for i, (low, high) in enumerate(itertools.pairwise(self.edges)):
-            out[:, i] = np.clip((values - low) / (high - low), 0, 1)
+            out[:, 1 + i] = np.clip((values - low) / (high - low), 0, 1)
+        low, high = self.edges[0], self.edges[-1]
+        out[:, -1] = np.clip((values - low) / (high - low), *LINE_ENDS)
 
     def transform_missing(self, out: NDArray[Any]) -> None:
         """The inputs of rows of a table that has no such column."""
         out[:] = 0
-        if self.edges:
-            self._write_bins(np.full(len(out), self.center), out[:, 1 : len(self.edges)])
         if self.indicator:
-            out[:, -1] = 1
+            out[:, 1 + self.bins] = 1
+        if self.edges:
+            self._write_bins(np.full(len(out), self.center), out)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -187,12 +203,14 @@ class CategoricalFeature:
 
     @property
     def width(self) -> int:
+        """The number of inputs of the network."""
         if self.single:
             return 1
         return len(self.categories) + int(self.other) + int(self.missing)
 
     @property
     def knows_missing(self) -> bool:
+        """Whether a missing value has an input of its own."""
         return self.missing or self.other
 
     @classmethod
@@ -339,10 +357,12 @@ class MomentFeature:
 
     @property
     def width(self) -> int:
+        """The number of inputs of the network."""
         return sum(1 if part == "time" else 2 for part in self.parts) + int(self.indicator)
 
     @property
     def knows_missing(self) -> bool:
+        """Whether a missing value has an input of its own."""
         return self.indicator
 
     @classmethod
@@ -387,9 +407,10 @@ class MomentFeature:
                 at += 1
                 continue
             period, shift = self._PERIODS[part]
-            turn = np.where(unknown, 0, values + shift) % period * (2 * np.pi / period)
-            out[:, at] = np.where(unknown, 0, np.sin(turn))
-            out[:, at + 1] = np.where(unknown, 0, np.cos(turn))
+            turns = np.where(unknown, 0, values + shift) % period / period
+            sine, cosine = sine_and_cosine(turns)
+            out[:, at] = np.where(unknown, 0, sine)
+            out[:, at + 1] = np.where(unknown, 0, cosine)
             at += 2
         if self.indicator:
             out[:, at] = unknown

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base.blas import one_blas_thread
-from .features import NumericFeature
+from .algebra import exp, inverse_factor, log, product, solved
 from .folds import Indices
+from .linear_columns import Bent, Bins, Columns, Straight
 from .preparation import Preparation
 
 Array = NDArray[np.float64]
 
-# So many columns, or rows, are solved for in a fraction of the networks' time.
-_MOST_COLUMNS = 600
 # Of the columns in double precision (40 MB); of classes, which take a search.
 _MOST_NUMBERS = {False: 5e6, True: 4e6}
 # For standardised columns, from nearly none (a table without noise) to hardly any slope.
@@ -64,7 +62,7 @@ def fit_linear(
     x : ndarray (rows, inputs)
     y : ndarray (rows,) of class numbers, or (rows, outputs)
     weight : ndarray (rows,), optional
-    simple : bool
+    simple : bool, default False
         Without bins, and so with a single slope for a column of numbers.
     """
     rows = np.unique(np.concatenate(held_out))
@@ -73,173 +71,57 @@ def fit_linear(
     most = _MOST_NUMBERS[classification] / (outputs if classification else 1)
     best: Linear | None = None
     least = np.empty(0)
-    with one_blas_thread():
-        for view in (_Straight, _Bent) if simple else (_Straight, _Bent, _Bins):
-            columns = _Columns.of(view, preparation, x, w, most)
-            if columns is None:
-                continue
-            solve = _logistic if classification else _least_squares
-            solved, outside = solve(columns.z, truth, held_out, w)
-            losses = losses_of(outside[rows], truth[rows], classification) * w[rows]
-            # Another view is for those whom it helps for certain.
-            gains = least - losses if best is not None else None
-            if gains is None or gains.mean() > 2 * gains.std() / len(gains) ** 0.5:
-                kernel, bias = columns.of_inputs(solved)
-                best, least = (
-                    Linear(view.spread(preparation, x, kernel), bias, outside[rows]),
-                    losses,
-                )
+    for view in (Straight, Bent) if simple else (Straight, Bent, Bins):
+        columns = Columns.of(view, preparation, x, w, most)
+        if columns is None:
+            continue
+        solve = _logistic if classification else _least_squares
+        found, outside = solve(columns.z, truth, held_out, w)
+        losses = losses_of(outside[rows], truth[rows], classification) * w[rows]
+        # Another view is for those whom it helps for certain.
+        gains = least - losses if best is not None else None
+        if gains is None or gains.mean() > 2 * gains.std() / len(gains) ** 0.5:
+            kernel, bias = columns.of_inputs(found)
+            best = Linear(view.spread(preparation, x, kernel), bias, outside[rows])
+            least = losses
     return best
 
 
 def losses_of(answers: Array, truth: Array, classification: bool) -> Array:
     """Squared errors (rows,), or logarithmic losses of probabilities."""
     if classification:
-        logs: Array = -np.log(np.clip((answers * truth).sum(axis=1), 1e-15, None))
-        return logs
+        return -log(np.clip((answers * truth).sum(axis=1), 1e-15, None))
     squares: Array = ((answers - truth) ** 2).sum(axis=1)
     return squares
 
 
-# What a linear model is given ---------------------------------------------------------------------
-
-
-def _short(preparation: Preparation, x: NDArray[Any]) -> int:
-    """Inputs before the bins."""
-    return int(x.shape[1]) - preparation.bins
-
-
-class _Bent:
-    """The inputs but the bins."""
-
-    @staticmethod
-    def width(preparation: Preparation, x: NDArray[Any]) -> int:
-        return _short(preparation, x)
-
-    @staticmethod
-    def columns(preparation: Preparation, x: NDArray[Any]) -> Array:
-        made: Array = x[:, : _short(preparation, x)].astype(np.float64)
-        return made
-
-    @staticmethod
-    def spread(preparation: Preparation, x: NDArray[Any], kernel: Array) -> Array:
-        """The kernel of the columns as that of all inputs."""
-        full = np.zeros((x.shape[1], kernel.shape[1]))
-        full[: len(kernel)] = kernel
-        return full
-
-
-class _Straight(_Bent):
-    """Numbers that are not bent, within the range of the training rows.
-
-    The bins of a column add up to its number; what lies beyond their ends does not pull the line
-    away.
-    """
-
-    @staticmethod
-    def width(preparation: Preparation, x: NDArray[Any]) -> int:
-        return _short(preparation, x) if preparation.bins else 0
-
-    @staticmethod
-    def columns(preparation: Preparation, x: NDArray[Any]) -> Array:
-        made = _Bent.columns(preparation, x)
-        for number, bins, widths in _binned(preparation):
-            made[:, number] = x[:, bins].astype(np.float64) @ widths
-        return made
-
-    @staticmethod
-    def spread(preparation: Preparation, x: NDArray[Any], kernel: Array) -> Array:
-        full = _Bent.spread(preparation, x, kernel)
-        for number, bins, widths in _binned(preparation):
-            full[bins] = widths[:, np.newaxis] * kernel[number]
-            full[number] = 0
-        return full
-
-
-class _Bins(_Bent):
-    """All inputs: a line with a bend at each edge of a bin."""
-
-    @staticmethod
-    def width(preparation: Preparation, x: NDArray[Any]) -> int:
-        return x.shape[1] if preparation.bins else 0
-
-    @staticmethod
-    def columns(preparation: Preparation, x: NDArray[Any]) -> Array:
-        return x.astype(np.float64)
-
-
-def _binned(preparation: Preparation) -> Iterator[tuple[int, NDArray[np.intp], Array]]:
-    """Of each column with bins: the place of its number, those of its bins, and their widths in
-    units of its deviation."""
-    for feature, place in zip(preparation.features, preparation.places(), strict=True):
-        if isinstance(feature, NumericFeature) and feature.edges:
-            widths = np.diff(feature.edges)
-            yield int(place[0]), place[1 : 1 + feature.bins], widths / widths.sum()
-
-
-@dataclass
-class _Columns:
-    """Columns (rows, m) with mean 0 and deviation 1; when there are more columns than rows, turned
-    so that there are as many as rows, which a ridge does not notice."""
-
-    z: Array
-    mean: Array
-    scale: Array
-    turn: Array | None
-
-    @classmethod
-    def of(
-        cls, view: type[_Bent], preparation: Preparation, x: NDArray[Any], w: Array, most: float
-    ) -> "_Columns | None":
-        """None: there is no such view, or it has too many columns."""
-        width = view.width(preparation, x)
-        if not width or width * len(x) > most:
-            return None
-        if min(width, len(x)) > _MOST_COLUMNS:
-            return None
-        z = view.columns(preparation, x)
-        mean = np.average(z, axis=0, weights=w)
-        z -= mean
-        scale = np.sqrt(np.average(z**2, axis=0, weights=w))
-        scale[scale <= 1e-6] = 1.0
-        z /= scale
-        if width <= len(x):
-            return cls(z, mean, scale, None)
-        squares, vectors = np.linalg.eigh(z @ z.T)
-        kept = squares > 1e-9 * squares[-1]
-        sizes = np.sqrt(squares[kept])
-        turned = vectors[:, kept] * sizes
-        return cls(turned, mean, scale, z.T @ (vectors[:, kept] / sizes))
-
-    def of_inputs(self, solved: Array) -> tuple[Array, Array]:
-        """Kernel and bias for the columns as they are, of what was solved for z and a constant."""
-        kernel = solved[:-1] if self.turn is None else self.turn @ solved[:-1]
-        kernel = kernel / self.scale[:, np.newaxis]
-        return kernel, solved[-1] - self.mean @ kernel
-
-
 # Solvers: the coefficients (columns and a constant, outputs) for all rows, and what those for the
-# other parts say of each row. ---------------------------------------------------------------------
+# other parts say of each row. Within, coefficients are (outputs, columns): products with long rows
+# are the soonest.
 
 
 def _least_squares(
     z: Array, y: Array, held_out: Sequence[Indices], w: Array
 ) -> tuple[Array, Array]:
     a = np.column_stack([z, np.ones(len(z))])
+    across = np.ascontiguousarray(a.T)
     rows = np.unique(np.concatenate(held_out))
 
     def sums(chosen: Any) -> tuple[Array, Array]:
-        aw = a[chosen] * w[chosen, np.newaxis]
-        return aw.T @ a[chosen], aw.T @ y[chosen]
+        inside, weight = a[chosen], w[chosen]
+        return (
+            product(across[:, chosen] * weight, inside),
+            product(y[chosen].T * weight, inside),
+        )
 
     def solutions(gram: Array, moment: Array) -> Iterator[Array]:
         total = max(gram[-1, -1], 1e-300)
-        mean, level = gram[:-1, -1] / total, moment[-1] / total
-        values, vectors = np.linalg.eigh(gram[:-1, :-1] - total * np.outer(mean, mean))
-        turned = vectors.T @ (moment[:-1] - total * np.outer(mean, level))
+        mean, level = gram[:-1, -1] / total, moment[:, -1:] / total
+        spread = gram[:-1, :-1] - total * np.outer(mean, mean)
+        right = moment[:, :-1] - total * level * mean
         for ridge in _RIDGES:
-            found = vectors @ (turned / (np.maximum(values, 0) + ridge)[:, np.newaxis])
-            yield np.vstack([found, level - mean @ found])
+            found = solved(inverse_factor(spread + ridge * np.eye(len(spread))), right)
+            yield np.hstack([found, level - (found * mean).sum(axis=1, keepdims=True)])
 
     gram, moment = sums(slice(None))
     outside = np.zeros((len(_RIDGES), len(z), y.shape[1]))
@@ -247,37 +129,39 @@ def _least_squares(
         g, m = sums(part)
         if len(held_out) == 1:  # no model sees these rows
             gram, moment, g, m = gram - g, moment - m, 0 * g, 0 * m
+        unseen = across[:, part]
         for answers, found in zip(outside, solutions(gram - g, moment - m), strict=True):
-            answers[part] = a[part] @ found
+            answers[part] = product(found, unseen).T
     errors = [float((losses_of(o[rows], y[rows], False) * w[rows]).sum()) for o in outside]
     best = int(np.argmin(errors))
-    return list(solutions(gram, moment))[best], outside[best]
+    return list(solutions(gram, moment))[best].T, outside[best]
 
 
 def _logistic(z: Array, y: Array, held_out: Sequence[Indices], w: Array) -> tuple[Array, Array]:
     a = np.column_stack([z, np.ones(len(z))])
+    across = np.ascontiguousarray(a.T)
     rows = np.unique(np.concatenate(held_out))
-    free = np.ones((a.shape[1], 1))
+    free = np.ones(a.shape[1])
     free[-1] = 0  # a constant that is held back would move the mean of the probabilities
 
     def gram_of(chosen: Any) -> Array:
-        made: Array = (a[chosen] * w[chosen, np.newaxis]).T @ a[chosen]
-        return made
+        return product(across[:, chosen] * w[chosen], a[chosen])
 
     def descend(chosen: Any, gram: Array, ridges: Sequence[float]) -> Iterator[Array]:
         """From the largest ridge to the smallest, each from the solution before."""
-        inside, targets, weight = a[chosen], y[chosen], w[chosen, np.newaxis]
-        at = np.zeros((a.shape[1], y.shape[1]))
+        inside, turned = a[chosen], np.ascontiguousarray(across[:, chosen])
+        targets, weight = y[chosen].T, w[chosen]
+        at = np.zeros((y.shape[1], a.shape[1]))
         for ridge in ridges:
             # Half the Gram matrix is above all second derivatives (Böhning, 1992): steps need no
             # search, and Nesterov's momentum makes them few.
-            bound = gram / 2 + np.diag(ridge * free[:, 0] + 1e-6)
-            inverse = np.linalg.inv(bound)
+            factor = inverse_factor(gram / 2 + np.diag(ridge * free + 1e-6))
+            inverse = product(factor.T, factor)
             ahead, pace = at.copy(), 1.0
             for _ in range(_STEPS):
-                slope = inside.T @ ((_softmax(inside @ ahead) - targets) * weight)
+                slope = product((_softmax(product(ahead, turned)) - targets) * weight, inside)
                 slope += ridge * free * ahead
-                step = inverse @ slope
+                step = product(slope, inverse)
                 new = ahead - step
                 if float((slope * (new - at)).sum()) > 0:
                     pace = 1.0
@@ -292,20 +176,22 @@ def _logistic(z: Array, y: Array, held_out: Sequence[Indices], w: Array) -> tupl
     outside = np.zeros((len(_CLASS_RIDGES), *y.shape))
     for part in held_out:
         others = np.setdiff1d(np.arange(len(a)), part)
-        found = descend(others, gram - gram_of(part), _CLASS_RIDGES)
-        for answers, solved in zip(outside, found, strict=True):
-            answers[part] = _softmax(a[part] @ solved)
+        unseen = across[:, part]
+        ways = descend(others, gram - gram_of(part), _CLASS_RIDGES)
+        for answers, found in zip(outside, ways, strict=True):
+            answers[part] = _softmax(product(found, unseen)).T
     errors = [float((losses_of(o[rows], y[rows], True) * w[rows]).sum()) for o in outside]
     # The strongest of those that are as likely: what is unlikely to matter stays out.
     best = int(np.argmax(np.array(errors) <= min(errors) + 0.5))
     seen: Any = slice(None)
     if len(held_out) == 1:  # no model sees these rows
         seen, gram = others, gram - gram_of(held_out[0])
-    *_, solved = descend(seen, gram, _CLASS_RIDGES[: best + 1])
-    return solved, outside[best]
+    *_, found = descend(seen, gram, _CLASS_RIDGES[: best + 1])
+    return found.T, outside[best]
 
 
 def _softmax(z: Array) -> Array:
-    raised = np.exp(z - z.max(axis=1, keepdims=True))
-    answers: Array = raised / raised.sum(axis=1, keepdims=True)
+    """Of logits (classes, rows)."""
+    raised = exp(z - z.max(axis=0))
+    answers: Array = raised / raised.sum(axis=0)
     return answers

@@ -81,6 +81,7 @@ def train(
     progress: Progress | None = None,
     numbers: int = 0,
     bins: int = 0,
+    lines: int = 0,
     executor: Any = None,
     comm: Any = None,
 ) -> Committee:
@@ -96,8 +97,9 @@ def train(
     monitor : str
         The number of the validation that tells the best epoch; by default the loss, without label
         smoothing.
-    numbers, bins : int
-        How many of the first inputs are columns of numbers, and of the last ones their bins.
+    numbers, bins, lines : int, default 0
+        How many of the first inputs are columns of numbers, how many of the last ones are for
+        linear models only, and how many before those are bins.
     executor, comm : optional
         Where members are trained, see `Ensemble.fit`.
     """
@@ -119,7 +121,7 @@ def train(
     together = recipe.together(rows)
     ensembles: list[Ensemble] = []
     for kind, each in kinds:
-        inputs = x if kind == 0 else x[:, : x.shape[1] - bins]
+        inputs = x[:, : x.shape[1] - lines - (bins if kind else 0)]
         members = len(held_out) * each
         done = sum(len(e) for e in ensembles) // len(held_out)
 

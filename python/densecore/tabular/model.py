@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from .preparation import ClassTarget, NumericTarget, Preparation, Surprises
 from .reader import Table
 from .scores import sharpened
 
+if TYPE_CHECKING:
+    from ..models.frozen import Frozen
+
 FORMAT_VERSION = "1"
 
 
@@ -31,12 +34,12 @@ class TableModel:
     ----------
     ensemble : Committee
     preparation : Preparation
-    power : float
+    power : float, default 1.0
         What probabilities are raised to (1 / temperature), so that they are calibrated.
     residuals : ndarray (quantiles, outputs), optional
         Of a regression: quantiles of the errors of rows that were not trained on, in the units
         that the networks learn.
-    card : dict
+    card : dict, optional
         What is known of the training; JSON-able.
     """
 
@@ -53,14 +56,16 @@ class TableModel:
         self.power = power
         self.residuals = residuals
         self.card = {} if card is None else card
-        self._frozen: list[tuple[int, int, Any]] | None = None
+        self._frozen: list[tuple[int, int, Frozen]] | None = None
 
     @property
     def target(self) -> ClassTarget | NumericTarget:
+        """What is predicted: classes or numbers."""
         return self.preparation.target
 
     @property
     def dtype(self) -> str:
+        """``"float32"`` or ``"float64"``, that of the networks."""
         return self.ensemble.dtype
 
     def outputs(self, table: Table, seen: Surprises | None = None) -> NDArray[np.float64]:
@@ -219,7 +224,10 @@ class TableModel:
         shares = config.get("shares")
         committee = Committee(ensembles, None if shares is None else [finite(s) for s in shares])
         preparation = Preparation.from_dict(
-            config["table"], committee.inputs, ensembles[0]._model._outputs
+            config["table"],
+            committee.inputs,
+            ensembles[0]._model._outputs,
+            lines=committee.shares is not None,
         )
         card = config["card"]
         if not isinstance(card, dict):

@@ -15,7 +15,7 @@ from .._base import core
 from ..export import onnx, program_of
 from ..export.onnx_graph import TABLES, TYPES, Graph, value_info
 from .category_keys import CategoryKeys
-from .features import CategoricalFeature, Feature, MomentFeature, NumericFeature
+from .features import LINE_ENDS, CategoricalFeature, Feature, MomentFeature, NumericFeature
 from .scaling import BEND
 from .scores import SMALLEST_PROBABILITY
 from .targets import ClassTarget
@@ -56,6 +56,7 @@ def _numeric(feature: NumericFeature, columns: _Columns) -> list[str]:
     values = g.node("Cast", columns.input(feature.name, "float32"), to=TYPES["float64"])
     unknown = g.node("IsNaN", values)
     found = [columns.scaled(values, unknown, feature.center, feature.scale)]
+    line = None
     if feature.edges:
         pairs = list(itertools.pairwise(feature.edges))
         low = g.constant(f"{feature.name}.low", np.array([[a for a, _ in pairs]]))
@@ -63,9 +64,13 @@ def _numeric(feature: NumericFeature, columns: _Columns) -> list[str]:
         known = g.node("Where", unknown, g.number(feature.center), values)
         share = g.node("Div", g.node("Sub", known, low), size)
         found.append(g.node("Max", g.node("Min", share, g.number(1.0)), g.number(0.0)))
+        first, last = feature.edges[0], feature.edges[-1]
+        share = g.node("Div", g.node("Sub", known, g.number(first)), g.number(last - first))
+        low, high = (g.number(end) for end in LINE_ENDS)
+        line = g.node("Max", g.node("Min", share, high), low)
     if feature.indicator:
         found.append(g.node("Cast", unknown, to=TYPES["float64"]))
-    return found
+    return found if line is None else [*found, line]
 
 
 def _category(feature: CategoricalFeature, columns: _Columns) -> list[str]:
@@ -131,7 +136,7 @@ def _networks(model: "TableModel", g: Graph, inputs: str) -> str:
     if model.dtype != "float64":
         x = g.node("Cast", inputs, to=TYPES[model.dtype])
     outputs = []
-    parts = {model.preparation.inputs: x}  # the networks without bins see fewer inputs
+    parts = {model.preparation.inputs: x}  # only a linear model sees all inputs
     for number in range(len(model.ensemble)):
         program = program_of(model.ensemble.member(number))
         if program.inputs not in parts:
@@ -224,6 +229,7 @@ def to_bytes(
     numbers: list[str] = []
     parts: list[str] = []
     bins: list[str] = []
+    lines: list[str] = []
     for feature in preparation.features:
         if type(feature) not in _FEATURES:
             raise ValueError(
@@ -235,8 +241,9 @@ def to_bytes(
             numbers.append(made.pop(0))
             if feature.edges:
                 bins.append(made.pop(0))
+                lines.append(made.pop())
         parts += made
-    inputs = g.node("Concat", *numbers, *parts, *bins, axis=1)
+    inputs = g.node("Concat", *numbers, *parts, *bins, *lines, axis=1)
     target = model.target
     if isinstance(target, ClassTarget):
         classes = target.classes if classes is None else classes

@@ -43,7 +43,8 @@ def _curves(axis: Any, trained: Trained) -> None:
         np.arange(1, len(losses) + 1), trained.history["loss"].mean(axis=1), color="tab:grey",
         label="training (mean)",
     )  # fmt: skip
-    axis.set(xlabel="epoch", ylabel="loss", title="Validation loss of each network; best epochs")
+    axis.set(xlabel="epoch", ylabel="loss", title="Validation loss of each network; kept epochs")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     known = losses[np.isfinite(losses)]
     if known.size:
         axis.set_ylim(top=float(np.quantile(known, 0.95)) * 1.1 + 1e-9)
@@ -61,6 +62,7 @@ def _calibration(axis: Any, trained: Trained) -> None:
         [confidence[place == b].mean() for b in bins],
         [right[place == b].mean() for b in bins],
         "o-",
+        clip_on=False,
     )
     low = float(min(confidence.min(), right[place == bins[0]].mean()))
     axis.set(xlabel="probability of the predicted class", ylabel="share that is right",

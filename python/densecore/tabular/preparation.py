@@ -51,7 +51,8 @@ class Preparation:
 
     `bend`: whether scaled numbers are bent towards ±3; not for a model that is to be linear.
     `by_kind`: first come the columns of numbers, which a layer may embed, then all else but their
-    bins, and the bins at last, which a network may leave out; otherwise feature by feature.
+    bins and lines, then the bins, which a network may leave out, and at last the lines, which are
+    for linear models; otherwise feature by feature.
     """
 
     features: list[Feature]
@@ -68,32 +69,47 @@ class Preparation:
 
     @property
     def bins(self) -> int:
-        """How many of the last inputs are bins."""
+        """How many inputs are bins: the last ones before the lines."""
         if not self.by_kind:
             return 0
         return sum(feature.bins for feature in self.features if isinstance(feature, NumericFeature))
 
+    @property
+    def lines(self) -> int:
+        """How many of the last inputs are lines."""
+        if not self.by_kind:
+            return 0
+        return sum(feature.line for feature in self.features if isinstance(feature, NumericFeature))
+
     def places(self) -> list[NDArray[np.intp]]:
         """Of each feature, where each of its inputs stands."""
-        number, at, bin_at = 0, self.numbers, self.inputs - self.bins
+        number, at, line_at = 0, self.numbers, self.inputs - self.lines
+        bin_at = line_at - self.bins
         found = []
         for feature in self.features:
             if not self.by_kind or not isinstance(feature, NumericFeature):
                 found.append(np.arange(at, at + feature.width))
                 at += feature.width
                 continue
-            more = feature.width - 1 - feature.bins
+            bins, more, lines = feature.bins, int(feature.indicator), int(feature.line)
             found.append(
                 np.concatenate([
-                    [number], np.arange(bin_at, bin_at + feature.bins), np.arange(at, at + more)
+                    [number], np.arange(bin_at, bin_at + bins), np.arange(at, at + more),
+                    np.arange(line_at, line_at + lines),
                 ]).astype(np.intp)
             )  # fmt: skip
-            number, bin_at, at = number + 1, bin_at + feature.bins, at + more
+            number, bin_at, at, line_at = number + 1, bin_at + bins, at + more, line_at + lines
         return found
 
     @property
     def inputs(self) -> int:
+        """The number of inputs of the network."""
         return sum(feature.width for feature in self.features)
+
+    @property
+    def network_inputs(self) -> int:
+        """All but the lines, which are for linear models."""
+        return self.inputs - self.lines
 
     def cut_numbers(self, table: Table, rows: NDArray[np.intp], bins: int) -> None:
         """Give the columns of numbers inputs for their bins, cut at the quantiles of some rows."""
@@ -155,8 +171,11 @@ class Preparation:
         }
 
     @classmethod
-    def from_dict(cls, data: Any, inputs: int, outputs: int) -> "Preparation":
-        """Read and check what `to_dict` wrote, against the network's inputs and outputs.
+    def from_dict(
+        cls, data: Any, inputs: int, outputs: int, *, lines: bool = True
+    ) -> "Preparation":
+        """Read and check what `to_dict` wrote, against the network's inputs and outputs; `lines`:
+        whether the lines are among these inputs.
 
         Raises
         ------
@@ -176,9 +195,10 @@ class Preparation:
             raise ValueError(f"damaged entry ({reprlib.repr(error)})") from None
         refuse_repeated([feature.name for feature in features])
         found = cls(features, target, bend, version >= 3)
-        if (found.inputs, target.outputs) != (inputs, outputs):
+        count = found.inputs if lines else found.network_inputs
+        if (count, target.outputs) != (inputs, outputs):
             raise ValueError(
-                f"found {found.inputs} inputs and {target.outputs} outputs, wanted {inputs} and "
+                f"found {count} inputs and {target.outputs} outputs, wanted {inputs} and "
                 f"{outputs} as the network"
             )
         return found

@@ -42,6 +42,7 @@ class Problem:
 
     @property
     def classification(self) -> bool:
+        """Whether classes are predicted, not numbers."""
         return isinstance(self.preparation.target, ClassTarget)
 
     @property
@@ -204,7 +205,7 @@ def affordable_bins(preparation: Preparation, rows: int, bins: int) -> int:
     if not numbers or not bins:
         return 0
     room = min(_MOST_INPUTS, _MOST_NUMBERS / rows) - preparation.inputs
-    possible = min(bins, int(room / numbers))
+    possible = min(bins, int(room / numbers) - 1)  # and a line
     return possible if possible >= _FEWEST_BINS else 0
 
 

@@ -56,6 +56,7 @@ class Table:
 
     @property
     def names(self) -> list[str]:
+        """The columns' names, in their order."""
         return list(self._columns)
 
     def __len__(self) -> int:
@@ -116,9 +117,9 @@ def read_table(
         text, plain, gzip or zip.
     separator : str, optional
         By default found in the first lines: comma, semicolon, tab, ``|``, or blanks.
-    header : bool
+    header : bool, default True
         Whether the first row names the columns; else they are ``column_1``, ``column_2``, ….
-    missing_values : collection of str
+    missing_values : collection of str, default ()
         Texts that stand for a missing value in every column, besides an empty cell.
 
     Raises

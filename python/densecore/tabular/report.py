@@ -42,7 +42,7 @@ def describe_problem(problem: Problem, task_given: bool) -> list[str]:
     lines = [
         f"{problem.table.path}: {counted(len(problem.x), 'row')}, "
         f"{counted(len(features), 'column')} of use ({shown}): "
-        f"{counted(problem.preparation.inputs, 'input')}",
+        f"{counted(problem.preparation.network_inputs, 'input')}",
         goal + ("" if task_given else " (--task overrides)"),
     ]
     for name, reason in list(problem.left_out.items())[:20]:
@@ -130,12 +130,13 @@ def describe_card(model: TableModel) -> list[str]:
     card, recipe = model.card, model.card.get("recipe", {})
     if not recipe:
         return []
-    kept = recipe["kept_epochs"]
+    first, last = min(recipe["kept_epochs"]), max(recipe["kept_epochs"])
+    kept = f"{first}" if first == last else f"{first} to {last}"
     lines = [
         f"trained on {counted(card['rows'], 'row')} (hash {card['data_hash']}) with densecore "
         f"{card['versions']['densecore']}, seed {card['seed']}",
         f"recipe '{recipe['name']}': {counted(recipe['networks'], 'network')}, up to "
-        f"{counted(recipe['epochs'], 'epoch')}, best after {min(kept)} to {max(kept)}",
+        f"{counted(recipe['epochs'], 'epoch')}, best after {kept}",
     ]
     if card["task"] == "classification":
         lines.append(f"temperature of the probabilities: {1 / model.power:.3f}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import NumericFeature
+from .features import LINE_ENDS, NumericFeature
 from .preparation import Preparation
 from .scaling import bent, scaled
 
@@ -39,13 +39,22 @@ class RowKernel:
         self.numbers = np.array([place[0] for place in places], np.intp)
         marked = [i for i, f in enumerate(features) if f.indicator]
         self.marked = np.array(marked, np.intp)
-        self.marks = np.array([places[i][-1] for i in marked], np.intp)
+        self.marks = np.array([places[i][1 + features[i].bins] for i in marked], np.intp)
         edges = [(i, np.array(f.edges)) for i, f in enumerate(features) if f.edges]
         self.binned = np.array([i for i, e in edges for _ in e[1:]], np.intp)
         self.bins = np.array([places[i][1 + k] for i, e in edges for k in range(len(e) - 1)],
                              np.intp)  # fmt: skip
         self.lows = np.concatenate([e[:-1] for _, e in edges] or [np.empty(0)])
         self.sizes = np.concatenate([np.diff(e) for _, e in edges] or [np.empty(0)])
+        # A line is a further bin, from the first edge to the last, with other ends.
+        self.binned = np.append(self.binned, [i for i, _ in edges]).astype(np.intp)
+        self.bins = np.append(self.bins, [places[i][-1] for i, _ in edges]).astype(np.intp)
+        self.lows = np.append(self.lows, [e[0] for _, e in edges])
+        self.sizes = np.append(self.sizes, [e[-1] - e[0] for _, e in edges])
+        low, high = LINE_ENDS
+        bins = len(self.bins) - len(edges)
+        self.least = np.repeat([0.0, low], [bins, len(edges)])
+        self.most = np.repeat([1.0, high], [bins, len(edges)])
 
     @classmethod
     def of(cls, preparation: Preparation, names: Sequence[str]) -> "RowKernel | None":
@@ -69,7 +78,7 @@ class RowKernel:
         out[:, self.numbers] = bent(z) if bend else z
         if self.bins.size:
             shares = (chosen[:, self.binned] - self.lows) / self.sizes
-            out[:, self.bins] = np.minimum(np.maximum(shares, 0), 1)
+            out[:, self.bins] = np.minimum(np.maximum(shares, self.least), self.most)
         if self.marks.size:
             out[:, self.marks] = unknown[:, self.marked]
         return out

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .algebra import exp, log
+
 Array = NDArray[np.float64]
 Labels = NDArray[np.int32]
 
@@ -41,7 +43,7 @@ def class_scores(
     known = [a for a in aucs if not np.isnan(a)]
     return {
         "accuracy": float(np.average(right, weights=w)),
-        "log_loss": float(np.average(-np.log(p), weights=w)),
+        "log_loss": float(np.average(-log(p), weights=w)),
         "auc": float(np.mean(known)) if known else float("nan"),
         "f1": f1[1] if classes == 2 else float(np.mean(f1)),
         "balanced_accuracy": float(np.mean(recalls)),
@@ -103,27 +105,33 @@ def check_metric(name: str, classification: bool) -> None:
 
 def sharpened(probabilities: NDArray[Any], power: float) -> Array:
     """Probabilities to a power, so that each row sums to 1: temperature 1 / power."""
-    logs = np.log(np.clip(np.asarray(probabilities, np.float64), SMALLEST_PROBABILITY, 1)) * power
+    logs = log(np.clip(np.asarray(probabilities, np.float64), SMALLEST_PROBABILITY, 1)) * power
     logs -= logs.max(axis=1, keepdims=True)
-    raised = np.exp(logs)
+    raised = exp(logs)
     scaled: Array = raised / raised.sum(axis=1, keepdims=True)
     return scaled
 
 
 def best_power(probabilities: Array, labels: Labels, weight: Array | None = None) -> float:
     """The power of `sharpened` with the smallest log-loss, by golden section (the loss is convex
-    in the power). From 0.2 to 5."""
-    logs = np.log(np.clip(probabilities, SMALLEST_PROBABILITY, 1))
+    in the power). From 0.2 to 5.
+
+    To the rows comes one that may be of any class (Laplace's rule of succession): when all rows are
+    right, the next one may still be wrong, and no power is too large otherwise.
+    """
+    logs = log(np.clip(probabilities, SMALLEST_PROBABILITY, 1))
     w = _weights(weight, len(labels))
     rows = np.arange(len(labels))
+    any_class = 1 / (len(labels) + 2)
 
     def loss(exponent: float) -> float:
-        z = logs * np.exp(exponent)
+        z = logs * exp(exponent)
         top = z.max(axis=1)
-        total = top + np.log(np.exp(z - top[:, None]).sum(axis=1))
-        return float(np.average(total - z[rows, labels], weights=w))
+        total = top + log(exp(z - top[:, None]).sum(axis=1))
+        likely = (1 - any_class) * z[rows, labels] + any_class * z.mean(axis=1)
+        return float(np.average(total - likely, weights=w))
 
-    low, high = np.log(0.2), np.log(5.0)
+    low, high = float(log(0.2)), float(log(5.0))
     ratio = (5**0.5 - 1) / 2
     a, b = high - ratio * (high - low), low + ratio * (high - low)
     fa, fb = loss(a), loss(b)
@@ -136,7 +144,7 @@ def best_power(probabilities: Array, labels: Labels, weight: Array | None = None
             low, a, fa = a, b, fb
             b = low + ratio * (high - low)
             fb = loss(b)
-    return float(np.exp((low + high) / 2))
+    return float(exp((low + high) / 2))
 
 
 def calibration_error(probabilities: Array, labels: Labels, bins: int = 10) -> float:

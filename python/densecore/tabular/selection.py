@@ -58,7 +58,7 @@ def select(
     ----------
     rows : ndarray of int
         Numbers of the rows to learn from.
-    categorical : names
+    categorical : names, default ()
         Columns that are categories even if they hold numbers.
 
     Raises

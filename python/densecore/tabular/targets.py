@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .algebra import expm1, log1p
 from .columns import Array, Column, category_key, refuse_text
 from .errors import TableError, counted
 from .json_fields import finite, flag, positive, text, texts
@@ -23,6 +24,7 @@ class ClassTarget:
 
     @property
     def outputs(self) -> int:
+        """The number of classes, each of which is an output of the network."""
         return len(self.classes)
 
     @classmethod
@@ -82,7 +84,7 @@ class NumericTarget:
 
     With `log`, the network learns log(y + shift) instead of y, and a prediction is multiplied with
     `factor`, since the mean of logarithms is not the logarithm of the mean. `low` and `high` are
-    the range of the training rows, which no prediction leaves.
+    the range of the training rows, perhaps widened, which no prediction leaves.
     """
 
     kind: ClassVar[str] = "numbers"
@@ -97,6 +99,7 @@ class NumericTarget:
 
     @property
     def outputs(self) -> int:
+        """The number of targets, each of which is an output of the network."""
         return len(self.names)
 
     @classmethod
@@ -111,7 +114,7 @@ class NumericTarget:
         values = cls.values(columns)[rows]
         means, scales = [], []
         for j, column in enumerate(columns):
-            y = np.log1p(values[:, j]) if log else values[:, j]
+            y = log1p(values[:, j]) if log else values[:, j]
             with np.errstate(over="ignore", invalid="ignore"):
                 mean, deviation = float(y.mean()), float(y.std())
             if not np.isfinite(mean) or not np.isfinite(deviation):
@@ -130,6 +133,14 @@ class NumericTarget:
             values.max(axis=0).tolist(),
             log,
         )
+
+    def limit(self, values: Array, beyond: float) -> None:
+        """Keep predictions in the range of values (rows, outputs) and beyond it by a share of its
+        length; what is never negative stays so."""
+        low, high = values.min(axis=0), values.max(axis=0)
+        more = beyond * (high - low)
+        self.low = np.where(low >= 0, np.maximum(low - more, 0), low - more).tolist()
+        self.high = np.where(high <= 0, np.minimum(high + more, 0), high + more).tolist()
 
     @staticmethod
     def values(columns: Sequence[Column]) -> Array:
@@ -157,7 +168,7 @@ class NumericTarget:
 
     def scale(self, values: Array) -> Array:
         """From the targets' own units (rows, outputs) to what the network learns."""
-        inner = np.log1p(values) if self.log else values
+        inner = log1p(values) if self.log else values
         scaled: Array = (inner - np.array(self.means)) / np.array(self.scales)
         return scaled
 
@@ -166,7 +177,7 @@ class NumericTarget:
         inner: Array = scaled.astype(np.float64) * np.array(self.scales) + np.array(self.means)
         if self.log:
             with np.errstate(over="ignore"):
-                inner = np.expm1(inner) * self.factor
+                inner = expm1(inner) * self.factor
         return np.clip(inner, self.low, self.high) if self.low else inner
 
     def to_dict(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _LOOK_RECORDS = 50
 class TextTable:
     """The cells of a text file and the names of their columns."""
 
-    cells: Any  # core.DelimitedText
+    cells: core.DelimitedText
     names: list[str]
     separator: str
     notes: list[str] = field(default_factory=list)

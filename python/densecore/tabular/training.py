@@ -36,6 +36,8 @@ Say = Callable[[str], None]
 
 # The share of the epochs that the trial of a logarithmic target takes.
 _TRIAL = 0.25
+# A line goes on beyond the targets of the training rows: so far, in their range, if it were alone.
+_BEYOND = 0.5
 _EXACT_BASELINE = 2e7  # numbers of inputs, up to which the linear model has its own
 
 
@@ -120,7 +122,7 @@ def fit(
         What the best epoch is told by, where the core knows it (accuracy), and what is shown first.
     time_limit : float, optional
         Seconds for the training: fewer epochs, then fewer members, than the recipe has.
-    linear : bool
+    linear : bool, default True
         Whether a linear model is trained for comparison.
     executor, comm : optional
         Where the members are trained, see `Ensemble.fit`. With `comm` all ranks make the same call,
@@ -147,7 +149,7 @@ def fit(
         made = one.preparation
         return train(chosen, one.x, one.network_targets(), outputs, classification, over, seed,
                      weight=weight, monitor=monitor, epochs=count, progress=tell,
-                     numbers=made.numbers, bins=made.bins,
+                     numbers=made.numbers, bins=made.bins, lines=made.lines,
                      executor=executor, comm=comm)  # fmt: skip
 
     if time_limit is not None:
@@ -273,6 +275,8 @@ def _blended(
     share = best_share(
         outside, variance, better, linear.outside, y[rows], problem.classification, weight
     )
+    if isinstance(target, NumericTarget) and not target.log:
+        target.limit(problem.y, _BEYOND * share)
     if not share:
         return ensemble, outside
     notes.append(f"a linear model has a share of {share:.0%} in the predictions")
@@ -399,7 +403,7 @@ def _card(
     return {
         "rows": len(problem.x),
         "columns": len(problem.preparation.features),
-        "inputs": problem.preparation.inputs,
+        "inputs": problem.preparation.network_inputs,
         "task": "classification" if problem.classification else "regression",
         "target": [target.name] if isinstance(target, ClassTarget) else target.names,
         "left_out": problem.left_out,

@@ -55,8 +55,8 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
     Parameters
     ----------
     x : array_like (..., features)
-    axis : int
-    order : float
+    axis : int, default -1
+    order : float, default 2
         Of the norm, as of ``numpy.linalg.norm``.
 
     Returns

@@ -1,0 +1,133 @@
+// Steps whose batches several processes share: each computes the gradient of its part of the rows,
+// the caller adds up the parts, and all make the same update. A base of PyNetwork, which is `Self`.
+#pragma once
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "bindings/batch_arrays.h"
+#include "bindings/gil.h"
+#include "training/shared_step.h"
+
+namespace densecore::bindings {
+
+template <class T, class Self>
+class SharedSteps {
+ public:
+  index_t leaves_of(index_t rows) const { return self().network().leaves_of(rows); }
+  bool couples_rows() const { return self().network().couples_rows(); }
+  // What a batch's sum of losses is divided by, with several heads for each of them.
+  std::vector<double> batch_weights(const py::object& weight, index_t rows) {
+    const Objective<T>& objective = self().trainer().objective();
+    Targets<T> targets;
+    if (!weight.is_none()) set_weights(objective, targets, weight, rows);
+    std::vector<double> weights;
+    if (objective.has_heads())
+      objective.head_weights(targets, rows, weights);
+    else
+      weights.push_back(objective.batch_weight(targets.weight, rows));
+    return weights;
+  }
+  py::array reduced() const {
+    self().mark_.check_readable();
+    return view_of<T>(self().network().gradients(), 0,
+                      {self().network().parameter_count() + Network<T>::spare_slots});
+  }
+  // `add_up` is None or a function of an array, which must not call the network.
+  std::vector<double> part_gradient(const py::object& x, const py::object& y,
+                                    const py::object& weight, const std::vector<index_t>& cuts,
+                                    index_t leaf, index_t batch_rows,
+                                    const std::vector<double>& weights, const py::object& outputs,
+                                    const py::object& add_up) {
+    Trainer<T>& t = self().trainer();
+    const InUse in_use(self().mark_);
+    const Data<T> rows = data_of(self().network(), t.objective(), x, y, weight, self().labels_);
+    if (cuts.size() < 2 || cuts.back() - cuts.front() != rows.x.rows || cuts.front() < 0 ||
+        !std::is_sorted(cuts.begin(), cuts.end()) || leaf < 0)
+      throw std::invalid_argument(
+          "cuts: found numbers that do not fit the rows of x, wanted "
+          "ascending ones from the first row's to the last one's + 1");
+    const MatrixView<T> out = outputs.is_none() ? MatrixView<T>()
+                                                : output_matrix<T>("outputs", outputs, rows.x.rows,
+                                                                   self().network().outputs());
+    const BatchPart<T> part{whole_batch(batch_rows, weights), cuts, leaf,
+                            [&add_up](T* values, index_t count) {
+                              const AcquiredGil gil;
+                              if (!add_up.is_none())
+                                add_up(py::array_t<T>({count}, {sizeof(T)}, values, py::none()));
+                            }};
+    self().discard_pass();
+    std::vector<double> sums;
+    self().run(3 * self().network().forward_work(rows.x.rows), [&](Executor& executor) {
+      sums = densecore::part_gradient(executor, t, rows, part, out);
+    });
+    return sums;
+  }
+  void neutral_gradient() {
+    const InUse in_use(self().mark_);
+    self().discard_pass();
+    self().network().neutral_gradient();
+  }
+  std::vector<index_t> sums_of_pass() const { return self().network().sums_of_pass(); }
+  std::size_t sums_of_part() { return self().network().sums_of_part(self().trainer().objective()); }
+  index_t summed_count() const { return self().network().summed_count(); }
+  index_t table_columns() const { return self().network().table_columns(); }
+  void take_table_rows(const py::object& to) const {
+    const Network<T>& network = self().network();
+    network.take_table_rows(
+        output_matrix<T>("to", to, network.table_rows(), network.table_columns()));
+  }
+  void add_table_rows(const py::object& rows) {
+    const auto view = input_matrix<T>("rows", rows, any, self().network().table_columns());
+    const InUse in_use(self().mark_);
+    self().network().add_table_rows(view);
+  }
+  double shared_update(index_t rows, const std::vector<double>& weights, double penalty_weight) {
+    Trainer<T>& t = self().trainer();
+    const WholeBatch batch = whole_batch(rows, weights);
+    const InUse in_use(self().mark_);
+    const PenaltyWeight<T> factor(self().network(), penalty_weight);
+    self().discard_passes();
+    double penalty = 0;
+    self().run(8.0 * static_cast<double>(self().network().parameter_count()),
+               [&](Executor& executor) { penalty = densecore::shared_update(executor, t, batch); });
+    return penalty;
+  }
+  double add_penalties(index_t rows, const std::vector<double>& weights) {
+    Trainer<T>& t = self().trainer();
+    const WholeBatch batch = whole_batch(rows, weights);
+    const InUse in_use(self().mark_);
+    self().discard_pass();
+    return densecore::add_penalties(t, batch);
+  }
+  double mean_loss(const std::vector<double>& sums, index_t rows,
+                   const std::vector<double>& weights, double penalty) {
+    const LossSum sum = loss_of_batch(sums, rows, weights, penalty);
+    return sum.loss / self().trainer().objective().divisor(sum.weight);
+  }
+
+ protected:
+  LossSum loss_of_batch(const std::vector<double>& sums, index_t rows,
+                        const std::vector<double>& weights, double penalty) {
+    if (sums.size() != sums_of_part())
+      throw std::invalid_argument("sums: found " + std::to_string(sums.size()) +
+                                  " numbers, wanted " + std::to_string(sums_of_part()));
+    return batch_loss(self().trainer(), whole_batch(rows, weights), sums, penalty);
+  }
+
+ private:
+  Self& self() { return static_cast<Self&>(*this); }
+  const Self& self() const { return static_cast<const Self&>(*this); }
+  WholeBatch whole_batch(index_t rows, const std::vector<double>& weights) {
+    const std::size_t wanted =
+        std::max<std::size_t>(1, self().trainer().objective().heads().size());
+    if (weights.size() != wanted)
+      throw std::invalid_argument("weights: found " + std::to_string(weights.size()) +
+                                  " numbers, wanted " + std::to_string(wanted));
+    return {rows, weights};
+  }
+};
+
+}  // namespace densecore::bindings

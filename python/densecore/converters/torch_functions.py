@@ -1,0 +1,411 @@
+"""Functions of torch, torch.nn.functional and tensors, and operators, as functions of symbols."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import layers
+from .._base.dtypes import Array
+from ..activations import Activation
+from .torch_layers import array_of
+
+if TYPE_CHECKING:  # whose module imports this one
+    from .torch_graph import GraphReader
+
+#: NumPy's functions of single elements, by PyTorch's names.
+FUNCTIONS: Mapping[str, Any] = {
+    "abs": np.absolute, "add": np.add, "arctan": np.arctan, "atan": np.arctan, "ceil": np.ceil,
+    "cos": np.cos, "cosh": np.cosh, "div": np.divide, "exp": np.exp, "expm1": np.expm1,
+    "floor": np.floor, "log": np.log, "log1p": np.log1p, "max": np.maximum,
+    "maximum": np.maximum, "min": np.minimum, "minimum": np.minimum, "mul": np.multiply,
+    "multiply": np.multiply, "neg": np.negative, "pow": np.power, "reciprocal": np.reciprocal,
+    "round": np.rint, "sign": np.sign, "sin": np.sin, "sinh": np.sinh, "sqrt": np.sqrt,
+    "square": np.square, "sub": np.subtract, "subtract": np.subtract, "truediv": np.divide,
+}  # fmt: skip
+#: Activations, by PyTorch's names.
+ACTIVATION_NAMES: Mapping[str, str] = {
+    "celu": "celu", "elu": "elu", "gelu": "gelu", "hardsigmoid": "hard_sigmoid",
+    "hardswish": "hard_silu", "leaky_relu": "leaky_relu", "log_softmax": "log_softmax",
+    "logsigmoid": "log_sigmoid", "mish": "mish", "relu": "relu", "relu6": "relu6", "selu": "selu",
+    "sigmoid": "sigmoid", "silu": "silu", "softmax": "softmax", "softplus": "softplus",
+    "softsign": "softsign", "tanh": "tanh", "tanhshrink": "tanh_shrink",
+}  # fmt: skip
+_ARGUMENTS = {"celu": "alpha", "elu": "alpha", "leaky_relu": "negative_slope"}
+_WITHOUT_EFFECT = ("clone", "contiguous", "detach", "double", "float", "to", "type_as")
+
+Options = Mapping[str, Any]
+
+
+class Numbers:
+    """A parameter or a buffer that a ``forward`` uses itself.
+
+    Attributes
+    ----------
+    name : str
+    trainable : bool
+    """
+
+    def __init__(self, module: Any, name: str) -> None:
+        for part in name.split("."):
+            module = getattr(module, part)
+        self.name, self.trainable = name, bool(getattr(module, "requires_grad", False))
+        self._tensor = module
+
+    @property
+    def array(self) -> Array:
+        """The numbers.
+
+        Raises
+        ------
+        ValueError
+            They are of another type than float32 and float64.
+        """
+        return array_of(self.name, self._tensor)
+
+
+def without_row(x: Any) -> bool:
+    """Whether a symbol stands for one number of each row, without an axis of its own."""
+    return bool(vars(x).get("_is_number"))
+
+
+def _as_number(x: Any) -> Any:
+    vars(x)["_is_number"] = True
+    return x
+
+
+def _axis(x: Any, given: Any, what: str = "dim") -> int:
+    """An axis of a symbol, counted from the front, the rows being 0."""
+    rank = len(x.row) + 1
+    axis = given + rank if isinstance(given, int) and given < 0 else given
+    if not isinstance(axis, int) or not 1 <= axis < rank:
+        raise ValueError(f"found {what}={given} of rows of shape {x.row}, wanted one of the rows'")
+    return axis
+
+
+def call(reader: "GraphReader", name: str, taken: list[Any], options: Options) -> Any:
+    """What a function or a method makes of symbols.
+
+    Raises
+    ------
+    ValueError
+        There is no such layer here.
+    """
+    x = taken[0]
+    if any(isinstance(each, Numbers) for each in taken):
+        return _with_numbers(reader, name, taken, options)
+    if name in ACTIVATION_NAMES:
+        return layers.Activation(_activation(name, taken, options))(x)
+    if name in _WITHOUT_EFFECT:
+        return x
+    if name in _OTHERS:
+        return _OTHERS[name](taken, options)
+    function = FUNCTIONS.get(name)
+    if function is not None and not options and len(taken) == function.nin:
+        return function(*taken)
+    known = sorted({*ACTIVATION_NAMES, *FUNCTIONS, *_OTHERS, *_WITHOUT_EFFECT})
+    arguments = f" with {', '.join(options)}" if function is not None and options else ""
+    raise ValueError(f"found {name}{arguments}, wanted one of: {', '.join(known)}")
+
+
+def _with_numbers(reader: "GraphReader", name: str, taken: Sequence[Any], options: Options) -> Any:
+    """A product with a parameter, as the layer whose array it is."""
+    x, *rest = taken
+    if isinstance(x, Numbers) and name in ("mul", "add") and len(rest) == 1:
+        x, rest = rest[0], [x]
+    if isinstance(x, Numbers) or not all(isinstance(each, Numbers | type(None)) for each in rest):
+        raise ValueError("found numbers outside of modules, wanted them in Linear and such")
+    numbers = [each for each in [*rest, *options.values()] if isinstance(each, Numbers)]
+    arrays = [each.array for each in numbers]
+    trainable = numbers[0].trainable
+    if name in ("linear", "matmul") and arrays[0].ndim == 2 and len(arrays) <= 2:
+        kernel = arrays[0].T if name == "linear" else arrays[0]
+        layer: layers.Layer = layers.Dense(
+            kernel.shape[1], use_bias=len(arrays) > 1, trainable=trainable
+        )
+        given = {"kernel": kernel} | ({"bias": arrays[1]} if len(arrays) > 1 else {})
+    elif name == "mul" and arrays[0].size == 1 and not trainable:
+        return x * float(arrays[0].ravel()[0])
+    elif name == "mul" and arrays[0].ravel().shape == x.row and len(arrays) == 1:
+        layer, given = layers.Scale(trainable=trainable), {"scale": arrays[0].ravel()}
+    elif name == "add" and arrays[0].size == 1 and not trainable:
+        return x + float(arrays[0].ravel()[0])
+    else:
+        shapes = " and ".join(str(each.shape) for each in arrays)
+        raise ValueError(
+            f"found numbers outside of modules, of shape {shapes} in {name}, wanted them in Linear "
+            "and such, or in linear, @, and * of vectors"
+        )
+    reader.weights.append((layer, given))
+    reader.dtypes |= {each.dtype.name for each in arrays}
+    return layer(x)
+
+
+def _activation(name: str, taken: Sequence[Any], options: Options) -> Activation:
+    ignored = ("inplace", "dtype", "_stacklevel")
+    others = {key: value for key, value in options.items() if key not in ignored}
+    if name in ("softmax", "log_softmax"):
+        axis = others.get("dim", taken[1] if len(taken) > 1 else None)
+        last = len(taken[0].row)
+        if axis not in (-1, last):
+            raise ValueError(f"found dim={axis}, wanted -1 (the features)")
+        return Activation(name)
+    if name == "gelu":
+        return Activation(name, approximate=others.get("approximate", "none") == "tanh")
+    if name in _ARGUMENTS and (len(taken) > 1 or others):
+        value = next(iter(others.values())) if others else taken[1]
+        return Activation(name, **{_ARGUMENTS[name]: float(value)})
+    if others or (len(taken) > 1 and name not in _ARGUMENTS):
+        raise ValueError(f"found other arguments of {name}, wanted none")
+    if name == "leaky_relu":
+        return Activation(name, negative_slope=0.01)
+    return Activation(ACTIVATION_NAMES[name])
+
+
+# Shapes, parts and the rest: functions of what is taken, and of options ---------------------------
+
+
+def _option(taken: Sequence[Any], options: Options, place: int, key: str, default: Any) -> Any:
+    return options.get(key, taken[place] if len(taken) > place else default)
+
+
+def _concatenated(taken: list[Any], options: Options) -> Any:
+    axis = options.get("dim", options.get("axis", taken[1] if len(taken) > 1 else 0))
+    return layers.concatenate(taken[0], axis)
+
+
+def _stacked(taken: list[Any], options: Options) -> Any:
+    parts = taken[0]
+    axis = _option(taken, options, 1, "dim", 0)
+    if axis != 1 or any(part.row != parts[0].row for part in parts):
+        raise ValueError(f"found stack with dim={axis}, wanted 1, and rows of one shape")
+    return layers.concatenate([layers.Reshape((1, *part.row))(part) for part in parts], 1)
+
+
+def _flattened(taken: list[Any], options: Options) -> Any:
+    x, first = taken[0], _option(taken, options, 1, "start_dim", 0)
+    if x.row == (1,) and first == 0:
+        return _as_number(x)
+    if first != 1 or _option(taken, options, 2, "end_dim", -1) not in (-1, len(x.row)):
+        raise ValueError(f"found flatten from dimension {first}, wanted all but the rows: 1")
+    return layers.Flatten()(x) if len(x.row) > 1 else x
+
+
+def _viewed(taken: list[Any], options: Options) -> Any:
+    shape = taken[1] if isinstance(taken[1], list) else taken[1:]
+    row = tuple(int(size) for size in shape[1:])
+    if not row:
+        return _flattened(taken[:1], {})
+    return (layers.Flatten() if row == (-1,) else layers.Reshape(row))(taken[0])
+
+
+def _squeezed(taken: list[Any], options: Options) -> Any:
+    x = taken[0]
+    axis = _axis(x, _option(taken, options, 1, "dim", None))
+    if x.row[axis - 1] != 1:
+        return x
+    row = (*x.row[: axis - 1], *x.row[axis:])
+    return layers.Reshape(row)(x) if row else _as_number(_same(x))
+
+
+def _unsqueezed(taken: list[Any], options: Options) -> Any:
+    x, given = taken[0], _option(taken, options, 1, "dim", None)
+    if without_row(x):
+        return _same(x)
+    rank = len(x.row) + 2
+    axis = given + rank if given < 0 else given
+    if not 1 <= axis < rank:
+        raise ValueError(f"found dim={given} of unsqueeze, wanted one of the rows'")
+    return layers.Reshape((*x.row[: axis - 1], 1, *x.row[axis - 1 :]))(x)
+
+
+def _same(x: Any) -> Any:
+    """The same values as another symbol, with or without an axis."""
+    return layers.Identity()(x)
+
+
+def _permuted(taken: list[Any], options: Options) -> Any:
+    x = taken[0]
+    given = options.get("dims", taken[1] if isinstance(taken[1], list) else taken[1:])
+    dims = [0 if axis == 0 else _axis(x, axis) for axis in given]
+    if dims[0] != 0:
+        raise ValueError(f"found dims={list(given)}, wanted rows that stay first")
+    return layers.Permute(tuple(dims[1:]))(x)
+
+
+def _transposed(taken: list[Any], options: Options) -> Any:
+    x = taken[0]
+    one = _axis(x, _option(taken, options, 1, "dim0", None), "dim0")
+    other = _axis(x, _option(taken, options, 2, "dim1", None), "dim1")
+    dims = list(range(1, len(x.row) + 1))
+    dims[one - 1], dims[other - 1] = other, one
+    return layers.Permute(tuple(dims))(x)
+
+
+def _clamped(taken: list[Any], options: Options) -> Any:
+    x = taken[0]
+    low, high = _option(taken, options, 1, "min", None), _option(taken, options, 2, "max", None)
+    x = x if low is None else np.maximum(x, float(low))
+    return x if high is None else np.minimum(x, float(high))
+
+
+def _hard_tanh(taken: list[Any], options: Options) -> Any:
+    low = _option(taken, options, 1, "min_val", -1.0)
+    return _clamped([taken[0], low, _option(taken, options, 2, "max_val", 1.0)], {})
+
+
+def _reduced(kind: str) -> Callable[[list[Any], Options], Any]:
+    """A mean or a sum: of a row's vectors, or of a vector's elements."""
+
+    def reduce(taken: list[Any], options: Options) -> Any:
+        x, given = taken[0], _option(taken, options, 1, "dim", None)
+        given = given[0] if isinstance(given, list) and len(given) == 1 else given
+        axis, keep = _axis(x, given), bool(_option(taken, options, 2, "keepdim", False))
+        if len(x.row) == 2 and axis == 1 and kind == "mean":
+            return layers.GlobalAveragePooling1D(keepdims=keep)(x)
+        if len(x.row) == 2 and axis == 1 and kind == "max":
+            return layers.GlobalMaxPooling1D(keepdims=keep)(x)
+        if len(x.row) != 1 or kind == "max":
+            raise ValueError(
+                f"found {kind} along {given} of rows of shape {x.row}, wanted vectors, or axis 1 "
+                "of rows (steps, features)"
+            )
+        result = np.mean(x, axis=-1) if kind == "mean" else np.sum(x, axis=-1)
+        return result if keep else _as_number(result)
+
+    return reduce
+
+
+def _parts(count: Callable[[Any, list[Any], Options], list[int]]) -> Any:
+    """Parts of vectors one after another, of these sizes."""
+
+    def split(taken: list[Any], options: Options) -> list[Any]:
+        x = taken[0]
+        axis = _option(taken, options, 2, "dim", 0)
+        if len(x.row) != 1 or _axis(x, axis) != 1:
+            raise ValueError(f"found dim={axis} of rows of shape {x.row}, wanted parts of vectors")
+        ends = np.cumsum(count(x, taken, options)).tolist()
+        return [x[:, first:last] for first, last in zip([0, *ends[:-1]], ends, strict=True)]
+
+    return split
+
+
+def _chunks(x: Any, taken: list[Any], options: Options) -> list[int]:
+    size = math.ceil(x.row[0] / _option(taken, options, 1, "chunks", 1))
+    return _sizes(x, size)
+
+
+def _split_sizes(x: Any, taken: list[Any], options: Options) -> list[int]:
+    given = options.get("split_size_or_sections", options.get("split_size", taken[1]))
+    return list(given) if isinstance(given, list) else _sizes(x, int(given))
+
+
+def _sizes(x: Any, size: int) -> list[int]:
+    return [min(size, x.row[0] - first) for first in range(0, x.row[0], size)]
+
+
+def _gated(taken: list[Any], options: Options) -> Any:
+    """The first half of a vector times the sigmoid of the second."""
+    x = taken[0]
+    if len(x.row) != 1 or _axis(x, _option(taken, options, 1, "dim", -1)) != 1 or x.row[0] % 2:
+        raise ValueError(f"found glu of rows of shape {x.row}, wanted vectors of an even size")
+    half = x.row[0] // 2
+    return x[:, :half] * layers.Activation("sigmoid")(x[:, half:])
+
+
+def _narrowed(taken: list[Any], options: Options) -> Any:
+    x, axis = taken[0], _option(taken, options, 1, "dim", 0)
+    first = _option(taken, options, 2, "start", 0)
+    size = _option(taken, options, 3, "length", 0)
+    if len(x.row) != 1 or _axis(x, axis) != 1:
+        raise ValueError(f"found dim={axis} of rows of shape {x.row}, wanted parts of vectors")
+    return x[:, first : first + size]
+
+
+def _item(taken: list[Any], options: Options) -> Any:
+    x, index = taken
+    if x is None or isinstance(x, list | Mapping):
+        return None if x is None else x[index]
+    index = tuple(index) if isinstance(index, list) else index
+    if not isinstance(index, tuple):
+        raise ValueError(f"found the index {index!r} of rows, wanted one of all rows: x[:, ...]")
+    last = index[-1]
+    rows, others = index[:1] == (slice(None),), index[1:]
+    if rows and others.count(None) == 1 and others.count(slice(None)) == len(x.row):
+        place = others.index(None)
+        return layers.Reshape((*x.row[:place], 1, *x.row[place:]))(x)
+    if rows and len(index) == 2 and isinstance(last, list) and len(x.row) == 1:
+        return layers.concatenate([x[:, n : n + 1 or None] for n in last])
+    if rows and len(index) in (2, len(x.row) + 1) and isinstance(index[1], int) and len(x.row) > 1:
+        if any(each != slice(None) for each in index[2:]):
+            raise ValueError(f"found the index {index!r} of rows of shape {x.row}")
+        size = math.prod(x.row[1:])
+        first = index[1] % x.row[0] * size
+        flat = layers.Flatten()(x)[:, first : first + size]
+        return flat if len(x.row) == 2 else layers.Reshape(x.row[1:])(flat)
+    found = x[index]
+    return _as_number(found) if isinstance(last, int) else found
+
+
+def _layer_norm(taken: list[Any], options: Options) -> Any:
+    x, shape = taken[0], _option(taken, options, 1, "normalized_shape", None)
+    affine = [_option(taken, options, place, key, None) for place, key in
+              ((2, "weight"), (3, "bias"))]  # fmt: skip
+    if list(shape) != list(x.row) or len(x.row) != 1 or affine != [None, None]:
+        raise ValueError("found other arguments of layer_norm, wanted the features, or LayerNorm")
+    epsilon = float(_option(taken, options, 4, "eps", 1e-5))
+    return layers.LayerNormalization(epsilon=epsilon, center=False, scale=False)(x)
+
+
+def _normalized(taken: list[Any], options: Options) -> Any:
+    x = taken[0]
+    power, axis = _option(taken, options, 1, "p", 2.0), _option(taken, options, 2, "dim", 1)
+    if power != 2 or len(x.row) != 1 or _axis(x, axis) != 1:
+        raise ValueError(f"found normalize with p={power}, dim={axis}, wanted 2, and vectors")
+    return layers.UnitNormalization()(x)
+
+
+def _dropped(taken: list[Any], options: Options) -> Any:
+    return layers.Dropout(float(_option(taken, options, 1, "p", 0.5)))(taken[0])
+
+
+def _products(taken: list[Any], options: Options) -> Any:
+    a, b = taken[:2]
+    if len(a.row) != 2 or len(b.row) != 2:
+        raise ValueError(f"found a product of rows {a.row} and {b.row}, wanted matrices")
+    return layers.Dot(axes=(2, 1))([a, b])
+
+
+def _largest(taken: list[Any], options: Options) -> Any:
+    """The larger of two; or of a row's vectors, with their places, which are not taken."""
+    if len(taken) > 1 and not isinstance(taken[1], int):
+        return np.maximum(*taken)
+    return [_reduced("max")(taken, options), None]
+
+
+def _attribute(taken: list[Any], options: Options) -> Any:
+    if taken[1] != "shape":
+        raise ValueError(f"found the attribute {taken[1]}, wanted shape")
+    return [None, *taken[0].row]
+
+
+def _size(taken: list[Any], options: Options) -> Any:
+    """The sizes of a tensor, or one of them; None in place of the number of rows, which `view`
+    takes first."""
+    sizes = [None, *taken[0].row]
+    axis = _option(taken, options, 1, "dim", None)
+    return sizes if axis is None else sizes[axis]
+
+
+_OTHERS: Mapping[str, Callable[[list[Any], Options], Any]] = {
+    "amax": _reduced("max"), "bmm": _products, "cat": _concatenated, "chunk": _parts(_chunks),
+    "clamp": _clamped, "clip": _clamped, "concat": _concatenated, "concatenate": _concatenated,
+    "dropout": _dropped, "flatten": _flattened, "getattr": _attribute,
+    "getitem": _item, "glu": _gated, "hardtanh": _hard_tanh, "layer_norm": _layer_norm,
+    "matmul": _products, "max": _largest, "mean": _reduced("mean"), "narrow": _narrowed,
+    "normalize": _normalized, "permute": _permuted, "reshape": _viewed,
+    "rsub": lambda taken, _: taken[1] - taken[0], "size": _size,
+    "split": _parts(_split_sizes), "squeeze": _squeezed, "stack": _stacked, "sum": _reduced("sum"),
+    "transpose": _transposed, "unsqueeze": _unsqueezed, "view": _viewed,
+}  # fmt: skip

@@ -1,0 +1,53 @@
+"""Layers from what `Layer.get_config` says of them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .._base import checks
+from .._base.lookup import unknown
+from .._base.registry import get_registered_object
+from .base import Layer
+
+
+def classes() -> dict[str, type[Layer]]:
+    """Every kind of layer by its class's name."""
+    known: dict[str, type[Layer]] = {}
+    pending = list(Layer.__subclasses__())
+    while pending:
+        kind = pending.pop()
+        pending += kind.__subclasses__()
+        public = kind.__module__.startswith(__package__) and not kind.__name__.startswith("_")
+        if public and not kind._is_own:
+            known[kind.__name__] = kind
+    return dict(sorted(known.items()))
+
+
+def deserialize(config: dict[str, Any]) -> Layer:
+    """The layer that `Layer.get_config` describes.
+
+    Raises
+    ------
+    ValueError
+        The class is unknown; the message lists the known ones.
+    """
+    known = classes()
+    if not isinstance(config, Mapping):
+        raise TypeError(f"layer: found {checks.shown(config)}, wanted a dictionary")
+    kind = config.get("class")
+    own = get_registered_object(kind) if isinstance(kind, str) else None
+    if isinstance(own, type) and issubclass(own, Layer):
+        layer: Layer = own.from_config(config["config"])
+    else:
+        if set(config) == {"class", "config"} and kind not in known:
+            raise ValueError(
+                f"layer: found the class {kind!r}, which is not known here, wanted custom_objects "
+                "with it"
+            )
+        if not isinstance(kind, str) or kind not in known:
+            unknown("layer", kind, known)
+        layer = known[kind].from_config(config)
+    for part in layer._walk():  # a name that a model made up may give way in another model
+        automatic = rf"{re.escape(part._default_name())}(_\d+)?"
+        part._automatic_name = re.fullmatch(automatic, str(part.name)) is not None
+    return layer

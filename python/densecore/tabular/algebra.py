@@ -1,0 +1,110 @@
+"""Products, solutions and elementary functions with the same bits on every processor.
+
+NumPy's products are those of its BLAS, and its exp, log and sin are chosen by the processor: both
+round otherwise on another machine, and so would what a table's model is made of. The core's do not.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._base.dtypes import DTYPES
+
+Array = NDArray[np.float64]
+
+_KERNELS = DTYPES["float64"].kernels
+# Up to so many columns are eliminated one by one: products of smaller blocks cost more in calls.
+_BLOCK = 16
+
+
+def product(a: Array, b: Array) -> Array:
+    """A B (n, m) of A (n, k) and B (k, m); soonest when m is the longest side."""
+    out = np.empty((len(a), b.shape[1]))
+    if out.size and a.shape[1]:
+        _KERNELS.gemm(np.ascontiguousarray(a), np.ascontiguousarray(b), None, out)
+    else:
+        out[:] = 0
+    return out
+
+
+def inverse_factor(matrix: Array) -> Array:
+    """R (n, n), lower triangular, with Rᵀ R the inverse of a symmetric positive definite matrix.
+
+    It is the inverse of the Cholesky factor, of halves of the matrix: nearly all work is in
+    products. What rounding makes of a pivot that is 0 counts as very little.
+    """
+    n = len(matrix)
+    if n <= _BLOCK:
+        return _eliminated(matrix)
+    half = n // 2
+    first = inverse_factor(matrix[:half, :half])
+    below = product(matrix[half:, :half], first.T)  # of the factor itself
+    rest = inverse_factor(matrix[half:, half:] - product(below, below.T))
+    out = np.zeros((n, n))
+    out[:half, :half] = first
+    out[half:, half:] = rest
+    out[half:, :half] = -product(rest, product(below, first))
+    return out
+
+
+def _eliminated(matrix: Array) -> Array:
+    n = len(matrix)
+    rows = np.hstack([matrix, np.eye(n)])
+    least = 1e-14 * np.abs(np.diagonal(matrix)) + 1e-300
+    for k in range(n):
+        root = np.sqrt(max(rows[k, k], least[k]))
+        rows[k, k:] /= root
+        rows[k + 1 :, k:] -= rows[k + 1 :, k, np.newaxis] / root * rows[k, k:]
+    return np.tril(rows[:, n:])
+
+
+def solved(factor: Array, right: Array) -> Array:
+    """The rows of `right` (m, n) times the inverse whose factor is given."""
+    return product(product(right, factor.T), factor)
+
+
+def exp(x: Any) -> Array:
+    """e to the power of each element."""
+    return _function("exp", x)
+
+
+def log(x: Any) -> Array:
+    """The natural logarithm of each element."""
+    return _function("log", x)
+
+
+def log1p(x: Any) -> Array:
+    """log(1 + x) of each element."""
+    return _function("log1p", x)
+
+
+def expm1(x: Any) -> Array:
+    """exp(x) - 1 of each element."""
+    return _function("expm1", x)
+
+
+def _function(name: str, x: Any) -> Array:
+    values = np.ascontiguousarray(x, np.float64)
+    out = np.empty_like(values)
+    if values.size:
+        _KERNELS.function(name, values.reshape(-1), out.reshape(-1))
+    return out.reshape(np.shape(x))
+
+
+def sine_and_cosine(turns: Array) -> tuple[Array, Array]:
+    """Of 2π times each element, which is between 0 and 1, by their series within an eighth turn."""
+    quarter = np.round(4 * turns)
+    angle = (turns - quarter / 4) * (2 * np.pi)
+    square = angle * angle
+    sine, cosine = np.ones_like(angle), np.ones_like(angle)
+    for k in range(16, 0, -2):
+        sine = 1 - square / (k * (k + 1)) * sine
+        cosine = 1 - square / (k * (k - 1)) * cosine
+    sine = angle * sine
+    odd = quarter % 2 == 1
+    first, second = np.where(odd, cosine, sine), np.where(odd, sine, cosine)
+    return (
+        np.where(np.isin(quarter, (2, 3)), -first, first),
+        np.where(np.isin(quarter, (1, 2)), -second, second),
+    )

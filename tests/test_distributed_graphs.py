@@ -1,0 +1,284 @@
+"""Graphs on several ranks: heads, embeddings, batch normalisation, penalties, constraints."""
+
+import faulthandler
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import densecore as dc
+from densecore import layers
+from densecore.callbacks import BackupAndRestore, Callback
+from densecore.distributed import Threads, run_threads
+
+WAIT = 20.0  # seconds that a rank waits for the others
+
+
+@pytest.fixture(autouse=True)
+def _in_time() -> Iterator[None]:
+    faulthandler.dump_traceback_later(120, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def state(model: Any) -> bytes:
+    arrays = [*model.weights, *model._network.optimizer_states().values()]
+    return b"".join(array.tobytes() for array in arrays)
+
+
+def two_heads(width: int = 12, dtype: str = "float32", **how: Any) -> dc.Model:
+    """Two inputs, three outputs, one of which has no loss."""
+    a, b = dc.Input(4, name="a"), dc.Input(3, name="b")
+    trunk = layers.Concatenate()([dc.Dense(width, "relu")(a), dc.Dense(5, "tanh")(b)])
+    trunk = layers.Dropout(0.2)(dc.Dense(width, "tanh", kernel_regularizer="l2")(trunk))
+    outputs = {
+        "kind": dc.Dense(3, "softmax", name="kind")(trunk),
+        "size": dc.Dense(2, name="size")(trunk),
+        "rest": dc.Dense(2, "tanh", name="rest")(trunk),
+    }
+    model = dc.Model([a, b], outputs, seed=1, dtype=dtype)
+    compiled: dict[str, Any] = {
+        "loss": {"kind": "sparse_categorical_crossentropy", "size": "mae"},
+        "loss_weights": {"kind": 0.5, "size": 2.0},
+        "metrics": {"kind": ["accuracy"]},
+        "weighted_metrics": {"size": ["mse"]},
+        **how,
+    }
+    model.compile("adam", **compiled)
+    return model
+
+
+def two_data(rows: int, dtype: str = "float32") -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(3)
+    x = [rng.normal(size=(rows, 4)).astype(dtype), rng.normal(size=(rows, 3)).astype(dtype)]
+    y = {"kind": rng.integers(0, 3, rows), "size": rng.normal(size=(rows, 2)).astype(dtype)}
+    weights = {"kind": rng.uniform(0, 2, rows), "size": rng.uniform(0.5, 1, rows)}
+    return x, y, weights
+
+
+def embedded(dtype: str = "float32", **how: Any) -> dc.Model:
+    """A table that two columns share, and one for a third."""
+    numbers, others = dc.Input(2, name="numbers"), dc.Input(3, name="others")
+    third = dc.Input(1, name="third")
+    both = layers.Flatten()(layers.Embedding(7, 3)(numbers))
+    one = layers.Flatten()(layers.Embedding(5, 2)(third))
+    hidden = dc.Dense(8, "relu")(layers.Concatenate()([both, others, one]))
+    model = dc.Model([numbers, others, third], dc.Dense(1)(hidden), seed=1, dtype=dtype)
+    model.compile(**{"optimizer": "adam", "loss": "mse", **how})
+    return model
+
+
+def embedded_data(rows: int, dtype: str = "float32") -> tuple[Any, Any, None]:
+    rng = np.random.default_rng(3)
+    x = [rng.integers(0, 7, (rows, 2)), rng.normal(size=(rows, 3)).astype(dtype),
+         rng.integers(0, 5, (rows, 1))]  # fmt: skip
+    return x, rng.normal(size=(rows, 1)).astype(dtype), None
+
+
+def normalized(units: int = 10, dtype: str = "float32", **how: Any) -> dc.Sequential:
+    model = dc.Sequential(
+        [dc.Input(4), dc.Dense(units), layers.BatchNormalization(), layers.Activation("relu"),
+         layers.Dropout(0.1), dc.Dense(units, "tanh"),
+         layers.BatchNormalization(center=False, momentum=0.9), dc.Dense(1)],
+        seed=1, dtype=dtype,
+    )  # fmt: skip
+    # Adam would turn the rounding of gradients that are 0 (of a bias before a mean) into steps.
+    model.compile(**{"optimizer": dc.optimizers.SGD(0.01, momentum=0.9), "loss": "mse", **how})
+    return model
+
+
+def plain_data(rows: int, dtype: str = "float32") -> tuple[Any, Any, None]:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(rows, 4)).astype(dtype)
+    return x, np.sin(x[:, :1]), None
+
+
+def penalized(dtype: str = "float32", **how: Any) -> dc.Sequential:
+    model = dc.Sequential(
+        [dc.Input(4), dc.Dense(8, "relu", activity_regularizer=dc.regularizers.L2(0.01)),
+         dc.Dense(6, "tanh", kernel_constraint=dc.constraints.MaxNorm(0.7)), dc.Dense(1)],
+        seed=1, dtype=dtype,
+    )  # fmt: skip
+    model.compile(**{"optimizer": "sgd", "loss": "mse", **how})
+    return model
+
+
+MODELS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "heads": (two_heads, two_data),
+    "embeddings": (embedded, embedded_data),
+    "penalties and constraints": (penalized, plain_data),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("rows", "batch"), [(150, 32), (900, 700)])
+def test_any_number_of_ranks_gives_the_bits_of_one_process(
+    name: str, rows: int, batch: int
+) -> None:
+    make, data = MODELS[name]
+    x, y, weights = data(rows)
+    how: dict[str, Any] = {"batch_size": batch, "epochs": 2, "sample_weight": weights, "verbose": 0}
+    alone = make()
+    history = alone.fit(x, y, **how).history
+    for ranks in (1, 2, 4):
+
+        def train(comm: Threads) -> tuple[Any, bytes]:
+            model = make()
+            found = model.fit(x, y, comm=comm, **how).history
+            return found, state(model)
+
+        for found, bits in run_threads(ranks, train, WAIT):
+            assert bits == state(alone)
+            assert found.keys() == history.keys()
+            for key, values in history.items():
+                np.testing.assert_allclose(found[key], values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("units", [10, 300])
+def test_batch_normalisation_sees_all_ranks(units: int) -> None:
+    x, y, _ = plain_data(330)
+    how: dict[str, Any] = {"batch_size": 110, "epochs": 2, "verbose": 0}
+    alone = normalized(units)
+    history = alone.fit(x, y, **how).history
+
+    def train(comm: Threads) -> tuple[bytes, Any, Any]:
+        model = normalized(units)
+        found = model.fit(x, y, comm=comm, **how).history
+        return state(model), found, [array.copy() for array in model.weights]
+
+    bits = set()
+    for ranks in (1, 2, 4, 8):
+        for mine, found, weights in run_threads(ranks, train, WAIT):
+            bits.add(mine)
+            np.testing.assert_allclose(found["loss"], history["loss"], rtol=1e-4)
+            for array, wanted in zip(weights, alone.weights, strict=True):
+                np.testing.assert_allclose(array, wanted, rtol=1e-3, atol=1e-5)
+    assert len(bits) == 1
+
+
+GRADIENTS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    **MODELS,
+    "batch normalisation": (normalized, plain_data),
+}
+
+
+def rows_of(given: Any, own: slice) -> Any:
+    if isinstance(given, dict):
+        return {name: part[own] for name, part in given.items()}
+    if isinstance(given, list):
+        return [part[own] for part in given]
+    return None if given is None else given[own]
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize("bounds", [(0, 90, 90, 200), (0, 1, 200), (0, 0, 200)])
+def test_gradients_of_uneven_parts_are_exact(name: str, bounds: tuple[int, ...]) -> None:
+    make, data = GRADIENTS[name]
+    x, y, weights = data(200, "float64")
+    alone = make(dtype="float64")
+    if weights is None:
+        weights = np.random.default_rng(1).uniform(0, 2, 200)
+    expected = alone.loss_and_gradients(x, y, weights)
+    step = make(dtype="float64").train_on_batch(x, y, weights)
+
+    def part(comm: Threads) -> tuple[Any, Any, Any]:
+        model = make(dtype="float64")
+        own = slice(bounds[comm.rank], bounds[comm.rank + 1])
+        mine = rows_of(x, own), rows_of(y, own), rows_of(weights, own)
+        found = model.loss_and_gradients(*mine, comm=comm)
+        gradients = model.gradients.copy()
+        return found, gradients, model.train_on_batch(*mine, comm=comm)
+
+    for found, gradients, of_step in run_threads(len(bounds) - 1, part, WAIT):
+        assert found == pytest.approx(expected, rel=1e-13)
+        np.testing.assert_allclose(gradients, alone.gradients, rtol=0, atol=2e-15)
+        np.testing.assert_allclose(of_step, step, rtol=1e-13)
+
+
+def test_rows_of_one_s_own_with_weights_on_one_rank() -> None:
+    """Weights for each output on one rank, for all outputs on another, none on a third."""
+    x, y, weights = two_data(300, "float64")
+    whole = {name: np.array(array) for name, array in weights.items()}
+    for name in whole:
+        whole[name][100:200] = weights["kind"][100:200]
+        whole[name][200:] = 1
+    alone = two_heads(dtype="float64")
+    history = alone.fit(x, y, sample_weight=whole, batch_size=300, epochs=2, shuffle=False,
+                        verbose=0).history  # fmt: skip
+
+    def train(comm: Threads) -> Any:
+        own = slice(100 * comm.rank, 100 * comm.rank + 100)
+        mine = [rows_of(weights, own), weights["kind"][own], None][comm.rank]
+        model = two_heads(dtype="float64")
+        found = model.fit(rows_of(x, own), rows_of(y, own), sample_weight=mine, batch_size=300,
+                          epochs=2, shuffle=False, verbose=0, comm=comm)  # fmt: skip
+        return found.history, model.parameters.copy()
+
+    for found, parameters in run_threads(3, train, WAIT):
+        for key, values in history.items():
+            np.testing.assert_allclose(found[key], values, rtol=1e-9)
+        np.testing.assert_allclose(parameters, alone.parameters, rtol=0, atol=1e-9)
+
+
+class RaisesAt(Callback):
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if batch == self.step:
+            raise ZeroDivisionError("out of luck")
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_an_error_on_one_rank_ends_all_between_the_sums(name: str) -> None:
+    make, data = GRADIENTS[name]
+    x, y, _ = data(300)
+
+    def train(comm: Threads) -> tuple[int, bytes]:
+        model = make()
+        callbacks = [RaisesAt(2)] if comm.rank == 1 else []
+        with pytest.raises(ZeroDivisionError, match="out of luck"):
+            model.fit(x, y, batch_size=50, epochs=3, comm=comm, callbacks=callbacks)
+        return model.progress["steps"], state(model)
+
+    found = set(run_threads(2, train, WAIT))
+    assert len(found) == 1
+    assert found.pop()[0] == 2
+
+
+def test_a_stopped_epoch_of_several_outputs_goes_on(tmp_path: Any) -> None:
+    """The sums of each output are in the file of a training that a signal ends."""
+    x, y, _ = two_data(200)
+    how: dict[str, Any] = {"batch_size": 40, "epochs": 2, "verbose": 0}
+    whole = two_heads(metrics=None, weighted_metrics=None)
+    history = whole.fit(x, y, **how).history
+
+    class Stops(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if batch == 2 and self.model.progress["epochs"] == 1:
+                self.run.signals.append(15)  # type: ignore[attr-defined]
+
+    from densecore.models import shared_run
+
+    before = shared_run.SharedRun.train
+    stops = Stops()
+
+    def train(run: Any, *arguments: Any) -> Any:
+        stops.run = run  # type: ignore[attr-defined]
+        return before(run, *arguments)
+
+    backup = lambda: BackupAndRestore(tmp_path / "backup")  # noqa: E731
+    first = two_heads(metrics=None, weighted_metrics=None)
+    shared_run.SharedRun.train = train  # type: ignore[method-assign]
+    try:
+        with pytest.raises(SystemExit):
+            first.fit(x, y, comm=dc.distributed.Serial(), callbacks=[backup(), stops], **how)
+    finally:
+        shared_run.SharedRun.train = before  # type: ignore[method-assign]
+    second = two_heads(metrics=None, weighted_metrics=None)
+    found = second.fit(x, y, comm=dc.distributed.Serial(), callbacks=[backup()], **how).history
+    assert state(second) == state(whole)
+    for key, values in history.items():
+        np.testing.assert_allclose(found[key], values, rtol=1e-12)
