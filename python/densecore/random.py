@@ -5,7 +5,7 @@ A seed makes a call's numbers the same each time; without one they follow from
 numbers follow from their own seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from ._base import checks, seeds
 from ._base.dtypes import Array, check_dtype
-from .layers.symbol_functions import noise
 
 __all__ = [
     "SeedGenerator",
@@ -25,6 +24,11 @@ __all__ = [
     "truncated_normal",
     "uniform",
 ]
+
+
+#: Noise for the rows of a `call` that is being described: the module of such functions, which comes
+#: later, adds it.
+NOISE: list[Callable[..., Any]] = []
 
 
 class SeedGenerator:
@@ -85,7 +89,8 @@ def _integer_dtype(dtype: Any) -> "np.dtype[Any]":
 
 def _of_rows(shape: Any) -> bool:
     """Whether a shape is that of a symbol, with rows of an unknown number."""
-    return isinstance(shape, list | tuple) and len(shape) > 0 and shape[0] is None
+    found = isinstance(shape, list | tuple) and len(shape) > 0 and shape[0] is None
+    return found and bool(NOISE)
 
 
 def normal(
@@ -113,7 +118,7 @@ def normal(
     """
     deviation = checks.number("stddev", stddev, least=0)
     if _of_rows(shape):
-        return noise(shape, checks.number("mean", mean), deviation)  # type: ignore[no-any-return]
+        return NOISE[0](shape, checks.number("mean", mean), deviation)  # type: ignore[no-any-return]
     drawn = _generator(seed).normal(checks.number("mean", mean), deviation, _shape(shape))
     return drawn.astype(check_dtype(dtype))
 
@@ -164,7 +169,7 @@ def uniform(
     low = checks.number("minval", minval)
     high = checks.number("maxval", maxval, least=low)
     if _of_rows(shape):
-        return low + (high - low) * noise(shape, 0.0, 1.0, uniform=True)  # type: ignore[no-any-return]
+        return low + (high - low) * NOISE[0](shape, 0.0, 1.0, uniform=True)  # type: ignore[no-any-return]
     drawn = _generator(seed).uniform(low, high, _shape(shape))
     return drawn.astype(check_dtype(dtype))
 

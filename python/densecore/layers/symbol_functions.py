@@ -7,6 +7,7 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
+from ..random import NOISE
 from . import batch_numbers
 from .activation_argument import UserActivation
 from .fixed import FixedProduct, Permute
@@ -305,3 +306,4 @@ Symbol.operators.update(
 )
 for _name, _merge in (("max", Maximum), ("amax", Maximum), ("min", Minimum), ("amin", Minimum)):
     Symbol.operators[_name] = _largest(_name, _merge)
+NOISE[:] = [noise]
