@@ -1,4 +1,4 @@
-"""No rank of MPI waits for ever for one that does not come.
+"""No rank of MPI waits for ever for another one.
 
 MPI's own calls wait as long as it takes. A thread looks now and then whether this rank has waited
 too long: longer than a limit, or for a rank that has ended its program. The program then ends, on
@@ -17,7 +17,7 @@ from .._base import checks
 
 #: The environment's limit, in seconds; 0: none.
 VARIABLE = "DENSECORE_COMM_TIMEOUT"
-#: That of torch.distributed, too: somebody may load a file on one rank first.
+#: As that of torch.distributed: a rank may read a large file first.
 _USUAL = 1800.0
 #: Seconds before a rank asks whether another one has ended.
 _GRACE = 2.0
