@@ -18,6 +18,8 @@ html_sidebars = {
     "**": list[str]()
 }  # pages have no sections of their own: the column would be empty
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["narrow.css"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 # Pages are read on GitHub too, where links lead to files of the repository.
