@@ -74,16 +74,27 @@ void check_weights(const T* weights, index_t rows) {
 template <class Number>
 void copy_labels(const char* name, const Number* from, index_t distance, index_t rows,
                  index_t classes, std::int32_t* labels) {
-  for (index_t i = 0; i < rows; ++i) {
-    const Number value = from[i * distance];  // read once: another thread may change it
-    // Of a NaN no comparison is true.
-    const bool known = value >= 0 && value < static_cast<Number>(classes);
-    const auto label = known ? static_cast<std::int32_t>(value) : std::int32_t{0};
-    if (!known || static_cast<Number>(label) != value)
-      refuse(std::string(name) + ": found class ", value, i,
-             "class numbers 0 to " + std::to_string(classes - 1) + ", one per output");
-    labels[i] = label;
-  }
+  const auto end = static_cast<Number>(classes);
+  // -1 for a value that is no class number. Each is read once, as another thread may change it.
+  const auto copy = [&](auto value_of) {
+    std::int32_t bad = 0;
+    for (index_t i = 0; i < rows; ++i) {
+      const Number value = value_of(i);
+      const bool inside = value >= 0 && value < end;  // false for a NaN
+      const auto label = static_cast<std::int32_t>(inside ? value : Number(0));
+      const bool known = inside && static_cast<Number>(label) == value;
+      labels[i] = known ? label : -1;
+      bad |= known ? 0 : 1;
+    }
+    return bad != 0;
+  };
+  // With a constant distance the compiler uses vectors.
+  if (!(distance == 1 ? copy([&](index_t i) { return from[i]; })
+                      : copy([&](index_t i) { return from[i * distance]; })))
+    return;
+  const index_t i = std::find(labels, labels + rows, -1) - labels;
+  refuse(std::string(name) + ": found class ", from[i * distance], i,
+         "class numbers 0 to " + std::to_string(classes - 1) + ", one per output");
 }
 
 template void check_targets(const LossEntry<float>&, MatrixView<const float>);
