@@ -138,9 +138,9 @@ struct FunctionOf<true, Activation, V> : ParameterVectors<Activation, V> {
 };
 
 // The activations that act on one element at a time share these loops. The tail has code of its own
-// for the inlined ones, which are short and in the hottest loops. `flatten`: called for each
-// vector, a function would load its constants, some twenty, each time, and there would be registers
-// for half as many vectors on their way at once.
+// for the inlined ones, which are short and in the hottest loops. `flatten`, in those of training:
+// called for each vector, a function would load its constants, some twenty, each time, and there
+// would be registers for half as many vectors on their way at once.
 template <class Activation, class V>
 struct ElementwiseActivation {
   using T = typename V::T;
@@ -150,7 +150,7 @@ struct ElementwiseActivation {
   template <class U>
   using Flat = FunctionOf<has_parameters<Activation>, Activation, U>;
   template <class U>
-  [[gnu::flatten]] static void activate(index_t n, const T* z, T* a, const double* parameters) {
+  static void activate(index_t n, const T* z, T* a, const double* parameters) {
     const Flat<U> function(parameters);
     for (index_t j = 0; j < n; j += U::width) function.forward(U::load(z + j)).store(a + j);
   }
@@ -203,9 +203,8 @@ struct ElementwiseActivation {
     });
   }
 
-  [[gnu::flatten]] static void backward(index_t rows, index_t cols, const T* z, index_t ldz,
-                                        const T* a, index_t lda, const T* g, index_t ldg, T* dz,
-                                        index_t lddz, const double* parameters) {
+  static void backward(index_t rows, index_t cols, const T* z, index_t ldz, const T* a, index_t lda,
+                       const T* g, index_t ldg, T* dz, index_t lddz, const double* parameters) {
     const Function function(parameters);
     const bool gapless =
         lda == cols && ldg == cols && lddz == cols && (!Activation::needs_input || ldz == cols);
