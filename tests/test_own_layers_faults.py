@@ -152,3 +152,22 @@ def test_two_threads_that_use_a_layer_first_make_its_weights_once() -> None:
         thread.join()
     assert not failed
     assert len(made) == len(layer._own_weights()) == 1
+
+
+@pytest.mark.parametrize(
+    "step", [np.sign, np.floor, lambda h: h > 0, lambda h: np.greater(h, 0) * 2]
+)
+def test_steps_within_a_model_have_no_slope(step: Callable[[Any], Any]) -> None:
+    """A model with one predicted, and could not be trained."""
+    x = dc.Input(4)
+    h = dc.Dense(3)(x)
+    model = dc.Model(x, dc.Dense(1)(h + step(h)), seed=0)
+    model.compile("sgd", "mse")
+    before, target = model.get_weights(), X[:, :1]
+    loss = model.train_on_batch(X, target)
+    assert np.isfinite(loss)
+    hidden = X @ before[0] + before[1]
+    values = hidden + np.asarray(step(hidden), np.float32)
+    error = 2 / len(X) * (values @ before[2] + before[3] - target)
+    wanted = before[0] - 0.01 * X.T @ (error @ before[2].T)
+    np.testing.assert_allclose(model.get_weights()[0], wanted, rtol=1e-4, atol=1e-6)
