@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -171,3 +172,24 @@ def test_steps_within_a_model_have_no_slope(step: Callable[[Any], Any]) -> None:
     error = 2 / len(X) * (values @ before[2] + before[3] - target)
     wanted = before[0] - 0.01 * X.T @ (error @ before[2].T)
     np.testing.assert_allclose(model.get_weights()[0], wanted, rtol=1e-4, atol=1e-6)
+
+
+class Difference(layers.Layer):
+    def call(self, a: Any, b: Any) -> Any:
+        return a - b, layers.concatenate([a, b])
+
+
+class OfAList(layers.Layer):
+    def call(self, parts: Any) -> Any:
+        return parts[0] - 2 * parts[1]
+
+
+def test_layers_of_several_inputs_are_read_from_files(tmp_path: Path) -> None:
+    a, b = dc.Input(4), dc.Input(4)
+    first, both = Difference()(a, b)
+    model = dc.Model([a, b], [OfAList()([first, b]), both], seed=0)
+    model.save(tmp_path / "model")
+    known = {"Difference": Difference, "OfAList": OfAList}
+    loaded = dc.load_model(tmp_path / "model", custom_objects=known)
+    for one, other in zip(model.predict([X, 2 * X]), loaded.predict([X, 2 * X]), strict=True):
+        assert (one == other).all()

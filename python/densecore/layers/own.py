@@ -225,12 +225,27 @@ class OwnLayer(Layer):
         """The structure of the inputs, whether they are several arguments, and constants."""
         return vars(self).get("_last_form") or (0, False, {})
 
+    def _form_for(self, count: int) -> Any:
+        """The form of a call with so many inputs. A file has the inputs alone: of a layer that was
+        read from one they are arguments where `call` has as many, else a list."""
+        form = self._form
+        if count == 1 or len(leaves(form[0])) == count:
+            return form
+        with imports:
+            import inspect
+
+        parameters = inspect.signature(self.call).parameters.values()
+        wanted = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        needed = sum(p.default is p.empty and p.name != "training" for p in wanted)
+        many = needed >= count or any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        return [0] * count, many, form[2]
+
     def _body(self, rows: tuple[Row, ...]) -> Body | None:
         """The graph for inputs of these rows; None: `call` is a function of single elements."""
         with describing:
             bodies = vars(self).setdefault("_bodies", {})
             if rows not in bodies:
-                structure, several, constants = self._form
+                structure, several, constants = self._form_for(len(rows))
                 symbols: list[Symbol] = [Input(row) for row in rows]
                 if not vars(self).get("_had_build"):
                     self._build_once(packed(structure, [symbol.shape for symbol in symbols]))
