@@ -193,3 +193,21 @@ def test_layers_of_several_inputs_are_read_from_files(tmp_path: Path) -> None:
     loaded = dc.load_model(tmp_path / "model", custom_objects=known)
     for one, other in zip(model.predict([X, 2 * X]), loaded.predict([X, 2 * X]), strict=True):
         assert (one == other).all()
+
+
+class Alone(layers.Layer):
+    def build(self, input_shape: Any) -> None:
+        self.alone = self.add_weight((input_shape[-1],), "ones")
+
+    def call(self, x: Any) -> Any:
+        return np.tanh(self.alone) * x
+
+
+def test_the_optimizers_state_of_a_weight_that_stands_by_itself(tmp_path: Path) -> None:
+    for parts in ([Alone()], [dc.Dense(4), Alone(), dc.Dense(1)]):
+        model = stack(*parts)
+        model.compile("adam", "mse")
+        model.fit(X, X[:, : model.output_shape[1]], verbose=0)
+        model.save(tmp_path / "model", overwrite=True)
+        loaded = dc.load_model(tmp_path / "model", custom_objects={"Alone": Alone})
+        assert (loaded.predict(X) == model.predict(X)).all()
