@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,61 @@ def test_two_threads_that_use_a_layer_first_make_its_weights_once() -> None:
         thread.join()
     assert not failed
     assert len(made) == len(layer._own_weights()) == 1
+
+
+@pytest.mark.parametrize(
+    "step", [np.sign, np.floor, lambda h: h > 0, lambda h: np.greater(h, 0) * 2]
+)
+def test_steps_within_a_model_have_no_slope(step: Callable[[Any], Any]) -> None:
+    """A model with one predicted, and could not be trained."""
+    x = dc.Input(4)
+    h = dc.Dense(3)(x)
+    model = dc.Model(x, dc.Dense(1)(h + step(h)), seed=0)
+    model.compile("sgd", "mse")
+    before, target = model.get_weights(), X[:, :1]
+    loss = model.train_on_batch(X, target)
+    assert np.isfinite(loss)
+    hidden = X @ before[0] + before[1]
+    values = hidden + np.asarray(step(hidden), np.float32)
+    error = 2 / len(X) * (values @ before[2] + before[3] - target)
+    wanted = before[0] - 0.01 * X.T @ (error @ before[2].T)
+    np.testing.assert_allclose(model.get_weights()[0], wanted, rtol=1e-4, atol=1e-6)
+
+
+class Difference(layers.Layer):
+    def call(self, a: Any, b: Any) -> Any:
+        return a - b, layers.concatenate([a, b])
+
+
+class OfAList(layers.Layer):
+    def call(self, parts: Any) -> Any:
+        return parts[0] - 2 * parts[1]
+
+
+def test_layers_of_several_inputs_are_read_from_files(tmp_path: Path) -> None:
+    a, b = dc.Input(4), dc.Input(4)
+    first, both = Difference()(a, b)
+    model = dc.Model([a, b], [OfAList()([first, b]), both], seed=0)
+    model.save(tmp_path / "model")
+    known = {"Difference": Difference, "OfAList": OfAList}
+    loaded = dc.load_model(tmp_path / "model", custom_objects=known)
+    for one, other in zip(model.predict([X, 2 * X]), loaded.predict([X, 2 * X]), strict=True):
+        assert (one == other).all()
+
+
+class Alone(layers.Layer):
+    def build(self, input_shape: Any) -> None:
+        self.alone = self.add_weight((input_shape[-1],), "ones")
+
+    def call(self, x: Any) -> Any:
+        return np.tanh(self.alone) * x
+
+
+def test_the_optimizers_state_of_a_weight_that_stands_by_itself(tmp_path: Path) -> None:
+    for parts in ([Alone()], [dc.Dense(4), Alone(), dc.Dense(1)]):
+        model = stack(*parts)
+        model.compile("adam", "mse")
+        model.fit(X, X[:, : model.output_shape[1]], verbose=0)
+        model.save(tmp_path / "model", overwrite=True)
+        loaded = dc.load_model(tmp_path / "model", custom_objects={"Alone": Alone})
+        assert (loaded.predict(X) == model.predict(X)).all()

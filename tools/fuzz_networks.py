@@ -29,7 +29,10 @@ from densecore import layers, ops, regularizers
 from densecore.callbacks import LambdaCallback
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from random_models import outputs_of, random_graph_model
+from random_models import Both, Gate, outputs_of, random_graph_model
+
+for own in (Both, Gate):
+    dc.saving.register_keras_serializable("fuzz")(own)
 
 # Around the sizes of vectors, tiles, blocks and leaves.
 WIDTHS = (1, 2, 3, 5, 8, 15, 16, 17, 31, 33, 64, 65, 127, 129, 257, 300)

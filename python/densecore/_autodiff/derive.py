@@ -16,6 +16,10 @@ from .traced import Traced, gradient
 Result = tuple[Array, Callable[[Array], Array]]
 
 
+class ConstantError(TypeError):
+    """A result whose derivative is 0: of a step such as sign or a comparison, or of no x at all."""
+
+
 def derive(function: Callable[..., Any], x: Array, *others: Array) -> Result:
     """f(x, ...), and the backward pass through it to x.
 
@@ -44,7 +48,7 @@ def derive(function: Callable[..., Any], x: Array, *others: Array) -> Result:
         traced = result
         return traced.value, lambda seed: _back(traced, start, seed)
     _check_numbers(result)
-    raise TypeError(
+    raise ConstantError(
         "found a result that does not depend on the outputs, wanted one that is computed of them "
         "by functions of NumPy or densecore.ops"
     )

@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .core_constants import TABLES
 from .._base.constants import SELU_ALPHA, SELU_SCALE
+from .core_constants import TABLES
 from .onnx_graph import Graph
 
 # Each takes the graph, the name of z and the activation's parameters, and returns the name of f(z).
@@ -55,7 +55,6 @@ def _relu(g: Graph, z: str, p: Mapping[str, Any]) -> str:
 def _leaky_relu(g: Graph, z: str, p: Mapping[str, Any]) -> str:
     below = g.node("Mul", z, g.number(p["negative_slope"]))
     return g.node("Where", g.node("Greater", z, g.number(0.0)), z, below)
-
 
 
 def _selu(g: Graph, z: str, p: Mapping[str, Any]) -> str:

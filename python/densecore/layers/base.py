@@ -408,6 +408,10 @@ class Layer(HasWeights):
         assert row is not None
         return [row]
 
+    def _hidden_parameters(self) -> int:
+        """How many parameters the core has besides those of `_weight_shapes`."""
+        return 0
+
     def _only(self, inputs: Sequence[Any]) -> Any:
         """The input of a layer that takes one."""
         if len(inputs) != 1:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._autodiff.derive import derive, sees_elements_only
+from .._autodiff.derive import ConstantError, derive, sees_elements_only
 from .._autodiff.traced import Traced
 from .._base import checks
 from .._base.dtypes import Array
@@ -71,7 +71,10 @@ class DerivedActivation(functions.UserActivation):
         return False
 
     def _slope(self, x: Array, a: Array) -> Array:
-        _, back = derive(self.given, x.astype(np.float64))
+        try:
+            _, back = derive(self.given, x.astype(np.float64))
+        except ConstantError:  # a step, such as numpy.sign or x > 0
+            return np.zeros(x.shape)
         if not self._checked and not sees_elements_only(back, x.shape):
             raise self._refusal("looks at several elements at once")
         self._checked = True

@@ -214,6 +214,12 @@ class OwnLayer(UserClass, Layer):
             states |= {f"{number}.{name}": shape for name, shape in others.items()}
         return parameters, states
 
+    def _hidden_parameters(self) -> int:
+        # A weight that stands by itself is the bias of a layer of zeros, whose kernel nothing uses.
+        owners = {layer for layer in self._walk() if isinstance(layer, OwnLayer)}
+        weights = {weight for layer in owners for weight in layer._own_weights()}
+        return sum(weight.hidden for weight in weights)
+
     @property
     def weights(self) -> list[Array]:
         own = [weight.value for weight in self._own_weights()]

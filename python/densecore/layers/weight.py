@@ -152,6 +152,12 @@ class Weight(NDArrayOperatorsMixin):
         """The transpose."""
         return np.transpose(self)
 
+    @property
+    def hidden(self) -> int:
+        """How many parameters the core has for it that are not its own."""
+        alone = self._alone is not None and self._carrier == (self._alone, "bias")
+        return math.prod(self.shape) if alone else 0
+
     def numpy(self) -> Array:
         """The present numbers."""
         found: Array = self.value.numpy()

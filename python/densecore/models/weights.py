@@ -113,7 +113,7 @@ class Weights(LayeredNetwork, HasWeights):
         count, shapes = 0, {}
         for index, (layer, row) in enumerate(self._rows_of_layers(self._input_row)):
             parameters, states = layer._weight_shapes(row)
-            count += total(parameters)
+            count += total(parameters) + layer._hidden_parameters()
             for name, shape in {**parameters, **states}.items():
                 shapes[f"layers.{index}.{name}"] = shape
         return shapes, count
