@@ -200,7 +200,7 @@ def test_functional_models_are_saved_and_copied(tmp_path: Path) -> None:
         {"outputs": []},
         {"outputs": {"a": None}},
         {"input_structure": [0, 0]},
-        {"inputs": [{"name": "x", "shape": []}]},
+        {"inputs": [{"name": "x", "shape": [0]}]},
         {"layers": []},
         {"layers": [{"class": "Functional"}]},
         {"class": "Graph"},
