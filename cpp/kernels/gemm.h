@@ -49,7 +49,7 @@ void gemm_row(const GemmArguments<typename V::T>& p) {
   for (index_t k = 0; k < p.depth; k += piece) {
     const index_t depth = p.depth - k < piece ? p.depth - k : piece;
     for (index_t j = 0; j < whole; j += strip)
-      gemm_tile<V, 1, vectors, false, V, Rows::strided>(
+      gemm_tile<V, 1, vectors, false, V>(
           {depth, p.a + k * p.a_col, p.a_row, p.a_col, p.b + k * p.b_row + j, p.b_row,
            k > 0 || p.bias == nullptr ? nullptr : p.bias + j, k > 0 || p.accumulate, p.c + j, p.ldc,
            nullptr},
@@ -128,7 +128,7 @@ void gemm(const GemmArguments<typename V::T>& p) {
   using Half = typename V::Half;
   if constexpr (Half::width < V::width)
     if (p.n <= Half::width && !transposed_a && !transposed_b) {
-      gemm_columns<Half, 1, Rows::strided, false>(
+      gemm_columns<Half, 1>(
           p.m,
           {p.depth, p.a, p.a_row, p.a_col, p.b, p.b_row, p.bias, p.accumulate, p.c, p.ldc, p.rate},
           p.n);
@@ -163,10 +163,7 @@ void gemm(const GemmArguments<typename V::T>& p) {
                                      p.c + j,
                                      p.ldc,
                                      p.rate};
-      if (transposed_a)
-        gemm_columns<V, tile_vectors, Rows::adjacent, false>(p.m, tile, cols);
-      else
-        gemm_columns<V, tile_vectors, Rows::strided, false>(p.m, tile, cols);
+      gemm_columns<V, tile_vectors>(p.m, tile, cols);
     }
     return;
   }
@@ -218,12 +215,7 @@ void gemm(const GemmArguments<typename V::T>& p) {
                    transposed_b ? next_depth : next_cols, transposed_b ? p.b_col : p.b_row};
           if (next_depth == 0) ahead.rows = 0;
         }
-        if (pack_a)
-          gemm_columns<V, tile_vectors, Rows::adjacent, true>(rows, tile, cols, ahead);
-        else if (transposed_a)
-          gemm_columns<V, tile_vectors, Rows::adjacent, false>(rows, tile, cols, ahead);
-        else
-          gemm_columns<V, tile_vectors, Rows::strided, false>(rows, tile, cols, ahead);
+        gemm_columns<V, tile_vectors>(rows, tile, cols, pack_a, ahead);
       }
     }
   }
