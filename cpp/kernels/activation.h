@@ -137,10 +137,34 @@ struct FunctionOf<true, Activation, V> : ParameterVectors<Activation, V> {
   using ParameterVectors<Activation, V>::ParameterVectors;
 };
 
+// Rows through a function of whole vectors, their last elements as a vector in another place: a
+// loop over rows for each activation would be as large as the activation.
+template <class V>
+[[gnu::noinline]] void activate_rows(index_t rows, index_t cols, const typename V::T* z,
+                                     index_t ldz, typename V::T* a, index_t lda,
+                                     const double* parameters,
+                                     void (*activate)(index_t n, const typename V::T* z,
+                                                      typename V::T* a, const double*)) {
+  if (ldz == cols && lda == cols) {
+    cols *= rows;
+    rows = 1;
+  }
+  const index_t whole = cols & -V::width;
+  for (index_t i = 0; i < rows; ++i, z += ldz, a += lda) {
+    if (whole > 0) activate(whole, z, a, parameters);
+    if (whole == cols) continue;
+    const Part<V> part{cols - whole};
+    alignas(64) typename V::T last[V::width];
+    part.load(z + whole).store(last);
+    activate(V::width, last, last, parameters);
+    part.store(V::load(last), a + whole);
+  }
+}
+
 // The activations that act on one element at a time share these loops. The tail has code of its own
-// for the inlined ones, which are short and in the hottest loops. `flatten`, in those of training:
-// called for each vector, a function would load its constants, some twenty, each time, and there
-// would be registers for half as many vectors on their way at once.
+// for the inlined ones, which are short and in the hottest loops. `flatten`: called for each
+// vector, a function would load its constants, some twenty, each time, and there would be registers
+// for half as many vectors on their way at once.
 template <class Activation, class V>
 struct ElementwiseActivation {
   using T = typename V::T;
@@ -150,7 +174,7 @@ struct ElementwiseActivation {
   template <class U>
   using Flat = FunctionOf<has_parameters<Activation>, Activation, U>;
   template <class U>
-  static void activate(index_t n, const T* z, T* a, const double* parameters) {
+  [[gnu::flatten]] static void activate(index_t n, const T* z, T* a, const double* parameters) {
     const Flat<U> function(parameters);
     for (index_t j = 0; j < n; j += U::width) function.forward(U::load(z + j)).store(a + j);
   }
@@ -195,8 +219,10 @@ struct ElementwiseActivation {
       for_each_any_vector<V>(rows, cols, body);
   }
 
-  [[gnu::flatten]] static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a,
-                                       index_t lda, const double* parameters) {
+  static void forward(index_t rows, index_t cols, const T* z, index_t ldz, T* a, index_t lda,
+                      const double* parameters) {
+    if constexpr (!is_in<Activation, InlinedActivations>)
+      return activate_rows<V>(rows, cols, z, ldz, a, lda, parameters, activate<V>);
     const Function function(parameters);
     loop(rows, cols, ldz == cols && lda == cols, [=](index_t i, index_t j, auto part) {
       part.store(function.forward(part.load(z + i * ldz + j)), a + i * lda + j);

@@ -12,10 +12,22 @@
 #include DENSECORE_ISA_HEADER
 
 #include "base/dtypes.h"
-#include "kernels/activation.h"
 #include "kernels/elementwise.h"
+#include "kernels/math.h"
+
+// A level that is compiled for space (-Os) keeps its products fast: GCC would hold their tiles in
+// memory. What comes before is inlined into both.
+#if defined(DENSECORE_FAST_PRODUCTS) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("O2")
+#endif
 #include "kernels/gemm.h"
-#include "kernels/gemm_pack.h"
+#include "kernels/small_layer.h"
+#if defined(DENSECORE_FAST_PRODUCTS) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
+
+#include "kernels/activation.h"
 #include "kernels/gradient_transforms.h"
 #include "kernels/lanes.h"
 #include "kernels/loss.h"
@@ -24,7 +36,6 @@
 #include "kernels/peak.h"
 #include "kernels/periodic.h"
 #include "kernels/predict_row.h"
-#include "kernels/small_layer.h"
 #include "kernels/table.h"
 #include "kernels/train_tiny.h"
 
@@ -32,8 +43,10 @@ namespace {
 
 template <class V, class Function>
 void apply_function(index_t n, const typename V::T* in, typename V::T* out) {
-  for_each_vector<V>(
-      n, [=](index_t j, auto part) { part.store(Function::apply(part.load(in + j)), out + j); });
+  for (index_t j = 0; j < n; j += V::width) {
+    const Any<V> part{n - j < V::width ? n - j : V::width};
+    part.store(Function::apply(part.load(in + j)), out + j);
+  }
 }
 
 #define DENSECORE_FUNCTION(f) \

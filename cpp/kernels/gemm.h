@@ -52,7 +52,7 @@ void gemm_row(const GemmArguments<typename V::T>& p) {
   for (index_t k = 0; k < p.depth; k += piece) {
     const index_t depth = p.depth - k < piece ? p.depth - k : piece;
     for (index_t j = 0; j < whole; j += strip)
-      gemm_tile<V, 1, vectors, false, V, Rows::strided>(
+      gemm_tile<V, 1, vectors, false, V>(
           {depth, p.a + k * p.a_col, p.a_row, p.a_col, p.b + k * p.b_row + j, p.b_row,
            k > 0 || p.bias == nullptr ? nullptr : p.bias + j, k > 0 || p.accumulate, p.c + j, p.ldc,
            nullptr},
@@ -78,21 +78,25 @@ void gemm_fetching(const GemmArguments<typename V::T>& p) {
   for (index_t s = 0; s < pieces; ++s) {
     const index_t k = p.depth * s / pieces, depth = p.depth * (s + 1) / pieces - k;
     for (index_t j = 0; j < p.n; j += strip) {
-      const TileArguments<typename V::T> tile = {depth,
-                                                 p.a + k * p.a_col,
-                                                 p.a_row,
-                                                 p.a_col,
-                                                 p.b + k * p.b_row + j,
-                                                 p.b_row,
-                                                 k > 0 || p.bias == nullptr ? nullptr : p.bias + j,
-                                                 k > 0 || p.accumulate,
-                                                 p.c + j,
-                                                 p.ldc,
-                                                 nullptr};
-      if (p.n - j >= strip)
-        gemm_strip<V, tile_vectors, false, V, Rows::fetching, false>(p.m, tile, 0, {});
-      else
-        gemm_columns<V, tile_vectors, Rows::strided, false>(p.m, tile, p.n - j);
+      TileArguments<typename V::T> tile = {depth,
+                                           p.a + k * p.a_col,
+                                           p.a_row,
+                                           p.a_col,
+                                           p.b + k * p.b_row + j,
+                                           p.b_row,
+                                           k > 0 || p.bias == nullptr ? nullptr : p.bias + j,
+                                           k > 0 || p.accumulate,
+                                           p.c + j,
+                                           p.ldc,
+                                           nullptr};
+      index_t fetched = 0;  // rows of the first tile, which fetches all of the next strip
+      if (p.n - j >= strip) {
+        fetched = Tiles(p.m).rows();
+        gemm_rows<V, tile_vectors, false, V, true>(fetched, tile, 0);
+        tile.a += fetched * p.a_row;
+        tile.c += fetched * p.ldc;
+      }
+      gemm_columns<V, tile_vectors>(p.m - fetched, tile, p.n - j < strip ? p.n - j : strip);
     }
   }
 }
@@ -163,7 +167,7 @@ void gemm(const GemmArguments<typename V::T>& p) {
   using Half = typename V::Half;
   if constexpr (Half::width < V::width)
     if (p.n <= Half::width && !transposed_a && !transposed_b) {
-      gemm_columns<Half, 1, Rows::strided, false>(
+      gemm_columns<Half, 1>(
           p.m,
           {p.depth, p.a, p.a_row, p.a_col, p.b, p.b_row, p.bias, p.accumulate, p.c, p.ldc, p.rate},
           p.n);
@@ -198,10 +202,7 @@ void gemm(const GemmArguments<typename V::T>& p) {
                                      p.c + j,
                                      p.ldc,
                                      p.rate};
-      if (transposed_a)
-        gemm_columns<V, tile_vectors, Rows::adjacent, false>(p.m, tile, cols);
-      else
-        gemm_columns<V, tile_vectors, Rows::strided, false>(p.m, tile, cols);
+      gemm_columns<V, tile_vectors>(p.m, tile, cols);
     }
     return;
   }
@@ -253,12 +254,7 @@ void gemm(const GemmArguments<typename V::T>& p) {
                    transposed_b ? next_depth : next_cols, transposed_b ? p.b_col : p.b_row};
           if (next_depth == 0) ahead.rows = 0;
         }
-        if (pack_a)
-          gemm_columns<V, tile_vectors, Rows::adjacent, true>(rows, tile, cols, ahead);
-        else if (transposed_a)
-          gemm_columns<V, tile_vectors, Rows::adjacent, false>(rows, tile, cols, ahead);
-        else
-          gemm_columns<V, tile_vectors, Rows::strided, false>(rows, tile, cols, ahead);
+        gemm_columns<V, tile_vectors>(rows, tile, cols, pack_a, ahead);
       }
     }
   }

@@ -39,32 +39,32 @@ struct Ahead {
 
 // The tile of so many rows; see gemm_tile. A low one waits for its loads: a shorter tail would gain
 // nothing.
-template <class V, int vectors, bool part, class Tail, Rows layout>
+template <class V, int vectors, bool part, class Tail, bool fetching = false>
 inline void gemm_rows(index_t rows, const TileArguments<typename V::T>& p, index_t tail) {
   if constexpr (Tail::width < V::width)
-    if (rows <= 3) return gemm_rows<V, vectors, part, V, layout>(rows, p, tail);
+    if (rows <= 3) return gemm_rows<V, vectors, part, V>(rows, p, tail);
   switch (rows) {
     case 1:
-      return gemm_tile<V, 1, vectors, part, V, layout>(p, tail);
+      return gemm_tile<V, 1, vectors, part, V, fetching>(p, tail);
     case 2:
-      return gemm_tile<V, 2, vectors, part, V, layout>(p, tail);
+      return gemm_tile<V, 2, vectors, part, V, fetching>(p, tail);
     case 3:
-      return gemm_tile<V, 3, vectors, part, V, layout>(p, tail);
+      return gemm_tile<V, 3, vectors, part, V, fetching>(p, tail);
     case 4:
-      return gemm_tile<V, 4, vectors, part, Tail, layout>(p, tail);
+      return gemm_tile<V, 4, vectors, part, Tail, fetching>(p, tail);
     case 5:
-      if constexpr (tile_rows > 4) gemm_tile<V, 5, vectors, part, Tail, layout>(p, tail);
+      if constexpr (tile_rows > 4) gemm_tile<V, 5, vectors, part, Tail, fetching>(p, tail);
       return;
     default:
-      if constexpr (tile_rows > 5) gemm_tile<V, 6, vectors, part, Tail, layout>(p, tail);
+      if constexpr (tile_rows > 5) gemm_tile<V, 6, vectors, part, Tail, fetching>(p, tail);
   }
 }
 
 // All rows of one column strip: `vectors` vectors, and with `part` the first `tail` lanes of a
 // `Tail`. `panels`: A is packed, tile after tile.
-template <class V, int vectors, bool part, class Tail, Rows layout, bool panels>
+template <class V, int vectors, bool part, class Tail>
 [[gnu::noinline]] void gemm_strip(index_t m, TileArguments<typename V::T> p, index_t tail,
-                                  Ahead<typename V::T> ahead) {
+                                  bool panels, Ahead<typename V::T> ahead) {
   const index_t share = ahead.rows == 0 ? 0 : ahead.rows / Tiles(m).left + 1;
   for (Tiles tiles(m); tiles.left > 0; tiles.next()) {
     const index_t rows = tiles.rows();
@@ -76,35 +76,30 @@ template <class V, int vectors, bool part, class Tail, Rows layout, bool panels>
           for (int v = 0; v < vectors; ++v) prefetch(p.c + (rows + i) * p.ldc + v * V::width);
     }
     if (panels) p.a_col = rows;
-    gemm_rows<V, vectors, part, Tail, layout>(rows, p, tail);
-    if constexpr (layout == Rows::fetching) {  // the first tile has fetched all
-      p.a += rows * p.a_row;
-      p.c += rows * p.ldc;
-      return gemm_strip<V, vectors, part, Tail, Rows::strided, panels>(m - rows, p, tail, ahead);
-    }
-    p.a += panels ? rows * p.depth + panel_gap : rows * (layout == Rows::adjacent ? 1 : p.a_row);
+    gemm_rows<V, vectors, part, Tail>(rows, p, tail);
+    p.a += panels ? rows * p.depth + panel_gap : rows * p.a_row;
     p.c += rows * p.ldc;
   }
 }
 
 // A strip of `cols` columns, 0 < cols <= vectors * width. For what fits in half a vector a whole
 // one would take twice as long for nothing.
-template <class V, int vectors, Rows layout, bool panels>
+template <class V, int vectors>
 void gemm_columns(index_t m, const TileArguments<typename V::T>& p, index_t cols,
-                  const Ahead<typename V::T>& ahead = {}) {
+                  bool panels = false, const Ahead<typename V::T>& ahead = {}) {
   using Half = typename V::Half;
   if constexpr (vectors > 1) {
     if (cols <= (vectors - 1) * V::width)
-      return gemm_columns<V, vectors - 1, layout, panels>(m, p, cols, ahead);
+      return gemm_columns<V, vectors - 1>(m, p, cols, panels, ahead);
   } else if constexpr (Half::width < V::width) {
-    if (cols <= Half::width) return gemm_columns<Half, 1, layout, panels>(m, p, cols, ahead);
+    if (cols <= Half::width) return gemm_columns<Half, 1>(m, p, cols, panels, ahead);
   }
   const index_t tail = cols - (vectors - 1) * V::width;
-  if (tail == V::width) return gemm_strip<V, vectors, false, V, layout, panels>(m, p, 0, ahead);
+  if (tail == V::width) return gemm_strip<V, vectors, false, V>(m, p, 0, panels, ahead);
   if constexpr (vectors > 1 && Half::width < V::width)
     if (tail <= Half::width)
-      return gemm_strip<V, vectors - 1, true, Half, layout, panels>(m, p, tail, ahead);
-  gemm_strip<V, vectors - 1, true, V, layout, panels>(m, p, tail, ahead);
+      return gemm_strip<V, vectors - 1, true, Half>(m, p, tail, panels, ahead);
+  gemm_strip<V, vectors - 1, true, V>(m, p, tail, panels, ahead);
 }
 
 }  // namespace

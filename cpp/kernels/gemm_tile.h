@@ -12,8 +12,9 @@ namespace {
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
 
-// A tile's operands (see GemmArguments; `rate` with adjacent rows only): C[i][j] = start + sum over
-// k of a[i * a_row + k * a_col] * b[k * ldb + j].
+// A tile's operands (see GemmArguments): C[i][j] = start + sum over k of
+// a[i * a_row + k * a_col] * b[k * ldb + j]. How A lies is not known to the compiler: tiles for
+// rows next to each other (a_row is 1) would be as large again, and no faster.
 template <class T>
 struct TileArguments {
   index_t depth;
@@ -28,10 +29,6 @@ struct TileArguments {
   const T* rate;
 };
 
-// How A lies: rows next to each other (packed, or a transposed matrix: a_row is 1), or anyhow; and
-// this while B comes from memory, so that its next strip is fetched.
-enum class Rows { adjacent, strided, fetching };
-
 // The first lanes of a vector, as a vector of type `To`.
 template <class To, class V>
 inline To first_lanes(V v) {
@@ -42,8 +39,9 @@ inline To first_lanes(V v) {
 }
 
 // A block of C, held in registers over the whole depth: `rows` x (`vectors` vectors, and with
-// `part` the first `tail` lanes of one more, a `Tail`).
-template <class V, int rows, int vectors, bool part, class Tail, Rows layout>
+// `part` the first `tail` lanes of one more, a `Tail`). `fetching`: B comes from memory, and its
+// next strip, to the right of this one, is fetched.
+template <class V, int rows, int vectors, bool part, class Tail, bool fetching = false>
 inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
   using T = typename V::T;
   constexpr index_t end = vectors * V::width;  // the column where the last, partial vector begins
@@ -80,7 +78,7 @@ inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
 
   const T* a = p.a;
   const T* b = p.b;
-  const index_t a_row = layout == Rows::adjacent ? 1 : p.a_row, a_col = p.a_col, ldb = p.ldb;
+  const index_t a_row = p.a_row, a_col = p.a_col, ldb = p.ldb;
   for (index_t k = p.depth; k > 0; --k, a += a_col, b += ldb) {
     V b_row[vectors > 0 ? vectors : 1];
     Tail b_last;
@@ -88,7 +86,7 @@ inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
     for (int v = 0; v < vectors; ++v) {
       // A single row uses each vector of B once: it goes as fast as B comes.
       if constexpr (rows == 1 && vectors >= 8) prefetch(b + 4 * ldb + v * V::width);
-      if constexpr (layout == Rows::fetching) prefetch(b + end + v * V::width);
+      if constexpr (fetching) prefetch(b + end + v * V::width);
       b_row[v] = V::load(b + v * V::width);
     }
     if constexpr (part) b_last = Tail::load_partial(b + end, tail);
@@ -101,7 +99,7 @@ inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
     }
   }
 
-  if (layout == Rows::adjacent && p.rate != nullptr) {
+  if (p.rate != nullptr) {
     const V rate = V::set(*p.rate);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
@@ -124,7 +122,7 @@ inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
   if constexpr (part) {
     // In a loop of its own, from memory: comparisons of half vectors want the lower 16 registers,
     // and sums that had to be there would be spilled in the loop over k.
-    if (layout == Rows::adjacent && p.rate != nullptr)
+    if (p.rate != nullptr)
       for (int i = 0; i < rows; ++i) {
         T* const c = p.c + i * ldc + end;
         Any<Tail>{tail}.store(without_subnormals(Tail::load_partial(c, tail)), c);

@@ -36,11 +36,10 @@ struct TurnedProduct {
       transpose<V, true>(rows, p.depth, p.a + i * p.a_row, p.a_row, turned, ld);
       for (index_t j = 0; j < p.n; j += block) {
         const index_t cols = p.n - j < block ? p.n - j : block;
-        gemm_columns<V, vectors, Rows::strided, false>(
-            cols,
-            {p.depth, p.b + j * p.b_col, p.b_col, 1, turned, ld, nullptr, false, result, ld,
-             nullptr},
-            halves(rows));
+        gemm_columns<V, vectors>(cols,
+                                 {p.depth, p.b + j * p.b_col, p.b_col, 1, turned, ld, nullptr,
+                                  false, result, ld, nullptr},
+                                 halves(rows));
         transpose<V>(cols, rows, result, ld, p.c + i * p.ldc + j, p.ldc);
       }
     }

@@ -34,9 +34,9 @@ struct PerElement {
   V load(index_t j) const { return V::load(data + (j & mask)); }
 };
 
-// The sum of `terms(a, y, gradient)`, times `share` (1/n for a mean).
-template <class V, class Terms>
-struct OutputSum {
+// What the sums of all losses have in common: where terms are, in which order they are added.
+template <class V>
+struct TermSum {
   using T = typename V::T;
   // Rows of so few outputs are packed one after the other, as one long row: alone each would leave
   // most lanes of its vector idle, and a logarithm costs the same for one lane as for all.
@@ -48,47 +48,18 @@ struct OutputSum {
 
   const LossArguments<T>& p;
   double share;
-  Terms terms;
+  // The terms of n elements, and unless null their gradients times `factor`. A call for so many of
+  // them costs nothing; a copy of the loops around it for every loss would be a tenth of a level.
+  void (*evaluate)(const TermSum& self, index_t n, const T* a, const T* y, PerElement<V> factor,
+                   T* g, T* value);
 
-  double total() const {
+  [[gnu::noinline]] double of_many() const {
     SlotSum<V> sum;
-    if (p.cols <= V::width && (p.rows == 1 || (p.rows <= few && p.cols <= narrow)))
-      add_few(sum);
-    else if (p.cols <= narrow)
+    if (p.cols <= narrow)
       add_packed(sum);
     else
       add_rows(sum);
     return total_of(sum);
-  }
-
- private:
-  // A step of a small network waits for the gradients: by the shortest way. Each of a few rows, a
-  // vector or less, writes its terms over what the row before left beyond its outputs, so that they
-  // are packed in memory; the sum may wait for that.
-  static constexpr index_t few = 4;
-  [[gnu::always_inline]] void add_few(SlotSum<V>& sum) const {
-    alignas(64) T value[few * V::width + slots<V>];
-    alignas(64) T weight[few * V::width + slots<V>];
-    const Any<V> row{p.cols}, room{p.whole ? V::width : p.cols};
-    const V zero = V::set(0);
-    const bool weighted = p.weight != nullptr;
-    V factor = V::set(factor_of(1));
-    for (index_t r = 0; r < p.rows; ++r) {
-      if (weighted) factor = V::set(factor_of(p.weight[r]));
-      V gradient;
-      const V term = terms(room.load(p.output + r * p.ld_output),
-                           row.load(p.values + r * p.ld_values), gradient);
-      if (p.gradient != nullptr) room.store(factor * gradient, p.gradient + r * p.ld_gradient);
-      if (p.rows == 1) return sum.add(0, row.keep(term, zero), V::set(weight_of(p, 0)));
-      term.store(value + r * p.cols);
-      if (weighted) V::set(p.weight[r]).store(weight + r * p.cols);
-    }
-    const index_t n = p.rows * p.cols, end = (n + slots<V> - 1) & -slots<V>;
-    for (index_t j = n; j < end; j += V::width) {
-      zero.store(value + j);
-      if (weighted) zero.store(weight + j);
-    }
-    add(n, value, {weighted ? weight : nullptr, -1}, sum);
   }
 
   [[gnu::always_inline]] double total_of(SlotSum<V>& sum) const {
@@ -99,17 +70,6 @@ struct OutputSum {
 
   T factor_of(T weight) const {
     return static_cast<T>(p.scale * static_cast<double>(weight) * share);
-  }
-
-  [[gnu::noinline]] void evaluate(index_t n, const T* a, const T* y, PerElement<V> factor, T* g,
-                                  T* value) const {
-    fill_slots<V>(
-        n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
-          V gradient;
-          const V term = terms(part.load(a + j), part.load(y + j), gradient);
-          if (g != nullptr) part.store(factor.load(j) * gradient, g + j);
-          return term;
-        });
   }
 
   [[gnu::always_inline]] void add(index_t n, const T* value, PerElement<V> weight,
@@ -135,8 +95,9 @@ struct OutputSum {
       }
       for (index_t j = 0; j < p.cols; j += most) {
         const index_t n = p.cols - j < most ? p.cols - j : most;
-        evaluate(n, p.output + r * p.ld_output + j, p.values + r * p.ld_values + j, {factor, 0},
-                 p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient + j, value);
+        evaluate(*this, n, p.output + r * p.ld_output + j, p.values + r * p.ld_values + j,
+                 {factor, 0}, p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient + j,
+                 value);
         add(n, value, {p.weight == nullptr ? nullptr : weight, 0}, sum);
       }
     }
@@ -161,8 +122,8 @@ struct OutputSum {
         values = y;
       }
       if (weighted) expand_weights(first, height, weight, factor);
-      evaluate(n, a, values, {factor, weighted ? -1 : 0}, p.gradient == nullptr ? nullptr : g,
-               value);
+      evaluate(*this, n, a, values, {factor, weighted ? -1 : 0},
+               p.gradient == nullptr ? nullptr : g, value);
       add(n, value, {weighted ? weight : nullptr, -1}, sum);
       if (p.gradient != nullptr)
         copy_narrow_rows(height, p.cols, g, p.cols, p.gradient + first * p.ld_gradient,
@@ -184,9 +145,71 @@ struct OutputSum {
   }
 };
 
+// The sum of `terms(a, y, gradient)`, times `share` (1/n for a mean).
+template <class V, class Terms>
+struct OutputSum : TermSum<V> {
+  using T = typename V::T;
+  using Base = TermSum<V>;
+  using Base::p;
+  Terms terms;
+
+  OutputSum(const LossArguments<T>& arguments, double factor, Terms t)
+      : Base{arguments, factor, evaluate_terms}, terms(t) {}
+
+  double total() const {
+    if (p.cols > V::width || (p.rows != 1 && (p.rows > few || p.cols > Base::narrow)))
+      return Base::of_many();
+    SlotSum<V> sum;
+    add_few(sum);
+    return Base::total_of(sum);
+  }
+
+ private:
+  // A step of a small network waits for the gradients: by the shortest way. Each of a few rows, a
+  // vector or less, writes its terms over what the row before left beyond its outputs, so that they
+  // are packed in memory; the sum may wait for that.
+  static constexpr index_t few = 4;
+  [[gnu::always_inline]] void add_few(SlotSum<V>& sum) const {
+    alignas(64) T value[few * V::width + slots<V>];
+    alignas(64) T weight[few * V::width + slots<V>];
+    const Any<V> row{p.cols}, room{p.whole ? V::width : p.cols};
+    const V zero = V::set(0);
+    const bool weighted = p.weight != nullptr;
+    V factor = V::set(Base::factor_of(1));
+    for (index_t r = 0; r < p.rows; ++r) {
+      if (weighted) factor = V::set(Base::factor_of(p.weight[r]));
+      V gradient;
+      const V term = terms(room.load(p.output + r * p.ld_output),
+                           row.load(p.values + r * p.ld_values), gradient);
+      if (p.gradient != nullptr) room.store(factor * gradient, p.gradient + r * p.ld_gradient);
+      if (p.rows == 1) return sum.add(0, row.keep(term, zero), V::set(weight_of(p, 0)));
+      term.store(value + r * p.cols);
+      if (weighted) V::set(p.weight[r]).store(weight + r * p.cols);
+    }
+    const index_t n = p.rows * p.cols, end = (n + slots<V> - 1) & -slots<V>;
+    for (index_t j = n; j < end; j += V::width) {
+      zero.store(value + j);
+      if (weighted) zero.store(weight + j);
+    }
+    Base::add(n, value, {weighted ? weight : nullptr, -1}, sum);
+  }
+
+  static void evaluate_terms(const Base& base, index_t n, const T* a, const T* y,
+                             PerElement<V> factor, T* g, T* value) {
+    const Terms& terms = static_cast<const OutputSum&>(base).terms;
+    fill_slots<V>(
+        n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
+          V gradient;
+          const V term = terms(part.load(a + j), part.load(y + j), gradient);
+          if (g != nullptr) part.store(factor.load(j) * gradient, g + j);
+          return term;
+        });
+  }
+};
+
 template <class V, class Terms>
 double sum_over_outputs(const LossArguments<typename V::T>& p, double share, Terms terms) {
-  return OutputSum<V, Terms>{p, share, terms}.total();
+  return OutputSum<V, Terms>(p, share, terms).total();
 }
 
 }  // namespace

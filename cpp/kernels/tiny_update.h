@@ -57,7 +57,7 @@ struct TinyWholeUpdate {
   double decay;
 
   // The parameters are padded already; the rest is to lie at `room`.
-  TinyWholeUpdate(const TinyTraining<T>& training, index_t rows, T* padded, T* room)
+  [[gnu::cold]] TinyWholeUpdate(const TinyTraining<T>& training, index_t rows, T* padded, T* room)
       : p(training), u(*training.update), count(round_up(rows)), parameters(padded) {
     const auto take = [&] {
       T* taken = room;
@@ -79,7 +79,7 @@ struct TinyWholeUpdate {
     return (rows * V::width + Full::width - 1) & -Full::width;
   }
 
-  void write_back() const {
+  [[gnu::cold]] void write_back() const {
     const T* const from_gradients = gradients;
     T* const to_gradients = p.gradients;
     for_each_tiny_parameter<V>(
@@ -101,7 +101,7 @@ struct TinyWholeUpdate {
   }
 
   // What the penalties add to the loss.
-  double penalty() const {
+  [[gnu::noinline]] double penalty() const {
     double sum = 0;
     for_each_tiny_array(p, [&](index_t row, index_t rows, int l, int array) {
       const double l1 = p.extras[l].l1[array], l2 = p.extras[l].l2[array];
@@ -122,7 +122,8 @@ struct TinyWholeUpdate {
 
  private:
   // Of squares or of magnitudes.
-  double sum_of(const T* padded, index_t row, index_t rows, int l, bool squares) const {
+  [[gnu::noinline]] double sum_of(const T* padded, index_t row, index_t rows, int l,
+                                  bool squares) const {
     const index_t units = p.layers[l].units, n = rows * units;
     const T* from = padded + row * V::width;
     if (n <= few) return sum_of_few(from, rows, units, squares);
@@ -147,7 +148,7 @@ struct TinyWholeUpdate {
       for (index_t j = 0; j < half; ++j) slot[j] = slot[j] + slot[j + half];
     return slot[0];
   }
-  void add_penalties() const {
+  [[gnu::noinline]] void add_penalties() const {
     for_each_tiny_array(p, [&](index_t row, index_t rows, int l, int array) {
       const double l1 = p.extras[l].l1[array], l2 = p.extras[l].l2[array];
       if (l1 != 0 || l2 != 0)
@@ -156,7 +157,7 @@ struct TinyWholeUpdate {
     });
   }
   // As OptimizerState::clip.
-  void clip_gradients() const {
+  [[gnu::noinline]] void clip_gradients() const {
     const auto squares_of = [&](index_t row, index_t rows, int l) {
       return sum_of(gradients, row, rows, l, true);
     };

@@ -173,7 +173,16 @@ struct TinyNetwork {
     room = next;
   }
 
-  void write_back(const TinyTraining<T>& p) const {
+  // Many steps of any kind share one copy of the passes.
+  [[gnu::noinline]] V forward_many(const T* x, index_t step, bool stop_at_z) {
+    return forward(x, step, stop_at_z);
+  }
+  [[gnu::noinline]] void backward_many(const T* x, V gradient, bool from_z, const V* scalars,
+                                       T* gradients) {
+    backward(x, gradient, from_z, scalars, gradients);
+  }
+
+  [[gnu::noinline]] void write_back(const TinyTraining<T>& p) const {
     const T* const padded = p.scratch;
     T* const to = p.parameters;
     for_each_tiny_parameter<V>(p, [=](index_t from, index_t at) { to[at] = padded[from]; });
@@ -341,7 +350,7 @@ struct TinyLoss {
 
  private:
   // SparseCategoricalCrossentropy::fused of one row in a register.
-  double of_class(V z, index_t label, double weight, V& slope) const {
+  [[gnu::noinline]] double of_class(V z, index_t label, double weight, V& slope) const {
     const V lowest = V::set(-static_cast<T>(__builtin_inf()));
     const auto counts = less(V::set(0), lanes);
     const V limited = select(counts, z, lowest), largest = fold<Max>(limited);
@@ -374,8 +383,13 @@ template <class V, class Full, bool many>
     const V scalars[1] = {V::set(static_cast<T>(p.rates[step]))};
     x = p.x + row * p.ldx;
     V slope;
-    *p.total_loss += loss.of(network.forward(x, step, p.from_z), step, row, slope);
-    network.backward(x, slope, p.from_z, scalars, nullptr);
+    const V output =
+        many ? network.forward_many(x, step, p.from_z) : network.forward(x, step, p.from_z);
+    *p.total_loss += loss.of(output, step, row, slope);
+    if (many)
+      network.backward_many(x, slope, p.from_z, scalars, nullptr);
+    else
+      network.backward(x, slope, p.from_z, scalars, nullptr);
   }
   if (many) network.write_back(p);
   network.write_gradients(x, p.gradients);
@@ -392,8 +406,8 @@ template <class V, class Full>
     const T* x = p.x + row * p.ldx;
     update.begin(step);
     V slope;
-    double value = loss.of(network.forward(x, step, p.from_z), step, row, slope);
-    network.backward(x, slope, p.from_z, nullptr, update.gradients);
+    double value = loss.of(network.forward_many(x, step, p.from_z), step, row, slope);
+    network.backward_many(x, slope, p.from_z, nullptr, update.gradients);
     if (update.u.penalized) value += update.penalty();
     *p.total_loss += value;
     update.finish();
