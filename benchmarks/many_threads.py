@@ -27,6 +27,9 @@ import numpy as np
 # cache line. Measured between two cores of an AMD EPYC: 0.4 us for both.
 BARRIER_SECONDS, BARRIER_SECONDS_PER_THREAD = 0.2e-6, 0.1e-6
 
+# How many threads a region may use, and the seconds of each of its tasks.
+Regions = list[tuple[int, list[float]]]
+
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -67,25 +70,50 @@ def busiest(tasks: list[float], threads: int) -> float:
     return end
 
 
-def simulated(seconds: float, regions: list[tuple[int, list[float]]]) -> float:
-    """Of a step that took `seconds` with all tasks one after another."""
+def simulated(serial: float, regions: Regions) -> float:
+    """Of a step, `serial` seconds of which are outside of regions."""
+    seconds = serial
     for threads, tasks in regions:
         barrier = BARRIER_SECONDS + BARRIER_SECONDS_PER_THREAD * threads
-        seconds += busiest(tasks, threads) + barrier - sum(tasks)
+        seconds += busiest(tasks, threads) + barrier
     return seconds
 
 
-def quickest(call: Callable[[], Any], seconds: float) -> tuple[float, Any]:
-    """Seconds of the quickest call, and what it returned."""
-    best, found = float("inf"), None
+def quickest(call: Callable[[], Any], seconds: float) -> float:
+    """Seconds of the quickest call."""
+    best = float("inf")
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or found is None:
+    while best == float("inf") or time.perf_counter() < end:
         start = time.perf_counter()
-        result = call()
+        call()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def record(call: Callable[[], Any], seconds: float) -> tuple[float, Regions]:
+    """Seconds outside of regions, and the regions, of which each task is at its quickest: what else
+    the machine does falls upon other tasks each time."""
+    from densecore._base import core
+
+    serial = float("inf")
+    best: Regions = []
+    end = time.perf_counter() + seconds
+    core.record_regions(on=True)
+    while serial == float("inf") or time.perf_counter() < end:
+        core.take_region_records()
+        start = time.perf_counter()
+        call()
         spent = time.perf_counter() - start
-        if spent < best:
-            best, found = spent, (result,)
-    return best, found[0] if found else None
+        found = core.take_region_records()
+        if [len(tasks) for _, tasks in found] != [len(tasks) for _, tasks in best]:
+            serial, best = float("inf"), []  # cut in another way
+        serial = min(serial, spent - sum(sum(tasks) for _, tasks in found))
+        best = [
+            (threads, [min(pair) for pair in zip(tasks, before, strict=True)])
+            for (threads, tasks), (_, before) in zip(found, best or found, strict=True)
+        ]
+    core.record_regions(on=False)
+    return serial, best
 
 
 def moved_bytes(network: Any) -> int:
@@ -96,10 +124,9 @@ def moved_bytes(network: Any) -> int:
 
 
 def study(network: Any, threads: list[int], options: argparse.Namespace) -> dict[int, Any]:
-    """By number of threads: a step's seconds, simulated and (with so many processors) measured, its
-    regions, and the share of it that runs outside of them."""
+    """By number of threads: a step's seconds, simulated, `alone` with all tasks in one thread, and
+    (with so many processors) measured; its regions, and the share of it outside of them."""
     import densecore as dc
-    from densecore._base import core
 
     batches = max(2, min(64, int(3e7 // network.multiply_adds)))
     x, y = network.data(batches)
@@ -108,26 +135,21 @@ def study(network: Any, threads: list[int], options: argparse.Namespace) -> dict
     def epoch() -> None:
         model.fit(x, y, batch_size=network.batch, shuffle=False, verbose=0)
 
-    def recorded() -> list[tuple[int, list[float]]]:
-        core.take_region_records()
-        epoch()
-        return core.take_region_records()
-
     found: dict[int, Any] = {}
     for count in threads:
         dc.set_num_threads(count)
         epoch()
-        core.record_regions(on=True)
-        spent, regions = quickest(recorded, options.seconds)
-        core.record_regions(on=False)
+        serial, regions = record(epoch, options.seconds)
         memory = moved_bytes(network) * batches / options.bandwidth / 1e9
+        tasks = sum(sum(tasks) for _, tasks in regions)
         found[count] = {
-            "simulated": max(simulated(spent, regions), memory) / batches,
+            "simulated": max(simulated(serial, regions), memory) / batches,
             "regions": len(regions) / batches,
-            "serial": 1 - sum(sum(tasks) for _, tasks in regions) / spent,
+            "serial": serial / (serial + tasks),
+            "alone": (serial + tasks) / batches,
         }
         if count <= processors():
-            found[count]["measured"] = quickest(epoch, options.seconds)[0] / batches
+            found[count]["measured"] = quickest(epoch, options.seconds) / batches
     return found
 
 
@@ -142,7 +164,16 @@ def speed_ups(some: list[dict[int, Any]], first: int, count: int) -> str:
     """Of several networks with `count` threads: the geometric mean, and the least."""
     said = []
     for what in ("measured", "simulated"):
-        ratios = [one[first][what] / one[count][what] for one in some if what in one[count]]
+        ratios = [
+            (
+                one[first][what]
+                if what == "measured"
+                else min(each["alone"] for each in one.values())
+            )
+            / one[count][what]
+            for one in some
+            if what in one[count]
+        ]
         if ratios:
             mean = np.exp(np.log(ratios).mean())
             said.append(f"{what} {mean:.2f} (least {min(ratios):.2f})")

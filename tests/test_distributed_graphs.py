@@ -221,6 +221,46 @@ def test_rows_of_one_s_own_with_weights_on_one_rank() -> None:
         np.testing.assert_allclose(parameters, alone.parameters, rtol=0, atol=1e-9)
 
 
+def looked_up(words: list[str], norm: float = 2.0) -> dc.Model:
+    text, number = dc.Input(1, dtype="string", name="text"), dc.Input(2, name="number")
+    found = layers.StringLookup(vocabulary=words, output_mode="one_hot")(text)
+    hidden = layers.Concatenate()([found, number])
+    constraint = dc.constraints.MaxNorm(norm)
+    model = dc.Model([text, number], dc.Dense(1, kernel_constraint=constraint)(hidden), seed=1)
+    model.compile("adam", "mse")
+    return model
+
+
+def test_layers_of_preprocessing() -> None:
+    rng = np.random.default_rng(0)
+    x = [rng.choice(["a", "b", "c"], (120, 1)), rng.normal(size=(120, 2)).astype("f4")]
+    y = rng.normal(size=(120, 1)).astype("f4")
+    alone = looked_up(["a", "b", "c"])
+    alone.fit(x, y, epochs=2, verbose=0)
+
+    def train(comm: Threads) -> bytes:
+        model = looked_up(["a", "b", "c"])
+        model.fit(x, y, epochs=2, comm=comm, verbose=0)
+        return state(model)
+
+    assert set(run_threads(2, train, WAIT)) == {state(alone)}
+
+    def differs(comm: Threads) -> str:
+        found = []
+        for model in (
+            looked_up(["a", "b", "c"] if comm.rank != 1 else ["b", "a", "c"]),
+            looked_up(["a", "b", "c"], norm=2.0 if comm.rank != 1 else 3.0),
+        ):
+            with pytest.raises(ValueError, match="comm: rank 1") as raised:
+                model.fit(x, y, epochs=2, comm=comm, verbose=0)
+            found.append(str(raised.value))
+        return " ".join(found)
+
+    (said,) = set(run_threads(3, differs, WAIT))
+    assert "preprocessing: found" in said
+    assert "constraints: found" in said
+
+
 class RaisesAt(Callback):
     def __init__(self, step: int) -> None:
         super().__init__()

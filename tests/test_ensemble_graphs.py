@@ -192,6 +192,23 @@ def test_compiled_later() -> None:
     assert losses.shape == (3,)
 
 
+def test_sweeps_and_folds() -> None:
+    x, y, weights = data()
+    model = made()
+    found = dc.cross_validate(model, x, y, folds=3, epochs=2, sample_weight=weights,
+                              stratify=y[0], refit=True)  # fmt: skip
+    assert [row[0] for row in found.rows] == ["0", "1", "2", "mean", "std"]
+    assert "val_kind_accuracy" in found.columns
+    alone = made()
+    alone.fit(x, y, epochs=2, sample_weight=weights, verbose=0)
+    assert state(found.model) == state(alone)
+    swept = dc.sweep(model, x, y, {"learning_rate": [0.001, 0.1]}, folds=2, epochs=2,
+                     monitor="val_size_loss")  # fmt: skip
+    assert len(swept.rows) == 2
+    with pytest.raises(TypeError, match="stratify: found True for a model of several outputs"):
+        dc.cross_validate(model, x, y, folds=3, stratify=True)
+
+
 def test_several_inputs_and_one_output() -> None:
     x, y, _ = data()
     a, b = dc.Input(4), dc.Input(2)

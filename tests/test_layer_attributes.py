@@ -23,6 +23,7 @@ MADE: dict[type, Any] = {
     layers.Permute: lambda: layers.Permute((1,)),
     layers.Reshape: lambda: layers.Reshape((2, 2)),
     layers.Selection: lambda: layers.Selection(0, 4),
+    layers.Spread: lambda: layers.Spread((4,)),
     layers.Residual: lambda: layers.Residual([dc.Dense(4)]),
 }
 

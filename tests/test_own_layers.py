@@ -227,18 +227,23 @@ def test_what_a_call_cannot_do_is_said() -> None:
     def build(self: Any, shape: Any) -> None:
         self.w = self.add_weight(shape=(shape[-1], 2))
 
+    with pytest.raises(ValueError, match=r"found rows of shapes \(4,\), \(4, 2\), wanted the same"):
+        compiled(of(lambda self, x: x + self.w, build=build))
     for call, text in (
-        (lambda self, x: ops.matmul(x, ops.transpose(self.w)), "found a function of it alone"),
-        (lambda self, x: x + self.w, "found it in a sum or a function of single elements"),
         (lambda self, x: ops.matmul(self.w, x), "of a weight from the left"),
         (lambda self, x: x * 2, "found the weight weight_0, which call does not use"),
     ):
         with pytest.raises(TypeError, match=text):
             compiled(of(call, build=build))
-    with pytest.raises(TypeError, match="training: found a condition, wanted it handed on"):
-        compiled(of(lambda self, x, training=None: x + 1 if training else x))
-    with pytest.raises(TypeError, match="found a call of add_loss"):
-        compiled(of(lambda self, x: self.add_loss(1.0)))
+    for call, text in (
+        (lambda self, x, training=None: x + 1 if training else x, "whose branches differ by more"),
+        (lambda self, x: self.add_loss(ops.square(ops.mean(x))), "square of a number of the whole"),
+        (lambda self, x: self.add_loss(ops.mean(ops.mean(x, axis=0))), "wanted dimensions of its"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            compiled(of(call))
+    with pytest.raises(TypeError, match="add_loss: found a call outside of the method call"):
+        of(lambda self, x: x).add_loss(1.0)
     with pytest.raises(TypeError, match="add_loss: found a call"):
         compiled(dc.Dense(1)).add_loss(1.0)
     with pytest.raises(ValueError, match=r"found shape \(3, 2\) in a product with rows of shape"):
@@ -299,3 +304,105 @@ def test_pooling_and_other_orders() -> None:
     bag.fit(words, y, epochs=30, verbose=0)
     assert bag.evaluate(words, y) < 0.5 * before  # type: ignore[operator]
     np.testing.assert_allclose(mean.predict(words), table[words].mean(axis=1), atol=1e-6)
+
+
+class Scaled(layers.Layer):
+    def __init__(self, **general: Any) -> None:
+        super().__init__(**general)
+        self.dense = layers.Dense(3)
+
+    def call(self, x: Any, factor: float = 1.0, both: bool = False) -> Any:
+        parts = list(x) if isinstance(x, list | tuple) else [x]
+        found = [self.dense(part) * factor for part in parts]
+        return found if both else found[0]
+
+
+def test_calls_of_a_layer_differ_by_more_than_rows(tmp_path: Path) -> None:
+    """By constants and by the structure of inputs: each has a graph of its own."""
+    i, j = dc.Input(4), dc.Input(4)
+    layer = Scaled()
+    pair = layer([i, j], factor=3.0, both=True)
+    outputs = [layer(i), layer(i, factor=2.0), layer(i, factor=-1), *pair, layer([j, i])]
+    model = dc.Model([i, j], outputs, seed=0)
+    x = [X, X[::-1].copy()]
+    one, two = (part @ layer.dense.kernel for part in x)
+    expected = [one, 2 * one, -one, 3 * one, 3 * two, two]
+    model.save(tmp_path / "m")
+    loaded = dc.load_model(tmp_path / "m", custom_objects={"Scaled": Scaled})
+    cloned = dc.models.clone_model(model)
+    cloned.set_weights(model.get_weights())
+    assert model.count_params() == 15
+    for other in (model, loaded, cloned, pickle.loads(pickle.dumps(model))):
+        for found, right in zip(other.predict(x), expected, strict=True):
+            np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(layer(X, factor=5.0), 5 * one, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(layer(X), one, rtol=1e-4, atol=1e-5)
+
+
+def test_a_call_that_was_refused_leaves_no_graph() -> None:
+    class Bad(layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.w = self.add_weight(shape=(shape[-1], 2))
+
+        def call(self, x: Any) -> Any:
+            return x * 2
+
+    layer = Bad()
+    for _ in range(2):
+        with pytest.raises(TypeError, match="which call does not use"):
+            layer(dc.Input(4))
+
+
+def test_variables_and_arrays_that_are_no_weights() -> None:
+    class Standardised(layers.Layer):
+        def __init__(self, mean: Any, **general: Any) -> None:
+            super().__init__(**general)
+            self.mean = dc.Variable(mean, trainable=False)
+            self.gain = dc.Variable(initializer="ones", shape=(4,), name="gain")
+            self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x: Any) -> Any:
+            return (x - self.mean) * self.gain
+
+    layer = Standardised(X.mean(axis=0))
+    model = compiled(layer, dc.Dense(1))
+    first = dc.Model(model.input, layer.output)
+    np.testing.assert_allclose(first.predict(X), X - X.mean(axis=0), atol=1e-6)
+    assert [len(layer.weights), len(layer.trainable_weights)] == [3, 1]
+    layer.calls.assign_add(2.0)
+    again = copy.deepcopy(model)
+    assert float(again.layers[0].calls.numpy()) == 2.0
+    model.fit(X, Y, verbose=0)
+    assert not (layer.gain.numpy() == 1).any()
+    assert (layer.mean.numpy() == X.mean(axis=0)).all()
+
+    class Total(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.total = self.add_weight(shape=(2,), initializer="zeros", trainable=False)
+
+        def call(self, x: Any) -> Any:
+            self.total.assign_add(ops.sum(x, axis=0))
+            return self.total
+
+    total = Total()
+    total(np.ones((2, 2)))
+    assert total(np.ones((2, 2))).tolist() == [4.0, 4.0]
+
+
+def test_columns_sums_and_products_of_what_layers_compute() -> None:
+    class Parts(layers.Layer):
+        def call(self, x: Any) -> Any:
+            x -= ops.mean(x, axis=-1, keepdims=True)
+            table = ops.reshape(x, (-1, 2, 2))
+            product = ops.matmul(table, ops.transpose(table, (0, 2, 1)))
+            sums = ops.sum(product, axis=1)
+            return ops.concatenate([x[:, 1:3], sums, ops.expand_dims(x[:, 0], -1)], axis=-1)
+
+    hidden = dc.Dense(4)
+    model = dc.Sequential([dc.Input(4), hidden, Parts()], dtype="float64", seed=0)
+    x = X.astype(np.float64) @ hidden.kernel
+    x -= x.mean(axis=-1, keepdims=True)
+    table = x.reshape(-1, 2, 2)
+    sums = (table @ table.transpose(0, 2, 1)).sum(axis=1)
+    np.testing.assert_allclose(model.predict(X), np.hstack([x[:, 1:3], sums, x[:, :1]]), atol=1e-12)

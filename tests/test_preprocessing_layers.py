@@ -157,3 +157,27 @@ def test_an_error_names_the_layer() -> None:
 def test_unknown_modes_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown output_mode of Hashing 'tf_idf'"):
         layers.Hashing(3, output_mode="tf_idf")
+
+
+def test_a_model_that_prepares_its_inputs_names_what_it_refuses() -> None:
+    look = layers.StringLookup(vocabulary=["a", "b", "c"], output_mode="one_hot")
+    town, code = dc.Input(1, dtype="string", name="town"), dc.Input(1, name="code")
+    ids = layers.IntegerLookup(vocabulary=[1, 2], output_mode="one_hot")(code)
+    model = dc.Model([town, code], dc.Dense(1)(layers.concatenate([look(town), ids])), seed=0)
+    towns, codes = np.array(["a", "b", "q"]), np.array([1.0, 2.0, 9.0])
+    before = model.predict([towns, codes])
+    for given, text in (
+        ([["a"], ["b", "c"], ["a"]], "input town: found rows of different lengths"),
+        (np.array([["a", "b"]] * 3), r"input town: found shape \(3, 2\), wanted an array"),
+        (towns[:2], "input code: found 3 rows, wanted 2, as of town"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            model.predict([given, codes])
+    for wrong in (1.5, np.nan, np.inf, 1j):
+        with pytest.raises(ValueError, match=r"layer integer_lookup: found .*, wanted integers"):
+            model.predict([towns, np.array([1.0, 2.0, wrong])])
+    look.set_vocabulary(["a", "b", "c", "q"])
+    with pytest.raises(ValueError, match="layer string_lookup: found 5 columns, wanted 4"):
+        model.predict([towns, codes])
+    look.set_vocabulary(["a", "b", "c"])
+    assert (model.predict([towns, codes]) == before).all()

@@ -156,6 +156,17 @@ def test_the_linear_baseline_is_in_the_targets_units(columns: int) -> None:
     assert found["r2"] > 0.8
 
 
+def test_many_rows_get_wider_networks_unless_widths_are_given() -> None:
+    recipe = recipe_named("default")
+    assert recipe.for_rows(3000).hidden == (128, 128, 128)
+    assert recipe.for_rows(3001).hidden == (192, 192, 192)
+    assert recipe.with_options(epochs=3).for_rows(3001).hidden == (192, 192, 192)
+    assert recipe.with_options(hidden=(8,)).for_rows(3001).hidden == (8,)
+    assert recipe_named("quick").for_rows(10**6).hidden == (64, 64)
+    made = recipe.with_options(many_hidden=(5,)).for_rows(9999)
+    assert made.hidden == (5,)
+
+
 def test_predictions_stay_near_the_range_of_the_training_rows() -> None:
     """At most half of its length beyond it, and on the same side of 0."""
     far = TabularRegressor("quick", random_state=0).fit(X, NUMBERS).predict(X * 100)

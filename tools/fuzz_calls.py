@@ -154,6 +154,27 @@ def plain(value: Any) -> Any:
     return np.array(value, order="C", copy=True) if isinstance(value, np.ndarray) else value
 
 
+def graph() -> dc.Model:
+    """Two inputs, one of them through a layer of one's own, and two outputs."""
+
+    class Gate(dc.layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.kernel = self.add_weight((input_shape[-1], OUTPUTS))
+
+        def call(self, x: Any) -> Any:
+            return dc.ops.sigmoid(dc.ops.matmul(x, self.kernel))
+
+    first, second = dc.Input(INPUTS), dc.Input(OUTPUTS)
+    joined = dc.layers.concatenate([Gate(name="gate")(first), second])
+    made = dc.Model([first, second], [dc.Dense(2)(joined), joined], seed=0)
+    made.compile("adam", "mse")
+    return made
+
+
+def labels(x: Any) -> Any:
+    return np.zeros(len(x), np.int64)
+
+
 Call = Callable[[dc.Sequential, Any, Any], Any]
 # A call with x and y, and their right shapes for n rows: what has no n of its own is a constant.
 ROWS: Any = "n"
@@ -186,6 +207,34 @@ CALLS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...], Call]] = {
     "activation": (WIDE, WIDE, lambda m, x, y: dc.ops.activation("gelu", x, out=y)),
     "mse": (NARROW, NARROW, lambda m, x, y: dc.ops.mse_gradient(x, y)),
     "sgd_update": (ROW, ROW, lambda m, x, y: dc.ops.sgd_update(x, y, 0.1)),
+    "two inputs": (
+        WIDE, NARROW,
+        lambda m, x, y: graph().train_on_batch([x, y], [np.ones((len(x), 2)), np.ones((len(x), 6))])
+    ),
+    "two outputs": (WIDE, NARROW, lambda m, x, y: graph().predict([x, y], verbose=0)[1]),
+    "normal": (
+        NARROW, NARROW, lambda m, x, y: dc.distributions.Normal(x, log_scale=y / 9).log_prob(y)
+    ),
+    "tanh normal": (
+        NARROW, ROW,
+        lambda m, x, y: dc.distributions.TanhNormal(x, log_scale=x / 9).entropy_gradient(y).loc
+    ),
+    "categorical": (
+        WIDE, ROW,
+        lambda m, x, y: dc.distributions.Categorical(logits=x).log_prob_gradient(labels(x), y)
+    ),
+    "ppo": (
+        ROW, ROW,
+        lambda m, x, y: dc.rl.ppo_loss(
+            dc.distributions.Categorical(logits=np.zeros((len(x), 3))), labels(x), x, y
+        ).gradient
+    ),
+    "q_loss": (WIDE, ROW, lambda m, x, y: dc.rl.q_loss(x, labels(x), y).gradient),
+    "advantages": (ROW, ROW, lambda m, x, y: dc.rl.discounted_returns(x, y > 0)),
+    "clip": (
+        (5 * 8 + 8 + 8 * OUTPUTS + OUTPUTS,), ROW,
+        lambda m, x, y: (m.gradients.__setitem__(..., x), m.clip_gradients(1.0))[1]
+    ),
     "freeze": (WIDE, NARROW, lambda m, x, y: m.freeze()(x, y)),
     "ensemble": (
         WIDE, NARROW, lambda m, x, y: dc.Ensemble(m, 2).fit(x, y, batch_size=2, verbose=0)["loss"]

@@ -3,14 +3,17 @@
     python tools/fuzz_networks.py [--seconds N] [--first CASE]
 
 Of plain stacks of dense layers, outputs, losses and gradients with `densecore.reference`. Of any
-stack, all that the library promises to be the same bits: for any number of threads, by batches in
-Python as in the core, a row alone or among others, frozen, saved, copied, in an ensemble. A case is
-its number: what fails is printed with it, gives status 1, and ``--first`` starts with that one.
+stack, some with layers of one's own, and of any graph of layers with its inputs and outputs
+(tests/random_models.py), all that the library promises to be the same bits: for any number of
+threads, by batches in Python as in the core, a row alone or among others, frozen, saved, copied, in
+an ensemble. A case is its number: what fails is printed with it, gives status 1, and ``--first``
+starts with that one.
 """
 
 import argparse
 import copy
 import pickle
+import sys
 import tempfile
 import time
 import traceback
@@ -22,8 +25,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import densecore as dc
-from densecore import layers, regularizers
+from densecore import layers, ops, regularizers
 from densecore.callbacks import LambdaCallback
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from random_models import outputs_of, random_graph_model
 
 # Around the sizes of vectors, tiles, blocks and leaves.
 WIDTHS = (1, 2, 3, 5, 8, 15, 16, 17, 31, 33, 64, 65, 127, 129, 257, 300)
@@ -33,20 +39,53 @@ THREADS = (2, 3, 4, 7)
 NOT_COMPARED = {"tanh_shrink", "lion", "cosine_similarity", "quantile", "gaussian_nll"}
 # Of saturated units float32 keeps two digits, here and in the reference.
 TOLERANCE = {"float32": 1e-2, "float64": 1e-10}
+WITHOUT = frozenset([layers.PeriodicEmbedding])  # which changes the width that others expect
 LAST = {"binary": "sigmoid", "categorical": "softmax", "sparse": "softmax", "kl": "softmax"}
 
 
-class Case(NamedTuple):
-    """How a model is made (each time the same), its data, and how it is trained."""
+@dc.saving.register_keras_serializable("fuzz")
+class OwnBlock(layers.Layer):
+    """A layer of one's own: weights, other layers and functions of single elements."""
 
-    make: Callable[[], dc.Sequential]
+    def __init__(self, units: int, **general: Any) -> None:
+        super().__init__(**general)
+        self.units = units
+        self.inner = dc.Dense(units, "tanh")
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = self.add_weight((input_shape[-1], self.units), name="kernel")
+        self.bias = self.add_weight((self.units,), "zeros", name="bias")
+
+    def call(self, x: Any) -> Any:
+        return self.inner(x) * ops.sigmoid(ops.matmul(x, self.kernel) + self.bias)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}
+
+
+class Case(NamedTuple):
+    """How a model is made (each time the same), its data, and how it is trained.
+
+    x and y are arrays, or lists of them.
+    """
+
+    make: Callable[[], Any]
     x: Any
     y: Any
     weight: Any
     batch_size: int
     plain: bool
 
-    def fit(self, model: dc.Sequential, epochs: int = 2, **options: Any) -> str:
+    def rows(self, begin: int, end: int) -> Any:
+        if isinstance(self.x, list):
+            return [each[begin:end] for each in self.x]
+        return self.x[begin:end]
+
+    @property
+    def count(self) -> int:
+        return len(self.x[0] if isinstance(self.x, list) else self.x)
+
+    def fit(self, model: Any, epochs: int = 2, **options: Any) -> str:
         """Train; the history as text, which tells also NaN from NaN."""
         history = model.fit(
             self.x, self.y, self.batch_size, epochs, 0, sample_weight=self.weight, **options
@@ -71,7 +110,7 @@ def dense(rng: np.random.Generator, units: int, name: str | None = None) -> dc.D
 
 def random_stack(rng: np.random.Generator, width: int) -> Iterator[layers.Layer]:
     for _ in range(rng.integers(1, 7)):
-        kind = rng.integers(9)
+        kind = rng.integers(10)
         if kind == 0:
             yield layers.Dropout(float(rng.choice([0.1, 0.5])))
         elif kind == 1:
@@ -86,6 +125,9 @@ def random_stack(rng: np.random.Generator, width: int) -> Iterator[layers.Layer]
         elif kind == 5:
             kinds = [layers.RMSNormalization, layers.UnitNormalization, layers.Scale]
             yield kinds[rng.integers(3)]()
+        elif kind == 6:
+            width = int(rng.choice(WIDTHS[:8]))
+            yield OwnBlock(width)
         else:
             width = int(rng.choice(WIDTHS))
             yield dense(rng, width)
@@ -134,12 +176,55 @@ def random_case(number: int) -> Case:
     return Case(make, x, y, weight, batch_size, plain)
 
 
+def graph_case(number: int) -> Case:
+    rng = np.random.default_rng(number)
+    dtype, rows = str(rng.choice(["float32", "float64"])), int(rng.choice(ROWS))
+    rule, loss = str(rng.choice(dc.optimizers.names())), str(rng.choice(["mse", "mae", "huber"]))
+    _, given = random_graph_model(number, dtype, WITHOUT)
+    chosen = rng.integers(0, len(given[0]), rows)
+
+    def make() -> Any:
+        model, _ = random_graph_model(number, dtype, WITHOUT)
+        model.compile(rule, loss)
+        return model
+
+    x: Any = [each[chosen] for each in given]
+    y: Any = [rng.normal(size=each.shape).astype(dtype) for each in outputs_of(make(), x)]
+    if isinstance(make().output, dict):
+        y = dict(zip(make().output, y, strict=True))
+    elif len(y) == 1:
+        (y,) = y
+    return Case(make, x if len(x) > 1 else x[0], y, None, int(rng.choice([1, 7, 32, rows])), False)
+
+
 def data(array: Any) -> bytes:
-    """An array's bits; of a NaN neither sign nor payload are promised."""
+    """An array's bits, or those of several; of a NaN neither sign nor payload are promised."""
+    if isinstance(array, dict):
+        array = list(array.values())
+    if isinstance(array, list | tuple):
+        return b"".join(map(data, array))
     return np.where(np.isnan(array), np.nan, array).astype(array.dtype).tobytes()
 
 
-def bits(model: dc.Sequential) -> bytes:
+def first_rows(found: Any, begin: int, end: int) -> Any:
+    """Rows of outputs, of several too."""
+    if isinstance(found, dict):
+        found = list(found.values())
+    if isinstance(found, list | tuple):
+        return [each[begin:end] for each in found]
+    return found[begin:end]
+
+
+def joined(arrays: Any) -> Any:
+    """All columns side by side, as a frozen model takes and gives them."""
+    if isinstance(arrays, dict):
+        arrays = list(arrays.values())
+    if not isinstance(arrays, list | tuple):
+        arrays = [arrays]
+    return np.concatenate([each.reshape(len(each), -1) for each in arrays], axis=1)
+
+
+def bits(model: Any) -> bytes:
     return b"".join(data(array) for array in model.get_weights())
 
 
@@ -189,23 +274,24 @@ def same_bits(case: Case, rng: np.random.Generator, folder: Path) -> Iterator[st
         if repr(other.evaluate(case.x, case.y)) != repr(whole):
             yield f"evaluation by {threads} threads"
         dc.set_num_threads(1)
-    begin, end = sorted(rng.choice(len(case.x) + 1, 2, replace=False))
-    if data(first.predict(case.x[begin:end])) != data(outputs[begin:end]):
-        yield f"rows {begin} to {end}"
-    if any(data(first.predict(case.x[i : i + 1])) != data(outputs[i]) for i in range(9)
-           if i < len(case.x)):  # fmt: skip
-        yield "a row alone"
+    parts = [sorted(rng.choice(case.count + 1, 2, replace=False))]
+    for begin, end in [*parts, *((i, i + 1) for i in range(min(9, case.count)))]:
+        if data(first.predict(case.rows(begin, end))) != data(first_rows(outputs, begin, end)):
+            yield f"rows {begin} to {end}"
     if data(first.forward(case.x, training=False)) != data(outputs):
         yield "forward"
-    if data(first.freeze()(case.x)) != data(outputs):
+    if data(first.freeze()(joined(case.x))) != data(joined(outputs)):
         yield "frozen"
-    first.save(folder / "model")
+    first.save(folder / "model", overwrite=True)
     copies = {"loaded": dc.load_model(folder / "model"), "pickled": pickle.loads(
         pickle.dumps(first)), "copied": copy.deepcopy(first)}  # fmt: skip
     history = case.fit(first)
     for name, other in copies.items():
         if (case.fit(other), bits(other)) != (history, bits(first)):
             yield f"{name}, and trained on"
+
+
+def in_an_ensemble(case: Case, rng: np.random.Generator) -> Iterator[str]:
     ensemble = dc.Ensemble(case.make(), 5)
     ensemble.fit(case.x, case.y, case.batch_size, 2, verbose=0, sample_weight=case.weight)
     member = int(rng.integers(5))
@@ -221,6 +307,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--first", type=int, default=0, help="the number of the first case")
+    parser.add_argument("--graphs", action="store_true", help="graphs of layers only")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # random trainings diverge
     dc.set_num_threads(1)
@@ -228,8 +315,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         while time.monotonic() < end:
             try:
-                case = random_case(number)
-                wrong = list(same_bits(case, np.random.default_rng(number), Path(folder)))
+                graph = options.graphs or number % 3 == 2
+                case = graph_case(number) if graph else random_case(number)
+                rng = np.random.default_rng(number)
+                wrong = list(same_bits(case, rng, Path(folder)))
+                wrong += [] if graph else in_an_ensemble(case, rng)
                 wrong += against_the_reference(case) if case.plain else []
             except Exception:
                 wrong = [traceback.format_exc()]

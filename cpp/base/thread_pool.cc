@@ -283,6 +283,7 @@ void* thread_scratch() {
 }
 
 bool threads_rest() {
+  if (recording_regions()) return false;
   const ThreadPool* const existing = current_pool.load(std::memory_order_acquire);
   return existing != nullptr && existing->rests();
 }

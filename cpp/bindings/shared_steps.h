@@ -41,23 +41,28 @@ class SharedSteps {
                                     index_t leaf, index_t batch_rows,
                                     const std::vector<double>& weights, const py::object& outputs,
                                     const py::object& add_up) {
-    Trainer<T>& t = self().trainer();
-    const InUse in_use(self().mark_);
-    const Data<T> rows = data_of(self().network(), t.objective(), x, y, weight, self().labels_);
-    if (cuts.size() < 2 || cuts.back() - cuts.front() != rows.x.rows || cuts.front() < 0 ||
-        !std::is_sorted(cuts.begin(), cuts.end()) || leaf < 0)
-      throw std::invalid_argument(
-          "cuts: found numbers that do not fit the rows of x, wanted "
-          "ascending ones from the first row's to the last one's + 1");
-    const MatrixView<T> out = outputs.is_none() ? MatrixView<T>()
-                                                : output_matrix<T>("outputs", outputs, rows.x.rows,
-                                                                   self().network().outputs());
     const BatchPart<T> part{whole_batch(batch_rows, weights), cuts, leaf,
                             [&add_up](T* values, index_t count) {
                               const AcquiredGil gil;
                               if (!add_up.is_none())
                                 add_up(py::array_t<T>({count}, {sizeof(T)}, values, py::none()));
                             }};
+    if (cuts.size() < 2 || cuts.front() < 0 || !std::is_sorted(cuts.begin(), cuts.end()) ||
+        leaf < 0)
+      refuse_cuts();
+    return gradient_of(x, y, weight, part, outputs);
+  }
+  // For a part that is checked already, but for the number of its rows.
+  std::vector<double> gradient_of(const py::object& x, const py::object& y,
+                                  const py::object& weight, const BatchPart<T>& part,
+                                  const py::object& outputs) {
+    Trainer<T>& t = self().trainer();
+    const InUse in_use(self().mark_);
+    const Data<T> rows = data_of(self().network(), t.objective(), x, y, weight, self().labels_);
+    if (part.cuts.back() - part.cuts.front() != rows.x.rows) refuse_cuts();
+    const MatrixView<T> out = outputs.is_none() ? MatrixView<T>()
+                                                : output_matrix<T>("outputs", outputs, rows.x.rows,
+                                                                   self().network().outputs());
     self().discard_pass();
     std::vector<double> sums;
     self().run(3 * self().network().forward_work(rows.x.rows), [&](Executor& executor) {
@@ -85,8 +90,10 @@ class SharedSteps {
     self().network().add_table_rows(view);
   }
   double shared_update(index_t rows, const std::vector<double>& weights, double penalty_weight) {
+    return update_by(whole_batch(rows, weights), penalty_weight);
+  }
+  double update_by(const WholeBatch& batch, double penalty_weight) {
     Trainer<T>& t = self().trainer();
-    const WholeBatch batch = whole_batch(rows, weights);
     const InUse in_use(self().mark_);
     const PenaltyWeight<T> factor(self().network(), penalty_weight);
     self().discard_passes();
@@ -120,6 +127,11 @@ class SharedSteps {
  private:
   Self& self() { return static_cast<Self&>(*this); }
   const Self& self() const { return static_cast<const Self&>(*this); }
+  [[noreturn]] static void refuse_cuts() {
+    throw std::invalid_argument(
+        "cuts: found numbers that do not fit the rows of x, wanted ascending ones from the first "
+        "row's to the last one's + 1");
+  }
   WholeBatch whole_batch(index_t rows, const std::vector<double>& weights) {
     const std::size_t wanted =
         std::max<std::size_t>(1, self().trainer().objective().heads().size());

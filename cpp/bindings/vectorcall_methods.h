@@ -61,6 +61,8 @@ struct HotCalls {
   static PyObject* or_by_model(PyObject* self, const char* name, PyObject* const* given,
                                Py_ssize_t positional, PyObject* keywords, Body&& body) {
     return guarded([&]() -> PyObject* {
+      if (names_comm(keywords) && has_model(self))  // an exception would cost a small step's time
+        return call_model(self, name, given, positional, keywords);
       try {
         return body();
       } catch (const py::type_error&) {
@@ -68,10 +70,19 @@ struct HotCalls {
       } catch (const std::invalid_argument&) {
         if (!has_model(self)) throw;
       }
-      const py::object method = self_of<N>(self).by_model.attr(name);
-      return PyObject_Vectorcall(method.ptr(), given, static_cast<std::size_t>(positional),
-                                 keywords);
+      return call_model(self, name, given, positional, keywords);
     });
+  }
+  static PyObject* call_model(PyObject* self, const char* name, PyObject* const* given,
+                              Py_ssize_t positional, PyObject* keywords) {
+    const py::object method = self_of<N>(self).by_model.attr(name);
+    return PyObject_Vectorcall(method.ptr(), given, static_cast<std::size_t>(positional), keywords);
+  }
+  // Whether `comm` is the last argument that is given by name, or the only one.
+  static bool names_comm(PyObject* keywords) {
+    if (keywords == nullptr || PyTuple_GET_SIZE(keywords) == 0) return false;
+    PyObject* const last = PyTuple_GET_ITEM(keywords, PyTuple_GET_SIZE(keywords) - 1);
+    return PyUnicode_CompareWithASCIIString(last, "comm") == 0;
   }
   static PyObject* train_on_batch(PyObject* self, PyObject* const* given, Py_ssize_t positional,
                                   PyObject* keywords) {

@@ -9,6 +9,7 @@
 #include "layers/normalization.h"
 #include "layers/periodic.h"
 #include "layers/rowwise.h"
+#include "layers/transposed.h"
 
 namespace densecore {
 namespace {
@@ -37,11 +38,11 @@ class LayerList {
   static constexpr Factory<T> factories[] = {make<T, L<T>>...};
 };
 
-using Kinds =
-    LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization, RmsNormalization,
-              GroupNormalization, UnitNormalization, BatchNormalization, FixedNormalization,
-              ActivityRegularization, FunctionLayer, Concatenate, Add, Subtract, Multiply, Average,
-              Maximum, Minimum, Dot, Heads, Embedding, Scale, PeriodicEmbedding>;
+using Kinds = LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization,
+                        RmsNormalization, GroupNormalization, UnitNormalization, BatchNormalization,
+                        FixedNormalization, ActivityRegularization, FunctionLayer, Concatenate, Add,
+                        Subtract, Multiply, Average, Maximum, Minimum, Dot, Heads, Embedding, Scale,
+                        PeriodicEmbedding, First, TransposedDense, Columns>;
 
 }  // namespace
 

@@ -92,6 +92,13 @@ void Concatenate<T>::input_gradient_of(std::size_t i, const LayerRows<T>&, Matri
 }
 
 template <class T>
+void First<T>::input_gradient_of(std::size_t i, const LayerRows<T>&, MatrixView<const T> g,
+                                 MatrixView<T> dx) const {
+  if (i == 0) return copy_rows(g, dx);
+  for (index_t row = 0; row < dx.rows; ++row) std::fill_n(dx.row(row), dx.cols, T(0));
+}
+
+template <class T>
 void Heads<T>::check(const LayerSpec& spec, const Widths& inputs) {
   if (spec.activations.size() != inputs.size())
     throw std::invalid_argument("activations: found " + std::to_string(spec.activations.size()) +
@@ -313,6 +320,7 @@ void Dot<T>::input_gradient_of(std::size_t i, const LayerRows<T>& rows, MatrixVi
   template class Elementwise<T>;      \
   template class Add<T>;              \
   template class Average<T>;          \
+  template class First<T>;            \
   template class Subtract<T>;         \
   template class Multiply<T>;         \
   template class Extremum<T>;         \

@@ -117,6 +117,21 @@ class Add : public Elementwise<T> {
   JetRule<T> jet_rule() const override { return {JetKind::sum}; }
 };
 
+// The first input. The others are computed for their penalties (ActivityRegularization), which have
+// gradients though no output depends on them.
+template <class T>
+class First : public MergeLayer<T> {
+ public:
+  static constexpr char kind_name[] = "first";
+  static constexpr index_t least_inputs = 2;
+  using MergeLayer<T>::MergeLayer;
+  void forward(const Pass&, const T*, const LayerRows<T>& rows) const override {
+    copy_rows(rows.inputs[0], rows.a);
+  }
+  void input_gradient_of(std::size_t i, const LayerRows<T>&, MatrixView<const T> g,
+                         MatrixView<T> dx) const override;
+};
+
 template <class T>
 class Average : public Add<T> {
  public:

@@ -1,5 +1,6 @@
 #include "layers/rowwise.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -88,10 +89,15 @@ void ActivityRegularization<T>::input_gradient(const Pass& pass, const T*, const
                                                MatrixView<const T> g, MatrixView<T> dx) const {
   copy_rows(g, dx);
   if (pass.rows == 0) return;
-  const auto number = static_cast<double>(pass.rows);
-  for (index_t i = 0; i < dx.rows; ++i)
-    this->table_->gradients.add_penalty(dx.cols, rows.x.row(i), l1_ / number, l2_ / number,
-                                        dx.row(i));
+  const double number = whole_ ? 1 : static_cast<double>(pass.rows);
+  const auto slope = static_cast<T>(linear_ / number);
+  for (index_t i = 0; i < dx.rows; ++i) {
+    if (l1_ != 0 || l2_ != 0)
+      this->table_->gradients.add_penalty(dx.cols, rows.x.row(i), l1_ / number, l2_ / number,
+                                          dx.row(i));
+    if (linear_ != 0)
+      for (index_t j = 0; j < dx.cols; ++j) dx.row(i)[j] += slope;
+  }
 }
 
 template <class T>
@@ -100,11 +106,29 @@ double ActivityRegularization<T>::output_penalty(MatrixView<const T> a) const {
   for (index_t i = 0; i < a.rows; ++i) {
     if (l1_ != 0) sum += l1_ * this->table_->gradients.sum_of_magnitudes(a.cols, a.row(i));
     if (l2_ != 0) sum += l2_ * this->table_->gradients.sum_of_squares(a.cols, a.row(i));
+    if (linear_ != 0)
+      for (index_t j = 0; j < a.cols; ++j) sum += linear_ * static_cast<double>(a.row(i)[j]);
   }
-  return sum;
+  return whole_ ? sum * static_cast<double>(a.rows) : sum;
+}
+
+template <class T>
+void Columns<T>::check(const LayerSpec& spec, const Widths& inputs) {
+  const index_t end = spec.whole_number("first") + spec.whole_number("count");
+  if (end > inputs.front())
+    throw std::invalid_argument("columns: found columns up to " + std::to_string(end) + " of " +
+                                std::to_string(inputs.front()));
+}
+
+template <class T>
+void Columns<T>::input_gradient(const Pass&, const T*, const LayerRows<T>&, MatrixView<const T> g,
+                                MatrixView<T> dx) const {
+  for (index_t i = 0; i < dx.rows; ++i) std::fill_n(dx.row(i), dx.cols, T(0));
+  copy_rows(g, {dx.data + first_, dx.rows, this->units(), dx.stride});
 }
 
 #define DENSECORE_INSTANTIATE(T, ...) \
+  template class Columns<T>;          \
   template class Dropout<T>;          \
   template class GaussianNoise<T>;    \
   template class ActivityRegularization<T>;

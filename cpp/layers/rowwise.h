@@ -85,17 +85,22 @@ class GaussianNoise : public Layer<T> {
   double deviation_;
 };
 
-// a = x. The loss of a batch has l1 sum |a| + l2 sum a^2, over its rows, added to it.
+// a = x. The loss of a batch has l1 sum |a| + l2 sum a^2 + linear sum a, over its rows, added to
+// it: their mean over the rows, or with `whole` their sum.
 template <class T>
 class ActivityRegularization : public Layer<T> {
  public:
   static constexpr char kind_name[] = "activity_regularization";
-  static constexpr auto numbers =
-      std::to_array<LayerNumber>({{"l1", 0, 0, 1e30}, {"l2", 0, 0, 1e30}});
+  static constexpr auto numbers = std::to_array<LayerNumber>(
+      {{"l1", 0, 0, 1e30}, {"l2", 0, 0, 1e30}, {"linear", 0, -1e30, 1e30}, flag("whole", false)});
   static bool is_identity(const LayerSpec&) { return true; }
 
   ActivityRegularization(const LayerPlace<T>& place, const LayerSpec& spec)
-      : Layer<T>(place, spec), l1_(spec.number("l1")), l2_(spec.number("l2")) {}
+      : Layer<T>(place, spec),
+        l1_(spec.number("l1")),
+        l2_(spec.number("l2")),
+        linear_(spec.number("linear")),
+        whole_(spec.flag("whole")) {}
 
   void forward(const Pass&, const T*, const LayerRows<T>& rows) const override {
     copy_rows(rows.x, rows.a);
@@ -106,7 +111,37 @@ class ActivityRegularization : public Layer<T> {
   JetRule<T> jet_rule() const override { return {JetKind::copy}; }
 
  private:
-  double l1_, l2_;
+  double l1_, l2_, linear_;
+  bool whole_;
+};
+
+// Columns first .. first + count - 1 of its input.
+template <class T>
+class Columns : public Layer<T> {
+ public:
+  static constexpr char kind_name[] = "columns";
+  static constexpr auto numbers = std::to_array<LayerNumber>(
+      {whole_number("first", 0, 0, max_width), whole_number("count", 1, 1, max_width)});
+  static index_t units_of(const LayerSpec& spec, const Widths&) {
+    return spec.whole_number("count");
+  }
+  static void check(const LayerSpec& spec, const Widths& inputs);
+
+  Columns(const LayerPlace<T>& place, const LayerSpec& spec)
+      : Layer<T>(place, spec), first_(spec.whole_number("first")) {}
+
+  void forward(const Pass&, const T*, const LayerRows<T>& rows) const override {
+    copy_rows({rows.x.data + first_, rows.x.rows, this->units(), rows.x.stride}, rows.a);
+  }
+  void input_gradient(const Pass&, const T*, const LayerRows<T>&, MatrixView<const T> g,
+                      MatrixView<T> dx) const override;
+  JetRule<T> jet_rule() const override {
+    throw std::invalid_argument(
+        "found a layer of kind 'columns', of which only the first derivatives are known");
+  }
+
+ private:
+  index_t first_;
 };
 
 // A function of the user, called with whole batches in the thread that trains. It is slow: a call

@@ -122,12 +122,21 @@ void check_uses(const NetworkSpec& spec, const Graph& graph) {
 // The layer whose parameters layer number `l` uses.
 std::size_t root_of(const NetworkSpec& spec, const Graph& graph, std::size_t l) {
   const LayerSpec& layer = spec.layers[l];
+  if (layer.shares == -1 && layer.kind->name == std::string("transposed_dense"))
+    throw std::invalid_argument(
+        "shares: found none, wanted the dense layer whose kernel it transposes");
   if (layer.shares == -1) return l;
   if (layer.shares < 0 || layer.shares >= static_cast<index_t>(l))
     throw std::invalid_argument("shares: found layer " + std::to_string(layer.shares) +
                                 ", wanted an earlier one");
   const std::size_t root = graph.roots[static_cast<std::size_t>(layer.shares)];
   const LayerSpec& first = spec.layers[root];
+  // The kernel of a dense layer, with inputs and units exchanged.
+  if (layer.kind->name == std::string("transposed_dense") &&
+      first.kind->name == std::string("dense") &&
+      first.flag("use_bias") == layer.flag("use_bias") &&
+      graph.inputs[root].front() == graph.units[l] && graph.units[root] == graph.inputs[l].front())
+    return root;
   if (first.kind != layer.kind)
     throw std::invalid_argument("found a layer of kind '" + std::string(layer.kind->name) +
                                 "' that shares the parameters of " + name_of(layer.shares) +

@@ -35,9 +35,12 @@ index_t update_block(index_t units) {
 constexpr index_t strip = 64;
 // Enough blocks for the threads to end at about the same time; more blocks would read and pack the
 // same rows more often. Results do not depend on their number.
-constexpr index_t blocks_per_thread = 4, enough_blocks = 16;
+constexpr index_t blocks_per_thread = 4, enough_blocks = 16, least_per_thread = 2;
 
-index_t wanted_blocks() { return std::min(blocks_per_thread * thread_count(), enough_blocks); }
+index_t wanted_blocks() {
+  const index_t threads = thread_count();
+  return std::min(blocks_per_thread * threads, std::max(enough_blocks, least_per_thread * threads));
+}
 
 // The blocks of a matrix (rows, cols).
 class Grid {
@@ -60,7 +63,8 @@ class Grid {
     const index_t col_blocks =
         cols < packed_units
             ? 1
-            : std::clamp<index_t>(cols / least_units, 1, divide_up(enough_blocks, row_blocks));
+            : std::clamp<index_t>(cols / least_units, 1,
+                                  divide_up(std::max(enough_blocks, wanted_blocks()), row_blocks));
     return {
         rows, cols,
         std::clamp(divide_up(wanted_blocks(), col_blocks), row_blocks, divide_up(rows, least_rows)),

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .converters import from_keras, from_onnx, from_torch
     from .ensembles.ensemble import Ensemble
     from .initializers import Initializer
-    from .layers import Dense, Input, Layer
+    from .layers import Dense, Input, Layer, Variable
     from .losses import Loss
     from .metrics import Metric
     from .models import Model, Sequential, load_model
@@ -58,6 +58,7 @@ __all__ = [
     "Optimizer",
     "Regularizer",
     "Sequential",
+    "Variable",
     "__version__",
     "activations",
     "backend",
@@ -116,6 +117,7 @@ _FROM = {
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "Sequential": "models",
+    "Variable": "layers",
     "cross_validate": "ensembles",
     "from_keras": "converters",
     "from_onnx": "converters",

@@ -5,7 +5,7 @@ A seed makes a call's numbers the same each time; without one they follow from
 numbers follow from their own seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,11 @@ __all__ = [
     "truncated_normal",
     "uniform",
 ]
+
+
+#: Noise for the rows of a `call` that is being described: the module of such functions, which comes
+#: later, adds it.
+NOISE: list[Callable[..., Any]] = []
 
 
 class SeedGenerator:
@@ -82,6 +87,12 @@ def _integer_dtype(dtype: Any) -> "np.dtype[Any]":
     return found
 
 
+def _of_rows(shape: Any) -> bool:
+    """Whether a shape is that of a symbol, with rows of an unknown number."""
+    found = isinstance(shape, list | tuple) and len(shape) > 0 and shape[0] is None
+    return found and bool(NOISE)
+
+
 def normal(
     shape: Sequence[int],
     mean: float = 0.0,
@@ -100,8 +111,14 @@ def normal(
         By default ``backend.floatx()``.
     seed : int or SeedGenerator, optional
         By default a new one.
+
+    Within a `call` of a layer or model of one's own, with rows of an unknown number (None, units)
+    as ``ops.shape(x)`` gives them, it is noise of the model's: normal in training, `mean` outside
+    it, and by the model's seed.
     """
     deviation = checks.number("stddev", stddev, least=0)
+    if _of_rows(shape):
+        return NOISE[0](shape, checks.number("mean", mean), deviation)  # type: ignore[no-any-return]
     drawn = _generator(seed).normal(checks.number("mean", mean), deviation, _shape(shape))
     return drawn.astype(check_dtype(dtype))
 
@@ -151,6 +168,8 @@ def uniform(
     """
     low = checks.number("minval", minval)
     high = checks.number("maxval", maxval, least=low)
+    if _of_rows(shape):
+        return low + (high - low) * NOISE[0](shape, 0.0, 1.0, uniform=True)  # type: ignore[no-any-return]
     drawn = _generator(seed).uniform(low, high, _shape(shape))
     return drawn.astype(check_dtype(dtype))
 

@@ -11,8 +11,9 @@ namespace densecore::check {
 template <class T>
 void check_gemm(const Kernels<T>& kernels) {
   report("gemm", [&](Numbers& numbers, Hash& hash) {
-    constexpr index_t most = 784 * 200;
-    Guarded<T> a_(most), b_(most), bias_(most), c_(most), scratch_(gemm_scratch_bytes / sizeof(T));
+    constexpr index_t most = 784 * 200, most_b = 780 * 710;
+    Guarded<T> a_(most), b_(most_b), bias_(most), c_(most),
+        scratch_(gemm_scratch_bytes / sizeof(T));
     const MatrixView<T> scratch =
         scratch_.fill(1, gemm_scratch_bytes / sizeof(T), gemm_scratch_bytes / sizeof(T),
                       [](index_t, index_t) { return std::numeric_limits<double>::quiet_NaN(); });
@@ -76,7 +77,9 @@ void check_gemm(const Kernels<T>& kernels) {
         for (const index_t n : {1, 10, 37, 66}) every_way(m, n, k);
     every_way(130, 128, 130);
     every_way(32, 140, 784);
-    every_way(280, 70, 400);  // more than one block of rows and of depth
+    every_way(280, 70, 400);                            // more than one block of rows and of depth
+    for (const Start start : {zero, bias, accumulate})  // few rows, B from memory
+      one(9, 700, 780, start, false, false);
   });
 }
 

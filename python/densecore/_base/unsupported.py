@@ -39,7 +39,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         (f"{_ONE_ROW}, before and after every layer", "EinsumDense"),
         (
             _BEFORE,
-            "HashedCrossing TextVectorization "
+            "HashedCrossing "
             "Random* CenterCrop Resizing Rescale AutoContrast CutMix MixUp Equalization "
             "Solarization MelSpectrogram STFTSpectrogram Pipeline",
         ),
@@ -52,7 +52,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         (_ONE_ROW, "STFT* stft*"),
     ],
     "utils": [
-        (_BEFORE, "pad_sequences load_img img_to_array array_to_img save_img "
+        (_BEFORE, "load_img img_to_array array_to_img save_img "
          "get_file FeatureSpace text_dataset* image_dataset* audio_dataset* "
          "split_dataset bounding_boxes"),
         ("nothing in a model file is executed; a configuration holds numbers and names",
@@ -71,7 +71,10 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ("the processor is all there is; set_num_threads() says how much of it",
          "distribution distribute device"),
         ("densecore takes the place of Keras itself: import densecore as keras", "keras"),
-        (_TENSORS, "GradientTape function constant Variable Tensor convert_to_tensor cast math nn "
+        ("gradients come from the core: out = model.forward(x), then model.backward(gradient of "
+         "the loss by out) and model.apply_gradients() make a loop of one's own",
+         "GradientTape"),
+        (_TENSORS, "function constant Tensor convert_to_tensor cast math nn "
          "reduce_* linalg Module KerasTensor Function Operation StatelessScope name_scope "
          "SymbolicScope RematScope remat tree estimator compat float32 float64 int32 int64"),
         ("the layers are those of densecore.layers", "InputSpec"),

@@ -180,14 +180,15 @@ def as_weights(value: Any, dtype: np.dtype[Any], rows: int, allow_zeros: bool = 
         raise ValueError(f"sample_weight: found shape {array.shape}, wanted {(rows,)}")
     exact = np.float32 if array.dtype.name == "float32" else np.float64
     core.check_weights(np.require(array, exact, ["C", "A"]))
-    if rows > 0 and not allow_zeros and not array.any():
-        raise ValueError("sample_weight: found only zeros, wanted at least one positive weight")
     converted = as_dtype("sample_weight", array, dtype)
-    if array.any() and not converted.any():
-        raise ValueError(
-            f"sample_weight: found at most {array.max():.2g}, which {dtype} takes for 0, wanted "
-            "larger ones (a mean loss does not depend on a common factor)"
-        )
+    if rows > 0 and not converted.any():
+        if array.any():
+            raise ValueError(
+                f"sample_weight: found at most {array.max():.2g}, which {dtype} takes for 0, "
+                "wanted larger ones (a mean loss does not depend on a common factor)"
+            )
+        if not allow_zeros:
+            raise ValueError("sample_weight: found only zeros, wanted at least one positive weight")
     return converted
 
 

@@ -251,7 +251,8 @@ def _run(options: argparse.Namespace, ranks: Group | None) -> int:
     for line in report.describe_problem(problem, options.task is not None):
         say(line)
     parts = len(tabular.parts_of(problem, recipe, options.seed))
-    say(report.describe_recipe(recipe, parts, problem.classification))
+    shown = recipe.for_rows(len(problem.x))
+    say(report.describe_recipe(shown, parts, problem.classification))
     with ProgressBar(not options.quiet) as bar:
         trained = tabular.fit(
             problem,

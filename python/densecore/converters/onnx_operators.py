@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base.constants import SELU_ALPHA, SELU_SCALE
 from .._base.dtypes import Array
 from .onnx_graph import Node
 
@@ -182,8 +183,8 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Relu": lambda a, x: np.maximum(x, 0),
     "Reshape": _reshape,
     "Round": lambda a, x: np.rint(x),
-    "Selu": lambda a, x: a.get("gamma", 1.0507009873554805)
-    * _elu(x, a.get("alpha", 1.6732632423543772)),
+    "Selu": lambda a, x: a.get("gamma", SELU_SCALE)
+    * _elu(x, a.get("alpha", SELU_ALPHA)),
     "Shape": lambda a, x: np.array(x.shape[a.get("start", 0) : a.get("end", x.ndim)]),
     "Shrink": _shrink,
     "Sigmoid": lambda a, x: _sigmoid(x),

@@ -6,11 +6,9 @@ An executor is what has ``submit(function, *arguments)`` and gives futures: thos
 and brings back the same with the numbers of its epochs. The bits are those of one process.
 """
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from .._base.dtypes import Array
 from .._base.lazy import imports
 from ..distributed.group import group_of
 from . import serialization
+from .jobs import Done, Job, Log, keys_of
 from .members import Members
 
 if TYPE_CHECKING:
@@ -29,25 +28,6 @@ if TYPE_CHECKING:
 _LANES = 16
 #: Groups for each worker: results stream in, and none waits long for the last one.
 _GROUPS_PER_WORKER = 4
-
-
-class Job(NamedTuple):
-    """What every group of a training has in common: see the core's ``Ensemble.fit``."""
-
-    epochs: int
-    batch_size: int
-    shuffle: bool
-    best: tuple[int, bool, int] | None
-    names: list[str]
-
-
-class Done(NamedTuple):
-    """A group that is trained."""
-
-    tensors: dict[str, Array]
-    progress: dict[str, list[int]]
-    report: NDArray[np.float64]  # (epochs, numbers, members)
-    kept: NDArray[np.int64]
 
 
 def train_group(
@@ -77,7 +57,7 @@ def train(
     validation: "MembersData | None",
     job: Job,
     executor: Any,
-    log: "Log | None" = None,
+    log: Log | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Train all members by an executor, or here when it is None.
@@ -99,7 +79,7 @@ def train(
     kept = np.full(count, -1, np.int64)
     state = serialization.state_of(ensemble)
     data = [training.core(), None if validation is None else validation.core()]
-    keys = [] if log is None else _keys(state, data, job)
+    keys = [] if log is None else keys_of(state, data, job)
     missing = [i for i in range(count) if log is None or not log.fill(keys[i], i, report, kept)]
     completed = np.zeros(count, np.int64)
     for i in set(range(count)) - set(missing):
@@ -288,119 +268,3 @@ def _workers(executor: Any) -> tuple[Callable[..., Any], int, int | None]:
 
 def _ray_workers(ray: Any) -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
-
-
-# The log ------------------------------------------------------------------------------------------
-
-
-class Log:
-    """A file with a line for each member that is trained; a training that is killed goes on there.
-
-    A line belongs to a member by a digest of all that its numbers follow from: architecture, seed,
-    optimizer, loss, options, rows.
-
-    Parameters
-    ----------
-    path : path
-        Made when it is missing. Lines of other trainings may be there; half a line, which a killed
-        process leaves, is not read.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = checks.path("log", path)
-        self._known: dict[str, dict[str, Any]] = {}
-        if os.path.exists(self.path):
-            with open(self.path, encoding="utf-8", errors="replace") as file:
-                for line in file:
-                    self._read(line)
-
-    def _read(self, line: str) -> None:
-        try:
-            found = json.loads(line)
-        except ValueError:
-            return
-        if isinstance(found, dict) and isinstance(found.get("key"), str):
-            self._known[found["key"]] = found
-
-    def fill(
-        self, key: str, member: int, report: NDArray[np.float64], kept: NDArray[np.int64]
-    ) -> bool:
-        """Take a member's numbers over; whether they are there."""
-        found = self._known.get(key)
-        if found is None:
-            return False
-        try:
-            numbers = np.array(list(found["numbers"].values()), np.float64).T
-            int(found["epochs"])
-            report[:, :, member], kept[member] = numbers, int(found["kept_epoch"])
-        except (AttributeError, KeyError, TypeError, ValueError):
-            return False
-        return True
-
-    def epochs(self, key: str) -> int:
-        """The epochs that a member has been trained for."""
-        return int(self._known[key]["epochs"])
-
-    def add(self, keys: list[str], names: list[str], done: Done, epochs: NDArray[np.int64]) -> None:
-        """Write the lines of a group; they are on disk when this returns."""
-        with open(self.path, "a", encoding="utf-8") as file:
-            _end_half_a_line(self.path, file)
-            for place, key in enumerate(keys):
-                numbers = {
-                    name: done.report[:, number, place].tolist()
-                    for number, name in enumerate(names)
-                }
-                line = {
-                    "key": key,
-                    "epochs": int(epochs[place]),
-                    "kept_epoch": int(done.kept[place]),
-                    "numbers": numbers,
-                }
-                file.write(json.dumps(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def _end_half_a_line(path: str, file: TextIO) -> None:
-    with open(path, "rb") as read:
-        if read.seek(0, os.SEEK_END) > 0:
-            read.seek(-1, os.SEEK_END)
-            if read.read(1) != b"\n":
-                file.write("\n")
-
-
-def _keys(state: dict[str, Any], data: list[Any], job: Job) -> list[str]:
-    """A digest for each member."""
-    loss, metrics, weighted, optimizers = state["compiled"]
-    digests: dict[int, str] = {}
-
-    def of_array(array: Array) -> str:
-        if id(array) not in digests:
-            made = hashlib.blake2b(f"{array.dtype} {array.shape}".encode(), digest_size=16)
-            made.update(np.ascontiguousarray(array).data)
-            digests[id(array)] = made.hexdigest()
-        return digests[id(array)]
-
-    config = {key: value for key, value in state["config"].items() if key not in ("seed", "name")}
-    keys = []
-    for member in range(len(state["seeds"])):
-        rows = [
-            None if each is None else [
-                None if arrays is None else of_array(arrays[0 if len(arrays) == 1 else member])
-                for arrays in each
-            ]
-            for each in data
-        ]  # fmt: skip
-        what = [
-            core.__version__, config, state["seeds"][member], loss.get_config(),
-            [metric.get_config() for metric in (*metrics, *weighted)],
-            optimizers[member].get_config(), job._asdict(), rows,
-            [of_array(array[member]) for array in state["tensors"].values()],
-        ]  # fmt: skip
-        digests_kept = json.dumps(what, sort_keys=True, default=_name_of).encode()
-        keys.append(hashlib.blake2b(digests_kept, digest_size=16).hexdigest())
-    return keys
-
-
-def _name_of(value: Any) -> str:
-    return getattr(value, "__qualname__", type(value).__qualname__)

@@ -18,9 +18,10 @@ from ..models.heads import HeadsLoss, heads_of
 from ..models.model import Model
 from . import serialization
 from .dataset import MembersData, chosen_rows, with_validation
-from .elsewhere import Job, Log, train_by_ranks
 from .elsewhere import train as train_elsewhere
+from .elsewhere import train_by_ranks
 from .history import EnsembleHistory
+from .jobs import Job, Log
 from .members import MAX_NUMBERS, member_count
 from .predictions import Predictions
 from .progress import watched

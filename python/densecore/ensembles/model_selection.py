@@ -11,12 +11,14 @@ from .._base import checks
 from .._base.dtypes import Array
 from .._base.lazy import imports
 from .._base.lookup import unknown
+from .._data.structures import leaves
 from ..metrics import larger_is_better
 from ..models.model import Model
-from .elsewhere import Log
 from .ensemble import Ensemble
+from .jobs import Log
 from .results import CrossValidation, Sweep
 from .serialization import copies
+from .structures import is_structured
 
 
 def sweep(
@@ -247,6 +249,12 @@ class _Split:
             if stratify is not False:
                 raise ValueError("stratify: found it without folds")
             return
+        if is_structured(model) and leaves(x):  # all inputs have the same rows
+            x = leaves(x)[0]
+        if stratify is True and model._parts[1] > 1:
+            raise TypeError(
+                "stratify: found True for a model of several outputs, wanted class numbers (rows,)"
+            )
         shape = getattr(x, "shape", None)
         if shape is None and isinstance(x, list | tuple):
             shape = (len(x),)

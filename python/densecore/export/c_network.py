@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .._base.constants import SELU_ALPHA, SELU_SCALE
 from .c_elements import expression_of
 from .c_functions import array, integers, number
 from .c_names import identifier
@@ -66,7 +67,7 @@ _ELEMENTS: dict[str, tuple[tuple[str, ...], str]] = {
     "tanh_shrink": (("tanh_shrink",), "@tanh_shrink(z)"),
 }
 _ROWS = ("softmax", "log_softmax")
-_CONSTANTS = {"selu_scale": 1.0507009873554804934, "selu_alpha": 1.6732632423543772848, "half": 0.5}
+_CONSTANTS = {"selu_scale": SELU_SCALE, "selu_alpha": SELU_ALPHA, "half": 0.5}
 
 
 _LARGEST = 2**20  # features: a row of more is no work for a stack of a microcontroller

@@ -106,7 +106,7 @@ def calls_within(layer: Layer, rows: Sequence[Row]) -> Calls | None:
         return _of_function(layer, rows)
     if not layer._is_own:
         return None
-    body = layer._body(tuple(rows))  # type: ignore[attr-defined]
+    body = layer._only_body(tuple(rows))  # type: ignore[attr-defined]
     if body is None:
         raise ValueError(
             f"layer {layer.name}: found a function of single elements that is not written in "
@@ -148,7 +148,10 @@ def _of_graph(
     symbols = list(inputs)
     numbers = {id(symbol): number for number, symbol in enumerate(symbols)}
     steps = []
+    needed = set(map(id, trace(inputs, outputs, all_inputs=False).nodes))
     for node in nodes:
+        if id(node) not in needed:  # of what is added to the loss
+            continue
         taken = tuple(numbers[id(symbol)] for symbol in node.inputs)
         for symbol in node.outputs:
             numbers[id(symbol)] = len(symbols)

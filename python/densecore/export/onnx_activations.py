@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._base.constants import SELU_ALPHA, SELU_SCALE
 from .core_constants import TABLES
 from .onnx_graph import Graph
 
@@ -56,11 +57,8 @@ def _leaky_relu(g: Graph, z: str, p: Mapping[str, Any]) -> str:
     return g.node("Where", g.node("Greater", z, g.number(0.0)), z, below)
 
 
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-
-
 def _selu(g: Graph, z: str, p: Mapping[str, Any]) -> str:
-    return _exponential_below(g, z, g.number(_SELU_ALPHA * _SELU_SCALE), 1.0, _SELU_SCALE)
+    return _exponential_below(g, z, g.number(SELU_ALPHA * SELU_SCALE), 1.0, SELU_SCALE)
 
 
 def _gelu(g: Graph, z: str, p: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Layers: what a model is described with, and views of what it has learnt."""
 
 from .._base import unsupported
+from . import symbol_losses as symbol_losses
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization
 from .arrays import assign
@@ -57,6 +58,10 @@ from .rescaling import Normalization, Rescaling
 from .residual import Residual
 from .serialization import deserialize
 from .shapes import Columns, Flatten, Identity, RepeatVector, Reshape
+from .symbol_functions import Noise, RowSum, Spread
+from .text import TextVectorization
+from .tied import Transposed as Transposed
+from .variable import Variable
 
 __all__ = [
     "ELU",
@@ -95,6 +100,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Noise",
     "Normalization",
     "PReLU",
     "PeriodicEmbedding",
@@ -105,13 +111,17 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Residual",
+    "RowSum",
     "Scale",
     "Selection",
     "Softmax",
+    "Spread",
     "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
     "UnitNormalization",
+    "Variable",
     "add",
     "assign",
     "average",

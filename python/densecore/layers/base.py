@@ -21,7 +21,7 @@ from .eager import build_alone, call
 from .has_weights import HasWeights
 from .input import Input, row_shape
 from .lowering import Plan, Row, Source
-from .symbols import WHEN_TRAINED, Node, Symbol, are_symbols, connect, node_of
+from .symbols import Node, Symbol, WhenTrained, are_symbols, connect, node_of
 
 
 class Layer(HasWeights):
@@ -74,6 +74,8 @@ class Layer(HasWeights):
     _shows_weights: ClassVar[bool] = True
     #: The model that it stands for, if it does.
     _inner_model: Any = None
+    #: Whether it adds to the loss of a model.
+    _adds_to_loss: Any = False
     #: Whether the class is a user's; see `own.OwnLayer`.
     _is_own: ClassVar[bool] = False
     #: The keyword arguments that describe a layer, besides its name and `trainable`.
@@ -191,14 +193,18 @@ class Layer(HasWeights):
             Inputs that are no numbers, or of another shape than the layer was built for.
         """
         if are_symbols(inputs):
-            if training is not WHEN_TRAINED and training:
-                raise TypeError(
-                    f"{self!r}: training: found True for a symbol, wanted None: fit trains, and "
-                    "predict does not"
-                )
+            self._refuse_training(training)
             found = self._called_with(inputs)
             return connect(self, inputs) if found is None else found
         return call(self, inputs, bool(training))
+
+    def _refuse_training(self, training: Any) -> None:
+        """Raise for a call with symbols that decides whether the model is trained."""
+        if not isinstance(training, WhenTrained) and training:
+            raise TypeError(
+                f"{self!r}: training: found True for a symbol, wanted None: fit trains, and "
+                "predict does not"
+            )
 
     @property
     def input(self) -> Any:
@@ -382,6 +388,20 @@ class Layer(HasWeights):
     #: What a call returns, with anything in place of the outputs.
     _output_structure: Any = 0
 
+    # How a layer was called matters to those of one's own only; see `Node.form`.
+
+    def _form_of(self, inputs: Any) -> Any:
+        """The form of a call with symbols."""
+
+    def _structure_of_call(self, node: Node) -> Any:
+        return self._output_structure
+
+    def _rows_of_call(self, rows: list[Row], form: Any) -> list[Row]:
+        return self._output_rows(rows)
+
+    def _lower_call(self, plan: Plan, sources: list[Source], form: Any) -> list[Source]:
+        return self._lower(plan, sources)
+
     def _output_rows(self, rows: list[Row]) -> list[Row]:
         """The shapes of rows of the outputs, for those of the inputs, which are known."""
         row = self._output_row(self._only(rows))
@@ -401,7 +421,7 @@ class Layer(HasWeights):
         row = self._only(sources).row
         if len(row) > 1 and self._takes_vectors:
             pieces: list[Source] = []
-            for piece in self._vectors(sources[0]):
+            for piece in self._vectors(plan, sources[0]):
                 plan.go_to(piece)
                 plan.close()
                 pieces += self._lower(plan, [piece])
@@ -417,19 +437,16 @@ class Layer(HasWeights):
         as Keras does; else all elements are alike to the layer, or it refuses such rows."""
         return False
 
-    def _vectors(self, source: Source) -> Sequence[Source]:
+    def _vectors(self, plan: Plan, source: Source) -> Sequence[Source]:
         """The vectors along the last dimension of rows."""
         if source.pieces and len(source.pieces[0].row) == 1:
             return source.pieces
-        if source.layer >= 0 or source.pieces:
-            raise ValueError(
-                f"layer {self.name or type(self).__name__}: found rows of shape {source.row}, "
-                "which another layer than Dense computes, wanted vectors, or the model's inputs: "
-                "Flatten() before it makes vectors"
-            )
+        source = plan.whole(source)
         size = source.row[-1]
-        firsts = range(source.first, source.first + source.width, size)
-        return [Source(source.layer, first, (size,)) for first in firsts]
+        if source.layer < 0 or source.width == size:
+            firsts = range(source.first, source.first + source.width, size)
+            return [Source(source.layer, first, (size,)) for first in firsts]
+        return [plan.columns(source, first, size) for first in range(0, source.width, size)]
 
     def _plan(self, plan: Plan) -> None:
         """Append what the layer is in the core, with `plan.here` as the input."""

@@ -9,13 +9,13 @@ from . import activation_argument as functions
 from .arrays import Shapes, given_ones
 from .base import Layer
 from .lowering import Plan, Row, Source
+from .symbols import Symbol
 
 
 class Dense(Layer):
     """A densely connected layer: a = f(W x + b), the note's Eq. 1 to 3.
 
-    Of rows of several dimensions x is each vector along the last one; such rows must be the model's
-    inputs, or what another dense layer puts out.
+    Of rows of several dimensions x is each vector along the last one.
 
     Parameters
     ----------
@@ -87,7 +87,14 @@ class Dense(Layer):
     @property
     def kernel(self) -> Array:
         """The weights W of x W + b, a view (inputs, units)."""
-        return self._built_views()[0]["kernel"]
+        # In a `call` that is being described a name for it: other layers may be tied to it.
+        described: Any = Symbol.operators["kernel"](self)
+        return self._built_views()[0]["kernel"] if described is None else described
+
+    @property
+    def weights(self) -> list[Array]:
+        described = Symbol.operators["kernel"](self)
+        return super().weights if described is None else [described]
 
     @property
     def weight(self) -> Array:
@@ -146,11 +153,7 @@ class Dense(Layer):
         return (*self._checked(row)[:-1], self.units)
 
     def _checked(self, row: Row) -> Row:
-        if not row:
-            raise ValueError(
-                f"layer {self.name or 'dense'}: found rows that are single numbers, wanted vectors"
-            )
-        return row
+        return row or (1,)  # a number is a vector of one
 
     def _set_kernel_penalty(self, l2: float) -> None:
         """Give the kernel another L2 penalty, in the model and in what is saved of it."""
@@ -166,8 +169,9 @@ class Dense(Layer):
         return shapes, {}
 
     def _initialize(self, seed: int, number: int) -> None:
-        fan_in, fan_out = self.kernel.shape
-        self.kernel_initializer.fill(self.kernel, fan_in, fan_out, seed, 2 * number)
+        kernel = self._built_views()[0]["kernel"]
+        fan_in, fan_out = kernel.shape
+        self.kernel_initializer.fill(kernel, fan_in, fan_out, seed, 2 * number)
         if self.bias is not None:
             self.bias_initializer.fill(self.bias, fan_in, fan_out, seed, 2 * number + 1)
 

@@ -84,9 +84,10 @@ class DerivedActivation(functions.UserActivation):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The function's registered name; raises for one that is not registered."""
-        name = name_that_finds(self.given)
-        return super().get_config() if name is None else {"registered": name}
+        """The function's name, which `custom_objects` or a registration make known again; raises
+        for one without."""
+        name = name_that_finds(self.given) or self.__name__
+        return {"registered": name} if name.isidentifier() else super().get_config()
 
     def __repr__(self) -> str:
         return self.__name__
@@ -218,7 +219,7 @@ class Lambda(Layer):
 
 def _element_function(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
     """What NumPy's function of a symbol is: a symbol, or NotImplemented."""
-    if any(isinstance(given, Weight) for given in inputs):
+    if any(isinstance(given, Weight) or hasattr(given, "product") for given in inputs):
         return with_weight(ufunc, inputs)
     numbers = [given for given in inputs if not isinstance(given, Symbol)]
     if ufunc not in Traced.ufuncs or len(inputs) > 2:
@@ -236,24 +237,14 @@ def _element_function(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
     if numbers:
         first = not isinstance(inputs[0], Symbol)
         return ElementFunction(ufunc.__name__, float(numbers[0]), first)(symbol)
+    if ufunc is np.matmul:
+        return Symbol.operators["matmul"](*inputs)
+    inputs = Symbol.operators["alike"](*inputs)
     if ufunc is np.divide:
         return inputs[0] * _element_function(np.reciprocal, inputs[1:])
     merge = Symbol.operators.get(ufunc.__name__)
     return NotImplemented if merge is None else merge()(list(inputs))
 
 
-def _sum(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
-    """The sum of a vector's elements, as the product with ones; always with one column."""
-    if axis not in (1, -1) or len(x.row) != 1:
-        raise TypeError(
-            f"found numpy.sum of a symbol of shape {x.shape} along {axis}, wanted vectors, and -1"
-        )
-    return Symbol.operators["dot"]([x, ElementFunction("power", 0.0)(x)])
-
-
-def _mean(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
-    return _sum(x, axis) / x.row[-1]
-
-
-Symbol.operators.update(element=_element_function, sum=_sum, mean=_mean)
+Symbol.operators["element"] = _element_function
 Symbol.operators["derived"] = DerivedActivation

@@ -172,8 +172,6 @@ class GlobalAveragePooling1D(FixedProduct):
 class GlobalMaxPooling1D(Layer):
     """The largest of the vectors of rows (steps, features), element by element.
 
-    Stands on an input, or on what Dense computes of one.
-
     Parameters
     ----------
     keepdims : bool, default False
@@ -182,7 +180,7 @@ class GlobalMaxPooling1D(Layer):
     Raises
     ------
     ValueError
-        In a model: rows of another number of dimensions, or that another layer computes.
+        In a model: rows of another number of dimensions.
     """
 
     config_names: ClassVar[tuple[str, ...]] = ("keepdims",)
@@ -200,7 +198,7 @@ class GlobalMaxPooling1D(Layer):
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         row = self._output_row(sources[0].row)
         assert row is not None
-        vectors = list(self._vectors(sources[0]))
+        vectors = list(self._vectors(plan, sources[0]))
         if len(vectors) == 1:
             return [Source(vectors[0].layer, vectors[0].first, row)]
         plan.merge({"kind": "maximum"}, vectors, row)

@@ -30,13 +30,14 @@ class Graph(NamedTuple):
         return [member for member in self.members if not isinstance(member, Symbol)]
 
 
-def trace(inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> Graph:
+def trace(inputs: Sequence[Symbol], outputs: Sequence[Symbol], all_inputs: bool = True) -> Graph:
     """Walk back from the outputs to the inputs.
 
     Raises
     ------
     ValueError
-        An output needs an input that is not among the inputs, or an input that no output needs.
+        An output needs an input that is not among the inputs, or, with `all_inputs`, an input that
+        no output needs.
     """
     given = {id(symbol) for symbol in inputs}
     nodes: list[Node] = []  # each after those before it
@@ -70,7 +71,7 @@ def trace(inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> Graph:
             pending.append((symbol, True))
             pending += [(before, False) for before in reversed(node.inputs)]
     for symbol in inputs:
-        if id(symbol) not in reached:
+        if id(symbol) not in reached and all_inputs:
             raise ValueError(
                 f"inputs: found {_named(symbol)}, which no output needs, wanted inputs that "
                 f"lead to {', '.join(map(_named, outputs))}"
@@ -98,7 +99,10 @@ def _by_depth(inputs: Sequence[Symbol], nodes: list[Node], met: dict[int, int]) 
     for symbol in inputs:
         members.setdefault(id(symbol), symbol)
         depths.setdefault(id(symbol), 0)
-    return sorted(members.values(), key=lambda thing: (-depths[id(thing)], met[id(thing)]))
+    # An input that no output needs was not met.
+    return sorted(
+        members.values(), key=lambda thing: (-depths[id(thing)], met.get(id(thing), len(met)))
+    )
 
 
 def _named(symbol: Symbol) -> str:
@@ -125,7 +129,9 @@ def lower(
     uses.update(id(symbol) for symbol in outputs)
     for node in nodes:
         taken = [values[id(symbol)] for symbol in node.inputs]
-        for symbol, source in zip(node.outputs, plan.call(node.layer, taken), strict=True):
+        for symbol, source in zip(
+            node.outputs, plan.call(node.layer, taken, node.form), strict=True
+        ):
             values[id(symbol)] = source
             if uses[id(symbol)] > 1:
                 plan.close()  # an activation may not change what others see

@@ -62,6 +62,7 @@ class Plan:
         self._widths = [math.prod(row)]  # of x, then of each layer's output
         self._at = (-1, 0)  # the layer and the column where the next layer's input begins
         self._joined: dict[Source, Source] = {}
+        self._added: list[Source] = []  # what no output depends on, such as what is added to a loss
         self._open = False  # whether the last one's function is still to be chosen
 
     @property
@@ -109,15 +110,76 @@ class Plan:
             places.append(len(self.specs))
         return self._append(spec, self.row if units is None else (units,))
 
+    def columns(self, source: Source, first: int, count: int) -> Source:
+        """Columns of what a layer puts out, as a source of vectors."""
+        self.go_to(source)
+        self.close()
+        self.add({"kind": "columns", "first": first, "count": count}, count)
+        self.close()
+        return self.here
+
     def merge(self, spec: dict[str, Any], sources: list[Source], row: Row) -> None:
         """Append a layer of the core that takes several inputs, and puts out rows of that shape."""
         sources = [self.whole(source) for source in sources]
         spec["sources"] = [(source.layer, source.first, source.width) for source in sources]
         self._append(spec, row)
 
+    def add_loss(self, source: Source, factor: float, whole: bool) -> None:
+        """Let the loss grow by the factor times the sum of what is at a source, over the rows of
+        the batch; with `whole` not over them."""
+        self.go_to(source)
+        self.close()
+        self.add({"kind": "activity_regularization", "linear": float(factor), "whole": int(whole)})
+        self._added.append(self.here)
+
+    def _unused_columns(self) -> list[Source]:
+        """The columns of x that no layer takes: the core wants a use of each."""
+        width = self._widths[0]
+        if not self.specs or "sources" not in self.specs[0]:  # of a stack, none
+            return []
+        used = [False] * width
+        for number, spec in enumerate(self.specs):
+            for layer, first, count in spec.get("sources", [(number - 1, 0, width)]):
+                if layer == -1:
+                    used[first : first + count] = [True] * count
+        found, first = [], 0
+        while first < width:
+            last = first
+            while last < width and not used[last]:
+                last += 1
+            if last > first:
+                found.append(Source(-1, first, (last - first,)))
+            first = last + 1
+        return found
+
+    def _without_activation(self, output: Source) -> tuple[str, list[float]]:
+        """Take the activation that ends an output away, if nothing else sees it: the loss can be
+        computed together with it where it comes last."""
+        spec = self.specs[output.layer] if output.layer >= 0 else {}
+        if "activation" not in spec or self._is_used(output.layer):
+            return "linear", []
+        name, spec["activation"] = spec["activation"], "linear"
+        return name, spec.pop("activation_parameters", [])
+
+    def _with_added(self, output: Source) -> Source:
+        """The same output, for which what no output depends on is computed, too."""
+        if self._added:
+            self.merge({"kind": "first"}, [output, *self._added], output.row)
+            self._added = []
+            return self.here
+        return output
+
     def end(self, output: Source) -> None:
         """Let the last layer put out what is at a source. A loss of logits is computed with the end
         of a layer: there must be one."""
+        self._added += self._unused_columns()
+        if self._added:
+            output = self.whole(output)
+            activation = self._without_activation(output)
+            self._with_added(output)
+            self.close()
+            self.activate(*activation)
+            return
         self.go_to(output)
         if self._at != (len(self.specs) - 1, 0) or "activation" not in (self.specs or [{}])[-1]:
             self.close()
@@ -137,6 +199,8 @@ class Plan:
                 name, spec["activation"] = spec["activation"], "linear"
                 parameters = spec.pop("activation_parameters", [])
             activations.append((name, parameters))
+        self._added += self._unused_columns()
+        sources[0] = self._with_added(sources[0])
         width = sum(source.width for source in sources)
         self.merge({"kind": "heads", "activations": activations}, sources, (width,))
 
@@ -179,9 +243,9 @@ class Plan:
         self._open = False
         self.row = self.row if row is None else row
 
-    def call(self, layer: "Layer", sources: list[Source]) -> list[Source]:
-        """Append what a layer is, with these inputs; returns its outputs."""
-        outputs = layer._lower(self, sources)
+    def call(self, layer: "Layer", sources: list[Source], form: Any = None) -> list[Source]:
+        """Append what a layer is, with these inputs; returns its outputs. `form`: see `Node`."""
+        outputs = layer._lower_call(self, sources, form)
         self.ends[layer] = outputs[-1]
         if sources:
             layer._taken_row = sources[0].row

@@ -162,6 +162,7 @@ class Concatenate(Merge):
             raise ValueError("Concatenate: axis: found 0, the rows, wanted another one")
 
     def _merged(self, rows: list[Row]) -> Row:
+        rows = [row or (1,) for row in rows]  # a number is a vector of one
         dimensions = len(rows[0])
         place = self.axis - 1 if self.axis > 0 else dimensions + self.axis
         others = [(*row[:place], *row[place + 1 :]) for row in rows]
@@ -316,12 +317,6 @@ def minimum(inputs: Any, **general: Any) -> Any:
 def concatenate(inputs: Any, axis: int = -1, **general: Any) -> Any:
     """``Concatenate(axis, **general)(inputs)``."""
     return Concatenate(axis, **general)(inputs)
-
-
-Symbol.operators["concatenate"] = lambda arrays, axis=-1: concatenate(list(arrays), axis)
-
-
-Symbol.operators["dot"] = lambda inputs: Dot(axes=-1)(inputs)
 
 
 def dot(inputs: Any, axes: Any = -1, **general: Any) -> Any:

@@ -1,68 +1,29 @@
 """Layers of one's own: a method `call` that is written with other layers, weights and functions."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, NoReturn, Self
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array, Network
+from .._base.keras_arrays import as_tensors
 from .._base.lazy import imports
 from .._base.locks import describing
 from .._base.registry import get_registered_name
 from .._data.structures import leaves, mapped, packed
 from .arrays import Shapes
 from .base import Layer
-from .graph import lower, trace
+from .body import Body
+from .form import Form, form_of, usual_form
 from .input import Input
 from .lowering import Plan, Row, Source
-from .symbols import WHEN_TRAINED, CallError, Node, Symbol, are_symbols
-from .weight import DESCRIBED, Weight, carried
+from .symbols import CallError, Node, Symbol, are_symbols, connect
+from .user_class import UserClass
+from .weight import Weight, carried
 
 
-class Body:
-    """What `call` makes of rows of given shapes: a graph.
-
-    Attributes
-    ----------
-    inputs, outputs : list of Symbol
-    nodes : list of Node
-    structure : object
-        That of what `call` returns.
-    """
-
-    def __init__(self, inputs: list[Symbol], result: Any) -> None:
-        self.inputs, self.outputs = inputs, leaves(result)
-        wrong = [output for output in self.outputs if not isinstance(output, Symbol)]
-        if wrong or not self.outputs:
-            found = type(wrong[0]).__name__ if wrong else f"an empty {type(result).__name__}"
-            raise CallError(
-                f"found {found} returned by call, wanted what layers, or functions of symbols, "
-                "return"
-            )
-        used = trace_inputs(self.outputs, inputs)
-        self.nodes: list[Node] = trace(used, self.outputs).nodes
-        self.structure = mapped(lambda _: 0, result)
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers of the graph, each once."""
-        return list(dict.fromkeys(node.layer for node in self.nodes))
-
-
-def trace_inputs(outputs: list[Symbol], inputs: list[Symbol]) -> list[Symbol]:
-    """The inputs that the outputs need."""
-    reached: set[int] = set()
-    pending = list(outputs)
-    while pending:
-        symbol = pending.pop()
-        if id(symbol) not in reached:
-            reached.add(id(symbol))
-            pending += [] if symbol._node is None else symbol._node.inputs
-    return [symbol for symbol in inputs if id(symbol) in reached]
-
-
-class OwnLayer(Layer):
+class OwnLayer(UserClass, Layer):
     """What a class that is derived from `Layer` gets: `call` becomes a part of the model's graph.
 
     `call` is called once for each shape of rows, with symbols. It may call layers, models and
@@ -73,87 +34,6 @@ class OwnLayer(Layer):
     """
 
     _is_own: ClassVar[bool] = True
-
-    def __new__(cls, *given: Any, **named: Any) -> Self:
-        """Keep the arguments, which are the configuration of a class without `get_config`."""
-        layer = super().__new__(cls)
-        with imports:
-            import inspect
-
-        try:
-            bound = inspect.signature(cls.__init__).bind(layer, *given, **named).arguments
-        except TypeError:  # `__init__` says it better
-            return layer
-        own, *_ = bound
-        kept = {key: value for key, value in bound.items() if key not in (own, "args", "kwargs")}
-        vars(layer)["_arguments"] = {**kept, **bound.get("kwargs", {})}
-        return layer
-
-    # The user's part ------------------------------------------------------------------------------
-
-    def call(self, inputs: Any) -> Any:
-        """A function of arrays; only layers of one's own have it."""
-        raise NotImplementedError(f"class {type(self).__name__}: wanted a method call(inputs)")
-
-    def build(self, input_shape: Any = None) -> None:
-        """Make the weights, for inputs of that shape: (None, features)."""
-
-    def add_weight(
-        self,
-        shape: Any = None,
-        initializer: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        aggregation: str = "none",
-        name: str | None = None,
-    ) -> Weight:
-        """An array of parameters; `call` may multiply rows with it, see `Weight`.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            Of a kernel (inputs, units), of a bias (units,), of factors (features,). Keras's older
-            order, with the name first, is understood.
-        initializer : str or Initializer, default "glorot_uniform"
-        dtype, autocast, aggregation
-            Without effect: the model has one dtype.
-        trainable : bool, default True
-        regularizer, constraint : optional
-        name : str, optional
-
-        Raises
-        ------
-        ValueError, TypeError
-            A shape of other sizes than integers >= 1, or an unknown name.
-        """
-        if isinstance(shape, str):
-            name, shape = shape, (initializer if not isinstance(initializer, str) else None)
-            initializer = None if not isinstance(initializer, str) else initializer
-        own = self._own_weights()
-        name = f"weight_{len(own)}" if name is None else checks.text("add_weight: name", name)
-        start = "glorot_uniform" if initializer is None else initializer
-        weight = Weight(name, shape, start, regularizer, constraint, trainable)
-        own.append(weight)
-        return weight
-
-    add_variable = add_weight
-
-    def add_loss(self, *loss: Any) -> NoReturn:
-        """Not there.
-
-        Raises
-        ------
-        TypeError
-            Always; the message says how a penalty is written here.
-        """
-        raise CallError(
-            f"class {type(self).__name__}: found a call of add_loss, wanted "
-            "activity_regularizer=..., ActivityRegularization, or a further output of the model "
-            "with a loss of one's own"
-        )
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that every layer has; a class with others adds them, or has no such
@@ -195,129 +75,93 @@ class OwnLayer(Layer):
         """
         training = named.pop("training", None)
         given = inputs[0] if len(inputs) == 1 else list(inputs)
+        form = form_of(given, len(inputs) > 1, named)
         with describing:
-            before = vars(self).get("_last_form")
-            vars(self)["_last_form"] = (mapped(lambda _: 0, given), len(inputs) > 1, named)
-            try:
-                if are_symbols(given):
-                    return super().__call__(given, training)
-                arrays = [np.asarray(part) for part in leaves(given)]
-                model = self._model_for(arrays)
-            except BaseException:
-                vars(self)["_last_form"] = before
-                raise
-        return model(arrays if len(arrays) > 1 else arrays[0], training=bool(training))
+            if are_symbols(given):
+                self._refuse_training(training)
+                return connect(self, given, form)
+        return self._computed(given, form, bool(training))
 
-    def _model_for(self, arrays: list[Array]) -> Any:
-        """A model of this layer alone, which computes its outputs for such arrays."""
+    def _computed(self, given: Any, form: Form | None, training: bool) -> Any:
+        """The outputs for arrays, by a model of this layer alone."""
+        arrays = [np.asarray(part) for part in leaves(given)]
         rows = tuple(tuple(array.shape[1:]) or (1,) for array in arrays)
         models = vars(self).setdefault("_alone", {})
-        if rows not in models:
-            symbols = [Input(row) for row in rows]
-            count = len(self._nodes)
-            outputs = Layer.__call__(self, packed(self._form[0], list(symbols)))
-            del self._nodes[count:]  # a call with numbers is no `layer.output`
-            models[rows] = Symbol.operators["model"](symbols, outputs)
-        return models[rows]
-
-    @property
-    def _form(self) -> Any:
-        """The structure of the inputs, whether they are several arguments, and constants."""
-        return vars(self).get("_last_form") or (0, False, {})
-
-    def _body(self, rows: tuple[Row, ...]) -> Body | None:
-        """The graph for inputs of these rows; None: `call` is a function of single elements."""
+        key = (rows, None if form is None else form.key)
         with describing:
-            bodies = vars(self).setdefault("_bodies", {})
-            if rows not in bodies:
-                structure, several, constants = self._form
-                symbols: list[Symbol] = [Input(row) for row in rows]
-                if not vars(self).get("_had_build"):
-                    self._build_once(packed(structure, [symbol.shape for symbol in symbols]))
-                body = self._traced(packed(structure, symbols), several, constants, symbols)
-                self._check_weights(body)
-                bodies[rows] = body
-            found: Body | None = bodies[rows]
-            vars(self)["_last_body"] = found
-        return found
+            if key not in models:
+                models[key] = self._alone_or_none(given, rows, form)
+        if models[key] is None:
+            return self._run(given, form, training)
+        return models[key](arrays if len(arrays) > 1 else arrays[0], training=training)
 
-    def _build_once(self, shape: Any) -> None:
-        vars(self)["_had_build"] = True  # which layers it calls may ask for
-        before = len(self._own_weights())
+    def _alone_or_none(self, given: Any, rows: tuple[Row, ...], form: Form | None) -> Any:
+        """A model of this layer alone; None: what `call` does, no graph can hold, and there are no
+        weights that it could train."""
+        symbols = [Input(row) for row in rows]
+        count = len(self._nodes)
+        structure = mapped(lambda _: 0, given)
         try:
-            self.build(shape)
-        except BaseException:
-            vars(self)["_had_build"] = False
-            del self._own_weights()[before:]  # the next attempt makes them
-            raise
+            outputs = connect(self, packed(structure, list(symbols)), form)
+        except CallError:
+            if any(weight.trainable for weight in self._own_weights()) or self._sublayers():
+                raise
+            return None
+        del self._nodes[count:]  # a call with numbers is no `layer.output`
+        return Symbol.operators["model"](symbols, outputs)
 
-    def _traced(
-        self, given: Any, several: bool, constants: Mapping[str, Any], symbols: list[Symbol]
-    ) -> Body | None:
+    def _run(self, given: Any, form: Form | None, training: bool) -> Any:
+        """Call `call` with the arrays themselves."""
+        form = form or usual_form(len(leaves(given)))
+        named = dict(form.constants)
         with imports:
             import inspect
 
-        constants = dict(constants)
         if "training" in inspect.signature(self.call).parameters:
-            constants["training"] = WHEN_TRAINED
-        if any(self is layer for layer in DESCRIBED.layers):
-            raise CallError(
-                f"class {type(self).__name__}: found a call of the layer within its own call, "
-                "wanted other layers there"
-            )
-        DESCRIBED.layers.append(self)
-        DESCRIBED.anchors.append((symbols[0], []))
-        try:
-            if several:
-                return Body(symbols, self.call(*given, **constants))
-            return Body(symbols, self.call(given, **constants))
-        except CallError:
-            raise
-        except TypeError:
-            plain = not self._own_weights() and not self._sublayers() and len(symbols) == 1
-            if plain and not constants:
-                return None
-            raise
-        finally:
-            DESCRIBED.anchors.pop()
-            DESCRIBED.layers.pop()
-
-    def _check_weights(self, body: Body | None) -> None:
-        """Let each weight know the layer whose array it is."""
-        carriers: dict[Weight, tuple[Any, str]] = {}
-        for layer in [] if body is None else body.layers:
-            for name, weight in carried(layer).items():
-                if weight._carrier not in (None, (layer, name)) or weight in carriers:
-                    raise TypeError(
-                        f"weight {weight.name}: found it in several products or sums, wanted it in "
-                        "one way only"
-                    )
-                carriers[weight] = (layer, name)
-        for weight, carrier in carriers.items():
-            weight._carrier = carrier
+            named["training"] = training
         for weight in self._own_weights():
-            if weight._carrier is None:
-                raise TypeError(
-                    f"class {type(self).__name__}: found the weight {weight.name}, which call does "
-                    "not use, wanted weights that the outputs depend on"
-                )
+            weight.hold()
+        found = self.call(*given, **named) if form.several else self.call(given, **named)
+        return as_tensors(found.value if isinstance(found, Weight) else found)
 
-    # Parts ----------------------------------------------------------------------------------------
-
-    def _own_weights(self) -> list[Weight]:
-        found: list[Weight] = vars(self).setdefault("_weights", [])
+    def _body(self, rows: tuple[Row, ...], form: Form | None = None) -> Body | None:
+        """The graph for inputs of these rows; None: `call` is a function of single elements."""
+        form = form or usual_form(len(rows))
+        key = (rows, form.key)
+        with describing:
+            bodies = vars(self).setdefault("_bodies", {})
+            if key not in bodies:
+                symbols: list[Symbol] = [Input(row) for row in rows]
+                if not vars(self).get("_had_build"):
+                    vars(self)["_had_build"] = True  # which layers it calls may ask for
+                    try:
+                        self._build_by_user(form, symbols)
+                    except BaseException:
+                        vars(self)["_had_build"] = False
+                        raise
+                own = bool(self._own_weights() or self._sublayers())
+                bodies[key] = self._described(self.call, symbols, form, own)
+            found: Body | None = bodies[key]
         return found
 
-    def _sublayers(self) -> list[Layer]:
-        """The layers that are attributes, also within lists and dictionaries, in their order."""
-        found: dict[Layer, None] = {}
-        for name, value in vars(self).items():
-            if name not in _OF_THE_CLASS:
-                for part in leaves(value):
-                    part = part._as_layer() if hasattr(part, "_as_layer") else part
-                    if isinstance(part, Layer):
-                        found[part] = None
-        return list(found)
+    def _only_body(self, rows: tuple[Row, ...]) -> Body | None:
+        """The graph for inputs of these rows, however the layer was called.
+
+        Raises
+        ------
+        ValueError
+            There are several, as it was called in several ways.
+        """
+        bodies = vars(self).get("_bodies", {})
+        found = [body for (known, _), body in bodies.items() if known == rows]
+        if len(found) > 1:
+            raise ValueError(
+                f"layer {self.name}: found calls that differ by constants or the structure of "
+                "inputs, wanted calls of one kind"
+            )
+        return found[0] if found else self._body(rows)
+
+    # Parts ----------------------------------------------------------------------------------------
 
     def _parts(self) -> list[Layer]:
         """The layers of the graphs; those that are attributes come first."""
@@ -339,7 +183,7 @@ class OwnLayer(Layer):
     def _named_weights(self) -> dict[str, Array]:
         found: dict[str, Array] = {}
         for number, weight in enumerate(self._own_weights()):
-            if weight._carrier is None:
+            if weight._carrier is None and not weight.held:
                 self._built_views()  # raises
             found[f"{number}:{weight.name}"] = weight.value
         for number, part in enumerate(self._shown_parts()):
@@ -347,15 +191,23 @@ class OwnLayer(Layer):
                 found[f"{number}.{name}"] = array
         return found
 
+    @property
+    def _adds_to_loss(self) -> bool:
+        bodies = vars(self).get("_bodies", {}).values()
+        return any(body is not None and body.added for body in bodies)
+
     def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
-        body = vars(self).get("_last_body") or self._body((row,))
+        if not vars(self).get("_bodies"):
+            self._body((row,))
         parameters: Shapes = {}
         states: Shapes = {}
         for number, weight in enumerate(self._own_weights()):
-            parameters[f"{number}:{weight.name}"] = weight.shape
+            kind = states if weight.held else parameters
+            kind[f"{number}:{weight.name}"] = weight.shape
         first: dict[Layer, Row] = {}
-        for node in [] if body is None else body.nodes:
-            first.setdefault(node.layer, node.inputs[0].row)
+        for body in vars(self)["_bodies"].values():
+            for node in [] if body is None else body.nodes:
+                first.setdefault(node.layer, node.inputs[0].row)
         for number, part in enumerate(self._shown_parts()):
             of_part, others = part._weight_shapes(first.get(part, row))
             parameters |= {f"{number}.{name}": shape for name, shape in of_part.items()}
@@ -392,20 +244,28 @@ class OwnLayer(Layer):
 
     # What the model needs -------------------------------------------------------------------------
 
-    @property
-    def _output_structure(self) -> Any:
-        body = vars(self).get("_last_body")
+    def _form_of(self, inputs: Any) -> Form | None:
+        return form_of(inputs, False, {})
+
+    def _structure_of_call(self, node: Node) -> Any:
+        body = self._body(tuple(symbol.row for symbol in node.inputs), node.form)
         return 0 if body is None else body.structure
 
-    def _output_rows(self, rows: list[Row]) -> list[Row]:
-        body = self._body(tuple(rows))
+    def _rows_of_call(self, rows: list[Row], form: Form | None) -> list[Row]:
+        body = self._body(tuple(rows), form)
         return rows if body is None else [output.row for output in body.outputs]
+
+    def _output_rows(self, rows: list[Row]) -> list[Row]:
+        return self._rows_of_call(rows, None)
 
     def _output_row(self, row: Row | None) -> Row | None:
         return None if row is None else self._output_rows([row])[0]
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
-        body = self._body(tuple(source.row for source in sources))
+        return self._lower_call(plan, sources, None)
+
+    def _lower_call(self, plan: Plan, sources: list[Source], form: Form | None) -> list[Source]:
+        body = self._body(tuple(source.row for source in sources), form)
         if body is None:
             plan.go_to(sources[0])
             plan.close()
@@ -416,17 +276,16 @@ class OwnLayer(Layer):
         for source in sources:
             plan.go_to(plan.whole(source))
             plan.close()
-        sources = [plan.whole(source) for source in sources]
-        return lower(plan, body.nodes, body.inputs, body.outputs, sources)
+        return body.lower(plan, [plan.whole(source) for source in sources])
 
     def _build(self, network: Network, places: list[int]) -> None:
         self._network = network
+        for weight in self._own_weights():
+            if weight.held:
+                weight.hold(network.parameters.dtype)
 
     def _forget(self) -> None:
         self._network = None
 
-
-#: Attributes that hold layers which are no parts.
-_OF_THE_CLASS = ("_alone", "_bodies", "_last_body", "_nodes", "_model", "_weights", "_last_form")
 
 Symbol.operators["layer of one's own"] = OwnLayer

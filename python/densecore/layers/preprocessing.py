@@ -429,4 +429,10 @@ class IntegerLookup(_Lookup):
         super().__init__(*own, general)
 
     def _token(self, value: Any) -> Any:
-        return int(value)
+        try:
+            number = int(value)
+        except (ValueError, TypeError, OverflowError):
+            number = None
+        if number is None or (isinstance(value, float | np.floating) and number != value):
+            raise ValueError(f"found {checks.shown(value)}, wanted integers")
+        return number

@@ -3,6 +3,8 @@
 import math
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .._base import checks
 from .base import Layer
 from .input import MAX_DIMENSIONS
@@ -36,7 +38,8 @@ class Reshape(Layer):
     Parameters
     ----------
     target_shape : tuple of int
-        The shape of a row; one number may be -1 and follows from the others.
+        The shape of a row; one number may be -1 and follows from the others. () makes a number of
+        a vector of one.
 
     Raises
     ------
@@ -50,10 +53,10 @@ class Reshape(Layer):
         super().__init__(**general)
         given = target_shape if isinstance(target_shape, tuple | list) else (target_shape,)
         sizes = tuple(checks.integer("Reshape: target_shape", size, -1) for size in given)
-        if not 0 < len(sizes) <= MAX_DIMENSIONS or 0 in sizes or sizes.count(-1) > 1:
+        if len(sizes) > MAX_DIMENSIONS or 0 in sizes or sizes.count(-1) > 1:
             raise ValueError(
-                f"Reshape: target_shape: found {checks.shown(target_shape)}, wanted 1 to "
-                f"{MAX_DIMENSIONS} sizes >= 1, of which one may be -1"
+                f"Reshape: target_shape: found {checks.shown(target_shape)}, wanted at "
+                f"most {MAX_DIMENSIONS} sizes >= 1, of which one may be -1"
             )
         self.target_shape = sizes
 
@@ -98,7 +101,7 @@ class RepeatVector(Layer):
 
 
 class Columns(Layer):
-    """Some columns of a model's input, one after another: what ``x[:, first:last]`` makes.
+    """Some columns of vectors, one after another: what ``x[:, first:last]`` makes of an input.
 
     Parameters
     ----------
@@ -108,7 +111,7 @@ class Columns(Layer):
     Raises
     ------
     ValueError
-        There are no such columns, or, in a model, a layer computes them.
+        In a model: there are no such columns.
     """
 
     config_names: ClassVar[tuple[str, ...]] = ("first", "last")
@@ -127,12 +130,9 @@ class Columns(Layer):
         return (self.last - self.first,)
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
-        (source,) = sources
-        if source.layer >= 0 or source.pieces:
-            raise ValueError(
-                f"layer {self.name or 'columns'}: found columns of what a layer computes, wanted "
-                "those of an input: a Dense layer of fewer units computes fewer"
-            )
+        source = plan.whole(sources[0])
+        if source.layer >= 0:
+            return [plan.columns(source, self.first, self.last - self.first)]
         return [Source(source.layer, source.first + self.first, (self.last - self.first,))]
 
 
@@ -145,7 +145,10 @@ def _columns(symbol: Symbol, index: Any) -> Any:
             "vectors: x[:, first:last]"
         )
     part, size = index[1], symbol.row[0]
-    if isinstance(part, int):
+    if part is None:  # x[:, None]
+        return Symbol.operators["expand_dims"](symbol, 1)
+    number = isinstance(part, int | np.integer)
+    if number:
         part = slice(part % size, part % size + 1)
     if not isinstance(part, slice):
         raise TypeError(f"found the columns {part!r}, wanted a number or a slice: x[:, first:last]")
@@ -153,7 +156,8 @@ def _columns(symbol: Symbol, index: Any) -> Any:
     if step != 1:
         raise TypeError("found columns with gaps, wanted one after another")
     computed = symbol._node is not None and not isinstance(symbol._node.layer, Columns)
-    return (Symbol.operators["selection"] if computed else Columns)(first, last)(symbol)
+    found = (Symbol.operators["selection"] if computed else Columns)(first, last)(symbol)
+    return Symbol.operators["number"](found, ()) if number else found
 
 
 Symbol.operators["columns"] = _columns

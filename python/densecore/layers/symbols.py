@@ -14,6 +14,15 @@ if TYPE_CHECKING:  # whose module imports this one
     from .base import Layer
 
 
+#: NumPy's functions of symbols that layers compute.
+_FUNCTIONS = frozenset(
+    (
+        "amax", "amin", "clip", "concatenate", "expand_dims", "hstack", "max", "mean", "min",
+        "norm", "reshape", "squeeze", "stack", "sum", "swapaxes", "transpose",
+    )
+)  # fmt: skip
+
+
 class Symbol(NDArrayOperatorsMixin):
     """An input of a model, or what a layer makes of one: a shape, and where it comes from.
 
@@ -83,20 +92,20 @@ class Symbol(NDArrayOperatorsMixin):
     # Operators and NumPy's functions make layers.
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if "out" in options and options["out"] == inputs[:1]:  # x -= y makes another symbol
+            del options["out"]
         if method != "__call__" or options:
             return NotImplemented
         return self.operators["element"](ufunc, inputs)
 
     def __array_function__(self, function: Any, types: Any, given: Any, named: Any) -> Any:
-        if function is np.concatenate:
-            return self.operators["concatenate"](*given, **named)
         if function is np.shape:
             return self.shape
         if function is np.ndim:
             return self.ndim
         if function is np.dot:
             return np.matmul(*given)
-        if function in (np.sum, np.mean):
+        if function.__name__ in _FUNCTIONS:
             return self.operators[function.__name__](*given, **named)
         raise TypeError(
             f"found numpy.{function.__name__} of a symbol, wanted layers, or functions of single "
@@ -120,20 +129,30 @@ class Symbol(NDArrayOperatorsMixin):
 
 
 class WhenTrained:
-    """What a layer of one's own gets as `training` while it is described: it may hand it on.
+    """What a `call` of a user's gets as `training` while it is described: it may hand it on.
 
     What a layer does in training and else is one graph for the core; its own dropout and noise tell
-    the two apart.
+    the two apart. A `call` with a condition on it is described twice, for each assumption.
+
+    Parameters
+    ----------
+    assumed : bool, optional
+        What a condition gets; None: it raises `ConditionError`.
     """
 
-    def __bool__(self) -> NoReturn:
-        raise CallError(
-            "training: found a condition, wanted it handed on to other layers: GaussianNoise, "
-            "GaussianDropout, Dropout and BatchNormalization know when a model is trained"
-        )
+    def __init__(self, assumed: bool | None = None) -> None:
+        self._assumed = assumed
+
+    def __bool__(self) -> bool:
+        if self._assumed is None:
+            raise ConditionError(
+                "training: found a condition, wanted it handed on to other layers: GaussianNoise, "
+                "GaussianDropout, Dropout and BatchNormalization know when a model is trained"
+            )
+        return self._assumed
 
     def __eq__(self, other: object) -> bool:
-        return self is other or bool(self)
+        return self is other or bool(self) == other
 
     def __hash__(self) -> int:
         return id(self)
@@ -142,6 +161,10 @@ class WhenTrained:
 class CallError(TypeError):
     """A layer of one's own does what no graph can hold; what it says is not to be tried again with
     arrays."""
+
+
+class ConditionError(CallError):
+    """A `call` asks whether the model is trained."""
 
 
 WHEN_TRAINED = WhenTrained()
@@ -154,12 +177,17 @@ class Node:
     ----------
     layer : Layer
     inputs, outputs : list of Symbol
+    form : Form or None
+        How a layer of one's own was called, if not with its inputs alone.
     """
 
-    def __init__(self, layer: "Layer", inputs: Sequence[Symbol], rows: Sequence[Row]) -> None:
+    def __init__(
+        self, layer: "Layer", inputs: Sequence[Symbol], rows: Sequence[Row], form: Any = None
+    ) -> None:
         self.layer = layer
         self.inputs = list(inputs)
         self.outputs = [Symbol(row, self, place) for place, row in enumerate(rows)]
+        self.form = form
 
 
 def are_symbols(inputs: Any) -> bool:
@@ -179,20 +207,22 @@ def are_symbols(inputs: Any) -> bool:
     return count > 0
 
 
-def node_of(layer: "Layer", symbols: Sequence[Symbol]) -> Node:
-    """Call a layer with symbols in its own order.
+def node_of(layer: "Layer", symbols: Sequence[Symbol], form: Any = None) -> Node:
+    """Call a layer with symbols in its own order; `form` as in `Node`.
 
     Raises
     ------
     ValueError
         The layer does not take rows of these shapes, or another number of inputs.
     """
-    node = Node(layer, symbols, layer._output_rows([symbol.row for symbol in symbols]))
+    rows = layer._rows_of_call([symbol.row for symbol in symbols], form)
+    node = Node(layer, symbols, rows, form)
     layer._nodes.append(node)
     return node
 
 
-def connect(layer: "Layer", inputs: Any) -> Any:
+def connect(layer: "Layer", inputs: Any, form: Any = None) -> Any:
     """Call a layer with symbols; returns those of its outputs, see `node_of`."""
-    node = node_of(layer, layer._ordered(inputs))
-    return packed(layer._output_structure, node.outputs)
+    form = layer._form_of(inputs) if form is None else form
+    node = node_of(layer, layer._ordered(inputs), form)
+    return packed(layer._structure_of_call(node), node.outputs)

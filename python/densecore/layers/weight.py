@@ -9,7 +9,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .. import constraints, initializers, regularizers
 from .._base import checks
-from .._base.dtypes import Array
+from .._base.dtypes import Array, floatx
 from .._base.keras_arrays import Variable
 from .dense import Dense
 from .fixed import FixedProduct
@@ -52,6 +52,20 @@ class Zeros(FixedProduct):
         return np.zeros((math.prod(row), 1))
 
 
+def zero() -> Symbol:
+    """A zero for each row of what is being described."""
+    anchor, zeros = DESCRIBED.anchors[-1]
+    if not zeros:
+        zeros.append(Zeros()(anchor))
+    return zeros[0]
+
+
+def one() -> Symbol:
+    """A one for each row, likewise."""
+    found: Symbol = zero() + 1.0
+    return found
+
+
 class Weight(NDArrayOperatorsMixin):
     """What `OwnLayer.add_weight` returns: an array that training changes.
 
@@ -85,6 +99,20 @@ class Weight(NDArrayOperatorsMixin):
         self._scale: Scale | None = None
         self._alone: Dense | None = None
         self._carrier: tuple[Any, str] | None = None  # the layer whose array it is, and which
+        self.anyhow = False  # whether it is used in several ways: then always as a symbol
+        self._array: Array | None = None  # of one that no output depends on, or of no layer
+
+    @property
+    def held(self) -> bool:
+        """Whether it has an array of its own, as no output depends on it."""
+        return self._array is not None and self._carrier is None
+
+    def hold(self, dtype: Any = None) -> None:
+        """Have an array of its own, of a dtype."""
+        if self._array is None:
+            self._array = np.asarray(self.initializer(self.shape, floatx()))
+        if dtype is not None:
+            self._array = self._array.astype(dtype, copy=False)
 
     @property
     def ndim(self) -> int:
@@ -105,6 +133,11 @@ class Weight(NDArrayOperatorsMixin):
                 f"weight {self.name} of shape {self.shape}: found a function of it alone that is "
                 f"not one of single elements, {_KNOWN}"
             )
+        if self.held:
+            assert self._array is not None
+            array = self._array.view(Variable)
+            array.name = self.name
+            return array
         if self._carrier is None:
             raise RuntimeError(
                 f"weight {self.name}: it has no numbers yet, wanted a layer that was called"
@@ -113,6 +146,11 @@ class Weight(NDArrayOperatorsMixin):
         array = layer._built_views()[0][name].reshape(self.shape).view(Variable)
         array.name = self.name
         return array
+
+    @property
+    def T(self) -> Any:
+        """The transpose."""
+        return np.transpose(self)
 
     def numpy(self) -> Array:
         """The present numbers."""
@@ -127,6 +165,10 @@ class Weight(NDArrayOperatorsMixin):
     def assign_add(self, value: Any) -> "Weight":
         """Add these numbers."""
         return self.assign(self.value + value)
+
+    def assign_sub(self, value: Any) -> "Weight":
+        """Subtract these numbers."""
+        return self.assign(self.value - value)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.value, dtype)
@@ -144,6 +186,10 @@ class Weight(NDArrayOperatorsMixin):
         return id(self)
 
     def __array_function__(self, function: Any, types: Any, given: Any, named: Any) -> Any:
+        if function is np.transpose and DESCRIBED.anchors:
+            return Symbol.operators["transposed"](self)
+        if DESCRIBED.anchors and function in (np.expand_dims, np.reshape):
+            return _reshaped(function, self, *given[1:], **named)
         if function is np.dot and len(given) == 2:
             return np.matmul(*given)
         if function is np.shape:
@@ -170,29 +216,31 @@ class Weight(NDArrayOperatorsMixin):
             self._dense[bias] = layer
         return self._dense[bias]
 
-    def symbol(self) -> Symbol:
+    def symbol(self) -> Any:
         """The numbers as a symbol, the same for each row: a dense layer of zeros has them as its
-        bias."""
-        if (self.ndim > 1 and self.shape[0] != 1) or self.ndim > 2 or not DESCRIBED.anchors:
-            raise TypeError(
-                f"weight {self.name} of shape {self.shape}: found it in a sum or a function of "
-                f"single elements, {_KNOWN}"
-            )
+        bias. Whatever is made of it costs memory for each row."""
+        if not DESCRIBED.anchors:
+            raise TypeError(f"weight {self.name}: found it together with symbols outside of a call")
         if self._alone is None:
             self._alone = Dense(
                 math.prod(self.shape),
                 kernel_initializer="zeros",
-                bias_initializer=self.initializer,
+                bias_initializer=_of_shape(self),
                 bias_regularizer=self.regularizer,
                 bias_constraint=self.constraint,
                 trainable=self.trainable,
             )
             _carries(self._alone, bias=self)
-        anchor, zeros = DESCRIBED.anchors[-1]
-        if not zeros:
-            zeros.append(Zeros()(anchor))
-        found: Symbol = self._alone(zeros[0])
-        return found
+        found: Any = self._alone(zero())
+        row = self.shape[1:] if self.ndim == 2 and self.shape[0] == 1 else self.shape
+        return found if row in ((), found.row) else np.reshape(found, (-1, *row))
+
+    def _activated(self, name: str) -> Any:
+        """An activation of it, as of a symbol."""
+        layer = Symbol.operators["activation"](name)
+        if DESCRIBED.anchors:
+            return layer(self.symbol())
+        return layer(np.reshape(self.value, (1, -1))).reshape(self.shape)
 
     def scale(self) -> Scale:
         """The layer that multiplies with this array; always the same one."""
@@ -200,6 +248,35 @@ class Weight(NDArrayOperatorsMixin):
             self._scale = Scale(self.initializer, trainable=self.trainable)
             _carries(self._scale, scale=self)
         return self._scale
+
+
+def _of_shape(weight: Weight) -> Any:
+    """The initializer of a vector that holds the elements of a weight."""
+    if weight.ndim < 2:
+        return weight.initializer
+    return _Reshaped(weight.initializer, weight.shape)
+
+
+class _Reshaped(initializers.Initializer):
+    """An initializer of another shape with as many elements."""
+
+    def __init__(self, initializer: Any, shape: Row) -> None:
+        self._initializer, self._shape = initializer, shape
+
+    def fill(self, out: Array, fan_in: int, fan_out: int, seed: int, tensor: int) -> None:
+        """Fill an array of those elements."""
+        fans = (self._shape[0], self._shape[-1])
+        self._initializer.fill(out.reshape(self._shape), *fans, seed, tensor)
+
+    def get_config(self) -> Any:
+        """As of the initializer."""
+        return self._initializer.get_config()
+
+
+def _reshaped(function: Any, weight: Weight, shape: Any, **named: Any) -> Any:
+    """A weight with other dimensions; it has none for the rows."""
+    row = function(np.empty(weight.shape), shape, **named).shape
+    return np.reshape(weight.symbol(), (-1, *row))
 
 
 def _carries(layer: Any, **weights: Weight | None) -> None:
@@ -231,7 +308,9 @@ def with_weight(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
                 f"weight {weight.name}: found shape {weight.shape} in a product with rows of shape "
                 f"{x.row}, wanted ({x.row[-1] if x.row else 1}, units)"
             )
-        return weight.dense(None)(x)
+        return np.matmul(x, weight.symbol()) if weight.anyhow else weight.dense(None)(x)
+    if ufunc is np.matmul and isinstance(x, Symbol) and hasattr(weight, "product"):
+        return weight.product(x)
     if ufunc is np.matmul:
         raise TypeError(f"found numpy.matmul of a weight from the left, {_KNOWN}")
     if isinstance(x, Symbol) and isinstance(weight, Weight):
@@ -243,6 +322,8 @@ def with_weight(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
 
 def _fused(ufunc: Any, x: Symbol, weight: Weight) -> Any:
     """The layer of the core that does it at once: a dense layer with a bias, or factors."""
+    if weight.anyhow:
+        return None
     if ufunc is np.add and x._node is not None:
         product = carried(x._node.layer)
         kernel = product.get("kernel")

@@ -169,6 +169,14 @@ class Loss(Fixed):
         ValueError, TypeError
             Targets or weights of another shape, or something that is not real numbers.
         """
+        operators = getattr(y_pred, "operators", None) or getattr(y_true, "operators", None)
+        if operators is not None:  # symbols of a model that is being described
+            if sample_weight is not None:
+                raise TypeError("sample_weight: found one for symbols, wanted None")
+            own = self.call(y_true, y_pred) if self.is_own else None
+            of_rows = operators["loss"](self, y_true, y_pred) if own is None else own
+            reduction = _OF_SYMBOLS.get(self.reduction)
+            return of_rows if reduction is None else operators[reduction](of_rows)
         if self.is_own:  # of lists, too
             y_true, y_pred = (
                 given if isinstance(given, Traced) else np.asarray(given)
@@ -373,3 +381,12 @@ def reduce_rows(rows: Any, weight: Any, reduction: str) -> Any:
     if reduction == "mean_with_sample_weight":
         return total / float(factors.sum() or 1.0)
     return total / max(int(np.prod(shape)), 1)
+
+
+#: What a reduction makes of the losses of symbols.
+_OF_SYMBOLS = {
+    "sum_over_batch_size": "mean",
+    "mean": "mean",
+    "mean_with_sample_weight": "mean",
+    "sum": "sum",
+}

@@ -38,6 +38,7 @@ class CallableLoss(Loss):
         self.rows_to_loss = reduction
         self._gives_gradient: bool | None = False if isinstance(function, Loss) else None
         self._label_columns = False  # whether class numbers are (rows, 1)
+        self._flat = False  # whether values are (rows,), though there are several outputs
 
     def __getattr__(self, name: str) -> Any:
         """What the object has that the user made: ``model.loss.delta``."""
@@ -93,7 +94,13 @@ class CallableLoss(Loss):
             return False
         shape = np.shape(y)
         numbers = shape == (rows,) or shape == (rows, 1)
+        if numbers:  # values else
+            values = np.asarray(y)
+            numbers = values.dtype.kind in "biuf" and bool(
+                ((values >= 0) & (values < outputs) & (values == np.floor(values))).all()
+            )
         self._label_columns = len(shape) == 2
+        self._flat = len(shape) == 1 and not numbers
         before = self.kind
         self._expect_numbers(numbers)
         return self.kind != before
@@ -107,6 +114,8 @@ class CallableLoss(Loss):
     ) -> tuple[float, Callable[[], Array]]:
         if y_true.ndim == 1 and self._label_columns:
             y_true = y_true.reshape(-1, 1)
+        if self._flat and y_true.ndim == 2:
+            y_true = y_true.reshape(-1)
         returned = None
         if self._gives_gradient is None:
             returned = self._try(y_true, y_pred)

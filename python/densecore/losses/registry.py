@@ -46,6 +46,9 @@ class LossFunction:
         ValueError, TypeError
             As for `Loss`.
         """
+        operators = getattr(y_pred, "operators", None) or getattr(y_true, "operators", None)
+        if operators is not None:  # symbols of a model that is being described
+            return operators["loss"](self._class(**options), y_true, y_pred)
         rows = self._class(**options)._rows(y_true, y_pred)
         return rows if isinstance(rows, Traced) else rows.reshape(np.shape(y_pred)[:-1])
 

@@ -11,11 +11,13 @@ from .loading import (
 )
 from .model import Model
 from .sequential import Sequential
+from .subclassed import Subclassed
 
 __all__ = [
     "Functional",
     "Model",
     "Sequential",
+    "Subclassed",
     "clone_model",
     "load_model",
     "model_from_config",

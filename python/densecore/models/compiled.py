@@ -16,6 +16,7 @@ from .._data.row_sources import Rows
 from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
 from ..metrics import get_all
+from .added_only import AddedOnly
 from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
 from .weights import Weights
 
@@ -94,6 +95,8 @@ class Compiled(Weights):
                     "one output has one loss; rows have weights in fit(sample_weight=..., "
                     "class_weight=...)"
                 )
+        if loss is None and self._adds_to_loss and len(several) < 2:
+            loss = AddedOnly()
         if loss is None:
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
         chosen: losses.Loss
@@ -135,6 +138,11 @@ class Compiled(Weights):
             raise
 
     @property
+    def _adds_to_loss(self) -> bool:
+        """Whether a layer of one's own, or the model itself, adds to the loss."""
+        return any(layer._adds_to_loss for layer in self._all_layers())
+
+    @property
     def optimizer(self) -> optimizers.Optimizer | None:
         """As compiled; its hyperparameters may be set at any time. None before."""
         return self._optimizer
@@ -162,6 +170,7 @@ class Compiled(Weights):
     def _network_changed(self) -> None:
         """Compile the core's network, where there is one and it is known how."""
         super()._network_changed()
+        vars(self).pop("_sharing", None)  # ranks agree anew
         if self._network_or_none is None or self.optimizer is None:
             return
         loss = self._compiled_loss()
@@ -246,7 +255,8 @@ class Compiled(Weights):
         """Make the network for the first data, unless it is there already."""
         if self._network_or_none is None:
             self._take_inputs_of(x)
-            self._build_network()
+            if self._network_or_none is None:  # no compilation that waited for the inputs made it
+                self._build_network()
 
     def _data(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
@@ -256,9 +266,12 @@ class Compiled(Weights):
         new = self._input_row is None
         try:
             self._build_for(x)
+            loss = self._compiled_loss()
             rows = self._rows(x)
             if isinstance(loss, HeadsLoss):
                 return self._data_of_heads(loss, rows, y, sample_weight, class_weight)
+            if isinstance(loss, AddedOnly):
+                return loss.data(rows, self._outputs, self._dtype)
             y, sample_weight = self._only_array(y), self._only_array(sample_weight)
             columns = self._own_columns(y, len(rows))
             return prepare(
@@ -347,7 +360,7 @@ class Compiled(Weights):
             self._network_changed()
         shape = np.shape(y)
         columns = 1 if len(shape) < 2 else math.prod(shape[1:])
-        if loss.sparse or columns == outputs or len(shape) < 2:
+        if loss.sparse or columns == outputs or (len(shape) < 2 and not loss._flat):
             return None
         if self.metrics:
             raise ValueError(

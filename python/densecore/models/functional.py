@@ -11,7 +11,8 @@ from .._data.matching import matched
 from .._data.row_sources import Rows, as_rows
 from .._data.structures import leaves, mapped, packed
 from ..layers import Input, Layer
-from ..layers.graph import Graph, lower, trace
+from ..layers.form import from_saved
+from ..layers.graph import lower, trace
 from ..layers.lowering import Plan, Row, Source, elements
 from ..layers.symbols import Node, Symbol, node_of
 from .inputs import joined
@@ -61,6 +62,9 @@ class Functional(Model):
     """
 
     _default_name = "functional"
+    #: Whether an input that no output needs is an error; of models of one's own it is not.
+    _wants_all_inputs: ClassVar[bool] = True
+    _added_terms: list[Any] = []  # noqa: RUF012 - to the loss; nothing writes to this one
     _not_pickled: ClassVar[frozenset[str]] = Model._not_pickled | {
         "_graph",
         "_input_names",
@@ -118,7 +122,7 @@ class Functional(Model):
         #: Of lists of vectors, where each lies among the others; the usual structure of a loop of
         #: one's own goes without the machinery of names. Of other structures none.
         self._output_columns = _places(self._output_structure, self._output_rows)
-        self._graph: Graph = trace(self._symbols, self._output_symbols)
+        self._graph = trace(self._symbols, self._ends_of_graph, self._wants_all_inputs)
         self._preparation = Preparation(self._graph, self._symbols, self._output_symbols)
         self._input_columns = (
             [] if self._preparation.nodes else _places(self._input_structure, self._input_rows)
@@ -127,12 +131,26 @@ class Functional(Model):
         self._input_names = _names_of(self._given, inputs)
         names = Names()
         names.take(self._given)
-        parts = [part for layer in self._graph.layers for part in layer._named_parts()]
+        layers = self._in_order(self._graph.layers)
+        parts = [part for layer in layers for part in layer._named_parts()]
         names.check(parts)
         names.give(parts)
-        self._layers = self._graph.layers
+        self._layers = layers
         for layer in self._all_layers():
             adopt(self, layer)
+
+    @property
+    def _adds_to_loss(self) -> bool:
+        return bool(self._added_terms) or super()._adds_to_loss
+
+    def _in_order(self, layers: list[Layer]) -> list[Layer]:
+        """The layers as `_layers` has them."""
+        return layers
+
+    @property
+    def _ends_of_graph(self) -> list[Symbol]:
+        """The outputs, and what is added to the loss."""
+        return [*self._output_symbols, *(term.symbol for term in self._added_terms)]
 
     # Shapes ---------------------------------------------------------------------------------------
 
@@ -327,7 +345,7 @@ class Functional(Model):
             sources.append(Source(-1, begin, row))
             begin += elements(row)
         nodes, symbols = self._core_nodes(), self._preparation.symbols
-        outputs = lower(plan, nodes, symbols, self._output_symbols, sources)
+        outputs = self._with_terms(plan, lower(plan, nodes, symbols, self._ends_of_graph, sources))
         if len(outputs) > 1:
             plan.heads(outputs)
         else:
@@ -339,7 +357,15 @@ class Functional(Model):
         return [node for node in self._graph.nodes if id(node) not in done]
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
-        return lower(plan, self._graph.nodes, self._symbols, self._output_symbols, sources)
+        ends = lower(plan, self._graph.nodes, self._symbols, self._ends_of_graph, sources)
+        return self._with_terms(plan, ends)
+
+    def _with_terms(self, plan: Plan, ends: list[Source]) -> list[Source]:
+        """The sources of the outputs, after those of what is added to the loss are used up."""
+        count = len(self._output_symbols)
+        for term, source in zip(self._added_terms, ends[count:], strict=True):
+            plan.add_loss(source, term.factor, term.whole)
+        return ends[:count]
 
     # Display and configuration --------------------------------------------------------------------
 
@@ -355,7 +381,9 @@ class Functional(Model):
         layers = {layer: number for number, layer in enumerate(self._layers)}
         nodes = []
         for node in self._graph.nodes:
-            nodes.append([layers[node.layer], [numbers[id(symbol)] for symbol in node.inputs]])
+            taken = [numbers[id(symbol)] for symbol in node.inputs]
+            form = [] if node.form is None else [node.form.saved()]
+            nodes.append([layers[node.layer], taken, *form])
             for symbol in node.outputs:
                 numbers[id(symbol)] = len(numbers)
         outputs = [numbers[id(symbol)] for symbol in self._output_symbols]
@@ -384,8 +412,9 @@ class Functional(Model):
         inputs = [Input(tuple(entry["shape"]), name=entry["name"]) for entry in config["inputs"]]
         layers = [layer_of(entry, self.dtype) for entry in config["layers"]]
         values: list[Symbol] = list(inputs)
-        for number, taken in config["nodes"]:
-            node = node_of(_at(layers, number), [_at(values, place) for place in taken])
+        for number, taken, *given in config["nodes"]:
+            form = from_saved(given[0]) if given else None
+            node = node_of(_at(layers, number), [_at(values, place) for place in taken], form)
             values += node.outputs
         self._set_graph(
             mapped(lambda number: _at(inputs, number), config["input_structure"]),

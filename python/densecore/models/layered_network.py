@@ -165,8 +165,13 @@ class LayeredNetwork:
 
     def _own_classes(self) -> dict[str, type[Layer]]:
         """The users' classes among those of the layers, by the names that configurations have."""
-        parts = [part for part in self._all_layers() if part._is_own]
-        return {get_registered_name(type(part)): type(part) for part in parts}
+        found: dict[str, Any] = {}
+        for part in self._all_layers():
+            if part._is_own:
+                found[get_registered_name(type(part))] = type(part)
+            elif part._inner_model is not None and part._inner_model is not self:
+                found |= part._inner_model._own_classes()
+        return found
 
     @property
     def seed(self) -> int:

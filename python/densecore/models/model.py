@@ -12,7 +12,7 @@ from .._base.keras_arrays import as_tensors
 from .._base.lazy import imports
 from .._data.row_sources import take
 from ..callbacks.history import History
-from ..layers.symbols import WHEN_TRAINED, are_symbols
+from ..layers.symbols import WhenTrained, are_symbols
 from .derivatives import Derivatives
 from .nesting import KINDS
 from .on_batch import OnBatch
@@ -28,14 +28,12 @@ if TYPE_CHECKING:
     from .evaluate import Callbacks
 
 
-# What subclasses of Keras's models override.
-_NEVER_CALLED = ("call", "train_step", "test_step", "predict_step", "compute_loss")
-
-_PYTHON = {*_NEVER_CALLED, "build"}
+# What subclasses of Keras's models override, and the loop in the core does not call.
+_NEVER_CALLED = ("train_step", "test_step", "predict_step", "compute_loss")
 
 _WANTED = (
     "wanted Model(inputs, outputs): x = Input(shape=(features,)), then layers that are called with "
-    "x, such as Dense(8)(x), in place of a method call"
+    "x, such as Dense(8)(x); or a class with a method call"
 )
 
 
@@ -50,13 +48,14 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
     The classes that it derives from are independent of each other; each adds its calls to a
     compiled network of layers.
 
-    ``Model(inputs, outputs)`` makes a `Functional`, a model of layers that form a graph.
+    ``Model(inputs, outputs)`` makes a `Functional`, a model of layers that form a graph. A class
+    that is derived from it with a method ``call`` becomes one, too; see `Subclassed`.
 
     Raises
     ------
     TypeError
-        It is called without inputs and outputs, or a class is derived from it: models with a
-        ``call`` of their own are Python, which the core cannot run.
+        It is called without inputs and outputs, or a class is derived from it that has a training
+        step of its own.
     """
 
     def __new__(cls, *arguments: Any, **named: Any) -> Any:
@@ -68,22 +67,37 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        outside = not cls.__module__.startswith(__package__)
-        if Model in cls.__bases__ and outside and not _PYTHON & vars(cls).keys():
-            # Its constructor gives inputs and outputs: super().__init__(inputs=..., outputs=...).
-            bases = tuple(KINDS["Functional"] if base is Model else base for base in cls.__bases__)
-            cls.__bases__ = bases
-        elif Model in cls.__bases__ and outside:
-            raise TypeError(
-                f"class {cls.__name__}(Model): found a model with Python code of its own; {_WANTED}"
-            )
+        if cls.__module__.startswith(f"{__package__.partition('.')[0]}."):
+            return
         for method in _NEVER_CALLED:
             if method in vars(cls):
                 raise TypeError(
                     f"class {cls.__name__}: found a method {method}, which the loop in the core "
-                    "does not call; train_on_batch, forward, backward and apply_gradients make "
-                    "loops of one's own"
+                    "does not call; wanted a loop of one's own around the model: out = "
+                    "model.forward(x), model.backward(gradient of the loss by out), "
+                    "model.apply_gradients(); or train_on_batch (see the page on own loops)"
                 )
+        functional, subclassed = KINDS["Functional"], KINDS["Subclassed"]
+        described = "call" in vars(cls)
+        if Model in cls.__bases__:
+            # Without a `call` its constructor gives inputs and outputs.
+            kind = subclassed if described else functional
+            cls.__bases__ = tuple(kind if base is Model else base for base in cls.__bases__)
+            if described:
+                cls._default_name = subclassed._name_of(cls)
+        elif described and not issubclass(cls, subclassed):
+            between = [base for base in cls.__mro__ if functional in base.__bases__]
+            if not between or between[-1].__module__.startswith(__package__):
+                kind = next(base for base in cls.__mro__ if base.__module__ != cls.__module__)
+                raise TypeError(
+                    f"class {cls.__name__}: found a method call, which a {kind.__name__} does not "
+                    "call, as its layers say what is computed; wanted a subclass of Model"
+                )
+            for base in between:  # classes that only help those with a `call`
+                base.__bases__ = tuple(
+                    subclassed if one is functional else one for one in base.__bases__
+                )
+            cls._default_name = subclassed._name_of(cls)
 
     def fit(
         self,
@@ -295,7 +309,7 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
         self._build_for(x)
         return self._shaped(self._network.predict(self._rows(x), None))
 
-    def __call__(self, inputs: Any, training: Any = None) -> Any:
+    def __call__(self, inputs: Any, training: Any = None, mask: None = None) -> Any:
         """As `predict`: an array, where Keras has a tensor; for symbols those of the outputs: the
         model is then a layer of another one, with the same weights.
 
@@ -305,6 +319,8 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
         training : bool, default False
             Whether units drop out, each time others, and batch normalisation uses the batch's
             statistics. Of symbols it is refused.
+        mask : None
+            Keras's.
 
         Raises
         ------
@@ -312,7 +328,7 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
             `training` is true for symbols: fit trains, and predict does not.
         """
         if are_symbols(inputs):
-            if training is not WHEN_TRAINED and training:
+            if not isinstance(training, WhenTrained) and training:
                 raise TypeError("training: found True for a symbol, wanted None: fit trains")
             return self._called(inputs)
         if not training:

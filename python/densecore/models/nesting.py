@@ -72,6 +72,10 @@ class Nested(Layer):
             for name, array in layer._named_weights().items()
         }
 
+    @property
+    def _adds_to_loss(self) -> bool:
+        return bool(getattr(self.model, "_added_terms", ()))
+
     def get_config(self) -> dict[str, Any]:
         return self.model._nested_config()
 

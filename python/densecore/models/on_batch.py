@@ -103,10 +103,15 @@ class OnBatch(Compiled):
             range of the model's dtype.
         """
         if comm is not None:
-            with imports:
-                from . import shared_batch
+            found, ranks = None, vars(self).get("_sharing")
+            if ranks is not None and ranks.usual is not None and ranks.serves(comm):
+                found = ranks.usual_step(x, y, sample_weight)
+            if found is None:
+                with imports:
+                    from . import shared_batch
 
-            return shared_batch.train_on_batch(self, x, y, sample_weight, comm)
+                found = shared_batch.train_on_batch(self, x, y, sample_weight, comm)
+            return self._by_name(found) if return_dict else found
         if self._network_or_none is None:
             self._build_for(x)
         if not self._trains_in_core:
@@ -116,10 +121,7 @@ class OnBatch(Compiled):
             batch = self._data(x, y, sample_weight).batch()
             with self._reserved():
                 values = step.train_on_batch(self, batch)
-            if return_dict:
-                found = values if isinstance(values, list) else [values]
-                return dict(zip(self.metrics_names, found, strict=True))
-            return values
+            return self._by_name(values) if return_dict else values
         # Not by the network's own `train_on_batch`, which would send what it refuses here again.
         step_of = DTYPES[self.dtype].Step
         try:
@@ -129,6 +131,10 @@ class OnBatch(Compiled):
         loss = step_once.run(1)
         self._give_back()
         return {"loss": loss} if return_dict else loss
+
+    def _by_name(self, values: Any) -> dict[str, float]:
+        found = values if isinstance(values, list) else [values]
+        return dict(zip(self.metrics_names, found, strict=True))
 
     def predict_on_batch(self, x: Array, out: Array | None = None) -> Array:
         """The outputs for x, into `out` (rows, units) when given.

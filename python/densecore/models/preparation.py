@@ -68,20 +68,36 @@ class Preparation:
             An array of another shape than its input, or what a layer does not take.
         """
         values: dict[int, Array] = {}
+        rows: int | None = None
         for name, part, symbol in zip(names, parts, self.inputs, strict=True):
-            array = np.asarray(part)
-            if array.ndim == 0 or array.size != len(array) * int(np.prod(symbol.row)):
+            try:
+                array = np.asarray(part)
+            except ValueError:
                 raise ValueError(
-                    f"input {name}: found {checks.shown(part)}, wanted an array {symbol.shape}"
+                    f"input {name}: found rows of different lengths, wanted an array {symbol.shape}"
+                ) from None
+            if array.ndim == 0 or array.size != len(array) * int(np.prod(symbol.row)):
+                found = f"shape {array.shape}" if array.ndim else checks.shown(part)
+                raise ValueError(f"input {name}: found {found}, wanted an array {symbol.shape}")
+            rows = len(array) if rows is None else rows
+            if len(array) != rows:
+                raise ValueError(
+                    f"input {name}: found {len(array)} rows, wanted {rows}, as of {names[0]}"
                 )
-            values[id(symbol)] = array.reshape(len(array), *symbol.row)
+            values[id(symbol)] = array.reshape(rows, *symbol.row)
         for node in self.nodes:
             layer = node.layer
             assert isinstance(layer, Preprocessing)
             try:
-                found = layer.compute(values[id(node.inputs[0])])
+                computed = layer.compute(values[id(node.inputs[0])])
             except ValueError as error:
                 raise checks.prefixed(f"layer {layer.name}", error) from None
             (output,) = node.outputs
-            values[id(output)] = found.reshape(len(found), *output.row)
+            width = int(np.prod(output.row))
+            if computed.size != len(computed) * width:
+                raise ValueError(
+                    f"layer {layer.name}: found {computed.size // max(len(computed), 1)} columns, "
+                    f"wanted {width}, as when the model was made: what it has learnt has changed"
+                )
+            values[id(output)] = computed.reshape(len(computed), *output.row)
         return [values[id(symbol)] for symbol in self.symbols]

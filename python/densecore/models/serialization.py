@@ -18,6 +18,7 @@ from .._base.warn import warn
 from .._saving import model_file, weights_file
 from ..losses.function import CallableLoss
 from ..losses.registry import stored_config
+from .added_only import AddedOnly
 from .compiled import Compiled
 from .heads import HeadsLoss, heads_from, loss_of
 from .nesting import KINDS
@@ -30,6 +31,8 @@ class Serializable(Compiled):
     def _keeps_compilation(self) -> bool:
         """Whether a file can say how the model is compiled: not where options of a loss of one's
         own are nothing that JSON holds."""
+        if isinstance(self.loss, AddedOnly):
+            return False
         if not isinstance(self.loss, CallableLoss | HeadsLoss):
             return self.loss is not None
         try:
@@ -300,6 +303,10 @@ class Serializable(Compiled):
         Serializable.__init__(self, config["dtype"], config["seed"], config["name"])
         with CustomObjectScope(state.get("classes", {})):
             self._add_from_config(config)
+        self._restore(state)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Take what a pickle has besides the architecture."""
         # Version 0.1 had them without an underscore.
         renamed = {"loss": "_loss", "optimizer": "_optimizer", "seed": "_seed"}
         for name, value in state["attributes"].items():

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from .._base.dtypes import Array
-from .._data.arrays import as_vectors
 from .compiled import Compiled
 from .shared_rows import Step, rows_of, step_of
 from .sharing import STEPS_BETWEEN_CHECKS, Layout, Sharing, sharing
@@ -15,11 +14,6 @@ def train_on_batch(
     model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any
 ) -> float | list[float]:
     """One step on the rows of all ranks; its loss before the update, and the metrics."""
-    known: Sharing | None = model.__dict__.get("_sharing")
-    if known is not None and known.layout is not None and known.serves(comm):
-        found = _usual_step(known, known.layout, x, y, sample_weight)
-        if found is not None:
-            return found
     ranks, step = _begin(model, x, y, sample_weight, comm, "train_on_batch")
     network = model._network
     with network.reserved():
@@ -31,8 +25,9 @@ def train_on_batch(
         # Weights change from batch to batch.
         usual = ranks.plain and not ranks.group.total(float(sample_weight is not None))
         share = step.share
-        layout = Layout(share.cuts, share.leaf, step.rows, step.weights)
-        ranks.layout = layout if usual else None
+        ranks.usual = None
+        if usual:
+            ranks.expect(Layout(share.cuts, share.leaf, step.rows, step.weights))
         if network.steps % STEPS_BETWEEN_CHECKS == 0:
             ranks.check_drift()
         if len(model.metrics_names) == 1:
@@ -46,33 +41,6 @@ def train_on_batch(
             outputs, *targets, sums, step.rows, step.weights, penalty, running_metrics
         )
         return list(running_metrics.results())
-
-
-def _usual_step(
-    ranks: Sharing, layout: Layout, x: Array, y: Array, sample_weight: Array | None
-) -> float | None:
-    """A step on as many rows as the last one had, on all ranks: with one sum and no more.
-
-    None, on all ranks, when a rank finds that it is not so.
-    """
-    network, slots = ranks.network, ranks.slots
-    other = sample_weight is not None
-    if not other:
-        try:
-            network.part_gradient(as_vectors(x), as_vectors(y), None, *layout)
-        except (TypeError, ValueError):  # other rows, or arrays that must be converted
-            other = True
-        except BaseException as error:
-            ranks.reduce(error, False)
-    if other:
-        network.neutral_gradient()
-    if ranks.reduce(None, other):
-        return None
-    loss = float(slots[1])
-    penalty = network.shared_update(layout.rows, layout.weights)
-    if network.steps % STEPS_BETWEEN_CHECKS == 0:
-        ranks.check_drift()
-    return network.mean_loss([loss], layout.rows, layout.weights, penalty)
 
 
 def loss_and_gradients(

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._base import core
-from .._base.dtypes import Array
+from .._base.dtypes import DTYPES, Array
+from .._data.arrays import as_vectors
 from .._data.dataset import Batch
 from ..distributed.group import Group, group_of
 from ..distributed.shares import Share
@@ -57,8 +58,8 @@ class Sharing:
         group.agree({**_description(model), **(settings or {})})
         _take_seed(model, group)
         _take_isa(model, group)
-        #: That of the last step of a loop of one's own.
-        self.layout: Layout | None = None
+        #: The next step of a loop of one's own, if it has as many rows as the last one.
+        self.usual: Any = None
         self.model = model
         network = self.network = model._network
         self.reduced = network.reduced
@@ -132,6 +133,35 @@ class Sharing:
         return self.network.part_gradient(
             *batch, share.cuts, share.leaf, rows, weights, outputs, self._add_up
         )
+
+    def expect(self, layout: Layout) -> None:
+        """Prepare a step on rows that lie as those of the last one."""
+        self.usual = DTYPES[self.model.dtype].Part(self.network, *layout)
+
+    def usual_step(self, x: Array, y: Array, sample_weight: Array | None) -> float | None:
+        """A step on as many rows as the last one had, on all ranks: with one sum and no more.
+
+        None, on all ranks, when a rank finds that it is not so.
+        """
+        step = self.usual
+        other = sample_weight is not None
+        if not other:
+            try:
+                step.gradient(as_vectors(x), as_vectors(y))
+            except (TypeError, ValueError):  # other rows, or arrays that must be converted
+                other = True
+            except BaseException as error:
+                self.reduce(error, False)
+        if other:
+            self.network.neutral_gradient()
+            self.slots[3] = 1
+        self.group.sum_(self.reduced)
+        loss: float | None = step.update()
+        if loss is None and self.slots[2] > 0:
+            self.group.raise_known(None)
+        if loss is not None and self.network.steps % STEPS_BETWEEN_CHECKS == 0:
+            self.check_drift()
+        return loss
 
     def _add_up(self, values: Array) -> None:
         assert self._left is not None
@@ -246,11 +276,22 @@ def _description(model: Compiled) -> dict[str, Any]:
         "layers": len(plan.specs),
         **{name: _plain(spec) for name, spec in zip(names, plan.specs, strict=True)},
         "trained": [block[:2] for block in model._network.trained()],
+        "preprocessing": _preprocessing(model),
+        "constraints": [
+            _plain({"class": type(constraint).__name__, **constraint.get_config()})
+            for _, _, constraint in model._constrained
+        ],
         "loss": _plain(stored_config(model._compiled_loss())),
         "optimizer": _plain(optimizer.get_config()),
         "metrics": model.metrics_names,
         "seed": model.seed if _seed_given(model) else None,
     }
+
+
+def _preprocessing(model: Compiled) -> list[Any]:
+    """Layers that see arrays before the core does, with their vocabularies."""
+    before = getattr(model, "_preparation", None)
+    return [] if before is None else [_plain(node.layer.saved()) for node in before.nodes]
 
 
 def _plain(value: Any) -> Any:

@@ -39,7 +39,9 @@ def graph_table(model: "Functional", length: int = 0) -> str:
     counts = np.zeros(2, int)
     given = {id(symbol): put for symbol, put in zip(model._symbols, model._given, strict=True)}
     taken: dict[Any, list[list[Symbol]]] = {}
+    taken_by: dict[Any, Any] = {}
     for node in model._graph.nodes:
+        taken_by.setdefault(node.layer, node)
         taken.setdefault(node.layer, []).append(node.inputs)
 
     def named(symbol: Symbol) -> str:
@@ -54,7 +56,7 @@ def graph_table(model: "Functional", length: int = 0) -> str:
             continue
         calls = taken[member]
         whence = ", ".join(dict.fromkeys(named(symbol) for call in calls for symbol in call))
-        outputs = member._output_rows([symbol.row for symbol in calls[0]])
+        outputs = [symbol.row for symbol in taken_by[member].outputs]
         lines = list(_lines(member, calls[0][0].row, "", outputs))
         rows.append((*lines[0], whence))
         rows += [(*line, "") for line in lines[1:]]
@@ -62,6 +64,37 @@ def graph_table(model: "Functional", length: int = 0) -> str:
     if model._is_stack:
         rows = [line[:4] for line in rows]
     return _laid_out(model.name, model.dtype, rows, counts, length)
+
+
+def parts_table(
+    name: str,
+    dtype: str,
+    layers: Sequence[Layer],
+    nodes: dict[Layer, Any],
+    others: Sequence[Layer],
+    length: int = 0,
+) -> str:
+    """The same for the layers of a model of one's own: those with a node are in its graph, and of
+    others nothing more is known. `others` are counted, too."""
+    rows: list[tuple[str, ...]] = []
+    counts = np.zeros(2, int)
+    for layer in layers:
+        node = nodes.get(layer)
+        row = None if node is None else node.inputs[0].row
+        outputs = None if node is None else [symbol.row for symbol in node.outputs]
+        if node is None:
+            name_of = layer.name or layer._default_name()
+            rows.append((f"{name_of} ({_kind_of(layer)})", "?", "", "0"))
+            continue
+        rows += _lines(layer, row, "", outputs)
+        counts += _counts(layer, row)
+    for layer in others:
+        counts += _counts(layer, nodes[layer].inputs[0].row)
+    return _laid_out(name, dtype, rows, counts if nodes else None, length)
+
+
+def _kind_of(layer: Layer) -> str:
+    return type(layer.model if isinstance(layer, Nested) else layer).__name__
 
 
 def _laid_out(name: str, dtype: str, rows: list[tuple[str, ...]], counts: Any, length: int) -> str:
@@ -123,7 +156,7 @@ def _lines(
     shape = ", ".join(map(_shape, rows))
     activation = getattr(layer, "activation", None)
     frozen = "" if layer.trainable else ", frozen"
-    kind = type(layer.model if isinstance(layer, Nested) else layer).__name__
+    kind = _kind_of(layer)
     yield (
         f"{indent}{layer.name} ({kind}{frozen})",
         shape,

@@ -161,12 +161,16 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The length of vectors, as ``numpy.linalg.norm``."""
+    if hasattr(x, "_activated"):
+        return x.operators["norm"](x, ord, axis, keepdims)
     return np.linalg.norm(x, ord=ord, axis=axis, keepdims=keepdims)
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2, epsilon: float | None = None) -> Any:
     """x over its length along an axis, which is at least the square root of `epsilon`."""
     smallest = 1e-12 if epsilon is None else epsilon
+    if hasattr(x, "_activated") and order == 2:
+        return x.operators["unit"](x)
     if order == 2:
         return x / np.sqrt(np.maximum(np.sum(x * x, axis=axis, keepdims=True), smallest))
     return x / np.maximum(np.linalg.norm(x, ord=order, axis=axis, keepdims=True), smallest)
@@ -211,6 +215,8 @@ def sparse_categorical_crossentropy(
 def cast(x: Any, dtype: Any) -> Any:
     """The same numbers as another type; a derivative goes on through floating point only."""
     name = "float32" if str(dtype) == "bfloat16" else dtype
+    if hasattr(x, "_activated"):  # a symbol has its model's dtype
+        return x
     return x.astype(name) if isinstance(x, Traced) else np.asarray(x).astype(name)
 
 
@@ -218,7 +224,7 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any
     """An array of anything."""
     if dtype is not None:
         return cast(x, dtype)
-    return x if isinstance(x, Traced) else np.asarray(x)
+    return x if isinstance(x, Traced) or hasattr(x, "_activated") else np.asarray(x)
 
 
 def convert_to_numpy(x: Any) -> Any:
@@ -232,7 +238,7 @@ def stop_gradient(x: Any) -> Any:
 
 
 def shape(x: Any) -> tuple[int, ...]:
-    """The shape of an array."""
+    """The shape of an array; of a symbol (None, ...)."""
     return tuple(np.shape(plain(x)))
 
 

@@ -85,11 +85,11 @@ def expm1(x: Any) -> Array:
 
 
 def _function(name: str, x: Any) -> Array:
-    values = np.ascontiguousarray(x, np.float64)
-    out = np.empty_like(values)
+    values = np.asarray(x, np.float64)
+    out = np.empty(values.shape)
     if values.size:
-        _KERNELS.function(name, values.reshape(-1), out.reshape(-1))
-    return out.reshape(np.shape(x))
+        _KERNELS.function(name, values.ravel(), out.reshape(-1))
+    return out
 
 
 def sine_and_cosine(turns: Array) -> tuple[Array, Array]:

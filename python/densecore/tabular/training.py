@@ -137,6 +137,7 @@ def fit(
     classification = problem.classification
     if metric is not None:
         check_metric(metric, classification)
+    recipe = recipe.for_rows(len(problem.x))
     parts = parts_of(problem, recipe, seed)
     notes: list[str] = []
     outputs = problem.preparation.target.outputs

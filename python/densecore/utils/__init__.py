@@ -21,6 +21,7 @@ from ..models.model import Model
 from . import np_utils
 from .arrays import normalize, to_categorical
 from .dataset import PyDataset
+from .sequences import pad_sequences
 from .timeseries import timeseries_dataset_from_array
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "get_registered_object",
     "normalize",
     "np_utils",
+    "pad_sequences",
     "plot_model",
     "register_keras_serializable",
     "require_matplotlib",
