@@ -175,7 +175,7 @@ def test_build_makes_what_is_not_there_yet() -> None:
     assert image.predict(np.ones((4, 2, 5))).shape == (4, 3)
     model = dc.Sequential([dc.Dense(3)])
     for wrong in ((), (None, None), "5"):
-        with pytest.raises((TypeError, ValueError), match=r"single numbers|wanted an integer"):
+        with pytest.raises((TypeError, ValueError), match=r"wanted \(None, f|wanted an integer"):
             model.build(wrong)  # type: ignore[arg-type]
     assert model.predict(x).shape == (8, 3)
 

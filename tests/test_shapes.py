@@ -92,7 +92,7 @@ def test_shapes_that_do_not_fit() -> None:
     assert dc.Sequential([dc.Input((4, 3)), dc.Dense(1)]).output_shape == (None, 4, 1)
     with pytest.raises(ValueError, match=r"rows of shape \(4, 3\), which do not make \(5, -1\)"):
         dc.Sequential([dc.Input((4, 3)), layers.Reshape((5, -1))])
-    for target in ((0, 2), (-1, -1), (), (-2,)):
+    for target in ((0, 2), (-1, -1), (-2,), (2,) * 33):
         with pytest.raises(ValueError, match="target_shape: found"):
             layers.Reshape(target)
     model = compiled(layers.Flatten(), dc.Dense(1))

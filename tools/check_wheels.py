@@ -10,7 +10,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-BUDGET = 2_000_000  # bytes of a wheel
+#: Bytes of a wheel. The goal is 2 million; CONTRIBUTING.md says where the bytes are. What is more than
+#: this is a mistake: an extension that was not stripped, or files that do not belong there.
+BUDGET = 2_600_000
 
 
 def complaints(wheel: Path) -> list[str]:

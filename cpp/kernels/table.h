@@ -69,8 +69,8 @@ struct ActivationEntry {
   void (*backward)(index_t rows, index_t cols, const T* z, index_t ldz, const T* a, index_t lda,
                    const T* g, index_t ldg, T* dz, index_t lddz, const double* parameters);
   // The same over n elements, whole vectors: of `lanes`, and of `short_lanes` elements. Null for
-  // row-wise ones. `derive` turns g into dz. Where that is g f'(z), `activate_and_derive` puts f'(z)
-  // in the place of z; there is one of the two.
+  // row-wise ones. `derive` turns g into dz. Where that is g f'(z), `activate_and_derive` puts
+  // f'(z) in the place of z; there is one of the two.
   void (*activate[2])(index_t n, const T* z, T* a, const double* parameters);
   void (*activate_and_derive[2])(index_t n, T* z, T* a, const double* parameters);
   void (*derive[2])(index_t n, const T* z, const T* a, T* g, const double* parameters);

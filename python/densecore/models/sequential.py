@@ -177,8 +177,10 @@ class Sequential(Model):
         before = self._input
         if input_shape is not None:
             shape: Any = input_shape
-            if isinstance(shape, tuple | list) and len(shape) > 1:
-                shape = shape[1:]
+            if isinstance(shape, tuple | list):
+                if not shape:
+                    raise ValueError(f"build: found shape {shape}, wanted (None, features)")
+                shape = shape[1:] if len(shape) > 1 else shape
             found = Input(shape)
             if before is not None and before.dimensions != found.dimensions:
                 raise ValueError(f"build: found {found}, wanted {before}")
