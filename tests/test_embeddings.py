@@ -1,5 +1,6 @@
 """Embeddings in the core: rows of tables, their gradients, and updates of the rows of a batch."""
 
+import copy
 import re
 from typing import Any
 
@@ -175,6 +176,50 @@ def test_other_steps_go_together_with_tables(optimizer: Any, rows: int) -> None:
     losses = [network.train_on_batch(*data(rows, "float32")) for _ in range(40)]
     assert losses[-1] < losses[0]
     assert np.isfinite(network.parameters).all()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "penalty"),
+    [
+        (dc.optimizers.SGD(0.1), "l2"),
+        (dc.optimizers.Adam(0.01), "l1"),
+        (dc.optimizers.Adam(0.01, gradient_accumulation_steps=2), None),
+        (dc.optimizers.Lamb(0.01), None),
+        (dc.optimizers.Lamb(0.01, gradient_accumulation_steps=2), "l2"),
+    ],
+    ids=["sgd with l2", "adam with l1", "accumulation", "lamb", "lamb with all"],
+)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_steps_that_write_gradients_of_all_rows_leave_none(
+    optimizer: Any, penalty: str | None, rows: int
+) -> None:
+    """A table is the dense layer of indicators that it stands for, step after step."""
+    numbers, indicators = dc.Input(1), dc.Input(5)
+    looked_up = dc.layers.Flatten()(
+        dc.layers.Embedding(5, 3, embeddings_regularizer=penalty)(numbers)
+    )
+    product = dc.layers.Dense(3, use_bias=False, kernel_regularizer=penalty)(indicators)
+    models = [
+        dc.Model(numbers, dc.layers.Dense(2)(looked_up), dtype="float64", seed=0),
+        dc.Model(indicators, dc.layers.Dense(2)(product), dtype="float64", seed=1),
+    ]
+    models[1].set_weights(models[0].get_weights())
+    for model in models:
+        model.compile(copy.deepcopy(optimizer), "mse")
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        ids, y = rng.integers(0, 5, rows), rng.normal(size=(rows, 2))
+        batches = ids[:, None].astype(float), np.eye(5)[ids]
+        losses = [model.train_on_batch(x, y) for model, x in zip(models, batches, strict=True)]
+        np.testing.assert_allclose(losses[0], losses[1], rtol=1e-12)
+        for array, wanted in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+            np.testing.assert_allclose(array, wanted, rtol=1e-9, atol=1e-12)
+        for model, x in zip(models, batches, strict=True):
+            model.loss_and_gradients(x, y)  # adds penalties to the buffer, and makes no step
+        gradients = [[*model.layer_gradients().values()] for model in models]
+        for of_layer, other in zip(*gradients, strict=True):
+            for array, wanted in zip(of_layer.values(), other.values(), strict=True):
+                np.testing.assert_allclose(array, wanted, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -97,7 +97,7 @@ def assert_near(found: np.ndarray, wanted: np.ndarray, tolerance: float, what: A
 
 #: What no random network has: categories and texts (test_export_preprocessing.py), Python functions
 #: (test_a_layer_that_is_a_python_function_is_refused), and what functions of symbols such as
-#: ``ops.sum`` make (test_added_losses.py, test_own_models.py), which no export knows yet.
+#: ``ops.sum`` make (test_export_symbol_functions.py).
 NOT_IN_NETWORKS = {
     "CategoryEncoding", "Discretization", "Hashing", "InputLayer", "IntegerLookup", "Lambda",
     "Noise", "RowSum", "Spread", "StringLookup", "TextVectorization",

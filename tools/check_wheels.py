@@ -10,8 +10,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-#: Bytes of a wheel. The goal is 2 million; CONTRIBUTING.md says where the bytes are. What is more than
-#: this is a mistake: an extension that was not stripped, or files that do not belong there.
+#: Bytes of a wheel. The goal is 2 million; CONTRIBUTING.md says where the bytes are. More than this
+#: is a mistake: an extension that was not stripped, or files that do not belong there.
 BUDGET = 2_600_000
 
 

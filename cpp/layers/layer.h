@@ -68,9 +68,11 @@ struct SharedRows {
   }
 };
 
-// The rows of a table that a gradient is of; it is 0 in all others.
+// The rows of a table that a gradient is of; it is 0 in all others, until a step puts something else
+// there (a penalty, a sum over batches, an optimizer's direction).
 struct UsedRows {
   std::vector<index_t> rows;
+  bool others_are_zero = true;
 };
 
 // An array of parameters, by its place in the flat buffer.
@@ -79,7 +81,11 @@ struct ParameterBlock {
   index_t offset, rows, cols;  // rows 0: a vector
   Penalty penalty;
   Multipliers multipliers;
-  const UsedRows* used = nullptr;  // of a table
+  UsedRows* used = nullptr;  // of a table
+  // To be called where gradients of all its rows are written.
+  void writes_all_rows() const {
+    if (used != nullptr) used->others_are_zero = false;
+  }
   index_t size() const { return (rows == 0 ? 1 : rows) * cols; }
 };
 

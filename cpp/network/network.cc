@@ -151,7 +151,7 @@ void Network<T>::layers_changed() {
       penalized_ = penalized_ || block.penalty.any();
       array_steps_ = array_steps_ || block.penalty.any() || block.multipliers.any();
       if (layer->table() != nullptr) {
-        for (const TableGradient& table : embedding_tables_)
+        for (TableGradient& table : embedding_tables_)
           if (table.offset == block.offset) trained_.back().used = &table.used;
         continue;
       }

@@ -69,6 +69,7 @@ void step_of_array(const Update<T>& update, const ParameterBlock& block, T* grad
   const auto mean_root = [&](const T* array) {
     return length(array) / std::sqrt(static_cast<double>(size));
   };
+  block.writes_all_rows();
   if (update.decay != 1) table.gradients.scale(size, update.decay, p);
   const bool factored = update.entry->array_step == ArrayStep::factored;
   if (factored && block.rows > 1 && block.cols > 1)

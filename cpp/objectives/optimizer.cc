@@ -237,9 +237,11 @@ template <class T>
 void add_penalties(const GradientKernels<T>& kernels, const std::vector<ParameterBlock>& trained,
                    double factor, const T* parameters, T* gradients) {
   for (const ParameterBlock& block : trained)
-    if (block.penalty.any())
+    if (block.penalty.any()) {
       kernels.add_penalty(block.size(), parameters + block.offset, factor * block.penalty.l1,
                           factor * block.penalty.l2, gradients + block.offset);
+      block.writes_all_rows();
+    }
 }
 
 template <class T>
@@ -251,6 +253,7 @@ bool OptimizerState<T>::accumulate(T* gradients, const std::vector<ParameterBloc
     table_->add(block.size(), g, s);
     if (!complete) continue;
     std::copy_n(s, block.size(), g);
+    block.writes_all_rows();
     table_->gradients.scale(block.size(), 1 / static_cast<double>(accumulation_), g);
     std::fill_n(s, block.size(), T(0));
   }

@@ -269,6 +269,30 @@ def listed(name: str, value: Any, wanted: str = "a list") -> list[Any]:
     raise TypeError(f"{name}: found {shown(value)}, wanted {wanted}")
 
 
+def elements(name: str, value: Any, wanted: str) -> list[Any]:
+    """The elements of anything that can be gone through, but a text.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the error.
+    value : iterable
+    wanted : str
+        For the error.
+
+    Raises
+    ------
+    TypeError
+        It cannot be gone through.
+    """
+    if not isinstance(value, str | bytes):
+        try:
+            return list(value)
+        except TypeError:
+            pass
+    raise TypeError(f"{name}: found {shown(value)}, wanted {wanted}")
+
+
 def text(name: str, value: Any) -> str:
     """A string.
 

@@ -230,6 +230,22 @@ def _preprocessing(jax: Any, layer: Preprocessing, row: Row) -> Apply:
     return apply
 
 
+def _row_sum(jax: Any, layer: layers.RowSum, row: Row) -> Apply:
+    function = jax.numpy.mean if layer.mean else jax.numpy.sum
+    axes = tuple(1 + place for place in layer._places(row))
+    return lambda p, x: function(x, axis=axes, keepdims=layer.keepdims)
+
+
+def _spread(jax: Any, layer: layers.Spread, row: Row) -> Apply:
+    shape, ones = layer.target_shape, (1,) * (len(layer.target_shape) - len(row))
+    return lambda p, x: jax.numpy.broadcast_to(x.reshape(len(x), *ones, *row), (len(x), *shape))
+
+
+def _drawn(jax: Any, layer: layers.Noise, row: Row) -> Apply:
+    mean = 0.5 if layer.uniform else 0.0
+    return lambda p, x: jax.numpy.full((len(x), layer.units), mean, x.dtype)
+
+
 def _zeros(jax: Any, layer: Zeros, row: Row) -> Apply:
     return lambda p, x: jax.numpy.zeros((len(x), 1), x.dtype)
 
@@ -308,6 +324,7 @@ LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row], Apply]] = {
     layers.Maximum: _pairwise("maximum"),
     layers.Minimum: _pairwise("minimum"),
     layers.Multiply: _pairwise("multiply"),
+    layers.Noise: _drawn,
     layers.Normalization: _normalization,
     layers.PReLU: _prelu,
     layers.PeriodicEmbedding: _periodic,
@@ -315,10 +332,12 @@ LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row], Apply]] = {
     layers.RMSNormalization: _rms_normalization,
     layers.RepeatVector: _repeat_vector,
     layers.Reshape: _reshape,
+    layers.RowSum: _row_sum,
     layers.Scale: _scale,
     layers.StringLookup: _preprocessing,
     layers.Selection: _columns,
     layers.Subtract: _pairwise("subtract"),
     layers.UnitNormalization: _unit_normalization,
+    layers.Spread: _spread,
     Zeros: _zeros,
 }

@@ -204,6 +204,19 @@ def _zeros(layer: Zeros, program: Program) -> None:
     program.add(Element(name, (first,), 1, "multiply", 0.0))
 
 
+def _fixed(layer: layers.RowSum | layers.Spread, program: Program) -> None:
+    """A product with the matrix that the layer makes of the row's shape."""
+    kernel = layer._matrix(program.rows[0]).astype(program.dtype)
+    program.add(Dense(name_of(layer), (program.last,), kernel.shape[1], kernel, None))
+
+
+def _drawn(layer: layers.Noise, program: Program) -> None:
+    """Outside training the noise's mean, whatever the input."""
+    kernel = np.zeros((program.width(program.last), layer.units), program.dtype)
+    bias = np.full(layer.units, 0.5 if layer.uniform else 0, program.dtype)
+    program.add(Dense(name_of(layer), (program.last,), layer.units, kernel, bias))
+
+
 def _embedding(layer: layers.Embedding, program: Program) -> None:
     width = program.width(program.last) * layer.output_dim
     table = layer.embeddings.copy()
@@ -313,6 +326,7 @@ _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
     layers.Maximum: _merge("maximum"),
     layers.Minimum: _merge("minimum"),
     layers.Multiply: _merge("multiply"),
+    layers.Noise: _drawn,
     layers.Normalization: _normalization,
     layers.PReLU: _prelu,
     layers.PeriodicEmbedding: _periodic,
@@ -321,8 +335,10 @@ _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
     layers.RepeatVector: _repeat,
     layers.Reshape: _nothing,
     layers.Residual: _residual,
+    layers.RowSum: _fixed,
     layers.Scale: _scale,
     layers.Selection: _columns,
+    layers.Spread: _fixed,
     layers.StringLookup: _lookup,
     layers.Subtract: _merge("subtract"),
     layers.UnitNormalization: _unit_normalization,

@@ -222,6 +222,14 @@ def _gaussian_dropout(torch: Any, layer: layers.GaussianDropout, row: Row, dtype
 
 
 def _reshape(torch: Any, layer: layers.Reshape, row: Row, dtype: Any) -> list[Any]:
+    with imports:
+        from .torch_modules import RowSum, Spread
+
+    shape = layer._output_row(row)
+    if row == ():  # a number, of which PyTorch's modules make no vector, nor one of a vector
+        return [Spread(shape or ())]
+    if shape == ():
+        return [RowSum(tuple(range(1, 1 + len(row))), False, False)]
     return [
         *([torch.nn.Flatten()] if len(row) > 1 else []),
         torch.nn.Unflatten(1, layer.target_shape),
@@ -298,6 +306,21 @@ def _pool(kind: str) -> Callable[[Any, Any, Row, Any], list[Any]]:
     return make
 
 
+def _row_sum(torch: Any, layer: layers.RowSum, row: Row, dtype: Any) -> list[Any]:
+    with imports:
+        from .torch_modules import RowSum
+
+    axes = tuple(1 + place for place in layer._places(row))
+    return [RowSum(axes, layer.mean, layer.keepdims)]
+
+
+def _spread(torch: Any, layer: layers.Spread, row: Row, dtype: Any) -> list[Any]:
+    with imports:
+        from .torch_modules import Spread
+
+    return [Spread(layer.target_shape)]
+
+
 def _zeros(torch: Any, layer: Zeros, row: Row, dtype: Any) -> list[Any]:
     with imports:
         from .torch_modules import Zeros as Module
@@ -363,10 +386,12 @@ LAYERS: Mapping[type[layers.Layer], Callable[[Any, Any, Row, Any], list[Any]]] =
     layers.RMSNormalization: _rms_normalization,
     layers.RepeatVector: _repeat_vector,
     layers.Reshape: _reshape,
+    layers.RowSum: _row_sum,
     layers.Scale: _scale,
     layers.StringLookup: _preprocessing,
     layers.Selection: _columns,
     layers.UnitNormalization: _unit_normalization,
+    layers.Spread: _spread,
     Zeros: _zeros,
 }
 

@@ -212,6 +212,32 @@ class Pool(nn.Module):
         return function(x, dim=1, keepdim=self.keepdims)
 
 
+class RowSum(nn.Module):
+    """The sums, or the means, along some dimensions of rows; there may be none."""
+
+    def __init__(self, dims: tuple[int, ...], mean: bool, keepdims: bool) -> None:
+        super().__init__()
+        self.dims, self.mean, self.keepdims = dims, mean, keepdims
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.dims:  # PyTorch's sum over no dimensions is that over all
+            return x
+        function = torch.mean if self.mean else torch.sum
+        return function(x, dim=self.dims, keepdim=self.keepdims)
+
+
+class Spread(nn.Module):
+    """Rows broadcast to another shape."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        ones = (1,) * (1 + len(self.shape) - x.dim())
+        return x.reshape(len(x), *ones, *x.shape[1:]).expand(len(x), *self.shape)
+
+
 class Intervals(nn.Module):
     """How many of the boundaries are not above each element."""
 

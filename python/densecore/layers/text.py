@@ -108,7 +108,7 @@ class TextVectorization(Preprocessing):
         ValueError
             A word occurs twice, or there are other numbers of weights.
         """
-        given = list(vocabulary)
+        given = checks.elements("vocabulary", vocabulary, "a list of words")
         self._lookup.set_vocabulary(given)
         if self.output_mode == "tf_idf":
             count = len(self._lookup.vocabulary or ())

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base import checks
 from .._base.dtypes import Array, floatx
 from .weight import Weight
 
@@ -45,7 +46,7 @@ class Variable(Weight):
         if shape is None:
             if given is None or isinstance(given, str):
                 raise ValueError(f"Variable: found {given!r} and no shape, wanted numbers, or both")
-            values = np.asarray(given() if callable(given) else given)
+            values = np.asarray(_called(given) if callable(given) else given)
             if values.dtype.kind not in "biuf":
                 raise TypeError(f"Variable: found dtype {values.dtype}, wanted real numbers")
             shape = values.shape
@@ -56,3 +57,13 @@ class Variable(Weight):
         name = "variable" if name is None else name
         super().__init__(name, shape, given, None, None, trainable)
         self.hold()
+
+
+def _called(initializer: Any) -> Any:
+    try:
+        return initializer()
+    except TypeError as error:
+        raise TypeError(
+            f"Variable: found {checks.shown(initializer)} and no shape, wanted numbers, or a "
+            f"function without arguments that returns them ({error})"
+        ) from error

@@ -88,7 +88,7 @@ class Weight(NDArrayOperatorsMixin):
         constraint: Any,
         trainable: bool,
     ) -> None:
-        sizes = (shape,) if isinstance(shape, int) else tuple(shape or ())
+        sizes = shape if isinstance(shape, tuple | list) else () if shape is None else (shape,)
         self.name = name
         self.shape: Row = tuple(checks.width(f"add_weight: {name}: shape", s) for s in sizes)
         self.initializer = initializers.get(initializer)

@@ -39,7 +39,8 @@ def pad_sequences(
     ValueError, TypeError
         Something that is no list, or parts of different shapes.
     """
-    rows = [np.asarray(checks.listed("sequences", row)) for row in sequences]
+    given = checks.elements("sequences", sequences, "a list of lists")
+    rows = [np.asarray(checks.listed("sequences", row)) for row in given]
     length = max((len(row) for row in rows), default=0) if maxlen is None else maxlen
     length = checks.integer("maxlen", length, 0)
     for name, where in (("padding", padding), ("truncating", truncating)):
