@@ -68,8 +68,8 @@ struct SharedRows {
   }
 };
 
-// The rows of a table that a gradient is of; it is 0 in all others, until a step puts something else
-// there (a penalty, a sum over batches, an optimizer's direction).
+// The rows of a table that a gradient is of; it is 0 in all others, until a step puts something
+// else there (a penalty, a sum over batches, an optimizer's direction).
 struct UsedRows {
   std::vector<index_t> rows;
   bool others_are_zero = true;
