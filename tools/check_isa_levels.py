@@ -66,7 +66,8 @@ class Run:
         self.output("training_steps", "5-4-3-2")
         found: dict[str, dict[str, str]] = {}
         for line in self.output("kernel_check", *self.arguments).splitlines():
-            level, dtype, kernel, value = line.split()
+            level, dtype, named = line.split(maxsplit=2)
+            kernel, value = named.rsplit(maxsplit=1)  # a name may have spaces
             found.setdefault(level, {})[f"{kernel} {dtype}"] = value
         return found
 
