@@ -19,15 +19,15 @@ void Network<T>::check_embedded(ConstView x) const {
 template <class T>
 void Network<T>::clear_tables() {
   for (TableGradient& table : embedding_tables_) {
+    if (table.used.others_are_zero && table.used.rows.empty()) continue;
     T* const gradients = gradients_->data() + table.offset;
-    if (!table.used.others_are_zero) {
+    if (table.used.others_are_zero) {
+      for (const index_t row : table.used.rows)
+        std::fill_n(gradients + row * table.units, table.units, T(0));
+    } else {
       std::fill_n(gradients, table.categories * table.units, T(0));
       table.used.others_are_zero = true;
-    } else if (table.used.rows.empty()) {
-      continue;
     }
-    for (const index_t row : table.used.rows)
-      std::fill_n(gradients + row * table.units, table.units, T(0));
     table.used.rows.clear();
     // Marks of earlier passes no longer count; once in 2^32 passes they are removed.
     if (++table.pass == 0) {
