@@ -12,6 +12,7 @@ from .. import regularizers
 from .._base import checks
 from .._base.dtypes import Array, Network, floatx
 from .._base.keras_arrays import named
+from .._base.overriding import overridden
 from .._base.registry import described
 from .._base.warn import warn
 from .._data.structures import leaves
@@ -161,12 +162,12 @@ class Layer(HasWeights):
         if Layer in cls.__bases__:
             own = Symbol.operators["layer of one's own"]
             cls.__bases__ = tuple(own if base is Layer else base for base in cls.__bases__)
-        elif "call" in vars(cls) and not cls._is_own:
+        elif not cls._is_own and (ignored := overridden(cls, ("call", "build", "add_weight"))):
             kind = next(base.__name__ for base in cls.__mro__ if base.__module__ != cls.__module__)
             raise TypeError(
-                f"class {cls.__name__}: found a method call in a subclass of {kind}, which "
-                "the core computes, and does not call; wanted a subclass of Layer, whose call may "
-                f"call a {kind}; for units that drop out in predictions, too, there is "
+                f"class {cls.__name__}: found a method {ignored[0]} in a subclass of {kind}, "
+                "which the core computes, and does not call; wanted a subclass of Layer, whose "
+                f"call may use {kind}; for units that drop out in predictions, too, there is "
                 "model(x, training=True)"
             )
 
@@ -454,7 +455,7 @@ class Layer(HasWeights):
 
     def _plan(self, plan: Plan) -> None:
         """Append what the layer is in the core, with `plan.here` as the input."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: wanted a layer, such as Dense")
 
     def _core_multipliers(self) -> list[list[float]]:
         """Of learning rate and weight decay, for each array; empty when all are 1."""

@@ -80,14 +80,19 @@ class Functional(Model):
 
     def __init__(
         self,
-        inputs: Any,
-        outputs: Any,
+        inputs: Any = None,
+        outputs: Any = None,
         name: str | None = None,
         *,
         dtype: str | None = None,
         seed: int | None = None,
         trainable: bool = True,
     ) -> None:
+        if inputs is None and outputs is None:
+            raise TypeError(
+                f"{type(self).__name__}: found neither inputs and outputs nor a method call in its "
+                "class, wanted one of them"
+            )
         super().__init__(dtype, seed, None if name is None else checks.text("name", name))
         self._set_graph(inputs, outputs)
         try:
