@@ -155,14 +155,15 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
             Whether each epoch has an order of its own, which follows from the model's seed. Of
             batches with an index, their order; those of an iterable come as they come.
         class_weight : dict, optional
-            Class number → factor of its rows' weights.
+            Class number → factor of its rows' weights; 1 for classes that it does not have.
         sample_weight : array_like (rows,), optional
             By default a batch's loss is the weighted sum over the number of its rows; see
             ``reduction`` of the losses.
         initial_epoch : int, default 0
             Number of the first epoch, for the history and the display.
         steps_per_epoch, validation_steps : int, optional
-            Batches of an epoch, or of a validation, when they are not all that there are.
+            Batches of an epoch, or of a validation, when they are not all that there are. The next
+            epoch goes on where the one before has ended; a validation starts again.
         validation_batch_size : int, optional
             Matters where a validation goes batch by batch; the same as `batch_size` by default.
         validation_freq : int, default 1
