@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from .._base import checks, core
 from .._base.dtypes import Array
+from ..metrics import larger_is_better
+from .members import Members
 
 
 class Job(NamedTuple):
@@ -20,6 +22,32 @@ class Job(NamedTuple):
     shuffle: bool
     best: tuple[int, bool, int] | None
     names: list[str]
+
+
+def best_epoch(
+    members: Members, restore: bool, monitor: str, patience: int | None, validated: bool
+) -> tuple[int, bool, int] | None:
+    """What the core takes: the monitored number, whether it should grow, the patience; None when
+    members end with their last epoch."""
+    if not restore:
+        if patience is not None:
+            raise ValueError("patience: found it without restore_best_weights=True")
+        return None
+    known = ["val_" + name for name in members.metrics_names]
+    if not validated:
+        raise ValueError("restore_best_weights: found no validation data to tell the best by")
+    if checks.text("monitor", monitor) not in known:
+        raise ValueError(
+            f"monitor: found {checks.shown(monitor)}, wanted one of {', '.join(known)}"
+        )
+    if any(optimizer.use_ema for optimizer in members.optimizers):
+        raise ValueError(
+            "restore_best_weights: found an optimizer with use_ema=True, whose average "
+            "replaces the parameters at the end of training; wanted one of them"
+        )
+    name = monitor.removeprefix("val_")
+    grows = members._model._directions.get(name, larger_is_better(name))
+    return known.index(monitor), grows, checks.optional("patience", patience) or 0
 
 
 class Done(NamedTuple):

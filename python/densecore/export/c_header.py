@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from .._base.files import StrPath, atomic_writer
 from .c_functions import definitions
 from .c_names import identifier
-from .c_network import Parts, arguments_of, function_of
+from .c_network import arguments_of, function_of
+from .c_parts import Parts
 from .program import Program
 
 __all__ = ["Parts", "Sizes", "function_of", "identifier", "text_of", "to_text", "write"]
