@@ -219,6 +219,40 @@ def test_imports_follow_the_module_order() -> None:
     assert not circles(arrows)
 
 
+def rows_of_table(page: str, title: str) -> list[str]:
+    """The folders and modules in the first column of a table, from its top to its bottom."""
+    rows = page.split(f"| `{title}` |")[1].split("\n\n")[0].splitlines()[2:]
+    names = [re.findall(r"`(\w+)/?`", row.split("|")[1]) for row in rows]
+    return [name for row in names for name in row]
+
+
+@needs_sources
+@pytest.mark.parametrize(
+    ("title", "order"), [("cpp/", CPP_ORDER), ("python/densecore/", PYTHON_ORDER)]
+)
+def test_the_page_lists_folders_in_their_order(title: str, order: list[set[str]]) -> None:
+    listed = rows_of_table((ROOT / "ARCHITECTURE.md").read_text(), title)
+    level = levels(order)
+    assert sorted(listed) == sorted(level.keys() - {"__init__", "__main__"})
+    assert [level[name] for name in listed] == sorted(level[name] for name in listed)
+
+
+@needs_sources
+def test_the_page_names_what_there_is() -> None:
+    """Each file, where one without folders is beside the one before it; and each "`name` in `file`"."""
+    page = (ROOT / "ARCHITECTURE.md").read_text().split("## Where is")[1].split("## Words")[0]
+    folder, found = ROOT, {}
+    for name in re.findall(r"`([\w/]+\.(?:py|h|cc))`", page):
+        if "/" in name:
+            folder = ((ROOT if name.startswith("cpp/") else PACKAGE) / name).parent
+        found[name] = folder / Path(name).name
+        assert found[name].exists(), name
+    inside = re.findall(r"`([\w:]+)` in `([\w/]+\.\w+)`", page)
+    assert len(inside) > 10
+    for what, name in inside:
+        assert what.split("::")[-1] in found[name].read_text(), f"{what} in {name}"
+
+
 @needs_sources
 def test_one_file_imports_the_extension() -> None:
     importers = [
