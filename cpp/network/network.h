@@ -92,7 +92,9 @@ class Network {
     if (!embedding_tables_.empty()) embedding_tables_.check_numbers(x);
   }
   // Before an update by gradients that the caller may have written: their rows count as used.
-  void find_used_rows() { embedding_tables_.find_used_rows(gradients_->data()); }
+  void find_used_rows() {
+    if (!embedding_tables_.empty()) embedding_tables_.find_used_rows(gradients_->data());
+  }
 
   // out = f(x) for any number of rows.
   void predict(Executor& executor, MatrixView<const T> x, MatrixView<T> out);

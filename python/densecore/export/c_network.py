@@ -76,7 +76,7 @@ def function_of(program: Program, name: str, parts: Parts, *, int8: bool) -> lis
     Raises
     ------
     ValueError
-        A layer that a C header cannot say, or weights that are not finite; the message names it.
+        A layer that C cannot express, or weights that are not finite; the message names it.
     """
     if max([program.inputs, *(each.width for each in program.operations)]) > _LARGEST:
         raise ValueError(f"export: found a layer of more than {_LARGEST:,} features")

@@ -259,7 +259,7 @@ class Statements:
         Raises
         ------
         ValueError
-            A C header cannot say it, or its numbers are not finite; the message names the layer.
+            C cannot express it, or its numbers are not finite; the message names the layer.
         """
         match operation:
             case Dense():
