@@ -239,7 +239,7 @@ def test_the_page_lists_folders_in_their_order(title: str, order: list[set[str]]
 
 @needs_sources
 def test_the_page_names_what_there_is() -> None:
-    """Each file, where one without folders is beside the one before it; and each "`name` in `file`"."""
+    """Each file (one without folders is beside the one before), and each "`name` in `file`"."""
     page = (ROOT / "ARCHITECTURE.md").read_text().split("## Where is")[1].split("## Words")[0]
     folder, found = ROOT, {}
     for name in re.findall(r"`([\w/]+\.(?:py|h|cc))`", page):

@@ -16,7 +16,7 @@ _local = threading.local()  # a thread's own source, within `fixed`
 
 
 def set_global(seed: int | None) -> None:
-    """Draw later fresh seeds, in order, from a generator with this seed; with None, from the system."""
+    """Draw later fresh seeds from a generator with this seed; with None, from the system."""
     with imports:
         import random  # here: most programs set no global seed
 

@@ -114,7 +114,9 @@ class Log:
         """The epochs that a member has been trained for."""
         return int(self._known[key]["epochs"])
 
-    def add(self, keys: list[str], names: list[str], done: GroupResult, epochs: NDArray[np.int64]) -> None:
+    def add(
+        self, keys: list[str], names: list[str], done: GroupResult, epochs: NDArray[np.int64]
+    ) -> None:
         """Write the lines of a group; they are on disk when this returns."""
         with open(self.path, "a", encoding="utf-8") as file:
             _end_partial_line(self.path, file)

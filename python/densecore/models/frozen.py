@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def freeze(inputs: int, plan: Plan, network: Any, dtype: str) -> "Frozen":
-    """A copy of `network`, made by `plan`, without the layers that do nothing in prediction (dropout, noise).
+    """A copy of `network`, made by `plan`, without layers that do nothing in prediction (dropout).
 
     Consecutive dense layers can then use the kernels for single rows.
     """
