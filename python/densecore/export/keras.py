@@ -1,7 +1,7 @@
 """A trained network as a Keras model, layer by layer, so that it can be trained further there."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import layers
 from .._base.dtypes import Array
@@ -13,6 +13,9 @@ from .calls import Calls, calls_of, calls_within, check_built, name_of
 from .keras_layers import LAYERS
 from .keras_optimizers import give
 from .rows_of_layers import row_of
+
+if TYPE_CHECKING:
+    from ..models.compiled import Compiled
 
 
 def _import() -> Any:
@@ -91,7 +94,7 @@ class _Writer:
             values.update(zip(step.outputs, found, strict=True))
         return [values[value] for value in calls.outputs]
 
-    def model(self, model: Any) -> Any:
+    def model(self, model: "Compiled") -> Any:
         """A model, with layers that are Keras's; ``Sequential`` where all of a stack are."""
         calls, keras = calls_of(model), self.keras
         start = [
@@ -129,7 +132,7 @@ class _Writer:
         ]
 
 
-def to_keras(model: Any) -> Any:
+def to_keras(model: "Compiled") -> Any:
     """A model as a Keras model with the same weights; compiled if the model is, with the state of
     its optimizer (but of Nadam, Lamb and Adafactor), so that training goes on there.
 
