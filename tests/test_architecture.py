@@ -172,12 +172,20 @@ def run_nodes(node: ast.AST) -> Iterator[ast.AST]:
             yield from run_nodes(child)
 
 
+@functools.cache
+def package_files() -> frozenset[str]:
+    """Files without their endings; folders, whose file is `__init__`, by a slash at the end."""
+    paths = list(PACKAGE.rglob("*.py"))
+    files = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in paths}
+    return frozenset(files | {f"{path.parent.relative_to(PACKAGE).as_posix()}/" for path in paths})
+
+
 def file_of(parts: list[str]) -> str | None:
     """The file that a dotted name of the package stands for, without its ending."""
-    path = PACKAGE.joinpath(*parts)
-    if path.is_dir():
+    name = "/".join(parts)
+    if f"{name or '.'}/" in package_files():
         return "/".join([*parts, "__init__"])
-    return "/".join(parts) if path.with_suffix(".py").exists() else None
+    return name if name in package_files() else None
 
 
 def imported_files(path: Path) -> set[str]:
