@@ -119,8 +119,8 @@ class Functional(Model):
         self._output_structure = mapped(lambda _: 0, outputs)
         if self._output_structure == [0]:  # as Keras, which returns no list of one
             self._output_structure = 0
-        #: Of lists of vectors, where each lies among the others; the usual structure of a loop of
-        #: one's own goes without the machinery of names. Of other structures none.
+        #: Where each vector of a list lies among the columns; empty for other structures. Lists are
+        #: what loops of one's own pass: they are put side by side without a look at names.
         self._output_columns = places_of(self._output_structure, self._output_rows)
         self._graph = trace(self._symbols, self._ends_of_graph, self._wants_all_inputs)
         self._preparation = Preparation(self._graph, self._symbols, self._output_symbols)
