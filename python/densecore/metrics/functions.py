@@ -1,4 +1,4 @@
-"""Keras's accuracy functions: 1 or 0 for each row."""
+"""Keras's accuracy functions: the share of right answers in each row."""
 
 import math
 from typing import Any
