@@ -65,8 +65,8 @@ class Loss(Fixed):
         An unknown reduction, or an option that is no number or out of its range.
     """
 
-    #: Of a class of one's own that has no other base: what the core is compiled with, for its kind
-    #: of targets.
+    #: The loss that the core is compiled with: for a class of one's own, one with its kind of
+    #: targets.
     kind: ClassVar[str] = "mean_squared_error"
     #: Whether `call` is a user's, in Python, whose gradient is derived.
     is_own: ClassVar[bool] = False
