@@ -34,15 +34,12 @@ class Graph(NamedTuple):
 def trace(
     inputs: Sequence[Symbol],
     outputs: Sequence[Symbol],
-    all_inputs: bool = True,
     as_called: bool = False,
 ) -> Graph:
     """Walk back from the outputs to the inputs.
 
     Parameters
     ----------
-    all_inputs : bool, default True
-        Whether each input has to be needed.
     as_called : bool, default False
         Whether the calls are made in the order of the program that describes them, as those of a
         `call` are; else in that of a functional model.
@@ -50,14 +47,12 @@ def trace(
     Raises
     ------
     ValueError
-        An output needs an input that is not among the inputs, or, with `all_inputs`, an input that
-        no output needs.
+        An output needs an input that is not among the inputs.
     """
     given = {id(symbol) for symbol in inputs}
     nodes: list[Node] = []  # each after those before it
     met: dict[int, int] = {}  # when a search from the outputs meets a layer or an input
     done: set[int] = set()
-    reached: set[int] = set()
     for output in outputs:
         # A stack of symbols, with whether what is before them has been visited: graphs are deep.
         pending = [(output, False)]
@@ -72,7 +67,6 @@ def trace(
                 continue
             if id(symbol) in given:
                 met.setdefault(id(symbol), len(met))
-                reached.add(id(symbol))
                 continue
             if node is None:
                 raise ValueError(
@@ -84,12 +78,6 @@ def trace(
             met.setdefault(id(node.layer), len(met))
             pending.append((symbol, True))
             pending += [(before, False) for before in reversed(node.inputs)]
-    for symbol in inputs:
-        if id(symbol) not in reached and all_inputs:
-            raise ValueError(
-                f"inputs: found {_named(symbol)}, which no output needs, wanted inputs that "
-                f"lead to {', '.join(map(_named, outputs))}"
-            )
     depths = _depths(nodes)
     members = _by_depth(inputs, nodes, met)
     if _order_matters(nodes):

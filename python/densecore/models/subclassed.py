@@ -56,7 +56,6 @@ class Subclassed(UserClass, Functional):
         "_constrained", "_ends", "_fresh", "_given", "_given_compilation", "_graph", "_kept",
         "_layers", "_loans", "_nested", "_places",
     }  # fmt: skip
-    _wants_all_inputs = False
     _as_called = True
     _graph: Any = None  # until the inputs are known
     _symbols: list[Symbol] = []  # noqa: RUF012 - nothing writes to these
