@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .algebra import sine_and_cosine
-from .columns import BOOLEAN_WORDS, Array, Column, category_key
+from .columns import BOOLEAN_WORDS, Array, Column, category_key, spelled_alike
 from .errors import listed
 from .json_fields import finite, flag, of_kind, positive, text, texts
+from .readings import PLAIN, Reading
 from .scaling import bent, robust_scale, scaled
 
 # A column's commonest texts have inputs of their own, up to so many.
@@ -62,6 +63,7 @@ class NumericFeature:
     scale: float
     indicator: bool = False
     edges: list[float] = field(default_factory=list)
+    reading: Reading | None = None  # how texts spelled the numbers; None: plainly
 
     @property
     def bins(self) -> int:
@@ -106,11 +108,14 @@ class NumericFeature:
         """Learn center and scale from the rows whose numbers are in `rows`."""
         values = column.numbers()[rows]
         center, scale = robust_scale(values)
-        return cls(column.name, center, scale, bool((~np.isfinite(values)).any()))
+        reading = column.contents.reading
+        if reading == PLAIN:
+            reading = None
+        return cls(column.name, center, scale, bool((~np.isfinite(values)).any()), reading=reading)
 
     def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
         """Write the inputs into `out` (rows, width)."""
-        values = column.numbers()
+        values = column.numbers_as(self.reading)
         z = scaled(values, self.center, self.scale)
         unknown = np.isnan(z)
         if unknown.any():
@@ -150,7 +155,7 @@ class NumericFeature:
             "scale": self.scale,
             "indicator": self.indicator,
             "edges": self.edges,
-        }
+        } | ({} if self.reading is None else {"reading": self.reading.to_dict()})
 
     @classmethod
     def from_dict(cls, entry: Any) -> "NumericFeature":
@@ -164,6 +169,7 @@ class NumericFeature:
             positive(entry["scale"]),
             flag(entry["indicator"]),
             edges,
+            Reading.from_dict(entry["reading"]) if "reading" in entry else None,
         )
 
     @classmethod
@@ -310,7 +316,8 @@ class CategoricalFeature:
 def category_counts(column: Column, rows: NDArray[np.intp]) -> tuple[list[str], list[int], int]:
     """The different categories of some rows, the rows of each, and the rows without one.
 
-    2.0 is counted as 2, and the words of a column of booleans in lower case.
+    2.0 is counted as 2, and a word in any capital letters as its commonest spelling (words of
+    booleans: in small letters).
     """
     codes, levels = column.texts()
     counts = np.bincount(codes[rows] + 1, minlength=len(levels) + 1)
@@ -319,12 +326,11 @@ def category_counts(column: Column, rows: NDArray[np.intp]) -> tuple[list[str], 
         if count:
             key = category_key(level)
             merged[key] = merged.get(key, 0) + int(count)
-    folded = {key.casefold() for key in merged}
-    if len(folded) < len(merged) and folded <= BOOLEAN_WORDS:
-        spelled: dict[str, int] = {}
-        for key, count in merged.items():
-            spelled[key.casefold()] = spelled.get(key.casefold(), 0) + count
-        merged = spelled
+    if not column.exact:
+        for key, first in spelled_alike(merged).items():
+            merged[first] += merged.pop(key)
+        if len(counts) - 1 > len(merged) and {key.casefold() for key in merged} <= BOOLEAN_WORDS:
+            merged = {key.casefold(): count for key, count in merged.items()}
     return list(merged), list(merged.values()), int(counts[0])
 
 
@@ -338,6 +344,8 @@ class MomentFeature:
 
     ``time``: the moment itself, scaled as numbers are; ``year``, ``week`` and ``day``: sine and
     cosine of the place in the year, the week and the day. `indicator`: whether it is missing.
+    `order`: what came first in the training table's dates, ``"day"`` or ``"month"``; ``"compact"``
+    for numbers such as 20210131.
     """
 
     kind: ClassVar[str] = "moment"
@@ -347,6 +355,7 @@ class MomentFeature:
     scale: float
     parts: list[str]
     indicator: bool = False
+    order: str = ""
 
     _PERIODS: ClassVar[dict[str, tuple[float, float]]] = {
         # 1970-01-01 was a Thursday.
@@ -368,10 +377,13 @@ class MomentFeature:
     @classmethod
     def fit(cls, column: Column, rows: NDArray[np.intp]) -> "MomentFeature":
         """Learn which parts vary, and the scale of the moment, from some rows."""
-        values = column.numbers()[rows]
+        compact = column.kind == "numbers"
+        order = "compact" if compact else column.contents.order
+        values = column.moments_as(order)[rows]
         center, scale = robust_scale(values)
         known = values[np.isfinite(values)]
-        has_date, has_time = column.contents.parts & 1, column.contents.parts & 2
+        found = 1 if compact else column.contents.parts
+        has_date, has_time = found & 1, found & 2
         parts = ["time"]
         if has_date:
             spread = known.max() - known.min() if known.size else 0.0
@@ -380,11 +392,11 @@ class MomentFeature:
             ]
         if has_time and np.unique(known % _DAY).size > 1:
             parts.append("day")
-        return cls(column.name, center, scale, parts, bool((~np.isfinite(values)).any()))
+        return cls(column.name, center, scale, parts, bool((~np.isfinite(values)).any()), order)
 
     def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
         """Write the inputs into `out` (rows, width)."""
-        values = column.numbers()
+        values = column.moments_as(self.order)
         unknown = ~np.isfinite(values)
         if unknown.any() and not self.indicator:
             seen.add(self.name, "missing dates, of which the training data had none",
@@ -423,7 +435,7 @@ class MomentFeature:
             "scale": self.scale,
             "parts": self.parts,
             "indicator": self.indicator,
-        }
+        } | ({"order": self.order} if self.order else {})
 
     @classmethod
     def from_dict(cls, entry: Any) -> "MomentFeature":
@@ -438,6 +450,7 @@ class MomentFeature:
             positive(entry["scale"]),
             parts,
             flag(entry["indicator"]),
+            text(entry.get("order", "")),
         )
 
     def describe(self) -> str:

@@ -12,7 +12,7 @@ from .._base import core
 from .._base.lazy import imports
 from ..distributed.group import group_of
 from .baselines import linear_predictions
-from .blend import best_share
+from .blend import best_share, share_of_first
 from .committee import Committee
 from .errors import TableError, counted
 from .folds import Indices, folds, held_out
@@ -167,14 +167,17 @@ def fit(
         errors = []
         for one in (problem, other):
             rows, predicted, _ = out_of_fold(run(one, single, over, trial, None), one.x, over)
-            restored = one.preparation.target.restore(predicted)  # type: ignore[union-attr]
+            restored = one.preparation.target.restore(predicted[0])  # type: ignore[union-attr]
             errors.append(number_scores(restored[:, 0], one.y[rows, 0])["rmse"])
         if errors[1] < 0.98 * errors[0]:
             problem = other
             notes.append("the target is learnt as a logarithm, which was better in a trial")
     ensemble = run(problem, recipe, parts, epochs, progress)
     _refuse_divergence(problem, ensemble)
-    rows, outside, variance = out_of_fold(ensemble, problem.x, parts)
+    rows, by_kind, variance = out_of_fold(ensemble, problem.x, parts)
+    outside = by_kind[0]
+    if len(by_kind) == 2:
+        ensemble, outside = _weighted(problem, ensemble, rows, by_kind)
     if recipe.extras:
         better = optimism(ensemble, recipe, classification, monitor)
         if not classification:
@@ -256,6 +259,17 @@ def _refuse_divergence(problem: Problem, ensemble: Committee) -> None:
         )
 
 
+def _weighted(
+    problem: Problem, ensemble: Committee, rows: Indices, by_kind: NDArray[np.float64]
+) -> tuple[Committee, NDArray[np.float64]]:
+    """Two kinds of networks with their shares, and what both said of unseen rows."""
+    truth = problem.network_targets()[rows]
+    weight = None if problem.weight is None else problem.weight[rows]
+    share = share_of_first(by_kind[0], by_kind[1], truth, problem.classification, weight)
+    outside: NDArray[np.float64] = share * by_kind[0] + (1 - share) * by_kind[1]
+    return Committee(ensemble.ensembles, [share, 1 - share]), outside
+
+
 def _blended(
     problem: Problem,
     ensemble: Committee,
@@ -277,7 +291,8 @@ def _blended(
         outside, variance, better, linear.outside, y[rows], problem.classification, weight
     )
     if isinstance(target, NumericTarget) and not target.log:
-        target.limit(problem.y, _BEYOND * share)
+        known = problem.y if problem.weight is None else problem.y[problem.weight > 0]
+        target.limit(known, _BEYOND * share)
     if not share:
         return ensemble, outside
     notes.append(f"a linear model has a share of {share:.0%} in the predictions")
@@ -316,7 +331,7 @@ def _scores(
     target = problem.preparation.target
     if isinstance(target, ClassTarget):
         found = class_scores(predicted, truth, weight)
-        found["calibration_error"] = calibration_error(predicted, truth)
+        found["calibration_error"] = calibration_error(predicted, truth, weight)
         return {target.name: found}
     return {
         name: number_scores(predicted[:, j], truth[:, j], weight)
