@@ -1,7 +1,7 @@
 """What a network learns to predict: classes, or numbers in units of their deviation."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -111,6 +111,11 @@ class ClassTarget:
         return cls(text(entry["name"]), texts(entry["classes"]))
 
 
+# How many rows the belief is worth that answers are right as they are.
+_ROWS_OF_ONE = 20
+_NO_SPREAD = 1e-9
+
+
 @dataclass
 class NumericTarget:
     """Targets of numbers, standardised for training; `restore` gives their own units back.
@@ -174,6 +179,24 @@ class NumericTarget:
         more = beyond * (high - low)
         self.low = np.where(low >= 0, np.maximum(low - more, 0), low - more).tolist()
         self.high = np.where(high <= 0, np.minimum(high + more, 0), high + more).tolist()
+
+    def stretched(self, answers: Array, truth: Array, weight: Array | None) -> "NumericTarget":
+        """The same with other means and scales, for which answers (rows, outputs) of networks that
+        have not seen the rows are neither too far from their mean nor too near to it: least
+        squares, of which a few rows say little. `truth` is in the scale of `self`."""
+        made = replace(self, means=list(self.means), scales=list(self.scales))
+        rows = len(truth)
+        w = np.ones(rows) if weight is None else weight
+        for j, (known, found) in enumerate(zip(truth.T, answers.T, strict=True)):
+            mean, center = np.average(known, weights=w), np.average(found, weights=w)
+            spread = np.average((found - center) ** 2, weights=w)
+            if spread < _NO_SPREAD:
+                continue
+            slope = np.average((found - center) * (known - mean), weights=w) / spread
+            factor = (rows * np.clip(slope, 0.5, 1.5) + _ROWS_OF_ONE) / (rows + _ROWS_OF_ONE)
+            made.means[j] += self.scales[j] * float(mean - factor * center)
+            made.scales[j] *= float(factor)
+        return made
 
     @staticmethod
     def values(columns: Sequence[Column]) -> Array:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -175,8 +175,8 @@ def fit(
     ensemble = run(problem, recipe, parts, epochs, progress)
     _refuse_divergence(problem, ensemble)
     rows, by_kind, variance = out_of_fold(ensemble, problem.x, parts)
-    outside = by_kind[0]
-    if len(by_kind) == 2:
+    outside: NDArray[np.float64] = by_kind.mean(axis=0)
+    if len(by_kind) == 2 and not classification:
         ensemble, outside = _weighted(problem, ensemble, rows, by_kind)
     if recipe.extras:
         better = optimism(ensemble, recipe, classification, monitor)
@@ -265,7 +265,7 @@ def _weighted(
     """Two kinds of networks with their shares, and what both said of unseen rows."""
     truth = problem.network_targets()[rows]
     weight = None if problem.weight is None else problem.weight[rows]
-    share = share_of_first(by_kind[0], by_kind[1], truth, problem.classification, weight)
+    share = share_of_first(by_kind[0], by_kind[1], truth, weight)
     outside: NDArray[np.float64] = share * by_kind[0] + (1 - share) * by_kind[1]
     return Committee(ensemble.ensembles, [share, 1 - share]), outside
 
@@ -310,12 +310,14 @@ def _model_of(
         weight = None if problem.weight is None else problem.weight[rows]
         power = best_power(outside, problem.y[rows], weight)
         return TableModel(ensemble, problem.preparation, power), sharpened(outside, power)
+    weight = None if problem.weight is None else problem.weight[rows]
+    target = target.stretched(outside, target.scale(problem.y[rows]), weight)
     if target.log:
         target.factor = _factor(target, outside, problem.y[rows])
     errors = target.scale(problem.y[rows]) - outside
     residuals = np.quantile(errors, np.linspace(0, 1, RESIDUAL_QUANTILES), axis=0)
-    model = TableModel(ensemble, problem.preparation, residuals=residuals)
-    return model, target.restore(outside)
+    preparation = replace(problem.preparation, target=target)
+    return TableModel(ensemble, preparation, residuals=residuals), target.restore(outside)
 
 
 def _factor(target: NumericTarget, outside: NDArray[np.float64], truth: NDArray[Any]) -> float:
