@@ -199,8 +199,11 @@ class CategoricalFeature:
     other: bool = False
     missing: bool = False
     single: bool = False
+    means: dict[str, list[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.noise = self.spread = np.ones(1)
+        self._read_means()
         self._place = {category_key(c): i for i, c in enumerate(self.categories)}
         self._folded: dict[str, int | None] = {}
         for key, i in self._place.items():
@@ -212,7 +215,9 @@ class CategoricalFeature:
         """The number of inputs of the network."""
         if self.single:
             return 1
-        return len(self.categories) + int(self.other) + int(self.missing)
+        return (
+            len(self.categories) + int(self.other) + int(self.missing) + self.mean_values.shape[1]
+        )
 
     @property
     def knows_missing(self) -> bool:
@@ -257,6 +262,35 @@ class CategoricalFeature:
             return
         known = np.flatnonzero(chosen >= 0)
         out[known, chosen[known]] = 1
+        if self.means:
+            values = self.mean_values
+            out[:, -values.shape[1] :] = values[self.places_of_means(column)]
+
+    # Means of a target, see `target_means` --------------------------------------------------------
+
+    def set_means(self, texts: list[str], means: Array, noise: Array, spread: Array) -> None:
+        """Let inputs say how far each of many texts' targets are from those of all (texts,
+        outputs), in units of `spread` (outputs,); see `learn_means`."""
+        self.noise, self.spread = noise, spread
+        self.means = dict(zip(texts, bent(means / spread).tolist(), strict=True)) if texts else {}
+        self._read_means()
+
+    def _read_means(self) -> None:
+        width = len(next(iter(self.means.values()))) if self.means else 0
+        # The last: of texts that are none of them, and of no text.
+        self.mean_values = np.zeros((len(self.means) + 1, width))
+        if self.means:
+            self.mean_values[:-1] = list(self.means.values())
+            self.texts_of_means = CategoricalFeature(self.name, list(self.means), other=True)
+
+    def places_of_means(self, column: Column) -> NDArray[np.intp]:
+        """The number (rows,) of each row's text among those that have means, or how many these
+        are."""
+        codes, levels = column.texts()
+        others = len(self.means)
+        found = [self.texts_of_means._find(level) for level in levels]
+        places = [others if place is None else place for place in found]
+        return np.array([*places, others], np.intp)[codes]
 
     def _find(self, level: str) -> int | None:
         key = category_key(level)
@@ -285,7 +319,7 @@ class CategoricalFeature:
             "other": self.other,
             "missing": self.missing,
             "single": self.single,
-        }
+        } | ({"means": self.means} if self.means else {})
 
     @classmethod
     def from_dict(cls, entry: Any) -> "CategoricalFeature":
@@ -296,7 +330,10 @@ class CategoricalFeature:
             flag(entry["other"]),
             flag(entry["missing"]),
             flag(entry["single"]),
+            {text(key): [finite(v) for v in row] for key, row in entry.get("means", {}).items()},
         )
+        if len({len(row) for row in made.means.values()}) > 1 or (made.means and made.single):
+            raise ValueError(f"'{made.name}': means differ in length, or are beside a single input")
         if made.single and (len(made.categories) != 2 or made.other or made.missing):
             raise ValueError(f"'{made.name}': a single input wants two categories and no other")
         return made

@@ -12,6 +12,7 @@ from .errors import TableError, counted
 from .preparation import ClassTarget, NumericFeature, NumericTarget, Preparation
 from .reader import Table
 from .selection import is_classification, select
+from .target_means import learn_means
 
 
 @dataclass
@@ -158,7 +159,8 @@ def problem_of(
         notes.append(f"{counted(len(table) - len(rows), 'row')} without a target left out")
     weights = _weights(table, weight, rows)
     # A row that does not count says nothing of scales, categories and ranges either.
-    counting = rows if weights is None else rows[weights > 0]
+    counts = np.ones(len(rows), bool) if weights is None else weights > 0
+    counting = rows[counts]
     selection = select(table, counting, targets, left, categorical)
     for given, option in ((weight, "the weight"), (group, "the group")):
         if isinstance(given, str):
@@ -186,7 +188,11 @@ def problem_of(
     if weights is not None:
         weights = weights / weights.mean()
     preparation = Preparation(selection.features, target, bend)
+    bins_wanted = bins
     bins = affordable_bins(preparation, len(rows), bins)
+    if bins_wanted:
+        known_weights = None if weights is None else weights[counts]
+        learn_means(preparation, table, counting, y[counts], known_weights)
     if bins:
         preparation.cut_numbers(table, counting, bins)
     x = preparation.transform(table, dtype)

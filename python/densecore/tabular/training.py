@@ -31,6 +31,7 @@ from .scores import (
     number_scores,
     sharpened,
 )
+from .target_means import outside_means, write_outside_means
 
 Say = Callable[[str], None]
 
@@ -140,6 +141,7 @@ def fit(
     recipe = recipe.for_rows(len(problem.x))
     parts = parts_of(problem, recipe, seed)
     notes: list[str] = []
+    problem = replace(problem, x=outside_means(problem, parts))
     outputs = problem.preparation.target.outputs
     weight = None if problem.weight is None else problem.weight.astype(recipe.dtype)
     monitor = _monitor(metric, recipe)
@@ -401,6 +403,7 @@ def _baselines(
     if x.size <= _EXACT_BASELINE and problem.preparation.bend:
         straight = problem.preparation.unbent()
         x = straight.transform(problem.table, str(x.dtype))[problem.rows]
+        write_outside_means(straight, problem, parts, x)
     predicted = linear_predictions(x, problem.y, target.outputs, problem.classification, parts,
                                    seed, network_weight)  # fmt: skip
     found["linear"] = _scores(problem, predicted, truth, weight)
