@@ -143,6 +143,7 @@ def test_sines_and_cosines_of_all_quarters() -> None:
     assert np.abs(cosine - np.cos(2 * np.pi * turns)).max() < 1e-15
 
 
+@pytest.mark.slow
 def test_models_have_the_same_bits_on_other_processors(tmp_path: Path) -> None:
     """NumPy's products and functions are told that the processor has less than it has."""
     days = np.datetime64("2021-01-01") + np.arange(160)

@@ -1,7 +1,7 @@
 // The rules of layers without products: what they do to an array with its derivatives, and the
 // backward pass of each.
 //
-// v[k] are views (rows, cols) without gaps (but those that `copy` and `add` take may have some) of
+// v[k] are contiguous views (rows, cols), except those that `copy` and `add` take, of
 // the value, the first and the second derivative; g[k] = dC/dv[k]. `order` is the highest k. The
 // backward pass overwrites g.
 #pragma once
@@ -82,9 +82,9 @@ void function_back(int order, const Arrays<T>& slope, const Arrays<T>& z, const 
     }
   } else {
     for (index_t i = 0; i < n; ++i) {
-      const T bent = f2[i] * z1[i];
-      g0[i] = g0[i] * f1[i] + g1[i] * bent + g2[i] * (f3[i] * z1[i] * z1[i] + f2[i] * z2[i]);
-      g1[i] = g1[i] * f1[i] + 2 * g2[i] * bent;
+      const T slope1 = f2[i] * z1[i];  // the derivative of f' along the line
+      g0[i] = g0[i] * f1[i] + g1[i] * slope1 + g2[i] * (f3[i] * z1[i] * z1[i] + f2[i] * z2[i]);
+      g1[i] = g1[i] * f1[i] + 2 * g2[i] * slope1;
       g2[i] *= f1[i];
     }
   }
@@ -117,7 +117,7 @@ void softmax(int order, const Arrays<T>& z, const Arrays<T>& a) {
     for (index_t j = 0; j < n; ++j) a2[j] = p[j] * (a2[j] - mean);
   }
 }
-// With g1 . a1 and g2 . a2 as functions of (a, z1, z2), then J for what has come to a.
+// The gradients of g1 . a1 + g2 . a2 by (a, z1, z2); then J takes that by a on to z.
 template <class T>
 void softmax_back(int order, const Arrays<T>& z, const Arrays<T>& a, const Arrays<T>& g) {
   const index_t n = z[0].cols;
@@ -171,8 +171,8 @@ void normalize_columns_back(int order, const T* factor, const Arrays<T>& g) {
       for (index_t j = 0; j < g[k].cols; ++j) g[k].row(r)[j] *= factor[j];
 }
 
-// Some columns of a row, less their mean where the rule centers, c, and what they are multiplied
-// with: h = v^(-1/2), v = c . c / count + epsilon.
+// A group of columns of a row, minus its mean if the rule centers: c. Its factor is
+// h = v^(-1/2), v = c . c / count + epsilon.
 template <class T>
 struct NormalizedRow {
   NormalizedRow(int order, const RowRule& rule, const Arrays<T>& x, index_t r, index_t first,
@@ -269,12 +269,12 @@ void normalize_rows_back(int order, int computed, const RowRule& rule, index_t g
   });
 }
 
-// gamma and beta with their derivatives along the line; a null pointer is 1, or 0 for the others.
+// gamma and beta with their derivatives along the line; null is 1 for gamma, 0 for the others.
 template <class T>
 struct Scale {
   const T *gamma, *beta, *gamma1, *beta1;
   T factor(index_t j) const { return gamma == nullptr ? T(1) : gamma[j]; }
-  T moved(index_t j) const { return gamma1 == nullptr ? T(0) : gamma1[j]; }
+  T factor1(index_t j) const { return gamma1 == nullptr ? T(0) : gamma1[j]; }
 };
 
 // y = gamma n + beta
@@ -285,8 +285,8 @@ void scale(int order, const Scale<T>& s, const Arrays<T>& n, const Arrays<T>& y)
       const T n0 = n[0].row(r)[j], n1 = n[1].row(r)[j];
       y[0].row(r)[j] = s.factor(j) * n0 + (s.beta == nullptr ? T(0) : s.beta[j]);
       y[1].row(r)[j] =
-          s.factor(j) * n1 + s.moved(j) * n0 + (s.beta1 == nullptr ? T(0) : s.beta1[j]);
-      if (order >= 2) y[2].row(r)[j] = s.factor(j) * n[2].row(r)[j] + 2 * s.moved(j) * n1;
+          s.factor(j) * n1 + s.factor1(j) * n0 + (s.beta1 == nullptr ? T(0) : s.beta1[j]);
+      if (order >= 2) y[2].row(r)[j] = s.factor(j) * n[2].row(r)[j] + 2 * s.factor1(j) * n1;
     }
 }
 // Adds to the gradients of gamma and beta, where they are not null.
@@ -300,8 +300,8 @@ void scale_back(int order, const Scale<T>& s, const Arrays<T>& n, const Arrays<T
       if (order >= 2) g2 = g[2].row(r)[j], sum += g2 * n[2].row(r)[j];
       if (to_gamma != nullptr) to_gamma[j] += sum;
       if (to_beta != nullptr) to_beta[j] += g0;
-      g[0].row(r)[j] = s.factor(j) * g0 + s.moved(j) * g1;
-      if (order >= 1) g[1].row(r)[j] = s.factor(j) * g1 + 2 * s.moved(j) * g2;
+      g[0].row(r)[j] = s.factor(j) * g0 + s.factor1(j) * g1;
+      if (order >= 1) g[1].row(r)[j] = s.factor(j) * g1 + 2 * s.factor1(j) * g2;
       if (order >= 2) g[2].row(r)[j] = s.factor(j) * g2;
     }
 }

@@ -287,7 +287,12 @@ class Program:
         self.taken = [self.values - 1]
         return self.values - 1
 
-    def append_function(self, layer: str, activation: Any, vectors: int = 1) -> None:
+    def append_function(
+        self,
+        layer: str,
+        activation: activations.Activation | UserActivation | str,
+        vectors: int = 1,
+    ) -> None:
         """Append an activation of the last value, which is so many vectors, unless it is linear.
 
         Raises

@@ -9,8 +9,9 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array, floatx
 from .._base.lookup import unknown
+from .lookups import StringLookup
 from .lowering import Row
-from .preprocessing import Preprocessing, StringLookup
+from .preprocessing import Preprocessing
 
 _PUNCTUATION = re.compile(r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']")
 _STANDARDS = ("lower_and_strip_punctuation", "lower", "strip_punctuation")

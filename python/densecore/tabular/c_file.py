@@ -14,7 +14,8 @@ from ..export import program_of
 from ..export.c_functions import number
 from ..export.c_header import Parts, Sizes, function_of, identifier, text_of
 from .category_keys import CategoryKeys
-from .features import LINE_ENDS, CategoricalFeature, Feature, MomentFeature, NumericFeature
+from .features import LINE_ENDS, CategoricalFeature, Feature, NumericFeature
+from .moments import MomentFeature
 from .scaling import BEND
 from .scores import SMALLEST_PROBABILITY
 from .targets import ClassTarget, NumericTarget

@@ -15,7 +15,8 @@ from .._base import core
 from ..export import onnx, program_of
 from ..export.onnx_graph import TABLES, TYPES, Graph, value_info
 from .category_keys import CategoryKeys
-from .features import LINE_ENDS, CategoricalFeature, Feature, MomentFeature, NumericFeature
+from .features import LINE_ENDS, CategoricalFeature, Feature, NumericFeature
+from .moments import MomentFeature
 from .scaling import BEND
 from .scores import SMALLEST_PROBABILITY
 from .targets import ClassTarget

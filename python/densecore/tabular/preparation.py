@@ -16,14 +16,14 @@ from .features import (
     MAX_CATEGORIES,
     CategoricalFeature,
     Feature,
-    MomentFeature,
     NumericFeature,
-    Surprises,
     feature_from_dict,
 )
 from .json_fields import flag, of_kind, refuse_repeated
+from .moments import MomentFeature
 from .reader import Table
 from .scaling import BEND
+from .surprises import Surprises
 from .targets import ClassTarget, NumericTarget, Target
 
 __all__ = [

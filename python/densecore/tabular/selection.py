@@ -22,10 +22,10 @@ from .features import (
     MIN_CATEGORY_ROWS,
     CategoricalFeature,
     Feature,
-    MomentFeature,
     NumericFeature,
     category_counts,
 )
+from .moments import MomentFeature
 from .reader import Table
 
 # A target of whole numbers is taken as classes up to this many different ones.
