@@ -379,12 +379,12 @@ class _ByModel:
             comm: Any = None,
         ) -> Any:
             found = known()
-            if found is not None and found.usual is not None and not return_dict:
-                if found.serves(comm):
-                    loss = found.usual_step(x, y, sample_weight)
-                    if loss is not None:
-                        return loss
-                    found.usual = None
+            usual = found is not None and found.usual is not None and found.serves(comm)
+            if usual and not return_dict:
+                loss = found.usual_step(x, y, sample_weight)
+                if loss is not None:
+                    return loss
+                found.usual = None
             return OnBatch.train_on_batch(
                 model_of(), x, y, sample_weight, return_dict=return_dict, comm=comm
             )
