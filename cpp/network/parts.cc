@@ -103,7 +103,7 @@ void Network<T>::part_by_blocks(Executor& executor, const Objective<T>& objectiv
   // Leaves of few rows go through the network one after another, as small batches do: of a few
   // thousand multiply-adds the calls of a chain's blocks take as long as the arithmetic.
   const bool leaves_near = sums.leaves > 1 && small(x.rows) && others_.empty() &&
-                           activities_.empty() && embeddings_.empty() && !outputs &&
+                           activities_.empty() && embedding_tables_.empty() && !outputs &&
                            !objective.has_heads() && 3 * forward_work(x.rows) < small_work;
   reserve(x.rows);
   // With heads the sums are added to; the single sum is what the function returns.

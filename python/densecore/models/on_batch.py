@@ -379,8 +379,12 @@ class _ByModel:
             comm: Any = None,
         ) -> Any:
             found = known()
-            usual = found is not None and found.usual is not None and found.serves(comm)
-            if usual and not return_dict:
+            if (
+                found is not None
+                and found.usual is not None
+                and not return_dict
+                and found.serves(comm)
+            ):
                 loss = found.usual_step(x, y, sample_weight)
                 if loss is not None:
                     return loss
