@@ -22,6 +22,7 @@ void fill(py::module_ module) {
   register_frozen(module);
   register_tables(module);
   register_distributions(module);
+  register_policies(module);
 }
 
 int execute(PyObject* module) noexcept {
