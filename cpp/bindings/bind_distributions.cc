@@ -1,6 +1,4 @@
 // Heads of distributions over NumPy arrays.
-#include <pybind11/stl.h>
-
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -31,7 +29,7 @@ auto computed(const H& head, Body&& body) {
 }
 
 // The head's own arrays, of its dtype.
-class Head {
+class Head : public CoreObject {
  public:
   bool single() const { return single_; }
 
@@ -285,56 +283,61 @@ py::tuple policy_loss(const H& head, const py::object& action, const py::object&
 
 // What both heads have.
 template <class H>
-void add_calls(py::class_<H>& type) {
-  type.def("log_prob", &log_prob<H>, py::arg("action"),
-           "The logarithm of each row's density or probability, (rows,).")
-      .def("log_prob_gradient", &log_prob_gradient<H>, py::arg("action"), py::arg("weight"),
-           "Its derivatives by the parameters, each row's times its weight.")
-      .def("sample", &H::sample, py::arg("seed"),
-           "A class for each row; of normal numbers (actions, their log_prob, the noise).")
-      .def("mode", &H::mode, "The most likely action of each row.")
-      .def("entropy", &entropy<H>, "The entropy of each row, (rows,).")
-      .def("entropy_gradient", &entropy_gradient<H>, py::arg("weight"),
-           "Its derivatives by the parameters, each row's times its weight.")
-      .def("divergence", &divergence<H>, py::arg("other"),
-           "Kullback and Leibler's divergence from another one, (rows,).")
-      .def("divergence_gradient", &H::divergence_gradient, py::arg("other"), py::arg("weight"),
-           "Its derivatives by these parameters and by the other's.")
-      .def("policy_loss", &policy_loss<H>, py::arg("action"), py::arg("before"),
-           py::arg("advantage"), py::arg("clip"), py::arg("entropy"),
-           "(loss, mean entropy, divergence, clipped share, gradient) of the clipped surrogate, or "
-           "with None for `before` of the policy gradient.");
-}
+constexpr MemberRow head_rows[] = {
+    method<&log_prob<H>>("log_prob(action)",
+                         "The logarithm of each row's density or probability, (rows,)."),
+    method<&log_prob_gradient<H>>(
+        "log_prob_gradient(action, weight)",
+        "Its derivatives by the parameters, each row's times its weight."),
+    method<&H::sample>(
+        "sample(seed)",
+        "A class for each row; of normal numbers (actions, their log_prob, the noise)."),
+    method<&H::mode>("mode()", "The most likely action of each row."),
+    method<&entropy<H>>("entropy()", "The entropy of each row, (rows,)."),
+    method<&entropy_gradient<H>>("entropy_gradient(weight)",
+                                 "Its derivatives by the parameters, each row's times its weight."),
+    method<&divergence<H>>("divergence(other)",
+                           "Kullback and Leibler's divergence from another one, (rows,)."),
+    method<&H::divergence_gradient>("divergence_gradient(other, weight)",
+                                    "Its derivatives by these parameters and by the other's."),
+    method<&policy_loss<H>>("policy_loss(action, before, advantage, clip, entropy)",
+                            "(loss, mean entropy, divergence, clipped share, gradient) of the "
+                            "clipped surrogate, or with None for `before` of the policy gradient."),
+};
+constexpr MemberRow normal_rows[] = {
+    method<&PyNormal::sample_gradient>(
+        "sample_gradient(noise, by_action, by_log_prob)",
+        "The derivatives of a cost by the parameters, from those by a sample and its log_prob."),
+    method<&PyNormal::parameters>(
+        "parameters()", "(loc, log_scale), of which an equal one is made with the same limits."),
+};
+constexpr MemberRow categorical_rows[] = {
+    method<&PyCategorical::state>("state()",
+                                  "(log_probabilities, probabilities) in double precision, and "
+                                  "whether the logits were float32."),
+    function<&PyCategorical::from_state>("from_state(log_probabilities, probabilities, single)",
+                                         "That of a `state`."),
+    method<&PyCategorical::probabilities>(
+        "probabilities()", "The classes' probabilities (rows, classes), and their logarithms."),
+};
+constexpr MemberRow made_normal =
+    constructor<PyNormal, const py::object&, const py::object&, double, double, bool,
+                const py::object&>("Normal(loc, log_scale, lowest, highest, squashed, isa=None)");
+constexpr MemberRow made_categorical =
+    constructor<PyCategorical, const py::object&, const py::object&>(
+        "Categorical(logits, isa=None)");
 
 }  // namespace
 
 void register_distributions(py::module_& module) {
-  auto normal = core_class<PyNormal>(module, "Normal",
-                                     "Rows of independent normal numbers, or of their tanh.");
-  normal
-      .def(
-          py::init<const py::object&, const py::object&, double, double, bool, const py::object&>(),
-          py::arg("loc"), py::arg("log_scale"), py::arg("lowest"), py::arg("highest"),
-          py::arg("squashed"), py::arg("isa") = py::none())
-      .def("sample_gradient", &PyNormal::sample_gradient, py::arg("noise"), py::arg("by_action"),
-           py::arg("by_log_prob"),
-           "The derivatives of a cost by the parameters, from those by a sample and its log_prob.")
-      .def("parameters", &PyNormal::parameters,
-           "(loc, log_scale), of which an equal one is made with the same limits.");
-  add_calls(normal);
-  auto categorical =
-      core_class<PyCategorical>(module, "Categorical", "Rows of classes with given logits.");
-  categorical
-      .def(py::init<const py::object&, const py::object&>(), py::arg("logits"),
-           py::arg("isa") = py::none())
-      .def("state", &PyCategorical::state,
-           "(log_probabilities, probabilities) in double precision, and whether the logits were "
-           "float32.")
-      .def_static("from_state", &PyCategorical::from_state, py::arg("log_probabilities"),
-                  py::arg("probabilities"), py::arg("single"), "That of a `state`.")
-      .def("probabilities", &PyCategorical::probabilities,
-           "The classes' probabilities (rows, classes), and their logarithms.");
-  add_calls(categorical);
+  const py::handle normal = core_class<PyNormal>(
+      module, "Normal", "Rows of independent normal numbers, or of their tanh.", &made_normal);
+  add_rows(normal, table_of_rows<head_rows<PyNormal>>());
+  add_rows(normal, table_of_rows<normal_rows>());
+  const py::handle categorical = core_class<PyCategorical>(
+      module, "Categorical", "Rows of classes with given logits.", &made_categorical);
+  add_rows(categorical, table_of_rows<head_rows<PyCategorical>>());
+  add_rows(categorical, table_of_rows<categorical_rows>());
 }
 
 }  // namespace densecore::bindings

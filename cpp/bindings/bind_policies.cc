@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "bindings/arrays.h"
+#include "bindings/core_class.h"
 #include "bindings/head_arrays.h"
 #include "bindings/register.h"
 #include "objectives/policy.h"
@@ -50,16 +51,18 @@ py::array policy_advantages(index_t runs, const py::object& rewards, const py::o
       false);
 }
 
+constexpr MemberRow functions[] = {
+    function<&td_loss>(
+        "td_loss(values, action, target, weight, delta)",
+        "(loss, its derivatives by `values`, errors) of the chosen actions' values."),
+    function<&policy_advantages>(
+        "policy_advantages(runs, rewards, values, terminated, truncated, after_cut, discount, "
+        "lambda_)",
+        "Generalised advantages of (steps, runs) rewards, as vectors of float64."),
+};
+
 }  // namespace
 
-void register_policies(py::module_& module) {
-  module.def("td_loss", &td_loss, py::arg("values"), py::arg("action"), py::arg("target"),
-             py::arg("weight"), py::arg("delta"),
-             "(loss, its derivatives by `values`, errors) of the chosen actions' values.");
-  module.def("policy_advantages", &policy_advantages, py::arg("runs"), py::arg("rewards"),
-             py::arg("values"), py::arg("terminated"), py::arg("truncated"), py::arg("after_cut"),
-             py::arg("discount"), py::arg("lambda_"),
-             "Generalised advantages of (steps, runs) rewards, as vectors of float64.");
-}
+void register_policies(py::module_& module) { add_rows(module, table_of_rows<functions>()); }
 
 }  // namespace densecore::bindings

@@ -5,6 +5,8 @@
 
 namespace densecore::bindings {
 
+namespace py = pybind11;
+
 void register_runtime(pybind11::module_& module);
 void register_kernels(pybind11::module_& module);
 void register_optimizer(pybind11::module_& module);
