@@ -201,8 +201,8 @@ class Ensemble(Predictions):
         Parameters
         ----------
         x, y, sample_weight : array_like
-            Arrays for all members, as for `Sequential.fit` (no weights by default); or a list with an array for each, or
-            one of a dimension more, x (members, rows, features).
+            Arrays for all members, as for `Sequential.fit` (no weights by default); or a list with
+            an array for each, or one of a dimension more, x (members, rows, features).
         batch_size : int, optional
             Rows per step, by default 32.
         verbose : {"auto", 0, 1}, default "auto"

@@ -27,7 +27,8 @@ class TextVectorization(Preprocessing):
     max_tokens : int, optional
         The most numbers that there are, with those of unknown words and of no word.
     standardize : {"lower_and_strip_punctuation", "lower", "strip_punctuation"} or callable
-        What is done to a text first, by default the first; a callable gets an array of strings. None: nothing.
+        What is done to a text first, by default the first; a callable gets an array of strings.
+        None: nothing.
     split : {"whitespace", "character"} or callable, default "whitespace"
         Into what a text is cut; a callable gets a string. None: it is one token.
     ngrams : int or list of int, optional
