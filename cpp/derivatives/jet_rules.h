@@ -194,12 +194,25 @@ struct NormalizedRow {
       v2 += 2 * (c1 * c1 + c0 * c2);
     }
     v0 = v0 * inverse + static_cast<T>(rule.epsilon), v1 *= inverse, v2 *= inverse;
+    if (v0 == 0 && rule.epsilon > 0) {
+      of_zeros(rule);
+      return;
+    }
     h0 = 1 / std::sqrt(v0);
     d1 = T(-0.5) * h0 / v0, d2 = T(-1.5) * d1 / v0, d3 = T(-2.5) * d2 / v0;
     h1 = d1 * v1;
     h2 = d2 * v1 * v1 + d1 * v2;
   }
   T c(int k, index_t j) const { return row[k][j] - mean[k]; }
+  // Squares and epsilon are 0 in T: as in the forward pass, the factor is that of double precision.
+  // Its derivatives overflow for a row of zeros, whose outputs and their derivatives do without
+  // them: they count as 0.
+  void of_zeros(const RowRule& rule) {
+    double squares = 0;
+    for (index_t j = 0; j < cols; ++j) squares += static_cast<double>(c(0, j)) * c(0, j);
+    h0 = static_cast<T>(1 / std::sqrt(squares / rule.count + rule.epsilon));
+    d1 = d2 = d3 = h1 = h2 = 0;
+  }
 
   index_t cols;
   const T* row[3];
