@@ -47,19 +47,6 @@ def test_jacobian() -> None:
     assert not full.any()
 
 
-def test_a_row_of_zeros_is_normalised() -> None:
-    """The number that is added to its squares is 0 in float32."""
-    x = np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]])
-    found = []
-    for dtype in ("float32", "float64"):
-        layers = [dc.Input(3), dc.layers.UnitNormalization()]
-        model = dc.Sequential(layers, dtype=dtype, seed=0)
-        found.append(model.input_derivatives(x.astype(dtype), np.ones_like(x, dtype), order=1))
-    for single, double in zip(*found, strict=True):
-        assert np.isfinite(single).all()
-        np.testing.assert_allclose(single, double, rtol=1e-5)
-
-
 @pytest.mark.parametrize("wide", [6, 300])
 def test_parameter_jacobian(wide: int) -> None:
     model = make(wide)

@@ -155,12 +155,20 @@ def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model
         ):
             continue  # its numbers are in the configuration
         if views:
-            values = arrays(entry, [view.shape for view in views])
+            shapes = [view.shape for view in views]
+            if isinstance(
+                layer, layers.Normalization
+            ):  # Keras has a number, or one of each feature, where rows have more elements
+                shapes = [layer.shape_of_numbers] * 2
+            values = arrays(entry, shapes)
             if values is None:
                 raise ValueError(
                     f"from_keras: layer {layer.name}: found no weights, wanted {len(views)} arrays"
                 )
-            layer.set_weights(values)
+            if isinstance(layer, layers.Normalization):
+                layer.take(*values)
+            else:
+                layer.set_weights(values)
     return model
 
 

@@ -191,12 +191,15 @@ def _layer_normalization(c: Config) -> layers.Layer:
 
 
 def _normalization(c: Config) -> layers.Layer:
-    c.last_axis()
+    # One mean of all numbers: Keras has None in a model and an empty list in a file.
+    axis = c.config.get("axis", -1)
+    whole = axis is None or axis in ([], ())
+    c.pop("axis") if whole else c.last_axis()
     c.pop("input_mean")
     c.pop("input_variance")
     mean, variance = c.pop("mean"), c.pop("variance")
     invert = bool(c.pop("invert", False))
-    return layers.Normalization(mean=mean, variance=variance, invert=invert)
+    return layers.Normalization(None if whole else -1, mean, variance, invert)
 
 
 def _dropout(kind: Callable[[float], layers.Layer]) -> Callable[[Config], layers.Layer]:

@@ -124,7 +124,7 @@ def train_by_ranks(
     Exception
         On all ranks, what one of them has raised.
     """
-    group = group_of(comm)
+    group = group_of(comm, "Ensemble.fit")
     group.together(lambda: None)  # here the others hear of a rank without a communicator
     group.begin("Ensemble.fit")
     group.agree({"members": len(ensemble), "seeds": ensemble.seeds, "epochs": job.epochs,

@@ -71,7 +71,7 @@ class InCore(HasWeights):
 
     def _plan(self, plan: Plan) -> None:
         """Append what the layer is in the core, with `plan.here` as the input."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: wanted a layer, such as Dense")
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         """Append what the layer is in the core, with these inputs; returns its outputs."""

@@ -60,7 +60,11 @@ _SAME = [
     "unique", "unravel_index", "var", "vdot", "vstack", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
-globals().update({name: _forwarded(name, getattr(np, name)) for name in _SAME})
+# What NumPy 1 calls otherwise.
+_BEFORE_2 = {"trapezoid": "trapz"}
+for _name in _SAME:
+    _known = _name if hasattr(np, _name) else _BEFORE_2[_name]
+    globals()[_name] = _forwarded(_name, getattr(np, _known))
 
 
 def _logistic(x: Array) -> Array:

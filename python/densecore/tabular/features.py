@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import BOOLEAN_WORDS, Array, Column, category_key
+from .columns import BOOLEAN_WORDS, Array, Column, category_key, spelled_alike
 from .errors import listed
 from .json_fields import finite, flag, of_kind, positive, text, texts
 from .moments import MomentFeature
+from .readings import PLAIN, Reading
 from .scaling import bent, robust_scale, scaled
 from .surprises import Surprises
 
@@ -42,6 +43,7 @@ class NumericFeature:
     scale: float
     indicator: bool = False
     edges: list[float] = field(default_factory=list)
+    reading: Reading | None = None  # how texts spelled the numbers; None: plainly
 
     @property
     def bins(self) -> int:
@@ -86,11 +88,14 @@ class NumericFeature:
         """Learn center and scale from the rows whose numbers are in `rows`."""
         values = column.numbers()[rows]
         center, scale = robust_scale(values)
-        return cls(column.name, center, scale, bool((~np.isfinite(values)).any()))
+        reading = column.contents.reading
+        if reading == PLAIN:
+            reading = None
+        return cls(column.name, center, scale, bool((~np.isfinite(values)).any()), reading=reading)
 
     def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
         """Write the inputs into `out` (rows, width)."""
-        values = column.numbers()
+        values = column.numbers_as(self.reading)
         z = scaled(values, self.center, self.scale)
         unknown = np.isnan(z)
         if unknown.any():
@@ -130,7 +135,7 @@ class NumericFeature:
             "scale": self.scale,
             "indicator": self.indicator,
             "edges": self.edges,
-        }
+        } | ({} if self.reading is None else {"reading": self.reading.to_dict()})
 
     @classmethod
     def from_dict(cls, entry: Any) -> "NumericFeature":
@@ -144,6 +149,7 @@ class NumericFeature:
             positive(entry["scale"]),
             flag(entry["indicator"]),
             edges,
+            Reading.from_dict(entry["reading"]) if "reading" in entry else None,
         )
 
     @classmethod
@@ -173,8 +179,11 @@ class CategoricalFeature:
     other: bool = False
     missing: bool = False
     single: bool = False
+    means: dict[str, list[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.noise = self.spread = np.ones(1)
+        self._read_means()
         self._place = {category_key(c): i for i, c in enumerate(self.categories)}
         self._folded: dict[str, int | None] = {}
         for key, i in self._place.items():
@@ -186,7 +195,9 @@ class CategoricalFeature:
         """The number of inputs of the network."""
         if self.single:
             return 1
-        return len(self.categories) + int(self.other) + int(self.missing)
+        return (
+            len(self.categories) + int(self.other) + int(self.missing) + self.mean_values.shape[1]
+        )
 
     @property
     def knows_missing(self) -> bool:
@@ -231,6 +242,35 @@ class CategoricalFeature:
             return
         known = np.flatnonzero(chosen >= 0)
         out[known, chosen[known]] = 1
+        if self.means:
+            values = self.mean_values
+            out[:, -values.shape[1] :] = values[self.places_of_means(column)]
+
+    # Means of a target, see `target_means` --------------------------------------------------------
+
+    def set_means(self, texts: list[str], means: Array, noise: Array, spread: Array) -> None:
+        """Let inputs say how far each of many texts' targets are from those of all (texts,
+        outputs), in units of `spread` (outputs,); see `learn_means`."""
+        self.noise, self.spread = noise, spread
+        self.means = dict(zip(texts, bent(means / spread).tolist(), strict=True)) if texts else {}
+        self._read_means()
+
+    def _read_means(self) -> None:
+        width = len(next(iter(self.means.values()))) if self.means else 0
+        # The last: of texts that are none of them, and of no text.
+        self.mean_values = np.zeros((len(self.means) + 1, width))
+        if self.means:
+            self.mean_values[:-1] = list(self.means.values())
+            self.texts_of_means = CategoricalFeature(self.name, list(self.means), other=True)
+
+    def places_of_means(self, column: Column) -> NDArray[np.intp]:
+        """The number (rows,) of each row's text among those that have means, or how many these
+        are."""
+        codes, levels = column.texts()
+        others = len(self.means)
+        found = [self.texts_of_means._find(level) for level in levels]
+        places = [others if place is None else place for place in found]
+        return np.array([*places, others], np.intp)[codes]
 
     def _find(self, level: str) -> int | None:
         key = category_key(level)
@@ -259,7 +299,7 @@ class CategoricalFeature:
             "other": self.other,
             "missing": self.missing,
             "single": self.single,
-        }
+        } | ({"means": self.means} if self.means else {})
 
     @classmethod
     def from_dict(cls, entry: Any) -> "CategoricalFeature":
@@ -270,7 +310,10 @@ class CategoricalFeature:
             flag(entry["other"]),
             flag(entry["missing"]),
             flag(entry["single"]),
+            {text(key): [finite(v) for v in row] for key, row in entry.get("means", {}).items()},
         )
+        if len({len(row) for row in made.means.values()}) > 1 or (made.means and made.single):
+            raise ValueError(f"'{made.name}': means differ in length, or are beside a single input")
         if made.single and (len(made.categories) != 2 or made.other or made.missing):
             raise ValueError(f"'{made.name}': a single input wants two categories and no other")
         return made
@@ -290,7 +333,8 @@ class CategoricalFeature:
 def category_counts(column: Column, rows: NDArray[np.intp]) -> tuple[list[str], list[int], int]:
     """The different categories of some rows, the rows of each, and the rows without one.
 
-    2.0 is counted as 2, and the words of a column of booleans in lower case.
+    2.0 is counted as 2, and a word in any capital letters as its commonest spelling (words of
+    booleans: in small letters).
     """
     codes, levels = column.texts()
     counts = np.bincount(codes[rows] + 1, minlength=len(levels) + 1)
@@ -299,12 +343,11 @@ def category_counts(column: Column, rows: NDArray[np.intp]) -> tuple[list[str], 
         if count:
             key = category_key(level)
             merged[key] = merged.get(key, 0) + int(count)
-    folded = {key.casefold() for key in merged}
-    if len(folded) < len(merged) and folded <= BOOLEAN_WORDS:
-        spelled: dict[str, int] = {}
-        for key, count in merged.items():
-            spelled[key.casefold()] = spelled.get(key.casefold(), 0) + count
-        merged = spelled
+    if not column.exact:
+        for key, first in spelled_alike(merged).items():
+            merged[first] += merged.pop(key)
+        if len(counts) - 1 > len(merged) and {key.casefold() for key in merged} <= BOOLEAN_WORDS:
+            merged = {key.casefold(): count for key, count in merged.items()}
     return list(merged), list(merged.values()), int(counts[0])
 
 

@@ -22,6 +22,8 @@ class MomentFeature:
 
     ``time``: the moment itself, scaled as numbers are; ``year``, ``week`` and ``day``: sine and
     cosine of the place in the year, the week and the day. `indicator`: whether it is missing.
+    `order`: what came first in the training table's dates, ``"day"`` or ``"month"``; ``"compact"``
+    for numbers such as 20210131.
     """
 
     kind: ClassVar[str] = "moment"
@@ -31,6 +33,7 @@ class MomentFeature:
     scale: float
     parts: list[str]
     indicator: bool = False
+    order: str = ""
 
     _PERIODS: ClassVar[dict[str, tuple[float, float]]] = {
         # 1970-01-01 was a Thursday.
@@ -52,10 +55,13 @@ class MomentFeature:
     @classmethod
     def fit(cls, column: Column, rows: NDArray[np.intp]) -> "MomentFeature":
         """Learn which parts vary, and the scale of the moment, from some rows."""
-        values = column.numbers()[rows]
+        compact = column.kind == "numbers"
+        order = "compact" if compact else column.contents.order
+        values = column.moments_as(order)[rows]
         center, scale = robust_scale(values)
         known = values[np.isfinite(values)]
-        has_date, has_time = column.contents.parts & 1, column.contents.parts & 2
+        found = 1 if compact else column.contents.parts
+        has_date, has_time = found & 1, found & 2
         parts = ["time"]
         if has_date:
             spread = known.max() - known.min() if known.size else 0.0
@@ -64,11 +70,11 @@ class MomentFeature:
             ]
         if has_time and np.unique(known % _DAY).size > 1:
             parts.append("day")
-        return cls(column.name, center, scale, parts, bool((~np.isfinite(values)).any()))
+        return cls(column.name, center, scale, parts, bool((~np.isfinite(values)).any()), order)
 
     def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
         """Write the inputs into `out` (rows, width)."""
-        values = column.numbers()
+        values = column.moments_as(self.order)
         unknown = ~np.isfinite(values)
         if unknown.any() and not self.indicator:
             seen.add(self.name, "missing dates, of which the training data had none",
@@ -107,7 +113,7 @@ class MomentFeature:
             "scale": self.scale,
             "parts": self.parts,
             "indicator": self.indicator,
-        }
+        } | ({"order": self.order} if self.order else {})
 
     @classmethod
     def from_dict(cls, entry: Any) -> "MomentFeature":
@@ -122,6 +128,7 @@ class MomentFeature:
             positive(entry["scale"]),
             parts,
             flag(entry["indicator"]),
+            text(entry.get("order", "")),
         )
 
     def describe(self) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..distributed.group import group_of
 from .baselines import linear_predictions
-from .blend import best_share
+from .blend import best_share, share_of_first
 from .committee import Committee
 from .errors import TableError, counted
 from .folds import Indices, folds, held_out
@@ -28,6 +29,7 @@ from .scores import (
     number_scores,
     sharpened,
 )
+from .target_means import outside_means, write_outside_means
 from .trained import Trained, card_of
 
 Say = Callable[[str], None]
@@ -108,6 +110,7 @@ def fit(
     recipe = recipe.for_rows(len(problem.x))
     parts = parts_of(problem, recipe, seed)
     notes: list[str] = []
+    problem = replace(problem, x=outside_means(problem, parts))
     outputs = problem.preparation.target.outputs
     weight = None if problem.weight is None else problem.weight.astype(recipe.dtype)
     monitor = _monitor(metric, recipe)
@@ -135,14 +138,17 @@ def fit(
         errors = []
         for one in (problem, other):
             rows, predicted, _ = out_of_fold(run(one, single, over, trial, None), one.x, over)
-            restored = one.preparation.target.restore(predicted)  # type: ignore[union-attr]
+            restored = one.preparation.target.restore(predicted[0])  # type: ignore[union-attr]
             errors.append(number_scores(restored[:, 0], one.y[rows, 0])["rmse"])
         if errors[1] < 0.98 * errors[0]:
             problem = other
             notes.append("the target is learnt as a logarithm, which was better in a trial")
     ensemble = run(problem, recipe, parts, epochs, progress)
     _refuse_divergence(problem, ensemble)
-    rows, outside, variance = out_of_fold(ensemble, problem.x, parts)
+    rows, by_kind, variance = out_of_fold(ensemble, problem.x, parts)
+    outside: NDArray[np.float64] = by_kind.mean(axis=0)
+    if len(by_kind) == 2 and not classification:
+        ensemble, outside = _weighted(problem, ensemble, rows, by_kind)
     if recipe.extras:
         better = optimism(ensemble, recipe, classification, monitor)
         if not classification:
@@ -172,7 +178,7 @@ def _of_rank_0(seconds: float, comm: Any) -> float:
     """The time that rank 0 has measured: all ranks decide by it."""
     if comm is None:
         return seconds
-    return float(group_of(comm).vector(seconds)[0, 0])
+    return float(group_of(comm, "fit of a table").vector(seconds)[0, 0])
 
 
 def _within(
@@ -224,6 +230,17 @@ def _refuse_divergence(problem: Problem, ensemble: Committee) -> None:
         )
 
 
+def _weighted(
+    problem: Problem, ensemble: Committee, rows: Indices, by_kind: NDArray[np.float64]
+) -> tuple[Committee, NDArray[np.float64]]:
+    """Two kinds of networks with their shares, and what both said of unseen rows."""
+    truth = problem.network_targets()[rows]
+    weight = None if problem.weight is None else problem.weight[rows]
+    share = share_of_first(by_kind[0], by_kind[1], truth, weight)
+    outside: NDArray[np.float64] = share * by_kind[0] + (1 - share) * by_kind[1]
+    return Committee(ensemble.ensembles, [share, 1 - share]), outside
+
+
 def _blended(
     problem: Problem,
     ensemble: Committee,
@@ -245,7 +262,8 @@ def _blended(
         outside, variance, better, linear.outside, y[rows], problem.classification, weight
     )
     if isinstance(target, NumericTarget) and not target.log:
-        target.limit(problem.y, _BEYOND * share)
+        known = problem.y if problem.weight is None else problem.y[problem.weight > 0]
+        target.limit(known, _BEYOND * share)
     if not share:
         return ensemble, outside
     notes.append(f"a linear model has a share of {share:.0%} in the predictions")
@@ -263,12 +281,14 @@ def _model_of(
         weight = None if problem.weight is None else problem.weight[rows]
         power = best_power(outside, problem.y[rows], weight)
         return TableModel(ensemble, problem.preparation, power), sharpened(outside, power)
+    weight = None if problem.weight is None else problem.weight[rows]
+    target = target.stretched(outside, target.scale(problem.y[rows]), weight)
     if target.log:
         target.factor = _factor(target, outside, problem.y[rows])
     errors = target.scale(problem.y[rows]) - outside
     residuals = np.quantile(errors, np.linspace(0, 1, RESIDUAL_QUANTILES), axis=0)
-    model = TableModel(ensemble, problem.preparation, residuals=residuals)
-    return model, target.restore(outside)
+    preparation = replace(problem.preparation, target=target)
+    return TableModel(ensemble, preparation, residuals=residuals), target.restore(outside)
 
 
 def _factor(target: NumericTarget, outside: NDArray[np.float64], truth: NDArray[Any]) -> float:
@@ -284,7 +304,7 @@ def _scores(
     target = problem.preparation.target
     if isinstance(target, ClassTarget):
         found = class_scores(predicted, truth, weight)
-        found["calibration_error"] = calibration_error(predicted, truth)
+        found["calibration_error"] = calibration_error(predicted, truth, weight)
         return {target.name: found}
     return {
         name: number_scores(predicted[:, j], truth[:, j], weight)
@@ -352,6 +372,7 @@ def _baselines(
     if x.size <= _EXACT_BASELINE and problem.preparation.bend:
         straight = problem.preparation.unbent()
         x = straight.transform(problem.table, str(x.dtype))[problem.rows]
+        write_outside_means(straight, problem, parts, x)
     predicted = linear_predictions(x, problem.y, target.outputs, problem.classification, parts,
                                    seed, network_weight)  # fmt: skip
     found["linear"] = _scores(problem, predicted, truth, weight)
