@@ -116,7 +116,7 @@ void Network<T>::plan_gradients() {
     columns = std::max(columns, layers_[l]->units());
     widest = std::max(widest, columns);
   }
-  // Of a stack both: measured with this distance between rows.
+  // A stack has both of one width: it was measured with this distance between rows.
   if (graph_.stack) std::fill(places_.columns.begin(), places_.columns.end(), widest);
 }
 

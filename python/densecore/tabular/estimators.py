@@ -50,7 +50,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     categorical, ignore : sequence of str, default ()
         Columns that are categories even if they hold numbers, and columns to leave out.
     class_weight : "balanced" or dict of class to factor, optional
-    random_state : int, RandomState or None
+    random_state : int, RandomState or None, default None
 
     Attributes
     ----------
