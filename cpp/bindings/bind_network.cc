@@ -71,6 +71,8 @@ void register_for(py::module_& module, const char* name, const char* metrics_nam
       .def_property("steps", &N::steps, &N::set_steps, "Training steps since compilation.")
       .def_property("epochs", &N::epochs, &N::set_epochs, "Epochs of training since compilation.")
       .def("penalty", &N::penalty, "The sum of the layers' penalties.")
+      .def("output_penalty", &N::output_penalty,
+           "The penalties of layers' outputs in the last forward pass, a mean over its rows.")
       .def("make_tape", &N::make_tape,
            "A place for a forward pass that is kept until its backward pass.")
       .def("loss_and_gradients", &N::loss_and_gradients, py::arg("x"), py::arg("y"),
