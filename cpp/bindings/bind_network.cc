@@ -64,6 +64,9 @@ constexpr MemberRow network_rows[] = {
     property<PyNetwork>("epochs", DENSECORE_MEMBER(epochs), DENSECORE_MEMBER(set_epochs),
                         "Epochs of training since compilation."),
     method<PyNetwork>("penalty()", DENSECORE_MEMBER(penalty), "The sum of the layers' penalties."),
+    method<PyNetwork>(
+        "output_penalty()", DENSECORE_MEMBER(output_penalty),
+        "The penalties of layers' outputs in the last forward pass, a mean over its rows."),
     method<PyNetwork>("make_tape()", DENSECORE_MEMBER(make_tape),
                       "A place for a forward pass that is kept until its backward pass."),
     method<PyNetwork>(

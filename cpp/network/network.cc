@@ -267,7 +267,9 @@ void Network<T>::forward(Executor& executor, ConstView x, View out, bool trainin
   check_numbers(x);
   begin_heads();
   // Without a step: numbers from the other end of the range, which no training step reaches.
-  start({training, seed, step < 0 ? ~open_passes++ : static_cast<std::uint64_t>(step)});
+  // A step has a loss, which the caller computes: penalties of outputs are a part of it.
+  const std::uint64_t number = step < 0 ? ~open_passes++ : static_cast<std::uint64_t>(step);
+  start({training, seed, number, 0, step < 0 ? 0 : x.rows});
   reserve(x.rows);
   if (x.rows == 0) return;  // moving averages stay: there is nothing that they could move to
   forward_all(executor, x, View(), false, true);
