@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from densecore.tabular import fit, load_table_model, problem_of, read_table, recipe_named
-from densecore.tabular.columns import compact_dates, from_texts
+from densecore.tabular.columns import from_texts
 from densecore.tabular.features import MomentFeature, NumericFeature, feature_from_dict
-from densecore.tabular.readings import PLAIN, Reading
+from densecore.tabular.readings import PLAIN, Reading, compact_dates
 from densecore.tabular.scores import calibration_error
 from densecore.tabular.targets import ClassTarget
 

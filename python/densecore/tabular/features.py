@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import BOOLEAN_WORDS, Array, Column, category_key, spelled_alike
+from .columns import Array, Column
 from .errors import listed
 from .json_fields import finite, flag, of_kind, positive, text, texts
 from .moments import MomentFeature
 from .readings import PLAIN, Reading
 from .scaling import bent, robust_scale, scaled
 from .surprises import Surprises
+from .words import BOOLEAN_WORDS, category_key, spelled_alike
 
 # A column's commonest texts have inputs of their own, up to so many.
 MAX_CATEGORIES = 100

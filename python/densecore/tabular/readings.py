@@ -215,3 +215,24 @@ def _factors(rows: dict[str, int], total: int, most_others: float) -> dict[str, 
     if total - sum(alone.values()) <= most_others * total:
         return dict.fromkeys(sorted(alone), 1.0)
     return {}
+
+
+# Days -------------------------------------------------------------------------------------------
+
+_FIRST_YEAR, _LAST_YEAR = 1900, 2100
+
+
+def compact_dates(values: Array) -> Array:
+    """Seconds of numbers that spell dates (20210131); NaN for others."""
+    known = np.isfinite(values) & (values >= _FIRST_YEAR * 1e4) & (values < _LAST_YEAR * 1e4)
+    known &= values == np.floor(values)
+    whole = np.where(known, values, _FIRST_YEAR * 1e4 + 101).astype(np.int64)
+    year, month, day = whole // 10_000, whole // 100 % 100, whole % 100
+    known &= (month >= 1) & (month <= 12) & (day >= 1)
+    months = (year - 1970) * 12 + np.clip(month, 1, 12) - 1
+    first = months.astype("datetime64[M]").astype("datetime64[D]")
+    after = (months + 1).astype("datetime64[M]").astype("datetime64[D]")
+    known &= day <= (after - first).astype(np.int64)
+    seconds: Array = ((first.astype(np.int64) + day - 1) * 86400.0).astype(np.float64)
+    seconds[~known] = np.nan
+    return seconds
