@@ -6,6 +6,7 @@ says most of what can be known (Micci-Barreca, 2001). A row that is trained on m
 target there: it gets the mean of the other parts of the rows.
 """
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,7 +136,7 @@ def _noise(places: NDArray[np.intp], truth: Array, w: Array, count: int) -> Arra
     within /= max(w.sum() - groups, 1)
     between = (n * (means - mean) ** 2).sum(axis=0) - (groups - 1) * within
     # Less what it is by chance, twice its deviation where categories are all the same.
-    chance = (2 * groups * (1 + groups / max(len(places) - groups, 1))) ** 0.5
+    chance = math.sqrt(2 * groups * (1 + groups / max(len(places) - groups, 1)))
     between -= 2 * chance * within
     between /= max(float(n.sum() - (n**2).sum() / n.sum()), 1e-300)
     noise: Array = np.clip(within / np.maximum(between, 1e-12), 1.0, _MOST_NOISE)
