@@ -148,7 +148,7 @@ def _apart(cell: str) -> tuple[str, str] | None:
     signs = [sign.strip() for sign in (found["sign"], found["inner"]) if sign]
     negative = sum(sign != "+" for sign in signs) + bool(found["open"])
     unit = " ".join(part for part in (found["before"], found["after"]) if part)
-    number = re.sub(r"(?<=\d)_(?=\d)", "", found["number"].strip())
+    number = re.sub(r"(?<=\d)_(?=\d{3}(?!\d))", "", found["number"].strip())
     return ("-" if negative % 2 else "") + number, unit
 
 
@@ -171,7 +171,8 @@ def with_units(
         The share of the rows that may be something else.
     """
     known = [i for i, level in enumerate(levels) if not core.is_missing_marker(level)]
-    if len(known) < _FEWEST or not any(_apart(levels[i]) for i in known[:_FIRST]):
+    first = [_apart(levels[i]) is not None for i in known[:_FIRST]]
+    if len(known) < _FEWEST or sum(first) < len(first) / 2:
         return None
     found = {i: _apart(levels[i]) for i in known}
     rows: dict[str, int] = {}
