@@ -170,7 +170,9 @@ class CategoricalFeature:
 
     Two categories that are never missing are one input, -1 or 1. `other`: an input for rare
     categories and those that training did not have; `missing`: one for an empty cell. Without
-    `other` an unseen category is as a missing one, and without both all inputs are 0.
+    `other` an unseen category is as a missing one, and without both all inputs are 0. `means`: of
+    many texts, what the last inputs are; others have 0 there. While a model is trained, `noise` and
+    `spread` (outputs,) say how they came about, see `target_means.learn_means`.
     """
 
     kind: ClassVar[str] = "categorical"
@@ -328,7 +330,8 @@ class CategoricalFeature:
         more = [
             name for name, there in (("others", self.other), ("missing", self.missing)) if there
         ]
-        return f"categories {listed([*self.categories, *more], 8)}"
+        means = f"; target's mean of {len(self.means)} texts" if self.means else ""
+        return f"categories {listed([*self.categories, *more], 8)}{means}"
 
 
 def category_counts(column: Column, rows: NDArray[np.intp]) -> tuple[list[str], list[int], int]:

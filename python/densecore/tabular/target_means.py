@@ -38,8 +38,8 @@ _OTHER_PARTS = 8
 def learn_means(
     preparation: "Preparation", table: "Table", rows: NDArray[np.intp], y: Array,
     weight: Array | None,
-) -> None:  # fmt: skip
-    """Give columns of many texts inputs for the means of a target.
+) -> list[str]:  # fmt: skip
+    """Give columns of many texts inputs for the means of a target; a note on each.
 
     Parameters
     ----------
@@ -48,8 +48,9 @@ def learn_means(
     y : ndarray (rows,) of class numbers, or (rows, outputs)
     """
     truth = _truth(preparation, y)
+    notes: list[str] = []
     if truth is None:
-        return
+        return notes
     w = np.ones(len(rows)) if weight is None else weight
     for feature in preparation.features:
         if not isinstance(feature, CategoricalFeature) or not feature.other:
@@ -69,6 +70,11 @@ def learn_means(
             feature.set_means([], nothing, noise, spread)
         else:
             feature.set_means([keys[i] for i in order], found[:-1], noise, spread)
+            notes.append(
+                f"column '{feature.name}': the target's mean of each of {len(order)} texts is an "
+                "input"
+            )
+    return notes
 
 
 def outside_means(problem: "Problem", parts: list[Indices]) -> NDArray[Any]:
