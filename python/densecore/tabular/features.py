@@ -187,6 +187,11 @@ class CategoricalFeature:
     def __post_init__(self) -> None:
         self.noise = self.spread = np.ones(1)
         self._read_means()
+        self.set_categories(self.categories)
+
+    def set_categories(self, categories: list[str]) -> None:
+        """Have inputs for these texts only; to others belongs that of `other`."""
+        self.categories = categories
         self._place = {category_key(c): i for i, c in enumerate(self.categories)}
         self._folded: dict[str, int | None] = {}
         for key, i in self._place.items():

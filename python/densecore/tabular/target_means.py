@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+# Texts of fewer rows have no other input then. With one that says which text it is, the rows of a
+# part would be told by what the mean leaves out: it is small where their own targets are large.
+_SURE_ROWS = 200
 # A file holds so many of a column, the commonest.
 _MOST = 20_000
 # Of more classes, each would have an input.
@@ -69,6 +72,9 @@ def learn_means(
         if not (noise < _MOST_NOISE).any() or not (spread > 0).all():
             feature.set_means([], nothing, noise, spread)
         else:
+            rows_of = dict(zip(keys, counts, strict=True))
+            sure = [text for text in feature.categories if rows_of.get(text, 0) >= _SURE_ROWS]
+            feature.set_categories(sure or [keys[order[0]]])
             feature.set_means([keys[i] for i in order], found[:-1], noise, spread)
             notes.append(
                 f"column '{feature.name}': the target's mean of each of {len(order)} texts is an "
