@@ -100,6 +100,11 @@ void Network<T>::part_by_blocks(Executor& executor, const Objective<T>& objectiv
   const auto begin_of = [&](index_t leaf) {
     return part.cuts[static_cast<std::size_t>(leaf)] - part.cuts.front();
   };
+  // Leaves of few rows go through the network one after another, as small batches do: of a few
+  // thousand multiply-adds the calls of a chain's blocks take as long as the arithmetic.
+  const bool leaves_near = sums.leaves > 1 && small(x.rows) && others_.empty() &&
+                           activities_.empty() && embedding_tables_.empty() && !outputs &&
+                           !objective.has_heads() && 3 * forward_work(x.rows) < small_work;
   reserve(x.rows);
   // With heads the sums are added to; the single sum is what the function returns.
   const auto add_loss = [&](index_t leaf, double loss) {
@@ -110,6 +115,27 @@ void Network<T>::part_by_blocks(Executor& executor, const Objective<T>& objectiv
     add_loss(0, loss_rows(objective, workspace_.a(last, 0, x.rows), targets, sums.scale,
                           workspace_.near_gradient(last, x.rows), sums.of(0)));
     backward_small(x, objective.fused());
+  } else if (leaves_near) {
+    workspace_.reserve_partials(static_cast<int>(sums.leaves - 1), summed_count_);
+    // From the last to the first, whose gradient stays where it is made.
+    for (index_t leaf = sums.leaves; leaf-- > 0;) {
+      const index_t first = begin_of(leaf), end = begin_of(leaf + 1);
+      T* const to = leaf_gradient(static_cast<int>(leaf));
+      if (first == end) {
+        std::fill_n(to, summed_count_, T(-0.0));
+        continue;
+      }
+      const ConstView leaf_x = x.slice(first, end);
+      forward_small(leaf_x, View(), objective.fused(), true);
+      add_loss(leaf,
+               loss_rows(objective, workspace_.a(last, 0, end - first), targets.slice(first, end),
+                         sums.scale, workspace_.near_gradient(last, end - first), sums.of(leaf)));
+      backward_small(leaf_x, objective.fused());
+      if (leaf > 0) std::copy_n(gradients_->data(), summed_count_, to);
+    }
+    add_leaves(part.leaf, sums.leaves, [&](index_t to, index_t from) {
+      add_leaf(static_cast<int>(from), static_cast<int>(to));
+    });
   } else {
     transpose_weights(executor, x.rows, false);
     workspace_.reserve_partials(static_cast<int>(sums.leaves - 1), summed_count_);

@@ -286,7 +286,7 @@ class Reader:
                 f"{place}: found start_dim={module.start_dim}, end_dim={module.end_dim}, wanted 1 "
                 "and -1"
             )
-        # Of layers that look at each element alone the shape of a row is not known: a vector.
+        # Layers of single elements do not tell the shape of a row: a vector.
         if self._folded or not all(_element_by_element(layer) for layer in self.layers):
             self.add(layers.Flatten(), None)
             self._folded = False

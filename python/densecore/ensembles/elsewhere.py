@@ -124,7 +124,7 @@ def train_by_ranks(
     Exception
         On all ranks, what one of them has raised.
     """
-    group = group_of(comm)
+    group = group_of(comm, "Ensemble.fit")
     group.together(lambda: None)  # here the others hear of a rank without a communicator
     group.begin("Ensemble.fit")
     group.agree({"members": len(ensemble), "seeds": ensemble.seeds, "epochs": job.epochs,
@@ -143,7 +143,7 @@ def train_by_ranks(
     done = group.together(work)
 
     def everywhere(like: Array, found: Array | None) -> Array:
-        # Of each row one rank says what it is; the others say -0, which changes no bits.
+        # One rank has each row; the others add -0, which changes no bits.
         whole = np.full(like.shape, -0.0, like.dtype)
         if found is not None:
             whole[own] = found

@@ -155,7 +155,7 @@ def _of_graph(
     symbols = list(inputs)
     numbers = {id(symbol): number for number, symbol in enumerate(symbols)}
     steps = []
-    needed = set(map(id, trace(inputs, outputs, all_inputs=False).nodes))
+    needed = set(map(id, trace(inputs, outputs).nodes))
     for node in nodes:
         if id(node) not in needed:  # of what is added to the loss
             continue

@@ -44,7 +44,7 @@ def order_of(optimizer: optimizers.Optimizer) -> Order | None:
 
 
 def _places(order: Order, arrays: int) -> Iterator[tuple[int, int, str]]:
-    """Of each of Keras's arrays its place, the number of its variable, and our name of it."""
+    """For each array of Keras's: its place, the number of its variable, and our name for it."""
     start = 0
     for group in order:
         for number in range(arrays):

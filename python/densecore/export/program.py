@@ -157,8 +157,7 @@ class Permutation(Operation):
 
 @dataclass(frozen=True)
 class Pool(Operation):
-    """Of a value's equal parts, one after another, the ``mean`` or the ``maximum``, element by
-    element."""
+    """The ``mean`` or the ``maximum`` of a value's equal parts, element by element."""
 
     kind: str
     parts: int

@@ -1,4 +1,4 @@
-"""Where the arrays that training changes lie: what an optimizer's state is laid out like."""
+"""Where trained arrays lie among the flat parameters; an optimizer's state is laid out alike."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple

@@ -12,6 +12,7 @@ from .. import regularizers
 from .._base import checks
 from .._base.dtypes import Array, Network, floatx
 from .._base.keras_arrays import named
+from .._base.overriding import overridden
 from .._base.registry import described
 from .._base.warn import warn
 from .._data.structures import leaves
@@ -157,12 +158,12 @@ class Layer(InCore):
         if Layer in cls.__bases__:
             own = Symbol.operators["layer of one's own"]
             cls.__bases__ = tuple(own if base is Layer else base for base in cls.__bases__)
-        elif "call" in vars(cls) and not cls._is_own:
+        elif not cls._is_own and (ignored := overridden(cls, ("call", "build", "add_weight"))):
             kind = next(base.__name__ for base in cls.__mro__ if base.__module__ != cls.__module__)
             raise TypeError(
-                f"class {cls.__name__}: found a method call in a subclass of {kind}, which "
-                "the core computes, and does not call; wanted a subclass of Layer, whose call may "
-                f"call a {kind}; for units that drop out in predictions, too, there is "
+                f"class {cls.__name__}: found a method {ignored[0]} in a subclass of {kind}, "
+                "which the core computes, and does not call; wanted a subclass of Layer, whose "
+                f"call may use {kind}; for units that drop out in predictions, too, there is "
                 "model(x, training=True)"
             )
 

@@ -71,7 +71,7 @@ class InCore(HasWeights):
 
     def _plan(self, plan: Plan) -> None:
         """Append what the layer is in the core, with `plan.here` as the input."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: wanted a layer, such as Dense")
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         """Append what the layer is in the core, with these inputs; returns its outputs."""
@@ -106,7 +106,7 @@ class InCore(HasWeights):
         return [plan.columns(source, first, size) for first in range(0, source.width, size)]
 
     def _core_multipliers(self) -> list[list[float]]:
-        """Of learning rate and weight decay, for each array; empty when all are 1."""
+        """[learning rate's, weight decay's] for each array; empty when all are 1."""
         rates, decays = self.learning_rate_multiplier, self.weight_decay_multiplier
         if not (rates or decays):
             return []

@@ -98,7 +98,7 @@ class TextVectorization(Preprocessing):
 
     @property
     def idf_weights(self) -> list[float] | None:
-        """Of the words, for "tf_idf"."""
+        """The inverse document frequencies of the words, for "tf_idf"; else None."""
         return None if self._idf is None else self._idf.tolist()
 
     def set_vocabulary(self, vocabulary: Iterable[str], idf_weights: Any = None) -> None:

@@ -49,7 +49,7 @@ class Functional(Model):
     TypeError
         Something that is no symbol.
     ValueError
-        An output that needs another input, an input that no output needs, or a name twice.
+        An output that needs another input, or a name twice.
 
     Examples
     --------
@@ -62,8 +62,7 @@ class Functional(Model):
     """
 
     _default_name = "functional"
-    #: Whether an input that no output needs is an error; of models of one's own it is not.
-    _wants_all_inputs: ClassVar[bool] = True
+    _as_called: ClassVar[bool] = False  # whether the order of calls is a program's
     _added_terms: list[Any] = []  # noqa: RUF012 - to the loss; nothing writes to this one
     _not_pickled: ClassVar[frozenset[str]] = Model._not_pickled | {
         "_graph",
@@ -80,14 +79,19 @@ class Functional(Model):
 
     def __init__(
         self,
-        inputs: Any,
-        outputs: Any,
+        inputs: Any = None,
+        outputs: Any = None,
         name: str | None = None,
         *,
         dtype: str | None = None,
         seed: int | None = None,
         trainable: bool = True,
     ) -> None:
+        if inputs is None and outputs is None:
+            raise TypeError(
+                f"{type(self).__name__}: found neither inputs and outputs nor a method call in its "
+                "class, wanted one of them"
+            )
         super().__init__(dtype, seed, None if name is None else checks.text("name", name))
         self._set_graph(inputs, outputs)
         try:
@@ -119,10 +123,10 @@ class Functional(Model):
         self._output_structure = mapped(lambda _: 0, outputs)
         if self._output_structure == [0]:  # as Keras, which returns no list of one
             self._output_structure = 0
-        #: Of lists of vectors, where each lies among the others; the usual structure of a loop of
-        #: one's own goes without the machinery of names. Of other structures none.
+        #: Where each vector of a list lies among the columns; empty for other structures. Lists are
+        #: what loops of one's own pass: they are put side by side without a look at names.
         self._output_columns = places_of(self._output_structure, self._output_rows)
-        self._graph = trace(self._symbols, self._ends_of_graph, self._wants_all_inputs)
+        self._graph = trace(self._symbols, self._ends_of_graph, self._as_called)
         self._preparation = Preparation(self._graph, self._symbols, self._output_symbols)
         self._input_columns = (
             [] if self._preparation.nodes else places_of(self._input_structure, self._input_rows)

@@ -115,13 +115,18 @@ class LayeredNetwork(Architecture):
             copy_in(self._network_or_none, self._loans)
         return self._network_or_none
 
-    def _give_back(self) -> None:
-        """After a call that changes weights: constraints hold, and those of other models' layers
-        are theirs, too."""
+    def _constrain(self) -> None:
+        """After a step of training: constraints hold. Once for each, as in Keras: a second time may
+        change weights again (`MinMaxNorm` with a rate below 1)."""
         for array, layer, constraint in self._constrained:
             if layer.trainable:
                 array[...] = constraint(array.copy())
                 flush_subnormals(array)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """After a call that changes weights or averages: those of other models' layers are theirs,
+        too."""
         if self._loans:
             copy_back(self._loans)
 

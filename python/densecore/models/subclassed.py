@@ -49,7 +49,7 @@ class Subclassed(UserClass, OwnClassFiles):
         "_constrained", "_ends", "_fresh", "_given", "_given_compilation", "_graph", "_kept",
         "_layers", "_loans", "_nested", "_places",
     }  # fmt: skip
-    _wants_all_inputs = False
+    _as_called = True
     _graph: Any = None  # until the inputs are known
     _symbols: list[Symbol] = []  # noqa: RUF012 - nothing writes to these
     _output_symbols: list[Symbol] = []  # noqa: RUF012

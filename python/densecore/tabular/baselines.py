@@ -1,4 +1,4 @@
-"""What a network has to beat: always the same answer, and a linear model."""
+"""Baselines of a table's scores: a constant answer, and a linear model."""
 
 from collections.abc import Sequence
 from typing import Any

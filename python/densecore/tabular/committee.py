@@ -53,7 +53,7 @@ class Committee:
 
     @property
     def weights(self) -> list[float] | None:
-        """Of each member in the mean; None when all count the same."""
+        """The weight of each member in the mean; None when all are equal."""
         if self.shares is None:
             return None
         return [

@@ -82,7 +82,7 @@ class Preparation:
         return sum(feature.line for feature in self.features if isinstance(feature, NumericFeature))
 
     def places(self) -> list[NDArray[np.intp]]:
-        """Of each feature, where each of its inputs stands."""
+        """For each feature: the columns of its inputs."""
         number, at, line_at = 0, self.numbers, self.inputs - self.lines
         bin_at = line_at - self.bins
         found = []

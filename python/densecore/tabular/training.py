@@ -178,7 +178,7 @@ def _of_rank_0(seconds: float, comm: Any) -> float:
     """The time that rank 0 has measured: all ranks decide by it."""
     if comm is None:
         return seconds
-    return float(group_of(comm).vector(seconds)[0, 0])
+    return float(group_of(comm, "fit of a table").vector(seconds)[0, 0])
 
 
 def _within(
