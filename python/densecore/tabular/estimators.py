@@ -15,11 +15,12 @@ from sklearn.utils.validation import (
 )
 
 from .._base.lazy import imports
-from .columns import category_key, from_numbers, from_texts
+from .columns import from_numbers, from_texts
 from .errors import TableError
 from .estimator_base import TARGET, TabularEstimator
 from .preparation import ClassTarget, NumericTarget
 from .reader import Table
+from .words import category_key
 
 
 def _is_nothing(label: Any) -> bool:
