@@ -1,4 +1,4 @@
-"""What kernels of whole numbers cost in a C header: size and error, on rows that were not trained on.
+"""What kernels of whole numbers cost in a C header: size and error, on rows beside the trained ones.
 
 python int8.py
 """
@@ -60,8 +60,8 @@ def digits() -> None:
     model.fit(x, y, epochs=40, verbose=0)
     (size, whole), (small, rough) = (in_c(model, rows, int8) for int8 in (False, True))
     right, still = ((found.argmax(axis=1) == labels).mean() for found in (whole, rough))
-    print(f"digits: {size:,} -> {small:,} bytes, {right:.2%} -> {still:.2%} of {len(rows)} rows right, "
-          f"a probability moves by {np.abs(rough - whole).mean():.5f}, "
+    print(f"digits: {size:,} -> {small:,} bytes, {right:.2%} -> {still:.2%} of {len(rows)} "
+          f"rows right, a probability moves by {np.abs(rough - whole).mean():.5f}, "
           f"at most {np.abs(rough - whole).max():.3f}")  # fmt: skip
 
 

@@ -3,10 +3,10 @@
 import os
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from keras import layers  # noqa: E402
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
 
 keras.utils.set_random_seed(0)
 size = keras.Input((2,), name="size")
