@@ -1,4 +1,4 @@
-"""What kernels of whole numbers cost in a C header: size and error, on rows beside the trained ones.
+"""What kernels of whole numbers cost in a C header: size, and error on rows not trained on.
 
 python int8.py
 """
