@@ -378,13 +378,13 @@ class _ByModel:
             return_dict: bool = False,
             comm: Any = None,
         ) -> Any:
-            found = known()
-            usual = found is not None and found.usual is not None and found.serves(comm)
-            if usual and not return_dict:
-                loss = found.usual_step(x, y, sample_weight)
+            shared = known()
+            ready = None if shared is None or return_dict else shared.usual
+            if shared is not None and ready is not None and shared.serves(comm):
+                loss = shared.usual_step(x, y, sample_weight)
                 if loss is not None:
                     return loss
-                found.usual = None
+                shared.usual = None
             return OnBatch.train_on_batch(
                 model_of(), x, y, sample_weight, return_dict=return_dict, comm=comm
             )
