@@ -13,7 +13,7 @@ import pytest
 import densecore as dc
 from densecore.export import export, program_of
 from densecore.export.c_header import identifier, to_text
-from densecore.export.c_network import quantized
+from densecore.export.c_parts import quantized
 
 ACTIVATIONS = [
     *((name, {}) for name in dc.activations.names()),

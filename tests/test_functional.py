@@ -353,6 +353,47 @@ def test_data_that_are_refused_cost_no_weights() -> None:
     assert same(base, base)
 
 
+# Inputs that no output needs ---------------------------------------------------------------------
+
+
+def parts_of_two_inputs() -> dict[str, dc.Model]:
+    a, b = dc.Input(3, name="a"), dc.Input(2, name="b")
+    left, right = layers.Dense(4, "tanh", name="left")(a), layers.Dense(4, name="right")(b)
+    whole = dc.Model([a, b], layers.Dense(1)(layers.concatenate([left, right])), seed=0)
+    return {
+        "a layer of the first": dc.Model(whole.input, whole.get_layer("left").output),
+        "a layer of the second": dc.Model(whole.input, whole.get_layer("right").output),
+        "the first itself": dc.Model(whole.input, a),
+        "the second itself": dc.Model(whole.input, b),
+        "several": dc.Model(whole.input, [left, a]),
+    }
+
+
+@pytest.mark.parametrize("name", parts_of_two_inputs())
+def test_a_part_takes_the_inputs_of_the_whole(name: str, tmp_path: Path) -> None:
+    """As in Keras, where the usual way to a part is ``Model(model.input, layer.output)``."""
+    model = parts_of_two_inputs()[name]
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(7, 3)).astype("f"), rng.normal(size=(7, 2)).astype("f")
+    found = model.predict({"a": a, "b": b})
+    other = model.predict([a, b] if "second" not in name else [a + 1, b])
+    last = model.predict([a, b + 1] if "second" not in name else [a, b])
+    for one, two, three in zip(*map(as_list, (found, other, last)), strict=True):
+        assert one.tobytes() == two.tobytes() == three.tobytes()
+    if "itself" in name:
+        assert found.tobytes() == (a if "first" in name else b).tobytes()
+    if "layer" in name:
+        model.save(tmp_path / "part")
+        assert dc.load_model(tmp_path / "part").predict([a, b]).tobytes() == found.tobytes()
+        model.compile("sgd", "mse")
+        before = model.train_on_batch([a, b], np.zeros((7, 4), "f"))
+        assert model.evaluate([a, b], np.zeros((7, 4), "f")) < before
+
+
+def as_list(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else [found]
+
+
 # What is refused ---------------------------------------------------------------------------------
 
 
@@ -361,8 +402,6 @@ def test_graphs_that_cannot_be_are_refused() -> None:
     h = layers.Dense(2, name="h")(x)
     with pytest.raises(ValueError, match=r"output h \(2\): it needs the input x \(4\), which is"):
         dc.Model(other, h)
-    with pytest.raises(ValueError, match=r"inputs: found other \(3\), which no output needs"):
-        dc.Model([x, other], h)
     with pytest.raises(TypeError, match="outputs: found Dense, wanted what Input, or a layer that"):
         dc.Model(x, layers.Dense(2))
     with pytest.raises(ValueError, match="outputs: found none"):

@@ -19,4 +19,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   densecore::bindings::register_frozen(module);
   densecore::bindings::register_tables(module);
   densecore::bindings::register_distributions(module);
+  densecore::bindings::register_policies(module);
 }

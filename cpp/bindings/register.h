@@ -15,5 +15,6 @@ void register_ensemble(pybind11::module_& module);
 void register_frozen(pybind11::module_& module);
 void register_tables(pybind11::module_& module);
 void register_distributions(pybind11::module_& module);
+void register_policies(pybind11::module_& module);
 
 }  // namespace densecore::bindings

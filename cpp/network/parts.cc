@@ -73,8 +73,7 @@ std::vector<double> Network<T>::gradient_of_part(Executor& executor, const Objec
     begin_heads(objective, part.batch.weights);
   else
     begin_heads();
-  table_rows_count_ = x.rows;
-  densecore::reserve(table_rows_, x.rows * table_columns());
+  embedding_tables_.reserve_rows(x.rows);
   if (couples_in_pass_) {
     part_by_layers(executor, objective, x, targets, part, outputs, sums);
   } else if (x.rows == 0) {
@@ -104,7 +103,7 @@ void Network<T>::part_by_blocks(Executor& executor, const Objective<T>& objectiv
   // Leaves of few rows go through the network one after another, as small batches do: of a few
   // thousand multiply-adds the calls of a chain's blocks take as long as the arithmetic.
   const bool leaves_near = sums.leaves > 1 && small(x.rows) && others_.empty() &&
-                           activities_.empty() && embeddings_.empty() && !outputs &&
+                           activities_.empty() && embedding_tables_.empty() && !outputs &&
                            !objective.has_heads() && 3 * forward_work(x.rows) < small_work;
   reserve(x.rows);
   // With heads the sums are added to; the single sum is what the function returns.
@@ -159,7 +158,7 @@ void Network<T>::part_by_blocks(Executor& executor, const Objective<T>& objectiv
     for (const std::size_t l : activities_)
       sums.of(leaf)[sums.heads] +=
           layers_[l]->output_penalty(workspace_.a(l, begin_of(leaf), begin_of(leaf + 1)));
-  if (!embeddings_.empty()) keep_table_rows(x, 0, x.rows, 0, near);
+  embedding_tables_.keep_rows(x, workspace_, 0, x.rows, 0, near);
   if (outputs) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), outputs);
 }
 
@@ -198,7 +197,7 @@ void Network<T>::part_by_leaves(Executor& executor, const Objective<T>& objectiv
         for (const std::size_t l : activities_)
           sums.of(leaf)[sums.heads] += layers_[l]->output_penalty(workspace_.a(l, 0, rows));
         backward_layers(executor, leaf_x, from_z, View(), nullptr, false);
-        if (!embeddings_.empty()) keep_table_rows(leaf_x, 0, rows, first, false);
+        embedding_tables_.keep_rows(leaf_x, workspace_, 0, rows, first, false);
         if (outputs) copy_rows(ConstView(a), outputs.slice(first, end));
       }
     }
@@ -244,7 +243,7 @@ void Network<T>::part_by_layers(Executor& executor, const Objective<T>& objectiv
   }
   if (outputs) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), outputs);
   backward_layers(executor, x, from_z, View(), nullptr, false);
-  if (!embeddings_.empty()) keep_table_rows(x, 0, x.rows, 0, false);
+  embedding_tables_.keep_rows(x, workspace_, 0, x.rows, 0, false);
   add_leaves(part.leaf, sums.leaves, [&](index_t to, index_t from) {
     add_leaf(static_cast<int>(from), static_cast<int>(to));
   });

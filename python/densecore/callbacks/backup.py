@@ -218,7 +218,7 @@ class _Training:
         training = read["training"]
         within = training.get("within", {"steps": 0, "totals": []})
         self.epoch = checks.integer("epoch", training["epoch"], -1, 2**62)
-        # Of the next epoch: the steps that are made, and what each added up to.
+        # The steps of the next epoch that are made already, and their sums.
         self.steps = checks.integer("steps", within["steps"], 0, 2**62)
         self.totals = [_totals(entry) for entry in within["totals"]]
         self.stopped = checks.flag("stopped", training["stopped"])

@@ -306,7 +306,7 @@ def from_keras(source: Any, *, name: str | None = None) -> Model:
         found = by_entry.get(id(entry)) or []
         if len(found) < len(shapes):
             return None
-        # Of rows with several dimensions Keras has the features' numbers, we those of each element.
+        # For rows of several dimensions Keras has numbers for each feature, we for each element.
         return [
             np.tile(array, shape[0] // array.size)
             if array.ndim == len(shape) == 1 and array.size and shape[0] % array.size == 0

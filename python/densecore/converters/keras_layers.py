@@ -219,7 +219,7 @@ def _flatten(c: Config) -> layers.Layer:
 
 
 def _einsum_dense(c: Config) -> layers.Layer:
-    """Of the products the one that `to_keras` writes: a factor for each feature."""
+    """The only product that is read: a factor for each feature, as `to_keras` writes it."""
     c.refuse(
         equation="ab,b->ab", activation="linear", bias_axes=None, kernel_constraint=None,
         kernel_regularizer=None, lora_rank=None, quantization_config=None,

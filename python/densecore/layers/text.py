@@ -9,8 +9,9 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array, floatx
 from .._base.lookup import unknown
+from .lookups import StringLookup
 from .lowering import Row
-from .preprocessing import Preprocessing, StringLookup
+from .preprocessing import Preprocessing
 
 _PUNCTUATION = re.compile(r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']")
 _STANDARDS = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
@@ -97,7 +98,7 @@ class TextVectorization(Preprocessing):
 
     @property
     def idf_weights(self) -> list[float] | None:
-        """Of the words, for "tf_idf"."""
+        """The inverse document frequencies of the words, for "tf_idf"; else None."""
         return None if self._idf is None else self._idf.tolist()
 
     def set_vocabulary(self, vocabulary: Iterable[str], idf_weights: Any = None) -> None:

@@ -129,7 +129,7 @@ class OnBatch(Compiled):
         except (TypeError, ValueError):  # Keras converts such arguments
             step_once = step_of(self._network, *self._data(x, y, sample_weight).batch())
         loss = step_once.run(1)
-        self._give_back()
+        self._constrain()
         return {"loss": loss} if return_dict else loss
 
     def _by_name(self, values: Any) -> dict[str, float]:
@@ -320,7 +320,7 @@ class OnBatch(Compiled):
         """One optimizer step with ``model.gradients``."""
         self._compiled_loss()
         self._network.apply_gradients()
-        self._give_back()
+        self._constrain()
 
 
 class _LentCall:
@@ -346,7 +346,7 @@ class _OwnStep(_LentCall):
         loss = None
         for _ in range(0, steps, max(at_once, 1)):
             loss = self._call.run(at_once)
-            self._model._give_back()
+            self._model._constrain()
         return loss
 
 
@@ -378,13 +378,17 @@ class _ByModel:
             return_dict: bool = False,
             comm: Any = None,
         ) -> Any:
-            shared = known()
-            ready = None if shared is None or return_dict else shared.usual
-            if shared is not None and ready is not None and shared.serves(comm):
-                loss = shared.usual_step(x, y, sample_weight)
+            found = known()
+            if (
+                found is not None
+                and found.usual is not None
+                and not return_dict
+                and found.serves(comm)
+            ):
+                loss = found.usual_step(x, y, sample_weight)
                 if loss is not None:
                     return loss
-                shared.usual = None
+                found.usual = None
             return OnBatch.train_on_batch(
                 model_of(), x, y, sample_weight, return_dict=return_dict, comm=comm
             )

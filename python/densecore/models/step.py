@@ -17,7 +17,7 @@ def train_batch(
         step_with_function(model, model.loss, batch, running_metrics)
     else:
         model._network.train_batch(*batch, running_metrics, penalty_weight)
-        model._give_back()
+        model._constrain()
 
 
 def step_with_function(
@@ -33,7 +33,7 @@ def step_with_function(
     value, gradient = loss.compute(batch.y, outputs, batch.weight)
     network.backward(gradient, False)
     network.apply_gradients()
-    model._give_back()  # before the network is asked for again, which takes the owner's weights
+    model._constrain()  # before the network is asked for again, which takes the owner's weights
     if running_metrics is not None:
         add_to_metrics(model, outputs, batch.y, value + penalty, running_metrics)
     return float(value) + penalty

@@ -316,7 +316,7 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
 sigmoid_crossentropy = binary_crossentropy
 swish = silu
 
-# Of a symbol of a model that is being described these are layers.
+# For a symbol (a model is being described) these are layers.
 _ACTIVATIONS = [
     "relu", "relu6", "sigmoid", "softplus", "log_sigmoid", "silu", "swish", "elu", "selu", "gelu",
     "leaky_relu", "softsign", "softmax", "log_softmax", "hard_sigmoid", "hard_silu", "hard_tanh",

@@ -165,6 +165,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         texts = [str(value) for value in self.classes_]
         made = from_texts(TARGET, "y", range(len(y)), [texts[i] for i in np.searchsorted(
             self.classes_, y)], False)  # fmt: skip
+        made.exact = True
         return Table(table.path, [*table, made], len(table))
 
     def _outputs_of_classes(self) -> NDArray[np.intp]:
