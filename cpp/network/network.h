@@ -45,6 +45,18 @@ struct TinyLayers {
 template <class T>
 TinyLayers<T> tiny_layers_of(const KernelTable<T>& table, const Layers<T>& layers);
 
+// A single step of such a network when it is p -= rate * g, as far as all steps are alike: found
+// out when the first one is made, for what is asked at each step takes as long as a layer.
+template <class T>
+struct RowStep {
+  bool possible = false;  // whether it is also the fastest way
+  bool weights = true;    // whether rows may have weights
+  double divisor = 1;     // of the loss
+  TinyTraining<T> kernel{};
+  // What it was made for: how often the network's layers had changed, and the optimizer's settings.
+  std::uint64_t layers_version = 0, settings_version = 0;
+};
+
 // A sum over rows, before the division by its weight.
 struct LossSum {
   double loss = 0;
@@ -231,6 +243,15 @@ class Network {
   void train_rows(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                   const index_t* order, index_t steps, OptimizerState<T>& optimizer, LossSum& total,
                   T* outputs);
+  // What an objective's single steps have in common, and whether that still holds.
+  RowStep<T> row_step(const Objective<T>& objective, const OptimizerState<T>& optimizer);
+  bool is_current(const RowStep<T>& step, const OptimizerState<T>& optimizer) const {
+    return step.layers_version == layers_version_ &&
+           step.settings_version == optimizer.settings()->version();
+  }
+  // Makes one, when it is possible; returns its loss.
+  double train_row(RowStep<T>& step, const T* x, const Targets<T>& targets,
+                   OptimizerState<T>& optimizer);
   // One such step, as in `train`; `outputs` may be null.
   LossSum train_row(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                     OptimizerState<T>& optimizer, T* outputs);
@@ -520,6 +541,7 @@ class Network {
   void layers_changed();
   // What the graph says of gradients: in which order they are added, and where they are kept.
   void plan_gradients();
+  TinyTraining<T> tiny_training(const Objective<T>& objective) const;
   // What dropout multiplies single rows with, for steps first, first + 1, ... of `train_rows`.
   void draw_factors(std::int64_t first, index_t steps);
 
