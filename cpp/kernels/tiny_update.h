@@ -48,8 +48,8 @@ template <class V, class Full>
 struct TinyWholeUpdate {
   using T = typename V::T;
   const TinyTraining<T>& p;
-  const TinyUpdate<T>& u;
-  index_t count;  // elements with the padding, whole vectors of the optimizer
+  const TinyUpdate<T>& u;  // not to be used without one
+  index_t count;           // elements with the padding, whole vectors of the optimizer
   T *parameters, *gradients;
   T* states[densecore::max_optimizer_states];
   T* gapless;
@@ -65,6 +65,7 @@ struct TinyWholeUpdate {
       room += count;
       return taken;
     };
+    if (training.update == nullptr) return;
     gradients = take();
     for (int i = 0; i < u.rule->state_count; ++i) {
       T* const state = states[i] = take();

@@ -166,7 +166,7 @@ void Network<T>::layers_changed() {
   // Measured: a single step of wider layers is faster by small.cc.
   tiniest_ = tiny_.inlined && !penalized_ &&
              std::all_of(row_layers_.begin(), row_layers_.end(),
-                         [](const RowLayer& layer) { return layer.units <= 4; });
+                         [](const RowLayer& layer) { return layer.units <= 8; });
   ++layers_version_;
 }
 

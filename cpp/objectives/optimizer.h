@@ -56,6 +56,8 @@ class OptimizerSettings {
   const GradientSteps& gradient_steps() const { return gradient_steps_; }
   // Throws std::invalid_argument for values out of range.
   void set_gradient_steps(const GradientSteps& steps);
+  // Another number after each change of them; no two objects have the same.
+  std::uint64_t version() const { return version_; }
   // An empty schedule removes the present one: the learning rate is then the hyperparameter.
   void set_schedule(Schedule schedule);
   bool scheduled() const { return scheduled_.load(std::memory_order_relaxed); }
@@ -69,6 +71,7 @@ class OptimizerSettings {
   std::vector<Hyperparameter> hyperparameters_;
   HyperparameterValues values_{};
   GradientSteps gradient_steps_;
+  std::uint64_t version_ = 0;
   // The learning rates of the steps from `first` on.
   struct Rates {
     std::int64_t first;
@@ -155,6 +158,13 @@ class OptimizerState {
     Update<T> update = make_update(parameters, gradients);
     advance(update);
     return update;
+  }
+  // Counts a step that is p -= rate * g, and returns its rate.
+  double next_rate() {
+    const double rate = settings_->scheduled() ? settings_->values(steps)[0]
+                                               : settings_->hyperparameter_values()[0];
+    ++steps;
+    return rate;
   }
   // The same in two parts: what is the same for all steps, and what a step adds.
   Update<T> make_update(T* parameters, const T* gradients);
