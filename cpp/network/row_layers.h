@@ -1,6 +1,7 @@
 // Layers as the kernels for single rows take them; made in single_rows.cc.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "base/aligned_buffer.h"
