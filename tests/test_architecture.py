@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import gc
 import importlib
 import inspect
 import os
@@ -149,8 +150,13 @@ def test_python_headers_stay_in_the_bindings() -> None:
 
 @functools.cache
 def tree_of(path: Path) -> ast.Module:
-    """A source file, parsed once for all tests."""
-    return ast.parse(path.read_text())
+    """A source file, parsed once for all tests. Trees live on: three times as fast without looks
+    for garbage."""
+    gc.disable()
+    try:
+        return ast.parse(path.read_text())
+    finally:
+        gc.enable()
 
 
 def for_types_only(node: ast.AST) -> bool:
