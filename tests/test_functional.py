@@ -390,6 +390,46 @@ def test_a_part_takes_the_inputs_of_the_whole(name: str, tmp_path: Path) -> None
         assert model.evaluate([a, b], np.zeros((7, 4), "f")) < before
 
 
+@dc.saving.register_keras_serializable("functional")
+class TwoEnds(layers.Layer):
+    def __init__(self, **general: Any) -> None:
+        super().__init__(**general)
+        self.first, self.second = layers.Dense(2), layers.Dense(3, activity_regularizer="l2")
+
+    def call(self, x: Any) -> Any:
+        return self.first(x), self.second(x)
+
+
+def encoder() -> dc.Model:
+    x = dc.Input(4)
+    h = layers.Dense(5, "tanh")(x)
+    ends = [layers.Dense(2)(h), layers.Dense(3, "tanh", kernel_regularizer="l2")(h)]
+    return dc.Model(x, ends, name="encoder", seed=2)
+
+
+@pytest.mark.parametrize("kind", [encoder, TwoEnds])
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("further", [False, True])
+def test_one_of_several_outputs(further: bool, place: int, kind: Any, tmp_path: Path) -> None:
+    """The others are there, as in Keras: their weights, and their penalties."""
+    inner, x = kind(), dc.Input(4)
+    end = inner(x)[place]
+    model = dc.Model(x, layers.Dense(1)(end) if further else end, seed=3)
+    assert model.count_params() == inner.count_params() + further * (end.row[0] + 1)
+    if not further:
+        assert model.predict(X).tobytes() == np.asarray(inner(X)[place]).tobytes()
+    model.compile("sgd", "mse")
+    y = np.zeros_like(model.predict(X))
+    before = [array.copy() for array in model.get_weights()]
+    plain = np.mean(model.predict(X) ** 2)
+    assert model.train_on_batch(X, y) > plain  # the penalty of the second output
+    moved = [(a != b).any() for a, b in zip(before, model.get_weights(), strict=True)]
+    assert sum(moved) >= 2
+    model.save(tmp_path / "model")
+    assert dc.load_model(tmp_path / "model").predict(X).tobytes() == model.predict(X).tobytes()
+    assert model.freeze()(X).tobytes() == model.predict(X).tobytes()
+
+
 def as_list(found: Any) -> list[Any]:
     return found if isinstance(found, list) else [found]
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from densecore.tabular import fit, load_table_model, problem_of, read_table, recipe_named
-from densecore.tabular.columns import compact_dates, from_texts
+from densecore.tabular.columns import from_texts
 from densecore.tabular.features import MomentFeature, NumericFeature, feature_from_dict
-from densecore.tabular.readings import PLAIN, Reading
+from densecore.tabular.readings import PLAIN, Reading, compact_dates
 from densecore.tabular.scores import calibration_error
 from densecore.tabular.targets import ClassTarget
 
@@ -39,6 +39,7 @@ def grouped(value: float, decimal: str, thousands: str) -> str:
         (lambda v: f"EUR {grouped(v, '.', ',')}", "numbers with the unit 'eur'"),
         (lambda v: f"{grouped(v, ',', '.')} EUR", "numbers with the unit 'eur'"),
         (lambda v: f"(${-v:.2f})" if v < 0 else f"${v:.2f}", "numbers with the unit '$'"),
+        (lambda v: f"{v:_.2f}", "underlines"),
         (lambda v: f"({-v:.2f})" if v < 0 else f"{v:.2f}", "brackets"),
         (lambda v: f"{v:.2f} m" if v > 0 else f"{100 * v:.0f} cm", "'cm' is 0.01"),
         (lambda v: f"{v:.2f}" if v < 500 else f"{v / 1000:.5f}k", "'k' is 1000"),
@@ -74,6 +75,10 @@ def test_a_few_cells_without_a_number_are_missing() -> None:
         [f"{i} {'ABCDEFGH'[i % 8]}x" for i in range(N)],
         [f"{i}{'abc'[i % 3]}" for i in range(N)],
         [f"{i} {'kg' if i % 2 else 'cm'}" for i in range(N)],  # no multiples of each other
+        [f"2021_{i % 12 + 1:02d}_{i % 28 + 1:02d}" for i in range(N)],
+        [f"192.168.0.{i}" for i in range(N)],
+        [f"(555) 123 {4000 + i}" for i in range(N)],
+        [f"1.{i}.3 beta" for i in range(N)],
         [f"<{i}" if i % 2 else f">{i}" for i in range(N)],
         [f"{i}-{i + 10}" for i in range(N)],
     ],

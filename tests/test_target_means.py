@@ -36,6 +36,7 @@ def test_a_text_of_many_has_the_mean_of_its_rows() -> None:
     made = problem(Y, bins=4)
     feature = feature_of(made)
     assert set(feature.means) == set(NAMES[np.unique(TOWN)])
+    assert any("the target's mean of each of" in note for note in made.notes)
     found = np.array([feature.means[name][0] for name in NAMES[np.unique(TOWN)]])
     assert np.corrcoef(found, EFFECT[np.unique(TOWN)])[0, 1] > 0.95
     assert feature_from_dict(feature.to_dict(), 2) == feature

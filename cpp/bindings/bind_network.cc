@@ -62,6 +62,8 @@ constexpr MemberRow network_rows[] = {
     property("epochs", DENSECORE_MEMBERS(PyNetwork, epochs),
              DENSECORE_MEMBERS(PyNetwork, set_epochs), "Epochs of training since compilation."),
     method("penalty()", DENSECORE_MEMBERS(PyNetwork, penalty), "The sum of the layers' penalties."),
+    method("output_penalty()", DENSECORE_MEMBERS(PyNetwork, output_penalty),
+           "The penalties of layers' outputs in the last forward pass, a mean over its rows."),
     method("make_tape()", DENSECORE_MEMBERS(PyNetwork, make_tape),
            "A place for a forward pass that is kept until its backward pass."),
     method(

@@ -38,7 +38,7 @@ class PythonObserver : public EpochObserver {
     return go_on;
   }
 
-  // Of each number, those of training first, its values in all epochs: lists of an epoch's numbers
+  // For each number (those of training first) its values in all epochs: lists of an epoch's numbers
   // would be objects for Python's garbage collector, which took longer than tiny networks' epochs.
   std::vector<std::vector<double>> columns;
 

@@ -108,6 +108,14 @@ class OpenPasses {
     return dx;
   }
 
+  // The penalties of layers' outputs in the last call of `forward`, a mean over its rows.
+  double output_penalty() {
+    const InUse in_use(mark_);
+    if (own_.x.is_none())
+      throw std::runtime_error("output_penalty: found no forward pass, wanted forward before it");
+    return network_->output_penalty(own_.rows);
+  }
+
   // Copies of what the layers of the core put out in the last call of `forward`.
   py::list layer_outputs() {
     const InUse in_use(mark_);

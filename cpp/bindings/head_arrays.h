@@ -28,7 +28,7 @@ struct HeadRows {
 HeadRows rows_of(const char* name, const py::object& object, bool single);
 Numbers matrix_numbers(const char* name, const py::object& object, index_t rows, index_t cols,
                        bool single);
-// Of finite numbers.
+// Throws for numbers that are not finite.
 Numbers vector_numbers(const char* name, const py::object& object, index_t rows, bool single);
 
 py::array new_array(std::vector<py::ssize_t> shape, bool single);

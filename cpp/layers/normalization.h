@@ -189,7 +189,7 @@ class BatchNormalization : public ScaleAndCenter<T> {
 
   double epsilon_, momentum_;
   std::shared_ptr<AlignedBuffer<T>> moving_mean_, moving_variance_;
-  // Of the pass: mean, variance, 1 / deviation, gamma / deviation; of the backward pass: means of g
+  // Forward: mean, variance, 1 / deviation, gamma / deviation. Backward: means of g
   // and of g * normalised.
   AlignedBuffer<T> mean_, variance_, inverse_, factor_, mean_g_, mean_gn_, sums_, leaf_sums_;
 };

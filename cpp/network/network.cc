@@ -116,7 +116,7 @@ void Network<T>::plan_gradients() {
     columns = std::max(columns, layers_[l]->units());
     widest = std::max(widest, columns);
   }
-  // Of a stack both: measured with this distance between rows.
+  // A stack has both of one width: it was measured with this distance between rows.
   if (graph_.stack) std::fill(places_.columns.begin(), places_.columns.end(), widest);
 }
 
@@ -166,7 +166,7 @@ void Network<T>::layers_changed() {
   // Measured: a single step of wider layers is faster by small.cc.
   tiniest_ = tiny_.inlined && !penalized_ &&
              std::all_of(row_layers_.begin(), row_layers_.end(),
-                         [](const RowLayer& layer) { return layer.units <= 4; });
+                         [](const RowLayer& layer) { return layer.units <= 8; });
   ++layers_version_;
 }
 
@@ -267,7 +267,9 @@ void Network<T>::forward(Executor& executor, ConstView x, View out, bool trainin
   check_numbers(x);
   begin_heads();
   // Without a step: numbers from the other end of the range, which no training step reaches.
-  start({training, seed, step < 0 ? ~open_passes++ : static_cast<std::uint64_t>(step)});
+  // A step has a loss, which the caller computes: penalties of outputs are a part of it.
+  const std::uint64_t number = step < 0 ? ~open_passes++ : static_cast<std::uint64_t>(step);
+  start({training, seed, number, 0, step < 0 ? 0 : x.rows});
   reserve(x.rows);
   if (x.rows == 0) return;  // moving averages stay: there is nothing that they could move to
   forward_all(executor, x, View(), false, true);

@@ -185,6 +185,15 @@ class Network {
   void train_rows(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                   const index_t* order, index_t steps, OptimizerState<T>& optimizer, LossSum& total,
                   T* outputs);
+  // What an objective's single steps have in common, and whether that still holds.
+  RowStep<T> row_step(const Objective<T>& objective, const OptimizerState<T>& optimizer);
+  bool is_current(const RowStep<T>& step, const OptimizerState<T>& optimizer) const {
+    return step.layers_version == layers_version_ &&
+           step.settings_version == optimizer.settings()->version();
+  }
+  // Makes one, when it is possible; returns its loss.
+  double train_row(RowStep<T>& step, const T* x, const Targets<T>& targets,
+                   OptimizerState<T>& optimizer);
   // One such step, as in `train`; `outputs` may be null.
   LossSum train_row(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                     OptimizerState<T>& optimizer, T* outputs);
@@ -459,6 +468,7 @@ class Network {
   void layers_changed();
   // What the graph says of gradients: in which order they are added, and where they are kept.
   void plan_gradients();
+  TinyTraining<T> tiny_training(const Objective<T>& objective) const;
   // What dropout multiplies single rows with, for steps first, first + 1, ... of `train_rows`.
   void draw_factors(std::int64_t first, index_t steps);
 

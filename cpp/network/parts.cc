@@ -43,8 +43,8 @@ constexpr index_t numbers_of_task = index_t{1} << 15;
 
 }  // namespace
 
-// Of each leaf the sums of its losses: one for each head, and last the penalties of layers' outputs
-// if there are such.
+// For each leaf the sums of its losses: one for each head, and last the penalties of layers'
+// outputs if there are such.
 template <class T>
 struct Network<T>::PartSums {
   index_t leaves, heads, columns;

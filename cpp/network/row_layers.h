@@ -27,4 +27,16 @@ struct TinyLayers {
 template <class T>
 TinyLayers<T> tiny_layers_of(const KernelTable<T>& table, const Layers<T>& layers);
 
+// A single step of such a network when it is p -= rate * g, as far as all steps are alike: found
+// out when the first one is made, for what is asked at each step takes as long as a layer.
+template <class T>
+struct RowStep {
+  bool possible = false;  // whether it is also the fastest way
+  bool weights = true;    // whether rows may have weights
+  double divisor = 1;     // of the loss
+  TinyTraining<T> kernel{};
+  // What it was made for: how often the network's layers had changed, and the optimizer's settings.
+  std::uint64_t layers_version = 0, settings_version = 0;
+};
+
 }  // namespace densecore

@@ -25,7 +25,7 @@ _FILE = "training.safetensors"
 
 
 class BackupAndRestore(Callback):
-    """Make a training that is killed go on where it was, to the bit, when it is started again.
+    """Let a killed training resume where it was, with the same bits, when it is started again.
 
     After each epoch parameters, optimizer state, counters, the history so far and the state of all
     other callbacks are written to one file, which appears whole or not at all. ``fit`` with the

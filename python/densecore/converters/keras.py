@@ -156,7 +156,8 @@ def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model
             continue  # its numbers are in the configuration
         if views:
             shapes = [view.shape for view in views]
-            if isinstance(layer, layers.Normalization):  # Keras has a number, or one of each feature, where rows have more elements
+            if isinstance(layer, layers.Normalization):
+                # Keras has a number, or one of each feature, where rows have more elements.
                 shapes = [layer.shape_of_numbers] * 2
             values = arrays(entry, shapes)
             if values is None:

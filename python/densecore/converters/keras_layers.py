@@ -286,6 +286,9 @@ def _lookup(kind: Callable[..., layers.Layer], text: bool) -> Callable[[Config],
         c.refuse(sparse=False, pad_to_max_tokens=False, idf_weights=None, encoding="utf-8")
         c.pop("vocabulary_dtype")
         c.pop("vocabulary_size")
+        # How unknown tokens are dealt to several numbers, which are refused below.
+        c.pop("oov_method")
+        c.pop("salt")
         vocabulary = c.pop("vocabulary")
         if not isinstance(vocabulary, list | tuple):
             raise ValueError(f"{c.place}: found no vocabulary in the configuration, wanted a list")

@@ -45,6 +45,7 @@ class Node:
 
     @property
     def place(self) -> str:
+        """What messages call the node."""
         return f"node {self.name or ', '.join(self.outputs)} ({self.operator})"
 
 

@@ -86,6 +86,8 @@ class GraphReader:
             return [layers.Flatten()(x) if len(x.row) > 1 else x]
         if kind == "GLU":
             return [call(self, "glu", [x], {"dim": module.dim})]
+        if kind == "CosineSimilarity":
+            return [call(self, "cosine_similarity", list(given), {"dim": module.dim})]
         if kind == "Columns":
             return [x[:, module.first : module.last]]
         if kind in WITHOUT_EFFECT:
@@ -207,7 +209,8 @@ def from_traced(module: "nn.Module", input_shape: Any, name: str | None) -> Mode
     class Tracer(torch.fx.Tracer):  # type: ignore[misc,name-defined,unused-ignore]
         def is_leaf_module(self, child: "nn.Module", place: str) -> bool:
             kind = type(child).__name__
-            known = (*LAYERS, *ACTIVATIONS, *WITHOUT_EFFECT, "LayerGraph", "Flatten", "GLU")
+            known = (*LAYERS, *ACTIVATIONS, *WITHOUT_EFFECT, "LayerGraph", "Flatten", "GLU",
+                     "CosineSimilarity")  # fmt: skip
             return kind in known or bool(super().is_leaf_module(child, place))
 
         def iter(self, obj: Any) -> Any:

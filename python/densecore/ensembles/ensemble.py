@@ -201,8 +201,8 @@ class Ensemble(Predictions):
         Parameters
         ----------
         x, y, sample_weight : array_like
-            Arrays for all members, as for `Sequential.fit`; or a list with an array for each, or
-            one of a dimension more, x (members, rows, features).
+            Arrays for all members, as for `Sequential.fit` (no weights by default); or a list with
+            an array for each, or one of a dimension more, x (members, rows, features).
         batch_size : int, optional
             Rows per step, by default 32.
         verbose : {"auto", 0, 1}, default "auto"
@@ -212,14 +212,14 @@ class Ensemble(Predictions):
         validation_data : tuple (x, y) or (x, y, sample_weight), or "rest", optional
             Evaluated after each epoch; for all, or for each. "rest": the rows of x that a member
             is not trained on, with `indices` or `bootstrap`.
-        shuffle : bool
+        shuffle : bool, default True
             Whether each member has, in each epoch, an order of its own, which follows from its
             seed.
         class_weight : dict, optional
             Class number → factor of its rows' weights.
         indices : sequence of n arrays, or array (members, rows), optional
             The rows of x and y that each member is trained on, by their numbers, or a mask.
-        bootstrap : bool
+        bootstrap : bool, default False
             Whether each member is trained on as many rows as there are, drawn with replacement;
             which, follows from its seed: ``history.indices``.
         validation_indices : sequence of n arrays, optional

@@ -97,7 +97,7 @@ def to_text(program: Program, comments: list[str], *, int8: bool = False) -> tup
     ----------
     comments : list of str
         Lines for the head of the file.
-    int8 : bool
+    int8 : bool, default False
         Kernels as whole numbers of 8 bits with a factor for each unit: a quarter of the constants,
         and a relative error of up to 1/254 of a unit's largest weight in each weight.
 

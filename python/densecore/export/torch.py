@@ -69,7 +69,7 @@ def _made(torch: Any, layer: layers.Layer, rows: list[Row], dtype: Any) -> list[
     return made
 
 
-def _module(torch: Any, model: Any, dtype: Any) -> Any:
+def _module(torch: Any, model: "Compiled", dtype: Any) -> Any:
     """A model as a module: a stack as ``nn.Sequential``, another graph as a `LayerGraph`."""
     calls = calls_of(model)
     if calls.is_stack:

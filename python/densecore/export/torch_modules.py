@@ -269,7 +269,7 @@ class Merge(nn.Module):
     Parameters
     ----------
     kind : {"add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate"}
-    axis : int
+    axis : int, default -1
         Of ``concatenate``.
     """
 

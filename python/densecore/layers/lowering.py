@@ -132,19 +132,24 @@ class Plan:
         self.add({"kind": "activity_regularization", "linear": float(factor), "whole": int(whole)})
         self._added.append(self.here)
 
-    def _unused_columns(self, outputs: list[Source]) -> list[Source]:
-        """The columns of x that no layer takes, nor an output: the core wants a use of each."""
+    def _unused(self, outputs: list[Source]) -> list[Source]:
+        """The columns of x and the layers that no layer takes, nor an output, such as the other
+        outputs of a model within the model: the core wants a use of each."""
         width = self._widths[0]
-        if self.specs and "sources" not in self.specs[0]:  # of a stack, none
-            return []
         used = [False] * width
-        taken = [(source.layer, source.first, source.width) for source in outputs]
+        taken = [(source.layer, source.first, source.width) for source in outputs + self._added]
         for number, spec in enumerate(self.specs):
             taken += spec.get("sources", [(number - 1, 0, width)])
         for layer, first, count in taken:
             if layer == -1:
                 used[first : first + count] = [True] * count
-        found, first = [], 0
+        layers = {layer for layer, _, _ in taken}
+        found = [
+            Source(number, 0, (units,))
+            for number, units in enumerate(self._widths[1:])
+            if number not in layers
+        ]
+        first = 0
         while first < width:
             last = first
             while last < width and not used[last]:
@@ -175,7 +180,7 @@ class Plan:
         """Let the last layer put out what is at a source. A loss of logits is computed with the end
         of a layer: there must be one."""
         output = self.whole(output)
-        self._added += self._unused_columns([output])
+        self._added += self._unused([output])
         if self._added:
             activation = self._without_activation(output)
             self._with_added(output)
@@ -201,7 +206,7 @@ class Plan:
                 name, spec["activation"] = spec["activation"], "linear"
                 parameters = spec.pop("activation_parameters", [])
             activations.append((name, parameters))
-        self._added += self._unused_columns(sources)
+        self._added += self._unused(sources)
         sources[0] = self._with_added(sources[0])
         width = sum(source.width for source in sources)
         self.merge({"kind": "heads", "activations": activations}, sources, (width,))

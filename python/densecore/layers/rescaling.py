@@ -166,7 +166,7 @@ class Normalization(Layer):
         views = (self.mean, self.variance)
         kind = type(self).__name__
         for view, values in zip(views, self._values, strict=True):
-            if values.size not in (1, self._row[-1], view.size):
+            if values.size not in (1, *self._row[-1:], view.size):
                 raise ValueError(
                     f"{kind}: found numbers for {values.size} features, wanted {self._row[-1]}"
                 )

@@ -151,7 +151,7 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
             The share of the last rows (before any shuffling) that is held out.
         validation_data : tuple (x, y) or (x, y, sample_weight), or batches, optional
             Evaluated after each epoch.
-        shuffle : bool
+        shuffle : bool, default True
             Whether each epoch has an order of its own, which follows from the model's seed. Of
             batches with an index, their order; those of an iterable come as they come.
         class_weight : dict, optional
@@ -168,7 +168,7 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
             Matters where a validation goes batch by batch; the same as `batch_size` by default.
         validation_freq : int, default 1
             Validation after every so many epochs.
-        solver : {None, "lbfgs", "lm"} or LevenbergMarquardt
+        solver : {None, "lbfgs", "lm"} or LevenbergMarquardt, default None
             Minimises the loss of all rows at once instead of the optimizer's steps: for small
             problems, best in float64. "lbfgs" is SciPy's L-BFGS; "lm" is Levenberg–Marquardt, for
             the mean squared error, with its own options as ``solvers.LevenbergMarquardt(...)``. An

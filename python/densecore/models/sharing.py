@@ -8,6 +8,7 @@ import numpy as np
 
 from .._base import core
 from .._base.dtypes import DTYPES, Array
+from .._base.lazy import imports
 from .._data.arrays import as_vectors
 from .._data.dataset import Batch
 from ..distributed.group import Group, group_of
@@ -82,6 +83,7 @@ class Sharing:
         """Whether a step is one sum over the ranks, whose slots have its loss, and no more."""
         model = self.model
         others = self.tables or self.coupled or model._loans or model._constrained
+        others = others or not model._compiled_loss().in_core
         return len(model.metrics_names) == 1 and not others and self.network.sums_of_part == 1
 
     def serves(self, comm: Any) -> bool:
@@ -126,6 +128,12 @@ class Sharing:
     ) -> list[float]:
         """The gradient of a rank's share of a batch; returns the sums of its rows' losses."""
         self._place, self._rows = slice(share.begin, share.end), rows
+        loss = self.model._compiled_loss()
+        if isinstance(loss, CallableLoss):
+            with imports:
+                from . import shared_function
+
+            return shared_function.gradient(self.network, loss, batch, share, rows, outputs)
         if not self.coupled:
             return self.network.part_gradient(
                 *batch, share.cuts, share.leaf, rows, weights, outputs
@@ -267,11 +275,12 @@ def _build(model: Compiled, x: Any) -> None:
 
 
 def _check(model: Compiled) -> None:
-    if isinstance(model._compiled_loss(), CallableLoss):
-        raise ValueError(
-            "comm: found a loss that is a Python function, wanted one of the core's: its gradient "
-            "is a sum over rows"
-        )
+    loss = model._compiled_loss()
+    if not loss.in_core:
+        with imports:
+            from . import shared_function
+
+        shared_function.check(model, loss)
 
 
 def _description(model: Compiled) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def step_with_function(
     """One step with a loss that is a function; returns its loss before the update."""
     network = model._network
     outputs = network.forward(batch.x, None, True, step=network.steps)
-    penalty = network.penalty()
+    penalty = network.penalty() + network.output_penalty()
     value, gradient = loss.compute(batch.y, outputs, batch.weight)
     network.backward(gradient, False)
     network.apply_gradients()
@@ -44,9 +44,10 @@ def gradients_of_function(model: Compiled, loss: Any, batch: Batch) -> float:
     network = model._network
     outputs = network.forward(batch.x, None, True, step=network.steps)
     value, gradient = loss.compute(batch.y, outputs, batch.weight)
+    value = float(value) + network.output_penalty()
     network.backward(gradient, False)
     rows = len(outputs)
-    return float(value) + network.add_penalties(rows, network.batch_weights(None, rows))
+    return value + network.add_penalties(rows, network.batch_weights(None, rows))
 
 
 def train_on_batch(model: Compiled, batch: Batch) -> float | list[float]:

@@ -285,7 +285,7 @@ def to_text(
     ----------
     name : str, default "table"
         What the header's names begin with.
-    int8 : bool
+    int8 : bool, default False
         As of `densecore.export.export`.
     classes : sequence, optional
         Labels in the order of the probabilities; by default the target's texts.

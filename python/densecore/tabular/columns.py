@@ -6,8 +6,7 @@ seconds since 1970 (or since midnight), NaN where missing. Each cell of a file i
 is rarely asked for (a text of a number) is read again from the file's bytes.
 """
 
-import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,66 +15,16 @@ from numpy.typing import NDArray
 
 from .._base import core
 from .errors import TableError
-from .readings import PLAIN, SPELLINGS, Reading, described, with_units
+from .readings import PLAIN, SPELLINGS, Reading, compact_dates, described, with_units
+from .words import boolean
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int32]
-
-TRUE_WORDS = {"true", "t", "yes", "y", "on", "ja", "wahr", "oui", "vrai", "si", "sí", "sì", "sim",
-              "tak", "да"}  # fmt: skip
-FALSE_WORDS = {"false", "f", "no", "n", "off", "nein", "falsch", "non", "faux", "não", "nee", "nej",
-               "nei", "nie", "нет"}  # fmt: skip
-BOOLEAN_WORDS = TRUE_WORDS | FALSE_WORDS
 
 # A column whose known cells are numbers but for this share is a column of numbers, in which the
 # other texts are missing values ("unknown", "> 100").
 STRAY_SHARE = 0.05
 MIN_DISTINCT_WITH_STRAYS = 10
-
-_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+\Z")
-
-
-def category_key(text: str) -> str:
-    """What tells categories and classes apart: the text, but 2.0 is 2.
-
-    pandas writes whole numbers with a point when one of them is missing. ``007`` and ``1E3`` are
-    other texts than ``7`` and ``1000``.
-    """
-    found = _WHOLE.match(text)
-    return found.group(1) if found else text
-
-
-def boolean(text: str) -> float | None:
-    """1 for a word that says true, 0 for one that says false, else None."""
-    word = text.lower()
-    return 1.0 if word in TRUE_WORDS else 0.0 if word in FALSE_WORDS else None
-
-
-def spelled_alike(rows: dict[str, int]) -> dict[str, str]:
-    """Texts that are other spellings of one that more rows have: text → that one.
-
-    They differ by capital letters only, and are words: of three letters or more, or those of
-    booleans. ``a`` and ``A``, ``Co`` and ``CO`` stay apart.
-    """
-    words = {key.casefold() for key in rows} <= BOOLEAN_WORDS
-    commonest: dict[str, str] = {}
-    found: dict[str, str] = {}
-    for key in sorted(rows, key=lambda key: (-rows[key], key)):
-        if words or sum(letter.isalpha() for letter in key) >= 3:
-            first = commonest.setdefault(key.casefold(), key)
-            if first != key:
-                found[key] = first
-    return found
-
-
-def booleans_and_digits(texts: Collection[str]) -> bool:
-    """Whether texts are words of booleans, and 0 or 1 besides."""
-    folded = {category_key(text).casefold() for text in texts}
-    return (
-        bool(folded & {"0", "1"})
-        and bool(folded & BOOLEAN_WORDS)
-        and (folded <= BOOLEAN_WORDS | {"0", "1"})
-    )
 
 
 @dataclass
@@ -352,25 +301,6 @@ def _all_moments(texts: list[str]) -> tuple[bool, bool]:
         not np.isnan(core.parse_moments(texts, by_day)[0]).any() for by_day in (False, True)
     )
     return month, day
-
-
-_FIRST_YEAR, _LAST_YEAR = 1900, 2100
-
-
-def compact_dates(values: Array) -> Array:
-    """Seconds of numbers that spell dates (20210131); NaN for others."""
-    known = np.isfinite(values) & (values >= _FIRST_YEAR * 1e4) & (values < _LAST_YEAR * 1e4)
-    known &= values == np.floor(values)
-    whole = np.where(known, values, _FIRST_YEAR * 1e4 + 101).astype(np.int64)
-    year, month, day = whole // 10_000, whole // 100 % 100, whole % 100
-    known &= (month >= 1) & (month <= 12) & (day >= 1)
-    months = (year - 1970) * 12 + np.clip(month, 1, 12) - 1
-    first = months.astype("datetime64[M]").astype("datetime64[D]")
-    after = (months + 1).astype("datetime64[M]").astype("datetime64[D]")
-    known &= day <= (after - first).astype(np.int64)
-    seconds: Array = ((first.astype(np.int64) + day - 1) * 86400.0).astype(np.float64)
-    seconds[~known] = np.nan
-    return seconds
 
 
 # From values in memory --------------------------------------------------------------------------

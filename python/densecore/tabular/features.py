@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import BOOLEAN_WORDS, Array, Column, category_key, spelled_alike
+from .columns import Array, Column
 from .errors import listed
 from .json_fields import finite, flag, of_kind, positive, text, texts
 from .moments import MomentFeature
 from .readings import PLAIN, Reading
 from .scaling import bent, robust_scale, scaled
 from .surprises import Surprises
+from .words import BOOLEAN_WORDS, category_key, spelled_alike
 
 # A column's commonest texts have inputs of their own, up to so many.
 MAX_CATEGORIES = 100
@@ -169,7 +170,9 @@ class CategoricalFeature:
 
     Two categories that are never missing are one input, -1 or 1. `other`: an input for rare
     categories and those that training did not have; `missing`: one for an empty cell. Without
-    `other` an unseen category is as a missing one, and without both all inputs are 0.
+    `other` an unseen category is as a missing one, and without both all inputs are 0. `means`: of
+    many texts, what the last inputs are; others have 0 there. While a model is trained, `noise` and
+    `spread` (outputs,) say how they came about, see `target_means.learn_means`.
     """
 
     kind: ClassVar[str] = "categorical"
@@ -184,6 +187,11 @@ class CategoricalFeature:
     def __post_init__(self) -> None:
         self.noise = self.spread = np.ones(1)
         self._read_means()
+        self.set_categories(self.categories)
+
+    def set_categories(self, categories: list[str]) -> None:
+        """Have inputs for these texts only; to others belongs that of `other`."""
+        self.categories = categories
         self._place = {category_key(c): i for i, c in enumerate(self.categories)}
         self._folded: dict[str, int | None] = {}
         for key, i in self._place.items():
@@ -327,7 +335,8 @@ class CategoricalFeature:
         more = [
             name for name, there in (("others", self.other), ("missing", self.missing)) if there
         ]
-        return f"categories {listed([*self.categories, *more], 8)}"
+        means = f"; target's mean of {len(self.means)} texts" if self.means else ""
+        return f"categories {listed([*self.categories, *more], 8)}{means}"
 
 
 def category_counts(column: Column, rows: NDArray[np.intp]) -> tuple[list[str], list[int], int]:

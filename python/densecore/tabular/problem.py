@@ -192,7 +192,7 @@ def problem_of(
     bins = affordable_bins(preparation, len(rows), bins)
     if bins_wanted:
         known_weights = None if weights is None else weights[counts]
-        learn_means(preparation, table, counting, y[counts], known_weights)
+        notes += learn_means(preparation, table, counting, y[counts], known_weights)
     if bins:
         preparation.cut_numbers(table, counting, bins)
     x = preparation.transform(table, dtype)

@@ -148,7 +148,7 @@ def _apart(cell: str) -> tuple[str, str] | None:
     signs = [sign.strip() for sign in (found["sign"], found["inner"]) if sign]
     negative = sum(sign != "+" for sign in signs) + bool(found["open"])
     unit = " ".join(part for part in (found["before"], found["after"]) if part)
-    number = re.sub(r"(?<=\d)_(?=\d)", "", found["number"].strip())
+    number = re.sub(r"(?<=\d)_(?=\d{3}(?!\d))", "", found["number"].strip())
     return ("-" if negative % 2 else "") + number, unit
 
 
@@ -171,7 +171,8 @@ def with_units(
         The share of the rows that may be something else.
     """
     known = [i for i, level in enumerate(levels) if not core.is_missing_marker(level)]
-    if len(known) < _FEWEST or not any(_apart(levels[i]) for i in known[:_FIRST]):
+    first = [_apart(levels[i]) is not None for i in known[:_FIRST]]
+    if len(known) < _FEWEST or sum(first) < len(first) / 2:
         return None
     found = {i: _apart(levels[i]) for i in known}
     rows: dict[str, int] = {}
@@ -215,3 +216,24 @@ def _factors(rows: dict[str, int], total: int, most_others: float) -> dict[str, 
     if total - sum(alone.values()) <= most_others * total:
         return dict.fromkeys(sorted(alone), 1.0)
     return {}
+
+
+# Days -------------------------------------------------------------------------------------------
+
+_FIRST_YEAR, _LAST_YEAR = 1900, 2100
+
+
+def compact_dates(values: Array) -> Array:
+    """Seconds of numbers that spell dates (20210131); NaN for others."""
+    known = np.isfinite(values) & (values >= _FIRST_YEAR * 1e4) & (values < _LAST_YEAR * 1e4)
+    known &= values == np.floor(values)
+    whole = np.where(known, values, _FIRST_YEAR * 1e4 + 101).astype(np.int64)
+    year, month, day = whole // 10_000, whole // 100 % 100, whole % 100
+    known &= (month >= 1) & (month <= 12) & (day >= 1)
+    months = (year - 1970) * 12 + np.clip(month, 1, 12) - 1
+    first = months.astype("datetime64[M]").astype("datetime64[D]")
+    after = (months + 1).astype("datetime64[M]").astype("datetime64[D]")
+    known &= day <= (after - first).astype(np.int64)
+    seconds: Array = ((first.astype(np.int64) + day - 1) * 86400.0).astype(np.float64)
+    seconds[~known] = np.nan
+    return seconds

@@ -8,14 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.lazy import imports
-from .columns import (
-    BOOLEAN_WORDS,
-    Column,
-    booleans_and_digits,
-    category_key,
-    compact_dates,
-    spelled_alike,
-)
+from .columns import Column
 from .errors import TableError, counted, listed
 from .features import (
     MAX_CATEGORIES,
@@ -27,6 +20,8 @@ from .features import (
 )
 from .moments import MomentFeature
 from .reader import Table
+from .readings import compact_dates
+from .words import BOOLEAN_WORDS, booleans_and_digits, category_key, spelled_alike
 
 # A target of whole numbers is taken as classes up to this many different ones.
 MAX_INTEGER_CLASSES = 20

@@ -6,6 +6,7 @@ says most of what can be known (Micci-Barreca, 2001). A row that is trained on m
 target there: it gets the mean of the other parts of the rows.
 """
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+# Texts of fewer rows have no other input then. With one that says which text it is, the rows of a
+# part would be told by what the mean leaves out: it is small where their own targets are large.
+_SURE_ROWS = 200
 # A file holds so many of a column, the commonest.
 _MOST = 20_000
 # Of more classes, each would have an input.
@@ -37,8 +41,8 @@ _OTHER_PARTS = 8
 def learn_means(
     preparation: "Preparation", table: "Table", rows: NDArray[np.intp], y: Array,
     weight: Array | None,
-) -> None:  # fmt: skip
-    """Give columns of many texts inputs for the means of a target.
+) -> list[str]:  # fmt: skip
+    """Give columns of many texts inputs for the means of a target; a note on each.
 
     Parameters
     ----------
@@ -47,8 +51,9 @@ def learn_means(
     y : ndarray (rows,) of class numbers, or (rows, outputs)
     """
     truth = _truth(preparation, y)
+    notes: list[str] = []
     if truth is None:
-        return
+        return notes
     w = np.ones(len(rows)) if weight is None else weight
     for feature in preparation.features:
         if not isinstance(feature, CategoricalFeature) or not feature.other:
@@ -67,7 +72,15 @@ def learn_means(
         if not (noise < _MOST_NOISE).any() or not (spread > 0).all():
             feature.set_means([], nothing, noise, spread)
         else:
+            rows_of = dict(zip(keys, counts, strict=True))
+            sure = [text for text in feature.categories if rows_of.get(text, 0) >= _SURE_ROWS]
+            feature.set_categories(sure or [keys[order[0]]])
             feature.set_means([keys[i] for i in order], found[:-1], noise, spread)
+            notes.append(
+                f"column '{feature.name}': the target's mean of each of {len(order)} texts is an "
+                "input"
+            )
+    return notes
 
 
 def outside_means(problem: "Problem", parts: list[Indices]) -> NDArray[Any]:
@@ -135,7 +148,7 @@ def _noise(places: NDArray[np.intp], truth: Array, w: Array, count: int) -> Arra
     within /= max(w.sum() - groups, 1)
     between = (n * (means - mean) ** 2).sum(axis=0) - (groups - 1) * within
     # Less what it is by chance, twice its deviation where categories are all the same.
-    chance = (2 * groups * (1 + groups / max(len(places) - groups, 1))) ** 0.5
+    chance = math.sqrt(2 * groups * (1 + groups / max(len(places) - groups, 1)))
     between -= 2 * chance * within
     between /= max(float(n.sum() - (n**2).sum() / n.sum()), 1e-300)
     noise: Array = np.clip(within / np.maximum(between, 1e-12), 1.0, _MOST_NOISE)

@@ -8,17 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .algebra import expm1, log1p
-from .columns import (
-    Array,
-    Column,
-    boolean,
-    booleans_and_digits,
-    category_key,
-    refuse_text,
-    spelled_alike,
-)
+from .columns import Array, Column, refuse_text
 from .errors import TableError, counted
 from .json_fields import finite, flag, positive, text, texts
+from .words import boolean, booleans_and_digits, category_key, spelled_alike
 
 
 @dataclass
