@@ -27,15 +27,15 @@ constexpr MemberRow hot_rows[] = {
 };
 
 constexpr MemberRow step_rows[] = {
-    method<BoundStep>("run(steps)", DENSECORE_MEMBER(run_steps),
-                      "Make a number of steps, and return the loss before the last one."),
+    method("run(steps)", DENSECORE_MEMBERS(BoundStep, run_steps),
+           "Make a number of steps, and return the loss before the last one."),
 };
 constexpr MemberRow part_rows[] = {
-    method<BoundPart>("gradient(x, y)", DENSECORE_MEMBER(gradient),
-                      "Leave the part's gradient and loss in the network's `reduced`."),
-    method<BoundPart>("update()", DENSECORE_MEMBER(update),
-                      "With those of all parts there: the loss before the update; None for no "
-                      "update."),
+    method("gradient(x, y)", DENSECORE_MEMBERS(BoundPart, gradient),
+           "Leave the part's gradient and loss in the network's `reduced`."),
+    method("update()", DENSECORE_MEMBERS(BoundPart, update),
+           "With those of all parts there: the loss before the update; None for no "
+           "update."),
 };
 
 }  // namespace

@@ -7,26 +7,25 @@ namespace densecore::bindings {
 namespace {
 
 constexpr MemberRow rows[] = {
-    method<PyNetwork>("trained()", DENSECORE_MEMBER(trained),
-                      "(begin, end, l1, l2) of each array of parameters that is trained."),
-    method<PyNetwork>("fused()", DENSECORE_MEMBER(fused),
-                      "Whether the loss takes the last layer's z, before its activation."),
-    method<PyNetwork>("sample_gradients(x, y, out)", DENSECORE_MEMBER(sample_gradients),
-                      "The gradient of each row's loss, into `out` (rows, parameters)."),
-    method<PyNetwork>("parameter_jacobian(x, out)", DENSECORE_MEMBER(parameter_jacobian),
-                      "d outputs / d parameters, into `out` (rows * outputs, parameters)."),
-    method<PyNetwork>("normal_equations(x, y, sample_weight, matrix, vector)",
-                      DENSECORE_MEMBER(normal_equations),
-                      "J' W J into `matrix` and J' W r into `vector` for r = output - y, J its "
-                      "Jacobian by what is trained; returns the sum of w * r ** 2."),
-    method<PyNetwork>("jets_forward(x, direction, vector, order, stop_at_z=False)",
-                      DENSECORE_MEMBER(jets_forward),
-                      "Outputs, and their first and second derivatives along a direction of the "
-                      "inputs or the parameters (`vector`)."),
-    method<PyNetwork>(
-        "jets_backward(gradients, out, input_gradient, of_parameters=False)",
-        DENSECORE_MEMBER(jets_backward),
-        "From the gradients by those to the gradients by the parameters, in `out`, and by x."),
+    method("trained()", DENSECORE_MEMBERS(PyNetwork, trained),
+           "(begin, end, l1, l2) of each array of parameters that is trained."),
+    method("fused()", DENSECORE_MEMBERS(PyNetwork, fused),
+           "Whether the loss takes the last layer's z, before its activation."),
+    method("sample_gradients(x, y, out)", DENSECORE_MEMBERS(PyNetwork, sample_gradients),
+           "The gradient of each row's loss, into `out` (rows, parameters)."),
+    method("parameter_jacobian(x, out)", DENSECORE_MEMBERS(PyNetwork, parameter_jacobian),
+           "d outputs / d parameters, into `out` (rows * outputs, parameters)."),
+    method("normal_equations(x, y, sample_weight, matrix, vector)",
+           DENSECORE_MEMBERS(PyNetwork, normal_equations),
+           "J' W J into `matrix` and J' W r into `vector` for r = output - y, J its "
+           "Jacobian by what is trained; returns the sum of w * r ** 2."),
+    method("jets_forward(x, direction, vector, order, stop_at_z=False)",
+           DENSECORE_MEMBERS(PyNetwork, jets_forward),
+           "Outputs, and their first and second derivatives along a direction of the "
+           "inputs or the parameters (`vector`)."),
+    method("jets_backward(gradients, out, input_gradient, of_parameters=False)",
+           DENSECORE_MEMBERS(PyNetwork, jets_backward),
+           "From the gradients by those to the gradients by the parameters, in `out`, and by x."),
 };
 template <class T>
 constexpr MemberRow functions[] = {

@@ -8,42 +8,41 @@ namespace densecore::bindings {
 namespace {
 
 constexpr MemberRow rows[] = {
-    property<PyEnsemble>("parameters", DENSECORE_MEMBER(parameters),
-                         "A view (members, parameters)."),
-    property<PyEnsemble>("states", DENSECORE_MEMBER(states),
-                         "A view (members, numbers) of what layers keep besides parameters."),
-    property<PyEnsemble>("seeds", DENSECORE_MEMBER(seeds), DENSECORE_MEMBER(set_seeds),
-                         "Seeds of the members' shuffles and dropout masks."),
-    method<PyEnsemble>(
-        "compile(loss, reduction, optimizers, metrics, from_logits, loss_parameters)",
-        DENSECORE_MEMBER(compile),
-        "Choose loss and metrics of all members, and an optimizer for each; their states start "
-        "anew."),
-    method<PyEnsemble>("compile_heads(heads, optimizers, metrics)", DENSECORE_MEMBER(compile_heads),
-                       "Choose a loss for each output, as a dictionary; see `compile`."),
-    method<PyEnsemble>(
-        "optimizer_states(member)", DENSECORE_MEMBER(optimizer_states),
-        "Views (parameters,) of the arrays that a member's optimizer keeps, by name."),
-    method<PyEnsemble>("progress()", DENSECORE_MEMBER(progress),
-                       "(steps, epochs) of training since compilation, a number for each member."),
-    method<PyEnsemble>("set_progress(member, steps, epochs)", DENSECORE_MEMBER(set_progress),
-                       "Set a member's counters."),
-    method<PyEnsemble>(
+    property("parameters", DENSECORE_MEMBERS(PyEnsemble, parameters),
+             "A view (members, parameters)."),
+    property("states", DENSECORE_MEMBERS(PyEnsemble, states),
+             "A view (members, numbers) of what layers keep besides parameters."),
+    property("seeds", DENSECORE_MEMBERS(PyEnsemble, seeds),
+             DENSECORE_MEMBERS(PyEnsemble, set_seeds),
+             "Seeds of the members' shuffles and dropout masks."),
+    method("compile(loss, reduction, optimizers, metrics, from_logits, loss_parameters)",
+           DENSECORE_MEMBERS(PyEnsemble, compile),
+           "Choose loss and metrics of all members, and an optimizer for each; their states start "
+           "anew."),
+    method("compile_heads(heads, optimizers, metrics)",
+           DENSECORE_MEMBERS(PyEnsemble, compile_heads),
+           "Choose a loss for each output, as a dictionary; see `compile`."),
+    method("optimizer_states(member)", DENSECORE_MEMBERS(PyEnsemble, optimizer_states),
+           "Views (parameters,) of the arrays that a member's optimizer keeps, by name."),
+    method("progress()", DENSECORE_MEMBERS(PyEnsemble, progress),
+           "(steps, epochs) of training since compilation, a number for each member."),
+    method("set_progress(member, steps, epochs)", DENSECORE_MEMBERS(PyEnsemble, set_progress),
+           "Set a member's counters."),
+    method(
         "fit(data, validation, epochs, batch_size, shuffle, report, best=None)",
-        DENSECORE_MEMBER(fit),
+        DENSECORE_MEMBERS(PyEnsemble, fit),
         "Train all members for a number of epochs. `data`: lists of x, y, weights or None, and row "
         "numbers or None, one for all members or one each. Writes (epochs, values, members) to "
         "`report`. `best`: which epochs' parameters are kept; see the core's BestEpoch."),
-    method<PyEnsemble>(
-        "evaluate(data, report)", DENSECORE_MEMBER(evaluate),
-        "Write the loss and the metrics of all members to `report` (1, values, members)."),
-    method<PyEnsemble>("train_on_batch(x, y, sample_weight=None)", DENSECORE_MEMBER(train_on_batch),
-                       "One step of each member; returns the losses (members,) before it."),
-    method<PyEnsemble>(
-        "predict(x, out=None)", DENSECORE_MEMBER(predict),
-        "The outputs (members, rows, units) for x (rows, inputs), or (members, rows, inputs)."),
-    method<PyEnsemble>("finish_training()", DENSECORE_MEMBER(finish_training),
-                       "Replace parameters by their average, where an optimizer keeps one."),
+    method("evaluate(data, report)", DENSECORE_MEMBERS(PyEnsemble, evaluate),
+           "Write the loss and the metrics of all members to `report` (1, values, members)."),
+    method("train_on_batch(x, y, sample_weight=None)",
+           DENSECORE_MEMBERS(PyEnsemble, train_on_batch),
+           "One step of each member; returns the losses (members,) before it."),
+    method("predict(x, out=None)", DENSECORE_MEMBERS(PyEnsemble, predict),
+           "The outputs (members, rows, units) for x (rows, inputs), or (members, rows, inputs)."),
+    method("finish_training()", DENSECORE_MEMBERS(PyEnsemble, finish_training),
+           "Replace parameters by their average, where an optimizer keeps one."),
     reserved_method<PyEnsemble>(),
 };
 

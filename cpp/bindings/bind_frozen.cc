@@ -11,13 +11,13 @@ PyObject* itself(PyObject* self, const Given&) {
 }
 
 constexpr MemberRow rows[] = {
-    property<PyFrozen>("input_shape", DENSECORE_MEMBER(input_shape), "(None, features)."),
-    property<PyFrozen>("output_shape", DENSECORE_MEMBER(output_shape), "(None, units)."),
-    property<PyFrozen>("dtype", DENSECORE_MEMBER(dtype), "float32 or float64."),
-    method<PyFrozen>("count_params()", DENSECORE_MEMBER(count_params), "Number of parameters."),
+    property("input_shape", DENSECORE_MEMBERS(PyFrozen, input_shape), "(None, features)."),
+    property("output_shape", DENSECORE_MEMBERS(PyFrozen, output_shape), "(None, units)."),
+    property("dtype", DENSECORE_MEMBERS(PyFrozen, dtype), "float32 or float64."),
+    method("count_params()", DENSECORE_MEMBERS(PyFrozen, count_params), "Number of parameters."),
     method_by("__copy__()", itself, "Itself: it never changes."),
     method_by("__deepcopy__(memo)", itself, "Itself: it never changes."),
-    method<PyFrozen>("__repr__()", DENSECORE_MEMBER(text), "Sizes and dtype."),
+    method("__repr__()", DENSECORE_MEMBERS(PyFrozen, text), "Sizes and dtype."),
     // Replaces that of all core classes, which refuses.
     method_by(
         "__reduce__()",

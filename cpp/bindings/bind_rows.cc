@@ -58,13 +58,14 @@ std::unique_ptr<PyRows<T>> csr(const py::object& data, const py::object& indices
 }
 
 constexpr MemberRow rows[] = {
-    property<PyRows>("shape", DENSECORE_MEMBER(shape), "(rows, columns)."),
-    method<PyRows>("__len__()", DENSECORE_MEMBER(size), "Number of rows."),
-    method<PyRows>("slice(begin, end)", DENSECORE_MEMBER(slice),
-                   "The rows from `begin` to `end`, without a copy."),
-    method<PyRows>("read(begin, end)", DENSECORE_MEMBER(read),
-                   "The rows from `begin` to `end` as an array."),
-    method<PyRows>("take(order)", DENSECORE_MEMBER(take), "The rows of these numbers as an array."),
+    property("shape", DENSECORE_MEMBERS(PyRows, shape), "(rows, columns)."),
+    method("__len__()", DENSECORE_MEMBERS(PyRows, size), "Number of rows."),
+    method("slice(begin, end)", DENSECORE_MEMBERS(PyRows, slice),
+           "The rows from `begin` to `end`, without a copy."),
+    method("read(begin, end)", DENSECORE_MEMBERS(PyRows, read),
+           "The rows from `begin` to `end` as an array."),
+    method("take(order)", DENSECORE_MEMBERS(PyRows, take),
+           "The rows of these numbers as an array."),
 };
 template <class T>
 constexpr MemberRow makers[] = {

@@ -44,13 +44,13 @@ class CoreObject {
 // That of a class with one for each dtype.
 template <class T>
 class TypedObject : public CoreObject {
- protected:
-  TypedObject() : CoreObject(of_type) {}
-
- private:
+ public:
 #define DENSECORE_DTYPE(U, NAME, field, dtype) std::is_same_v<T, U> ? Dtype::NAME:
   static constexpr Dtype of_type = DENSECORE_FOR_EACH_DTYPE(DENSECORE_DTYPE) Dtype::none;
 #undef DENSECORE_DTYPE
+
+ protected:
+  TypedObject() : CoreObject(of_type) {}
 };
 
 // Calls body(object of the dtype's own class).
@@ -244,8 +244,6 @@ template <class R, class... P>
 struct Callable<R (*)(P...)> {
   using All = Parameters<P...>;
 };
-template <auto member>
-using CallableRest = typename Callable<std::remove_const_t<decltype(member)>>::Rest;
 template <class Function>
 struct FreeCallable;
 template <class R, class C, class... P>
@@ -294,46 +292,65 @@ PyObject* call_member(PyObject* self, const Given& given) {
   }
 }
 
-// The same of a class for each dtype. Member is DENSECORE_MEMBER(name).
-template <template <class> class Class, class Member>
-PyObject* call_typed(PyObject* self, const Given& given) {
-  const auto call = [](auto& object, auto& read) {
-    constexpr auto member = Member{}.template operator()<std::remove_cvref_t<decltype(object)>>();
-    using Own = Callable<std::remove_const_t<decltype(member)>>;
-    auto& owner = static_cast<typename Own::Object&>(object);
-    return Own::Rest::call(
+// A member function of the class of one dtype.
+template <class Class, auto member>
+struct TypedMember {
+  using Own = Callable<std::remove_const_t<decltype(member)>>;
+  using Rest = typename Own::Rest;
+  static constexpr Dtype precision = Class::of_type;
+
+  template <class Tuple>
+  static PyObject* call(CoreObject& object, Tuple& read) {
+    auto& owner = static_cast<typename Own::Object&>(static_cast<Class&>(object));
+    return Rest::call(
         [&owner](auto&&... p) -> decltype(auto) {
           return (owner.*member)(std::forward<decltype(p)>(p)...);
         },
         read);
-  };
-  using Rest = CallableRest<Member{}.template operator()<Class<float>>()>;
-#define DENSECORE_SAME(T, NAME, field, dtype) \
-  &&std::is_same_v<CallableRest<Member{}.template operator()<Class<T>>()>, Rest>
-  constexpr bool same = true DENSECORE_FOR_EACH_DTYPE(DENSECORE_SAME);
-#undef DENSECORE_SAME
-  CoreObject& own = self_of<CoreObject>(self);
-  if constexpr (same) {  // arguments are converted once
-    auto read = Rest::read(given);
-    return with_dtype<Class>(own, [&](auto& object) { return call(object, read); });
-  } else {  // one of them is an object of the same dtype
-    return with_dtype<Class>(own, [&](auto& object) {
-      constexpr auto member = Member{}.template operator()<std::remove_cvref_t<decltype(object)>>();
-      auto read = CallableRest<member>::read(given);
-      return call(object, read);
-    });
   }
-}
+};
+// The same one of the classes of all dtypes.
+template <class First, class... Others>
+struct Members {
+  static PyObject* call(PyObject* self, const Given& given) {
+    CoreObject& object = self_of<CoreObject>(self);
+    if constexpr ((std::is_same_v<typename First::Rest, typename Others::Rest> && ...)) {
+      auto read = First::Rest::read(given);  // arguments are converted once
+      PyObject* result = First::precision == object.precision ? First::call(object, read) : nullptr;
+      ((Others::precision == object.precision ? void(result = Others::call(object, read)) : void()),
+       ...);
+      return result;
+    } else {  // one of them is an object of the same dtype
+      PyObject* result = read_and_call<First>(object, given);
+      ((Others::precision == object.precision ? void(result = read_and_call<Others>(object, given))
+                                              : void()),
+       ...);
+      return result;
+    }
+  }
 
-#define DENSECORE_MEMBER(name) []<class Class>() { return &Class::name; }
+ private:
+  template <class Member>
+  static PyObject* read_and_call(CoreObject& object, const Given& given) {
+    if (Member::precision != object.precision) return nullptr;
+    auto read = Member::Rest::read(given);
+    return Member::call(object, read);
+  }
+};
+
+// A row of DENSECORE_FOR_EACH_DTYPE is an argument here. Not a generic lambda that gives the member
+// of any class: Clang 14 fails.
+#define DENSECORE_MEMBERS(Class, name)                    \
+  Members<TypedMember<Class<float>, &Class<float>::name>, \
+          TypedMember<Class<double>, &Class<double>::name>>()
 
 template <auto function>
 consteval MemberRow method(const char* signature, const char* doc) {
   return {signature, doc, counts_of(signature), MemberRow::Kind::method, call_member<function>};
 }
-template <template <class> class Class, class Member>
-consteval MemberRow method(const char* signature, Member, const char* doc) {
-  return {signature, doc, counts_of(signature), MemberRow::Kind::method, call_typed<Class, Member>};
+template <class... M>
+consteval MemberRow method(const char* signature, Members<M...>, const char* doc) {
+  return {signature, doc, counts_of(signature), MemberRow::Kind::method, Members<M...>::call};
 }
 // One of the functions that a training loop calls for every step, which reads its arguments itself.
 consteval MemberRow method_at(const char* signature, MemberRow::Entry entry, const char* doc) {
@@ -348,13 +365,13 @@ template <auto get>
 consteval MemberRow property(const char* name, const char* doc) {
   return {name, doc, {}, MemberRow::Kind::property, call_member<get>};
 }
-template <template <class> class Class, class Get>
-consteval MemberRow property(const char* name, Get, const char* doc) {
-  return {name, doc, {}, MemberRow::Kind::property, call_typed<Class, Get>};
+template <class... M>
+consteval MemberRow property(const char* name, Members<M...>, const char* doc) {
+  return {name, doc, {}, MemberRow::Kind::property, Members<M...>::call};
 }
-template <template <class> class Class, class Get, class Set>
-consteval MemberRow property(const char* name, Get, Set, const char* doc) {
-  return {name, doc, {}, MemberRow::Kind::property, call_typed<Class, Get>, call_typed<Class, Set>};
+template <class... Get, class... Set>
+consteval MemberRow property(const char* name, Members<Get...>, Members<Set...>, const char* doc) {
+  return {name, doc, {}, MemberRow::Kind::property, Members<Get...>::call, Members<Set...>::call};
 }
 
 // A function without an object.
