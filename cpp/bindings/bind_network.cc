@@ -58,7 +58,7 @@ void register_for(py::module_& module, const char* name, const char* metrics_nam
       .def("set_function", &N::set_function, py::arg("layer"), py::arg("forward"),
            py::arg("derivative"),
            "Set the functions of a layer of kind 'function': forward(x) and derivative(x, a), on "
-           "copies (rows, units).")
+           "copies (rows, units); with units, derivative(x, dC/da) is dC/dx.")
       .def("compile", &N::compile, py::arg("loss"), py::arg("reduction"), py::arg("optimizer"),
            py::arg("metrics"), py::arg("seed"), py::arg("from_logits") = false,
            py::arg("loss_parameters") = std::vector<double>(),

@@ -22,6 +22,7 @@ from .has_weights import HasWeights
 from .input import Input, row_shape
 from .lowering import Plan, Row, Source
 from .symbols import Node, Symbol, WhenTrained, are_symbols, connect, node_of
+from .whole_function import penalise
 
 
 class Layer(HasWeights):
@@ -122,7 +123,8 @@ class Layer(HasWeights):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         shape = input_shape if input_shape is not None else row_shape(batch_input_shape)
         shape = shape if shape is not None else input_dim
-        self._given_input = None if shape is None else Input(shape)
+        unknown = isinstance(shape, tuple | list) and None in shape  # the data will say
+        self._given_input = None if shape is None or unknown else Input(shape)
         self._views: tuple[dict[str, Array], dict[str, Array], dict[str, Array]] | None = None
         self._network: Network | None = None
         self._core_indices: list[int] = []  # of the network's layers with these weights
@@ -162,13 +164,15 @@ class Layer(HasWeights):
             own = Symbol.operators["layer of one's own"]
             cls.__bases__ = tuple(own if base is Layer else base for base in cls.__bases__)
         elif "call" in vars(cls) and not cls._is_own:
-            kind = next(base.__name__ for base in cls.__mro__ if base.__module__ != cls.__module__)
-            raise TypeError(
-                f"class {cls.__name__}: found a method call in a subclass of {kind}, which "
-                "the core computes, and does not call; wanted a subclass of Layer, whose call may "
-                f"call a {kind}; for units that drop out in predictions, too, there is "
-                "model(x, training=True)"
-            )
+            kind = next(base for base in cls.__mro__ if base.__module__ != cls.__module__)
+            own = Symbol.operators["own class of"](kind) if kind in cls.__bases__ else None
+            if own is None:
+                raise TypeError(
+                    f"class {cls.__name__}: found a method call in a subclass of {kind.__name__}, "
+                    "which the core computes, and does not call; wanted a subclass of Layer, whose "
+                    f"call may call a {kind.__name__}"
+                )
+            cls.__bases__ = tuple(own if base is kind else base for base in cls.__bases__)
 
     def __call__(self, inputs: Any, training: Any = None) -> Any:
         """The layer's outputs for an array, at once; or, for a symbol, that of its outputs.
@@ -255,6 +259,11 @@ class Layer(HasWeights):
     def built(self) -> bool:
         """Whether the layer belongs to a model whose number of inputs is known."""
         return self._network is not None
+
+    @property
+    def dtype(self) -> str:
+        """That of the model; before there is one, ``backend.floatx()``."""
+        return floatx() if self._network is None else str(self._network.parameters.dtype)
 
     @property
     def trainable(self) -> bool:
@@ -432,6 +441,8 @@ class Layer(HasWeights):
             return [Source(-2, 0, (*row[:-1], *pieces[0].row), tuple(pieces))]
         plan.go_to(sources[0])
         self._plan(plan)
+        if isinstance(self.activity_regularizer, regularizers.FunctionRegularizer):
+            penalise(plan, self.activity_regularizer)
         plan.penalise(regularizers.factors(self.activity_regularizer))
         return [plan.here]
 
@@ -492,7 +503,7 @@ class Layer(HasWeights):
         self._core_indices = places
         if places:
             parameters, gradients, states = network.layer_views(places[0])
-            self._views = (named(parameters), gradients, named(states))
+            self._views = (named(parameters, self.name), gradients, named(states, self.name))
 
     def _twin(self) -> "Layer":
         """A layer of the same description, which belongs to no network."""

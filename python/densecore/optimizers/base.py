@@ -278,6 +278,16 @@ class Optimizer:
             return float(self._values()["learning_rate"])
         return float(schedule(int(self.iterations)))
 
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        own = {"update_step", "apply", "apply_gradients"} & vars(cls).keys()
+        if own and not cls.__module__.startswith("densecore."):
+            raise TypeError(
+                f"class {cls.__name__}: found a method {min(own)}, which the loop in the core does "
+                "not call; wanted a loop of one's own: out = model.forward(x), "
+                "model.backward(gradient), and a rule that writes to model.parameters"
+            )
+
     def __setattr__(self, key: str, value: Any) -> None:
         if key == "lr":
             warn("optimizer.lr is called optimizer.learning_rate now", DeprecationWarning)
@@ -302,6 +312,8 @@ class Optimizer:
             self._tell_the_core()
         elif key in self._choices:
             self._set_choice(key, value)
+        elif not type(self).__module__.startswith("densecore.") and key not in self._values():
+            object.__setattr__(self, key, value)
         else:
             self._set(key, value)
 
