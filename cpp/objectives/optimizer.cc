@@ -23,9 +23,15 @@ void check_number(const char* name, double value, bool valid, const char* wanted
   throw std::invalid_argument(text.str());
 }
 
+std::uint64_t new_version() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
-OptimizerSettings::OptimizerSettings(const std::string& name) : name_(name) {
+OptimizerSettings::OptimizerSettings(const std::string& name)
+    : name_(name), version_(new_version()) {
   // Names and hyperparameters are the same in every table.
   const auto& entry = find_optimizer(*active_kernels().f64, name);
   for (int i = 0; i < entry.hyperparameter_count; ++i) {
@@ -69,6 +75,7 @@ void OptimizerSettings::set_gradient_steps(const GradientSteps& steps) {
   check_number("ema_overwrite_frequency", static_cast<double>(steps.ema_overwrite),
                steps.ema_overwrite >= 0, "an integer >= 1, or None");
   gradient_steps_ = steps;
+  version_ = new_version();
 }
 
 void OptimizerSettings::set_schedule(Schedule schedule) {
@@ -184,13 +191,14 @@ Update<T> OptimizerState<T>::make_update(T* parameters, const T* gradients) {
   for (int i = 0; i < entry_->state_count; ++i) update.states[i] = states_->data() + i * count_;
   if (ema_) {
     update.average = extra(accumulation_ > 1 ? 1 : 0);
-    update.momentum = settings_->gradient_steps().ema_momentum;
   }
   return update;
 }
 
 template <class T>
 void OptimizerState<T>::advance(Update<T>& update) {
+  // Others than at the compilation, where weights have been loaded since.
+  if (ema_ && steps / accumulation_ == 0) std::copy_n(update.parameters, count_, update.average);
   prepare(steps, settings_->values(steps), {}, update);
   ++steps;
 }
@@ -199,7 +207,10 @@ template <class T>
 void OptimizerState<T>::prepare(std::int64_t number, HyperparameterValues values,
                                 const Multipliers& multipliers, Update<T>& update) const {
   values[0] *= multipliers.rate;
-  entry_->prepare(values.data(), number / accumulation_ + 1, update.scalars);
+  const std::int64_t before = number / accumulation_;
+  entry_->prepare(values.data(), before + 1, update.scalars);
+  // As in Keras the average starts at what the first update makes of the parameters.
+  update.momentum = before > 0 ? settings_->gradient_steps().ema_momentum : 0;
   // A product with 1 leaves all bits.
   update.decay = 1 - values[0] * (multipliers.decay * settings_->gradient_steps().weight_decay);
 }

@@ -20,6 +20,7 @@ from .fixed import (
     Selection,
 )
 from .input import Input, InputLayer
+from .lookups import IntegerLookup, StringLookup
 from .merge import (
     Add,
     Average,
@@ -49,13 +50,7 @@ from .normalization import (
 from .own import OwnLayer as OwnLayer
 from .own_of_kind import AlwaysRandom as AlwaysRandom
 from .periodic import PeriodicEmbedding, Scale
-from .preprocessing import (
-    CategoryEncoding,
-    Discretization,
-    Hashing,
-    IntegerLookup,
-    StringLookup,
-)
+from .preprocessing import CategoryEncoding, Discretization, Hashing
 from .rescaling import Normalization, Rescaling
 from .residual import Residual
 from .serialization import deserialize

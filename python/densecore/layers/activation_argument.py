@@ -61,7 +61,7 @@ class FunctionName(str):
 
 
 def function_of(activation: Any) -> Any:
-    """A name, or an object for what needs more than a name."""
+    """An `activation` argument as a name, or as an object where a name is not enough."""
     if isinstance(activation, UserActivation):
         return activation
     if isinstance(activation, tuple | list):
@@ -80,9 +80,9 @@ def function_of(activation: Any) -> Any:
         activation = custom
     known = activations.Activation | Layer | type | str
     if callable(activation) and not isinstance(activation, known):
-        return Symbol.operators["derived"](activation)
+        return Symbol.operators["derived"](activation)  # set by `element_function`
     function = activations.get(activation)
-    # A name says all of what has no parameters, or those that the name stands for.
+    # A function whose parameters are the defaults is stored by its name.
     return FunctionName(function.name) if function.is_default else function
 
 

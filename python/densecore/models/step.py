@@ -24,7 +24,7 @@ def train_batch(
         step_with_function(model, model.loss, batch, running_metrics)
     else:
         model._network.train_batch(*batch, running_metrics, penalty_weight)
-        model._give_back()
+        model._constrain()
 
 
 def step_with_function(
@@ -37,12 +37,12 @@ def step_with_function(
     update."""
     network = model._network
     outputs = network.forward(batch.x, None, True, step=network.steps)
-    penalty = network.penalty()
+    penalty = network.penalty() + network.output_penalty()
     value, gradient = _computed(loss, batch, outputs)
     network.backward(gradient, False)
     penalty += model._own_penalty(with_gradients=True)
     network.apply_gradients()
-    model._give_back()  # before the network is asked for again, which takes the owner's weights
+    model._constrain()  # before the network is asked for again, which takes the owner's weights
     if running_metrics is not None:
         add_to_metrics(model, outputs, batch.y, value + penalty, running_metrics)
     return float(value) + penalty
@@ -64,10 +64,11 @@ def gradients_of_function(model: Compiled, loss: Any, batch: Batch) -> float:
     network = model._network
     outputs = network.forward(batch.x, None, True, step=network.steps)
     value, gradient = _computed(loss, batch, outputs)
+    value = float(value) + network.output_penalty()
     network.backward(gradient, False)
     value += model._own_penalty(with_gradients=True)
     rows = len(outputs)
-    return float(value) + network.add_penalties(rows, network.batch_weights(None, rows))
+    return value + network.add_penalties(rows, network.batch_weights(None, rows))
 
 
 def train_on_batch(model: Compiled, batch: Batch) -> float | list[float]:

@@ -222,7 +222,7 @@ class _Problem:
                 "sample_weight: found a negative one, wanted numbers >= 0: solver='lm' minimises a "
                 "sum of squares"
             )
-        # Of ranks that have the rows together, the sums over all of them.
+        # Where ranks share the rows: the network that adds up their sums.
         self._ranks: Any = None
         if hasattr(network, "over_leaves"):
             self._ranks = network
