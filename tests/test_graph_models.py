@@ -78,8 +78,7 @@ def test_functions_and_operators_make_layers() -> None:
         assert dc.Model([p, q], both).predict([P, Q]).shape == (5, width + 6)
     model = dc.Model([p, q], 1 - np.sqrt(abs(p - q)) / 2, dtype="float64")
     np.testing.assert_allclose(model.predict([P, Q]), 1 - np.sqrt(np.abs(P - Q)) / 2, rtol=1e-12)
-    with pytest.raises(TypeError, match=r"found numpy.max of a symbol of shape"):
-        np.max(p)
+    assert np.max(p).shape == ()
 
 
 def test_shapes_of_several_dimensions() -> None:
@@ -384,9 +383,9 @@ def test_functions_alone_are_activations() -> None:
     own.fit(X, Y, verbose=0)
     np.testing.assert_allclose(own.activations(X)[0], X * X)
     of_rows = dc.Dense(3, lambda x: x / x.sum(axis=1)[:, None])
-    wrong = compiled(dc.Sequential([dc.Input(4), of_rows]))
-    with pytest.raises(TypeError, match="which looks at several elements at once"):
-        wrong.fit(X, X[:, :3], verbose=0)
+    shares = compiled(dc.Sequential([dc.Input(4), of_rows]))
+    np.testing.assert_allclose(shares.predict(X).sum(axis=1), 1, rtol=1e-4)
+    shares.fit(X, X[:, :3], verbose=0)
 
 
 def test_a_lambda_of_symbols_is_the_layers_that_it_calls() -> None:
@@ -680,8 +679,7 @@ def test_more_of_what_symbols_do() -> None:
     np.testing.assert_allclose(dc.Model(x, mean).predict(X), X.mean(axis=1), atol=1e-6)
     again = dc.models.model_from_json(model.to_json())
     np.testing.assert_array_equal(again.predict(X), expected)
-    with pytest.raises(TypeError, match="columns with gaps"):
-        x[:, ::2]
+    np.testing.assert_array_equal(dc.Model(x, x[:, ::2]).predict(X), X[:, ::2].astype("float32"))
     hidden = layers.Dense(3)(x)
     part = dc.Model(x, [hidden, hidden[:, 1:], hidden[:, 0]])
     whole, last, first = part.predict(X)

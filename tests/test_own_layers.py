@@ -235,13 +235,8 @@ def test_what_a_call_cannot_do_is_said() -> None:
     ):
         with pytest.raises(TypeError, match=text):
             compiled(of(call, build=build))
-    for call, text in (
-        (lambda self, x, training=None: x + 1 if training else x, "whose branches differ by more"),
-        (lambda self, x: self.add_loss(ops.square(ops.mean(x))), "square of a number of the whole"),
-        (lambda self, x: self.add_loss(ops.mean(ops.mean(x, axis=0))), "wanted dimensions of its"),
-    ):
-        with pytest.raises(TypeError, match=text):
-            compiled(of(call))
+    with pytest.raises(TypeError, match="weight weight_0: found an assignment in a call"):
+        compiled(of(lambda self, x: x * self.w.assign_add(1.0), build=build))
     with pytest.raises(TypeError, match="add_loss: found a call outside of the method call"):
         of(lambda self, x: x).add_loss(1.0)
     with pytest.raises(TypeError, match="add_loss: found a call"):
@@ -275,8 +270,8 @@ def test_initializers_and_regularizers_of_one_s_own() -> None:
     assert (layer.bias == np.float32(1 / 7)).all()
     assert layer.kernel_regularizer == dc.regularizers.L1L2(0.5, 0.02)
     assert model.losses == [pytest.approx(4 * 0.52)]
-    with pytest.raises(TypeError, match="regularizer: found <lambda>, which is another function"):
-        dc.Dense(1, kernel_regularizer=lambda w: ops.mean(ops.square(w)))
+    other = dc.Dense(1, kernel_regularizer=lambda w: ops.mean(ops.square(w)))
+    assert other.kernel_regularizer(np.ones((2, 2))) == 1.0
     with pytest.raises(ValueError, match=r"initializer <lambda>: found shape \(4,\) returned"):
         compiled(dc.Dense(3, kernel_initializer=lambda shape: np.zeros(4)))
 

@@ -233,8 +233,12 @@ def test_data_that_are_refused_leave_no_graph() -> None:
 
 def test_what_is_refused() -> None:
     class Strange(dc.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = layers.BatchNormalization()
+
         def call(self, x: Any, training: Any = None) -> Any:
-            return x * 2 if training else x
+            return self.norm(x * 2) if training else x
 
     with pytest.raises(TypeError, match="class Strange: call: found a condition on training whose"):
         Strange().build((None, 3))

@@ -49,19 +49,18 @@ py::array_t<U> copy_of(MatrixView<T> m) {
   return copy;
 }
 
-// What a function has returned, of the shape of x, to `out`.
+// What a function has returned, of the shape of `out`, to there.
 template <class T>
-void copy_result(const char* what, const py::object& found, MatrixView<const T> x,
-                 MatrixView<T> out) {
+void copy_result(const char* what, const py::object& found, MatrixView<T> out) {
   const auto array = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(found);
   if (!array) throw py::error_already_set();
-  if (array.ndim() != 2 || array.shape(0) != x.rows || array.shape(1) != x.cols)
-    wrong_shape(what, array, {x.rows, x.cols});
-  copy_rows(MatrixView<const T>(array.data(), x.rows, x.cols), out);
+  if (array.ndim() != 2 || array.shape(0) != out.rows || array.shape(1) != out.cols)
+    wrong_shape(what, array, {out.rows, out.cols});
+  copy_rows(MatrixView<const T>(array.data(), out.rows, out.cols), out);
 }
 
-// forward(x) -> a and derivative(x, a) -> da/dx, both (rows, units), for a layer of kind
-// "function".
+// forward(x) -> a (rows, units), and derivative(x, a) -> da/dx, of the same shape, for a layer of
+// kind "function"; of one of whole batches, derivative(x, dC/da) -> dC/dx.
 template <class T>
 void set_function(Network<T>& network, std::size_t l, py::function forward,
                   py::function derivative) {
@@ -69,11 +68,11 @@ void set_function(Network<T>& network, std::size_t l, py::function forward,
   UserFunction<T> function;
   function.forward = [f](MatrixView<const T> x, MatrixView<T> a) {
     const AcquiredGil gil;
-    copy_result("activation", call_user(f.get(), copy_of(x)), x, a);
+    copy_result("activation", call_user(f.get(), copy_of(x)), a);
   };
-  function.derivative = [df](MatrixView<const T> x, MatrixView<const T> a, MatrixView<T> out) {
+  function.derivative = [df](MatrixView<const T> x, MatrixView<const T> other, MatrixView<T> out) {
     const AcquiredGil gil;
-    copy_result("derivative", call_user(df.get(), copy_of(x), copy_of(a)), x, out);
+    copy_result("derivative", call_user(df.get(), copy_of(x), copy_of(other)), out);
   };
   network.set_function(l, std::move(function));
 }

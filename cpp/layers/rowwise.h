@@ -149,15 +149,26 @@ class Columns : public Layer<T> {
 template <class T>
 struct UserFunction {
   std::function<void(MatrixView<const T> x, MatrixView<T> a)> forward;
-  std::function<void(MatrixView<const T> x, MatrixView<const T> a, MatrixView<T> out)> derivative;
+  // Of a function of single elements: da/dx, from x and a. Of one of whole batches: dC/dx, from x
+  // and dC/da.
+  std::function<void(MatrixView<const T> x, MatrixView<const T> other, MatrixView<T> out)>
+      derivative;
 };
 
 template <class T>
 class FunctionLayer : public Layer<T> {
  public:
   static constexpr char kind_name[] = "function";
+  // Of a function of whole batches the elements of a row that it makes; 0: one of single elements.
+  static constexpr auto numbers =
+      std::to_array<LayerNumber>({whole_number("units", 0, 0, max_width)});
+  static index_t units_of(const LayerSpec& spec, const Widths& inputs) {
+    const index_t units = spec.whole_number("units");
+    return units == 0 ? inputs.front() : units;
+  }
 
-  FunctionLayer(const LayerPlace<T>& place, const LayerSpec& spec) : Layer<T>(place, spec) {}
+  FunctionLayer(const LayerPlace<T>& place, const LayerSpec& spec)
+      : Layer<T>(place, spec), whole_(spec.whole_number("units") != 0) {}
 
   bool couples_rows(const Pass&) const override { return true; }
   void forward(const Pass&, const T*, const LayerRows<T>& rows) const override {
@@ -165,6 +176,7 @@ class FunctionLayer : public Layer<T> {
   }
   void input_gradient(const Pass&, const T*, const LayerRows<T>& rows, MatrixView<const T> g,
                       MatrixView<T> dx) const override {
+    if (whole_) return function.derivative(rows.x, g, dx);
     function.derivative(rows.x, rows.a, dx);
     this->table_->elementwise.multiply(g.rows, g.cols, g.data, g.stride, dx.data, dx.stride,
                                        dx.data, dx.stride);
@@ -176,6 +188,9 @@ class FunctionLayer : public Layer<T> {
   }
 
   UserFunction<T> function;
+
+ private:
+  bool whole_;
 };
 
 }  // namespace densecore

@@ -73,6 +73,11 @@ class Activation(Fixed):
         KERNELS.check_activation(*self._kernel())
 
     @property
+    def __name__(self) -> str:
+        """As of a function."""
+        return self.name
+
+    @property
     def is_default(self) -> bool:
         """Whether every parameter has the value that it has when none is given."""
         return self.parameters == _defaults(self.name)
@@ -259,7 +264,7 @@ def get(activation: Any, custom_objects: Mapping[str, Any] | None = None) -> Act
     TypeError
         It is none of these: the core cannot call a function of Python.
     """
-    if callable(activation) and not isinstance(activation, Activation):
+    if callable(activation) and not isinstance(activation, Activation | str):
         raise TypeError(
             f"activation: found the function {activation!r}, wanted a name or one of "
             "densecore.activations, or for a layer a pair (function, derivative); by itself it has "

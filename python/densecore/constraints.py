@@ -10,7 +10,7 @@ import numpy as np
 
 from ._base import checks
 from ._base.dtypes import Array
-from ._base.registry import Registry, get_registered_name
+from ._base.registry import Registry, get_registered_name, get_registered_object
 
 
 class Constraint:
@@ -179,4 +179,13 @@ def get(
     """
     if constraint is None or (callable(constraint) and not isinstance(constraint, type)):
         return constraint
+    if isinstance(constraint, Mapping) and "function" in constraint:
+        name = constraint["function"]
+        found = (custom_objects or {}).get(name) or get_registered_object(name)
+        if found is None:
+            raise ValueError(
+                f"constraint: found the function {name!r}, which is not known here, wanted "
+                "custom_objects with it"
+            )
+        return found  # type: ignore[no-any-return]
     return CONSTRAINTS.get(constraint, custom_objects)

@@ -88,9 +88,12 @@ def _integer_dtype(dtype: Any) -> "np.dtype[Any]":
 
 
 def _of_rows(shape: Any) -> bool:
-    """Whether a shape is that of a symbol, with rows of an unknown number."""
-    found = isinstance(shape, list | tuple) and len(shape) > 0 and shape[0] is None
-    return found and bool(NOISE)
+    """Whether a shape is that of a symbol, with rows of an unknown number; or of a weight, in a
+    call that is being described, whose numbers are other ones for each batch."""
+    if not isinstance(shape, list | tuple) or not shape or not NOISE:
+        return False
+    describes = NOISE[1]
+    return shape[0] is None or bool(describes())
 
 
 def normal(
@@ -261,6 +264,11 @@ def categorical(
     ValueError
         `logits` is not a matrix.
     """
+    if hasattr(logits, "_known_or_computed"):  # symbols, in a call that is being described
+        found: Array = logits.operators["computed"](
+            categorical, (logits, num_samples), {"dtype": dtype, "seed": seed}
+        )
+        return found
     matrix = np.asarray(logits)
     if matrix.dtype.kind not in "biuf":
         raise TypeError(f"logits: found {checks.shown(logits)}, wanted real numbers")

@@ -105,9 +105,15 @@ class Traced(NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> "Traced":
         which = plain(index)
 
+        parts = which if isinstance(which, tuple) else (which,)
+        once = all(part is None or part is ... or isinstance(part, int | slice) for part in parts)
+
         def back(gradient: Array) -> Array:
             whole = np.zeros_like(self.value)
-            np.add.at(whole, which, gradient)
+            if once:  # no element is taken twice
+                whole[which] = gradient
+            else:
+                np.add.at(whole, which, gradient)
             return whole
 
         return Traced(self.value[which], [(self, back)])

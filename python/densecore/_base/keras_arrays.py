@@ -30,9 +30,20 @@ class Variable(Tensor):
     ----------
     name : str or None
         ``"kernel"``, ``"bias"``, …
+    path : str or None
+        With the layer's name before it: ``"dense/kernel"``.
     """
 
     name: str | None = None
+    path: str | None = None
+    #: What `add_weight` has returned for it.
+    _weight: Any = None
+
+    def __eq__(self, other: Any) -> Any:
+        """Element by element; but ``layer.weights == [layer.w, layer.b]`` is one answer."""
+        if self._weight is not None and type(other) is type(self._weight):
+            return other is self._weight
+        return super().__eq__(other)
 
     @property
     def value(self) -> "Variable":
@@ -62,12 +73,13 @@ class Variable(Tensor):
         return self.assign(self - value)
 
 
-def named(arrays: dict[str, Array]) -> dict[str, Array]:
-    """Views of arrays that know their names."""
+def named(arrays: dict[str, Array], owner: str | None = None) -> dict[str, Array]:
+    """Views of arrays that know their names, and that of the layer whose they are."""
     found: dict[str, Array] = {}
     for name, array in arrays.items():
         variable = array.view(Variable)
         variable.name = name
+        variable.path = name if owner is None else f"{owner}/{name}"
         found[name] = variable
     return found
 

@@ -1,6 +1,7 @@
 """Layers: what a model is described with, and views of what it has learnt."""
 
 from .._base import unsupported
+from . import computed as computed
 from . import symbol_losses as symbol_losses
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization
@@ -47,6 +48,7 @@ from .normalization import (
     UnitNormalization,
 )
 from .own import OwnLayer as OwnLayer
+from .own_of_kind import AlwaysRandom as AlwaysRandom
 from .periodic import PeriodicEmbedding, Scale
 from .preprocessing import CategoryEncoding, Discretization, Hashing
 from .rescaling import Normalization, Rescaling

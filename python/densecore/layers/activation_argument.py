@@ -29,6 +29,10 @@ class UserActivation:
             )
         self.function, self.derivative = function, derivative
 
+    def add_to(self, plan: Plan) -> None:
+        """Append the function to a plan."""
+        plan.functions[plan.add({"kind": "function"})] = self
+
     def get_config(self) -> dict[str, Any]:
         """Raises: Python functions cannot be written to a file."""
         raise TypeError(
@@ -39,6 +43,21 @@ class UserActivation:
     def __repr__(self) -> str:
         names = (getattr(f, "__name__", "function") for f in (self.function, self.derivative))
         return f"({', '.join(names)})"
+
+
+class FunctionName(str):
+    """The name of one of the core's functions, which may also be called, as Keras's
+    ``layer.activation``."""
+
+    __slots__ = ()
+
+    @property
+    def __name__(self) -> str:
+        return str(self)
+
+    def __call__(self, x: Any) -> Any:
+        """The function of an array, or of a symbol."""
+        return activations.get(str(self))(x)
 
 
 def function_of(activation: Any) -> Any:
@@ -59,11 +78,12 @@ def function_of(activation: Any) -> Any:
         activation = registered(activation)
     if isinstance(activation, str) and callable(custom := get_registered_object(activation)):
         activation = custom
-    if callable(activation) and not isinstance(activation, activations.Activation | Layer | type):
+    known = activations.Activation | Layer | type | str
+    if callable(activation) and not isinstance(activation, known):
         return Symbol.operators["derived"](activation)  # set by `element_function`
     function = activations.get(activation)
     # A function whose parameters are the defaults is stored by its name.
-    return function.name if function.is_default else function
+    return FunctionName(function.name) if function.is_default else function
 
 
 def registered(config: Any) -> Any:
@@ -86,6 +106,6 @@ def registered(config: Any) -> Any:
 def add_to(plan: Plan, activation: Any) -> None:
     """Append the function to a plan."""
     if isinstance(activation, UserActivation):
-        plan.functions[plan.add({"kind": "function"})] = activation
+        activation.add_to(plan)
     else:
         plan.activate(*activations.get(activation)._kernel())

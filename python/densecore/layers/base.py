@@ -119,7 +119,8 @@ class Layer(InCore):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         shape = input_shape if input_shape is not None else row_shape(batch_input_shape)
         shape = shape if shape is not None else input_dim
-        self._given_input = None if shape is None else Input(shape)
+        unknown = isinstance(shape, tuple | list) and None in shape  # the data will say
+        self._given_input = None if shape is None or unknown else Input(shape)
         self._views: tuple[dict[str, Array], dict[str, Array], dict[str, Array]] | None = None
         self._network: Network | None = None
         self._core_indices: list[int] = []  # of the network's layers with these weights
@@ -159,13 +160,15 @@ class Layer(InCore):
             own = Symbol.operators["layer of one's own"]
             cls.__bases__ = tuple(own if base is Layer else base for base in cls.__bases__)
         elif not cls._is_own and (ignored := overridden(cls, ("call", "build", "add_weight"))):
-            kind = next(base.__name__ for base in cls.__mro__ if base.__module__ != cls.__module__)
-            raise TypeError(
-                f"class {cls.__name__}: found a method {ignored[0]} in a subclass of {kind}, "
-                "which the core computes, and does not call; wanted a subclass of Layer, whose "
-                f"call may use {kind}; for units that drop out in predictions, too, there is "
-                "model(x, training=True)"
-            )
+            kind = next(base for base in cls.__mro__ if base.__module__ != cls.__module__)
+            own = Symbol.operators["own class of"](kind) if kind in cls.__bases__ else None
+            if own is None or ignored != ["call"]:
+                raise TypeError(
+                    f"class {cls.__name__}: found a method {ignored[0]} in a subclass of "
+                    f"{kind.__name__}, which the core computes, and does not call; wanted a "
+                    f"subclass of Layer, whose call may use {kind.__name__}"
+                )
+            cls.__bases__ = tuple(own if base is kind else base for base in cls.__bases__)
 
     def __call__(self, inputs: Any, training: Any = None) -> Any:
         """The layer's outputs for an array, at once; or, for a symbol, that of its outputs.
@@ -252,6 +255,11 @@ class Layer(InCore):
     def built(self) -> bool:
         """Whether the layer belongs to a model whose number of inputs is known."""
         return self._network is not None
+
+    @property
+    def dtype(self) -> str:
+        """That of the model; before there is one, ``backend.floatx()``."""
+        return floatx() if self._network is None else str(self._network.parameters.dtype)
 
     @property
     def trainable(self) -> bool:
@@ -399,7 +407,7 @@ class Layer(InCore):
         self._core_indices = places
         if places:
             parameters, gradients, states = network.layer_views(places[0])
-            self._views = (named(parameters), gradients, named(states))
+            self._views = (named(parameters, self.name), gradients, named(states, self.name))
 
     def _twin(self) -> "Layer":
         """A layer of the same description, which belongs to no network."""

@@ -51,7 +51,8 @@ class BatchNumber(NDArrayOperatorsMixin):
         one, two = (*inputs, None)[:2]  # loss += x makes another number
         if ufunc is np.negative:
             return self.scaled(-1.0)
-        if ufunc in (np.add, np.subtract) and two is not None:
+        others = [part for part in inputs if not (isinstance(part, BatchNumber) or _is_plain(part))]
+        if ufunc in (np.add, np.subtract) and two is not None and not others:
             a, b = _as_number(one), _as_number(two)
             b = b if ufunc is np.add else b.scaled(-1.0)
             return BatchNumber([*a.terms, *b.terms], a.constant + b.constant)
@@ -59,7 +60,7 @@ class BatchNumber(NDArrayOperatorsMixin):
             return self.scaled(float(one))
         if ufunc in (np.multiply, np.divide) and _is_plain(two):
             return self.scaled(float(two) if ufunc is np.multiply else 1 / float(two))
-        return _refuse(f"numpy.{ufunc.__name__}")
+        return Symbol.operators["computed"](ufunc, inputs, {})
 
     def __array_function__(self, function: Any, types: Any, given: Any, named: Any) -> Any:
         if function in (np.mean, np.sum) and len(given) == 1:
@@ -68,7 +69,7 @@ class BatchNumber(NDArrayOperatorsMixin):
             return ()
         if function is np.ndim:
             return 0
-        return _refuse(f"numpy.{function.__name__}")
+        return Symbol.operators["computed"](function, given, named)
 
     def __array__(self, *arguments: Any, **named: Any) -> NoReturn:
         _refuse("an array")
@@ -116,7 +117,7 @@ def added(losses: tuple[Any, ...]) -> BatchNumber:
             if callable(part) and not isinstance(part, BatchNumber | Symbol):
                 part = part()
             if isinstance(part, Symbol):
-                part = total(part)
+                part = Symbol.operators["added"](part)
             found = found + _as_number(part)
     return found
 

@@ -155,13 +155,42 @@ def described(
         trained, other = body(WhenTrained(True)), body(WhenTrained(False))
     numbers: dict[Any, int] = {}
     found = [[] if one is None else _identity(one, numbers) for one in (trained, other)]
-    if not found[0] or found[0] != found[1]:
+    if found[0] and found[0] == found[1]:
+        return trained
+    combined = None
+    if trained is not None and other is not None:
+        combined = _by_flag(owner, symbols, form, trained, other)
+    if combined is None:
         raise CallError(
             f"class {type(owner).__name__}: call: found a condition on training whose branches "
             "differ by more than layers that do nothing outside training (Dropout, GaussianNoise), "
-            "wanted one graph for both"
+            "wanted one graph for both, or branches without BatchNormalization"
         )
-    return trained
+    return combined
+
+
+def _by_flag(
+    owner: Any, symbols: list[Symbol], form: Form, trained: Body, other: Body
+) -> Body | None:
+    """A graph that computes both branches and takes one of them: other + flag · (trained - other),
+    with a flag that is 1 in training. None: of branches that are unlike, or whose layers look at
+    how often they are computed."""
+    if [s.row for s in trained.outputs] != [s.row for s in other.outputs]:
+        return None
+    if any(layer.state_names for body in (trained, other) for layer in body.layers):
+        return None
+    DESCRIBED.layers.append(owner)
+    try:
+        with anchored(symbols[0]):
+            flag: Any = Symbol.operators["in training"]()(one())
+            pairs = zip(trained.outputs, other.outputs, strict=True)
+            outputs = [b + flag * (a - b) for a, b in pairs]
+            terms = [Term(t.symbol * flag, t.factor, t.whole) for t in trained.added]
+            terms += [Term(t.symbol * (1 - flag), t.factor, t.whole) for t in other.added]
+            result = packed(trained.structure, outputs)
+            return Body(symbols, result, form, BatchNumber(terms), None)
+    finally:
+        DESCRIBED.layers.pop()
 
 
 def _identity(body: Body, numbers: dict[Any, int]) -> list[int]:

@@ -1,20 +1,21 @@
-"""Python functions of single elements as layers: they are derived, and run in Python."""
+"""Python functions as layers: they are derived, and run in Python."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .._autodiff.derive import ConstantError, derive, sees_elements_only
 from .._autodiff.traced import Traced
 from .._base import checks
-from .._base.dtypes import Array
 from .._base.registry import name_that_finds
 from . import activation_argument as functions
 from .base import Layer
-from .lowering import Plan
+from .graph import lower, trace
+from .input import Input
+from .lowering import Plan, Row, Source
 from .symbols import Symbol
 from .weight import Weight, with_weight
+from .whole_function import WholeFunction
 
 
 class DerivedActivation(functions.UserActivation):
@@ -23,74 +24,41 @@ class DerivedActivation(functions.UserActivation):
     Parameters
     ----------
     function : callable
-        Of an array (rows, units), element by element, written with NumPy's functions or those of
-        ``densecore.ops``.
+        Of an array (rows, ...), with a result of that shape; written with NumPy's functions or
+        those of ``densecore.ops``.
 
     Raises
     ------
     TypeError
-        When it is called: the function looks at more than one element at once, or its derivative
-        is not known.
+        When it is called: its derivative is not known.
     """
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.given = function
-        self._checked = self._tried = False
-        super().__init__(self._value, self._slope)
 
     @property
     def __name__(self) -> str:
         return str(getattr(self.given, "__name__", type(self.given).__name__))
 
-    def _value(self, x: Array) -> Array:
-        with np.errstate(all="ignore"):
-            found = np.asarray(self.given(x))
-        if found.shape != x.shape:
-            raise self._refusal(f"returned shape {found.shape} for {x.shape}")
-        if not self._tried and found.size:
-            if self._is_changed_by_others(x, found):
-                raise self._refusal(
-                    "looks at several elements at once, or changes from call to call"
-                )
-            self._tried = True
-        return found
+    def __call__(self, x: Any) -> Any:
+        """The function of an array."""
+        return self.given(x)
 
-    def _is_changed_by_others(self, x: Array, found: Array) -> bool:
-        """Whether elements of f(x) change with other elements of x, or when more rows
-        follow. The derivative says it, too, but neither a prediction nor a first layer has one."""
-        stays = np.indices(x.shape).sum(axis=0) % 2 == 0
-        tried = (np.where(stays, x, x[::-1] / 2 + 1), stays), (np.concatenate([x, x + 1]), ...)
-        tolerance = 1e-4 if x.dtype == np.float32 else 1e-8
-        for given, kept in tried:
-            with np.errstate(all="ignore"):
-                now = np.asarray(self.given(given))[: len(x)]
-            if now.shape != x.shape or not np.allclose(
-                now[kept], found[kept], rtol=tolerance, atol=0, equal_nan=True
-            ):
-                return True
-        return False
-
-    def _slope(self, x: Array, a: Array) -> Array:
-        try:
-            _, back = derive(self.given, x.astype(np.float64))
-        except ConstantError:  # a step, such as numpy.sign or x > 0
-            return np.zeros(x.shape)
-        if not self._checked and not sees_elements_only(back, x.shape):
-            raise self._refusal("looks at several elements at once")
-        self._checked = True
-        return back(np.ones(x.shape))
-
-    def _refusal(self, what: str) -> TypeError:
-        return TypeError(
-            f"activation: found the function {self.__name__}, which {what}, wanted one of single "
-            "elements"
+    def add_to(self, plan: Plan) -> None:
+        row, units = plan.row, plan.width
+        number = plan.add({"kind": "function", "units": units}, units)
+        plan.functions[number] = WholeFunction(
+            lambda parts: self.given(parts[0]), [row], [False], row, "rows"
         )
+        plan.close(row)
 
     def get_config(self) -> dict[str, Any]:
         """The function's name, which `custom_objects` or a registration make known again; raises
         for one without."""
-        name = name_that_finds(self.given) or self.__name__
-        return {"registered": name} if name.isidentifier() else super().get_config()
+        name = name_that_finds(self.given)
+        if name is None and not self.__name__.isidentifier():
+            return super().get_config()
+        return {"registered": name or self.__name__}
 
     def __repr__(self) -> str:
         return self.__name__
@@ -191,6 +159,31 @@ class Lambda(Layer):
             if not isinstance(inputs, Symbol):
                 raise
             return None  # what a symbol does not know may be a function of single elements yet
+
+    def _body(self, row: Row) -> Any:
+        """An input, and what the function makes of such rows; None: it is of single elements, and
+        not one of NumPy's."""
+        bodies = vars(self).setdefault("_bodies", {})
+        if row not in bodies:
+            symbol = Input(row)
+            try:
+                bodies[row] = symbol, Symbol.operators["computed"](self.compute, (symbol,), {})
+                _ = bodies[row][1].row  # raises
+            except (TypeError, ValueError):
+                bodies[row] = None
+        return bodies[row]
+
+    def _output_row(self, row: Row | None) -> Row | None:
+        body = None if row is None else self._body(row)
+        return row if body is None else body[1].row
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        source = plan.whole(sources[0])
+        body = self._body(source.row)
+        if body is None:
+            return super()._lower(plan, sources)
+        symbol, found = body
+        return lower(plan, trace([symbol], [found]).nodes, [symbol], [found], [source])
 
     def get_config(self) -> dict[str, Any]:
         """The function's registered name.

@@ -7,6 +7,7 @@ from .. import regularizers
 from .arrays import Shapes
 from .has_weights import HasWeights
 from .lowering import Plan, Row, Source
+from .whole_function import penalise
 
 
 class InCore(HasWeights):
@@ -85,6 +86,8 @@ class InCore(HasWeights):
             return [Source(-2, 0, (*row[:-1], *pieces[0].row), tuple(pieces))]
         plan.go_to(sources[0])
         self._plan(plan)
+        if isinstance(self.activity_regularizer, regularizers.FunctionRegularizer):
+            penalise(plan, self.activity_regularizer)
         plan.penalise(regularizers.factors(self.activity_regularizer))
         return [plan.here]
 

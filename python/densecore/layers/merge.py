@@ -70,7 +70,8 @@ class Merge(Layer):
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """The symbol of the output for a list of symbols, or the numbers for one of arrays."""
         if are_symbols(inputs):
-            return connect(self, inputs)
+            found = self._called_with(inputs)
+            return connect(self, inputs) if found is None else found
         if not isinstance(inputs, list | tuple):
             raise ValueError(f"layer {self._said}: found one input, wanted a list of inputs")
         arrays = [np.asarray(given) for given in inputs]
@@ -178,6 +179,18 @@ class Concatenate(Merge):
             )
         size = sum(row[place] for row in rows)
         return (*rows[0][:place], size, *rows[0][place + 1 :])
+
+    def _called_with(self, inputs: Any) -> Any:
+        """Along an axis whose numbers do not lie side by side, Python does it."""
+        rows = [symbol.row for symbol in leaves(inputs)]
+        row = self._merged(rows)
+        place = self.axis - 1 if self.axis > 0 else len(row) + self.axis
+        if elements(row[:place]) == 1:
+            return None
+        along = place + 1
+        return Symbol.operators["computed"](
+            lambda arrays: np.concatenate(arrays, axis=along), (list(leaves(inputs)),), {}
+        )
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         row = self._merged([source.row for source in sources])

@@ -11,6 +11,7 @@ from .._base.dtypes import Array
 from .activation_argument import UserActivation
 from .base import Layer
 from .lowering import Plan, Source
+from .symbols import Symbol
 
 
 class GaussianNoise(Layer):
@@ -120,6 +121,22 @@ class AlphaDropout(Layer):
         _apply(plan, mask, summand)
         plan.merge({"kind": "add"}, [product, plan.here], source.row)
         return [plan.here]
+
+
+class InTraining(Layer):
+    """1 in training, 0 else, whatever the input: how a graph tells the two apart."""
+
+    config_names: ClassVar[tuple[str, ...]] = ()
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        # A mask of dropout is 1 outside training, and 0 or 2 in it.
+        _apply(plan, plan.whole(sources[0]), np.ones_like)
+        plan.add({"kind": "dropout", "rate": 0.5})
+        _apply(plan, plan.here, lambda mask: (mask != 1).astype(mask.dtype))
+        return [plan.here]
+
+
+Symbol.operators["in training"] = InTraining
 
 
 def _apply(plan: Plan, source: Source, function: Any) -> None:

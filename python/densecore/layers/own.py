@@ -275,7 +275,7 @@ class OwnLayer(UserClass, Layer):
         if body is None:
             plan.go_to(sources[0])
             plan.close()
-            plan.functions[plan.add({"kind": "function"})] = Symbol.operators["derived"](self.call)
+            Symbol.operators["derived"](self.call).add_to(plan)
             return [plan.here]
         if not self._trainable:
             self._pass_on_trainable()

@@ -16,7 +16,7 @@ from .merge import Concatenate, Dot, Maximum, Minimum
 from .normalization import UnitNormalization
 from .shapes import Reshape
 from .symbols import CallError, Symbol
-from .weight import DESCRIBED
+from .weight import DESCRIBED, zero
 
 
 class RowSum(FixedProduct):
@@ -136,6 +136,8 @@ def _axes(x: Symbol, axis: Any) -> tuple[int, ...] | None:
 def _reduced(name: str) -> Any:
     def reduced(x: Symbol, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
         axes = _axes(x, axis)
+        if axes is None and Symbol.operators["fixed"](x):  # of weights: once, not for each row
+            return Symbol.operators["computed"](getattr(np, name), (x,), {"axis": None})
         if axes is None:
             return getattr(batch_numbers, "mean" if name == "mean" else "total")(x)
         if -1 in axes or any(place >= len(x.row) for place in axes):
@@ -228,6 +230,9 @@ def _reshape(x: Symbol, shape: Any, **options: Any) -> Symbol:
 
 
 def _side_by_side(arrays: Any, axis: int = -1, **options: Any) -> Symbol:
+    place = axis - 1 if axis > 0 else axis
+    if any(math.prod(part.row[:place]) != 1 for part in arrays):
+        raise CallError(f"found arrays side by side along {axis}, wanted the first of rows")
     found: Symbol = Concatenate(axis)(list(arrays))
     return found
 
@@ -275,6 +280,11 @@ def noise(shape: Any, mean: float, stddev: float, uniform: bool = False) -> Any:
     CallError
         Nothing is being described, or rows of several dimensions.
     """
+    if DESCRIBED.anchors and shape[0] is not None:  # the same for all rows
+        of_all = Noise(math.prod(shape), stddev, uniform)(zero())
+        found = _reshaped(of_all, tuple(int(size) for size in shape))
+        # In Python all rows share one draw; a product in the core would take each row's own.
+        return Symbol.operators["computed"](np.add, (found, float(mean)), {})
     if not DESCRIBED.anchors or len(shape) not in (1, 2):
         raise CallError(
             f"found noise of shape {tuple(shape)}, wanted vectors for the rows of a layer of one's "
@@ -306,4 +316,4 @@ Symbol.operators.update(
 )
 for _name, _merge in (("max", Maximum), ("amax", Maximum), ("min", Minimum), ("amin", Minimum)):
     Symbol.operators[_name] = _largest(_name, _merge)
-NOISE[:] = [noise]
+NOISE[:] = [noise, lambda: DESCRIBED.layers]

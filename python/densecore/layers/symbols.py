@@ -1,7 +1,8 @@
 """Symbols: what layers take and give while a model is described, before there are numbers."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
@@ -43,6 +44,10 @@ class Symbol(NDArrayOperatorsMixin):
     operators: ClassVar[dict[str, Any]] = {}
 
     _node: "Node | None" = None  # of an input: None
+    #: Whether it is what Python computes of others; functions of it are, too.
+    _in_python: ClassVar[bool] = False
+    #: For functions of other modules, which do not know this one.
+    _known_or_computed: ClassVar[Any]
 
     def __init__(self, row: Row, node: "Node", place: int) -> None:
         self._row = row
@@ -95,9 +100,12 @@ class Symbol(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         if "out" in options and options["out"] == inputs[:1]:  # x -= y makes another symbol
             del options["out"]
-        if method != "__call__" or options:
-            return NotImplemented
-        return self.operators["element"](ufunc, inputs)
+        if method != "__call__" or options or any(one._in_python for one in symbols_among(inputs)):
+            applied = ufunc if method == "__call__" else getattr(ufunc, method)
+            return self.operators["computed"](applied, inputs, options)
+        return known_or_computed(
+            lambda: self.operators["element"](ufunc, inputs), ufunc, inputs, {}
+        )
 
     def __array_function__(self, function: Any, types: Any, given: Any, named: Any) -> Any:
         if function is np.shape:
@@ -106,15 +114,23 @@ class Symbol(NDArrayOperatorsMixin):
             return self.ndim
         if function is np.dot:
             return np.matmul(*given)
-        if function.__name__ in _FUNCTIONS:
-            return self.operators[function.__name__](*given, **named)
-        raise TypeError(
-            f"found numpy.{function.__name__} of a symbol, wanted layers, or functions of single "
-            "elements"
-        )
+        # Those of weights have no dimension for the rows, as these functions would assume.
+        if any(one._in_python or self.operators["fixed"](one) for one in symbols_among(given)):
+            return self.operators["computed"](function, given, named)
+
+        def known() -> Any:
+            if function.__name__ in _FUNCTIONS:
+                return self.operators[function.__name__](*given, **named)
+            return NotImplemented
+
+        return known_or_computed(known, function, given, named)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.operators["columns"](self, index)
+        if self.operators["fixed"](self):
+            return self.operators["computed"](operator.getitem, (self, index), {})
+        return known_or_computed(
+            lambda: self.operators["columns"](self, index), operator.getitem, (self, index), {}
+        )
 
     def _activated(self, activation: Any) -> Any:
         return self.operators["activation"](activation)(self)
@@ -127,6 +143,41 @@ class Symbol(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"<Symbol shape={self.shape}, name={self.name}>"
+
+
+def symbols_among(things: Any) -> Iterator[Symbol]:
+    """The symbols among things, also within lists."""
+    for thing in things:
+        if isinstance(thing, Symbol):
+            yield thing
+        elif isinstance(thing, list | tuple):
+            yield from symbols_among(thing)
+
+
+def known_or_computed(known: Callable[[], Any], function: Any, given: Any, named: Any) -> Any:
+    """What layers of the core make of symbols; else what Python computes of them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Neither knows the function; what the layers say.
+    """
+    try:
+        found = known()
+        if found is not NotImplemented:
+            return found
+        error: Exception = TypeError(
+            f"found {getattr(function, '__name__', function)} of a symbol, wanted layers, or "
+            "functions of arrays"
+        )
+    except ConditionError:
+        raise
+    except (TypeError, ValueError) as refusal:
+        error = refusal
+    try:
+        return Symbol.operators["computed"](function, given, named)
+    except Exception:
+        raise error from None
 
 
 class WhenTrained:
@@ -169,6 +220,7 @@ class ConditionError(CallError):
 
 
 WHEN_TRAINED = WhenTrained()
+Symbol._known_or_computed = staticmethod(known_or_computed)
 
 
 class Node:

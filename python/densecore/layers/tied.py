@@ -126,7 +126,7 @@ def _transposed(weight: Weight) -> Any:
     layer = next(reversed(weight._dense.values()), None) if layer is None else layer
     layer = None if weight.anyhow else layer
     if not isinstance(layer, Dense) or weight.ndim != 2:
-        return np.transpose(weight.symbol(), (0, *range(weight.ndim, 0, -1)))
+        return Symbol.operators["transpose"](weight.symbol(), (0, *range(weight.ndim, 0, -1)))
     return Kernel(layer, transposed=True)
 
 

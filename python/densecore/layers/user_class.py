@@ -10,7 +10,7 @@ from .batch_numbers import added
 from .body import Body, anchored, described
 from .form import Form
 from .symbols import CallError
-from .weight import Weight, carried
+from .weight import DESCRIBED, Weight, carried
 
 
 class UserClass:
@@ -115,15 +115,38 @@ class UserClass:
             )
         vars(self)["_added"] = vars(self)["_added"] + added(losses)
 
+    @property
+    def losses(self) -> list[Any]:
+        """What the layer adds to the loss: the penalties of weights, as numbers, and 0.0 for each
+        quantity of a batch, which there is no number of outside of training."""
+        parts = [part for top in [self, *self._sublayers()] for part in top._walk()]
+        found: list[Any] = []
+        for part in dict.fromkeys(parts):
+            if isinstance(part, UserClass):
+                for weight in part._own_weights():
+                    if weight.regularizer is not None:
+                        found.append(float(weight.regularizer(weight.value)))
+                bodies = vars(part).get("_bodies", {}).values()
+                found += [0.0 for body in bodies if body is not None for _ in body.added]
+            else:
+                for name, array in part._named_weights().items() if part.built else ():
+                    penalty = getattr(part, f"{name}_regularizer", None)
+                    if penalty is not None:
+                        found.append(float(penalty(array)))
+        return found
+
     def _build_by_user(self, form: Form, symbols: list[Any]) -> None:
         """Call `build`, where other layers' kernels are what they are in `call`: not made yet."""
         before = len(self._own_weights())
+        described_layers, DESCRIBED.layers = DESCRIBED.layers, []  # its random numbers are numbers
         try:
             with anchored(symbols[0]):
                 self.build(packed(form.structure, [symbol.shape for symbol in symbols]))
         except BaseException:
             del self._own_weights()[before:]  # the next attempt makes them
             raise
+        finally:
+            DESCRIBED.layers = described_layers
 
     def _described(self, call: Any, symbols: list[Any], form: Form, own_weights: bool) -> Any:
         """The graph of a `call`; see `described`. Each weight then knows its layer."""

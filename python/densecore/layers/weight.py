@@ -1,6 +1,7 @@
 """Weights that a layer of one's own makes, and what its operations with symbols are in the core."""
 
 import math
+import operator
 import threading
 from typing import Any
 
@@ -15,7 +16,7 @@ from .dense import Dense
 from .fixed import FixedProduct
 from .lowering import Row
 from .periodic import Scale
-from .symbols import Symbol
+from .symbols import CallError, Symbol, known_or_computed
 
 _KNOWN = (
     "wanted matmul(x, kernel), or operators and functions of single elements of numbers for each "
@@ -136,7 +137,7 @@ class Weight(NDArrayOperatorsMixin):
         if self.held:
             assert self._array is not None
             array = self._array.view(Variable)
-            array.name = self.name
+            array.name, array.path, array._weight = self.name, self.name, self
             return array
         if self._carrier is None:
             raise RuntimeError(
@@ -144,8 +145,19 @@ class Weight(NDArrayOperatorsMixin):
             )
         layer, name = self._carrier
         array = layer._built_views()[0][name].reshape(self.shape).view(Variable)
-        array.name = self.name
+        array.name, array.path, array._weight = self.name, f"{layer.name}/{self.name}", self
         return array
+
+    @property
+    def dtype(self) -> Any:
+        """Of its numbers; before there are some, ``backend.floatx()``."""
+        there = not DESCRIBED.anchors and (self.held or self._carrier is not None)
+        return self.value.dtype if there else floatx()
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
 
     @property
     def T(self) -> Any:
@@ -164,26 +176,57 @@ class Weight(NDArrayOperatorsMixin):
         return found
 
     def assign(self, value: Any) -> "Weight":
-        """Take these numbers, see `Variable.assign`."""
+        """Take these numbers, see `Variable.assign`.
+
+        Raises
+        ------
+        TypeError
+            A call is being described, where there are no numbers.
+        """
+        if DESCRIBED.anchors:
+            raise CallError(
+                f"weight {self.name}: found an assignment in a call that is a part of a model, "
+                "which the core computes; wanted it in a callback, or in a loop of one's own"
+            )
         self.value.assign(value)
         return self
 
     def assign_add(self, value: Any) -> "Weight":
         """Add these numbers."""
-        return self.assign(self.value + value)
+        return self.assign(None if DESCRIBED.anchors else self.value + value)
 
     def assign_sub(self, value: Any) -> "Weight":
         """Subtract these numbers."""
-        return self.assign(self.value - value)
+        return self.assign(None if DESCRIBED.anchors else self.value - value)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.value, dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         if DESCRIBED.anchors or any(isinstance(given, Symbol) for given in inputs):
-            return with_weight(ufunc, inputs)
+            return known_or_computed(lambda: with_weight(ufunc, inputs), ufunc, inputs, {})
         values = [given.value if isinstance(given, Weight) else given for given in inputs]
         return getattr(ufunc, method)(*values, **options)
+
+    def __getitem__(self, index: Any) -> Any:
+        if DESCRIBED.anchors:
+            return Symbol.operators["computed"](operator.getitem, (self, index), {})
+        return self.value[index]
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return len(np.empty(self.shape))
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __format__(self, form: str) -> str:
+        return format(float(self), form) if form and self.shape == () else str(self)
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -200,6 +243,8 @@ class Weight(NDArrayOperatorsMixin):
             return np.matmul(*given)
         if function is np.shape:
             return self.shape
+        if DESCRIBED.anchors:
+            return Symbol.operators["computed"](function, given, named)
         values = [part.value if isinstance(part, Weight) else part for part in given]
         return function(*values, **named)
 
@@ -239,7 +284,7 @@ class Weight(NDArrayOperatorsMixin):
             _carries(self._alone, bias=self)
         found: Any = self._alone(zero())
         row = self.shape[1:] if self.ndim == 2 and self.shape[0] == 1 else self.shape
-        return found if row in ((), found.row) else np.reshape(found, (-1, *row))
+        return found if row in ((), found.row) else Symbol.operators["reshape"](found, (-1, *row))
 
     def _activated(self, name: str) -> Any:
         """An activation of it, as of a symbol."""
@@ -258,7 +303,7 @@ class Weight(NDArrayOperatorsMixin):
 
 def _of_shape(weight: Weight) -> Any:
     """The initializer of a vector that holds the elements of a weight."""
-    if weight.ndim < 2:
+    if weight.ndim == 1:
         return weight.initializer
     return _Reshaped(weight.initializer, weight.shape)
 
@@ -271,7 +316,7 @@ class _Reshaped(initializers.Initializer):
 
     def fill(self, out: Array, fan_in: int, fan_out: int, seed: int, tensor: int) -> None:
         """Fill an array of those elements."""
-        fans = (self._shape[0], self._shape[-1])
+        fans = (*self._shape[:1], *self._shape[-1:]) or (1, 1)
         self._initializer.fill(out.reshape(self._shape), *fans, seed, tensor)
 
     def get_config(self) -> Any:
@@ -282,7 +327,7 @@ class _Reshaped(initializers.Initializer):
 def _reshaped(function: Any, weight: Weight, shape: Any, **named: Any) -> Any:
     """A weight with other dimensions; it has none for the rows."""
     row = function(np.empty(weight.shape), shape, **named).shape
-    return np.reshape(weight.symbol(), (-1, *row))
+    return Symbol.operators["reshape"](weight.symbol(), (-1, *row))
 
 
 def _carries(layer: Any, **weights: Weight | None) -> None:

@@ -13,6 +13,7 @@ from .._base.fixed import Fixed
 from .._base.lookup import unknown
 from .._base.overriding import overridden
 from .._data.arrays import as_labels
+from .formulas import FORMULAS
 
 # Keras's words, and what each means here.
 REDUCTIONS: dict[str | None, str] = {
@@ -295,6 +296,15 @@ class Loss(Fixed):
 
     def _rows(self, y_true: ArrayLike, y_pred: Any) -> Any:
         """The loss of every row; within a loss of one's own, with its derivative."""
+        if isinstance(y_true, Traced):
+            formula = FORMULAS.get(self.kind)
+            if formula is None or any(self._options.values()):
+                raise TypeError(
+                    f"loss {self.name}: found targets that a derivative is wanted of, wanted one "
+                    f"of {', '.join(FORMULAS)} without options, or ops.stop_gradient(y_true)"
+                )
+            outputs = y_pred if isinstance(y_pred, Traced) else Traced(y_pred)
+            return formula(y_true, outputs, self.from_logits)
         if not isinstance(y_pred, Traced):
             return self._rows_and_gradient(y_true, y_pred, None)
         gradient = np.empty(y_pred.shape)

@@ -19,6 +19,8 @@ from .._base.registry import name_that_finds, public
 from .._base.warn import warn
 from ..losses.registry import LOSSES, LossFunction
 from . import losses as _losses
+from .all_rows import *
+from .all_rows import OfAllRows as _OfAllRows
 from .base import METRICS, by_loss
 from .base import Description as Description
 from .base import Metric as Metric
@@ -49,6 +51,7 @@ for _name, _class in _losses.classes().items():
 for _name, _function in vars(_all_losses).items():
     if isinstance(_function, LossFunction):
         globals().setdefault(_name, _function)
+LogCoshError = globals()["LogCosh"]
 METRICS.collect(globals(), lambda cls: "" if cls is MeanMetricWrapper else cls.kind)
 # A loss's other words are the metric's, too.
 METRICS.alias({word: LOSSES.canonical(word) or "" for word in LOSSES.words()})
@@ -66,8 +69,14 @@ deserialize = METRICS.deserialize
 
 
 def names() -> list[str]:
-    """Every metric that `compile` accepts by name, short names included."""
-    return [word for word in METRICS.words() if word != METRICS.maker(word).__name__]
+    """Every metric that `compile` accepts by name, short names included; not those that have to be
+    told something, as the classes of a `MeanIoU`."""
+    makers = {word: METRICS.maker(word) for word in METRICS.words()}
+    return [
+        word
+        for word, maker in makers.items()
+        if word != maker.__name__ and not issubclass(maker, _OfAllRows)
+    ]
 
 
 def resolve(name: str, loss: str, outputs: int) -> str:

@@ -35,7 +35,8 @@ class MeanMetricWrapper(Metric):
     def __init__(self, fn: Callable[[Array, Array], Any], name: str | None = None) -> None:
         if not callable(fn):
             raise TypeError(f"metric: fn: found {type(fn).__name__}, wanted a function")
-        super().__init__(name or str(getattr(fn, "__name__", type(fn).__name__)))
+        own = fn.name if isinstance(fn, Loss) else getattr(fn, "__name__", type(fn).__name__)
+        super().__init__(name or str(own))
         self._fn = fn
         self._sum = self._weight = 0.0
 

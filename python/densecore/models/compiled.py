@@ -17,6 +17,7 @@ from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
 from ..metrics import get_all
 from .added_only import AddedOnly
+from .free_metrics import FreeRunningMetrics, are_free
 from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
 from .weights import Weights
 
@@ -167,6 +168,9 @@ class Compiled(Weights):
             f"compile(optimizer, loss, metrics): a model trains with what it was compiled with"
         )
 
+    #: Whether targets have other columns than the outputs, and Python computes all metrics.
+    _free_metrics = False
+
     def _network_changed(self) -> None:
         """Compile the core's network, where there is one and it is known how."""
         super()._network_changed()
@@ -194,6 +198,8 @@ class Compiled(Weights):
         """The metrics as the core wants them; raises for one that does not suit the loss."""
         if isinstance(loss, HeadsLoss):
             return loss.described_metrics()
+        if self._free_metrics:  # which the core does not see
+            return []
         return [metric._describe(loss, outputs, False) for metric in self._metrics] + [
             metric._describe(loss, outputs, True) for metric in self._weighted_metrics
         ]
@@ -317,6 +323,12 @@ class Compiled(Weights):
         running_metrics = self._network.running_metrics()
         if isinstance(self._loss, HeadsLoss) and not self._loss.in_core:
             return HeadsRunningMetrics(running_metrics, self._loss)
+        if self._free_metrics:
+            loss = self._compiled_loss()
+            functions: list[Any] = [
+                metric._describe(loss, self._outputs, False)[0] for metric in self.metrics
+            ]
+            return FreeRunningMetrics(running_metrics, functions)
         return running_metrics
 
     @property
@@ -360,12 +372,17 @@ class Compiled(Weights):
             self._network_changed()
         shape = np.shape(y)
         columns = 1 if len(shape) < 2 else math.prod(shape[1:])
-        if loss.sparse or columns == outputs or (len(shape) < 2 and not loss._flat):
+        usual = loss.sparse or columns == outputs or (len(shape) < 2 and not loss._flat)
+        free = not usual and are_free(self.metrics)
+        if self.metrics and free != self._free_metrics:
+            self._free_metrics = free
+            self._network_changed()
+        if usual:
             return None
-        if self.metrics:
+        if self.metrics and not free:
             raise ValueError(
                 f"y: found shape {shape}, wanted {(rows, outputs)}: metrics compare targets with "
-                "outputs (of a loss of one's own without metrics y may have any columns)"
+                "outputs (y may have any columns where the loss and all metrics are one's own)"
             )
         return columns
 
@@ -373,4 +390,4 @@ class Compiled(Weights):
     def _trains_in_core(self) -> bool:
         """Whether the core's `train_on_batch` does the whole of a step."""
         in_python = isinstance(self.loss, CallableLoss | HeadsLoss)
-        return not (self.metrics or self._constrained or in_python)
+        return not (self.metrics or self._constrained or self._penalised or in_python)

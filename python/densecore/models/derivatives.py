@@ -71,7 +71,7 @@ class Derivatives(Compiled):
             return shared_batch.loss_and_gradients(self, x, y, sample_weight, comm)
         loss = self._compiled_loss()
         self._build_for(x)
-        if not loss.in_core:
+        if not loss.in_core or self._penalised:
             with imports:
                 from . import step
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._base import checks
+from .._base.warn import warn
 from .._data.batches import Arrays, Indexed, Source, Stream, are_batches, parts_of, source_of
 from .._data.dataset import Data
 from .._data.row_sources import part, take
@@ -77,9 +78,11 @@ def evaluate_source(model: "Model", source: Source, listeners: CallbackList) -> 
 def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) -> list[float]:
     network, names = model._network, model.metrics_names
     listeners.on_test_begin({})
+    added = 0.0
     if evaluates_in_core(model, source, listeners):
         assert isinstance(source, Arrays)
         values = network.evaluate(*source.data)
+        added = model._own_penalty()
     else:
         running_metrics = model._running_metrics()
         watched = listeners.listens_to_batches("test")
@@ -89,11 +92,12 @@ def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) ->
                 listeners.on_test_batch_begin(count, {})
             if isinstance(model.loss, CallableLoss | HeadsLoss) and not model.loss.in_core:
                 outputs = network.forward(batch.x, None, False)
-                penalty = network.penalty() + network.output_penalty()
+                penalty = network.penalty() + network.output_penalty() + model._own_penalty()
                 loss = model.loss.value(batch.y, outputs, batch.weight) + penalty
                 add_to_metrics(model, outputs, batch.y, loss, running_metrics)
             else:
                 network.evaluate_batch(*batch, running_metrics)
+                added = model._own_penalty()
             if watched:
                 logs = dict(zip(names, running_metrics.results(), strict=True))
                 listeners.on_test_batch_end(count, logs)
@@ -103,6 +107,7 @@ def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) ->
                 "evaluation: found no batches; an iterator gives each of its batches once only"
             )
         values = running_metrics.results()
+    values = [values[0] + added, *values[1:]]
     listeners.on_test_end(dict(zip(names, values, strict=True)))
     return list(values)
 
@@ -223,9 +228,17 @@ def validation_source(model: "Model", given: Any, size: int, steps: int | None) 
 
 
 def refuse_with_batches(**arguments: Any) -> None:
-    """Raise ValueError for arguments that make no sense when x gives batches."""
+    """Raise ValueError for arguments that make no sense when x gives batches.
+
+    Warns
+    -----
+    UserWarning
+        Of `batch_size`, which scripts give all the same.
+    """
     for name, value in arguments.items():
-        if value is not None:
+        if value is not None and name == "batch_size":
+            warn("batch_size: it has no effect: x gives its batches itself")
+        elif value is not None:
             raise ValueError(
                 f"{name}: wanted None: x gives its batches itself, as (x, y[, sample_weight])"
             )

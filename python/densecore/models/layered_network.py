@@ -3,17 +3,28 @@
 import math
 import weakref
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from .._autodiff.derive import derive
 from .._base import checks, core, seeds
 from .._base.dtypes import DTYPES, Array, Network, check_dtype
 from .._base.subnormals import flush_subnormals
 from ..layers import Dense, Layer, assign
 from ..layers.lowering import Source
+from ..regularizers import FunctionRegularizer
 from .architecture import Architecture
 from .loans import Loan, check_shapes, copy_back, copy_in, lender, views_in, weights_of
+
+
+class Penalised(NamedTuple):
+    """An array of weights with a regularizer that is a Python function, and its gradient."""
+
+    array: Array
+    gradient: Array
+    layer: Layer
+    regularizer: FunctionRegularizer
 
 
 class LayeredNetwork(Architecture):
@@ -27,6 +38,7 @@ class LayeredNetwork(Architecture):
             "_network_or_none",
             "_bound",
             "_constrained",
+            "_penalised",
             "_loans",
             "_ends",
             "_places",
@@ -49,6 +61,7 @@ class LayeredNetwork(Architecture):
         self._ends: dict[Layer, Source] = {}  # what each layer puts out, in the core
         self._places: dict[Layer, list[int]] = {}
         self._constrained: list[tuple[Array, Layer, Any]] = []  # views, with their constraints
+        self._penalised: list[Penalised] = []
         self._fresh: list[Layer] = []  # the layers that got their first weights in this network
         self._kept: list[tuple[Layer, list[Array]]] = []  # weights of layers that had some before
 
@@ -130,6 +143,16 @@ class LayeredNetwork(Architecture):
         if self._loans:
             copy_back(self._loans)
 
+    def _own_penalty(self, with_gradients: bool = False) -> float:
+        """The sum of regularizers that are functions; their gradients are added to the weights'."""
+        total = 0.0
+        for part in self._penalised:
+            value, back = derive(part.regularizer, part.array.astype(np.float64))
+            total += float(value)
+            if with_gradients and part.layer.trainable:
+                part.gradient[...] += back(np.ones(np.shape(value)))
+        return total
+
     def _reserved(self, reading: bool = False) -> core.Reservation:
         """For calls and views of the network that belong together: until the block ends, other
         threads' calls are refused. `reading`: a metric or an activation may do so, too."""
@@ -163,6 +186,14 @@ class LayeredNetwork(Architecture):
         layers = list(dict.fromkeys(self._all_layers()))
         self._network_or_none, self._ends, self._places = network, plan.ends, plan.places
         self._loans, self._fresh = [], []
+        self._penalised = [
+            Penalised(array, network.layer_views(places[0])[1][name], layer, penalty)
+            for layer, places in plan.places.items()
+            for name, array in network.layer_views(places[0])[0].items()
+            if isinstance(
+                penalty := getattr(layer, f"{name}_regularizer", None), FunctionRegularizer
+            )
+        ]
         self._constrained = [
             (views_in(network, places)[name], layer, constraint)
             for layer, places in plan.places.items()
@@ -221,7 +252,7 @@ class LayeredNetwork(Architecture):
         weights, as views of the old one, until they get new ones."""
         self._network_or_none = None
         self._loans, self._ends, self._places, self._fresh = [], {}, {}, []
-        self._constrained = []
+        self._constrained, self._penalised = [], []
         self._network_changed()
 
     def _network_changed(self) -> None:

@@ -274,7 +274,7 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
         plain = isinstance(x, np.ndarray) and y is not None and type(verbose) is int
         plain = plain and not (verbose or steps is not None or callbacks) and _any_size(batch_size)
         by_batch = self.loss is not None and self.loss.depends_on_batches(sample_weight is not None)
-        if plain and not by_batch and self._compiled_loss().in_core:
+        if plain and not by_batch and self._compiled_loss().in_core and not self._penalised:
             # The usual call, without the machinery of hooks.
             data = self._data(x, y, sample_weight)
             with self._network.reserved(reading=True):  # the names belong to the numbers

@@ -185,6 +185,11 @@ class OnBatch(Compiled):
         if not self._compiled_loss().in_core:
             raise TypeError("make_train_step: found a loss that is a Python function, wanted one "
                             "of the core's")  # fmt: skip
+        if self._penalised:
+            raise TypeError(
+                "make_train_step: found a regularizer that is a Python function, wanted l1 and l2; "
+                "train_on_batch takes any"
+            )
         arrays = (self._x_of(x), as_vectors(y), sample_weight)
         step = DTYPES[self.dtype].Step(self._network, *arrays)
         return _OwnStep(self, step) if self._loans or self._constrained else step

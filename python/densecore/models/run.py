@@ -51,7 +51,8 @@ class Run:
     def train(self, first: int, epochs: int) -> None:
         """The epochs from `first` to the one before `epochs`."""
         self._epoch = self._first = first
-        simple = self._model._compiled_loss().in_core and not self._model._constrained
+        in_python = self._model._constrained or self._model._penalised
+        simple = self._model._compiled_loss().in_core and not in_python
         whole = isinstance(self._source, Arrays) and self._source.whole
         within = self._model._initial_step > 0  # of an epoch that ranks have begun
         if simple and whole and not within and not self._listeners.listens_to_batches("train"):

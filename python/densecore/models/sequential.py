@@ -62,9 +62,15 @@ class Sequential(Model):
     49
     """
 
-    _not_pickled: ClassVar[frozenset[str]] = Model._not_pickled | {"_input", "_calls"}
+    _not_pickled: ClassVar[frozenset[str]] = Model._not_pickled | {
+        "_input",
+        "_calls",
+        "_likely_input",
+    }
     _default_name = "sequential"
     _input: Input | None = None
+    #: Of a stack that does not say its inputs: those of another model that its first layer is in.
+    _likely_input: Input | None = None
     _calls: tuple[list[Layer], list[Symbol]] | None = None  # of the layers, with symbols
 
     def __init__(
@@ -154,6 +160,8 @@ class Sequential(Model):
                 )
             else:
                 self._input = given if self._input is None else self._input
+        if not self._layers and self._input is None:
+            self._likely_input = _input_elsewhere(layer)
         names.give(layer._named_parts())
         for part in layer._walk():
             adopt(self, part)
@@ -250,6 +258,7 @@ class Sequential(Model):
         RuntimeError
             There are no layers, or the number of inputs is not known.
         """
+        self._input = self._likely_input if self._input is None else self._input
         if self._input is None:
             raise RuntimeError(
                 "the model does not know its number of inputs: start with Input(features) or call "
@@ -354,11 +363,18 @@ def _given_input(layer: Layer, known: bool) -> Input | None:
     if isinstance(layer, Nested):
         symbols = layer.model._known_inputs
         return Input(symbols[0].row) if len(symbols) == 1 else None
-    if layer._given_input is None and not known and weights_of(layer) and layer._model is not None:
-        model = layer._model()  # another one, which has built the layer
-        if layer._nodes or (model is not None and model._known_inputs):
-            return Input(layer.input.row)
+    if layer._given_input is None and not known and weights_of(layer):
+        return _input_elsewhere(layer)
     return layer._given_input
+
+
+def _input_elsewhere(layer: Layer) -> Input | None:
+    """The input that a layer has in another model, which has built it."""
+    if layer._model is None or isinstance(layer, Nested):
+        return None
+    model = layer._model()
+    built = layer._nodes or (model is not None and model._known_inputs)
+    return Input(layer.input.row) if built and layer.input.row else None
 
 
 KINDS["Sequential"] = Sequential

@@ -2,10 +2,15 @@
 
 from typing import Any
 
+import numpy as np
+
+from .._autodiff.derive import derive
 from .._base.dtypes import Array, RunningMetrics
 from .._data.dataset import Batch
+from ..losses.base import Loss, reduce_rows
 from ..losses.function import CallableLoss
 from .compiled import Compiled
+from .free_metrics import FreeRunningMetrics
 from .heads import HeadsLoss, HeadsRunningMetrics
 
 
@@ -13,7 +18,9 @@ def train_batch(
     model: Compiled, batch: Batch, running_metrics: RunningMetrics, penalty_weight: float = 0.0
 ) -> None:
     """One step, whose loss and metrics are added to running metrics."""
-    if isinstance(model.loss, CallableLoss | HeadsLoss) and not model.loss.in_core:
+    own = isinstance(model.loss, CallableLoss | HeadsLoss) and not model.loss.in_core
+    if own or model._penalised:
+        assert model.loss is not None
         step_with_function(model, model.loss, batch, running_metrics)
     else:
         model._network.train_batch(*batch, running_metrics, penalty_weight)
@@ -22,16 +29,18 @@ def train_batch(
 
 def step_with_function(
     model: Compiled,
-    loss: CallableLoss | HeadsLoss,
+    loss: Loss,
     batch: Batch,
     running_metrics: RunningMetrics | None,
 ) -> float:
-    """One step with a loss that is a function; returns its loss before the update."""
+    """One step with a loss or a regularizer that is a function; returns its loss before the
+    update."""
     network = model._network
     outputs = network.forward(batch.x, None, True, step=network.steps)
     penalty = network.penalty() + network.output_penalty()
-    value, gradient = loss.compute(batch.y, outputs, batch.weight)
+    value, gradient = _computed(loss, batch, outputs)
     network.backward(gradient, False)
+    penalty += model._own_penalty(with_gradients=True)
     network.apply_gradients()
     model._constrain()  # before the network is asked for again, which takes the owner's weights
     if running_metrics is not None:
@@ -39,13 +48,25 @@ def step_with_function(
     return float(value) + penalty
 
 
+def _computed(loss: Loss, batch: Batch, outputs: Array) -> tuple[float, Array]:
+    """The loss of a batch, and its gradient by the outputs."""
+    if isinstance(loss, CallableLoss | HeadsLoss):
+        return loss.compute(batch.y, outputs, batch.weight)
+    double, weight = outputs.astype(np.float64), batch.weight
+    value, back = derive(
+        lambda found: reduce_rows(loss.call(batch.y, found), weight, loss.reduction), double
+    )
+    return float(value), np.require(back(np.ones(())), outputs.dtype, ["C", "A"])
+
+
 def gradients_of_function(model: Compiled, loss: Any, batch: Batch) -> float:
     """The loss of a batch, with its penalties, and the gradients of both; nothing is updated."""
     network = model._network
     outputs = network.forward(batch.x, None, True, step=network.steps)
-    value, gradient = loss.compute(batch.y, outputs, batch.weight)
+    value, gradient = _computed(loss, batch, outputs)
     value = float(value) + network.output_penalty()
     network.backward(gradient, False)
+    value += model._own_penalty(with_gradients=True)
     rows = len(outputs)
     return value + network.add_penalties(rows, network.batch_weights(None, rows))
 
@@ -68,6 +89,9 @@ def add_to_metrics(
         model._network.add_to_metrics(outputs, shown, loss, running_metrics.core)
         running_metrics.add(len(outputs))
         return
+    if isinstance(running_metrics, FreeRunningMetrics):
+        running_metrics.add(y, outputs)
+        running_metrics = running_metrics.core
     # Metrics compare targets with outputs; there are none where y has other columns.
     shown = y if y.ndim == 1 or y.shape == outputs.shape else outputs
     model._network.add_to_metrics(outputs, shown, loss, running_metrics)

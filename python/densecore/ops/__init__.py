@@ -10,12 +10,13 @@ import sys
 from .._base import unsupported
 from .._base.registry import public
 from .kernels import *
+from .more import *
 from .numeric import *
 
 globals()["__all__"] = public(globals())
 
 
 def __getattr__(name: str) -> object:
-    if name in ("nn", "numpy"):  # where Keras has some of them, too
+    if name in ("nn", "numpy", "linalg"):  # where Keras has some of them, too
         return sys.modules[__name__]
     raise unsupported.error(__name__, name, globals()["__all__"])

@@ -1,5 +1,6 @@
 """Keras's ``ops`` for NumPy arrays, which the tracer of losses derives."""
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -334,3 +335,35 @@ def _for_symbols(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 globals().update({name: _for_symbols(name, globals()[name]) for name in _ACTIVATIONS})
+
+
+def _of_symbols(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, of which a symbol is made where a symbol is given that it does not know."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        symbol = _symbol_among((*arguments, *named.values()))
+        if symbol is None:
+            return function(*arguments, **named)
+        return symbol._known_or_computed(
+            lambda: function(*arguments, **named), function, arguments, named
+        )
+
+    return call
+
+
+def _symbol_among(things: Any) -> Any:
+    for thing in things:
+        if hasattr(thing, "_known_or_computed"):
+            return thing
+        if isinstance(thing, list | tuple):
+            found = _symbol_among(thing)
+            if found is not None:
+                return found
+    return None
+
+
+for _name, _function in list(globals().items()):
+    own = getattr(_function, "__module__", None) == __name__ and not _name.startswith("_")
+    if own and callable(_function) and _name not in ("shape", "convert_to_tensor", "is_tensor"):
+        globals()[_name] = _of_symbols(_function)

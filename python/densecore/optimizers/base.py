@@ -319,6 +319,8 @@ class Optimizer:
             self._tell_the_core()
         elif key in self._choices:
             self._set_choice(key, value)
+        elif not type(self).__module__.startswith("densecore.") and key not in self._values():
+            object.__setattr__(self, key, value)
         else:
             self._set(key, value)
 

@@ -1,0 +1,46 @@
+"""Metrics of one's own for targets that have other columns than the outputs."""
+
+from typing import Any
+
+import numpy as np
+
+from .._base.dtypes import Array
+from ..metrics import MeanMetricWrapper, Metric
+
+
+def are_free(metrics: list[Metric]) -> bool:
+    """Whether all of them are Python functions, which take targets of any columns."""
+    return all(isinstance(metric, MeanMetricWrapper) or metric.is_own for metric in metrics)
+
+
+class FreeRunningMetrics:
+    """The running loss of the core, and metrics that Python computes of all rows.
+
+    Parameters
+    ----------
+    running_metrics : RunningMetrics
+        Of a network that is compiled without metrics.
+    functions : list of callable
+        (y_true, y_pred, weights) → a number.
+    """
+
+    def __init__(self, running_metrics: Any, functions: list[Any]) -> None:
+        self.core = running_metrics
+        self._functions = functions
+        self._rows: list[tuple[Array, Array]] = []
+
+    def reset(self) -> None:
+        """Forget the batches so far."""
+        self.core.reset()
+        self._rows = []
+
+    def add(self, y: Array, outputs: Array) -> None:
+        """Add the rows of a batch."""
+        self._rows.append((np.array(y), np.array(outputs)))
+
+    def results(self) -> list[float]:
+        """The loss, then the metrics."""
+        if not self._rows:
+            return [*self.core.results(), *(0.0 for _ in self._functions)]
+        y, outputs = (np.concatenate(part) for part in zip(*self._rows, strict=True))
+        return [*self.core.results(), *(float(f(y, outputs, None)) for f in self._functions)]
