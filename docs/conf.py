@@ -36,11 +36,21 @@ autosummary_generate = False
 
 
 def setup(app: Any) -> None:
-    """Leave out the methods that scikit-learn adds to estimators, whose links lead to its site."""
+    """Leave out the methods that scikit-learn adds to estimators, whose links lead to its site;
+    show |x| as it stands, which would be the name of a text to put there."""
 
     def skip(
         app: Any, what: str, name: str, thing: Any, skipped: bool, options: Any
     ) -> bool | None:
         return True if re.fullmatch(r"set_\w+_request", name) else None
 
+    def keep_bars(
+        app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
+    ) -> None:
+        for number, line in enumerate(lines):
+            parts = re.split("(`+[^`]*`+)", line)  # every second one is code
+            parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+            lines[number] = "".join(parts)
+
     app.connect("autodoc-skip-member", skip)
+    app.connect("autodoc-process-docstring", keep_bars)
