@@ -198,7 +198,12 @@ Update<T> OptimizerState<T>::make_update(T* parameters, const T* gradients) {
 
 template <class T>
 void OptimizerState<T>::advance(Update<T>& update) {
-  prepare(steps, settings_->values(steps), {}, update);
+  if (settings_->scheduled() || settings_->gradient_steps().any()) {
+    prepare(steps, settings_->values(steps), {}, update);
+  } else {
+    entry_->prepare(settings_->hyperparameter_values(), steps / accumulation_ + 1, update.scalars);
+    update.decay = 1;
+  }
   ++steps;
 }
 
