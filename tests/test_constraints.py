@@ -91,6 +91,35 @@ def test_a_constraint_holds_as_keras_applies_it() -> None:
     np.testing.assert_allclose(model.layers[0].kernel, kernel / lengths(kernel), rtol=1e-5)
 
 
+@pytest.mark.parametrize("how", ["fit", "epochs", "batches", "bound", "one batch"])
+def test_a_constraint_is_applied_once_per_step(how: str) -> None:
+    """A second time `MinMaxNorm` with a rate would change weights again."""
+    half = constraints.MinMaxNorm(0.2, 0.4, rate=0.5)
+    model, twin = compiled(half), compiled(None)
+    y = Y.astype(np.float32)
+    for _ in range(3):
+        twin.train_on_batch(X, y)
+        twin.layers[0].kernel[...] = half(twin.layers[0].kernel.copy())
+    if how == "fit":
+        model.fit(X, y, batch_size=60, epochs=3, shuffle=False, verbose=0)
+    elif how == "epochs":
+        for _ in range(3):
+            model.fit(X, y, batch_size=60, shuffle=False, verbose=0)
+    elif how == "batches":
+        model.fit(X[:20], y[:20], batch_size=20, verbose=0, epochs=0)
+        for _ in range(3):
+            model.train_on_batch(X, y)
+            model(X, training=True)  # no step
+    elif how == "bound":
+        model.make_train_step(X, y).run(3)
+    else:
+        for _ in range(3):
+            out = model.forward(X)
+            model.backward((2 * (out - y) / y.size).astype(np.float32))
+            model.apply_gradients()
+    np.testing.assert_allclose(model.get_weights()[0], twin.get_weights()[0], rtol=1e-5)
+
+
 def test_frozen_layers_are_left_alone() -> None:
     model = compiled("unit_norm", trainable=False)
     before = model.layers[0].kernel.copy()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from densecore import layers
+from densecore import layers, ops
 from densecore.callbacks import BackupAndRestore, Callback
 from densecore.distributed import Threads, run_threads
 
@@ -104,7 +104,51 @@ def penalized(dtype: str = "float32", **how: Any) -> dc.Sequential:
     return model
 
 
+class Gated(layers.Layer):
+    """Weights of its own, layers, one of them called twice, dropout, an addition to the loss."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.units = units
+        self.inner, self.drop = layers.Dense(units, "tanh"), layers.Dropout(0.2)
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = self.add_weight((input_shape[-1], self.units), name="kernel")
+        self.factors = self.add_weight((self.units,), "ones", name="factors")
+
+    def call(self, x: Any, training: Any = None) -> Any:
+        h = self.inner(x) * self.factors
+        self.add_loss(0.1 * ops.mean(h * h))  # `square` would run in Python
+        h = h + ops.sigmoid(ops.matmul(x, self.kernel)) * self.inner(x + x)
+        return self.drop(h, training=training)
+
+
+class OwnModel(dc.Model):
+    def __init__(self, **general: Any) -> None:
+        super().__init__(**general)
+        self.gated, self.end = Gated(7), layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        return self.end(self.gated(x))
+
+
+def own_layers(dtype: str = "float32", **how: Any) -> dc.Model:
+    x = dc.Input(4)
+    model = dc.Model(x, layers.Dense(1)(Gated(6)(Gated(5)(x))), seed=1, dtype=dtype)
+    model.compile(**{"optimizer": "adam", "loss": "mse", "metrics": ["mae"], **how})
+    return model
+
+
+def own_model(dtype: str = "float32", **how: Any) -> dc.Model:
+    model = OwnModel(seed=1, dtype=dtype)
+    model.build((None, 4))
+    model.compile(**{"optimizer": "adam", "loss": "mse", **how})
+    return model
+
+
 MODELS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "own layers": (own_layers, plain_data),
+    "own model": (own_model, plain_data),
     "heads": (two_heads, two_data),
     "embeddings": (embedded, embedded_data),
     "penalties and constraints": (penalized, plain_data),
@@ -154,6 +198,33 @@ def test_batch_normalisation_sees_all_ranks(units: int) -> None:
             np.testing.assert_allclose(found["loss"], history["loss"], rtol=1e-4)
             for array, wanted in zip(weights, alone.weights, strict=True):
                 np.testing.assert_allclose(array, wanted, rtol=1e-3, atol=1e-5)
+    assert len(bits) == 1
+
+
+def test_functions_in_python_have_the_same_bits_on_any_ranks() -> None:
+    x, y, _ = plain_data(330)
+    how: dict[str, Any] = {"batch_size": 110, "epochs": 2, "verbose": 0}
+
+    def made() -> dc.Model:
+        a = dc.Input(4)
+        h = 1 - layers.Dense(8, "tanh")(a)
+        model = dc.Model(a, layers.Dense(1)(h * ops.exp(-ops.square(h))), seed=1)
+        model.compile(dc.optimizers.SGD(0.01, momentum=0.9), "mse")
+        return model
+
+    alone = made()
+    alone.fit(x, y, **how)
+
+    def train(comm: Threads) -> tuple[bytes, Any]:
+        model = made()
+        model.fit(x, y, comm=comm, **how)
+        return state(model), model.parameters.copy()
+
+    bits = set()
+    for ranks in (1, 2, 4):
+        for mine, parameters in run_threads(ranks, train, WAIT):
+            bits.add(mine)
+            np.testing.assert_allclose(parameters, alone.parameters, rtol=1e-3, atol=1e-5)
     assert len(bits) == 1
 
 
@@ -322,3 +393,126 @@ def test_a_stopped_epoch_of_several_outputs_goes_on(tmp_path: Any) -> None:
     assert state(second) == state(whole)
     for key, values in history.items():
         np.testing.assert_allclose(found[key], values, rtol=1e-12)
+
+
+# Losses that are Python functions -----------------------------------------------------------------
+
+
+def squares(y_true: Any, y_pred: Any) -> Any:
+    return ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+
+class Skewed(dc.losses.Loss):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        e = y_true - y_pred
+        return ops.mean(ops.maximum(0.9 * e, -0.1 * e) + ops.log(1 + e * e), axis=-1)
+
+
+def with_function(loss: Any, hidden: int = 8, dtype: str = "float32", **how: Any) -> dc.Model:
+    x = dc.Input(4)
+    shared = layers.Dense(hidden, "tanh", kernel_regularizer="l2")
+    h = layers.concatenate([shared(x), shared(1 - x)])
+    out = layers.Dense(1)(layers.LayerNormalization()(h))
+    model = dc.Model(x, out, seed=1, dtype=dtype)
+    model.compile(**{"optimizer": "adam", "loss": loss, **how})
+    return model
+
+
+@pytest.mark.parametrize("loss", [squares, Skewed()], ids=["function", "class"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("rows", "batch", "hidden"), [(150, 32, 8), (900, 700, 8), (90, 64, 300)])
+def test_a_function_of_rows_is_a_sum_over_ranks(
+    loss: Any, weighted: bool, rows: int, batch: int, hidden: int
+) -> None:
+    x, y, _ = plain_data(rows, "float64")
+    weights = np.random.default_rng(1).uniform(0, 2, rows) if weighted else None
+    how: dict[str, Any] = {"batch_size": batch, "epochs": 2, "sample_weight": weights, "verbose": 0}
+    alone = with_function(loss, hidden, "float64", metrics=["mae"])
+    history = alone.fit(x, y, **how).history
+    bits = set()
+    for ranks in (1, 2, 4):
+
+        def train(comm: Threads) -> tuple[Any, bytes, Any]:
+            model = with_function(loss, hidden, "float64", metrics=["mae"])
+            found = model.fit(x, y, comm=comm, **how).history
+            return found, state(model), model.parameters.copy()
+
+        for found, own, parameters in run_threads(ranks, train, WAIT):
+            bits.add(own)
+            np.testing.assert_allclose(parameters, alone.parameters, rtol=0, atol=1e-10)
+            for key, values in history.items():
+                np.testing.assert_allclose(found[key], values, rtol=1e-9)
+    assert len(bits) == 1
+
+
+@pytest.mark.parametrize("bounds", [(0, 90, 90, 200), (0, 1, 200), (0, 0, 200)])
+def test_a_function_on_uneven_parts_is_exact(bounds: tuple[int, ...]) -> None:
+    x, y, _ = plain_data(200, "float64")
+    weights = np.random.default_rng(1).uniform(0, 2, 200)
+    alone, cored = (with_function(loss, dtype="float64") for loss in (squares, "mse"))
+    expected = alone.loss_and_gradients(x, y, weights)
+    assert expected == pytest.approx(cored.loss_and_gradients(x, y, weights), rel=1e-12)
+
+    def part(comm: Threads) -> tuple[Any, Any, Any]:
+        model = with_function(squares, dtype="float64")
+        own = slice(bounds[comm.rank], bounds[comm.rank + 1])
+        found = model.loss_and_gradients(x[own], y[own], weights[own], comm=comm)
+        gradients = model.gradients.copy()
+        return found, gradients, model.train_on_batch(x[own], y[own], weights[own], comm=comm)
+
+    for found, gradients, of_step in run_threads(len(bounds) - 1, part, WAIT):
+        assert found == pytest.approx(expected, rel=1e-12)
+        np.testing.assert_allclose(gradients, alone.gradients, rtol=0, atol=1e-14)
+        assert of_step == pytest.approx(expected, rel=1e-12)
+
+
+def one_number(y_true: Any, y_pred: Any) -> Any:
+    return ops.mean(ops.square(y_true - y_pred))
+
+
+def own_gradient(y_true: Any, y_pred: Any) -> Any:
+    return float(np.mean((y_pred - y_true) ** 2)), 2 * (y_pred - y_true) / y_true.size
+
+
+def beside(layer: Any) -> Callable[[], dc.Model]:
+    def made() -> dc.Model:
+        model = dc.Sequential([dc.Input(4), dc.Dense(3), layer(), dc.Dense(1)], seed=1)
+        model.compile("sgd", squares)
+        return model
+
+    return made
+
+
+def two_outputs() -> dc.Model:
+    x = dc.Input(4)
+    model = dc.Model(x, [dc.Dense(1)(x), dc.Dense(1)(x)], seed=1)
+    model.compile("sgd", [squares, "mse"])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: with_function(one_number), "loss one_number, which returns one number for all"),
+        (lambda: with_function(own_gradient), "loss own_gradient, which returns one number for a"),
+        (lambda: with_function(Skewed(reduction="sum")), "with reduction='sum', wanted 'sum_over"),
+        (beside(lambda: layers.Dropout(0.5)), "squares, which is a Python function, beside a lay"),
+        (beside(layers.BatchNormalization), "statistics of the batch"),
+        (beside(lambda: layers.ActivityRegularization(0.1)), "penalties of its outputs"),
+        (two_outputs, "several outputs, of which one has a loss that is a Python function"),
+    ],
+)
+def test_functions_that_are_no_sums_over_ranks_are_refused(make: Any, said: str) -> None:
+    x, y, _ = plain_data(64)
+
+    def train(comm: Threads) -> tuple[str, bool]:
+        model = make()
+        before = model.parameters.copy()
+        given = [y, y] if len(model.outputs) > 1 else y
+        with pytest.raises(ValueError, match="comm: found") as raised:
+            model.fit(x, given, batch_size=32, comm=comm, verbose=0)
+        return str(raised.value), bool((model.parameters == before).all())
+
+    for text, same in run_threads(2, train, WAIT):
+        assert said in text
+        assert same

@@ -353,6 +353,87 @@ def test_data_that_are_refused_cost_no_weights() -> None:
     assert same(base, base)
 
 
+# Inputs that no output needs ---------------------------------------------------------------------
+
+
+def parts_of_two_inputs() -> dict[str, dc.Model]:
+    a, b = dc.Input(3, name="a"), dc.Input(2, name="b")
+    left, right = layers.Dense(4, "tanh", name="left")(a), layers.Dense(4, name="right")(b)
+    whole = dc.Model([a, b], layers.Dense(1)(layers.concatenate([left, right])), seed=0)
+    return {
+        "a layer of the first": dc.Model(whole.input, whole.get_layer("left").output),
+        "a layer of the second": dc.Model(whole.input, whole.get_layer("right").output),
+        "the first itself": dc.Model(whole.input, a),
+        "the second itself": dc.Model(whole.input, b),
+        "several": dc.Model(whole.input, [left, a]),
+    }
+
+
+@pytest.mark.parametrize("name", parts_of_two_inputs())
+def test_a_part_takes_the_inputs_of_the_whole(name: str, tmp_path: Path) -> None:
+    """As in Keras, where the usual way to a part is ``Model(model.input, layer.output)``."""
+    model = parts_of_two_inputs()[name]
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(7, 3)).astype("f"), rng.normal(size=(7, 2)).astype("f")
+    found = model.predict({"a": a, "b": b})
+    other = model.predict([a, b] if "second" not in name else [a + 1, b])
+    last = model.predict([a, b + 1] if "second" not in name else [a, b])
+    for one, two, three in zip(*map(as_list, (found, other, last)), strict=True):
+        assert one.tobytes() == two.tobytes() == three.tobytes()
+    if "itself" in name:
+        assert found.tobytes() == (a if "first" in name else b).tobytes()
+    if "layer" in name:
+        model.save(tmp_path / "part")
+        assert dc.load_model(tmp_path / "part").predict([a, b]).tobytes() == found.tobytes()
+        model.compile("sgd", "mse")
+        before = model.train_on_batch([a, b], np.zeros((7, 4), "f"))
+        assert model.evaluate([a, b], np.zeros((7, 4), "f")) < before
+
+
+@dc.saving.register_keras_serializable("functional")
+class TwoEnds(layers.Layer):
+    def __init__(self, **general: Any) -> None:
+        super().__init__(**general)
+        self.first, self.second = layers.Dense(2), layers.Dense(3, activity_regularizer="l2")
+
+    def call(self, x: Any) -> Any:
+        return self.first(x), self.second(x)
+
+
+def encoder() -> dc.Model:
+    x = dc.Input(4)
+    h = layers.Dense(5, "tanh")(x)
+    ends = [layers.Dense(2)(h), layers.Dense(3, "tanh", kernel_regularizer="l2")(h)]
+    return dc.Model(x, ends, name="encoder", seed=2)
+
+
+@pytest.mark.parametrize("kind", [encoder, TwoEnds])
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("further", [False, True])
+def test_one_of_several_outputs(further: bool, place: int, kind: Any, tmp_path: Path) -> None:
+    """The others are there, as in Keras: their weights, and their penalties."""
+    inner, x = kind(), dc.Input(4)
+    end = inner(x)[place]
+    model = dc.Model(x, layers.Dense(1)(end) if further else end, seed=3)
+    assert model.count_params() == inner.count_params() + further * (end.row[0] + 1)
+    if not further:
+        assert model.predict(X).tobytes() == np.asarray(inner(X)[place]).tobytes()
+    model.compile("sgd", "mse")
+    y = np.zeros_like(model.predict(X))
+    before = [array.copy() for array in model.get_weights()]
+    plain = np.mean(model.predict(X) ** 2)
+    assert model.train_on_batch(X, y) > plain  # the penalty of the second output
+    moved = [(a != b).any() for a, b in zip(before, model.get_weights(), strict=True)]
+    assert sum(moved) >= 2
+    model.save(tmp_path / "model")
+    assert dc.load_model(tmp_path / "model").predict(X).tobytes() == model.predict(X).tobytes()
+    assert model.freeze()(X).tobytes() == model.predict(X).tobytes()
+
+
+def as_list(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else [found]
+
+
 # What is refused ---------------------------------------------------------------------------------
 
 
@@ -361,8 +442,6 @@ def test_graphs_that_cannot_be_are_refused() -> None:
     h = layers.Dense(2, name="h")(x)
     with pytest.raises(ValueError, match=r"output h \(2\): it needs the input x \(4\), which is"):
         dc.Model(other, h)
-    with pytest.raises(ValueError, match=r"inputs: found other \(3\), which no output needs"):
-        dc.Model([x, other], h)
     with pytest.raises(TypeError, match="outputs: found Dense, wanted what Input, or a layer that"):
         dc.Model(x, layers.Dense(2))
     with pytest.raises(ValueError, match="outputs: found none"):

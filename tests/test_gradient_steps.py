@@ -91,16 +91,33 @@ class TestOneStep:
         x, y = data()
         model = network(hidden)
         model.compile(optimizers.SGD(0.1, use_ema=True, ema_momentum=0.75), "mse")
-        average = model.parameters.copy()
+        average = None
         for _ in range(3):
             model.train_on_batch(x, y)
-            average = 0.75 * average + 0.25 * model.parameters
+            new = model.parameters
+            average = new.copy() if average is None else 0.75 * average + 0.25 * new
         assert_close(model._network.optimizer_states()["average"], average, 1e-12)
         # At the end of `fit` the parameters are their average, as in Keras.
         twin = network(hidden)
         twin.compile(optimizers.SGD(0.1, use_ema=True, ema_momentum=0.75), "mse")
         twin.fit(x, y, epochs=3, batch_size=ROWS, shuffle=False, verbose=0)
         assert_close(twin.parameters, average, 1e-12)
+
+    def test_average_starts_with_the_first_update(self, hidden: int) -> None:
+        """Whatever the weights were when the model was compiled: they may be loaded afterwards."""
+        x, y = data()
+        found = []
+        for late in (False, True):
+            model = network(hidden)
+            loaded = [array + 1 for array in model.get_weights()]
+            if not late:
+                model.set_weights(loaded)
+            model.compile(optimizers.SGD(0.1, use_ema=True, ema_overwrite_frequency=1), "mse")
+            if late:
+                model.set_weights(loaded)
+            model.fit(x, y, epochs=2, batch_size=ROWS, shuffle=False, verbose=0)
+            found.append(model.parameters.tobytes())
+        assert found[0] == found[1]
 
     def test_average_overwrites(self, hidden: int) -> None:
         x, y = data()
@@ -109,8 +126,10 @@ class TestOneStep:
             optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2), "mse"
         )
         model.train_on_batch(x, y)
-        assert not np.allclose(model.parameters, model._network.optimizer_states()["average"])
+        first = model.parameters.copy()
+        assert_close(model._network.optimizer_states()["average"], first, 1e-15)
         model.train_on_batch(x, y)
+        assert not np.allclose(model.parameters, first)
         assert (model.parameters == model._network.optimizer_states()["average"]).all()
 
     def test_accumulation_is_the_larger_batch(self, hidden: int) -> None:

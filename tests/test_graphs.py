@@ -8,9 +8,17 @@ import pytest
 
 import densecore as dc
 from conftest import DTYPES, LEVELS, NETWORKS, assert_close
+from densecore._base import core
 from densecore.layers.lowering import Plan
 from densecore.models.frozen import freeze
-from graphs import MERGES, expected_gradients, network_of_graph, random_graph, twin
+from graphs import (
+    ORACLES,
+    expected_gradients,
+    network_of_graph,
+    penalty_of,
+    random_graph,
+    twin,
+)
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 # (seed, inputs, layers, widest, rows): batches of the small plan, of a chain with several leaves
@@ -24,12 +32,15 @@ SIZES = [
     (5, 20, 12, 200, 150),
     (6, 8, 30, 16, 7),
 ]
+#: Of these some layers look at all rows of a batch.
+COUPLED = [(7, 6, 18, 12, 40), (8, 5, 40, 60, 300), (12, 4, 24, 9, 5)]
+ALL_SIZES = [*SIZES, *COUPLED]
 
 
 def case(dtype: str, number: int, level: str | None = None) -> tuple[Any, Any, Any]:
-    seed, inputs, nodes, widest, rows = SIZES[number]
+    seed, inputs, nodes, widest, rows = ALL_SIZES[number]
     rng = np.random.default_rng(seed)
-    specs = random_graph(rng, inputs, nodes, widest)
+    specs = random_graph(rng, inputs, nodes, widest, coupled=number >= len(SIZES))
     network = network_of_graph(dtype, inputs, specs, level)
     return network, specs, rng.normal(size=(rows, inputs)).astype(dtype)
 
@@ -39,12 +50,12 @@ def settings(name: str = "SGD", rate: float = 0.01) -> Any:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("number", range(len(SIZES)))
+@pytest.mark.parametrize("number", range(len(ALL_SIZES)))
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_both_passes_are_the_references(dtype: str, number: int, level: str) -> None:
     network, specs, x = case(dtype, number, level)
     graph = twin(network, specs)
-    expected = graph.forward(x)
+    expected = graph.forward(x, training=True)
     out = network.forward(x, None, True, None, -1)
     assert_close(out, expected, TOLERANCE[dtype], "output")
     for found, wanted in zip(network.layer_outputs(), graph.outputs, strict=True):
@@ -64,18 +75,53 @@ def test_both_passes_are_the_references(dtype: str, number: int, level: str) -> 
     assert_close(network.gradients, 2 * wanted, 20 * TOLERANCE[dtype], "twice")
 
 
-@pytest.mark.parametrize("number", range(len(SIZES)))
+@pytest.mark.parametrize("rows", [1, 9, 200])
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_random_numbers_functions_and_tables_are_the_references(
+    dtype: str, level: str, rows: int
+) -> None:
+    function: Any = (np.sin, lambda x, a: np.cos(x))
+    specs: list[Any] = [
+        {"kind": "embedding", "categories": 5, "units": 3, "missing": 1, "sources": [(-1, 0, 2)]},
+        {"kind": "dropout", "rate": 0.25, "sources": [(-1, 2, 4)]},
+        {"kind": "concatenate", "sources": [(0, 0, -1), (1, 0, -1)]},
+        {"kind": "dense", "units": 6, "activation": "tanh"},
+        {"kind": "gaussian_noise", "stddev": 0.5},
+        {"kind": "function"},
+        {"kind": "dropout", "rate": 0.5, "sources": [(3, 0, -1)]},
+        {"kind": "heads", "activations": [("softmax", []), ("relu_general", [0.1, 2.0, 0.2])],
+         "sources": [(5, 0, -1), (6, 0, -1)]},
+    ]  # fmt: skip
+    network = network_of_graph(dtype, 6, specs, level)
+    network.set_function(5, *function)
+    specs[5]["function"] = function
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, 6)).astype(dtype)
+    x[:, :2] = rng.choice([0, 1, 2, 3, 4, -1, 7, 0.5], (rows, 2))
+    graph = twin(network, specs, step=2**64 - 1, rows=rows)  # the first pass of its own
+    out = network.forward(x, None, True, None, -1)
+    assert_close(out, graph.forward(x, training=True), TOLERANCE[dtype])
+    g = rng.normal(size=out.shape).astype(dtype)
+    dx = network.backward(g, True, False, None)
+    assert_close(dx, graph.backward(g), 20 * TOLERANCE[dtype], "dC/dx")
+    wanted = expected_gradients(network, specs, graph)
+    assert_close(network.gradients, wanted, 20 * TOLERANCE[dtype], "dC/dp")
+
+
+@pytest.mark.parametrize("number", range(len(ALL_SIZES)))
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_training_is_the_references(dtype: str, number: int) -> None:
     network, specs, x = case(dtype, number)
     y = np.random.default_rng(2).normal(size=(len(x), 3)).astype(dtype)
     network.compile("mean_squared_error", "sum_over_batch_size", settings(), [], 0)
-    graph = twin(network, specs)
-    residual = graph.forward(x) - y
+    graph = twin(network, specs, penalties=True)
+    residual = graph.forward(x, training=True) - y
     graph.backward(2 * residual / residual.size)
     wanted = expected_gradients(network, specs, graph)
     loss = network.loss_and_gradients(x, y)
-    assert_close(loss, np.mean(residual**2), 20 * TOLERANCE[dtype], "loss")
+    wanted_loss = np.mean(residual**2) + penalty_of(graph)
+    assert_close(loss, wanted_loss, 20 * TOLERANCE[dtype], "loss")
     assert_close(network.gradients, wanted, 20 * TOLERANCE[dtype], "gradients")
     before = network.parameters.copy()
     assert network.train_on_batch(x, y) == pytest.approx(loss, rel=1e-6)
@@ -110,7 +156,7 @@ def test_gradients_are_central_differences(number: int) -> None:
 def trained(dtype: str, number: int, optimizer: str) -> list[bytes]:
     network, _, _ = case(dtype, number)
     network.parameters[:] *= 0.25  # products of many factors grow
-    _, inputs, _, _, batch = SIZES[number]
+    _, inputs, _, _, batch = ALL_SIZES[number]
     rng = np.random.default_rng(5)
     x = rng.normal(size=(2 * batch + 1, inputs)).astype(dtype)
     y = rng.normal(size=(len(x), 3)).astype(dtype)
@@ -126,7 +172,7 @@ def trained(dtype: str, number: int, optimizer: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
-@pytest.mark.parametrize("number", range(len(SIZES)))
+@pytest.mark.parametrize("number", range(len(ALL_SIZES)))
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bits_do_not_depend_on_threads(dtype: str, number: int, optimizer: str) -> None:
     before = dc.get_num_threads()
@@ -139,7 +185,7 @@ def test_bits_do_not_depend_on_threads(dtype: str, number: int, optimizer: str) 
         dc.set_num_threads(before)
 
 
-@pytest.mark.parametrize("number", range(len(SIZES)))
+@pytest.mark.parametrize("number", range(len(ALL_SIZES)))
 def test_a_rows_prediction_is_its_own(number: int) -> None:
     network, _, x = case("float32", number)
     whole = network.predict(x)
@@ -275,9 +321,12 @@ def test_the_core_refuses_bad_graphs(specs: list[Any], said: str) -> None:
             network(4, specs)
 
 
-def test_every_merge_is_tested() -> None:
-    kinds = {spec["kind"] for n in range(len(SIZES)) for spec in case("float32", n)[1]}
-    assert set(MERGES) <= kinds
+def test_every_kind_has_an_oracle_and_is_in_a_graph() -> None:
+    assert ORACLES.keys() == core.layer_kinds().keys()
+    kinds = {spec["kind"] for n in range(len(ALL_SIZES)) for spec in case("float32", n)[1]}
+    # test_random_numbers_functions_and_tables_are_the_references
+    elsewhere = {"function", "embedding", "heads", "dropout", "gaussian_noise"}
+    assert kinds == core.layer_kinds().keys() - elsewhere
     assert any("shares" in spec for n in range(len(SIZES)) for spec in case("float32", n)[1])
 
 

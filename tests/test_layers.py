@@ -168,8 +168,7 @@ def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
 def test_every_kind_of_layer_is_in_a_stack() -> None:
     kinds = {spec["kind"] for name in STACKS for spec in model_of(name, "float32")._plan().specs}
     # A Python function has its tests in test_activations.py, those of graphs in test_graphs.py.
-    elsewhere = {"function", *MERGES, "heads", "embedding", "activity_regularization"}
-    elsewhere |= {"columns", "first", "transposed_dense"}  # test_own_layers.py
+    elsewhere = {"function", *MERGES, "heads", "embedding", "activity_regularization", "columns"}
     assert kinds | elsewhere == core.layer_kinds().keys()
 
 
@@ -436,6 +435,9 @@ class TestUnitNormalization:
         assert_close(model.predict(x), np.array(wanted, dtype), TOLERANCE[dtype])
         gradient = model.input_gradient(x, np.ones_like(x))
         assert np.isfinite(gradient).all()
+        value, _, second = model.input_derivatives(x, np.ones(2))
+        assert_close(value, np.array(wanted, dtype), TOLERANCE[dtype])
+        assert np.isfinite(second).all()
 
 
 class TestBatchNormalization:

@@ -7,6 +7,7 @@ import pytest
 
 import densecore as dc
 from conftest import DTYPES, LEVELS, assert_close
+from densecore import layers, ops
 from graphs import network_of_graph
 
 L1, L2 = 0.25, 0.5
@@ -87,3 +88,43 @@ def test_passes_without_a_loss_leave_them_out() -> None:
     plain.forward(x, None, True, None, -1)
     plain.backward(g, False, False, None)
     assert_close(network.gradients, plain.gradients, 1e-14)
+
+
+@dc.saving.register_keras_serializable("output penalties")
+class AddsToLoss(layers.Layer):
+    def call(self, x: Any) -> Any:
+        self.add_loss(0.3 * ops.mean(ops.square(x)))
+        return x
+
+
+def model_of(losses: Any, outputs: int) -> dc.Model:
+    x = dc.Input(4)
+    h = dc.Dense(8, "tanh", activity_regularizer="l2", kernel_regularizer="l1")(x)
+    h = AddsToLoss()(h)
+    ends = [dc.Dense(3, activity_regularizer="l1")(h) for _ in range(outputs)]
+    model = dc.Model(x, ends if outputs > 1 else ends[0], dtype="float64", seed=0)
+    model.compile(dc.optimizers.SGD(0.1), losses if outputs > 1 else losses[0])
+    return model
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_they_count_beside_a_loss_that_is_a_function(outputs: int) -> None:
+    """The same numbers as beside the core's loss: they were left out."""
+    rng = np.random.default_rng(0)
+    x, ys = rng.normal(size=(30, 4)), [rng.normal(size=(30, 3)) for _ in range(outputs)]
+    y: Any = ys if outputs > 1 else ys[0]
+
+    def squares(y_true: Any, y_pred: Any) -> Any:
+        return ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+    cored, own = model_of(["mse"] * 2, outputs), model_of([squares, "mse"], outputs)
+    assert_close(own.evaluate(x, y), cored.evaluate(x, y), 1e-12, "evaluate")
+    found, wanted = (model.loss_and_gradients(x, y) for model in (own, cored))
+    assert_close(found, wanted, 1e-12, "loss")
+    assert_close(own.gradients, cored.gradients, 1e-12, "gradients")
+    found, wanted = (model.train_on_batch(x, y) for model in (own, cored))
+    assert_close(found, wanted, 1e-12, "loss of a step")
+    runs = [m.fit(x, y, 8, 3, 0, validation_data=(x, y)).history for m in (own, cored)]
+    for name, numbers in runs[1].items():
+        assert_close(runs[0][name], numbers, 1e-11, name)
+    assert_close(own.parameters, cored.parameters, 1e-11, "parameters")

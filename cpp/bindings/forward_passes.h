@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bindings/arrays.h"
+#include "bindings/core_class.h"
 #include "bindings/gil.h"
 #include "network/network.h"
 
@@ -19,7 +20,7 @@ struct OpenPass {
 };
 
 template <class T>
-class PyTape {
+class PyTape : public TypedObject<T> {
  public:
   explicit PyTape(std::shared_ptr<Network<T>> network)
       : network_(std::move(network)), tape_(network_->make_tape()) {}
@@ -107,6 +108,14 @@ class OpenPasses {
     return dx;
   }
 
+  // The penalties of layers' outputs in the last call of `forward`, a mean over its rows.
+  double output_penalty() {
+    const InUse in_use(mark_);
+    if (own_.x.is_none())
+      throw std::runtime_error("output_penalty: found no forward pass, wanted forward before it");
+    return network_->output_penalty(own_.rows);
+  }
+
   // Copies of what the layers of the core put out in the last call of `forward`.
   py::list layer_outputs() {
     const InUse in_use(mark_);
@@ -153,10 +162,10 @@ class OpenPasses {
  private:
   PyTape<T>* tape_of(const char* function, const py::object& tape) const {
     if (tape.is_none()) return nullptr;
-    if (!py::isinstance<PyTape<T>>(tape))
+    if (!is_instance<PyTape<T>>(tape))
       wrong_type((std::string(function) + ": tape").c_str(), tape,
                  "a tape of this model's make_tape()");
-    auto* const found = tape.cast<PyTape<T>*>();
+    auto* const found = &self_of<PyTape<T>>(tape.ptr());
     if (!found->belongs_to(network_))
       throw std::invalid_argument(
           std::string(function) +

@@ -191,13 +191,14 @@ Update<T> OptimizerState<T>::make_update(T* parameters, const T* gradients) {
   for (int i = 0; i < entry_->state_count; ++i) update.states[i] = states_->data() + i * count_;
   if (ema_) {
     update.average = extra(accumulation_ > 1 ? 1 : 0);
-    update.momentum = settings_->gradient_steps().ema_momentum;
   }
   return update;
 }
 
 template <class T>
 void OptimizerState<T>::advance(Update<T>& update) {
+  // Others than at the compilation, where weights have been loaded since.
+  if (ema_ && steps / accumulation_ == 0) std::copy_n(update.parameters, count_, update.average);
   if (settings_->scheduled() || settings_->gradient_steps().any()) {
     prepare(steps, settings_->values(steps), {}, update);
   } else {
@@ -211,7 +212,10 @@ template <class T>
 void OptimizerState<T>::prepare(std::int64_t number, HyperparameterValues values,
                                 const Multipliers& multipliers, Update<T>& update) const {
   values[0] *= multipliers.rate;
-  entry_->prepare(values.data(), number / accumulation_ + 1, update.scalars);
+  const std::int64_t before = number / accumulation_;
+  entry_->prepare(values.data(), before + 1, update.scalars);
+  // As in Keras the average starts at what the first update makes of the parameters.
+  update.momentum = before > 0 ? settings_->gradient_steps().ema_momentum : 0;
   // A product with 1 leaves all bits.
   update.decay = 1 - values[0] * (multipliers.decay * settings_->gradient_steps().weight_decay);
 }

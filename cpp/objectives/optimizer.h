@@ -108,7 +108,7 @@ struct Update {
   // For optimizers with `descent` only.
   T rate() const { return static_cast<T>(scalars[0]); }
 
-  // Of a table at `begin`, with rows of `units`, the used ones: all others, and their states, stay
+  // Updates the used rows (of `units`) of a table at `begin`: the others, and their states, stay
   // as they are. Without an average, which would need all. Takes the thread's scratch memory.
   void apply_rows(index_t begin, index_t units, const UsedRows& used) const;
   void apply(index_t begin, index_t count) const { apply(begin, count, gradients + begin); }
@@ -179,7 +179,7 @@ class OptimizerState {
   bool simple() const {
     return entry_->array_step == ArrayStep::none && !settings_->gradient_steps().any();
   }
-  // The same step for an array whose rate or decay are others.
+  // The same step for an array with a rate or decay of its own.
   Update<T> update_of(const Update<T>& update, const Multipliers& multipliers) const;
   // Counts `count` steps `by_rows`, and writes the learning rate of each; returns their update, all
   // but the penalties. What it points to lives as long as the settings.

@@ -50,7 +50,7 @@ class Body:
         if added.constant and unit is not None:
             self.added.append(Term(unit, added.constant, False))
         ends = [*self.outputs, *(term.symbol for term in self.added)]
-        self.nodes: list[Node] = trace(_used(ends, inputs), ends).nodes
+        self.nodes: list[Node] = trace(_used(ends, inputs), ends, as_called=True).nodes
         self.structure = mapped(lambda _: 0, result)
 
     @property

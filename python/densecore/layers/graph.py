@@ -15,7 +15,8 @@ class Graph(NamedTuple):
     Attributes
     ----------
     nodes : list of Node
-        Each after those that its inputs come from.
+        Each after those that its inputs come from. Where a layer that remembers what it was called
+        with (moving averages) is called several times, in the order in which Keras calls layers.
     members : list of Layer or Symbol
         The layers, and the inputs among them, in Keras's order: by their distance from the outputs,
         the furthest first; of equal ones that which a search from the outputs meets first.
@@ -30,20 +31,28 @@ class Graph(NamedTuple):
         return [member for member in self.members if not isinstance(member, Symbol)]
 
 
-def trace(inputs: Sequence[Symbol], outputs: Sequence[Symbol], all_inputs: bool = True) -> Graph:
+def trace(
+    inputs: Sequence[Symbol],
+    outputs: Sequence[Symbol],
+    as_called: bool = False,
+) -> Graph:
     """Walk back from the outputs to the inputs.
+
+    Parameters
+    ----------
+    as_called : bool, default False
+        Whether the calls are made in the order of the program that describes them, as those of a
+        `call` are; else in that of a functional model.
 
     Raises
     ------
     ValueError
-        An output needs an input that is not among the inputs, or, with `all_inputs`, an input that
-        no output needs.
+        An output needs an input that is not among the inputs.
     """
     given = {id(symbol) for symbol in inputs}
     nodes: list[Node] = []  # each after those before it
     met: dict[int, int] = {}  # when a search from the outputs meets a layer or an input
     done: set[int] = set()
-    reached: set[int] = set()
     for output in outputs:
         # A stack of symbols, with whether what is before them has been visited: graphs are deep.
         pending = [(output, False)]
@@ -58,7 +67,6 @@ def trace(inputs: Sequence[Symbol], outputs: Sequence[Symbol], all_inputs: bool 
                 continue
             if id(symbol) in given:
                 met.setdefault(id(symbol), len(met))
-                reached.add(id(symbol))
                 continue
             if node is None:
                 raise ValueError(
@@ -70,13 +78,37 @@ def trace(inputs: Sequence[Symbol], outputs: Sequence[Symbol], all_inputs: bool 
             met.setdefault(id(node.layer), len(met))
             pending.append((symbol, True))
             pending += [(before, False) for before in reversed(node.inputs)]
-    for symbol in inputs:
-        if id(symbol) not in reached and all_inputs:
-            raise ValueError(
-                f"inputs: found {_named(symbol)}, which no output needs, wanted inputs that "
-                f"lead to {', '.join(map(_named, outputs))}"
-            )
-    return Graph(nodes, _by_depth(inputs, nodes, met))
+    depths = _depths(nodes)
+    members = _by_depth(inputs, nodes, met)
+    if _order_matters(nodes):
+        if as_called:
+            nodes.sort(key=lambda node: node.number)
+        else:
+            places = {number: place for place, number in enumerate(depths)}
+            nodes.sort(key=lambda node: (-depths[id(node)], places[id(node)]))
+    return Graph(nodes, members)
+
+
+def _order_matters(nodes: list[Node]) -> bool:
+    """Whether a layer with moving averages is called several times."""
+    counts = Counter(part for node in nodes for part in node.layer._walk() if part.state_names)
+    return any(count > 1 for count in counts.values())
+
+
+def _depths(nodes: list[Node]) -> dict[int, int]:
+    """Of each node the largest distance from an output, in the order in which Keras comes by them,
+    which among equal ones is that of its calls. A layer's earlier calls are at least as far away as
+    its later ones."""
+    depths: dict[int, int] = {}
+    of_layers: dict[int, int] = {}
+    for node in reversed(nodes):
+        depth = max(depths.get(id(node), 0), of_layers.get(id(node.layer), 0))
+        depths[id(node)] = of_layers[id(node.layer)] = depth
+        for symbol in node.inputs:
+            if symbol._node is not None:
+                before = id(symbol._node)
+                depths[before] = max(depth + 1, depths.get(before, 0))
+    return depths
 
 
 def _by_depth(inputs: Sequence[Symbol], nodes: list[Node], met: dict[int, int]) -> list[Any]:

@@ -20,8 +20,8 @@ class Source(NamedTuple):
     layer: int
     first: int
     row: Row
-    #: Of rows that no layer of the core puts out as a whole: the sources of their pieces, one after
-    #: another; `layer` is then of no meaning.
+    #: The sources of the row's pieces, one after another, where no layer of the core has it as a
+    #: whole; `layer` has no meaning then.
     pieces: "tuple[Source, ...]" = ()
 
     @property
@@ -132,17 +132,24 @@ class Plan:
         self.add({"kind": "activity_regularization", "linear": float(factor), "whole": int(whole)})
         self._added.append(self.here)
 
-    def _unused_columns(self) -> list[Source]:
-        """The columns of x that no layer takes: the core wants a use of each."""
+    def _unused(self, outputs: list[Source]) -> list[Source]:
+        """The columns of x and the layers that no layer takes, nor an output, such as the other
+        outputs of a model within the model: the core wants a use of each."""
         width = self._widths[0]
-        if not self.specs or "sources" not in self.specs[0]:  # of a stack, none
-            return []
         used = [False] * width
+        taken = [(source.layer, source.first, source.width) for source in outputs + self._added]
         for number, spec in enumerate(self.specs):
-            for layer, first, count in spec.get("sources", [(number - 1, 0, width)]):
-                if layer == -1:
-                    used[first : first + count] = [True] * count
-        found, first = [], 0
+            taken += spec.get("sources", [(number - 1, 0, width)])
+        for layer, first, count in taken:
+            if layer == -1:
+                used[first : first + count] = [True] * count
+        layers = {layer for layer, _, _ in taken}
+        found = [
+            Source(number, 0, (units,))
+            for number, units in enumerate(self._widths[1:])
+            if number not in layers
+        ]
+        first = 0
         while first < width:
             last = first
             while last < width and not used[last]:
@@ -172,9 +179,9 @@ class Plan:
     def end(self, output: Source) -> None:
         """Let the last layer put out what is at a source. A loss of logits is computed with the end
         of a layer: there must be one."""
-        self._added += self._unused_columns()
+        output = self.whole(output)
+        self._added += self._unused([output])
         if self._added:
-            output = self.whole(output)
             activation = self._without_activation(output)
             self._with_added(output)
             self.close()
@@ -199,7 +206,7 @@ class Plan:
                 name, spec["activation"] = spec["activation"], "linear"
                 parameters = spec.pop("activation_parameters", [])
             activations.append((name, parameters))
-        self._added += self._unused_columns()
+        self._added += self._unused(sources)
         sources[0] = self._with_added(sources[0])
         width = sum(source.width for source in sources)
         self.merge({"kind": "heads", "activations": activations}, sources, (width,))

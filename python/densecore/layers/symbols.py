@@ -1,6 +1,7 @@
 """Symbols: what layers take and give while a model is described, before there are numbers."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
@@ -179,7 +180,11 @@ class Node:
     inputs, outputs : list of Symbol
     form : Form or None
         How a layer of one's own was called, if not with its inputs alone.
+    number : int
+        Larger than those of earlier calls.
     """
+
+    _numbers: ClassVar[Iterator[int]] = itertools.count()
 
     def __init__(
         self, layer: "Layer", inputs: Sequence[Symbol], rows: Sequence[Row], form: Any = None
@@ -188,6 +193,7 @@ class Node:
         self.inputs = list(inputs)
         self.outputs = [Symbol(row, self, place) for place, row in enumerate(rows)]
         self.form = form
+        self.number = next(self._numbers)
 
 
 def are_symbols(inputs: Any) -> bool:

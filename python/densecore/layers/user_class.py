@@ -27,13 +27,20 @@ class UserClass:
         with imports:
             import inspect
 
+        signature = inspect.signature(cls.__init__)
         try:
-            bound = inspect.signature(cls.__init__).bind(layer, *given, **named).arguments
+            bound = signature.bind(layer, *given, **named).arguments
         except TypeError:  # `__init__` says it better
             return layer
         own, *_ = bound
-        kept = {key: value for key, value in bound.items() if key not in (own, "args", "kwargs")}
-        vars(layer)["_arguments"] = {**kept, **bound.get("kwargs", {})}
+        kept: dict[str, Any] = {}
+        for key, value in bound.items():
+            kind = signature.parameters[key].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:  # **kwargs, by whatever name
+                kept |= value
+            elif key != own and kind is not inspect.Parameter.VAR_POSITIONAL:
+                kept[key] = value
+        vars(layer)["_arguments"] = kept
         return layer
 
     def call(self, inputs: Any) -> Any:

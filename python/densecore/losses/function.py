@@ -37,6 +37,8 @@ class CallableLoss(Loss):
         reduction = function.reduction if isinstance(function, Loss) else "sum_over_batch_size"
         self.rows_to_loss = reduction
         self._gives_gradient: bool | None = False if isinstance(function, Loss) else None
+        #: Whether the last call returned a number for each row.
+        self.is_by_rows = False
         self._label_columns = False  # whether class numbers are (rows, 1)
         self._flat = False  # whether values are (rows,), though there are several outputs
 
@@ -125,6 +127,7 @@ class CallableLoss(Loss):
                     f"sample_weight: the loss {self.label} gives its gradient itself, of y_true "
                     "and y_pred; wanted none"
                 )
+            vars(self)["is_by_rows"] = False
             loss, gradient = self._checked_pair(returned or self._call(y_true, y_pred), y_pred)
             return loss, lambda: gradient
         double = y_true if y_true.dtype.kind in "iu" else y_true.astype(np.float64)
@@ -141,6 +144,7 @@ class CallableLoss(Loss):
                 f"loss {self.label}: found shape {rows.shape} returned, wanted one number, or one "
                 f"for each of {len(y_pred)} rows"
             )
+        vars(self)["is_by_rows"] = rows.ndim > 0
         loss = float(reduce_rows(rows, weight, self.rows_to_loss))
         seed = derive(lambda x: reduce_rows(x, weight, self.rows_to_loss), rows)[1]
         return loss, lambda: back(seed(np.ones(())))

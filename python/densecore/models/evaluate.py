@@ -88,8 +88,9 @@ def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) ->
             if watched:
                 listeners.on_test_batch_begin(count, {})
             if isinstance(model.loss, CallableLoss | HeadsLoss) and not model.loss.in_core:
-                outputs = network.predict(batch.x, None)
-                loss = model.loss.value(batch.y, outputs, batch.weight) + network.penalty()
+                outputs = network.forward(batch.x, None, False)
+                penalty = network.penalty() + network.output_penalty()
+                loss = model.loss.value(batch.y, outputs, batch.weight) + penalty
                 add_to_metrics(model, outputs, batch.y, loss, running_metrics)
             else:
                 network.evaluate_batch(*batch, running_metrics)

@@ -37,12 +37,15 @@ def owner_of(layer: Layer) -> Any:
 
 
 def lender(model: "LayeredNetwork", layers: Iterable[Layer]) -> Any:
-    """The other model that owns all the layers that have weights; None when there is not one."""
+    """The other model that owns all the layers that have weights; None when there is not one, or
+    when it would round the weights that this one learns to its own dtype."""
     weighted = [layer for layer in layers if layer.parameter_names or layer.state_names]
     owners = {id(owner): owner for owner in map(owner_of, weighted)}
     if len(owners) != 1:
         return None
     (owner,) = owners.values()
+    if owner is not None and np.dtype(owner.dtype).itemsize < np.dtype(model.dtype).itemsize:
+        return None
     return None if owner is model else owner
 
 

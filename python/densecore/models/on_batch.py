@@ -129,7 +129,7 @@ class OnBatch(Compiled):
         except (TypeError, ValueError):  # Keras converts such arguments
             step_once = step_of(self._network, *self._data(x, y, sample_weight).batch())
         loss = step_once.run(1)
-        self._give_back()
+        self._constrain()
         return {"loss": loss} if return_dict else loss
 
     def _by_name(self, values: Any) -> dict[str, float]:
@@ -320,7 +320,7 @@ class OnBatch(Compiled):
         """One optimizer step with ``model.gradients``."""
         self._compiled_loss()
         self._network.apply_gradients()
-        self._give_back()
+        self._constrain()
 
 
 class _LentCall:
@@ -346,7 +346,7 @@ class _OwnStep(_LentCall):
         loss = None
         for _ in range(0, steps, max(at_once, 1)):
             loss = self._call.run(at_once)
-            self._model._give_back()
+            self._model._constrain()
         return loss
 
 
@@ -364,6 +364,36 @@ class _ByModel:
         model = self._known()
         assert model is not None  # the core has asked
         return model
+
+    def share(self, ranks: Any) -> None:
+        """Let these ranks' usual step be the first that a call with their communicator tries: the
+        methods in between would cost as much as the sum of a small gradient."""
+        known, model_of = weakref.ref(ranks), self._model
+
+        def train_on_batch(
+            x: Any,
+            y: Any,
+            sample_weight: Any = None,
+            *,
+            return_dict: bool = False,
+            comm: Any = None,
+        ) -> Any:
+            found = known()
+            if (
+                found is not None
+                and found.usual is not None
+                and not return_dict
+                and found.serves(comm)
+            ):
+                loss = found.usual_step(x, y, sample_weight)
+                if loss is not None:
+                    return loss
+                found.usual = None
+            return OnBatch.train_on_batch(
+                model_of(), x, y, sample_weight, return_dict=return_dict, comm=comm
+            )
+
+        vars(self)["train_on_batch"] = train_on_batch
 
     def train_on_batch(self, *arguments: Any, **named: Any) -> Any:
         return OnBatch.train_on_batch(self._model(), *arguments, **named)

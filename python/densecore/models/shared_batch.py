@@ -21,7 +21,7 @@ def train_on_batch(
         outputs = np.full(shape, -0.0, network.parameters.dtype) if model.metrics else None
         sums = _gradient(ranks, step, outputs)
         penalty = network.shared_update(step.rows, step.weights)
-        model._give_back()
+        model._constrain()
         # Weights change from batch to batch.
         usual = ranks.plain and not ranks.group.total(float(sample_weight is not None))
         share = step.share

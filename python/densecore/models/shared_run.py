@@ -191,7 +191,7 @@ class SharedRun(Run):
         sharing, network = self._sharing, self._sharing.network
         try:
             penalty = network.shared_update(step.rows, step.weights, self._penalty_weight)
-            self._model._give_back()
+            self._model._constrain()
         except BaseException as raised:
             epoch.error, penalty = raised, 0.0
         own = (sums, step.rows, step.weights, penalty)

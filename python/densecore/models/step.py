@@ -17,7 +17,7 @@ def train_batch(
         step_with_function(model, model.loss, batch, running_metrics)
     else:
         model._network.train_batch(*batch, running_metrics, penalty_weight)
-        model._give_back()
+        model._constrain()
 
 
 def step_with_function(
@@ -29,11 +29,11 @@ def step_with_function(
     """One step with a loss that is a function; returns its loss before the update."""
     network = model._network
     outputs = network.forward(batch.x, None, True, step=network.steps)
-    penalty = network.penalty()
+    penalty = network.penalty() + network.output_penalty()
     value, gradient = loss.compute(batch.y, outputs, batch.weight)
     network.backward(gradient, False)
     network.apply_gradients()
-    model._give_back()  # before the network is asked for again, which takes the owner's weights
+    model._constrain()  # before the network is asked for again, which takes the owner's weights
     if running_metrics is not None:
         add_to_metrics(model, outputs, batch.y, value + penalty, running_metrics)
     return float(value) + penalty
@@ -44,9 +44,10 @@ def gradients_of_function(model: Compiled, loss: Any, batch: Batch) -> float:
     network = model._network
     outputs = network.forward(batch.x, None, True, step=network.steps)
     value, gradient = loss.compute(batch.y, outputs, batch.weight)
+    value = float(value) + network.output_penalty()
     network.backward(gradient, False)
     rows = len(outputs)
-    return float(value) + network.add_penalties(rows, network.batch_weights(None, rows))
+    return value + network.add_penalties(rows, network.batch_weights(None, rows))
 
 
 def train_on_batch(model: Compiled, batch: Batch) -> float | list[float]:

@@ -155,7 +155,7 @@ def _lines(
     rows = [layer._output_row(row)] if outputs is None else outputs
     shape = ", ".join(map(_shape, rows))
     activation = getattr(layer, "activation", None)
-    frozen = "" if layer.trainable else ", frozen"
+    frozen = "" if layer.trainable or not layer._shows_weights else ", frozen"
     kind = _kind_of(layer)
     yield (
         f"{indent}{layer.name} ({kind}{frozen})",

@@ -41,7 +41,7 @@ class Weights(LayeredNetwork, HasWeights):
         with self._reserved():
             own[...] = found
             flush_subnormals(own)
-            self._give_back()
+            self._constrain()
 
     @property
     def gradients(self) -> Array:

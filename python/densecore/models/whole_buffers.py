@@ -42,7 +42,7 @@ class WholeBuffers(Compiled):
             raise ValueError(f"blend_from: found a model of {model.dtype}, wanted {self.dtype}")
         if not own.blend(other, share):  # type: ignore[arg-type]
             raise ValueError(f"blend_from: {_difference(self, model)}")
-        self._give_back()
+        self._constrain()
 
     def add_noise(self, stddev: float, seed: int | None = None) -> None:
         """Add normal numbers to all trainable weights: exploration in the space of parameters
@@ -63,7 +63,7 @@ class WholeBuffers(Compiled):
         deviation = checks.number("stddev", stddev, least=0, most=1e30)
         number = seeds.fresh() if seed is None else checks.seed(seed)
         self._network.add_noise(deviation, number)
-        self._give_back()
+        self._constrain()
 
     def clip_gradients(self, max_norm: float | None = None, *, value: float | None = None) -> float:
         """Shorten ``model.gradients`` before `apply_gradients`; returns their norm before that.

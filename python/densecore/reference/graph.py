@@ -11,9 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._checks import Array, lookup
-from .activations import ACTIVATIONS
-from .layers import Layer
+from ._checks import Array
+from .layers import Activation, Dense, Layer
 
 
 def _like(g: Array, x: Array) -> Array:
@@ -34,26 +33,36 @@ class Merge:
 
 
 class Heads(Merge):
-    """f_1(x_1), f_2(x_2), … side by side; without functions Keras's Concatenate."""
+    """f_1(x_1), f_2(x_2), … side by side; without functions Keras's Concatenate.
 
-    def __init__(self, activations: Sequence[str] | None = None) -> None:
-        self.activations = activations
+    Parameters
+    ----------
+    functions : sequence of Activation, optional
+        One for each input.
+    """
+
+    def __init__(self, functions: Sequence[Activation] | None = None) -> None:
+        self.functions = functions
+
+    def forward(self, xs: Sequence[Array]) -> Array:
+        self.used = [Activation("linear") for _ in xs] if self.functions is None else self.functions
+        self.ends = np.cumsum([x.shape[1] for x in xs])[:-1]
+        return np.concatenate([f.forward(x) for f, x in zip(self.used, xs, strict=True)], axis=1)
+
+    def backward(self, g: Array) -> list[Array]:
+        parts = np.split(g, self.ends, axis=1)
+        return [f.backward(part) for f, part in zip(self.used, parts, strict=True)]
+
+
+class First(Merge):
+    """The first input alone: the others are there for what their penalties add to the loss."""
 
     def forward(self, xs: Sequence[Array]) -> Array:
         self.xs = list(xs)
-        names = ["linear"] * len(xs) if self.activations is None else self.activations
-        self.functions = [lookup("activation", ACTIVATIONS, name) for name in names]
-        self.parts = [f.forward(x) for f, x in zip(self.functions, xs, strict=True)]
-        return np.concatenate(self.parts, axis=1)
+        return np.array(xs[0])
 
     def backward(self, g: Array) -> list[Array]:
-        ends = np.cumsum([x.shape[1] for x in self.xs])[:-1]
-        return [
-            f.backward(x, a, part)
-            for f, x, a, part in zip(
-                self.functions, self.xs, self.parts, np.split(g, ends, axis=1), strict=True
-            )
-        ]
+        return [g, *(np.zeros_like(x) for x in self.xs[1:])]
 
 
 class Sum(Merge):
@@ -148,13 +157,18 @@ class Embedding(Layer):
     Parameters
     ----------
     table : array, shape (categories, units)
+    missing : bool, default False
+        Whether what is no number of a row stands for row 0.
     """
 
-    def __init__(self, table: Array) -> None:
+    def __init__(self, table: Array, missing: bool = False) -> None:
         super().__init__()
-        self.parameters = [table]
+        self.parameters, self.missing = [table], missing
 
     def forward(self, x: Array, training: bool = False) -> Array:
+        if self.missing:
+            known = np.isin(x, np.arange(len(self.parameters[0])))
+            x = np.where(known, x, np.zeros_like(x))
         self.ids = x.astype(np.int64)
         return self.parameters[0][self.ids].reshape(len(x), -1)
 
@@ -163,6 +177,45 @@ class Embedding(Layer):
         self.gradients = [np.zeros_like(table)]
         np.add.at(self.gradients[0], self.ids.ravel(), g.reshape(-1, table.shape[1]))
         return np.zeros(self.ids.shape, g.dtype)
+
+
+class TransposedDense(Layer):
+    """a = Wᵀ x, with the W of a dense layer: a decoder whose weights are its encoder's.
+
+    Parameters
+    ----------
+    dense : Dense
+        Its parameters are these; `gradients` are what this use of W adds to them.
+    """
+
+    def __init__(self, dense: Dense) -> None:
+        super().__init__()
+        self.W, self.parameters = dense.W, dense.parameters
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        return np.asarray(x @ self.W)
+
+    def backward(self, g: Array) -> Array:
+        self.gradients = [self.x.T @ g, *(np.zeros_like(b) for b in self.parameters[1:])]
+        return np.asarray(g @ self.W.T)
+
+
+class Columns(Layer):
+    """x[:, first : first + count]"""
+
+    def __init__(self, first: int, count: int) -> None:
+        super().__init__()
+        self.taken = slice(first, first + count)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        return np.array(x[:, self.taken])
+
+    def backward(self, g: Array) -> Array:
+        dx = np.zeros_like(self.x)
+        dx[:, self.taken] = g
+        return dx
 
 
 Source = tuple[int, int, int]

@@ -7,7 +7,7 @@ dC/d(parameter) of each array of ``parameters`` in ``gradients``, in the same or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -46,41 +46,87 @@ class Dense(Layer):
     b : array, shape (n,), or None
     activation : str, default "linear"
         A name of `ACTIVATIONS`.
+    *numbers : float
+        The activation's parameters.
     """
 
-    def __init__(self, W: Array, b: Array | None, activation: str = "linear") -> None:
+    def __init__(
+        self, W: Array, b: Array | None, activation: str = "linear", *numbers: float
+    ) -> None:
         super().__init__()
-        self.W, self.b = W, b
+        self.W, self.b, self.numbers = W, b, numbers
         self.parameters = [W] if b is None else [W, b]
         self.function = lookup("activation", ACTIVATIONS, activation)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.x = x
         self.z = x @ self.W.T if self.b is None else x @ self.W.T + self.b
-        self.a = self.function.forward(self.z)
+        self.a = self.function.forward(self.z, *self.numbers)
         return self.a
 
     def backward(self, g: Array) -> Array:
-        delta = self.function.backward(self.z, self.a, g)
+        delta = self.function.backward(self.z, self.a, g, *self.numbers)
         self.gradients = [delta.T @ self.x]
         if self.b is not None:
             self.gradients.append(delta.sum(axis=0))
         return np.asarray(delta @ self.W)
 
 
-class Activation(Layer):
-    """a = f(x), with f a name of `ACTIVATIONS`."""
+class ActivityRegularization(Layer):
+    """a = x; the loss grows by l1 Σ |a| + l2 Σ a² + linear Σ a, over the batch's rows or,
+    with `whole`, not over them.
 
-    def __init__(self, name: str) -> None:
+    Attributes
+    ----------
+    penalty : float
+        What the last forward pass adds to the loss; `backward` adds its gradient.
+    """
+
+    def __init__(
+        self, l1: float = 0.0, l2: float = 0.0, linear: float = 0.0, whole: bool = False
+    ) -> None:
         super().__init__()
-        self.function = lookup("activation", ACTIVATIONS, name)
+        self.l1, self.l2, self.linear, self.whole = l1, l2, linear, whole
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        self.x, self.a = x, self.function.forward(x)
+        self.x, self.rows = x, 1 if self.whole else len(x)
+        terms = self.l1 * np.abs(x) + self.l2 * x * x + self.linear * x
+        self.penalty = float(np.sum(terms, dtype=np.float64)) / self.rows
+        return np.array(x)
+
+    def backward(self, g: Array) -> Array:
+        slope = self.l1 * np.sign(self.x) + 2 * self.l2 * self.x + self.linear
+        return np.asarray(g + (slope / self.rows).astype(g.dtype))
+
+
+class Function(Layer):
+    """a = f(x) with a Python function f of single elements and its derivative, df(x, a)."""
+
+    def __init__(self, f: Callable[[Array], Array], df: Callable[[Array, Array], Array]) -> None:
+        super().__init__()
+        self.f, self.df = f, df
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x, self.a = x, np.asarray(self.f(x))
         return self.a
 
     def backward(self, g: Array) -> Array:
-        return self.function.backward(self.x, self.a, g)
+        return np.asarray(g * self.df(self.x, self.a))
+
+
+class Activation(Layer):
+    """a = f(x), with f a name of `ACTIVATIONS` and the numbers its parameters."""
+
+    def __init__(self, name: str, *numbers: float) -> None:
+        super().__init__()
+        self.function, self.numbers = lookup("activation", ACTIVATIONS, name), numbers
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x, self.a = x, self.function.forward(x, *self.numbers)
+        return self.a
+
+    def backward(self, g: Array) -> Array:
+        return self.function.backward(self.x, self.a, g, *self.numbers)
 
 
 class Dropout(Layer):
