@@ -41,12 +41,28 @@ struct TinyRows {
   index_t units;
   V load() const { return padded ? V::load(data) : Any<V>{units}.load(data); }
   void store(V x) const {
-    if (padded)
+    if (padded || units == V::width)
       x.store(data);
+    else if constexpr (requires { x.upper(); })
+      store_halves(x);
     else
-      Any<V>{units}.store(x, data);
+      x.store_partial(data, units);
   }
   void next() { data += padded ? V::width : units; }
+
+ private:
+  // Not under a mask: see avx2_vectors.h.
+  void store_halves(V x) const {
+    using Half = typename V::Half;
+    T* to = data;
+    Half rest = x.lower();
+    if (units & Half::width) {
+      rest.store(to);
+      rest = x.upper();
+      to += Half::width;
+    }
+    rest.store_partial(to, units & (Half::width - 1));
+  }
 };
 
 // x (inputs,) times rows, onto `start`.
@@ -202,7 +218,7 @@ struct TinyNetwork {
       const V delta = V::load(layer.delta);
       tiny_gradient(s.inputs, l == 0 ? x : layer.in, delta,
                     TinyRows<V, false>{gradients + s.weight, s.units});
-      if (s.bias >= 0) Any<V>{s.units}.store(V::set(0) + delta, gradients + s.bias);
+      if (s.bias >= 0) TinyRows<V, false>{gradients + s.bias, s.units}.store(V::set(0) + delta);
     }
   }
 

@@ -163,10 +163,7 @@ void Network<T>::layers_changed() {
   tiny_.drops = std::any_of(tiny_.dropouts.begin(), tiny_.dropouts.end(),
                             [](const Layer<T>* dropout) { return dropout != nullptr; });
   tiny_.inlined = !tiny_.rows.empty() && !row_layers_.empty();
-  // Measured: a single step of wider layers is faster by small.cc.
-  tiniest_ = tiny_.inlined && !penalized_ &&
-             std::all_of(row_layers_.begin(), row_layers_.end(),
-                         [](const RowLayer& layer) { return layer.units <= 8; });
+  tiniest_ = tiny_.inlined && !penalized_;
   ++layers_version_;
 }
 

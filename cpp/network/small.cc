@@ -19,6 +19,47 @@ constexpr std::size_t leaf_bytes = 1024;
 // descent (Dense::descend) spares.
 constexpr std::size_t descent_bytes = 32 * 1024;
 
+// Steps of a network of dense layers alone, by an update alone: what other networks ask for at each
+// step takes as long as a layer.
+template <class T>
+struct DenseSteps {
+  const KernelTable<T>& table;
+  std::vector<SmallLayer<T>>& layers;
+  const std::vector<Range>& stretches;
+  const Objective<T>& objective;
+  index_t first_column;
+
+  template <class Advance>
+  LossSum train(Executor& executor, LossArguments<T> p, MatrixView<const T> x,
+                const Targets<T>& targets, index_t batch, double work, const Update<T>& update,
+                Advance advance, StepObserver* observer) const {
+    const auto loss = objective.function();
+    const auto count = static_cast<index_t>(layers.size());
+    LossSum sum;
+    p.rows = -1;
+    for (index_t begin = 0; begin < x.rows; begin += batch) {
+      const index_t rows = std::min(batch, x.rows - begin);
+      if (targets.weight != nullptr) p.weight = targets.weight + begin;
+      if (targets.weight != nullptr || rows != p.rows) {
+        sum.weight = objective.batch_weight(p.weight, rows);
+        p.scale = objective.gradient_scale(sum.weight);
+      }
+      p.rows = rows;
+      if (targets.values) p.values = targets.values.row(begin);
+      if (targets.labels != nullptr) p.labels = targets.labels + begin;
+      layers.front().x = x.row(begin) + first_column;
+      advance();
+      table.small_forward(layers.data(), count, rows, true);
+      sum.loss = loss(p);
+      table.small_backward(layers.data(), count, rows);
+      for (const Range& stretch : stretches) update.apply(stretch.begin, stretch.size());
+      if (observer != nullptr) observer->step(sum, begin, begin + rows);
+      executor.check(work);
+    }
+    return sum;
+  }
+};
+
 }  // namespace
 
 template <class T>
@@ -305,6 +346,18 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
   const bool simple = optimizer.simple() && !array_steps_;
   Update<T> update = optimizer.make_update(parameters_->data(), gradients_->data());
   LossSum sum;
+  start_small({x.data, std::min(batch, x.rows), x.cols, x.stride}, from_z);
+  const SmallPart<T>& first = small_.parts.front();
+  const bool dense = small_.parts.size() == 1 && first.layer == nullptr && !first.joins &&
+                     (from_z || first.by_rows == nullptr) && reaches_[0] && activities_.empty();
+  if (dense && simple && batch <= small_rows_) {
+    const auto advance = [&] { optimizer.advance(update); };
+    const DenseSteps<T> steps{*table_, small_.layers, stretches_, objective, input_.front().first};
+    sum = steps.train(executor, p, x, targets, batch, 3 * forward_work(batch), update, advance,
+                      observer);
+    set_loss_slots(sum);
+    return sum;
+  }
   check_numbers(x);
   begin_heads();
   for (index_t begin = 0; begin < x.rows; begin += batch) {

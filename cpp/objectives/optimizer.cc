@@ -199,7 +199,12 @@ template <class T>
 void OptimizerState<T>::advance(Update<T>& update) {
   // Others than at the compilation, where weights have been loaded since.
   if (ema_ && steps / accumulation_ == 0) std::copy_n(update.parameters, count_, update.average);
-  prepare(steps, settings_->values(steps), {}, update);
+  if (settings_->scheduled() || settings_->gradient_steps().any()) {
+    prepare(steps, settings_->values(steps), {}, update);
+  } else {
+    entry_->prepare(settings_->hyperparameter_values(), steps / accumulation_ + 1, update.scalars);
+    update.decay = 1;
+  }
   ++steps;
 }
 

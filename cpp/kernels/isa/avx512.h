@@ -28,6 +28,7 @@ struct VecF32 {
   void store(T* p) const { _mm512_storeu_ps(p, v); }
   void store_partial(T* p, std::ptrdiff_t n) const { _mm512_mask_storeu_ps(p, first(n), v); }
   Half lower() const { return {_mm512_castps512_ps256(v)}; }
+  Half upper() const { return {_mm512_extractf32x8_ps(v, 1)}; }
   static VecF32 set(T x) { return {_mm512_set1_ps(x)}; }
   // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
   // memory at every use, and the loads would take longer than the arithmetic.
@@ -93,6 +94,7 @@ struct VecF64 {
   void store(T* p) const { _mm512_storeu_pd(p, v); }
   void store_partial(T* p, std::ptrdiff_t n) const { _mm512_mask_storeu_pd(p, first(n), v); }
   Half lower() const { return {_mm512_castpd512_pd256(v)}; }
+  Half upper() const { return {_mm512_extractf64x4_pd(v, 1)}; }
   static VecF64 set(T x) { return {_mm512_set1_pd(x)}; }
   // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
   // memory at every use, and the loads would take longer than the arithmetic.
@@ -199,7 +201,7 @@ inline void widen(VecF32 a, VecF64 (&out)[2]) {
 // The lanes, times `weight`, added in double precision and by halves.
 inline double sum_by_halves(VecF64 a, double weight) {
   const VecF64 w = a * VecF64::set(weight);
-  return sum_by_halves(w.lower() + F64x4{_mm512_extractf64x4_pd(w.v, 1)}, 1);
+  return sum_by_halves(w.lower() + w.upper(), 1);
 }
 inline double sum_by_halves(VecF32 a, double weight) {
   VecF64 half[2];
