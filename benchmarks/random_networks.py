@@ -1,4 +1,4 @@
-"""Networks that a seed draws, against their fastest peers.
+"""Randomly generated networks, against their fastest peers.
 
 Every library's step is checked, all take turns in one process, and what is printed is the
 distribution of the ratio to the best peer: no chosen network stands for it. The seed is the date

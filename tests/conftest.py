@@ -1,8 +1,9 @@
 """What tests share: every ISA level of this machine, both dtypes, guarded arrays, comparisons."""
 
+import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         parametrize(names, list(values)[:1], *rest, **options)
 
     metafunc.parametrize = first_case  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Modules and tests live to the end: a collection of garbage need not look at them. There are
+    so many that one took half a second, and tests that call `gc.collect` are many."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -134,6 +135,39 @@ def goes_its_own_way(how: str) -> None:
         made.fit(x, y, comm=MPI.COMM_SELF, verbose=0)
     else:
         made.fit(x, y, comm=world, verbose=0)
+
+
+def other_calls(first: str, other: str) -> None:
+    """In the middle of a loop the last rank makes another call than the others."""
+    x, y = data(64)
+    made = model()
+    for _ in range(5):
+        made.train_on_batch(x, y, comm=world)
+    calls: dict[str, Any] = {
+        "step": lambda: made.train_on_batch(x, y, comm=world),
+        "gradients": lambda: made.loss_and_gradients(x, y, comm=world),
+        "fit": lambda: made.fit(x, y, comm=world, verbose=0),
+        "new": lambda: model().fit(x, y, comm=world, verbose=0),
+        "own": lambda: world.allreduce(1.0),
+        "solver": lambda: model().fit(x, y, comm=world, solver="lbfgs", verbose=0),
+    }
+    for _ in range(3):
+        try:
+            calls[other if world.rank == world.size - 1 else first]()
+        except ValueError as error:
+            print(f"rank {world.rank}: {error}", file=sys.stderr, flush=True)
+            raise
+
+
+def freed(times: str) -> None:
+    """Communicators that are made and freed, more often than MPI has numbers for them."""
+    x, y = data(64)
+    for _ in range(int(times)):
+        comm = world.Dup()
+        dc.distributed.Group(comm).total(1.0)
+        comm.Free()
+    model().fit(x, y, comm=world, verbose=0)
+    say(threading.active_count())
 
 
 globals()[sys.argv[1]](*sys.argv[2:])

@@ -172,12 +172,20 @@ def run_nodes(node: ast.AST) -> Iterator[ast.AST]:
             yield from run_nodes(child)
 
 
+@functools.cache
+def package_files() -> frozenset[str]:
+    """Files without their endings; folders, whose file is `__init__`, by a slash at the end."""
+    paths = list(PACKAGE.rglob("*.py"))
+    files = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in paths}
+    return frozenset(files | {f"{path.parent.relative_to(PACKAGE).as_posix()}/" for path in paths})
+
+
 def file_of(parts: list[str]) -> str | None:
     """The file that a dotted name of the package stands for, without its ending."""
-    path = PACKAGE.joinpath(*parts)
-    if path.is_dir():
+    name = "/".join(parts)
+    if f"{name or '.'}/" in package_files():
         return "/".join([*parts, "__init__"])
-    return "/".join(parts) if path.with_suffix(".py").exists() else None
+    return name if name in package_files() else None
 
 
 def imported_files(path: Path) -> set[str]:
@@ -217,6 +225,40 @@ def test_imports_follow_the_module_order() -> None:
     assert places == levels(PYTHON_ORDER).keys(), "give a new module a place in PYTHON_ORDER"
     assert not back_arrows(arrows, PYTHON_ORDER)
     assert not circles(arrows)
+
+
+def rows_of_table(page: str, title: str) -> list[str]:
+    """The folders and modules in the first column of a table, from its top to its bottom."""
+    rows = page.split(f"| `{title}` |")[1].split("\n\n")[0].splitlines()[2:]
+    names = [re.findall(r"`(\w+)/?`", row.split("|")[1]) for row in rows]
+    return [name for row in names for name in row]
+
+
+@needs_sources
+@pytest.mark.parametrize(
+    ("title", "order"), [("cpp/", CPP_ORDER), ("python/densecore/", PYTHON_ORDER)]
+)
+def test_the_page_lists_folders_in_their_order(title: str, order: list[set[str]]) -> None:
+    listed = rows_of_table((ROOT / "ARCHITECTURE.md").read_text(), title)
+    level = levels(order)
+    assert sorted(listed) == sorted(level.keys() - {"__init__", "__main__"})
+    assert [level[name] for name in listed] == sorted(level[name] for name in listed)
+
+
+@needs_sources
+def test_the_page_names_what_there_is() -> None:
+    """Each file (one without folders is beside the one before), and each "`name` in `file`"."""
+    page = (ROOT / "ARCHITECTURE.md").read_text().split("## Where is")[1].split("## Words")[0]
+    folder, found = ROOT, {}
+    for name in re.findall(r"`([\w/]+\.(?:py|h|cc))`", page):
+        if "/" in name:
+            folder = ((ROOT if name.startswith("cpp/") else PACKAGE) / name).parent
+        found[name] = folder / Path(name).name
+        assert found[name].exists(), name
+    inside = re.findall(r"`([\w:]+)` in `([\w/]+\.\w+)`", page)
+    assert len(inside) > 10
+    for what, name in inside:
+        assert what.split("::")[-1] in found[name].read_text(), f"{what} in {name}"
 
 
 @needs_sources

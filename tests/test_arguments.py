@@ -298,7 +298,7 @@ def test_the_signatures_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
             call(**usual(call))
             working += 1
-    assert working > 0.75 * len(without), f"{working} of {len(without)} calls work at all"
+    assert working > 0.7 * len(without), f"{working} of {len(without)} calls work at all"
 
 
 @pytest.mark.filterwarnings("ignore")

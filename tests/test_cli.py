@@ -342,6 +342,7 @@ def test_options(options: list[str]) -> None:
         dc.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_trainings_have_the_same_bits_for_any_number_of_threads() -> None:
     before = dc.get_num_threads()
     data = table(flowers(300))

@@ -272,6 +272,7 @@ def test_the_model_is_saved_whatever_reads_the_output() -> None:
     assert Path("model.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.measures
 def test_help_and_version_are_quick() -> None:
     code = "import sys, densecore.cli; print([m for m in {optional} if m in sys.modules])"

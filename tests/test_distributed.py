@@ -259,6 +259,30 @@ def test_steps_without_metrics_need_one_sum() -> None:
     assert sorted(sums) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("make", [small, noisy, graph])
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "mse"])
+def test_few_rows_have_the_same_bits_on_any_number_of_ranks(
+    make: Callable[..., dc.Sequential], loss: str
+) -> None:
+    """Leaves of few rows go as small batches do, unless metrics want the outputs of all rows."""
+    x, y = data(26)
+    if loss == "mse":
+        y = np.eye(3, dtype=np.float32)[y]
+
+    def part(model: dc.Sequential, comm: Threads) -> None:
+        own = slice(26 * comm.rank // comm.size, 26 * (comm.rank + 1) // comm.size)
+        for _ in range(4):
+            model.train_on_batch(x[own], y[own], comm=comm)
+
+    states = {
+        state(model)
+        for ranks in (1, 2, 4, 8)
+        for metrics in (["accuracy"], [])
+        for model, _ in on_ranks(ranks, make, part, metrics=metrics, loss=loss)
+    }
+    assert len(states) == 1
+
+
 def curve(seed: int = 1, dtype: str = "float64") -> dc.Sequential:
     layers = [dc.Input(6), dc.Dense(7, "tanh"), dc.Dense(1, kernel_regularizer="l2")]
     model = dc.Sequential(layers, seed=seed, dtype=dtype)

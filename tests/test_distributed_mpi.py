@@ -99,10 +99,34 @@ def test_no_rank_waits_for_ever(how: str, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("DENSECORE_COMM_TIMEOUT", "4")
     done = run(3, "goes_its_own_way", how)
     assert done.returncode != 0
-    wanted = "has waited for the others for" if how == "sleeps" else "waits for rank"
+    wanted = "has waited for the others for" if how == "sleeps" else "waits in fit for rank"
     assert wanted in done.stderr, done.stderr
     if how == "raises":
         assert "outside of fit" in done.stderr
+
+
+@pytest.mark.parametrize(("first", "other", "named"), [
+    ("step", "fit", ("train_on_batch", "fit")), ("fit", "step", ("fit", "train_on_batch")),
+    ("step", "gradients", ("train_on_batch", "loss_and_gradients")),
+])  # fmt: skip
+def test_ranks_that_make_other_calls_are_named(
+    first: str, other: str, named: tuple[str, str]
+) -> None:
+    done = run(3, "other_calls", first, other)
+    assert done.returncode != 0
+    assert f"rank 0 of 3 waits in {named[0]}, and rank 2 in {named[1]}" in done.stderr, done.stderr
+
+
+def test_calls_that_differ_at_their_beginning_are_an_error_on_all_ranks() -> None:
+    done = run(2, "other_calls", "gradients", "fit")
+    wanted = 'rank 1: call: found "fit", wanted "loss_and_gradients'
+    assert all(f"rank {rank}: comm: {wanted}" in done.stderr for rank in range(2)), done.stderr
+
+
+def test_a_communicator_that_is_freed_leaves_nothing() -> None:
+    """MPICH has numbers for about two thousand at a time."""
+    assert result(1, "freed", "1100") == "1"
+    assert result(2, "freed", "3") == "2"  # the program's thread, and that of the communicator left
 
 
 NEVER = ("SIGTERM", "0", "1000000")

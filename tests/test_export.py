@@ -13,7 +13,7 @@ import pytest
 import densecore as dc
 from densecore.export import export, program_of
 from densecore.export.c_header import identifier, to_text
-from densecore.export.c_network import quantized
+from densecore.export.c_parts import quantized
 
 ACTIVATIONS = [
     *((name, {}) for name in dc.activations.names()),
@@ -229,3 +229,20 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(tmp_path:
     with pytest.raises(ValueError, match="dense kernel: found numbers that are not finite"):
         export(model, tmp_path / "model.h")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["m.onnx", "m.h", "m.safetensors"])
+def test_a_full_disk_leaves_the_file_that_was_there(name: str, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    model = dc.Sequential([dc.Input(30), dc.Dense(64, "relu"), dc.Dense(3)], seed=0)
+    (tmp_path / name).write_bytes(b"before")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        write = model.save if name == "m.safetensors" else model.export
+        with pytest.raises(OSError, match=f"too large: '.*{name}'"):
+            write(tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == b"before"

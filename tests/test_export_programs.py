@@ -65,3 +65,19 @@ def test_a_control_loop_holds_a_pendulum_and_fits_a_microcontroller(tmp_path: Pa
     text, data, bss = map(int, sizes.stdout.splitlines()[1].split()[:3])
     print(f"Cortex-M4: {text} bytes of flash, {data + bss} of memory")
     assert text + data < 16_000
+
+
+def test_the_guide_says_what_whole_numbers_cost(tmp_path: Path) -> None:
+    """The digits of the figures are this machine's; sizes are any machine's."""
+    needs("gcc")
+    said = prepared("int8.py", tmp_path).splitlines()
+    guide = (EXAMPLES.parents[1] / "docs" / "other-programs.md").read_text()
+    shown = [line for line in guide.splitlines() if line.startswith(("digits: ", "concrete: "))]
+    assert [line.split(" bytes")[0] for line in said] == [line.split(" bytes")[0] for line in shown]
+    before, after = (
+        float(part.split("%")[0]) for part in said[0].split(" bytes, ")[1].split(" -> ")
+    )
+    assert before > 96
+    assert abs(after - before) < 1
+    before, after = (float(part.split()[0]) for part in said[1].split("error ")[1].split(" -> "))
+    assert after < 1.03 * before < 7

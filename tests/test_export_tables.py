@@ -62,7 +62,7 @@ def spoilt(frame: Any) -> Any:
     other.loc[6, "double"] = "M"
     other.loc[7, "double"] = None
     other.loc[8, "age"] = np.inf
-    other.loc[9, "age"] = -3e38
+    other.loc[9, "age"] = np.float32(-3e38)
     return other
 
 

@@ -230,12 +230,32 @@ def test_fewer_steps_than_batches() -> None:
     assert state(found) == state(expected)
     shuffled, looped = make(), make()
     shuffled.fit(x, y, 8, 2, verbose=0, steps_per_epoch=2)
-    for epoch in range(2):
-        order = dc._core.permutation(ROWS, 5, epoch)
-        for begin in (0, 8):
+    for number, begins in ((0, (0, 8)), (0, (16, 24))):
+        order = dc._core.permutation(ROWS, 5, number)
+        for begin in begins:
             part = order[begin : begin + 8]
             looped.train_on_batch(x[part].astype(np.float32), y[part])
     assert state(shuffled) == state(looped)
+
+
+@pytest.mark.parametrize("given", ["arrays", "batches"])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_epochs_of_fewer_steps_go_through_all_batches(given: str, shuffle: bool) -> None:
+    """As in Keras: on where the epoch before ended, and the last batch ends its epoch."""
+    x, y = blobs()
+    count = -(-ROWS // 8)
+    epochs = -(-count // 3)
+
+    def fitted(**arguments: Any) -> dc.Sequential:
+        model = make()
+        model.fit(np.ones((4, x.shape[1])), np.zeros(4, int), verbose=0)  # an earlier call
+        if given == "arrays":
+            model.fit(x, y, 8, verbose=0, shuffle=shuffle, **arguments)
+        else:
+            model.fit(Indexed(parts(x, y)), verbose=0, shuffle=shuffle, **arguments)
+        return model
+
+    assert state(fitted(epochs=epochs, steps_per_epoch=3)) == state(fitted(epochs=1))
 
 
 def test_batches_build_a_model_without_input() -> None:

@@ -239,3 +239,24 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         dc.from_keras(tmp_path / "none.keras")
     with pytest.raises(TypeError, match="found int, wanted a Keras model or a file's path"):
         dc.from_keras(3)
+
+
+@pytest.mark.parametrize(("axis", "row"), [(None, (4,)), (-1, (3, 4)), (None, (3, 4))])
+def test_normalization_has_one_mean_or_one_of_each_feature(
+    axis: int | None, row: tuple[int, ...], tmp_path: Path
+) -> None:
+    k = keras()
+    data = np.random.default_rng(0).normal(3, 2, size=(50, *row)).astype(np.float32)
+    scaled = k.layers.Normalization(axis=axis)
+    scaled.adapt(data)
+    theirs = k.Sequential([k.Input(row), scaled, k.layers.Flatten(), k.layers.Dense(2)])
+    theirs.save(tmp_path / "m.keras")
+    theirs.save_weights(tmp_path / "m.weights.h5")
+    wanted = theirs.predict(data, verbose=0)
+    for source in (theirs, tmp_path / "m.keras"):
+        ours = dc.from_keras(source)
+        np.testing.assert_allclose(ours.predict(data, verbose=0), wanted, atol=1e-5)
+    other = dc.Sequential([dc.Input(row), dc.layers.Normalization(axis=axis), dc.layers.Flatten(),
+                           dc.Dense(2)], seed=0)  # fmt: skip
+    other.load_weights(tmp_path / "m.weights.h5")
+    np.testing.assert_allclose(other.predict(data, verbose=0), wanted, atol=1e-5)

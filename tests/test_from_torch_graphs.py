@@ -103,6 +103,10 @@ def _stacked(x: Any) -> Any:
         lambda x: torch.max(x, -x).detach().to(torch.float32),
         lambda x: x.view(-1, 2, 2)[:, 1], lambda x: x.view(-1, 2, 2).flatten(1),
         lambda x: torch.bmm(x.view(-1, 2, 2), x.view(-1, 2, 2)).flatten(1),
+        lambda x: F.cosine_similarity(x, x.tanh()),
+        # A machine of factors: the square of a sum less the sum of squares.
+        lambda x: 0.5 * (x.view(-1, 2, 2).sum(1) ** 2 - (x.view(-1, 2, 2) ** 2).sum(1)).sum(1),
+        lambda x: (x.view(-1, 2, 2) - x.view(-1, 2, 2).mean(2, keepdim=True)).sum(-1),
     ],
 )  # fmt: skip
 def test_functions_of_tensors_are_layers(function: Any) -> None:
@@ -121,6 +125,25 @@ def test_functions_of_tensors_are_layers(function: Any) -> None:
         wanted = module(x).numpy()
     found = dc.from_torch(module).predict(x.numpy(), verbose=0)
     assert found.reshape(wanted.shape) == pytest.approx(wanted, abs=2e-6)
+
+
+class Twins(nn.Module):  # type: ignore[misc,name-defined]
+    """How alike two rows are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.code, self.alike = nn.Linear(4, 3), nn.CosineSimilarity(dim=-1)
+
+    def forward(self, a: Any, b: Any) -> Any:
+        return self.alike(self.code(a), self.code(b))
+
+
+def test_the_cosine_of_two_rows_is_a_module_of_two_inputs() -> None:
+    module = Twins().eval()
+    a, b = torch.randn(8, 4), torch.randn(8, 4)
+    found = dc.from_torch(module).predict([a.numpy(), b.numpy()], verbose=0)
+    with torch.no_grad():
+        assert found.reshape(8) == pytest.approx(module(a, b).numpy(), abs=1e-6)
 
 
 class Shop(nn.Module):  # type: ignore[misc,name-defined]

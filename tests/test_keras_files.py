@@ -67,3 +67,20 @@ def test_links_within_a_file_are_followed(tmp_path: Path) -> None:
     model = dc.Sequential([dc.Input(2), dc.Dense(3)], seed=0)
     model.load_weights(weights_file(tmp_path / "m.weights.h5", bias))
     assert (model.get_weights()[1] == 2).all()
+
+
+def test_a_file_with_lookups_that_keras_has_written() -> None:
+    """tests/data/keras_lookups.py wrote it, with Keras 3.15, and printed these numbers."""
+    model = dc.from_keras(Path(__file__).parent / "data" / "keras_lookups.keras")
+    found = model.predict(
+        {
+            "size": np.array([[0, 1], [2, 5], [9, 9]], np.float32),
+            "shop": np.array([[10], [30], [99]]),  # 99 is not in the vocabulary
+            "city": np.array([["rome"], ["bonn"], ["oslo"]]),
+        },
+        verbose=0,
+    )
+    sales = [[-0.4728262424468994], [0.0520315021276474], [-0.27197709679603577]]
+    kind = [[0.82541424, 0.17458576], [0.52512789, 0.47487217], [0.58104402, 0.41895598]]
+    np.testing.assert_allclose(found["sales"], sales, atol=1e-6)
+    np.testing.assert_allclose(found["kind"], kind, atol=1e-6)

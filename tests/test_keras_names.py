@@ -144,11 +144,18 @@ def test_python_code_that_the_core_would_pass_over_is_refused(base: type, method
         type("Mine", (base,), {method: lambda self, *arguments: 0})
 
 
-@pytest.mark.parametrize("base", [dc.metrics.Metric, dc.metrics.BinaryAccuracy])
-@pytest.mark.parametrize("method", ["update_state", "result"])
-def test_metrics_with_sums_of_their_own_stand_alone(base: type, method: str) -> None:
-    mine = type("Mine", (base,), {method: lambda self, *arguments: 0.5})
-    assert getattr(mine(), method)([0.0], [1.0]) == 0.5
+@pytest.mark.parametrize(
+    ("base", "methods"),
+    [
+        (dc.metrics.Metric, ["update_state", "result"]),
+        (dc.metrics.BinaryAccuracy, ["update_state"]),
+        (dc.metrics.BinaryAccuracy, ["result"]),
+    ],
+)
+def test_metrics_with_sums_of_their_own_stand_alone(base: type, methods: list[str]) -> None:
+    mine = type("Mine", (base,), dict.fromkeys(methods, lambda self, *arguments: 0.5))
+    for method in methods:
+        assert getattr(mine(), method)([0.0], [1.0]) == 0.5
     for metric in (mine, mine()):
         small().compile("sgd", "mse", metrics=[metric])
 

@@ -435,6 +435,9 @@ class TestUnitNormalization:
         assert_close(model.predict(x), np.array(wanted, dtype), TOLERANCE[dtype])
         gradient = model.input_gradient(x, np.ones_like(x))
         assert np.isfinite(gradient).all()
+        value, _, second = model.input_derivatives(x, np.ones(2))
+        assert_close(value, np.array(wanted, dtype), TOLERANCE[dtype])
+        assert np.isfinite(second).all()
 
 
 class TestBatchNormalization:

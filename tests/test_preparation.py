@@ -12,11 +12,10 @@ from densecore.tabular.columns import from_texts
 from densecore.tabular.features import (
     MAX_CATEGORIES,
     CategoricalFeature,
-    MomentFeature,
     NumericFeature,
-    Surprises,
 )
 from densecore.tabular.folds import folds, held_out
+from densecore.tabular.moments import MomentFeature
 from densecore.tabular.preparation import ClassTarget, NumericTarget, Preparation
 from densecore.tabular.problem import affordable_bins, problem_of
 from densecore.tabular.reader import Column, Table, TableError
@@ -29,6 +28,7 @@ from densecore.tabular.scores import (
     sharpened,
 )
 from densecore.tabular.selection import is_classification, select
+from densecore.tabular.surprises import Surprises
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -69,7 +69,7 @@ def test_what_a_model_learns_from_files(parquet: Path) -> None:
     shards = Shards(parquet, "y", columns=[f"f{i}" for i in range(5)])
     assert len(shards) == 2500
     made = model(metrics=["accuracy"])
-    made.fit(shards, batch_size=64, epochs=60, verbose=0, validation_data=(x[:100], y[:100]))
+    made.fit(shards, batch_size=64, epochs=20, verbose=0, validation_data=(x[:100], y[:100]))
     assert made.evaluate(x, y, return_dict=True)["accuracy"] > 0.9
     whole = made.evaluate(shards)
     np.testing.assert_allclose(whole, made.evaluate(x, y), rtol=1e-5)

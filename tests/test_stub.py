@@ -54,7 +54,8 @@ def arguments_of(node: ast.FunctionDef) -> Arguments:
 
 
 def arguments_in(function: Any) -> Arguments:
-    """Those of a function of the core, as its docstring or its text signature says."""
+    """Those of a function of the core, as its text signature says, or with a name that Python
+    cannot spell the first line of its docstring."""
     if getattr(function, "__text_signature__", None):
         parameters = inspect.signature(function).parameters.values()
         return [(p.name, p.default) for p in parameters if p.name != "self"]
@@ -66,7 +67,7 @@ def arguments_in(function: Any) -> Arguments:
 
 
 def text_of(value: Any) -> str:
-    """The docstring, without the signature that pybind11 puts before it."""
+    """The docstring, without a signature before it."""
     lines = (value.__doc__ or "").strip().splitlines()
     if lines and re.match(r"\w+\(.*\)", lines[0]):
         lines = lines[1:]
@@ -125,6 +126,6 @@ def test_everything_of_the_core_has_a_docstring() -> None:
         if not text_of(cls):
             missing.append(name)
         for member, value in vars(cls).items():
-            if isinstance(value, property) and not text_of(value):
+            if inspect.isdatadescriptor(value) and member[0] != "_" and not text_of(value):
                 missing.append(f"{name}.{member}")
     assert [name for name in missing if not name.endswith(".__init__")] == []

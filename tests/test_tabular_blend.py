@@ -10,9 +10,10 @@ import pytest
 
 import densecore as dc
 from densecore.tabular import algebra, fit, load_table_model, problem_of, recipe_named, table_of
-from densecore.tabular.blend import best_share
+from densecore.tabular.blend import best_share, share_of_first
 from densecore.tabular.linear import _RIDGES, fit_linear
 from densecore.tabular.members import common_epoch
+from densecore.tabular.targets import NumericTarget
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 4))
@@ -142,6 +143,7 @@ def test_sines_and_cosines_of_all_quarters() -> None:
     assert np.abs(cosine - np.cos(2 * np.pi * turns)).max() < 1e-15
 
 
+@pytest.mark.slow
 def test_models_have_the_same_bits_on_other_processors(tmp_path: Path) -> None:
     """NumPy's products and functions are told that the processor has less than it has."""
     days = np.datetime64("2021-01-01") + np.arange(160)
@@ -227,3 +229,55 @@ def test_networks_of_few_rows_keep_one_epoch() -> None:
     assert common_epoch(curves, "val_loss") == 3
     assert common_epoch(1 - curves, "val_accuracy") == 3
     assert common_epoch(np.ones((4, 2)), "val_loss") == 4  # of those as good, the last
+
+
+def test_kinds_of_networks_have_the_shares_that_rows_speak_for() -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=(400, 1))
+    good, bad = (truth + s * rng.normal(size=truth.shape) for s in (0.1, 0.5))
+    assert share_of_first(good, bad, truth, None) > 0.9
+    assert share_of_first(bad, good, truth, None) < 0.1
+    # Few rows, or two that are as good, leave it near a half.
+    assert 0.4 < share_of_first(good[:1], bad[:1], truth[:1], None) < 0.7
+    assert share_of_first(good, good, truth, None) == pytest.approx(0.5, abs=0.01)
+    # A row without weight says nothing.
+    weight = np.ones(400)
+    weight[200:] = 0
+    mixed = np.vstack([good[:200], bad[200:] + 9])
+    assert share_of_first(mixed, bad, truth, weight) > 0.9
+
+
+def test_shares_of_kinds_are_in_the_file(tmp_path: Path) -> None:
+    """Steps are for bins, and not for waves."""
+    y = np.floor(2 * X[:, 0]) + (X[:, 1] > 0.3) + 0.5 * (COLOUR == "red")
+    recipe = recipe_named("default").with_options(epochs=12, hidden=(16,), folds=4)
+    made = fit(problem(y), recipe, 0, linear=False)
+    shares = made.model.ensemble.shares
+    assert shares is not None
+    assert len(shares) in (2, 3)
+    assert sum(shares) == pytest.approx(1)
+    made.model.save(tmp_path / "m.safetensors")
+    again = load_table_model(tmp_path / "m.safetensors")
+    assert again.ensemble.shares == shares
+    table = table_of({f"x{i}": X[:, i] for i in range(4)} | {"colour": COLOUR})
+    assert np.array_equal(again.outputs(table), made.model.outputs(table))
+
+
+def test_answers_that_are_too_far_from_their_mean_are_drawn_in() -> None:
+    rng = np.random.default_rng(4)
+    truth = rng.normal(size=(5000, 2))
+    answers = np.column_stack([1.25 * truth[:, 0] + 0.1, truth[:, 1]])
+    target = NumericTarget(["a", "b"], [10.0, 0.0], [2.0, 1.0])
+    before = target.scale(np.zeros((1, 2)))
+    target = target.stretched(answers, truth, None)
+    found = target.restore(answers)
+    assert np.abs(found[:, 0] - (10 + 2 * truth[:, 0])).max() < 0.01
+    assert np.abs(found[:, 1] - truth[:, 1]).max() < 1e-6
+    assert not np.array_equal(target.scale(np.zeros((1, 2))), before)
+    # Two rows say nothing, and answers that are all the same keep their units.
+    one = NumericTarget(["a"], [0.0], [1.0])
+    few = one.stretched(np.array([[1.0], [-1.0]]), np.array([[3.0], [-3.0]]), None)
+    assert 1 < few.scales[0] < 1.1
+    assert one.scales == [1.0]
+    few = one.stretched(np.zeros((9, 1)), np.arange(9.0)[:, None], None)
+    assert few.scales == [1.0]

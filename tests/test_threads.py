@@ -156,6 +156,7 @@ def test_environment_sets_the_number(environment: dict[str, str], expected: str)
     assert run_script(COUNT, **environment).stdout.strip() == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("garbage", ["none", "0", "-3", "3x", "1e3", "99999", "2 3", "\u0663"])
 def test_garbage_in_the_environment_is_told(garbage: str) -> None:
     done = run_script(COUNT, DENSECORE_NUM_THREADS=garbage, OMP_NUM_THREADS="2")
@@ -166,6 +167,7 @@ def test_garbage_in_the_environment_is_told(garbage: str) -> None:
         assert run_script(COUNT, DENSECORE_NUM_THREADS=good).stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs processor affinity")
 def test_affinity_limits_the_number() -> None:
     code = f"import os; os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}}); {COUNT}"
@@ -321,6 +323,7 @@ def test_a_fork_waits_for_imports_of_other_threads() -> None:
     assert done.stderr.split() == ["True", "True", "0"], done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing_after_training(method: str, tmp_path: Any) -> None:
     script = tmp_path / "work.py"
@@ -455,6 +458,7 @@ def test_interrupts_are_not_swallowed_by_prediction() -> None:
     assert time.perf_counter() - start < 1.0
 
 
+@pytest.mark.slow
 def test_a_signal_that_waits_ends_a_prediction_and_not_the_process() -> None:
     """It comes before the core first asks for signals, in the middle of a region of threads."""
     done = run_script("""

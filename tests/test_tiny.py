@@ -120,6 +120,67 @@ def test_metrics_and_shuffles(loss: str, dtype: str) -> None:
     assert seen == pytest.approx(np.mean(still.predict(x).argmax(axis=1) == labels))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: setattr(model.optimizer, "learning_rate", 0.02),
+        lambda model: setattr(model.optimizer, "weight_decay", 0.1),
+        lambda model: setattr(model.optimizer, "global_clipnorm", 0.01),
+        lambda model: setattr(model.layers[0], "trainable", False),
+        lambda model: model.compile(dc.optimizers.SGD(0.1), "mae"),
+        lambda model: model.compile(dc.optimizers.SGD(Decay()), "mse"),
+    ],
+)
+def test_what_single_steps_have_in_common_follows_the_settings(change: Any, dtype: str) -> None:
+    """Half of a model's steps before a change, half after it: another model with the same steps, of
+    two equal rows each, finds out everything at each step."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 1, 3)).astype(dtype), rng.normal(size=(20, 1, 2)).astype(dtype)
+    single, double = (
+        dc.Sequential([dc.Input(3), dc.Dense(4, "tanh"), dc.Dense(2)], dtype=dtype, seed=0)
+        for _ in range(2)
+    )
+    for model in (single, double):
+        model.compile(dc.optimizers.SGD(0.1), "mse")
+    for i in range(20):
+        if i == 10:
+            change(single)
+            change(double)
+        single.train_on_batch(x[i], y[i])
+        double.train_on_batch(np.repeat(x[i], 2, 0), np.repeat(y[i], 2, 0))
+    # The mean of two equal numbers is their sum's half, without rounding; sums of two products are.
+    tolerance = 1e-5 if dtype == "float32" else 1e-13
+    np.testing.assert_allclose(single.parameters, double.parameters, tolerance, tolerance)
+
+
+def test_members_of_an_ensemble_have_settings_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 1, 3)).astype("f"), rng.normal(size=(5, 1, 2)).astype("f")
+
+    def model() -> dc.Sequential:
+        return dc.Sequential([dc.Input(3), dc.Dense(4, "tanh"), dc.Dense(2)], seed=0)
+
+    rules = [dc.optimizers.SGD(0.1), dc.optimizers.SGD(0.1, weight_decay=0.1)]
+    ensemble = dc.Ensemble(model(), seeds=[0, 0])
+    ensemble.compile(rules, "mse")
+    alone = [model() for _ in rules]
+    for one, rule in zip(alone, rules, strict=True):
+        one.compile(type(rule).from_config(rule.get_config()), "mse")
+    for i in range(5):
+        ensemble.train_on_batch(x[i], y[i])
+        for one in alone:
+            one.train_on_batch(x[i], y[i])
+    for number, one in enumerate(alone):
+        assert ensemble.parameters[number].tobytes() == one.parameters.tobytes()
+
+
+class Decay(dc.schedules.LearningRateSchedule):
+    """So steep that one step more or less shows."""
+
+    def __call__(self, step: Any) -> Any:
+        return 0.2 / (1 + np.asarray(step))
+
+
 # What the kernel does besides plain SGD: `fit` takes it for many rows at once, single steps of such
 # networks go the way of small batches.
 

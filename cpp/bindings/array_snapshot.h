@@ -16,7 +16,7 @@ namespace densecore::bindings {
 class ArraySnapshot {
  public:
   ArraySnapshot() = default;
-  // Of an array that has passed `checked`.
+  // The array has passed `checked`.
   explicit ArraySnapshot(const py::object& array) : array_(array) { look(); }
 
   // False also for what is no array (None for weights), which never changes.
@@ -84,7 +84,7 @@ class BorrowedArrays {
     }
   }
 
-  // Of all calls that are running, whichever thread they are in.
+  // Checks the arrays of all calls that are running, in any thread.
   static void check_all() {
     const std::lock_guard<std::mutex> lock(mutex());
     for (const BorrowedArrays* call : all())

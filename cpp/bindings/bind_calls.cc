@@ -1,46 +1,76 @@
 // What a training loop in Python calls once per step. It has a file of its own because it is
 // compiled for speed, and all other bindings for space.
-#include <pybind11/stl.h>
-
 #include "bindings/bound_step.h"
 #include "bindings/vectorcall_methods.h"
 
 namespace densecore::bindings {
+namespace {
 
 template <class T>
-void register_bound(py::module_& module, const std::string& network) {
-  static const std::string step_name = "Step" + network, predict_name = "Prediction" + network,
-                           part_name = "Part" + network;
-  core_class<BoundStep<T>>(module, step_name.c_str(),
-                           "A training step that is bound to its arrays.",
-                           called_as<BoundStep<T>::call>())
-      .def(py::init<py::object, py::object, py::object, py::object>(), py::arg("network"),
-           py::arg("x"), py::arg("y"), py::arg("sample_weight"))
-      .def(
-          "run",
-          [](BoundStep<T>& self, const py::object& steps) {
-            return self.run(integer_of("run: steps", steps, 1));
-          },
-          py::arg("steps"), "Make a number of steps, and return the loss before the last one.");
-  core_class<BoundPart<T>>(module, part_name.c_str(),
-                           "Steps on a part of batches that several processes share.")
-      .def(py::init<py::object, std::vector<index_t>, index_t, index_t, std::vector<double>>(),
-           py::arg("network"), py::arg("cuts"), py::arg("leaf"), py::arg("rows"),
-           py::arg("weights"))
-      .def("gradient", &BoundPart<T>::gradient, py::arg("x"), py::arg("y"),
-           "Leave the part's gradient and loss in the network's `reduced`.")
-      .def("update", &BoundPart<T>::update,
-           "With those of all parts there: the loss before the update; None for no update.");
-  core_class<BoundPrediction<T>>(module, predict_name.c_str(),
-                                 "A prediction that is bound to its arrays.",
-                                 called_as<BoundPrediction<T>::call>())
-      .def(py::init<py::object, py::object, py::object>(), py::arg("network"), py::arg("x"),
-           py::arg("out"));
+constexpr MemberRow hot_rows[] = {
+    method_at("predict(x, out=None)", HotCalls<T>::predict,
+              "The outputs (rows, units) for x (rows, features), in `out`."),
+    method_at("train_on_batch(x, y, sample_weight=None)", HotCalls<T>::train_on_batch,
+              "One training step; returns the loss before it. What cannot be used where it lies "
+              "goes to the method of that name of `by_model`."),
+    method_at("forward(x, out=None, training=True, tape=None, step=-1)", HotCalls<T>::forward,
+              "The outputs for x, and what `backward` needs. Dropout masks are those of training "
+              "step `step`, or (-1) of this call's own."),
+    method_at("backward(grad_output, input_gradient=False, accumulate=False, tape=None)",
+              HotCalls<T>::backward,
+              "Fill the gradients from dC/d(output) of the last `forward`; returns dC/dx if "
+              "asked."),
+    method_at("apply_gradients()", HotCalls<T>::apply_gradients,
+              "One optimizer step with the gradients."),
+    method_at("predict_or_convert(x, out=None)", HotCalls<T>::predict_or_convert,
+              "As `predict`; what it refuses goes to the model's `predict_on_batch`."),
+};
+
+constexpr MemberRow step_rows[] = {
+    method<BoundStep>("run(steps)", DENSECORE_MEMBER(run_steps),
+                      "Make a number of steps, and return the loss before the last one."),
+};
+constexpr MemberRow part_rows[] = {
+    method<BoundPart>("gradient(x, y)", DENSECORE_MEMBER(gradient),
+                      "Leave the part's gradient and loss in the network's `reduced`."),
+    method<BoundPart>("update()", DENSECORE_MEMBER(update),
+                      "With those of all parts there: the loss before the update; None for no "
+                      "update."),
+};
+
+}  // namespace
+
+template <class T>
+void add_hot_calls(const py::handle& network) {
+  add_rows(network, table_of_rows<hot_rows<T>>());
 }
 
-template void register_bound<float>(py::module_&, const std::string&);
-template void register_bound<double>(py::module_&, const std::string&);
-template void add_hot_calls<float>(const py::handle&);
-template void add_hot_calls<double>(const py::handle&);
+template <class T>
+void register_bound(const py::handle& module, const std::string& dtype) {
+  static constexpr MemberRow step =
+      constructor<BoundStep<T>, const py::object&, const py::object&, const py::object&,
+                  const py::object&>("StepNetwork(network, x, y, sample_weight)");
+  add_rows(core_class<BoundStep<T>>(module, "StepNetwork" + dtype,
+                                    "A training step that is bound to its arrays.", &step),
+           table_of_rows<step_rows>());
+  static constexpr MemberRow part =
+      constructor<BoundPart<T>, const py::object&, std::vector<index_t>, index_t, index_t,
+                  std::vector<double>>("PartNetwork(network, cuts, leaf, rows, weights)");
+  add_rows(
+      core_class<BoundPart<T>>(module, "PartNetwork" + dtype,
+                               "Steps on a part of batches that several processes share.", &part),
+      table_of_rows<part_rows>());
+  static constexpr MemberRow prediction =
+      constructor<BoundPrediction<T>, const py::object&, const py::object&, const py::object&>(
+          "PredictionNetwork(network, x, out)");
+  core_class<BoundPrediction<T>>(module, "PredictionNetwork" + dtype,
+                                 "A prediction that is bound to its arrays.", &prediction);
+}
+
+#define DENSECORE_INSTANTIATE(T, NAME, field, dtype) \
+  template void add_hot_calls<T>(const py::handle&); \
+  template void register_bound<T>(const py::handle&, const std::string&);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore::bindings

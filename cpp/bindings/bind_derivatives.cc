@@ -4,34 +4,48 @@
 #include "bindings/register.h"
 
 namespace densecore::bindings {
+namespace {
+
+constexpr MemberRow rows[] = {
+    method<PyNetwork>("trained()", DENSECORE_MEMBER(trained),
+                      "(begin, end, l1, l2) of each array of parameters that is trained."),
+    method<PyNetwork>("fused()", DENSECORE_MEMBER(fused),
+                      "Whether the loss takes the last layer's z, before its activation."),
+    method<PyNetwork>("sample_gradients(x, y, out)", DENSECORE_MEMBER(sample_gradients),
+                      "The gradient of each row's loss, into `out` (rows, parameters)."),
+    method<PyNetwork>("parameter_jacobian(x, out)", DENSECORE_MEMBER(parameter_jacobian),
+                      "d outputs / d parameters, into `out` (rows * outputs, parameters)."),
+    method<PyNetwork>("normal_equations(x, y, sample_weight, matrix, vector)",
+                      DENSECORE_MEMBER(normal_equations),
+                      "J' W J into `matrix` and J' W r into `vector` for r = output - y, J its "
+                      "Jacobian by what is trained; returns the sum of w * r ** 2."),
+    method<PyNetwork>("jets_forward(x, direction, vector, order, stop_at_z=False)",
+                      DENSECORE_MEMBER(jets_forward),
+                      "Outputs, and their first and second derivatives along a direction of the "
+                      "inputs or the parameters (`vector`)."),
+    method<PyNetwork>(
+        "jets_backward(gradients, out, input_gradient, of_parameters=False)",
+        DENSECORE_MEMBER(jets_backward),
+        "From the gradients by those to the gradients by the parameters, in `out`, and by x."),
+};
+template <class T>
+constexpr MemberRow functions[] = {
+    function<&PyNetwork<T>::activation_derivatives>(
+        "activation_derivatives(name, parameters, z)",
+        "f', f'' and f''' at z (n,) of an activation; None when only f' is known."),
+};
+
+}  // namespace
 
 template <class T>
-void register_derivatives(py::class_<PyNetwork<T>>& type) {
-  using N = PyNetwork<T>;
-  type.def("trained", &N::trained,
-           "(begin, end, l1, l2) of each array of parameters that is trained.")
-      .def("fused", &N::fused, "Whether the loss takes the last layer's z, before its activation.")
-      .def_static("activation_derivatives", &N::activation_derivatives, py::arg("name"),
-                  py::arg("parameters"), py::arg("z"),
-                  "f', f'' and f''' at z (n,) of an activation; None when only f' is known.")
-      .def("sample_gradients", &N::sample_gradients, py::arg("x"), py::arg("y"), py::arg("out"),
-           "The gradient of each row's loss, into `out` (rows, parameters).")
-      .def("parameter_jacobian", &N::parameter_jacobian, py::arg("x"), py::arg("out"),
-           "d outputs / d parameters, into `out` (rows * outputs, parameters).")
-      .def("normal_equations", &N::normal_equations, py::arg("x"), py::arg("y"),
-           py::arg("sample_weight"), py::arg("matrix"), py::arg("vector"),
-           "J' W J into `matrix` and J' W r into `vector` for r = output - y, J its Jacobian by "
-           "what is trained; returns the sum of w * r ** 2.")
-      .def("jets_forward", &N::jets_forward, py::arg("x"), py::arg("direction"), py::arg("vector"),
-           py::arg("order"), py::arg("stop_at_z") = false,
-           "Outputs, and their first and second derivatives along a direction of the inputs or the "
-           "parameters (`vector`).")
-      .def("jets_backward", &N::jets_backward, py::arg("gradients"), py::arg("out"),
-           py::arg("input_gradient"), py::arg("of_parameters") = false,
-           "From the gradients by those to the gradients by the parameters, in `out`, and by x.");
+void register_derivatives(const py::handle& network) {
+  add_rows(network, table_of_rows<rows>());
+  add_rows(network, table_of_rows<functions<T>>());
 }
 
-template void register_derivatives<float>(py::class_<PyNetwork<float>>&);
-template void register_derivatives<double>(py::class_<PyNetwork<double>>&);
+#define DENSECORE_INSTANTIATE(T, NAME, field, dtype) \
+  template void register_derivatives<T>(const py::handle&);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore::bindings

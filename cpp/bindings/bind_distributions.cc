@@ -1,14 +1,12 @@
-// Heads of distributions over NumPy arrays, and objectives of reinforcement learning.
-#include <pybind11/stl.h>
-
+// Heads of distributions over NumPy arrays.
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <utility>
 
 #include "bindings/arrays.h"
 #include "bindings/core_class.h"
 #include "bindings/gil.h"
+#include "bindings/head_arrays.h"
 #include "bindings/kernels_of.h"
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
@@ -19,84 +17,7 @@
 namespace densecore::bindings {
 namespace {
 
-constexpr double largest = std::numeric_limits<double>::max();
-
 ArrayFunctions functions_of(const py::object& isa) { return ArrayFunctions(kernels_of(isa)); }
-
-// Heads are computed in double precision, so there is one class for all dtypes: `single` says
-// whether a head's arrays are float32. A class for each dtype would be twice the code.
-template <class T>
-MatrixView<const T> row_view(const char* name, const py::object& object) {
-  const auto array = py::reinterpret_borrow<py::array>(object);
-  if (array.dtype().num() != py::dtype::num_of<T>() || array.dtype().byteorder() == '>')
-    wrong_type(name, array.dtype(), dtype_name<T>);
-  if (array.ndim() != 2 || array.shape(1) == 0) wrong_shape(name, array, {any, any});
-  if (array.shape(0) == 0) return {nullptr, 0, array.shape(1), 0};
-  const auto size = static_cast<index_t>(sizeof(T));
-  if ((array.shape(1) > 1 && array.strides(1) != size) || array.strides(0) % size != 0 ||
-      reinterpret_cast<std::uintptr_t>(array.data()) % alignof(T) != 0)
-    wrong_layout(name, array, alignof(T));
-  const index_t stride = array.shape(0) > 1 ? array.strides(0) / size : array.shape(1);
-  return {static_cast<const T*>(array.data()), array.shape(0), array.shape(1), stride};
-}
-
-bool is_single(const char* name, const py::object& object) {
-  if (!py::isinstance<py::array>(object)) wrong_type(name, object, "a numpy.ndarray");
-  return py::reinterpret_borrow<py::array>(object).dtype().num() == py::dtype::num_of<float>();
-}
-
-// Rows of any distance from each other, as parts of a model's outputs have it.
-struct Rows {
-  index_t rows, cols;
-  Numbers numbers;
-};
-Rows rows_of(const char* name, const py::object& object, bool single) {
-  if (single) {
-    const auto view = row_view<float>(name, object);
-    return {view.rows, view.cols, numbers_of(view)};
-  }
-  const auto view = row_view<double>(name, object);
-  return {view.rows, view.cols, numbers_of(view)};
-}
-Numbers matrix(const char* name, const py::object& object, index_t rows, index_t cols,
-               bool single) {
-  if (single) return numbers_of(input_matrix<float>(name, object, rows, cols));
-  return numbers_of(input_matrix<double>(name, object, rows, cols));
-}
-Numbers vector(const char* name, const py::object& object, index_t rows, bool single) {
-  Numbers found =
-      single
-          ? numbers_of(MatrixView<const float>(input_vector<float>(name, object, rows), 1, rows))
-          : numbers_of(MatrixView<const double>(input_vector<double>(name, object, rows), 1, rows));
-  check_range(name, found, 1, -largest, largest, "finite numbers");
-  return found;
-}
-
-py::array new_array(std::vector<py::ssize_t> shape, bool single) {
-  return {single ? py::dtype::of<float>() : py::dtype::of<double>(), std::move(shape)};
-}
-// To columns first .. first + cols of a new array.
-void fill(py::array& to, index_t first, const Numbers& from, index_t rows, index_t cols,
-          bool single) {
-  const index_t stride = to.ndim() == 2 ? to.shape(1) : cols;
-  if (single)
-    write(from,
-          MatrixView<float>(static_cast<float*>(to.mutable_data()) + first, rows, cols, stride));
-  else
-    write(from,
-          MatrixView<double>(static_cast<double*>(to.mutable_data()) + first, rows, cols, stride));
-}
-py::array matrix_of(const Numbers& from, index_t rows, index_t cols, bool single) {
-  py::array to = new_array({rows, cols}, single);
-  fill(to, 0, from, rows, cols, single);
-  return to;
-}
-py::array vector_of(const Numbers& from, bool single) {
-  const auto n = static_cast<index_t>(from.size());
-  py::array to = new_array({n}, single);
-  fill(to, 0, from, 1, n, single);
-  return to;
-}
 
 // Heads of many numbers are computed without the GIL: they are copies, which no call changes. One
 // takes some 30 multiply-adds' time.
@@ -108,7 +29,7 @@ auto computed(const H& head, Body&& body) {
 }
 
 // The head's own arrays, of its dtype.
-class Head {
+class Head : public CoreObject {
  public:
   bool single() const { return single_; }
 
@@ -166,25 +87,26 @@ class PyNormal : public Head {
     const index_t rows = rows_.rows(), cols = rows_.cols();
     Numbers action, log_prob;
     if (!by_action.is_none()) {
-      action = matrix("by_action", by_action, rows, cols, single_);
-      check_range("by_action", action, cols, -largest, largest, "finite numbers");
+      action = matrix_numbers("by_action", by_action, rows, cols, single_);
+      check_range("by_action", action, cols, -largest_number, largest_number, "finite numbers");
     }
-    if (!by_log_prob.is_none()) log_prob = vector("by_log_prob", by_log_prob, rows, single_);
-    const Numbers drawn = matrix("noise", noise, rows, cols, false);
+    if (!by_log_prob.is_none())
+      log_prob = vector_numbers("by_log_prob", by_log_prob, rows, single_);
+    const Numbers drawn = matrix_numbers("noise", noise, rows, cols, false);
     return shown(computed(rows_, [&] { return rows_.sample_gradient(drawn, action, log_prob); }));
   }
   Action action(const py::object& given) const {
-    Numbers found = matrix("action", given, rows_.rows(), rows_.cols(), single_);
+    Numbers found = matrix_numbers("action", given, rows_.rows(), rows_.cols(), single_);
     if (rows_.squashed())
       check_range("action", found, rows_.cols(), -1, 1, "numbers from -1 to 1");
     else
-      check_range("action", found, rows_.cols(), -largest, largest, "finite numbers");
+      check_range("action", found, rows_.cols(), -largest_number, largest_number, "finite numbers");
     return found;
   }
   py::tuple divergence_gradient(const PyNormal& other, const py::object& weight) const {
     check_alike(*this, other);
     NormalGradient own, others;
-    const Numbers factors = vector("weight", weight, rows_.rows(), single_);
+    const Numbers factors = vector_numbers("weight", weight, rows_.rows(), single_);
     computed(rows_, [&] { rows_.divergence_gradient(other.rows_, factors, own, others); });
     return py::make_tuple(shown(own), other.shown(others));
   }
@@ -218,11 +140,13 @@ class PyNormal : public Head {
  private:
   NormalRows made(const py::object& loc, const py::object& log_scale, double lowest, double highest,
                   bool squashed, const py::object& isa) {
-    Rows means = rows_of("loc", loc, single_);
+    HeadRows means = rows_of("loc", loc, single_);
     shared_ = py::isinstance<py::array>(log_scale) &&
               py::reinterpret_borrow<py::array>(log_scale).ndim() == 1;
-    Rows scales = shared_ ? Rows{1, means.cols, vector("log_scale", log_scale, means.cols, single_)}
-                          : rows_of("log_scale", log_scale, single_);
+    HeadRows scales =
+        shared_
+            ? HeadRows{1, means.cols, vector_numbers("log_scale", log_scale, means.cols, single_)}
+            : rows_of("log_scale", log_scale, single_);
     if (!shared_ && (scales.rows != means.rows || scales.cols != means.cols))
       wrong_shape("log_scale", py::reinterpret_borrow<py::array>(log_scale),
                   {means.rows, means.cols});
@@ -232,7 +156,7 @@ class PyNormal : public Head {
 
   // A number of the dtype on the outer side of the limit that `value` was set to.
   double beyond(double value) const {
-    const double end = value == lowest_ ? -largest : largest;
+    const double end = value == lowest_ ? -largest_number : largest_number;
     if (!single_) return std::nextafter(value, end);
     return static_cast<double>(
         std::nextafter(static_cast<float>(value), static_cast<float>(std::copysign(3e38, end))));
@@ -268,7 +192,7 @@ class PyCategorical : public Head {
   py::tuple divergence_gradient(const PyCategorical& other, const py::object& weight) const {
     check_alike(*this, other);
     Numbers own, others;
-    const Numbers factors = vector("weight", weight, rows_.rows(), single_);
+    const Numbers factors = vector_numbers("weight", weight, rows_.rows(), single_);
     computed(rows_, [&] { rows_.divergence_gradient(other.rows_, factors, own, others); });
     return py::make_tuple(shown(own), shown(others));
   }
@@ -281,8 +205,9 @@ class PyCategorical : public Head {
   }
   static std::unique_ptr<PyCategorical> from_state(const py::object& log_p, const py::object& p,
                                                    bool single) {
-    Rows logarithms = rows_of("log_probabilities", log_p, false);
-    Numbers probabilities = matrix("probabilities", p, logarithms.rows, logarithms.cols, false);
+    HeadRows logarithms = rows_of("log_probabilities", log_p, false);
+    Numbers probabilities =
+        matrix_numbers("probabilities", p, logarithms.rows, logarithms.cols, false);
     return std::unique_ptr<PyCategorical>(new PyCategorical(
         single, CategoricalRows(functions_of(py::none()), logarithms.rows, logarithms.cols,
                                 std::move(logarithms.numbers), std::move(probabilities))));
@@ -297,7 +222,7 @@ class PyCategorical : public Head {
   PyCategorical(bool single, CategoricalRows rows) : Head(single), rows_(std::move(rows)) {}
 
   CategoricalRows made(const py::object& logits, const py::object& isa) const {
-    Rows found = rows_of("logits", logits, single_);
+    HeadRows found = rows_of("logits", logits, single_);
     return CategoricalRows(functions_of(isa), found.rows, found.cols, std::move(found.numbers));
   }
   static py::array numbered(const std::vector<std::int64_t>& classes) {
@@ -316,7 +241,7 @@ py::array log_prob(const H& head, const py::object& action) {
 template <class H>
 py::object log_prob_gradient(const H& head, const py::object& action, const py::object& weight) {
   const typename H::Action actions = head.action(action);
-  const Numbers factors = vector("weight", weight, head.rows().rows(), head.single());
+  const Numbers factors = vector_numbers("weight", weight, head.rows().rows(), head.single());
   return head.shown(
       computed(head.rows(), [&] { return head.rows().log_prob_gradient(actions, factors); }));
 }
@@ -326,7 +251,7 @@ py::array entropy(const H& head) {
 }
 template <class H>
 py::object entropy_gradient(const H& head, const py::object& weight) {
-  const Numbers factors = vector("weight", weight, head.rows().rows(), head.single());
+  const Numbers factors = vector_numbers("weight", weight, head.rows().rows(), head.single());
   return head.shown(computed(head.rows(), [&] { return head.rows().entropy_gradient(factors); }));
 }
 template <class H>
@@ -343,9 +268,9 @@ py::tuple policy_loss(const H& head, const py::object& action, const py::object&
   const index_t rows = head.rows().rows();
   if (rows == 0) throw std::invalid_argument("actions: found no rows, wanted at least one");
   const typename H::Action actions = head.action(action);
-  const Numbers gain = vector("advantages", advantage, rows, head.single());
+  const Numbers gain = vector_numbers("advantages", advantage, rows, head.single());
   const Numbers earlier =
-      before.is_none() ? Numbers() : vector("old_log_prob", before, rows, head.single());
+      before.is_none() ? Numbers() : vector_numbers("old_log_prob", before, rows, head.single());
   typename H::Gradient gradient;
   const bool clipped = !before.is_none();
   const PolicyLoss found = computed(head.rows(), [&] {
@@ -356,104 +281,63 @@ py::tuple policy_loss(const H& head, const py::object& action, const py::object&
                         head.shown(gradient));
 }
 
-py::tuple td_loss(const py::object& values, const py::object& action, const py::object& target,
-                  const py::object& weight, double delta) {
-  const bool single = is_single("values", values);
-  const Rows given = rows_of("values", values, single);
-  if (given.rows == 0) throw std::invalid_argument("values: found no rows, wanted at least one");
-  check_range("values", given.numbers, given.cols, -largest, largest, "finite numbers");
-  std::vector<std::int32_t> actions;
-  read_labels("actions", action, given.rows, given.cols, actions);
-  Numbers gradient, errors;
-  const double loss = action_value_loss(
-      given.numbers, given.cols, actions, vector("targets", target, given.rows, single),
-      weight.is_none() ? Numbers() : vector("sample_weight", weight, given.rows, single), delta,
-      gradient, errors);
-  return py::make_tuple(loss, matrix_of(gradient, given.rows, given.cols, single),
-                        vector_of(errors, single));
-}
-
-std::vector<char> flags(const char* name, const py::object& given, index_t size) {
-  const py::array array = checked<bool>(name, given, {size});
-  const auto* const data = static_cast<const bool*>(array.data());
-  return {data, data + size};
-}
-
-// See `advantages`: all arrays are (steps, runs) as vectors.
-py::array policy_advantages(index_t runs, const py::object& rewards, const py::object& values,
-                            const py::object& terminated, const py::object& truncated,
-                            const py::object& after_cut, double discount, double lambda) {
-  const index_t size = checked<double>("rewards", rewards, {any}).size();
-  if (runs < 1 || size % runs != 0)
-    throw std::invalid_argument("runs: found a number that does not divide the rewards");
-  return vector_of(
-      advantages(runs, vector("rewards", rewards, size, false),
-                 vector("values", values, size + runs, false),
-                 flags("terminated", terminated, size), flags("truncated", truncated, size),
-                 after_cut.is_none() ? Numbers() : vector("final_values", after_cut, size, false),
-                 discount, lambda),
-      false);
-}
-
 // What both heads have.
 template <class H>
-void add_calls(py::class_<H>& type) {
-  type.def("log_prob", &log_prob<H>, py::arg("action"),
-           "The logarithm of each row's density or probability, (rows,).")
-      .def("log_prob_gradient", &log_prob_gradient<H>, py::arg("action"), py::arg("weight"),
-           "Its derivatives by the parameters, each row's times its weight.")
-      .def("sample", &H::sample, py::arg("seed"),
-           "A class for each row; of normal numbers (actions, their log_prob, the noise).")
-      .def("mode", &H::mode, "The most likely action of each row.")
-      .def("entropy", &entropy<H>, "The entropy of each row, (rows,).")
-      .def("entropy_gradient", &entropy_gradient<H>, py::arg("weight"),
-           "Its derivatives by the parameters, each row's times its weight.")
-      .def("divergence", &divergence<H>, py::arg("other"),
-           "Kullback and Leibler's divergence from another one, (rows,).")
-      .def("divergence_gradient", &H::divergence_gradient, py::arg("other"), py::arg("weight"),
-           "Its derivatives by these parameters and by the other's.")
-      .def("policy_loss", &policy_loss<H>, py::arg("action"), py::arg("before"),
-           py::arg("advantage"), py::arg("clip"), py::arg("entropy"),
-           "(loss, mean entropy, divergence, clipped share, gradient) of the clipped surrogate, or "
-           "with None for `before` of the policy gradient.");
-}
+constexpr MemberRow head_rows[] = {
+    method<&log_prob<H>>("log_prob(action)",
+                         "The logarithm of each row's density or probability, (rows,)."),
+    method<&log_prob_gradient<H>>(
+        "log_prob_gradient(action, weight)",
+        "Its derivatives by the parameters, each row's times its weight."),
+    method<&H::sample>(
+        "sample(seed)",
+        "A class for each row; of normal numbers (actions, their log_prob, the noise)."),
+    method<&H::mode>("mode()", "The most likely action of each row."),
+    method<&entropy<H>>("entropy()", "The entropy of each row, (rows,)."),
+    method<&entropy_gradient<H>>("entropy_gradient(weight)",
+                                 "Its derivatives by the parameters, each row's times its weight."),
+    method<&divergence<H>>("divergence(other)",
+                           "Kullback and Leibler's divergence from another one, (rows,)."),
+    method<&H::divergence_gradient>("divergence_gradient(other, weight)",
+                                    "Its derivatives by these parameters and by the other's."),
+    method<&policy_loss<H>>("policy_loss(action, before, advantage, clip, entropy)",
+                            "(loss, mean entropy, divergence, clipped share, gradient) of the "
+                            "clipped surrogate, or with None for `before` of the policy gradient."),
+};
+constexpr MemberRow normal_rows[] = {
+    method<&PyNormal::sample_gradient>(
+        "sample_gradient(noise, by_action, by_log_prob)",
+        "The derivatives of a cost by the parameters, from those by a sample and its log_prob."),
+    method<&PyNormal::parameters>(
+        "parameters()", "(loc, log_scale), of which an equal one is made with the same limits."),
+};
+constexpr MemberRow categorical_rows[] = {
+    method<&PyCategorical::state>("state()",
+                                  "(log_probabilities, probabilities) in double precision, and "
+                                  "whether the logits were float32."),
+    function<&PyCategorical::from_state>("from_state(log_probabilities, probabilities, single)",
+                                         "That of a `state`."),
+    method<&PyCategorical::probabilities>(
+        "probabilities()", "The classes' probabilities (rows, classes), and their logarithms."),
+};
+constexpr MemberRow made_normal =
+    constructor<PyNormal, const py::object&, const py::object&, double, double, bool,
+                const py::object&>("Normal(loc, log_scale, lowest, highest, squashed, isa=None)");
+constexpr MemberRow made_categorical =
+    constructor<PyCategorical, const py::object&, const py::object&>(
+        "Categorical(logits, isa=None)");
 
 }  // namespace
 
 void register_distributions(py::module_& module) {
-  auto normal = core_class<PyNormal>(module, "Normal",
-                                     "Rows of independent normal numbers, or of their tanh.");
-  normal
-      .def(
-          py::init<const py::object&, const py::object&, double, double, bool, const py::object&>(),
-          py::arg("loc"), py::arg("log_scale"), py::arg("lowest"), py::arg("highest"),
-          py::arg("squashed"), py::arg("isa") = py::none())
-      .def("sample_gradient", &PyNormal::sample_gradient, py::arg("noise"), py::arg("by_action"),
-           py::arg("by_log_prob"),
-           "The derivatives of a cost by the parameters, from those by a sample and its log_prob.")
-      .def("parameters", &PyNormal::parameters,
-           "(loc, log_scale), of which an equal one is made with the same limits.");
-  add_calls(normal);
-  auto categorical =
-      core_class<PyCategorical>(module, "Categorical", "Rows of classes with given logits.");
-  categorical
-      .def(py::init<const py::object&, const py::object&>(), py::arg("logits"),
-           py::arg("isa") = py::none())
-      .def("state", &PyCategorical::state,
-           "(log_probabilities, probabilities) in double precision, and whether the logits were "
-           "float32.")
-      .def_static("from_state", &PyCategorical::from_state, py::arg("log_probabilities"),
-                  py::arg("probabilities"), py::arg("single"), "That of a `state`.")
-      .def("probabilities", &PyCategorical::probabilities,
-           "The classes' probabilities (rows, classes), and their logarithms.");
-  add_calls(categorical);
-  module.def("td_loss", &td_loss, py::arg("values"), py::arg("action"), py::arg("target"),
-             py::arg("weight"), py::arg("delta"),
-             "(loss, its derivatives by `values`, errors) of the chosen actions' values.");
-  module.def("policy_advantages", &policy_advantages, py::arg("runs"), py::arg("rewards"),
-             py::arg("values"), py::arg("terminated"), py::arg("truncated"), py::arg("after_cut"),
-             py::arg("discount"), py::arg("lambda_"),
-             "Generalised advantages of (steps, runs) rewards, as vectors of float64.");
+  const py::handle normal = core_class<PyNormal>(
+      module, "Normal", "Rows of independent normal numbers, or of their tanh.", &made_normal);
+  add_rows(normal, table_of_rows<head_rows<PyNormal>>());
+  add_rows(normal, table_of_rows<normal_rows>());
+  const py::handle categorical = core_class<PyCategorical>(
+      module, "Categorical", "Rows of classes with given logits.", &made_categorical);
+  add_rows(categorical, table_of_rows<head_rows<PyCategorical>>());
+  add_rows(categorical, table_of_rows<categorical_rows>());
 }
 
 }  // namespace densecore::bindings

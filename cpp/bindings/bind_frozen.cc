@@ -5,54 +5,63 @@
 namespace densecore::bindings {
 namespace {
 
+PyObject* itself(PyObject* self, const Given&) {
+  Py_INCREF(self);
+  return self;
+}
+
+constexpr MemberRow rows[] = {
+    property<PyFrozen>("input_shape", DENSECORE_MEMBER(input_shape), "(None, features)."),
+    property<PyFrozen>("output_shape", DENSECORE_MEMBER(output_shape), "(None, units)."),
+    property<PyFrozen>("dtype", DENSECORE_MEMBER(dtype), "float32 or float64."),
+    method<PyFrozen>("count_params()", DENSECORE_MEMBER(count_params), "Number of parameters."),
+    method_by("__copy__()", itself, "Itself: it never changes."),
+    method_by("__deepcopy__(memo)", itself, "Itself: it never changes."),
+    method<PyFrozen>("__repr__()", DENSECORE_MEMBER(text), "Sizes and dtype."),
+    // Replaces that of all core classes, which refuses.
+    method_by(
+        "__reduce__()",
+        [](PyObject* self, const Given&) {
+          return with_dtype<PyFrozen>(self_of<CoreObject>(self), [&](const auto& frozen) {
+            const py::handle type(reinterpret_cast<PyObject*>(Py_TYPE(self)));
+            return py::make_tuple(type, frozen.recipe()).release().ptr();
+          });
+        },
+        "What pickle makes another one of."),
+};
 template <class T>
-void register_for(py::module_& module, const char* name) {
-  using F = PyFrozen<T>;
-  static PyMethodDef predict = {"predict_on_batch", as_function(F::call_predict),
-                                METH_FASTCALL | METH_KEYWORDS,
-                                "predict_on_batch($self, x, out=None)\n--\n\n"
-                                "The outputs (rows, units) for x (rows, features), in `out`."};
-  auto type = core_class<F>(module, name, "An immutable network for prediction; see `freeze`.",
-                            called_as<F::call>());
-  add_method(type, &predict);
-  type.def(py::init<index_t, py::list, py::object, py::list, py::dict>(), py::arg("inputs"),
-           py::arg("layers"), py::arg("parameters"), py::arg("states"), py::arg("functions"))
-      .def_property_readonly("input_shape", &F::input_shape, "(None, features).")
-      .def_property_readonly("output_shape", &F::output_shape, "(None, units).")
-      .def_property_readonly("dtype", &F::dtype, "float32 or float64.")
-      .def("count_params", &F::count_params, "Number of parameters.")
-      .def(
-          "__copy__", [](py::object self) { return self; }, "Itself: it never changes.")
-      .def(
-          "__deepcopy__", [](py::object self, const py::object&) { return self; },
-          "Itself: it never changes.")
-      .def(
-          "__repr__",
-          [](const F& self) {
-            return "<frozen network " + py::str(self.input_shape()[1]).cast<std::string>() +
-                   " -> " + py::str(self.output_shape()[1]).cast<std::string>() + ", " +
-                   dtype_name<T> + ", " + std::to_string(self.count_params()) + " parameters>";
-          },
-          "Sizes and dtype.");
-  // Replaces the __reduce__ of core_class, which refuses.
-  const auto reduce = [](const py::object& self) {
-    return py::make_tuple(py::type::of(self), self.cast<F&>().recipe());
-  };
-  type.attr("__reduce__") = py::cpp_function(reduce, py::name("__reduce__"), py::is_method(type));
+constexpr MemberRow hot_rows[] = {
+    method_at("predict_on_batch(x, out=None)", PyFrozen<T>::call_predict,
+              "The outputs (rows, units) for x (rows, features), in `out`."),
+};
+
+bool is_identity_layer(const py::dict& layer) {
+  const LayerSpec spec = layer_spec_of(layer);
+  return spec.kind->is_identity(spec);
+}
+constexpr MemberRow functions[] = {
+    function<&is_identity_layer>("is_identity_layer(layer)",
+                                 "Whether a layer's output is its input, in prediction."),
+};
+
+template <class T>
+void register_for(const py::module_& module, const std::string& dtype) {
+  static constexpr MemberRow made =
+      constructor<PyFrozen<T>, index_t, py::list, const py::object&, py::list, py::dict>(
+          "Frozen(inputs, layers, parameters, states, functions)");
+  const py::handle type = core_class<PyFrozen<T>>(
+      module, "Frozen" + dtype, "An immutable network for prediction; see `freeze`.", &made);
+  add_rows(type, table_of_rows<rows>());
+  add_rows(type, table_of_rows<hot_rows<T>>());
 }
 
 }  // namespace
 
 void register_frozen(py::module_& module) {
-  register_for<float>(module, "FrozenF32");
-  register_for<double>(module, "FrozenF64");
-  module.def(
-      "is_identity_layer",
-      [](const py::dict& layer) {
-        const LayerSpec spec = layer_spec_of(layer);
-        return spec.kind->is_identity(spec);
-      },
-      py::arg("layer"), "Whether a layer's output is its input, in prediction.");
+#define DENSECORE_REGISTER(T, NAME, field, dtype) register_for<T>(module, #NAME);
+  DENSECORE_FOR_EACH_DTYPE(DENSECORE_REGISTER)
+#undef DENSECORE_REGISTER
+  add_rows(module, table_of_rows<functions>());
 }
 
 }  // namespace densecore::bindings

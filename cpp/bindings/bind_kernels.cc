@@ -1,7 +1,5 @@
 // The kernels of one ISA level and dtype on NumPy arrays: what `densecore.ops` and the kernel tests
 // call.
-#include <pybind11/stl.h>
-
 #include "base/thread_pool.h"
 #include "bindings/arrays.h"
 #include "bindings/core_class.h"
@@ -16,7 +14,7 @@ namespace densecore::bindings {
 namespace {
 
 template <class T>
-class Kernels {
+class Kernels : public TypedObject<T> {
   // A matrix of any strides, which are given in elements.
   struct Strided {
     const T* data;
@@ -278,59 +276,66 @@ class Kernels {
   const KernelTable<T>& table_;
 };
 
+constexpr MemberRow rows[] = {
+    property<Kernels>("isa", DENSECORE_MEMBER(isa), "The instruction set."),
+    property<Kernels>("lanes", DENSECORE_MEMBER(lanes), "Numbers in a vector."),
+    method<Kernels>("gemm(a, b, bias, c, accumulate=False)", DENSECORE_MEMBER(gemm),
+                    "c = a b, plus bias (columns,) or plus c."),
+    method<Kernels>("transpose(in: object, out: object)", DENSECORE_MEMBER(transpose),
+                    "out (columns, rows) = in (rows, columns) transposed."),
+    method<Kernels>("column_sum(in: object, out: object, accumulate: bool = False)",
+                    DENSECORE_MEMBER(column_sum),
+                    "out (columns,) = the sums of the columns, or plus them."),
+    method<Kernels>("add(in: object, out: object)", DENSECORE_MEMBER(add), "out += in."),
+    method<Kernels>("functions()", DENSECORE_MEMBER(functions),
+                    "Names of the mathematical functions."),
+    method<Kernels>("function(name, x, out)", DENSECORE_MEMBER(function),
+                    "out = f(x), element by element."),
+    method<Kernels>("activations()", DENSECORE_MEMBER(activations),
+                    "Parameters of every activation with their initial values, by name."),
+    method<Kernels>("check_activation(name, parameters)", DENSECORE_MEMBER(check_activation),
+                    "Raise ValueError for an unknown name, or parameters out of range."),
+    method<Kernels>("activation(name, z, out, parameters=())", DENSECORE_MEMBER(activation),
+                    "out = f(z)."),
+    method<Kernels>("activation_gradient(name, z, a, grad, out, parameters=())",
+                    DENSECORE_MEMBER(activation_gradient),
+                    "out = dC/dz from grad = dC/da, with a = f(z)."),
+    method<Kernels>("losses()", DENSECORE_MEMBER(losses),
+                    "What is known of every loss, by name: link, parameters, sparse, averaged."),
+    method<Kernels>("loss(name, fused, output, target, weight, scale, gradient, parameters=())",
+                    DENSECORE_MEMBER(loss),
+                    "The weighted sum of the rows' losses; dC/d(output) times `scale` to "
+                    "`gradient` unless that is None."),
+    method<Kernels>("check_loss(name, parameters)", DENSECORE_MEMBER(check_loss),
+                    "Raise ValueError for an unknown name, or parameters out of range."),
+    method<Kernels>("loss_rows(name, fused, output, target, out, parameters=())",
+                    DENSECORE_MEMBER(loss_rows), "The loss of each row, into `out` (rows,)."),
+    method<Kernels>("optimizer_update(name, hyperparameters, step, parameter, gradient, states)",
+                    DENSECORE_MEMBER(optimizer_update),
+                    "One update of parameters in place, with the states that the rule keeps."),
+    method<Kernels>("multiply_adds(repeats, out)", DENSECORE_MEMBER(multiply_adds),
+                    "Make multiply-adds in registers, and return how many."),
+    method<Kernels>("read_all(in: object, out: object)", DENSECORE_MEMBER(read_all),
+                    "Read memory in order."),
+    method<Kernels>("rewrite_all(x)", DENSECORE_MEMBER(rewrite_all),
+                    "Read and write memory in order."),
+};
+
 template <class T>
-void register_for(py::module_& module, const char* name) {
-  using K = Kernels<T>;
-  core_class<K>(module, name, "The kernels of one instruction set and dtype on NumPy arrays.")
-      .def(py::init<const py::object&>(), py::arg("isa") = py::none())
-      .def_property_readonly("isa", &K::isa, "The instruction set.")
-      .def_property_readonly("lanes", &K::lanes, "Numbers in a vector.")
-      .def("gemm", &K::gemm, py::arg("a"), py::arg("b"), py::arg("bias"), py::arg("c"),
-           py::arg("accumulate") = false, "c = a b, plus bias (columns,) or plus c.")
-      .def("transpose", &K::transpose, py::arg("in"), py::arg("out"),
-           "out (columns, rows) = in (rows, columns) transposed.")
-      .def("column_sum", &K::column_sum, py::arg("in"), py::arg("out"),
-           py::arg("accumulate") = false, "out (columns,) = the sums of the columns, or plus them.")
-      .def("add", &K::add, py::arg("in"), py::arg("out"), "out += in.")
-      .def("functions", &K::functions, "Names of the mathematical functions.")
-      .def("function", &K::function, py::arg("name"), py::arg("x"), py::arg("out"),
-           "out = f(x), element by element.")
-      .def("activations", &K::activations,
-           "Parameters of every activation with their initial values, by name.")
-      .def("check_activation", &K::check_activation, py::arg("name"), py::arg("parameters"),
-           "Raise ValueError for an unknown name, or parameters out of range.")
-      .def("activation", &K::activation, py::arg("name"), py::arg("z"), py::arg("out"),
-           py::arg("parameters") = std::vector<double>(), "out = f(z).")
-      .def("activation_gradient", &K::activation_gradient, py::arg("name"), py::arg("z"),
-           py::arg("a"), py::arg("grad"), py::arg("out"),
-           py::arg("parameters") = std::vector<double>(),
-           "out = dC/dz from grad = dC/da, with a = f(z).")
-      .def("losses", &K::losses,
-           "What is known of every loss, by name: link, parameters, sparse, averaged.")
-      .def("loss", &K::loss, py::arg("name"), py::arg("fused"), py::arg("output"),
-           py::arg("target"), py::arg("weight"), py::arg("scale"), py::arg("gradient"),
-           py::arg("parameters") = std::vector<double>(),
-           "The weighted sum of the rows' losses; dC/d(output) times `scale` to `gradient` unless "
-           "that is None.")
-      .def("check_loss", &K::check_loss, py::arg("name"), py::arg("parameters"),
-           "Raise ValueError for an unknown name, or parameters out of range.")
-      .def("loss_rows", &K::loss_rows, py::arg("name"), py::arg("fused"), py::arg("output"),
-           py::arg("target"), py::arg("out"), py::arg("parameters") = std::vector<double>(),
-           "The loss of each row, into `out` (rows,).")
-      .def("optimizer_update", &K::optimizer_update, py::arg("name"), py::arg("hyperparameters"),
-           py::arg("step"), py::arg("parameter"), py::arg("gradient"), py::arg("states"),
-           "One update of parameters in place, with the states that the rule keeps.")
-      .def("multiply_adds", &K::multiply_adds, py::arg("repeats"), py::arg("out"),
-           "Make multiply-adds in registers, and return how many.")
-      .def("read_all", &K::read_all, py::arg("in"), py::arg("out"), "Read memory in order.")
-      .def("rewrite_all", &K::rewrite_all, py::arg("x"), "Read and write memory in order.");
+void register_for(const py::module_& module, const char* dtype) {
+  static constexpr MemberRow made = constructor<Kernels<T>, const py::object&>("Kernels(isa=None)");
+  add_rows(core_class<Kernels<T>>(module, std::string("Kernels") + dtype,
+                                  "The kernels of one instruction set and dtype on NumPy arrays.",
+                                  &made),
+           table_of_rows<rows>());
 }
 
 }  // namespace
 
 void register_kernels(py::module_& module) {
-  register_for<float>(module, "KernelsF32");
-  register_for<double>(module, "KernelsF64");
+#define DENSECORE_REGISTER(T, NAME, field, dtype) register_for<T>(module, #NAME);
+  DENSECORE_FOR_EACH_DTYPE(DENSECORE_REGISTER)
+#undef DENSECORE_REGISTER
 }
 
 }  // namespace densecore::bindings

@@ -1,6 +1,4 @@
 // A metric by itself, on NumPy arrays of float64.
-#include <pybind11/stl.h>
-
 #include "bindings/arrays.h"
 #include "bindings/core_class.h"
 #include "bindings/gil.h"
@@ -11,7 +9,7 @@
 namespace densecore::bindings {
 namespace {
 
-class PyMetric {
+class PyMetric : public CoreObject {
  public:
   PyMetric(const std::string& name, const py::dict& options, index_t outputs, bool labels)
       : outputs_(outputs),
@@ -50,6 +48,16 @@ class PyMetric {
 
 }  // namespace
 
+std::pair<py::object, py::dict> described(const py::handle& description) {
+  if (!py::isinstance<py::sequence>(description) || py::len(description) != 2)
+    throw py::type_error("metrics: found something else than (metric, options)");
+  const auto pair = py::reinterpret_borrow<py::sequence>(description);
+  const py::object options = pair[1];
+  if (!py::isinstance<py::dict>(options))
+    throw py::type_error("metrics: found options that are no dictionary");
+  return {pair[0], py::reinterpret_borrow<py::dict>(options)};
+}
+
 MetricSpec metric_spec(const std::string& name, const py::dict& options) {
   MetricSpec spec;
   spec.name = name;
@@ -79,16 +87,29 @@ MetricSpec metric_spec(const std::string& name, const py::dict& options) {
   return spec;
 }
 
+namespace {
+
+constexpr MemberRow made =
+    constructor<PyMetric, const std::string&, const py::dict&, index_t, bool>(
+        "Metric(name, options, outputs, labels)");
+constexpr MemberRow rows[] = {
+    method<&PyMetric::update>("update(outputs, targets, weight)",
+                              "Add a batch: y_pred (rows, outputs), y_true of that shape or "
+                              "(rows,), weights (rows,) or None."),
+    method<&PyMetric::reset>("reset()", "Forget the batches so far."),
+    method<&PyMetric::result>("result()", "The metric of all batches so far."),
+};
+constexpr MemberRow functions[] = {
+    function<&metric_names>("metric_names()", "The names of all metrics that are not also losses."),
+};
+
+}  // namespace
+
 void register_metric(py::module_& module) {
-  core_class<PyMetric>(module, "Metric", "A metric by itself, fed batch after batch.")
-      .def(py::init<const std::string&, const py::dict&, index_t, bool>(), py::arg("name"),
-           py::arg("options"), py::arg("outputs"), py::arg("labels"))
-      .def("update", &PyMetric::update, py::arg("outputs"), py::arg("targets"), py::arg("weight"),
-           "Add a batch: y_pred (rows, outputs), y_true of that shape or (rows,), weights (rows,) "
-           "or None.")
-      .def("reset", &PyMetric::reset, "Forget the batches so far.")
-      .def("result", &PyMetric::result, "The metric of all batches so far.");
-  module.def("metric_names", &metric_names, "The names of all metrics that are not also losses.");
+  add_rows(
+      core_class<PyMetric>(module, "Metric", "A metric by itself, fed batch after batch.", &made),
+      table_of_rows<rows>());
+  add_rows(module, table_of_rows<functions>());
 }
 
 }  // namespace densecore::bindings

@@ -26,11 +26,14 @@ NumberType number_type(const py::array& array) {
 }
 
 template <class T>
-PyRows<T> strided(const py::array& array) {
+std::unique_ptr<PyRows<T>> strided(const py::object& given) {
+  if (!py::isinstance<py::array>(given)) wrong_type("x", given, "a numpy.ndarray");
+  const auto array = py::reinterpret_borrow<py::array>(given);
   if (array.ndim() != 2) wrong_shape("x", array, {any, any});
-  return {rows_of_array<T>({static_cast<const char*>(array.data()), number_type(array),
-                            array.shape(0), array.shape(1), array.strides(0), array.strides(1)}),
-          std::vector<py::object>{array}};
+  return std::make_unique<PyRows<T>>(
+      rows_of_array<T>({static_cast<const char*>(array.data()), number_type(array), array.shape(0),
+                        array.shape(1), array.strides(0), array.strides(1)}),
+      std::vector<py::object>{array});
 }
 
 template <class T, class Index>
@@ -45,77 +48,46 @@ std::unique_ptr<RowSource<T>> csr_of(const py::object& data, const py::object& i
 }
 
 template <class T>
-PyRows<T> csr(const py::object& data, const py::object& indices, const py::object& indptr,
-              index_t cols) {
+std::unique_ptr<PyRows<T>> csr(const py::object& data, const py::object& indices,
+                               const py::object& indptr, index_t cols) {
   const bool small = py::isinstance<py::array>(indptr) &&
                      py::reinterpret_borrow<py::array>(indptr).itemsize() == 4;
-  return {small ? csr_of<T, std::int32_t>(data, indices, indptr, cols)
-                : csr_of<T, std::int64_t>(data, indices, indptr, cols),
-          std::vector<py::object>{data}};
+  return std::make_unique<PyRows<T>>(small ? csr_of<T, std::int32_t>(data, indices, indptr, cols)
+                                           : csr_of<T, std::int64_t>(data, indices, indptr, cols),
+                                     std::vector<py::object>{data});
 }
 
-void check_range(index_t begin, index_t end, index_t rows) {
-  if (begin < 0 || end < begin || end > rows)
-    throw std::out_of_range("rows: found " + std::to_string(begin) + " to " + std::to_string(end) +
-                            ", wanted a part of " + std::to_string(rows));
-}
-
-void check_row(index_t row, index_t rows) {
-  if (row < 0 || row >= rows)
-    throw std::out_of_range("order: found row " + std::to_string(row) + ", wanted 0 to " +
-                            std::to_string(rows - 1));
-}
+constexpr MemberRow rows[] = {
+    property<PyRows>("shape", DENSECORE_MEMBER(shape), "(rows, columns)."),
+    method<PyRows>("__len__()", DENSECORE_MEMBER(size), "Number of rows."),
+    method<PyRows>("slice(begin, end)", DENSECORE_MEMBER(slice),
+                   "The rows from `begin` to `end`, without a copy."),
+    method<PyRows>("read(begin, end)", DENSECORE_MEMBER(read),
+                   "The rows from `begin` to `end` as an array."),
+    method<PyRows>("take(order)", DENSECORE_MEMBER(take), "The rows of these numbers as an array."),
+};
+template <class T>
+constexpr MemberRow makers[] = {
+    function<&strided<T>>("strided(array)", "Rows of an array of any dtype and strides."),
+    function<&csr<T>>("csr(data, indices, indptr, columns)",
+                      "Rows of a sparse matrix in CSR format; `indices` and `indptr` are copied."),
+};
 
 template <class T>
-void register_for(py::module_& module, const char* name) {
-  using Rows = PyRows<T>;
-  core_class<Rows>(module, name, "Rows that are made when they are read: (rows, columns).")
-      .def_static("strided", &strided<T>, py::arg("array"),
-                  "Rows of an array of any dtype and strides.")
-      .def_static("csr", &csr<T>, py::arg("data"), py::arg("indices"), py::arg("indptr"),
-                  py::arg("columns"),
-                  "Rows of a sparse matrix in CSR format; `indices` and `indptr` are copied.")
-      .def_property_readonly(
-          "shape", [](const Rows& self) { return py::make_tuple(self.size(), self.cols()); },
-          "(rows, columns).")
-      .def(
-          "__len__", [](const Rows& self) { return self.size(); }, "Number of rows.")
-      .def(
-          "slice",
-          [](const Rows& self, index_t begin, index_t end) {
-            check_range(begin, end, self.size());
-            return self.slice(begin, end);
-          },
-          py::arg("begin"), py::arg("end"), "The rows from `begin` to `end`, without a copy.")
-      .def(
-          "read",
-          [](const Rows& self, index_t begin, index_t end) {
-            check_range(begin, end, self.size());
-            py::array_t<T> out({end - begin, self.cols()});
-            self.source().read(nullptr, begin, end - begin, out.mutable_data());
-            return out;
-          },
-          py::arg("begin"), py::arg("end"), "The rows from `begin` to `end` as an array.")
-      .def(
-          "take",
-          [](const Rows& self, const py::object& order) {
-            const auto numbers = checked<std::int64_t>("order", order, {any});
-            const auto* from = static_cast<const std::int64_t*>(numbers.data());
-            const index_t count = numbers.shape(0);
-            const std::vector<index_t> rows(from, from + count);
-            for (const index_t row : rows) check_row(row, self.size());
-            py::array_t<T> out({count, self.cols()});
-            self.source().read(rows.data(), 0, count, out.mutable_data());
-            return out;
-          },
-          py::arg("order"), "The rows of these numbers as an array.");
+void register_for(const py::module_& module, const char* dtype) {
+  const py::handle type =
+      core_class<PyRows<T>>(module, std::string("Rows") + dtype,
+                            "Rows that are made when they are read: (rows, columns).");
+  add_rows(type, table_of_rows<rows>());
+  add_rows(type, table_of_rows<makers<T>>());
 }
 
 }  // namespace
 
 void register_rows(py::module_& module) {
-  register_for<float>(module, "RowsF32");
-  register_for<double>(module, "RowsF64");
+#define DENSECORE_REGISTER(T, NAME, field, dtype) register_for<T>(module, #NAME);
+  DENSECORE_FOR_EACH_DTYPE(DENSECORE_REGISTER)
+#undef DENSECORE_REGISTER
 }
 
 }  // namespace densecore::bindings

@@ -1,6 +1,4 @@
 // Threads, ISA levels, random numbers, initializers; checks of arrays that Python converts.
-#include <pybind11/stl.h>
-
 #include <vector>
 
 #include "base/cpu_features.h"
@@ -8,6 +6,7 @@
 #include "base/region_record.h"
 #include "base/thread_pool.h"
 #include "bindings/arrays.h"
+#include "bindings/core_class.h"
 #include "bindings/register.h"
 #include "kernels/dispatch.h"
 #include "layers/initializer.h"
@@ -44,113 +43,103 @@ std::vector<std::uint64_t> philox_words(const std::vector<std::uint64_t>& key,
   return {block.word, block.word + 4};
 }
 
+py::list take_records() {
+  py::list all;
+  for (const RegionRecord& record : take_region_records())
+    all.append(py::make_tuple(record.threads, list_of(record.seconds)));
+  return all;
+}
+std::string isa_in_use() { return active_kernels().isa; }
+std::vector<std::string> available_levels() {
+  std::vector<std::string> names;
+  for (const KernelTables* tables : available_kernels()) names.emplace_back(tables->isa);
+  return names;
+}
+py::dict known_initializers() {
+  py::dict all;
+  for (const InitializerInfo& info : initializers()) {
+    py::dict arguments;
+    for (std::size_t i = 0; i < info.arguments.size(); ++i)
+      arguments[info.arguments[i].c_str()] = info.defaults[i];
+    all[info.name.c_str()] = arguments;
+  }
+  return all;
+}
+py::dict known_layer_kinds() {
+  py::dict all;
+  for (const LayerKind& kind : layer_kinds()) {
+    py::dict numbers;
+    for (const LayerNumber& number : kind.numbers) numbers[number.name] = number.initial;
+    all[kind.name] = numbers;
+  }
+  return all;
+}
+bool is_single(const py::object& array) {
+  return py::reinterpret_borrow<py::array>(array).dtype().num() == py::dtype::num_of<float>();
+}
+void fill(const py::object& out, const std::string& name, const std::vector<double>& arguments,
+          index_t fan_in, index_t fan_out, std::uint64_t seed, std::uint64_t tensor) {
+  if (!py::isinstance<py::array>(out)) wrong_type("out", out, "a numpy.ndarray");
+  if (is_single(out))
+    initialize_array<float>(out, name, arguments, fan_in, fan_out, seed, tensor);
+  else
+    initialize_array<double>(out, name, arguments, fan_in, fan_out, seed, tensor);
+}
+py::object numbers_of_classes(const std::string& name, const py::object& array, index_t classes) {
+  return class_numbers(name.c_str(), array, classes);
+}
+void check_weights_of(const py::object& weights) {
+  if (py::isinstance<py::array>(weights) && is_single(weights))
+    input_weights<float>(weights, any);
+  else
+    input_weights<double>(weights, any);
+}
+py::array order_of_rows(index_t n, std::uint64_t seed, std::uint64_t epoch) {
+  if (n < 0) throw std::invalid_argument("n: found " + std::to_string(n) + ", wanted >= 0");
+  Random random(seed, Stream::shuffle, epoch);
+  py::array_t<index_t> order(n);
+  permutation(random, n, order.mutable_data());
+  return order;
+}
+
+constexpr MemberRow functions[] = {
+    function<&thread_count>("get_num_threads()",
+                            "Number of threads that computations use at most."),
+    function<&set_thread_count>("set_num_threads(count)", "Set that number, 1 to 1024."),
+    function<&record_regions>(
+        "record_regions(on)",
+        "Whether parallel regions run in the caller, with a record of their tasks' times."),
+    function<&take_records>("take_region_records()",
+                            "(threads, seconds of each task) of the regions since the last call."),
+    function<&usable_processors>(
+        "usable_processors()",
+        "Number of processors that this process may use: by its affinity and its control group."),
+    function<&isa_in_use>("isa()", "The instruction set that is used."),
+    function<&compiled_isa_levels>("compiled_isa_levels()",
+                                   "Instruction sets that the extension has kernels for."),
+    function<&available_levels>("available_isa_levels()", "Those of them that this processor has."),
+    function<&known_initializers>("initializers()",
+                                  "Arguments of every initializer with their defaults, by name."),
+    function<&known_layer_kinds>("layer_kinds()",
+                                 "Numbers of every kind of layer with their defaults, by name."),
+    function<&fill>("initialize(out, name, arguments, fan_in, fan_out, seed, tensor)",
+                    "Fill an array with initial values: number `tensor` of the seed's."),
+    function<&numbers_of_classes>("class_numbers(name, array, classes)",
+                                  "A vector of int32, int64, float32 or float64 as int32. Raises "
+                                  "ValueError unless all are whole and below `classes`."),
+    function<&check_weights_of>(
+        "check_weights(weights)",
+        "Raise ValueError unless the weights (rows,), float32 or float64, are finite and >= 0."),
+    function<&philox_words>("philox(key, counter)",
+                            "A block of the random generator Philox4x64-10."),
+    function<&normal_quantile>("normal_quantile(p)",
+                               "The quantile function of the normal distribution."),
+    function<&order_of_rows>("permutation(n, seed, epoch)",
+                             "The order (n,) of the rows in an epoch."),
+};
+
 }  // namespace
 
-void register_runtime(py::module_& module) {
-  module.def("get_num_threads", &thread_count, "Number of threads that computations use at most.");
-  module.def("set_num_threads", &set_thread_count, py::arg("count"), "Set that number, 1 to 1024.");
-  module.def("record_regions", &record_regions, py::arg("on"),
-             "Whether parallel regions run in the caller, with a record of their tasks' times.");
-  module.def(
-      "take_region_records",
-      [] {
-        py::list all;
-        for (const RegionRecord& record : take_region_records())
-          all.append(py::make_tuple(record.threads, record.seconds));
-        return all;
-      },
-      "(threads, seconds of each task) of the regions since the last call.");
-  module.def(
-      "usable_processors", &usable_processors,
-      "Number of processors that this process may use: by its affinity and its control group.");
-
-  module.def(
-      "isa", [] { return std::string(active_kernels().isa); }, "The instruction set that is used.");
-  module.def("compiled_isa_levels", &compiled_isa_levels,
-             "Instruction sets that the extension has kernels for.");
-  module.def(
-      "available_isa_levels",
-      [] {
-        std::vector<std::string> names;
-        for (const KernelTables* tables : available_kernels()) names.emplace_back(tables->isa);
-        return names;
-      },
-      "Those of them that this processor has.");
-
-  module.def(
-      "initializers",
-      [] {
-        py::dict all;
-        for (const InitializerInfo& info : initializers()) {
-          py::dict arguments;
-          for (std::size_t i = 0; i < info.arguments.size(); ++i)
-            arguments[info.arguments[i].c_str()] = info.defaults[i];
-          all[info.name.c_str()] = arguments;
-        }
-        return all;
-      },
-      "Arguments of every initializer with their defaults, by name.");
-  module.def(
-      "layer_kinds",
-      [] {
-        py::dict all;
-        for (const LayerKind& kind : layer_kinds()) {
-          py::dict numbers;
-          for (const LayerNumber& number : kind.numbers) numbers[number.name] = number.initial;
-          all[kind.name] = numbers;
-        }
-        return all;
-      },
-      "Numbers of every kind of layer with their defaults, by name.");
-  module.def(
-      "initialize",
-      [](const py::object& out, const std::string& name, const std::vector<double>& arguments,
-         index_t fan_in, index_t fan_out, std::uint64_t seed, std::uint64_t tensor) {
-        if (!py::isinstance<py::array>(out)) wrong_type("out", out, "a numpy.ndarray");
-        if (py::reinterpret_borrow<py::array>(out).dtype().num() == py::dtype::num_of<float>())
-          initialize_array<float>(out, name, arguments, fan_in, fan_out, seed, tensor);
-        else
-          initialize_array<double>(out, name, arguments, fan_in, fan_out, seed, tensor);
-      },
-      py::arg("out"), py::arg("name"), py::arg("arguments"), py::arg("fan_in"), py::arg("fan_out"),
-      py::arg("seed"), py::arg("tensor"),
-      "Fill an array with initial values: number `tensor` of the seed's.");
-
-  module.def(
-      "class_numbers",
-      [](const std::string& name, const py::object& array, index_t classes) {
-        return class_numbers(name.c_str(), array, classes);
-      },
-      py::arg("name"), py::arg("array"), py::arg("classes"),
-      "A vector of int32, int64, float32 or float64 as int32. Raises ValueError unless all are "
-      "whole and below `classes`.");
-  module.def(
-      "check_weights",
-      [](const py::object& weights) {
-        const bool single =
-            py::isinstance<py::array>(weights) &&
-            py::reinterpret_borrow<py::array>(weights).dtype().num() == py::dtype::num_of<float>();
-        if (single)
-          input_weights<float>(weights, any);
-        else
-          input_weights<double>(weights, any);
-      },
-      py::arg("weights"),
-      "Raise ValueError unless the weights (rows,), float32 or float64, are finite and >= 0.");
-  module.def("philox", &philox_words, py::arg("key"), py::arg("counter"),
-             "A block of the random generator Philox4x64-10.");
-  module.def("normal_quantile", &normal_quantile, py::arg("p"),
-             "The quantile function of the normal distribution.");
-  module.def(
-      "permutation",
-      [](index_t n, std::uint64_t seed, std::uint64_t epoch) {
-        if (n < 0) throw std::invalid_argument("n: found " + std::to_string(n) + ", wanted >= 0");
-        Random random(seed, Stream::shuffle, epoch);
-        py::array_t<index_t> order(n);
-        permutation(random, n, order.mutable_data());
-        return order;
-      },
-      py::arg("n"), py::arg("seed"), py::arg("epoch"), "The order (n,) of the rows in an epoch.");
-}
+void register_runtime(py::module_& module) { add_rows(module, table_of_rows<functions>()); }
 
 }  // namespace densecore::bindings

@@ -1,7 +1,4 @@
 // Delimited text as Python sees it: columns become NumPy arrays.
-#include <pybind11/numpy.h>
-#include <pybind11/stl.h>
-
 #include "bindings/core_class.h"
 #include "bindings/gil.h"
 #include "bindings/register.h"
@@ -54,14 +51,24 @@ DelimitedText make_text(const py::bytes& text, std::size_t begin, std::int64_t l
   return DelimitedText(std::string(view), begin, line, columns, format);
 }
 
-DelimitedText of_texts(const std::vector<std::string>& texts) {
+class PyText : public CoreObject {
+ public:
+  explicit PyText(DelimitedText cells) : text(std::move(cells)) {}
+  PyText(const py::bytes& bytes, std::size_t begin, std::int64_t line, index_t columns,
+         const std::string& separator, bool merge, bool comments)
+      : text(make_text(bytes, begin, line, columns, separator, merge, comments)) {}
+
+  DelimitedText text;
+};
+
+std::unique_ptr<PyText> of_texts(const std::vector<std::string>& texts) {
   std::string all;
   std::vector<std::size_t> sizes;
   for (const std::string& text : texts) {
     all += text;
     sizes.push_back(text.size());
   }
-  return DelimitedText(std::move(all), sizes);
+  return std::make_unique<PyText>(DelimitedText(std::move(all), sizes));
 }
 
 void check_column(const DelimitedText& text, index_t column) {
@@ -70,8 +77,9 @@ void check_column(const DelimitedText& text, index_t column) {
                                 std::to_string(text.columns() - 1));
 }
 
-py::tuple numbers_of(const DelimitedText& text, index_t column, char decimal,
-                     const std::string& thousands, bool units, index_t most_texts) {
+py::tuple numbers_of(const PyText& self, index_t column, char decimal, const std::string& thousands,
+                     bool units, index_t most_texts) {
+  const DelimitedText& text = self.text;
   check_column(text, column);
   py::array_t<double> out(text.rows());
   double* const to = out.mutable_data();
@@ -85,7 +93,8 @@ py::tuple numbers_of(const DelimitedText& text, index_t column, char decimal,
                         counts.first_text);
 }
 
-py::tuple codes_of(const DelimitedText& text, index_t column) {
+py::tuple codes_of(const PyText& self, index_t column) {
+  const DelimitedText& text = self.text;
   check_column(text, column);
   py::array_t<std::int32_t> codes(text.rows());
   std::int32_t* const to = codes.mutable_data();
@@ -114,55 +123,61 @@ py::tuple moments_of(const std::vector<std::string>& texts, bool day_first) {
   return py::make_tuple(seconds, parts);
 }
 
+index_t row_count(const PyText& self) { return self.text.rows(); }
+index_t column_count(const PyText& self) { return self.text.columns(); }
+py::object lines(const PyText& self) {
+  return py::array_t<std::int64_t>(self.text.rows(), self.text.lines().data());
+}
+py::object cell(const PyText& self, index_t row, index_t column) {
+  check_column(self.text, column);
+  if (row < 0 || row >= self.text.rows())
+    throw std::invalid_argument("row: found " + std::to_string(row) + ", wanted 0 to " +
+                                std::to_string(self.text.rows() - 1));
+  return text_of(self.text.cell(row, column));
+}
+void clear_cells(PyText& self, const std::vector<std::string>& texts) { self.text.clear(texts); }
+
+bool is_marker(const std::string& text) { return is_missing_marker(text); }
+py::object number_of(const std::string& text) {
+  double value;
+  return parse_number(text, {}, &value) ? py::object(py::float_(value)) : py::none();
+}
+
+constexpr MemberRow made = constructor<PyText, const py::bytes&, std::size_t, std::int64_t, index_t,
+                                       const std::string&, bool, bool>(
+    "DelimitedText(text, begin, line, columns, separator, merge, comments)");
+constexpr MemberRow rows[] = {
+    function<&of_texts>("of_texts(texts)", "One column of these texts."),
+    property<&row_count>("rows", "Number of records."),
+    property<&column_count>("columns", "Number of columns."),
+    property<&lines>("lines", "The line (rows,) of the file that each record begins in."),
+    method<&cell>("cell(row, column)", "The text of a cell."),
+    method<&numbers_of>(
+        "numbers(column, decimal='.', thousands='', units=False, most_texts=0)",
+        "A column as numbers: (values, numbers, empty, markers, texts, first_text), the counts of "
+        "what its cells are and the row of the first text; ends after `most_texts` of these."),
+    method<&clear_cells>("clear_cells(texts)", "Make the cells of these texts empty."),
+    method<&codes_of>("codes(column)", "A column as categories: (codes, texts)."),
+};
+constexpr MemberRow functions[] = {
+    function<&first_records_of>("first_records(text, begin, separator, merge, limit)",
+                                "The first records from `begin` on: (line, next, cells) of each."),
+    function<&is_marker>("is_missing_marker(text)",
+                         "Whether a cell's text stands for a missing value."),
+    function<&number_of>("parse_number(text)", "The number that a text is, or None."),
+    function<&moments_of>("parse_moments(texts, day_first)",
+                          "(seconds, parts) of texts: NaN where a text is no date or time; parts "
+                          "are 1 for a date, 2 for a time, 3 for both."),
+};
+
 }  // namespace
 
 void register_tables(py::module_& module) {
-  module.def("first_records", &first_records_of, py::arg("text"), py::arg("begin"),
-             py::arg("separator"), py::arg("merge"), py::arg("limit"),
-             "The first records from `begin` on: (line, next, cells) of each.");
-  module.def(
-      "is_missing_marker", [](const std::string& text) { return is_missing_marker(text); },
-      py::arg("text"), "Whether a cell's text stands for a missing value.");
-  module.def(
-      "parse_number",
-      [](const std::string& text) -> py::object {
-        double value;
-        return parse_number(text, {}, &value) ? py::object(py::float_(value)) : py::none();
-      },
-      py::arg("text"), "The number that a text is, or None.");
-  module.def("parse_moments", &moments_of, py::arg("texts"), py::arg("day_first"),
-             "(seconds, parts) of texts: NaN where a text is no date or time; parts are 1 for a "
-             "date, 2 for a time, 3 for both.");
-  core_class<DelimitedText>(module, "DelimitedText",
-                            "The cells of a delimited text, as bytes; columns become arrays.")
-      .def(py::init(&make_text), py::arg("text"), py::arg("begin"), py::arg("line"),
-           py::arg("columns"), py::arg("separator"), py::arg("merge"), py::arg("comments"))
-      .def_static("of_texts", &of_texts, py::arg("texts"), "One column of these texts.")
-      .def_property_readonly("rows", &DelimitedText::rows, "Number of records.")
-      .def_property_readonly("columns", &DelimitedText::columns, "Number of columns.")
-      .def_property_readonly(
-          "lines",
-          [](const DelimitedText& text) {
-            return py::array_t<std::int64_t>(text.rows(), text.lines().data());
-          },
-          "The line (rows,) of the file that each record begins in.")
-      .def(
-          "cell",
-          [](const DelimitedText& text, index_t row, index_t column) {
-            check_column(text, column);
-            if (row < 0 || row >= text.rows())
-              throw std::invalid_argument("row: found " + std::to_string(row) + ", wanted 0 to " +
-                                          std::to_string(text.rows() - 1));
-            return text_of(text.cell(row, column));
-          },
-          py::arg("row"), py::arg("column"), "The text of a cell.")
-      .def("numbers", &numbers_of, py::arg("column"), py::arg("decimal") = '.',
-           py::arg("thousands") = "", py::arg("units") = false, py::arg("most_texts") = 0,
-           "A column as numbers: (values, numbers, empty, markers, texts, first_text), the counts "
-           "of what its cells are and the row of the first text; ends after `most_texts` of these.")
-      .def("clear_cells", &DelimitedText::clear, py::arg("texts"),
-           "Make the cells of these texts empty.")
-      .def("codes", &codes_of, py::arg("column"), "A column as categories: (codes, texts).");
+  add_rows(
+      core_class<PyText>(module, "DelimitedText",
+                         "The cells of a delimited text, as bytes; columns become arrays.", &made),
+      table_of_rows<rows>());
+  add_rows(module, table_of_rows<functions>());
 }
 
 }  // namespace densecore::bindings

@@ -13,11 +13,11 @@
 namespace densecore::bindings {
 
 template <class T>
-class BoundStep {
+class BoundStep : public TypedObject<T> {
  public:
   BoundStep(py::object network, const py::object& x, const py::object& y, const py::object& weight)
       : owner_(std::move(network)),
-        network_(owner_.cast<PyNetwork<T>&>()),
+        network_(object_of<PyNetwork<T>>("network", owner_)),
         trainer_(network_.bound_trainer()),
         batch_(network_.batch_of(x, y, weight, labels_)),
         x_(x),
@@ -41,6 +41,7 @@ class BoundStep {
     return network_.train_on(in_use, batch_, steps);
   }
 
+  double run_steps(const py::object& steps) { return run(integer_of("run: steps", steps, 1)); }
   static PyObject* call(PyObject* self, PyObject* const*, std::size_t count, PyObject* keywords) {
     return guarded([&] {
       refuse_arguments("step", count, keywords);
@@ -60,12 +61,12 @@ class BoundStep {
 // Steps on this process's part of batches that are all cut alike, of a network whose step is one
 // sum over the processes.
 template <class T>
-class BoundPart {
+class BoundPart : public TypedObject<T> {
  public:
   BoundPart(py::object network, std::vector<index_t> cuts, index_t leaf, index_t rows,
             std::vector<double> weights)
       : owner_(std::move(network)),
-        network_(owner_.cast<PyNetwork<T>&>()),
+        network_(object_of<PyNetwork<T>>("network", owner_)),
         part_{{rows, std::move(weights)}, std::move(cuts), leaf} {
     if (part_.cuts.size() < 2 || part_.batch.weights.size() != 1)
       throw std::invalid_argument("cuts, weights: found too few, wanted two or more and one");
@@ -92,10 +93,13 @@ class BoundPart {
 };
 
 template <class T>
-class BoundPrediction {
+class BoundPrediction : public TypedObject<T> {
  public:
   BoundPrediction(py::object network, const py::object& x, const py::object& out)
-      : owner_(std::move(network)), network_(owner_.cast<PyNetwork<T>&>()), x_(x), out_(out) {
+      : owner_(std::move(network)),
+        network_(object_of<PyNetwork<T>>("network", owner_)),
+        x_(x),
+        out_(out) {
     check();
   }
 
@@ -130,6 +134,6 @@ class BoundPrediction {
 
 // bind_calls.cc
 template <class T>
-void register_bound(py::module_& module, const std::string& network);
+void register_bound(const py::handle& module, const std::string& dtype);
 
 }  // namespace densecore::bindings

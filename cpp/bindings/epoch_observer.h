@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/core_class.h"
 #include "bindings/gil.h"
 #include "bindings/user_function.h"
 #include "training/trainer.h"
@@ -31,13 +32,13 @@ class PythonObserver : public EpochObserver {
     bool go_on = true;
     if (!hooks_.end.is_none())
       with_python([&] {
-        go_on = call_user(hooks_.end, py::cast(result.training), py::cast(result.validation))
+        go_on = call_user(hooks_.end, list_of(result.training), list_of(result.validation))
                     .cast<bool>();
       });
     return go_on;
   }
 
-  // Of each number, those of training first, its values in all epochs: lists of an epoch's numbers
+  // For each number (those of training first) its values in all epochs: lists of an epoch's numbers
   // would be objects for Python's garbage collector, which took longer than tiny networks' epochs.
   std::vector<std::vector<double>> columns;
 

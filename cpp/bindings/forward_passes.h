@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bindings/arrays.h"
+#include "bindings/core_class.h"
 #include "bindings/gil.h"
 #include "network/network.h"
 
@@ -19,7 +20,7 @@ struct OpenPass {
 };
 
 template <class T>
-class PyTape {
+class PyTape : public TypedObject<T> {
  public:
   explicit PyTape(std::shared_ptr<Network<T>> network)
       : network_(std::move(network)), tape_(network_->make_tape()) {}
@@ -161,10 +162,10 @@ class OpenPasses {
  private:
   PyTape<T>* tape_of(const char* function, const py::object& tape) const {
     if (tape.is_none()) return nullptr;
-    if (!py::isinstance<PyTape<T>>(tape))
+    if (!is_instance<PyTape<T>>(tape))
       wrong_type((std::string(function) + ": tape").c_str(), tape,
                  "a tape of this model's make_tape()");
-    auto* const found = tape.cast<PyTape<T>*>();
+    auto* const found = &self_of<PyTape<T>>(tape.ptr());
     if (!found->belongs_to(network_))
       throw std::invalid_argument(
           std::string(function) +

@@ -17,14 +17,14 @@
 namespace densecore::bindings {
 
 template <class T>
-class PyFrozen {
+class PyFrozen : public TypedObject<T> {
  public:
   // `states` are those of each layer by name; `functions` the pair of each layer of the user's.
   PyFrozen(index_t inputs, py::list layers, const py::object& parameters, py::list states,
            py::dict functions)
       : layers_(std::move(layers)), states_(std::move(states)), functions_(std::move(functions)) {
-    auto network = std::make_unique<Network<T>>(
-        active_kernels(), network_spec_of(inputs, layers_.cast<std::vector<py::dict>>()));
+    auto network = std::make_unique<Network<T>>(active_kernels(),
+                                                network_spec_of(inputs, dictionaries_of(layers_)));
     const index_t count = network->parameter_count();
     std::copy_n(input_vector<T>("parameters", parameters, count), count,
                 network->parameters()->data());
@@ -47,6 +47,13 @@ class PyFrozen {
   }
   py::str dtype() const { return dtype_name<T>; }
   index_t count_params() const { return frozen_->network().parameter_count(); }
+
+  std::string text() const {
+    const Network<T>& network = frozen_->network();
+    return "<frozen network " + std::to_string(network.inputs()) + " -> " +
+           std::to_string(network.outputs()) + ", " + dtype_name<T> + ", " +
+           std::to_string(network.parameter_count()) + " parameters>";
+  }
 
   // The arguments that make another one; they are copies.
   py::tuple recipe() const {
@@ -98,6 +105,15 @@ class PyFrozen {
   // Multiply-adds from which on other threads get the GIL. Passing it on to one that waits takes
   // some microseconds: below this, threads that take turns are faster.
   static constexpr double shared_work = 1 << 17;
+
+  static std::vector<py::dict> dictionaries_of(const py::list& layers) {
+    std::vector<py::dict> found;
+    for (const py::handle layer : layers) {
+      if (!py::isinstance<py::dict>(layer)) wrong_type("layers", layer, "a list of dictionaries");
+      found.push_back(py::reinterpret_borrow<py::dict>(layer));
+    }
+    return found;
+  }
 
   py::list layers_, states_;
   py::dict functions_;

@@ -211,34 +211,6 @@ class InUse {
   UseMark::Value before_;
 };
 
-// Several calls of a thread that belong together (reading all weights, a training loop in Python):
-// `with network.reserved():`. Other threads are refused meanwhile. `reading`: in the middle of a
-// call of its own the thread may read, but not change anything.
-class PyReservation {
- public:
-  PyReservation(py::object owner, UseMark& mark, bool reading)
-      : owner_(std::move(owner)), mark_(mark), reading_(reading) {}
-  ~PyReservation() { exit(); }
-  PyReservation(const PyReservation&) = delete;
-  PyReservation& operator=(const PyReservation&) = delete;
-
-  void enter() {
-    if (entered_) throw std::runtime_error("reserved: found a reservation that is entered already");
-    before_ = mark_.reserve(reading_);
-    entered_ = true;
-  }
-  void exit() {
-    if (std::exchange(entered_, false)) mark_.leave(before_);
-  }
-
- private:
-  py::object owner_;  // whose mark it is
-  UseMark& mark_;
-  bool reading_;
-  UseMark::Value before_ = UseMark::no_one;
-  bool entered_ = false;
-};
-
 // Runs `body`, which is too short for others to make use of the time.
 template <class Body>
 void run_held(Body&& body) {

@@ -16,7 +16,7 @@ namespace densecore::bindings {
 
 // What the batches of a loop in Python amount to.
 template <class T>
-class PyRunningMetrics {
+class PyRunningMetrics : public TypedObject<T> {
  public:
   explicit PyRunningMetrics(RunningMetrics<T> running_metrics)
       : running_metrics_(std::move(running_metrics)) {}

@@ -20,6 +20,8 @@ namespace densecore::bindings {
 
 namespace py = pybind11;
 
+// The two of a description. Throws TypeError for anything else.
+std::pair<py::object, py::dict> described(const py::handle& description);
 MetricSpec metric_spec(const std::string& name, const py::dict& options);
 
 // A metric that is a Python function of (y_true, y_pred, sample_weight or None), with copies of all
@@ -47,7 +49,7 @@ std::unique_ptr<Accumulator<T>> function_metric(py::object function, index_t out
 template <class T>
 Metric<T> metric_of(const py::handle& description, const KernelTable<T>& table, index_t outputs,
                     bool labels) {
-  const auto [what, options] = description.cast<std::pair<py::object, py::dict>>();
+  const auto [what, options] = described(description);
   if (py::isinstance<py::str>(what))
     return Metric<T>(table, metric_spec(what.cast<std::string>(), options), outputs, labels);
   return Metric<T>(function_metric<T>(what.cast<py::function>(), outputs),
@@ -72,7 +74,7 @@ std::vector<Metric<T>> metrics_of(const py::list& descriptions, const KernelTabl
 template <class T>
 Metric<T> metric_of_head(const py::handle& description, const KernelTable<T>& table,
                          const std::vector<Head<T>>& heads) {
-  auto [what, options] = description.cast<std::pair<py::object, py::dict>>();
+  auto [what, options] = described(description);
   options = py::dict(**options);
   const auto number = options.contains("head") ? options["head"].template cast<index_t>() : -1;
   if (number < 0 || number >= static_cast<index_t>(heads.size()))

@@ -12,13 +12,14 @@
 #include "bindings/gil.h"
 #include "bindings/kernels_of.h"
 #include "bindings/metric.h"
+#include "bindings/settings.h"
 #include "bindings/specs.h"
 #include "training/ensemble.h"
 
 namespace densecore::bindings {
 
 template <class T>
-class PyEnsemble {
+class PyEnsemble : public TypedObject<T> {
  public:
   PyEnsemble(index_t inputs, const std::vector<py::dict>& layers, index_t members,
              const py::object& isa) {
@@ -50,30 +51,28 @@ class PyEnsemble {
   }
 
   void compile(const std::string& loss, const std::string& reduction,
-               const std::vector<std::shared_ptr<OptimizerSettings>>& settings,
-               const py::list& metric_specs, bool from_logits,
-               const std::vector<double>& loss_parameters) {
+               const std::vector<py::object>& optimizers, const py::list& metric_specs,
+               bool from_logits, const std::vector<double>& loss_parameters) {
     const InUse in_use(mark_);
-    check_members("optimizers", settings.size());
+    check_members("optimizers", optimizers.size());
     const NetworkSpec& spec = ensemble_->network().spec();
     const Objective<T> objective(table(), loss, reduction_of(reduction), spec.last_activation(),
                                  spec.outputs(), from_logits, loss_parameters);
-    ensemble_->compile(objective, settings,
+    ensemble_->compile(objective, settings_of(optimizers),
                        metrics_of(metric_specs, table(), objective, spec.outputs()));
   }
 
   // A loss for each of several outputs.
-  void compile_heads(const std::vector<py::dict>& heads,
-                     const std::vector<std::shared_ptr<OptimizerSettings>>& settings,
+  void compile_heads(const std::vector<py::dict>& heads, const std::vector<py::object>& optimizers,
                      const py::list& metric_specs) {
     const InUse in_use(mark_);
-    check_members("optimizers", settings.size());
+    check_members("optimizers", optimizers.size());
     const Objective<T> objective =
         objective_of_heads<T>(table(), ensemble_->network().spec(), heads);
     std::vector<Metric<T>> metrics;
     for (const py::handle description : metric_specs)
       metrics.push_back(metric_of_head(description, table(), objective.heads()));
-    ensemble_->compile(objective, settings, std::move(metrics));
+    ensemble_->compile(objective, settings_of(optimizers), std::move(metrics));
   }
 
   py::dict optimizer_states(index_t member) {
@@ -90,15 +89,15 @@ class PyEnsemble {
     return views;
   }
   // (steps, epochs) of all members.
-  std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> progress() {
+  py::tuple progress() {
     mark_.check_free();
     check_compiled();
-    std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> found;
+    py::list steps, epochs;
     for (index_t i = 0; i < ensemble_->size(); ++i) {
-      found.first.push_back(ensemble_->optimizer(i).steps);
-      found.second.push_back(ensemble_->epochs(i));
+      steps.append(ensemble_->optimizer(i).steps);
+      epochs.append(ensemble_->epochs(i));
     }
-    return found;
+    return py::make_tuple(steps, epochs);
   }
   void set_progress(index_t member, std::int64_t steps, std::int64_t epochs) {
     mark_.check_free();
@@ -194,6 +193,13 @@ class PyEnsemble {
     std::vector<std::vector<std::int64_t>> rows;
   };
 
+  static std::vector<std::shared_ptr<OptimizerSettings>> settings_of(
+      const std::vector<py::object>& optimizers) {
+    std::vector<std::shared_ptr<OptimizerSettings>> found;
+    for (const py::object& optimizer : optimizers)
+      found.push_back(object_of<PySettings>("optimizers", optimizer).settings);
+    return found;
+  }
   const KernelTable<T>& table() const { return ensemble_->network().table(); }
   void check_members(const char* name, std::size_t found) const {
     if (static_cast<index_t>(found) != ensemble_->size())

@@ -18,6 +18,7 @@
 #include "bindings/metric.h"
 #include "bindings/network_derivatives.h"
 #include "bindings/row_source.h"
+#include "bindings/settings.h"
 #include "bindings/shared_steps.h"
 #include "bindings/specs.h"
 #include "network/whole_buffers.h"
@@ -27,12 +28,15 @@
 namespace densecore::bindings {
 
 // How many rows of an epoch are done: written by `fit`, read by any thread at any time.
-struct RowsDone {
+struct RowsDone : CoreObject {
+  index_t count() const { return rows.load(std::memory_order_relaxed); }
+
   std::atomic<index_t> rows{0};
 };
 
 template <class T>
-class PyNetwork : public OpenPasses<T>,
+class PyNetwork : public TypedObject<T>,
+                  public OpenPasses<T>,
                   public NetworkDerivatives<T, PyNetwork<T>>,
                   public LoopSteps<T, PyNetwork<T>>,
                   public SharedSteps<T, PyNetwork<T>> {
@@ -106,6 +110,8 @@ class PyNetwork : public OpenPasses<T>,
   }
   // See `or_by_model` in vectorcall_methods.h.
   py::object by_model = py::none();
+  py::object get_model() const { return by_model; }
+  void set_model(const py::object& model) { by_model = model; }
   // Of the layer's weights.
   void set_penalty(std::size_t l, double l1, double l2) {
     const InUse in_use(mark_);
@@ -127,30 +133,29 @@ class PyNetwork : public OpenPasses<T>,
     return numbers;
   }
 
-  void compile(const std::string& loss, const std::string& reduction,
-               std::shared_ptr<OptimizerSettings> settings, const py::list& metric_specs,
-               std::uint64_t seed, bool from_logits, const std::vector<double>& loss_parameters) {
+  void compile(const std::string& loss, const std::string& reduction, const PySettings& optimizer,
+               const py::list& metric_specs, std::uint64_t seed, bool from_logits,
+               const std::vector<double>& loss_parameters) {
     const InUse in_use(mark_);
     const NetworkSpec& spec = network_->spec();
     const Objective<T> objective(network_->table(), loss, reduction_of(reduction),
                                  spec.last_activation(), spec.outputs(), from_logits,
                                  loss_parameters);
     trainer_ = std::make_shared<Trainer<T>>(
-        network_, objective, std::move(settings),
+        network_, objective, optimizer.settings,
         metrics_of(metric_specs, network_->table(), objective, spec.outputs()), seed);
   }
 
   // A loss for each of several outputs.
-  void compile_heads(const std::vector<py::dict>& heads,
-                     std::shared_ptr<OptimizerSettings> settings, const py::list& metric_specs,
-                     std::uint64_t seed) {
+  void compile_heads(const std::vector<py::dict>& heads, const PySettings& optimizer,
+                     const py::list& metric_specs, std::uint64_t seed) {
     const InUse in_use(mark_);
     const Objective<T> objective =
         objective_of_heads<T>(network_->table(), network_->spec(), heads);
     std::vector<Metric<T>> metrics;
     for (const py::handle description : metric_specs)
       metrics.push_back(metric_of_head(description, network_->table(), objective.heads()));
-    trainer_ = std::make_shared<Trainer<T>>(network_, objective, std::move(settings),
+    trainer_ = std::make_shared<Trainer<T>>(network_, objective, optimizer.settings,
                                             std::move(metrics), seed);
   }
 
@@ -305,8 +310,8 @@ class PyNetwork : public OpenPasses<T>,
   // None or an array (rows,), which a hook may write before the epoch begins.
   void fit(const py::object& x, const py::object& y, const py::object& weight,
            const py::object& validation, std::int64_t epochs, index_t batch_size, bool shuffle,
-           py::list results, EpochHooks hooks, const py::object& row_order, double penalty_weight,
-           RowsDone* rows_done) {
+           py::list results, py::object epoch_begin, py::object epoch_end,
+           const py::object& row_order, double penalty_weight, RowsDone* rows_done) {
     const Objective<T>& objective = trainer().objective();
     const std::shared_ptr<Trainer<T>> kept = trainer_;
     std::vector<std::int32_t> labels, validation_labels;
@@ -333,10 +338,10 @@ class PyNetwork : public OpenPasses<T>,
     options.penalty_weight = penalty_weight;
     if (rows_done != nullptr) options.rows_done = &rows_done->rows;
     discard_passes();
-    PythonObserver observer(std::move(hooks), in_use);
+    PythonObserver observer({std::move(epoch_begin), std::move(epoch_end)}, in_use);
     const auto report = [&] {
       discard_passes();  // those that callbacks have made
-      for (const std::vector<double>& column : observer.columns) results.append(py::cast(column));
+      for (const std::vector<double>& column : observer.columns) results.append(list_of(column));
     };
     try {
       run(2 * released_work, [&](Executor& executor) {
@@ -376,9 +381,8 @@ class PyNetwork : public OpenPasses<T>,
 
 // bind_derivatives.cc
 template <class T>
-void register_derivatives(py::class_<PyNetwork<T>>& type);
+void register_derivatives(const py::handle& network);
 // bind_parts.cc
-template <class T>
-void register_parts(py::class_<PyNetwork<T>>& type);
+void register_parts(const py::handle& network);
 
 }  // namespace densecore::bindings

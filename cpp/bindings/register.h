@@ -5,6 +5,8 @@
 
 namespace densecore::bindings {
 
+namespace py = pybind11;
+
 void register_runtime(pybind11::module_& module);
 void register_kernels(pybind11::module_& module);
 void register_optimizer(pybind11::module_& module);
@@ -15,5 +17,6 @@ void register_ensemble(pybind11::module_& module);
 void register_frozen(pybind11::module_& module);
 void register_tables(pybind11::module_& module);
 void register_distributions(pybind11::module_& module);
+void register_policies(pybind11::module_& module);
 
 }  // namespace densecore::bindings

@@ -5,10 +5,12 @@
 
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "bindings/array_snapshot.h"
+#include "bindings/core_class.h"
 #include "training/row_source.h"
 
 namespace densecore::bindings {
@@ -16,15 +18,39 @@ namespace densecore::bindings {
 namespace py = pybind11;
 
 template <class T>
-class PyRows {
+class PyRows : public TypedObject<T> {
  public:
   // `arrays` are those whose memory the source reads.
   PyRows(std::shared_ptr<RowSource<T>> source, std::vector<py::object> arrays)
       : source_(std::move(source)) {
     for (const py::object& array : arrays) arrays_.emplace_back(array);
   }
-  PyRows slice(index_t begin, index_t end) const {
-    return PyRows(source().slice(begin, end), arrays_);
+  // The rows from `begin` to `end`.
+  std::unique_ptr<PyRows> slice(index_t begin, index_t end) const {
+    check_range(begin, end);
+    return std::unique_ptr<PyRows>(new PyRows(source().slice(begin, end), arrays_));
+  }
+
+  py::tuple shape() const { return py::make_tuple(size(), cols()); }
+  // Copies, as arrays (rows, columns).
+  py::array read(index_t begin, index_t end) const {
+    check_range(begin, end);
+    py::array_t<T> out({end - begin, cols()});
+    source().read(nullptr, begin, end - begin, out.mutable_data());
+    return out;
+  }
+  py::array take(const py::object& order) const {
+    const auto numbers = checked<std::int64_t>("order", order, {any});
+    const auto* from = static_cast<const std::int64_t*>(numbers.data());
+    const index_t count = numbers.shape(0);
+    const std::vector<index_t> rows(from, from + count);
+    for (const index_t row : rows)
+      if (row < 0 || row >= size())
+        throw std::out_of_range("order: found row " + std::to_string(row) + ", wanted 0 to " +
+                                std::to_string(size() - 1));
+    py::array_t<T> out({count, cols()});
+    source().read(rows.data(), 0, count, out.mutable_data());
+    return out;
   }
 
   index_t size() const { return source_->rows(); }
@@ -43,6 +69,12 @@ class PyRows {
   PyRows(std::shared_ptr<RowSource<T>> source, std::vector<ArraySnapshot> arrays)
       : source_(std::move(source)), arrays_(std::move(arrays)) {}
 
+  void check_range(index_t begin, index_t end) const {
+    if (begin < 0 || end < begin || end > size())
+      throw std::out_of_range("rows: found " + std::to_string(begin) + " to " +
+                              std::to_string(end) + ", wanted a part of " + std::to_string(size()));
+  }
+
   std::shared_ptr<RowSource<T>> source_;
   std::vector<ArraySnapshot> arrays_;
 };
@@ -52,8 +84,8 @@ template <class T>
 const PyRows<T>* rows_of(const py::object& x) {
   // The exact type first: the other questions take a tenth of a small network's prediction.
   if (Py_TYPE(x.ptr()) == py::detail::npy_api::get().PyArray_Type_) return nullptr;
-  if (py::isinstance<py::array>(x) || !py::isinstance<PyRows<T>>(x)) return nullptr;
-  return &x.cast<const PyRows<T>&>();
+  if (py::isinstance<py::array>(x) || !is_instance<PyRows<T>>(x)) return nullptr;
+  return &self_of<PyRows<T>>(x.ptr());
 }
 template <class T>
 const RowSource<T>* row_source(const py::object& x) {

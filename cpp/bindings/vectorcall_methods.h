@@ -44,8 +44,10 @@ struct HotCalls {
           .ptr();
     });
   }
-  static PyObject* apply_gradients(PyObject* self, PyObject*) {
+  static PyObject* apply_gradients(PyObject* self, PyObject* const*, Py_ssize_t positional,
+                                   PyObject* keywords) {
     return guarded([&] {
+      refuse_arguments("apply_gradients", static_cast<std::size_t>(positional), keywords);
       self_of<N>(self).apply_gradients();
       return py::none().release().ptr();
     });
@@ -103,41 +105,8 @@ struct HotCalls {
   }
 };
 
-template <class T>
-void add_hot_calls(const py::handle& type) {
-  using Calls = HotCalls<T>;
-  static PyMethodDef predict = {"predict", as_function(Calls::predict),
-                                METH_FASTCALL | METH_KEYWORDS,
-                                "predict($self, x, out=None)\n--\n\n"
-                                "The outputs (rows, units) for x (rows, features), in `out`."};
-  static PyMethodDef train = {"train_on_batch", as_function(Calls::train_on_batch),
-                              METH_FASTCALL | METH_KEYWORDS,
-                              "train_on_batch($self, x, y, sample_weight=None)\n--\n\n"
-                              "One training step; returns the loss before it. What cannot be used "
-                              "where it lies goes to the method of that name of `by_model`."};
-  static PyMethodDef forward = {
-      "forward", as_function(Calls::forward), METH_FASTCALL | METH_KEYWORDS,
-      "forward($self, x, out=None, training=True, tape=None, step=-1)"
-      "\n--\n\n"
-      "The outputs for x, and what `backward` needs. Dropout masks are those "
-      "of training step `step`, or (-1) of this call's own."};
-  static PyMethodDef backward = {
-      "backward", as_function(Calls::backward), METH_FASTCALL | METH_KEYWORDS,
-      "backward($self, grad_output, input_gradient=False, accumulate=False, tape=None)\n--\n\n"
-      "Fill the gradients from dC/d(output) of the last `forward`; returns dC/dx if asked."};
-  static PyMethodDef apply = {"apply_gradients", as_function(Calls::apply_gradients), METH_NOARGS,
-                              "apply_gradients($self)\n--\n\n"
-                              "One optimizer step with the gradients."};
-  static PyMethodDef predict_or_convert = {
-      "predict_or_convert", as_function(Calls::predict_or_convert), METH_FASTCALL | METH_KEYWORDS,
-      "predict_or_convert($self, x, out=None)\n--\n\n"
-      "As `predict`; what it refuses goes to the model's `predict_on_batch`."};
-  for (PyMethodDef* method : {&predict, &train, &forward, &backward, &apply, &predict_or_convert})
-    add_method(type, method);
-}
-
 // bind_calls.cc
-extern template void add_hot_calls<float>(const py::handle&);
-extern template void add_hot_calls<double>(const py::handle&);
+template <class T>
+void add_hot_calls(const py::handle& network);
 
 }  // namespace densecore::bindings

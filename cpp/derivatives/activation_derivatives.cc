@@ -260,7 +260,7 @@ struct Squareplus {  // f' = (1 + z / r) / 2, r = sqrt(z^2 + b): f'' = b / (2 r^
   static constexpr const char* base = nullptr;
   template <class T>
   static void f(T z, T, T, T, const double* p, T& f2, T& f3) {
-    // Of r alone, whose square may overflow; 0 where there is none.
+    // From r, not from its square, which may overflow; 0 for b = 0.
     const T b = static_cast<T>(p[0]), r = std::hypot(z, std::sqrt(b));
     f2 = b > 0 ? b / r / r / r / 2 : T(0);
     f3 = b > 0 ? -3 * f2 * (z / r) / r : T(0);

@@ -1,7 +1,7 @@
 // The rules of layers without products: what they do to an array with its derivatives, and the
 // backward pass of each.
 //
-// v[k] are views (rows, cols) without gaps (but those that `copy` and `add` take may have some) of
+// v[k] are contiguous views (rows, cols), except those that `copy` and `add` take, of
 // the value, the first and the second derivative; g[k] = dC/dv[k]. `order` is the highest k. The
 // backward pass overwrites g.
 #pragma once
@@ -82,9 +82,9 @@ void function_back(int order, const Arrays<T>& slope, const Arrays<T>& z, const 
     }
   } else {
     for (index_t i = 0; i < n; ++i) {
-      const T bent = f2[i] * z1[i];
-      g0[i] = g0[i] * f1[i] + g1[i] * bent + g2[i] * (f3[i] * z1[i] * z1[i] + f2[i] * z2[i]);
-      g1[i] = g1[i] * f1[i] + 2 * g2[i] * bent;
+      const T slope1 = f2[i] * z1[i];  // the derivative of f' along the line
+      g0[i] = g0[i] * f1[i] + g1[i] * slope1 + g2[i] * (f3[i] * z1[i] * z1[i] + f2[i] * z2[i]);
+      g1[i] = g1[i] * f1[i] + 2 * g2[i] * slope1;
       g2[i] *= f1[i];
     }
   }
@@ -117,7 +117,7 @@ void softmax(int order, const Arrays<T>& z, const Arrays<T>& a) {
     for (index_t j = 0; j < n; ++j) a2[j] = p[j] * (a2[j] - mean);
   }
 }
-// With g1 . a1 and g2 . a2 as functions of (a, z1, z2), then J for what has come to a.
+// The gradients of g1 . a1 + g2 . a2 by (a, z1, z2); then J takes that by a on to z.
 template <class T>
 void softmax_back(int order, const Arrays<T>& z, const Arrays<T>& a, const Arrays<T>& g) {
   const index_t n = z[0].cols;
@@ -171,8 +171,9 @@ void normalize_columns_back(int order, const T* factor, const Arrays<T>& g) {
       for (index_t j = 0; j < g[k].cols; ++j) g[k].row(r)[j] *= factor[j];
 }
 
-// Some columns of a row, less their mean where the rule centers, c, and what they are multiplied
-// with: h = v^(-1/2), v = c . c / count + epsilon.
+// A group of columns of a row, minus its mean if the rule centers: c. Its factor is
+// h = v^(-1/2), v = c . c / count + epsilon. v and its powers are float64 for every T: the epsilon
+// of UnitNormalization and v^(-7/2) are beyond float32, where a row of zeros would be NaN.
 template <class T>
 struct NormalizedRow {
   NormalizedRow(int order, const RowRule& rule, const Arrays<T>& x, index_t r, index_t first,
@@ -185,17 +186,17 @@ struct NormalizedRow {
       for (index_t j = 0; j < cols; ++j) sum += row[k][j];
       mean[k] = sum / static_cast<T>(cols);
     }
-    const T inverse = 1 / static_cast<T>(rule.count);
-    T v0 = 0;
+    const double inverse = 1 / rule.count;
+    double v0 = 0;
     for (index_t j = 0; j < cols; ++j) {
-      const T c0 = c(0, j), c1 = order >= 1 ? c(1, j) : T(0), c2 = order >= 2 ? c(2, j) : T(0);
+      const double c0 = c(0, j), c1 = order >= 1 ? c(1, j) : T(0), c2 = order >= 2 ? c(2, j) : T(0);
       v0 += c0 * c0;
       v1 += 2 * c0 * c1;
       v2 += 2 * (c1 * c1 + c0 * c2);
     }
-    v0 = v0 * inverse + static_cast<T>(rule.epsilon), v1 *= inverse, v2 *= inverse;
+    v0 = v0 * inverse + rule.epsilon, v1 *= inverse, v2 *= inverse;
     h0 = 1 / std::sqrt(v0);
-    d1 = T(-0.5) * h0 / v0, d2 = T(-1.5) * d1 / v0, d3 = T(-2.5) * d2 / v0;
+    d1 = -0.5 * h0 / v0, d2 = -1.5 * d1 / v0, d3 = -2.5 * d2 / v0;
     h1 = d1 * v1;
     h2 = d2 * v1 * v1 + d1 * v2;
   }
@@ -204,7 +205,7 @@ struct NormalizedRow {
   index_t cols;
   const T* row[3];
   T mean[3] = {};
-  T v1 = 0, v2 = 0, h0, h1, h2, d1, d2, d3;  // d1 ... d3: derivatives of v^(-1/2)
+  double v1 = 0, v2 = 0, h0, h1, h2, d1, d2, d3;  // d1 ... d3: derivatives of v^(-1/2)
 };
 
 // body(row, first column, number of columns) for each group of columns of each row.
@@ -222,11 +223,11 @@ void normalize_rows(int order, const RowRule& rule, index_t groups, const Arrays
     const NormalizedRow<T> row(order, rule, x, r, first, cols);
     T *const n0 = n[0].row(r) + first, *const n1 = n[1].row(r) + first;
     for (index_t j = 0; j < cols; ++j) {
-      n0[j] = row.c(0, j) * row.h0;
-      n1[j] = row.c(1, j) * row.h0 + row.c(0, j) * row.h1;
+      n0[j] = static_cast<T>(row.c(0, j) * row.h0);
+      n1[j] = static_cast<T>(row.c(1, j) * row.h0 + row.c(0, j) * row.h1);
       if (order >= 2)
         n[2].row(r)[first + j] =
-            row.c(2, j) * row.h0 + 2 * row.c(1, j) * row.h1 + row.c(0, j) * row.h2;
+            static_cast<T>(row.c(2, j) * row.h0 + 2 * row.c(1, j) * row.h1 + row.c(0, j) * row.h2);
     }
   });
 }
@@ -236,45 +237,46 @@ void normalize_rows_back(int order, int computed, const RowRule& rule, index_t g
                          const Arrays<T>& x, const Arrays<T>& g) {
   for_each_group(x[0].rows, x[0].cols, groups, [&](index_t r, index_t first, index_t cols) {
     const NormalizedRow<T> row(computed, rule, x, r, first, cols);
-    const auto of = [&](std::size_t k, index_t j) {
+    const auto of = [&](std::size_t k, index_t j) -> double {
       return static_cast<int>(k) <= order ? g[k].row(r)[first + j] : T(0);
     };
-    T to_h0 = 0, to_h1 = 0, to_h2 = 0;
+    double to_h0 = 0, to_h1 = 0, to_h2 = 0;
     for (index_t j = 0; j < cols; ++j) {
-      const T c0 = row.c(0, j), c1 = row.c(1, j), c2 = computed >= 2 ? row.c(2, j) : T(0);
+      const double c0 = row.c(0, j), c1 = row.c(1, j), c2 = computed >= 2 ? row.c(2, j) : T(0);
       to_h0 += of(0, j) * c0 + of(1, j) * c1 + of(2, j) * c2;
       to_h1 += of(1, j) * c0 + 2 * of(2, j) * c1;
       to_h2 += of(2, j) * c0;
     }
-    const T twice = 2 / static_cast<T>(rule.count);
-    const T to_v0 = twice * (to_h0 * row.d1 + to_h1 * row.d2 * row.v1 +
-                             to_h2 * (row.d3 * row.v1 * row.v1 + row.d2 * row.v2));
-    const T to_v1 = twice * (to_h1 * row.d1 + 2 * to_h2 * row.d2 * row.v1);
-    const T to_v2 = twice * to_h2 * row.d1;
-    T sum[3] = {};
+    const double twice = 2 / rule.count;
+    const double to_v0 = twice * (to_h0 * row.d1 + to_h1 * row.d2 * row.v1 +
+                                  to_h2 * (row.d3 * row.v1 * row.v1 + row.d2 * row.v2));
+    const double to_v1 = twice * (to_h1 * row.d1 + 2 * to_h2 * row.d2 * row.v1);
+    const double to_v2 = twice * to_h2 * row.d1;
+    double sum[3] = {};
     for (index_t j = 0; j < cols; ++j) {
-      const T c0 = row.c(0, j), c1 = row.c(1, j), c2 = computed >= 2 ? row.c(2, j) : T(0);
-      const T g0 = of(0, j), g1 = of(1, j), g2 = of(2, j);
-      const T to[3] = {
+      const double c0 = row.c(0, j), c1 = row.c(1, j), c2 = computed >= 2 ? row.c(2, j) : T(0);
+      const double g0 = of(0, j), g1 = of(1, j), g2 = of(2, j);
+      const double to[3] = {
           g0 * row.h0 + g1 * row.h1 + g2 * row.h2 + to_v0 * c0 + to_v1 * c1 + to_v2 * c2,
           g1 * row.h0 + 2 * g2 * row.h1 + to_v1 * c0 + 2 * to_v2 * c1, g2 * row.h0 + to_v2 * c0};
       for (int k = 0; k <= order; ++k) {
-        g[static_cast<std::size_t>(k)].row(r)[first + j] = to[k];
+        g[static_cast<std::size_t>(k)].row(r)[first + j] = static_cast<T>(to[k]);
         sum[k] += to[k];
       }
     }
     for (int k = 0; k <= order && rule.centered; ++k)
       for (index_t j = 0; j < cols; ++j)
-        g[static_cast<std::size_t>(k)].row(r)[first + j] -= sum[k] / static_cast<T>(cols);
+        g[static_cast<std::size_t>(k)].row(r)[first + j] -=
+            static_cast<T>(sum[k] / static_cast<double>(cols));
   });
 }
 
-// gamma and beta with their derivatives along the line; a null pointer is 1, or 0 for the others.
+// gamma and beta with their derivatives along the line; null is 1 for gamma, 0 for the others.
 template <class T>
 struct Scale {
   const T *gamma, *beta, *gamma1, *beta1;
   T factor(index_t j) const { return gamma == nullptr ? T(1) : gamma[j]; }
-  T moved(index_t j) const { return gamma1 == nullptr ? T(0) : gamma1[j]; }
+  T factor1(index_t j) const { return gamma1 == nullptr ? T(0) : gamma1[j]; }
 };
 
 // y = gamma n + beta
@@ -285,8 +287,8 @@ void scale(int order, const Scale<T>& s, const Arrays<T>& n, const Arrays<T>& y)
       const T n0 = n[0].row(r)[j], n1 = n[1].row(r)[j];
       y[0].row(r)[j] = s.factor(j) * n0 + (s.beta == nullptr ? T(0) : s.beta[j]);
       y[1].row(r)[j] =
-          s.factor(j) * n1 + s.moved(j) * n0 + (s.beta1 == nullptr ? T(0) : s.beta1[j]);
-      if (order >= 2) y[2].row(r)[j] = s.factor(j) * n[2].row(r)[j] + 2 * s.moved(j) * n1;
+          s.factor(j) * n1 + s.factor1(j) * n0 + (s.beta1 == nullptr ? T(0) : s.beta1[j]);
+      if (order >= 2) y[2].row(r)[j] = s.factor(j) * n[2].row(r)[j] + 2 * s.factor1(j) * n1;
     }
 }
 // Adds to the gradients of gamma and beta, where they are not null.
@@ -300,8 +302,8 @@ void scale_back(int order, const Scale<T>& s, const Arrays<T>& n, const Arrays<T
       if (order >= 2) g2 = g[2].row(r)[j], sum += g2 * n[2].row(r)[j];
       if (to_gamma != nullptr) to_gamma[j] += sum;
       if (to_beta != nullptr) to_beta[j] += g0;
-      g[0].row(r)[j] = s.factor(j) * g0 + s.moved(j) * g1;
-      if (order >= 1) g[1].row(r)[j] = s.factor(j) * g1 + 2 * s.moved(j) * g2;
+      g[0].row(r)[j] = s.factor(j) * g0 + s.factor1(j) * g1;
+      if (order >= 1) g[1].row(r)[j] = s.factor(j) * g1 + 2 * s.factor1(j) * g2;
       if (order >= 2) g[2].row(r)[j] = s.factor(j) * g2;
     }
 }

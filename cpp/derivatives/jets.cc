@@ -166,7 +166,7 @@ void Jets<T>::prepare(const Network<T>& network, index_t rows, bool stop_at_z) {
       steps[l].slope = std::move(steps_[l].slope);
     }
   }
-  // Of a graph, where other layers may lead to one that is trained.
+  // In a graph earlier layers may lead to one that is trained.
   if (!stack_) lowest_ = 0;
   widest_ = *std::max_element(cols_.begin(), cols_.end());
   steps_ = std::move(steps);

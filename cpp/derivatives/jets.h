@@ -32,7 +32,7 @@ class Jets {
   // activation whose second derivatives are not known, and lists the known ones.
   void forward(Executor& executor, const Network<T>& network, int order, MatrixView<const T> x,
                MatrixView<const T> direction, const T* tangent, bool stop_at_z);
-  // Of the last pass, which may have no rows.
+  // Whether there was a pass; it may have had no rows.
   bool has_pass() const { return rows_ != no_pass; }
   index_t rows() const { return rows_; }
   int order() const { return order_; }
@@ -75,7 +75,7 @@ class Jets {
   Views views(Buffers& buffers, index_t cols, Range rows) const;
   Views inputs_of(std::size_t l, Range rows);
   Views gradient(std::size_t l, Range rows);
-  // Of a graph: an input of a layer, and the gradient by it.
+  // In a graph: an input of a layer, and the gradient by it.
   Views taken(const Source& source, Range rows);
   Views gradient_of(const Source& source, Range rows);
   // The inputs of a layer that merges, into a; the gradients by them, from g.

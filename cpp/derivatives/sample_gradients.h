@@ -14,9 +14,9 @@ namespace densecore {
 template <class T>
 class RowGradients {
  public:
-  // In prediction mode: dropout is off, and batch normalisation uses its moving averages. With
-  // `from_z` the gradients given are dC/dz of the last layer. A row's columns are the network's
-  // parameters, or with `trained_only` those of the layers that are trained.
+  // In prediction mode: dropout is off, and batch normalisation uses its moving averages.
+  // `from_z`: the gradients given are dC/dz of the last layer, else dC/da.
+  // `trained_only`: a row's columns are the parameters of the layers that are trained, else all.
   RowGradients(Network<T>& network, index_t rows, bool from_z, bool trained_only);
 
   index_t columns() const { return columns_; }
@@ -28,7 +28,7 @@ class RowGradients {
   MatrixView<const T> forward(MatrixView<const T> x, Range rows, void* scratch);
   // Where to write dC/da of those rows before `backward`.
   MatrixView<T> output_gradient(Range rows);
-  // Writes it for C = output number `unit`.
+  // Writes it for C = output number `unit`: 1 there, 0 elsewhere.
   void output_unit(Range rows, index_t unit);
   // The gradients of row i, times scale[i] unless `scale` is null, into row i of `out`. Columns of
   // layers that are not trained stay as they are.

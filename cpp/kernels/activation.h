@@ -81,6 +81,11 @@ constexpr bool is_in = false;
 template <class Activation, class... Others>
 constexpr bool is_in<Activation, TypeList<Others...>> = (__is_same(Activation, Others) || ...);
 
+template <class Activation, class List>
+constexpr bool is_first = false;
+template <class Activation, class... Others>
+constexpr bool is_first<Activation, TypeList<Activation, Others...>> = true;
+
 template <class Activation, class V>
 constexpr bool shares_slope = requires(V z) {
   Activation::forward_and_slope(z, z);

@@ -1,5 +1,5 @@
-// Optimizers that give each parameter a step length of its own. Formulas and initial values are
-// those of Keras.
+// Optimizers that give each parameter a step length of its own. Initial values are those of Keras,
+// and the formulas where their comments do not say otherwise.
 #pragma once
 
 #include "kernels/elementwise.h"

@@ -243,7 +243,7 @@ inline void for_each_row(index_t rows, index_t cols, Body body) {
   }
 }
 
-// Of the first `count` numbers of a block, and of what follows them up to a whole vector.
+// Logarithms of the first `count` numbers of a block, and of the rest of their last vector.
 inline void logarithms(index_t count, const double* x, double* out) {
   for (index_t i = 0; i < count; i += VecF64::width) log(VecF64::load(x + i)).store(out + i);
 }

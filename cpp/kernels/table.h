@@ -39,7 +39,7 @@ struct GemmArguments {
   const T* rate = nullptr;
 };
 constexpr index_t gemm_depth = 1024;
-// Of so few rows a product with a transposed B is as fast as with B itself.
+// Up to so many rows a product with a transposed B is as fast as with B itself.
 constexpr index_t gemm_few_rows = 8;
 constexpr std::size_t gemm_scratch_bytes = 2320 * 1024;
 

@@ -48,8 +48,8 @@ template <class V, class Full>
 struct TinyWholeUpdate {
   using T = typename V::T;
   const TinyTraining<T>& p;
-  const TinyUpdate<T>& u;
-  index_t count;  // elements with the padding, whole vectors of the optimizer
+  const TinyUpdate<T>& u;  // not to be used without one
+  index_t count;           // elements with the padding, whole vectors of the optimizer
   T *parameters, *gradients;
   T* states[densecore::max_optimizer_states];
   T* gapless;
@@ -65,6 +65,7 @@ struct TinyWholeUpdate {
       room += count;
       return taken;
     };
+    if (training.update == nullptr) return;
     gradients = take();
     for (int i = 0; i < u.rule->state_count; ++i) {
       T* const state = states[i] = take();
@@ -121,7 +122,7 @@ struct TinyWholeUpdate {
   }
 
  private:
-  // Of squares or of magnitudes.
+  // The sum of squares, or of magnitudes.
   [[gnu::noinline]] double sum_of(const T* padded, index_t row, index_t rows, int l,
                                   bool squares) const {
     const index_t units = p.layers[l].units, n = rows * units;
@@ -131,7 +132,7 @@ struct TinyWholeUpdate {
     for (index_t i = 0; i < rows; ++i) V::load(from + i * V::width).store(gapless + i * units);
     return squares ? sum_of_squares<Full>(n, gapless) : sum_of_magnitudes<Full>(n, gapless);
   }
-  // Of so few elements one by one: a copy could be loaded by vectors only when all of its stores
+  // Few elements go one by one: a copy could be loaded by vectors only when all of its stores
   // have reached the cache. In the order of row_sums.h.
   static constexpr index_t few = 64;
   static double sum_of_few(const T* from, index_t rows, index_t units, bool squares) {

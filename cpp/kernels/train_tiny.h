@@ -32,43 +32,49 @@ inline V element(V x, index_t k) {
   return spread(x, k);
 }
 
-// Rows of one vector each: `padded` to whole vectors, or `units` elements where they lie.
+// The first one of rows of one vector each: `padded` to whole vectors, or `units` elements where
+// they lie. By value: what a row is stored to could be, to the compiler, the place of the pointer.
 template <class V, bool padded>
 struct TinyRows {
   using T = typename V::T;
   T* data;
   index_t units;
-  V load(index_t k) const {
-    return padded ? V::load(data + k * V::width) : Any<V>{units}.load(data + k * units);
-  }
-  void store(V x, index_t k) const {
+  V load() const { return padded ? V::load(data) : Any<V>{units}.load(data); }
+  void store(V x) const {
     if (padded)
-      x.store(data + k * V::width);
+      x.store(data);
     else
-      Any<V>{units}.store(x, data + k * units);
+      Any<V>{units}.store(x, data);
   }
+  void next() { data += padded ? V::width : units; }
 };
 
 // x (inputs,) times rows, onto `start`.
 template <class V, class X, class Rows>
-inline V tiny_product(index_t inputs, X x, const Rows& rows, V start) {
-  for (index_t k = 0; k < inputs; ++k) start = fma(element<V>(x, k), rows.load(k), start);
+inline V tiny_product(index_t inputs, X x, Rows rows, V start) {
+  for (index_t k = 0; k < inputs; ++k, rows.next())
+    start = fma(element<V>(x, k), rows.load(), start);
   return start;
 }
 
-// rows[k] -= rate * (x[k] * delta)
-template <class V, class X, class Rows>
-inline void tiny_update(index_t inputs, X x, V delta, const V* scalars, const Rows& rows) {
-  for (index_t k = 0; k < inputs; ++k) {
-    const V gradient = fma(element<V>(x, k), delta, V::set(0));
-    rows.store(without_subnormals(Sgd::update<V>(rows.load(k), gradient, nullptr, scalars)), k);
-  }
+// p -= rate * gradient
+template <class V, class Rows>
+inline void tiny_descend(V gradient, V rate, Rows rows) {
+  rows.store(without_subnormals(Sgd::update<V>(rows.load(), gradient, nullptr, &rate)));
+}
+
+// rows[k] -= rate * (x[k] * delta). Nothing waits for it, so x comes from memory: an element in
+// every lane is then one instruction.
+template <class V, class Rows>
+inline void tiny_update(index_t inputs, const typename V::T* x, V delta, V rate, Rows rows) {
+  for (index_t k = 0; k < inputs; ++k, rows.next())
+    tiny_descend(fma(V::set(x[k]), delta, V::set(0)), rate, rows);
 }
 
 // x[k] * delta
-template <class V, class X, class Rows>
-inline void tiny_gradient(index_t inputs, X x, V delta, const Rows& rows) {
-  for (index_t k = 0; k < inputs; ++k) rows.store(fma(element<V>(x, k), delta, V::set(0)), k);
+template <class V, class Rows>
+inline void tiny_gradient(index_t inputs, const typename V::T* x, V delta, Rows rows) {
+  for (index_t k = 0; k < inputs; ++k, rows.next()) rows.store(fma(V::set(x[k]), delta, V::set(0)));
 }
 
 // Of padded rows, `count` of them.
@@ -118,8 +124,8 @@ struct TinyCall {
   }
 };
 
-// `many`: for many steps.
-template <class V, class Full, bool many>
+// `many`: for many steps. `extras`: some of the layers have some.
+template <class V, class Full, bool many, bool extras>
 struct TinyNetwork {
   using T = typename V::T;
   using List = ActivationByIndex<V, InlinedActivations>;
@@ -130,17 +136,25 @@ struct TinyNetwork {
     TinyExtra<T> extra;
     Rows weight, bias;
     TinyRows<V, true> transposed;
-    V z, a, delta;
-    V factor, out;  // of dropout, and a after it
-    V lanes;        // 1 in the lanes of the units, else 0
+    V z, a, factor;  // the factor is dropout's
+    V lanes;         // 1 in the lanes of the units, else 0
+    const T* in;     // the `out` of the layer below
+    // a after dropout, and dC/dz: of these the elements are wanted.
+    alignas(sizeof(V)) T out[V::width];
+    alignas(sizeof(V)) T delta[V::width];
   };
   Layer layers[tiny_layers];
   int count;
+  // Whether the loss takes and derives the last layer's z: it is fused with the activation, or
+  // there is none.
+  bool from_z;
   index_t rows = 0;  // padded ones of all parameters
   T* room;           // behind all that it has taken of the scratch memory
 
   // Copies what it does not take where it lies into the scratch memory, one padded row each.
-  TinyNetwork(const TinyTraining<T>& p) : count(p.layer_count) {
+  TinyNetwork(const TinyTraining<T>& p)
+      : count(p.layer_count), from_z(p.from_z || p.layers[p.layer_count - 1].activation == 0) {
+    static_assert(is_first<Linear, InlinedActivations>);
     T* next = p.scratch;
     const auto take = [&next](index_t vectors) {
       T* taken = next;
@@ -150,8 +164,9 @@ struct TinyNetwork {
     };
     for (int l = 0; l < count; ++l) {
       Layer& layer = layers[l];
+      layer.in = l == 0 ? nullptr : layers[l - 1].out;
       const RowLayer& s = layer.shape = p.layers[l];
-      layer.extra = many ? p.extras[l] : TinyExtra<T>{};
+      if (extras) layer.extra = p.extras[l];
       layer.lanes = select(less(V::load(lane_numbers<T>), V::set(static_cast<T>(s.units))),
                            V::set(1), V::set(0));
       layer.weight = {many ? take(s.inputs) : p.parameters + s.weight, s.units};
@@ -173,15 +188,6 @@ struct TinyNetwork {
     room = next;
   }
 
-  // Many steps of any kind share one copy of the passes.
-  [[gnu::noinline]] V forward_many(const T* x, index_t step, bool stop_at_z) {
-    return forward(x, step, stop_at_z);
-  }
-  [[gnu::noinline]] void backward_many(const T* x, V gradient, bool from_z, const V* scalars,
-                                       T* gradients) {
-    backward(x, gradient, from_z, scalars, gradients);
-  }
-
   [[gnu::noinline]] void write_back(const TinyTraining<T>& p) const {
     const T* const padded = p.scratch;
     T* const to = p.parameters;
@@ -193,72 +199,73 @@ struct TinyNetwork {
     for (int l = 0; l < count; ++l) {
       const Layer& layer = layers[l];
       const RowLayer& s = layer.shape;
-      const TinyRows<V, false> weight = {gradients + s.weight, s.units};
-      if (l == 0)
-        tiny_gradient(s.inputs, x, layer.delta, weight);
-      else
-        tiny_gradient(s.inputs, layers[l - 1].out, layer.delta, weight);
-      if (s.bias >= 0) Any<V>{s.units}.store(V::set(0) + layer.delta, gradients + s.bias);
+      const V delta = V::load(layer.delta);
+      tiny_gradient(s.inputs, l == 0 ? x : layer.in, delta,
+                    TinyRows<V, false>{gradients + s.weight, s.units});
+      if (s.bias >= 0) Any<V>{s.units}.store(V::set(0) + delta, gradients + s.bias);
     }
   }
 
-  // The network's output, or the last layer's z when `stop_at_z`.
-  V forward(const T* x, index_t step, bool stop_at_z) {
+  // The network's output, or the last layer's z when `from_z`.
+  V forward(const T* x, index_t step) {
     V a = V::set(0);
-    for (int l = 0; l < count; ++l) {
-      Layer& layer = layers[l];
+    const Layer* const last = layers + count - 1;
+    for (Layer* at = layers; at <= last; ++at) {
+      Layer& layer = *at;
       const index_t inputs = layer.shape.inputs;
-      const V bias = layer.shape.bias < 0 ? V::set(0) : layer.bias.load(0);
-      V z = l == 0 ? tiny_product(inputs, x, layer.weight, bias)
-                   : tiny_product(inputs, a, layer.weight, bias);
-      if (l + 1 == count && stop_at_z)
+      const V bias = layer.shape.bias < 0 ? V::set(0) : layer.bias.load();
+      V z = at == layers ? tiny_product(inputs, x, layer.weight, bias)
+                         : tiny_product(inputs, a, layer.weight, bias);
+      if (at == last && from_z)
         a = z;
-      else if (many && layer.extra.activation != nullptr)
+      else if (extras && layer.extra.activation != nullptr)
         a = TinyCall<V, Full>{layer.extra}.forward(z);
       else
         a = List::forward(layer.shape.activation, z);
       layer.z = z, layer.a = a;
-      if (many && layer.extra.factors != nullptr) {
+      if (extras && layer.extra.factors != nullptr) {
         const index_t units = layer.shape.units;
         layer.factor = Any<V>{units}.load(layer.extra.factors + step * units);
         a = a * layer.factor;
       }
-      layer.out = a;
+      a.store(layer.out);
     }
     return a;
   }
 
   // From dC/da of the last layer (or dC/dz) to the updated parameters; or to `gradients`, unless
   // null, the padded ones of all parameters.
-  void backward(const T* x, V gradient, bool from_z, const V* scalars, T* gradients) {
+  void backward(const T* x, V gradient, V rate, T* gradients) {
     index_t row = rows;
-    for (int l = count - 1; l >= 0; --l) {
-      Layer& layer = layers[l];
+    bool derived = from_z;
+    for (Layer* at = layers + count - 1; at >= layers; --at) {
+      Layer& layer = *at;
       const RowLayer& s = layer.shape;
-      const V delta = from_z && l + 1 == count ? gradient : delta_of(layer, gradient);
-      layer.delta = delta;
-      if (l > 0) gradient = tiny_product(s.units, delta, layer.transposed, V::set(0));
-      if (many && gradients != nullptr) {
+      const V delta = derived ? gradient : delta_of(layer, gradient);
+      derived = false;
+      delta.store(layer.delta);
+      const T* in = x;
+      if (at > layers) {
+        gradient = tiny_product(s.units, delta, layer.transposed, V::set(0));
+        in = layer.in;
+      }
+      if (extras && gradients != nullptr) {
         row -= s.inputs + 1;
-        const TinyRows<V, true> to = {gradients + row * V::width, s.units};
-        if (l == 0)
-          tiny_gradient(s.inputs, x, delta, to);
-        else
-          tiny_gradient(s.inputs, layers[l - 1].out, delta, to);
-        to.store(s.bias < 0 ? V::set(0) : V::set(0) + delta, s.inputs);
+        TinyRows<V, true> to = {gradients + row * V::width, s.units};
+        tiny_gradient(s.inputs, in, delta, to);
+        to.data += s.inputs * V::width;
+        to.store(s.bias < 0 ? V::set(0) : V::set(0) + delta);
         continue;
       }
-      if (l == 0) {
-        tiny_update(s.inputs, x, delta, scalars, layer.weight);
-      } else {
-        const Layer& below = layers[l - 1];
-        if (many) tiny_update(s.units, delta, below.out * below.lanes, scalars, layer.transposed);
-        tiny_update(s.inputs, below.out, delta, scalars, layer.weight);
+      tiny_update(s.inputs, in, delta, rate, layer.weight);
+      if (many && at > layers) {
+        // Of few units an update takes fewer instructions than the shuffles.
+        if (2 * s.units > V::width)
+          tiny_transpose<V>(s.inputs, layer.weight.data, layer.transposed.data);
+        else
+          tiny_update(s.units, layer.delta, V::load(in) * at[-1].lanes, rate, layer.transposed);
       }
-      if (s.bias >= 0)
-        layer.bias.store(without_subnormals(Sgd::update<V>(layer.bias.load(0), V::set(0) + delta,
-                                                           nullptr, scalars)),
-                         0);
+      if (s.bias >= 0) tiny_descend(V::set(0) + delta, rate, layer.bias);
     }
   }
 
@@ -270,16 +277,17 @@ struct TinyNetwork {
 
  private:
   static V delta_of(const Layer& layer, V gradient) {
-    if (many && layer.extra.factors != nullptr) gradient = gradient * layer.factor;
-    if (many && layer.extra.activation != nullptr)
+    if (extras && layer.extra.factors != nullptr) gradient = gradient * layer.factor;
+    if (extras && layer.extra.activation != nullptr)
       return TinyCall<V, Full>{layer.extra}.backward(layer.z, layer.a, gradient);
     return List::backward(layer.shape.activation, layer.z, layer.a, gradient);
   }
 };
 
-// The sum of a row's terms, times `weight`: in double precision, and in the order of row_sums.h.
+// The lanes of a vector, times `weight`, added in double precision and by halves, as row_sums.h
+// does. The levels of wide vectors have it in a few instructions.
 template <class V>
-inline double tiny_total(V term, double weight) {
+inline double sum_by_halves(V term, double weight) {
   alignas(64) typename V::T lane[V::width];
   term.store(lane);
   double sum[V::width];
@@ -301,7 +309,8 @@ struct TinyLoss {
   // for their value.
   const bool squared = p.loss == MeanSquaredError::plain<Full>;
   const bool classes = p.loss == SparseCategoricalCrossentropy::fused<Full>;
-  V lanes;
+  bool binary = p.loss == BinaryCrossentropy::fused<Full>;
+  V lanes, unweighted;  // the factor of a gradient without a weight
   alignas(64) T output[V::width];
   alignas(64) T gradient[V::width] = {};
   densecore::LossArguments<T> arguments;
@@ -323,21 +332,22 @@ struct TinyLoss {
                  p.loss_parameters,
                  p.loss_parameter_count};
     share = mean_share(arguments);
+    binary = binary && !is_smoothed(arguments);
+    unweighted = factor_of(1);
   }
 
   double of(V a, index_t step, index_t row, V& slope) {
     const index_t outputs = arguments.cols;
-    if (!(squared || classes) || p.outputs != nullptr) a.store(output);
+    if (!(squared || binary || classes) || p.outputs != nullptr) a.store(output);
     if (p.outputs != nullptr)
       for (index_t j = 0; j < outputs; ++j) p.outputs[step * outputs + j] = output[j];
-    double weight = 1;
-    if (p.weight != nullptr) weight = static_cast<double>(p.weight[row]);
-    if (squared) {
+    const double weight = p.weight == nullptr ? 1 : static_cast<double>(p.weight[row]);
+    if (squared || binary) {
       V g;
-      const TinyRows<V, false> values = {const_cast<T*>(p.values) + row * p.ld_values, outputs};
-      const V term = MeanSquaredError::term(a, values.load(0), g);
-      slope = V::set(static_cast<T>(p.scale * weight * share)) * lanes * g;
-      return share * tiny_total(lanes * term, weight);
+      const V y = Any<V>{outputs}.load(p.values + row * p.ld_values);
+      const V term = squared ? MeanSquaredError::term(a, y, g) : of_logits(a, y, g);
+      slope = (p.weight == nullptr ? unweighted : factor_of(weight)) * g;
+      return share * sum_by_halves(lanes * term, weight);
     }
     if (classes) return of_class(a, p.labels[row], weight, slope);
     if (p.values != nullptr) arguments.values = p.values + row * p.ld_values;
@@ -349,6 +359,12 @@ struct TinyLoss {
   }
 
  private:
+  V factor_of(double weight) const {
+    return V::set(static_cast<T>(p.scale * weight * share)) * lanes;
+  }
+  [[gnu::noinline]] static V of_logits(V z, V y, V& g) {
+    return BinaryCrossentropy::fused_term(z, y, g);
+  }
   // SparseCategoricalCrossentropy::fused of one row in a register.
   [[gnu::noinline]] double of_class(V z, index_t label, double weight, V& slope) const {
     const V lowest = V::set(-static_cast<T>(__builtin_inf()));
@@ -356,7 +372,7 @@ struct TinyLoss {
     const V limited = select(counts, z, lowest), largest = fold<Max>(limited);
     const V e = select(counts, exp(z - largest), V::set(0));
     double sum[VecF64::width], log_sum[VecF64::width];
-    VecF64::set(tiny_total(e, 1)).store(sum);
+    VecF64::set(sum_by_halves(e, 1)).store(sum);
     const T factor = static_cast<T>(p.scale * weight);
     const T of_e = static_cast<T>(p.scale * weight * (1 / sum[0]));
     const auto at_label =
@@ -375,46 +391,49 @@ struct TinyLoss {
 template <class V, class Full, bool many>
 [[gnu::noinline, gnu::flatten]] void tiny_steps(const TinyTraining<typename V::T>& p) {
   using T = typename V::T;
-  TinyNetwork<V, Full, many> network(p);
+  TinyNetwork<V, Full, many, false> network(p);
   TinyLoss<V, Full> loss(p, network.layers[p.layer_count - 1].lanes);
   const T* x = nullptr;
   for (index_t step = 0; step < p.steps; ++step) {
     const index_t row = p.order == nullptr ? step : p.order[step];
-    const V scalars[1] = {V::set(static_cast<T>(p.rates[step]))};
     x = p.x + row * p.ldx;
     V slope;
-    const V output =
-        many ? network.forward_many(x, step, p.from_z) : network.forward(x, step, p.from_z);
-    *p.total_loss += loss.of(output, step, row, slope);
-    if (many)
-      network.backward_many(x, slope, p.from_z, scalars, nullptr);
-    else
-      network.backward(x, slope, p.from_z, scalars, nullptr);
+    *p.total_loss += loss.of(network.forward(x, step), step, row, slope);
+    network.backward(x, slope, V::set(static_cast<T>(p.rates[step])), nullptr);
   }
   if (many) network.write_back(p);
   network.write_gradients(x, p.gradients);
 }
 
+// Steps of any network by any update.
 template <class V, class Full>
-[[gnu::noinline]] void tiny_whole_steps(const TinyTraining<typename V::T>& p) {
+[[gnu::noinline]] void tiny_general_steps(const TinyTraining<typename V::T>& p) {
   using T = typename V::T;
-  TinyNetwork<V, Full, true> network(p);
+  TinyNetwork<V, Full, true, true> network(p);
   TinyLoss<V, Full> loss(p, network.layers[p.layer_count - 1].lanes);
+  const bool whole = p.update != nullptr;
   TinyWholeUpdate<V, Full> update(p, network.rows, p.scratch, network.room);
+  const T* x = nullptr;
   for (index_t step = 0; step < p.steps; ++step) {
     const index_t row = p.order == nullptr ? step : p.order[step];
-    const T* x = p.x + row * p.ldx;
-    update.begin(step);
+    x = p.x + row * p.ldx;
+    if (whole) update.begin(step);
     V slope;
-    double value = loss.of(network.forward_many(x, step, p.from_z), step, row, slope);
-    network.backward_many(x, slope, p.from_z, nullptr, update.gradients);
-    if (update.u.penalized) value += update.penalty();
+    double value = loss.of(network.forward(x, step), step, row, slope);
+    network.backward(x, slope, V::set(static_cast<T>(p.rates[step])),
+                     whole ? update.gradients : nullptr);
+    if (whole) {
+      if (update.u.penalized) value += update.penalty();
+      update.finish();
+      network.transpose_again();
+    }
     *p.total_loss += value;
-    update.finish();
-    network.transpose_again();
   }
   network.write_back(p);
-  update.write_back();
+  if (whole)
+    update.write_back();
+  else
+    network.write_gradients(x, p.gradients);
 }
 
 template <class V, class Full = V>
@@ -426,9 +445,9 @@ void tiny_train(const TinyTraining<typename V::T>& p) {
       widest = p.layers[l].units > widest ? p.layers[l].units : widest;
     if (widest <= Half::width) return tiny_train<Half, Full>(p);
   }
-  if (p.update != nullptr)
-    tiny_whole_steps<V, Full>(p);
-  else if (p.extras == nullptr)
+  if (p.extras != nullptr)
+    tiny_general_steps<V, Full>(p);
+  else if (p.steps == 1)
     tiny_steps<V, Full, false>(p);
   else
     tiny_steps<V, Full, true>(p);

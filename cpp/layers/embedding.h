@@ -48,7 +48,7 @@ class Embedding : public Layer<T> {
 
   Embedding* table() override { return this; }
   index_t categories() const { return categories_; }
-  // Of a row of the table.
+  // Columns of the table.
   index_t row_units() const { return row_units_; }
   // The number of the row that a value stands for; 0 for one that `check_numbers` refuses.
   index_t row_of(T value) const {

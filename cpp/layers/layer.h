@@ -61,7 +61,7 @@ struct SharedRows {
   std::function<T*(index_t)> gradients;
 
   index_t leaves() const { return static_cast<index_t>(cuts.size()) - 1; }
-  // Of leaf i, counted from this process's first row.
+  // The rows of leaf i, counted from this process's first row.
   Range rows_of(index_t i) const {
     const auto at = static_cast<std::size_t>(i);
     return {cuts[at] - cuts.front(), cuts[at + 1] - cuts.front()};
@@ -140,7 +140,7 @@ struct LayerPlace {
   const Widths& inputs;  // columns of each of its inputs
   index_t offset;        // of its parameters in the flat buffer
   index_t number;        // among the network's layers
-  // Of the layer whose parameters and states it shares; null: it has its own.
+  // The states of the layer whose parameters it shares; null: it has its own.
   const std::vector<StateBlock<T>>* states = nullptr;
 };
 

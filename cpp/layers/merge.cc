@@ -48,7 +48,7 @@ void fill(index_t cols, MatrixView<T> dx, Value value) {
   }
 }
 
-// Of all columns of `a` and `b`, `along` elements from one to the next. In eight parts, which do
+// The scalar product of `n` elements, `along` from one to the next. In eight sums, which do
 // not wait for each other.
 template <class T>
 T dot(index_t n, const T* a, index_t a_along, const T* b, index_t b_along) {

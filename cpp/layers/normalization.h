@@ -45,7 +45,7 @@ class ScaleAndCenter : public Layer<T> {
   // The gradients of gamma and beta for some columns, the first of which is `column`.
   void add_gradients(MatrixView<const T> normalized, MatrixView<const T> g, index_t column,
                      bool accumulate, T* gradients) const;
-  // Of this kind, with the places of gamma and beta.
+  // A rule of this kind, with the offsets of gamma and beta.
   JetRule<T> jet_rule_of(JetKind kind) const;
   bool scale_, center_;
 
@@ -57,7 +57,7 @@ class ScaleAndCenter : public Layer<T> {
 template <class T>
 class RowNormalization : public ScaleAndCenter<T> {
  public:
-  // The normalised row: of each group its columns, then the inverse of its deviation.
+  // The normalised columns of a row, then for each group 1 / deviation.
   index_t kept() const override { return this->units() + groups_; }
   void forward(const Pass&, const T* parameters, const LayerRows<T>& rows) const override;
   void parameter_gradient(const Pass&, const LayerRows<T>& rows, MatrixView<const T> g,
@@ -131,7 +131,7 @@ class GroupNormalization : public RowNormalization<T> {
             spec.whole_number("groups")) {}
 };
 
-// y = x / |x|, and 0 for a row of zeros: to |x|^2 is added what only makes that one finite. Keras
+// y = x / |x|; 1e-70 is added to |x|^2, so that a row of zeros gives 0. Keras
 // divides by at least 1e-12 instead, so that smaller rows stay smaller than 1 there.
 template <class T>
 class UnitNormalization : public RowNormalization<T> {
@@ -141,7 +141,8 @@ class UnitNormalization : public RowNormalization<T> {
   static index_t parameter_count_of(const LayerSpec&, const Widths&) { return 0; }
 
   UnitNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
-      : RowNormalization<T>(place, spec, RowRule{1e-70, 1, false}, nullptr, nullptr) {}
+      : RowNormalization<T>(place, spec, RowRule{.epsilon = 1e-70, .count = 1, .centered = false},
+                            nullptr, nullptr) {}
 };
 
 // Ioffe & Szegedy, Batch normalization, 2015: as above with the mean and variance of the column,
@@ -188,7 +189,7 @@ class BatchNormalization : public ScaleAndCenter<T> {
 
   double epsilon_, momentum_;
   std::shared_ptr<AlignedBuffer<T>> moving_mean_, moving_variance_;
-  // Of the pass: mean, variance, 1 / deviation, gamma / deviation; of the backward pass: means of g
+  // Forward: mean, variance, 1 / deviation, gamma / deviation. Backward: means of g
   // and of g * normalised.
   AlignedBuffer<T> mean_, variance_, inverse_, factor_, mean_g_, mean_gn_, sums_, leaf_sums_;
 };

@@ -92,7 +92,7 @@ Source resolved(Source source, index_t inputs, const Widths& widths) {
 void check_uses(const NetworkSpec& spec, const Graph& graph) {
   const std::size_t count = spec.layers.size();
   std::vector<bool> layers(count);
-  // Of each column of x: how many sources begin there, less those that have ended before.
+  // For each column of x: the sources that begin there, minus those that end before it.
   std::vector<index_t> changes(static_cast<std::size_t>(spec.inputs) + 1);
   for (const auto& sources : graph.sources)
     for (const Source& source : sources) {
@@ -154,10 +154,10 @@ std::size_t root_of(const NetworkSpec& spec, const Graph& graph, std::size_t l) 
 
 bool continues_stack(const LayerSpec& layer, const std::vector<Source>& sources, std::size_t l) {
   const auto before = static_cast<index_t>(l) - 1;
-  const bool one = sources.front().layer == before;
-  if (layer.kind->most_inputs == 1) return one;
+  const bool previous = sources.front().layer == before;
+  if (layer.kind->most_inputs == 1) return previous;
   return layer.kind->name == std::string("add") && sources.size() == 2 &&
-         sources[0].columns == sources[1].columns && (one || sources[1].layer == before);
+         sources[0].columns == sources[1].columns && (previous || sources[1].layer == before);
 }
 
 }  // namespace
@@ -189,7 +189,7 @@ Graph NetworkSpec::graph() const {
         throw std::invalid_argument("sources: found layer " +
                                     std::to_string(sources.front().layer) +
                                     ", wanted columns of x, which hold numbers of rows");
-      // All of x, but for the first layers.
+      // In a stack a layer that takes x takes all of its columns.
       graph.stack = graph.stack && continues_stack(layer, sources, l) && layer.shares == -1;
       for (const Source& source : sources)
         graph.stack = graph.stack && !(source.from_x() && source.columns != inputs);

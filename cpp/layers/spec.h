@@ -97,7 +97,7 @@ struct LayerSpec {
   std::vector<Source> sources;              // empty: all outputs of the layer before
   index_t shares = -1;  // the earlier layer whose parameters are also this one's; -1: none
   bool trainable = true;
-  // Of the layer's arrays of parameters, by their places.
+  // Indexed as the layer's arrays of parameters.
   Penalty penalties[2];
   Multipliers multipliers[4];
 
@@ -112,15 +112,15 @@ struct LayerSpec {
   std::size_t place_of(const std::string& name) const;
 };
 
-// What the layers' sources amount to: all are given, with their numbers of columns.
+// The layers' connections, with every default resolved.
 struct Graph {
   std::vector<std::vector<Source>> sources;  // of each layer
   std::vector<Widths> inputs;                // of each layer
   Widths units;                              // of each layer
   std::vector<std::size_t> roots;  // for each layer the one whose parameters it uses: itself, else
                                    // an earlier one
-  // Whether each layer takes what the one before puts out, except that an addition also takes what
-  // an earlier one does (a residual block), and none shares its parameters.
+  // Whether each layer takes the output of the one before, an addition (of a residual block) also
+  // that of an earlier one, and none shares its parameters.
   bool stack = true;
 };
 
@@ -134,8 +134,8 @@ struct NetworkSpec {
   // Throws std::invalid_argument naming what was found and what is wanted.
   void check() const;
   index_t outputs() const;
-  // The activation that the last layer ends with; "none" for a kind that has none, which no loss
-  // is computed together with.
+  // The activation that the last layer ends with; "none" for a kind that has none: no loss is fused
+  // with it.
   std::string last_activation() const;
 };
 

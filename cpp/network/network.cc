@@ -43,15 +43,7 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec,
     weights_used_ += table ? made.units() : made.parameter_count();
     if (own) (table ? next_table : next) += made.parameter_count();
     if (dynamic_cast<const ActivityRegularization<T>*>(&made) != nullptr) activities_.push_back(l);
-    if (Embedding<T>* const embedding = made.table()) {
-      embeddings_.push_back(l);
-      const auto same = std::find_if(embedding_tables_.begin(), embedding_tables_.end(),
-                                     [&](const auto& other) { return other.offset == offset; });
-      if (same == embedding_tables_.end())
-        embedding_tables_.push_back({offset, embedding->categories(), embedding->row_units(), {l}});
-      else
-        same->layers.insert(same->layers.begin(), l);
-    }
+    if (made.table() != nullptr) embedding_tables_.add_layer(l, made, graph_.sources[l].front());
     if (!own) made.trainable = layers_[root]->trainable;
     shared_ = shared_ || !own;
     input_.push_back(graph_.sources[l].front());
@@ -124,7 +116,7 @@ void Network<T>::plan_gradients() {
     columns = std::max(columns, layers_[l]->units());
     widest = std::max(widest, columns);
   }
-  // Of a stack both: measured with this distance between rows.
+  // A stack has both of one width: it was measured with this distance between rows.
   if (graph_.stack) std::fill(places_.columns.begin(), places_.columns.end(), widest);
 }
 
@@ -151,8 +143,7 @@ void Network<T>::layers_changed() {
       penalized_ = penalized_ || block.penalty.any();
       array_steps_ = array_steps_ || block.penalty.any() || block.multipliers.any();
       if (layer->table() != nullptr) {
-        for (TableGradient& table : embedding_tables_)
-          if (table.offset == block.offset) trained_.back().used = &table.used;
+        trained_.back().used = embedding_tables_.used_of(block.offset);
         continue;
       }
       if (stretches_.empty() || stretches_.back().end != block.offset)
@@ -175,7 +166,7 @@ void Network<T>::layers_changed() {
   // Measured: a single step of wider layers is faster by small.cc.
   tiniest_ = tiny_.inlined && !penalized_ &&
              std::all_of(row_layers_.begin(), row_layers_.end(),
-                         [](const RowLayer& layer) { return layer.units <= 4; });
+                         [](const RowLayer& layer) { return layer.units <= 8; });
   ++layers_version_;
 }
 

@@ -18,7 +18,10 @@
 #include "layers/merge.h"
 #include "layers/rowwise.h"
 #include "layers/spec.h"
+#include "network/batch.h"
+#include "network/row_layers.h"
 #include "network/small_plan.h"
+#include "network/tables.h"
 #include "network/tape.h"
 #include "network/workspace.h"
 #include "objectives/objective.h"
@@ -26,60 +29,8 @@
 
 namespace densecore {
 
-// The layers in the form of the kernels for single rows; empty when those kernels do not support
-// them (single_rows.cc).
-template <class T>
-std::vector<RowLayer> row_layers_of(const KernelTable<T>& table, const Layers<T>& layers);
-// The same for training, with the arrays of the steps that it makes at once. Empty when its kernel
-// does not support the layers.
-template <class T>
-struct TinyLayers {
-  std::vector<RowLayer> rows;
-  std::vector<TinyExtra<T>> extras;
-  std::vector<const Layer<T>*> dropouts;  // behind each layer, or null
-  bool inlined = false;  // whether single steps can take the parameters as they are
-  bool drops = false;    // whether there is a dropout
-  std::vector<double> rates;
-  AlignedBuffer<T> factors;
-};
-template <class T>
-TinyLayers<T> tiny_layers_of(const KernelTable<T>& table, const Layers<T>& layers);
-
-// A sum over rows, before the division by its weight.
-struct LossSum {
-  double loss = 0;
-  double weight = 0;
-};
-
-// A batch that several processes share: its rows, and what the sum of its losses is divided by
-// (apart from the reduction's own factor, see `Objective::batch_weight`), with several heads for
-// each.
-struct WholeBatch {
-  index_t rows = 0;
-  std::vector<double> weights;
-};
-
-// Some of its rows, by their numbers in the whole batch. They are cut into leaves at `cuts`
-// (leaves + 1 ascending numbers), of which the first is number `leaf` in the binary tree over all
-// leaves of the batch. `add_up` replaces numbers by their sum over all processes, in the same tree;
-// only networks that couple the rows of a batch call it.
-template <class T>
-struct BatchPart {
-  WholeBatch batch;
-  std::vector<index_t> cuts;
-  index_t leaf = 0;
-  AddUp<T> add_up = nullptr;
-};
-
 template <class T>
 class RowGradients;
-
-// Called after each of many steps with its sum of losses and the range of its rows.
-class StepObserver {
- public:
-  virtual ~StepObserver() = default;
-  virtual void step(const LossSum& sum, index_t begin, index_t end) = 0;
-};
 
 template <class T>
 class Network {
@@ -138,10 +89,12 @@ class Network {
   // Throws std::invalid_argument for numbers in x that an embedding has no row for. All passes
   // check theirs.
   void check_numbers(MatrixView<const T> x) const {
-    if (!embeddings_.empty()) check_embedded(x);
+    if (!embedding_tables_.empty()) embedding_tables_.check_numbers(x);
   }
   // Before an update by gradients that the caller may have written: their rows count as used.
-  void find_used_rows();
+  void find_used_rows() {
+    if (!embedding_tables_.empty()) embedding_tables_.find_used_rows(gradients_->data());
+  }
 
   // out = f(x) for any number of rows.
   void predict(Executor& executor, MatrixView<const T> x, MatrixView<T> out);
@@ -189,14 +142,15 @@ class Network {
   void commit() {
     for (Layer<T>* const layer : others_) layer->commit(pass_);
   }
-  // Tables of embeddings have gradients of the rows that the whole batch uses, added up in their
-  // order. So parts exchange what these are made of: the numbers of a row and the gradients by the
-  // embeddings' outputs, `table_columns` for each row of the batch. `take_table_rows` gives those
-  // of the last part; `add_table_rows` makes the gradients of the whole batch's.
-  index_t table_columns() const;
-  index_t table_rows() const { return table_rows_count_; }
-  void take_table_rows(MatrixView<T> to) const;
-  void add_table_rows(MatrixView<const T> rows);
+  // What parts of a batch exchange instead of gradients of tables: see `EmbeddingTables`.
+  // `add_table_rows` makes the gradients of the whole batch's rows.
+  index_t table_columns() const { return embedding_tables_.columns(); }
+  index_t table_rows() const { return embedding_tables_.kept_rows(); }
+  void take_table_rows(MatrixView<T> to) const { embedding_tables_.take_rows(to); }
+  void add_table_rows(MatrixView<const T> rows) {
+    begin_tables();
+    embedding_tables_.add_rows(rows, gradients_->data());
+  }
   // Parameters whose gradients parts add up: all but tables, which follow.
   index_t summed_count() const { return summed_count_; }
   // Of how many leaves `train` adds up the gradient of so many rows; 0 where its products have all
@@ -231,6 +185,15 @@ class Network {
   void train_rows(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                   const index_t* order, index_t steps, OptimizerState<T>& optimizer, LossSum& total,
                   T* outputs);
+  // What an objective's single steps have in common, and whether that still holds.
+  RowStep<T> row_step(const Objective<T>& objective, const OptimizerState<T>& optimizer);
+  bool is_current(const RowStep<T>& step, const OptimizerState<T>& optimizer) const {
+    return step.layers_version == layers_version_ &&
+           step.settings_version == optimizer.settings()->version();
+  }
+  // Makes one, when it is possible; returns its loss.
+  double train_row(RowStep<T>& step, const T* x, const Targets<T>& targets,
+                   OptimizerState<T>& optimizer);
   // One such step, as in `train`; `outputs` may be null.
   LossSum train_row(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                     OptimizerState<T>& optimizer, T* outputs);
@@ -467,9 +430,6 @@ class Network {
   void part_by_layers(Executor& executor, const Objective<T>& objective, ConstView x,
                       const Targets<T>& targets, const BatchPart<T>& part, View outputs,
                       PartSums& sums);
-  // What embeddings leave of rows from `begin` on, the first of which is row `to_row` of the part.
-  void keep_table_rows(ConstView x, index_t begin, index_t end, index_t to_row, bool near);
-
   // Prepares for a batch of an objective that has heads; then the sums of their losses are at
   // `head_sums_`. Does nothing for any other objective.
   void begin_heads(const Objective<T>& objective, const Targets<T>& targets, index_t rows);
@@ -494,32 +454,21 @@ class Network {
     slots[0] = static_cast<T>(sum.weight);
     slots[1] = static_cast<T>(sum.loss);
   }
-  // Rows `ids` of a table get gradients, (rows, ids.cols * units).
-  struct TableGradient;
-  void add_rows(TableGradient& table, const Embedding<T>& layer, ConstView ids, ConstView delta);
-  // The gradient of one table (tables.cc).
-  struct TableGradient {
-    index_t offset, categories, units;
-    std::vector<std::size_t> layers;  // that use it, the last one first
-    UsedRows used{};
-    // For each row the number of the last pass that has used it.
-    std::vector<std::uint32_t> mark{};
-    std::uint32_t pass = 1;
-  };
-  void check_embedded(ConstView x) const;
   // Before a backward pass that does not add to what is there: no rows are used.
   void begin_tables() {
-    if (!embedding_tables_.empty()) clear_tables();
+    if (!embedding_tables_.empty()) embedding_tables_.begin(gradients_->data());
   }
-  void clear_tables();
   // After it, from the gradients by the embeddings' outputs; with `update` the rows are updated,
   // too.
-  void end_tables(Executor& executor, ConstView x, bool near, const Update<T>* update = nullptr);
-  void add_to_table(TableGradient& table, ConstView x, bool near);
+  void end_tables(Executor& executor, ConstView x, bool near, const Update<T>* update = nullptr) {
+    if (!embedding_tables_.empty())
+      embedding_tables_.end(executor, x, workspace_, near, gradients_->data(), update);
+  }
 
   void layers_changed();
   // What the graph says of gradients: in which order they are added, and where they are kept.
   void plan_gradients();
+  TinyTraining<T> tiny_training(const Objective<T>& objective) const;
   // What dropout multiplies single rows with, for steps first, first + 1, ... of `train_rows`.
   void draw_factors(std::int64_t first, index_t steps);
 
@@ -541,8 +490,7 @@ class Network {
   std::vector<char> follows_;
   Heads<T>* heads_ = nullptr;            // the last layer, if it is of that kind
   std::vector<std::size_t> activities_;  // numbers of layers with a penalty of their outputs
-  std::vector<std::size_t> embeddings_;  // numbers of layers
-  std::vector<TableGradient> embedding_tables_;
+  EmbeddingTables<T> embedding_tables_;
   std::vector<double> head_weights_, head_factors_, weighted_factors_, head_sums_, head_losses_;
   index_t x_uses_ = 0;
   bool shared_ = false;  // whether layers share parameters
@@ -567,8 +515,6 @@ class Network {
   std::vector<std::shared_ptr<AlignedBuffer<T>>> branches_sums_;  // see `part_by_leaves`
   // While parts of a batch go through the layers together: the rows that this process has.
   const SharedRows<T>* shared_rows_ = nullptr;
-  AlignedBuffer<T> table_rows_;  // see `take_table_rows`
-  index_t table_rows_count_ = 0;
   AlignedBuffer<T> gathered_;         // the gradients before a `backward` that accumulates
   std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
   TinyLayers<T> tiny_;                // empty when table.tiny_train does not take them

@@ -43,8 +43,8 @@ constexpr index_t numbers_of_task = index_t{1} << 15;
 
 }  // namespace
 
-// Of each leaf the sums of its losses: one for each head, and last the penalties of layers' outputs
-// if there are such.
+// For each leaf the sums of its losses: one for each head, and last the penalties of layers'
+// outputs if there are such.
 template <class T>
 struct Network<T>::PartSums {
   index_t leaves, heads, columns;
@@ -73,8 +73,7 @@ std::vector<double> Network<T>::gradient_of_part(Executor& executor, const Objec
     begin_heads(objective, part.batch.weights);
   else
     begin_heads();
-  table_rows_count_ = x.rows;
-  densecore::reserve(table_rows_, x.rows * table_columns());
+  embedding_tables_.reserve_rows(x.rows);
   if (couples_in_pass_) {
     part_by_layers(executor, objective, x, targets, part, outputs, sums);
   } else if (x.rows == 0) {
@@ -101,6 +100,11 @@ void Network<T>::part_by_blocks(Executor& executor, const Objective<T>& objectiv
   const auto begin_of = [&](index_t leaf) {
     return part.cuts[static_cast<std::size_t>(leaf)] - part.cuts.front();
   };
+  // Leaves of few rows go through the network one after another, as small batches do: of a few
+  // thousand multiply-adds the calls of a chain's blocks take as long as the arithmetic.
+  const bool leaves_near = sums.leaves > 1 && small(x.rows) && others_.empty() &&
+                           activities_.empty() && embedding_tables_.empty() && !outputs &&
+                           !objective.has_heads() && 3 * forward_work(x.rows) < small_work;
   reserve(x.rows);
   // With heads the sums are added to; the single sum is what the function returns.
   const auto add_loss = [&](index_t leaf, double loss) {
@@ -111,6 +115,27 @@ void Network<T>::part_by_blocks(Executor& executor, const Objective<T>& objectiv
     add_loss(0, loss_rows(objective, workspace_.a(last, 0, x.rows), targets, sums.scale,
                           workspace_.near_gradient(last, x.rows), sums.of(0)));
     backward_small(x, objective.fused());
+  } else if (leaves_near) {
+    workspace_.reserve_partials(static_cast<int>(sums.leaves - 1), summed_count_);
+    // From the last to the first, whose gradient stays where it is made.
+    for (index_t leaf = sums.leaves; leaf-- > 0;) {
+      const index_t first = begin_of(leaf), end = begin_of(leaf + 1);
+      T* const to = leaf_gradient(static_cast<int>(leaf));
+      if (first == end) {
+        std::fill_n(to, summed_count_, T(-0.0));
+        continue;
+      }
+      const ConstView leaf_x = x.slice(first, end);
+      forward_small(leaf_x, View(), objective.fused(), true);
+      add_loss(leaf,
+               loss_rows(objective, workspace_.a(last, 0, end - first), targets.slice(first, end),
+                         sums.scale, workspace_.near_gradient(last, end - first), sums.of(leaf)));
+      backward_small(leaf_x, objective.fused());
+      if (leaf > 0) std::copy_n(gradients_->data(), summed_count_, to);
+    }
+    add_leaves(part.leaf, sums.leaves, [&](index_t to, index_t from) {
+      add_leaf(static_cast<int>(from), static_cast<int>(to));
+    });
   } else {
     transpose_weights(executor, x.rows, false);
     workspace_.reserve_partials(static_cast<int>(sums.leaves - 1), summed_count_);
@@ -133,7 +158,7 @@ void Network<T>::part_by_blocks(Executor& executor, const Objective<T>& objectiv
     for (const std::size_t l : activities_)
       sums.of(leaf)[sums.heads] +=
           layers_[l]->output_penalty(workspace_.a(l, begin_of(leaf), begin_of(leaf + 1)));
-  if (!embeddings_.empty()) keep_table_rows(x, 0, x.rows, 0, near);
+  embedding_tables_.keep_rows(x, workspace_, 0, x.rows, 0, near);
   if (outputs) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), outputs);
 }
 
@@ -172,7 +197,7 @@ void Network<T>::part_by_leaves(Executor& executor, const Objective<T>& objectiv
         for (const std::size_t l : activities_)
           sums.of(leaf)[sums.heads] += layers_[l]->output_penalty(workspace_.a(l, 0, rows));
         backward_layers(executor, leaf_x, from_z, View(), nullptr, false);
-        if (!embeddings_.empty()) keep_table_rows(leaf_x, 0, rows, first, false);
+        embedding_tables_.keep_rows(leaf_x, workspace_, 0, rows, first, false);
         if (outputs) copy_rows(ConstView(a), outputs.slice(first, end));
       }
     }
@@ -218,7 +243,7 @@ void Network<T>::part_by_layers(Executor& executor, const Objective<T>& objectiv
   }
   if (outputs) copy_rows(ConstView(workspace_.a(last, 0, x.rows)), outputs);
   backward_layers(executor, x, from_z, View(), nullptr, false);
-  if (!embeddings_.empty()) keep_table_rows(x, 0, x.rows, 0, false);
+  embedding_tables_.keep_rows(x, workspace_, 0, x.rows, 0, false);
   add_leaves(part.leaf, sums.leaves, [&](index_t to, index_t from) {
     add_leaf(static_cast<int>(from), static_cast<int>(to));
   });

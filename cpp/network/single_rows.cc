@@ -82,6 +82,54 @@ bool Network<T>::trains_rows(const Objective<T>& objective, const Targets<T>& ta
 }
 
 template <class T>
+RowStep<T> Network<T>::row_step(const Objective<T>& objective, const OptimizerState<T>& optimizer) {
+  RowStep<T> step;
+  step.layers_version = layers_version_;
+  step.settings_version = optimizer.settings()->version();
+  step.possible = trains_single_row(objective, Targets<T>(), optimizer);
+  if (!step.possible) return step;
+  step.weights = objective.reduction() != Reduction::mean_with_sample_weight;
+  step.divisor = objective.divisor(1);
+  step.kernel = tiny_training(objective);
+  step.kernel.steps = 1;
+  return step;
+}
+
+template <class T>
+double Network<T>::train_row(RowStep<T>& step, const T* x, const Targets<T>& targets,
+                             OptimizerState<T>& optimizer) {
+  TinyTraining<T>& p = step.kernel;
+  double loss = 0;
+  const double rate = optimizer.next_rate();
+  p.x = x;
+  p.values = targets.values.data;
+  p.labels = targets.labels;
+  p.weight = targets.weight;
+  p.rates = &rate;
+  p.total_loss = &loss;
+  p.scratch = static_cast<T*>(thread_scratch());
+  table_->tiny_train(p);
+  set_loss_slots({loss, 1});
+  return loss;
+}
+
+// What is the same for all rows, of a descent with inlined activations.
+template <class T>
+TinyTraining<T> Network<T>::tiny_training(const Objective<T>& objective) const {
+  TinyTraining<T> p{};
+  p.layers = tiny_.rows.data();
+  p.layer_count = static_cast<int>(tiny_.rows.size());
+  p.parameters = parameters_->data();
+  p.gradients = gradients_->data();
+  p.loss = objective.function();
+  p.from_z = objective.fused();
+  p.scale = objective.gradient_scale(1);
+  p.loss_parameters = objective.parameters().data();
+  p.loss_parameter_count = static_cast<int>(objective.parameters().size());
+  return p;
+}
+
+template <class T>
 void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x,
                             const Targets<T>& targets, const index_t* order, index_t steps,
                             OptimizerState<T>& optimizer, LossSum& total, T* outputs) {
@@ -93,12 +141,8 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
   update.penalized = penalized_;
   update.penalty_factor = penalized_ ? penalty_factor(1) : 0;
   update.penalty_share = objective.divisor(1);
-  TinyTraining<T> p;
-  p.layers = tiny_.rows.data();
-  p.extras = steps == 1 && descends && tiny_.inlined ? nullptr : tiny_.extras.data();
-  p.layer_count = static_cast<int>(tiny_.rows.size());
-  p.parameters = parameters_->data();
-  p.gradients = gradients_->data();
+  TinyTraining<T> p = tiny_training(objective);
+  p.extras = descends && tiny_.inlined ? nullptr : tiny_.extras.data();
   p.steps = steps;
   p.order = order;
   p.x = x.data;
@@ -107,11 +151,6 @@ void Network<T>::train_rows(const Objective<T>& objective, MatrixView<const T> x
   p.ld_values = targets.values.stride;
   p.labels = targets.labels;
   p.weight = targets.weight;
-  p.loss = objective.function();
-  p.from_z = objective.fused();
-  p.scale = objective.gradient_scale(1);
-  p.loss_parameters = objective.parameters().data();
-  p.loss_parameter_count = static_cast<int>(objective.parameters().size());
   p.rates = tiny_.rates.data();
   p.update = descends ? nullptr : &update;
   p.total_loss = &total.loss;
@@ -145,17 +184,20 @@ LossSum Network<T>::train_row(const Objective<T>& objective, MatrixView<const T>
   return sum;
 }
 
-#define DENSECORE_INSTANTIATE(T, ...)                                                    \
-  template std::vector<RowLayer> row_layers_of(const KernelTable<T>&, const Layers<T>&); \
-  template TinyLayers<T> tiny_layers_of(const KernelTable<T>&, const Layers<T>&);        \
-  template void Network<T>::predict_one(const T*, T*) const;                             \
-  template bool Network<T>::trains_rows(const Objective<T>&, const Targets<T>&,          \
-                                        const OptimizerState<T>&) const;                 \
-  template void Network<T>::train_rows(const Objective<T>&, MatrixView<const T>,         \
-                                       const Targets<T>&, const index_t*, index_t,       \
-                                       OptimizerState<T>&, LossSum&, T*);                \
-  template void Network<T>::draw_factors(std::int64_t, index_t);                         \
-  template LossSum Network<T>::train_row(const Objective<T>&, MatrixView<const T>,       \
+#define DENSECORE_INSTANTIATE(T, ...)                                                      \
+  template std::vector<RowLayer> row_layers_of(const KernelTable<T>&, const Layers<T>&);   \
+  template TinyLayers<T> tiny_layers_of(const KernelTable<T>&, const Layers<T>&);          \
+  template void Network<T>::predict_one(const T*, T*) const;                               \
+  template bool Network<T>::trains_rows(const Objective<T>&, const Targets<T>&,            \
+                                        const OptimizerState<T>&) const;                   \
+  template RowStep<T> Network<T>::row_step(const Objective<T>&, const OptimizerState<T>&); \
+  template double Network<T>::train_row(RowStep<T>&, const T*, const Targets<T>&,          \
+                                        OptimizerState<T>&);                               \
+  template void Network<T>::train_rows(const Objective<T>&, MatrixView<const T>,           \
+                                       const Targets<T>&, const index_t*, index_t,         \
+                                       OptimizerState<T>&, LossSum&, T*);                  \
+  template void Network<T>::draw_factors(std::int64_t, index_t);                           \
+  template LossSum Network<T>::train_row(const Objective<T>&, MatrixView<const T>,         \
                                          const Targets<T>&, OptimizerState<T>&, T*);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

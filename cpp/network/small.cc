@@ -8,7 +8,7 @@
 namespace densecore {
 namespace {
 
-// Of more work than so many multiply-adds forward, or wider layers, the blocks of a chain
+// With more multiply-adds forward than `most_work`, or wider layers, the blocks of a chain
 // (chained.cc) are as fast: their tiles end in half a vector where columns do.
 constexpr index_t most_work = 1 << 16, most_units = 256;
 

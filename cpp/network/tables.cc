@@ -1,31 +1,47 @@
-// Tables of embeddings: their gradients, of the rows that a batch uses, and the check of its
-// numbers.
+#include "network/tables.h"
+
 #include <algorithm>
 
 #include "base/dtypes.h"
-#include "network/network.h"
 
 namespace densecore {
 
 template <class T>
-void Network<T>::check_embedded(ConstView x) const {
-  for (const std::size_t l : embeddings_) {
-    const Source& source = input_[l];
-    layers_[l]->table()->check_numbers({x.data + source.first, x.rows, source.columns, x.stride},
-                                       source.first);
-  }
+void EmbeddingTables<T>::add_layer(std::size_t number, Layer<T>& layer, const Source& source) {
+  const Embedding<T>& embedding = *layer.table();
+  const index_t offset = layer.parameter_offset();
+  const auto same = std::find_if(tables_.begin(), tables_.end(),
+                                 [&](const Table& other) { return other.offset == offset; });
+  if (same == tables_.end())
+    tables_.push_back({offset, embedding.categories(), embedding.row_units(), {uses_.size()}});
+  else
+    same->uses.insert(same->uses.begin(), uses_.size());
+  uses_.push_back({number, &layer, source});
 }
 
 template <class T>
-void Network<T>::clear_tables() {
-  for (TableGradient& table : embedding_tables_) {
+void EmbeddingTables<T>::check_numbers(MatrixView<const T> x) const {
+  for (const Use& use : uses_)
+    use.layer->table()->check_numbers(use.ids(x, 0, x.rows), use.source.first);
+}
+
+template <class T>
+UsedRows* EmbeddingTables<T>::used_of(index_t offset) {
+  for (Table& table : tables_)
+    if (table.offset == offset) return &table.used;
+  return nullptr;
+}
+
+template <class T>
+void EmbeddingTables<T>::begin(T* gradients) {
+  for (Table& table : tables_) {
     if (table.used.others_are_zero && table.used.rows.empty()) continue;
-    T* const gradients = gradients_->data() + table.offset;
+    T* const own = gradients + table.offset;
     if (table.used.others_are_zero) {
       for (const index_t row : table.used.rows)
-        std::fill_n(gradients + row * table.units, table.units, T(0));
+        std::fill_n(own + row * table.units, table.units, T(0));
     } else {
-      std::fill_n(gradients, table.categories * table.units, T(0));
+      std::fill_n(own, table.categories * table.units, T(0));
       table.used.others_are_zero = true;
     }
     table.used.rows.clear();
@@ -38,23 +54,16 @@ void Network<T>::clear_tables() {
 }
 
 template <class T>
-void Network<T>::add_to_table(TableGradient& table, ConstView x, bool near) {
-  for (const std::size_t l : table.layers)
-    add_rows(table, *layers_[l]->table(), input_of(l, x, 0, x.rows),
-             gradient_of(l, 0, x.rows, near));
-}
-
-template <class T>
-void Network<T>::add_rows(TableGradient& table, const Embedding<T>& layer, ConstView ids,
-                          ConstView delta) {
+void EmbeddingTables<T>::add(Table& table, const Embedding<T>& layer, MatrixView<const T> ids,
+                             MatrixView<const T> delta, T* gradients) {
   if (table.mark.empty()) table.mark.resize(static_cast<std::size_t>(table.categories));
-  T* const gradients = gradients_->data() + table.offset;
+  T* const own = gradients + table.offset;
   const index_t units = table.units;
   for (index_t i = 0; i < ids.rows; ++i) {
     const T* g = delta.row(i);
     for (index_t j = 0; j < ids.cols; ++j, g += units) {
       const index_t row = layer.row_of(ids.row(i)[j]);
-      T* const to = gradients + row * units;
+      T* const to = own + row * units;
       std::uint32_t& mark = table.mark[static_cast<std::size_t>(row)];
       if (mark == table.pass) {
         for (index_t k = 0; k < units; ++k) to[k] += g[k];
@@ -68,71 +77,32 @@ void Network<T>::add_rows(TableGradient& table, const Embedding<T>& layer, Const
 }
 
 template <class T>
-index_t Network<T>::table_columns() const {
-  index_t columns = 0;
-  for (const std::size_t l : embeddings_) columns += input_[l].columns + layers_[l]->units();
-  return columns;
-}
-
-template <class T>
-void Network<T>::keep_table_rows(ConstView x, index_t begin, index_t end, index_t to_row,
-                                 bool near) {
-  const index_t columns = table_columns();
-  T* to = table_rows_.data() + to_row * columns;
-  for (const std::size_t l : embeddings_) {
-    const ConstView ids = input_of(l, x, begin, end), delta = gradient_of(l, begin, end, near);
-    copy_rows(ids, View(to, ids.rows, ids.cols, columns));
-    copy_rows(delta, View(to + ids.cols, delta.rows, delta.cols, columns));
-    to += ids.cols + delta.cols;
-  }
-}
-
-template <class T>
-void Network<T>::take_table_rows(View to) const {
-  copy_rows(ConstView(table_rows_.data(), table_rows_count_, to.cols), to);
-}
-
-template <class T>
-void Network<T>::add_table_rows(ConstView rows) {
-  begin_tables();
-  for (TableGradient& table : embedding_tables_) {
-    if (!layers_[table.layers.front()]->trainable) continue;
-    for (const std::size_t l : table.layers) {
-      index_t first = 0;
-      for (const std::size_t other : embeddings_) {
-        if (other == l) break;
-        first += input_[other].columns + layers_[other]->units();
-      }
-      const index_t ids = input_[l].columns;
-      add_rows(table, *layers_[l]->table(), {rows.data + first, rows.rows, ids, rows.stride},
-               {rows.data + first + ids, rows.rows, layers_[l]->units(), rows.stride});
-    }
-  }
-}
-
-template <class T>
-void Network<T>::end_tables(Executor& executor, ConstView x, bool near, const Update<T>* update) {
-  if (embedding_tables_.empty()) return;
+void EmbeddingTables<T>::end(Executor& executor, MatrixView<const T> x, Workspace<T>& workspace,
+                             bool near, T* gradients, const Update<T>* update) {
   double work = 0;
-  for (const TableGradient& table : embedding_tables_)
+  for (const Table& table : tables_)
     work +=
-        8.0 * static_cast<double>(x.rows * table.units) * static_cast<double>(table.layers.size());
+        8.0 * static_cast<double>(x.rows * table.units) * static_cast<double>(table.uses.size());
   // Not to be left half done.
   Executor uninterrupted;
-  uninterrupted.run(static_cast<int>(embedding_tables_.size()), work, [&](int i, void*) {
-    TableGradient& table = embedding_tables_[static_cast<std::size_t>(i)];
-    if (!layers_[table.layers.front()]->trainable) return;
-    add_to_table(table, x, near);
+  uninterrupted.run(static_cast<int>(tables_.size()), work, [&](int i, void*) {
+    Table& table = tables_[static_cast<std::size_t>(i)];
+    if (!trained(table)) return;
+    for (const std::size_t place : table.uses) {
+      const Use& use = uses_[place];
+      add(table, *use.layer->table(), use.ids(x, 0, x.rows),
+          delta_of(use, workspace, 0, x.rows, near), gradients);
+    }
     if (update != nullptr) update->apply_rows(table.offset, table.units, table.used);
   });
   executor.check(work);
 }
 
 template <class T>
-void Network<T>::find_used_rows() {
-  for (TableGradient& table : embedding_tables_) {
+void EmbeddingTables<T>::find_used_rows(const T* gradients) {
+  for (Table& table : tables_) {
     if (table.mark.empty()) table.mark.resize(static_cast<std::size_t>(table.categories));
-    const T* g = gradients_->data() + table.offset;
+    const T* g = gradients + table.offset;
     for (index_t row = 0; row < table.categories; ++row, g += table.units) {
       std::uint32_t& mark = table.mark[static_cast<std::size_t>(row)];
       if (mark == table.pass || std::all_of(g, g + table.units, [](T value) { return value == 0; }))
@@ -143,15 +113,59 @@ void Network<T>::find_used_rows() {
   }
 }
 
-#define DENSECORE_INSTANTIATE(T, ...)                                                              \
-  template void Network<T>::check_embedded(MatrixView<const T>) const;                             \
-  template void Network<T>::clear_tables();                                                        \
-  template void Network<T>::end_tables(Executor&, MatrixView<const T>, bool, const Update<T>*);    \
-  template index_t Network<T>::table_columns() const;                                              \
-  template void Network<T>::keep_table_rows(MatrixView<const T>, index_t, index_t, index_t, bool); \
-  template void Network<T>::take_table_rows(MatrixView<T>) const;                                  \
-  template void Network<T>::add_table_rows(MatrixView<const T>);                                   \
-  template void Network<T>::find_used_rows();
+template <class T>
+index_t EmbeddingTables<T>::columns() const {
+  index_t columns = 0;
+  for (const Use& use : uses_) columns += use.source.columns + use.layer->units();
+  return columns;
+}
+
+template <class T>
+void EmbeddingTables<T>::reserve_rows(index_t rows) {
+  kept_rows_ = rows;
+  reserve(kept_, rows * columns());
+}
+
+template <class T>
+void EmbeddingTables<T>::keep_rows(MatrixView<const T> x, Workspace<T>& workspace, index_t begin,
+                                   index_t end, index_t to_row, bool near) {
+  const index_t stride = columns();
+  T* to = kept_.data() + to_row * stride;
+  for (const Use& use : uses_) {
+    const MatrixView<const T> ids = use.ids(x, begin, end);
+    const MatrixView<const T> delta = delta_of(use, workspace, begin, end, near);
+    copy_rows(ids, MatrixView<T>(to, ids.rows, ids.cols, stride));
+    copy_rows(delta, MatrixView<T>(to + ids.cols, delta.rows, delta.cols, stride));
+    to += ids.cols + delta.cols;
+  }
+}
+
+template <class T>
+void EmbeddingTables<T>::take_rows(MatrixView<T> to) const {
+  copy_rows(MatrixView<const T>(kept_.data(), kept_rows_, to.cols), to);
+}
+
+template <class T>
+void EmbeddingTables<T>::add_rows(MatrixView<const T> rows, T* gradients) {
+  std::vector<index_t> first;  // of each embedding's columns
+  index_t next = 0;
+  for (const Use& use : uses_) {
+    first.push_back(next);
+    next += use.source.columns + use.layer->units();
+  }
+  for (Table& table : tables_) {
+    if (!trained(table)) continue;
+    for (const std::size_t place : table.uses) {
+      const Use& use = uses_[place];
+      const T* const ids = rows.data + first[place];
+      const index_t count = use.source.columns;
+      add(table, *use.layer->table(), {ids, rows.rows, count, rows.stride},
+          {ids + count, rows.rows, use.layer->units(), rows.stride}, gradients);
+    }
+  }
+}
+
+#define DENSECORE_INSTANTIATE(T, ...) template class EmbeddingTables<T>;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/dtypes.h"
 #include "layers/lookup.h"
 #include "objectives/optimizer.h"
 
@@ -91,7 +92,9 @@ void step_of_array(const Update<T>& update, const ParameterBlock& block, T* grad
     table.gradients.average(size, update.momentum, p, update.average + block.offset);
 }
 
-template void step_of_array(const Update<float>&, const ParameterBlock&, float*);
-template void step_of_array(const Update<double>&, const ParameterBlock&, double*);
+#define DENSECORE_INSTANTIATE(T, ...) \
+  template void step_of_array(const Update<T>&, const ParameterBlock&, T*);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

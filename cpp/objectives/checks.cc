@@ -7,6 +7,8 @@
 #include <string>
 #include <type_traits>
 
+#include "base/dtypes.h"
+
 namespace densecore {
 namespace {
 
@@ -97,10 +99,11 @@ void copy_labels(const char* name, const Number* from, index_t distance, index_t
          "class numbers 0 to " + std::to_string(classes - 1) + ", one per output");
 }
 
-template void check_targets(const LossEntry<float>&, MatrixView<const float>);
-template void check_targets(const LossEntry<double>&, MatrixView<const double>);
-template void check_weights(const float*, index_t);
-template void check_weights(const double*, index_t);
+#define DENSECORE_INSTANTIATE(T, ...)                                    \
+  template void check_targets(const LossEntry<T>&, MatrixView<const T>); \
+  template void check_weights(const T*, index_t);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 #define DENSECORE_INSTANTIATE(Number) \
   template void copy_labels(const char*, const Number*, index_t, index_t, index_t, std::int32_t*);
 DENSECORE_INSTANTIATE(float)

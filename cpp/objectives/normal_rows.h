@@ -44,12 +44,12 @@ class NormalRows {
   // Actions and the logarithms of their densities, from the noise that they are made of: exact for
   // a squashed action, too, where the action itself has lost what made it differ from 1.
   void sample(const Numbers& noise, Numbers& action, Numbers& log_prob) const;
-  // Of a cost through a sample: `by_action` (rows, cols), and `by_log_prob` (rows,) of the sample's
+  // The gradient of a cost, by `by_action` (rows, cols) and `by_log_prob` (rows,) of the sample's
   // own density; either may be empty.
   NormalGradient sample_gradient(const Numbers& noise, const Numbers& by_action,
                                  const Numbers& by_log_prob) const;
 
-  // Of given actions. A squashed one of +-1 counts as the number of its dtype next to it.
+  // Log-densities of actions. A squashed one of +-1 counts as the number of its dtype next to it.
   Numbers log_prob(const Numbers& action) const;
   NormalGradient log_prob_gradient(const Numbers& action, const Numbers& weight) const;
   // The squashed distribution's is an integral: the trapezoidal rule, which converges exponentially

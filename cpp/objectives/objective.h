@@ -127,7 +127,7 @@ class Objective {
   // gradients, as `head_factors` gives them for the batch.
   void head_rows(MatrixView<const T> output, const Targets<T>& targets, const double* factors,
                  MatrixView<T> gradient, double* sums) const;
-  // Of a batch the `batch_weight` of each head; 0 without a loss.
+  // The `batch_weight` of each head for a batch; 0 without a loss.
   void head_weights(const Targets<T>& targets, index_t rows, std::vector<double>& weights) const;
   // From these the factors of each head's loss, and of its gradient: `plain` without the head's
   // weight in the total loss, `weighted` with it.

@@ -23,9 +23,15 @@ void check_number(const char* name, double value, bool valid, const char* wanted
   throw std::invalid_argument(text.str());
 }
 
+std::uint64_t new_version() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
-OptimizerSettings::OptimizerSettings(const std::string& name) : name_(name) {
+OptimizerSettings::OptimizerSettings(const std::string& name)
+    : name_(name), version_(new_version()) {
   // Names and hyperparameters are the same in every table.
   const auto& entry = find_optimizer(*active_kernels().f64, name);
   for (int i = 0; i < entry.hyperparameter_count; ++i) {
@@ -69,6 +75,7 @@ void OptimizerSettings::set_gradient_steps(const GradientSteps& steps) {
   check_number("ema_overwrite_frequency", static_cast<double>(steps.ema_overwrite),
                steps.ema_overwrite >= 0, "an integer >= 1, or None");
   gradient_steps_ = steps;
+  version_ = new_version();
 }
 
 void OptimizerSettings::set_schedule(Schedule schedule) {

@@ -56,6 +56,8 @@ class OptimizerSettings {
   const GradientSteps& gradient_steps() const { return gradient_steps_; }
   // Throws std::invalid_argument for values out of range.
   void set_gradient_steps(const GradientSteps& steps);
+  // Another number after each change of them; no two objects have the same.
+  std::uint64_t version() const { return version_; }
   // An empty schedule removes the present one: the learning rate is then the hyperparameter.
   void set_schedule(Schedule schedule);
   bool scheduled() const { return scheduled_.load(std::memory_order_relaxed); }
@@ -69,6 +71,7 @@ class OptimizerSettings {
   std::vector<Hyperparameter> hyperparameters_;
   HyperparameterValues values_{};
   GradientSteps gradient_steps_;
+  std::uint64_t version_ = 0;
   // The learning rates of the steps from `first` on.
   struct Rates {
     std::int64_t first;
@@ -105,7 +108,7 @@ struct Update {
   // For optimizers with `descent` only.
   T rate() const { return static_cast<T>(scalars[0]); }
 
-  // Of a table at `begin`, with rows of `units`, the used ones: all others, and their states, stay
+  // Updates the used rows (of `units`) of a table at `begin`: the others, and their states, stay
   // as they are. Without an average, which would need all. Takes the thread's scratch memory.
   void apply_rows(index_t begin, index_t units, const UsedRows& used) const;
   void apply(index_t begin, index_t count) const { apply(begin, count, gradients + begin); }
@@ -156,6 +159,13 @@ class OptimizerState {
     advance(update);
     return update;
   }
+  // Counts a step that is p -= rate * g, and returns its rate.
+  double next_rate() {
+    const double rate = settings_->scheduled() ? settings_->values(steps)[0]
+                                               : settings_->hyperparameter_values()[0];
+    ++steps;
+    return rate;
+  }
   // The same in two parts: what is the same for all steps, and what a step adds.
   Update<T> make_update(T* parameters, const T* gradients);
   void advance(Update<T>& update);
@@ -169,7 +179,7 @@ class OptimizerState {
   bool simple() const {
     return entry_->array_step == ArrayStep::none && !settings_->gradient_steps().any();
   }
-  // The same step for an array whose rate or decay are others.
+  // The same step for an array with a rate or decay of its own.
   Update<T> update_of(const Update<T>& update, const Multipliers& multipliers) const;
   // Counts `count` steps `by_rows`, and writes the learning rate of each; returns their update, all
   // but the penalties. What it points to lives as long as the settings.

@@ -126,7 +126,8 @@ bool parse_number(std::string_view text, NumberStyle style, double* value) {
     }
     const std::size_t length = thousands_length(text.substr(i), style.thousands);
     if (length == 0) break;
-    if (grouped ? group != 3 : group == 0 || group > 3) return false;
+    // 0,110 is a decimal comma: no number of thousands begins with 0.
+    if (grouped ? group != 3 : group == 0 || group > 3 || text[0] == '0') return false;
     grouped = true;
     group = 0;
     i += length - 1;
@@ -176,14 +177,16 @@ bool parse_number(std::string_view text, NumberStyle style, double* value) {
 
 bool is_missing_marker(std::string_view text) {
   constexpr std::string_view markers[] = {
-      "na",       "n/a",      "nan",       "null", "none",    "#n/a",     "#na",       "<na>",
-      "-nan",     "nat",      "?",         ".",    "-",       "1.#qnan",  "-1.#ind",   "1.#ind",
-      "-1.#qnan", "#n/a n/a", "+nan",      "n.a.", "missing", "#value!",  "#div/0!",   "#ref!",
-      "#null!",   "#num!",    "#name?",    "nil",  "--",      "nan(ind)", "-nan(ind)", "\\n",
-      "(null)",   "n.d.",     "undefined", "..",   "..."};
+      "na",        "n/a",          "nan",          "null",        "none",      "#n/a",
+      "#na",       "<na>",         "-nan",         "nat",         "?",         ".",
+      "-",         "1.#qnan",      "-1.#ind",      "1.#ind",      "-1.#qnan",  "#n/a n/a",
+      "+nan",      "n.a.",         "missing",      "#value!",     "#div/0!",   "#ref!",
+      "#null!",    "#num!",        "#name?",       "nil",         "--",        "nan(ind)",
+      "-nan(ind)", "\\n",          "(null)",       "n.d.",        "undefined", "..",
+      "...",       "\xE2\x80\x93", "\xE2\x80\x94", "\xE2\x88\x92"};  // dashes and a minus
   if (text.empty()) return true;
   // Most texts are none, and their first letter says so.
-  constexpr std::string_view first_letters = "nNmMuU#<-+?.1\\(";
+  constexpr std::string_view first_letters = "nNmMuU#<-+?.1\\(\xE2";
   if (text.size() > 9 || first_letters.find(text[0]) == std::string_view::npos) return false;
   for (const std::string_view marker : markers)
     if (equal_ignoring_case(text, marker)) return true;
@@ -243,19 +246,36 @@ void skip_date_separators(Cursor& cursor) {
   for (int n = 0; n < 2 && is_date_separator(cursor.peek()); ++n) ++cursor.at;
 }
 
+bool to_days(int year, int month, int day, std::int64_t* days) {
+  constexpr int lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  if (month < 1 || month > 12 || day < 1 || day > lengths[month - 1]) return false;
+  *days = days_from_civil(year, month, day);
+  return true;
+}
+
 bool read_date(Cursor& cursor, DateOrder order, std::int64_t* days) {
   int first, second, third, month = month_named(cursor), day, year;
-  if (month != 0) {  // January 5, 2020
+  if (month != 0) {
     skip_date_separators(cursor);
-    if (cursor.number(2, &day) == 0) return false;
-    skip_date_separators(cursor);
-    const int digits = cursor.number(4, &third);
-    if (digits != 2 && digits != 4) return false;
-    year = full_year(digits, third);
+    const int length = cursor.number(4, &day);
+    if (length == 4 && cursor.done()) {  // January 2020
+      year = day, day = 1;
+    } else {  // January 5, 2020
+      if (length != 1 && length != 2) return false;
+      skip_date_separators(cursor);
+      const int digits = cursor.number(4, &third);
+      if (digits != 2 && digits != 4) return false;
+      year = full_year(digits, third);
+    }
   } else {
     const int digits = cursor.number(4, &first);
     if (digits == 0 || digits == 3) return false;
     const char separator = cursor.peek();
+    if (digits == 4 && is_digit(separator)) {  // 20200105T101500
+      if (cursor.number(2, &month) != 2 || cursor.number(2, &day) != 2 || cursor.peek() != 'T')
+        return false;
+      return to_days(first, month, day, days);
+    }
     if (!is_date_separator(separator)) return false;
     skip_date_separators(cursor);
     month = month_named(cursor);
@@ -268,7 +288,9 @@ bool read_date(Cursor& cursor, DateOrder order, std::int64_t* days) {
       year = full_year(length, third);
     } else {
       if (separator == ' ' || separator == ',') return false;
-      if (cursor.number(2, &second) == 0 || !cursor.take(separator)) return false;
+      if (cursor.number(2, &second) == 0) return false;
+      if (digits == 4 && cursor.done()) return to_days(first, second, 1, days);  // 2020-01
+      if (!cursor.take(separator)) return false;
       const int length = cursor.number(4, &third);
       if (digits == 4) {  // 2020-01-05
         if (length == 0 || length > 2) return false;
@@ -282,19 +304,17 @@ bool read_date(Cursor& cursor, DateOrder order, std::int64_t* days) {
       }
     }
   }
-  constexpr int lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  if (month < 1 || month > 12 || day < 1 || day > lengths[month - 1]) return false;
-  *days = days_from_civil(year, month, day);
-  return true;
+  return to_days(year, month, day, days);
 }
 
-// hh:mm[:ss[.fraction]][ am | pm][Z | +hh[:mm]]
+// hh:mm[:ss[.fraction]] or without colons,[ am | pm][Z | +hh[:mm]]
 bool read_time(Cursor& cursor, double* seconds) {
   int hour, minute, second = 0;
   double fraction = 0;
-  if (cursor.number(2, &hour) == 0 || !cursor.take(':') || cursor.number(2, &minute) != 2)
-    return false;
-  if (cursor.take(':')) {
+  if (cursor.number(2, &hour) == 0) return false;
+  const bool compact = is_digit(cursor.peek());  // hhmm[ss]
+  if ((!compact && !cursor.take(':')) || cursor.number(2, &minute) != 2) return false;
+  if (compact ? is_digit(cursor.peek()) : cursor.take(':')) {
     if (cursor.number(2, &second) != 2) return false;
     if (cursor.take('.') || cursor.take(',')) {
       double unit = 0.1;

@@ -227,7 +227,7 @@ Data<T> Ensemble<T>::rows_of(Worker& worker, const MemberData<T>& given, int mem
   Data<T> rows;
   rows.x = matrix(data.x, to.x);
   if (data.targets.values) rows.targets.values = matrix(data.targets.values, to.values);
-  // Of several outputs there may be several of each, one after another.
+  // With several outputs there may be several of each, one after another.
   const auto arrays = [&](const auto* from, index_t number, index_t distance, auto& buffer) {
     reserve(buffer, number * count);
     for (index_t k = 0; k < number; ++k)

@@ -62,7 +62,7 @@ class Ensemble {
   }
   const std::shared_ptr<AlignedBuffer<T>>& states() const { return states_; }
   index_t state_count() const { return state_count_; }
-  // Of shuffles, dropout and noise; one for each member.
+  // The seeds of shuffles, dropout and noise, one for each member.
   std::vector<std::uint64_t> seeds;
 
   // `settings`: one object for each member.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/dtypes.h"
+
 namespace densecore {
 
 template <class T>
@@ -16,8 +18,9 @@ void predict_rows(Executor& executor, Network<T>& network, const RowSource<T>& s
   }
 }
 
-template void predict_rows(Executor&, Network<float>&, const RowSource<float>&, MatrixView<float>);
-template void predict_rows(Executor&, Network<double>&, const RowSource<double>&,
-                           MatrixView<double>);
+#define DENSECORE_INSTANTIATE(T, ...) \
+  template void predict_rows(Executor&, Network<T>&, const RowSource<T>&, MatrixView<T>);
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
+#undef DENSECORE_INSTANTIATE
 
 }  // namespace densecore

@@ -57,9 +57,12 @@ double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std:
       executor.check(row_work * static_cast<double>(count));
     }
   }
-  if (batch.x.rows == 1 && network_->trains_single_row(objective_, batch.targets, optimizer_)) {
-    sum = network_->train_row(objective_, batch.x, batch.targets, optimizer_, nullptr);
-    return sum.loss / objective_.divisor(sum.weight);
+  if (batch.x.rows == 1) {
+    if (!network_->is_current(row_step_, optimizer_))
+      row_step_ = network_->row_step(objective_, optimizer_);
+    if (row_step_.possible && (row_step_.weights || batch.targets.weight == nullptr))
+      return network_->train_row(row_step_, batch.x.data, batch.targets, optimizer_) /
+             row_step_.divisor;
   }
   for (; steps > 0; --steps)
     sum = network_->train(executor, objective_, batch.x, batch.targets, optimizer_, true);

@@ -139,6 +139,7 @@ class Trainer {
   OptimizerState<T> optimizer_;
   std::vector<Metric<T>> metrics_;
   std::uint64_t seed_;
+  RowStep<T> row_step_;
   AlignedBuffer<T> batch_x_, batch_values_, batch_weight_, outputs_, best_;
   AlignedBuffer<std::int32_t> batch_labels_;
   std::atomic<index_t>* rows_done_ = nullptr;  // of the running `fit`

@@ -1,7 +1,9 @@
 // The vectors of AVX2 with FMA: 8 floats or 4 doubles, and 4 floats for what is narrower. The level
 // avx2 computes with them, and avx512 where its own would be half empty: they wait less for each
-// other. Tails are loaded under a mask and stored in halves, because AVX2's masked stores are
-// microcoded on several processors. Within the level avx512 they have its masks and its `scale`.
+// other. Tails are loaded under a mask and stored in halves: AVX2's masked stores are microcoded on
+// several processors, and what AVX-512's have stored cannot be loaded before it is in the cache,
+// which single rows of small networks would wait for. Within the level avx512 they have its masks
+// for loads, and its `scale`.
 #pragma once
 
 #include <immintrin.h>
@@ -14,6 +16,13 @@ namespace {
 // Eight or four lanes of ones, then zeros: a mask of the first n lanes starts at lane (width - n).
 alignas(32) constexpr std::int32_t lanes_i32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 alignas(32) constexpr std::int64_t lanes_i64[8] = {-1, -1, -1, -1};
+
+// The number of a lane for `spread`, from memory to all lanes: from a general register it would be
+// a shuffle of its own.
+constexpr std::int32_t numbers_i32[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+alignas(16) constexpr std::int32_t four_numbers_i32[4][4] = {
+    {0, 0, 0, 0}, {1, 1, 1, 1}, {2, 2, 2, 2}, {3, 3, 3, 3}};
+constexpr std::int64_t pair_numbers_i64[4] = {0x100000000, 0x300000002, 0x500000004, 0x700000006};
 
 #ifdef __AVX512VL__
 inline __mmask8 first_lanes_mask(std::ptrdiff_t n) { return static_cast<__mmask8>((1u << n) - 1); }
@@ -32,14 +41,12 @@ struct F32x4 {
   static F32x4 load_partial(const T* p, std::ptrdiff_t n) {
     return {_mm_maskz_loadu_ps(first_lanes_mask(n), p)};
   }
-  void store_partial(T* p, std::ptrdiff_t n) const {
-    _mm_mask_storeu_ps(p, first_lanes_mask(n), v);
-  }
 #else
   static F32x4 load_partial(const T* p, std::ptrdiff_t n) {
     const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(lanes_i32 + (8 - n)));
     return {_mm_maskload_ps(p, first)};
   }
+#endif
   void store_partial(T* p, std::ptrdiff_t n) const {
     __m128 rest = v;
     if (n & 2) {
@@ -49,7 +56,6 @@ struct F32x4 {
     }
     if (n & 1) _mm_store_ss(p, rest);
   }
-#endif
   void store(T* p) const { _mm_storeu_ps(p, v); }
   static F32x4 set(T x) { return {_mm_set1_ps(x)}; }
   // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
@@ -79,12 +85,19 @@ struct F32x4 {
   friend F32x4 low_bits_to_exponent(F32x4 a) {
     return {_mm_castsi128_ps(_mm_slli_epi32(_mm_castps_si128(a.v), 23))};
   }
+  friend F32x4 split(F32x4 x, F32x4& e) {
+    const __m128i bits = _mm_castps_si128(x.v);
+    e.v = _mm_cvtepi32_ps(_mm_sub_epi32(_mm_srli_epi32(bits, 23), _mm_set1_epi32(127)));
+    const __m128i mantissa = _mm_and_si128(bits, _mm_set1_epi32(0x007fffff));
+    return {_mm_castsi128_ps(_mm_or_si128(mantissa, _mm_set1_epi32(0x3f800000)))};
+  }
 #ifdef __AVX512VL__
   friend F32x4 scale(F32x4 a, F32x4 n) { return {_mm_scalef_ps(a.v, n.v)}; }
 #endif
   // Lane k in every lane.
   friend F32x4 spread(F32x4 a, std::ptrdiff_t k) {
-    return {_mm_permutevar_ps(a.v, _mm_set1_epi32(static_cast<int>(k)))};
+    const auto* const number = reinterpret_cast<const __m128i*>(four_numbers_i32[k]);
+    return {_mm_permutevar_ps(a.v, _mm_load_si128(number))};
   }
   // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
   friend void zip(F32x4 a, F32x4 b, F32x4& low, F32x4& high) {
@@ -105,15 +118,13 @@ struct F32x8 {
   static F32x8 load_partial(const T* p, std::ptrdiff_t n) {
     return {_mm256_maskz_loadu_ps(first_lanes_mask(n), p)};
   }
-  void store_partial(T* p, std::ptrdiff_t n) const {
-    _mm256_mask_storeu_ps(p, first_lanes_mask(n), v);
-  }
 #else
   static F32x8 load_partial(const T* p, std::ptrdiff_t n) {
     const __m256i first =
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes_i32 + (width - n)));
     return {_mm256_maskload_ps(p, first)};
   }
+#endif
   void store_partial(T* p, std::ptrdiff_t n) const {
     __m128 half = _mm256_castps256_ps128(v);
     if (n & 4) {
@@ -128,7 +139,6 @@ struct F32x8 {
     }
     if (n & 1) _mm_store_ss(p, half);
   }
-#endif
   void store(T* p) const { _mm256_storeu_ps(p, v); }
   Half lower() const { return {_mm256_castps256_ps128(v)}; }
   static F32x8 set(T x) { return {_mm256_set1_ps(x)}; }
@@ -172,7 +182,7 @@ struct F32x8 {
 #endif
   // Lane k in every lane.
   friend F32x8 spread(F32x8 a, std::ptrdiff_t k) {
-    return {_mm256_permutevar8x32_ps(a.v, _mm256_set1_epi32(static_cast<int>(k)))};
+    return {_mm256_permutevar8x32_ps(a.v, _mm256_set1_epi32(numbers_i32[k]))};
   }
   // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
   friend void zip(F32x8 a, F32x8 b, F32x8& low, F32x8& high) {
@@ -194,15 +204,13 @@ struct F64x4 {
   static F64x4 load_partial(const T* p, std::ptrdiff_t n) {
     return {_mm256_maskz_loadu_pd(first_lanes_mask(n), p)};
   }
-  void store_partial(T* p, std::ptrdiff_t n) const {
-    _mm256_mask_storeu_pd(p, first_lanes_mask(n), v);
-  }
 #else
   static F64x4 load_partial(const T* p, std::ptrdiff_t n) {
     const __m256i first =
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes_i64 + (width - n)));
     return {_mm256_maskload_pd(p, first)};
   }
+#endif
   void store_partial(T* p, std::ptrdiff_t n) const {
     __m128d half = _mm256_castpd256_pd128(v);
     if (n & 2) {
@@ -212,7 +220,6 @@ struct F64x4 {
     }
     if (n & 1) _mm_store_sd(p, half);
   }
-#endif
   void store(T* p) const { _mm256_storeu_pd(p, v); }
   static F64x4 set(T x) { return {_mm256_set1_pd(x)}; }
   // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
@@ -256,7 +263,7 @@ struct F64x4 {
   friend F64x4 scale(F64x4 a, F64x4 n) { return {_mm256_scalef_pd(a.v, n.v)}; }
 #endif
   friend F64x4 spread(F64x4 a, std::ptrdiff_t k) {
-    const __m256i pair = _mm256_set1_epi64x((2 * k + 1) << 32 | 2 * k);
+    const __m256i pair = _mm256_set1_epi64x(pair_numbers_i64[k]);
     return {_mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(a.v), pair))};
   }
   friend void zip(F64x4 a, F64x4 b, F64x4& low, F64x4& high) {
@@ -265,6 +272,21 @@ struct F64x4 {
     high.v = _mm256_permute2f128_pd(even, odd, 0x31);
   }
 };
+
+// The lanes, times `weight`, added in double precision and by halves.
+inline double sum_by_halves(F64x4 a, double weight) {
+  const F64x4 w = a * F64x4::set(weight);
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(w.v), _mm256_extractf128_pd(w.v, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+inline double sum_by_halves(F32x4 a, double weight) {
+  return sum_by_halves(F64x4{_mm256_cvtps_pd(a.v)}, weight);
+}
+inline double sum_by_halves(F32x8 a, double weight) {
+  const F64x4 w = F64x4::set(weight), low = {_mm256_cvtps_pd(_mm256_castps256_ps128(a.v))},
+              high = {_mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1))};
+  return sum_by_halves(w * low + w * high, 1);
+}
 
 // Row i, column j to row j, column i: first within the halves of vectors, then the halves, one
 // instruction a vector and stage.

@@ -67,7 +67,7 @@ struct VecF32 {
   }
   // Lane k in every lane.
   friend VecF32 spread(VecF32 a, std::ptrdiff_t k) {
-    return {_mm512_permutexvar_ps(_mm512_set1_epi32(static_cast<int>(k)), a.v)};
+    return {_mm512_permutexvar_ps(_mm512_set1_epi32(numbers_i32[k]), a.v)};
   }
   // The lanes of a and b alternately: the first half of both in `low`, the second in `high`.
   friend void zip(VecF32 a, VecF32 b, VecF32& low, VecF32& high) {
@@ -194,6 +194,18 @@ inline void transpose_block(VecF64 (&r)[8]) {
 inline void widen(VecF32 a, VecF64 (&out)[2]) {
   out[0].v = _mm512_cvtps_pd(_mm512_castps512_ps256(a.v));
   out[1].v = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1));
+}
+
+// The lanes, times `weight`, added in double precision and by halves.
+inline double sum_by_halves(VecF64 a, double weight) {
+  const VecF64 w = a * VecF64::set(weight);
+  return sum_by_halves(w.lower() + F64x4{_mm512_extractf64x4_pd(w.v, 1)}, 1);
+}
+inline double sum_by_halves(VecF32 a, double weight) {
+  VecF64 half[2];
+  widen(a, half);
+  const VecF64 w = VecF64::set(weight);
+  return sum_by_halves(w * half[0] + w * half[1], 1);
 }
 
 }  // namespace

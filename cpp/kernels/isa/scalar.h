@@ -7,8 +7,13 @@
 
 namespace {
 
+#if defined(DENSECORE_ORACLE)  // not chosen on such processors: less code, and the same bits
+constexpr int tile_rows = 2;
+constexpr int tile_vectors = 2;
+#else
 constexpr int tile_rows = 4;
 constexpr int tile_vectors = 4;
+#endif
 
 template <class Element, class Bits, int mantissa_bits, int exponent_bias>
 struct Scalar {

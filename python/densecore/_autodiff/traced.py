@@ -1,4 +1,4 @@
-"""An array that remembers how it was computed, and the way back through that.
+"""An array that records how it was computed, and the backward pass through that record.
 
 NumPy hands its functions over to `Traced` by its protocols: a loss is written with NumPy's
 functions, with those of ``densecore.ops``, or with operators, and knows nothing of derivatives.
@@ -24,7 +24,7 @@ class Traced(NDArrayOperatorsMixin):
     ----------
     value : ndarray
     sources : list of (Traced, callable), optional
-        What it was computed from, each with its way back.
+        What it was computed from, each with the backward function to it.
     """
 
     #: ufunc → rule, and function → what stands in for it; filled by the modules with the rules.

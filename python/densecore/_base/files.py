@@ -95,8 +95,10 @@ def atomic_writer(path: StrPath) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.chmod(temporary, _permissions(target))
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename is None:  # a full disk: name the file
+            error.filename = os.fspath(path)
         raise
     _sync_directory(directory)

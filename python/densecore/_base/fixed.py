@@ -1,4 +1,4 @@
-"""Objects whose attributes are set once: they describe something that has been built of them."""
+"""Objects whose attributes are set once: a model is built with their values."""
 
 from typing import Any
 

@@ -16,9 +16,9 @@ _local = threading.local()  # a thread's own source, within `fixed`
 
 
 def set_global(seed: int | None) -> None:
-    """Later fresh seeds follow from this one and their number; with None, from the system."""
+    """Draw later fresh seeds from a generator with this seed; with None, from the system."""
     with imports:
-        import random  # most programs name no seed here
+        import random  # here: most programs set no global seed
 
     global _source
     _source = None if seed is None else random.Random(seed)

@@ -35,10 +35,25 @@ class Source(Protocol):
         ...
 
 
-class Arrays:
-    """Batches of rows of arrays; with `shuffle` in the order that the core would take them."""
+class Passes:
+    """Data of known length: an epoch of fewer steps goes on where the one before it has ended.
+
+    The data starts again, in another order when it is shuffled, after its last batch, which ends
+    its epoch, as in Keras: otherwise batches behind the first `steps` would never be seen.
+    """
 
     exhausted = False
+    #: The number of the first epoch; set before that.
+    began = 0
+
+    def pass_of(self, number: int, there: int, steps: int) -> tuple[int, range]:
+        """Which pass over the data an epoch belongs to, counted as epochs, and its batches."""
+        passes, part = divmod(number - self.began, -(-there // steps))
+        return self.began + passes, range(part * steps, min((part + 1) * steps, there))
+
+
+class Arrays(Passes):
+    """Batches of rows of arrays; with `shuffle` in the order that the core would take them."""
 
     def __init__(self, data: Data, batch_size: int, shuffle: bool, steps: int | None) -> None:
         self.data = data
@@ -65,9 +80,14 @@ class Arrays:
     def order_of(self, number: int, seed: int) -> Iterator[Any]:
         """Which rows the batches of an epoch have: a slice each, or numbers of rows."""
         rows, size = len(self.data.x), self.batch_size
+        there = -(-rows // size)
+        steps = self.steps or there
+        number, batches = self.pass_of(number, there, steps)
         order = self.whole_order(number, seed)
-        for begin in islice(range(0, rows, size), self.steps):
-            part = slice(begin, min(begin + size, rows))
+        if self.order is not None:  # the epoch's own
+            batches = range(steps)
+        for batch in batches:
+            part = slice(batch * size, min((batch + 1) * size, rows))
             yield part if order is None else order[part]
 
     def epoch(self, number: int, seed: int) -> Iterator[Batch]:
@@ -75,11 +95,10 @@ class Arrays:
             yield self.data.batch(which)
 
 
-class Indexed:
+class Indexed(Passes):
     """Batches of an object with ``len`` and an index, such as keras.utils.PyDataset or a list."""
 
     rows: int | None = None
-    exhausted = False
 
     def __init__(self, batches: Any, convert: Convert, shuffle: bool, steps: int | None) -> None:
         self._batches = batches
@@ -101,8 +120,9 @@ class Indexed:
 
     def epoch(self, number: int, seed: int) -> Iterator[Batch]:
         there = len(self._batches)
+        number, batches = self.pass_of(number, there, self.steps or there)
         order = core.permutation(there, seed, number) if self._shuffle else np.arange(there)
-        for step, index in enumerate(order[: self.steps]):
+        for step, index in enumerate(order[batches.start : batches.stop]):
             yield _converted(self._convert, self._batches[int(index)], step)
         ended = getattr(self._batches, "on_epoch_end", None)
         if callable(ended):

@@ -113,9 +113,7 @@ def _class_factors(y: Array, class_weight: Mapping[int, float]) -> NDArray[np.fl
         labels = (y[:, 0] > 0.5).astype(np.int32)
     table = np.zeros(int(labels.max()) + 1)
     for label in np.unique(labels):
-        if int(label) not in class_weight:
-            raise ValueError(f"class_weight: found no factor for class {label}, wanted one each")
-        factor = class_weight[int(label)]
+        factor = class_weight.get(int(label), 1.0)  # as in Keras
         wanted = f"class_weight: found {factor!r} for class {label}, wanted a finite number >= 0"
         try:
             table[label] = factor

@@ -176,17 +176,17 @@ class Weights:
         return np.asarray(found[()])
 
     def fitting(self, found: Any, shape: tuple[int, ...]) -> Array:
-        """One array, of the shape that is wanted, or with numbers for the features of rows that
-        have several dimensions.
+        """One array, of the shape that is wanted, or a normalisation's one number, or those of
+        the features of rows that have several dimensions.
 
         Raises
         ------
         ValueError
             As of `read`.
         """
-        fewer = len(shape) == 1 and found.ndim == 1 and 0 < found.size < shape[0]
+        fewer = len(shape) == 1 and found.ndim <= 1 and 0 < (found.size or 0) < shape[0]
         if fewer and shape[0] % found.size == 0 and "normalization" in str(found.name):
-            return np.tile(self.read(found, found.shape), shape[0] // found.size)
+            return np.tile(self.read(found, found.shape).ravel(), shape[0] // found.size)
         if len(shape) == 1 and found.ndim > 1 and found.size == shape[0]:
             return self.read(found, found.shape).ravel()  # as of PReLU
         return self.read(found, shape)

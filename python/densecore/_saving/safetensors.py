@@ -29,7 +29,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 _MAX_HEADER = 16 * 1024 * 1024
 _MAX_TENSORS = 10_000
-# Of JSON in a header or in its metadata: each becomes a Python object. A tensor has 8 of them.
+# JSON values in a header or in its metadata, each a Python object; a tensor has 8 of them.
 _MAX_VALUES = 200_000
 _MAX_ELEMENTS = 2**48
 # Data starts at a multiple of this, so that a memory map of the file has aligned arrays.

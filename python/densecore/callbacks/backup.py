@@ -25,7 +25,7 @@ _FILE = "training.safetensors"
 
 
 class BackupAndRestore(Callback):
-    """Make a training that is killed go on where it was, to the bit, when it is started again.
+    """Let a killed training resume where it was, with the same bits, when it is started again.
 
     After each epoch parameters, optimizer state, counters, the history so far and the state of all
     other callbacks are written to one file, which appears whole or not at all. ``fit`` with the
@@ -218,7 +218,7 @@ class _Training:
         training = read["training"]
         within = training.get("within", {"steps": 0, "totals": []})
         self.epoch = checks.integer("epoch", training["epoch"], -1, 2**62)
-        # Of the next epoch: the steps that are made, and what each added up to.
+        # The steps of the next epoch that are made already, and their sums.
         self.steps = checks.integer("steps", within["steps"], 0, 2**62)
         self.totals = [_totals(entry) for entry in within["totals"]]
         self.stopped = checks.flag("stopped", training["stopped"])

@@ -42,7 +42,7 @@ class History(Callback):
         self.epoch = [] if epoch is None else epoch
         self.params = params or {}
         self.message = ""
-        # Of the model's metrics, whether they should grow; other numbers go by their names.
+        # For the model's metrics: whether they should grow. Other numbers go by their names.
         self.directions: dict[str, bool] = {}
         # The epochs of each number, as they were seen.
         self._epochs: dict[str, list[int]] = {}
@@ -96,7 +96,7 @@ class History(Callback):
         seen = self._epochs.get(name, [])
         if len(seen) == len(self.history[name]):
             return seen
-        # Of a history that was made by hand.
+        # The history was made by hand.
         missing = len(self.epoch) - len(self.history[name])
         if missing == 0:
             return self.epoch

@@ -11,7 +11,7 @@ import numpy as np
 
 from .workloads import Workload
 
-# Of a step, in multiply-adds: from so many to so many.
+# The range of a step's multiply-adds.
 KINDS = {"tiny": (1e1, 2e4), "small": (2e4, 2e6), "medium": (2e6, 1e8), "large": (1e8, 3e9)}
 BATCHES = [1, 1, 2, 4, 8, 10, 16, 32, 32, 50, 64, 100, 128, 200, 256, 500, 512, 1000, 2048]
 MOST_PARAMETERS = 30_000_000

@@ -54,14 +54,13 @@ class Workload:
 
     @property
     def multiply_adds(self) -> int:
-        """Of one step's matrix products: forward, weight gradients, input gradients; the first
-        layer needs none of the last."""
+        """Those of one step: forward, weight gradients, and input gradients of all but layer 1."""
         products = [inputs * units for inputs, units, _ in self.layers]
         return self.batch * (3 * sum(products) - products[0])
 
     @property
     def forward_multiply_adds(self) -> int:
-        """Of the prediction of one row."""
+        """Those of the prediction of one row."""
         return sum(inputs * units for inputs, units, _ in self.layers)
 
     @property

@@ -155,12 +155,19 @@ def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model
         ):
             continue  # its numbers are in the configuration
         if views:
-            values = arrays(entry, [view.shape for view in views])
+            shapes = [view.shape for view in views]
+            if isinstance(layer, layers.Normalization):
+                # Keras has a number, or one of each feature, where rows have more elements.
+                shapes = [layer.shape_of_numbers] * 2
+            values = arrays(entry, shapes)
             if values is None:
                 raise ValueError(
                     f"from_keras: layer {layer.name}: found no weights, wanted {len(views)} arrays"
                 )
-            layer.set_weights(values)
+            if isinstance(layer, layers.Normalization):
+                layer.take(*values)
+            else:
+                layer.set_weights(values)
     return model
 
 
@@ -299,7 +306,7 @@ def from_keras(source: Any, *, name: str | None = None) -> Model:
         found = by_entry.get(id(entry)) or []
         if len(found) < len(shapes):
             return None
-        # Of rows with several dimensions Keras has the features' numbers, we those of each element.
+        # For rows of several dimensions Keras has numbers for each feature, we for each element.
         return [
             np.tile(array, shape[0] // array.size)
             if array.ndim == len(shape) == 1 and array.size and shape[0] % array.size == 0

@@ -191,12 +191,15 @@ def _layer_normalization(c: Config) -> layers.Layer:
 
 
 def _normalization(c: Config) -> layers.Layer:
-    c.last_axis()
+    # One mean of all numbers: Keras has None in a model and an empty list in a file.
+    axis = c.config.get("axis", -1)
+    whole = axis is None or axis in ([], ())
+    c.pop("axis") if whole else c.last_axis()
     c.pop("input_mean")
     c.pop("input_variance")
     mean, variance = c.pop("mean"), c.pop("variance")
     invert = bool(c.pop("invert", False))
-    return layers.Normalization(mean=mean, variance=variance, invert=invert)
+    return layers.Normalization(None if whole else -1, mean, variance, invert)
 
 
 def _dropout(kind: Callable[[float], layers.Layer]) -> Callable[[Config], layers.Layer]:
@@ -216,7 +219,7 @@ def _flatten(c: Config) -> layers.Layer:
 
 
 def _einsum_dense(c: Config) -> layers.Layer:
-    """Of the products the one that `to_keras` writes: a factor for each feature."""
+    """The only product that is read: a factor for each feature, as `to_keras` writes it."""
     c.refuse(
         equation="ab,b->ab", activation="linear", bias_axes=None, kernel_constraint=None,
         kernel_regularizer=None, lora_rank=None, quantization_config=None,
@@ -283,6 +286,9 @@ def _lookup(kind: Callable[..., layers.Layer], text: bool) -> Callable[[Config],
         c.refuse(sparse=False, pad_to_max_tokens=False, idf_weights=None, encoding="utf-8")
         c.pop("vocabulary_dtype")
         c.pop("vocabulary_size")
+        # How unknown tokens are dealt to several numbers, which are refused below.
+        c.pop("oov_method")
+        c.pop("salt")
         vocabulary = c.pop("vocabulary")
         if not isinstance(vocabulary, list | tuple):
             raise ValueError(f"{c.place}: found no vocabulary in the configuration, wanted a list")

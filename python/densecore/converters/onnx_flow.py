@@ -14,7 +14,7 @@ from .onnx_operators import OPERATORS, compute
 
 #: What makes a label of probabilities, in skl2onnx's files.
 _DECISIONS = ("ArgMax", "ArgMin", "ArrayFeatureExtractor", "Binarizer", "LabelEncoder", "TopK")
-# Of TensorProto.DataType.
+# Numbers of TensorProto.DataType.
 _FLOATS, _INTEGERS = (1, 10, 11, 16), (6, 7)
 
 

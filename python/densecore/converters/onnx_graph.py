@@ -45,6 +45,7 @@ class Node:
 
     @property
     def place(self) -> str:
+        """What messages call the node."""
         return f"node {self.name or ', '.join(self.outputs)} ({self.operator})"
 
 
@@ -69,7 +70,7 @@ class Graph:
     metadata: dict[str, str]
 
 
-def _message(data: Any) -> Fields:
+def _message(data: memoryview | int) -> Fields:
     if not isinstance(data, memoryview):
         raise ValueError("found a number in place of a message")
     found: Fields = defaultdict(list)
@@ -86,7 +87,7 @@ def _integer(values: list[Any], default: int = 0) -> int:
     return pb.signed(int(values[-1])) if values else default
 
 
-def _tensor(data: Any) -> tuple[str, Array]:
+def _tensor(data: memoryview | int) -> tuple[str, Array]:
     """The name and the numbers of a TensorProto."""
     parts = _message(data)
     name = _text(parts[8])
@@ -120,7 +121,7 @@ def _tensor(data: Any) -> tuple[str, Array]:
     return name, values.reshape(shape).astype(np.float32 if native == "f2" else native)
 
 
-def _attribute(data: Any) -> tuple[str, Any]:
+def _attribute(data: memoryview | int) -> tuple[str, Any]:
     parts = _message(data)
     name, kind = _text(parts[1]), _integer(parts[20])
     if kind == 1:
@@ -140,7 +141,7 @@ def _attribute(data: Any) -> tuple[str, Any]:
     return name, None  # a graph, for instance
 
 
-def _node(data: Any) -> Node:
+def _node(data: memoryview | int) -> Node:
     parts = _message(data)
     inputs, outputs = ([bytes(each).decode() for each in parts[k]] for k in (1, 2))
     attributes = {key: value for key, value in map(_attribute, parts[5]) if value is not None}
@@ -148,7 +149,7 @@ def _node(data: Any) -> Node:
     return Node(operator, name, domain, inputs, outputs, attributes)
 
 
-def _value(data: Any) -> tuple[str, tuple[int | None, ...]]:
+def _value(data: memoryview | int) -> tuple[str, tuple[int | None, ...]]:
     """The name and the sizes of a ValueInfoProto."""
     parts = _message(data)
     sizes: list[int | None] = []

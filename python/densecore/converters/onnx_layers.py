@@ -34,6 +34,17 @@ _MERGES = {
 }  # fmt: skip
 
 
+def _of_vectors(rows: Sequence[Row]) -> Row | None:
+    """The shape that two rows of vectors have together, one of which has a number for each vector
+    or a vector for all of them; None for others."""
+    if [len(row) for row in rows] != [2, 2] or rows[0] == rows[1]:
+        return None
+    pairs = list(zip(*rows, strict=True))
+    return (
+        tuple(map(max, pairs)) if all(1 in pair or pair[0] == pair[1] for pair in pairs) else None
+    )
+
+
 @dataclass
 class Step:
     """A layer, or a function of symbols, with the values that it takes and makes.
@@ -356,6 +367,11 @@ class Reader:
         if len(values) < 2 or (node.operator not in _MERGES and node.operator not in PAIRS):
             return False
         row = max(rows, key=math.prod)
+        both = _of_vectors(rows) if node.operator in PAIRS else None
+        if both is not None:
+            self.fixed(node, row, both)
+            self.add(node, values, both, function=PAIRS[node.operator])
+            return True
         if any(each not in (row, (1,)) for each in rows):
             shown = " and ".join(map(str, rows))
             raise ValueError(f"{node.place}: found rows of shapes {shown}, wanted equal ones")

@@ -257,13 +257,19 @@ def _reduce(kind: str) -> Callable[["Reader", Node], list[Part]]:
             pool = layers.GlobalAveragePooling1D if kind == "mean" else layers.GlobalMaxPooling1D
             reader.fixed(node, row, after)
             return [Part(value, output, after, pool(keepdims=keep))]
+        function: Any = np.mean if kind == "mean" else np.sum
+        if len(row) == 2 and axes in ([1], [2]) and kind != "max":
+            axis = axes[0]
+            left = (1 if axis == 1 else row[0], 1 if axis == 2 else row[1])
+            after = left if keep else (row[2 - axis],)
+            reader.fixed(node, row, after)
+            return [Part(value, output, after, function=lambda x: function(x, axis, keepdims=keep))]
         if len(row) == 1 and axes == [1] and kind in ("mean", "sum"):
-            function: Any = np.mean if kind == "mean" else np.sum
             one: Row = (1,) if keep else ()
             return [Part(value, output, one, function=lambda x: function(x, axis=-1))]
         raise ValueError(
             f"{node.place}: found the axes {axes} of rows of shape {row}, wanted axis 1 of "
-            "vectors, or of rows (steps, features)"
+            "vectors, or one axis of rows (steps, features)"
         )
 
     return reduce

@@ -1,6 +1,6 @@
 """PyTorch modules as models. The caller has PyTorch; this file does not import it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import layers
 from .._base.lazy import imports
@@ -9,8 +9,11 @@ from ..models.sequential import Sequential
 from .torch_graph import from_layer_graph, from_traced, set_weights
 from .torch_layers import ACTIVATIONS, CONTAINERS, LAYERS, WITHOUT_EFFECT, Reader
 
+if TYPE_CHECKING:
+    from torch import nn
 
-def _is_stack(module: Any) -> bool:
+
+def _is_stack(module: "nn.Module") -> bool:
     """Whether a module is read without its ``forward``: it is a stack, or a module of PyTorch's
     own, which is refused by its name if it is no layer here."""
     kind = type(module).__name__
@@ -21,7 +24,7 @@ def _is_stack(module: Any) -> bool:
 
 
 def from_torch(
-    module: Any, *, optimizer: Any = None, loss: Any = None, metrics: Any = None,
+    module: "nn.Module", *, optimizer: Any = None, loss: Any = None, metrics: Any = None,
     name: str | None = None, input_shape: Any = None,
 ) -> Model:  # fmt: skip
     """The model of a PyTorch module: the same layers with copies of the weights.

@@ -266,15 +266,26 @@ def _reduced(kind: str) -> Callable[[list[Any], Options], Any]:
             return layers.GlobalAveragePooling1D(keepdims=keep)(x)
         if len(x.row) == 2 and axis == 1 and kind == "max":
             return layers.GlobalMaxPooling1D(keepdims=keep)(x)
+        if len(x.row) == 2 and kind != "max":
+            function = np.mean if kind == "mean" else np.sum
+            return function(x, axis=axis, keepdims=keep)
         if len(x.row) != 1 or kind == "max":
             raise ValueError(
-                f"found {kind} along {given} of rows of shape {x.row}, wanted vectors, or axis 1 "
+                f"found {kind} along {given} of rows of shape {x.row}, wanted vectors, or one axis "
                 "of rows (steps, features)"
             )
         result = np.mean(x, axis=-1) if kind == "mean" else np.sum(x, axis=-1)
         return result if keep else _as_number(result)
 
     return reduce
+
+
+def _cosines(taken: list[Any], options: Options) -> Any:
+    """Of vectors; PyTorch's smallest product of lengths, 1e-8, is Keras's 1e-12 here."""
+    dim = _option(taken, options, 2, "dim", 1)
+    if len(taken[0].row) != 1 or len(taken[1].row) != 1 or _axis(taken[0], dim) != 1:
+        raise ValueError(f"found dim={dim} of rows of shape {taken[0].row}, wanted vectors")
+    return _as_number(layers.Dot(1, normalize=True)(list(taken[:2])))
 
 
 def _parts(count: Callable[[Any, list[Any], Options], list[int]]) -> Any:
@@ -401,10 +412,10 @@ def _size(taken: list[Any], options: Options) -> Any:
 _OTHERS: Mapping[str, Callable[[list[Any], Options], Any]] = {
     "amax": _reduced("max"), "bmm": _products, "cat": _concatenated, "chunk": _parts(_chunks),
     "clamp": _clamped, "clip": _clamped, "concat": _concatenated, "concatenate": _concatenated,
-    "dropout": _dropped, "flatten": _flattened, "getattr": _attribute,
-    "getitem": _item, "glu": _gated, "hardtanh": _hard_tanh, "layer_norm": _layer_norm,
-    "matmul": _products, "max": _largest, "mean": _reduced("mean"), "narrow": _narrowed,
-    "normalize": _normalized, "permute": _permuted, "reshape": _viewed,
+    "cosine_similarity": _cosines, "dropout": _dropped, "flatten": _flattened,
+    "getattr": _attribute, "getitem": _item, "glu": _gated, "hardtanh": _hard_tanh,
+    "layer_norm": _layer_norm, "matmul": _products, "max": _largest, "mean": _reduced("mean"),
+    "narrow": _narrowed, "normalize": _normalized, "permute": _permuted, "reshape": _viewed,
     "rsub": lambda taken, _: taken[1] - taken[0], "size": _size,
     "split": _parts(_split_sizes), "squeeze": _squeezed, "stack": _stacked, "sum": _reduced("sum"),
     "transpose": _transposed, "unsqueeze": _unsqueezed, "view": _viewed,

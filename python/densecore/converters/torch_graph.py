@@ -1,7 +1,7 @@
 """PyTorch modules whose ``forward`` is more than a stack, as graphs of layers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import layers
 from .._base.lazy import imports
@@ -12,6 +12,9 @@ from ..models.functional import Functional
 from ..models.model import Model
 from .torch_functions import ACTIVATION_NAMES, FUNCTIONS, Numbers, call, without_row
 from .torch_layers import ACTIVATIONS, CONTAINERS, LAYERS, WITHOUT_EFFECT, Reader
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Shape = tuple[int, ...]
 
@@ -25,7 +28,7 @@ _POOLS: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def _features(module: Any) -> int | None:
+def _features(module: "nn.Module") -> int | None:
     """The features that a module takes, where it says so."""
     for name in ("in_features", "num_features", "num_channels"):
         if hasattr(module, name):
@@ -34,7 +37,7 @@ def _features(module: Any) -> int | None:
     return int(shape[0]) if shape is not None and len(shape) == 1 else None
 
 
-def _is_read_as_one(module: Any) -> bool:
+def _is_read_as_one(module: "nn.Module") -> bool:
     """Whether a stack has only what `Reader` knows wherever it stands: activations then become a
     part of the dense layers before them."""
     for child in module.children():
@@ -62,7 +65,7 @@ class GraphReader:
         self.dtypes: set[str] = set()
         self._made: dict[int, list[layers.Layer]] = {}
 
-    def module(self, place: str, module: Any, given: Sequence[Any]) -> list[Any]:
+    def module(self, place: str, module: "nn.Module", given: Sequence[Any]) -> list[Any]:
         """What a module makes of symbols; one that is called again has the same layers.
 
         Raises
@@ -83,6 +86,8 @@ class GraphReader:
             return [layers.Flatten()(x) if len(x.row) > 1 else x]
         if kind == "GLU":
             return [call(self, "glu", [x], {"dim": module.dim})]
+        if kind == "CosineSimilarity":
+            return [call(self, "cosine_similarity", list(given), {"dim": module.dim})]
         if kind == "Columns":
             return [x[:, module.first : module.last]]
         if kind in WITHOUT_EFFECT:
@@ -101,7 +106,7 @@ class GraphReader:
             x = layer(x)
         return [layers.Flatten()(x) if one else x]
 
-    def _layers(self, place: str, kind: str, module: Any) -> list[layers.Layer]:
+    def _layers(self, place: str, kind: str, module: "nn.Module") -> list[layers.Layer]:
         if kind == "Merge":
             options = {"axis": module.axis} if module.kind == "concatenate" else {}
             return [_MERGES[module.kind](**options)]
@@ -123,7 +128,7 @@ class GraphReader:
         self.dtypes |= reader.dtypes
         return reader.layers
 
-    def layer_graph(self, place: str, module: Any, given: Sequence[Any]) -> list[Any]:
+    def layer_graph(self, place: str, module: "nn.Module", given: Sequence[Any]) -> list[Any]:
         """What a graph of this package makes of symbols."""
         values = dict(zip(module.inputs, given, strict=True))
         for key, taken, made in module.calls:
@@ -169,7 +174,7 @@ def set_weights(weights: Sequence[tuple[layers.Layer, Mapping[str, Any]]]) -> No
             views[key][...] = array
 
 
-def from_layer_graph(module: Any, name: str | None) -> Model:
+def from_layer_graph(module: "nn.Module", name: str | None) -> Model:
     """The model of what `to_torch` makes of a graph."""
     reader = GraphReader()
     inputs = [
@@ -185,7 +190,7 @@ def from_layer_graph(module: Any, name: str | None) -> Model:
 # Any module, traced ---------------------------------------------------------------------------
 
 
-def from_traced(module: Any, input_shape: Any, name: str | None) -> Model:
+def from_traced(module: "nn.Module", input_shape: Any, name: str | None) -> Model:
     """The model of a module whose ``forward`` torch.fx follows.
 
     Parameters
@@ -202,9 +207,10 @@ def from_traced(module: Any, input_shape: Any, name: str | None) -> Model:
         import torch.fx
 
     class Tracer(torch.fx.Tracer):  # type: ignore[misc,name-defined,unused-ignore]
-        def is_leaf_module(self, child: Any, place: str) -> bool:
+        def is_leaf_module(self, child: "nn.Module", place: str) -> bool:
             kind = type(child).__name__
-            known = (*LAYERS, *ACTIVATIONS, *WITHOUT_EFFECT, "LayerGraph", "Flatten", "GLU")
+            known = (*LAYERS, *ACTIVATIONS, *WITHOUT_EFFECT, "LayerGraph", "Flatten", "GLU",
+                     "CosineSimilarity")  # fmt: skip
             return kind in known or bool(super().is_leaf_module(child, place))
 
         def iter(self, obj: Any) -> Any:

@@ -1,13 +1,16 @@
 """PyTorch's modules as layers. The caller has PyTorch; this file does not import it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import layers
 from ..activations import Activation
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 Array = NDArray[Any]
 
@@ -16,7 +19,7 @@ CONTAINERS = ("Sequential", "ModuleList")
 WITHOUT_EFFECT = ("Identity",)
 
 
-def array_of(place: str, tensor: Any) -> Array:
+def array_of(place: str, tensor: "Tensor") -> Array:
     """A tensor's numbers.
 
     Raises
@@ -33,20 +36,20 @@ def array_of(place: str, tensor: Any) -> Array:
     return np.asarray(tensor.detach().cpu().numpy())
 
 
-def _last_axis(place: str, module: Any) -> None:
+def _last_axis(place: str, module: "nn.Module") -> None:
     if module.dim not in (1, -1, None):  # None: 1 for vectors
         raise ValueError(f"{place}: found dim={module.dim}, wanted 1 or -1 (the features)")
 
 
 def _softmax(name: str) -> Callable[[str, Any], Activation]:
-    def make(place: str, module: Any) -> Activation:
+    def make(place: str, module: "nn.Module") -> Activation:
         _last_axis(place, module)
         return Activation(name)
 
     return make
 
 
-def _hard_tanh(place: str, module: Any) -> Activation:
+def _hard_tanh(place: str, module: "nn.Module") -> Activation:
     if (module.min_val, module.max_val) == (-1, 1):
         return Activation("hard_tanh")
     if module.min_val == 0 and module.max_val > 0:
@@ -57,13 +60,13 @@ def _hard_tanh(place: str, module: Any) -> Activation:
     )
 
 
-def _softplus(place: str, module: Any) -> Activation:
+def _softplus(place: str, module: "nn.Module") -> Activation:
     if module.beta != 1:
         raise ValueError(f"{place}: found beta={module.beta}, wanted 1")
     return Activation("softplus")  # above its threshold PyTorch's is x, within 2e-9
 
 
-def _clipped(place: str, module: Any) -> Activation:
+def _clipped(place: str, module: "nn.Module") -> Activation:
     return Activation(
         "relu",
         negative_slope=module.negative_slope,
@@ -72,7 +75,7 @@ def _clipped(place: str, module: Any) -> Activation:
     )
 
 
-def _threshold(place: str, module: Any) -> Activation:
+def _threshold(place: str, module: "nn.Module") -> Activation:
     if module.value != 0:
         raise ValueError(f"{place}: found value={module.value}, wanted 0")
     return Activation("relu", threshold=float(module.threshold))
@@ -163,7 +166,7 @@ class Reader:
         else:
             self.add(layers.Activation(activation), None)
 
-    def linear(self, place: str, module: Any) -> None:
+    def linear(self, place: str, module: "nn.Module") -> None:
         weight = array_of(f"{place}.weight", module.weight)
         arrays = {"kernel": weight.T}
         if module.bias is not None:
@@ -172,7 +175,7 @@ class Reader:
         layer = layers.Dense(len(weight), use_bias=module.bias is not None, trainable=trainable)
         self.add(layer, weight.shape[1], **arrays)
 
-    def _scaled(self, place: str, module: Any) -> tuple[dict[str, Any], dict[str, Array]]:
+    def _scaled(self, place: str, module: "nn.Module") -> tuple[dict[str, Any], dict[str, Array]]:
         """Arguments and arrays of what has a gamma and a beta."""
         arrays, given = {}, {}
         for key, name, argument in (("weight", "gamma", "scale"), ("bias", "beta", "center")):
@@ -184,7 +187,7 @@ class Reader:
         given["trainable"] = not tensors or any(each.requires_grad for each in tensors)
         return {**given, "epsilon": module.eps}, arrays
 
-    def batch_normalization(self, place: str, module: Any) -> None:
+    def batch_normalization(self, place: str, module: "nn.Module") -> None:
         if module.running_mean is None:
             raise ValueError(f"{place}: found track_running_stats=False, wanted True")
         if module.momentum is None:
@@ -195,7 +198,7 @@ class Reader:
         layer = layers.BatchNormalization(momentum=1 - module.momentum, **arguments)
         self.add(layer, module.num_features, **arrays)
 
-    def layer_normalization(self, place: str, module: Any) -> None:
+    def layer_normalization(self, place: str, module: "nn.Module") -> None:
         if len(module.normalized_shape) != 1:
             raise ValueError(
                 f"{place}: found normalized_shape={tuple(module.normalized_shape)}, wanted one size"
@@ -203,7 +206,7 @@ class Reader:
         arguments, arrays = self._scaled(place, module)
         self.add(layers.LayerNormalization(**arguments), module.normalized_shape[0], **arrays)
 
-    def rms_normalization(self, place: str, module: Any) -> None:
+    def rms_normalization(self, place: str, module: "nn.Module") -> None:
         if len(module.normalized_shape) != 1:
             raise ValueError(
                 f"{place}: found normalized_shape={tuple(module.normalized_shape)}, wanted one size"
@@ -216,17 +219,17 @@ class Reader:
         layer = layers.RMSNormalization(epsilon=float(epsilon), trainable=trainable)
         self.add(layer, scale.size, scale=scale)
 
-    def group_normalization(self, place: str, module: Any) -> None:
+    def group_normalization(self, place: str, module: "nn.Module") -> None:
         arguments, arrays = self._scaled(place, module)
         layer = layers.GroupNormalization(module.num_groups, **arguments)
         self.add(layer, module.num_channels, **arrays)
 
-    def prelu(self, place: str, module: Any) -> None:
+    def prelu(self, place: str, module: "nn.Module") -> None:
         slopes = array_of(f"{place}.weight", module.weight)
         layer = layers.PReLU(trainable=bool(module.weight.requires_grad))
         self.add(layer, len(slopes) if len(slopes) > 1 else None, scale=slopes)
 
-    def embedding(self, place: str, module: Any) -> None:
+    def embedding(self, place: str, module: "nn.Module") -> None:
         table = array_of(f"{place}.weight", module.weight)
         if getattr(module, "max_norm", None) is not None:
             raise ValueError(f"{place}: found max_norm={module.max_norm}, wanted None")
@@ -241,14 +244,14 @@ class Reader:
         self._units = int(units)
         self._folded = True
 
-    def unit_normalization(self, place: str, module: Any) -> None:
+    def unit_normalization(self, place: str, module: "nn.Module") -> None:
         self.add(layers.UnitNormalization(), None)
 
-    def scale(self, place: str, module: Any) -> None:
+    def scale(self, place: str, module: "nn.Module") -> None:
         scale = array_of(f"{place}.scale", module.scale)
         self.add(layers.Scale(trainable=module.scale.requires_grad), scale.size, scale=scale)
 
-    def periodic(self, place: str, module: Any) -> None:
+    def periodic(self, place: str, module: "nn.Module") -> None:
         names = ("frequencies", "phases", "kernel", "bias")
         arrays = {name: array_of(f"{place}.{name}", getattr(module, name)) for name in names}
         columns, further, frequencies = arrays["kernel"].shape
@@ -259,36 +262,36 @@ class Reader:
         self.add(layer, None, **arrays)
         self._wider += columns * further
 
-    def noise(self, place: str, module: Any) -> None:
+    def noise(self, place: str, module: "nn.Module") -> None:
         self.add(layers.GaussianNoise(module.stddev), None)
 
-    def gaussian_dropout(self, place: str, module: Any) -> None:
+    def gaussian_dropout(self, place: str, module: "nn.Module") -> None:
         self.add(layers.GaussianDropout(module.rate), None)
 
-    def alpha_dropout(self, place: str, module: Any) -> None:
+    def alpha_dropout(self, place: str, module: "nn.Module") -> None:
         self.add(layers.AlphaDropout(module.p), None)
 
-    def dropout(self, place: str, module: Any) -> None:
+    def dropout(self, place: str, module: "nn.Module") -> None:
         self.add(layers.Dropout(module.p), None)
 
-    def unflatten(self, place: str, module: Any) -> None:
+    def unflatten(self, place: str, module: "nn.Module") -> None:
         if module.dim != 1:
             raise ValueError(f"{place}: found dim={module.dim}, wanted 1 (the features)")
         self.add(layers.Reshape(tuple(module.unflattened_size)), None)
         self._folded = True
 
-    def flatten(self, place: str, module: Any) -> None:
+    def flatten(self, place: str, module: "nn.Module") -> None:
         if module.start_dim != 1 or module.end_dim != -1:
             raise ValueError(
                 f"{place}: found start_dim={module.start_dim}, end_dim={module.end_dim}, wanted 1 "
                 "and -1"
             )
-        # Of layers that look at each element alone the shape of a row is not known: a vector.
+        # Layers of single elements do not tell the shape of a row: a vector.
         if self._folded or not all(_element_by_element(layer) for layer in self.layers):
             self.add(layers.Flatten(), None)
             self._folded = False
 
-    def fixed_normalization(self, place: str, module: Any) -> None:
+    def fixed_normalization(self, place: str, module: "nn.Module") -> None:
         mean, factor, shift = (
             array_of(f"{place}.{key}", getattr(module, key)).astype(np.float64).ravel()
             for key in ("mean", "factor", "shift")
@@ -303,14 +306,14 @@ class Reader:
             raise ValueError(f"{place}: {error}") from None
         self.add(layer, len(factor))
 
-    def residual(self, place: str, module: Any) -> None:
+    def residual(self, place: str, module: "nn.Module") -> None:
         block = Reader()
         block.read(f"{place}.block", module.block)
         self.add(layers.Residual(block.layers or [layers.Identity()]), block.inputs)
         self.weights += block.weights
         self.dtypes |= block.dtypes
 
-    def read(self, place: str, module: Any) -> None:
+    def read(self, place: str, module: "nn.Module") -> None:
         """Read a module, and those that it holds.
 
         Raises

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from .._base import checks
 from .._base.dtypes import Array
-from .watch import watch
+from .watch import Waits, Watch
 
 
 @runtime_checkable
@@ -58,37 +58,82 @@ class Serial:
         """There is nothing to send."""
 
 
-class _Mpi:
-    """An intracommunicator of mpi4py: arrays are reduced where they lie."""
+class _Copy:
+    """A copy of an intracommunicator of mpi4py: arrays are reduced where they lie."""
+
+    def __init__(self, comm: Any, waits: Waits, watch: Watch) -> None:
+        mpi = sys.modules["mpi4py.MPI"]
+        self.rank, self.size = watch.rank, watch.size
+        self.watch = watch
+        self._waits = waits
+        self._comm = comm
+        self._in_place = mpi.IN_PLACE
+        self._allreduce = comm.Allreduce
+        self._error, self._cut = mpi.Exception, mpi.ERR_TRUNCATE
+
+    # An error of MPI leaves `since` as it is: the others may wait for this rank.
+    def allreduce_(self, buf: Array) -> None:
+        waits = self._waits
+        waits.count += 1
+        waits.since = monotonic()
+        try:
+            self._allreduce(self._in_place, buf)
+        except self._error as error:
+            self._explain(error)
+        waits.since = 0.0
+
+    def bcast_(self, buf: Array, root: int = 0) -> None:
+        self._waits.count += 1
+        self._waits.since = monotonic()
+        self._comm.Bcast(buf, root)
+        self._waits.since = 0.0
+
+    def sendrecv_(self, send: Array, receive: Array, peer: int) -> None:
+        self._waits.count += 1
+        self._waits.since = monotonic()
+        self._comm.Sendrecv(send, peer, 0, receive, peer, 0)
+        self._waits.since = 0.0
+
+    def _explain(self, error: Any) -> None:
+        """MPI says "message truncated" where another rank has added up something else."""
+        if error.Get_error_class() != self._cut:
+            raise error
+        raise ValueError(
+            f"comm: rank {self.rank} got numbers of another call in {self.watch.call}, wanted the "
+            "same calls in the same order on all ranks"
+        ) from error
+
+
+class _Mpi(_Copy):
+    """An intracommunicator of mpi4py, by two copies of it: this one is for arrays.
+
+    Attributes
+    ----------
+    talk : _Copy
+        For what ranks tell each other besides.
+    """
 
     def __init__(self, comm: Any) -> None:
         mpi = sys.modules["mpi4py.MPI"]
         if comm == mpi.COMM_NULL or comm.Is_inter():
             kind = "an intercommunicator" if comm != mpi.COMM_NULL else "MPI.COMM_NULL"
             raise ValueError(f"comm: found {kind}, wanted an intracommunicator of MPI")
-        self.rank: int = comm.Get_rank()
-        self.size: int = comm.Get_size()
-        self.key = comm
-        self._comm = comm
-        self._in_place = mpi.IN_PLACE
-        self._allreduce = comm.Allreduce
-        self._watch = watch(comm)
+        watch = Watch(comm)
+        self.given = comm
+        super().__init__(*watch.copies[0], watch)
+        self.talk = _Copy(*watch.copies[1], watch)
 
-    # An error of MPI leaves `since` as it is: the others may wait for this rank.
-    def allreduce_(self, buf: Array) -> None:
-        self._watch.since = monotonic()
-        self._allreduce(self._in_place, buf)
-        self._watch.since = 0.0
 
-    def bcast_(self, buf: Array, root: int = 0) -> None:
-        self._watch.since = monotonic()
-        self._comm.Bcast(buf, root)
-        self._watch.since = 0.0
+_mpis: dict[int, _Mpi] = {}
 
-    def sendrecv_(self, send: Array, receive: Array, peer: int) -> None:
-        self._watch.since = monotonic()
-        self._comm.Sendrecv(send, peer, 0, receive, peer, 0)
-        self._watch.since = 0.0
+
+def _mpi(comm: Any) -> _Mpi:
+    """That of a communicator; one for each, so that its ranks count their calls alike."""
+    handle = sys.modules["mpi4py.MPI"]._handleof(comm)
+    found = _mpis.get(handle)
+    if found is None or found.given != comm or not found.watch.copies:
+        found = _mpis[handle] = _Mpi(comm)
+    return found
 
 
 class _LikeMpi:
@@ -168,7 +213,7 @@ def as_comm(comm: Any = None) -> Comm:
         return Serial()
     for cls in type(comm).__mro__:
         if cls.__module__ == "mpi4py.MPI" and cls.__name__ == "Comm":
-            return _Mpi(comm)
+            return _mpi(comm)
     if "torch.distributed" in sys.modules:
         torch = sys.modules["torch"]
         process_group = getattr(torch.distributed, "ProcessGroup", ())

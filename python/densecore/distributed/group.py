@@ -8,6 +8,7 @@ import json
 import sys
 import zlib
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -45,6 +46,10 @@ class Group:
     def __init__(self, comm: Any, strict: bool = True) -> None:
         self.given = comm
         self.comm: Comm = as_comm(comm)
+        # What ranks tell each other is kept apart from arrays where the engine can.
+        self._talk: Comm = getattr(self.comm, "talk", self.comm)
+        #: Has the name of the call that this rank is in, as `call`.
+        self.noted: Any = getattr(self.comm, "watch", None) or SimpleNamespace()
         self.rank, self.size = self.comm.rank, self.comm.size
         self.order = "engine"
         self._strict = strict and self.size > 2 and self.size & (self.size - 1) == 0
@@ -91,14 +96,14 @@ class Group:
     def total(self, value: float) -> float:
         """The sum of one number of each rank."""
         found = np.array([value])
-        self.comm.allreduce_(found)
+        self._talk.allreduce_(found)
         return float(found[0])
 
     def vector(self, *values: float) -> Array:
         """Every rank's numbers, (size, numbers)."""
         found = np.zeros((self.size, len(values)))
         found[self.rank] = values
-        self.comm.allreduce_(found)
+        self._talk.allreduce_(found)
         return found
 
     # Texts ----------------------------------------------------------------------------------------
@@ -106,12 +111,15 @@ class Group:
     def gather(self, data: bytes) -> list[bytes]:
         """Every rank's bytes."""
         lengths = self.vector(float(len(data)))[:, 0].astype(np.int64)
+        if (lengths < 0).any():
+            raise ValueError(f"comm: rank {self.rank} got numbers of another call, wanted the same "
+                             "calls in the same order on all ranks")  # fmt: skip
         ends = np.cumsum(-(-lengths // 4))
         words = np.zeros(int(ends[-1]))
         own = np.frombuffer(data + b"\0" * (-len(data) % 4), "<u4")
         words[ends[self.rank] - len(own) : ends[self.rank]] = own
         if len(words):
-            self.comm.allreduce_(words)
+            self._talk.allreduce_(words)
         parts = np.split(words.astype("<u4"), ends[:-1])
         return [part.tobytes()[:length] for part, length in zip(parts, lengths, strict=True)]
 
@@ -182,6 +190,10 @@ class Group:
         print(f"rank {self.rank}: {type(error).__name__}: {_text(error)}", file=sys.stderr)
         mpi.COMM_WORLD.Abort(1)
 
+    def enter(self, call: str) -> None:
+        """Note the call that this rank makes: it is named when the rank waits for too long."""
+        self.noted.call = call
+
     def begin(self, call: str) -> None:
         """Raise on all ranks when they are not all about to make this call.
 
@@ -193,7 +205,8 @@ class Group:
             Which rank makes another call.
         """
         if self.size > 1:
-            found = self.vector(float(zlib.crc32(call.encode())))
+            # Less than zero, which no rank takes for the length of a text.
+            found = self.vector(-1.0 - zlib.crc32(call.encode()))
             if (found != found[0]).any():
                 self.agree({"call": call})
 
@@ -229,14 +242,16 @@ class Group:
                 )
 
 
-def group_of(comm: Any) -> Group:
-    """The group of what a user has given as `comm`.
+def group_of(comm: Any, call: str) -> Group:
+    """The group of what a user has given as `comm`, for a call of that name.
 
     A rank that was given something else must not leave the others waiting: when MPI runs, its
     error is raised on the ranks that were given the communicator of all processes.
     """
     try:
-        return Group(comm)
+        group = Group(comm)
+        group.enter(call)
+        return group
     except (TypeError, ValueError) as error:
         mpi = sys.modules.get("mpi4py.MPI")
         if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized():

@@ -144,7 +144,7 @@ class Normal(Distribution[NormalGradient]):
     def from_outputs(
         cls, outputs: ArrayLike, *, log_scale_bounds: tuple[float, float] | None = None
     ) -> Self:
-        """Of a network with one output (rows, 2 actions): the means, then the log_scales.
+        """The distribution of a network's output (rows, 2 actions): the means, then the log_scales.
 
         The gradients' ``joined`` is what its `backward` takes.
         """

@@ -18,7 +18,7 @@ from .._base.dtypes import Array
 from .._base.lazy import imports
 from ..distributed.group import group_of
 from . import serialization
-from .jobs import Done, Job, Log, keys_of
+from .jobs import GroupResult, Job, Log, keys_of
 from .members import Members
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _GROUPS_PER_WORKER = 4
 
 def train_group(
     state: dict[str, Any], training: Any, validation: Any, job: Job, threads: int | None
-) -> Done:
+) -> GroupResult:
     """A task: train the members that a state describes."""
     before = core.get_num_threads()
     if threads is not None:
@@ -45,7 +45,7 @@ def train_group(
             training, validation, job.epochs, job.batch_size, job.shuffle, report, job.best
         )
         members._core.finish_training()
-        return Done(serialization.tensors_of(members), members.progress, report, kept)
+        return GroupResult(serialization.tensors_of(members), members.progress, report, kept)
     finally:
         if threads is not None:
             core.set_num_threads(before)
@@ -124,7 +124,7 @@ def train_by_ranks(
     Exception
         On all ranks, what one of them has raised.
     """
-    group = group_of(comm)
+    group = group_of(comm, "Ensemble.fit")
     group.together(lambda: None)  # here the others hear of a rank without a communicator
     group.begin("Ensemble.fit")
     group.agree({"members": len(ensemble), "seeds": ensemble.seeds, "epochs": job.epochs,
@@ -134,7 +134,7 @@ def train_by_ranks(
     own = list(range(count * group.rank // group.size, count * (group.rank + 1) // group.size))
     state = serialization.state_of(ensemble)
 
-    def work() -> Done | None:
+    def work() -> GroupResult | None:
         data = [_part(training.core(), own), None]
         if validation is not None:
             data[1] = _part(validation.core(), own)
@@ -143,7 +143,7 @@ def train_by_ranks(
     done = group.together(work)
 
     def everywhere(like: Array, found: Array | None) -> Array:
-        # Of each row one rank says what it is; the others say -0, which changes no bits.
+        # One rank has each row; the others add -0, which changes no bits.
         whole = np.full(like.shape, -0.0, like.dtype)
         if found is not None:
             whole[own] = found
@@ -168,7 +168,7 @@ def train_by_ranks(
 
 def _results(
     state: dict[str, Any], data: list[Any], job: Job, missing: list[int], executor: Any
-) -> Iterator[tuple[list[int], Done]]:
+) -> Iterator[tuple[list[int], GroupResult]]:
     """The groups of the members that are missing, as they are trained."""
     if executor is None:
         for members in _groups(missing, 1):

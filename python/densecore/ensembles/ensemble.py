@@ -13,7 +13,7 @@ from .._base import checks
 from .._base.dtypes import Array
 from ..callbacks.progress import check_verbose
 from ..losses.function import custom_loss
-from ..metrics import get_all, larger_is_better
+from ..metrics import get_all
 from ..models.heads import HeadsLoss, heads_of
 from ..models.model import Model
 from . import serialization
@@ -21,7 +21,7 @@ from .dataset import MembersData, chosen_rows, with_validation
 from .elsewhere import train as train_elsewhere
 from .elsewhere import train_by_ranks
 from .history import EnsembleHistory
-from .jobs import Job, Log
+from .jobs import Job, Log, best_epoch
 from .members import MAX_NUMBERS, member_count
 from .predictions import Predictions
 from .progress import watched
@@ -201,8 +201,8 @@ class Ensemble(Predictions):
         Parameters
         ----------
         x, y, sample_weight : array_like
-            Arrays for all members, as for `Sequential.fit`; or a list with an array for each, or
-            one of a dimension more, x (members, rows, features).
+            Arrays for all members, as for `Sequential.fit` (no weights by default); or a list with
+            an array for each, or one of a dimension more, x (members, rows, features).
         batch_size : int, optional
             Rows per step, by default 32.
         verbose : {"auto", 0, 1}, default "auto"
@@ -212,14 +212,14 @@ class Ensemble(Predictions):
         validation_data : tuple (x, y) or (x, y, sample_weight), or "rest", optional
             Evaluated after each epoch; for all, or for each. "rest": the rows of x that a member
             is not trained on, with `indices` or `bootstrap`.
-        shuffle : bool
+        shuffle : bool, default True
             Whether each member has, in each epoch, an order of its own, which follows from its
             seed.
         class_weight : dict, optional
             Class number → factor of its rows' weights.
         indices : sequence of n arrays, or array (members, rows), optional
             The rows of x and y that each member is trained on, by their numbers, or a mask.
-        bootstrap : bool
+        bootstrap : bool, default False
             Whether each member is trained on as many rows as there are, drawn with replacement;
             which, follows from its seed: ``history.indices``.
         validation_indices : sequence of n arrays, optional
@@ -287,7 +287,7 @@ class Ensemble(Predictions):
             self._read,
         )
         names = self.metrics_names
-        best = self._best_epoch(restore_best_weights, monitor, patience, validation is not None)
+        best = best_epoch(self, restore_best_weights, monitor, patience, validation is not None)
         if validation is not None:
             names = names + ["val_" + name for name in names]
         most = MAX_NUMBERS // (len(names) * len(self))
@@ -358,30 +358,6 @@ class Ensemble(Predictions):
         directions = self._model._directions
         self.history = EnsembleHistory(numbers, completed, training.rows, directions, kept)
 
-    def _best_epoch(
-        self, restore: bool, monitor: str, patience: int | None, validated: bool
-    ) -> tuple[int, bool, int] | None:
-        """What the core takes: the monitored number, whether it should grow, the patience."""
-        if not restore:
-            if patience is not None:
-                raise ValueError("patience: found it without restore_best_weights=True")
-            return None
-        known = ["val_" + name for name in self.metrics_names]
-        if not validated:
-            raise ValueError("restore_best_weights: found no validation data to tell the best by")
-        if checks.text("monitor", monitor) not in known:
-            raise ValueError(
-                f"monitor: found {checks.shown(monitor)}, wanted one of {', '.join(known)}"
-            )
-        if any(optimizer.use_ema for optimizer in self.optimizers):
-            raise ValueError(
-                "restore_best_weights: found an optimizer with use_ema=True, whose average "
-                "replaces the parameters at the end of training; wanted one of them"
-            )
-        name = monitor.removeprefix("val_")
-        grows = self._model._directions.get(name, larger_is_better(name))
-        return known.index(monitor), grows, checks.optional("patience", patience) or 0
-
     def train_on_batch(
         self, x: Array, y: Array, sample_weight: Array | None = None
     ) -> NDArray[np.float64]:
@@ -429,16 +405,6 @@ class Ensemble(Predictions):
             raise TypeError(f"model: found {type(model).__name__}, wanted a model")
         with self._core.reserved(), model._reserved(reading=True):
             serialization.take_over(self, self._checked(index), model)
-
-    def _checked(self, index: int) -> int:
-        found = checks.real(index)
-        wanted = f"wanted 0 to {len(self) - 1}"
-        if not isinstance(found, int):
-            raise TypeError(f"member: found {checks.shown(index)}, {wanted}")
-        place = found + len(self) if found < 0 else found
-        if not 0 <= place < len(self):
-            raise IndexError(f"member: found {checks.shown(index)}, {wanted}")
-        return place
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all members, their optimizers' states and counters to one safetensors file."""

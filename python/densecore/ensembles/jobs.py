@@ -1,4 +1,4 @@
-"""A training of many networks, what a group of them brings back, and the log of what is done."""
+"""The settings of an ensemble's `fit`, the result of a group of members, and the log of members."""
 
 import hashlib
 import json
@@ -10,6 +10,16 @@ from numpy.typing import NDArray
 
 from .._base import checks, core
 from .._base.dtypes import Array
+from ..metrics import larger_is_better
+from .members import Members
+
+
+class BestEpoch(NamedTuple):
+    """What decides which epoch a member keeps."""
+
+    number: int  # of the monitored one among those of the validation
+    grows: bool  # whether more is better
+    patience: int  # 0: no early stopping
 
 
 class Job(NamedTuple):
@@ -18,24 +28,49 @@ class Job(NamedTuple):
     epochs: int
     batch_size: int
     shuffle: bool
-    best: tuple[int, bool, int] | None
+    best: BestEpoch | None
     names: list[str]
 
 
-class Done(NamedTuple):
-    """A group that is trained."""
+def best_epoch(
+    members: Members, restore: bool, monitor: str, patience: int | None, validated: bool
+) -> BestEpoch | None:
+    """What `Ensemble.fit` is asked for, checked; None when members keep their last epoch."""
+    if not restore:
+        if patience is not None:
+            raise ValueError("patience: found it without restore_best_weights=True")
+        return None
+    known = ["val_" + name for name in members.metrics_names]
+    if not validated:
+        raise ValueError("restore_best_weights: found no validation data to tell the best by")
+    if checks.text("monitor", monitor) not in known:
+        raise ValueError(
+            f"monitor: found {checks.shown(monitor)}, wanted one of {', '.join(known)}"
+        )
+    if any(optimizer.use_ema for optimizer in members.optimizers):
+        raise ValueError(
+            "restore_best_weights: found an optimizer with use_ema=True, whose average "
+            "replaces the parameters at the end of training; wanted one of them"
+        )
+    name = monitor.removeprefix("val_")
+    grows = members._model._directions.get(name, larger_is_better(name))
+    return BestEpoch(known.index(monitor), grows, checks.optional("patience", patience) or 0)
+
+
+class GroupResult(NamedTuple):
+    """What the training of a group of members gives."""
 
     tensors: dict[str, Array]
     progress: dict[str, list[int]]
     report: NDArray[np.float64]  # (epochs, numbers, members)
-    kept: NDArray[np.int64]
+    kept: NDArray[np.int64]  # (members,): the epoch that a member's parameters are of
 
 
 class Log:
-    """A file with a line for each member that is trained; a training that is killed goes on there.
+    """A file with a line for each member that is trained; a killed training resumes from it.
 
-    A line belongs to a member by a digest of all that its numbers follow from: architecture, seed,
-    optimizer, loss, options, rows.
+    The key of a line is a digest of everything that determines the member's result: architecture,
+    seed, optimizer, loss, options, rows.
 
     Parameters
     ----------
@@ -63,7 +98,7 @@ class Log:
     def fill(
         self, key: str, member: int, report: NDArray[np.float64], kept: NDArray[np.int64]
     ) -> bool:
-        """Take a member's numbers over; whether they are there."""
+        """Copy a member's logged numbers; False if the log has none."""
         found = self._known.get(key)
         if found is None:
             return False
@@ -79,10 +114,12 @@ class Log:
         """The epochs that a member has been trained for."""
         return int(self._known[key]["epochs"])
 
-    def add(self, keys: list[str], names: list[str], done: Done, epochs: NDArray[np.int64]) -> None:
+    def add(
+        self, keys: list[str], names: list[str], done: GroupResult, epochs: NDArray[np.int64]
+    ) -> None:
         """Write the lines of a group; they are on disk when this returns."""
         with open(self.path, "a", encoding="utf-8") as file:
-            _end_half_a_line(self.path, file)
+            _end_partial_line(self.path, file)
             for place, key in enumerate(keys):
                 numbers = {
                     name: done.report[:, number, place].tolist()
@@ -99,7 +136,7 @@ class Log:
             os.fsync(file.fileno())
 
 
-def _end_half_a_line(path: str, file: TextIO) -> None:
+def _end_partial_line(path: str, file: TextIO) -> None:
     with open(path, "rb") as read:
         if read.seek(0, os.SEEK_END) > 0:
             read.seek(-1, os.SEEK_END)
@@ -135,8 +172,8 @@ def keys_of(state: dict[str, Any], data: list[Any], job: Job) -> list[str]:
             optimizers[member].get_config(), job._asdict(), rows,
             [of_array(array[member]) for array in state["tensors"].values()],
         ]  # fmt: skip
-        digests_kept = json.dumps(what, sort_keys=True, default=_name_of).encode()
-        keys.append(hashlib.blake2b(digests_kept, digest_size=16).hexdigest())
+        identity = json.dumps(what, sort_keys=True, default=_name_of).encode()
+        keys.append(hashlib.blake2b(identity, digest_size=16).hexdigest())
     return keys
 
 

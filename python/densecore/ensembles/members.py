@@ -128,6 +128,17 @@ class Members:
         )
         self._optimizers = tuple(optimizers)
 
+    def _checked(self, index: int) -> int:
+        """The number of a member, from 0; TypeError, IndexError for what is none."""
+        found = checks.real(index)
+        wanted = f"wanted 0 to {len(self) - 1}"
+        if not isinstance(found, int):
+            raise TypeError(f"member: found {checks.shown(index)}, {wanted}")
+        place = found + len(self) if found < 0 else found
+        if not 0 <= place < len(self):
+            raise IndexError(f"member: found {checks.shown(index)}, {wanted}")
+        return place
+
 
 def _prototype(model: Model) -> Model:
     """A model of the same layers, which is not compiled."""

@@ -54,15 +54,15 @@ def sweep(
         ``"momentum"`` → values to try.
     validation_data, validation_split
         As for `Sequential.fit`; a fifth of the rows is split off when nothing else is said.
-    folds, stratify
+    folds, stratify : optional
         Instead: every combination is cross-validated, see `cross_validate`.
-    repeats : int
+    repeats : int, default 1
         How many seeds each combination is trained with: the model's and those that follow it.
     epochs, batch_size, shuffle, class_weight
         As for `Sequential.fit`.
     monitor : str, default "val_loss"
         The number that decides, in the last epoch.
-    refit : bool
+    refit : bool, default False
         Whether a model is trained with the best settings and the model's seed on all rows:
         ``results.model``.
     executor : optional
@@ -179,15 +179,15 @@ def cross_validate(
     model : Model
         Compiled; it is not changed.
     x, y, sample_weight : array_like
-    folds : int
+    folds : int, default 5
         Into how many parts the rows are dealt out, in an order that follows from the model's seed.
     stratify : bool or array_like (rows,), default False
         Whether every fold has the same share of each class: of y, or of what is given.
-    repeats : int
+    repeats : int, default 1
         How often the rows are dealt out anew; the model's seed and those that follow it.
     epochs, batch_size, shuffle, class_weight
         As for `Sequential.fit`.
-    refit : bool
+    refit : bool, default False
         Whether a model with the model's seed is trained on all rows: ``results.model``.
     executor : optional
         Trains them in other processes or on other machines, see `Ensemble.fit`.

@@ -1,4 +1,4 @@
-"""What an ensemble's members say of rows: predictions, losses and metrics."""
+"""Predictions, losses and metrics of an ensemble's members."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tables of what was tried, and what came of it."""
+"""The results of sweeps and cross-validations: settings and scores, as tables."""
 
 from typing import TYPE_CHECKING, Any
 

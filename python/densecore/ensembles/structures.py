@@ -144,7 +144,7 @@ def _data_of(model: Functional, x: Array, y: Any, weight: Any, class_weight: Any
 
 
 def _one_each(given: Any, members: int, structure: Any) -> bool:
-    """Whether it is a list of structures, one for each member."""
+    """Whether data are a list of structures, one for each member."""
     if not isinstance(given, list | tuple) or len(given) != members:
         return False
     if not isinstance(structure, Mapping | list | tuple):
@@ -161,7 +161,7 @@ def _is_nest(value: Any) -> bool:
 def _for_members(
     given: Any, members: int, structure: Any, own: Callable[[Any], bool]
 ) -> Callable[[int], Any] | None:
-    """What gives a member's part; None when the data are for all members."""
+    """A function that gives a member's part; None when the data are for all members."""
     if given is None:
         return None
     if _one_each(given, members, structure if len(leaves(structure)) > 1 else 0):

@@ -6,13 +6,16 @@ What a format cannot say is refused before anything is written, with the layer's
 
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .._base import checks, core
 from .._base.files import StrPath
 from .._base.lazy import imports
 from .operations_of_layers import program_of
 from .program import Program
+
+if TYPE_CHECKING:
+    from ..models.compiled import Compiled
 
 __all__ = ["FORMATS", "Program", "export", "format_of", "program_of"]
 
@@ -37,7 +40,7 @@ def format_of(path: StrPath, int8: bool) -> str:
     return ending
 
 
-def export(model: Any, path: StrPath, *, int8: bool = False) -> str:
+def export(model: "Compiled", path: StrPath, *, int8: bool = False) -> str:
     """Write a model's inference to a file for other programs.
 
     Parameters

@@ -5,6 +5,8 @@ In the form of `c_math`, whose functions they call.
 
 from collections.abc import Sequence
 
+from .._base.constants import SELU_ALPHA, SELU_SCALE
+
 ACTIVATIONS: dict[str, tuple[Sequence[str], str]] = {
     "softplus": (
         ("max", "abs", "exp", "log1p"),
@@ -182,3 +184,43 @@ static inline void @log_softmax(int n, const NUM *z, NUM *a) {
 }""",
     ),
 }
+
+#: The functions that an activation of one element calls, and its expression in z, in the form of
+#: `c_math`. Those of `ROWS` are functions of (n, z, a).
+CALLS: dict[str, tuple[tuple[str, ...], str]] = {
+    "celu": (("exponential_below",), "@exponential_below(z, 1, {alpha}, {alpha})"),
+    "elu": (("exponential_below",), "@exponential_below(z, 1, {alpha}, 1)"),
+    "exponential": (("exp",), "@exp(z)"),
+    "gelu": (("gelu",), "@gelu(z)"),
+    "gelu_tanh": (("gelu_tanh",), "@gelu_tanh(z)"),
+    "hard_sigmoid": (("hard_sigmoid",), "@hard_sigmoid(z)"),
+    "hard_silu": (("max", "hard_sigmoid"), "@max(-3, z) * @hard_sigmoid(z)"),
+    "hard_tanh": (("min", "max"), "@max(-1, @min(1, z))"),
+    "leaky_relu": (("relu_general", "max"), "@relu_general(z, {negative_slope}, INFINITY, 0)"),
+    "log_sigmoid": (("softplus",), "0 - @softplus(0 - z)"),
+    "mish": (("mish",), "@mish(z)"),
+    "relu": (("max",), "@max(0, z)"),
+    "relu6": (("min", "max"), "@min(6, @max(0, z))"),
+    "relu_general": (
+        ("relu_general", "max"),
+        "@relu_general(z, {negative_slope}, {max_value}, {threshold})",
+    ),
+    "selu": (
+        ("exponential_below",),
+        "@exponential_below(z, {selu_scale}, {selu_alpha}, 1)",
+    ),
+    "sigmoid": (("sigmoid",), "@sigmoid(z)"),
+    "silu": (("silu",), "@silu(z)"),
+    "softplus": (("softplus",), "@softplus(z)"),
+    "softsign": (("softsign",), "@softsign(z)"),
+    "tanh": (("tanh",), "@tanh(z)"),
+    "hard_shrink": (("hard_shrink",), "@hard_shrink(z, {threshold})"),
+    "soft_shrink": (("soft_shrink",), "@soft_shrink(z, {threshold})"),
+    "sparse_plus": (("sparse_plus",), "@sparse_plus(z)"),
+    "sparse_sigmoid": (("min", "max"), "{half} * (@max(-1, @min(1, z)) + 1)"),
+    "squareplus": (("squareplus",), "@squareplus(z, {b})"),
+    "tanh_shrink": (("tanh_shrink",), "@tanh_shrink(z)"),
+}
+ROWS = ("softmax", "log_softmax")
+#: What the expressions name besides an activation's parameters.
+CONSTANTS = {"selu_scale": SELU_SCALE, "selu_alpha": SELU_ALPHA, "half": 0.5}

@@ -5,7 +5,7 @@ import re
 from .c_functions import number
 from .program import Element
 
-# Of x; functions of math.h end in f for floats.
+# Functions of x; those of math.h end in f for floats.
 _ONE = {
     "absolute": "fabs(x)",
     "arccos": "acos(x)",
@@ -43,7 +43,7 @@ _ONE = {
     "tanh": "tanh(x)",
     "trunc": "trunc(x)",
 }
-# Of x and y. A NaN goes through `maximum`, as in NumPy, and not through `fmax`.
+# Functions of x and y. A NaN goes through `maximum`, as in NumPy, and not through `fmax`.
 _TWO = {
     "add": "x + y",
     "arctan2": "atan2(x, y)",

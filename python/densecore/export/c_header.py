@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from .._base.files import StrPath, atomic_writer
 from .c_functions import definitions
 from .c_names import identifier
-from .c_network import Parts, arguments_of, function_of
+from .c_network import arguments_of, function_of
+from .c_parts import Parts
 from .program import Program
 
 __all__ = ["Parts", "Sizes", "function_of", "identifier", "text_of", "to_text", "write"]
@@ -96,14 +97,14 @@ def to_text(program: Program, comments: list[str], *, int8: bool = False) -> tup
     ----------
     comments : list of str
         Lines for the head of the file.
-    int8 : bool
+    int8 : bool, default False
         Kernels as whole numbers of 8 bits with a factor for each unit: a quarter of the constants,
         and a relative error of up to 1/254 of a unit's largest weight in each weight.
 
     Raises
     ------
     ValueError
-        A layer that a C header cannot say, or weights that are not finite; the message names it.
+        A layer that C cannot express, or weights that are not finite; the message names it.
     """
     prefix = identifier(program.name) + "_"
     parts = Parts(prefix, program.dtype)
@@ -111,14 +112,14 @@ def to_text(program: Program, comments: list[str], *, int8: bool = False) -> tup
     upper, arguments = prefix.upper(), arguments_of(program)
     ports = [*program.takes, *program.gives]
     words = ["INPUTS"] * len(program.takes) + ["OUTPUTS"] * len(program.gives)
-    sizes = [
+    macros = [  # x_NAME and y_NAME without their first two characters
         f"{upper}{word}" + ("" if len(argument) == 1 else f"_{argument[2:].upper()}")
         for word, argument in zip(words, arguments, strict=True)
     ]
     declared = ", ".join(
-        f"{argument}[{size}]" for argument, size in zip(arguments, sizes, strict=True)
+        f"{argument}[{size}]" for argument, size in zip(arguments, macros, strict=True)
     )
-    rooms = ", ".join(
+    lengths = ", ".join(
         f"{argument}: {'' if word == 'INPUTS' else 'room for '}{port.width}"
         + (" numbers" if argument == arguments[0] else "")
         for argument, port, word in zip(arguments, ports, words, strict=True)
@@ -127,8 +128,8 @@ def to_text(program: Program, comments: list[str], *, int8: bool = False) -> tup
         parts,
         comments,
         [f"{parts.type} {declared};", f"{prefix}predict({', '.join(arguments)});"],
-        [f"#define {size} {port.width}" for size, port in zip(sizes, ports, strict=True)],
-        [f"/* {rooms}. */", *body],
+        [f"#define {size} {port.width}" for size, port in zip(macros, ports, strict=True)],
+        [f"/* {lengths}. */", *body],
     )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-# Of C, and of C++, which compiles headers too.
+# Keywords of C, and of C++, which compiles headers too.
 _KEYWORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int
 long register restrict return short signed sizeof static struct switch typedef union unsigned void

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .._data.structures import leaves
 from ..layers import Input, Lambda, Layer
 from ..layers.graph import trace
 from ..layers.lowering import Row
 from ..layers.symbols import Node, Symbol
+
+if TYPE_CHECKING:
+    from ..models.compiled import Compiled
+    from ..models.functional import Functional
 
 
 @dataclass(frozen=True)
@@ -66,16 +70,19 @@ class Calls:
         return once and one and self.outputs == [before] and self.output_structure == 0
 
 
-def calls_of(model: Any) -> Calls:
+def calls_of(model: "Compiled") -> Calls:
     """The calls of a built model's layers."""
     if getattr(model, "_graph", None) is None:
+        assert model._input_row is not None
         rows = [tuple(model._input_row)]
         steps = []
         for layer in model._layers:
             row = layer._output_row(rows[-1])
+            assert row is not None
             steps.append(Call(layer, (len(rows) - 1,), (len(rows),)))
             rows.append(tuple(row))
         return Calls([0], [len(rows) - 1], ["x"], ["y"], 0, 0, steps, rows)
+    model = cast("Functional", model)
     inputs, outputs = model._symbols, model._output_symbols
     return _of_graph(
         inputs,
@@ -179,7 +186,7 @@ def name_of(layer: Layer) -> str:
     return str(layer.name or type(layer).__name__)
 
 
-def check_built(what: str, model: Any) -> None:
+def check_built(what: str, model: "Compiled") -> None:
     """Raise where a model has no parameters yet.
 
     Raises

@@ -1,7 +1,7 @@
 """A network as a function of JAX and the pytree of its parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from .calls import Calls, calls_of, calls_within, check_built
 from .jax_layers import LAYERS, Apply
 from .rows_of_layers import row_of
 
+if TYPE_CHECKING:
+    from ..models.compiled import Compiled
+
 Tree = dict[str, dict[str, Any]]
 
 
@@ -35,7 +38,7 @@ def _arrays_of(layer: layers.Layer) -> dict[str, Array]:
     }
 
 
-def parameter_tree(model: Any) -> Tree:
+def parameter_tree(model: "Compiled") -> Tree:
     """Copies of a model's arrays, by the layer's and the array's name; layers without are left out.
 
     A pytree of NumPy arrays: what JAX's transformations, and optimizers such as optax's, work on.
@@ -61,7 +64,7 @@ def parameter_tree(model: Any) -> Tree:
     return tree
 
 
-def set_parameter_tree(model: Any, tree: Mapping[str, Mapping[str, Any]]) -> None:
+def set_parameter_tree(model: "Compiled", tree: Mapping[str, Mapping[str, Any]]) -> None:
     """Set a model's arrays from a pytree as `parameter_tree` makes it; all of them, or none.
 
     Raises
@@ -200,7 +203,7 @@ def _graph(jax: Any, calls: Calls) -> Callable[[Callable[[layers.Layer], Any], A
     return apply
 
 
-def to_jax(model: Any) -> tuple[Callable[[Any, Any], Any], Tree]:
+def to_jax(model: "Compiled") -> tuple[Callable[[Any, Any], Any], Tree]:
     """A model as a pure function of JAX, and the pytree of its parameters.
 
     Parameters

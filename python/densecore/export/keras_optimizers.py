@@ -12,7 +12,7 @@ from .._base.lazy import imports
 from .trained_slices import slice_of, trained_slices
 
 if TYPE_CHECKING:
-    from ..models.model import Model
+    from ..models.compiled import Compiled
 
 Order = tuple[tuple[str, ...], ...]
 
@@ -44,7 +44,7 @@ def order_of(optimizer: optimizers.Optimizer) -> Order | None:
 
 
 def _places(order: Order, arrays: int) -> Iterator[tuple[int, int, str]]:
-    """Of each of Keras's arrays its place, the number of its variable, and our name of it."""
+    """For each array of Keras's: its place, the number of its variable, and our name for it."""
     start = 0
     for group in order:
         for number in range(arrays):
@@ -59,7 +59,7 @@ _OTHERS = (optimizers.Nadam, optimizers.Lamb, optimizers.Adafactor)
 Read = Callable[[Any, tuple[int, ...]], Array]
 
 
-def take(model: "Model", variables: Sequence[Any], read: Read) -> None:
+def take(model: "Compiled", variables: Sequence[Any], read: Read) -> None:
     """Take a Keras optimizer's state along, where its order is known here.
 
     Parameters
@@ -87,7 +87,7 @@ def take(model: "Model", variables: Sequence[Any], read: Read) -> None:
 
 
 def give(
-    keras: Any, model: "Model", theirs: Any, variables_of: Sequence[tuple[Any, Array]]
+    keras: Any, model: "Compiled", theirs: Any, variables_of: Sequence[tuple[Any, Array]]
 ) -> None:
     """Compile a Keras model as a model is, with the optimizer's state.
 
@@ -130,7 +130,7 @@ def give(
         variables[first + at].assign(np.array(states[name][place]).reshape(shape))
 
 
-def _objectives(keras: Any, model: "Model") -> dict[str, Any]:
+def _objectives(keras: Any, model: "Compiled") -> dict[str, Any]:
     """Keras's losses and metrics, as arguments of its ``compile``; of several outputs, of each."""
 
     def metrics(found: Any) -> list[Any]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from .program import (
     RowNormalization,
 )
 from .rows_of_layers import row_of
+
+if TYPE_CHECKING:
+    from ..models.compiled import Compiled
 
 
 def _dense(layer: layers.Dense, program: Program) -> None:
@@ -398,7 +401,7 @@ def _is_text(value: int, operations: Sequence[Operation]) -> bool:
     return any(of_texts)
 
 
-def program_of(model: Any) -> Program:
+def program_of(model: "Compiled") -> Program:
     """The inference of a model as operations on arrays.
 
     Parameters

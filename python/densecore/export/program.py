@@ -157,8 +157,7 @@ class Permutation(Operation):
 
 @dataclass(frozen=True)
 class Pool(Operation):
-    """Of a value's equal parts, one after another, the ``mean`` or the ``maximum``, element by
-    element."""
+    """The ``mean`` or the ``maximum`` of a value's equal parts, element by element."""
 
     kind: str
     parts: int
@@ -287,7 +286,12 @@ class Program:
         self.taken = [self.values - 1]
         return self.values - 1
 
-    def append_function(self, layer: str, activation: Any, vectors: int = 1) -> None:
+    def append_function(
+        self,
+        layer: str,
+        activation: activations.Activation | UserActivation | str,
+        vectors: int = 1,
+    ) -> None:
         """Append an activation of the last value, which is so many vectors, unless it is linear.
 
         Raises

@@ -13,7 +13,7 @@ from .rows_of_layers import row_of
 from .torch_layers import LAYERS, MERGES
 
 if TYPE_CHECKING:
-    pass
+    from ..models.compiled import Compiled
 
 
 def _import() -> Any:
@@ -71,7 +71,7 @@ def _made(
     return made
 
 
-def _module(torch: Any, model: Any, dtype: Any) -> Any:
+def _module(torch: Any, model: "Compiled", dtype: Any) -> Any:
     """A model as a module: a stack as ``nn.Sequential``, another graph as a `LayerGraph`."""
     calls = calls_of(model)
     if calls.is_stack:
@@ -117,7 +117,7 @@ def _graph(torch: Any, parts: Sequence[layers.Layer], calls: Calls, dtype: Any) 
     )  # fmt: skip
 
 
-def to_torch(model: Any, *, optimizer: bool = False) -> Any:
+def to_torch(model: "Compiled", *, optimizer: bool = False) -> Any:
     """A model as a PyTorch module with the same weights, in evaluation mode.
 
     ``Dense`` becomes ``Linear`` and the module of its activation; layers that PyTorch has no module

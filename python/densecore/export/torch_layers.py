@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _relu(torch: Any, p: Mapping[str, Any]) -> "nn.Module":
     with imports:
-        from .torch_modules import ClippedReLU
+        from .torch_elements import ClippedReLU
 
     slope, most, threshold = p["negative_slope"], p["max_value"], p["threshold"]
     if threshold == 0 and most is None:
@@ -33,9 +33,9 @@ def _own(name: str) -> Callable[[Any, Mapping[str, Any]], "nn.Module"]:
 
     def make(torch: Any, p: Mapping[str, Any]) -> "nn.Module":
         with imports:
-            from . import torch_modules
+            from . import torch_elements
 
-        made: nn.Module = getattr(torch_modules, name)(**p)
+        made: nn.Module = getattr(torch_elements, name)(**p)
         return made
 
     return make
@@ -330,7 +330,7 @@ def _zeros(torch: Any, layer: Zeros, row: Row, dtype: Any) -> list[Any]:
 
 def _element(torch: Any, layer: layers.ElementFunction, row: Row, dtype: Any) -> list[Any]:
     with imports:
-        from .torch_modules import FUNCTIONS, Element
+        from .torch_elements import FUNCTIONS, Element
 
     if layer.function not in FUNCTIONS:
         raise ValueError(

@@ -11,7 +11,7 @@ from .._base.dtypes import Array
 from .trained_slices import trained_slices
 
 if TYPE_CHECKING:
-    from ..models.model import Model
+    from ..models.compiled import Compiled
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _place(kind: type) -> str:
     return f"optimizer ({kind.__name__})"
 
 
-def take(model: "Model", module: Any, optimizer: Any, loss: Any, metrics: Any) -> None:
+def take(model: "Compiled", module: Any, optimizer: Any, loss: Any, metrics: Any) -> None:
     """Compile a model with a PyTorch optimizer's rule, and take its state.
 
     Raises
@@ -176,7 +176,7 @@ def take(model: "Model", module: Any, optimizer: Any, loss: Any, metrics: Any) -
     model._network.steps = steps
 
 
-def give(model: "Model", module: Any, torch: Any) -> Any:
+def give(model: "Compiled", module: Any, torch: Any) -> Any:
     """PyTorch's optimizer of a compiled model, with its state, for a module's parameters.
 
     Raises

@@ -1,4 +1,4 @@
-"""Where the arrays that training changes lie: what an optimizer's state is laid out like."""
+"""Where trained arrays lie among the flat parameters; an optimizer's state is laid out alike."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -7,7 +7,7 @@ from .._base.dtypes import Array
 from ..layers import Dense
 
 if TYPE_CHECKING:
-    from ..models.model import Model
+    from ..models.compiled import Compiled
 
 
 class TrainedSlice(NamedTuple):
@@ -27,14 +27,14 @@ class TrainedSlice(NamedTuple):
     is_kernel: bool
 
 
-def slice_of(model: "Model", array: Array) -> slice:
+def slice_of(model: "Compiled", array: Array) -> slice:
     """Where a view of a model's parameters lies in them."""
     start = model.parameters.__array_interface__["data"][0]
     offset = (array.__array_interface__["data"][0] - start) // array.itemsize
     return slice(offset, offset + array.size)
 
 
-def trained_slices(model: "Model") -> list[TrainedSlice]:
+def trained_slices(model: "Compiled") -> list[TrainedSlice]:
     """Where the arrays that training changes lie in the flat parameters, and their shapes."""
     found: dict[int, TrainedSlice] = {}  # by place: models within a model may share layers
     for layer in model._all_layers():

@@ -19,6 +19,7 @@ from .fixed import (
     Selection,
 )
 from .input import Input, InputLayer
+from .lookups import IntegerLookup, StringLookup
 from .merge import (
     Add,
     Average,
@@ -47,13 +48,7 @@ from .normalization import (
 )
 from .own import OwnLayer as OwnLayer
 from .periodic import PeriodicEmbedding, Scale
-from .preprocessing import (
-    CategoryEncoding,
-    Discretization,
-    Hashing,
-    IntegerLookup,
-    StringLookup,
-)
+from .preprocessing import CategoryEncoding, Discretization, Hashing
 from .rescaling import Normalization, Rescaling
 from .residual import Residual
 from .serialization import deserialize

@@ -20,7 +20,7 @@ class Activation(Layer):
     activation : str, Activation or (function, derivative)
         A name or an object of ``densecore.activations``; or two Python functions:
         ``function(x) -> a`` and ``derivative(x, a) -> ∂a/∂x``, both on arrays (rows, units). They
-        are called for whole batches, with the interpreter's lock: a slow path, and such a model can
+        are called for whole batches, with the GIL: a slow path, and such a model can
         be saved only without them. The derivative is trusted; ``densecore check`` cannot see it.
     """
 

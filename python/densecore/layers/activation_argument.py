@@ -42,7 +42,7 @@ class UserActivation:
 
 
 def function_of(activation: Any) -> Any:
-    """A name, or an object for what needs more than a name."""
+    """An `activation` argument as a name, or as an object where a name is not enough."""
     if isinstance(activation, UserActivation):
         return activation
     if isinstance(activation, tuple | list):
@@ -60,9 +60,9 @@ def function_of(activation: Any) -> Any:
     if isinstance(activation, str) and callable(custom := get_registered_object(activation)):
         activation = custom
     if callable(activation) and not isinstance(activation, activations.Activation | Layer | type):
-        return Symbol.operators["derived"](activation)
+        return Symbol.operators["derived"](activation)  # set by `element_function`
     function = activations.get(activation)
-    # A name says all of what has no parameters, or those that the name stands for.
+    # A function whose parameters are the defaults is stored by its name.
     return function.name if function.is_default else function
 
 

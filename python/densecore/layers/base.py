@@ -3,7 +3,7 @@
 import copy
 import re
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -12,19 +12,19 @@ from .. import regularizers
 from .._base import checks
 from .._base.dtypes import Array, Network, floatx
 from .._base.keras_arrays import named
+from .._base.overriding import overridden
 from .._base.registry import described
 from .._base.warn import warn
 from .._data.structures import leaves
 from .arguments import MULTIPLIERS, multipliers, refuse_others
-from .arrays import Shapes
 from .eager import build_alone, call
-from .has_weights import HasWeights
+from .in_core import InCore
 from .input import Input, row_shape
-from .lowering import Plan, Row, Source
+from .lowering import Row
 from .symbols import Node, Symbol, WhenTrained, are_symbols, connect, node_of
 
 
-class Layer(HasWeights):
+class Layer(InCore):
     """Base class of the layers.
 
     Parameters
@@ -65,9 +65,6 @@ class Layer(HasWeights):
         `dtype` is another one than the default.
     """
 
-    #: Names of the arrays of parameters, in Keras's order; of those that no gradient changes.
-    parameter_names: ClassVar[tuple[str, ...]] = ()
-    state_names: ClassVar[tuple[str, ...]] = ()
     #: What weights are brought to after each update, by the names of their arrays.
     _constraints: Mapping[str, Any] = MappingProxyType({})
     #: Whether its arrays are weights as a user counts them.
@@ -161,12 +158,12 @@ class Layer(HasWeights):
         if Layer in cls.__bases__:
             own = Symbol.operators["layer of one's own"]
             cls.__bases__ = tuple(own if base is Layer else base for base in cls.__bases__)
-        elif "call" in vars(cls) and not cls._is_own:
+        elif not cls._is_own and (ignored := overridden(cls, ("call", "build", "add_weight"))):
             kind = next(base.__name__ for base in cls.__mro__ if base.__module__ != cls.__module__)
             raise TypeError(
-                f"class {cls.__name__}: found a method call in a subclass of {kind}, which "
-                "the core computes, and does not call; wanted a subclass of Layer, whose call may "
-                f"call a {kind}; for units that drop out in predictions, too, there is "
+                f"class {cls.__name__}: found a method {ignored[0]} in a subclass of {kind}, "
+                "which the core computes, and does not call; wanted a subclass of Layer, whose "
+                f"call may use {kind}; for units that drop out in predictions, too, there is "
                 "model(x, training=True)"
             )
 
@@ -388,103 +385,13 @@ class Layer(HasWeights):
     #: What a call returns, with anything in place of the outputs.
     _output_structure: Any = 0
 
-    # How a layer was called matters to those of one's own only; see `Node.form`.
+    # How a layer was called matters to layers of one's own only; see `Node.form`.
 
     def _form_of(self, inputs: Any) -> Any:
         """The form of a call with symbols."""
 
     def _structure_of_call(self, node: Node) -> Any:
         return self._output_structure
-
-    def _rows_of_call(self, rows: list[Row], form: Any) -> list[Row]:
-        return self._output_rows(rows)
-
-    def _lower_call(self, plan: Plan, sources: list[Source], form: Any) -> list[Source]:
-        return self._lower(plan, sources)
-
-    def _output_rows(self, rows: list[Row]) -> list[Row]:
-        """The shapes of rows of the outputs, for those of the inputs, which are known."""
-        row = self._output_row(self._only(rows))
-        assert row is not None
-        return [row]
-
-    def _hidden_parameters(self) -> int:
-        """How many parameters the core has besides those of `_weight_shapes`."""
-        return 0
-
-    def _only(self, inputs: Sequence[Any]) -> Any:
-        """The input of a layer that takes one."""
-        if len(inputs) != 1:
-            raise ValueError(
-                f"layer {self.name or type(self).__name__}: found {len(inputs)} inputs, wanted one"
-            )
-        return inputs[0]
-
-    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
-        """Append what the layer is in the core, with these inputs; returns its outputs."""
-        row = self._only(sources).row
-        if len(row) > 1 and self._takes_vectors:
-            pieces: list[Source] = []
-            for piece in self._vectors(plan, sources[0]):
-                plan.go_to(piece)
-                plan.close()
-                pieces += self._lower(plan, [piece])
-            return [Source(-2, 0, (*row[:-1], *pieces[0].row), tuple(pieces))]
-        plan.go_to(sources[0])
-        self._plan(plan)
-        plan.penalise(regularizers.factors(self.activity_regularizer))
-        return [plan.here]
-
-    @property
-    def _takes_vectors(self) -> bool:
-        """Whether of rows of several dimensions each vector along the last one is taken by itself,
-        as Keras does; else all elements are alike to the layer, or it refuses such rows."""
-        return False
-
-    def _vectors(self, plan: Plan, source: Source) -> Sequence[Source]:
-        """The vectors along the last dimension of rows."""
-        if source.pieces and len(source.pieces[0].row) == 1:
-            return source.pieces
-        source = plan.whole(source)
-        size = source.row[-1]
-        if source.layer < 0 or source.width == size:
-            firsts = range(source.first, source.first + source.width, size)
-            return [Source(source.layer, first, (size,)) for first in firsts]
-        return [plan.columns(source, first, size) for first in range(0, source.width, size)]
-
-    def _plan(self, plan: Plan) -> None:
-        """Append what the layer is in the core, with `plan.here` as the input."""
-        raise NotImplementedError
-
-    def _core_multipliers(self) -> list[list[float]]:
-        """Of learning rate and weight decay, for each array; empty when all are 1."""
-        rates, decays = self.learning_rate_multiplier, self.weight_decay_multiplier
-        if not (rates or decays):
-            return []
-        return [[rates.get(name, 1.0), decays.get(name, 1.0)] for name in self.parameter_names]
-
-    def _output_row(self, row: Row | None) -> Row | None:
-        """The shape of a row of the output, for that of a row of the input; None: not known yet.
-
-        Raises
-        ------
-        ValueError
-            The layer does not take such rows.
-        """
-        return row
-
-    def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
-        """Shapes of the parameters, and of the other weights, for rows of that shape."""
-        return {}, {}
-
-    def _features(self, row: Row) -> int:
-        """The number of features of rows that are vectors; ValueError for others."""
-        if len(row) != 1:
-            raise ValueError(
-                f"layer {self.name or type(self).__name__}: found rows of shape {row}, wanted "
-                "vectors: Flatten() before it makes them"
-            )
-        return row[0]
 
     def _build(self, network: Network, places: list[int]) -> None:
         """Become a view of the network's layers of these numbers."""

@@ -27,7 +27,8 @@ class Dense(Layer):
     use_bias : bool, default True
         Whether there is a b.
     kernel_initializer, bias_initializer : str or Initializer
-        What W and b start from, see ``densecore.initializers``.
+        What W and b start from, by default "glorot_uniform" and "zeros"; see
+        ``densecore.initializers``.
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
         What the loss grows by, see ``densecore.regularizers``.
     kernel_constraint, bias_constraint : str, Constraint or callable, optional

@@ -56,7 +56,7 @@ class DerivedActivation(functions.UserActivation):
         return found
 
     def _is_changed_by_others(self, x: Array, found: Array) -> bool:
-        """Whether elements of f(x) are others when other elements of x are, or when more rows
+        """Whether elements of f(x) change with other elements of x, or when more rows
         follow. The derivative says it, too, but neither a prediction nor a first layer has one."""
         stays = np.indices(x.shape).sum(axis=0) % 2 == 0
         tried = (np.where(stays, x, x[::-1] / 2 + 1), stays), (np.concatenate([x, x + 1]), ...)

@@ -20,8 +20,8 @@ class Source(NamedTuple):
     layer: int
     first: int
     row: Row
-    #: Of rows that no layer of the core puts out as a whole: the sources of their pieces, one after
-    #: another; `layer` is then of no meaning.
+    #: The sources of the row's pieces, one after another, where no layer of the core has it as a
+    #: whole; `layer` has no meaning then.
     pieces: "tuple[Source, ...]" = ()
 
     @property

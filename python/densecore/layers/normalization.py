@@ -95,8 +95,9 @@ class LayerNormalization(_ScaleAndCenter):
     epsilon : float, default 0.001
     center, scale : bool, default True
         Whether there are a beta and a gamma.
-    beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer
-        As a dense layer's.
+    beta_initializer, gamma_initializer : str or Initializer
+        By default "zeros" and "ones".
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
 
     Attributes
     ----------

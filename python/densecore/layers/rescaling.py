@@ -139,8 +139,17 @@ class Normalization(Layer):
         TypeError, ValueError
             The data are not numbers, not finite, have no rows, or another number of features.
         """
+        self.take(*_moments(data, self.axis is None))
+
+    @property
+    def shape_of_numbers(self) -> Row:
+        """That of mean and variance: one number, or one of each feature."""
+        return () if self.axis is None or self._row is None else self._row[-1:]
+
+    def take(self, mean: Array, variance: Array) -> None:
+        """Use these numbers, as `adapt` does those that it finds."""
         before = self._values
-        self._values = _moments(data, self.axis is None)
+        self._values = (np.asarray(mean, np.float64), np.asarray(variance, np.float64))
         if self._views is not None:
             try:
                 with self._reserved():
@@ -157,7 +166,7 @@ class Normalization(Layer):
         views = (self.mean, self.variance)
         kind = type(self).__name__
         for view, values in zip(views, self._values, strict=True):
-            if values.size not in (1, self._row[-1], view.size):
+            if values.size not in (1, *self._row[-1:], view.size):
                 raise ValueError(
                     f"{kind}: found numbers for {values.size} features, wanted {self._row[-1]}"
                 )

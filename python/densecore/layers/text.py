@@ -9,8 +9,9 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array, floatx
 from .._base.lookup import unknown
+from .lookups import StringLookup
 from .lowering import Row
-from .preprocessing import Preprocessing, StringLookup
+from .preprocessing import Preprocessing
 
 _PUNCTUATION = re.compile(r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']")
 _STANDARDS = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
@@ -26,12 +27,13 @@ class TextVectorization(Preprocessing):
     max_tokens : int, optional
         The most numbers that there are, with those of unknown words and of no word.
     standardize : {"lower_and_strip_punctuation", "lower", "strip_punctuation"} or callable
-        What is done to a text first; a callable gets an array of strings. None: nothing.
-    split : {"whitespace", "character"} or callable
+        What is done to a text first, by default the first; a callable gets an array of strings.
+        None: nothing.
+    split : {"whitespace", "character"} or callable, default "whitespace"
         Into what a text is cut; a callable gets a string. None: it is one token.
     ngrams : int or list of int, optional
         Neighbouring words are tokens, too, up to so many, or so many at once.
-    output_mode : {"int", "multi_hot", "count", "tf_idf"}
+    output_mode : {"int", "multi_hot", "count", "tf_idf"}, default "int"
         "int": the words' numbers in their order, 0 behind the last one, 1 for an unknown one. The
         others: a column for each word, the first for unknown ones: whether, or how often it occurs,
         or that times log(1 + texts / (1 + texts with it)).
@@ -97,7 +99,7 @@ class TextVectorization(Preprocessing):
 
     @property
     def idf_weights(self) -> list[float] | None:
-        """Of the words, for "tf_idf"."""
+        """The inverse document frequencies of the words, for "tf_idf"; else None."""
         return None if self._idf is None else self._idf.tolist()
 
     def set_vocabulary(self, vocabulary: Iterable[str], idf_weights: Any = None) -> None:

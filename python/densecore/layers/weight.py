@@ -335,7 +335,7 @@ def _fused(ufunc: Any, x: Symbol, weight: Weight) -> Any:
         kernel = product.get("kernel")
         fits = kernel is not None and weight.shape in ((kernel.shape[1],), (1, kernel.shape[1]))
         if kernel is not None and fits and "bias" not in product:
-            # Of two that are not both trained the bias is a layer of its own.
+            # If only one of the two is trained, the bias is a layer of its own.
             if weight.trainable != kernel.trainable:
                 return None
             return kernel.dense(weight)(x._node.inputs[0])

@@ -11,6 +11,7 @@ from .._base import checks
 from .._base.dtypes import DTYPES, KERNELS, real_dtype
 from .._base.fixed import Fixed
 from .._base.lookup import unknown
+from .._base.overriding import overridden
 from .._data.arrays import as_labels
 
 # Keras's words, and what each means here.
@@ -64,8 +65,8 @@ class Loss(Fixed):
         An unknown reduction, or an option that is no number or out of its range.
     """
 
-    #: Of a class of one's own that has no other base: what the core is compiled with, for its kind
-    #: of targets.
+    #: The loss that the core is compiled with: for a class of one's own, one with its kind of
+    #: targets.
     kind: ClassVar[str] = "mean_squared_error"
     #: Whether `call` is a user's, in Python, whose gradient is derived.
     is_own: ClassVar[bool] = False
@@ -74,7 +75,7 @@ class Loss(Fixed):
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        if not cls.__module__.startswith("densecore.") and {"call", "__call__"} & vars(cls).keys():
+        if overridden(cls, ("call", "__call__")):
             cls.is_own = True
 
     def __init__(
@@ -88,8 +89,11 @@ class Loss(Fixed):
         dtype: str | None = None,
         **options: Any,
     ) -> None:
-        if not hasattr(self, "kind"):
-            raise TypeError("Loss: found the base class, wanted one of its classes, such as Huber")
+        if not self.is_own and not any("kind" in names for names in self._own_names()):
+            raise TypeError(
+                f"{type(self).__name__}: found no method call(y_true, y_pred), wanted one, or one "
+                "of the library's losses, such as Huber"
+            )
         if reduction is not None and (
             not isinstance(reduction, str) or reduction not in REDUCTIONS
         ):
@@ -108,6 +112,11 @@ class Loss(Fixed):
         self._options = {key: self._checked(key, value) for key, value in options.items()}
         vars(self).update(self._options)
         KERNELS.check_loss(self.kind, self._parameters())
+
+    def _own_names(self) -> list[Mapping[str, Any]]:
+        """The attributes of the object and of its classes up to this one."""
+        classes = type(self).__mro__
+        return [vars(self), *(vars(cls) for cls in classes[: classes.index(Loss)])]
 
     def _checked(self, key: str, value: Any) -> Any:
         check = checks.flag if key == "apply_class_balancing" else checks.number

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._base import checks, core
 from .._base.dtypes import Array
+from .._base.overriding import overridden
 from .._base.registry import Registry
 from .._data.arrays import as_labels, as_matrix, as_targets, as_weights
 from ..losses.base import CORE, Loss
@@ -55,13 +56,17 @@ class Metric:
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        if (
-            not cls.__module__.startswith("densecore.")
-            and {"update_state", "result"} & vars(cls).keys()
-        ):
+        if overridden(cls, ("update_state", "result")):
             cls.is_own = True
 
     def __init__(self, name: str | None = None, dtype: str | None = None, **options: Any) -> None:
+        if not self.kind:  # neither the core nor a class of the library computes it
+            for method in ("update_state", "result"):
+                if getattr(type(self), method) is getattr(Metric, method):
+                    raise TypeError(
+                        f"{type(self).__name__}: found no method {method}, wanted update_state and "
+                        "result, or one of the library's metrics, such as AUC"
+                    )
         default = self.kind
         if self.is_own:
             default = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()

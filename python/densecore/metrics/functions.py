@@ -1,4 +1,4 @@
-"""Keras's functions of right answers: one number for each row."""
+"""Keras's accuracy functions: the share of right answers in each row."""
 
 import math
 from typing import Any

@@ -36,8 +36,8 @@ class Compiled(Weights):
         self._weighted_metrics: list[metrics.Metric] = []
         self.stop_training = False
         self._initial_epoch = 0  # of the current `fit`; what a callback restores may change it
-        # Of that epoch the steps that are made already, by ranks that stopped within it, and what
-        # these added up to.
+        # The steps of that epoch that are made already, where ranks stopped within it, and their
+        # sums.
         self._initial_step = 0
         self._initial_totals: list[tuple[list[float], int, list[float], float]] = []
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .. import solvers
 from .._base import checks
 from .._base.dtypes import Array
-from .._data.batches import Arrays, Source, are_batches
+from .._data.batches import Arrays, Passes, Source, are_batches
 from ..callbacks.base import CallbackList
 from ..callbacks.history import History
 from ..callbacks.progress import ProgressBar, check_verbose
@@ -199,6 +199,8 @@ def sources_of(
             validation = Arrays(held_out, validation_size, False, arguments.validation_steps)
         source = Arrays(training, size, arguments.shuffle, arguments.steps_per_epoch)
         source.order = arguments.row_order
+    if isinstance(source, Passes):
+        source.began = model._network.epochs
     if arguments.validation_data is not None:
         validation = validation_source(
             model, arguments.validation_data, validation_size, arguments.validation_steps

@@ -44,7 +44,7 @@ OTHER_ROWS = (
 
 def fit(model: "Model", arguments: FitArguments) -> History:
     """`Model.fit` with a communicator; `Model.fit` documents it."""
-    group = group_of(arguments.comm)
+    group = group_of(arguments.comm, "fit")
     chunks = group.together(lambda: _chunks(arguments.chunks))
     group.begin("fit")
     if group.rank > 0:
@@ -151,7 +151,7 @@ def shared_network(
     Exception
         On all ranks: the ranks differ in what must be the same, or have other rows.
     """
-    group = group_of(comm)
+    group = group_of(comm, "fit by a solver")
     data = group.together(lambda: rows_of(model, x, y, weight))
     group.begin("fit by a solver")
     sharing = Sharing(model, group)

@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 
 def freeze(inputs: int, plan: Plan, network: Any, dtype: str) -> "Frozen":
-    """A copy of `network`, made by `plan`, without dropout and other identities of prediction.
+    """A copy of `network`, made by `plan`, without layers that do nothing in prediction (dropout).
 
     Consecutive dense layers can then use the kernels for single rows.
     """
     kept: list[int] = []  # the layers that are left, by their numbers
     specs: list[dict[str, Any]] = []
-    # Of each layer, the source (layer that is left, first column, columns) with its outputs.
-    same: list[tuple[int, int, int]] = []
+    # For each old layer, where its outputs are in the new network: (layer, first column, columns).
+    source_of: list[tuple[int, int, int]] = []
 
     def moved(source: tuple[int, int, int]) -> tuple[int, int, int]:
-        return source if source[0] < 0 else same[source[0]]
+        return source if source[0] < 0 else source_of[source[0]]
 
     for number, spec in enumerate(plan.specs):
         sources = [moved(source) for source in spec.get("sources", [(number - 1, 0, -1)])]
-        # There must be one layer: a linear activation.
+        # If no layer is left, keep the last one: a network needs one.
         last = number == len(plan.specs) - 1 and not kept
         if core.is_identity_layer(spec) and not last:
-            same.append(sources[0])
+            source_of.append(sources[0])
             continue
-        same.append((len(kept), 0, -1))
+        source_of.append((len(kept), 0, -1))
         kept.append(number)
         specs.append({**spec, "sources": sources})
         if spec.get("shares", -1) >= 0:

@@ -15,13 +15,13 @@ from ..layers.form import from_saved
 from ..layers.graph import lower, trace
 from ..layers.lowering import Plan, Row, Source, elements
 from ..layers.symbols import Node, Symbol, node_of
-from .inputs import joined
-from .layered_network import MAX_LAYERS
+from .architecture import MAX_LAYERS
 from .loans import adopt, release
 from .model import Model
-from .names import Names
+from .names import Names, input_names
 from .nesting import KINDS, as_seen, layer_of
 from .preparation import Preparation
+from .side_by_side import apart, fit_places, gradients_joined, joined, places_of, side_by_side
 from .summary import graph_table
 
 
@@ -79,14 +79,19 @@ class Functional(Model):
 
     def __init__(
         self,
-        inputs: Any,
-        outputs: Any,
+        inputs: Any = None,
+        outputs: Any = None,
         name: str | None = None,
         *,
         dtype: str | None = None,
         seed: int | None = None,
         trainable: bool = True,
     ) -> None:
+        if inputs is None and outputs is None:
+            raise TypeError(
+                f"{type(self).__name__}: found neither inputs and outputs nor a method call in its "
+                "class, wanted one of them"
+            )
         super().__init__(dtype, seed, None if name is None else checks.text("name", name))
         self._set_graph(inputs, outputs)
         try:
@@ -118,16 +123,16 @@ class Functional(Model):
         self._output_structure = mapped(lambda _: 0, outputs)
         if self._output_structure == [0]:  # as Keras, which returns no list of one
             self._output_structure = 0
-        #: Of lists of vectors, where each lies among the others; the usual structure of a loop of
-        #: one's own goes without the machinery of names. Of other structures none.
-        self._output_columns = _places(self._output_structure, self._output_rows)
+        #: Where each vector of a list lies among the columns; empty for other structures. Lists are
+        #: what loops of one's own pass: they are put side by side without a look at names.
+        self._output_columns = places_of(self._output_structure, self._output_rows)
         self._graph = trace(self._symbols, self._ends_of_graph, self._as_called)
         self._preparation = Preparation(self._graph, self._symbols, self._output_symbols)
         self._input_columns = (
-            [] if self._preparation.nodes else _places(self._input_structure, self._input_rows)
+            [] if self._preparation.nodes else places_of(self._input_structure, self._input_rows)
         )
         self._given = [_as_input(symbol) for symbol in self._symbols]
-        self._input_names = _names_of(self._given, inputs)
+        self._input_names = input_names(self._given, inputs)
         names = Names()
         names.take(self._given)
         layers = self._in_order(self._graph.layers)
@@ -192,7 +197,7 @@ class Functional(Model):
 
     @property
     def _input_row(self) -> Row:
-        return _side_by_side(self._core_rows)
+        return side_by_side(self._core_rows)
 
     @property
     def _core_rows(self) -> list[Row]:
@@ -202,7 +207,7 @@ class Functional(Model):
 
     @property
     def _output_row(self) -> Row:
-        return _side_by_side(self._output_rows)
+        return side_by_side(self._output_rows)
 
     @property
     def input_shape(self) -> Any:
@@ -266,7 +271,7 @@ class Functional(Model):
     # Data -----------------------------------------------------------------------------------------
 
     def _rows(self, x: Any) -> Rows:
-        if _fit(x, self._input_columns, self._dtype):
+        if fit_places(x, self._input_columns, self._dtype):
             return np.concatenate(x, axis=1)
         parts = matched("x", x, self._input_structure, self.input_names)
         names, rows = self.input_names, self._core_rows
@@ -293,24 +298,10 @@ class Functional(Model):
     def _gradient_of(self, grad_output: Any) -> Any:
         if len(self._output_symbols) == 1:
             return super()._gradient_of(grad_output)
-        if _fit(grad_output, self._output_columns, self._dtype):
+        if fit_places(grad_output, self._output_columns, self._dtype):
             return np.concatenate(grad_output, axis=1)
-        names, widths = self.output_names, self._head_outputs
-        parts = matched("grad_output", grad_output, self._output_structure, names)
-        rows = next((len(part) for part in parts if part is not None), 0)
-        result = np.zeros((rows, sum(widths)), self._dtype)
-        begin = 0
-        for name, part, width in zip(names, parts, widths, strict=True):
-            if part is not None:
-                found = np.asarray(part).reshape(len(part), -1)
-                if found.shape != (rows, width):
-                    raise ValueError(
-                        f"grad_output of {name}: found shape {np.shape(part)}, wanted "
-                        f"{(rows, width)}"
-                    )
-                result[:, begin : begin + width] = found
-            begin += width
-        return result
+        parts = matched("grad_output", grad_output, self._output_structure, self.output_names)
+        return gradients_joined(self.output_names, parts, self._head_outputs, self._dtype)
 
     def _like_x(self, gradient: Array) -> Any:
         if self._preparation.nodes:
@@ -322,7 +313,7 @@ class Functional(Model):
             return [gradient[:, place] for place in self._input_columns]
         if len(self._symbols) == 1:
             return super()._like_x(gradient)
-        return packed(self._input_structure, _columns(gradient, self._input_rows))
+        return packed(self._input_structure, apart(gradient, self._input_rows))
 
     def _ordered_inputs(self, inputs: Any) -> list[Any]:
         return matched("inputs", inputs, self._input_structure, self.input_names)
@@ -333,7 +324,7 @@ class Functional(Model):
             return [outputs[:, place] for place in self._output_columns]
         if len(self._output_symbols) == 1:
             return packed(self._output_structure, [super()._shaped(outputs)])
-        return packed(self._output_structure, _columns(outputs, self._output_rows))
+        return packed(self._output_structure, apart(outputs, self._output_rows))
 
     # The core -------------------------------------------------------------------------------------
 
@@ -421,42 +412,6 @@ class Functional(Model):
         )
 
 
-def _side_by_side(rows: list[Row]) -> Row:
-    """The shape of a row that holds several, which are vectors then."""
-    return rows[0] if len(rows) == 1 else (sum(map(elements, rows)),)
-
-
-def _columns(matrix: Array, rows: list[Row]) -> list[Array]:
-    """Parts of a matrix that lie side by side, each in the shape of its rows."""
-    parts, begin = [], 0
-    for row in rows:
-        part = matrix[:, begin : begin + elements(row)]
-        parts.append(part if len(row) == 1 else part.reshape(len(part), *row))
-        begin += elements(row)
-    return parts
-
-
-def _places(structure: Any, rows: list[Row]) -> list[slice]:
-    """The columns of each vector, of a list of several; otherwise none."""
-    if structure != [0] * len(rows) or len(rows) == 1 or any(len(row) != 1 for row in rows):
-        return []
-    ends = np.cumsum([row[0] for row in rows]).tolist()
-    return [slice(end - row[0], end) for end, row in zip(ends, rows, strict=True)]
-
-
-def _fit(parts: Any, places: list[slice], dtype: np.dtype[Any]) -> bool:
-    """Whether parts are a list of matrices of a dtype, as wide as the places and of equal rows."""
-    if not places or type(parts) not in (list, tuple) or len(parts) != len(places):
-        return False
-    rows = len(parts[0]) if type(parts[0]) is np.ndarray and parts[0].ndim else 0
-    for part, place in zip(parts, places, strict=True):
-        if type(part) is not np.ndarray or part.dtype != dtype:
-            return False
-        if part.shape != (rows, place.stop - place.start):
-            return False
-    return True
-
-
 def _at(things: list[Any], number: Any) -> Any:
     """An entry of a list by a number out of a file."""
     if not isinstance(number, int) or not 0 <= number < len(things):
@@ -467,23 +422,6 @@ def _at(things: list[Any], number: Any) -> Any:
 def _as_input(symbol: Symbol) -> Input:
     """The input that stands for a symbol: itself, or a new one for what a layer returned."""
     return symbol if isinstance(symbol, Input) else Input(symbol.row)
-
-
-def _names_of(inputs: list[Input], structure: Any) -> list[str]:
-    """A name for each input: its own, the key of a dictionary, or a new one."""
-    if isinstance(structure, Mapping) and len(structure) == len(inputs):
-        for key, given in zip(structure, inputs, strict=True):
-            given._name = given._name or str(key)
-    names = {given.name for given in inputs}
-    for given in inputs:
-        number = 0
-        while given._name is None:
-            name = f"input_layer_{number}" if number else "input_layer"
-            number += 1
-            if name not in names:
-                names.add(name)
-                given._name = name
-    return [str(given.name) for given in inputs]
 
 
 KINDS["Functional"] = Functional

@@ -10,6 +10,7 @@ from .._base import checks
 from .._base.dtypes import Array
 from .._base.keras_arrays import as_tensors
 from .._base.lazy import imports
+from .._base.overriding import overridden
 from .._data.row_sources import take
 from ..callbacks.history import History
 from ..layers.symbols import WhenTrained, are_symbols
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 
 # What subclasses of Keras's models override, and the loop in the core does not call.
-_NEVER_CALLED = ("train_step", "test_step", "predict_step", "compute_loss")
+_NEVER_CALLED = (
+    "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics",
+    "make_train_function", "make_test_function", "make_predict_function",
+)  # fmt: skip
 
 _WANTED = (
     "wanted Model(inputs, outputs): x = Input(shape=(features,)), then layers that are called with "
@@ -69,14 +73,13 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
         super().__init_subclass__(**named)
         if cls.__module__.startswith(f"{__package__.partition('.')[0]}."):
             return
-        for method in _NEVER_CALLED:
-            if method in vars(cls):
-                raise TypeError(
-                    f"class {cls.__name__}: found a method {method}, which the loop in the core "
-                    "does not call; wanted a loop of one's own around the model: out = "
-                    "model.forward(x), model.backward(gradient of the loss by out), "
-                    "model.apply_gradients(); or train_on_batch (see the page on own loops)"
-                )
+        for method in overridden(cls, _NEVER_CALLED):
+            raise TypeError(
+                f"class {cls.__name__}: found a method {method}, which the loop in the core "
+                "does not call; wanted a loop of one's own around the model: out = "
+                "model.forward(x), model.backward(gradient of the loss by out), "
+                "model.apply_gradients(); or train_on_batch (see the page on own loops)"
+            )
         functional, subclassed = KINDS["Functional"], KINDS["Subclassed"]
         described = "call" in vars(cls)
         if Model in cls.__bases__:
@@ -148,23 +151,24 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
             The share of the last rows (before any shuffling) that is held out.
         validation_data : tuple (x, y) or (x, y, sample_weight), or batches, optional
             Evaluated after each epoch.
-        shuffle : bool
+        shuffle : bool, default True
             Whether each epoch has an order of its own, which follows from the model's seed. Of
             batches with an index, their order; those of an iterable come as they come.
         class_weight : dict, optional
-            Class number → factor of its rows' weights.
+            Class number → factor of its rows' weights; 1 for classes that it does not have.
         sample_weight : array_like (rows,), optional
             By default a batch's loss is the weighted sum over the number of its rows; see
             ``reduction`` of the losses.
         initial_epoch : int, default 0
             Number of the first epoch, for the history and the display.
         steps_per_epoch, validation_steps : int, optional
-            Batches of an epoch, or of a validation, when they are not all that there are.
+            Batches of an epoch, or of a validation, when they are not all that there are. The next
+            epoch goes on where the one before has ended; a validation starts again.
         validation_batch_size : int, optional
             Matters where a validation goes batch by batch; the same as `batch_size` by default.
         validation_freq : int, default 1
             Validation after every so many epochs.
-        solver : {None, "lbfgs", "lm"} or LevenbergMarquardt
+        solver : {None, "lbfgs", "lm"} or LevenbergMarquardt, default None
             Minimises the loss of all rows at once instead of the optimizer's steps: for small
             problems, best in float64. "lbfgs" is SciPy's L-BFGS; "lm" is Levenberg–Marquardt, for
             the mean squared error, with its own options as ``solvers.LevenbergMarquardt(...)``. An

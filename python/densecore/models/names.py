@@ -1,9 +1,9 @@
-"""Names of layers: each once in a model."""
+"""Names of layers and inputs: each once in a model."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..layers import Layer
+from ..layers import Input, Layer
 from ..layers.symbols import Symbol
 from .nesting import Nested
 
@@ -89,3 +89,20 @@ def _names_of_owner(layer: Layer) -> set[str | None]:
     if model is None:
         return set()
     return {part.name for other in model._layers for part in other._named_parts()}
+
+
+def input_names(inputs: list[Input], structure: Any) -> list[str]:
+    """A name for each input: its own, the key of a dictionary, or a new one."""
+    if isinstance(structure, Mapping) and len(structure) == len(inputs):
+        for key, given in zip(structure, inputs, strict=True):
+            given._name = given._name or str(key)
+    names = {given.name for given in inputs}
+    for given in inputs:
+        number = 0
+        while given._name is None:
+            name = f"input_layer_{number}" if number else "input_layer"
+            number += 1
+            if name not in names:
+                names.add(name)
+                given._name = name
+    return [str(given.name) for given in inputs]

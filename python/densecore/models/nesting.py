@@ -10,7 +10,7 @@ from ..layers.lowering import Plan, Row, Source
 from ..layers.symbols import Symbol
 
 if TYPE_CHECKING:  # whose module imports this one
-    from .layered_network import LayeredNetwork
+    from .architecture import Architecture
 
 #: The classes of models by the names that configurations have for them; each adds itself.
 KINDS: dict[str, Any] = {}
@@ -23,12 +23,12 @@ class Nested(Layer):
     the model itself in its place.
     """
 
-    def __init__(self, model: "LayeredNetwork") -> None:
+    def __init__(self, model: "Architecture") -> None:
         self.model = model
         super().__init__()
 
     @property
-    def _inner_model(self) -> "LayeredNetwork":
+    def _inner_model(self) -> "Architecture":
         return self.model
 
     @property

@@ -365,6 +365,36 @@ class _ByModel:
         assert model is not None  # the core has asked
         return model
 
+    def share(self, ranks: Any) -> None:
+        """Let these ranks' usual step be the first that a call with their communicator tries: the
+        methods in between would cost as much as the sum of a small gradient."""
+        known, model_of = weakref.ref(ranks), self._model
+
+        def train_on_batch(
+            x: Any,
+            y: Any,
+            sample_weight: Any = None,
+            *,
+            return_dict: bool = False,
+            comm: Any = None,
+        ) -> Any:
+            found = known()
+            if (
+                found is not None
+                and found.usual is not None
+                and not return_dict
+                and found.serves(comm)
+            ):
+                loss = found.usual_step(x, y, sample_weight)
+                if loss is not None:
+                    return loss
+                found.usual = None
+            return OnBatch.train_on_batch(
+                model_of(), x, y, sample_weight, return_dict=return_dict, comm=comm
+            )
+
+        vars(self)["train_on_batch"] = train_on_batch
+
     def train_on_batch(self, *arguments: Any, **named: Any) -> Any:
         return OnBatch.train_on_batch(self._model(), *arguments, **named)
 

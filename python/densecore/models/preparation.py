@@ -13,7 +13,7 @@ from ..layers.symbols import Node, Symbol
 
 
 class Preparation:
-    """What of a graph is computed before the core.
+    """The part of a graph that is computed before the core: its layers of preprocessing.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ class Preparation:
     nodes : list of Node
         The calls of layers of preprocessing, in their order.
     symbols : list of Symbol
-        What the core takes: inputs of the model, and what these layers make of others.
+        What the core takes: inputs of the model, and the outputs of these layers.
 
     Raises
     ------
     TypeError
-        A layer of preprocessing stands on what another layer computes.
+        A layer of preprocessing takes the output of another kind of layer.
     """
 
     def __init__(self, graph: Graph, inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> None:

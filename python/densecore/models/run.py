@@ -155,7 +155,7 @@ class Run:
             if not self._epoch_end(running_metrics.results(), []):
                 return
             if source.exhausted:
-                # Of an epoch with too few steps the source has warned itself.
+                # The source has warned of an epoch with too few steps.
                 if source.steps is None and self._epoch < epochs:
                     warn(
                         f"the data ran out after epoch {self._epoch} of {epochs}: training ends "

@@ -12,7 +12,7 @@ from .._data.structures import leaves
 from ..layers import Dense, Input, Layer
 from ..layers.lowering import Plan, Row, Source
 from ..layers.symbols import Symbol, connect
-from .layered_network import MAX_LAYERS
+from .architecture import MAX_LAYERS
 from .loans import adopt, release, weights_of
 from .model import Model
 from .names import Names

@@ -48,7 +48,7 @@ class SharedNetwork:
 
     @property
     def rows(self) -> int:
-        """Of all ranks."""
+        """The rows of all ranks."""
         rows: int = self._step.rows
         return rows
 

@@ -72,6 +72,7 @@ class Sharing:
         # Whether ranks meet within the passes, and what they have still to add up there.
         self.coupled = network.couples_rows()
         self._left: list[int] | None = None
+        self._steps = 0  # that were usual
         dtype = self.reduced.dtype
         for count in (*network.sums_of_pass(), network.summed_count + len(self.slots)):
             group.settle(count, dtype)
@@ -145,6 +146,8 @@ class Sharing:
     def expect(self, layout: Layout) -> None:
         """Prepare a step on rows that lie as those of the last one."""
         self.usual = DTYPES[self.model.dtype].Part(self.network, *layout)
+        if self.network.by_model is not None:
+            self.network.by_model.share(self)
 
     def usual_step(self, x: Array, y: Array, sample_weight: Array | None) -> float | None:
         """A step on as many rows as the last one had, on all ranks: with one sum and no more.
@@ -152,22 +155,25 @@ class Sharing:
         None, on all ranks, when a rank finds that it is not so.
         """
         step = self.usual
-        other = sample_weight is not None
-        if not other:
-            try:
-                step.gradient(as_vectors(x), as_vectors(y))
-            except (TypeError, ValueError):  # other rows, or arrays that must be converted
-                other = True
-            except BaseException as error:
-                self.reduce(error, False)
-        if other:
+        group = self.group
+        group.noted.call = "train_on_batch"
+        try:
+            if sample_weight is not None:
+                raise ValueError("weights are shared in another way")
+            step.gradient(as_vectors(x), as_vectors(y))
+        except (TypeError, ValueError):  # other rows, or arrays that must be converted
             self.network.neutral_gradient()
             self.slots[3] = 1
-        self.group.sum_(self.reduced)
+        except BaseException as error:
+            self.reduce(error, False)
+        group.sum_(self.reduced)
         loss: float | None = step.update()
-        if loss is None and self.slots[2] > 0:
-            self.group.raise_known(None)
-        if loss is not None and self.network.steps % STEPS_BETWEEN_CHECKS == 0:
+        if loss is None:
+            if self.slots[2] > 0:
+                group.raise_known(None)
+            return None
+        self._steps += 1
+        if self._steps % STEPS_BETWEEN_CHECKS == 0:
             self.check_drift()
         return loss
 
@@ -250,7 +256,11 @@ def sharing(model: Compiled, comm: Any, x: Any, call: str) -> Sharing:
     """The ranks of `comm` for a loop of one's own; they agree in the first call with it."""
     known: Sharing | None = model.__dict__.get("_sharing")
     new = known is None or not known.serves(comm)
-    group = group_of(comm) if known is None or new else known.group
+    if known is None or new:
+        group = group_of(comm, call)
+    else:
+        group = known.group
+        group.enter(call)
     group.together(lambda: _build(model, x))
     # Whether the ranks meet for the first time must be the same on all, too.
     group.begin(f"{call}, with a {'new' if new else 'known'} model")

@@ -1,17 +1,15 @@
 """Models of one's own: a class with a method `call`, which becomes a graph of layers."""
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import optimizers
-from .._base import checks, seeds
+from .._base import checks
 from .._base.dtypes import Array
 from .._base.locks import describing
-from .._base.registry import CustomObjectScope, get_registered_name, get_registered_object
 from .._data.batches import are_batches
 from .._data.structures import leaves, mapped, packed
 from ..layers import Input, Layer
@@ -20,19 +18,14 @@ from ..layers.lowering import Plan, Row, Source
 from ..layers.symbols import Symbol
 from ..layers.user_class import UserClass
 from ..layers.weight import carried
-from .functional import Functional
 from .model import Model
-from .nesting import KINDS, as_layer, as_seen, layer_of
+from .nesting import KINDS, as_seen
+from .own_files import OwnClassFiles
+from .own_inputs import inputs_of_data, inputs_of_shapes
 from .summary import parts_table
 
-#: What of a model's attributes goes into pickles and copies: its class's constructor makes others.
-_KEPT = (
-    "_given_compilation", "_initial_epoch", "_initial_step", "_initial_totals", "_loss", "_metrics",
-    "_optimizer", "_seed", "_seed_given", "_weighted_metrics", "metadata", "name", "stop_training",
-)  # fmt: skip
 
-
-class Subclassed(UserClass, Functional):
+class Subclassed(UserClass, OwnClassFiles):
     """What a class that is derived from `Model`, with a method `call`, gets.
 
     `call` is not run with data: it is called once with symbols, as soon as the shapes of the inputs
@@ -183,7 +176,7 @@ class Subclassed(UserClass, Functional):
             input_shape = (None, input_shape)
         if input_shape is not None:
             self._had_build = True
-            self._describe(_inputs_of_shapes(input_shape))
+            self._describe(inputs_of_shapes(input_shape))
         if self._network_or_none is None:
             self._build_network()
 
@@ -225,7 +218,7 @@ class Subclassed(UserClass, Functional):
         self._layers, self._added_terms = [], []
 
     def _take_inputs_of(self, x: Any) -> None:
-        self._describe(_inputs_of_data(x))
+        self._describe(inputs_of_data(x))
 
     def _forget_inputs(self) -> None:
         self._forget_network()
@@ -340,7 +333,7 @@ class Subclassed(UserClass, Functional):
                 self._forget_inputs()
             raise
 
-    # Display and configuration --------------------------------------------------------------------
+    # Display --------------------------------------------------------------------------------------
 
     def _summary_text(self, length: int) -> str:
         first: dict[Layer, Any] = {}
@@ -352,141 +345,6 @@ class Subclassed(UserClass, Functional):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r})"
-
-    def get_config(self) -> dict[str, Any]:
-        """What the constructor gets: its arguments, if the class has no such method."""
-        if type(self).get_config is Subclassed.get_config:
-            return dict(vars(self).get("_arguments", {}))
-        return {}
-
-    def to_json(self, **formatting: Any) -> str:
-        """As `Model.to_json`; the class's code is not in it."""
-        whole = {"class_name": "Subclassed", "config": self._architecture()}
-        return json.dumps(whole, **formatting)
-
-    def _architecture(self) -> dict[str, Any]:
-        inputs = None
-        if self._graph is not None:
-            given = [{"input": symbol.get_config()} for symbol in self._given]
-            inputs = packed(self._input_structure, given)
-        return {
-            "class": "Subclassed",
-            "registered": get_registered_name(type(self)),
-            "config": _encoded(self.get_config()),
-            "name": self.name,
-            "dtype": self.dtype,
-            "seed": self.seed,
-            "inputs": inputs,
-            "layers": [str(layer.name) for layer in self._layers],
-        }
-
-    @classmethod
-    def from_config(
-        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
-    ) -> Self:
-        """A new model: the class called with what `get_config` gives."""
-        if isinstance(config, Mapping) and config.get("class") == "Subclassed":
-            return super().from_config(config, custom_objects)
-        with CustomObjectScope(custom_objects or {}):
-            return cls(**config)
-
-    @classmethod
-    def _empty(cls, config: Mapping[str, Any]) -> Self:
-        kind = get_registered_object(config["registered"])
-        if kind is None and get_registered_name(cls) == config["registered"]:
-            kind = cls
-        if not (isinstance(kind, type) and issubclass(kind, Subclassed)):
-            raise ValueError(
-                f"model: found the class {config['registered']!r}, which is not known here, wanted "
-                "custom_objects with it"
-            )
-        model: Any = kind.from_config(_decoded(config["config"], config["dtype"]))
-        model._dtype, model._takes_dtype = np.dtype(config["dtype"]), False
-        model._seed = seeds.fresh() if config["seed"] is None else checks.seed(config["seed"])
-        model.name = config["name"]
-        found: Self = model
-        return found
-
-    def _add_from_config(self, config: Mapping[str, Any]) -> None:
-        if config["inputs"] is not None:
-            self._describe(_inputs_from(config["inputs"]))
-
-    # Pickles and copies ---------------------------------------------------------------------------
-
-    def _own_classes(self) -> dict[str, Any]:
-        return {**super()._own_classes(), get_registered_name(type(self)): type(self)}
-
-    def _state(self) -> dict[str, Any]:
-        kept = {key: value for key, value in vars(self).items() if key in _KEPT}
-        return {**super()._state(), "attributes": kept}
-
-    def __reduce__(self) -> Any:
-        return _restored, (type(self), self.__getstate__())
-
-
-def _restored(kind: type[Subclassed], state: dict[str, Any]) -> Subclassed:
-    """The model of a pickle or a copy."""
-    with CustomObjectScope(state["classes"]):
-        model = kind._empty(state["stack"])
-        model._add_from_config(state["stack"])
-    model._restore(state)
-    return model
-
-
-# Inputs -------------------------------------------------------------------------------------------
-
-
-def _inputs_of_data(x: Any) -> Any:
-    """An input for each array of x, in its structure."""
-    if isinstance(x, Mapping):
-        return {key: _inputs_of_data(part) for key, part in x.items()}
-    several = isinstance(x, list | tuple) and len(x) > 0
-    if several and all(isinstance(part, Mapping) or getattr(part, "ndim", 0) > 0 for part in x):
-        return [_inputs_of_data(part) for part in x] if len(x) > 1 else _inputs_of_data(x[0])
-    shape = np.shape(x)
-    if not shape:
-        raise ValueError(f"x: found shape {shape}, wanted (rows, features)")
-    return Input(shape[1:])
-
-
-def _inputs_of_shapes(shape: Any) -> Any:
-    """The same by the shapes that `build` gets."""
-    if isinstance(shape, Mapping):
-        return {key: _inputs_of_shapes(part) for key, part in shape.items()}
-    if any(isinstance(part, list | tuple | Mapping) for part in shape):
-        return [_inputs_of_shapes(part) for part in shape]
-    return Input(tuple(shape)[1:])
-
-
-def _inputs_from(saved: Any) -> Any:
-    """The same out of a file."""
-    if isinstance(saved, Mapping) and set(saved) == {"input"}:
-        return Input(tuple(saved["input"]["shape"]), name=saved["input"]["name"])
-    if isinstance(saved, Mapping):
-        return {key: _inputs_from(part) for key, part in saved.items()}
-    return [_inputs_from(part) for part in saved]
-
-
-# Arguments of constructors that are layers and models
-
-
-def _encoded(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _encoded(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_encoded(part) for part in value]
-    layer = as_layer(value)
-    return {"layer of densecore": layer.saved()} if isinstance(layer, Layer) else value
-
-
-def _decoded(value: Any, dtype: str) -> Any:
-    if isinstance(value, Mapping):
-        if set(value) == {"layer of densecore"}:
-            return as_seen(layer_of(value["layer of densecore"], dtype))
-        return {key: _decoded(part, dtype) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_decoded(part, dtype) for part in value]
-    return value
 
 
 KINDS["Subclassed"] = Subclassed

@@ -60,7 +60,11 @@ _SAME = [
     "unique", "unravel_index", "var", "vdot", "vstack", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
-globals().update({name: _forwarded(name, getattr(np, name)) for name in _SAME})
+# What NumPy 1 calls otherwise.
+_BEFORE_2 = {"trapezoid": "trapz"}
+for _name in _SAME:
+    _known = _name if hasattr(np, _name) else _BEFORE_2[_name]
+    globals()[_name] = _forwarded(_name, getattr(np, _known))
 
 
 def _logistic(x: Array) -> Array:
@@ -312,7 +316,7 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
 sigmoid_crossentropy = binary_crossentropy
 swish = silu
 
-# Of a symbol of a model that is being described these are layers.
+# For a symbol (a model is being described) these are layers.
 _ACTIVATIONS = [
     "relu", "relu6", "sigmoid", "softplus", "log_sigmoid", "silu", "swish", "elu", "selu", "gelu",
     "leaky_relu", "softsign", "softmax", "log_softmax", "hard_sigmoid", "hard_silu", "hard_tanh",

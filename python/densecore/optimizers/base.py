@@ -7,6 +7,7 @@ import numpy as np
 
 from .._base import checks, core
 from .._base.lazy import imports
+from .._base.overriding import overridden
 from .._base.registry import Registry
 from .._base.warn import warn
 from .pipeline import FIELDS, WITH_STATE, Pipeline
@@ -80,6 +81,12 @@ def _old_words(options: dict[str, Any], learning_rate: Any) -> Any:
     return learning_rate
 
 
+# What subclasses of Keras's and PyTorch's optimizers override.
+_NEVER_CALLED = (
+    "update_step", "apply_gradients", "apply", "build", "compute_gradients", "minimize", "step",
+)  # fmt: skip
+
+
 class Optimizer:
     """Base class: a named update rule and its hyperparameters, each an attribute.
 
@@ -114,6 +121,16 @@ class Optimizer:
     _choices: dict[str, Any]
     _core_settings: core.OptimizerSettings
     _shared: bool  # whether a network computes with the settings
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        for method in overridden(cls, _NEVER_CALLED):
+            raise TypeError(
+                f"class {cls.__name__}: found a method {method}, which the core, where parameters "
+                "are updated, does not call; wanted a loop of one's own: model.forward(x), "
+                "model.backward(gradient of the loss by the outputs), then a rule of one's own for "
+                "model.parameters and model.gradients (see the page on own loops)"
+            )
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ ALIASES: dict[str, str] = {
 }
 
 #: "mean": weighted mean over the rows. "sum": sum of all squares, mean_squared_error only.
-# Of `mse` and its gradient, over all elements; and of a network's loss, over its rows.
+# Reductions of `mse` and its gradient, over all elements; of a network's loss, over its rows.
 REDUCTIONS: tuple[str, ...] = ("mean", "sum")
 NETWORK_REDUCTIONS: tuple[str, ...] = (
     "sum_over_batch_size",

@@ -228,7 +228,7 @@ def adam_update(
         They start as zeros.
     step : int
         Number of this step, counted from 1.
-    learning_rate, beta_1, beta_2, epsilon : float
+    learning_rate, beta_1, beta_2, epsilon : float, default 0.001, 0.9, 0.999 and 1e-7
         Finite; the learning rate and epsilon > 0, the betas in [0, 1).
 
     Raises

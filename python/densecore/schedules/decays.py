@@ -91,7 +91,33 @@ class StepDecay(LearningRateSchedule):
         return self.initial_learning_rate * self.factor ** np.floor(steps / self.every)
 
 
-class ExponentialDecay(LearningRateSchedule):
+class _DecaySteps(LearningRateSchedule):
+    """What schedules have in common that decay by a rate for each `decay_steps` steps."""
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str | None = None,
+    ) -> None:
+        self.initial_learning_rate = self._positive("initial_learning_rate", initial_learning_rate)
+        self.decay_steps = self._positive("decay_steps", decay_steps)
+        self.decay_rate = self._checked_rate("decay_rate", decay_rate)
+        self.staircase = checks.flag("staircase", staircase)
+        self.name = self._name(name, type(self).__name__)
+
+    def _checked_rate(self, name: str, value: float) -> float:
+        return self._positive(name, value)
+
+    def _periods(self, steps: Rates) -> Rates:
+        """How many times `decay_steps` have passed."""
+        periods: Rates = steps / self.decay_steps
+        return np.floor(periods) if self.staircase else periods
+
+
+class ExponentialDecay(_DecaySteps):
     """initial · decay_rate^(step / decay_steps), the exponent rounded down with `staircase`.
 
     Parameters
@@ -103,28 +129,11 @@ class ExponentialDecay(LearningRateSchedule):
     name : str, optional
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "ExponentialDecay",
-    ) -> None:
-        self.initial_learning_rate = self._positive("initial_learning_rate", initial_learning_rate)
-        self.decay_steps = self._positive("decay_steps", decay_steps)
-        self.decay_rate = self._positive("decay_rate", decay_rate)
-        self.staircase = checks.flag("staircase", staircase)
-        self.name = self._name(name, type(self).__name__)
-
     def _rates(self, steps: Rates) -> Any:
-        exponent = steps / self.decay_steps
-        if self.staircase:
-            exponent = np.floor(exponent)
-        return self.initial_learning_rate * self.decay_rate**exponent
+        return self.initial_learning_rate * self.decay_rate ** self._periods(steps)
 
 
-class InverseTimeDecay(LearningRateSchedule):
+class InverseTimeDecay(_DecaySteps):
     """initial / (1 + decay_rate · step / decay_steps), rounded down with `staircase`.
 
     Parameters
@@ -136,25 +145,11 @@ class InverseTimeDecay(LearningRateSchedule):
     name : str, optional
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "InverseTimeDecay",
-    ) -> None:
-        self.initial_learning_rate = self._positive("initial_learning_rate", initial_learning_rate)
-        self.decay_steps = self._positive("decay_steps", decay_steps)
-        self.decay_rate = self._at_least_zero("decay_rate", decay_rate)
-        self.staircase = checks.flag("staircase", staircase)
-        self.name = self._name(name, type(self).__name__)
+    def _checked_rate(self, name: str, value: float) -> float:
+        return self._at_least_zero(name, value)
 
     def _rates(self, steps: Rates) -> Any:
-        time = steps / self.decay_steps
-        if self.staircase:
-            time = np.floor(time)
-        return self.initial_learning_rate / (1 + self.decay_rate * time)
+        return self.initial_learning_rate / (1 + self.decay_rate * self._periods(steps))
 
 
 class PolynomialDecay(LearningRateSchedule):

@@ -101,7 +101,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
 
         Random numbers are those of rank 0's `random_state`.
         """
-        group = group_of(arguments.comm)
+        group = group_of(arguments.comm, "an estimator's fit")
         before = self.random_state
 
         def prepare() -> Training:

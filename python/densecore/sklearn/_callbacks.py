@@ -20,7 +20,7 @@ except ImportError:  # an older scikit-learn
 
 
 class FitContext(Callback):
-    """Tells the callbacks that ``set_callbacks`` gave an estimator, as tasks begin and end.
+    """Calls an estimator's callbacks (``set_callbacks``) when a task begins or ends.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class FitContext(Callback):
         return bool(stop)
 
     def iteration(self) -> None:
-        """One of lbfgs has ended, and the next one begins."""
+        """An iteration of lbfgs has ended, and the next one begins."""
         if self.end():
             raise StopIteration
         self.begin()

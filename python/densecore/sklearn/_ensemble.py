@@ -4,7 +4,7 @@ Members are trained side by side in threads, each by the same calls as an estima
 that each has the bits of one. `densecore.Ensemble` trains members in the core for a number of
 epochs that is known beforehand, on batches that it draws; scikit-learn's rules ask for each
 member's own loss after each epoch, its own order of rows, and a penalty by the batch's weight. As
-epochs run without the interpreter's lock, threads lose nothing to it but the time between epochs.
+epochs run without the GIL, threads lose nothing to it but the time between epochs.
 """
 
 import math

@@ -217,7 +217,7 @@ class _Problem:
     def __init__(self, network: Network, loss: Loss, data: Data) -> None:
         self._network = network
         self._x, self._y, self._weight = take(data.x, slice(None)), data.y, data.weight
-        # Of ranks that have the rows together, the sums over all of them.
+        # Where ranks share the rows: the network that adds up their sums.
         self._ranks: Any = None
         if hasattr(network, "over_leaves"):
             self._ranks = network

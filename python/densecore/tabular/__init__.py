@@ -12,7 +12,8 @@ from .model import TableModel, is_table_model, load_table_model
 from .problem import Problem, problem_of
 from .reader import Table, read_table, table_of
 from .recipe import RECIPES, Recipe, recipe_named
-from .training import Trained, fit, parts_of
+from .trained import Trained
+from .training import fit, parts_of
 
 if TYPE_CHECKING:
     from .estimators import TabularClassifier, TabularRegressor

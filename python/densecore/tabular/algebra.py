@@ -93,7 +93,7 @@ def _function(name: str, x: Any) -> Array:
 
 
 def sine_and_cosine(turns: Array) -> tuple[Array, Array]:
-    """Of 2π times each element, which is between 0 and 1, by their series within an eighth turn."""
+    """Sine and cosine of 2π times each element (0 to 1), by series within an eighth of a turn."""
     quarter = np.round(4 * turns)
     angle = (turns - quarter / 4) * (2 * np.pi)
     square = angle * angle

@@ -1,4 +1,4 @@
-"""What a network has to beat: always the same answer, and a linear model."""
+"""Baselines of a table's scores: a constant answer, and a linear model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +40,7 @@ def linear_predictions(
         scale = np.where(deviation > 0, deviation, 1.0)
         y = (y - mean) / scale
     ensemble = train(_LINEAR, x, y, outputs, classification, held_out, seed, weight=weight)
-    found: NDArray[np.float64] = out_of_fold(ensemble, x, held_out)[1] * scale + mean
+    found: NDArray[np.float64] = out_of_fold(ensemble, x, held_out)[1][0] * scale + mean
     return found
 
 

@@ -14,7 +14,8 @@ from ..export import program_of
 from ..export.c_functions import number
 from ..export.c_header import Parts, Sizes, function_of, identifier, text_of
 from .category_keys import CategoryKeys
-from .features import LINE_ENDS, CategoricalFeature, Feature, MomentFeature, NumericFeature
+from .features import LINE_ENDS, CategoricalFeature, Feature, NumericFeature
+from .moments import MomentFeature
 from .scaling import BEND
 from .scores import SMALLEST_PROBABILITY
 from .targets import ClassTarget, NumericTarget
@@ -143,9 +144,27 @@ def _category(feature: CategoricalFeature, row: _Row) -> None:
     value = row.field("const char *", feature.name, "a text, NULL or empty when missing")
     row.use(_FIND)
     keys = CategoryKeys(feature)
+    name = f"{row.parts.prefix}texts_{identifier(feature.name, (), 'column')}_{row.at}"
+    row.statements += [
+        f'text = {value} ? {value} : "";',
+        "length = @key_length(text);",
+    ]
+    _look_up(row, name, keys)
+    if feature.single:
+        row.set("at < 0 ? 0 : 2 * at - 1")
+    else:
+        row.statements += [
+            f"for (i = 0; i < {feature.width}; ++i) x[{row.at} + i] = i == at;",
+        ]
+        row.at += feature.width
+    if feature.means:
+        _means(feature, row)
+
+
+def _look_up(row: _Row, name: str, keys: CategoryKeys) -> None:
+    """Find a text's place, `at`."""
     # `key_length` takes the point of a whole number off, and the missing text is tested for.
     exact = {text: i for text, i in keys.exact.items() if text and not text.endswith(".0")}
-    name = f"{row.parts.prefix}texts_{identifier(feature.name, (), 'column')}_{row.at}"
     for suffix, places in (("", exact), ("_small", keys.folded)):
         if places:
             texts = ", ".join(_text(text) for text in places)
@@ -155,25 +174,31 @@ def _category(feature: CategoricalFeature, row: _Row) -> None:
                 f"{{{', '.join(map(str, places.values()))}}};",
             ]
             row.parts.bytes += sum(len(text.encode()) + 1 for text in places) + 12 * len(places)
-    row.statements += [
-        f"text = {value} ? {value} : \"\";",
-        "length = @key_length(text);",
+    row.statements.append(
         f"at = length ? @look_up(text, length, 0, {len(exact)}, {name}, {name}_at) : "
-        f"{keys.exact['']};",
-    ]  # fmt: skip
+        f"{keys.exact['']};"
+    )
     if keys.folded:
         row.statements.append(
             f"if (at == -2) at = @look_up(text, length, 1, {len(keys.folded)}, {name}_small, "
             f"{name}_small_at);"
         )
     row.statements.append(f"if (at == -2) at = {keys.other};")
-    if feature.single:
-        row.set("at < 0 ? 0 : 2 * at - 1")
-    else:
-        row.statements += [
-            f"for (i = 0; i < {feature.width}; ++i) x[{row.at} + i] = i == at;",
-        ]
-        row.at += feature.width
+
+
+def _means(feature: CategoricalFeature, row: _Row) -> None:
+    """The last inputs of a column of many texts, whose text and length are known by now."""
+    keys = CategoryKeys(feature.texts_of_means)
+    values = feature.mean_values
+    width = values.shape[1]
+    first = row.at - width
+    name = f"{row.parts.prefix}means_{identifier(feature.name, (), 'column')}_{first}"
+    _look_up(row, name, keys)
+    numbers = row.parts.constant(f"{feature.name} means", values.ravel())
+    row.statements.append(
+        f"for (i = 0; i < {width}; ++i) "
+        f"x[{first} + i] = ({row.parts.type}){numbers}[at * {width} + i];"
+    )
 
 
 def _moment(feature: MomentFeature, row: _Row) -> None:
@@ -260,7 +285,7 @@ def to_text(
     ----------
     name : str, default "table"
         What the header's names begin with.
-    int8 : bool
+    int8 : bool, default False
         As of `densecore.export.export`.
     classes : sequence, optional
         Labels in the order of the probabilities; by default the target's texts.

@@ -1,7 +1,7 @@
 """The texts that stand for a column's categories, as other programs look them up."""
 
-from .columns import category_key
 from .features import CategoricalFeature
+from .words import category_key
 
 
 class CategoryKeys:

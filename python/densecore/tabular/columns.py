@@ -6,7 +6,6 @@ seconds since 1970 (or since midnight), NaN where missing. Each cell of a file i
 is rarely asked for (a text of a number) is read again from the file's bytes.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,36 +15,16 @@ from numpy.typing import NDArray
 
 from .._base import core
 from .errors import TableError
+from .readings import PLAIN, SPELLINGS, Reading, compact_dates, described, with_units
+from .words import boolean
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int32]
-
-TRUE_WORDS = {"true", "t", "yes", "y", "on"}
-FALSE_WORDS = {"false", "f", "no", "n", "off"}
-BOOLEAN_WORDS = TRUE_WORDS | FALSE_WORDS
 
 # A column whose known cells are numbers but for this share is a column of numbers, in which the
 # other texts are missing values ("unknown", "> 100").
 STRAY_SHARE = 0.05
 MIN_DISTINCT_WITH_STRAYS = 10
-
-_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+\Z")
-
-
-def category_key(text: str) -> str:
-    """What tells categories and classes apart: the text, but 2.0 is 2.
-
-    pandas writes whole numbers with a point when one of them is missing. ``007`` and ``1E3`` are
-    other texts than ``7`` and ``1000``.
-    """
-    found = _WHOLE.match(text)
-    return found.group(1) if found else text
-
-
-def boolean(text: str) -> float | None:
-    """1 for a word that says true, 0 for one that says false, else None."""
-    word = text.lower()
-    return 1.0 if word in TRUE_WORDS else 0.0 if word in FALSE_WORDS else None
 
 
 @dataclass
@@ -58,7 +37,9 @@ class Contents:
     levels: list[str] | None = None
     style: str = ""
     strays: int = 0  # texts among numbers, which count as missing
+    reading: Reading | None = None  # how texts spell the numbers; None: they were never texts
     parts: int = 0  # of moments: 1 dates, 2 times, 3 both
+    order: str = ""  # of dates as texts: "day" or "month" first; "": their year is
 
 
 def _texts_of_numbers(values: Array) -> tuple[Codes, list[str]]:
@@ -82,7 +63,14 @@ class Column:
     contents : function () -> Contents
     texts : function () -> (codes, levels)
         The cells as texts, whatever they mean.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether texts that differ by capital letters only are different ones for certain.
     """
+
+    exact = False
 
     def __init__(
         self,
@@ -155,6 +143,30 @@ class Column:
             of_level[i] = truth if truth is not None else _number(level)
         return of_level[codes]
 
+    def numbers_as(self, reading: Reading | None) -> Array:
+        """The values (rows,) as numbers in a spelling, unless another reads more of them."""
+        contents, own = self.contents, self.numbers()
+        typed = contents.kind != "texts" and contents.reading is None
+        if reading is None or typed or contents.reading == reading:
+            return own
+        codes, levels = self.texts()
+        values: Array = np.append(reading.numbers(levels), np.nan)[codes]
+        return values if np.isnan(values).sum() <= np.isnan(own).sum() else own
+
+    def moments_as(self, order: str) -> Array:
+        """Seconds (rows,) of dates with the day or the month first, or of numbers that are dates
+        (``compact``), unless another order reads more of them."""
+        contents = self.contents
+        if order == "compact" and contents.kind == "numbers":
+            return compact_dates(self.numbers())
+        own = self.numbers() if contents.kind == "moments" else np.full(len(self), np.nan)
+        if order not in ("day", "month") or (contents.kind != "texts" and not contents.order):
+            return own
+        codes, levels = self.texts()
+        seconds = core.parse_moments(levels, order == "day")[0]
+        values: Array = np.append(seconds, np.nan)[codes]
+        return values if np.isnan(values).sum() <= np.isnan(own).sum() else own
+
     def missing(self) -> NDArray[np.bool_]:
         """Where there is no value (rows,): of texts, where the cell is empty."""
         contents = self.contents
@@ -170,8 +182,9 @@ class Column:
     def first_text(self) -> int | None:
         """The first row whose text is neither a number nor a marker of a missing value."""
         codes, levels = self.texts()
-        bad = np.array([np.isnan(_number(t)) and not core.is_missing_marker(t) for t in levels]
-                       + [False])  # fmt: skip
+        values = (self.contents.reading or PLAIN).numbers(levels)
+        bad = np.array([np.isnan(v) and not core.is_missing_marker(t)
+                        for t, v in zip(levels, values, strict=True)] + [False])  # fmt: skip
         rows = np.flatnonzero(bad[codes])
         return int(rows[0]) if rows.size else None
 
@@ -184,28 +197,6 @@ def _number(text: str) -> float:
 # From a file's cells ----------------------------------------------------------------------------
 
 
-# Spellings of numbers: (decimal mark, mark between thousands, currency or percent signs).
-_PLAIN = (".", "", False)
-_STYLES = [
-    (".", ",", False),
-    (",", "", False),
-    (",", ".", False),
-    (".", " ", False),
-    (",", " ", False),
-    (".", "'", False),
-    (".", ",", True),
-    (",", ".", True),
-]
-_STYLE_NAMES = {
-    ",": "decimal commas",
-    ",.": "decimal commas, points between thousands",
-    ".,": "commas between thousands",
-    ". ": "blanks between thousands",
-    ", ": "decimal commas, blanks between thousands",
-    ".'": "apostrophes between thousands",
-}
-
-
 def read_contents(text: Any, index: int, decimal_first: bool) -> Contents:
     """What a column of a `DelimitedText` holds.
 
@@ -216,21 +207,42 @@ def read_contents(text: Any, index: int, decimal_first: bool) -> Contents:
         index, most_texts=int(STRAY_SHARE * text.rows)
     )
     if texts == 0 and (numbers or not markers):
-        return Contents("numbers", values)
+        return Contents("numbers", values, reading=PLAIN)
     if texts:
-        styles = (
-            sorted(_STYLES, key=lambda s: not s[2] and s[0] != ",") if decimal_first else _STYLES
+        spellings = (
+            sorted(SPELLINGS, key=lambda s: not s.signs and s.decimal != ",")
+            if decimal_first
+            else SPELLINGS
         )
-        for decimal, thousands, units in styles:
-            read, count, _, _, others, _ = text.numbers(index, decimal, thousands, units)
+        for one in spellings:
+            read, count, _, _, others, _ = text.numbers(
+                index, one.decimal, one.thousands, one.signs
+            )
             if others == 0 and count:
-                style = "with units" if units else _STYLE_NAMES[decimal + thousands]
-                return Contents("numbers", read, style=style)
+                return Contents("numbers", read, style=described(one), reading=one)
+        codes, levels = text.codes(index)
+        counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+        spelled = with_units(levels, counts, STRAY_SHARE)
+        if spelled is not None:
+            reading, of_level = spelled
+            read = np.append(of_level, np.nan)[codes]
+            return Contents("numbers", read, style=described(reading), reading=reading,
+                            strays=_strays(levels, counts, of_level))  # fmt: skip
         known = numbers + texts
         if texts <= STRAY_SHARE * known and _distinct(values) >= MIN_DISTINCT_WITH_STRAYS:
-            return Contents("numbers", values, strays=texts)
-    codes, levels = text.codes(index)
-    return of_texts(codes, levels)
+            return Contents("numbers", values, strays=texts, reading=PLAIN)
+        return of_texts(codes, levels)
+    return of_texts(*text.codes(index))
+
+
+def _strays(levels: list[str], counts: NDArray[Any], values: Array) -> int:
+    """The rows of different texts that are neither numbers nor markers of missing ones."""
+    found: int = sum(
+        int(count)
+        for level, count, value in zip(levels, counts, values, strict=True)
+        if np.isnan(value) and not core.is_missing_marker(level)
+    )
+    return found
 
 
 def points_as_thousands(text: Any, index: int, plain: Array) -> Contents | None:
@@ -241,7 +253,8 @@ def points_as_thousands(text: Any, index: int, plain: Array) -> Contents | None:
     read, count, _, _, others, _ = text.numbers(index, ",", ".")
     if others or not count or np.array_equal(read, plain, equal_nan=True):
         return None
-    return Contents("numbers", read, style=_STYLE_NAMES[",."])
+    reading = Reading(",", ".")
+    return Contents("numbers", read, style=described(reading), reading=reading)
 
 
 def of_texts(codes: Codes, levels: list[str]) -> Contents:
@@ -249,8 +262,9 @@ def of_texts(codes: Codes, levels: list[str]) -> Contents:
     moments = _moments(levels)
     if moments is None:
         return Contents("texts", codes=codes, levels=levels)
-    seconds, parts, style = moments
-    return Contents("moments", np.append(seconds, np.nan)[codes], style=style, parts=parts)
+    seconds, parts, style, order = moments
+    values = np.append(seconds, np.nan)[codes]
+    return Contents("moments", values, style=style, parts=parts, order=order)
 
 
 def _distinct(values: Array) -> int:
@@ -258,8 +272,8 @@ def _distinct(values: Array) -> int:
     return int(np.unique(known).size)
 
 
-def _moments(levels: list[str]) -> tuple[Array, int, str] | None:
-    """The seconds, parts and order of texts that are all dates or times but for markers."""
+def _moments(levels: list[str]) -> tuple[Array, int, str, str] | None:
+    """The seconds, parts, style and order of texts that are all dates or times but for markers."""
     known = [level for level in levels if not core.is_missing_marker(level)]
     # Whole columns of texts are most often told by their first ones.
     if not known or not any(_all_moments(known[:20])):
@@ -274,8 +288,11 @@ def _moments(levels: list[str]) -> tuple[Array, int, str] | None:
     differ = ambiguous and not np.array_equal(
         seconds, core.parse_moments(levels, not by_day)[0], equal_nan=True
     )
-    style = f"dates read {'day' if by_day else 'month'} first" if differ else ""
-    return seconds, int(np.bitwise_or.reduce(parts)), style
+    order = "day" if by_day else "month"
+    style = f"dates read {order} first" if differ else ""
+    if ambiguous and not differ:  # the year or a month's name says what is what
+        order = ""
+    return seconds, int(np.bitwise_or.reduce(parts)), style, order
 
 
 def _all_moments(texts: list[str]) -> tuple[bool, bool]:

@@ -53,7 +53,7 @@ class Committee:
 
     @property
     def weights(self) -> list[float] | None:
-        """Of each member in the mean; None when all count the same."""
+        """The weight of each member in the mean; None when all are equal."""
         if self.shares is None:
             return None
         return [
@@ -66,9 +66,9 @@ class Committee:
         """The same with a linear model as a further member."""
         linear = Ensemble(model, 1)
         linear.set_member(0, model)
-        each = (1 - share) / len(self)
+        shares = self.shares or [len(ensemble) / len(self) for ensemble in self.ensembles]
         return Committee(
-            [*self.ensembles, linear], [*(each * len(e) for e in self.ensembles), share]
+            [*self.ensembles, linear], [*((1 - share) * each for each in shares), share]
         )
 
     def predict(self, x: NDArray[Any]) -> NDArray[Any]:

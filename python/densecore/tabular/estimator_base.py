@@ -26,7 +26,8 @@ from .problem import Problem, problem_of
 from .reader import Table, table_of
 from .recipe import Recipe, recipe_named
 from .row_kernel import RowKernel
-from .training import Trained, fit
+from .trained import Trained
+from .training import fit
 
 R = TypeVar("R")
 

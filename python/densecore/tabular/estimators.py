@@ -15,11 +15,12 @@ from sklearn.utils.validation import (
 )
 
 from .._base.lazy import imports
-from .columns import category_key, from_numbers, from_texts
+from .columns import from_numbers, from_texts
 from .errors import TableError
 from .estimator_base import TARGET, TabularEstimator
 from .preparation import ClassTarget, NumericTarget
 from .reader import Table
+from .words import category_key
 
 
 def _is_nothing(label: Any) -> bool:
@@ -50,7 +51,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     categorical, ignore : sequence of str, default ()
         Columns that are categories even if they hold numbers, and columns to leave out.
     class_weight : "balanced" or dict of class to factor, optional
-    random_state : int, RandomState or None
+    random_state : int, RandomState or None, default None
 
     Attributes
     ----------
@@ -165,6 +166,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         texts = [str(value) for value in self.classes_]
         made = from_texts(TARGET, "y", range(len(y)), [texts[i] for i in np.searchsorted(
             self.classes_, y)], False)  # fmt: skip
+        made.exact = True
         return Table(table.path, [*table, made], len(table))
 
     def _outputs_of_classes(self) -> NDArray[np.intp]:

@@ -1,4 +1,4 @@
-"""The inputs that a column becomes: scaled numbers, indicators of categories, parts of dates."""
+"""The inputs that a column becomes: scaled numbers, indicators of categories; dates: `moments`."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -7,37 +7,19 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .algebra import sine_and_cosine
-from .columns import BOOLEAN_WORDS, Array, Column, category_key
+from .columns import Array, Column
 from .errors import listed
 from .json_fields import finite, flag, of_kind, positive, text, texts
+from .moments import MomentFeature
+from .readings import PLAIN, Reading
 from .scaling import bent, robust_scale, scaled
+from .surprises import Surprises
+from .words import BOOLEAN_WORDS, category_key, spelled_alike
 
 # A column's commonest texts have inputs of their own, up to so many.
 MAX_CATEGORIES = 100
 # A text of fewer rows than this is rare.
 MIN_CATEGORY_ROWS = 2
-
-
-@dataclass
-class Surprises:
-    """What a table had that the training data had not: counted, and told once."""
-
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
-    examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-
-    def add(self, column: str, what: str, count: int, examples: list[str]) -> None:
-        if count:
-            self.counts[column, what] = self.counts.get((column, what), 0) + count
-            self.examples.setdefault((column, what), []).extend(examples)
-
-    def sentence(self) -> str:
-        """All of it in one line; empty when there is nothing."""
-        parts = []
-        for (column, what), count in self.counts.items():
-            shown = listed([f"'{t}'" for t in self.examples[column, what]], 3)
-            parts.append(f"column '{column}': {count} {what}" + (f" ({shown})" if shown else ""))
-        return "; ".join(parts)
 
 
 # Lines go on beyond the training rows for as far as these reach; a wrong number may be anywhere.
@@ -62,6 +44,7 @@ class NumericFeature:
     scale: float
     indicator: bool = False
     edges: list[float] = field(default_factory=list)
+    reading: Reading | None = None  # how texts spelled the numbers; None: plainly
 
     @property
     def bins(self) -> int:
@@ -106,11 +89,14 @@ class NumericFeature:
         """Learn center and scale from the rows whose numbers are in `rows`."""
         values = column.numbers()[rows]
         center, scale = robust_scale(values)
-        return cls(column.name, center, scale, bool((~np.isfinite(values)).any()))
+        reading = column.contents.reading
+        if reading == PLAIN:
+            reading = None
+        return cls(column.name, center, scale, bool((~np.isfinite(values)).any()), reading=reading)
 
     def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
         """Write the inputs into `out` (rows, width)."""
-        values = column.numbers()
+        values = column.numbers_as(self.reading)
         z = scaled(values, self.center, self.scale)
         unknown = np.isnan(z)
         if unknown.any():
@@ -150,7 +136,7 @@ class NumericFeature:
             "scale": self.scale,
             "indicator": self.indicator,
             "edges": self.edges,
-        }
+        } | ({} if self.reading is None else {"reading": self.reading.to_dict()})
 
     @classmethod
     def from_dict(cls, entry: Any) -> "NumericFeature":
@@ -164,6 +150,7 @@ class NumericFeature:
             positive(entry["scale"]),
             flag(entry["indicator"]),
             edges,
+            Reading.from_dict(entry["reading"]) if "reading" in entry else None,
         )
 
     @classmethod
@@ -183,7 +170,9 @@ class CategoricalFeature:
 
     Two categories that are never missing are one input, -1 or 1. `other`: an input for rare
     categories and those that training did not have; `missing`: one for an empty cell. Without
-    `other` an unseen category is as a missing one, and without both all inputs are 0.
+    `other` an unseen category is as a missing one, and without both all inputs are 0. `means`: of
+    many texts, what the last inputs are; others have 0 there. While a model is trained, `noise` and
+    `spread` (outputs,) say how they came about, see `target_means.learn_means`.
     """
 
     kind: ClassVar[str] = "categorical"
@@ -193,8 +182,16 @@ class CategoricalFeature:
     other: bool = False
     missing: bool = False
     single: bool = False
+    means: dict[str, list[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.noise = self.spread = np.ones(1)
+        self._read_means()
+        self.set_categories(self.categories)
+
+    def set_categories(self, categories: list[str]) -> None:
+        """Have inputs for these texts only; to others belongs that of `other`."""
+        self.categories = categories
         self._place = {category_key(c): i for i, c in enumerate(self.categories)}
         self._folded: dict[str, int | None] = {}
         for key, i in self._place.items():
@@ -206,7 +203,9 @@ class CategoricalFeature:
         """The number of inputs of the network."""
         if self.single:
             return 1
-        return len(self.categories) + int(self.other) + int(self.missing)
+        return (
+            len(self.categories) + int(self.other) + int(self.missing) + self.mean_values.shape[1]
+        )
 
     @property
     def knows_missing(self) -> bool:
@@ -251,6 +250,35 @@ class CategoricalFeature:
             return
         known = np.flatnonzero(chosen >= 0)
         out[known, chosen[known]] = 1
+        if self.means:
+            values = self.mean_values
+            out[:, -values.shape[1] :] = values[self.places_of_means(column)]
+
+    # Means of a target, see `target_means` --------------------------------------------------------
+
+    def set_means(self, texts: list[str], means: Array, noise: Array, spread: Array) -> None:
+        """Let inputs say how far each of many texts' targets are from those of all (texts,
+        outputs), in units of `spread` (outputs,); see `learn_means`."""
+        self.noise, self.spread = noise, spread
+        self.means = dict(zip(texts, bent(means / spread).tolist(), strict=True)) if texts else {}
+        self._read_means()
+
+    def _read_means(self) -> None:
+        width = len(next(iter(self.means.values()))) if self.means else 0
+        # The last: of texts that are none of them, and of no text.
+        self.mean_values = np.zeros((len(self.means) + 1, width))
+        if self.means:
+            self.mean_values[:-1] = list(self.means.values())
+            self.texts_of_means = CategoricalFeature(self.name, list(self.means), other=True)
+
+    def places_of_means(self, column: Column) -> NDArray[np.intp]:
+        """The number (rows,) of each row's text among those that have means, or how many these
+        are."""
+        codes, levels = column.texts()
+        others = len(self.means)
+        found = [self.texts_of_means._find(level) for level in levels]
+        places = [others if place is None else place for place in found]
+        return np.array([*places, others], np.intp)[codes]
 
     def _find(self, level: str) -> int | None:
         key = category_key(level)
@@ -279,7 +307,7 @@ class CategoricalFeature:
             "other": self.other,
             "missing": self.missing,
             "single": self.single,
-        }
+        } | ({"means": self.means} if self.means else {})
 
     @classmethod
     def from_dict(cls, entry: Any) -> "CategoricalFeature":
@@ -290,7 +318,10 @@ class CategoricalFeature:
             flag(entry["other"]),
             flag(entry["missing"]),
             flag(entry["single"]),
+            {text(key): [finite(v) for v in row] for key, row in entry.get("means", {}).items()},
         )
+        if len({len(row) for row in made.means.values()}) > 1 or (made.means and made.single):
+            raise ValueError(f"'{made.name}': means differ in length, or are beside a single input")
         if made.single and (len(made.categories) != 2 or made.other or made.missing):
             raise ValueError(f"'{made.name}': a single input wants two categories and no other")
         return made
@@ -304,13 +335,15 @@ class CategoricalFeature:
         more = [
             name for name, there in (("others", self.other), ("missing", self.missing)) if there
         ]
-        return f"categories {listed([*self.categories, *more], 8)}"
+        means = f"; target's mean of {len(self.means)} texts" if self.means else ""
+        return f"categories {listed([*self.categories, *more], 8)}{means}"
 
 
 def category_counts(column: Column, rows: NDArray[np.intp]) -> tuple[list[str], list[int], int]:
     """The different categories of some rows, the rows of each, and the rows without one.
 
-    2.0 is counted as 2, and the words of a column of booleans in lower case.
+    2.0 is counted as 2, and a word in any capital letters as its commonest spelling (words of
+    booleans: in small letters).
     """
     codes, levels = column.texts()
     counts = np.bincount(codes[rows] + 1, minlength=len(levels) + 1)
@@ -319,129 +352,12 @@ def category_counts(column: Column, rows: NDArray[np.intp]) -> tuple[list[str], 
         if count:
             key = category_key(level)
             merged[key] = merged.get(key, 0) + int(count)
-    folded = {key.casefold() for key in merged}
-    if len(folded) < len(merged) and folded <= BOOLEAN_WORDS:
-        spelled: dict[str, int] = {}
-        for key, count in merged.items():
-            spelled[key.casefold()] = spelled.get(key.casefold(), 0) + count
-        merged = spelled
+    if not column.exact:
+        for key, first in spelled_alike(merged).items():
+            merged[first] += merged.pop(key)
+        if len(counts) - 1 > len(merged) and {key.casefold() for key in merged} <= BOOLEAN_WORDS:
+            merged = {key.casefold(): count for key, count in merged.items()}
     return list(merged), list(merged.values()), int(counts[0])
-
-
-_DAY = 86400.0
-_YEAR = 365.2425 * _DAY
-
-
-@dataclass
-class MomentFeature:
-    """A column of dates or times, as the parts of it that vary.
-
-    ``time``: the moment itself, scaled as numbers are; ``year``, ``week`` and ``day``: sine and
-    cosine of the place in the year, the week and the day. `indicator`: whether it is missing.
-    """
-
-    kind: ClassVar[str] = "moment"
-
-    name: str
-    center: float
-    scale: float
-    parts: list[str]
-    indicator: bool = False
-
-    _PERIODS: ClassVar[dict[str, tuple[float, float]]] = {
-        # 1970-01-01 was a Thursday.
-        "year": (_YEAR, 0.0),
-        "week": (7 * _DAY, 3 * _DAY),
-        "day": (_DAY, 0.0),
-    }
-
-    @property
-    def width(self) -> int:
-        """The number of inputs of the network."""
-        return sum(1 if part == "time" else 2 for part in self.parts) + int(self.indicator)
-
-    @property
-    def knows_missing(self) -> bool:
-        """Whether a missing value has an input of its own."""
-        return self.indicator
-
-    @classmethod
-    def fit(cls, column: Column, rows: NDArray[np.intp]) -> "MomentFeature":
-        """Learn which parts vary, and the scale of the moment, from some rows."""
-        values = column.numbers()[rows]
-        center, scale = robust_scale(values)
-        known = values[np.isfinite(values)]
-        has_date, has_time = column.contents.parts & 1, column.contents.parts & 2
-        parts = ["time"]
-        if has_date:
-            spread = known.max() - known.min() if known.size else 0.0
-            parts += [
-                part for part, least in (("year", 30 * _DAY), ("week", _DAY)) if spread > least
-            ]
-        if has_time and np.unique(known % _DAY).size > 1:
-            parts.append("day")
-        return cls(column.name, center, scale, parts, bool((~np.isfinite(values)).any()))
-
-    def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
-        """Write the inputs into `out` (rows, width)."""
-        values = column.numbers()
-        unknown = ~np.isfinite(values)
-        if unknown.any() and not self.indicator:
-            seen.add(self.name, "missing dates, of which the training data had none",
-                     int(unknown.sum()), [])  # fmt: skip
-        self._write(values, unknown, out, bend)
-
-    def transform_missing(self, out: NDArray[Any]) -> None:
-        """The inputs of rows of a table that has no such column."""
-        self._write(np.full(len(out), np.nan), np.ones(len(out), bool), out, True)
-
-    def _write(
-        self, values: Array, unknown: NDArray[np.bool_], out: NDArray[Any], bend: bool
-    ) -> None:
-        at = 0
-        for part in self.parts:
-            if part == "time":
-                z = scaled(values, self.center, self.scale)
-                z[unknown] = 0
-                out[:, at] = bent(z) if bend else z
-                at += 1
-                continue
-            period, shift = self._PERIODS[part]
-            turns = np.where(unknown, 0, values + shift) % period / period
-            sine, cosine = sine_and_cosine(turns)
-            out[:, at] = np.where(unknown, 0, sine)
-            out[:, at + 1] = np.where(unknown, 0, cosine)
-            at += 2
-        if self.indicator:
-            out[:, at] = unknown
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "name": self.name,
-            "center": self.center,
-            "scale": self.scale,
-            "parts": self.parts,
-            "indicator": self.indicator,
-        }
-
-    @classmethod
-    def from_dict(cls, entry: Any) -> "MomentFeature":
-        """Read and check what `to_dict` wrote."""
-        parts = texts(entry["parts"])
-        unknown = [part for part in parts if part != "time" and part not in cls._PERIODS]
-        if unknown:
-            raise ValueError(f"unknown part of a date {unknown[0]!r}")
-        return cls(
-            text(entry["name"]),
-            finite(entry["center"]),
-            positive(entry["scale"]),
-            parts,
-            flag(entry["indicator"]),
-        )
-
-    def describe(self) -> str:
-        return f"moment ({', '.join(self.parts)})"
 
 
 Feature = NumericFeature | CategoricalFeature | MomentFeature

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .preparation import ClassTarget
 from .problem import Problem
 from .scores import class_scores, number_scores
-from .training import Trained
+from .trained import Trained
 
 # More rows make it no truer, only slower.
 _ROWS = 2000

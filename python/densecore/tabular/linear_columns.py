@@ -77,7 +77,7 @@ class Bins(Bent):
 
 
 def _lines(preparation: Preparation) -> tuple[list[int], list[int]]:
-    """Of all columns with a line, the places of their bent numbers and those of their lines."""
+    """The places of the bent numbers and of the lines, of all columns that have a line."""
     found = [
         (int(place[0]), int(place[-1]))
         for feature, place in zip(preparation.features, preparation.places(), strict=True)

@@ -252,8 +252,9 @@ def _monitor(recipe: Recipe, classification: bool) -> str:
 def out_of_fold(
     ensemble: Committee, x: NDArray[Any], held_out: Sequence[Indices]
 ) -> tuple[Indices, NDArray[np.float64], NDArray[np.float64]]:
-    """The rows that some member has not seen, the mean of those members' outputs for them, and by
-    how much the mean of all members would vary less (rows, outputs).
+    """The rows that some member has not seen, the mean of those members' outputs for them, kind by
+    kind (kinds, rows, outputs), and by how much the mean of all members would vary less (rows,
+    outputs).
 
     Where a single member has not seen a row, the others say what members differ by.
     """
@@ -261,7 +262,8 @@ def out_of_fold(
     place = np.full(len(x), -1)
     place[rows] = np.arange(len(rows))
     outputs = ensemble.predict(x[:1]).shape[2]
-    total = np.zeros((len(rows), outputs))
+    total = np.zeros((len(ensemble.ensembles), len(rows), outputs))
+    kind = np.repeat(np.arange(len(total)), [len(each) for each in ensemble.ensembles])
     variance = np.zeros((len(rows), outputs))
     number = np.arange(len(ensemble)) % len(held_out)
     for at in range(0, len(x), _CHUNK):
@@ -269,7 +271,8 @@ def out_of_fold(
         for i, part in enumerate(held_out):
             inside = part[(part >= at) & (part < at + _CHUNK)]
             mine = chunk[number == i][:, inside - at].astype(np.float64)
-            total[place[inside]] = mine.mean(axis=0)
+            for k, mean in enumerate(total):
+                mean[place[inside]] = mine[kind[number == i] == k].mean(axis=0)
             among = mine if len(mine) > 1 else chunk[number != i][:, inside - at]
             if len(among) > 1:
                 fewer = 1 / len(mine) - 1 / len(ensemble)

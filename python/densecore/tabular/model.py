@@ -227,7 +227,7 @@ class TableModel:
             config["table"],
             committee.inputs,
             ensembles[0]._model._outputs,
-            lines=committee.shares is not None,
+            lines=len(ensembles[-1]._model.layers) == 1,  # a linear model
         )
         card = config["card"]
         if not isinstance(card, dict):

@@ -15,7 +15,8 @@ from .._base import core
 from ..export import onnx, program_of
 from ..export.onnx_graph import TABLES, TYPES, Graph, value_info
 from .category_keys import CategoryKeys
-from .features import LINE_ENDS, CategoricalFeature, Feature, MomentFeature, NumericFeature
+from .features import LINE_ENDS, CategoricalFeature, Feature, NumericFeature
+from .moments import MomentFeature
 from .scaling import BEND
 from .scores import SMALLEST_PROBABILITY
 from .targets import ClassTarget
@@ -75,31 +76,43 @@ def _numeric(feature: NumericFeature, columns: _Columns) -> list[str]:
 
 def _category(feature: CategoricalFeature, columns: _Columns) -> list[str]:
     g = columns.graph
-    keys = CategoryKeys(feature)
     texts = g.node("Reshape", columns.input(feature.name, "str"), g.integers("all", [-1]))
-    unknown = -2
-    place = g.node(
-        "LabelEncoder", texts, domain=TABLES, keys_strings=list(keys.exact),
-        values_int64s=list(keys.exact.values()),
-        default_int64=unknown if keys.folded else keys.other,
-    )  # fmt: skip
-    if keys.folded:
-        # The locale of C is there on every machine; it knows the letters from A to Z.
-        lower = g.node("StringNormalizer", texts, case_change_action="LOWER", locale="C")
-        again = g.node(
-            "LabelEncoder", lower, domain=TABLES, keys_strings=list(keys.folded),
-            values_int64s=list(keys.folded.values()), default_int64=keys.other,
-        )  # fmt: skip
-        missed = g.node("Equal", place, g.integers("unknown", [unknown]))
-        place = g.node("Where", missed, again, place)
+    place = _place(CategoryKeys(feature), texts, g)
     column = g.node("Reshape", place, g.integers("column", [-1, 1]))
     if feature.single:
         sign = g.node("Cast", column, to=TYPES["float64"])
         sign = g.node("Sub", g.node("Mul", sign, g.number(2.0)), g.number(1.0))
         return [g.node("Where", g.node("Less", column, g.integers("zero", [0])),
                        g.number(0.0), sign)]  # fmt: skip
-    places = g.constant(f"{feature.name}.places", np.arange(feature.width)[np.newaxis])
-    return [g.node("Cast", g.node("Equal", column, places), to=TYPES["float64"])]
+    means = feature.mean_values
+    width = feature.width - means.shape[1]
+    places = g.constant(f"{feature.name}.places", np.arange(width)[np.newaxis])
+    found = [g.node("Cast", g.node("Equal", column, places), to=TYPES["float64"])]
+    if feature.means:
+        values = g.constant(f"{feature.name}.means", means)
+        of_means = _place(CategoryKeys(feature.texts_of_means), texts, g)
+        found.append(g.node("Gather", values, of_means))
+    return found
+
+
+def _place(keys: CategoryKeys, texts: str, g: Graph) -> str:
+    """The place of each text (rows,)."""
+    unknown = -2
+    place = g.node(
+        "LabelEncoder", texts, domain=TABLES, keys_strings=list(keys.exact),
+        values_int64s=list(keys.exact.values()),
+        default_int64=unknown if keys.folded else keys.other,
+    )  # fmt: skip
+    if not keys.folded:
+        return place
+    # The locale of C is there on every machine; it knows the letters from A to Z.
+    lower = g.node("StringNormalizer", texts, case_change_action="LOWER", locale="C")
+    again = g.node(
+        "LabelEncoder", lower, domain=TABLES, keys_strings=list(keys.folded),
+        values_int64s=list(keys.folded.values()), default_int64=keys.other,
+    )  # fmt: skip
+    missed = g.node("Equal", place, g.integers("unknown", [unknown]))
+    return g.node("Where", missed, again, place)
 
 
 def _moment(feature: MomentFeature, columns: _Columns) -> list[str]:

@@ -9,7 +9,7 @@ from .._base.lazy import imports
 from .importance import permutation_importance
 from .preparation import ClassTarget
 from .problem import Problem
-from .training import Trained
+from .trained import Trained
 
 _COLUMNS = 15  # that the picture of importances shows
 _CLASSES = 20  # that the confusion matrix shows with their names

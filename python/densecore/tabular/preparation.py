@@ -16,14 +16,14 @@ from .features import (
     MAX_CATEGORIES,
     CategoricalFeature,
     Feature,
-    MomentFeature,
     NumericFeature,
-    Surprises,
     feature_from_dict,
 )
 from .json_fields import flag, of_kind, refuse_repeated
+from .moments import MomentFeature
 from .reader import Table
 from .scaling import BEND
+from .surprises import Surprises
 from .targets import ClassTarget, NumericTarget, Target
 
 __all__ = [
@@ -82,7 +82,7 @@ class Preparation:
         return sum(feature.line for feature in self.features if isinstance(feature, NumericFeature))
 
     def places(self) -> list[NDArray[np.intp]]:
-        """Of each feature, where each of its inputs stands."""
+        """For each feature: the columns of its inputs."""
         number, at, line_at = 0, self.numbers, self.inputs - self.lines
         bin_at = line_at - self.bins
         found = []

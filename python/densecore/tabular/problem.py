@@ -12,6 +12,7 @@ from .errors import TableError, counted
 from .preparation import ClassTarget, NumericFeature, NumericTarget, Preparation
 from .reader import Table
 from .selection import is_classification, select
+from .target_means import learn_means
 
 
 @dataclass
@@ -83,7 +84,8 @@ class Problem:
         if skew < 1:
             return None
         columns = [self.table.column(name) for name in target.names]
-        other = NumericTarget.fit(columns, self.rows, log=True)
+        counting = self.rows if self.weight is None else self.rows[self.weight > 0]
+        other = NumericTarget.fit(columns, counting, log=True)
         preparation = replace(self.preparation, target=other)
         return replace(self, preparation=preparation)
 
@@ -148,9 +150,18 @@ def problem_of(
         if not known.any():
             raise TableError(f"{table.path}: a target is missing in every row")
     rows = np.flatnonzero(known)
+    notes += [
+        f"the target '{column.name}' is a date: its predictions are seconds since 1970-01-01"
+        for column in columns
+        if not classification and column.kind == "moments"
+    ]
     if len(rows) < len(table):
         notes.append(f"{counted(len(table) - len(rows), 'row')} without a target left out")
-    selection = select(table, rows, targets, left, categorical)
+    weights = _weights(table, weight, rows)
+    # A row that does not count says nothing of scales, categories and ranges either.
+    counts = np.ones(len(rows), bool) if weights is None else weights > 0
+    counting = rows[counts]
+    selection = select(table, counting, targets, left, categorical)
     for given, option in ((weight, "the weight"), (group, "the group")):
         if isinstance(given, str):
             selection.left_out[given] = option
@@ -159,15 +170,16 @@ def problem_of(
         target = class_target
         y: NDArray[Any] = class_target.labels(columns[0])[rows]
     else:
-        target = NumericTarget.fit(columns, rows, log=False)
-        y = values[rows]
-        if (y.max(axis=0) == y.min(axis=0)).any():
-            j = int(np.argmax(y.max(axis=0) == y.min(axis=0)))
+        target = NumericTarget.fit(columns, counting, log=False)
+        y, counted_y = values[rows], values[counting]
+        same = counted_y.max(axis=0) == counted_y.min(axis=0)
+        if same.any():
+            j = int(np.argmax(same))
+            found = columns[j].text(int(counting[0]))
             raise TableError(
-                f"{table.path}: the target '{targets[j]}' is {columns[j].text(int(rows[0]))} in "
-                "all rows; wanted at least two values"
+                f"{table.path}: the target '{targets[j]}' is {found} in all rows; wanted at least "
+                "two values"
             )
-    weights = _weights(table, weight, rows)
     if class_weight is not None:
         if not isinstance(target, ClassTarget):
             raise ValueError("class_weight: found a regression, which has no classes")
@@ -176,9 +188,13 @@ def problem_of(
     if weights is not None:
         weights = weights / weights.mean()
     preparation = Preparation(selection.features, target, bend)
+    bins_wanted = bins
     bins = affordable_bins(preparation, len(rows), bins)
+    if bins_wanted:
+        known_weights = None if weights is None else weights[counts]
+        notes += learn_means(preparation, table, counting, y[counts], known_weights)
     if bins:
-        preparation.cut_numbers(table, rows, bins)
+        preparation.cut_numbers(table, counting, bins)
     x = preparation.transform(table, dtype)
     return Problem(
         table,

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from .errors import counted, listed
-from .features import CategoricalFeature, MomentFeature, NumericFeature
+from .features import CategoricalFeature, NumericFeature
 from .model import TableModel
+from .moments import MomentFeature
 from .preparation import ClassTarget
 from .problem import Problem
 from .recipe import Recipe
 from .scores import METRICS
-from .training import Trained
+from .trained import Trained
 
 _KINDS = {NumericFeature: "number", CategoricalFeature: "category", MomentFeature: "date"}
 _PLURALS = {"number": "numbers", "category": "categories", "date": "dates"}

@@ -148,14 +148,13 @@ def best_power(probabilities: Array, labels: Labels, weight: Array | None = None
     return float(exp((low + high) / 2))
 
 
-def calibration_error(probabilities: Array, labels: Labels, bins: int = 10) -> float:
+def calibration_error(
+    probabilities: Array, labels: Labels, weight: Array | None = None, bins: int = 10
+) -> float:
     """Expected calibration error: how far confidence is from accuracy, over bins of confidence."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    total = 0.0
-    for b in range(bins):
-        inside = place == b
-        if inside.any():
-            total += inside.mean() * abs(float(right[inside].mean() - confidence[inside].mean()))
-    return total
+    w = _weights(weight, len(labels))
+    sums = np.bincount(place, weights=w * (right - confidence), minlength=bins)
+    return float(np.abs(sums).sum() / w.sum())

@@ -8,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.lazy import imports
-from .columns import BOOLEAN_WORDS, Column
+from .columns import Column
 from .errors import TableError, counted, listed
 from .features import (
     MAX_CATEGORIES,
     MIN_CATEGORY_ROWS,
     CategoricalFeature,
     Feature,
-    MomentFeature,
     NumericFeature,
     category_counts,
 )
+from .moments import MomentFeature
 from .reader import Table
+from .readings import compact_dates
+from .words import BOOLEAN_WORDS, booleans_and_digits, category_key, spelled_alike
 
 # A target of whole numbers is taken as classes up to this many different ones.
 MAX_INTEGER_CLASSES = 20
@@ -109,9 +111,22 @@ def _fit(
 ) -> Feature:
     if as_categories:
         return CategoricalFeature.fit(column, rows, max_categories)
-    if column.kind == "moments":
+    if column.kind == "moments" or _compact_dates(column, rows):
         return MomentFeature.fit(column, rows)
     return NumericFeature.fit(column, rows)
+
+
+# So many different numbers that all spell days (20210131) are no accident.
+_FEWEST_DATES = 10
+
+
+def _compact_dates(column: Column, rows: NDArray[np.intp]) -> bool:
+    values = column.numbers()[rows]
+    known = values[np.isfinite(values)]
+    if not known.size or known.min() < 19_000_000 or known.max() > 21_000_000:
+        return False
+    different = np.unique(known)
+    return different.size >= _FEWEST_DATES and not np.isnan(compact_dates(different)).any()
 
 
 def _notes_of(column: Column) -> list[str]:
@@ -124,6 +139,14 @@ def _notes_of(column: Column) -> list[str]:
             f"column '{column.name}' is numbers but for {counted(contents.strays, 'text')}"
             f"{example}, taken as missing"
         )
+    if contents.kind == "texts" and not column.exact:
+        keys = {category_key(level): 1 for level in column.texts()[1]}
+        alike = [f"'{one}' and '{other}'" for one, other in sorted(spelled_alike(keys).items())]
+        if alike:
+            notes.append(
+                f"column '{column.name}': texts that differ by capital letters only are one "
+                f"category, such as {alike[0]}"
+            )
     if contents.style:
         notes.append(f"column '{column.name}': {contents.style}")
     return notes
@@ -226,4 +249,5 @@ def is_classification(columns: Sequence[Column], task: str | None) -> bool:
 
 
 def _booleans(column: Column) -> bool:
-    return {level.lower() for level in column.texts()[1]} <= BOOLEAN_WORDS
+    levels = column.texts()[1]
+    return {level.lower() for level in levels} <= BOOLEAN_WORDS or booleans_and_digits(levels)

@@ -1,16 +1,17 @@
 """What a network learns to predict: classes, or numbers in units of their deviation."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .algebra import expm1, log1p
-from .columns import Array, Column, category_key, refuse_text
+from .columns import Array, Column, refuse_text
 from .errors import TableError, counted
 from .json_fields import finite, flag, positive, text, texts
+from .words import boolean, booleans_and_digits, category_key, spelled_alike
 
 
 @dataclass
@@ -40,13 +41,27 @@ class ClassTarget:
         counts = np.bincount(codes[codes >= 0], minlength=len(levels))
         # 2 and 2.0 are one class; the shorter spelling names it.
         names: dict[str, str] = {}
-        for level in sorted(
-            (level for level, count in zip(levels, counts, strict=True) if count),
-            key=lambda level: (len(level), level),
+        of_key: dict[str, int] = {}
+        for level, count in sorted(
+            (pair for pair in zip(levels, counts.tolist(), strict=True) if pair[1]),
+            key=lambda pair: (len(pair[0]), pair[0]),
         ):
-            names.setdefault(category_key(level), level)
-        # Numbers in the order of numbers: 2 before 10.
+            key = category_key(level)
+            names.setdefault(key, level)
+            of_key[key] = of_key.get(key, 0) + count
+        if not column.exact:
+            for key in spelled_alike(of_key):
+                del names[key]
+            if booleans_and_digits(names):  # 1 is true: the word names it
+                for truth in (0.0, 1.0):
+                    same = [key for key in names if _truth(key) == truth]
+                    same.sort(key=lambda key: (key in "01", -of_key[key], key))
+                    for key in same[1:]:
+                        del names[key]
+        # Numbers in the order of numbers, 2 before 10; what says false before what says true.
         classes = sorted(names.values(), key=_sort_key)
+        if len(classes) == 2 and all(boolean(name) is not None for name in classes):
+            classes.sort(key=lambda name: boolean(name) or 0.0)
         if len(classes) < 2:
             found = f"one class only, '{classes[0]}'" if classes else "no value at all"
             raise TableError(
@@ -66,8 +81,19 @@ class ClassTarget:
         """Class numbers (rows,); -1 for a row without a class, or of another one."""
         codes, levels = column.texts()
         place = {category_key(name): i for i, name in enumerate(self.classes)}
-        of_level = [place.get(category_key(level), -1) for level in levels]
-        return np.array([*of_level, -1], np.int32)[codes]
+        folded = _unless_repeated((key.casefold(), i) for key, i in place.items())
+        truths = _unless_repeated(
+            (_truth(key), i) for key, i in place.items() if _truth(key) is not None
+        )
+
+        def found(level: str) -> int:
+            key = category_key(level)
+            at = place.get(key, folded.get(key.casefold()))
+            if at is None and len(truths) == len(place) == 2:
+                at = truths.get(_truth(key))
+            return -1 if at is None else at
+
+        return np.array([*(found(level) for level in levels), -1], np.int32)[codes]
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "name": self.name, "classes": self.classes}
@@ -76,6 +102,11 @@ class ClassTarget:
     def from_dict(cls, entry: Any) -> "ClassTarget":
         """Read and check what `to_dict` wrote."""
         return cls(text(entry["name"]), texts(entry["classes"]))
+
+
+# How many rows the belief is worth that answers are right as they are.
+_ROWS_OF_ONE = 20
+_NO_SPREAD = 1e-9
 
 
 @dataclass
@@ -141,6 +172,24 @@ class NumericTarget:
         more = beyond * (high - low)
         self.low = np.where(low >= 0, np.maximum(low - more, 0), low - more).tolist()
         self.high = np.where(high <= 0, np.minimum(high + more, 0), high + more).tolist()
+
+    def stretched(self, answers: Array, truth: Array, weight: Array | None) -> "NumericTarget":
+        """The same with other means and scales, for which answers (rows, outputs) of networks that
+        have not seen the rows are neither too far from their mean nor too near to it: least
+        squares, of which a few rows say little. `truth` is in the scale of `self`."""
+        made = replace(self, means=list(self.means), scales=list(self.scales))
+        rows = len(truth)
+        w = np.ones(rows) if weight is None else weight
+        for j, (known, found) in enumerate(zip(truth.T, answers.T, strict=True)):
+            mean, center = np.average(known, weights=w), np.average(found, weights=w)
+            spread = np.average((found - center) ** 2, weights=w)
+            if spread < _NO_SPREAD:
+                continue
+            slope = np.average((found - center) * (known - mean), weights=w) / spread
+            factor = (rows * np.clip(slope, 0.5, 1.5) + _ROWS_OF_ONE) / (rows + _ROWS_OF_ONE)
+            made.means[j] += self.scales[j] * float(mean - factor * center)
+            made.scales[j] *= float(factor)
+        return made
 
     @staticmethod
     def values(columns: Sequence[Column]) -> Array:
@@ -216,6 +265,22 @@ class NumericTarget:
 
 
 Target = ClassTarget | NumericTarget
+
+
+def _truth(key: str) -> float | None:
+    """1 for what says true, 0 for what says false, digits included; else None."""
+    return float(key) if key in ("0", "1") else boolean(key)
+
+
+def _unless_repeated(pairs: Iterable[tuple[Any, int]]) -> dict[Any, int]:
+    """A dict of the pairs whose key occurs once."""
+    found: dict[Any, int] = {}
+    repeated = set()
+    for key, value in pairs:
+        if key in found:
+            repeated.add(key)
+        found[key] = value
+    return {key: value for key, value in found.items() if key not in repeated}
 
 
 def _sort_key(value: str) -> tuple[int, float, str]:

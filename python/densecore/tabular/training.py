@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base import core
-from .._base.lazy import imports
 from ..distributed.group import group_of
 from .baselines import linear_predictions
-from .blend import best_share
+from .blend import best_share, share_of_first
 from .committee import Committee
 from .errors import TableError, counted
 from .folds import Indices, folds, held_out
@@ -31,6 +29,8 @@ from .scores import (
     number_scores,
     sharpened,
 )
+from .target_means import outside_means, write_outside_means
+from .trained import Trained, card_of
 
 Say = Callable[[str], None]
 
@@ -39,36 +39,6 @@ _TRIAL = 0.25
 # A line goes on beyond the targets of the training rows: so far, in their range, if it were alone.
 _BEYOND = 0.5
 _EXACT_BASELINE = 2e7  # numbers of inputs, up to which the linear model has its own
-
-
-@dataclass
-class Trained:
-    """A model, and how good it is.
-
-    Attributes
-    ----------
-    scores : dict
-        Of rows that the members have not seen, with calibrated probabilities: name → number, for
-        each target of a regression.
-    errors : dict
-        The standard errors of the same.
-    baselines : dict
-        ``majority`` or ``mean``, and ``linear``: the same scores.
-    rows : ndarray
-        The rows (of the problem) that were held out from some member; `predicted` and `truth` are
-        theirs.
-    """
-
-    model: TableModel
-    history: Any
-    scores: dict[str, dict[str, float]]
-    errors: dict[str, dict[str, float]]
-    baselines: dict[str, dict[str, dict[str, float]]]
-    rows: Indices
-    predicted: NDArray[np.float64]
-    truth: NDArray[Any]
-    seconds: float
-    notes: list[str] = field(default_factory=list)
 
 
 def parts_of(problem: Problem, recipe: Recipe, seed: int) -> list[Indices]:
@@ -140,6 +110,7 @@ def fit(
     recipe = recipe.for_rows(len(problem.x))
     parts = parts_of(problem, recipe, seed)
     notes: list[str] = []
+    problem = replace(problem, x=outside_means(problem, parts))
     outputs = problem.preparation.target.outputs
     weight = None if problem.weight is None else problem.weight.astype(recipe.dtype)
     monitor = _monitor(metric, recipe)
@@ -167,14 +138,17 @@ def fit(
         errors = []
         for one in (problem, other):
             rows, predicted, _ = out_of_fold(run(one, single, over, trial, None), one.x, over)
-            restored = one.preparation.target.restore(predicted)  # type: ignore[union-attr]
+            restored = one.preparation.target.restore(predicted[0])  # type: ignore[union-attr]
             errors.append(number_scores(restored[:, 0], one.y[rows, 0])["rmse"])
         if errors[1] < 0.98 * errors[0]:
             problem = other
             notes.append("the target is learnt as a logarithm, which was better in a trial")
     ensemble = run(problem, recipe, parts, epochs, progress)
     _refuse_divergence(problem, ensemble)
-    rows, outside, variance = out_of_fold(ensemble, problem.x, parts)
+    rows, by_kind, variance = out_of_fold(ensemble, problem.x, parts)
+    outside: NDArray[np.float64] = by_kind.mean(axis=0)
+    if len(by_kind) == 2 and not classification:
+        ensemble, outside = _weighted(problem, ensemble, rows, by_kind)
     if recipe.extras:
         better = optimism(ensemble, recipe, classification, monitor)
         if not classification:
@@ -190,7 +164,7 @@ def fit(
                    rows, predicted, truth, 0.0, notes)  # fmt: skip
     made.baselines = _baselines(problem, parts, rows, truth, w, seed, weight, linear)
     made.seconds = time.perf_counter() - start
-    model.card = _card(problem, recipe, seed, epochs, parts, made)
+    model.card = card_of(problem, recipe, seed, epochs, parts, made)
     return made
 
 
@@ -204,7 +178,7 @@ def _of_rank_0(seconds: float, comm: Any) -> float:
     """The time that rank 0 has measured: all ranks decide by it."""
     if comm is None:
         return seconds
-    return float(group_of(comm).vector(seconds)[0, 0])
+    return float(group_of(comm, "fit of a table").vector(seconds)[0, 0])
 
 
 def _within(
@@ -256,6 +230,17 @@ def _refuse_divergence(problem: Problem, ensemble: Committee) -> None:
         )
 
 
+def _weighted(
+    problem: Problem, ensemble: Committee, rows: Indices, by_kind: NDArray[np.float64]
+) -> tuple[Committee, NDArray[np.float64]]:
+    """Two kinds of networks with their shares, and what both said of unseen rows."""
+    truth = problem.network_targets()[rows]
+    weight = None if problem.weight is None else problem.weight[rows]
+    share = share_of_first(by_kind[0], by_kind[1], truth, weight)
+    outside: NDArray[np.float64] = share * by_kind[0] + (1 - share) * by_kind[1]
+    return Committee(ensemble.ensembles, [share, 1 - share]), outside
+
+
 def _blended(
     problem: Problem,
     ensemble: Committee,
@@ -277,7 +262,8 @@ def _blended(
         outside, variance, better, linear.outside, y[rows], problem.classification, weight
     )
     if isinstance(target, NumericTarget) and not target.log:
-        target.limit(problem.y, _BEYOND * share)
+        known = problem.y if problem.weight is None else problem.y[problem.weight > 0]
+        target.limit(known, _BEYOND * share)
     if not share:
         return ensemble, outside
     notes.append(f"a linear model has a share of {share:.0%} in the predictions")
@@ -295,12 +281,14 @@ def _model_of(
         weight = None if problem.weight is None else problem.weight[rows]
         power = best_power(outside, problem.y[rows], weight)
         return TableModel(ensemble, problem.preparation, power), sharpened(outside, power)
+    weight = None if problem.weight is None else problem.weight[rows]
+    target = target.stretched(outside, target.scale(problem.y[rows]), weight)
     if target.log:
         target.factor = _factor(target, outside, problem.y[rows])
     errors = target.scale(problem.y[rows]) - outside
     residuals = np.quantile(errors, np.linspace(0, 1, RESIDUAL_QUANTILES), axis=0)
-    model = TableModel(ensemble, problem.preparation, residuals=residuals)
-    return model, target.restore(outside)
+    preparation = replace(problem.preparation, target=target)
+    return TableModel(ensemble, preparation, residuals=residuals), target.restore(outside)
 
 
 def _factor(target: NumericTarget, outside: NDArray[np.float64], truth: NDArray[Any]) -> float:
@@ -316,7 +304,7 @@ def _scores(
     target = problem.preparation.target
     if isinstance(target, ClassTarget):
         found = class_scores(predicted, truth, weight)
-        found["calibration_error"] = calibration_error(predicted, truth)
+        found["calibration_error"] = calibration_error(predicted, truth, weight)
         return {target.name: found}
     return {
         name: number_scores(predicted[:, j], truth[:, j], weight)
@@ -384,53 +372,8 @@ def _baselines(
     if x.size <= _EXACT_BASELINE and problem.preparation.bend:
         straight = problem.preparation.unbent()
         x = straight.transform(problem.table, str(x.dtype))[problem.rows]
+        write_outside_means(straight, problem, parts, x)
     predicted = linear_predictions(x, problem.y, target.outputs, problem.classification, parts,
                                    seed, network_weight)  # fmt: skip
     found["linear"] = _scores(problem, predicted, truth, weight)
     return found
-
-
-def _card(
-    problem: Problem, recipe: Recipe, seed: int, epochs: int, parts: list[Indices], made: Trained
-) -> dict[str, Any]:
-    """What the model's file says of its training. No times: equal trainings are equal files."""
-    with imports:
-        import hashlib
-
-    target = problem.preparation.target
-    digest = hashlib.blake2b(np.ascontiguousarray(problem.x).data, digest_size=8)
-    digest.update(np.ascontiguousarray(problem.y).data)
-    history = made.history
-    return {
-        "rows": len(problem.x),
-        "columns": len(problem.preparation.features),
-        "inputs": problem.preparation.network_inputs,
-        "task": "classification" if problem.classification else "regression",
-        "target": [target.name] if isinstance(target, ClassTarget) else target.names,
-        "left_out": problem.left_out,
-        "notes": problem.notes + made.notes,
-        "recipe": {
-            "name": recipe.name,
-            "hidden": list(recipe.hidden),
-            "activation": recipe.settings(problem.classification).activation,
-            "networks": history["val_loss"].shape[1],
-            "parts": len(parts),
-            "epochs": epochs,
-            "kept_epochs": [int(e) + 1 for e in history.kept_epochs],
-        },
-        "seed": seed,
-        "scores": _finite(made.scores),
-        "standard_errors": _finite(made.errors),
-        "baselines": _finite(made.baselines),
-        "data_hash": digest.hexdigest(),
-        "versions": {"densecore": core.__version__, "numpy": np.__version__},
-    }
-
-
-def _finite(value: Any) -> Any:
-    """The same with None for numbers that JSON has no word for."""
-    if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

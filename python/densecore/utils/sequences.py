@@ -25,7 +25,7 @@ def pad_sequences(
     maxlen : int, optional
         By default the length of the longest one.
     dtype : str, default "int32"
-    padding, truncating : {"pre", "post"}
+    padding, truncating : {"pre", "post"}, default "pre"
         Where shorter ones are filled up, and longer ones cut.
     value : number, default 0.0
         What they are filled up with.

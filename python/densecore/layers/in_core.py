@@ -1,0 +1,121 @@
+"""What a layer is in the core: the shapes of its rows and weights, and its part of a plan."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from .. import regularizers
+from .arrays import Shapes
+from .has_weights import HasWeights
+from .lowering import Plan, Row, Source
+
+
+class InCore(HasWeights):
+    """What a layer says of itself when its model's network is made.
+
+    Most layers define `_plan`, `_output_row` and, if they have weights, `_weight_shapes`.
+    """
+
+    #: Names of the arrays of parameters, in Keras's order; of those that no gradient changes.
+    parameter_names: ClassVar[tuple[str, ...]] = ()
+    state_names: ClassVar[tuple[str, ...]] = ()
+
+    name: str | None
+    activity_regularizer: regularizers.Regularizer | None
+    learning_rate_multiplier: dict[str, float]
+    weight_decay_multiplier: dict[str, float]
+
+    # Shapes -------------------------------------------------------------------------------------
+
+    def _output_row(self, row: Row | None) -> Row | None:
+        """The shape of a row of the output, for that of a row of the input; None: not known yet.
+
+        Raises
+        ------
+        ValueError
+            The layer does not take such rows.
+        """
+        return row
+
+    def _output_rows(self, rows: list[Row]) -> list[Row]:
+        """The shapes of rows of the outputs, for those of the inputs, which are known."""
+        row = self._output_row(self._only(rows))
+        assert row is not None
+        return [row]
+
+    def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
+        """Shapes of the parameters, and of the other weights, for rows of that shape."""
+        return {}, {}
+
+    def _hidden_parameters(self) -> int:
+        """How many parameters the core has besides those of `_weight_shapes`."""
+        return 0
+
+    def _features(self, row: Row) -> int:
+        """The number of features of rows that are vectors; ValueError for others."""
+        if len(row) != 1:
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: found rows of shape {row}, wanted "
+                "vectors: Flatten() before it makes them"
+            )
+        return row[0]
+
+    def _only(self, inputs: Sequence[Any]) -> Any:
+        """The input of a layer that takes one."""
+        if len(inputs) != 1:
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: found {len(inputs)} inputs, wanted one"
+            )
+        return inputs[0]
+
+    # The plan -----------------------------------------------------------------------------------
+
+    def _plan(self, plan: Plan) -> None:
+        """Append what the layer is in the core, with `plan.here` as the input."""
+        raise NotImplementedError(f"{type(self).__name__}: wanted a layer, such as Dense")
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        """Append what the layer is in the core, with these inputs; returns its outputs."""
+        row = self._only(sources).row
+        if len(row) > 1 and self._takes_vectors:
+            pieces: list[Source] = []
+            for piece in self._vectors(plan, sources[0]):
+                plan.go_to(piece)
+                plan.close()
+                pieces += self._lower(plan, [piece])
+            return [Source(-2, 0, (*row[:-1], *pieces[0].row), tuple(pieces))]
+        plan.go_to(sources[0])
+        self._plan(plan)
+        plan.penalise(regularizers.factors(self.activity_regularizer))
+        return [plan.here]
+
+    @property
+    def _takes_vectors(self) -> bool:
+        """Whether of rows of several dimensions each vector along the last one is taken by itself,
+        as Keras does; else all elements are alike to the layer, or it refuses such rows."""
+        return False
+
+    def _vectors(self, plan: Plan, source: Source) -> Sequence[Source]:
+        """The vectors along the last dimension of rows."""
+        if source.pieces and len(source.pieces[0].row) == 1:
+            return source.pieces
+        source = plan.whole(source)
+        size = source.row[-1]
+        if source.layer < 0 or source.width == size:
+            firsts = range(source.first, source.first + source.width, size)
+            return [Source(source.layer, first, (size,)) for first in firsts]
+        return [plan.columns(source, first, size) for first in range(0, source.width, size)]
+
+    def _core_multipliers(self) -> list[list[float]]:
+        """[learning rate's, weight decay's] for each array; empty when all are 1."""
+        rates, decays = self.learning_rate_multiplier, self.weight_decay_multiplier
+        if not (rates or decays):
+            return []
+        return [[rates.get(name, 1.0), decays.get(name, 1.0)] for name in self.parameter_names]
+
+    # How a layer was called matters to layers of one's own only; see `Node.form`.
+
+    def _rows_of_call(self, rows: list[Row], form: Any) -> list[Row]:
+        return self._output_rows(rows)
+
+    def _lower_call(self, plan: Plan, sources: list[Source], form: Any) -> list[Source]:
+        return self._lower(plan, sources)
