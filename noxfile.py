@@ -112,6 +112,12 @@ def levels(session: nox.Session) -> None:
 
 
 @nox.session
+def keras(session: nox.Session) -> None:
+    """Train random graphs here and with Keras 3 from the same weights; some seconds for each."""
+    session.run("python", "tools/compare_with_keras.py", *session.posargs)
+
+
+@nox.session
 def count(session: nox.Session) -> None:
     """Count the instructions of training steps and functions, and compare; two minutes."""
     session.run("python", "tools/count_instructions.py", *session.posargs)

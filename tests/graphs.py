@@ -156,7 +156,9 @@ def _norm(kind: Any) -> Callable[[Spec, Arrays], simple.Layer]:
     """What makes a normalisation with a gamma and a beta that may be missing."""
 
     def made(spec: Spec, arrays: Arrays) -> simple.Layer:
-        width, dtype = arrays["width"], arrays["dtype"]
+        known = (arrays[name] for name in ("gamma", "beta", "moving_mean") if name in arrays)
+        found, dtype = next(known, None), arrays["dtype"]
+        width = arrays["width"] if found is None else found.size
         gamma = arrays.get("gamma", np.ones(width, dtype))
         beta = arrays.get("beta", np.zeros(width, dtype))
         given: list[Any] = [gamma, beta, spec.get("epsilon", 1e-3)]

@@ -255,3 +255,79 @@ def test_a_gradient_goes_through_the_numbers_of_its_own_call() -> None:
     slopes = model.backward(np.ones_like(out), input_gradient=True)
     assert_close(slopes * given, out, 1e-12)  # of one factor for each element
     assert set(np.unique(slopes)) == {0.0, 2.0, 20.0, 22.0}
+
+
+# Exports ------------------------------------------------------------------------------------------
+
+
+@dc.saving.register_keras_serializable("called twice")
+class Flips(layers.Layer):
+    """Computes something else for other arguments, with the same weights."""
+
+    def __init__(self, **general: Any) -> None:
+        super().__init__(**general)
+        self.dense = layers.Dense(3, "tanh", name="tower")
+
+    def call(self, x: Any, other: Any = None, flip: bool = False) -> Any:
+        h = self.dense(x)
+        h = h if other is None else h + self.dense(other)
+        return 1 - h if flip else h
+
+
+def in_several_ways() -> tuple[dc.Model, list[Any]]:
+    a, b = dc.Input(4, name="a"), dc.Input(4, name="b")
+    own, tower = Flips(), layers.Dense(5, "relu", name="shared")
+    block = dc.Sequential([dc.Input(5), layers.Dense(3, name="inner"), layers.BatchNormalization()])
+    ends = [own(a), own(a, b), own(b, flip=True), block(tower(a)), block(tower(b))]
+    model = dc.Model([a, b], layers.Dense(2)(layers.concatenate(ends)), seed=3)
+    rng = np.random.default_rng(4)
+    model.set_weights([rng.uniform(0.3, 1, array.shape) for array in model.get_weights()])
+    return model, [rng.normal(size=(9, 4)).astype("f") for _ in range(2)]
+
+
+def test_onnx_has_each_weight_once(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    model, x = in_several_ways()
+    model.export(tmp_path / "m.onnx")
+    written = onnx.load(tmp_path / "m.onnx").graph.initializer
+    sizes = [int(np.prod(each.dims)) for each in written if len(each.dims) == 2]
+    assert sorted(sizes) == sorted(a.size for a in model.get_weights() if a.ndim == 2)
+    session = runtime.InferenceSession(str(tmp_path / "m.onnx"))
+    assert_close(session.run(None, {"a": x[0], "b": x[1]})[0], model.predict(x), 1e-6)
+
+
+def test_c_has_each_weight_once(tmp_path: Path) -> None:
+    model, _ = in_several_ways()
+    model.export(tmp_path / "m.h")
+    text = (tmp_path / "m.h").read_text()
+    for name, size in (("shared_kernel", 20), ("inner_kernel", 15), ("tower_kernel", 12)):
+        assert sum(f"{name}_" in line and f"[{size}]" in line for line in text.splitlines()) == 1
+
+
+def test_torch_has_each_weight_once() -> None:
+    model, x = in_several_ways()
+    wanted, count = model.predict(x), model.count_params()
+    torch = pytest.importorskip("torch")
+    module = model.to_torch()
+    found = module(*map(torch.tensor, x)).detach().numpy()
+    assert_close(found, wanted, 1e-6, "torch")
+    arrays = [*module.parameters(), *module.buffers()]
+    assert sum(array.numel() for array in arrays if array.is_floating_point()) == count
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_keras_has_each_weight_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    pytest.importorskip("keras")
+    model, x = in_several_ways()
+    theirs = model.to_keras()
+    assert theirs.count_params() == model.count_params()
+    assert_close(np.asarray(theirs(x)), model.predict(x), 1e-6)
+
+
+def test_jax_computes_each_call() -> None:
+    pytest.importorskip("jax")
+    model, x = in_several_ways()
+    apply, parameters = model.to_jax()
+    assert_close(np.asarray(apply(parameters, x)), model.predict(x), 1e-6)

@@ -2,7 +2,8 @@
 
     python tools/fuzz_networks.py [--seconds N] [--first CASE]
 
-Of plain stacks of dense layers, outputs, losses and gradients with `densecore.reference`. Of any
+Of plain stacks of dense layers, outputs, losses and gradients with `densecore.reference`, of any
+graph outputs and gradients of a pass. Of any
 stack, some with layers of one's own, and of any graph of layers with its inputs and outputs
 (tests/random_models.py), all that the library promises to be the same bits: for any number of
 threads, by batches in Python as in the core, a row alone or among others, frozen, saved, copied, in
@@ -29,6 +30,7 @@ from densecore import layers, ops, regularizers
 from densecore.callbacks import LambdaCallback
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from graphs import expected_gradients, twin
 from random_models import Both, Gate, outputs_of, random_graph_model
 
 for own in (Both, Gate):
@@ -42,6 +44,7 @@ THREADS = (2, 3, 4, 7)
 NOT_COMPARED = {"tanh_shrink", "lion", "cosine_similarity", "quantile", "gaussian_nll"}
 # Of saturated units float32 keeps two digits, here and in the reference.
 TOLERANCE = {"float32": 1e-2, "float64": 1e-10}
+FIRST_PASS = 2**64 - 1  # the number of a network's first pass of its own
 WITHOUT = frozenset([layers.PeriodicEmbedding])  # which changes the width that others expect
 LAST = {"binary": "sigmoid", "categorical": "softmax", "sparse": "softmax", "kl": "softmax"}
 
@@ -254,6 +257,38 @@ def against_the_reference(case: Case) -> Iterator[str]:
                 yield f"{name}: {np.abs(ours - theirs).max() / scale:.1e}, the reference differs"
 
 
+def graph_against_the_reference(case: Case) -> Iterator[str]:
+    """The same of any graph, by its layers in the core: a pass forward in training, and back."""
+    model = case.make()
+    network, plan = model._network, model._plan()
+    specs = [{**spec, "sources": spec.get("sources", [(number - 1, 0, -1)])}
+             for number, spec in enumerate(plan.specs)]  # fmt: skip
+    frozen = [number for number, spec in enumerate(specs) if not spec.get("trainable", True)]
+    kinds = {specs[number]["kind"] for number in frozen}
+    plain = [spec for spec in specs if spec.get("scale") is False and spec.get("center") is False]
+    if "batch_normalization" in kinds or plain:  # its averages; of unknown width in `twin`
+        return
+    for number, function in plan.functions.items():
+        specs[number]["function"] = (function.function, function.derivative)
+    x = joined(case.x)
+    with np.errstate(all="ignore"):
+        graph = twin(network, specs, step=FIRST_PASS, rows=len(x))
+        out, expected = network.forward(x, None, True, None, -1), graph.forward(x, training=True)
+        g = np.random.default_rng(0).normal(size=out.shape).astype(x.dtype)
+        dx, expected_dx = network.backward(g, True, False, None), graph.backward(g)
+        for number in frozen:
+            graph.gradients.pop(number, None)
+        wanted = expected_gradients(network, specs, graph)
+    limit = TOLERANCE[model.dtype]
+    for name, ours, theirs in (
+        ("outputs", out, expected), ("dC/dx", dx, expected_dx), ("dC/dp", network.gradients, wanted)
+    ):  # fmt: skip
+        scale = np.abs(theirs).max(initial=0)
+        if np.isfinite(scale) and not np.abs(ours - theirs).max(initial=0) <= limit * scale + 1e-30:
+            error = np.abs(ours - theirs).max() / scale
+            yield f"{name} of the graph: {error:.1e}, the reference differs"
+
+
 def same_bits(case: Case, rng: np.random.Generator, folder: Path) -> Iterator[str]:
     """Names of what has other bits than it has to have."""
     first = case.make()
@@ -324,6 +359,7 @@ def main() -> int:
                 wrong = list(same_bits(case, rng, Path(folder)))
                 wrong += [] if graph else in_an_ensemble(case, rng)
                 wrong += against_the_reference(case) if case.plain else []
+                wrong += graph_against_the_reference(case)
             except Exception:
                 wrong = [traceback.format_exc()]
             for text in wrong:

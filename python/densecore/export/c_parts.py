@@ -32,9 +32,11 @@ class Parts:
         self.bytes = 0
         self.stack = 0
         self._count = 0
+        self._arrays: dict[object, str] = {}  # names, by what they are and contents
 
     def constant(self, what: str, values: Array) -> str:
-        """An array of the header, of float64 or int8 numbers or the networks' own; its name.
+        """An array of the header, of float64 or int8 numbers or the networks' own, of a layer that
+        is called several times one; its name.
 
         Raises
         ------
@@ -43,7 +45,10 @@ class Parts:
         """
         if not np.isfinite(values).all():
             raise ValueError(f"{what}: found numbers that are not finite, wanted finite ones")
-        name = f"{self.prefix}{identifier(what)}_{self._count}"
+        key = (what, values.dtype.str, values.shape, values.tobytes())
+        if key in self._arrays:
+            return self._arrays[key]
+        name = self._arrays[key] = f"{self.prefix}{identifier(what)}_{self._count}"
         self._count += 1
         self.bytes += values.nbytes
         if values.dtype == np.int8:

@@ -1,7 +1,7 @@
 """A model as calls of its layers: stacks and graphs in one form, for every exporter."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from .._data.structures import leaves
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Call:
-    """A layer with the values that it takes and makes, by their numbers."""
+    """A layer with the values that it takes and makes, by their numbers; `form`: how a layer of
+    one's own was called, see `Node`."""
 
     layer: Layer
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    form: Any = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def calls_of(model: "Compiled") -> Calls:
     )
 
 
-def calls_within(layer: Layer, rows: Sequence[Row]) -> Calls | None:
+def calls_within(layer: Layer, rows: Sequence[Row], form: Any = None) -> Calls | None:
     """The calls of layers that a layer consists of: a model within the model, or a layer of one's
     own; None of other layers.
 
@@ -101,6 +103,8 @@ def calls_within(layer: Layer, rows: Sequence[Row]) -> Calls | None:
     ----------
     rows : sequence of tuple of int
         The shapes of rows of what the layer takes.
+    form : Form, optional
+        How it is called, see `Node`.
 
     Raises
     ------
@@ -113,7 +117,7 @@ def calls_within(layer: Layer, rows: Sequence[Row]) -> Calls | None:
         return _of_function(layer, rows)
     if not layer._is_own:
         return None
-    body = layer._only_body(tuple(rows))  # type: ignore[attr-defined]
+    body = layer._body(tuple(rows), form)  # type: ignore[attr-defined]
     if body is None:
         raise ValueError(
             f"layer {layer.name}: found a function of single elements that is not written in "
@@ -163,7 +167,8 @@ def _of_graph(
         for symbol in node.outputs:
             numbers[id(symbol)] = len(symbols)
             symbols.append(symbol)
-        steps.append(Call(node.layer, taken, tuple(numbers[id(each)] for each in node.outputs)))
+        made = tuple(numbers[id(each)] for each in node.outputs)
+        steps.append(Call(node.layer, taken, made, node.form))
     return Calls(
         list(range(len(inputs))),
         [numbers[id(symbol)] for symbol in outputs],
@@ -198,3 +203,41 @@ def check_built(what: str, model: "Compiled") -> None:
             f"{what}: the model {model.name!r} has no parameters yet: it does not know its number "
             "of inputs (start with Input, call build, or fit first)"
         )
+
+
+def written_out(calls: Calls) -> Calls:
+    """The same calls, with what a layer of one's own does in the place of its calls where these
+    differ by more than their inputs: one module, or one function, cannot be all of them."""
+    forms: dict[Layer, set[Any]] = {}
+    for step in calls.steps:
+        rows = tuple(calls.rows[value] for value in step.inputs)
+        forms.setdefault(step.layer, set()).add((rows, step.form and step.form.key))
+    several = {layer for layer, found in forms.items() if layer._is_own and len(found) > 1}
+    if not several:
+        return calls
+    steps: list[Call] = []
+    rows_of = list(calls.rows)
+
+    def append(step: Call, numbers: dict[int, int]) -> None:
+        taken = tuple(numbers[value] for value in step.inputs)
+        if step.layer not in several:
+            kept = tuple(numbers[value] for value in step.outputs)
+            steps.append(Call(step.layer, taken, kept, step.form))
+            return
+        inner = calls_within(step.layer, [rows_of[value] for value in taken], step.form)
+        assert inner is not None
+        own = dict(zip(inner.inputs, taken, strict=True))
+        for each in inner.steps:
+            for value in each.outputs:
+                own[value] = len(rows_of)
+                rows_of.append(inner.rows[value])
+            append(each, own)
+        for value, made in zip(step.outputs, inner.outputs, strict=True):
+            numbers[value] = own[made]
+
+    numbers = {value: value for value in range(len(calls.rows))}
+    for step in calls.steps:
+        append(step, numbers)
+    return replace(
+        calls, outputs=[numbers[value] for value in calls.outputs], steps=steps, rows=rows_of
+    )

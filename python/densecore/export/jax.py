@@ -161,7 +161,7 @@ def _own_layer(jax: Any, layer: OwnLayer, calls: Calls) -> Apply:
     return lambda p, *xs: inner(lambda part: arrays(p, part), xs)
 
 
-def _apply(jax: Any, layer: layers.Layer, rows: Sequence[Row]) -> Apply:
+def _apply(jax: Any, layer: layers.Layer, rows: Sequence[Row], form: Any = None) -> Apply:
     """A layer as a function of its arrays and values.
 
     Raises
@@ -169,7 +169,7 @@ def _apply(jax: Any, layer: layers.Layer, rows: Sequence[Row]) -> Apply:
     ValueError
         JAX has none; the message names the layer.
     """
-    calls = calls_within(layer, rows)
+    calls = calls_within(layer, rows, form)
     if calls is not None and isinstance(layer, OwnLayer):
         return _own_layer(jax, layer, calls)
     if calls is not None and layer._inner_model is None:
@@ -188,7 +188,7 @@ def _graph(jax: Any, calls: Calls) -> Callable[[Callable[[layers.Layer], Any], A
     """What computes a graph's outputs from a function that gives a layer's arrays, and inputs."""
     rows = calls.rows
     parts = [
-        (step, _apply(jax, step.layer, [rows[value] for value in step.inputs]))
+        (step, _apply(jax, step.layer, [rows[value] for value in step.inputs], step.form))
         for step in calls.steps
     ]
 

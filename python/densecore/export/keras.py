@@ -62,7 +62,7 @@ class _Writer:
             self.made[layer] = theirs
         return self.made[layer]
 
-    def apply(self, layer: layers.Layer, xs: Sequence[Any]) -> list[Any]:
+    def apply(self, layer: layers.Layer, xs: Sequence[Any], form: Any = None) -> list[Any]:
         """What a layer makes of symbols."""
         if isinstance(layer, layers.Residual):
             end = list(xs)
@@ -71,7 +71,7 @@ class _Writer:
             return [self.keras.layers.Add(name=layer.name)([xs[0], end[0]])]
         calls = None
         if layer._inner_model is None:
-            calls = calls_within(layer, [tuple(x.shape[1:]) for x in xs])
+            calls = calls_within(layer, [tuple(x.shape[1:]) for x in xs], form)
         if calls is not None:
             before, self.prefix = self.prefix, f"{self.prefix}{name_of(layer)}_"
             made = self.steps(calls, xs)
@@ -90,7 +90,8 @@ class _Writer:
         """What calls of layers make of symbols."""
         values = dict(zip(calls.inputs, xs, strict=True))
         for step in calls.steps:
-            found = self.apply(step.layer, [values[value] for value in step.inputs])
+            taken = [values[value] for value in step.inputs]
+            found = self.apply(step.layer, taken, step.form)
             values.update(zip(step.outputs, found, strict=True))
         return [values[value] for value in calls.outputs]
 

@@ -71,6 +71,7 @@ class Graph:
         self.dtype = dtype
         self.nodes: list[bytes] = []
         self.initializers: list[bytes] = []
+        self._tensors: dict[Any, str] = {}  # their names, by wanted name and contents
         self._names: set[str] = set()
         self._constants: dict[float, str] = {}
 
@@ -78,6 +79,7 @@ class Graph:
         """The same graph, for operations on another type of numbers."""
         other = Graph(dtype)
         other.nodes, other.initializers, other._names = self.nodes, self.initializers, self._names
+        other._tensors = self._tensors
         return other
 
     def fresh(self, wanted: str) -> str:
@@ -89,10 +91,13 @@ class Graph:
         return name
 
     def constant(self, name: str, array: Array) -> str:
-        """A tensor of the file; returns its name."""
-        fresh = self.fresh(name)
-        self._append_tensor(fresh, np.asarray(array))
-        return fresh
+        """A tensor of the file, of a layer that is called several times one; returns its name."""
+        array = np.asarray(array)
+        key = (name, array.dtype.str, array.shape, array.tobytes())
+        if key not in self._tensors:
+            self._tensors[key] = self.fresh(name)
+            self._append_tensor(self._tensors[key], array)
+        return self._tensors[key]
 
     def number(self, value: float) -> str:
         """A scalar of the model's dtype; each once."""

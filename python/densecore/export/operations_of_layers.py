@@ -350,7 +350,11 @@ _LOWERINGS: Mapping[type[layers.Layer], Callable[[Any, Program], None]] = {
 
 
 def append(
-    layer: layers.Layer, program: Program, values: Sequence[int], rows: Sequence[Row]
+    layer: layers.Layer,
+    program: Program,
+    values: Sequence[int],
+    rows: Sequence[Row],
+    form: Any = None,
 ) -> list[int]:
     """Append a layer's operations to a program; returns the numbers of the values that it makes.
 
@@ -360,13 +364,15 @@ def append(
         That the layer takes.
     rows : sequence of tuple of int
         The shapes of their rows.
+    form : Form, optional
+        How a layer of one's own is called.
 
     Raises
     ------
     ValueError
         The layer has no form outside this library; the message names it.
     """
-    inner = calls_within(layer, rows)
+    inner = calls_within(layer, rows, form)
     if inner is not None:
         return _append_calls(inner, program, values)
     program.taken, program.rows = list(values), list(rows)
@@ -379,7 +385,8 @@ def _append_calls(calls: Calls, program: Program, values: Sequence[int]) -> list
     numbers = dict(zip(calls.inputs, values, strict=True))
     for step in calls.steps:
         taken = [numbers[value] for value in step.inputs]
-        made = append(step.layer, program, taken, [calls.rows[value] for value in step.inputs])
+        rows = [calls.rows[value] for value in step.inputs]
+        made = append(step.layer, program, taken, rows, step.form)
         numbers |= dict(zip(step.outputs, made, strict=True))
     return [numbers[value] for value in calls.outputs]
 

@@ -8,7 +8,7 @@ from .._base.lazy import imports
 from ..layers.lowering import Row
 from ..layers.merge import Merge as MergeLayer
 from ..layers.own import OwnLayer
-from .calls import Calls, calls_of, calls_within, check_built, name_of
+from .calls import Calls, calls_of, calls_within, check_built, name_of, written_out
 from .rows_of_layers import row_of
 from .torch_layers import LAYERS, MERGES
 
@@ -43,7 +43,9 @@ def _residual(torch: Any, layer: layers.Residual, row: Row, dtype: Any) -> list[
     return [Residual(modules)]
 
 
-def _made(torch: Any, layer: layers.Layer, rows: list[Row], dtype: Any) -> list[Any]:
+def _made(
+    torch: Any, layer: layers.Layer, rows: list[Row], dtype: Any, form: Any = None
+) -> list[Any]:
     """The modules that a layer becomes, one after another.
 
     Raises
@@ -53,7 +55,7 @@ def _made(torch: Any, layer: layers.Layer, rows: list[Row], dtype: Any) -> list[
     """
     if layer._inner_model is not None:
         return [_module(torch, layer._inner_model, dtype)]
-    inner = calls_within(layer, rows)
+    inner = calls_within(layer, rows, form)
     if inner is not None:
         parts = layer._parts() if isinstance(layer, OwnLayer) else inner.layers
         return [_graph(torch, parts, inner, dtype)]
@@ -75,7 +77,8 @@ def _module(torch: Any, model: "Compiled", dtype: Any) -> Any:
     if calls.is_stack:
         modules: list[Any] = []
         for step in calls.steps:
-            modules += _made(torch, step.layer, [calls.rows[step.inputs[0]]], dtype)
+            rows = [calls.rows[step.inputs[0]]]
+            modules += _made(torch, step.layer, rows, dtype, step.form)
         return torch.nn.Sequential(*modules)
     return _graph(torch, model._layers, calls, dtype)
 
@@ -85,6 +88,11 @@ def _graph(torch: Any, parts: Sequence[layers.Layer], calls: Calls, dtype: Any) 
     with imports:
         from .torch_modules import LayerGraph
 
+    whole = calls
+    calls = written_out(whole)
+    if calls is not whole:
+        parts = calls.layers
+    forms = {step.layer: step.form for step in calls.steps}
     rows = {
         id(step.layer): [calls.rows[value] for value in step.inputs]
         for step in reversed(calls.steps)
@@ -94,7 +102,7 @@ def _graph(torch: Any, parts: Sequence[layers.Layer], calls: Calls, dtype: Any) 
     for layer in parts:
         if id(layer) not in rows:  # of a layer of one's own that was called with other rows, too
             continue
-        modules = _made(torch, layer, rows[id(layer)], dtype)
+        modules = _made(torch, layer, rows[id(layer)], dtype, forms[layer])
         one = len(modules) == 1
         name, number = name_of(layer), 1
         while name in made:  # parts of layers of one's own may be called alike

@@ -144,23 +144,6 @@ class OwnLayer(UserClass, Layer):
             found: Body | None = bodies[key]
         return found
 
-    def _only_body(self, rows: tuple[Row, ...]) -> Body | None:
-        """The graph for inputs of these rows, however the layer was called.
-
-        Raises
-        ------
-        ValueError
-            There are several, as it was called in several ways.
-        """
-        bodies = vars(self).get("_bodies", {})
-        found = [body for (known, _), body in bodies.items() if known == rows]
-        if len(found) > 1:
-            raise ValueError(
-                f"layer {self.name}: found calls that differ by constants or the structure of "
-                "inputs, wanted calls of one kind"
-            )
-        return found[0] if found else self._body(rows)
-
     # Parts ----------------------------------------------------------------------------------------
 
     def _parts(self) -> list[Layer]:
