@@ -265,7 +265,8 @@ def categorical(
         `logits` is not a matrix.
     """
     if hasattr(logits, "_known_or_computed"):  # symbols, in a call that is being described
-        found: Array = logits.operators["computed"](
+        symbol: Any = logits
+        found: Array = symbol.operators["computed"](
             categorical, (logits, num_samples), {"dtype": dtype, "seed": seed}
         )
         return found

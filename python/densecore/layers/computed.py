@@ -73,8 +73,9 @@ class Computed(Symbol):
         CallError
             It has the number of rows in other places than the first.
         """
-        first, *others = (*self.shape, 0)[:-1] or (1,)
-        if None in others:
+        first, *sizes = (*self.shape, 0)[:-1] or (1,)
+        others = [size for size in sizes if size is not None]
+        if len(others) < len(sizes):
             raise CallError(
                 f"found {_name(self._function)} of symbols with the result {self.shape}, wanted "
                 "the rows first, for a layer: (None, ...)"
@@ -134,7 +135,7 @@ class Computed(Symbol):
     def __getitem__(self, index: Any) -> Any:
         return computed(operator.getitem, (self, index), {})
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         count = self.shape[0] if self.ndim else None
         if count is None:
             return super().__iter__()

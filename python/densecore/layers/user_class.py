@@ -119,7 +119,8 @@ class UserClass:
     def losses(self) -> list[Any]:
         """What the layer adds to the loss: the penalties of weights, as numbers, and 0.0 for each
         quantity of a batch, which there is no number of outside of training."""
-        parts = [part for top in [self, *self._sublayers()] for part in top._walk()]
+        tops: list[Any] = [self, *self._sublayers()]
+        parts = [part for top in tops for part in top._walk()]
         found: list[Any] = []
         for part in dict.fromkeys(parts):
             if isinstance(part, UserClass):

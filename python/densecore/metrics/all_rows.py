@@ -89,7 +89,11 @@ class _BestPoint(OfAllRows):
         word = type(self)._limited
         count = checks.integer("num_thresholds", num_thresholds, 1)
         class_id = None if class_id is None else checks.integer("class_id", class_id, 0)
-        options = {word: _share(word, value), "num_thresholds": count, "class_id": class_id}
+        options: dict[str, Any] = {
+            word: _share(word, value),
+            "num_thresholds": count,
+            "class_id": class_id,
+        }
         super().__init__(name, **common, **options)
         inner = np.arange(1, count - 1) / max(count - 1, 1)
         self._thresholds = np.concatenate([[-1e-7], inner, [1 + 1e-7]]) if count > 1 else [0.5]
@@ -330,16 +334,6 @@ class OneHotIoU(IoU):
                  **others: Any) -> None:  # fmt: skip
         others = {"sparse_y_true": False, "sparse_y_pred": False, **others}
         super().__init__(num_classes, target_class_ids, name, **others)
-
-
-class OneHotMeanIoU(OneHotIoU):
-    """`OneHotIoU` of all classes."""
-
-    kind = "one_hot_mean_io_u"
-    _fixed = ("target_class_ids",)
-
-    def __init__(self, num_classes: int, name: str | None = None, **others: Any) -> None:
-        super().__init__(num_classes, range(num_classes), name, **others)
 
 
 class BinaryIoU(IoU):

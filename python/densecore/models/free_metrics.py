@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from .._base.dtypes import Array
-from ..metrics import MeanMetricWrapper, Metric
+from ..metrics import Metric
+from ..metrics.function import MeanMetricWrapper
 
 
 def are_free(metrics: list[Metric]) -> bool:

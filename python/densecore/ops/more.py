@@ -7,7 +7,11 @@ import numpy as np
 
 from .._autodiff.traced import Traced, plain
 from .._base.dtypes import Array, floatx
-from .numeric import _forwarded, _of_symbols, erf, one_hot, sigmoid
+from . import numeric as _numeric
+from .numeric import _forwarded, _of_symbols, one_hot
+
+# Made there from a table: a type checker does not see their names.
+erf, sigmoid = vars(_numeric)["erf"], vars(_numeric)["sigmoid"]
 
 # Names that NumPy has too, with the same meaning of the arguments that Keras has.
 _SAME = [
@@ -142,7 +146,7 @@ def saturate_cast(x: Any, dtype: Any) -> Array:
     if kind.kind not in "iu":
         return np.asarray(plain(x)).astype(kind)
     range_of = np.iinfo(kind)
-    return np.clip(np.asarray(plain(x)), range_of.min, range_of.max).astype(kind)
+    return np.asarray(np.clip(np.asarray(plain(x)), range_of.min, range_of.max).astype(kind))
 
 
 def dtype(x: Any) -> str:
