@@ -140,9 +140,7 @@ class OrthogonalRegularizer:
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         self.factor = checks.number("factor", factor)
-        if mode not in ("rows", "columns"):
-            raise ValueError(f"mode: found {mode!r}, wanted 'rows' or 'columns'")
-        self.mode = mode
+        self.mode = checks.one_of("mode", mode, ("rows", "columns"))
 
     def __call__(self, inputs: Any) -> Any:
         """The penalty of a matrix."""

@@ -68,6 +68,9 @@ def _ratio(part: Array, whole: Array) -> Array:
     return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) != 0)
 
 
+_MOST_CLASSES = 4096  # of which every pair has a number
+
+
 def _share(name: str, value: Any) -> float:
     return float(checks.number(name, value, least=0, most=1))
 
@@ -202,10 +205,8 @@ class FBetaScore(OfAllRows):
         name: str | None = None,
         **common: Any,
     ) -> None:
-        if average not in (None, "macro", "micro", "weighted"):
-            raise ValueError(
-                f"average: found {average!r}, wanted 'macro', 'micro', 'weighted' or None"
-            )
+        if average is not None:
+            average = checks.one_of("average", average, ("macro", "micro", "weighted"))
         threshold = None if threshold is None else _share("threshold", threshold)
         beta = float(checks.number("beta", beta, above=0))
         super().__init__(name, **common, average=average, beta=beta, threshold=threshold)
@@ -265,15 +266,18 @@ class IoU(OfAllRows):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        count = checks.integer("num_classes", num_classes, 1)
-        chosen = list(range(count) if target_class_ids is None else target_class_ids)
+        count = checks.integer("num_classes", num_classes, 1, _MOST_CLASSES)
+        chosen = range(count) if target_class_ids is None else target_class_ids
+        ids = checks.elements("target_class_ids", chosen, "class numbers")
+        if checks.integer("axis", axis, -1) != -1:
+            raise ValueError(f"axis: found {checks.shown(axis)}, wanted -1, the last one")
         super().__init__(
             name,
             num_classes=count,
-            target_class_ids=[checks.integer("class", one, 0, count - 1) for one in chosen],
+            target_class_ids=[checks.integer("target_class_ids", one, 0, count - 1) for one in ids],
             ignore_class=ignore_class,
-            sparse_y_true=sparse_y_true,
-            sparse_y_pred=sparse_y_pred,
+            sparse_y_true=checks.flag("sparse_y_true", sparse_y_true),
+            sparse_y_pred=checks.flag("sparse_y_pred", sparse_y_pred),
         )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
