@@ -79,21 +79,6 @@ def name_that_finds(thing: Any) -> str | None:
     return name if get_registered_object(name) is thing else None
 
 
-class _Config(dict[str, Any]):
-    """A configuration, which also says what Keras's hold: ``config["class_name"]``."""
-
-    def __init__(self, config: Mapping[str, Any], kind: str) -> None:
-        super().__init__(config)
-        self._kind = kind
-
-    def __missing__(self, key: str) -> Any:
-        if key == "class_name":
-            return self._kind
-        if key == "config":
-            return {name: value for name, value in self.items() if name != "name"}
-        raise KeyError(key)
-
-
 def described(value: Any) -> Any:
     """What a configuration holds of one of a layer's arguments: JSON-able where the value is.
 
@@ -106,7 +91,7 @@ def described(value: Any) -> Any:
     if not hasattr(value, "get_config"):
         function = callable(value) and hasattr(value, "__name__") and not isinstance(value, str)
         return {"function": get_registered_name(value)} if function else value
-    config = _Config(value.get_config(), type(value).__name__)
+    config = value.get_config()
     own = not type(value).__module__.startswith(f"{__name__.partition('.')[0]}.")
     if own and not {"name", "class_name"} & config.keys():
         return {"class_name": get_registered_name(type(value)), "config": config}

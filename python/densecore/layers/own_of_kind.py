@@ -14,6 +14,7 @@ import numpy as np
 from .._base import seeds
 from .._base.constants import SELU_ALPHA, SELU_SCALE
 from .._base.dtypes import Array
+from .._base.lazy import imports
 from .activation_argument import UserActivation
 from .base import Layer
 from .dropout import Dropout
@@ -120,7 +121,8 @@ def _made(kind: type[Layer]) -> type[OwnLayer]:
         own = OwnLayer.get_config(self)
         return {**{key: config[key] for key in kind.config_names if key in config}, **own}
 
-    import inspect
+    with imports:
+        import inspect
 
     initialise.__signature__ = inspect.signature(kind.__init__)  # type: ignore[attr-defined]
     members = {"__init__": initialise, "call": call, "get_config": get_config}
