@@ -267,10 +267,15 @@ def test_batches_build_a_model_without_input() -> None:
         assert model.progress == {"steps": 7, "epochs": 1}
 
 
+def test_a_batch_size_beside_batches_is_warned_of() -> None:
+    x, y = blobs()
+    with pytest.warns(UserWarning, match="batch_size: it has no effect: x gives its batches"):
+        make().fit(parts(x, y), batch_size=3, verbose=0)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"batch_size": 3}, "batch_size: wanted None: x gives its batches itself"),
         ({"sample_weight": [1]}, "sample_weight: wanted None"),
         ({"validation_split": 0.2}, "validation_split: wanted None"),
         ({"steps_per_epoch": 0}, "steps_per_epoch: found 0, wanted an integer >= 1"),
