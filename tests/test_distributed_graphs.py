@@ -516,3 +516,39 @@ def test_functions_that_are_no_sums_over_ranks_are_refused(make: Any, said: str)
     for text, same in run_threads(2, train, WAIT):
         assert said in text
         assert same
+
+
+def power_penalty(weights: Any) -> Any:
+    return 0.01 * ops.sum(ops.abs(weights) ** 1.5)
+
+
+class Centred(layers.Layer):
+    def call(self, x: Any) -> Any:
+        return x - ops.mean(x, axis=0, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda: [dc.Dense(4, kernel_regularizer=power_penalty)],
+            "a regularizer that is a Python function",
+        ),
+        (
+            lambda: [dc.Dense(4), Centred()],
+            "a function of symbols whose result for a row follows from other rows",
+        ),
+    ],
+)
+def test_what_is_computed_in_python_of_all_rows_is_refused(
+    make: Callable[[], list[Any]], said: str
+) -> None:
+    """A rank would leave out the penalty, or take its own rows for all of them."""
+
+    def work(comm: Threads) -> None:
+        model = dc.Sequential([dc.Input(3), *make(), dc.Dense(1)], seed=0)
+        model.compile("sgd", "mse")
+        with pytest.raises(ValueError, match=said):
+            model.fit(np.ones((20, 3)), np.ones(20), verbose=0, comm=comm)
+
+    run_threads(2, work, WAIT)

@@ -13,6 +13,7 @@ from .._data.arrays import as_vectors
 from .._data.dataset import Batch
 from ..distributed.group import Group, group_of
 from ..distributed.shares import Share
+from ..layers.whole_function import WholeFunction
 from ..losses.function import CallableLoss
 from ..losses.registry import stored_config
 from .compiled import Compiled
@@ -275,6 +276,16 @@ def _build(model: Compiled, x: Any) -> None:
 
 
 def _check(model: Compiled) -> None:
+    if model._penalised:
+        raise ValueError(
+            "comm: found a regularizer that is a Python function, wanted one of l1 and l2"
+        )
+    for function in model._plan().functions.values():
+        if isinstance(function, WholeFunction) and not function.takes_rows_alone():
+            raise ValueError(
+                "comm: found a function of symbols whose result for a row follows from other rows, "
+                "wanted functions of each row: a rank has some of a batch"
+            )
     loss = model._compiled_loss()
     if not loss.in_core:
         with imports:
