@@ -443,8 +443,8 @@ def test_calls_that_convert_say_the_same_as_those_that_do_not(bad: int, said: st
         with pytest.raises(ValueError, match=f"^{text}$"):
             call(X, labels)
     weights = np.ones(ROWS)
-    weights[3] = np.inf
-    text = "sample_weight: found inf in row 3, wanted finite numbers"
+    weights[3] = -1
+    text = "sample_weight: found -1 in row 3, wanted finite numbers >= 0"
     for call in (model.fit, model.evaluate, model.train_on_batch):
         with pytest.raises(ValueError, match=f"^{text}$"):
             call(X, LABELS, sample_weight=weights)

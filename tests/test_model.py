@@ -443,7 +443,7 @@ def test_evaluate_has_keras_shapes() -> None:
             r"validation_data: x: found shape \(2, 4\)",
         ),
         ({"sample_weight": np.ones(9)}, r"sample_weight: found shape \(9,\), wanted \(10,\)"),
-        ({"sample_weight": np.full(10, np.inf)}, "sample_weight: found inf in row 0"),
+        ({"sample_weight": -np.ones(10)}, "sample_weight: found -1 in row 0"),
         ({"sample_weight": np.zeros(10)}, "found only zeros"),
         ({"sample_weight": np.full(10, 1e-60)}, "found at most 1e-60, which float32 takes for 0"),
         ({"sample_weight": np.full(10, np.nan)}, "sample_weight: found nan in row 0"),

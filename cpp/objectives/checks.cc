@@ -69,9 +69,8 @@ void check_targets(const LossEntry<T>& loss, MatrixView<const T> values) {
 
 template <class T>
 void check_weights(const T* weights, index_t rows) {
-  const index_t i =
-      first_outside(weights, rows, std::numeric_limits<T>::lowest(), std::numeric_limits<T>::max());
-  if (i < rows) refuse("sample_weight: found ", weights[i], i, "finite numbers");
+  const index_t i = first_outside(weights, rows, T(0), std::numeric_limits<T>::max());
+  if (i < rows) refuse("sample_weight: found ", weights[i], i, "finite numbers >= 0");
 }
 
 template <class Number>

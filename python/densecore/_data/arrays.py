@@ -174,7 +174,7 @@ def _as_core_number(array: Array) -> Array:
 
 
 def as_weights(value: Any, dtype: np.dtype[Any], rows: int, allow_zeros: bool = False) -> Array:
-    """Sample weights as a vector (rows,): finite, not all zero. Negative ones turn a gradient."""
+    """Sample weights as a vector (rows,): finite, not negative, not all zero."""
     array = _numeric("sample_weight", value)
     if array.shape != (rows,):
         raise ValueError(f"sample_weight: found shape {array.shape}, wanted {(rows,)}")
@@ -184,11 +184,11 @@ def as_weights(value: Any, dtype: np.dtype[Any], rows: int, allow_zeros: bool = 
     if rows > 0 and not converted.any():
         if array.any():
             raise ValueError(
-                f"sample_weight: found at most {np.abs(array).max():.2g}, which {dtype} takes for "
-                "0, wanted larger ones (a mean loss does not depend on a common factor)"
+                f"sample_weight: found at most {array.max():.2g}, which {dtype} takes for 0, "
+                "wanted larger ones (a mean loss does not depend on a common factor)"
             )
         if not allow_zeros:
-            raise ValueError("sample_weight: found only zeros, wanted at least one other weight")
+            raise ValueError("sample_weight: found only zeros, wanted at least one positive weight")
     return converted
 
 

@@ -217,11 +217,6 @@ class _Problem:
     def __init__(self, network: Network, loss: Loss, data: Data) -> None:
         self._network = network
         self._x, self._y, self._weight = take(data.x, slice(None)), data.y, data.weight
-        if self._weight is not None and self._weight.min(initial=0.0) < 0:
-            raise ValueError(
-                "sample_weight: found a negative one, wanted numbers >= 0: solver='lm' minimises a "
-                "sum of squares"
-            )
         # Where ranks share the rows: the network that adds up their sums.
         self._ranks: Any = None
         if hasattr(network, "over_leaves"):
