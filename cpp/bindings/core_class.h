@@ -418,7 +418,9 @@ struct MemberTable {
 };
 template <const auto& rows, std::size_t... i>
 const MemberRow::Entry* entries_of(std::index_sequence<i...>) {
-  static constexpr MemberRow::Entry entries[] = {
+  // Not constexpr: under a sanitizer GCC takes no comparison of a pointer for a constant (bug
+  // 71962).
+  static const MemberRow::Entry entries[] = {
       (rows[i].entry != nullptr ? rows[i].entry : entry<rows, i>)...};
   return entries;
 }
