@@ -619,6 +619,7 @@ def test_interrupts_leave_each_member_after_a_whole_step(
 
 
 @pytest.mark.slow
+@pytest.mark.measures  # after how many seconds training has begun
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupts_while_only_another_thread_works() -> None:
     """The first member is soon done; the calling thread then waits for the second."""

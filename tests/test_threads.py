@@ -353,6 +353,7 @@ def test_multiprocessing_after_training(method: str, tmp_path: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.measures  # after how many seconds training has begun
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize("kind", ["tiny steps", "large steps"])
 def test_interrupt_stops_training_and_keeps_the_model(kind: str) -> None:
