@@ -103,3 +103,19 @@ def test_a_bound_step_refuses_it() -> None:
     x, y = data()
     with pytest.raises(TypeError, match="make_train_step: found a regularizer"):
         make().make_train_step(x, y)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "lm"])
+def test_solvers_refuse_it(solver: str) -> None:
+    x, y = data()
+    with pytest.raises(TypeError, match=f"solver='{solver}': found a regularizer of the layer"):
+        make().fit(x, y, solver=solver, verbose=0)
+
+
+def test_what_would_leave_it_out_refuses_it() -> None:
+    x, y = data()
+    model = make()
+    with pytest.raises(TypeError, match="model: found a regularizer of the layer"):
+        dc.Ensemble(model, 2)
+    with pytest.raises(TypeError, match="second derivatives: found a regularizer of the layer"):
+        model.hessian_vector_product(x, y, np.ones(model.count_params()))

@@ -142,6 +142,7 @@ class Members:
 
 def _prototype(model: Model) -> Model:
     """A model of the same layers, which is not compiled."""
+    model._refuse_own_penalties("model")
     plan = model._plan()
     if plan.functions:
         raise TypeError(

@@ -343,6 +343,7 @@ class Derivatives(Compiled):
     ) -> Array:
         loss = self._compiled_loss()
         self._build_for(x)
+        self._refuse_own_penalties("second derivatives")
         if not loss.in_core and loss.kind != "heads":
             raise TypeError(
                 "loss: found a Python function, wanted one of densecore.losses: second derivatives "

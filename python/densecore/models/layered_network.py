@@ -143,6 +143,16 @@ class LayeredNetwork(Architecture):
         if self._loans:
             copy_back(self._loans)
 
+    def _refuse_own_penalties(self, what: str) -> None:
+        """Raise TypeError for regularizers that are functions, which `what` would leave out."""
+        for layer in dict.fromkeys(self._all_layers()):
+            for value in vars(layer).values():
+                if isinstance(value, FunctionRegularizer):
+                    raise TypeError(
+                        f"{what}: found a regularizer of the layer {layer.name} that is a Python "
+                        "function, wanted one of l1 and l2"
+                    )
+
     def _own_penalty(self, with_gradients: bool = False) -> float:
         """The sum of regularizers that are functions; their gradients are added to the weights'."""
         total = 0.0

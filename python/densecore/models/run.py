@@ -62,6 +62,7 @@ class Run:
 
     def solve(self, method: solvers.Solver, first: int, epochs: int) -> None:
         """The same with one iteration of a solver for each epoch."""
+        self._model._refuse_own_penalties(f"solver={method.name!r}")
         self._epoch = self._first = first
         model, source = self._model, self._source
         assert isinstance(source, Arrays)

@@ -276,10 +276,7 @@ def _build(model: Compiled, x: Any) -> None:
 
 
 def _check(model: Compiled) -> None:
-    if model._penalised:
-        raise ValueError(
-            "comm: found a regularizer that is a Python function, wanted one of l1 and l2"
-        )
+    model._refuse_own_penalties("comm")
     for function in model._plan().functions.values():
         if isinstance(function, WholeFunction) and not function.takes_rows_alone():
             raise ValueError(
