@@ -28,12 +28,6 @@ class Config:
             value = value.get("config", {}).get("value", value)
         return value
 
-    def last_axis(self) -> None:
-        axis = self.pop("axis", -1)
-        axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
-        if axis not in (-1, 1):
-            raise ValueError(f"{self.place}: axis: found {axis!r}, wanted -1 (the features)")
-
     def refuse(self, **wanted: Any) -> None:
         """Refuse what a layer here cannot do: anything but these values."""
         for key, value in wanted.items():
@@ -163,9 +157,9 @@ def _dot(c: Config) -> layers.Layer:
 
 
 def _scale_and_center(c: Config) -> dict[str, Any]:
-    c.last_axis()
     c.refuse(beta_constraint=None, gamma_constraint=None)
     return {
+        "axis": c.pop("axis", -1),
         "epsilon": c.pop("epsilon", 1e-3),
         "center": bool(c.pop("center", True)),
         "scale": bool(c.pop("scale", True)),
@@ -192,14 +186,13 @@ def _layer_normalization(c: Config) -> layers.Layer:
 
 def _normalization(c: Config) -> layers.Layer:
     # One mean of all numbers: Keras has None in a model and an empty list in a file.
-    axis = c.config.get("axis", -1)
-    whole = axis is None or axis in ([], ())
-    c.pop("axis") if whole else c.last_axis()
+    axis = c.pop("axis", -1)
+    axis = None if axis in ([], ()) else axis
     c.pop("input_mean")
     c.pop("input_variance")
     mean, variance = c.pop("mean"), c.pop("variance")
     invert = bool(c.pop("invert", False))
-    return layers.Normalization(None if whole else -1, mean, variance, invert)
+    return layers.Normalization(axis, mean, variance, invert)
 
 
 def _dropout(kind: Callable[[float], layers.Layer]) -> Callable[[Config], layers.Layer]:
@@ -250,13 +243,12 @@ def _group_normalization(c: Config) -> layers.Layer:
 
 
 def _rms_normalization(c: Config) -> layers.Layer:
-    c.last_axis()
-    return layers.RMSNormalization(epsilon=c.pop("epsilon", 1e-6), trainable=c.trainable)
+    axis = c.pop("axis", -1)
+    return layers.RMSNormalization(axis, epsilon=c.pop("epsilon", 1e-6), trainable=c.trainable)
 
 
 def _unit_normalization(c: Config) -> layers.Layer:
-    c.last_axis()
-    return layers.UnitNormalization()
+    return layers.UnitNormalization(c.pop("axis", -1))
 
 
 def _noise(c: Config) -> layers.Layer:

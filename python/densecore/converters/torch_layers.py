@@ -36,17 +36,12 @@ def array_of(place: str, tensor: "Tensor") -> Array:
     return np.asarray(tensor.detach().cpu().numpy())
 
 
-def _last_axis(place: str, module: "nn.Module") -> None:
-    if module.dim not in (1, -1, None):  # None: 1 for vectors
-        raise ValueError(f"{place}: found dim={module.dim}, wanted 1 or -1 (the features)")
-
-
-def _softmax(name: str) -> Callable[[str, Any], Activation]:
-    def make(place: str, module: "nn.Module") -> Activation:
-        _last_axis(place, module)
-        return Activation(name)
-
-    return make
+def _axis(place: str, module: "nn.Module") -> int:
+    """The axis of a softmax, as Keras counts it too; whether it is the last one, the rows show."""
+    axis = 1 if module.dim is None else int(module.dim)
+    if axis != -1 and axis < 1:
+        raise ValueError(f"{place}: found dim={axis}, wanted -1 (the features)")
+    return axis
 
 
 def _hard_tanh(place: str, module: "nn.Module") -> Activation:
@@ -99,14 +94,14 @@ ACTIVATIONS: dict[str, Callable[[str, Any], Activation]] = {
         "leaky_relu", negative_slope=module.negative_slope
     ),
     "LogSigmoid": _named("log_sigmoid"),
-    "LogSoftmax": _softmax("log_softmax"),
+    "LogSoftmax": _named("log_softmax"),
     "Mish": _named("mish"),
     "ReLU": _named("relu"),
     "ReLU6": _named("relu6"),
     "SELU": _named("selu"),
     "SiLU": _named("silu"),
     "Sigmoid": _named("sigmoid"),
-    "Softmax": _softmax("softmax"),
+    "Softmax": _named("softmax"),
     "Softplus": _softplus,
     "Softshrink": lambda place, module: Activation("soft_shrink", threshold=module.lambd),
     "Softsign": _named("softsign"),
@@ -326,7 +321,10 @@ class Reader:
             for key, child in module.named_children():
                 self.read(f"{place}.{key}" if place else key, child)
         elif kind in ACTIVATIONS:
-            self.activate(ACTIVATIONS[kind](f"{place or 'module'} ({kind})", module))
+            where = f"{place or 'module'} ({kind})"
+            self.activate(ACTIVATIONS[kind](where, module))
+            if kind in ("LogSoftmax", "Softmax"):
+                self.layers[-1].axis = _axis(where, module)
         elif kind in LAYERS:
             LAYERS[kind](self, f"{place or 'module'} ({kind})", module)
         elif kind not in WITHOUT_EFFECT:

@@ -84,16 +84,21 @@ def _batch_normalization(layer: layers.BatchNormalization, program: Program) -> 
 
 
 def _row_normalization(layer: Any, program: Program, scale: Any, shift: Any, **rule: Any) -> None:
+    """`scale` and `shift` are a number for each feature of a vector, of which a row may have more."""
     width = program.width(program.last)
+    scale, shift = (
+        None if one is None else np.tile(one, width // one.size) for one in (scale, shift)
+    )
     program.add(
-        RowNormalization(
-            name_of(layer), (program.last,), width, scale=_copy(scale), shift=_copy(shift), **rule
-        )
+        RowNormalization(name_of(layer), (program.last,), width, scale=scale, shift=shift, **rule)
     )
 
 
 def _layer_normalization(layer: layers.LayerNormalization, program: Program) -> None:
-    _row_normalization(layer, program, layer.gamma, layer.beta, epsilon=layer.epsilon)
+    groups = _vectors(layer, program)
+    _row_normalization(
+        layer, program, layer.gamma, layer.beta, epsilon=layer.epsilon, groups=groups
+    )
 
 
 def _group_normalization(layer: layers.GroupNormalization, program: Program) -> None:
@@ -104,7 +109,10 @@ def _group_normalization(layer: layers.GroupNormalization, program: Program) -> 
 
 
 def _rms_normalization(layer: layers.RMSNormalization, program: Program) -> None:
-    _row_normalization(layer, program, layer.scale, None, epsilon=layer.epsilon, centered=False)
+    groups = _vectors(layer, program)
+    _row_normalization(
+        layer, program, layer.scale, None, epsilon=layer.epsilon, centered=False, groups=groups
+    )
 
 
 def _unit_normalization(layer: layers.UnitNormalization, program: Program) -> None:

@@ -46,6 +46,7 @@ class Embedding(Layer):
         A size that is no integer >= 1; in a model, an input that is computed.
     """
 
+    _takes_numbers: ClassVar[bool] = True
     parameter_names: ClassVar[tuple[str, ...]] = ("embeddings",)
     config_names: ClassVar[tuple[str, ...]] = (
         "input_dim",

@@ -90,6 +90,9 @@ class _ScaleAndCenter(Layer):
 class LayerNormalization(_ScaleAndCenter):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta over each row (Ba, Kiros & Hinton, 2016).
 
+    Of rows of several dimensions each vector along the last one is normalised, with the same gamma
+    and beta.
+
     Parameters
     ----------
     epsilon : float, default 0.001
@@ -129,18 +132,27 @@ class LayerNormalization(_ScaleAndCenter):
         gamma_regularizer: "str | regularizers.Regularizer | None" = None,
         **general: Any,
     ) -> None:
-        last_axis("LayerNormalization", axis)
         numbers = {key: value for key, value in locals().items() if key != "self"}
+        self.axis = last_axis("LayerNormalization", axis)
         super().__init__("LayerNormalization", numbers, general)
+
+    @property
+    def _takes_vectors(self) -> bool:
+        return True
+
+    def _features(self, row: Row) -> int:
+        return row[-1]
 
 
 class RMSNormalization(Layer):
     """scale x / sqrt(mean of x² + epsilon) over each row (Zhang & Sennrich, 2019).
 
+    Of rows of several dimensions each vector along the last one is normalised by itself.
+
     Parameters
     ----------
     axis : int, default -1
-        The features; there is no other.
+        The last one, as -1 or as its number; there is no other.
     epsilon : float, default 1e-6
 
     Attributes
@@ -153,9 +165,16 @@ class RMSNormalization(Layer):
     config_names: ClassVar[tuple[str, ...]] = ("epsilon",)
 
     def __init__(self, axis: int = -1, epsilon: float = 1e-6, **general: Any) -> None:
-        last_axis("RMSNormalization", axis)
+        self.axis = last_axis("RMSNormalization", axis)
         super().__init__(**general)
         self.epsilon = _not_negative("RMSNormalization: epsilon", epsilon)
+
+    @property
+    def _takes_vectors(self) -> bool:
+        return True
+
+    def _features(self, row: Row) -> int:
+        return row[-1]
 
     @property
     def scale(self) -> Array:
@@ -216,8 +235,8 @@ class GroupNormalization(_ScaleAndCenter):
         gamma_regularizer: "str | regularizers.Regularizer | None" = None,
         **general: Any,
     ) -> None:
-        last_axis("GroupNormalization", axis)
         numbers = {key: value for key, value in locals().items() if key != "self"}
+        self.axis = last_axis("GroupNormalization", axis)
         one_each = checks.real(groups) == -1
         self.groups = -1 if one_each else checks.integer("GroupNormalization: groups", groups, 1)
         super().__init__("GroupNormalization", numbers, general)
@@ -238,11 +257,11 @@ class UnitNormalization(Layer):
     Parameters
     ----------
     axis : int, default -1
-        The features; there is no other.
+        The last one, as -1 or as its number; there is no other.
     """
 
     def __init__(self, axis: int = -1, **general: Any) -> None:
-        last_axis("UnitNormalization", axis)
+        self.axis = last_axis("UnitNormalization", axis)
         super().__init__(**general)
 
     @property
@@ -290,8 +309,8 @@ class BatchNormalization(_ScaleAndCenter):
         gamma_regularizer: "str | regularizers.Regularizer | None" = None,
         **general: Any,
     ) -> None:
-        last_axis("BatchNormalization", axis)
         numbers = {key: value for key, value in locals().items() if key != "self"}
+        self.axis = last_axis("BatchNormalization", axis)
         self.momentum = checks.number("BatchNormalization: momentum", momentum, least=0, most=1)
         super().__init__("BatchNormalization", numbers, general)
 
