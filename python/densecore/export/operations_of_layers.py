@@ -84,7 +84,7 @@ def _batch_normalization(layer: layers.BatchNormalization, program: Program) -> 
 
 
 def _row_normalization(layer: Any, program: Program, scale: Any, shift: Any, **rule: Any) -> None:
-    """`scale` and `shift` are a number for each feature of a vector, of which a row may have more."""
+    """`scale` and `shift` have a number for each feature of one of the row's vectors."""
     width = program.width(program.last)
     scale, shift = (
         None if one is None else np.tile(one, width // one.size) for one in (scale, shift)

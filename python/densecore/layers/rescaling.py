@@ -24,7 +24,7 @@ def last_axis(kind: str, axis: Any) -> int:
     """
     found = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
     number = checks.real(found)
-    if number != -1 and number not in range(1, MAX_DIMENSIONS + 1):
+    if number is None or (number != -1 and number not in range(1, MAX_DIMENSIONS + 1)):
         raise ValueError(f"{kind}: axis: found {checks.shown(axis)}, wanted -1 (the features)")
     return int(number)
 
