@@ -267,6 +267,13 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     """
     if isinstance(config, Mapping) and not {"name", "class_name"} & config.keys():
         return L1L2(**config)
+    if isinstance(config, Mapping) and config.get("class_name") in ("L1", "L2"):
+        # Of these get_config() has both factors, and Keras's one.
+        name, options = config["class_name"].lower(), dict(config.get("config") or {})
+        unused = options.pop("l2" if name == "l1" else "l1", 0.0)
+        if unused != 0:
+            raise ValueError(f"regularizer {name}: found the other factor {unused}, wanted 0")
+        config = {"class_name": name, "config": options}
     return REGULARIZERS.get(config, custom_objects)
 
 

@@ -18,14 +18,17 @@ from .._base.registry import (
 )
 from ..config import disable_interactive_logging, enable_interactive_logging
 from ..models.model import Model
+from ..models.objects import deserialize_keras_object, serialize_keras_object
 from . import np_utils
 from .arrays import normalize, to_categorical
 from .dataset import PyDataset
+from .progbar import Progbar, pack_x_y_sample_weight, unpack_x_y_sample_weight
 from .sequences import pad_sequences
 from .timeseries import timeseries_dataset_from_array
 
 __all__ = [
     "CustomObjectScope",
+    "Progbar",
     "PyDataset",
     "Sequence",
     "atomic_writer",
@@ -33,6 +36,7 @@ __all__ = [
     "check_writable",
     "clear_session",
     "custom_object_scope",
+    "deserialize_keras_object",
     "disable_interactive_logging",
     "enable_interactive_logging",
     "get_custom_objects",
@@ -40,13 +44,16 @@ __all__ = [
     "get_registered_object",
     "normalize",
     "np_utils",
+    "pack_x_y_sample_weight",
     "pad_sequences",
     "plot_model",
     "register_keras_serializable",
     "require_matplotlib",
+    "serialize_keras_object",
     "set_random_seed",
     "timeseries_dataset_from_array",
     "to_categorical",
+    "unpack_x_y_sample_weight",
 ]
 
 
