@@ -180,6 +180,24 @@ struct SoftShrink : Straight {  // z without the threshold, towards 0
   }
 };
 
+// z above a number, another number elsewhere. Units that are off give any constant.
+struct Threshold : Straight {
+  static constexpr char name[] = "threshold";
+  static constexpr bool needs_input = true;
+  static constexpr Hyperparameter parameters[] = {
+      {"threshold", 0, -unbounded, unbounded, true},
+      {"default_value", 0, -unbounded, unbounded, true},
+  };
+  template <class V>
+  static V forward(V z, const V* p) {
+    return select(less(p[0], z), z, p[1] + nothing_or_nan(z));
+  }
+  template <class V>
+  static V backward(V z, V, V g, const V* p) {
+    return select(less(p[0], z), g, nothing_or_nan(z));
+  }
+};
+
 // z above 1, 0 below -1, and the parabola (z + 1)^2 / 4 between: softplus with a compact tail.
 struct SparsePlus {
   static constexpr char name[] = "sparse_plus";
@@ -222,6 +240,6 @@ struct SparseSigmoid : Straight {  // (z + 1) / 2 between -1 and 1, at most 1, a
 };
 
 using StraightActivations = TypeList<ReluGeneral, LeakyRelu, Relu6, HardTanh, HardSigmoid, HardSilu,
-                                     HardShrink, SoftShrink, SparsePlus, SparseSigmoid>;
+                                     HardShrink, SoftShrink, Threshold, SparsePlus, SparseSigmoid>;
 
 }  // namespace

@@ -125,6 +125,16 @@ FORMS: dict[str, Forms] = {
         torch=lambda nn, p: nn.Softshrink(p["threshold"]),
         keras=lambda keras, p: lambda x: keras.activations.soft_shrink(x, **p),
     ),
+    "threshold": Forms(
+        onnx=lambda g, z, p: g.node(
+            "Where", _above(g, z, p["threshold"]), z, g.number(p["default_value"])
+        ),
+        c=(("min", "max"), "{threshold} < z ? z : {default_value} + @min(0, @max(0, z))"),
+        function=lambda np_, p, z: np_.where(z > p["threshold"], z, p["default_value"]),
+        torch=lambda nn, p: nn.Threshold(p["threshold"], p["default_value"]),
+        keras=lambda keras, p: lambda x: keras.activations.threshold(x, **p),
+        keras_knows_default=False,
+    ),
     "sparse_plus": Forms(
         onnx=lambda g, z, p: _sparse_plus(g, z),
         c=(("sparse_plus",), "@sparse_plus(z)"),
