@@ -71,9 +71,9 @@ def _own_function(place: str, module: "nn.Module") -> Activation:
 
 
 def _threshold(place: str, module: "nn.Module") -> Activation:
-    if module.value != 0:
-        raise ValueError(f"{place}: found value={module.value}, wanted 0")
-    return Activation("relu", threshold=float(module.threshold))
+    return Activation(
+        "threshold", threshold=float(module.threshold), default_value=float(module.value)
+    )
 
 
 def _named(name: str) -> Callable[[str, Any], Activation]:
