@@ -338,11 +338,10 @@ struct Members {
   }
 };
 
-// A row of DENSECORE_FOR_EACH_DTYPE is an argument here. Not a generic lambda that gives the member
-// of any class: Clang 14 fails.
-#define DENSECORE_MEMBERS(Class, name)                    \
-  Members<TypedMember<Class<float>, &Class<float>::name>, \
-          TypedMember<Class<double>, &Class<double>::name>>()
+// Not a generic lambda that gives the member of any class: Clang 14 fails.
+#define DENSECORE_TYPED_MEMBER(T, Class, name) TypedMember<Class<T>, &Class<T>::name>
+#define DENSECORE_MEMBERS(Class, name) \
+  Members<DENSECORE_LIST_DTYPES(DENSECORE_TYPED_MEMBER, Class, name)>()
 
 template <auto function>
 consteval MemberRow method(const char* signature, const char* doc) {

@@ -41,7 +41,7 @@ class Activation(Fixed):
     **parameters : float
         Keras's keyword arguments of the function: ``negative_slope``, ``max_value`` and
         ``threshold`` of relu, ``negative_slope`` of leaky_relu, ``alpha`` of elu and celu,
-        ``approximate`` of gelu.
+        ``approximate`` of gelu, ``threshold`` and ``default_value`` of threshold.
 
     Attributes
     ----------
@@ -237,6 +237,7 @@ hard_silu = hard_swish = _activation("hard_silu", "z hard_sigmoid(z)", "hard_swi
 hard_tanh = _activation("hard_tanh", "min(max(z, -1), 1)")
 hard_shrink = _activation("hard_shrink", "z where |z| > threshold, else 0.")
 soft_shrink = _activation("soft_shrink", "z - threshold sign(z) where |z| > threshold, else 0.")
+threshold = _activation("threshold", "z where it is > threshold, else default_value.")
 sparse_plus = _activation("sparse_plus", "0 below -1, (z + 1)² / 4 between, z above 1.")
 sparse_sigmoid = _activation("sparse_sigmoid", "0 below -1, (z + 1) / 2 between, 1 above 1.")
 squareplus = _activation("squareplus", "(z + sqrt(z² + b)) / 2")

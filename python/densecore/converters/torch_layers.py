@@ -61,19 +61,14 @@ def _softplus(place: str, module: "nn.Module") -> Activation:
     return Activation("softplus")  # above its threshold PyTorch's is x, within 2e-9
 
 
-def _clipped(place: str, module: "nn.Module") -> Activation:
-    return Activation(
-        "relu",
-        negative_slope=module.negative_slope,
-        max_value=module.max_value,
-        threshold=module.threshold,
-    )
+def _own_function(place: str, module: "nn.Module") -> Activation:
+    return Activation(module.name, **module.parameters_)
 
 
 def _threshold(place: str, module: "nn.Module") -> Activation:
-    if module.value != 0:
-        raise ValueError(f"{place}: found value={module.value}, wanted 0")
-    return Activation("relu", threshold=float(module.threshold))
+    return Activation(
+        "threshold", threshold=float(module.threshold), default_value=float(module.value)
+    )
 
 
 def _named(name: str) -> Callable[[str, Any], Activation]:
@@ -81,10 +76,9 @@ def _named(name: str) -> Callable[[str, Any], Activation]:
 
 
 ACTIVATIONS: dict[str, Callable[[str, Any], Activation]] = {
+    "ActivationFunction": _own_function,  # of to_torch
     "CELU": lambda place, module: Activation("celu", alpha=module.alpha),
-    "ClippedReLU": _clipped,
     "ELU": lambda place, module: Activation("elu", alpha=module.alpha),
-    "Exponential": _named("exponential"),
     "GELU": lambda place, module: Activation("gelu", approximate=module.approximate == "tanh"),
     "Hardshrink": lambda place, module: Activation("hard_shrink", threshold=module.lambd),
     "Hardsigmoid": _named("hard_sigmoid"),
@@ -105,9 +99,6 @@ ACTIVATIONS: dict[str, Callable[[str, Any], Activation]] = {
     "Softplus": _softplus,
     "Softshrink": lambda place, module: Activation("soft_shrink", threshold=module.lambd),
     "Softsign": _named("softsign"),
-    "SparsePlus": _named("sparse_plus"),
-    "SparseSigmoid": _named("sparse_sigmoid"),
-    "Squareplus": lambda place, module: Activation("squareplus", b=module.b),
     "Tanh": _named("tanh"),
     "Tanhshrink": _named("tanh_shrink"),
     "Threshold": _threshold,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from .._base import checks, core
 from .._base.files import StrPath
 from .._base.lazy import imports
-from .operations_of_layers import program_of
 from .program import Program
+from .program_of_model import program_of
 
 if TYPE_CHECKING:
     from ..models.compiled import Compiled

@@ -16,8 +16,8 @@ from ..layers.lowering import Row
 from ..layers.own import OwnLayer
 from ..layers.weight import carried
 from .calls import Calls, calls_of, calls_within, check_built
-from .jax_layers import LAYERS, Apply
-from .rows_of_layers import row_of
+from .layer_forms import Apply, form_of
+from .layer_table import JAX
 
 if TYPE_CHECKING:
     from ..models.compiled import Compiled
@@ -181,7 +181,7 @@ def _apply(jax: Any, layer: layers.Layer, rows: Sequence[Row], form: Any = None)
         return lambda p, *xs: inner(lambda each: part_of(p, places[each]), xs)
     if isinstance(layer, layers.Residual):
         return _residual(jax, layer, rows[0])
-    return row_of(layer, LAYERS)(jax, layer, rows[0])
+    return form_of(layer, JAX)(jax, layer, rows[0])
 
 
 def _graph(jax: Any, calls: Calls) -> Callable[[Callable[[layers.Layer], Any], Any], list[Any]]:

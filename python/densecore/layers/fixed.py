@@ -128,15 +128,6 @@ class Selection(FixedProduct):
         return np.eye(row[0])[:, self.first : self.last]
 
 
-def _checked(layer: Layer, row: Row) -> Row:
-    if len(row) != 2:
-        raise ValueError(
-            f"layer {layer.name or type(layer).__name__}: found rows of shape {row}, wanted "
-            "(steps, features)"
-        )
-    return row
-
-
 class GlobalAveragePooling1D(FixedProduct):
     """The mean of the vectors of rows (steps, features).
 
@@ -160,7 +151,7 @@ class GlobalAveragePooling1D(FixedProduct):
     def _output_row(self, row: Row | None) -> Row | None:
         if row is None:
             return None
-        features = _checked(self, row)[1]
+        _, features = self._steps_and_features(row)
         return (1, features) if self.keepdims else (features,)
 
     def _matrix(self, row: Row) -> Array:
@@ -192,7 +183,7 @@ class GlobalMaxPooling1D(Layer):
     def _output_row(self, row: Row | None) -> Row | None:
         if row is None:
             return None
-        features = _checked(self, row)[1]
+        _, features = self._steps_and_features(row)
         return (1, features) if self.keepdims else (features,)
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:

@@ -75,6 +75,15 @@ class InCore(HasWeights):
             )
         return row[-1]
 
+    def _steps_and_features(self, row: Row) -> tuple[int, int]:
+        """The two sizes of rows that are vectors one after another; ValueError for others."""
+        if len(row) != 2:
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: found rows of shape {row}, wanted "
+                "(steps, features)"
+            )
+        return row[0], row[1]
+
     def _only(self, inputs: Sequence[Any]) -> Any:
         """The input of a layer that takes one."""
         if len(inputs) != 1:
