@@ -35,7 +35,7 @@ class Initializer:
     # Arguments and their defaults, of a distribution that the core does not have.
     _own: ClassVar[dict[str, float]] = {}
 
-    def __init__(self, *, seed: int | None = None, **arguments: float) -> None:
+    def __init__(self, seed: int | None = None, **arguments: float) -> None:
         if not hasattr(self, "name"):
             raise TypeError("Initializer: found the base class, wanted one of its classes")
         known = core.initializers().get(self.name, self._own)
@@ -160,7 +160,7 @@ class RandomNormal(Initializer):
 
     name = "random_normal"
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, *, seed: int | None = None) -> None:
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed=seed, mean=mean, stddev=stddev)
 
 
@@ -170,7 +170,7 @@ class RandomUniform(Initializer):
     name = "random_uniform"
 
     def __init__(
-        self, minval: float = -0.05, maxval: float = 0.05, *, seed: int | None = None
+        self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None
     ) -> None:
         super().__init__(seed=seed, minval=minval, maxval=maxval)
 
@@ -180,7 +180,7 @@ class TruncatedNormal(Initializer):
 
     name = "truncated_normal"
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, *, seed: int | None = None) -> None:
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed=seed, mean=mean, stddev=stddev)
 
 
@@ -209,7 +209,6 @@ class VarianceScaling(Initializer):
         scale: float = 1.0,
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
-        *,
         seed: int | None = None,
     ) -> None:
         if mode not in self._modes:
@@ -252,7 +251,7 @@ class Orthogonal(Initializer):
     name = "orthogonal"
     _own: ClassVar[dict[str, float]] = {"gain": 1.0}
 
-    def __init__(self, gain: float = 1.0, *, seed: int | None = None) -> None:
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         super().__init__(seed=seed, gain=gain)
 
     def fill(self, out: Array, fan_in: int, fan_out: int, model_seed: int, tensor: int) -> None:

@@ -170,8 +170,8 @@ def l2(l2: float = 0.01) -> Regularizer:
     return L2(l2)
 
 
-def l1_l2(l1: float = 0.01, l2: float = 0.01) -> Regularizer:
-    """Both, with 0.01 as default."""
+def l1_l2(l1: float = 0.0, l2: float = 0.0) -> Regularizer:
+    """As `L1L2`."""
     return L1L2(l1, l2)
 
 

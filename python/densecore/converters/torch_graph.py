@@ -117,7 +117,7 @@ class GraphReader:
         if kind == "Permute":
             return [layers.Permute(module.dims)]
         if kind == "Pool":
-            return [_POOLS[module.kind](module.keepdims)]
+            return [_POOLS[module.kind](keepdims=module.keepdims)]
         if kind == "Zeros":
             return [Zeros()]
         if kind == "Element":

@@ -18,14 +18,22 @@ class Dropout(Layer):
     ----------
     rate : float
         In [0, 1).
+    noise_shape : None
     seed
         Accepted for Keras's sake: masks follow from the model's seed.
     """
 
     config_names: ClassVar[tuple[str, ...]] = ("rate",)
 
-    def __init__(self, rate: float, seed: int | None = None, **general: Any) -> None:
+    def __init__(
+        self, rate: float, noise_shape: None = None, seed: int | None = None, **general: Any
+    ) -> None:
         super().__init__(**general)
+        if noise_shape is not None:
+            raise ValueError(
+                f"Dropout: noise_shape: found {checks.shown(noise_shape)}, wanted None: each unit "
+                "has a mask of its own"
+            )
         self.rate = checks.number("Dropout: rate", rate, least=0, below=1)
 
     def _plan(self, plan: Plan) -> None:

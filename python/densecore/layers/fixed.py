@@ -128,6 +128,13 @@ class Selection(FixedProduct):
         return np.eye(row[0])[:, self.first : self.last]
 
 
+def _check_data_format(kind: str, data_format: Any) -> None:
+    if data_format not in (None, "channels_last"):
+        raise ValueError(
+            f"{kind}: data_format: found {checks.shown(data_format)}, wanted 'channels_last'"
+        )
+
+
 class GlobalAveragePooling1D(FixedProduct):
     """The mean of the vectors of rows (steps, features).
 
@@ -144,8 +151,11 @@ class GlobalAveragePooling1D(FixedProduct):
 
     config_names: ClassVar[tuple[str, ...]] = ("keepdims",)
 
-    def __init__(self, keepdims: bool = False, **general: Any) -> None:
+    def __init__(
+        self, data_format: str | None = None, keepdims: bool = False, **general: Any
+    ) -> None:
         super().__init__(**general)
+        _check_data_format(type(self).__name__, data_format)
         self.keepdims = checks.flag("GlobalAveragePooling1D: keepdims", keepdims)
 
     def _output_row(self, row: Row | None) -> Row | None:
@@ -176,8 +186,11 @@ class GlobalMaxPooling1D(Layer):
 
     config_names: ClassVar[tuple[str, ...]] = ("keepdims",)
 
-    def __init__(self, keepdims: bool = False, **general: Any) -> None:
+    def __init__(
+        self, data_format: str | None = None, keepdims: bool = False, **general: Any
+    ) -> None:
         super().__init__(**general)
+        _check_data_format(type(self).__name__, data_format)
         self.keepdims = checks.flag("GlobalMaxPooling1D: keepdims", keepdims)
 
     def _output_row(self, row: Row | None) -> Row | None:
