@@ -56,7 +56,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
          "get_file FeatureSpace text_dataset* image_dataset* audio_dataset* "
          "split_dataset bounding_boxes"),
         ("nothing in a model file is executed; a configuration holds numbers and names",
-         "serialize_keras_object deserialize_keras_object legacy"),
+         "legacy"),
         ("model.plot() draws a model", "model_to_dot"),
     ],
     "datasets": [
