@@ -104,7 +104,7 @@ def test_models_with_python_code_are_refused() -> None:
         dc.Model()
     with pytest.raises(TypeError, match=r"inputs: found int, wanted what Input, or a layer"):
         dc.Model(inputs=1, outputs=2)
-    for method in ("train_step", "test_step", "predict_step", "compute_loss"):
+    for method in ("train_step", "test_step", "predict_step", "make_train_function"):
         with pytest.raises(TypeError, match=f"class Mine: found a method {method}, .*forward"):
             type("Mine", (models.Model,), {method: lambda self, x: x})
     with pytest.raises(TypeError, match="class Mine: found a method call in a subclass of Dense"):

@@ -37,7 +37,7 @@ def test_a_terminal_has_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     bar.update(2, finalize=True)
     first, second, third = stream.getvalue().split("\r")
     assert (first, second[:9], third[:9]) == ("", "1/Unknown", "2/Unknown")
-    assert stream.getvalue().endswith("loss: 0.5\n")
+    assert stream.getvalue().rstrip().endswith("loss: 0.5")
     quiet = Terminal()
     monkeypatch.setattr(sys, "stdout", quiet)
     utils.Progbar(1, verbose=0).update(1)

@@ -80,11 +80,11 @@ def test_functions_and_unknown_classes() -> None:
     described = saving.serialize_keras_object(mine)
     assert described["class_name"] == "function"
     assert saving.deserialize_keras_object(described, {"mine": mine}) is mine
-    with pytest.raises(ValueError, match="the function 'mine', wanted custom_objects"):
+    with pytest.raises(ValueError, match="the function 'mine', which is not known"):
         saving.deserialize_keras_object(described)
     with pytest.raises(ValueError, match="the class 'Other', which is not known here"):
         saving.deserialize_keras_object({"class_name": "Other", "config": {}})
-    with pytest.raises(TypeError, match="wanted an object with a get_config"):
+    with pytest.raises(TypeError, match="wanted something with a get_config"):
         saving.serialize_keras_object(object())
     relu = {"module": "builtins", "class_name": "function", "config": "relu"}
     assert saving.deserialize_keras_object(relu) == dc.activations.get("relu")

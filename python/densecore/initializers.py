@@ -147,11 +147,13 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """All `value`."""
+    """All `value`, also an array of one element."""
 
     name = "constant"
 
     def __init__(self, value: float = 0.0) -> None:
+        if getattr(value, "size", 0) == 1 or (isinstance(value, list | tuple) and len(value) == 1):
+            value = np.asarray(value).reshape(-1)[0]
         super().__init__(value=value)
 
 
@@ -383,9 +385,10 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Ini
 
     Parameters
     ----------
-    identifier : str, type, dict, callable or Initializer
-        A function takes a shape and, if it has such an argument, ``dtype``, and returns an array;
-        so does the ``__call__`` of a class of one's own.
+    identifier : str, type, dict, callable, Initializer or None
+        None is Keras's default of weights, "glorot_uniform". A function takes a shape and, if it
+        has such an argument, ``dtype``, and returns an array; so does the
+        ``__call__`` of a class of one's own.
     custom_objects : dict, optional
         Further classes and functions by name; they come first.
 
@@ -394,6 +397,8 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Ini
     ValueError
         The name is unknown; the message lists the known ones.
     """
+    if identifier is None:
+        return GlorotUniform()
     if isinstance(identifier, str | Mapping):
         name = identifier if isinstance(identifier, str) else identifier.get("name")
         if isinstance(name, str):

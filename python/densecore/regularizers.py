@@ -43,6 +43,10 @@ class Regularizer(Fixed):
     def from_config(cls, config: Mapping[str, Any]) -> "Regularizer":
         """The regularizer that `get_config` describes, or the configuration of one of Keras."""
         own = cls.__init__ is not Regularizer.__init__ and cls.__module__ != __name__
+        if cls in (L1, L2):  # whose configurations have both factors
+            name, other = ("l1", "l2") if cls is L1 else ("l2", "l1")
+            if not config.get(other):
+                return cls(*(config[key] for key in (name,) if key in config))
         return cls(**config) if own else L1L2(**config)
 
     def __eq__(self, other: object) -> bool:

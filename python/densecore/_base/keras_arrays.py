@@ -36,6 +36,8 @@ class Variable(Tensor):
 
     name: str | None = None
     path: str | None = None
+    #: Whether a gradient changes it.
+    trainable: bool = True
     #: What `add_weight` has returned for it.
     _weight: Any = None
 
@@ -73,12 +75,15 @@ class Variable(Tensor):
         return self.assign(self - value)
 
 
-def named(arrays: dict[str, Array], owner: str | None = None) -> dict[str, Array]:
+def named(
+    arrays: dict[str, Array], owner: str | None = None, trainable: bool = True
+) -> dict[str, Array]:
     """Views of arrays that know their names, and that of the layer whose they are."""
     found: dict[str, Array] = {}
     for name, array in arrays.items():
         variable = array.view(Variable)
         variable.name = name
+        variable.trainable = trainable
         variable.path = name if owner is None else f"{owner}/{name}"
         found[name] = variable
     return found

@@ -286,7 +286,7 @@ def _others(callback: Callback) -> list[Callback]:
 
 def _identity(model: "Model") -> dict[str, Any]:
     """What a model must have in common with the one of a backup."""
-    config = model.get_config()
+    config = model._architecture()
     layers = [{**layer, "name": None} for layer in config["layers"]]
     return {
         "dtype": config["dtype"],

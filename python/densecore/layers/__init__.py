@@ -53,7 +53,8 @@ from .periodic import PeriodicEmbedding, Scale
 from .preprocessing import CategoryEncoding, Discretization, Hashing
 from .rescaling import Normalization, Rescaling
 from .residual import Residual
-from .serialization import deserialize
+from .serialization import classes as classes
+from .serialization import deserialize, serialize
 from .shapes import Columns, Flatten, Identity, RepeatVector, Reshape
 from .symbol_functions import Noise, RowSum, Spread
 from .text import TextVectorization
@@ -128,6 +129,7 @@ __all__ = [
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]
 

@@ -407,7 +407,11 @@ class Layer(InCore):
         self._core_indices = places
         if places:
             parameters, gradients, states = network.layer_views(places[0])
-            self._views = (named(parameters, self.name), gradients, named(states, self.name))
+            self._views = (
+                named(parameters, self.name),
+                gradients,
+                named(states, self.name, trainable=False),
+            )
 
     def _twin(self) -> "Layer":
         """A layer of the same description, which belongs to no network."""

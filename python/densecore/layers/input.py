@@ -112,7 +112,8 @@ class Input(Symbol):
 
     def get_config(self) -> dict[str, Any]:
         """What describes it; JSON-able."""
-        return {"class": "Input", "name": self.name, "shape": list(self.dimensions)}
+        sizes = list(self.dimensions)
+        return {"class": "Input", "name": self.name, "shape": sizes, "batch_shape": [None, *sizes]}
 
     def __repr__(self) -> str:
         shape = self.size if len(self.dimensions) == 1 else self.dimensions

@@ -87,7 +87,18 @@ class _ScaleAndCenter(Layer):
                 initializer.fill(array, array.size, array.size, seed, tensor + place)
 
 
-class LayerNormalization(_ScaleAndCenter):
+class _OfVectors(Layer):
+    """A layer that takes each vector along the last dimension of rows by itself."""
+
+    @property
+    def _takes_vectors(self) -> bool:
+        return True
+
+    def _features(self, row: Row) -> int:
+        return row[-1]
+
+
+class LayerNormalization(_OfVectors, _ScaleAndCenter):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta over each row (Ba, Kiros & Hinton, 2016).
 
     Of rows of several dimensions each vector along the last one is normalised, with the same gamma
@@ -136,15 +147,8 @@ class LayerNormalization(_ScaleAndCenter):
         self.axis = last_axis("LayerNormalization", axis)
         super().__init__("LayerNormalization", numbers, general)
 
-    @property
-    def _takes_vectors(self) -> bool:
-        return True
 
-    def _features(self, row: Row) -> int:
-        return row[-1]
-
-
-class RMSNormalization(Layer):
+class RMSNormalization(_OfVectors):
     """scale x / sqrt(mean of x² + epsilon) over each row (Zhang & Sennrich, 2019).
 
     Of rows of several dimensions each vector along the last one is normalised by itself.
@@ -168,13 +172,6 @@ class RMSNormalization(Layer):
         self.axis = last_axis("RMSNormalization", axis)
         super().__init__(**general)
         self.epsilon = _not_negative("RMSNormalization: epsilon", epsilon)
-
-    @property
-    def _takes_vectors(self) -> bool:
-        return True
-
-    def _features(self, row: Row) -> int:
-        return row[-1]
 
     @property
     def scale(self) -> Array:
@@ -251,7 +248,7 @@ class GroupNormalization(_ScaleAndCenter):
         plan.add({**self._spec(), "groups": groups}, layer=self)
 
 
-class UnitNormalization(Layer):
+class UnitNormalization(_OfVectors):
     """x / |x| for each row: rows of Euclidean length 1; a row of zeros stays 0.
 
     Parameters
@@ -263,10 +260,6 @@ class UnitNormalization(Layer):
     def __init__(self, axis: int = -1, **general: Any) -> None:
         self.axis = last_axis("UnitNormalization", axis)
         super().__init__(**general)
-
-    @property
-    def _takes_vectors(self) -> bool:
-        return True
 
     def _plan(self, plan: Plan) -> None:
         plan.add({"kind": "unit_normalization"})

@@ -248,6 +248,11 @@ class Node:
         self.number = next(self._numbers)
 
 
+def is_keras_tensor(x: Any) -> bool:
+    """Whether x is a symbol: an `Input`, or what a layer returns for one."""
+    return isinstance(x, Symbol)
+
+
 def are_symbols(inputs: Any) -> bool:
     """Whether a layer is called with symbols; TypeError for a mixture of them and others."""
     if isinstance(inputs, Symbol):

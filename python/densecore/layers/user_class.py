@@ -142,7 +142,8 @@ class UserClass:
         described_layers, DESCRIBED.layers = DESCRIBED.layers, []  # its random numbers are numbers
         try:
             with anchored(symbols[0]):
-                self.build(packed(form.structure, [symbol.shape for symbol in symbols]))
+                shapes = packed(form.structure, [symbol.shape for symbol in symbols])
+                self.build(*([shapes] if _takes_shapes(self.build) else []))
         except BaseException:
             del self._own_weights()[before:]  # the next attempt makes them
             raise
@@ -197,6 +198,14 @@ class UserClass:
         if isinstance(value, Weight) and value not in self._own_weights():
             self._own_weights().append(value)  # a `Variable` is a weight of the layer that has it
         super().__setattr__(name, value)
+
+
+def _takes_shapes(build: Any) -> bool:
+    """Whether a `build` takes the shapes of the inputs: some have no argument."""
+    with imports:
+        import inspect
+
+    return bool(inspect.signature(build).parameters)
 
 
 def _used_in_several_ways(body: Body | None) -> list[Weight]:

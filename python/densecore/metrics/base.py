@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._autodiff.traced import plain
 from .._base import checks, core
 from .._base.dtypes import Array
 from .._base.overriding import overridden
@@ -148,7 +149,7 @@ class Metric:
         ValueError, TypeError
             Shapes that do not fit each other, or something that is not real numbers.
         """
-        outputs, targets, labels = matched(y_true, y_pred)
+        outputs, targets, labels = matched(plain(y_true), plain(y_pred))
         weight = weights(sample_weight, len(outputs))
         if self._sums is None:
             options = {**self._core_options(), "weighted": True}

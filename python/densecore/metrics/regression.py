@@ -1,5 +1,6 @@
 """Metrics of numbers: distances of the outputs from the targets."""
 
+from .._base import checks
 from .base import Metric
 
 
@@ -47,6 +48,31 @@ class R2Score(Metric):
     """1 - Σ (y - a)² / Σ (y - mean y)² of each output, then their mean.
 
     An output whose targets are all the same counts 1 when it is right, else 0.
+
+    Parameters
+    ----------
+    class_aggregation : {"uniform_average"}, default "uniform_average"
+        How the outputs become one number; there is no other.
+    num_regressors : int, default 0
+        Keras's; 0, as nothing is adjusted for.
+    name : str, optional
     """
 
     kind = "r2_score"
+
+    def __init__(
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
+        for option, value, wanted in (
+            ("class_aggregation", class_aggregation, "uniform_average"),
+            ("num_regressors", num_regressors, 0),
+        ):
+            if value != wanted:
+                raise ValueError(
+                    f"R2Score: {option}: found {checks.shown(value)}, wanted {wanted!r}"
+                )
+        super().__init__(name, dtype)

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import losses, metrics, optimizers
 from .._base import checks
+from .._base.overriding import overridden
 from .._data.dataset import Data, prepare
 from .._data.matching import matched
 from .._data.row_sources import Rows
@@ -19,6 +20,7 @@ from ..metrics import get_all
 from .added_only import AddedOnly
 from .free_metrics import FreeRunningMetrics, are_free
 from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
+from .own_steps import ModelLoss, OwnRunningMetrics, loss_of_model, trackers
 from .weights import Weights
 
 
@@ -86,7 +88,7 @@ class Compiled(Weights):
         ValueError
             An unknown name, or a metric that does not suit the loss.
         """
-        several = self._head_names
+        several = [] if self._has_own_steps else self._head_names
         if len(several) < 2:
             loss, metrics = self._only(loss), self._only(metrics, (list, tuple))
             weighted_metrics = self._only(weighted_metrics, (list, tuple))
@@ -96,17 +98,21 @@ class Compiled(Weights):
                     "one output has one loss; rows have weights in fit(sample_weight=..., "
                     "class_weight=...)"
                 )
-        if loss is None and self._adds_to_loss and len(several) < 2:
+        if loss is None and self._adds_to_loss and len(several) < 2 and not self._has_own_steps:
             loss = AddedOnly()
-        if loss is None:
+        if loss is None and not self._has_own_steps:
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
         chosen: losses.Loss
-        if len(several) > 1:
+        if self._has_own_steps:
+            chosen = loss_of_model(self, loss)
+        elif len(several) > 1:
             given = (loss, loss_weights, metrics, weighted_metrics)
             chosen = heads_of(several, self._head_outputs, *given)
             metrics = weighted_metrics = None
         else:
             chosen = custom_loss(loss) or losses.get(loss)
+        if isinstance(chosen, ModelLoss):
+            chosen.suit([*get_all("metrics", metrics), *get_all("metrics", weighted_metrics)])
         network = self._network_or_none
         # Other threads neither train with one half of what is chosen, nor choose at the same time.
         with nullcontext() if network is None else network.reserved():
@@ -168,6 +174,17 @@ class Compiled(Weights):
             f"compile(optimizer, loss, metrics): a model trains with what it was compiled with"
         )
 
+    #: Whether the class has a `compute_loss` or the like of its own; what it returned last.
+    _has_own_steps = False
+    _logged: list[str]
+
+    def _own_step(self, name: str) -> bool:
+        """Whether the class has that method of its own."""
+        return bool(overridden(type(self), (name,)))
+
+    def _by_own_step(self, name: str, batch: Any, running: Any) -> None:
+        raise NotImplementedError
+
     #: Whether targets have other columns than the outputs, and Python computes all metrics.
     _free_metrics = False
 
@@ -219,7 +236,11 @@ class Compiled(Weights):
     @property
     def metrics(self) -> list[metrics.Metric]:
         """The metrics that the model is compiled with, the weighted ones last; of several outputs
-        those of one after the other."""
+        those of one after the other. Then the attributes that its own `compute_loss` updates."""
+        return [*self._compiled_metrics, *(trackers(self) if self._has_own_steps else ())]
+
+    @property
+    def _compiled_metrics(self) -> list[Any]:
         if isinstance(self.loss, HeadsLoss):
             return [
                 metric for head in self.loss.heads for metric in (*head.metrics, *head.weighted)
@@ -235,6 +256,14 @@ class Compiled(Weights):
     def metrics_names(self) -> list[str]:
         """``"loss"``, then the metrics: the order of `evaluate`'s list. Of several outputs the loss
         of each stands between."""
+        if "_logged" in vars(self):
+            return list(self._logged)
+        names = self._core_names
+        own = trackers(self) if self._has_own_steps else []
+        return names + [tracker.name for tracker in own if tracker.name not in names]
+
+    @property
+    def _core_names(self) -> list[str]:
         if isinstance(self._loss, HeadsLoss):
             return ["loss", *self._loss.names()]
         if not (self._metrics or self._weighted_metrics):
@@ -244,10 +273,10 @@ class Compiled(Weights):
     @property
     def _directions(self) -> dict[str, bool]:
         """For each metric, by its reported name, whether larger is better."""
-        given = self.metrics
+        given = self._compiled_metrics
         if not given:
             return {}
-        reported = self.metrics_names[len(self.metrics_names) - len(given) :]
+        reported = self._core_names[len(self._core_names) - len(given) :]
         return {name: m.larger_is_better for name, m in zip(reported, given, strict=True)}
 
     @property
@@ -278,6 +307,8 @@ class Compiled(Weights):
                 return self._data_of_heads(loss, rows, y, sample_weight, class_weight)
             if isinstance(loss, AddedOnly):
                 return loss.data(rows, self._outputs, self._dtype)
+            if isinstance(loss, ModelLoss):
+                y = loss.prepared(y, len(rows))
             y, sample_weight = self._only_array(y), self._only_array(sample_weight)
             columns = self._own_columns(y, len(rows))
             return prepare(
@@ -320,6 +351,13 @@ class Compiled(Weights):
 
     def _running_metrics(self) -> Any:
         """New running loss and metrics, for a loop over batches."""
+        running_metrics = self._bare_running_metrics()
+        if not self._has_own_steps:
+            return running_metrics
+        vars(self).pop("_logged", None)
+        return OwnRunningMetrics(running_metrics, self, self._core_names)
+
+    def _bare_running_metrics(self) -> Any:
         running_metrics = self._network.running_metrics()
         if isinstance(self._loss, HeadsLoss) and not self._loss.in_core:
             return HeadsRunningMetrics(running_metrics, self._loss)
@@ -372,14 +410,16 @@ class Compiled(Weights):
             self._network_changed()
         shape = np.shape(y)
         columns = 1 if len(shape) < 2 else math.prod(shape[1:])
+        if isinstance(loss, ModelLoss) and loss.given is not None and loss.given.in_core:
+            return None
         usual = loss.sparse or columns == outputs or (len(shape) < 2 and not loss._flat)
-        free = not usual and are_free(self.metrics)
-        if self.metrics and free != self._free_metrics:
+        free = not usual and are_free(self._compiled_metrics)
+        if self._compiled_metrics and free != self._free_metrics:
             self._free_metrics = free
             self._network_changed()
         if usual:
             return None
-        if self.metrics and not free:
+        if self._compiled_metrics and not free:
             raise ValueError(
                 f"y: found shape {shape}, wanted {(rows, outputs)}: metrics compare targets with "
                 "outputs (y may have any columns where the loss and all metrics are one's own)"
@@ -390,4 +430,4 @@ class Compiled(Weights):
     def _trains_in_core(self) -> bool:
         """Whether the core's `train_on_batch` does the whole of a step."""
         in_python = isinstance(self.loss, CallableLoss | HeadsLoss)
-        return not (self.metrics or self._constrained or self._penalised or in_python)
+        return not (self._compiled_metrics or self._constrained or self._penalised or in_python)

@@ -153,7 +153,7 @@ class SharedRun(Run):
         epoch = _Epoch(
             watched,
             asks,
-            at_once=self.any(asks) or bool(model.metrics),
+            at_once=self.any(asks) or bool(model._compiled_metrics),
             skipped=model._initial_step,
             running_metrics=network.running_metrics(),
             totals=list(model._initial_totals),
@@ -175,7 +175,7 @@ class SharedRun(Run):
             if step is not None and epoch.count >= epoch.skipped and epoch.error is None:
                 if epoch.watched:
                     self._listeners.on_train_batch_begin(epoch.count, {})
-                if model.metrics:
+                if model._compiled_metrics:
                     shape = (step.rows, model._outputs)
                     outputs = np.full(shape, -0.0, self._sharing.network.parameters.dtype)
                 sums = self._gradient(step, outputs)

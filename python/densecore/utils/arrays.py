@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike, NDArray
 
 from .._base import checks
@@ -70,6 +71,10 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
     ValueError
         `x` has no such axis.
     """
+    if isinstance(x, NDArrayOperatorsMixin) and checks.real(order) == 2:  # within losses and models
+        length = np.sqrt(np.maximum(np.sum(x * x, axis=axis, keepdims=True), 1e-12))
+        found: NDArray[Any] = x / length
+        return found
     array = np.asarray(x)
     if array.dtype.kind not in "biuf" or array.ndim == 0:
         raise TypeError(

@@ -1,4 +1,4 @@
-"""The progress of a loop of one's own, and the parts of what gives batches."""
+"""The progress of a loop of one's own."""
 
 import sys
 import time
@@ -113,28 +113,3 @@ class Progbar:
         parts.append(f"{seconds:.0f}s {1000 * each:.3g}ms/{self.unit_name}")
         parts += [f"{name}: {total / count:.4g}" for name, (total, count) in self._sums.items()]
         return " - ".join(parts)
-
-
-def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) of a batch; None for what it does not have.
-
-    Raises
-    ------
-    ValueError
-        A tuple of more than three parts.
-    """
-    if isinstance(data, list):
-        data = tuple(data)
-    if not isinstance(data, tuple):
-        return data, None, None
-    if not 1 <= len(data) <= 3:
-        raise ValueError(f"unpack_x_y_sample_weight: found {len(data)} parts, wanted 1 to 3")
-    x, y, weight = (*data, None, None)[:3]
-    return x, y, weight
-
-
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """A batch as a tuple without what is None at its end; x alone if it is no tuple or list."""
-    if y is None:
-        return (x,) if isinstance(x, list | tuple) else x
-    return (x, y) if sample_weight is None else (x, y, sample_weight)
