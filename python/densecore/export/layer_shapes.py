@@ -20,8 +20,9 @@ from .layer_forms import (
 from .program import Columns, Dense, Element, Merge, Permutation, Pool, Program
 
 
-def _reshape_in_jax(jax: Any, layer: Any, row: Row) -> Apply:
+def _reshape_in_jax(jax: Any, layer: layers.Layer, row: Row) -> Apply:
     shape = layer._output_row(row)
+    assert shape is not None
     return lambda p, x: x.reshape(len(x), *shape)
 
 
