@@ -355,6 +355,7 @@ _LAYERS: dict[str, Callable[[Config], layers.Layer]] = {
     "Rescaling": lambda c: layers.Rescaling(c.number("scale", None), c.number("offset", 0.0)),
     "Reshape": lambda c: layers.Reshape(tuple(c.pop("target_shape"))),
     "Softmax": lambda c: layers.Softmax(c.pop("axis", -1)),
+    "SpatialDropout1D": _dropout(layers.SpatialDropout1D),
     "StringLookup": _lookup(layers.StringLookup, text=True),
     "Subtract": lambda c: layers.Subtract(),
     "TimeDistributed": _time_distributed,
