@@ -203,7 +203,7 @@ def _normalization(c: Config) -> layers.Layer:
 
 
 def _dropout(kind: Callable[[float], layers.Layer]) -> Callable[[Config], layers.Layer]:
-    """What makes one of the kinds of dropout."""
+    """A function that makes one of the kinds of dropout."""
 
     def make(c: Config) -> layers.Layer:
         c.pop("seed")
@@ -236,7 +236,7 @@ def _einsum_dense(c: Config) -> layers.Layer:
 
 
 def _pooling(kind: type[layers.Layer]) -> Callable[[Config], layers.Layer]:
-    """What makes one of the layers that take a mean or the largest of a row's vectors."""
+    """A function that makes one of the layers of a mean or the largest of a row's vectors."""
 
     def make(c: Config) -> layers.Layer:
         c.refuse(data_format="channels_last")
@@ -280,7 +280,7 @@ def _category_encoding(c: Config) -> layers.Layer:
 
 
 def _lookup(kind: Callable[..., layers.Layer], text: bool) -> Callable[[Config], layers.Layer]:
-    """What makes one of the look-ups."""
+    """A function that makes one of the look-ups."""
 
     def make(c: Config) -> layers.Layer:
         c.refuse(sparse=False, pad_to_max_tokens=False, idf_weights=None, encoding="utf-8")

@@ -23,7 +23,7 @@ Apply = Callable[..., Any]
 
 @dataclass(frozen=True, kw_only=True)
 class LayerForms:
-    """What each exporter makes of a class of layers; one that has no form for it refuses it.
+    """The forms of a class of layers; an exporter that has no form for it refuses it.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ def vectors_of(layer: layers.Layer, program: Program) -> int:
 
 
 def no_operations(layer: layers.Layer, program: Program) -> None:
-    """Of a layer that changes nothing once the network is trained, or the shape of rows only."""
+    """No operation: for a layer that changes nothing after training, or the shape of rows only."""
 
 
 def same_in_jax(jax: Any, layer: layers.Layer, row: Row) -> Apply:
@@ -127,7 +127,7 @@ def assign(torch: Any, target: Any, array: Array) -> None:
 
 
 def named(kind: str, *options: str) -> Callable[[Any, Any], Any]:
-    """What makes Keras's layer of a name, with those of its options that are called as here."""
+    """A function that makes Keras's layer of a name, with options that have the same names here."""
 
     def make(keras: Any, layer: layers.Layer) -> Any:
         given = {option: getattr(layer, option) for option in options}

@@ -44,7 +44,7 @@ def _module(torch: Any, layer: MergeLayer, rows: list[Row], dtype: Any) -> list[
 
 
 def _forms(kind: str, pairwise: str, keras: str) -> LayerForms:
-    """Of a layer that goes element by element."""
+    """The forms of a layer that goes element by element."""
     return LayerForms(
         operations=_operations(kind), jax=_pairwise(pairwise), torch=_module, keras=named(keras)
     )

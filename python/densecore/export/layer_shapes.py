@@ -59,7 +59,7 @@ def _permute(layer: layers.Permute, program: Program) -> None:
 
 
 def _pool(kind: str, in_jax: str, in_keras: str) -> LayerForms:
-    """Of the mean, or the largest, of a row's vectors."""
+    """The forms of the mean, or the largest, of a row's vectors."""
 
     def append(layer: layers.Layer, program: Program) -> None:
         steps, features = program.rows[0]

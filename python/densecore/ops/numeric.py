@@ -61,7 +61,7 @@ _SAME = [
     "unique", "unravel_index", "var", "vdot", "vstack", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
-# What NumPy 1 calls otherwise.
+# Functions that NumPy 1 has under other names.
 _BEFORE_2 = {"trapezoid": "trapz"}
 for _name in _SAME:
     _known = _name if hasattr(np, _name) else _BEFORE_2[_name]
@@ -258,7 +258,7 @@ def is_tensor(x: Any) -> bool:
 
 
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
-    """What the first function returns if a condition holds; else what the second one does."""
+    """The first function's result if a condition holds, else the second one's."""
     return true_fn() if bool(plain(pred)) else false_fn()
 
 
