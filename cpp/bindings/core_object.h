@@ -27,7 +27,7 @@ namespace py = pybind11;
 enum class Dtype { none, DENSECORE_FOR_EACH_DTYPE(DENSECORE_DTYPE) };
 #undef DENSECORE_DTYPE
 
-// What is in an object of a core class.
+// The base of the C++ objects behind core classes.
 class CoreObject {
  public:
   explicit CoreObject(Dtype of = Dtype::none) : precision(of) {}
@@ -105,7 +105,7 @@ PyObject* wrapped(std::unique_ptr<Class> value) {
   return new_instance(type_of<Class>, std::move(value), call);
 }
 
-// What a function returns, as a new reference.
+// A function's result as a new reference.
 inline PyObject* to_python(py::object value) { return value.release().ptr(); }
 inline PyObject* to_python(bool value) { return PyBool_FromLong(value ? 1 : 0); }
 inline PyObject* to_python(double value) { return PyFloat_FromDouble(value); }
@@ -129,7 +129,7 @@ PyObject* to_python(std::unique_ptr<Class> value) {
   return wrapped(std::move(value));
 }
 
-// What Python calls a kind of object.
+// Python's name for a kind of object.
 template <class Value>
 constexpr const char* python_name = [] {
   static_assert(sizeof(Value) == 0, "this type has no name");
