@@ -32,7 +32,7 @@ def kinds() -> list[type[layers.Layer]]:
     exported = [getattr(layers, name) for name in layers.__all__]
     every = {kind for kind in exported if isinstance(kind, type) and issubclass(kind, layers.Layer)}
     every -= {layers.Layer, layers.Lambda}  # a function is in no configuration
-    every -= {layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D}  # of rows (steps, features)
+    every -= {layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D, layers.SpatialDropout1D}
     every -= set(preprocessing.Preprocessing.__subclasses__())  # they are in no model
     every -= {layers.StringLookup, layers.IntegerLookup}
     return sorted(every, key=lambda kind: kind.__name__)

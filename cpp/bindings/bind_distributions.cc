@@ -281,7 +281,7 @@ py::tuple policy_loss(const H& head, const py::object& action, const py::object&
                         head.shown(gradient));
 }
 
-// What both heads have.
+// The methods of both heads.
 template <class H>
 constexpr MemberRow head_rows[] = {
     method<&log_prob<H>>("log_prob(action)",

@@ -53,7 +53,7 @@ inline V softplus(V z) {
   return max(zero, z) + log1p(exp(zero - abs(z)));
 }
 
-// What elu, selu and celu share: `scale` z, and below 0 `scale` alpha (exp(z / width) - 1).
+// The function of elu, selu and celu: `scale` z, and below 0 `scale` alpha (exp(z / width) - 1).
 template <class V>
 inline V exponential_below(V z, V scale, V alpha, V width) {
   const V below = scale * alpha * expm1(z / width);

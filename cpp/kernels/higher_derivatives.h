@@ -1,4 +1,4 @@
-// What activations need for f'' and f''', which stand in their structures as
+// Second and third derivatives of activations, f'' and f'''. They stand in their structures as
 //
 //   higher(z, a, f1, s, p, f2, f3)   writes f2 = f'' and f3 = f''' of one number, from z, a = f(z),
 //                                    f1 = f', s and the activation's parameters p

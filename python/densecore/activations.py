@@ -83,7 +83,7 @@ class Activation(Fixed):
         return self.parameters == _defaults(self.name)
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         return {"name": self.name, **self.parameters}
 
     @classmethod
@@ -192,7 +192,7 @@ def _number(activation: str, key: str, value: Any) -> float | bool | None:
 
 class _Activations(Registry[Activation]):
     def serialize(self, thing: Activation) -> dict[str, Any]:
-        """What `deserialize` makes an equal activation of; JSON-able."""
+        """The configuration of which `deserialize` makes an equal activation; JSON-able."""
         if not isinstance(thing, Activation):
             raise TypeError(f"activation: found {checks.shown(thing)}, wanted an Activation")
         return thing.get_config()

@@ -72,7 +72,7 @@ class Initializer:
         return out
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         known = {"seed": self.seed, **self.arguments} if "arguments" in vars(self) else {}
         return {"name": self.name, **known}
 

@@ -36,7 +36,7 @@ class Regularizer(Fixed):
         return float(self.l1 * np.abs(array).sum() + self.l2 * np.square(array).sum())
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         return {"l1": self.l1, "l2": self.l2}
 
     @classmethod
@@ -102,7 +102,7 @@ class FunctionRegularizer(Regularizer):
         return self.function(weights)
 
     def __getattr__(self, name: str) -> Any:
-        """What the object has that the user made."""
+        """An attribute of the object that the user made."""
         if name.startswith("__") or name == "function":
             raise AttributeError(name)
         return getattr(self.function, name)

@@ -21,7 +21,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         (
             f"{_ONE_ROW}, without neighbourhood; Flatten makes one of an image",
             "Conv* Separable* Depthwise* MaxPool* AveragePool* GlobalMax* GlobalAverage* Adaptive* "
-            "ZeroPadding* Cropping* UpSampling* SpatialDropout*",
+            "ZeroPadding* Cropping* UpSampling* SpatialDropout2D SpatialDropout3D",
         ),
         (
             f"{_ONE_ROW}, without order; give a window of a series as one row",

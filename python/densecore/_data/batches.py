@@ -47,7 +47,7 @@ class Passes:
     began = 0
 
     def pass_of(self, number: int, there: int, steps: int) -> tuple[int, range]:
-        """Which pass over the data an epoch belongs to, counted as epochs, and its batches."""
+        """The pass over the data that an epoch belongs to, counted as epochs, and its batches."""
         passes, part = divmod(number - self.began, -(-there // steps))
         return self.began + passes, range(part * steps, min((part + 1) * steps, there))
 

@@ -189,7 +189,7 @@ def _optimizer(entry: Any) -> optimizers.Optimizer:
 
 
 def _structure(function: Callable[[Any], Any], entry: Any) -> Any:
-    """What a function makes of serialized objects, one or those of several outputs."""
+    """A function applied to serialized objects, one or those of several outputs."""
     if isinstance(entry, Mapping) and "class_name" not in entry:
         return {key: _structure(function, part) for key, part in entry.items()}
     if isinstance(entry, list | tuple):

@@ -196,7 +196,7 @@ def _normalization(c: Config) -> layers.Layer:
 
 
 def _dropout(kind: Callable[[float], layers.Layer]) -> Callable[[Config], layers.Layer]:
-    """What makes one of the kinds of dropout."""
+    """A function that makes one of the kinds of dropout."""
 
     def make(c: Config) -> layers.Layer:
         c.pop("seed")
@@ -229,7 +229,7 @@ def _einsum_dense(c: Config) -> layers.Layer:
 
 
 def _pooling(kind: type[layers.Layer]) -> Callable[[Config], layers.Layer]:
-    """What makes one of the layers that take a mean or the largest of a row's vectors."""
+    """A function that makes one of the layers of a mean or the largest of a row's vectors."""
 
     def make(c: Config) -> layers.Layer:
         c.refuse(data_format="channels_last")
@@ -272,7 +272,7 @@ def _category_encoding(c: Config) -> layers.Layer:
 
 
 def _lookup(kind: Callable[..., layers.Layer], text: bool) -> Callable[[Config], layers.Layer]:
-    """What makes one of the look-ups."""
+    """A function that makes one of the look-ups."""
 
     def make(c: Config) -> layers.Layer:
         c.refuse(sparse=False, pad_to_max_tokens=False, idf_weights=None, encoding="utf-8")
@@ -347,6 +347,7 @@ _LAYERS: dict[str, Callable[[Config], layers.Layer]] = {
     "Rescaling": lambda c: layers.Rescaling(c.number("scale", None), c.number("offset", 0.0)),
     "Reshape": lambda c: layers.Reshape(tuple(c.pop("target_shape"))),
     "Softmax": lambda c: layers.Softmax(c.pop("axis", -1)),
+    "SpatialDropout1D": _dropout(layers.SpatialDropout1D),
     "StringLookup": _lookup(layers.StringLookup, text=True),
     "Subtract": lambda c: layers.Subtract(),
     "TimeDistributed": _time_distributed,

@@ -66,7 +66,7 @@ class GraphReader:
         self._made: dict[int, list[layers.Layer]] = {}
 
     def module(self, place: str, module: "nn.Module", given: Sequence[Any]) -> list[Any]:
-        """What a module makes of symbols; one that is called again has the same layers.
+        """A module applied to symbols; one that is called again has the same layers.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class GraphReader:
         return reader.layers
 
     def layer_graph(self, place: str, module: "nn.Module", given: Sequence[Any]) -> list[Any]:
-        """What a graph of this package makes of symbols."""
+        """A graph of this package applied to symbols."""
         values = dict(zip(module.inputs, given, strict=True))
         for key, taken, made in module.calls:
             where = f"{place}.{key}" if place else key

@@ -266,7 +266,7 @@ class _Split:
         self._classes = _classes(y if stratify is True else stratify, self._rows)
 
     def arguments(self, repeats: int) -> dict[str, Any]:
-        """What `Ensemble.fit` takes for so many times all folds."""
+        """The arguments of `Ensemble.fit` for so many times all folds."""
         training, held_out = [], []
         for r in range(repeats):
             parts = self._deal(self._seed + r)

@@ -15,7 +15,7 @@ Expression = tuple[tuple[str, ...], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Forms:
-    """What each exporter makes of an activation. `p` are the activation's parameters by name.
+    """The forms of an activation. `p` are the activation's parameters by name.
 
     Attributes
     ----------

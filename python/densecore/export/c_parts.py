@@ -1,4 +1,4 @@
-"""What a C header is made of: functions and constants, as its networks ask for them."""
+"""The parts of a C header: functions and constants, as its networks ask for them."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from .program import Array
 
 
 class Parts:
-    """What a header is made of, as functions append to it.
+    """The parts of a header, as functions append to it.
 
     Attributes
     ----------

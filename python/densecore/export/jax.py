@@ -185,7 +185,7 @@ def _apply(jax: Any, layer: layers.Layer, rows: Sequence[Row], form: Any = None)
 
 
 def _graph(jax: Any, calls: Calls) -> Callable[[Callable[[layers.Layer], Any], Any], list[Any]]:
-    """What computes a graph's outputs from a function that gives a layer's arrays, and inputs."""
+    """A function that computes a graph's outputs; it is given each layer's arrays, and inputs."""
     rows = calls.rows
     parts = [
         (step, _apply(jax, step.layer, [rows[value] for value in step.inputs], step.form))

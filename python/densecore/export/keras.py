@@ -63,7 +63,7 @@ class _Writer:
         return self.made[layer]
 
     def apply(self, layer: layers.Layer, xs: Sequence[Any], form: Any = None) -> list[Any]:
-        """What a layer makes of symbols."""
+        """A layer applied to symbols."""
         if isinstance(layer, layers.Residual):
             end = list(xs)
             for each in layer._layers:
@@ -87,7 +87,7 @@ class _Writer:
         return leaves(self.layer(layer)(given))
 
     def steps(self, calls: Calls, xs: Sequence[Any]) -> list[Any]:
-        """What calls of layers make of symbols."""
+        """Calls of layers applied to symbols."""
         values = dict(zip(calls.inputs, xs, strict=True))
         for step in calls.steps:
             taken = [values[value] for value in step.inputs]

@@ -23,7 +23,7 @@ Apply = Callable[..., Any]
 
 @dataclass(frozen=True, kw_only=True)
 class LayerForms:
-    """What each exporter makes of a class of layers; one that has no form for it refuses it.
+    """The forms of a class of layers; an exporter that has no form for it refuses it.
 
     Attributes
     ----------
@@ -88,16 +88,16 @@ def vectors_of(layer: layers.Layer, program: Program) -> int:
     return math.prod(program.rows[0][:-1]) if layer._takes_vectors else 1
 
 
-def no_operations(layer: Any, program: Program) -> None:
-    """Of a layer that changes nothing once the network is trained, or the shape of rows only."""
+def no_operations(layer: layers.Layer, program: Program) -> None:
+    """No operation: for a layer that changes nothing after training, or the shape of rows only."""
 
 
-def same_in_jax(jax: Any, layer: Any, row: Row) -> Apply:
+def same_in_jax(jax: Any, layer: layers.Layer, row: Row) -> Apply:
     """The function of such a layer."""
     return lambda p, x: x
 
 
-def same_in_torch(torch: Any, layer: Any, rows: list[Row], dtype: Any) -> list[Any]:
+def same_in_torch(torch: Any, layer: layers.Layer, rows: list[Row], dtype: Any) -> list[Any]:
     """The module of such a layer."""
     return [torch.nn.Identity()]
 
@@ -120,16 +120,16 @@ def torch_modules() -> Any:
     return modules
 
 
-def assign(torch: Any, target: Any, array: Any) -> None:
+def assign(torch: Any, target: Any, array: Array) -> None:
     """Set a PyTorch parameter."""
     with torch.no_grad():
         target.copy_(torch.from_numpy(np.ascontiguousarray(array)))
 
 
 def named(kind: str, *options: str) -> Callable[[Any, Any], Any]:
-    """What makes Keras's layer of a name, with those of its options that are called as here."""
+    """A function that makes Keras's layer of a name, with options that have the same names here."""
 
-    def make(keras: Any, layer: Any) -> Any:
+    def make(keras: Any, layer: layers.Layer) -> Any:
         given = {option: getattr(layer, option) for option in options}
         return getattr(keras.layers, kind)(**given, name=layer.name)
 

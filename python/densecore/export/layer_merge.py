@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import layers
 from ..layers.lowering import Row
+from ..layers.merge import Merge as MergeLayer
 from .calls import name_of
 from .layer_forms import Apply, LayerForms, LayerTable, named, torch_modules
 from .layer_normalization import unit_in_jax
@@ -13,7 +14,7 @@ from .program import Dot, Merge, Program, RowNormalization
 
 
 def _operations(kind: str) -> Callable[[Any, Program], None]:
-    def append(layer: Any, program: Program) -> None:
+    def append(layer: MergeLayer, program: Program) -> None:
         width = math.prod(layer._merged(program.rows))
         program.add(Merge(name_of(layer), tuple(program.taken), width, kind))
 
@@ -23,7 +24,7 @@ def _operations(kind: str) -> Callable[[Any, Program], None]:
 def _pairwise(name: str) -> Callable[[Any, Any, Row], Apply]:
     """A function of two arrays, over several: ``add`` of jax.numpy, for instance."""
 
-    def make(jax: Any, layer: Any, row: Row) -> Apply:
+    def make(jax: Any, layer: MergeLayer, row: Row) -> Apply:
         function = getattr(jax.numpy, name)
 
         def apply(p: Mapping[str, Any], *xs: Any) -> Any:
@@ -37,13 +38,13 @@ def _pairwise(name: str) -> Callable[[Any, Any, Row], Apply]:
     return make
 
 
-def _module(torch: Any, layer: Any, rows: list[Row], dtype: Any) -> list[Any]:
+def _module(torch: Any, layer: MergeLayer, rows: list[Row], dtype: Any) -> list[Any]:
     layer._merged(rows)  # which looks at the shapes
     return [torch_modules().Merge(type(layer)._kind, getattr(layer, "axis", -1))]
 
 
 def _forms(kind: str, pairwise: str, keras: str) -> LayerForms:
-    """Of a layer that goes element by element."""
+    """The forms of a layer that goes element by element."""
     return LayerForms(
         operations=_operations(kind), jax=_pairwise(pairwise), torch=_module, keras=named(keras)
     )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import layers
+from .._base.dtypes import Array
 from ..layers.lowering import Row
 from .calls import name_of
 from .keras_parts import regularizer_of
@@ -22,6 +23,8 @@ from .layer_forms import (
     vectors_of,
 )
 from .program import ColumnNormalization, Program, RowNormalization
+
+_Scaled = layers.BatchNormalization | layers.GroupNormalization | layers.LayerNormalization
 
 # As operations ----------------------------------------------------------------------------------
 
@@ -49,7 +52,12 @@ def _batch(layer: layers.BatchNormalization, program: Program) -> None:
 
 
 def _of_rows(
-    layer: layers.Layer, program: Program, scale: Any, shift: Any, epsilon: float, **rule: Any
+    layer: layers.Layer,
+    program: Program,
+    scale: Array | None,
+    shift: Array | None,
+    epsilon: float,
+    **rule: Any,
 ) -> None:
     """`scale` and `shift` have a number for each feature of one of the row's vectors."""
     width = program.width(program.last)
@@ -154,7 +162,7 @@ def unit_in_jax(jax: Any, layer: layers.Layer, row: Row) -> Apply:
 # In PyTorch -------------------------------------------------------------------------------------
 
 
-def _scaled_module(torch: Any, layer: Any, module: Any) -> Any:
+def _scaled_module(torch: Any, layer: _Scaled, module: Any) -> Any:
     """A module with gamma and beta; where the layer has one of them only, the other stays 1 or 0
     and is not trained."""
     if module.weight is not None:
@@ -166,7 +174,7 @@ def _scaled_module(torch: Any, layer: Any, module: Any) -> Any:
     return module
 
 
-def _has_scale(layer: Any) -> bool:
+def _has_scale(layer: _Scaled) -> bool:
     return layer.gamma is not None or layer.beta is not None
 
 
@@ -227,7 +235,7 @@ def _group_module(
 # In Keras ---------------------------------------------------------------------------------------
 
 
-def _scale_and_center(keras: Any, layer: Any) -> dict[str, Any]:
+def _scale_and_center(keras: Any, layer: _Scaled) -> dict[str, Any]:
     return {
         "epsilon": layer.epsilon,
         "center": layer.center,

@@ -52,6 +52,16 @@ FORMS: LayerTable = {
         torch=lambda torch, layer, rows, dtype: [torch.nn.Dropout(layer.rate)],
         keras=named("Dropout", "rate"),
     ),
+    layers.SpatialDropout1D: LayerForms(
+        operations=no_operations,
+        jax=same_in_jax,
+        torch=lambda torch, layer, rows, dtype: [  # whose module takes (features, steps)
+            torch_modules().Permute((2, 1)),
+            torch.nn.Dropout1d(layer.rate),
+            torch_modules().Permute((2, 1)),
+        ],
+        keras=named("SpatialDropout1D", "rate"),
+    ),
     layers.GaussianDropout: LayerForms(
         operations=no_operations,
         jax=same_in_jax,

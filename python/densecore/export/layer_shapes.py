@@ -20,8 +20,9 @@ from .layer_forms import (
 from .program import Columns, Dense, Element, Merge, Permutation, Pool, Program
 
 
-def _reshape_in_jax(jax: Any, layer: Any, row: Row) -> Apply:
+def _reshape_in_jax(jax: Any, layer: layers.Layer, row: Row) -> Apply:
     shape = layer._output_row(row)
+    assert shape is not None
     return lambda p, x: x.reshape(len(x), *shape)
 
 
@@ -58,7 +59,7 @@ def _permute(layer: layers.Permute, program: Program) -> None:
 
 
 def _pool(kind: str, in_jax: str, in_keras: str) -> LayerForms:
-    """Of the mean, or the largest, of a row's vectors."""
+    """The forms of the mean, or the largest, of a row's vectors."""
 
     def append(layer: layers.Layer, program: Program) -> None:
         steps, features = program.rows[0]

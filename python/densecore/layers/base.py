@@ -1,4 +1,4 @@
-"""What all layers have in common: a name, a place in a model, weights as views, a configuration."""
+"""The base class of layers: a name, a place in a model, weights as views, a configuration."""
 
 import copy
 import re
@@ -208,7 +208,7 @@ class Layer(InCore):
 
     @property
     def input(self) -> Any:
-        """What the layer was first called with: a symbol, or a list of them.
+        """The input of the layer's first call: a symbol, or a list of them.
 
         Raises
         ------
@@ -258,7 +258,7 @@ class Layer(InCore):
 
     @property
     def dtype(self) -> str:
-        """That of the model; before there is one, ``backend.floatx()``."""
+        """The model's dtype; before there is one, ``backend.floatx()``."""
         return floatx() if self._network is None else str(self._network.parameters.dtype)
 
     @property
@@ -333,7 +333,7 @@ class Layer(InCore):
     # Configuration ------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` needs to make an equal layer; JSON-able."""
+        """The configuration from which `from_config` makes an equal layer; JSON-able."""
         config: dict[str, Any] = {"class": type(self).__name__, "name": self.name}
         for key in self.config_names:
             value = getattr(self, key)
@@ -365,7 +365,7 @@ class Layer(InCore):
         return cls(**arguments)
 
     def saved(self) -> dict[str, Any]:
-        """What a model's configuration holds of the layer, for `deserialize`."""
+        """The layer's entry in a model's configuration, for `deserialize`."""
         return self.get_config()
 
     def __repr__(self) -> str:
@@ -384,7 +384,7 @@ class Layer(InCore):
         yield self
 
     def _called_with(self, inputs: Any) -> Any:
-        """What a Python function makes of symbols; None: a node of this layer's own."""
+        """A Python function applied to symbols; None: a node of this layer's own."""
 
     def _ordered(self, inputs: Any) -> list[Symbol]:
         """The symbols of a call, in the order in which the layer takes them."""

@@ -1,4 +1,4 @@
-"""What a layer is in the core: the shapes of its rows and weights, and its part of a plan."""
+"""A layer's form in the core: the shapes of its rows and weights, and its part of a plan."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from .whole_function import penalise
 
 
 class InCore(HasWeights):
-    """What a layer says of itself when its model's network is made.
+    """The methods of a layer that are called when its model's network is made.
 
     Most layers define `_plan`, `_output_row` and, if they have weights, `_weight_shapes`.
     """

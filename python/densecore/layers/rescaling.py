@@ -150,7 +150,7 @@ class Normalization(Layer):
 
     @property
     def shape_of_numbers(self) -> Row:
-        """That of mean and variance: one number, or one of each feature."""
+        """The shape of mean and variance: one number, or one of each feature."""
         return () if self.axis is None or self._row is None else self._row[-1:]
 
     def take(self, mean: Array, variance: Array) -> None:

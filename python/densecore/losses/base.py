@@ -133,7 +133,7 @@ class Loss(Fixed):
         return bool(CORE[self.kind]["sparse"])
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `densecore.losses.get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         if self.is_own:  # as Keras: a subclass adds its own options
             return {"name": self.name, "reduction": self.reduction, **self._options}
         config = {"name": self.kind, "reduction": self.reduction, **self._options}
@@ -230,7 +230,7 @@ class Loss(Fixed):
         return self._rows(y_true, y_pred)
 
     def row_factor(self, weight: NDArray[Any] | None, rows: int, outputs: int) -> float:
-        """What Σ w l of a batch is multiplied with to give its loss.
+        """The factor of Σ w l of a batch that gives its loss.
 
         Parameters
         ----------

@@ -25,7 +25,7 @@ from .weights import Weights
 
 
 class Compiled(Weights):
-    """What a model is compiled with, and what its data must be like for that."""
+    """Compiled models: loss, optimizer, metrics, and the checks of data for them."""
 
     _not_pickled = Weights._not_pickled | {"history", "_sharing"}
 

@@ -1,4 +1,4 @@
-"""What `Model.fit` does around its epochs: arguments, sources of rows, callbacks."""
+"""`Model.fit` around its epochs: arguments, sources of rows, callbacks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

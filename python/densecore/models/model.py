@@ -51,7 +51,7 @@ def _any_size(batch_size: Any) -> bool:
 
 
 class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
-    """What every model is an instance of.
+    """The base class of all models.
 
     The classes that it derives from are independent of each other; each adds its calls to a
     compiled network of layers.

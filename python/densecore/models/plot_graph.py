@@ -46,7 +46,7 @@ def draw(figure_class: Any, model: Any) -> "Figure":
 
 
 def _edges(model: "Functional") -> list[tuple[Any, Any]]:
-    """What is connected: pairs of inputs or layers."""
+    """The connections: pairs of inputs or layers."""
     given = {id(symbol): symbol for symbol in model._symbols}
     found: dict[tuple[Any, Any], None] = {}
     for node in model._graph.nodes:

@@ -292,7 +292,7 @@ def _check(model: Compiled) -> None:
 
 
 def _description(model: Compiled) -> dict[str, Any]:
-    """What has to be the same on all ranks, as JSON can hold it."""
+    """The settings that have to be the same on all ranks, as JSON can hold them."""
     plan = model._plan()
     optimizer = model._compiled_optimizer()
     names = [f"layer {number}" for number in range(len(plan.specs))]

@@ -100,7 +100,7 @@ _LINEAR = {
 _MADE = [
     "empty", "eye", "full", "geomspace", "identity", "linspace", "logspace", "ones", "tri", "zeros",
 ]  # fmt: skip
-# What NumPy 1 calls otherwise.
+# Functions that NumPy 1 has under other names.
 _BEFORE_2 = {"trapezoid": "trapz"}
 
 _REQUIRED = object()

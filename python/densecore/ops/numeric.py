@@ -218,7 +218,7 @@ def is_tensor(x: Any) -> bool:
 
 
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
-    """What the first function returns if a condition holds; else what the second one does."""
+    """The first function's result if a condition holds, else the second one's."""
     return true_fn() if bool(plain(pred)) else false_fn()
 
 
