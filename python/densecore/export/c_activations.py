@@ -39,8 +39,8 @@ static inline NUM @gelu(NUM z) {
   NUM normal, rest, value;
   const NUM expm1 = @split_exp((NUM)-0.5 * square, (NUM)-0.5 * @product_error(x, x, square),
                                &normal, &rest);
-  const NUM t = (x + 4) / (x - 4);
-  const NUM tail = @polynomial(normal_tail, #normal_tail, t) / ((NUM)1.25 - x);
+  const NUM t = (x + {normal_centre}) / (x - {normal_centre});
+  const NUM tail = @polynomial(normal_tail, #normal_tail, t) / ({normal_shift} - x);
   value = x * tail;
   value = value * expm1 + value;
   return @max(0, z) + (value * normal) * rest;

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._base.constants import SELU_ALPHA, SELU_SCALE
-from .core_constants import TABLES
+from .core_constants import NUMBERS, TABLES
 from .onnx_graph import Graph
 
 # Each takes the graph, the name of z and the activation's parameters, and returns the name of f(z).
@@ -77,14 +77,15 @@ def _gelu(g: Graph, z: str, p: Mapping[str, Any]) -> str:
 def _gelu_in_double(g: Graph, z: str) -> str:
     """max(z, 0) + x Phi(x) for x = -|z|, as the core computes it: ONNX Runtime has Erf in single
     precision only."""
-    table = TABLES["float64"]["normal_tail"]
-    x = g.node("Max", g.node("Neg", g.node("Abs", z)), g.number(-40.0))
-    t = g.node("Div", g.node("Add", x, g.number(4.0)), g.node("Sub", x, g.number(4.0)))
+    table, numbers = TABLES["float64"]["normal_tail"], NUMBERS["float64"]
+    centre, shift = g.number(numbers["normal_centre"]), g.number(numbers["normal_shift"])
+    x = g.node("Max", g.node("Neg", g.node("Abs", z)), g.number(-numbers["normal_limit"]))
+    t = g.node("Div", g.node("Add", x, centre), g.node("Sub", x, centre))
     tail = g.number(table[-1])
     for coefficient in reversed(table[:-1]):
         tail = g.node("Add", g.node("Mul", tail, t), g.number(coefficient))
     density = g.node("Exp", g.node("Mul", g.node("Mul", x, x), g.number(-0.5)))
-    share = g.node("Div", g.node("Mul", tail, density), g.node("Sub", g.number(1.25), x))
+    share = g.node("Div", g.node("Mul", tail, density), g.node("Sub", shift, x))
     return g.node("Add", g.node("Max", z, g.number(0.0)), g.node("Mul", x, share))
 
 
