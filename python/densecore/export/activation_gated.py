@@ -7,7 +7,7 @@ import math
 
 from .activation_forms import Expression, Forms, Parameters
 from .activation_smooth import softplus
-from .core_constants import TABLES
+from .core_constants import NUMBERS, TABLES
 from .onnx_graph import Graph
 
 
@@ -27,14 +27,15 @@ def _gelu(g: Graph, z: str, p: Parameters) -> str:
 def _gelu_in_double(g: Graph, z: str) -> str:
     """max(z, 0) + x Phi(x) for x = -|z|, as the core computes it: ONNX Runtime has Erf in single
     precision only."""
-    table = TABLES["float64"]["normal_tail"]
-    x = g.node("Max", g.node("Neg", g.node("Abs", z)), g.number(-40.0))
-    t = g.node("Div", g.node("Add", x, g.number(4.0)), g.node("Sub", x, g.number(4.0)))
+    table, numbers = TABLES["float64"]["normal_tail"], NUMBERS["float64"]
+    centre, shift = g.number(numbers["normal_centre"]), g.number(numbers["normal_shift"])
+    x = g.node("Max", g.node("Neg", g.node("Abs", z)), g.number(-numbers["normal_limit"]))
+    t = g.node("Div", g.node("Add", x, centre), g.node("Sub", x, centre))
     tail = g.number(table[-1])
     for coefficient in reversed(table[:-1]):
         tail = g.node("Add", g.node("Mul", tail, t), g.number(coefficient))
     density = g.node("Exp", g.node("Mul", g.node("Mul", x, x), g.number(-0.5)))
-    share = g.node("Div", g.node("Mul", tail, density), g.node("Sub", g.number(1.25), x))
+    share = g.node("Div", g.node("Mul", tail, density), g.node("Sub", shift, x))
     return g.node("Add", g.node("Max", z, g.number(0.0)), g.node("Mul", x, share))
 
 
@@ -71,8 +72,8 @@ static inline NUM @gelu(NUM z) {
   NUM normal, rest, value;
   const NUM expm1 = @split_exp((NUM)-0.5 * square, (NUM)-0.5 * @product_error(x, x, square),
                                &normal, &rest);
-  const NUM t = (x + 4) / (x - 4);
-  const NUM tail = @polynomial(normal_tail, #normal_tail, t) / ((NUM)1.25 - x);
+  const NUM t = (x + {normal_centre}) / (x - {normal_centre});
+  const NUM tail = @polynomial(normal_tail, #normal_tail, t) / ({normal_shift} - x);
   value = x * tail;
   value = value * expm1 + value;
   return @max(0, z) + (value * normal) * rest;
