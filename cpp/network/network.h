@@ -294,6 +294,8 @@ class Network {
   // Leaf by leaf (chained.cc).
   int leaf_count(index_t rows) const;
   static constexpr int max_leaves = 32;
+  // A leaf has at most so many rows, in steps of little work the second number.
+  static constexpr index_t leaf_rows = 128, small_leaf_rows = 256;
   // Steps of fewer multiply-adds have larger leaves. Changing it would change the bits of sums, so
   // it is not derived from the thread pool's limits.
   static constexpr double small_work = 1 << 20;
@@ -364,11 +366,11 @@ class Network {
   // (small.cc).
   bool small(index_t rows) const { return rows <= small_rows_ && !couples_in_pass_; }
   index_t rows_of_small() const;
-  // Whether the leaves of a larger batch are `small`, and too little work for a second thread.
+  // Whether the leaves of a larger batch go that way, too.
   bool leaves_are_small(const Objective<T>& objective, index_t batch) const;
-  // The gradient of such a batch; returns the sum of its losses.
-  double gradient_by_leaves(LossArguments<T> p, ConstView x, bool from_z,
-                            double (*loss_of)(const LossArguments<T>&));
+  // The gradient of such a batch, and with `update` the update; returns the sum of its losses.
+  double gradient_by_leaves(Executor& executor, const LossArguments<T>& p, ConstView x, bool from_z,
+                            double (*loss_of)(const LossArguments<T>&), const Update<T>* update);
   void prepare_small();
   // Where the kernels of small layers put the gradient by layer l's input; null for none.
   T* small_below(std::size_t l, bool to_x);
