@@ -39,8 +39,8 @@ def test_an_object_comes_back(name: str) -> None:
         assert found.get_config() == thing.get_config()
 
 
-@saving.register_keras_serializable("mine")
-class Scaled(dc.layers.Layer):
+@saving.register_keras_serializable("objects")
+class Holding(dc.layers.Layer):
     """A layer of one's own that holds a regularizer, as Keras's guides write it."""
 
     def __init__(self, factor: Any, regularizer: Any = None, **general: Any) -> None:
@@ -56,15 +56,15 @@ class Scaled(dc.layers.Layer):
         return {**super().get_config(), "factor": self.factor, "regularizer": held}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Scaled":
+    def from_config(cls, config: dict[str, Any]) -> "Holding":
         config["regularizer"] = saving.deserialize_keras_object(config["regularizer"])
         return cls(**config)
 
 
 def test_a_layer_of_ones_own_that_holds_objects(tmp_path: Any) -> None:
-    layer = Scaled(2.0, dc.regularizers.L2(0.3))
+    layer = Holding(2.0, dc.regularizers.L2(0.3))
     found = saving.deserialize_keras_object(saving.serialize_keras_object(layer))
-    assert isinstance(found, Scaled)
+    assert isinstance(found, Holding)
     assert found.regularizer == layer.regularizer
     model = dc.Sequential([dc.Input(3), layer, dc.Dense(1)], seed=0)
     model.save(tmp_path / "m.safetensors")
