@@ -1,12 +1,13 @@
 """Two processes beside two threads on one machine: what sums of gradients between processes cost.
 
-    mpiexec -n 2 python -m mpi4py benchmarks/ranks.py [--quick] [--json FILE]
+    python benchmarks/ranks.py [--quick] [--json FILE]
+    mpiexec -n 4 python -m mpi4py benchmarks/ranks.py
 
-All ranks train together with one thread each, then rank 0 alone with as many threads as there are
-ranks, while the others sleep; these rounds take turns. Both train the same network on the same rows
-by `train_on_batch`, and their parameters after a step are compared before anything is timed. A
-round's quickest step counts: another program that takes a processor away from one rank makes all of
-them wait.
+Without mpiexec it starts itself with two ranks. All ranks train together with one thread each, then
+rank 0 alone with as many threads as there are ranks, while the others sleep; these rounds take
+turns. Both train the same network on the same rows by `train_on_batch`, and their parameters after
+a step are compared before anything is timed. The quickest step counts: another program that takes
+a processor away from one rank makes all of them wait.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 
 import densecore as dc
 import frame
+from densecore.distributed.launched import launched
 
 
 def alone(world: Any, call: Callable[[], float]) -> float:
@@ -56,7 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--quick", action="store_true", help="a short run, to see that it works")
     made.add_argument("--json", metavar="FILE", help="write all numbers")
     options = made.parse_args(arguments)
-    world = MPI.COMM_WORLD
+    ranks_of_this_program = launched()
+    if ranks_of_this_program is None:
+        beside = Path(sys.executable).with_name("mpiexec")
+        command = [str(beside) if beside.exists() else "mpiexec", "-n", "2"]
+        command += [sys.executable, "-m", "mpi4py", __file__]
+        given = sys.argv[1:] if arguments is None else arguments
+        return subprocess.run([*command, *given], check=False).returncode
+    world = ranks_of_this_program.given
     inputs, *units = map(int, options.network.split("-"))
     rng = np.random.default_rng(0)
     x = rng.normal(size=(options.batch, inputs)).astype(np.float32)
@@ -90,8 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if world.rank == 0:
         threads, ranks = (min(times) for times in zip(*found, strict=True))
         middle = statistics.median(ranks / threads for threads, ranks in found)
-        print(f"{options.network}, {options.batch} rows: "
-              f"{world.size} threads {threads * 1e3:.2f} ms, {world.size} ranks {ranks * 1e3:.2f} ms; "
+        print(f"{options.network}, {options.batch} rows: {world.size} threads "
+              f"{threads * 1e3:.2f} ms, {world.size} ranks {ranks * 1e3:.2f} ms; "
               f"{ranks / threads:.3f} times as long, median of {rounds} rounds {middle:.3f}; "
               f"load {os.getloadavg()[0]:.1f}")  # fmt: skip
         frame.write(options.json, {"network": options.network, "batch": options.batch,
