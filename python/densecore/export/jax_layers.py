@@ -1,5 +1,6 @@
 """Layers as functions of JAX's arrays: of the layer's own arrays, by their names, and of rows."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -112,11 +113,13 @@ def _group_normalization(jax: Any, layer: layers.GroupNormalization, row: Row) -
 
 
 def _layer_normalization(jax: Any, layer: layers.LayerNormalization, row: Row) -> Apply:
-    return lambda p, x: _scaled(p, _rows(jax, x, layer.epsilon))
+    vectors = math.prod(row[:-1])
+    return lambda p, x: _scaled(p, _rows(jax, x, layer.epsilon, groups=vectors))
 
 
 def _rms_normalization(jax: Any, layer: layers.RMSNormalization, row: Row) -> Apply:
-    return lambda p, x: _rows(jax, x, layer.epsilon, centered=False) * p["scale"]
+    vectors = math.prod(row[:-1])
+    return lambda p, x: _rows(jax, x, layer.epsilon, groups=vectors, centered=False) * p["scale"]
 
 
 def _unit_normalization(jax: Any, layer: layers.Layer, row: Row) -> Apply:

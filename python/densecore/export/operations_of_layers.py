@@ -53,6 +53,11 @@ def _vectors(layer: layers.Layer, program: Program) -> int:
     return math.prod(program.rows[0][:-1]) if layer._takes_vectors else 1
 
 
+def _of_each(array: Array | None, vectors: int) -> Array | None:
+    """The numbers of a vector for each of those of a row."""
+    return None if array is None else np.tile(array, vectors)
+
+
 def _activation(layer: layers.Activation, program: Program) -> None:
     program.append_function(name_of(layer), layer.activation, _vectors(layer, program))
 
@@ -75,12 +80,14 @@ def _normalization(layer: layers.Normalization, program: Program) -> None:
 def _batch_normalization(layer: layers.BatchNormalization, program: Program) -> None:
     variance = layer.moving_variance.astype(np.float64)
     factor = (1 / np.sqrt(variance + layer.epsilon)).astype(program.dtype)
+    vectors = program.width(program.last) // factor.size
+    mean, factor, gamma, beta = (
+        _of_each(array, vectors) for array in (layer.moving_mean, factor, layer.gamma, layer.beta)
+    )
+    assert factor is not None
     program.add(
-        ColumnNormalization(
-            name_of(layer), (program.last,), factor.size, layer.moving_mean.copy(), factor,
-            _copy(layer.gamma), _copy(layer.beta),
-        )
-    )  # fmt: skip
+        ColumnNormalization(name_of(layer), (program.last,), factor.size, mean, factor, gamma, beta)
+    )
 
 
 def _row_normalization(layer: Any, program: Program, scale: Any, shift: Any, **rule: Any) -> None:
@@ -93,7 +100,9 @@ def _row_normalization(layer: Any, program: Program, scale: Any, shift: Any, **r
 
 
 def _layer_normalization(layer: layers.LayerNormalization, program: Program) -> None:
-    _row_normalization(layer, program, layer.gamma, layer.beta, epsilon=layer.epsilon)
+    vectors = _vectors(layer, program)
+    gamma, beta = _of_each(layer.gamma, vectors), _of_each(layer.beta, vectors)
+    _row_normalization(layer, program, gamma, beta, epsilon=layer.epsilon, groups=vectors)
 
 
 def _group_normalization(layer: layers.GroupNormalization, program: Program) -> None:
@@ -104,7 +113,11 @@ def _group_normalization(layer: layers.GroupNormalization, program: Program) -> 
 
 
 def _rms_normalization(layer: layers.RMSNormalization, program: Program) -> None:
-    _row_normalization(layer, program, layer.scale, None, epsilon=layer.epsilon, centered=False)
+    vectors = _vectors(layer, program)
+    scale = _of_each(layer.scale, vectors)
+    _row_normalization(
+        layer, program, scale, None, epsilon=layer.epsilon, centered=False, groups=vectors
+    )
 
 
 def _unit_normalization(layer: layers.UnitNormalization, program: Program) -> None:

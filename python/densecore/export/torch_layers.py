@@ -119,6 +119,11 @@ def _batch_normalization(
     torch: Any, layer: layers.BatchNormalization, row: Row, dtype: Any
 ) -> list[Any]:
     affine = layer.gamma is not None or layer.beta is not None
+    if len(row) > 1:
+        raise ValueError(
+            f"layer {name_of(layer)}: found batch normalisation of rows of shape {row}, wanted "
+            "vectors: PyTorch has the features first"
+        )
     module = torch.nn.BatchNorm1d(
         *row, eps=layer.epsilon, momentum=1 - layer.momentum, affine=affine, dtype=dtype
     )
@@ -131,7 +136,7 @@ def _layer_normalization(
     torch: Any, layer: layers.LayerNormalization, row: Row, dtype: Any
 ) -> list[Any]:
     affine = layer.gamma is not None or layer.beta is not None
-    module = torch.nn.LayerNorm(*row, eps=layer.epsilon, elementwise_affine=affine, dtype=dtype)
+    module = torch.nn.LayerNorm(row[-1], eps=layer.epsilon, elementwise_affine=affine, dtype=dtype)
     return [_scaled(torch, layer, module)]
 
 
@@ -185,7 +190,7 @@ def _preprocessing(torch: Any, layer: layers.Layer, row: Row, dtype: Any) -> lis
 def _rms_normalization(
     torch: Any, layer: layers.RMSNormalization, row: Row, dtype: Any
 ) -> list[Any]:
-    module = torch.nn.RMSNorm(*row, eps=layer.epsilon, dtype=dtype)
+    module = torch.nn.RMSNorm(row[-1], eps=layer.epsilon, dtype=dtype)
     _assign(torch, module.weight, layer.scale)
     return [module]
 
