@@ -28,6 +28,37 @@ def test_each_vector_of_rows_is_normalised(kind: Any) -> None:
     )
 
 
+def test_inputs_of_merging_layers_broadcast() -> None:
+    """The gates of a mixture of experts: (3, 4) times (3, 1)."""
+    first = dc.Input(3)
+    experts = layers.Reshape((3, 4))(layers.Dense(12)(first))
+    gates = layers.Reshape((3, 1))(layers.Dense(3, "softmax")(first))
+    for kind in (layers.Multiply, layers.Add, layers.Maximum):
+        model = dc.Model(first, [kind()([experts, gates]), experts, gates])
+        found, one, other = model.predict(X)
+        np.testing.assert_allclose(found, kind()([one, other]), rtol=1e-6)
+    again = dc.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    assert (again.predict(X)[0] == found).all()
+
+
+def test_cosines_of_matrices() -> None:
+    a, b = dc.Input((4, 3)), dc.Input((2, 3))
+    x, y = np.random.default_rng(2).normal(size=(2, 5, 4, 3)).astype("float32")
+    y = y[:, :2]
+    model = dc.Model([a, b], layers.Dot(axes=(2, 2), normalize=True)([a, b]))
+    unit = [part / np.linalg.norm(part, axis=-1, keepdims=True) for part in (x, y)]
+    np.testing.assert_allclose(
+        model.predict([x, y]), unit[0] @ unit[1].transpose(0, 2, 1), atol=1e-6
+    )
+    column = layers.Dot(axes=1, normalize=True)  # of a word, as an embedding of one gives it
+    c = dc.Input((3, 1))
+    model = dc.Model(c, column([c, c]))
+    np.testing.assert_allclose(model.predict(x[:, 0, :, None]).ravel(), 1, rtol=1e-6)
+    with pytest.raises(ValueError, match="wanted vectors along the last axis"):
+        dc.Model([a, b], layers.Dot(axes=(1, 1), normalize=True)([a, a])).predict([x, y])
+
+
 def test_constants_may_be_arrays_of_one_and_initializers_none() -> None:
     layer = layers.Dense(1, bias_initializer=dc.initializers.Constant(np.log([0.25])))
     layer.build((None, 3))

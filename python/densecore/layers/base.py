@@ -406,12 +406,18 @@ class Layer(InCore):
         self._network = network
         self._core_indices = places
         if places:
-            parameters, gradients, states = network.layer_views(places[0])
+            parameters, gradients, states = self._views_in(network, places[0])
             self._views = (
                 named(parameters, self.name),
                 gradients,
                 named(states, self.name, trainable=False),
             )
+
+    def _views_in(
+        self, network: Network, place: int
+    ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+        """The parameters, gradients and states of the network's layer of a number."""
+        return network.layer_views(place)
 
     def _twin(self) -> "Layer":
         """A layer of the same description, which belongs to no network."""

@@ -1,10 +1,11 @@
 """Layers that normalise: over the batch, or over each row."""
 
+import math
 from typing import Any, ClassVar
 
 from .. import constraints, initializers, regularizers
 from .._base import checks
-from .._base.dtypes import Array
+from .._base.dtypes import Array, Network
 from .arrays import Shapes, given_ones
 from .base import Layer
 from .lowering import Plan, Row
@@ -268,8 +269,9 @@ class UnitNormalization(_OfVectors):
 class BatchNormalization(_ScaleAndCenter):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta for each feature (Ioffe & Szegedy, 2015).
 
-    Mean and variance are those of the batch in training, and their moving averages elsewhere; a
-    layer that is not trainable uses the averages in training too. As in Keras, sample weights do
+    Of rows of several dimensions the features are along the last one, and each vector counts as a
+    row. Mean and variance are those of the batch in training, and their moving averages elsewhere;
+    a layer that is not trainable uses the averages in training too. As in Keras, sample weights do
     not count here, and the variance is the biased one.
 
     Parameters
@@ -317,5 +319,21 @@ class BatchNormalization(_ScaleAndCenter):
         """The moving average of the batches' variances, a view (units,)."""
         return self._state("moving_variance")
 
+    def _features(self, row: Row) -> int:
+        return row[-1] if row else 1
+
     def _spec(self) -> dict[str, Any]:
         return {**super()._spec(), "momentum": self.momentum}
+
+    def _plan(self, plan: Plan) -> None:
+        spec, steps = self._spec(), math.prod(plan.row[:-1])
+        vars(self)["_steps"] = steps
+        if steps > 1:
+            spec["steps"] = steps
+        plan.add(spec, layer=self)
+
+    def _views_in(self, network: Network, place: int) -> Any:
+        # The core's arrays of averages are as long as a row; of several vectors it uses the first.
+        parameters, gradients, states = network.layer_views(place)
+        steps = vars(self).get("_steps", 1)
+        return parameters, gradients, {k: v[: v.size // steps] for k, v in states.items()}

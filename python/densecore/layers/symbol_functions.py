@@ -296,6 +296,7 @@ def noise(shape: Any, mean: float, stddev: float, uniform: bool = False) -> Any:
 
 
 Symbol.operators.update(
+    spread=Spread,
     sum=_reduced("sum"),
     mean=_reduced("mean"),
     clip=_clip,
