@@ -16,7 +16,6 @@ from .layer_forms import (
     LayerForms,
     LayerTable,
     assign,
-    copied,
     named,
     operations_alone,
     torch_modules,
@@ -27,6 +26,11 @@ from .program import ColumnNormalization, Program, RowNormalization
 _Scaled = layers.BatchNormalization | layers.GroupNormalization | layers.LayerNormalization
 
 # As operations ----------------------------------------------------------------------------------
+
+
+def _of_each_vector(array: Array | None, width: int) -> Array | None:
+    """The numbers of a vector again for each vector of a row of that width."""
+    return None if array is None else np.tile(array, width // array.size)
 
 
 def _fixed(layer: layers.Normalization, program: Program) -> None:
@@ -42,13 +46,14 @@ def _fixed(layer: layers.Normalization, program: Program) -> None:
 
 def _batch(layer: layers.BatchNormalization, program: Program) -> None:
     variance = layer.moving_variance.astype(np.float64)
-    factor = (1 / np.sqrt(variance + layer.epsilon)).astype(program.dtype)
+    scales: Array = (1 / np.sqrt(variance + layer.epsilon)).astype(program.dtype)
+    width = program.width(program.last)
+    vectors = width // scales.size
+    factor, mean = np.tile(scales, vectors), np.tile(layer.moving_mean, vectors)
+    gamma, beta = (_of_each_vector(array, width) for array in (layer.gamma, layer.beta))
     program.add(
-        ColumnNormalization(
-            name_of(layer), (program.last,), factor.size, layer.moving_mean.copy(), factor,
-            copied(layer.gamma), copied(layer.beta),
-        )
-    )  # fmt: skip
+        ColumnNormalization(name_of(layer), (program.last,), width, mean, factor, gamma, beta)
+    )
 
 
 def _of_rows(
@@ -61,9 +66,7 @@ def _of_rows(
 ) -> None:
     """`scale` and `shift` have a number for each feature of one of the row's vectors."""
     width = program.width(program.last)
-    scale, shift = (
-        None if one is None else np.tile(one, width // one.size) for one in (scale, shift)
-    )
+    scale, shift = _of_each_vector(scale, width), _of_each_vector(shift, width)
     program.add(
         RowNormalization(
             name_of(layer), (program.last,), width, epsilon, scale=scale, shift=shift, **rule
@@ -195,6 +198,11 @@ def _fixed_module(
 def _batch_module(
     torch: Any, layer: layers.BatchNormalization, rows: list[Row], dtype: Any
 ) -> list[Any]:
+    if len(rows[0]) > 1:
+        raise ValueError(
+            f"layer {name_of(layer)}: found batch normalisation of rows of shape {rows[0]}, wanted "
+            "vectors: PyTorch has the features first"
+        )
     module = torch.nn.BatchNorm1d(
         *rows[0], eps=layer.epsilon, momentum=1 - layer.momentum, affine=_has_scale(layer),
         dtype=dtype,
