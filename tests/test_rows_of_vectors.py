@@ -96,7 +96,7 @@ def test_gradients(name: str) -> None:
         assert found[place] == pytest.approx((losses[0] - losses[1]) / 2e-6, abs=1e-7)
 
 
-@pytest.mark.parametrize("name", [*CASES, "Normalization"])
+@pytest.mark.parametrize("name", [*CASES, "Normalization", "BatchNormalization"])
 def test_another_axis_is_refused(name: str) -> None:
     if name == "Dense":
         return

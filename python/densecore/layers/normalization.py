@@ -320,7 +320,7 @@ class BatchNormalization(_ScaleAndCenter):
         return self._state("moving_variance")
 
     def _features(self, row: Row) -> int:
-        return row[-1] if row else 1
+        return self._last(row)
 
     def _spec(self) -> dict[str, Any]:
         return {**super()._spec(), "momentum": self.momentum}
