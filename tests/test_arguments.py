@@ -288,6 +288,7 @@ def test_text_and_switches_are_no_numbers(
     assert not taken, "\n".join(taken)
 
 
+@pytest.mark.slow
 def test_the_signatures_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert len(CALLS) > 250
