@@ -176,6 +176,8 @@ def _as_core_number(array: Array) -> Array:
 def as_weights(value: Any, dtype: np.dtype[Any], rows: int, allow_zeros: bool = False) -> Array:
     """Sample weights as a vector (rows,): finite, not negative, not all zero."""
     array = _numeric("sample_weight", value)
+    if array.shape == (rows, 1):  # as Keras takes it
+        array = array.reshape(rows)
     if array.shape != (rows,):
         raise ValueError(f"sample_weight: found shape {array.shape}, wanted {(rows,)}")
     exact = np.float32 if array.dtype.name == "float32" else np.float64
