@@ -81,10 +81,8 @@ def _batch_normalization(layer: layers.BatchNormalization, program: Program) -> 
     variance = layer.moving_variance.astype(np.float64)
     factor = (1 / np.sqrt(variance + layer.epsilon)).astype(program.dtype)
     vectors = program.width(program.last) // factor.size
-    mean, factor, gamma, beta = (
-        _of_each(array, vectors) for array in (layer.moving_mean, factor, layer.gamma, layer.beta)
-    )
-    assert factor is not None
+    gamma, beta = _of_each(layer.gamma, vectors), _of_each(layer.beta, vectors)
+    mean, factor = np.tile(layer.moving_mean, vectors), np.tile(factor, vectors)
     program.add(
         ColumnNormalization(name_of(layer), (program.last,), factor.size, mean, factor, gamma, beta)
     )
