@@ -261,6 +261,8 @@ class Layer(InCore):
         """The model's dtype; before there is one, ``backend.floatx()``."""
         return floatx() if self._network is None else str(self._network.parameters.dtype)
 
+    compute_dtype = variable_dtype = dtype
+
     @property
     def trainable(self) -> bool:
         """Whether training changes the weights, from the next step on."""

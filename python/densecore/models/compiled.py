@@ -21,6 +21,7 @@ from .added_only import AddedOnly
 from .free_metrics import FreeRunningMetrics, are_free
 from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
 from .own_steps import ModelLoss, OwnRunningMetrics, loss_of_model, trackers
+from .vectors import VectorsLoss, needs_vectors, take_rows
 from .weights import Weights
 
 
@@ -131,6 +132,7 @@ class Compiled(Weights):
         weighted_metrics: list[metrics.Metric],
     ) -> None:
         before = (self._optimizer, self._loss, self._metrics, self._weighted_metrics)
+        vars(self).pop("_free_metrics", None)
         try:
             loss.check_trainable()
             self._optimizer, self._loss = optimizer, loss
@@ -195,7 +197,12 @@ class Compiled(Weights):
         if self._network_or_none is None or self.optimizer is None:
             return
         loss = self._compiled_loss()
+        if needs_vectors(loss, self._compiled_metrics, self._output_row):
+            assert self._output_row is not None
+            self._loss = loss = VectorsLoss(loss, self._output_row)
+            self._free_metrics = True
         if isinstance(loss, HeadsLoss):
+            take_rows(loss, self._output_rows)
             network: Any = self._network_or_none
             network.compile_heads(
                 loss.described(), self.optimizer._settings, loss.described_metrics(), self.seed
@@ -364,7 +371,10 @@ class Compiled(Weights):
         if self._free_metrics:
             loss = self._compiled_loss()
             functions: list[Any] = [
-                metric._describe(loss, self._outputs, False)[0] for metric in self.metrics
+                loss.metric_function(metric)
+                if isinstance(loss, VectorsLoss)
+                else metric._describe(loss, self._outputs, False)[0]
+                for metric in self._compiled_metrics
             ]
             return FreeRunningMetrics(running_metrics, functions)
         return running_metrics
@@ -373,6 +383,11 @@ class Compiled(Weights):
     def _head_names(self) -> list[str]:
         """The names of the outputs; of one that is not known yet, none."""
         return []
+
+    @property
+    def _output_rows(self) -> list[Any]:
+        """The shapes of a row of each output."""
+        return [self._output_row]
 
     @property
     def _head_outputs(self) -> list[int]:
@@ -412,6 +427,8 @@ class Compiled(Weights):
         columns = 1 if len(shape) < 2 else math.prod(shape[1:])
         if isinstance(loss, ModelLoss) and loss.given is not None and loss.given.in_core:
             return None
+        if isinstance(loss, VectorsLoss):
+            return columns
         usual = loss.sparse or columns == outputs or (len(shape) < 2 and not loss._flat)
         free = not usual and are_free(self._compiled_metrics)
         if self._compiled_metrics and free != self._free_metrics:
