@@ -9,6 +9,8 @@ import re
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from .._base import core
 from .errors import counted
 from .readings import PLAIN, SPELLINGS
@@ -105,9 +107,9 @@ def _numbers_below(rows: list[list[str]], share: float = 0.8) -> list[int]:
 def _is_number(cell: str) -> bool:
     if core.parse_number(cell) is not None:
         return True
-    return any(character.isdigit() for character in cell) and any(
-        one.numbers([cell])[0] == one.numbers([cell])[0] for one in SPELLINGS
-    )
+    if not any(character.isdigit() for character in cell):
+        return False
+    return any(not np.isnan(one.numbers([cell])[0]) for one in SPELLINGS)
 
 
 def is_units(first: list[str], rows: list[list[str]]) -> bool:
@@ -120,9 +122,7 @@ def is_units(first: list[str], rows: list[list[str]]) -> bool:
     given = [cell for cell in over if cell]
     if len(given) < max(1, len(over) / 2):
         return False
-    if any(
-        (core.is_missing_marker(c) and c != "-") or core.parse_number(c) is not None for c in given
-    ):
+    if any((core.is_missing_marker(cell) and cell != "-") or _is_number(cell) for cell in given):
         return False
     if sum(cell[0] + cell[-1] in ("[]", "()") for cell in given) < len(given) / 2 and (
         len(given) < 2 or any(len(cell) > 8 or " " in cell for cell in given)
