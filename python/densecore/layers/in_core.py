@@ -68,12 +68,12 @@ class InCore(HasWeights):
 
     def _last(self, row: Row) -> int:
         """The size of the last dimension of rows; ValueError if the layer's axis is another."""
-        if self.axis not in (-1, len(row)) or not row:
+        if self.axis not in (-1, len(row)):
             raise ValueError(
                 f"layer {self.name or type(self).__name__}: axis: found {self.axis!r} for rows of "
                 f"shape {row}, wanted -1 (the last one): Permute() before and after it moves axes"
             )
-        return row[-1]
+        return row[-1] if row else 1
 
     def _steps_and_features(self, row: Row) -> tuple[int, int]:
         """The two sizes of rows that are vectors one after another; ValueError for others."""
