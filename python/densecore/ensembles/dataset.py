@@ -43,6 +43,10 @@ class MembersData:
         """The same arrays, and other rows of them."""
         return MembersData(self.x, self.y, self.weight, rows)
 
+    def with_weight(self, weight: list[Array] | None) -> "MembersData":
+        """The same rows, and other weights of them."""
+        return MembersData(self.x, self.y, weight, self.rows)
+
     def split(self, share: float) -> tuple["MembersData", "MembersData"]:
         """The first rows of each member, and the last `share` of them."""
         if self.rows is not None:
@@ -220,6 +224,7 @@ def chosen_rows(
 
 def with_validation(
     data: MembersData,
+    plain: MembersData,
     members: int,
     share: float,
     given: Any,
@@ -228,6 +233,7 @@ def with_validation(
 ) -> tuple[MembersData, MembersData | None]:
     """The training data and the validation data, from the arguments of `Ensemble.fit`.
 
+    `plain` are the same rows without the factors of classes, which those held out do not have.
     `convert` makes data of arrays (x, y, weights or None).
     """
     if sum((given is not None, indices is not None, bool(share))) > 1:
@@ -236,13 +242,13 @@ def with_validation(
             "validation_split, wanted at most one"
         )
     if share:
-        return data.split(share)
+        return data.split(share)[0], plain.split(share)[1]
     if indices is not None:
-        return data, data.with_rows(read_rows("validation_indices", indices, members, data))
+        return data, plain.with_rows(read_rows("validation_indices", indices, members, data))
     if given is None:
         return data, None
     if isinstance(given, str):
-        return data, data.with_rows(_rest(given, data))
+        return data, plain.with_rows(_rest(given, data))
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(
             f"validation_data: found {checks.shown(given)}, wanted (x, y), (x, y, sample_weight) "

@@ -216,7 +216,7 @@ class Ensemble(Predictions):
             Whether each member has, in each epoch, an order of its own, which follows from its
             seed.
         class_weight : dict, optional
-            Class number → factor of its rows' weights.
+            Class number → factor of its rows' weights in training, not of those that are held out.
         indices : sequence of n arrays, or array (members, rows), optional
             The rows of x and y that each member is trained on, by their numbers, or a mask.
         bootstrap : bool, default False
@@ -276,10 +276,13 @@ class Ensemble(Predictions):
             raise TypeError(f"on_progress: found {checks.shown(on_progress)}, wanted a callable")
         if comm is not None and (executor is not None or log is not None):
             raise ValueError("comm: found an executor or a log besides, wanted one of them")
-        data = self._read(x, y, sample_weight, class_weight)
+        data = plain = self._read(x, y, sample_weight, class_weight)
+        if class_weight is not None:  # as in Keras it counts in training only
+            plain = plain.with_weight(self._read(x, y, sample_weight).weight)
         rows = chosen_rows(self.seeds, indices, bootstrap, data)
         training, validation = with_validation(
             data.with_rows(rows),
+            plain.with_rows(rows),
             len(self),
             validation_split,
             validation_data,

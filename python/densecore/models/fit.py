@@ -197,6 +197,10 @@ def sources_of(
         )
         if arguments.validation_data is None and arguments.validation_split:
             training, held_out = training.split(arguments.validation_split)
+            if arguments.class_weight is not None:  # as in Keras it counts in training only
+                plain = prepare(arguments.x, arguments.y, arguments.sample_weight, None)
+                _, unweighted = plain.split(arguments.validation_split)
+                held_out = held_out._replace(weight=unweighted.weight)
             validation = Arrays(held_out, validation_size, False, arguments.validation_steps)
         source = Arrays(training, size, arguments.shuffle, arguments.steps_per_epoch)
         source.order = arguments.row_order

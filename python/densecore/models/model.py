@@ -162,7 +162,8 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
             Whether each epoch has an order of its own, which follows from the model's seed. Of
             batches with an index, their order; those of an iterable come as they come.
         class_weight : dict, optional
-            Class number → factor of its rows' weights; 1 for classes that it does not have.
+            Class number → factor of its rows' weights in training, not of those that are held out;
+            1 for classes that it does not have.
         sample_weight : array_like (rows,), optional
             By default a batch's loss is the weighted sum over the number of its rows; see
             ``reduction`` of the losses.
