@@ -152,7 +152,7 @@ class CallableLoss(Loss):
     def _call(self, y_true: Any, y_pred: Any) -> Any:
         if not isinstance(self.function, Loss):
             return self.function(y_true, y_pred)
-        if type(self.function).call is Loss.call:  # it has a __call__ of its own
+        if self.function.is_own and type(self.function).call is Loss.call:  # a __call__ of its own
             return self.function(y_true, y_pred)
         return self.function.call(y_true, y_pred)
 
