@@ -15,7 +15,7 @@ from .. import (
     schedules,
 )
 from .._base import checks
-from .._base.dtypes import Array
+from .._base.dtypes import DTYPES, Array
 from .._base.warn import warn
 from .._saving import keras_files
 from ..export.keras_optimizers import argument_names
@@ -127,10 +127,10 @@ def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model
             dtypes.add(dtype_name(entry["config"].get("dtype")) or "float32")
     if not dtypes:
         raise ValueError("from_keras: found no layers, wanted at least one")
-    if len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
+    if len(dtypes) > 1 or not dtypes <= DTYPES.keys():
         raise ValueError(
-            f"from_keras: found the dtypes {', '.join(sorted(dtypes))}, wanted float32 or float64 "
-            "everywhere"
+            f"from_keras: found the dtypes {', '.join(sorted(dtypes))}, wanted "
+            f"{' or '.join(DTYPES)} everywhere"
         )
     dtype = dtypes.pop()
     if _is_stack(config):

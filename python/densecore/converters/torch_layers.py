@@ -4,15 +4,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import layers
+from .._base.dtypes import DTYPES, Array
 from ..activations import Activation
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Array = NDArray[Any]
 
 # What PyTorch calls the modules that wrap others one after another, and those without effect.
 CONTAINERS = ("Sequential", "ModuleList")
@@ -28,9 +27,9 @@ def array_of(place: str, tensor: "Tensor") -> Array:
         It is of another type than float32 or float64.
     """
     kind = str(tensor.dtype).removeprefix("torch.")
-    if kind not in ("float32", "float64"):
+    if kind not in DTYPES:
         raise ValueError(
-            f"{place}: found numbers of {kind}, wanted float32 or float64 (module.float() or "
+            f"{place}: found numbers of {kind}, wanted {' or '.join(DTYPES)} (module.float() or "
             "module.double() converts them)"
         )
     return np.asarray(tensor.detach().cpu().numpy())

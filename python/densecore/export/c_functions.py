@@ -11,11 +11,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from .._base.dtypes import Array
 from .activation_table import C_FUNCTIONS
 from .c_layers import LAYERS
 from .c_math import MATH
 from .core_constants import NUMBERS, TABLES
-from .program import Array
 
 _FUNCTIONS = MATH | C_FUNCTIONS | LAYERS
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from .._base.dtypes import Array
 from .c_functions import array, integers
 from .c_names import identifier
-from .program import Array
 
 
 class Parts:

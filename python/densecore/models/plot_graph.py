@@ -16,7 +16,7 @@ _INPUT, _INNER, _OUTPUT, _OTHER = "#8fbf8f", "#8fb0d8", "#e6a070", "#c9c9c9"
 _EDGE, _TEXT = "#333333", "#222222"
 
 
-def draw(figure_class: Any, model: Any) -> "Figure":
+def draw(figure_class: Any, model: "Functional") -> "Figure":
     """The figure: inputs above, each layer below all that it takes."""
     edges = _edges(model)
     places = _places(model, edges)
