@@ -72,7 +72,7 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> Array:
     """
     if isinstance(x, NDArrayOperatorsMixin) and checks.real(order) == 2:  # within losses and models
         length = np.sqrt(np.maximum(np.sum(x * x, axis=axis, keepdims=True), 1e-12))
-        found: NDArray[Any] = x / length
+        found: Array = x / length
         return found
     array = np.asarray(x)
     if array.dtype.kind not in "biuf" or array.ndim == 0:
