@@ -110,13 +110,16 @@ def _is_number(cell: str) -> bool:
     )
 
 
-_UNITS = set(
-    "- % $ € £ ° m mm cm dm km µm um nm in ft mi s ms µs us min h hr d day days week year years yr sec "
-    "seconds minutes hours kg g mg µg ug t lb oz l ml cl °c °f k degc deg degrees rad celsius pa hpa "
-    "kpa mpa mbar bar psi mmhg v mv kv a ma w kw mw wh kwh mwh hz khz mhz ghz n kn j kj mj mol db lx "
-    "ppm ppb ph psu ntu m/s km/h mph kn m2 m² m3 m³ km2 km² ha m3/s m³/s l/s l/min mg/l µg/l ug/l "
-    "g/l mg/kg µg/m3 µg/m³ ug/m3 kg/m3 kg/m³ kg/m2 w/m2 w/m² mmol/l µmol/l g/dl mg/dl u/l iu/l ng/ml "
-    "pg/ml bpm 1/min rpm eur usd gbp chf count number pcs".split()
+_UNITS = frozenset(
+    """
+    - % $ € £ ° deg degrees rad m mm cm dm km µm um nm in ft mi m2 m² km2 km² ha m3 m³ l ml cl
+    s ms µs us sec seconds min minutes h hr hours d day days week weeks yr year years
+    kg g mg µg ug ng t lb oz °c °f k degc celsius pa hpa kpa mpa mbar bar psi mmhg
+    v mv kv a ma w kw mw wh kwh mwh hz khz mhz ghz n kn j kj mj mol db lx ppm ppb ph psu ntu
+    m/s km/h mph kn m3/s m³/s l/s l/min mg/l µg/l ug/l g/l mg/kg µg/m3 µg/m³ ug/m3 kg/m3 kg/m³
+    kg/m2 kg/m² w/m2 w/m² mmol/l µmol/l g/dl mg/dl u/l iu/l ng/ml pg/ml bpm 1/min rpm
+    eur usd gbp chf count number pcs
+    """.split()
 )
 
 
