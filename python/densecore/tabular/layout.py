@@ -119,7 +119,7 @@ _UNITS = frozenset(
     m/s km/h mph kn m3/s m³/s l/s l/min mg/l µg/l ug/l g/l mg/kg µg/m3 µg/m³ ug/m3 kg/m3 kg/m³
     kg/m2 kg/m² w/m2 w/m² mmol/l µmol/l g/dl mg/dl u/l iu/l ng/ml pg/ml bpm 1/min rpm
     eur usd gbp chf count number pcs
-    """.split()
+    """.split()  # noqa: SIM905
 )
 
 
