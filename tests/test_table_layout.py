@@ -78,6 +78,10 @@ def test_what_stands_around_a_table(tmp_path: Path, text: str, note: str) -> Non
         ("x,z\n1,2\n3,4\n,\n", ["x", "z"], 3),  # a row of which nothing is known
         ("a,,\n1,2,3\n4,5,6\n", ["a", "", "_2"], 2),
         ("a\n--\n1\n", ["a"], 2),
+        ("x;z\n1,5;2,5\n3,5;4,5\n5,5;6,5\n7,5;8,5\n", ["x", "z"], 4),  # numbers are no units
+        ("x;z\n1,5 kg;2,5 kg\n3,5 kg;4,5 kg\n5,5 kg;6,5 kg\n7,5 kg;8,5 kg\n", ["x", "z"], 4),
+        ("x,z,k\n<1,2,a\n3,4,b\n5,6,c\n7,8,d\n", ["x", "z", "k"], 4),
+        ("x,z\nlow,high\n3,4\n5,6\n7,8\n", ["x", "z"], 4),
     ],
 )
 def test_what_belongs_to_a_table(tmp_path: Path, text: str, names, rows: int) -> None:

@@ -1,6 +1,8 @@
 """Reading tables: each dialect gives the same columns; a bad file is refused with its place."""
 
+import gc
 import gzip
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -12,11 +14,13 @@ from densecore.tabular.reader import (
     Column,
     Table,
     TableError,
+    _of_text,
     counted,
     listed,
     read_table,
     table_of,
 )
+from densecore.tabular.text_files import read_text_table
 
 
 def write(folder: Path, text: str | bytes, name: str = "t.csv") -> str:
@@ -410,6 +414,19 @@ def test_without_the_files_text_numbers_stay_apart(tmp_path: Path) -> None:
     table = read_table(write(tmp_path, "n\n" + "\n".join(cells) + "\n"))
     table.release()
     assert texts(table.column("n")) == cells
+
+
+def test_the_files_text_is_let_go_of(tmp_path: Path) -> None:
+    """Columns of texts kept it: half of a large table's memory."""
+    path = write(tmp_path, "a,k,when\n" + "1,u,2020-01-01\n2,v,2020-01-02\n" * 20)
+    read = read_text_table(str(path), None, True)
+    table = _of_text(str(path), read)
+    cells = [table.column(name).contents for name in table.names]
+    assert sys.getrefcount(read.cells) > 2
+    table.release()
+    gc.collect()
+    assert sys.getrefcount(read.cells) == 2
+    assert [one.kind for one in cells] == ["numbers", "texts", "moments"]
 
 
 def test_without_the_files_text_columns_say_the_same(tmp_path: Path) -> None:

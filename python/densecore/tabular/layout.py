@@ -88,7 +88,7 @@ def titles(found: list[Record]) -> int:
     for at, (_, _, cells) in enumerate(found[: _MOST_TITLES + 1]):
         if len(cells) == size and all(cells):
             below = [row for _, _, row in found[at + 1 :] if len(row) == size]
-            named = not any(core.parse_number(cell) is not None for cell in cells)
+            named = not any(_is_number(cell) for cell in cells)
             return at if named and len(below) >= 2 and _numbers_below(below, 0.5) else 0
     return 0
 
@@ -112,6 +112,23 @@ def _is_number(cell: str) -> bool:
     return any(not np.isnan(one.numbers([cell])[0]) for one in SPELLINGS)
 
 
+_UNITS = frozenset(
+    """
+    - % $ € £ ° deg degrees rad m mm cm dm km µm um nm in ft mi m2 m² km2 km² ha m3 m³ l ml cl
+    s ms µs us sec seconds min minutes h hr hours d day days week weeks yr year years
+    kg g mg µg ug ng t lb oz °c °f k degc celsius pa hpa kpa mpa mbar bar psi mmhg
+    v mv kv a ma w kw mw wh kwh mwh hz khz mhz ghz n kn j kj mj mol db lx ppm ppb ph psu ntu
+    m/s km/h mph kn m3/s m³/s l/s l/min mg/l µg/l ug/l g/l mg/kg µg/m3 µg/m³ ug/m3 kg/m3 kg/m³
+    kg/m2 kg/m² w/m2 w/m² mmol/l µmol/l g/dl mg/dl u/l iu/l ng/ml pg/ml bpm 1/min rpm
+    eur usd gbp chf count number pcs
+    """.split()  # noqa: SIM905
+)
+
+
+def _is_unit(cell: str) -> bool:
+    return cell.casefold() in _UNITS or (len(cell) > 2 and cell[0] + cell[-1] in ("[]", "()"))
+
+
 def is_units(first: list[str], rows: list[list[str]]) -> bool:
     """Whether the record behind the names says the columns' units: no number, over numbers."""
     rows = [row for row in rows if len(row) == len(first)]
@@ -122,11 +139,7 @@ def is_units(first: list[str], rows: list[list[str]]) -> bool:
     given = [cell for cell in over if cell]
     if len(given) < max(1, len(over) / 2):
         return False
-    if any((core.is_missing_marker(cell) and cell != "-") or _is_number(cell) for cell in given):
-        return False
-    if sum(cell[0] + cell[-1] in ("[]", "()") for cell in given) < len(given) / 2 and (
-        len(given) < 2 or any(len(cell) > 8 or " " in cell for cell in given)
-    ):
+    if not all(_is_unit(cell) for cell in given):
         return False
     others = [cell for i, cell in enumerate(first) if i not in numbers and cell]
     return all(sum(c.isdigit() for c in cell) < 2 and len(cell) <= 12 for cell in others)
@@ -188,7 +201,7 @@ def without_footnotes(
     for at in range(len(records_of_tail) - 1, 0, -1):
         cells = records_of_tail[at][2]
         said = [cell for cell in cells if cell]
-        if len(cells) >= columns or len(said) != 1 or core.parse_number(said[0]) is not None:
+        if len(cells) >= columns or len(said) != 1 or _is_number(said[0]):
             break
         cut, count = tail + records_of_tail[at - 1][1], count + 1
     if not count or len(records_of_tail) - count < 2:
