@@ -252,6 +252,13 @@ def test_the_page_lists_folders_in_their_order(title: str, order: list[set[str]]
 
 
 @needs_sources
+def test_the_page_is_one() -> None:
+    """What does not fit on a sheet belongs to docs/where-is.md."""
+    lines = (ROOT / "ARCHITECTURE.md").read_text().splitlines()
+    assert sum(-(-max(len(line), 1) // 130) for line in lines) <= 70
+
+
+@needs_sources
 @pytest.mark.parametrize(
     ("title", "least"), [("ARCHITECTURE.md", 4), ("docs/where-is.md", 14)], ids=["page", "docs"]
 )

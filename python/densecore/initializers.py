@@ -195,6 +195,8 @@ class VarianceScaling(Initializer):
         > 0.
     mode : {"fan_in", "fan_out", "fan_avg"}, default "fan_in"
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}, default "truncated_normal"
+    seed : int, optional
+        Of its own values; by default they follow from the model's seed.
 
     Raises
     ------

@@ -219,7 +219,7 @@ class CallbackList:
 
     Parameters
     ----------
-    callbacks : iterable of Callback, a Callback, or None
+    callbacks : Callback, or iterable of them, optional
     model : Sequential, optional
     **params
         What `set_params` gives to each.

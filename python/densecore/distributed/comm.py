@@ -194,8 +194,8 @@ def as_comm(comm: Any = None) -> Comm:
 
     Parameters
     ----------
-    comm : None, mpi4py communicator, torch ProcessGroup, or Comm
-        None is one process by itself. The module ``torch.distributed`` stands for its default
+    comm : mpi4py communicator, torch ProcessGroup, or Comm, optional
+        By default one process by itself. The module ``torch.distributed`` stands for its default
         group.
 
     Returns

@@ -110,8 +110,7 @@ class LayerNormalization(_OfVectors, _ScaleAndCenter):
     epsilon : float, default 0.001
     center, scale : bool, default True
         Whether there are a beta and a gamma.
-    beta_initializer, gamma_initializer : str or Initializer
-        By default "zeros" and "ones".
+    beta_initializer, gamma_initializer : str or Initializer, default "zeros" and "ones"
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
 
     Attributes
@@ -204,8 +203,8 @@ class GroupNormalization(_ScaleAndCenter):
     ----------
     groups : int, default 32
         Must divide the number of features; -1 is Keras's word for as many groups as features.
-    axis, epsilon, center, scale, beta_initializer, …
-        As in `LayerNormalization`.
+    axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, …
+        As in `LayerNormalization`, with the same defaults.
 
     Attributes
     ----------
@@ -278,8 +277,8 @@ class BatchNormalization(_ScaleAndCenter):
     ----------
     momentum : float, default 0.99
         Of the moving averages, in [0, 1].
-    epsilon, center, scale, beta_initializer, …
-        As in `LayerNormalization`.
+    axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, …
+        As in `LayerNormalization`, with the same defaults.
 
     Attributes
     ----------

@@ -143,8 +143,8 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
             generator or any iterable, or an object with ``len`` and an index, that gives batches
             (x, y) or (x, y, sample_weight). These, as hooks of batches, are trained in a loop in
             Python.
-        y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss
-            Finite.
+        y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss, optional
+            Finite. None where x are batches, or all losses are added by layers.
         batch_size : int, optional
             Rows per step, by default 32. The last batch of an epoch may be smaller.
         epochs : int, default 1
@@ -261,6 +261,8 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
 
         Parameters
         ----------
+        x, y, sample_weight
+            As for `fit`.
         batch_size : int, optional
             Rows in a batch, for hooks and `steps`. The loss depends on it with the reductions
             ``"sum"`` and, of weighted rows, ``"mean_with_sample_weight"`` only: as in Keras it is

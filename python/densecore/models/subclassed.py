@@ -162,7 +162,7 @@ class Subclassed(UserClass, OwnClassFiles):
 
         Parameters
         ----------
-        input_shape : tuple, or a list or dictionary of them
+        input_shape : tuple, or a list or dictionary of them, optional
             Of each input, with the rows first: (None, features).
 
         Raises
