@@ -1,7 +1,7 @@
 """PyTorch's modules as layers. The caller has PyTorch; this file does not import it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 # What PyTorch calls the modules that wrap others one after another, and those without effect.
 CONTAINERS = ("Sequential", "ModuleList")
 WITHOUT_EFFECT = ("Identity",)
+
+
+def kind_of(module: "nn.Module") -> str:
+    """The name of a module's class, without that of its parametrizations (weight_norm): its weight
+    is what they make of their own."""
+    kind = type(module).__name__
+    return kind.removeprefix("Parametrized") if hasattr(module, "parametrizations") else kind
 
 
 def array_of(place: str, tensor: "Tensor") -> Array:
@@ -43,20 +50,28 @@ def _axis(place: str, module: "nn.Module") -> int:
     return axis
 
 
-def _hard_tanh(place: str, module: "nn.Module") -> Activation:
+class _Between(NamedTuple):
+    """An activation of `factor` x + `shift`, times `scale`, plus `offset`."""
+
+    activation: Activation
+    factor: float
+    shift: float
+    scale: float
+    offset: float
+
+
+def _hard_tanh(place: str, module: "nn.Module") -> "Activation | _Between":
     if (module.min_val, module.max_val) == (-1, 1):
         return Activation("hard_tanh")
-    if module.min_val == 0 and module.max_val > 0:
+    if module.min_val == 0:
         return Activation("relu", max_value=float(module.max_val))
-    raise ValueError(
-        f"{place}: found the limits {module.min_val} and {module.max_val}, wanted -1 and 1, or 0 "
-        "and a larger one"
-    )
+    half, middle = (module.max_val - module.min_val) / 2, (module.max_val + module.min_val) / 2
+    return _Between(Activation("hard_tanh"), 1 / half, -middle / half, half, middle)
 
 
-def _softplus(place: str, module: "nn.Module") -> Activation:
+def _softplus(place: str, module: "nn.Module") -> "Activation | _Between":
     if module.beta != 1:
-        raise ValueError(f"{place}: found beta={module.beta}, wanted 1")
+        return _Between(Activation("softplus"), module.beta, 0.0, 1 / module.beta, 0.0)
     return Activation("softplus")  # above its threshold PyTorch's is x, within 2e-9
 
 
@@ -74,7 +89,7 @@ def _named(name: str) -> Callable[[str, Any], Activation]:
     return lambda place, module: Activation(name)
 
 
-ACTIVATIONS: dict[str, Callable[[str, Any], Activation]] = {
+ACTIVATIONS: dict[str, Callable[[str, Any], Activation | _Between]] = {
     "ActivationFunction": _own_function,  # of to_torch
     "CELU": lambda place, module: Activation("celu", alpha=module.alpha),
     "ELU": lambda place, module: Activation("elu", alpha=module.alpha),
@@ -138,7 +153,12 @@ class Reader:
         self.dtypes |= {array.dtype.name for array in arrays.values()}
         self._activates = isinstance(layer, layers.Dense)
 
-    def activate(self, activation: Activation) -> None:
+    def activate(self, activation: Activation | _Between) -> None:
+        if isinstance(activation, _Between):
+            self.add(layers.Rescaling(activation.factor, activation.shift), None)
+            self.add(layers.Activation(activation.activation), None)
+            self.add(layers.Rescaling(activation.scale, activation.offset), None)
+            return
         last = self.layers[-1] if self.layers else None
         if self._activates and isinstance(last, layers.Dense):
             # The same layer with an activation: a layer that is made does not change.
@@ -306,7 +326,7 @@ class Reader:
         ValueError
             One of them cannot be a layer; the message names its place.
         """
-        kind = type(module).__name__
+        kind = kind_of(module)
         if kind in CONTAINERS:
             for key, child in module.named_children():
                 self.read(f"{place}.{key}" if place else key, child)
