@@ -328,6 +328,35 @@ class Layer(InCore):
         """Number of weights of all kinds."""
         return sum(int(array.size) for array in self.weights)
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the outputs for that of the inputs, without computing them.
+
+        Parameters
+        ----------
+        input_shape : tuple, or list of tuples
+            With the number of rows first, which may be None.
+
+        Returns
+        -------
+        tuple, or list of tuples
+
+        Raises
+        ------
+        ValueError
+            The layer does not take such rows.
+        """
+        given = input_shape if isinstance(input_shape, list | tuple) else ()
+        several = bool(given) and all(isinstance(one, list | tuple) for one in given)
+        shapes = [tuple(one) for one in (given if several else [given])]
+        if any(not one for one in shapes):
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: input_shape: found "
+                f"{checks.shown(input_shape)}, wanted (rows, ...)"
+            )
+        rows = self._output_rows([one[1:] for one in shapes])
+        found = [(shapes[0][0], *row) for row in rows]
+        return found[0] if len(found) == 1 else found
+
     def _reserved(self, reading: bool = False) -> AbstractContextManager[Any]:
         """Until the block ends, other threads cannot use the model; see the core's `reserved`."""
         return nullcontext() if self._network is None else self._network.reserved(reading)
