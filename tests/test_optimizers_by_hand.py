@@ -75,3 +75,30 @@ def test_other_gradients_are_refused() -> None:
     assert weight.numpy().tolist() == [[0.5], [0.5]]
     with pytest.raises(ValueError, match="wanted those of the first call"):
         optimizer.apply([np.ones(3)], [dc.Variable(np.ones(3))])
+
+
+def test_weight_decay_leaves_variables_alone() -> None:
+    def made() -> dc.Sequential:
+        return dc.Sequential([dc.Input(3), layers.Dense(2, name="a"), layers.Dense(1)], seed=0)
+
+    for how in ("names", "variables", "no"):
+        model = made()
+        before = [w + 1 for w in model.get_weights()]
+        model.set_weights(before)
+        optimizer = optimizers.AdamW(0.1, weight_decay=0.5)
+        if how == "names":
+            optimizer.exclude_from_weight_decay(var_names=["bias", "^a/"])
+        elif how == "variables":
+            kept = [*model.layers[0].weights, model.layers[1].bias]
+            optimizer.exclude_from_weight_decay(var_list=kept)
+        model.compile(optimizer, "mse")
+        for one, other in zip(before, model.get_weights(), strict=True):
+            assert (one == other).all()
+        model.forward(X)
+        model.backward(np.zeros((20, 1), "float32"))
+        model.apply_gradients()
+        factors = [1, 1, 0.95, 1] if how != "no" else [0.95] * 4
+        for one, other, factor in zip(before, model.get_weights(), factors, strict=True):
+            np.testing.assert_allclose(other, factor * one, rtol=1e-6)
+    with pytest.raises(ValueError, match="found a call after compile"):
+        optimizer.exclude_from_weight_decay(var_names=["bias"])

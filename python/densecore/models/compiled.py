@@ -135,6 +135,8 @@ class Compiled(Weights):
         vars(self).pop("_free_metrics", None)
         try:
             loss.check_trainable()
+            if "_excluded" in vars(optimizer):
+                self._exclude(optimizer)
             self._optimizer, self._loss = optimizer, loss
             vars(optimizer)["_model"] = weakref.ref(self)  # of which it counts the steps
             self._metrics, self._weighted_metrics = metrics, weighted_metrics
@@ -145,6 +147,23 @@ class Compiled(Weights):
         except BaseException:
             self._optimizer, self._loss, self._metrics, self._weighted_metrics = before
             raise
+
+    def _exclude(self, optimizer: optimizers.Optimizer) -> None:
+        """Take the optimizer's weight decay from the weights that it leaves alone."""
+        changed = False
+        for layer in self._all_layers():
+            views = {} if layer._views is None else layer._views[0]
+            found = {
+                name: 0.0
+                for name in layer.parameter_names
+                if optimizer._excludes(f"{layer.name}/{name}", views.get(name))
+            }
+            if found.items() - layer.weight_decay_multiplier.items():
+                vars(layer)["weight_decay_multiplier"] = {**layer.weight_decay_multiplier, **found}
+                changed = True
+        if changed and self.built:  # its network has the multipliers that it was made with
+            self._drop_network()
+            self._build_network()
 
     @property
     def _adds_to_loss(self) -> bool:

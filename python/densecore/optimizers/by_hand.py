@@ -1,5 +1,6 @@
 """Steps of an optimizer on arrays that a program names itself: Keras's ``apply_gradients``."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -118,6 +119,36 @@ class ByHand:
             else:
                 variable[...] = new
             first += size
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        """Let weight decay leave some variables alone, such as biases; before `compile`.
+
+        Parameters
+        ----------
+        var_list : list of arrays, optional
+            Weights of the model.
+        var_names : list of str, optional
+            What their names, such as ``"dense/bias"``, contain (regular expressions).
+
+        Raises
+        ------
+        ValueError
+            A model is compiled with the optimizer already.
+        """
+        if self._model_or_none() is not None:
+            raise ValueError(
+                f"{self.name}: exclude_from_weight_decay: found a call after compile, wanted it "
+                "before"
+            )
+        names = [checks.text("var_names", name) for name in var_names or ()]
+        addresses = [np.asarray(one).__array_interface__["data"][0] for one in var_list or ()]
+        vars(self)["_excluded"] = (names, addresses)
+
+    def _excludes(self, path: str, array: Array | None) -> bool:
+        """Whether weight decay leaves a variable alone."""
+        names, addresses = vars(self).get("_excluded", ([], []))
+        there = array is not None and array.__array_interface__["data"][0] in addresses
+        return there or any(re.search(name, path) for name in names)
 
     @property
     def variables(self) -> list[Array]:
