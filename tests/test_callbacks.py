@@ -473,6 +473,9 @@ class Writer:
     def add_scalar(self, tag: str, value: float, epoch: int) -> None:
         self.written.append((self.folder, tag, value, epoch))
 
+    def add_histogram(self, tag: str, values: Any, epoch: int) -> None:
+        self.written.append((self.folder, tag, values.shape, epoch))
+
     def flush(self) -> None: ...
     def close(self) -> None: ...
 
@@ -492,9 +495,28 @@ def test_tensorboard_writes_both_curves(monkeypatch: pytest.MonkeyPatch, tmp_pat
     ]
 
 
+def test_tensorboard_writes_histograms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = types.ModuleType("tensorboardX")
+    module.SummaryWriter = Writer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tensorboardX", module)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    Writer.written = []
+    board = cb.TensorBoard(
+        log_dir=tmp_path, histogram_freq=2, write_graph=True, update_freq="epoch"
+    )
+    model = make([])
+    fit(model, 4, board)
+    found = [entry for entry in Writer.written if entry[1] != "epoch_loss"]
+    assert [entry[3] for entry in found] == [1] * len(model.weights) + [3] * len(model.weights)
+    assert [entry[2] for entry in found[: len(model.weights)]] == [w.shape for w in model.weights]
+    assert len({entry[1] for entry in found}) == len(model.weights)
+    with pytest.raises(ValueError, match="found embeddings_freq"):
+        cb.TensorBoard(tmp_path, embeddings_freq=1)
+
+
 def test_tensorboard_with_the_real_writer(tmp_path: Path) -> None:
     pytest.importorskip("tensorboardX")
-    fit(make(), 2, cb.TensorBoard(tmp_path), validation_data=(X, Y))
+    fit(make(), 2, cb.TensorBoard(tmp_path, histogram_freq=1), validation_data=(X, Y))
     assert sorted(os.listdir(tmp_path)) == ["train", "validation"]
     assert len(os.listdir(tmp_path / "train")) == 1
 

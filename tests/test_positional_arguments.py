@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from densecore import initializers, layers, losses, optimizers, regularizers
+from densecore import initializers, layers, losses, metrics, optimizers, regularizers
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,9 @@ from densecore import initializers, layers, losses, optimizers, regularizers
             losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum", name="own"),
         ),
         (regularizers.l1_l2(l2=0.1), regularizers.L2(0.1)),
+        (metrics.AUC(200, "PR"), metrics.AUC(curve="PR")),
+        (metrics.TruePositives(0.3, "tp"), metrics.TruePositives(thresholds=0.3, name="tp")),
+        (layers.SpatialDropout1D(0.5, 42), layers.SpatialDropout1D(0.5)),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -56,8 +59,21 @@ def test_what_keras_does_not_have_is_no_place() -> None:
         layers.GlobalMaxPooling1D("channels_first")
 
 
-@pytest.mark.parametrize("metrics", [[], ["accuracy"]])
-def test_class_weights_of_a_batch(metrics: list[str]) -> None:
+def test_options_of_loss_functions() -> None:
+    y, z = np.array([[0.0], [1.0]]), np.array([[0.3], [-2.0]])
+    expected = losses.binary_crossentropy(y, z, from_logits=True, label_smoothing=0.1)
+    np.testing.assert_array_equal(losses.binary_crossentropy(y, z, True, 0.1), expected)
+    np.testing.assert_array_equal(losses.huber(y, z, 0.5), losses.huber(y, z, delta=0.5))
+    with pytest.raises(
+        TypeError, match=r"huber: found delta twice, wanted \(y_true, y_pred, delta"
+    ):
+        losses.huber(y, z, 0.5, delta=0.5)
+    with pytest.raises(TypeError, match="mean_squared_error: found 1 options by their places"):
+        losses.mean_squared_error(y, z, True)
+
+
+@pytest.mark.parametrize("names", [[], ["accuracy"]])
+def test_class_weights_of_a_batch(names: list[str]) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(9, 3)).astype("f4"), rng.integers(0, 3, 9)
     own = rng.uniform(1, 2, 9).astype("f4")
@@ -65,7 +81,7 @@ def test_class_weights_of_a_batch(metrics: list[str]) -> None:
 
     def model() -> dc.Sequential:
         made = dc.Sequential([dc.Input(3), dc.Dense(3, "softmax")], seed=0)
-        made.compile("sgd", "sparse_categorical_crossentropy", metrics=metrics)
+        made.compile("sgd", "sparse_categorical_crossentropy", metrics=names)
         return made
 
     both = own * np.array([weights[k] for k in y], "f4")
@@ -73,7 +89,7 @@ def test_class_weights_of_a_batch(metrics: list[str]) -> None:
     loss = expected.train_on_batch(x, y, sample_weight=both)
     assert by_place.train_on_batch(x, y, own, weights) == loss
     named = by_name.train_on_batch(x, y, own, class_weight=weights, return_dict=True)
-    assert list(named.values()) == (loss if metrics else [loss])
+    assert list(named.values()) == (loss if names else [loss])
     np.testing.assert_array_equal(by_place.parameters, expected.parameters)
     np.testing.assert_array_equal(by_name.parameters, expected.parameters)
     without = model()

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any, Literal, TextIO
 
+import numpy as np
+
 from .._base import checks
 from .._base.lazy import imports
 from .base import Callback, Logs
@@ -154,18 +156,43 @@ class TensorBoard(Callback):
     ----------
     log_dir : path, default "logs"
         ``train`` and ``validation`` below it become the two curves of each picture, as in Keras.
+    histogram_freq : int, default 0
+        After every so many epochs the weights' histograms are written; 0: never.
+    write_graph, write_images, write_steps_per_second, update_freq, profile_batch
+        Accepted for Keras's sake, and without effect: numbers are those of epochs.
+    embeddings_freq, embeddings_metadata
+        0 and None only.
 
     Raises
     ------
     ImportError
         Neither torch.utils.tensorboard nor tensorboardX can be imported.
+    ValueError
+        Embeddings are asked for.
     """
 
     writes_files = True
 
-    def __init__(self, log_dir: str | os.PathLike[str] = "logs") -> None:
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: str | int = "epoch",
+        profile_batch: Any = 0,
+        embeddings_freq: int = 0,
+        embeddings_metadata: None = None,
+    ) -> None:
         super().__init__()
         self.log_dir = checks.path("TensorBoard: log_dir", log_dir)
+        self.histogram_freq = checks.integer("TensorBoard: histogram_freq", histogram_freq, 0)
+        if embeddings_freq != 0 or embeddings_metadata is not None:
+            raise ValueError(
+                "TensorBoard: found embeddings_freq or embeddings_metadata, wanted 0 and None: "
+                "embeddings are not written"
+            )
         self._writer_class = _summary_writer()
         self._writers: dict[str, Any] = {}
 
@@ -177,6 +204,10 @@ class TensorBoard(Callback):
             number = float(value)
             if math.isfinite(number):
                 self._writer("validation" if held_out else "train").add_scalar(tag, number, epoch)
+        if self.histogram_freq and (epoch + 1) % self.histogram_freq == 0:
+            for weight in self.model.weights:
+                tag = getattr(weight, "path", "weights")
+                self._writer("train").add_histogram(tag, np.asarray(weight), epoch)
         for writer in self._writers.values():
             writer.flush()
 

@@ -60,6 +60,9 @@ class SpatialDropout1D(Dropout):
         `rate` is not such a number. In a model: rows of another number of dimensions.
     """
 
+    def __init__(self, rate: float, seed: int | None = None, **general: Any) -> None:
+        super().__init__(rate, seed=seed, **general)
+
     def _output_row(self, row: Row | None) -> Row | None:
         return None if row is None else self._steps_and_features(row)
 

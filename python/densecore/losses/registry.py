@@ -1,5 +1,6 @@
 """Losses by their names: as functions, as what `compile` takes, and as files hold them."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,18 +25,21 @@ class LossFunction:
 
     def __init__(self, cls: type[Loss]) -> None:
         self._class = cls
+        # The options before the reduction may be given by their places, as in Keras.
+        names = list(inspect.signature(cls.__init__).parameters)[1:]
+        self._places = names[: names.index("reduction")] if "reduction" in names else []
         self.name = self.__name__ = cls.kind
         self.__doc__ = cls.__doc__
 
-    def __call__(self, y_true: ArrayLike, y_pred: Any, **options: Any) -> Any:
+    def __call__(self, y_true: ArrayLike, y_pred: Any, *given: Any, **options: Any) -> Any:
         """The loss of every row.
 
         Parameters
         ----------
         y_true, y_pred : array_like
             As for `Loss`.
-        **options
-            Those of the loss's class.
+        *given, **options
+            Those of the loss's class: by their places those before the reduction.
 
         Returns
         -------
@@ -46,6 +50,14 @@ class LossFunction:
         ValueError, TypeError
             As for `Loss`.
         """
+        twice = [key for key in self._places[: len(given)] if key in options]
+        if len(given) > len(self._places) or twice:
+            found = f"{twice[0]} twice" if twice else f"{len(given)} options by their places"
+            raise TypeError(
+                f"{self.name}: found {found}, wanted (y_true, y_pred"
+                f"{''.join(f', {key}' for key in self._places)})"
+            )
+        options.update(zip(self._places, given, strict=False))
         operators = getattr(y_pred, "operators", None) or getattr(y_true, "operators", None)
         if operators is not None:  # symbols of a model that is being described
             return operators["loss"](self._class(**options), y_true, y_pred)

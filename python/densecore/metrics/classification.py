@@ -163,7 +163,8 @@ class Precision(_OfProbabilities):
     ) -> None:
         self._each: list[Precision] = []
         if isinstance(thresholds, list | tuple) and len(thresholds) > 1:
-            self._each = [type(self)(one, top_k, class_id, name, **common) for one in thresholds]
+            same = {"top_k": top_k, "class_id": class_id, "name": name, **common}
+            self._each = [type(self)(one, **same) for one in thresholds]
             thresholds = None
         super().__init__(
             name,
@@ -225,26 +226,39 @@ class Specificity(Precision):
     kind = "specificity"
 
 
-class TruePositives(Precision):
+class _Number(Precision):
+    """A number of outputs, whose second argument is a name, as in Keras."""
+
+    def __init__(
+        self,
+        thresholds: Any = None,
+        name: str | None = None,
+        dtype: str | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(thresholds, name=name, dtype=dtype, **common)
+
+
+class TruePositives(_Number):
     """The (weighted) number of outputs that rightly say yes. Parameters as for `Precision`."""
 
     kind = "true_positives"
 
 
-class TrueNegatives(Precision):
+class TrueNegatives(_Number):
     """The (weighted) number of outputs that rightly say no. Parameters as for `Precision`."""
 
     kind = "true_negatives"
 
 
-class FalsePositives(Precision):
+class FalsePositives(_Number):
     """The (weighted) number of outputs that wrongly say yes. Parameters as for `Precision`."""
 
     kind = "false_positives"
     larger_is_better = False
 
 
-class FalseNegatives(Precision):
+class FalseNegatives(_Number):
     """The (weighted) number of outputs that wrongly say no. Parameters as for `Precision`."""
 
     kind = "false_negatives"
@@ -299,7 +313,7 @@ class AUC(_OfProbabilities):
         ROC: the trapezoidal rule, as scikit-learn's ``roc_auc_score``. PR: the average precision,
         Σ (R_n - R_{n-1}) P_n, as ``average_precision_score``: no line is drawn between points.
     name : str, optional
-    num_thresholds, from_logits
+    num_thresholds, summation_method, from_logits
         Accepted for Keras's sake, and without effect: the order of the scores is what counts.
     multi_label : bool, optional
         Of several outputs. True: the mean of their areas, also by default; False: one area of all
@@ -322,10 +336,11 @@ class AUC(_OfProbabilities):
 
     def __init__(
         self,
-        *,
-        curve: str = "ROC",
-        name: str | None = None,
         num_thresholds: int | None = None,
+        curve: str = "ROC",
+        summation_method: str = "interpolation",
+        name: str | None = None,
+        *,
         from_logits: bool = False,
         multi_label: bool | None = None,
         num_labels: int | None = None,
