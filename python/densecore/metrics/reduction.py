@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._data.interop import refuse_masked
 from ..losses.base import Loss
 from .base import Description, Metric
 
@@ -53,6 +54,8 @@ class Sum(Metric):
         ValueError, TypeError
             The shapes do not fit each other, or something is not real numbers.
         """
+        refuse_masked(f"{self.name}: values", values)
+        refuse_masked(f"{self.name}: sample_weight", sample_weight)
         found = np.asarray(values)
         if found.dtype.kind not in "biuf":
             raise TypeError(f"{self.name}: values: found dtype {found.dtype}, wanted real numbers")
