@@ -28,7 +28,7 @@ def test_every_function_has_an_oracle() -> None:
     assert set(dc._core.KernelsF64().functions()) == set(exact.FUNCTIONS)
     straight = {"linear", "softmax", "log_softmax", "relu_general", "leaky_relu", "relu6"}
     straight |= {"relu", "hard_tanh", "hard_sigmoid", "hard_silu", "hard_shrink", "soft_shrink"}
-    straight |= {"sparse_plus", "sparse_sigmoid", "squareplus"}  # without exponentials
+    straight |= {"threshold", "sparse_plus", "sparse_sigmoid", "squareplus"}  # without exponentials
     smooth = set(dc._core.KernelsF64().activations()) - straight
     assert smooth == set(exact.FORWARD) == set(exact.OF_OUTPUT) | set(exact.BACKWARD)
 

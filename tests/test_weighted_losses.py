@@ -188,6 +188,19 @@ def test_models_of_version_0_1_mean_what_they_meant(old: str, new: str) -> None:
     assert dc.Sequential.from_config(config).loss.reduction == new
 
 
+def test_weights_may_be_a_column() -> None:
+    rng = np.random.default_rng(0)
+    x, y, weight = rng.normal(size=(20, 3)), rng.integers(0, 2, 20), rng.uniform(0, 2, 20)
+    found = []
+    for given in (weight, weight[:, None]):
+        model = dc.Sequential([dc.Input(3), dc.Dense(1, "sigmoid")], seed=0)
+        model.compile("sgd", "binary_crossentropy")
+        model.fit(x, y, sample_weight=given, epochs=2, verbose=0)
+        found.append((model.parameters.copy(), model.evaluate(x, y, sample_weight=given)))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1]
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_class_weight_does_not_count_for_rows_held_out(weighted: bool) -> None:
     """As in Keras: the validation's loss and metrics are those of `evaluate` on these rows."""

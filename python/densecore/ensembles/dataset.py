@@ -16,7 +16,7 @@ Indices = list[NDArray[np.int64]]
 
 
 class MembersData:
-    """What the core takes: lists of one array for all members, or one each.
+    """Data as the core takes them: lists of one array for all members, or one each.
 
     Attributes
     ----------
@@ -231,7 +231,7 @@ def with_validation(
     indices: Any,
     convert: Callable[[Any, Any, Any], MembersData],
 ) -> tuple[MembersData, MembersData | None]:
-    """What is trained on, and what is held out, from the arguments of `Ensemble.fit`.
+    """The training data and the validation data, from the arguments of `Ensemble.fit`.
 
     `plain` are the same rows without the factors of classes, which those held out do not have.
     `convert` makes data of arrays (x, y, weights or None).

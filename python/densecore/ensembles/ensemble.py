@@ -126,6 +126,8 @@ class Ensemble(Predictions):
 
         Parameters
         ----------
+        metrics, weighted_metrics : sequence, optional
+            As for `Model.compile`.
         loss_weights : list or dict of float, optional
             Of a model of several outputs, as are lists and dictionaries of `loss` and metrics.
         learning_rates : sequence of n, optional
@@ -200,9 +202,11 @@ class Ensemble(Predictions):
 
         Parameters
         ----------
-        x, y, sample_weight : array_like
-            Arrays for all members, as for `Sequential.fit` (no weights by default); or a list with
-            an array for each, or one of a dimension more, x (members, rows, features).
+        x, y : array_like
+            Arrays for all members, as for `Sequential.fit`; or a list with an array for each, or
+            one of a dimension more, x (members, rows, features).
+        sample_weight : array_like, optional
+            In the same forms.
         batch_size : int, optional
             Rows per step, by default 32.
         verbose : {"auto", 0, 1}, default "auto"

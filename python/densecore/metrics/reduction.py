@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._autodiff.traced import plain
 from .._data.interop import refuse_masked
 from ..losses.base import Loss
 from .base import Description, Metric
@@ -56,7 +57,7 @@ class Sum(Metric):
         """
         refuse_masked(f"{self.name}: values", values)
         refuse_masked(f"{self.name}: sample_weight", sample_weight)
-        found = np.asarray(values)
+        found = np.asarray(plain(values))  # within a loss its numbers
         if found.dtype.kind not in "biuf":
             raise TypeError(f"{self.name}: values: found dtype {found.dtype}, wanted real numbers")
         found = found.astype(np.float64)

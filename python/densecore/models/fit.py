@@ -1,4 +1,4 @@
-"""What `Model.fit` does around its epochs: arguments, sources of rows, callbacks."""
+"""`Model.fit` around its epochs: arguments, sources of rows, callbacks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -125,6 +125,7 @@ def begin(model: "Model", arguments: FitArguments, listeners: CallbackList) -> H
     history = History(params=listeners.params)
     history.directions = model._directions
     listeners.history = model.history = history
+    history.model = model
     model.stop_training = False
     model._initial_epoch = arguments.initial_epoch
     model._initial_step, model._initial_totals = 0, []
