@@ -31,6 +31,14 @@ void wrong_type(const char* name, const py::handle& found, const char* wanted) {
   throw py::type_error(std::string(name) + ": found " + text + ", wanted " + wanted);
 }
 
+void check_class(const char* name, const py::object& object) {
+  if (!py::isinstance<py::array>(object)) wrong_type(name, object, "a numpy.ndarray");
+  if (py::hasattr(py::type::of(object), "mask") &&
+      py::module_::import("numpy.ma").attr("is_masked")(object).cast<bool>())
+    throw std::invalid_argument(std::string(name) +
+                                ": found masked values, wanted numbers (fill them first)");
+}
+
 void wrong_shape(const char* name, const py::array& found, const std::vector<index_t>& wanted) {
   std::string text = "(";
   for (std::size_t i = 0; i < wanted.size(); ++i)

@@ -43,6 +43,9 @@ template <>
 inline constexpr const char* dtype_name<std::int64_t> = "int64";
 
 [[noreturn]] void wrong_type(const char* name, const py::handle& found, const char* wanted);
+// Of anything but numpy.ndarray itself: another class of arrays is accepted, unless a mask hides
+// some of its numbers, which the core would read all the same.
+void check_class(const char* name, const py::object& object);
 [[noreturn]] void wrong_shape(const char* name, const py::array& found,
                               const std::vector<index_t>& wanted);
 [[noreturn]] void wrong_layout(const char* name, const py::array& found, std::size_t itemsize);
@@ -63,7 +66,7 @@ auto visit_dtype(const py::object& array, F&& f) {
 template <class T>
 py::array checked(const char* name, const py::object& object, std::initializer_list<index_t> wanted,
                   bool writeable = false) {
-  if (!py::isinstance<py::array>(object)) wrong_type(name, object, "a numpy.ndarray");
+  if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_) check_class(name, object);
   auto array = py::reinterpret_borrow<py::array>(object);
   const py::dtype dtype = array.dtype();
   if (dtype.num() != py::dtype::num_of<T>() || dtype.byteorder() == '>')

@@ -21,7 +21,7 @@ class Kernels : public TypedObject<T> {
     index_t rows, cols, row, col;
 
     Strided(const char* name, const py::object& object) {
-      if (!py::isinstance<py::array>(object)) wrong_type(name, object, "a numpy.ndarray");
+      check_class(name, object);
       const auto array = py::reinterpret_borrow<py::array>(object);
       if (array.ndim() != 2) wrong_shape(name, array, {any, any});
       if (array.dtype().num() != py::dtype::num_of<T>() || array.dtype().byteorder() == '>')

@@ -27,7 +27,7 @@ NumberType number_type(const py::array& array) {
 
 template <class T>
 std::unique_ptr<PyRows<T>> strided(const py::object& given) {
-  if (!py::isinstance<py::array>(given)) wrong_type("x", given, "a numpy.ndarray");
+  check_class("x", given);
   const auto array = py::reinterpret_borrow<py::array>(given);
   if (array.ndim() != 2) wrong_shape("x", array, {any, any});
   return std::make_unique<PyRows<T>>(

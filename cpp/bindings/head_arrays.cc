@@ -32,7 +32,7 @@ MatrixView<const T> row_view(const char* name, const py::object& object) {
 }  // namespace
 
 bool is_single(const char* name, const py::object& object) {
-  if (!py::isinstance<py::array>(object)) wrong_type(name, object, "a numpy.ndarray");
+  check_class(name, object);
   return py::reinterpret_borrow<py::array>(object).dtype().num() == py::dtype::num_of<float>();
 }
 

@@ -26,6 +26,21 @@ def is_sparse(value: Any) -> bool:
     return library_of(value) == "scipy" and hasattr(value, "tocsr")
 
 
+def is_masked(value: Any) -> bool:
+    """Whether a mask hides some numbers of an array, or of one in a list of arrays."""
+    # `np.ma` would import it: only a program that has done so can have such an array.
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
+    if isinstance(value, list | tuple):
+        return bool(masked) and any(isinstance(v, masked) and np.ma.is_masked(v) for v in value)
+    return isinstance(value, masked) and bool(np.ma.is_masked(value))
+
+
+def refuse_masked(name: str, value: Any) -> None:
+    """Raise ValueError for masked values: NumPy's conversion would read what the mask hides."""
+    if is_masked(value):
+        raise ValueError(f"{name}: found masked values, wanted numbers (fill them first)")
+
+
 def to_numpy(name: str, value: Any) -> Any:
     """Frames, series and tensors as NumPy arrays; anything else as it is.
 
@@ -34,10 +49,7 @@ def to_numpy(name: str, value: Any) -> Any:
     TypeError
         A column that holds no numbers, a tensor on another device, or one that wants a gradient.
     """
-    # `np.ma` would import it: only a program that has done so can have such an array.
-    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
-    if isinstance(value, masked) and np.ma.is_masked(value):
-        raise ValueError(f"{name}: found masked values, wanted numbers (fill them first)")
+    refuse_masked(name, value)
     if isinstance(value, np.ndarray | list | tuple):
         return value
     library = library_of(value)

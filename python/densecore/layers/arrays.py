@@ -9,6 +9,7 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
+from .._data.interop import refuse_masked
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -44,6 +45,7 @@ def assign(targets: list[Array], values: Any) -> None:
         raise ValueError(f"weights: found {len(values)} arrays, wanted {len(targets)}")
     arrays = []
     for number, (target, value) in enumerate(zip(targets, values, strict=True)):
+        refuse_masked(f"weights[{number}]", value)
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError(f"weights[{number}]: found dtype {array.dtype}, wanted real numbers")

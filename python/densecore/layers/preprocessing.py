@@ -14,6 +14,7 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array, floatx
 from .._base.lookup import unknown
+from .._data.interop import refuse_masked
 from .base import Layer
 from .lowering import Plan, Row
 from .symbols import are_symbols, connect
@@ -182,6 +183,7 @@ class Discretization(Preprocessing):
         """Take the boundaries from the quantiles of numbers."""
         if self.num_bins is None:
             raise ValueError("Discretization: adapt: found bin_boundaries, wanted num_bins")
+        refuse_masked("Discretization: adapt", data)
         values = np.asarray(data, np.float64).reshape(-1)
         if not values.size or not np.isfinite(values).all():
             raise ValueError("Discretization: adapt: wanted finite numbers, at least one")

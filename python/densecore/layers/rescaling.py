@@ -8,6 +8,7 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array, Network, floatx
 from .._base.keras_arrays import Tensor
+from .._data.interop import refuse_masked
 from .arrays import Shapes
 from .base import Layer
 from .input import MAX_DIMENSIONS
@@ -34,6 +35,7 @@ def _moments(data: Any, whole: bool) -> tuple[Array, Array]:
 
     `whole`: of all numbers together. A feature that is the same in all rows gets the variance 1.
     """
+    refuse_masked("adapt", data)
     array = np.asanyarray(data if hasattr(data, "shape") else np.asarray(data))
     if array.dtype.kind not in "biuf":
         raise TypeError(f"adapt: found dtype {array.dtype}, wanted real numbers")

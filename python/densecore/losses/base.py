@@ -13,6 +13,7 @@ from .._base.fixed import Fixed
 from .._base.lookup import unknown
 from .._base.overriding import overridden
 from .._data.arrays import as_labels
+from .._data.interop import refuse_masked
 from .formulas import FORMULAS
 
 # Keras's words, and what each means here.
@@ -187,6 +188,9 @@ class Loss(Fixed):
             of_rows = operators["loss"](self, y_true, y_pred) if own is None else own
             reduction = _OF_SYMBOLS.get(self.reduction)
             return of_rows if reduction is None else operators[reduction](of_rows)
+        refuse_masked("y_true", y_true)
+        refuse_masked("y_pred", y_pred)
+        refuse_masked("sample_weight", sample_weight)
         if self.is_own:  # of lists, too
             y_true, y_pred = (
                 given if isinstance(given, Traced) else np.asarray(given)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._autodiff.traced import plain
+from .._data.interop import refuse_masked
 from ..losses.base import Loss
 from .base import Description, Metric
 
@@ -54,6 +55,8 @@ class Sum(Metric):
         ValueError, TypeError
             The shapes do not fit each other, or something is not real numbers.
         """
+        refuse_masked(f"{self.name}: values", values)
+        refuse_masked(f"{self.name}: sample_weight", sample_weight)
         found = np.asarray(plain(values))  # within a loss its numbers
         if found.dtype.kind not in "biuf":
             raise TypeError(f"{self.name}: values: found dtype {found.dtype}, wanted real numbers")

@@ -7,6 +7,7 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
+from .._data.interop import refuse_masked
 from ..layers.arrays import total
 from ..layers.has_weights import HasWeights
 from .layered_network import LayeredNetwork
@@ -32,6 +33,7 @@ class Weights(LayeredNetwork, HasWeights):
 
     @parameters.setter
     def parameters(self, values: Any) -> None:  # also `model.parameters -= ...`
+        refuse_masked("parameters", values)
         found = np.asarray(values)
         if found.dtype.kind not in "biuf":
             raise TypeError(f"parameters: found {checks.shown(values)}, wanted real numbers")

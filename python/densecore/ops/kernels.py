@@ -13,12 +13,15 @@ from numpy.typing import ArrayLike
 from .. import activations
 from .._base import checks, core
 from .._base.dtypes import DTYPES, Array, Kernels
+from .._data.interop import refuse_masked
 
 AnyActivation = str | activations.Activation | dict[str, Any] | None
 
 
 def _prepare(out: Array | None, **arrays: ArrayLike) -> tuple[Kernels, list[Array]]:
     """The kernels for the arrays' dtype, and the arrays as they can be used."""
+    for name, array in arrays.items():
+        refuse_masked(name, array)
     if out is not None:
         _strict(out, "out")
         for name, array in arrays.items():

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 
 from .._base.dtypes import Array
 from .._base.warn import warn
+from .._data.interop import refuse_masked
 from ..callbacks import Callback
 from ..distributed.group import group_of
 from ..models.fit_shared import OTHER_ROWS
@@ -161,6 +162,8 @@ class BaseMLP(CallbackSupport, FittedMLP):
         """X and y as arrays; targets in a single column become a vector."""
         if not first and self._are_plain_targets(y, X) and self._is_plain(X):
             return X, y
+        refuse_masked("X", X)
+        refuse_masked("y", y)
         X, y = validate_data(
             self,
             X,
@@ -358,6 +361,7 @@ def _checked_weights(sample_weight: Any, X: Any) -> Array | None:
         plain = sample_weight.dtype == np.float64 and surely_finite(sample_weight)
         if plain and sample_weight.min() >= 0 and sample_weight.max() > 0:
             return sample_weight
+    refuse_masked("sample_weight", sample_weight)
     weights: Array = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
     if not weights.any():
         raise ValueError("sample_weight: found only zeros, wanted a weight above zero")

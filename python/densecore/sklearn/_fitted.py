@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._base.dtypes import Array
 from .._base.files import StrPath
 from .._base.lazy import imports
+from .._data.interop import refuse_masked
 from ..layers import Dense
 from ..models.sequential import Sequential
 from ._build import dense_layers
@@ -154,6 +155,7 @@ class FittedMLP(Parameters):
         """X as an array or a sparse matrix of the features that the estimator was fitted on."""
         if self._is_plain(X) or self._was_checked(X):
             return X
+        refuse_masked("X", X)
         return validate_data(self, X, accept_sparse=SPARSE, dtype=DTYPES, reset=False)
 
     def _is_plain(self, X: Any) -> bool:

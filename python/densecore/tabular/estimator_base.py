@@ -19,11 +19,12 @@ from sklearn.utils.validation import (
 from .._base import checks
 from .._base.lazy import imports
 from .._base.warn import warn
+from .._data.interop import is_masked, refuse_masked
 from .frames import of_arrow
 from .model import TableModel, load_table_model
 from .preparation import ClassTarget, NumericTarget, Surprises
 from .problem import Problem, problem_of
-from .reader import Table, table_of
+from .reader import Table, table_of, unmasked
 from .recipe import Recipe, recipe_named
 from .row_kernel import RowKernel
 from .trained import Trained
@@ -105,6 +106,8 @@ class TabularEstimator(BaseEstimator):
     def _table(self, X: Any, reset: bool) -> Table:
         """X as a table; n_features_in_ and feature_names_in_ are set or checked."""
         X = of_arrow(X)
+        if is_masked(X):
+            X = unmasked(X)
         if isinstance(X, Table | str | os.PathLike) or type(X) is dict:
             table = table_of(X)
             if reset:
@@ -151,6 +154,7 @@ class TabularEstimator(BaseEstimator):
         if len(table) == 1:
             raise ValueError("Found array with n_samples=1, wanted several rows")
         weight: Any = sample_weight
+        refuse_masked("sample_weight", sample_weight)
         if sample_weight is not None and not isinstance(sample_weight, str):
             weight = _check_sample_weight(sample_weight, np.empty((len(table), 1)))
         problem = problem_of(table, targets, weight=weight, group=groups, **options)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
 )
 
 from .._base.lazy import imports
+from .._data.interop import refuse_masked
 from .columns import from_numbers, from_texts
 from .errors import TableError
 from .estimator_base import TARGET, TabularEstimator
@@ -128,6 +129,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         """
         weight = sample_weight
         if not isinstance(y, str):
+            refuse_masked("y", y)
             y = column_or_1d(y, warn=True)
             if y.dtype == object:
                 missing = np.array([_is_nothing(value) for value in y], bool)
@@ -224,6 +226,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
             Naming what was found and what is wanted.
         """
         if not isinstance(y, str):
+            refuse_masked("y", y)
             y = column_or_1d(y, warn=True)
             y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
         self._fit(X, y, sample_weight, groups, executor)
