@@ -325,6 +325,18 @@ def test_rows_have_their_weights_beside_a_loss_of_python() -> None:
     model = dc.Model(first, outputs, dtype="float64", seed=0)
     found = []
     for loss in ("mse", lambda true, out: dc.ops.mean(dc.ops.square(true - out), axis=-1)):
-        model.compile("sgd", [loss, "binary_crossentropy"])
+        weighted = [["mae"], ["binary_accuracy"]]
+        model.compile("sgd", [loss, "binary_crossentropy"], weighted_metrics=weighted)
         found.append(model.test_on_batch(x, y, weights))
+    assert len(found[0]) == 5
     assert found[1] == pytest.approx(found[0], rel=1e-9)
+
+
+def test_weighted_metrics_beside_a_loss_of_python() -> None:
+    rng = np.random.default_rng(0)
+    x, y, weight = rng.normal(size=(15, 3)), rng.normal(size=(15, 1)), rng.uniform(0, 2, 15)
+    model = dc.Sequential([dc.Input(3), dc.Dense(1)], dtype="float64", seed=0)
+    model.compile("sgd", lambda true, out: (true - out) ** 2, weighted_metrics=["mae"])
+    _, found = model.evaluate(x, y, sample_weight=weight)
+    each = np.abs(model.predict(x) - y)[:, 0]
+    assert found == pytest.approx((weight * each).sum() / weight.sum())

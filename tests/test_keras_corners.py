@@ -1,5 +1,8 @@
 """Corners of Keras's interface that scripts use, each of which stopped one."""
 
+import copy
+import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -151,3 +154,58 @@ def test_distributions_and_dropout_of_arrays() -> None:
     assert (dropped == dropped[:, :1]).all()
     with pytest.raises(ValueError, match="alpha: found 0, wanted numbers > 0"):
         random.gamma((2,), 0)
+
+
+class Bias(layers.Layer):
+    """A column of ones, by the number of rows, and a vector for all rows."""
+
+    def __init__(self, units: int = 2, **general: Any) -> None:
+        super().__init__(**general)
+        self.units = units
+
+    def build(self, input_shape: Any) -> None:
+        self.w = self.add_weight(shape=(self.units,), initializer="ones")
+
+    def call(self, x: Any) -> Any:
+        rows = ops.shape(x)[0]
+        ones = ops.ones((rows, 1))
+        spread = ops.broadcast_to(ops.exp(self.w), (rows, self.units))
+        return ops.concatenate([x, ones, spread, ops.full((rows, 1), 0.5)], axis=-1)
+
+
+def test_the_number_of_rows_in_a_call() -> None:
+    model = dc.Sequential([dc.Input(3), Bias(), layers.Dense(1)], seed=0)
+    model.compile("sgd", "mse")
+    model.fit(X, X[:, 0], verbose=0)
+    inner = dc.Model(model.input, model.layers[0].output).predict(X)
+    weight = np.asarray(model.layers[0].w)
+    assert (weight != 1).all()
+    wanted = np.concatenate([X, np.tile([1.0, *np.exp(weight), 0.5], (12, 1))], axis=1)
+    np.testing.assert_allclose(inner, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: layers.Dense(2, "tanh", name="d"), layers.BatchNormalization, Bias, layers.ReLU],
+)
+def test_layers_alone_are_copied(make: Any, again: Any) -> None:
+    layer = make()
+    assert type(again(layer)) is type(layer)
+    outputs = layer(X)
+    other = again(layer)
+    assert other.name == layer.name
+    assert (other(X) == outputs).all()
+    model = dc.Sequential([dc.Input(3), make()], seed=1)
+    assert (again(model.layers[0])(X) == model.predict(X)).all()
+    assert (model(X) == model.predict(X)).all()
+
+
+def test_files_without_an_optimizer(tmp_path: Path) -> None:
+    model = dc.Sequential([dc.Input(3), layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(X, X[:, 0], verbose=0)
+    model.save(tmp_path / "model.keras", include_optimizer=False)
+    again = dc.models.load_model(tmp_path / "model.keras")
+    assert again.optimizer is None
+    assert (again.predict(X) == model.predict(X)).all()

@@ -94,7 +94,7 @@ constexpr MemberRow network_rows[] = {
     method("evaluate_batch(x, y, sample_weight, running_metrics)",
            DENSECORE_MEMBERS(PyNetwork, evaluate_batch),
            "Add the loss and the metrics of a batch to running metrics."),
-    method("add_to_metrics(outputs, y, loss, running_metrics)",
+    method("add_to_metrics(outputs, y, loss, running_metrics, sample_weight=None)",
            DENSECORE_MEMBERS(PyNetwork, add_to_metrics),
            "Add a batch to running metrics whose mean loss the caller has computed."),
     method("evaluate(x, y, sample_weight)", DENSECORE_MEMBERS(PyNetwork, evaluate),

@@ -60,12 +60,13 @@ class LoopSteps {
   }
   // A batch whose mean loss the caller has computed.
   void add_to_metrics(const py::object& outputs, const py::object& y, double loss,
-                      PyRunningMetrics<T>& running_metrics) {
+                      PyRunningMetrics<T>& running_metrics, const py::object& sample_weight) {
     Self& n = self();
     const Trainer<T>& t = trainer_of(running_metrics);
     const InUse in_use(n.mark_), metrics_in_use(running_metrics.mark());
     const auto a = input_matrix<T>("outputs", outputs, any, n.outputs());
-    const Targets<T> targets = targets_of(n.network(), t.objective(), y, a.rows, n.labels_);
+    Targets<T> targets = targets_of(n.network(), t.objective(), y, a.rows, n.labels_);
+    if (!sample_weight.is_none()) set_weights(t.objective(), targets, sample_weight, a.rows);
     const auto rows = static_cast<double>(a.rows);
     running_metrics.running_metrics().add_loss({loss * rows, rows}, a.rows);
     running_metrics.running_metrics().add_outputs(a, targets);

@@ -459,6 +459,7 @@ class _Network:
         y: NDArray[Any],
         loss: float,
         running_metrics: RunningMetricsF32 | RunningMetricsF64,
+        sample_weight: NDArray[Any] | None = None,
     ) -> None: ...
 
 class RowsDone:

@@ -32,6 +32,19 @@ __all__ = [
 #: Noise for the rows of a `call` that is being described: the module of such functions, which comes
 #: later, adds it.
 NOISE: list[Callable[..., Any]] = []
+#: The same value for the rows of such a call, likewise.
+CONSTANT_ROWS: list[Callable[..., Any]] = []
+
+
+def of_rows(shape: Any) -> bool:
+    """Whether a shape has an unknown number of rows first, as ``ops.shape(x)`` of a symbol has.
+
+    Parameters
+    ----------
+    shape : tuple of int or None
+    """
+    rows = isinstance(shape, list | tuple) and len(shape) > 0 and shape[0] is None
+    return rows and bool(CONSTANT_ROWS)
 
 
 class SeedGenerator:

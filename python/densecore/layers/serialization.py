@@ -8,6 +8,7 @@ from .._base import checks
 from .._base.lookup import unknown
 from .._base.registry import get_registered_object
 from .base import Layer
+from .symbols import Symbol
 
 
 def classes() -> dict[str, type[Layer]]:
@@ -89,3 +90,6 @@ def deserialize(config: dict[str, Any]) -> Layer:
         automatic = rf"{re.escape(part._default_name())}(_\d+)?"
         part._automatic_name = re.fullmatch(automatic, str(part.name)) is not None
     return layer
+
+
+Symbol.operators["deserialize"] = deserialize

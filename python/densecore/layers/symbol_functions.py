@@ -7,7 +7,7 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
-from ..random import NOISE
+from ..random import CONSTANT_ROWS, NOISE
 from . import batch_numbers
 from .activation_argument import UserActivation
 from .fixed import FixedProduct, Permute
@@ -81,6 +81,28 @@ class Spread(FixedProduct):
         size = math.prod(row)
         places = np.broadcast_to(np.arange(size).reshape(row), self.target_shape)
         return np.eye(size)[:, places.reshape(-1)]
+
+
+class ZeroRows(FixedProduct):
+    """Zeros of a shape for each row, whatever the input.
+
+    Parameters
+    ----------
+    target_shape : tuple of int
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = ("target_shape",)
+
+    def __init__(self, target_shape: Any, **general: Any) -> None:
+        super().__init__(**general)
+        given = checks.listed("ZeroRows: target_shape", target_shape)
+        self.target_shape = tuple(checks.integer("ZeroRows: target_shape", n, 1) for n in given)
+
+    def _output_row(self, row: Row | None) -> Row | None:
+        return self.target_shape
+
+    def _matrix(self, row: Row) -> Array:
+        return np.zeros((math.prod(row), math.prod(self.target_shape)))
 
 
 class Noise(FixedProduct):
@@ -295,6 +317,20 @@ def noise(shape: Any, mean: float, stddev: float, uniform: bool = False) -> Any:
     return drawn + mean if mean else drawn
 
 
+def zero_rows(shape: Any) -> Any:
+    """Zeros of shape (None, ...) for the rows of what is being described.
+
+    Raises
+    ------
+    CallError
+        Nothing is being described.
+    """
+    if not DESCRIBED.anchors:
+        raise CallError(f"found the shape {tuple(shape)} outside of a call of a layer or a model")
+    anchor, _ = DESCRIBED.anchors[-1]
+    return ZeroRows(tuple(int(size) for size in shape[1:]))(anchor)
+
+
 Symbol.operators.update(
     spread=Spread,
     sum=_reduced("sum"),
@@ -317,4 +353,5 @@ Symbol.operators.update(
 )
 for _name, _merge in (("max", Maximum), ("amax", Maximum), ("min", Minimum), ("amin", Minimum)):
     Symbol.operators[_name] = _largest(_name, _merge)
+CONSTANT_ROWS[:] = [zero_rows]
 NOISE[:] = [noise, lambda: DESCRIBED.layers]

@@ -395,7 +395,8 @@ class Compiled(Weights):
                 else metric._describe(loss, self._outputs, False)[0]
                 for metric in self._compiled_metrics
             ]
-            return FreeRunningMetrics(running_metrics, functions)
+            weighted = [False] * len(self._metrics) + [True] * len(self._weighted_metrics)
+            return FreeRunningMetrics(running_metrics, functions, weighted)
         return running_metrics
 
     @property

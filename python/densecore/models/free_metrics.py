@@ -23,25 +23,33 @@ class FreeRunningMetrics:
         Of a network that is compiled without metrics.
     functions : list of callable
         (y_true, y_pred, weights) → a number.
+    weighted : list of bool
+        Whether rows count by their weights, for each.
     """
 
-    def __init__(self, running_metrics: Any, functions: list[Any]) -> None:
+    def __init__(self, running_metrics: Any, functions: list[Any], weighted: list[bool]) -> None:
         self.core = running_metrics
-        self._functions = functions
-        self._rows: list[tuple[Array, Array]] = []
+        self._functions, self._weighted = functions, weighted
+        self._rows: list[tuple[Array, ...]] = []
 
     def reset(self) -> None:
         """Forget the batches so far."""
         self.core.reset()
         self._rows = []
 
-    def add(self, y: Array, outputs: Array) -> None:
+    def add(self, y: Array, outputs: Array, weight: Array | None) -> None:
         """Add the rows of a batch."""
-        self._rows.append((np.array(y), np.array(outputs)))
+        weights = () if weight is None else (np.array(weight),)
+        self._rows.append((np.array(y), np.array(outputs), *weights))
 
     def results(self) -> list[float]:
         """The loss, then the metrics."""
         if not self._rows:
             return [*self.core.results(), *(0.0 for _ in self._functions)]
-        y, outputs = (np.concatenate(part) for part in zip(*self._rows, strict=True))
-        return [*self.core.results(), *(float(f(y, outputs, None)) for f in self._functions)]
+        y, outputs, *weights = (np.concatenate(part) for part in zip(*self._rows, strict=True))
+        weight = weights[0] if weights else None
+        found = [
+            float(function(y, outputs, weight if weighted else None))
+            for function, weighted in zip(self._functions, self._weighted, strict=True)
+        ]
+        return [*self.core.results(), *found]

@@ -136,7 +136,15 @@ class Serializable(Compiled):
 
     # Files ----------------------------------------------------------------------------------------
 
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def save(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        *,
+        include_optimizer: bool = True,
+        zipped: bool | None = None,
+        save_format: str | None = None,
+    ) -> None:
         """Write architecture, parameters, optimizer state, counters and ``metadata`` to one file.
 
         The format is safetensors: other programs read the tensors, and nothing in it is executed.
@@ -148,6 +156,10 @@ class Serializable(Compiled):
         filepath : path
         overwrite : bool, default True
             False: an existing file is an error.
+        include_optimizer : bool, default True
+            Whether the file says how the model is compiled, and has the optimizer's state.
+        zipped, save_format
+            Keras's, and without effect.
 
         Raises
         ------
@@ -166,8 +178,11 @@ class Serializable(Compiled):
         """
         check_overwrite(filepath, overwrite)
         with self._reserved(reading=True):
-            config = self._file_config()
-            model_file.write(filepath, config, self.progress, self.metadata, self._tensors())
+            if checks.flag("include_optimizer", include_optimizer):
+                config, tensors = self._file_config(), self._tensors()
+            else:
+                config, tensors = self._architecture(), self._parameter_tensors()
+            model_file.write(filepath, config, self.progress, self.metadata, tensors)
 
     def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> str:
         """Write the model's inference for other programs; see `densecore.export.export`."""

@@ -55,7 +55,7 @@ def step_with_function(
     network.apply_gradients()
     model._constrain()  # before the network is asked for again, which takes the owner's weights
     if running_metrics is not None:
-        add_to_metrics(model, outputs, batch.y, value + penalty, running_metrics)
+        add_to_metrics(model, outputs, batch, value + penalty, running_metrics)
     return float(value) + penalty
 
 
@@ -101,15 +101,16 @@ def test_batch(model: Compiled, batch: Batch, running_metrics: RunningMetrics) -
     outputs = network.forward(batch.x, None, False)
     penalty = network.penalty() + network.output_penalty() + model._own_penalty()
     loss = own.value(batch.y, outputs, batch.weight) + penalty
-    add_to_metrics(model, outputs, batch.y, loss, running_metrics)
+    add_to_metrics(model, outputs, batch, loss, running_metrics)
 
 
 def add_to_metrics(
-    model: Compiled, outputs: Array, y: Array, loss: float, running_metrics: Any
+    model: Compiled, outputs: Array, batch: Batch, loss: float, running_metrics: Any
 ) -> None:
     """Add a batch whose loss Python has computed."""
+    y, weight = batch.y, batch.weight
     if isinstance(running_metrics, OwnRunningMetrics):
-        add_to_metrics(model, outputs, y, loss, running_metrics.inner)
+        add_to_metrics(model, outputs, batch, loss, running_metrics.inner)
         own = model.loss
         assert isinstance(own, ModelLoss)
         owner: Any = model
@@ -119,12 +120,12 @@ def add_to_metrics(
     if isinstance(running_metrics, HeadsRunningMetrics):
         assert isinstance(model.loss, HeadsLoss)
         shown = model.loss.for_metrics(y, outputs)
-        model._network.add_to_metrics(outputs, shown, loss, running_metrics.core)
+        model._network.add_to_metrics(outputs, shown, loss, running_metrics.core, weight)
         running_metrics.add(len(outputs))
         return
     if isinstance(running_metrics, FreeRunningMetrics):
-        running_metrics.add(y, outputs)
+        running_metrics.add(y, outputs, weight)
         running_metrics = running_metrics.core
     # Metrics compare targets with outputs; there are none where y has other columns.
     shown = y if y.ndim == 1 or y.shape == outputs.shape else outputs
-    model._network.add_to_metrics(outputs, shown, loss, running_metrics)
+    model._network.add_to_metrics(outputs, shown, loss, running_metrics, weight)

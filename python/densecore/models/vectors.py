@@ -106,7 +106,7 @@ class VectorsLoss(CallableLoss):
             return lambda y, outputs, weight: float(whole(*self.shaped(y, outputs), weight))
         given = self.given
         kind = by_loss(metric.kind, given.kind, self._row[-1])
-        options = {**metric._core_options(), "weighted": False}
+        options = {**metric._core_options(), "weighted": True}
         if given.from_logits and metric._of_probabilities(kind):
             options["link"] = CORE[given.kind]["link"]
 
@@ -116,7 +116,9 @@ class VectorsLoss(CallableLoss):
             flat = true.reshape(-1) if given.sparse else true.reshape(-1, self._row[-1])
             scores, targets, labels = matched(flat, each)
             sums = core.Metric(kind, options, scores.shape[1], labels)
-            sums.update(scores, targets, None)
+            # A row's weight is that of each of its vectors.
+            each_weight = None if weight is None else np.repeat(weight, len(scores) // len(y))
+            sums.update(scores, targets, each_weight)
             return float(sums.result())
 
         return computed

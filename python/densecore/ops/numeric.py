@@ -11,6 +11,7 @@ from .._autodiff.ufuncs import element_wise
 from .._base import constants
 from .._base.dtypes import Array, floatx
 from .._base.lazy import imports
+from ..random import CONSTANT_ROWS, of_rows
 from .forwarded import FORWARDED
 
 _EPSILON = 1e-7
@@ -321,6 +322,30 @@ def _symbol_among(things: Any) -> Any:
             if found is not None:
                 return found
     return None
+
+
+def _of_rows(name: str, value: float | None) -> Callable[..., Any]:
+    """A function of a shape that may be that of symbols, with rows of an unknown number."""
+    known = globals()[name]
+
+    @functools.wraps(known)
+    def call(*given: Any, **named: Any) -> Any:
+        first, *others = (*given, *named.values())
+        shape, content = (others[0], first) if name == "broadcast_to" and others else (first, None)
+        if not of_rows(shape):
+            return known(*given, **named)
+        found = CONSTANT_ROWS[0](tuple(shape))
+        if name == "broadcast_to":
+            return found + content
+        if name == "full":
+            return found + (others[0] if others else named["fill_value"])
+        return found + value if value else found
+
+    return call
+
+
+for _name, _start in (("zeros", 0.0), ("ones", 1.0), ("full", None), ("broadcast_to", None)):
+    globals()[_name] = _of_rows(_name, _start)
 
 
 for _name, _function in list(globals().items()):
