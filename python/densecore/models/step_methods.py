@@ -1,4 +1,4 @@
-"""What a subclass of a model may have of its own: its loss, its numbers, its steps."""
+"""The methods that a subclass of a model may have: for its loss, its metrics, its steps."""
 
 from typing import Any
 
