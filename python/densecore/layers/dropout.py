@@ -18,7 +18,7 @@ class Dropout(Layer):
     ----------
     rate : float
         In [0, 1).
-    noise_shape : None
+    noise_shape : None, default None
     seed : int, optional
         Accepted for Keras's sake, and without effect: masks follow from the model's seed.
     """
@@ -59,6 +59,9 @@ class SpatialDropout1D(Dropout):
     TypeError, ValueError
         `rate` is not such a number. In a model: rows of another number of dimensions.
     """
+
+    def __init__(self, rate: float, seed: int | None = None, **general: Any) -> None:
+        super().__init__(rate, seed=seed, **general)
 
     def _output_row(self, row: Row | None) -> Row | None:
         return None if row is None else self._steps_and_features(row)
