@@ -21,6 +21,7 @@ from densecore import initializers, layers, losses, metrics, optimizers, regular
             initializers.VarianceScaling(2.0, "fan_in", "uniform", seed=42),
         ),
         (layers.Dropout(0.5, None, 42), layers.Dropout(0.5, seed=42)),
+        (layers.SpatialDropout1D(0.5, 42), layers.SpatialDropout1D(0.5, seed=42)),
         (
             layers.GlobalAveragePooling1D("channels_last", True),
             layers.GlobalAveragePooling1D(keepdims=True),

@@ -17,8 +17,8 @@ using densecore::LaneLoss;
 using densecore::LaneTraining;
 using densecore::LaneUpdate;
 
-// What follows is done for up to this many units, or inputs, side by side: each is a chain of
-// operations that wait for one another.
+// Up to this many units, or inputs, are computed side by side: each is a chain of operations that
+// wait for one another.
 constexpr int lane_block = 4;
 
 // body(begin, constant) for blocks of lane_block, half of it, ..., 1 elements of `count`;

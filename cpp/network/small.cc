@@ -17,7 +17,7 @@ constexpr index_t most_work = 1 << 18, most_units = 256, most_parameters = 1 << 
 // Measured: leaves of networks of more parameters are as fast block by block (chained.cc).
 constexpr index_t leaf_parameters = 2048;
 
-// What a layer costs besides its products, and an input that has to come from memory, per row and
+// The costs of a layer besides its products, and of an input that comes from memory, per row and
 // in multiply-adds: how much a second thread has to do depends on it.
 constexpr double layer_work = 100, input_work = 6;
 

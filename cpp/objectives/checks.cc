@@ -44,7 +44,7 @@ template <class T>
 void check_targets(const LossEntry<T>& loss, MatrixView<const T> values) {
   const double unbounded = std::numeric_limits<double>::infinity();
   if (loss.lowest_target == -unbounded && loss.highest_target == unbounded) return;
-  // What rounding has left of a limit is meant to be the limit.
+  // A number that rounding has moved beyond a limit is meant to be the limit.
   const double rounding = 1e-6;
   // Without gaps between its rows it is one long row.
   const bool gapless = values.stride == values.cols;

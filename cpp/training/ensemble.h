@@ -42,8 +42,8 @@ struct EnsembleData {
     if (targets.weight != nullptr) targets.weight += member * weight_step;
     return found;
   }
-  // What does not depend on where a member's arrays begin: its number of rows, and whether they
-  // have weights.
+  // Independent of where a member's arrays begin: its number of rows, and whether they have
+  // weights.
   index_t size_of(index_t member) const { return one_of(member).size(); }
   bool weighted(index_t member) const { return one_of(member).data.targets.weight != nullptr; }
 

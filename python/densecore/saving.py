@@ -94,7 +94,7 @@ def serialize_keras_object(obj: Any) -> Any:
 def deserialize_keras_object(
     config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True
 ) -> Any:
-    """What `serialize_keras_object` was given, made anew.
+    """The object that `serialize_keras_object` was given, made anew.
 
     Parameters
     ----------

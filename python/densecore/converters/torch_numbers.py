@@ -51,7 +51,7 @@ def with_numbers(
     taken: Sequence[Any],
     options: Mapping[str, Any],
 ) -> Any:
-    """What a function of symbols and numbers is: a layer whose arrays the numbers are.
+    """A function of symbols and numbers as a layer whose arrays the numbers are.
 
     Parameters
     ----------

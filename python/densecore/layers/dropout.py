@@ -18,7 +18,7 @@ class Dropout(Layer):
     ----------
     rate : float
         In [0, 1).
-    noise_shape : None
+    noise_shape : None, default None
     seed : int, optional
         Accepted for Keras's sake, and without effect: masks follow from the model's seed.
     """

@@ -140,6 +140,7 @@ class GlobalAveragePooling1D(FixedProduct):
 
     Parameters
     ----------
+    data_format : {"channels_last"}, optional
     keepdims : bool, default False
         Whether the rows become (1, features), and not (features,).
 
@@ -175,6 +176,7 @@ class GlobalMaxPooling1D(Layer):
 
     Parameters
     ----------
+    data_format : {"channels_last"}, optional
     keepdims : bool, default False
         As of `GlobalAveragePooling1D`.
 

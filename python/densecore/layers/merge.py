@@ -80,7 +80,7 @@ class Merge(Layer):
         return self._compute(arrays).view(Tensor)
 
     def _called_with(self, inputs: Any) -> Any:
-        """What the core does not broadcast itself becomes layers of their own before."""
+        """Layers before this one broadcast the inputs that the core cannot broadcast itself."""
         given = leaves(inputs)
         if not self._broadcasts or len(given) < 2:
             return None

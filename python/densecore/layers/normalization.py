@@ -107,6 +107,8 @@ class LayerNormalization(_OfVectors, _ScaleAndCenter):
 
     Parameters
     ----------
+    axis : int, default -1
+        The last one.
     epsilon : float, default 0.001
     center, scale : bool, default True
         Whether there are a beta and a gamma.
@@ -203,7 +205,8 @@ class GroupNormalization(_ScaleAndCenter):
     ----------
     groups : int, default 32
         Must divide the number of features; -1 is Keras's word for as many groups as features.
-    axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, …
+    axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, \
+    gamma_regularizer
         As in `LayerNormalization`, with the same defaults.
 
     Attributes
@@ -277,7 +280,8 @@ class BatchNormalization(_ScaleAndCenter):
     ----------
     momentum : float, default 0.99
         Of the moving averages, in [0, 1].
-    axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, …
+    axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, \
+    gamma_regularizer
         As in `LayerNormalization`, with the same defaults.
 
     Attributes

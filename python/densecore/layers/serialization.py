@@ -25,7 +25,7 @@ def classes() -> dict[str, type[Layer]]:
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
-    """What `deserialize` makes an equal layer of, in Keras's form: ``class_name`` and ``config``.
+    """The configuration of which `deserialize` makes an equal layer: ``class_name`` and ``config``.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def serialize(layer: Layer) -> dict[str, Any]:
 
 
 def keras_form(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What `Layer.saved` returns, with the arguments beside the class's name.
+    """The result of `Layer.saved`, with the arguments beside the class's name.
 
     Parameters
     ----------

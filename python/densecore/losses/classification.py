@@ -87,6 +87,8 @@ class SparseCategoricalCrossentropy(Loss):
     ----------
     from_logits : bool, default False
         Whether outputs are z: the last layer is linear, and the loss applies the softmax.
+    axis : int, default -1
+        That of the classes, the last one.
     ignore_class, reduction, name, **common
         As for `Loss`.
     """

@@ -56,6 +56,8 @@ class R2Score(Metric):
     num_regressors : int, default 0
         Keras's; 0, as nothing is adjusted for.
     name : str, optional
+    dtype : str, optional
+        Accepted for Keras's sake, and without effect.
     """
 
     kind = "r2_score"

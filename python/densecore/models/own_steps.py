@@ -1,4 +1,4 @@
-"""What a subclass of a model may do in place of Keras's: `compute_loss` and its like.
+"""The methods of a subclass of a model that replace Keras's: `compute_loss` and its like.
 
 A model whose class has one of these methods trains batch by batch in Python: the core makes the
 forward pass, the method the loss, its gradient by the outputs is derived, and the core goes back
@@ -64,7 +64,7 @@ class ModelLoss(CallableLoss):
 
     @property
     def x(self) -> Any:
-        """That of the present batch, in the structure of the model's inputs."""
+        """The present batch, in the structure of the model's inputs."""
         x, model = self._present["x"], self._model()
         return None if x is None or model is None else model._like_x(x)
 
@@ -193,7 +193,7 @@ def outputs_of(model: Any, y_pred: Any) -> Any:
 
 
 def loss_of_model(model: Any, loss: Any) -> ModelLoss:
-    """What `compile` makes of a loss, or of none, for a model with methods of its own."""
+    """The loss of a compiled model with methods of its own, from a loss or from none."""
     given = None if loss is None else losses.function.custom_loss(loss) or losses.get(loss)
     if given is not None:
         given.check_trainable()

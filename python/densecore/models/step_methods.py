@@ -1,4 +1,4 @@
-"""What a subclass of a model may have of its own: its loss, its numbers, its steps."""
+"""The methods that a subclass of a model may have: for its loss, its metrics, its steps."""
 
 from typing import Any
 
@@ -27,9 +27,9 @@ class StepMethods(Compiled):
 
         Parameters
         ----------
-        x, y, y_pred, sample_weight : arrays
+        x, y, y_pred, sample_weight : arrays, optional
             Of the batch; those of several inputs or outputs in their structure.
-        training : bool
+        training : bool, default True
             Without effect.
 
         Raises
@@ -52,7 +52,8 @@ class StepMethods(Compiled):
 
         Parameters
         ----------
-        x, y, y_pred, sample_weight : arrays
+        x, y, y_pred : arrays
+        sample_weight : array, optional
         """
         return self.get_metrics_result()
 

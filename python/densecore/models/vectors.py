@@ -124,7 +124,7 @@ class VectorsLoss(CallableLoss):
         return computed
 
     def get_config(self) -> dict[str, Any]:
-        """That of the given loss."""
+        """The configuration of the given loss."""
         return stored_config(self.given)
 
 

@@ -36,7 +36,7 @@ def _numbers_in(text: str) -> list[str]:
 
 
 def _between(text: str) -> str:
-    """What stands between the numbers."""
+    """The text between the numbers."""
     return "." if _FOUR.fullmatch(text) else _NUMBER.sub("0", text).casefold()
 
 

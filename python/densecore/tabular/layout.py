@@ -1,7 +1,7 @@
-"""What stands around a table in a text file: titles before it, lines of dashes, a row of units,
+"""The lines around a table in a text file: titles before it, lines of dashes, a row of units,
 repeated names, totals and notes at its end.
 
-Each function takes UTF-8 text and gives it back without that, with as many lines as before, so that
+Each function takes UTF-8 text and gives it back without them, with as many lines as before, so that
 rows keep their numbers in messages. What is left out is said in `notes`.
 """
 

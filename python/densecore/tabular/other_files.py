@@ -32,7 +32,7 @@ _TITLES = 50
 
 
 def ending_of(path: str) -> str:
-    """What a file's name ends with, without what says that it is packed."""
+    """The ending of a file's name, without that of a packed file."""
     name = path.lower()
     for packed in (".gz", ".bz2", ".xz"):
         name = name.removesuffix(packed)

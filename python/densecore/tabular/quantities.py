@@ -118,7 +118,7 @@ class Phrase:
 
 
 def phrase(text: str) -> Phrase | None:
-    """What a text says, None when it is no phrase of a number."""
+    """The number that a text states, None when it is no phrase of a number."""
     cell = text.strip().casefold().translate(_SAME)
     for sign, spelled in _VULGAR.items():
         cell = cell.replace(sign, " " + spelled).strip()

@@ -173,7 +173,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Kind:
-    """What some networks of a recipe have in place of what the others have.
+    """The settings of some networks of a recipe, in place of those of the others.
 
     Attributes
     ----------

@@ -118,7 +118,8 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 
     Parameters
     ----------
-    x, y, sample_weight : arrays or structures of them
+    x : array or structure of arrays
+    y, sample_weight : array or structure of arrays, optional
     """
     if y is None:
         return (x,) if isinstance(x, tuple | list) else x
