@@ -59,7 +59,7 @@ def _axis(x: Any, given: Any, what: str = "dim") -> int:
 
 
 def call(reader: "GraphReader", name: str, taken: list[Any], options: Options) -> Any:
-    """What a function or a method makes of symbols.
+    """A function or a method applied to symbols.
 
     Raises
     ------
@@ -249,7 +249,7 @@ def _reduced(kind: str) -> Callable[[list[Any], Options], Any]:
 
 
 def _cosines(taken: list[Any], options: Options) -> Any:
-    """Of vectors; PyTorch's smallest product of lengths, 1e-8, is Keras's 1e-12 here."""
+    """The cosine of vectors; for PyTorch's smallest product of lengths, 1e-8, Keras's 1e-12."""
     dim = _option(taken, options, 2, "dim", 1)
     if len(taken[0].row) != 1 or len(taken[1].row) != 1 or _axis(taken[0], dim) != 1:
         raise ValueError(f"found dim={dim} of rows of shape {taken[0].row}, wanted vectors")

@@ -68,7 +68,7 @@ class GraphReader:
         self._of_numbers: dict[tuple[Any, ...], layers.Layer] = {}
 
     def module(self, place: str, module: "nn.Module", given: Sequence[Any]) -> list[Any]:
-        """What a module makes of symbols; one that is called again has the same layers.
+        """A module applied to symbols; one that is called again has the same layers.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class GraphReader:
         if kind == "Permute":
             return [layers.Permute(module.dims)]
         if kind == "Pool":
-            return [_POOLS[module.kind](module.keepdims)]
+            return [_POOLS[module.kind](keepdims=module.keepdims)]
         if kind == "Zeros":
             return [Zeros()]
         if kind == "Element":
@@ -156,7 +156,7 @@ class GraphReader:
         return layer
 
     def layer_graph(self, place: str, module: "nn.Module", given: Sequence[Any]) -> list[Any]:
-        """What a graph of this package makes of symbols."""
+        """A graph of this package applied to symbols."""
         values = dict(zip(module.inputs, given, strict=True))
         for key, taken, made in module.calls:
             where = f"{place}.{key}" if place else key

@@ -4,15 +4,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import layers
+from .._base.dtypes import DTYPES, Array
 from ..activations import Activation
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Array = NDArray[Any]
 
 # What PyTorch calls the modules that wrap others one after another, and those without effect.
 CONTAINERS = ("Sequential", "ModuleList")
@@ -35,25 +34,20 @@ def array_of(place: str, tensor: "Tensor") -> Array:
         It is of another type than float32 or float64.
     """
     kind = str(tensor.dtype).removeprefix("torch.")
-    if kind not in ("float32", "float64"):
+    if kind not in DTYPES:
         raise ValueError(
-            f"{place}: found numbers of {kind}, wanted float32 or float64 (module.float() or "
+            f"{place}: found numbers of {kind}, wanted {' or '.join(DTYPES)} (module.float() or "
             "module.double() converts them)"
         )
     return np.asarray(tensor.detach().cpu().numpy())
 
 
-def _last_axis(place: str, module: "nn.Module") -> None:
-    if module.dim not in (1, -1, None):  # None: 1 for vectors
-        raise ValueError(f"{place}: found dim={module.dim}, wanted 1 or -1 (the features)")
-
-
-def _softmax(name: str) -> Callable[[str, Any], Activation]:
-    def make(place: str, module: "nn.Module") -> Activation:
-        _last_axis(place, module)
-        return Activation(name)
-
-    return make
+def _axis(place: str, module: "nn.Module") -> int:
+    """The axis of a softmax, as Keras counts it too; whether it is the last one, the rows show."""
+    axis = 1 if module.dim is None else int(module.dim)
+    if axis != -1 and axis < 1:
+        raise ValueError(f"{place}: found dim={axis}, wanted -1 (the features)")
+    return axis
 
 
 class _Between(NamedTuple):
@@ -81,19 +75,14 @@ def _softplus(place: str, module: "nn.Module") -> "Activation | _Between":
     return Activation("softplus")  # above its threshold PyTorch's is x, within 2e-9
 
 
-def _clipped(place: str, module: "nn.Module") -> Activation:
-    return Activation(
-        "relu",
-        negative_slope=module.negative_slope,
-        max_value=module.max_value,
-        threshold=module.threshold,
-    )
+def _own_function(place: str, module: "nn.Module") -> Activation:
+    return Activation(module.name, **module.parameters_)
 
 
 def _threshold(place: str, module: "nn.Module") -> Activation:
-    if module.value != 0:
-        raise ValueError(f"{place}: found value={module.value}, wanted 0")
-    return Activation("relu", threshold=float(module.threshold))
+    return Activation(
+        "threshold", threshold=float(module.threshold), default_value=float(module.value)
+    )
 
 
 def _named(name: str) -> Callable[[str, Any], Activation]:
@@ -101,10 +90,9 @@ def _named(name: str) -> Callable[[str, Any], Activation]:
 
 
 ACTIVATIONS: dict[str, Callable[[str, Any], Activation | _Between]] = {
+    "ActivationFunction": _own_function,  # of to_torch
     "CELU": lambda place, module: Activation("celu", alpha=module.alpha),
-    "ClippedReLU": _clipped,
     "ELU": lambda place, module: Activation("elu", alpha=module.alpha),
-    "Exponential": _named("exponential"),
     "GELU": lambda place, module: Activation("gelu", approximate=module.approximate == "tanh"),
     "Hardshrink": lambda place, module: Activation("hard_shrink", threshold=module.lambd),
     "Hardsigmoid": _named("hard_sigmoid"),
@@ -114,20 +102,17 @@ ACTIVATIONS: dict[str, Callable[[str, Any], Activation | _Between]] = {
         "leaky_relu", negative_slope=module.negative_slope
     ),
     "LogSigmoid": _named("log_sigmoid"),
-    "LogSoftmax": _softmax("log_softmax"),
+    "LogSoftmax": _named("log_softmax"),
     "Mish": _named("mish"),
     "ReLU": _named("relu"),
     "ReLU6": _named("relu6"),
     "SELU": _named("selu"),
     "SiLU": _named("silu"),
     "Sigmoid": _named("sigmoid"),
-    "Softmax": _softmax("softmax"),
+    "Softmax": _named("softmax"),
     "Softplus": _softplus,
     "Softshrink": lambda place, module: Activation("soft_shrink", threshold=module.lambd),
     "Softsign": _named("softsign"),
-    "SparsePlus": _named("sparse_plus"),
-    "SparseSigmoid": _named("sparse_sigmoid"),
-    "Squareplus": lambda place, module: Activation("squareplus", b=module.b),
     "Tanh": _named("tanh"),
     "Tanhshrink": _named("tanh_shrink"),
     "Threshold": _threshold,
@@ -346,7 +331,10 @@ class Reader:
             for key, child in module.named_children():
                 self.read(f"{place}.{key}" if place else key, child)
         elif kind in ACTIVATIONS:
-            self.activate(ACTIVATIONS[kind](f"{place or 'module'} ({kind})", module))
+            where = f"{place or 'module'} ({kind})"
+            self.activate(ACTIVATIONS[kind](where, module))
+            if kind in ("LogSoftmax", "Softmax"):
+                self.layers[-1].axis = _axis(where, module)
         elif kind in LAYERS:
             LAYERS[kind](self, f"{place or 'module'} ({kind})", module)
         elif kind not in WITHOUT_EFFECT:
