@@ -138,7 +138,34 @@ def categories() -> Case:
     return nodes, constants, {"c": (2,), "x": (2,)}, ["y"]
 
 
-@pytest.mark.parametrize("case", [branches, rows_of_vectors, sums_of_vectors, categories])
+def conditions() -> Case:
+    """Choices by comparisons, masks, missing and infinite numbers, lengths of rows, and the mean of
+    members that are stacked before their rows."""
+    nodes = [
+        node("Gemm", "x w b", "z"), node("Mul", "z two", "z2"), node("Greater", "z2 limit", "far"),
+        node("Softplus", "z2", "s"), node("Div", "s two", "s2"), node("Where", "far z s2", "h"),
+        node("Log", "x", "log"), node("IsNaN", "log", "bad"), node("Where", "bad zero log", "l"),
+        node("Equal", "mask zero", "closed"), node("Where", "closed least h", "masked"),
+        node("Div", "x zero", "wide"), node("IsInf", "wide", "up", detect_negative=0),
+        node("Not", "up", "down"), node("Where", "down x two", "u"),
+        node("Softmax", "masked", "p"), node("ReduceL2", "h", "long", axes=[-1]),
+        node("Clip", "long tiny", "length"), node("Shape", "h", "shape"),
+        node("Expand", "length shape", "wider"), node("Div", "h wider", "unit"),
+        node("Unsqueeze", "p first", "p1"), node("Unsqueeze", "unit first", "unit1"),
+        node("Unsqueeze", "l first", "l1"), node("Concat", "p1 unit1 l1", "stack", axis=0),
+        node("ReduceMean", "stack", "y", axes=[0], keepdims=0),
+    ]  # fmt: skip
+    constants = {
+        "w": floats(3, 3), "b": floats(3), "two": np.float32(2), "limit": np.float32(1.5),
+        "zero": np.float32(0), "least": np.float32(-50), "tiny": np.float32(1e-12),
+        "first": np.array([0]),
+    }  # fmt: skip
+    return nodes, constants, {"x": (3,), "mask": (3,)}, ["y", "u"]
+
+
+@pytest.mark.parametrize(
+    "case", [branches, rows_of_vectors, sums_of_vectors, categories, conditions]
+)
 def test_graphs_are_read(case: Callable[[], Case], tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     nodes, constants, inputs, outputs = case()
@@ -147,6 +174,8 @@ def test_graphs_are_read(case: Callable[[], Case], tmp_path: Path) -> None:
     x = {name: floats(20, *row) for name, row in inputs.items()}
     if "c" in x:
         x["c"] = RNG.integers(0, 4, x["c"].shape).astype(np.float32)
+    if "mask" in x:
+        x["mask"] = (x["mask"] > -0.5).astype(np.float32)
     wanted = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, x)
     found = leaves(model.predict(x if len(x) > 1 else x["x"], verbose=0))
     for one, other in zip(found, wanted, strict=True):

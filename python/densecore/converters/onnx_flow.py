@@ -11,6 +11,7 @@ import numpy as np
 from .._base.dtypes import Array
 from .onnx_graph import Graph, Node
 from .onnx_operators import OPERATORS, compute
+from .onnx_rewrites import rewrite
 
 #: What makes a label of probabilities, in skl2onnx's files.
 _DECISIONS = ("ArgMax", "ArgMin", "ArrayFeatureExtractor", "Binarizer", "LabelEncoder", "TopK")
@@ -39,6 +40,7 @@ class Flow:
     """
 
     def __init__(self, graph: Graph) -> None:
+        rewrite(graph)
         self.graph = graph
         self.constants: dict[str, Array] = dict(graph.constants)
         self.classes: list[object] = []

@@ -16,7 +16,7 @@ from .. import layers
 from .._base.dtypes import Array
 from ..layers.lowering import Row
 from .onnx_categories import take_check_of_categories
-from .onnx_elements import NAMES, PAIRS, function_of_elements
+from .onnx_elements import NAMES, PAIRS, choice, function_of_elements
 from .onnx_flow import Flow
 from .onnx_functions import Affine, Made
 from .onnx_graph import Node
@@ -387,6 +387,10 @@ class Reader:
         """Append a function of each element, or of each and a number."""
         values = self.flow.dynamic(node)
         function = function_of_elements(node, self.flow) if len(values) == 1 else None
-        if function is not None:
-            self.add(node, values, self.rows[values[0]], function=function)
-        return function is not None
+        if function is None:
+            function = choice(node, self.flow)
+        row = max((self.rows[name] for name in values), key=math.prod)
+        if function is None or any(self.row(name) not in (row or (1,), (1,)) for name in values):
+            return False
+        self.add(node, values, row, function=function)
+        return True

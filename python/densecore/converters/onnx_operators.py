@@ -107,6 +107,11 @@ def _cast(a: Mapping[str, Any], x: Array) -> Array:
     return np.trunc(x) if a.get("to") in (6, 7) and x.dtype.kind == "f" else x
 
 
+def _is_infinite(a: Mapping[str, Any], x: Array) -> Array:
+    up, down = (bool(a.get(f"detect_{sign}", 1)) for sign in ("positive", "negative"))
+    return np.isinf(x) & (((x > 0) & up) | ((x < 0) & down))
+
+
 def _squeeze(a: Mapping[str, Any], x: Array, *rest: Any) -> Array:
     return np.squeeze(x, _axes(a, rest))
 
@@ -158,6 +163,8 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "HardSwish": lambda a, x: x * np.clip(x / 6 + 0.5, 0, 1),
     "Identity": lambda a, x: x,
     "InstanceNormalization": _instance_normalization,
+    "IsInf": _is_infinite,
+    "IsNaN": lambda a, x: np.isnan(x),
     "LayerNormalization": _layer_normalization,
     "LeakyRelu": lambda a, x: np.where(x > 0, x, a.get("alpha", 0.01) * x),
     "Less": lambda a, x, y: x < y,

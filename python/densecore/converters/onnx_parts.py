@@ -244,8 +244,12 @@ def _gather(reader: "Reader", node: Node) -> list[Part]:
     return [Part(data, output, (len(numbers),), function=function)]
 
 
+def _length(x: Any) -> Any:
+    return np.sqrt(np.sum(np.square(x), axis=-1, keepdims=True))
+
+
 def _reduce(kind: str) -> Callable[["Reader", Node], list[Part]]:
-    """A mean, a sum or the largest: of a row's vectors, or of a vector's elements."""
+    """A mean, a sum, the largest or the length: of a row's vectors, or of a vector's elements."""
 
     def reduce(reader: "Reader", node: Node) -> list[Part]:
         value, output = node.inputs[0], node.outputs[0]
@@ -258,15 +262,17 @@ def _reduce(kind: str) -> Callable[["Reader", Node], list[Part]]:
             reader.fixed(node, row, after)
             return [Part(value, output, after, pool(keepdims=keep))]
         function: Any = np.mean if kind == "mean" else np.sum
-        if len(row) == 2 and axes in ([1], [2]) and kind != "max":
+        if len(row) == 2 and axes in ([1], [2]) and kind in ("mean", "sum"):
             axis = axes[0]
             left = (1 if axis == 1 else row[0], 1 if axis == 2 else row[1])
             after = left if keep else (row[2 - axis],)
             reader.fixed(node, row, after)
             return [Part(value, output, after, function=lambda x: function(x, axis, keepdims=keep))]
-        if len(row) == 1 and axes == [1] and kind in ("mean", "sum"):
+        if len(row) == 1 and axes == [1] and kind != "max":
             one: Row = (1,) if keep else ()
-            return [Part(value, output, one, function=lambda x: function(x, axis=-1))]
+            if kind == "length":
+                return [Part(value, output, one, function=_length)]
+            return [Part(value, output, one, function=lambda x: function(x, -1, keepdims=True))]
         raise ValueError(
             f"{node.place}: found the axes {axes} of rows of shape {row}, wanted axis 1 of "
             "vectors, or one axis of rows (steps, features)"
@@ -279,6 +285,7 @@ def _reduce(kind: str) -> Callable[["Reader", Node], list[Part]]:
 PARTS: Mapping[str, Callable[["Reader", Node], list[Part]]] = {
     "Flatten": _flatten,
     "Gather": _gather,
+    "ReduceL2": _reduce("length"),
     "ReduceMax": _reduce("max"),
     "ReduceMean": _reduce("mean"),
     "ReduceSum": _reduce("sum"),

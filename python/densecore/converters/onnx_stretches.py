@@ -15,6 +15,8 @@ from .onnx_operators import OPERATORS
 _NO_FUNCTIONS = ("Concat", "Gather", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 #: How many nodes after one are looked at.
 FOLLOWING = 160
+# Rows of finite numbers do not show what follows from these.
+_NOT_FINITE = ("IsInf", "IsNaN")
 # All functions of so many nodes are tried, and the longest of the longer ones.
 _SHORT, _LONG, _TRIED = 14, 80, 6
 
@@ -63,6 +65,7 @@ def _stretches(flow: Flow, value: str, following: Sequence[Node]) -> list[tuple[
     for place, node in enumerate(following):
         names = flow.dynamic(node)
         known = node.operator in OPERATORS and node.domain in ("", "ai.onnx")
+        known &= node.operator not in _NOT_FINITE
         if not names or not known or not all(name in reached for name in names):
             continue
         places[place] = node

@@ -240,7 +240,9 @@ def _reduced(kind: str) -> Callable[[list[Any], Options], Any]:
                 f"found {kind} along {given} of rows of shape {x.row}, wanted vectors, or one axis "
                 "of rows (steps, features)"
             )
-        result = np.mean(x, axis=-1) if kind == "mean" else np.sum(x, axis=-1)
+        # Kept: what Python computes of it has an axis of features, too.
+        function = np.mean if kind == "mean" else np.sum
+        result = function(x, axis=-1, keepdims=True)
         return result if keep else _as_number(result)
 
     return reduce
