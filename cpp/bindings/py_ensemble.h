@@ -29,7 +29,7 @@ class PyEnsemble : public TypedObject<T> {
 
   UseMark& mark() { return mark_; }
 
-  // What follows is refused while another thread uses the ensemble: a member that is in training
+  // The following is refused while another thread uses the ensemble: a member that is in training
   // has its parameters and its optimizer's state elsewhere.
   py::array parameters() const {
     mark_.check_free();
@@ -186,7 +186,7 @@ class PyEnsemble : public TypedObject<T> {
   }
 
  private:
-  // What was read, with the copies that it refers to.
+  // The arrays that were read, with the copies that they refer to.
   struct Lists {
     typename Ensemble<T>::Members members;
     std::vector<std::vector<std::int32_t>> labels;

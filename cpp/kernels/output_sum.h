@@ -34,7 +34,7 @@ struct PerElement {
   V load(index_t j) const { return V::load(data + (j & mask)); }
 };
 
-// What the sums of all losses have in common: where terms are, in which order they are added.
+// The sums that all losses share: where terms are, in which order they are added.
 template <class V>
 struct TermSum {
   using T = typename V::T;

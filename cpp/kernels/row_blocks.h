@@ -141,7 +141,7 @@ struct AsColumns {
     V of_row(const T* values) const { return V::load(values); }
   };
 
-  // What the compiler cannot see: it would warn of columns outside the buffer.
+  // The compiler cannot see these limits, and would warn of columns outside the buffer.
   void assume_narrow() const {
     if (cols < 1 || cols > narrow_cols || height > V::width) __builtin_unreachable();
   }

@@ -120,7 +120,7 @@ struct TinyWholeUpdate {
     decay = 1 - values[0] * u.weight_decay;
   }
 
-  // What the penalties add to the loss.
+  // The penalties' part of the loss.
   [[gnu::noinline]] double penalty() const {
     double sum = 0;
     for_each_tiny_array(p, [&](index_t row, index_t rows, int l, int array) {

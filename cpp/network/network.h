@@ -142,7 +142,7 @@ class Network {
   void commit() {
     for (Layer<T>* const layer : others_) layer->commit(pass_);
   }
-  // What parts of a batch exchange instead of gradients of tables: see `EmbeddingTables`.
+  // The rows that parts of a batch exchange instead of gradients of tables: see `EmbeddingTables`.
   // `add_table_rows` makes the gradients of the whole batch's rows.
   index_t table_columns() const { return embedding_tables_.columns(); }
   index_t table_rows() const { return embedding_tables_.kept_rows(); }
@@ -185,7 +185,7 @@ class Network {
   void train_rows(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                   const index_t* order, index_t steps, OptimizerState<T>& optimizer, LossSum& total,
                   T* outputs);
-  // What an objective's single steps have in common, and whether that still holds.
+  // The arguments that an objective's single steps share, and whether they are still right.
   RowStep<T> row_step(const Objective<T>& objective, const OptimizerState<T>& optimizer);
   bool is_current(const RowStep<T>& step, const OptimizerState<T>& optimizer) const {
     return step.layers_version == layers_version_ &&
@@ -468,10 +468,10 @@ class Network {
   }
 
   void layers_changed();
-  // What the graph says of gradients: in which order they are added, and where they are kept.
+  // The plan of a graph's gradients: in which order they are added, and where they are kept.
   void plan_gradients();
   TinyTraining<T> tiny_training(const Objective<T>& objective) const;
-  // What dropout multiplies single rows with, for steps first, first + 1, ... of `train_rows`.
+  // The factors of dropout for single rows, for steps first, first + 1, ... of `train_rows`.
   void draw_factors(std::int64_t first, index_t steps);
 
   NetworkSpec spec_;
