@@ -174,6 +174,25 @@ def test_states_that_have_decayed_are_zero(dtype: str, level: str) -> None:
         assert (m[4:] != 0).all()
 
 
+@pytest.mark.parametrize("loss", ["mean_squared_error", "sparse_categorical_crossentropy"])
+@pytest.mark.parametrize("each_x", [False, True])
+@pytest.mark.parametrize("each_y", [False, True])
+def test_steps_of_shared_and_own_rows(each_x: bool, each_y: bool, loss: str, dtype: str) -> None:
+    sparse = loss.startswith("sparse")
+    layers = [(4, "tanh", True), (3, "softmax" if sparse else "linear", True)]
+    problem = Problem(layers, (loss, False), rates(37, "adam"), dtype)
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        x = rng.normal(size=(37, 1, 5) if each_x else (1, 5)).astype(dtype)
+        shape = (37, 1) if each_y else (1,)
+        y = rng.integers(0, 3, shape) if sparse else rng.normal(size=(*shape, 3)).astype(dtype)
+        losses = problem.many.train_on_batch(x, y, None)
+        for i, network in enumerate(problem.alone):
+            own = (x[i] if each_x else x, y[i] if each_y else y)
+            assert losses[i] == network.train_on_batch(*own, None)
+    problem.compare()
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_steps_of_single_rows(optimizer: str, dtype: str, level: str) -> None:
     layers = [(4, "sigmoid", True), (3, "softmax", True)]

@@ -152,10 +152,10 @@ struct TinyNetwork {
     TinyExtra<T> extra;
     Rows weight, bias;
     TinyRows<V, true> transposed;
-    bool turned = false;  // whether that is what the update knows, and `weight` is made of it
-    V z, a, factor;       // the factor is dropout's
-    V lanes;              // 1 in the lanes of the units, else 0
-    const T* in;          // the `out` of the layer below
+    bool turned;  // whether that is what the update knows, and `weight` is made of it; with extras
+    V z, a, factor;  // the factor is dropout's
+    V lanes;         // 1 in the lanes of the units, else 0
+    const T* in;     // the `out` of the layer below
     // a after dropout, and dC/dz: of these the elements are wanted.
     alignas(sizeof(V)) T out[V::width];
     alignas(sizeof(V)) T delta[V::width];
@@ -183,7 +183,7 @@ struct TinyNetwork {
       Layer& layer = layers[l];
       layer.in = l == 0 ? nullptr : layers[l - 1].out;
       const RowLayer& s = layer.shape = p.layers[l];
-      if (extras) layer.extra = p.extras[l];
+      if (extras) layer.extra = p.extras[l], layer.turned = is_turned(p, l);
       layer.lanes = select(less(V::load(lane_numbers<T>), V::set(static_cast<T>(s.units))),
                            V::set(1), V::set(0));
       layer.weight = {many ? take(tiny_rows_of(p, l)) : p.parameters + s.weight, s.units};
@@ -199,8 +199,7 @@ struct TinyNetwork {
     for (int l = 1; l < count; ++l) {
       const RowLayer& s = layers[l].shape;
       layers[l].transposed = {next, s.inputs};
-      if (extras && is_turned(p, l)) {
-        layers[l].turned = true;
+      if (extras && layers[l].turned) {
         layers[l].transposed.data = layers[l].weight.data;
         layers[l].weight.data = next;
         tiny_transpose<V>(s.units, layers[l].transposed.data, next);
