@@ -179,15 +179,28 @@ def test_any_number_of_ranks_gives_the_bits_of_one_process(
                 np.testing.assert_allclose(found[key], values, rtol=1e-12)
 
 
-@pytest.mark.parametrize("units", [10, 300])
-def test_batch_normalisation_sees_all_ranks(units: int) -> None:
+def normalized_vectors(dtype: str = "float32") -> dc.Sequential:
+    """Rows of two vectors, which are normalised as rows are."""
+    model = dc.Sequential(
+        [dc.Input(4), layers.Reshape((2, 2)), dc.Dense(6, "tanh"), layers.BatchNormalization(),
+         layers.Flatten(), dc.Dense(1)],
+        seed=1, dtype=dtype,
+    )  # fmt: skip
+    model.compile(dc.optimizers.SGD(0.01, momentum=0.9), "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: normalized(10), lambda: normalized(300), normalized_vectors]
+)
+def test_batch_normalisation_sees_all_ranks(make: Any) -> None:
     x, y, _ = plain_data(330)
     how: dict[str, Any] = {"batch_size": 110, "epochs": 2, "verbose": 0}
-    alone = normalized(units)
+    alone = make()
     history = alone.fit(x, y, **how).history
 
     def train(comm: Threads) -> tuple[bytes, Any, Any]:
-        model = normalized(units)
+        model = make()
         found = model.fit(x, y, comm=comm, **how).history
         return state(model), found, [array.copy() for array in model.weights]
 

@@ -312,3 +312,19 @@ def test_what_heads_cannot_do_is_refused_by_name() -> None:
     out = np.empty((4, network.parameter_count))
     with pytest.raises(ValueError, match="sample_gradients: found a model with a loss for each"):
         network.sample_gradients(x, y, out)
+
+
+def test_rows_have_their_weights_beside_a_loss_of_python() -> None:
+    """A loss of the core, whose rows another output's function had made one number."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(15, 3))
+    y = [rng.normal(size=(15, 2)), rng.integers(0, 2, (15, 2))]
+    weights = [rng.uniform(0, 2, 15), rng.uniform(0, 2, 15)]
+    first = dc.Input((3,))
+    outputs = [dc.Dense(2)(first), dc.Dense(2, "sigmoid")(first)]
+    model = dc.Model(first, outputs, dtype="float64", seed=0)
+    found = []
+    for loss in ("mse", lambda true, out: dc.ops.mean(dc.ops.square(true - out), axis=-1)):
+        model.compile("sgd", [loss, "binary_crossentropy"])
+        found.append(model.test_on_batch(x, y, weights))
+    assert found[1] == pytest.approx(found[0], rel=1e-9)

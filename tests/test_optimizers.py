@@ -287,3 +287,28 @@ def test_older_words_are_taken_with_a_warning() -> None:
     assert optimizers.Adam(loss_scale_factor=None, jit_compile=False).learning_rate == 0.001
     with pytest.raises(TypeError, match="adam: found the argument 'loss_scale_factor', wanted"):
         optimizers.Adam(loss_scale_factor=2.0)
+
+
+@pytest.mark.parametrize("rows", [4, 40])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: [dc.Input(3), dc.Dense(4, "tanh"), dc.Dense(2)],
+        lambda: [dc.Input(3), dc.layers.BatchNormalization(), dc.Dense(2)],
+        lambda: [dc.Input(3), dc.Dense(300, "relu"), dc.Dense(300, "relu"), dc.Dense(2)],
+    ],
+)
+def test_parameters_become_their_average_on_every_path_of_a_step(make: Any, rows: int) -> None:
+    """Layer by layer, as batch normalisation makes a network go, they had kept their values."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(rows, 3)), rng.normal(size=(rows, 2))
+    found = []
+    for options in ({}, {"use_ema": True, "ema_momentum": 0.75, "ema_overwrite_frequency": 2}):
+        model = dc.Sequential(make(), seed=1, dtype="float64")
+        model.compile(optimizers.SGD(0.1, **options), "mse")
+        model.train_on_batch(x, y)
+        first = model.parameters.copy()
+        model.train_on_batch(x, y)
+        found.append((first, model.parameters.copy()))
+    (first, second), (_, averaged) = found
+    np.testing.assert_allclose(averaged, 0.75 * first + 0.25 * second, rtol=1e-12)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import densecore as dc
 from densecore import schedules as s
 
 ALL: list[Any] = [
@@ -142,7 +143,10 @@ def test_functions_and_ones_own_classes() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -0.1])
 def test_rates_are_checked(bad: float) -> None:
     with pytest.raises(ValueError, match=r"found the rate .* for step 7, wanted a finite number"):
-        s.rates(lambda step: bad if step == 7 else 0.0, 5, 4)
+        s.rates(lambda step: bad if step == 7 else 0.0, 7, 4)
+    # A step that may never come is asked for again when it comes.
+    found = s.rates(lambda step: bad if step == 7 else 0.0, 5, 4)
+    assert np.isnan(found).tolist() == [False, False, True, False]
     assert s.rates(lambda step: 0.0, 5, 2).tolist() == [0, 0]
 
 
@@ -150,7 +154,20 @@ def test_rates_are_checked(bad: float) -> None:
 def test_rates_are_numbers(bad: Any) -> None:
     kind = ValueError if isinstance(bad, int) else TypeError  # an integer that no float holds
     with pytest.raises(kind, match=r": found .* for step 7, wanted a finite number >= 0"):
-        s.rates(lambda step: bad if step == 7 else 0.0, 5, 4)
+        s.rates(lambda step: bad if step == 7 else 0.0, 7, 4)
+    assert np.isnan(s.rates(lambda step: bad if step == 7 else 0.0, 6, 2)[1])
+
+
+def test_schedules_may_go_astray_after_the_last_step() -> None:
+    """A polynomial decay that is negative, or complex, beyond the steps that it was made for."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 2)), rng.normal(size=40)
+    for power in (1.0, 0.9):
+        model = dc.Sequential([dc.Input(2), dc.Dense(1)], seed=0)
+        model.compile(dc.optimizers.SGD(lambda step, p=power: 0.1 * (1 - step / 10) ** p), "mse")
+        model.fit(x, y, epochs=1, batch_size=4, verbose=0)
+        with pytest.raises((ValueError, TypeError), match="for step 11, wanted a finite number"):
+            model.fit(x, y, epochs=1, batch_size=4, verbose=0)
 
 
 @pytest.mark.parametrize(

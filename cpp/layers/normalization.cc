@@ -76,14 +76,14 @@ View part(const View& view, index_t group, index_t cols, index_t more = 0) {
 
 template <class T>
 ScaleAndCenter<T>::ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& spec,
-                                  const char* gamma, const char* beta)
+                                  const char* gamma, const char* beta, index_t steps)
     : Layer<T>(place, spec),
       scale_(gamma != nullptr),
       center_(beta != nullptr),
       ones_(constant<T>(this->units(), 1)),
       zeros_(constant<T>(this->units(), 0)) {
-  if (scale_) this->add_parameters(gamma, 0, this->units(), spec, 0);
-  if (center_) this->add_parameters(beta, 0, this->units(), spec, 1);
+  if (scale_) this->add_parameters(gamma, 0, this->units() / steps, spec, 0);
+  if (center_) this->add_parameters(beta, 0, this->units() / steps, spec, 1);
 }
 
 template <class T>
@@ -158,12 +158,25 @@ void GroupNormalization<T>::check(const LayerSpec& spec, const Widths& inputs) {
 }
 
 template <class T>
+void BatchNormalization<T>::check(const LayerSpec& spec, const Widths& inputs) {
+  const index_t steps = spec.whole_number("steps"), width = inputs.front();
+  if (width % steps != 0)
+    throw std::invalid_argument("found " + std::to_string(width) + " units in " +
+                                std::to_string(steps) + " vectors, wanted vectors of equal size");
+}
+
+template <class T>
 BatchNormalization<T>::BatchNormalization(const LayerPlace<T>& place, const LayerSpec& spec)
-    : ScaleAndCenter<T>(place, spec),
+    : ScaleAndCenter<T>(place, spec, spec.flag("scale") ? "gamma" : nullptr,
+                        spec.flag("center") ? "beta" : nullptr, spec.whole_number("steps")),
       epsilon_(spec.number("epsilon")),
       momentum_(spec.number("momentum")),
+      steps_(spec.whole_number("steps")),
+      features_(this->units() / steps_),
       moving_mean_(this->add_state("moving_mean", 0)),
-      moving_variance_(this->add_state("moving_variance", 1)) {
+      moving_variance_(this->add_state("moving_variance", 1)),
+      gammas_(constant<T>(steps_ == 1 ? 0 : this->units(), 1)),
+      betas_(constant<T>(steps_ == 1 ? 0 : this->units(), 0)) {
   for (AlignedBuffer<T>* buffer : {&mean_, &variance_, &inverse_, &factor_, &mean_g_, &mean_gn_})
     *buffer = constant<T>(this->units(), 0);
 }
@@ -176,23 +189,46 @@ void BatchNormalization<T>::begin(const Pass& pass, const T* parameters, MatrixV
     add_chunks(table, x.rows, cols, sums_, mean_.data(), [&](index_t begin, index_t end, T* out) {
       table.column_sum(end - begin, cols, x.row(begin), x.stride, false, out);
     });
-    divide(mean_.data(), cols, x.rows);
+    fold(mean_.data());
+    divide(mean_.data(), features_, x.rows * steps_);
+    repeat(mean_.data());
     add_chunks(table, x.rows, cols, sums_, variance_.data(),
                [&](index_t begin, index_t end, T* out) {
                  table.normalization.column_squares(end - begin, cols, x.row(begin), x.stride,
                                                     mean_.data(), out);
                });
-    divide(variance_.data(), cols, x.rows);
+    fold(variance_.data());
+    divide(variance_.data(), features_, x.rows * steps_);
   } else {
-    std::copy_n(moving_mean_->data(), cols, mean_.data());
-    std::copy_n(moving_variance_->data(), cols, variance_.data());
+    std::copy_n(moving_mean_->data(), features_, mean_.data());
+    std::copy_n(moving_variance_->data(), features_, variance_.data());
+    repeat(mean_.data());
   }
+  repeat(variance_.data());
   find_factors(parameters);
 }
 
 template <class T>
+void BatchNormalization<T>::fold(T* sums) const {
+  for (index_t step = 1; step < steps_; ++step)
+    this->table_->add(features_, sums + step * features_, sums);
+}
+
+template <class T>
+void BatchNormalization<T>::repeat(T* values) const {
+  for (index_t step = 1; step < steps_; ++step)
+    std::copy_n(values, features_, values + step * features_);
+}
+
+template <class T>
 void BatchNormalization<T>::find_factors(const T* parameters) {
-  const T* const gamma = this->gamma(parameters);
+  if (steps_ > 1) {
+    std::copy_n(this->gamma(parameters), features_, gammas_.data());
+    std::copy_n(this->beta(parameters), features_, betas_.data());
+    repeat(gammas_.data());
+    repeat(betas_.data());
+  }
+  const T* const gamma = gammas(parameters);
   for (index_t j = 0; j < this->units(); ++j) {
     inverse_.data()[j] =
         static_cast<T>(1 / std::sqrt(static_cast<double>(variance_.data()[j]) + epsilon_));
@@ -204,8 +240,8 @@ template <class T>
 void BatchNormalization<T>::forward(const Pass&, const T* parameters,
                                     const LayerRows<T>& rows) const {
   this->table_->normalization.columns(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
-                                      mean_.data(), inverse_.data(), this->gamma(parameters),
-                                      this->beta(parameters), rows.kept.data, rows.kept.stride,
+                                      mean_.data(), inverse_.data(), gammas(parameters),
+                                      betas(parameters), rows.kept.data, rows.kept.stride,
                                       rows.a.data, rows.a.stride);
 }
 
@@ -214,8 +250,9 @@ void BatchNormalization<T>::parameter_gradient(const Pass& pass, const LayerRows
                                                MatrixView<const T> g, bool accumulate,
                                                T* gradients) {
   if (!by_batch(pass)) {
-    if (this->trainable)
-      ScaleAndCenter<T>::parameter_gradient(pass, rows, g, accumulate, gradients);
+    for (index_t step = 0; this->trainable && step < steps_; ++step)
+      this->add_gradients(part(rows.kept, step, features_), part(g, step, features_), 0,
+                          accumulate || step > 0, gradients);
     return;
   }
   // The whole batch at once: the gradient of the input needs these sums, too.
@@ -228,9 +265,12 @@ void BatchNormalization<T>::parameter_gradient(const Pass& pass, const LayerRows
         table.normalization.column_product_sum(end - begin, g.cols, g.row(begin), g.stride,
                                                rows.kept.row(begin), rows.kept.stride, false, out);
       });
+  for (AlignedBuffer<T>* sums : {&mean_g_, &mean_gn_}) fold(sums->data());
   take_gradients(mean_gn_.data(), mean_g_.data(), accumulate, gradients);
-  divide(mean_g_.data(), g.cols, g.rows);
-  divide(mean_gn_.data(), g.cols, g.rows);
+  for (AlignedBuffer<T>* sums : {&mean_g_, &mean_gn_}) {
+    divide(sums->data(), features_, g.rows * steps_);
+    repeat(sums->data());
+  }
 }
 
 template <class T>
@@ -238,9 +278,9 @@ void BatchNormalization<T>::take_gradients(const T* gamma, const T* beta, bool a
                                            T* gradients) const {
   const auto take = [&](const T* from, index_t offset) {
     if (accumulate)
-      this->table_->add(this->units(), from, gradients + offset);
+      this->table_->add(features_, from, gradients + offset);
     else
-      std::copy_n(from, this->units(), gradients + offset);
+      std::copy_n(from, features_, gradients + offset);
   };
   if (this->scale_) take(gamma, this->parameters().front().offset);
   if (this->center_) take(beta, this->parameters().back().offset);
@@ -256,7 +296,9 @@ void BatchNormalization<T>::begin_shared(const Pass&, const T* parameters, Matri
     sum_leaves(table, shared, cols, cols, sums_, leaf_sums_.data(), sum);
     add_leaves_up(table, shared, cols, leaf_sums_.data());
     std::copy_n(leaf_sums_.data(), cols, out.data());
-    divide(out.data(), cols, shared.rows);
+    fold(out.data());
+    divide(out.data(), features_, shared.rows * steps_);
+    repeat(out.data());
   };
   mean_of(mean_, [&](index_t begin, index_t end, T* out) {
     table.column_sum(end - begin, cols, x.row(begin), x.stride, false, out);
@@ -284,13 +326,16 @@ void BatchNormalization<T>::gradient_shared(const Pass&, const LayerRows<T>& row
         table.normalization.column_product_sum(end - begin, cols, g.row(begin), g.stride,
                                                rows.kept.row(begin), rows.kept.stride, false, out);
       });
+  for (index_t i = 0; i < 2 * shared.leaves(); ++i) fold(sums + i * cols);
   for (index_t i = 0; i < shared.leaves(); ++i)
     take_gradients(sums + (2 * i + 1) * cols, sums + 2 * i * cols, accumulate, shared.gradients(i));
   add_leaves_up(table, shared, 2 * cols, sums);
   std::copy_n(sums, cols, mean_g_.data());
   std::copy_n(sums + cols, cols, mean_gn_.data());
-  divide(mean_g_.data(), cols, shared.rows);
-  divide(mean_gn_.data(), cols, shared.rows);
+  for (AlignedBuffer<T>* found : {&mean_g_, &mean_gn_}) {
+    divide(found->data(), features_, shared.rows * steps_);
+    repeat(found->data());
+  }
 }
 
 template <class T>
@@ -307,12 +352,16 @@ template <class T>
 void BatchNormalization<T>::commit(const Pass& pass) {
   if (!by_batch(pass)) return;
   const auto average = this->table_->gradients.average;
-  average(this->units(), momentum_, mean_.data(), moving_mean_->data());
-  average(this->units(), momentum_, variance_.data(), moving_variance_->data());
+  average(features_, momentum_, mean_.data(), moving_mean_->data());
+  average(features_, momentum_, variance_.data(), moving_variance_->data());
 }
 
 template <class T>
 JetRule<T> BatchNormalization<T>::jet_rule() const {
+  if (steps_ > 1)
+    throw std::invalid_argument(
+        "batch_normalization: found rows of several vectors, wanted rows of one: derivatives of "
+        "others are not known");
   JetRule<T> rule = this->jet_rule_of(JetKind::columns);
   for (index_t j = 0; j < this->units(); ++j) {
     rule.mean.push_back(moving_mean_->data()[j]);

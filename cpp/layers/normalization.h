@@ -31,8 +31,9 @@ class ScaleAndCenter : public Layer<T> {
   ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& spec)
       : ScaleAndCenter(place, spec, spec.flag("scale") ? "gamma" : nullptr,
                        spec.flag("center") ? "beta" : nullptr) {}
+  // The row may be several vectors, `steps`, which have the same gamma and beta.
   ScaleAndCenter(const LayerPlace<T>& place, const LayerSpec& spec, const char* gamma,
-                 const char* beta);
+                 const char* beta, index_t steps = 1);
 
   const T* gamma(const T* parameters) const {
     return scale_ ? parameters + this->parameters()[0].offset : ones_.data();
@@ -147,15 +148,22 @@ class UnitNormalization : public RowNormalization<T> {
 
 // Ioffe & Szegedy, Batch normalization, 2015: as above with the mean and variance of the column,
 // over the batch in training, else their moving averages. A layer that is not trainable uses the
-// latter in training too, as in Keras. Sample weights do not count here, as in Keras.
+// latter in training too, as in Keras. Sample weights do not count here, as in Keras. A row may be
+// several vectors, one after another (`steps`): then each of them counts as a row.
 template <class T>
 class BatchNormalization : public ScaleAndCenter<T> {
  public:
   static constexpr char kind_name[] = "batch_normalization";
-  static constexpr auto numbers = std::to_array<LayerNumber>({{"epsilon", 1e-3, 0, 1e30},
-                                                              flag("scale", true),
-                                                              flag("center", true),
-                                                              {"momentum", 0.99, 0, 1}});
+  static constexpr auto numbers =
+      std::to_array<LayerNumber>({{"epsilon", 1e-3, 0, 1e30},
+                                  flag("scale", true),
+                                  flag("center", true),
+                                  {"momentum", 0.99, 0, 1},
+                                  whole_number("steps", 1, 1, max_width)});
+  static index_t parameter_count_of(const LayerSpec& spec, const Widths& inputs) {
+    return ScaleAndCenter<T>::parameter_count_of(spec, inputs) / spec.whole_number("steps");
+  }
+  static void check(const LayerSpec& spec, const Widths& inputs);
 
   BatchNormalization(const LayerPlace<T>& place, const LayerSpec& spec);
 
@@ -184,11 +192,25 @@ class BatchNormalization : public ScaleAndCenter<T> {
   bool by_batch(const Pass& pass) const { return pass.training && this->trainable; }
   // From the mean and the variance of the pass.
   void find_factors(const T* parameters);
+  // Adds sums of the columns of all vectors of a row up, in those of the first one.
+  void fold(T* sums) const;
+  // Copies what is there of the first vector's columns to those of the others.
+  void repeat(T* values) const;
+  // gamma and beta of all columns.
+  const T* gammas(const T* parameters) const {
+    return steps_ == 1 ? this->gamma(parameters) : gammas_.data();
+  }
+  const T* betas(const T* parameters) const {
+    return steps_ == 1 ? this->beta(parameters) : betas_.data();
+  }
   // The gradients of gamma and beta, of all columns.
   void take_gradients(const T* gamma, const T* beta, bool accumulate, T* gradients) const;
 
   double epsilon_, momentum_;
-  std::shared_ptr<AlignedBuffer<T>> moving_mean_, moving_variance_;
+  index_t steps_, features_;  // vectors of a row, and columns of each
+  std::shared_ptr<AlignedBuffer<T>> moving_mean_, moving_variance_;  // in the first features_
+  // Of several vectors: gamma and beta of all columns, as of the last pass.
+  AlignedBuffer<T> gammas_, betas_;
   // Forward: mean, variance, 1 / deviation, gamma / deviation. Backward: means of g
   // and of g * normalised.
   AlignedBuffer<T> mean_, variance_, inverse_, factor_, mean_g_, mean_gn_, sums_, leaf_sums_;

@@ -44,7 +44,9 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   // Whether the whole gradient is wanted before any parameter is updated.
   // A moving average takes all rows of a table; an update during the pass only those it uses.
   const bool averaged = !embedding_tables_.empty() && !optimizer.simple();
-  const bool whole = array_steps_ || shared_ || averaged || optimizer.wants_whole_gradient();
+  // Parameters become their averages after the last update of a step.
+  const bool whole = array_steps_ || shared_ || averaged || optimizer.wants_whole_gradient() ||
+                     optimizer.settings()->gradient_steps().ema_overwrite > 0;
   const bool descent = !keep_gradients && optimizer.descends() && !array_steps_ && !shared_;
   const double factor = penalty_factor(sum.weight);
   const double penalized = penalized_ ? factor * penalty() : 0;

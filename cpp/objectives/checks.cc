@@ -44,13 +44,15 @@ template <class T>
 void check_targets(const LossEntry<T>& loss, MatrixView<const T> values) {
   const double unbounded = std::numeric_limits<double>::infinity();
   if (loss.lowest_target == -unbounded && loss.highest_target == unbounded) return;
+  // What rounding has left of a limit is meant to be the limit.
+  const double rounding = 1e-6;
   // Without gaps between its rows it is one long row.
   const bool gapless = values.stride == values.cols;
   const index_t n = gapless ? values.rows * values.cols : values.cols;
   index_t i = n, row = 0;
   for (; row < (gapless ? std::min<index_t>(values.rows, 1) : values.rows); ++row) {
-    i = first_outside(values.row(row), n, static_cast<T>(loss.lowest_target),
-                      static_cast<T>(loss.highest_target));
+    i = first_outside(values.row(row), n, static_cast<T>(loss.lowest_target - rounding),
+                      static_cast<T>(loss.highest_target + rounding));
     if (i < n) break;
   }
   if (i == n) return;

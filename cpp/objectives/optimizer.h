@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <string>
@@ -76,8 +77,10 @@ class OptimizerSettings {
   struct Rates {
     std::int64_t first;
     std::vector<double> values;
+    // A NaN is a rate that the schedule could not give beforehand: it is asked again at its step.
     bool has(std::int64_t step) const {
-      return step >= first && step - first < static_cast<std::int64_t>(values.size());
+      if (step < first || step - first >= static_cast<std::int64_t>(values.size())) return false;
+      return !std::isnan(values[static_cast<std::size_t>(step - first)]);
     }
   };
   // ForkLock protects the two pointers. It is not held during a call of the schedule, which may

@@ -10,22 +10,15 @@ from ._autodiff.traced import plain
 from ._base import unsupported
 from ._base.dtypes import floatx as floatx
 from ._base.dtypes import set_floatx as set_floatx
+from .config import backend as backend
+from .config import image_data_format as image_data_format
+from .layers.symbols import is_keras_tensor as is_keras_tensor
 from .utils import clear_session as clear_session
-
-
-def backend() -> str:
-    """The name of the library that computes: ``"densecore"``."""
-    return "densecore"
 
 
 def epsilon() -> float:
     """The small number that keeps logarithms and quotients finite."""
     return 1e-7
-
-
-def image_data_format() -> str:
-    """``"channels_last"``: how programs that ask lay an image out, which is a row here."""
-    return "channels_last"
 
 
 # Older name → that in densecore.ops; those that have the same name are in `_SAME`.
@@ -83,6 +76,9 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
     return np.where(plain(condition), *chosen)
 
 
+is_tensor = ops.is_tensor
+
+
 def set_value(x: Any, value: Any) -> None:
     """``x.assign(value)``: of an optimizer's learning rate, or an array."""
     if hasattr(x, "assign"):
@@ -93,7 +89,8 @@ def set_value(x: Any, value: Any) -> None:
 
 _OWN = [
     "backend", "batch_dot", "batch_flatten", "clear_session", "epsilon", "flatten", "floatx",
-    "image_data_format", "l2_normalize", "set_floatx", "set_value", "switch",
+    "image_data_format", "is_keras_tensor", "is_tensor", "l2_normalize", "set_floatx", "set_value",
+    "switch",
 ]  # fmt: skip
 __all__ = [*_OWN, *_FUNCTIONS]
 

@@ -78,5 +78,20 @@ def enable_interactive_logging() -> None:
     """Nothing, for Keras's sake."""
 
 
+def is_interactive_logging_enabled() -> bool:
+    """True: `fit` prints unless it is told not to."""
+    return True
+
+
+def backend() -> str:
+    """The name of the library that computes: ``"densecore"``."""
+    return "densecore"
+
+
+def image_data_format() -> str:
+    """``"channels_last"``: how programs that ask lay an image out, which is a row here."""
+    return "channels_last"
+
+
 def enable_unsafe_deserialization() -> None:
     """Nothing, for Keras's sake: nothing in a file is executed."""

@@ -35,7 +35,7 @@ class Initializer:
     # Arguments and their defaults, of a distribution that the core does not have.
     _own: ClassVar[dict[str, float]] = {}
 
-    def __init__(self, *, seed: int | None = None, **arguments: float) -> None:
+    def __init__(self, seed: int | None = None, **arguments: float) -> None:
         if not hasattr(self, "name"):
             raise TypeError("Initializer: found the base class, wanted one of its classes")
         known = core.initializers().get(self.name, self._own)
@@ -72,7 +72,7 @@ class Initializer:
         return out
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         known = {"seed": self.seed, **self.arguments} if "arguments" in vars(self) else {}
         return {"name": self.name, **known}
 
@@ -147,11 +147,13 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """All `value`."""
+    """All `value`, also an array of one element."""
 
     name = "constant"
 
     def __init__(self, value: float = 0.0) -> None:
+        if getattr(value, "size", 0) == 1 or (isinstance(value, list | tuple) and len(value) == 1):
+            value = np.asarray(value).reshape(-1)[0]
         super().__init__(value=value)
 
 
@@ -160,7 +162,7 @@ class RandomNormal(Initializer):
 
     name = "random_normal"
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, *, seed: int | None = None) -> None:
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed=seed, mean=mean, stddev=stddev)
 
 
@@ -170,7 +172,7 @@ class RandomUniform(Initializer):
     name = "random_uniform"
 
     def __init__(
-        self, minval: float = -0.05, maxval: float = 0.05, *, seed: int | None = None
+        self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None
     ) -> None:
         super().__init__(seed=seed, minval=minval, maxval=maxval)
 
@@ -180,7 +182,7 @@ class TruncatedNormal(Initializer):
 
     name = "truncated_normal"
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, *, seed: int | None = None) -> None:
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed=seed, mean=mean, stddev=stddev)
 
 
@@ -193,6 +195,8 @@ class VarianceScaling(Initializer):
         > 0.
     mode : {"fan_in", "fan_out", "fan_avg"}, default "fan_in"
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}, default "truncated_normal"
+    seed : int, optional
+        Of its own values; by default they follow from the model's seed.
 
     Raises
     ------
@@ -209,7 +213,6 @@ class VarianceScaling(Initializer):
         scale: float = 1.0,
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
-        *,
         seed: int | None = None,
     ) -> None:
         if mode not in self._modes:
@@ -252,7 +255,7 @@ class Orthogonal(Initializer):
     name = "orthogonal"
     _own: ClassVar[dict[str, float]] = {"gain": 1.0}
 
-    def __init__(self, gain: float = 1.0, *, seed: int | None = None) -> None:
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         super().__init__(seed=seed, gain=gain)
 
     def fill(self, out: Array, fan_in: int, fan_out: int, model_seed: int, tensor: int) -> None:
@@ -384,9 +387,10 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Ini
 
     Parameters
     ----------
-    identifier : str, type, dict, callable or Initializer
-        A function takes a shape and, if it has such an argument, ``dtype``, and returns an array;
-        so does the ``__call__`` of a class of one's own.
+    identifier : str, type, dict, callable, Initializer or None
+        None is Keras's default of weights, "glorot_uniform". A function takes a shape and, if it
+        has such an argument, ``dtype``, and returns an array; so does the
+        ``__call__`` of a class of one's own.
     custom_objects : dict, optional
         Further classes and functions by name; they come first.
 
@@ -395,6 +399,8 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Ini
     ValueError
         The name is unknown; the message lists the known ones.
     """
+    if identifier is None:
+        return GlorotUniform()
     if isinstance(identifier, str | Mapping):
         name = identifier if isinstance(identifier, str) else identifier.get("name")
         if isinstance(name, str):

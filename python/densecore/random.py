@@ -16,8 +16,11 @@ from ._base.dtypes import Array, check_dtype
 
 __all__ = [
     "SeedGenerator",
+    "beta",
     "binomial",
     "categorical",
+    "dropout",
+    "gamma",
     "normal",
     "randint",
     "shuffle",
@@ -235,6 +238,91 @@ def binomial(
         ) from None
     drawn = _generator(seed).binomial(trials.astype(np.int64), chances, size)
     return np.asarray(drawn).astype(check_dtype(dtype))
+
+
+def gamma(
+    shape: Sequence[int],
+    alpha: ArrayLike,
+    dtype: str | None = None,
+    seed: "int | SeedGenerator | None" = None,
+) -> Array:
+    """Numbers of a gamma distribution of scale 1.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    alpha : array_like
+        The distribution's shape, > 0; it broadcasts with `shape`.
+    dtype, seed
+        As for `normal`.
+    """
+    size = _shape(shape)
+    drawn = _generator(seed).gamma(_positive("alpha", alpha, size), 1.0, size)
+    return np.asarray(drawn).astype(check_dtype(dtype))
+
+
+def beta(
+    shape: Sequence[int],
+    alpha: ArrayLike,
+    beta: ArrayLike,
+    dtype: str | None = None,
+    seed: "int | SeedGenerator | None" = None,
+) -> Array:
+    """Numbers of a beta distribution, from 0 to 1: what mixup draws its shares from.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    alpha, beta : array_like
+        > 0; they broadcast with `shape`.
+    dtype, seed
+        As for `normal`.
+    """
+    size = _shape(shape)
+    first, second = _positive("alpha", alpha, size), _positive("beta", beta, size)
+    return np.asarray(_generator(seed).beta(first, second, size)).astype(check_dtype(dtype))
+
+
+def _positive(name: str, value: ArrayLike, size: tuple[int, ...]) -> Array:
+    """Numbers > 0 that broadcast to a shape."""
+    found = _reals(name, value)
+    try:
+        np.broadcast_to(found, size)
+    except ValueError:
+        raise ValueError(
+            f"{name}: found shape {found.shape}, wanted one that broadcasts to {size}"
+        ) from None
+    if (found <= 0).any():
+        raise ValueError(f"{name}: found {checks.shown(value)}, wanted numbers > 0")
+    return found
+
+
+def dropout(
+    inputs: ArrayLike,
+    rate: float,
+    noise_shape: Sequence[int] | None = None,
+    seed: "int | SeedGenerator | None" = None,
+) -> Array:
+    """The inputs, of which a share is 0 and the others are divided by what is left of 1.
+
+    Parameters
+    ----------
+    inputs : array_like
+        Within a `call` that is being described the layer ``Dropout`` is what a model drops by.
+    rate : float
+        From 0 to 1.
+    noise_shape : sequence of int, optional
+        The shape of the draws, which broadcasts with the inputs; by default theirs.
+    seed : int or SeedGenerator, optional
+        By default a new one.
+    """
+    share = checks.number("rate", rate, least=0, below=1)
+    array = np.asarray(inputs)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"inputs: found {checks.shown(inputs)}, wanted real numbers")
+    shape = array.shape if noise_shape is None else _shape(noise_shape)
+    kept = _generator(seed).uniform(size=shape) >= share
+    return np.asarray(array * (kept / (1 - share))).astype(array.dtype)
 
 
 def categorical(

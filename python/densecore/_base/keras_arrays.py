@@ -9,7 +9,7 @@ from .subnormals import flush_subnormals
 
 
 class Tensor(np.ndarray):
-    """What a model or a layer returns when it is called: an array with ``.numpy()``.
+    """The result of a call of a model or a layer: an array with ``.numpy()``.
 
     Whatever is computed with it is a plain array.
     """
@@ -36,6 +36,8 @@ class Variable(Tensor):
 
     name: str | None = None
     path: str | None = None
+    #: Whether a gradient changes it.
+    trainable: bool = True
     #: What `add_weight` has returned for it.
     _weight: Any = None
 
@@ -73,19 +75,22 @@ class Variable(Tensor):
         return self.assign(self - value)
 
 
-def named(arrays: dict[str, Array], owner: str | None = None) -> dict[str, Array]:
+def named(
+    arrays: dict[str, Array], owner: str | None = None, trainable: bool = True
+) -> dict[str, Array]:
     """Views of arrays that know their names, and that of the layer whose they are."""
     found: dict[str, Array] = {}
     for name, array in arrays.items():
         variable = array.view(Variable)
         variable.name = name
+        variable.trainable = trainable
         variable.path = name if owner is None else f"{owner}/{name}"
         found[name] = variable
     return found
 
 
 def as_tensors(result: Any) -> Any:
-    """What a model returned, with each array as a `Tensor`."""
+    """A model's results, with each array as a `Tensor`."""
     if isinstance(result, dict):
         return {key: as_tensors(part) for key, part in result.items()}
     if isinstance(result, list):

@@ -285,8 +285,8 @@ def _others(callback: Callback) -> list[Callback]:
 
 
 def _identity(model: "Model") -> dict[str, Any]:
-    """What a model must have in common with the one of a backup."""
-    config = model.get_config()
+    """The properties that a model must share with the model of a backup."""
+    config = model._architecture()
     layers = [{**layer, "name": None} for layer in config["layers"]]
     return {
         "dtype": config["dtype"],

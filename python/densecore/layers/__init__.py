@@ -8,7 +8,7 @@ from .activity import ActivityRegularization
 from .arrays import assign
 from .base import Layer
 from .dense import Dense, TimeDistributed
-from .dropout import Dropout
+from .dropout import Dropout, SpatialDropout1D
 from .element_function import ElementFunction, Lambda
 from .embedding import Embedding
 from .fixed import (
@@ -53,7 +53,8 @@ from .periodic import PeriodicEmbedding, Scale
 from .preprocessing import CategoryEncoding, Discretization, Hashing
 from .rescaling import Normalization, Rescaling
 from .residual import Residual
-from .serialization import deserialize
+from .serialization import classes as classes
+from .serialization import deserialize, serialize
 from .shapes import Columns, Flatten, Identity, RepeatVector, Reshape
 from .symbol_functions import Noise, RowSum, Spread
 from .text import TextVectorization
@@ -112,6 +113,7 @@ __all__ = [
     "Scale",
     "Selection",
     "Softmax",
+    "SpatialDropout1D",
     "Spread",
     "StringLookup",
     "Subtract",
@@ -128,6 +130,7 @@ __all__ = [
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]
 

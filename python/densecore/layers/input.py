@@ -1,4 +1,4 @@
-"""What stands before the first layer: how many numbers a row has."""
+"""The input before the first layer: how many numbers a row has."""
 
 import math
 from typing import Any, ClassVar
@@ -111,8 +111,9 @@ class Input(Symbol):
         return 0
 
     def get_config(self) -> dict[str, Any]:
-        """What describes it; JSON-able."""
-        return {"class": "Input", "name": self.name, "shape": list(self.dimensions)}
+        """Its configuration; JSON-able."""
+        sizes = list(self.dimensions)
+        return {"class": "Input", "name": self.name, "shape": sizes, "batch_shape": [None, *sizes]}
 
     def __repr__(self) -> str:
         shape = self.size if len(self.dimensions) == 1 else self.dimensions

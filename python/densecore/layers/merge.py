@@ -26,6 +26,7 @@ class Merge(Layer):
 
     _kind: ClassVar[str] = ""
     _count: int | None = None  # of the inputs; None: two or more
+    _broadcasts = True  # whether inputs are brought to one shape, as NumPy does
 
     def _ordered(self, inputs: Any) -> list[Symbol]:
         if not isinstance(inputs, list | tuple):
@@ -77,6 +78,17 @@ class Merge(Layer):
         arrays = [np.asarray(given) for given in inputs]
         self._output_rows([array.shape[1:] for array in arrays])
         return self._compute(arrays).view(Tensor)
+
+    def _called_with(self, inputs: Any) -> Any:
+        """What the core does not broadcast itself becomes layers of their own before."""
+        given = leaves(inputs)
+        if not self._broadcasts or len(given) < 2:
+            return None
+        row = self._output_rows([symbol.row for symbol in given])[0]
+        if all(elements(symbol.row) in (1, elements(row)) for symbol in given):
+            return None
+        spread = Symbol.operators["spread"]
+        return connect(self, [one if one.row == row else spread(row)(one) for one in given])
 
     def _compute(self, arrays: list[Array]) -> Array:
         raise NotImplementedError
@@ -220,6 +232,7 @@ class Dot(Merge):
 
     _kind = "dot"
     _count = 2
+    _broadcasts = False
     config_names: ClassVar[tuple[str, ...]] = ("axes", "normalize")
 
     def __init__(self, axes: Any, normalize: bool = False, **general: Any) -> None:
@@ -264,17 +277,28 @@ class Dot(Merge):
                 spec[f"{name}_rows"] = source.row[1 - place]
                 spec[f"{name}_across"] = int(across)
             if self.normalize:
-                if len(source.row) == 2:
-                    raise ValueError(
-                        f"layer {self._said}: normalize: found rows of shape {source.row}, wanted "
-                        "vectors"
-                    )
-                plan.go_to(source)
-                plan.add({"kind": "unit_normalization"})
-                source = plan.here
+                source = self._of_length_1(plan, source, across)
             taken.append(source)
         plan.merge(spec, taken, row)
         return [plan.here]
+
+    def _of_length_1(self, plan: Plan, source: Source, across: bool) -> Source:
+        """The vectors that are multiplied, each over its length."""
+        if across and source.row[1] > 1:
+            raise ValueError(
+                f"layer {self._said}: normalize: found the columns of rows of shape {source.row}, "
+                "wanted vectors along the last axis: Permute((2, 1)) before it makes them"
+            )
+        pieces: list[Source] = []
+        vectors = [source] if len(source.row) == 1 or across else self._vectors(plan, source)
+        for vector in vectors:
+            plan.go_to(vector)
+            plan.close()
+            plan.add({"kind": "unit_normalization"})
+            pieces.append(plan.here)
+        if len(pieces) == 1:
+            return Source(pieces[0].layer, pieces[0].first, source.row)
+        return plan.whole(Source(-2, 0, source.row, tuple(pieces)))
 
     def _compute(self, arrays: list[Array]) -> Array:
         one, two = self._places([array.shape[1:] for array in arrays])

@@ -1,10 +1,11 @@
 """Layers that normalise: over the batch, or over each row."""
 
+import math
 from typing import Any, ClassVar
 
 from .. import constraints, initializers, regularizers
 from .._base import checks
-from .._base.dtypes import Array
+from .._base.dtypes import Array, Network
 from .arrays import Shapes, given_ones
 from .base import Layer
 from .lowering import Plan, Row
@@ -87,16 +88,29 @@ class _ScaleAndCenter(Layer):
                 initializer.fill(array, array.size, array.size, seed, tensor + place)
 
 
-class LayerNormalization(_ScaleAndCenter):
+class _OfVectors(Layer):
+    """A layer that takes each vector along the last dimension of rows by itself."""
+
+    @property
+    def _takes_vectors(self) -> bool:
+        return True
+
+    def _features(self, row: Row) -> int:
+        return row[-1]
+
+
+class LayerNormalization(_OfVectors, _ScaleAndCenter):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta over each row (Ba, Kiros & Hinton, 2016).
+
+    Of rows of several dimensions each vector along the last one is normalised, with the same gamma
+    and beta.
 
     Parameters
     ----------
     epsilon : float, default 0.001
     center, scale : bool, default True
         Whether there are a beta and a gamma.
-    beta_initializer, gamma_initializer : str or Initializer
-        By default "zeros" and "ones".
+    beta_initializer, gamma_initializer : str or Initializer, default "zeros" and "ones"
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
 
     Attributes
@@ -129,18 +143,20 @@ class LayerNormalization(_ScaleAndCenter):
         gamma_regularizer: "str | regularizers.Regularizer | None" = None,
         **general: Any,
     ) -> None:
-        last_axis("LayerNormalization", axis)
         numbers = {key: value for key, value in locals().items() if key != "self"}
+        self.axis = last_axis("LayerNormalization", axis)
         super().__init__("LayerNormalization", numbers, general)
 
 
-class RMSNormalization(Layer):
+class RMSNormalization(_OfVectors):
     """scale x / sqrt(mean of x² + epsilon) over each row (Zhang & Sennrich, 2019).
+
+    Of rows of several dimensions each vector along the last one is normalised by itself.
 
     Parameters
     ----------
     axis : int, default -1
-        The features; there is no other.
+        The last one, as -1 or as its number; there is no other.
     epsilon : float, default 1e-6
 
     Attributes
@@ -153,7 +169,7 @@ class RMSNormalization(Layer):
     config_names: ClassVar[tuple[str, ...]] = ("epsilon",)
 
     def __init__(self, axis: int = -1, epsilon: float = 1e-6, **general: Any) -> None:
-        last_axis("RMSNormalization", axis)
+        self.axis = last_axis("RMSNormalization", axis)
         super().__init__(**general)
         self.epsilon = _not_negative("RMSNormalization: epsilon", epsilon)
 
@@ -187,8 +203,8 @@ class GroupNormalization(_ScaleAndCenter):
     ----------
     groups : int, default 32
         Must divide the number of features; -1 is Keras's word for as many groups as features.
-    axis, epsilon, center, scale, beta_initializer, …
-        As in `LayerNormalization`.
+    axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, …
+        As in `LayerNormalization`, with the same defaults.
 
     Attributes
     ----------
@@ -216,8 +232,8 @@ class GroupNormalization(_ScaleAndCenter):
         gamma_regularizer: "str | regularizers.Regularizer | None" = None,
         **general: Any,
     ) -> None:
-        last_axis("GroupNormalization", axis)
         numbers = {key: value for key, value in locals().items() if key != "self"}
+        self.axis = last_axis("GroupNormalization", axis)
         one_each = checks.real(groups) == -1
         self.groups = -1 if one_each else checks.integer("GroupNormalization: groups", groups, 1)
         super().__init__("GroupNormalization", numbers, general)
@@ -232,22 +248,18 @@ class GroupNormalization(_ScaleAndCenter):
         plan.add({**self._spec(), "groups": groups}, layer=self)
 
 
-class UnitNormalization(Layer):
+class UnitNormalization(_OfVectors):
     """x / |x| for each row: rows of Euclidean length 1; a row of zeros stays 0.
 
     Parameters
     ----------
     axis : int, default -1
-        The features; there is no other.
+        The last one, as -1 or as its number; there is no other.
     """
 
     def __init__(self, axis: int = -1, **general: Any) -> None:
-        last_axis("UnitNormalization", axis)
+        self.axis = last_axis("UnitNormalization", axis)
         super().__init__(**general)
-
-    @property
-    def _takes_vectors(self) -> bool:
-        return True
 
     def _plan(self, plan: Plan) -> None:
         plan.add({"kind": "unit_normalization"})
@@ -256,16 +268,17 @@ class UnitNormalization(Layer):
 class BatchNormalization(_ScaleAndCenter):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta for each feature (Ioffe & Szegedy, 2015).
 
-    Mean and variance are those of the batch in training, and their moving averages elsewhere; a
-    layer that is not trainable uses the averages in training too. As in Keras, sample weights do
+    Of rows of several dimensions the features are along the last one, and each vector counts as a
+    row. Mean and variance are those of the batch in training, and their moving averages elsewhere;
+    a layer that is not trainable uses the averages in training too. As in Keras, sample weights do
     not count here, and the variance is the biased one.
 
     Parameters
     ----------
     momentum : float, default 0.99
         Of the moving averages, in [0, 1].
-    epsilon, center, scale, beta_initializer, …
-        As in `LayerNormalization`.
+    axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, …
+        As in `LayerNormalization`, with the same defaults.
 
     Attributes
     ----------
@@ -290,8 +303,8 @@ class BatchNormalization(_ScaleAndCenter):
         gamma_regularizer: "str | regularizers.Regularizer | None" = None,
         **general: Any,
     ) -> None:
-        last_axis("BatchNormalization", axis)
         numbers = {key: value for key, value in locals().items() if key != "self"}
+        self.axis = last_axis("BatchNormalization", axis)
         self.momentum = checks.number("BatchNormalization: momentum", momentum, least=0, most=1)
         super().__init__("BatchNormalization", numbers, general)
 
@@ -305,5 +318,21 @@ class BatchNormalization(_ScaleAndCenter):
         """The moving average of the batches' variances, a view (units,)."""
         return self._state("moving_variance")
 
+    def _features(self, row: Row) -> int:
+        return self._last(row)
+
     def _spec(self) -> dict[str, Any]:
         return {**super()._spec(), "momentum": self.momentum}
+
+    def _plan(self, plan: Plan) -> None:
+        spec, steps = self._spec(), math.prod(plan.row[:-1])
+        vars(self)["_steps"] = steps
+        if steps > 1:
+            spec["steps"] = steps
+        plan.add(spec, layer=self)
+
+    def _views_in(self, network: Network, place: int) -> Any:
+        # The core's arrays of averages are as long as a row; of several vectors it uses the first.
+        parameters, gradients, states = network.layer_views(place)
+        steps = vars(self).get("_steps", 1)
+        return parameters, gradients, {k: v[: v.size // steps] for k, v in states.items()}

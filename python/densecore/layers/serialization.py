@@ -23,8 +23,45 @@ def classes() -> dict[str, type[Layer]]:
     return dict(sorted(known.items()))
 
 
+def serialize(layer: Layer) -> dict[str, Any]:
+    """What `deserialize` makes an equal layer of, in Keras's form: ``class_name`` and ``config``.
+
+    Parameters
+    ----------
+    layer : Layer
+    """
+    if not isinstance(layer, Layer):
+        raise TypeError(f"layer: found {checks.shown(layer)}, wanted a layer")
+    return keras_form(layer.saved())
+
+
+def keras_form(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What `Layer.saved` returns, with the arguments beside the class's name.
+
+    Parameters
+    ----------
+    entry : dict
+    """
+    if set(entry) == {"class", "config"}:  # a class of one's own
+        return {"class_name": entry["class"], "config": entry["config"]}
+    arguments = {key: value for key, value in entry.items() if key != "class"}
+    return {"class_name": entry["class"], "config": arguments}
+
+
+def flat_form(entry: Any) -> Any:
+    """The entry that `keras_form` was given; another one as it is."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping):
+        return entry
+    if "class_name" not in entry:
+        return entry
+    kind, config = entry["class_name"], entry["config"]
+    if kind in classes() and get_registered_object(str(kind)) is None:
+        return {**config, "class": kind}
+    return {"class": entry.get("registered_name") or kind, "config": config}
+
+
 def deserialize(config: dict[str, Any]) -> Layer:
-    """The layer that `Layer.get_config` describes.
+    """The layer that `Layer.get_config`, or `serialize`, describes.
 
     Raises
     ------
@@ -34,6 +71,7 @@ def deserialize(config: dict[str, Any]) -> Layer:
     known = classes()
     if not isinstance(config, Mapping):
         raise TypeError(f"layer: found {checks.shown(config)}, wanted a dictionary")
+    config = flat_form(config)
     kind = config.get("class")
     own = get_registered_object(kind) if isinstance(kind, str) else None
     if isinstance(own, type) and issubclass(own, Layer):

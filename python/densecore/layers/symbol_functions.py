@@ -1,4 +1,4 @@
-"""What NumPy's functions of symbols are: sums, means, other shapes, noise."""
+"""Layers for NumPy's functions of symbols: sums, means, other shapes, noise."""
 
 import math
 from typing import Any, ClassVar
@@ -296,6 +296,7 @@ def noise(shape: Any, mean: float, stddev: float, uniform: bool = False) -> Any:
 
 
 Symbol.operators.update(
+    spread=Spread,
     sum=_reduced("sum"),
     mean=_reduced("mean"),
     clip=_clip,

@@ -155,7 +155,7 @@ def symbols_among(things: Any) -> Iterator[Symbol]:
 
 
 def known_or_computed(known: Callable[[], Any], function: Any, given: Any, named: Any) -> Any:
-    """What layers of the core make of symbols; else what Python computes of them.
+    """Layers of the core applied to symbols; else a layer that Python computes.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def known_or_computed(known: Callable[[], Any], function: Any, given: Any, named
 
 
 class WhenTrained:
-    """What a `call` of a user's gets as `training` while it is described: it may hand it on.
+    """The `training` that a user's `call` gets while it is described: it may hand it on.
 
     What a layer does in training and else is one graph for the core; its own dropout and noise tell
     the two apart. A `call` with a condition on it is described twice, for each assumption.
@@ -246,6 +246,11 @@ class Node:
         self.outputs = [Symbol(row, self, place) for place, row in enumerate(rows)]
         self.form = form
         self.number = next(self._numbers)
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether x is a symbol: an `Input`, or what a layer returns for one."""
+    return isinstance(x, Symbol)
 
 
 def are_symbols(inputs: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What layers and models of one's own have in common: a `call`, weights, losses."""
+"""The base class of users' layers and models: a `call`, weights, losses."""
 
 from typing import Any, ClassVar, Self
 
@@ -44,7 +44,7 @@ class UserClass:
         return layer
 
     def call(self, inputs: Any) -> Any:
-        """What inputs become; only classes of one's own have it."""
+        """The outputs for some inputs; only users' classes have it."""
         raise NotImplementedError(f"class {type(self).__name__}: wanted a method call(inputs)")
 
     def build(self, input_shape: Any = None) -> None:
@@ -117,7 +117,7 @@ class UserClass:
 
     @property
     def losses(self) -> list[Any]:
-        """What the layer adds to the loss: the penalties of weights, as numbers, and 0.0 for each
+        """The losses that the layer adds: the penalties of weights, as numbers, and 0.0 for each
         quantity of a batch, which there is no number of outside of training."""
         tops: list[Any] = [self, *self._sublayers()]
         parts = [part for top in tops for part in top._walk()]
@@ -142,7 +142,8 @@ class UserClass:
         described_layers, DESCRIBED.layers = DESCRIBED.layers, []  # its random numbers are numbers
         try:
             with anchored(symbols[0]):
-                self.build(packed(form.structure, [symbol.shape for symbol in symbols]))
+                shapes = packed(form.structure, [symbol.shape for symbol in symbols])
+                self.build(*([shapes] if _takes_shapes(self.build) else []))
         except BaseException:
             del self._own_weights()[before:]  # the next attempt makes them
             raise
@@ -197,6 +198,14 @@ class UserClass:
         if isinstance(value, Weight) and value not in self._own_weights():
             self._own_weights().append(value)  # a `Variable` is a weight of the layer that has it
         super().__setattr__(name, value)
+
+
+def _takes_shapes(build: Any) -> bool:
+    """Whether a `build` takes the shapes of the inputs: some have no argument."""
+    with imports:
+        import inspect
+
+    return bool(inspect.signature(build).parameters)
 
 
 def _used_in_several_ways(body: Body | None) -> list[Weight]:

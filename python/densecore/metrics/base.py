@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._autodiff.traced import plain
 from .._base import checks, core
 from .._base.dtypes import Array
 from .._base.overriding import overridden
@@ -85,7 +86,7 @@ class Metric:
         super().__setattr__(name, value)
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `densecore.metrics.get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         if self.is_own:  # as Keras: a subclass adds its own options
             return {"name": self.name, **self._options}
         return {"metric": self.kind, "name": self.name, **self._options}
@@ -120,7 +121,7 @@ class Metric:
 
     @property
     def variables(self) -> list[Variable]:
-        """What `add_weight` has made."""
+        """The variables that `add_weight` has made."""
         return list(self._variables)
 
     @classmethod
@@ -148,7 +149,7 @@ class Metric:
         ValueError, TypeError
             Shapes that do not fit each other, or something that is not real numbers.
         """
-        outputs, targets, labels = matched(y_true, y_pred)
+        outputs, targets, labels = matched(plain(y_true), plain(y_pred))
         weight = weights(sample_weight, len(outputs))
         if self._sums is None:
             options = {**self._core_options(), "weighted": True}

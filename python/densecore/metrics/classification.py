@@ -11,6 +11,8 @@ from .base import Description, Metric, matched, weights
 
 
 def _share(option: str, value: Any) -> float:
+    if isinstance(value, list | tuple) and len(value) == 1:  # as Keras's metrics take several
+        (value,) = value
     return checks.number(option, value, least=0, most=1)
 
 
@@ -139,8 +141,9 @@ class Precision(_OfProbabilities):
 
     Parameters
     ----------
-    thresholds : float, optional
-        An output above it says yes: by default 0.5, or any with `top_k`.
+    thresholds : float or list of float, optional
+        An output above it says yes: by default 0.5, or any with `top_k`. Of a list, for a metric
+        that is used by itself, `result` has a number for each.
     top_k : int, optional
         Only the k largest outputs of a row say yes.
     class_id : int, optional
@@ -152,12 +155,16 @@ class Precision(_OfProbabilities):
 
     def __init__(
         self,
-        thresholds: float | None = None,
+        thresholds: Any = None,
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
         **common: Any,
     ) -> None:
+        self._each: list[Precision] = []
+        if isinstance(thresholds, list | tuple) and len(thresholds) > 1:
+            self._each = [type(self)(one, top_k, class_id, name, **common) for one in thresholds]
+            thresholds = None
         super().__init__(
             name,
             **common,
@@ -171,6 +178,33 @@ class Precision(_OfProbabilities):
         if options["threshold"] is None and options["top_k"] is None:
             options["threshold"] = 0.5
         return options
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add some rows; see `Metric.update_state`."""
+        for one in self._each:
+            one.update_state(y_true, y_pred, sample_weight)
+        if not self._each:
+            super().update_state(y_true, y_pred, sample_weight)
+
+    def result(self) -> Any:
+        """The share; of several thresholds an array."""
+        if self._each:
+            return np.array([one.result() for one in self._each])
+        return super().result()
+
+    def reset_state(self) -> None:
+        """Forget all rows."""
+        for one in self._each:
+            one.reset_state()
+        super().reset_state()
+
+    def _describe(self, loss: Loss, outputs: int, weighted: bool) -> Description:
+        if self._each:
+            raise ValueError(
+                f"metric '{self.name}': thresholds: found {len(self._each)}, wanted one, as a "
+                "history has one number for an epoch: a metric for each threshold"
+            )
+        return super()._describe(loss, outputs, weighted)
 
 
 class Recall(Precision):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._autodiff.traced import plain
 from ..losses.base import Loss
 from .base import Description, Metric
 
@@ -53,7 +54,7 @@ class Sum(Metric):
         ValueError, TypeError
             The shapes do not fit each other, or something is not real numbers.
         """
-        found = np.asarray(values)
+        found = np.asarray(plain(values))  # within a loss its numbers
         if found.dtype.kind not in "biuf":
             raise TypeError(f"{self.name}: values: found dtype {found.dtype}, wanted real numbers")
         found = found.astype(np.float64)

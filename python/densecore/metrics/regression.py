@@ -1,5 +1,6 @@
 """Metrics of numbers: distances of the outputs from the targets."""
 
+from .._base import checks
 from .base import Metric
 
 
@@ -47,6 +48,26 @@ class R2Score(Metric):
     """1 - Σ (y - a)² / Σ (y - mean y)² of each output, then their mean.
 
     An output whose targets are all the same counts 1 when it is right, else 0.
+
+    Parameters
+    ----------
+    class_aggregation : {"uniform_average"}, default "uniform_average"
+        How the outputs become one number; there is no other.
+    num_regressors : int, default 0
+        Keras's; 0, as nothing is adjusted for.
+    name : str, optional
     """
 
     kind = "r2_score"
+
+    def __init__(
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
+        known = ("uniform_average",)
+        checks.one_of("R2Score: class_aggregation", class_aggregation, known)
+        checks.integer("R2Score: num_regressors", num_regressors, 0, 0)
+        super().__init__(name, dtype)

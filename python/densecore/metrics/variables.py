@@ -1,4 +1,4 @@
-"""What a metric of one's own keeps between batches: Keras's ``add_weight``."""
+"""The variables of a user's metric, kept between batches: Keras's ``add_weight``."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .. import initializers
+from .._autodiff.traced import plain
 from .._base.dtypes import Array
 
 
@@ -51,16 +52,16 @@ class Variable(NDArrayOperatorsMixin):
 
     def assign(self, value: Any) -> "Variable":
         """Take other numbers."""
-        self._value = np.array(np.broadcast_to(np.asarray(value, np.float64), self.shape))
+        self._value = np.array(np.broadcast_to(np.asarray(plain(value), np.float64), self.shape))
         return self
 
     def assign_add(self, value: Any) -> "Variable":
         """Add numbers."""
-        return self.assign(self._value + np.asarray(value, np.float64))
+        return self.assign(self._value + np.asarray(plain(value), np.float64))
 
     def assign_sub(self, value: Any) -> "Variable":
         """Subtract numbers."""
-        return self.assign(self._value - np.asarray(value, np.float64))
+        return self.assign(self._value - np.asarray(plain(value), np.float64))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self._value, dtype)

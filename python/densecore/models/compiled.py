@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import losses, metrics, optimizers
 from .._base import checks
+from .._base.overriding import overridden
 from .._data.dataset import Data, prepare
 from .._data.matching import matched
 from .._data.row_sources import Rows
@@ -19,11 +20,13 @@ from ..metrics import get_all
 from .added_only import AddedOnly
 from .free_metrics import FreeRunningMetrics, are_free
 from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
+from .own_steps import ModelLoss, OwnRunningMetrics, loss_of_model, trackers
+from .vectors import VectorsLoss, needs_vectors, take_rows
 from .weights import Weights
 
 
 class Compiled(Weights):
-    """What a model is compiled with, and what its data must be like for that."""
+    """Compiled models: loss, optimizer, metrics, and the checks of data for them."""
 
     _not_pickled = Weights._not_pickled | {"history", "_sharing"}
 
@@ -62,7 +65,7 @@ class Compiled(Weights):
         optimizer : str or Optimizer, default "adam"
             See ``densecore.optimizers``. What it has accumulated in an earlier compilation is
             forgotten.
-        loss : str, Loss or callable
+        loss : str, Loss or callable, optional
             See ``densecore.losses``. A function ``(y_true, y_pred) -> (loss, gradient)`` on arrays,
             with the batch's mean loss and its derivative by y_pred, trains slowly, batch by batch
             in Python; it takes no sample weights, and a file does not keep it: the model is loaded
@@ -86,7 +89,7 @@ class Compiled(Weights):
         ValueError
             An unknown name, or a metric that does not suit the loss.
         """
-        several = self._head_names
+        several = [] if self._has_own_steps else self._head_names
         if len(several) < 2:
             loss, metrics = self._only(loss), self._only(metrics, (list, tuple))
             weighted_metrics = self._only(weighted_metrics, (list, tuple))
@@ -96,17 +99,21 @@ class Compiled(Weights):
                     "one output has one loss; rows have weights in fit(sample_weight=..., "
                     "class_weight=...)"
                 )
-        if loss is None and self._adds_to_loss and len(several) < 2:
+        if loss is None and self._adds_to_loss and len(several) < 2 and not self._has_own_steps:
             loss = AddedOnly()
-        if loss is None:
+        if loss is None and not self._has_own_steps:
             raise ValueError(f"compile: found no loss, wanted one of {', '.join(losses.names())}")
         chosen: losses.Loss
-        if len(several) > 1:
+        if self._has_own_steps:
+            chosen = loss_of_model(self, loss)
+        elif len(several) > 1:
             given = (loss, loss_weights, metrics, weighted_metrics)
             chosen = heads_of(several, self._head_outputs, *given)
             metrics = weighted_metrics = None
         else:
             chosen = custom_loss(loss) or losses.get(loss)
+        if isinstance(chosen, ModelLoss):
+            chosen.suit([*get_all("metrics", metrics), *get_all("metrics", weighted_metrics)])
         network = self._network_or_none
         # Other threads neither train with one half of what is chosen, nor choose at the same time.
         with nullcontext() if network is None else network.reserved():
@@ -125,8 +132,11 @@ class Compiled(Weights):
         weighted_metrics: list[metrics.Metric],
     ) -> None:
         before = (self._optimizer, self._loss, self._metrics, self._weighted_metrics)
+        vars(self).pop("_free_metrics", None)
         try:
             loss.check_trainable()
+            if "_excluded" in vars(optimizer):
+                self._exclude(optimizer)
             self._optimizer, self._loss = optimizer, loss
             vars(optimizer)["_model"] = weakref.ref(self)  # of which it counts the steps
             self._metrics, self._weighted_metrics = metrics, weighted_metrics
@@ -137,6 +147,23 @@ class Compiled(Weights):
         except BaseException:
             self._optimizer, self._loss, self._metrics, self._weighted_metrics = before
             raise
+
+    def _exclude(self, optimizer: optimizers.Optimizer) -> None:
+        """Take the optimizer's weight decay from the weights that it leaves alone."""
+        changed = False
+        for layer in self._all_layers():
+            views = {} if layer._views is None else layer._views[0]
+            found = {
+                name: 0.0
+                for name in layer.parameter_names
+                if optimizer._excludes(f"{layer.name}/{name}", views.get(name))
+            }
+            if found.items() - layer.weight_decay_multiplier.items():
+                vars(layer)["weight_decay_multiplier"] = {**layer.weight_decay_multiplier, **found}
+                changed = True
+        if changed and self.built:  # its network has the multipliers that it was made with
+            self._drop_network()
+            self._build_network()
 
     @property
     def _adds_to_loss(self) -> bool:
@@ -168,6 +195,17 @@ class Compiled(Weights):
             f"compile(optimizer, loss, metrics): a model trains with what it was compiled with"
         )
 
+    #: Whether the class has a `compute_loss` or the like of its own; what it returned last.
+    _has_own_steps = False
+    _logged: list[str]
+
+    def _own_step(self, name: str) -> bool:
+        """Whether the class has that method of its own."""
+        return bool(overridden(type(self), (name,)))
+
+    def _by_own_step(self, name: str, batch: Any, running: Any) -> None:
+        raise NotImplementedError
+
     #: Whether targets have other columns than the outputs, and Python computes all metrics.
     _free_metrics = False
 
@@ -178,7 +216,12 @@ class Compiled(Weights):
         if self._network_or_none is None or self.optimizer is None:
             return
         loss = self._compiled_loss()
+        if needs_vectors(loss, self._compiled_metrics, self._output_row):
+            assert self._output_row is not None
+            self._loss = loss = VectorsLoss(loss, self._output_row)
+            self._free_metrics = True
         if isinstance(loss, HeadsLoss):
+            take_rows(loss, self._output_rows)
             network: Any = self._network_or_none
             network.compile_heads(
                 loss.described(), self.optimizer._settings, loss.described_metrics(), self.seed
@@ -219,7 +262,11 @@ class Compiled(Weights):
     @property
     def metrics(self) -> list[metrics.Metric]:
         """The metrics that the model is compiled with, the weighted ones last; of several outputs
-        those of one after the other."""
+        those of one after the other. Then the attributes that its own `compute_loss` updates."""
+        return [*self._compiled_metrics, *(trackers(self) if self._has_own_steps else ())]
+
+    @property
+    def _compiled_metrics(self) -> list[Any]:
         if isinstance(self.loss, HeadsLoss):
             return [
                 metric for head in self.loss.heads for metric in (*head.metrics, *head.weighted)
@@ -235,6 +282,14 @@ class Compiled(Weights):
     def metrics_names(self) -> list[str]:
         """``"loss"``, then the metrics: the order of `evaluate`'s list. Of several outputs the loss
         of each stands between."""
+        if "_logged" in vars(self):
+            return list(self._logged)
+        names = self._core_names
+        own = trackers(self) if self._has_own_steps else []
+        return names + [tracker.name for tracker in own if tracker.name not in names]
+
+    @property
+    def _core_names(self) -> list[str]:
         if isinstance(self._loss, HeadsLoss):
             return ["loss", *self._loss.names()]
         if not (self._metrics or self._weighted_metrics):
@@ -244,10 +299,10 @@ class Compiled(Weights):
     @property
     def _directions(self) -> dict[str, bool]:
         """For each metric, by its reported name, whether larger is better."""
-        given = self.metrics
+        given = self._compiled_metrics
         if not given:
             return {}
-        reported = self.metrics_names[len(self.metrics_names) - len(given) :]
+        reported = self._core_names[len(self._core_names) - len(given) :]
         return {name: m.larger_is_better for name, m in zip(reported, given, strict=True)}
 
     @property
@@ -278,6 +333,8 @@ class Compiled(Weights):
                 return self._data_of_heads(loss, rows, y, sample_weight, class_weight)
             if isinstance(loss, AddedOnly):
                 return loss.data(rows, self._outputs, self._dtype)
+            if isinstance(loss, ModelLoss):
+                y = loss.prepared(y, len(rows))
             y, sample_weight = self._only_array(y), self._only_array(sample_weight)
             columns = self._own_columns(y, len(rows))
             return prepare(
@@ -320,13 +377,23 @@ class Compiled(Weights):
 
     def _running_metrics(self) -> Any:
         """New running loss and metrics, for a loop over batches."""
+        running_metrics = self._bare_running_metrics()
+        if not self._has_own_steps:
+            return running_metrics
+        vars(self).pop("_logged", None)
+        return OwnRunningMetrics(running_metrics, self, self._core_names)
+
+    def _bare_running_metrics(self) -> Any:
         running_metrics = self._network.running_metrics()
         if isinstance(self._loss, HeadsLoss) and not self._loss.in_core:
             return HeadsRunningMetrics(running_metrics, self._loss)
         if self._free_metrics:
             loss = self._compiled_loss()
             functions: list[Any] = [
-                metric._describe(loss, self._outputs, False)[0] for metric in self.metrics
+                loss.metric_function(metric)
+                if isinstance(loss, VectorsLoss)
+                else metric._describe(loss, self._outputs, False)[0]
+                for metric in self._compiled_metrics
             ]
             return FreeRunningMetrics(running_metrics, functions)
         return running_metrics
@@ -335,6 +402,11 @@ class Compiled(Weights):
     def _head_names(self) -> list[str]:
         """The names of the outputs; of one that is not known yet, none."""
         return []
+
+    @property
+    def _output_rows(self) -> list[Any]:
+        """The shapes of a row of each output."""
+        return [self._output_row]
 
     @property
     def _head_outputs(self) -> list[int]:
@@ -372,14 +444,18 @@ class Compiled(Weights):
             self._network_changed()
         shape = np.shape(y)
         columns = 1 if len(shape) < 2 else math.prod(shape[1:])
+        if isinstance(loss, ModelLoss) and loss.given is not None and loss.given.in_core:
+            return None
+        if isinstance(loss, VectorsLoss):
+            return columns
         usual = loss.sparse or columns == outputs or (len(shape) < 2 and not loss._flat)
-        free = not usual and are_free(self.metrics)
-        if self.metrics and free != self._free_metrics:
+        free = not usual and are_free(self._compiled_metrics)
+        if self._compiled_metrics and free != self._free_metrics:
             self._free_metrics = free
             self._network_changed()
         if usual:
             return None
-        if self.metrics and not free:
+        if self._compiled_metrics and not free:
             raise ValueError(
                 f"y: found shape {shape}, wanted {(rows, outputs)}: metrics compare targets with "
                 "outputs (y may have any columns where the loss and all metrics are one's own)"
@@ -390,4 +466,4 @@ class Compiled(Weights):
     def _trains_in_core(self) -> bool:
         """Whether the core's `train_on_batch` does the whole of a step."""
         in_python = isinstance(self.loss, CallableLoss | HeadsLoss)
-        return not (self.metrics or self._constrained or self._penalised or in_python)
+        return not (self._compiled_metrics or self._constrained or self._penalised or in_python)

@@ -16,7 +16,8 @@ from ..callbacks.base import Callback, CallbackList
 from ..callbacks.progress import check_verbose, shown
 from ..losses.function import CallableLoss
 from .heads import HeadsLoss
-from .step import add_to_metrics
+from .own_steps import ModelLoss
+from .step import test_batch
 
 if TYPE_CHECKING:  # whose module imports this one
     from .model import Model
@@ -91,10 +92,10 @@ def _evaluate_source(model: "Model", source: Source, listeners: CallbackList) ->
             if watched:
                 listeners.on_test_batch_begin(count, {})
             if isinstance(model.loss, CallableLoss | HeadsLoss) and not model.loss.in_core:
-                outputs = network.forward(batch.x, None, False)
-                penalty = network.penalty() + network.output_penalty() + model._own_penalty()
-                loss = model.loss.value(batch.y, outputs, batch.weight) + penalty
-                add_to_metrics(model, outputs, batch.y, loss, running_metrics)
+                if isinstance(model.loss, ModelLoss) and model._own_step("test_step"):
+                    model._by_own_step("test_step", batch, running_metrics)
+                else:
+                    test_batch(model, batch, running_metrics)
             else:
                 network.evaluate_batch(*batch, running_metrics)
                 added = model._own_penalty()

@@ -36,6 +36,7 @@ class Functional(Model):
     dtype, seed
         As for `Sequential`.
     name : str, default "functional"
+    trainable : bool, default True
 
     Attributes
     ----------
@@ -382,7 +383,7 @@ class Functional(Model):
             "name": self.name,
             "dtype": self.dtype,
             "seed": self.seed,
-            "inputs": [given.get_config() for given in self._given],
+            "inputs": [described_input(given) for given in self._given],
             "input_structure": packed(self._input_structure, list(range(len(self._given)))),
             "layers": [layer.saved() for layer in self._layers],
             "nodes": nodes,
@@ -417,6 +418,10 @@ def _at(things: list[Any], number: Any) -> Any:
     if not isinstance(number, int) or not 0 <= number < len(things):
         raise ValueError(f"found the number {number!r}, wanted 0 to {len(things) - 1}")
     return things[number]
+
+
+def described_input(given: Input) -> dict[str, Any]:
+    return {"class": "Input", "name": given.name, "shape": list(given.dimensions)}
 
 
 def _as_input(symbol: Symbol) -> Input:

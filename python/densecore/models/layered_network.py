@@ -205,10 +205,10 @@ class LayeredNetwork(Architecture):
             )
         ]
         self._constrained = [
-            (views_in(network, places)[name], layer, constraint)
+            (views_in(layer, network, places)[name], layer, constraint)
             for layer, places in plan.places.items()
             for name, constraint in layer._constraints.items()
-            if name in views_in(network, places)
+            if name in views_in(layer, network, places)
         ]
         if lender(self, layers) is not None:
             self._lend()
@@ -231,7 +231,7 @@ class LayeredNetwork(Architecture):
             return
         direct = not self._loans
         self._loans = [
-            Loan(layer, places, views_in(network, places), [])
+            Loan(layer, places, views_in(layer, network, places), [])
             for layer, places in self._places.items()
             if layer._network is not network and layer._network is not None
         ]

@@ -71,9 +71,9 @@ def weights_of(layer: Layer) -> dict[str, Array]:
     return {**parameters, **states}
 
 
-def views_in(network: Network, places: list[int]) -> dict[str, Array]:
-    """The arrays of a core's layer by name."""
-    parameters, _, states = network.layer_views(places[0])
+def views_in(layer: Layer, network: Network, places: list[int]) -> dict[str, Array]:
+    """The arrays of a layer in a network by name."""
+    parameters, _, states = layer._views_in(network, places[0])
     return {**parameters, **states}
 
 
@@ -86,7 +86,7 @@ def check_shapes(layer: Layer, network: Network, places: list[int]) -> None:
         Naming the layer, its shapes and what is wanted.
     """
     for name, array in weights_of(layer).items():
-        wanted = views_in(network, places)[name].shape
+        wanted = views_in(layer, network, places)[name].shape
         if array.shape != wanted:
             raise ValueError(
                 f"layer {layer.name}: found {name} of shape {array.shape}, wanted {wanted}: it was "

@@ -17,7 +17,9 @@ from ..layers.symbols import WhenTrained, are_symbols
 from .derivatives import Derivatives
 from .nesting import KINDS
 from .on_batch import OnBatch
+from .own_steps import CALLED, refused
 from .serialization import Serializable
+from .step_methods import StepMethods
 from .whole_buffers import WholeBuffers
 
 # Training and evaluation are imported by the calls that need them: a program that only predicts
@@ -31,9 +33,11 @@ if TYPE_CHECKING:
 
 # What subclasses of Keras's models override, and the loop in the core does not call.
 _NEVER_CALLED = (
-    "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics",
-    "make_train_function", "make_test_function", "make_predict_function",
-)  # fmt: skip
+    "predict_step",
+    "make_train_function",
+    "make_test_function",
+    "make_predict_function",
+)
 
 _WANTED = (
     "wanted Model(inputs, outputs): x = Input(shape=(features,)), then layers that are called with "
@@ -46,8 +50,8 @@ def _any_size(batch_size: Any) -> bool:
     return batch_size is None or (type(batch_size) is int and batch_size > 0)
 
 
-class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
-    """What every model is an instance of.
+class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
+    """The base class of all models.
 
     The classes that it derives from are independent of each other; each adds its calls to a
     compiled network of layers.
@@ -73,13 +77,16 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
         super().__init_subclass__(**named)
         if cls.__module__.startswith(f"{__package__.partition('.')[0]}."):
             return
-        for method in overridden(cls, _NEVER_CALLED):
+        for method in refused(cls, _NEVER_CALLED):
             raise TypeError(
                 f"class {cls.__name__}: found a method {method}, which the loop in the core "
-                "does not call; wanted a loop of one's own around the model: out = "
+                "does not call (but a train_step(self, data) that ends with "
+                "super().train_step(...)); wanted compute_loss(self, x, y, y_pred, "
+                "sample_weight), or a loop of one's own around the model: out = "
                 "model.forward(x), model.backward(gradient of the loss by out), "
                 "model.apply_gradients(); or train_on_batch (see the page on own loops)"
             )
+        cls._has_own_steps = bool(overridden(cls, CALLED))
         functional, subclassed = KINDS["Functional"], KINDS["Subclassed"]
         described = "call" in vars(cls)
         if Model in cls.__bases__:
@@ -136,8 +143,8 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
             generator or any iterable, or an object with ``len`` and an index, that gives batches
             (x, y) or (x, y, sample_weight). These, as hooks of batches, are trained in a loop in
             Python.
-        y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss
-            Finite.
+        y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss, optional
+            Finite. None where x are batches, or all losses are added by layers.
         batch_size : int, optional
             Rows per step, by default 32. The last batch of an epoch may be smaller.
         epochs : int, default 1
@@ -155,7 +162,8 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
             Whether each epoch has an order of its own, which follows from the model's seed. Of
             batches with an index, their order; those of an iterable come as they come.
         class_weight : dict, optional
-            Class number → factor of its rows' weights; 1 for classes that it does not have.
+            Class number → factor of its rows' weights in training, not of those that are held out;
+            1 for classes that it does not have.
         sample_weight : array_like (rows,), optional
             By default a batch's loss is the weighted sum over the number of its rows; see
             ``reduction`` of the losses.
@@ -253,6 +261,8 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable):
 
         Parameters
         ----------
+        x, y, sample_weight
+            As for `fit`.
         batch_size : int, optional
             Rows in a batch, for hooks and `steps`. The loss depends on it with the reductions
             ``"sum"`` and, of weighted rows, ``"mean_with_sample_weight"`` only: as in Keras it is

@@ -10,7 +10,7 @@ from .._base import checks, seeds
 from .._base.registry import CustomObjectScope, get_registered_name, get_registered_object
 from .._data.structures import packed
 from ..layers import Layer
-from .functional import Functional
+from .functional import Functional, described_input
 from .nesting import as_layer, as_seen, layer_of
 from .own_inputs import inputs_of_config
 
@@ -32,7 +32,7 @@ class OwnClassFiles(Functional):
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """What the constructor gets: its arguments, if the class has no such method."""
+        """The configuration for the constructor: its arguments, if the class has no such method."""
         if type(self).get_config is OwnClassFiles.get_config:
             return dict(vars(self).get("_arguments", {}))
         return {}
@@ -45,7 +45,7 @@ class OwnClassFiles(Functional):
     def _architecture(self) -> dict[str, Any]:
         inputs = None
         if self._graph is not None:
-            given = [{"input": symbol.get_config()} for symbol in self._given]
+            given = [{"input": described_input(symbol)} for symbol in self._given]
             inputs = packed(self._input_structure, given)
         return {
             "class": "Subclassed",

@@ -179,10 +179,17 @@ class Run:
             validated = evaluate_source(self._model, self._validation, self._listeners)
         values = trained + validated
         self._warn_of(self._epoch, values)
-        self.logs = logs = dict(zip(self._names, values, strict=False))
+        self.logs = logs = dict(zip(self._names_now(), values, strict=False))
         epoch, self._epoch = self._epoch, self._epoch + 1
         self._listeners.on_epoch_end(epoch, logs)
         return not self._model.stop_training
+
+    def _names_now(self) -> list[str]:
+        """The names of the numbers: what a model's own methods return is not known before."""
+        if not self._model._has_own_steps:
+            return self._names
+        names = self._model.metrics_names
+        return names + ["val_" + name for name in names]
 
     def _note(self, columns: list[list[float]]) -> None:
         """Write down epochs that no callback listened to, a list of values for each number.

@@ -251,7 +251,7 @@ class Sequential(Model):
         return as_rows("x", single(x), self._dtype, self._input_row)
 
     def _plan(self) -> Plan:
-        """What the layers are in the core.
+        """The layers as layers of the core.
 
         Raises
         ------
@@ -300,6 +300,8 @@ class Sequential(Model):
             raise ValueError(
                 f"model {self.name}: found rows of shape {rows}, wanted {self._input.dimensions}"
             )
+        if self._likely_input is None and len(rows) == 1:  # as Keras's, which a call builds
+            self._likely_input = Input(rows[0])
         for layer in self._layers:
             rows = layer._output_rows(rows)
         return rows

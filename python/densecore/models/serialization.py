@@ -2,6 +2,7 @@
 
 import json
 import os
+import weakref
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any, Self
@@ -21,7 +22,9 @@ from ..losses.registry import stored_config
 from .added_only import AddedOnly
 from .compiled import Compiled
 from .heads import HeadsLoss, heads_from, loss_of
+from .keras_form import from_keras_form, to_keras_form
 from .nesting import KINDS
+from .own_steps import ModelLoss
 
 
 class Serializable(Compiled):
@@ -31,7 +34,7 @@ class Serializable(Compiled):
     def _keeps_compilation(self) -> bool:
         """Whether a file can say how the model is compiled: not where options of a loss of one's
         own are nothing that JSON holds."""
-        if isinstance(self.loss, AddedOnly):
+        if isinstance(self.loss, AddedOnly | ModelLoss):
             return False
         if not isinstance(self.loss, CallableLoss | HeadsLoss):
             return self.loss is not None
@@ -42,8 +45,12 @@ class Serializable(Compiled):
         return True
 
     def get_config(self) -> dict[str, Any]:
-        """Architecture, and how it is compiled, as JSON can hold it: `from_config` reads it."""
-        config = self._architecture()
+        """Architecture, and how it is compiled, as JSON can hold it: `from_config` reads it.
+
+        As in Keras ``config["layers"]`` begins with the inputs, and each entry has ``class_name``
+        and ``config``.
+        """
+        config = to_keras_form(self._architecture())
         if self._keeps_compilation:
             assert self.optimizer is not None
             config["compile"] = self._compile_config(self.optimizer.get_config())
@@ -87,6 +94,7 @@ class Serializable(Compiled):
             found: Self = kind.from_config(config)
             return found
         try:
+            config = from_keras_form(config)
             model = cls._empty(config)
             model._add_from_config(config)
             if "compile" in config:
@@ -96,6 +104,7 @@ class Serializable(Compiled):
                 loss = None
             if loss is not None:
                 model._optimizer = optimizers.get(dict(compiled["optimizer"]))
+                vars(model._optimizer)["_model"] = weakref.ref(model)
                 model._loss = loss
                 model._metrics = metrics.get_all("metrics", compiled["metrics"])
                 model._weighted_metrics = metrics.get_all(

@@ -18,7 +18,9 @@ def train_on_batch(
     network = model._network
     with network.reserved():
         shape = (step.rows, model._outputs)
-        outputs = np.full(shape, -0.0, network.parameters.dtype) if model.metrics else None
+        outputs = (
+            np.full(shape, -0.0, network.parameters.dtype) if model._compiled_metrics else None
+        )
         sums = _gradient(ranks, step, outputs)
         penalty = network.shared_update(step.rows, step.weights)
         model._constrain()

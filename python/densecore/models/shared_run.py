@@ -153,7 +153,7 @@ class SharedRun(Run):
         epoch = _Epoch(
             watched,
             asks,
-            at_once=self.any(asks) or bool(model.metrics),
+            at_once=self.any(asks) or bool(model._compiled_metrics),
             skipped=model._initial_step,
             running_metrics=network.running_metrics(),
             totals=list(model._initial_totals),
@@ -175,7 +175,7 @@ class SharedRun(Run):
             if step is not None and epoch.count >= epoch.skipped and epoch.error is None:
                 if epoch.watched:
                     self._listeners.on_train_batch_begin(epoch.count, {})
-                if model.metrics:
+                if model._compiled_metrics:
                     shape = (step.rows, model._outputs)
                     outputs = np.full(shape, -0.0, self._sharing.network.parameters.dtype)
                 sums = self._gradient(step, outputs)
@@ -186,7 +186,7 @@ class SharedRun(Run):
     def _end_step(
         self, epoch: _Epoch, step: Step, sums: list[float], outputs: Array | None
     ) -> None:
-        """What follows when the gradient is that of all ranks: the update, its place in the running
+        """The steps after the gradient is that of all ranks: the update, its place in the running
         metrics, the callbacks."""
         sharing, network = self._sharing, self._sharing.network
         try:

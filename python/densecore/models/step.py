@@ -12,12 +12,23 @@ from ..losses.function import CallableLoss
 from .compiled import Compiled
 from .free_metrics import FreeRunningMetrics
 from .heads import HeadsLoss, HeadsRunningMetrics
+from .own_steps import ModelLoss, OwnRunningMetrics, outputs_of
 
 
 def train_batch(
     model: Compiled, batch: Batch, running_metrics: RunningMetrics, penalty_weight: float = 0.0
 ) -> None:
     """One step, whose loss and metrics are added to running metrics."""
+    if isinstance(model.loss, ModelLoss) and model._own_step("train_step"):
+        model._by_own_step("train_step", batch, running_metrics)
+        return
+    take_step(model, batch, running_metrics, penalty_weight)
+
+
+def take_step(
+    model: Compiled, batch: Batch, running_metrics: RunningMetrics, penalty_weight: float = 0.0
+) -> None:
+    """The same without a `train_step` of the user's."""
     own = isinstance(model.loss, CallableLoss | HeadsLoss) and not model.loss.in_core
     if own or model._penalised:
         assert model.loss is not None
@@ -50,6 +61,8 @@ def step_with_function(
 
 def _computed(loss: Loss, batch: Batch, outputs: Array) -> tuple[float, Array]:
     """The loss of a batch, and its gradient by the outputs."""
+    if isinstance(loss, ModelLoss):
+        loss.see(batch.x)
     if isinstance(loss, CallableLoss | HeadsLoss):
         return loss.compute(batch.y, outputs, batch.weight)
     double, weight = outputs.astype(np.float64), batch.weight
@@ -79,10 +92,30 @@ def train_on_batch(model: Compiled, batch: Batch) -> float | list[float]:
     return values if len(values) > 1 else values[0]
 
 
+def test_batch(model: Compiled, batch: Batch, running_metrics: RunningMetrics) -> None:
+    """Add a batch whose loss is a function of Python; nothing is trained."""
+    network, own = model._network, model.loss
+    assert isinstance(own, CallableLoss | HeadsLoss)
+    if isinstance(own, ModelLoss):
+        own.see(batch.x)
+    outputs = network.forward(batch.x, None, False)
+    penalty = network.penalty() + network.output_penalty() + model._own_penalty()
+    loss = own.value(batch.y, outputs, batch.weight) + penalty
+    add_to_metrics(model, outputs, batch.y, loss, running_metrics)
+
+
 def add_to_metrics(
     model: Compiled, outputs: Array, y: Array, loss: float, running_metrics: Any
 ) -> None:
     """Add a batch whose loss Python has computed."""
+    if isinstance(running_metrics, OwnRunningMetrics):
+        add_to_metrics(model, outputs, y, loss, running_metrics.inner)
+        own = model.loss
+        assert isinstance(own, ModelLoss)
+        owner: Any = model
+        found = owner.compute_metrics(own.x, own.targets(y), outputs_of(model, outputs), own.weight)
+        running_metrics.note(found)
+        return
     if isinstance(running_metrics, HeadsRunningMetrics):
         assert isinstance(model.loss, HeadsLoss)
         shown = model.loss.for_metrics(y, outputs)

@@ -76,8 +76,11 @@ class Weights(LayeredNetwork, HasWeights):
 
     @property
     def losses(self) -> list[float]:
-        """The penalties of weights that are added to the loss, a number for each regularizer."""
-        found = []
+        """The penalties of weights that are added to the loss, a number for each regularizer; none
+        within a `compute_loss` of one's own, to which they are added anyway."""
+        if "_in_loss" in vars(self):
+            return []
+        found: list[float] = []
         for layer in self._all_layers():
             for name, array in layer._named_weights().items():
                 penalty = getattr(layer, f"{name}_regularizer", None)

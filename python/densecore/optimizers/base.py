@@ -10,6 +10,7 @@ from .._base.lazy import imports
 from .._base.overriding import overridden
 from .._base.registry import Registry
 from .._base.warn import warn
+from .by_hand import ByHand
 from .pipeline import FIELDS, WITH_STATE, Pipeline
 
 Schedule = Callable[[int], float]
@@ -87,7 +88,7 @@ _NEVER_CALLED = (
 )  # fmt: skip
 
 
-class Optimizer:
+class Optimizer(ByHand):
     """Base class: a named update rule and its hyperparameters, each an attribute.
 
     Parameters
@@ -279,9 +280,11 @@ class Optimizer:
             rate._optimizer = self
             return rate
         if key == "iterations":
-            model = vars(self).get("_model", lambda: None)()
-            steps = 0 if model is None or not model.built else model._network.steps
-            return Steps(steps)
+            model = self._model_or_none()
+            network = None if model is None or not model.built else model._network
+            if "_by_hand" in vars(self):
+                network = vars(self)["_by_hand"][1]
+            return Steps(0 if network is None else network.steps)
         if not key.startswith("_"):
             for values in (self._values(), vars(self.pipeline)):
                 if key in values:
@@ -330,7 +333,7 @@ class Optimizer:
         return self._core_settings.states
 
     def get_config(self) -> dict[str, Any]:
-        """What `get` needs to make an equal one; JSON-able.
+        """The configuration from which `get` makes an equal one; JSON-able.
 
         Raises
         ------

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .._base import checks
 from .._base.lookup import unknown
-from .._base.registry import Registry
+from .._base.registry import Registry, name_that_finds
 
 Rates = NDArray[np.float64]
 
@@ -82,6 +82,12 @@ class _Schedules(Registry[LearningRateSchedule]):
             unknown("schedule", name, [word for word in self.words() if word != "FromFunction"])
         return super().maker(name, custom_objects)
 
+    def serialize(self, thing: LearningRateSchedule) -> dict[str, Any]:
+        """As `Registry.serialize`, with the name that a class of one's own is registered under."""
+        found = super().serialize(thing)
+        name = name_that_finds(type(thing))
+        return found if name is None else {**found, "registered_name": name}
+
     def deserialize(
         self, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
     ) -> LearningRateSchedule:
@@ -138,12 +144,13 @@ def rates(schedule: Callable[[Any], Any], first_step: int, count: int) -> Rates:
     Returns
     -------
     ndarray (count,) of float64
-        Finite and >= 0.
+        Finite and >= 0; after the first rates NaN for those that are not: the core asks again when
+        it comes to such a step. A schedule that is made for a number of steps may go astray beyond.
 
     Raises
     ------
     ValueError
-        A rate is not; the message says of which step.
+        The first rate is not.
     """
     steps = np.arange(first_step, first_step + count)
     # A schedule written for Keras overrides `__call__`, for one step at a time.
@@ -152,12 +159,18 @@ def rates(schedule: Callable[[Any], Any], first_step: int, count: int) -> Rates:
     ):
         found = np.asarray(schedule(steps), np.float64)
     else:
-        found = np.array([_rate(schedule, int(step)) for step in steps], np.float64)
+        found = np.full(count, np.nan)
+        for place, step in enumerate(steps):
+            try:
+                found[place] = _rate(schedule, int(step))
+            except Exception:
+                if place == 0:
+                    raise
+                break  # the core asks again when it comes to this step
     bad = ~(np.isfinite(found) & (found >= 0))
-    if bad.any():
-        place = int(np.argmax(bad))
+    if bad[:1].any():
         raise ValueError(
-            f"{schedule!r}: found the rate {found[place]} for step {first_step + place}, wanted a "
-            "finite number >= 0"
+            f"{schedule!r}: found the rate {found[0]} for step {first_step}, wanted a finite "
+            "number >= 0"
         )
-    return found
+    return np.where(bad, np.nan, found)

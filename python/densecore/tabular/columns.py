@@ -39,7 +39,7 @@ MIN_DISTINCT_WITH_STRAYS = 10
 
 @dataclass
 class Contents:
-    """What a column was found to hold; `style` says how its numbers or dates are spelled."""
+    """The kind of a column's contents; `style` says how its numbers or dates are spelled."""
 
     kind: str  # "numbers", "texts" or "moments"
     values: Array | None = None  # of numbers and moments
@@ -117,7 +117,7 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """What the cells are, see `Contents`."""
+        """The kind of the cells, see `Contents`."""
         return self.contents.kind
 
     def texts(self) -> tuple[Codes, list[str]]:
@@ -219,7 +219,7 @@ def _number(text: str) -> float:
 
 
 def read_contents(text: Any, index: int, decimal_first: bool) -> Contents:
-    """What a column of a `DelimitedText` holds.
+    """The contents of a column of a `DelimitedText`.
 
     `decimal_first`: whether ``1,234`` is rather 1.234 than 1234, as in files that separate their
     columns by something else.

@@ -9,6 +9,8 @@ import re
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from .._base import core
 from .errors import counted
 from .readings import PLAIN, SPELLINGS
@@ -105,9 +107,9 @@ def _numbers_below(rows: list[list[str]], share: float = 0.8) -> list[int]:
 def _is_number(cell: str) -> bool:
     if core.parse_number(cell) is not None:
         return True
-    return any(character.isdigit() for character in cell) and any(
-        one.numbers([cell])[0] == one.numbers([cell])[0] for one in SPELLINGS
-    )
+    if not any(character.isdigit() for character in cell):
+        return False
+    return any(not np.isnan(one.numbers([cell])[0]) for one in SPELLINGS)
 
 
 _UNITS = frozenset(

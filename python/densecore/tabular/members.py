@@ -208,7 +208,7 @@ def optimism(committee: Committee, recipe: Recipe, classification: bool, monitor
 
 
 def _continued(curves: NDArray[np.float64], monitored: str) -> NDArray[np.float64]:
-    """What is to be small; where a member had stopped, or diverged, as it was before."""
+    """The numbers to be made small; of a member that had stopped, or diverged, those before."""
     known = -curves if monitored.endswith("accuracy") else curves.copy()
     known[0, ~np.isfinite(known[0])] = 1e30
     for before, row in itertools.pairwise(known):

@@ -188,7 +188,7 @@ def _of_text(path: str, read: TextTable) -> Table:
     contents: dict[int, Contents] = {}
 
     def all_contents() -> dict[int, Contents]:
-        """What the columns hold. In a file of decimal commas, points stand between thousands."""
+        """The columns' contents. In a file of decimal commas, points stand between thousands."""
         if not contents:
             made = {i: read_contents(cells, i, decimal_first) for i in range(cells.columns)}
             if decimal_first and any(c.style.startswith("decimal commas") for c in made.values()):

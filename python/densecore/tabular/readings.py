@@ -115,7 +115,7 @@ _IN = {"time": "seconds", "length": "inches", "mass": "ounces"}
 
 
 def described(reading: Reading) -> str:
-    """What a report says of a spelling; empty for plain numbers."""
+    """A report's words for a spelling; empty for plain numbers."""
     units = [unit for unit, _ in reading.units if unit]
     if reading.phrases:
         if len(units) == 1:
@@ -307,7 +307,7 @@ def _marked(level: str) -> bool:
 
 
 def _factors(rows: dict[str, int], total: int, most_others: float) -> dict[str, float]:
-    """What each unit multiplies with; empty when they are none of one kind."""
+    """The factor of each unit; empty when they are not units of one kind."""
     if not rows:
         return {}
     # A single unit, which may be left out in some rows.

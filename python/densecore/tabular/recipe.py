@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a training is made of.
+    """The settings of a training.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Recipe:
     patience : float
         The share of the epochs after which a network stops that has become no better.
     for_classes, for_numbers : Settings
-        What differs by the task.
+        The settings that differ by the task.
     scale_rate : float
         The learning rate of the inputs' factors, a `Scale` before all other layers, in those of the
         others; 0: there are none.
@@ -72,7 +72,7 @@ class Recipe:
     many_rows = 3000
 
     def settings(self, classification: bool) -> "Settings":
-        """What the task decides, with what was asked for in its place."""
+        """The settings that the task decides, or in their place those that were asked for."""
         chosen = self.for_classes if classification else self.for_numbers
         return replace(
             chosen,
@@ -152,7 +152,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Settings:
-    """What differs by the task.
+    """The settings that differ by the task.
 
     Attributes
     ----------

@@ -128,7 +128,7 @@ def as_json(problem: Problem, trained: Trained, **more: Any) -> dict[str, Any]:
 
 
 def describe_card(model: TableModel) -> list[str]:
-    """What the file of a model says of its training."""
+    """The description of its training in a model's file."""
     card, recipe = model.card, model.card.get("recipe", {})
     if not recipe:
         return []

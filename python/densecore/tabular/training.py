@@ -304,7 +304,7 @@ def _model_of(
 
 
 def _factor(target: NumericTarget, outside: NDArray[np.float64], truth: NDArray[Any]) -> float:
-    """What predictions are multiplied with: least squares, from 0.8 to 1.25."""
+    """The factor of the predictions: by least squares, from 0.8 to 1.25."""
     plain = target.restore(outside)
     square = float((plain**2).sum())
     return float(np.clip((plain * truth).sum() / square, 0.8, 1.25)) if square else 1.0
@@ -349,7 +349,7 @@ def _errors(
 
 
 def _deviation(values: list[float]) -> float:
-    """Of what is known; NaN for less than two values."""
+    """The standard deviation of the known values; NaN for fewer than two."""
     known = [value for value in values if not np.isnan(value)]
     return float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
 

@@ -16,16 +16,24 @@ from .._base.registry import (
     get_registered_object,
     register_keras_serializable,
 )
-from ..config import disable_interactive_logging, enable_interactive_logging
+from ..config import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
+from ..layers.symbols import is_keras_tensor
 from ..models.model import Model
+from ..saving import deserialize_keras_object, serialize_keras_object
 from . import np_utils
 from .arrays import normalize, to_categorical
 from .dataset import PyDataset
+from .progbar import Progbar
 from .sequences import pad_sequences
 from .timeseries import timeseries_dataset_from_array
 
 __all__ = [
     "CustomObjectScope",
+    "Progbar",
     "PyDataset",
     "Sequence",
     "atomic_writer",
@@ -33,20 +41,26 @@ __all__ = [
     "check_writable",
     "clear_session",
     "custom_object_scope",
+    "deserialize_keras_object",
     "disable_interactive_logging",
     "enable_interactive_logging",
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "is_interactive_logging_enabled",
+    "is_keras_tensor",
     "normalize",
     "np_utils",
+    "pack_x_y_sample_weight",
     "pad_sequences",
     "plot_model",
     "register_keras_serializable",
     "require_matplotlib",
+    "serialize_keras_object",
     "set_random_seed",
     "timeseries_dataset_from_array",
     "to_categorical",
+    "unpack_x_y_sample_weight",
 ]
 
 
@@ -97,6 +111,37 @@ def plot_model(
     if not isinstance(model, Model):
         raise TypeError(f"plot_model: found {checks.shown(model)}, wanted a model")
     return model.plot(to_file)
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """The parts of a batch as one tuple, without those that are None.
+
+    Parameters
+    ----------
+    x, y, sample_weight : arrays or structures of them
+    """
+    if y is None:
+        return (x,) if isinstance(x, tuple | list) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """x, y and the weights of rows of what a batch is; None for parts that are missing.
+
+    Parameters
+    ----------
+    data : array, or tuple of one to three
+
+    Raises
+    ------
+    ValueError
+        A tuple of more.
+    """
+    parts = tuple(data) if isinstance(data, tuple | list) else (data,)
+    if not 1 <= len(parts) <= 3:
+        raise ValueError(f"data: found {len(parts)} parts, wanted x, y and sample_weight")
+    x, y, weight = (*parts, None, None)[:3]
+    return x, y, weight
 
 
 Sequence = PyDataset
