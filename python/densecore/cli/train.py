@@ -24,8 +24,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "train",
         help="train networks on a table and save them",
-        description="Train dense networks on a table (CSV and its relatives, plain or packed; JSON; "
-        "spreadsheets, Parquet and files of other programs with pandas) and save them with all that prediction needs.",
+        description="Train dense networks on a table (CSV and its relatives, plain or packed; "
+        "JSON; spreadsheets, Parquet and files of other programs with pandas) and save them with "
+        "all that prediction needs.",
     )
     parser.add_argument(
         "data",
