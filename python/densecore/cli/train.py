@@ -24,10 +24,15 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "train",
         help="train networks on a table and save them",
-        description="Train dense networks on a table (CSV and its relatives, plain, gzip or zip; "
-        "Parquet and Excel with pandas) and save them with all that prediction needs.",
+        description="Train dense networks on a table (CSV and its relatives, plain or packed; "
+        "JSON; spreadsheets, Parquet and files of other programs with pandas) and save them with "
+        "all that prediction needs.",
     )
-    parser.add_argument("data", metavar="DATA", help="the table; its first line names the columns")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="the table, - for the standard input; its first line names the columns",
+    )
     parser.add_argument(
         "--target",
         metavar="COLUMN",

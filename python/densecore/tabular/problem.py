@@ -240,9 +240,9 @@ def _weights(table: Table, weight: str | NDArray[Any] | None, rows: NDArray[np.i
     bad = ~np.isfinite(values) | (values < 0)
     if bad.any():
         row = int(np.argmax(bad))
-        raise TableError(
-            f"{where(int(rows[row]))}: found {values[row]}, wanted a weight that is finite and >= 0"
-        )
+        at = int(rows[row])
+        found = f"'{table.column(weight).text(at)}'" if isinstance(weight, str) else values[row]
+        raise TableError(f"{where(at)}: found {found}, wanted a weight that is finite and >= 0")
     if values.sum() == 0:
         raise TableError(f"{table.path}: all weights are 0, wanted at least one above")
     return values.astype(np.float64)

@@ -90,7 +90,7 @@ def select(
             else:
                 seen[key] = name
         parts = parts_of(column, rows) if column.kind == "texts" and name not in categorical else []
-        if parts and _add_parts(chosen, column, parts, rows, seen):
+        if parts and _add_parts(chosen, column, parts, rows, ignore, seen):
             if reason is not None or len(column.texts()[1]) > max_categories:
                 continue
         elif reason is not None:
@@ -117,11 +117,15 @@ def _add_parts(
     column: Column,
     parts: list[Column],
     rows: NDArray[np.intp],
+    ignore: Collection[str],
     seen: dict[bytes, str],
 ) -> bool:
     """Add the numbers, or the entries, that the texts of a column hold; whether any is of use."""
     added = []
     for part in parts:
+        if part.name in ignore:
+            chosen.left_out[part.name] = "ignored"
+            continue
         texts = part.kind == "texts"
         values = part.numbers()[rows]
         if not texts and (values == np.floor(values)).all() and np.unique(values).size == len(rows):
